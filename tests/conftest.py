@@ -1,0 +1,69 @@
+"""Fixtures shared by all tests: small synthetic episodes, and real robot data where it is at hand."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.testing import FAKE_SPEC
+from worldgym.types import Episode
+
+REPOSITORY = Path(__file__).parent.parent
+
+MakeEpisode = Callable[..., Episode]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips tests marked `reference` where the simulator is not installed."""
+    if importlib.util.find_spec("metaworld") is None:
+        skip = pytest.mark.skip(reason="needs the simulator: pip install -e '.[reference]'")
+        for item in items:
+            if item.get_closest_marker("reference"):
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def sample_data() -> Path:
+    """The folder of real robot data; skips where there is none."""
+    folder = Path(os.environ.get("WORLDGYM_SAMPLE_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no sample data: set WORLDGYM_SAMPLE_DATA to its folder ({folder} does not exist)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_episode() -> MakeEpisode:
+    """make_episode(seed=0, steps=8, size=32, **fields): a square that goes where the first two action numbers send it."""
+
+    def make(seed: int = 0, steps: int = 8, size: int = 32, **fields: object) -> Episode:
+        rng = np.random.default_rng(seed)
+        actions = rng.uniform(-1.0, 1.0, (steps, FAKE_SPEC.size)).astype(np.float32)
+        places = size / 2 + np.cumsum(np.vstack([np.zeros(2), 2.0 * actions[:, :2]]), axis=0)
+        frames = np.full((steps + 1, size, size, 3), (40, 60, 90), np.uint8)
+        for frame, (x, y) in zip(frames, places.clip(3, size - 4).astype(int), strict=True):
+            frame[y - 3 : y + 4, x - 3 : x + 4] = (220, 120, 40)
+        known = {"instruction": "push the square", "spec": FAKE_SPEC, "fps": FAKE_SPEC.rate_hz, "success": seed % 2 == 0}
+        return Episode(frames, actions, **{**known, "source": f"synthetic {seed}", **fields})  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def episode_store(tmp_path_factory: pytest.TempPathFactory, make_episode: MakeEpisode) -> EpisodeStore:
+    """Three episodes of 8, 8 and 3 actions at 32x32, "square-0" to "square-2". Shared: do not write to it."""
+    root = tmp_path_factory.mktemp("store")
+    store = EpisodeStore.create(root, FAKE_SPEC, FAKE_SPEC.rate_hz)
+    for seed, steps in enumerate((8, 8, 3)):
+        store.write(f"square-{seed}", make_episode(seed, steps, extras={"seed": seed, "distance": [0.5] * (steps + 1)}))
+    return EpisodeStore(root)

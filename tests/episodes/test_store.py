@@ -1,0 +1,116 @@
+"""A store gives back what was written, reads lazily, and never shows half an episode."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worldgym.episodes import store as store_module
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.testing import FAKE_SPEC
+from worldgym.types import Episode
+
+MakeEpisode = Callable[..., Episode]
+
+
+@pytest.fixture
+def own_store(tmp_path: Path, make_episode: MakeEpisode) -> EpisodeStore:
+    """Two episodes, free to be changed."""
+    store = EpisodeStore.create(tmp_path / "store", FAKE_SPEC, 5.0)
+    for seed in range(2):
+        store.write(f"square-{seed}", make_episode(seed, steps=4))
+    return EpisodeStore(store.root)
+
+
+def test_an_episode_comes_back(episode_store: EpisodeStore, make_episode: MakeEpisode) -> None:
+    written, read = make_episode(1), episode_store["square-1"]
+    np.testing.assert_array_equal(read.actions, written.actions)
+    assert read.actions.dtype == np.float32
+    assert np.abs(read.frames.astype(int) - written.frames.astype(int)).mean() < 2.0
+    assert (read.instruction, read.success, read.source) == (written.instruction, written.success, written.source)
+    assert (read.spec, read.fps) == (FAKE_SPEC, 5.0)
+    assert read.extras == {"seed": 1, "distance": [0.5] * 9}
+
+
+@pytest.mark.parametrize("success", [True, False, None])
+def test_success_has_three_values(tmp_path: Path, make_episode: MakeEpisode, success: bool | None) -> None:
+    store = EpisodeStore.create(tmp_path, FAKE_SPEC, 5.0)
+    store.write("one", make_episode(success=success))
+    assert EpisodeStore(tmp_path)["one"].success is success
+    assert [info.success for info in EpisodeStore(tmp_path)] == [success]
+
+
+def test_the_index_knows_all_but_pixels_and_lists(episode_store: EpisodeStore) -> None:
+    assert [info.name for info in episode_store] == ["square-0", "square-1", "square-2"]
+    assert [info.length for info in episode_store] == [8, 8, 3]
+    assert episode_store.infos[2].extras == {"seed": 2}
+    assert len(episode_store) == 3
+    assert "square-2" in episode_store and "square-3" not in episode_store
+
+
+def test_opening_decodes_nothing(episode_store: EpisodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise AssertionError(f"{path} was decoded")
+
+    monkeypatch.setattr(store_module, "decode_video", refuse)
+    assert len(EpisodeStore(episode_store.root)) == 3
+
+
+def test_the_index_follows_added_and_deleted_episodes(own_store: EpisodeStore, make_episode: MakeEpisode) -> None:
+    own_store.write("square-9", make_episode(9))
+    assert [info.name for info in EpisodeStore(own_store.root)] == ["square-0", "square-1", "square-9"]
+    for suffix in (".mp4", ".json"):
+        (own_store.root / "episodes" / f"square-0{suffix}").unlink()
+    assert [info.name for info in EpisodeStore(own_store.root)] == ["square-1", "square-9"]
+
+
+def test_the_index_is_derived(own_store: EpisodeStore) -> None:
+    (own_store.root / "index.jsonl").unlink()
+    assert EpisodeStore(own_store.root).infos == own_store.infos
+
+
+def test_a_recording_killed_before_the_json_leaves_no_episode(own_store: EpisodeStore, make_episode: MakeEpisode) -> None:
+    own_store.write("torn", make_episode())
+    (own_store.root / "episodes" / "torn.json").unlink()
+    assert "torn" not in EpisodeStore(own_store.root)
+
+
+def test_an_empty_store_opens(tmp_path: Path) -> None:
+    assert len(EpisodeStore.create(tmp_path, FAKE_SPEC, 5.0)) == 0
+    assert list(EpisodeStore(tmp_path)) == []
+
+
+def test_create_opens_what_is_there_and_agrees(own_store: EpisodeStore) -> None:
+    assert len(EpisodeStore.create(own_store.root, FAKE_SPEC, 5.0)) == 2
+
+
+@pytest.mark.parametrize(("spec", "fps"), [(replace(FAKE_SPEC, gripper="+1_open"), 5.0), (FAKE_SPEC, 20.0)])
+def test_create_refuses_another_convention(own_store: EpisodeStore, spec: object, fps: float) -> None:
+    with pytest.raises(InputError, match="another action spec or rate; choose another folder"):
+        EpisodeStore.create(own_store.root, spec, fps)  # type: ignore[arg-type]
+
+
+def test_a_folder_that_is_no_store_gets_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not an episode store"):
+        EpisodeStore(tmp_path)
+    (tmp_path / "store.json").write_text(json.dumps({"format": "worldgym-episodes", "version": 99}))
+    with pytest.raises(InputError, match="not an episode store of version 1"):
+        EpisodeStore(tmp_path)
+
+
+def test_frames_and_actions_that_do_not_fit_get_one_sentence(own_store: EpisodeStore, make_episode: MakeEpisode) -> None:
+    own_store.write("longer", make_episode(steps=6))
+    (own_store.root / "episodes" / "longer.mp4").replace(own_store.root / "episodes" / "square-0.mp4")
+    with pytest.raises(InputError, match=r"square-0\.mp4: 7 frames for 4 actions; remove the episode"):
+        own_store["square-0"]
+
+
+def test_an_unknown_episode_gets_one_sentence(own_store: EpisodeStore) -> None:
+    with pytest.raises(InputError, match=r"absent\.json: no such file"):
+        own_store["absent"]

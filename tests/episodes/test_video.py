@@ -1,0 +1,103 @@
+"""Video comes back as it went in, up to the compression that was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worldgym.episodes import video
+from worldgym.episodes.video import decode_video, encode_mp4
+from worldgym.errors import InputError
+from worldgym.types import Frames
+
+
+def psnr(a: Frames, b: Frames) -> float:
+    """Decibel of [0, 255]."""
+    return float(10 * np.log10(255**2 / np.mean((a.astype(float) - b.astype(float)) ** 2)))
+
+
+def moving_square(count: int = 12, height: int = 32, width: int = 48) -> Frames:
+    frames = np.full((count, height, width, 3), (30, 60, 200), np.uint8)
+    for t, frame in enumerate(frames):
+        frame[8:20, 2 * t : 2 * t + 12] = (240, 40, 20)
+    return frames
+
+
+def round_trip(frames: Frames, folder: Path, **options: object) -> Frames:
+    path = folder / "clip.mp4"
+    path.write_bytes(encode_mp4(frames, 20.0, **options))  # type: ignore[arg-type]
+    return decode_video(path)
+
+
+def test_colours_and_order_survive(tmp_path: Path) -> None:
+    frames = moving_square()
+    back = round_trip(frames, tmp_path, crf=12, pixel_format="yuv444p")
+    assert back.shape == frames.shape and back.dtype == np.uint8
+    assert min(psnr(a, b) for a, b in zip(frames, back, strict=True)) > 38.0
+
+
+def test_full_colour_resolution_is_finer_on_coloured_edges(tmp_path: Path) -> None:
+    frames = moving_square()
+    full, halved = (round_trip(frames, tmp_path, crf=12, pixel_format=form) for form in ("yuv444p", "yuv420p"))
+    assert psnr(frames, full) > psnr(frames, halved) + 3.0
+
+
+def test_lower_crf_is_finer_and_larger() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
+    assert len(encode_mp4(frames, 20.0, crf=4)) > len(encode_mp4(frames, 20.0, crf=30))
+
+
+@settings(max_examples=15, deadline=None)
+@given(count=st.integers(1, 25), half_height=st.integers(8, 24), half_width=st.integers(8, 24))
+def test_every_frame_comes_back(count: int, half_height: int, half_width: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    frames = np.random.default_rng(count).integers(0, 256, (count, 2 * half_height, 2 * half_width, 3), np.uint8)
+    assert round_trip(frames, tmp_path_factory.mktemp("video")).shape == frames.shape
+
+
+def test_the_rate_is_written(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(encode_mp4(moving_square(), 12.5))
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        assert float(container.streams.video[0].average_rate or 0) == 12.5
+
+
+def test_odd_sizes_get_one_sentence() -> None:
+    with pytest.raises(InputError, match="h264 needs even sizes, but the frames are 31x32: pad or resize"):
+        encode_mp4(np.zeros((2, 32, 31, 3), np.uint8), 20.0)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video", b"\x00\x00\x00\x20ftypisom"])
+def test_what_is_no_video_gets_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.mp4").write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.mp4: not a readable video .*re-record or remove it"):
+        decode_video(tmp_path / "x.mp4")
+
+
+def test_a_missing_video_gets_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a readable video"):
+        decode_video(tmp_path / "absent.mp4")
+
+
+def test_a_truncated_video_gets_one_sentence(tmp_path: Path) -> None:
+    whole = encode_mp4(moving_square(), 20.0)
+    (tmp_path / "x.mp4").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"x\.mp4"):
+        decode_video(tmp_path / "x.mp4")
+
+
+def test_a_file_longer_than_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "MAX_FRAMES", 5)
+    with pytest.raises(InputError, match="more than 5 frames; cut it into episodes first"):
+        round_trip(moving_square(6), tmp_path)
+
+
+def test_real_robot_video_decodes(sample_data: Path) -> None:
+    path = sorted(sample_data.glob("bridge_mp4/train/*.mp4"))[0]
+    frames = decode_video(path)
+    with np.load(path.with_suffix(".npz")) as arrays:
+        assert frames.shape == (len(arrays["arr_0"]), 256, 256, 3)
+    assert frames.std() > 10.0

@@ -1,0 +1,101 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from worldgym.checkpoint import save_folder
+from worldgym.errors import CheckpointError, InputError
+from worldgym.judges.classifier import ClassifierJudge, Decision, FrameScores, JudgeConfig, JudgeNet
+from worldgym.judges.load import load_judge
+from worldgym.testing import check_judge
+from worldgym.types import Rollout, Task, Trial
+from worldgym.vision import TrunkConfig
+
+TINY = JudgeConfig((16, 16), 8, TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4))
+
+
+def make_judge(decision: Decision | None = None) -> ClassifierJudge:
+    torch.manual_seed(0)
+    return ClassifierJudge(JudgeNet(TINY), decision or Decision(), "tiny")
+
+
+def make_rollouts(lengths: list[int]) -> list[Rollout]:
+    rollouts = []
+    for i, length in enumerate(lengths):
+        frames = np.random.default_rng(i).integers(0, 256, (length + 1, 16, 16, 3), np.uint8)
+        trial = Trial(Task(f"t/{i}", "t", frames[0], f"do thing {i}", length), 0, 0)
+        rollouts.append(Rollout(trial, "p", frames, np.zeros((length, 2), np.float32)))
+    return rollouts
+
+
+def test_many_equal_one_by_one() -> None:
+    judge, rollouts = make_judge(Decision(stride=2, window=3)), make_rollouts([1, 40, 7, 33])
+    for rollout, verdict in zip(rollouts, judge.judge_many(rollouts), strict=True):
+        alone = judge(rollout, rollout.trial.task)
+        assert alone.score == verdict.score and alone.judge == "tiny"
+        assert alone.probability == pytest.approx(verdict.probability, abs=1e-5)
+        assert alone.progress == pytest.approx(verdict.progress, abs=1e-5)
+
+
+def test_conforms() -> None:
+    rollout = make_rollouts([6])[0]
+    check_judge(make_judge(), rollout, rollout.trial.task)
+
+
+def test_the_instruction_is_read() -> None:
+    judge = make_judge()
+    torch.nn.init.normal_(judge.net.trunk.film.weight)
+    rollout = make_rollouts([5])[0]
+    other = replace(rollout.trial.task, instruction="something else entirely")
+    assert judge(rollout, other).probability != judge(rollout, rollout.trial.task).probability
+
+
+def test_stride_always_sees_the_last_frame() -> None:
+    frames = make_rollouts([10])[0].frames
+    assert len(make_judge(Decision(stride=4)).score_frames([(frames, "do")])[0].logits) == 3  # frames 4, 8, 10
+    assert len(make_judge(Decision(stride=99)).score_frames([(frames, "do")])[0].logits) == 1
+
+
+def test_pooling_takes_the_best_window() -> None:
+    scores = FrameScores(np.array([-9, 4, -4, 1, 1], np.float32), np.array([0, 0.2, 0.9, 0.1, 0], np.float32))
+    assert scores.pooled(1) == pytest.approx((1 / (1 + np.exp(-4)), 0.9))
+    assert scores.pooled(2) == pytest.approx((1 / (1 + np.exp(-1)), 0.55))
+    assert scores.pooled(9)[0] == pytest.approx(1 / (1 + np.exp(1.4)))
+
+
+def test_threshold_and_band() -> None:
+    rollout = make_rollouts([5])[0]
+    probability = make_judge()(rollout, rollout.trial.task).probability
+    assert probability is not None
+    assert make_judge(Decision(threshold=probability - 0.01))(rollout, rollout.trial.task).score == 1.0
+    assert make_judge(Decision(threshold=probability + 0.01))(rollout, rollout.trial.task).score == 0.0
+    unscored = make_judge(Decision(band=(probability - 0.1, probability + 0.1)))(rollout, rollout.trial.task)
+    assert unscored.unscored and "unscored band" in unscored.reason and unscored.probability == probability
+
+
+def test_wrong_frames_are_named() -> None:
+    judge = make_judge()
+    with pytest.raises(InputError, match="two or more frames"):
+        judge.score_frames([(np.zeros((1, 16, 16, 3), np.uint8), "do")])
+    with pytest.raises(InputError, match=r"\(3, 8, 8, 3\)"):
+        judge.score_frames([(np.zeros((3, 8, 8, 3), np.uint8), "do")])
+
+
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    judge, rollout = make_judge(Decision(2, 3, 0.6, (0.55, 0.65))), make_rollouts([9])[0]
+    judge.save(tmp_path / "judge", {"trained": {}}, "# judge\n")
+    loaded = load_judge(tmp_path / "judge")
+    assert isinstance(loaded, ClassifierJudge) and loaded.decision == judge.decision
+    assert loaded.name.startswith("classifier:") and len(loaded.name) == len("classifier:") + 12
+    task = rollout.trial.task
+    assert loaded(rollout, task).probability == pytest.approx(judge(rollout, task).probability, abs=0.02)
+    save_folder(tmp_path / "other", {"kind": "bc"}, {"w": torch.zeros(1)}, "")
+    with pytest.raises(CheckpointError, match='holds a "bc"'):
+        load_judge(tmp_path / "other")
+
+
+def test_the_bundled_size_fits(tmp_path: Path) -> None:
+    ClassifierJudge(JudgeNet(JudgeConfig()), Decision(), "full").save(tmp_path / "j", {}, "")
+    assert (tmp_path / "j" / "model.safetensors").stat().st_size <= 1.5 * 2**20

@@ -1,0 +1,83 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worldgym.checkpoint import read_config
+from worldgym.episodes.frames import frame_cache
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.judges.classifier import ClassifierJudge
+from worldgym.judges.classifier_train import JudgeTrainConfig, draw, make_labels, progress_of, sampling_pools, train_judge
+from worldgym.judges.validation import evaluate_judge
+from worldgym.learning import FitConfig
+from worldgym.types import ActionSpec, Episode
+from worldgym.vision import TrunkConfig
+
+SPEC = ActionSpec(("x",), "delta_pose", "m", "none", "none", (-1.0,), (1.0,), 20.0)
+TRUNK = TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4)
+LENGTH = 8
+
+
+def make_store(root: Path, episodes: int = 16) -> Path:
+    """A bright block moves right; it is a success from the middle on. Every other episode stops short of it."""
+    store = EpisodeStore.create(root, SPEC, 20.0)
+    for i in range(episodes):
+        last = LENGTH if i % 2 else 2
+        places = np.minimum(np.arange(LENGTH + 1), last)
+        frames = np.full((LENGTH + 1, 16, 16, 3), 40, np.uint8)
+        for t, x in enumerate(places):
+            frames[t, 4:12, x : x + 6] = 220
+        extras = {
+            "task": "push",
+            "seed": i,
+            "success_at": [bool(x >= 5) for x in places],
+            "distance": [float(8 - x) for x in places],
+        }
+        actions = np.zeros((LENGTH, 1), np.float32)
+        store.write(f"e{i:02d}", Episode(frames, actions, "push the block", SPEC, 20.0, bool(i % 2), "synthetic", extras))
+    return root
+
+
+def recipe(store: Path, out: Path) -> JudgeTrainConfig:
+    fit = FitConfig(steps=120, batch=32, lr=1e-2, warmup=5, average=0.9)
+    return JudgeTrainConfig(store, out, validation_from=10, hidden=16, trunk=TRUNK, degradation=0.3, fit=fit)
+
+
+def test_training_learns_and_reports_its_agreement(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store")
+    judge = train_judge(recipe(store, tmp_path / "judge"))
+    confusion = evaluate_judge(judge, frame_cache(EpisodeStore(store)))
+    assert confusion["push"].agreement >= 0.9
+    config = read_config(tmp_path / "judge")
+    assert config["validation"]["episodes"] == 6 and config["trained"]["episodes"] == 10
+    assert "| push |" in (tmp_path / "judge" / "README.md").read_text()
+    assert ClassifierJudge.load(tmp_path / "judge").decision == judge.decision
+
+
+def test_pools_balance_success_and_failure(tmp_path: Path) -> None:
+    cache = frame_cache(EpisodeStore(make_store(tmp_path / "store", 4)))
+    labels = make_labels(cache, cache.names)
+    assert len(labels.row) == 4 * LENGTH and labels.success.sum() == 2 * 4
+    assert labels.start[LENGTH] == LENGTH + 1 and labels.row[LENGTH] == LENGTH + 2
+    drawn = draw(sampling_pools(labels), 4000, np.random.default_rng(0))
+    assert 0.45 < labels.success[drawn].mean() < 0.55
+    failures = labels.progress[drawn][~labels.success[drawn]]
+    assert failures.mean() > labels.progress[~labels.success].mean()
+
+
+def test_progress_is_the_share_of_the_way() -> None:
+    assert progress_of(np.array([4, 2, 5, 0], np.float32)).tolist() == [0.5, 0.0, 1.0]
+    assert progress_of(np.zeros(2, np.float32)).tolist() == [1.0]
+
+
+def test_stores_that_cannot_teach_are_named(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", 4)
+    with pytest.raises(InputError, match="needs both"):
+        train_judge(recipe(store, tmp_path / "judge"))
+    bare = EpisodeStore(store)
+    episode = bare["e00"]
+    bare.write("e04", replace(episode, extras={"task": "push", "seed": 4}))
+    with pytest.raises(InputError, match="e04 lacks"):
+        make_labels(frame_cache(EpisodeStore(store)), ["e04"])

@@ -1,0 +1,52 @@
+import math
+
+import numpy as np
+import pytest
+
+from worldgym.judges.classifier import Decision, FrameScores
+from worldgym.judges.validation import Confusion, Known, choose_decision, confusion_of, table
+
+
+def known(group: str, success: bool, *logits: float) -> Known:
+    values = np.array(logits, np.float32)
+    return Known(group, success, FrameScores(values, np.zeros_like(values)))
+
+
+EPISODES = [known("a", True, -5, 2), known("a", False, -5, -1), known("b", True, 3, -5), known("b", False, 1, -5)]
+
+
+def test_confusion_per_group_and_in_all() -> None:
+    confusion = confusion_of(Decision(), EPISODES)
+    assert list(confusion) == ["a", "b", "all"]
+    assert confusion["a"] == Confusion(true_success=1, true_failure=1)
+    assert confusion["b"] == Confusion(true_success=1, false_success=1)
+    assert confusion["all"].agreement == 0.75 and confusion["all"].balanced == 0.75
+
+
+def test_unscored_leave_the_denominator() -> None:
+    confusion = confusion_of(Decision(band=(0.6, 0.8)), EPISODES)["b"]
+    assert confusion == Confusion(true_success=1, unscored=1) and confusion.agreement == 1.0
+
+
+def test_nothing_known() -> None:
+    assert math.isnan(Confusion().agreement) and math.isnan(Confusion().balanced)
+    assert confusion_of(Decision(), []) == {}
+    assert Confusion(true_failure=3, false_success=1).balanced == 0.75
+
+
+def test_the_decision_separates_what_can_be_separated() -> None:
+    decision = choose_decision(EPISODES, band=0.02)
+    assert confusion_of(decision, EPISODES)["all"].agreement == 1.0
+    assert 1 / (1 + math.exp(-1)) < decision.threshold < 1 / (1 + math.exp(-2))
+    assert decision.band == pytest.approx((decision.threshold - 0.02, decision.threshold + 0.02))
+    assert choose_decision(EPISODES).band is None
+
+
+def test_a_window_is_chosen_where_single_frames_flicker() -> None:
+    flicker = [known("a", False, -5, 5, -5, -5), known("a", True, -5, 3, 3, -5)]
+    assert choose_decision(flicker).window == 2
+    assert confusion_of(choose_decision(flicker), flicker)["all"].agreement == 1.0
+
+
+def test_table_has_a_line_a_group() -> None:
+    assert "| b | 1 | 1 | 0 | 0 | 0 | 50.0 % |" in table(confusion_of(Decision(), EPISODES)).splitlines()

@@ -1,0 +1,79 @@
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+if importlib.util.find_spec("metaworld") is None:  # importing it here would choose the renderer before the simulator does
+    pytest.skip("needs the simulator: pip install 'worldgym[reference]'", allow_module_level=True)
+
+from worldgym.errors import InputError
+from worldgym.policies.scripted import RandomPolicy, ReplayPolicy, StillPolicy
+from worldgym.reference.simulator import Simulator
+from worldgym.reference.suite import METAWORLD_SPEC
+from worldgym.reference.truth import Score, TruthConfig, run_episode, to_csv, truth, write_tasks
+from worldgym.tasks.folder import load_tasks, load_truth
+
+pytestmark = pytest.mark.reference
+
+
+def config(out: Path) -> TruthConfig:
+    return TruthConfig(out, ("still", "random"), (20000, 20001), ("drawer-open",), steps=3, videos=1, workers=1)
+
+
+def test_scores_videos_and_resumption(tmp_path: Path) -> None:
+    scores = truth(config(tmp_path))
+    assert [(score.policy, score.task) for score in scores] == [
+        ("random", "drawer-open/20000"),
+        ("random", "drawer-open/20001"),
+        ("still", "drawer-open/20000"),
+        ("still", "drawer-open/20001"),
+    ]
+    assert load_truth(tmp_path / "truth.csv")[("still", "drawer-open/20000")] is False
+    assert (tmp_path / "videos" / "still" / "drawer-open" / "20000.mp4").exists()
+    assert not (tmp_path / "videos" / "still" / "drawer-open" / "20001.mp4").exists()
+
+    whole, partial = (tmp_path / "truth.csv").read_bytes(), tmp_path / "partial.jsonl"
+    partial.write_text(partial.read_text()[:-20])  # as a kill would leave it
+    (tmp_path / "truth.csv").unlink()
+    truth(config(tmp_path))
+    assert (tmp_path / "truth.csv").read_bytes() == whole
+    assert len(partial.read_text().splitlines()) == 4
+    assert all(json.loads(line)["key"][3] == 3 for line in partial.read_text().splitlines())
+
+
+def test_wrong_input_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown task 'fly'"):
+        truth(replace(config(tmp_path), tasks=("fly",)))
+    with pytest.raises(InputError, match='two policies are called "still"'):
+        truth(replace(config(tmp_path), policies=("still", "still")))
+
+
+def test_a_chunk_is_executed_whole_and_cut_at_the_last_step() -> None:
+    simulator = Simulator("drawer-open")
+    single = run_episode(RandomPolicy(METAWORLD_SPEC), simulator, 20000, 5)
+    assert len(single) == 6
+    actions = np.random.default_rng(0).uniform(-1, 1, (5, 4)).astype(np.float32)
+    recorded = {"drawer-open/20000": actions}
+    one = run_episode(ReplayPolicy(METAWORLD_SPEC, recorded, chunk=1), simulator, 20000, 5)
+    four = run_episode(ReplayPolicy(METAWORLD_SPEC, recorded, chunk=4), simulator, 20000, 5)
+    assert len(four) == 6
+    assert all((a.frame == b.frame).all() for a, b in zip(one, four, strict=True))
+    still = run_episode(StillPolicy(METAWORLD_SPEC), simulator, 20000, 2)
+    assert (still[0].frame == one[0].frame).all()
+    simulator.close()
+
+
+def test_task_folder_is_readable(tmp_path: Path) -> None:
+    names = write_tasks(tmp_path, [20000, 20001], ["drawer-open"])
+    tasks = load_tasks(tmp_path)
+    assert [task.name for task in tasks] == names == ["drawer-open/20000", "drawer-open/20001"]
+    assert (tasks[0].group, tasks[0].instruction, tasks[0].steps) == ("drawer-open", "open the drawer", 40)
+    assert tasks[0].frame.shape == (96, 96, 3)
+
+
+def test_csv_form() -> None:
+    scores = [Score("p", "a/1", "a", True, 7), Score("p", "a/2", "a", False, None)]
+    assert to_csv(scores) == "policy,task,group,success,first_success_step\np,a/1,a,1,7\np,a/2,a,0,\n"

@@ -1,0 +1,89 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worldgym.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.errors import CheckpointError, InputError
+
+CONFIG = {"kind": "toy", "width": 3}
+TENSORS = {"w": torch.arange(6.0).reshape(2, 3) / 7, "steps": torch.tensor(5)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_folder(tmp_path / "toy", CONFIG, TENSORS, "# toy\n")
+    return tmp_path / "toy"
+
+
+def test_round_trip(folder: Path) -> None:
+    config, tensors = load_folder(folder, "toy")
+    assert config == CONFIG
+    assert all(torch.equal(tensors[name], value) for name, value in TENSORS.items())
+    assert (folder / "README.md").read_text() == "# toy\n"
+    assert set(json.loads((folder / "manifest.json").read_text())) == {"config.json", "model.safetensors", "README.md"}
+    assert [path.name for path in folder.parent.iterdir()] == ["toy"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1))
+def test_half_precision_keeps_eight_bits(tmp_path_factory: pytest.TempPathFactory, values: list[float]) -> None:
+    folder = tmp_path_factory.mktemp("half") / "toy"
+    save_folder(folder, CONFIG, {"w": torch.tensor(values), "i": torch.tensor([300])}, "", half=True)
+    tensors = load_folder(folder, "toy")[1]
+    assert tensors["w"].dtype == torch.float32 and tensors["i"].tolist() == [300]
+    torch.testing.assert_close(tensors["w"], torch.tensor(values), rtol=2**-8, atol=1e-37)
+
+
+def test_saving_again_replaces_and_changes_the_fingerprint(folder: Path) -> None:
+    before = fingerprint(folder)
+    save_folder(folder, CONFIG, {"w": torch.zeros(1)}, "")
+    assert load_folder(folder, "toy")[1]["w"].tolist() == [0.0]
+    assert fingerprint(folder) != before
+    assert [path.name for path in folder.parent.iterdir()] == ["toy"]
+
+
+def test_a_kill_between_the_two_renames_is_mended(folder: Path) -> None:
+    folder.rename(folder.with_name(".toy.older"))
+    assert load_folder(folder, "toy")[0] == CONFIG
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "README.md", "manifest.json"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(CheckpointError, match=name):
+        load_folder(folder, "toy")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "README.md"])
+def test_a_truncated_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).write_bytes((folder / name).read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=f"{name}.*sha256"):
+        load_folder(folder, "toy")
+
+
+def test_weights_outside_the_manifest_are_refused(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["model.safetensors"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        load_folder(folder, "toy")
+
+
+def test_wrong_kind_and_absent_folder(folder: Path) -> None:
+    with pytest.raises(CheckpointError, match='holds a "toy", but a "world" is needed'):
+        load_folder(folder, "world")
+    with pytest.raises(CheckpointError, match="no such folder"):
+        load_folder(folder / "absent", "toy")
+
+
+def test_a_folder_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(InputError, match="not a checkpoint"):
+        save_folder(tmp_path, CONFIG, TENSORS, "")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        save_folder(tmp_path / "file" / "toy", CONFIG, TENSORS, "")

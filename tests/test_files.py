@@ -1,0 +1,94 @@
+"""Nothing is ever half-written, and a wrong file gets one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worldgym.errors import InputError
+from worldgym.files import read_json, sha256_file, write_atomic, write_json
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def test_writing_makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file.bin"
+    write_atomic(path, b"one")
+    write_atomic(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert os.listdir(path.parent) == ["file.bin"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_an_interrupted_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.bin"
+    write_atomic(path, b"old")
+
+    def interrupt(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("worldgym.files.os.fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file.bin"]
+
+
+def test_a_folder_that_cannot_be_made_gets_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(InputError, match=r"cannot write .*taken/file\.bin: .*; choose a writable folder"):
+        write_atomic(tmp_path / "taken" / "file.bin", b"")
+
+
+@given(data=st.dictionaries(st.text(), JSON, max_size=4))
+def test_json_survives_the_disk(data: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("json") / "data.json"
+    write_json(path, data)
+    assert read_json(path, "a thing") == data
+
+
+def test_nan_is_refused_and_the_old_file_kept(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"x": 1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", {"x": float("nan")})
+    assert read_json(tmp_path / "x.json", "a thing") == {"x": 1}
+
+
+def test_a_missing_file_says_what_the_folder_is_not(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x\.json: no such file, so .* is not an episode store"):
+        read_json(tmp_path / "x.json", "an episode store")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b'{"a": 1,}', r"not valid JSON \(.*, line 1\); mend or remove it"),
+        (b"", "not valid JSON"),
+        (b"[1, 2]", "holds list, but a thing is a JSON object"),
+        (b"\xff\xfe", "cannot be read"),
+    ],
+)
+def test_a_wrong_json_file_gets_one_sentence(tmp_path: Path, content: bytes, complaint: str) -> None:
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(InputError, match=complaint):
+        read_json(tmp_path / "x.json", "a thing")
+
+
+def test_a_folder_in_place_of_a_file_gets_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_json(tmp_path, "a thing")
+
+
+def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
+    content = b"worldgym" * 100_000
+    (tmp_path / "x").write_bytes(content)
+    assert sha256_file(tmp_path / "x") == hashlib.sha256(content).hexdigest()

@@ -1,0 +1,98 @@
+"""The folders are an arrow: a module imports only what stands above it. Read from the source, so lazy imports count too."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "worldgym"
+
+ARROW = (  # each line may import the lines above it and its own part
+    ("types",),
+    ("errors",),
+    ("files", "progress"),
+    ("checkpoint", "language", "vision", "learning", "training"),
+    ("episodes",),
+    ("latents",),
+    ("world",),
+    ("policies",),
+    ("tasks",),
+    ("rollout",),
+    ("judges",),
+    ("log",),
+    ("stats",),
+    ("evaluate",),
+    ("recipes",),
+)
+RECORDS = {"types", "errors", "files", "log"}  # all that statistics and reports may know: less than the arrow allows
+READERS = {"stats": RECORDS, "report": RECORDS | {"stats"}}
+TESTING = {"types", "errors", "latents", "world", "policies", "judges"}  # the seams and what they speak of
+FREE = ("reference", "cli")  # stand below everything; they alone import the reference world
+
+ALLOWED = {part: {name for line in ARROW[:i] for name in line} for i, parts in enumerate(ARROW) for part in parts}
+ALLOWED |= READERS | {"testing": TESTING}
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    """The first folder, or the module itself: worldgym/world/dit.py => "world"."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of everything a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write imports in full"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imported_parts(path: Path) -> set[str]:
+    """Parts of worldgym that a file imports; names of the package's own door, such as __version__, belong to none."""
+    names = {name.split(".")[1] for name in imports(path) if name.startswith("worldgym.")}
+    return {name for name in names if (ROOT / name).is_dir() or (ROOT / f"{name}.py").exists()}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_imports_follow_the_arrow(path: Path) -> None:
+    part = part_of(path)
+    if part in FREE or part == "__init__":
+        return
+    assert part in ALLOWED, f"{part} has no place on the arrow yet: give it one in this test and in docs/dataflow.md"
+    below = imported_parts(path) - ALLOWED[part] - {part}
+    assert not below, f"{dotted(path)} imports {', '.join(sorted(below))}, which it may not know"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_only_the_command_line_knows_the_reference_world(path: Path) -> None:
+    assert part_of(path) in FREE or "reference" not in imported_parts(path)
+
+
+def test_the_door_opens_onto_nouns_and_errors_alone() -> None:
+    assert imported_parts(ROOT / "__init__.py") == {"types", "errors"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_every_module_imports(path: Path) -> None:
+    if path.parent.name == "reference":
+        pytest.importorskip("metaworld", reason="the extra [reference] is not installed")
+    importlib.import_module(dotted(path))
+
+
+def test_statistics_reports_and_checks_import_without_torch() -> None:
+    light = [dotted(path) for path in MODULES if part_of(path) in (*READERS, *RECORDS, "testing", "tasks")]
+    program = f"import importlib, sys; [importlib.import_module(name) for name in {light}]; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,155 @@
+"""The fast sampler is the plain one: same frames to 1e-4 in float32, whatever the chunk, guidance, order or batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worldgym.testing import check_world
+from worldgym.types import ActionSpec
+from worldgym.world.dit import DiT, DiTConfig
+from worldgym.world.model import DiffusionWorld, WorldConfig, WorldState
+from worldgym.world.noise import FlowMatching, SigmoidV
+from worldgym.world.sampler import SamplerConfig, level_plan
+
+SPEC = ActionSpec(("x", "y"), "delta_pose", "1 m", "none", "none", (-1.0, -1.0), (1.0, 1.0), 10.0)
+
+
+class TinyCodec:
+    """8x8 pixels <=> latents [3, 8, 8]: exact up to rounding, so that the network alone is tested."""
+
+    latent_shape, frame_shape, fingerprint = (3, 8, 8), (8, 8, 3), "tiny"
+
+    def encode(self, frames: torch.Tensor) -> torch.Tensor:
+        return frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        return ((latents.permute(0, 2, 3, 1) + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def make_world(positions: str = "learned", schedule: str = "flow", previous_frame: bool = True, **sampler: object) -> DiffusionWorld:
+    """A world of random weights, none of them zero: AdaLN-Zero would make every sampler agree."""
+    torch.manual_seed(0)
+    network = DiT(
+        DiTConfig((3, 8, 8), width=32, pairs=2, heads=2, action_size=3, positions=positions, previous_frame=previous_frame)
+    )
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.08)
+    config = WorldConfig(SPEC, network.config, SamplerConfig(**{"steps": 4, "window": 8, "keep": 4} | sampler), schedule, {}, "tiny")
+    return DiffusionWorld(config, network, TinyCodec(), "tiny", torch.float32)
+
+
+def latents_of(world: DiffusionWorld, rows: int, steps: int, chunk: int, seed: int = 0) -> np.ndarray:
+    """Latents [B, steps, C, h, w] of a rollout, gathered from the states (pixels would hide small differences)."""
+    rng = np.random.default_rng(seed)
+    frames = rng.integers(0, 256, (rows, 8, 8, 3)).astype(np.uint8)
+    actions = rng.uniform(-1, 1, (rows, steps, 2)).astype(np.float32)
+    state, pieces = world.reset(frames, list(range(rows))), []
+    for start in range(0, steps, chunk):
+        size = min(chunk, steps - start)
+        state, _ = world.step(state, actions[:, start : start + size])
+        pieces.append(state.context.latents[:, -size:])
+    return torch.cat(pieces, 1).numpy()
+
+
+@pytest.mark.parametrize("chunk", [1, 4])
+@pytest.mark.parametrize("cfg", [1.0, 3.0])
+@pytest.mark.parametrize("order", ["pyramid", "parallel"])
+@pytest.mark.parametrize("positions", ["learned", "rotary", "rotary_pixel"])
+def test_cached_is_plain(chunk: int, cfg: float, order: str, positions: str) -> None:
+    fast = make_world(positions, cfg=cfg, order=order)
+    slow = fast.with_sampler(cached=False)
+    difference = np.abs(latents_of(fast, 2, 12, chunk) - latents_of(slow, 2, 12, chunk)).max()
+    assert difference < 1e-4
+
+
+@pytest.mark.parametrize("cfg", [1.0, 2.0])
+def test_cached_is_plain_in_chunks_of_eight(cfg: float) -> None:
+    fast = make_world(cfg=cfg, window=12, keep=4)
+    assert np.abs(latents_of(fast, 2, 24, 8) - latents_of(fast.with_sampler(cached=False), 2, 24, 8)).max() < 1e-4
+
+
+@pytest.mark.parametrize("schedule", ["flow", "sigmoid_v"])
+@pytest.mark.parametrize("previous_frame", [True, False])
+def test_cached_is_plain_under_every_schedule(schedule: str, previous_frame: bool) -> None:
+    fast = make_world(schedule=schedule, previous_frame=previous_frame)
+    assert np.abs(latents_of(fast, 1, 9, 3) - latents_of(fast.with_sampler(cached=False), 1, 9, 3)).max() < 1e-4
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    window=st.integers(3, 9),
+    keep_share=st.floats(0.1, 0.9),
+    chunk=st.integers(1, 7),
+    steps=st.integers(1, 3),
+    rows=st.integers(1, 3),
+)
+def test_cached_is_plain_for_any_window(window: int, keep_share: float, chunk: int, steps: int, rows: int) -> None:
+    fast = make_world(window=window, keep=max(1, int(keep_share * (window - 1))), steps=steps)
+    difference = np.abs(latents_of(fast, rows, 11, chunk) - latents_of(fast.with_sampler(cached=False), rows, 11, chunk)).max()
+    assert difference < 1e-4
+
+
+def test_the_network_answers_to_actions_and_noise() -> None:
+    """Guards the tests above: with weights that ignore their input every sampler would agree."""
+    world = make_world()
+    frames = np.zeros((2, 8, 8, 3), np.uint8)
+    state = world.reset(frames, [1, 1])
+    _, moved = world.step(state, np.array([[[1.0, 0.0]], [[-1.0, 0.5]]], np.float32))
+    assert np.abs(moved[0].astype(int) - moved[1]).max() > 1
+    _, other = world.step(world.reset(frames, [1, 2]), np.zeros((2, 1, 2), np.float32))
+    assert np.abs(other[0].astype(int) - other[1]).max() > 1
+
+
+def test_batch_of_eight_is_eight_batches_of_one() -> None:
+    world, rng = make_world(), np.random.default_rng(1)
+    frames = rng.integers(0, 256, (8, 8, 8, 3)).astype(np.uint8)
+    actions = rng.uniform(-1, 1, (8, 10, 2)).astype(np.float32)
+    state = world.step(world.reset(frames, range(8)), actions)[0]
+    for row in range(8):
+        alone = world.step(world.reset(frames[row : row + 1], [row]), actions[row : row + 1])[0]
+        torch.testing.assert_close(alone.context.latents[0], state.context.latents[row], atol=1e-4, rtol=0)
+
+
+def test_a_state_may_be_stepped_twice() -> None:
+    """Branches share a cache until one of them moves on; the other then works on a copy."""
+    world, rng = make_world(), np.random.default_rng(2)
+    start = world.reset(rng.integers(0, 256, (1, 8, 8, 3)).astype(np.uint8), [5])
+    root, _ = world.step(start, rng.uniform(-1, 1, (1, 2, 2)).astype(np.float32))
+    left, right = (rng.uniform(-1, 1, (1, 2, 2)).astype(np.float32) for _ in range(2))
+
+    def twice(world: DiffusionWorld, root: WorldState) -> np.ndarray:
+        first, _ = world.step(world.step(root, left)[0], left)
+        second, _ = world.step(world.step(root, right)[0], right)
+        again, _ = world.step(world.step(root, left)[0], left)
+        torch.testing.assert_close(first.context.latents, again.context.latents, atol=1e-5, rtol=0)
+        return second.context.latents.numpy()
+
+    plain = world.with_sampler(cached=False)
+    expected = twice(plain, plain.step(start, np.asarray(root.context.actions[:, 1:, :2]))[0])
+    np.testing.assert_allclose(twice(world, root), expected, atol=1e-4)
+
+
+def test_conforms_to_the_seam() -> None:
+    check_world(make_world())
+
+
+def test_plan_of_a_pyramid() -> None:
+    plan = level_plan(FlowMatching(), steps=2, chunk=3, order="pyramid").tolist()
+    assert plan == [[1000, 1000, 1000], [500, 1000, 1000], [0, 500, 1000], [0, 0, 500], [0, 0, 0]]
+    assert level_plan(FlowMatching(), 2, 2, "parallel").tolist() == [[1000, 1000], [500, 500], [0, 0]]
+
+
+def test_released_level_grid() -> None:
+    assert SigmoidV().grid(10).tolist() == [999, 899, 799, 699, 599, 499, 399, 299, 199, 99, -1]
+
+
+def test_sampler_settings_travel() -> None:
+    world = make_world()
+    assert world.with_sampler(steps=7).config.sampler == replace(world.config.sampler, steps=7)

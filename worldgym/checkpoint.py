@@ -1,0 +1,131 @@
+"""Checkpoints of every kind: one folder, written whole or not at all, verified before use.
+
+DIR/config.json         "kind" and everything needed to build the object
+DIR/model.safetensors   weights; float tensors as bfloat16 if saved with half=True
+DIR/README.md           model card
+DIR/manifest.json       {file: sha256} of the three others
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from worldgym.errors import CheckpointError, InputError
+from worldgym.files import read_json, sha256_file, write_atomic, write_json
+
+CONFIG, WEIGHTS, CARD, MANIFEST = "config.json", "model.safetensors", "README.md", "manifest.json"
+
+
+def save_folder(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str, half: bool = False) -> None:
+    """Writes a checkpoint, replacing an older one at the same place.
+
+    config: JSON values with a "kind".   card: Markdown.   half: store float32 as bfloat16 (2 bytes a weight).
+    InputError if the folder cannot be written or holds something that is not a checkpoint.
+    """
+    if "kind" not in config:
+        raise ValueError('a checkpoint\'s config needs a "kind"')
+    if folder.exists() and not (folder / MANIFEST).exists():
+        raise InputError(f"{folder} exists and is not a checkpoint; choose another folder or remove it")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}; choose a writable folder") from error
+    try:
+        temporary.chmod(0o755)
+        write_json(temporary / CONFIG, dict(config))
+        write_atomic(temporary / CARD, card.encode())
+        save_file({name: _stored(tensor, half) for name, tensor in tensors.items()}, temporary / WEIGHTS)
+        write_json(temporary / MANIFEST, {name: sha256_file(temporary / name) for name in (CONFIG, WEIGHTS, CARD)})
+        _replace_folder(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def load_folder(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """=> (config, tensors) of a verified checkpoint. Half-precision tensors come back as float32.
+
+    CheckpointError if it is absent, incomplete, altered, or not of this kind.
+    """
+    verify_folder(folder)
+    config = read_config(folder)
+    if config.get("kind") != kind:
+        raise CheckpointError(f'{folder}: holds a "{config.get("kind")}", but a "{kind}" is needed; give another folder')
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise CheckpointError(f"{folder / WEIGHTS}: not valid safetensors ({error}); save the checkpoint again") from error
+    return config, {name: t.float() if t.dtype == torch.bfloat16 else t for name, t in tensors.items()}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json alone, unverified: enough to see of which kind a checkpoint is."""
+    return _read(folder, CONFIG)
+
+
+def verify_folder(folder: Path) -> None:
+    """CheckpointError unless every file of the manifest is there with its hash."""
+    _restore(folder)
+    manifest = _read(folder, MANIFEST)
+    for name in sorted({CONFIG, WEIGHTS, *manifest}):
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path}: missing, so the checkpoint is incomplete; copy or save it again")
+        if manifest.get(name) != sha256_file(path):
+            raise CheckpointError(
+                f"{path}: its sha256 is not the manifest's (altered or cut short); copy or save the checkpoint again"
+            )
+
+
+def fingerprint(folder: Path) -> str:
+    """12 hexadecimal digits that change with weights or config: identifies a model in logs and caches."""
+    verify_folder(folder)
+    return sha256_file(folder / MANIFEST)[:12]
+
+
+def _stored(tensor: Tensor, half: bool) -> Tensor:
+    kept = tensor.detach().cpu().contiguous()
+    return kept.bfloat16() if half and kept.dtype == torch.float32 else kept
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder; give the folder of a checkpoint")
+    try:
+        return read_json(folder / name, "a checkpoint")
+    except InputError as error:
+        raise CheckpointError(str(error)) from error
+
+
+def _older(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.older")
+
+
+def _replace_folder(temporary: Path, folder: Path) -> None:
+    """A folder cannot be renamed onto another: the old one steps aside first; `_restore` mends a kill in between."""
+    older = _older(folder)
+    if folder.exists():
+        shutil.rmtree(older, ignore_errors=True)
+        folder.rename(older)
+    temporary.rename(folder)
+    shutil.rmtree(older, ignore_errors=True)
+
+
+def _restore(folder: Path) -> None:
+    if not folder.exists() and _older(folder).exists():
+        _older(folder).rename(folder)
+
+
+def describe(config: Mapping[str, Any]) -> str:
+    """The config as a Markdown block for a model card."""
+    return f"```json\n{json.dumps(dict(config), indent=2)}\n```\n"

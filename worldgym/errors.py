@@ -1,0 +1,44 @@
+"""One small tree of errors. Every message says what was wrong, where, and the mend.
+
+    WorldGymError            anything the user can mend; the command line prints it and exits with 2
+    |- InputError            a file, folder, option or value given by the user
+    |- SpecMismatch          policy and world (or data) disagree on what an action means
+    |- CheckpointError       a checkpoint or bundle is incomplete, altered or of another kind
+    `- MissingExtra          an optional dependency is not installed
+"""
+
+from __future__ import annotations
+
+from worldgym.types import ActionSpec
+
+
+class WorldGymError(Exception):
+    """Base of everything WorldGym raises on purpose."""
+
+
+class InputError(WorldGymError):
+    """A file, folder, option or value given by the user is wrong."""
+
+
+class CheckpointError(WorldGymError):
+    """A checkpoint is incomplete, altered, or not of the expected kind."""
+
+
+class MissingExtra(WorldGymError):
+    """An optional dependency is needed and absent."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f'{purpose} needs the package "{package}": install it with  pip install "worldgym[{extra}]"')
+
+
+class SpecMismatch(WorldGymError):
+    """Two parties disagree on what an action means. Carries both specs."""
+
+    def __init__(self, who: str, mine: ActionSpec, other: str, theirs: ActionSpec) -> None:
+        details = "; ".join(mine.differences(theirs))
+        super().__init__(
+            f"action conventions differ between {who} and {other}: {details}. "
+            f"Convert the policy's actions or choose a world trained for its convention.\n"
+            f"  {who}: {mine.to_json()}\n  {other}: {theirs.to_json()}"
+        )
+        self.mine, self.theirs = mine, theirs

@@ -1,0 +1,214 @@
+"""Trials -> rollouts -> verdicts -> log. Resumes where a run stopped; a failed trial is isolated, retried, counted apart."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import worldgym
+from worldgym.episodes.video import encode_mp4
+from worldgym.errors import InputError, SpecMismatch, WorldGymError
+from worldgym.files import write_atomic, write_json
+from worldgym.judges.protocol import Judge
+from worldgym.log import RunHeader, RunLog, TrialRecord
+from worldgym.policies.protocol import Policy
+from worldgym.progress import progress
+from worldgym.rollout import roll_out
+from worldgym.stats.summary import summarize
+from worldgym.tasks.folder import check_frames, load_truth
+from worldgym.types import Rollout, Task, Trial, Verdict
+from worldgym.world.protocol import World
+
+MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """trials: per task group; start frames are taken in order, and again with fresh noise where there are fewer.
+
+    truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or None.   batch: trials advanced together;
+    results do not depend on it.   resolved: what was asked for, as it goes into the log's header.
+    """
+
+    out: Path
+    trials: int
+    seed: int = 0
+    batch: int = 20
+    truth: Path | None = None
+    command: str = ""
+    resolved: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every trial of a run shares."""
+
+    config: EvaluateConfig
+    world: World[Any]
+    judge: Judge
+    log: RunLog
+    truth: dict[tuple[str, str], bool]
+
+
+def evaluate(
+    config: EvaluateConfig, world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Task], judge: Judge
+) -> dict[str, Any]:
+    """Runs what the log lacks, writes RUN/log.jsonl, videos and RUN/summary.json, and returns the summary."""
+    check(world, policies, tasks)
+    header = _header(config, world, policies, judge)
+    trials = plan_trials(tasks, config.trials, config.seed)
+    truth = load_truth(config.truth / "truth.csv") if config.truth else {}
+    log = RunLog.open(config.out, header)
+    setting = Setting(config, world, judge, log, truth)
+    batches = list(_batches(log, policies, trials, config.batch))
+    for policy, batch in progress(batches, len(batches), "rolling out", "batch"):
+        for record in _run_batch(setting, policy, batch):
+            log.append(record)
+    summary = summarize(log.header, log.records)
+    write_json(config.out / "summary.json", summary)
+    return summary
+
+
+def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Task]) -> None:
+    """Everything that can be known to be wrong before the first frame."""
+    names = [policy.name for policy in policies]
+    if double := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f'two policies are called "{double}": rename one, for results are kept by name')
+    for policy in policies:
+        if policy.spec != world.spec:
+            raise SpecMismatch(f"policy {policy.name}", policy.spec, f"world {world.name}", world.spec)
+    check_frames(tasks, world.frame_shape)
+
+
+def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
+    """`count` trials a group: its start frames in order, then again as repeats 1, 2, ..."""
+    if count < 1:
+        raise InputError(f"--trials is {count}: ask for 1 or more a task")
+    ordered = sorted(tasks, key=lambda task: task.group)
+    groups = [list(members) for _, members in groupby(ordered, key=lambda task: task.group)]
+    return [Trial(members[i % len(members)], i // len(members), seed) for members in groups for i in range(count)]
+
+
+def _batches(
+    log: RunLog, policies: Sequence[Policy[Any]], trials: Sequence[Trial], size: int
+) -> Iterator[tuple[Policy[Any], list[Trial]]]:
+    """What is not done yet, policy by policy; trials of one length together."""
+    for policy in policies:
+        left = [t for t in trials if (policy.name, t.task.name, t.repeat) not in log.done]
+        for _, same in groupby(sorted(left, key=lambda t: t.task.steps), key=lambda t: t.task.steps):
+            row = list(same)
+            for start in range(0, len(row), size):
+                yield policy, row[start : start + size]
+
+
+def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Iterator[TrialRecord]:
+    """Finished records in order. Where the batch breaks, each trial runs alone, so that only the bad one fails."""
+    try:
+        rollouts = roll_out(setting.world, policy, batch)
+        verdicts = [setting.judge(rollout, rollout.trial.task) for rollout in rollouts]
+    except Exception as error:  # the per-trial boundary: somebody else's policy or judge may raise anything
+        if len(batch) > 1:
+            for trial in batch:
+                yield from _run_batch(setting, policy, [trial])
+        else:
+            yield from _fail(setting, policy, batch[0], error)
+        return
+    for rollout, verdict in zip(rollouts, verdicts, strict=True):
+        yield _record(setting, rollout, verdict)
+
+
+def _fail(setting: Setting, policy: Policy[Any], trial: Trial, error: Exception) -> Iterator[TrialRecord]:
+    """A failed attempt, and after it another, until there were MAX_ATTEMPTS."""
+    reason = str(error) if isinstance(error, WorldGymError) else f"{type(error).__name__}: {error}"
+    identity = _identity(setting, policy.name, trial)
+    yield TrialRecord(**identity, failure_reason=reason, judge=setting.judge.name, time=_now())
+    if identity["attempt"] < MAX_ATTEMPTS:
+        yield from _run_batch(setting, policy, [trial])
+
+
+def _record(setting: Setting, rollout: Rollout, verdict: Verdict) -> TrialRecord:
+    """The line of a finished trial; its video is on the disk before the line is."""
+    trial, out = rollout.trial, setting.config.out
+    video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
+    write_atomic(out / video, encode_mp4(rollout.frames, setting.world.spec.rate_hz, crf=20))
+    return TrialRecord(
+        **_identity(setting, rollout.policy, trial),
+        score=verdict.score,
+        reason=verdict.reason,
+        probability=verdict.probability,
+        progress=verdict.progress,
+        judge=verdict.judge,
+        steps=len(rollout.actions),
+        flags=rollout.flags,
+        video=video,
+        seconds=rollout.seconds,
+        time=_now(),
+    )
+
+
+def _identity(setting: Setting, policy: str, trial: Trial) -> dict[str, Any]:
+    """What is known of a trial before it runs, its true result included."""
+    task = trial.task
+    return {
+        "policy": policy,
+        "task": task.name,
+        "group": task.group,
+        "instruction": task.instruction,
+        "repeat": trial.repeat,
+        "seed": trial.seed,
+        "attempt": setting.log.attempts(policy, task.name, trial.repeat) + 1,
+        "truth": setting.truth.get((policy, task.name)),
+        "truth_video": _truth_video(setting.config, policy, task.name),
+    }
+
+
+def _truth_video(config: EvaluateConfig, policy: str, task: str) -> str | None:
+    """Copies the true video of this policy on this task into the run, so that a run folder is whole."""
+    if config.truth is None:
+        return None
+    source, name = config.truth / "videos" / policy / f"{task}.mp4", f"truth/{policy}/{task}.mp4"
+    if not source.exists():
+        return None
+    if not (config.out / name).exists():
+        write_atomic(config.out / name, source.read_bytes())
+    return name
+
+
+def _header(config: EvaluateConfig, world: World[Any], policies: Sequence[Policy[Any]], judge: Judge) -> RunHeader:
+    return RunHeader(
+        config=dict(config.resolved or {}) | {"trials": config.trials, "seed": config.seed},
+        command=config.command,
+        policies=tuple({"name": p.name, "spec": p.spec.to_json(), "chunk": p.chunk} for p in policies),
+        world=world.name,
+        judge=judge.name,
+        run_seed=config.seed,
+        environment=environment(),
+        started=_now(),
+    )
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for the log's header."""
+    here = Path(worldgym.__file__).parent
+    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    return {
+        "python": platform.python_version(),
+        "worldgym": worldgym.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "commit": git.stdout.strip() or None,
+        "machine": f"{platform.machine()} {platform.system()}, {torch.get_num_threads()} threads",
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,133 @@
+"""How a classifier judge agrees with what is known: confusion per group of tasks, and the choice of its decision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from worldgym.episodes.frames import FrameCache
+from worldgym.episodes.store import EpisodeInfo
+from worldgym.judges.classifier import ClassifierJudge, Decision, FrameScores
+from worldgym.progress import progress
+
+WINDOWS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Known:
+    """The frame answers of an episode whose success is known."""
+
+    group: str
+    success: bool
+    scores: FrameScores
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts of episodes: judged against true. Unscored ones are counted apart."""
+
+    true_success: int = 0
+    false_success: int = 0
+    false_failure: int = 0
+    true_failure: int = 0
+    unscored: int = 0
+
+    @property
+    def agreement(self) -> float:
+        """Share of the scored episodes that were judged right; nan without any."""
+        right = self.true_success + self.true_failure
+        scored = right + self.false_success + self.false_failure
+        return right / scored if scored else math.nan
+
+    @property
+    def balanced(self) -> float:
+        """Mean of the true positive and the true negative rate; of one of them where the other has no episode."""
+        rates = []
+        if successes := self.true_success + self.false_failure:
+            rates.append(self.true_success / successes)
+        if failures := self.true_failure + self.false_success:
+            rates.append(self.true_failure / failures)
+        return sum(rates) / len(rates) if rates else math.nan
+
+
+def evaluate_judge(judge: ClassifierJudge, cache: FrameCache, names: Sequence[str] = ()) -> dict[str, Confusion]:
+    """Confusion per group on recorded episodes (all of the cache, or `names`), under the judge's own decision."""
+    return confusion_of(judge.decision, judge_store(judge, cache, names or cache.names))
+
+
+def judge_store(judge: ClassifierJudge, cache: FrameCache, names: Sequence[str]) -> list[Known]:
+    """The judge's frame answers for recorded episodes whose success is known."""
+    infos = {info.name: info for info in cache.store if info.success is not None}
+    wanted = [infos[name] for name in names if name in infos]
+    known = []
+    batches = [wanted[i : i + 8] for i in range(0, len(wanted), 8)]
+    for some in progress(batches, len(batches), "judging", "batch"):
+        scores = judge.score_frames([(cache.frames(info.name), info.instruction) for info in some])
+        known += [Known(_group(info), bool(info.success), score) for info, score in zip(some, scores, strict=True)]
+    return known
+
+
+def confusion_of(decision: Decision, known: Sequence[Known]) -> dict[str, Confusion]:
+    """Per group of tasks, sorted, with the sum under "all"."""
+    counts: dict[str, Confusion] = {}
+    for episode in known:
+        field = _outcome(decision, episode)
+        for group in (episode.group, "all"):
+            before = counts.get(group, Confusion())
+            counts[group] = replace(before, **{field: vars(before)[field] + 1})
+    return dict(sorted(counts.items(), key=lambda item: (item[0] == "all", item[0])))
+
+
+def choose_decision(known: Sequence[Known], band: float = 0.0, stride: int = 1) -> Decision:
+    """The window and threshold with the best balanced agreement, mean over groups; in the middle of the best thresholds.
+
+    band: half-width of the unscored band around the threshold, in probability; 0 = none.
+    """
+    best, chosen = -1.0, Decision(stride)
+    for window in WINDOWS:
+        grid = _thresholds([episode.scores.pooled(window)[0] for episode in known])
+        values = [_mean_balance(Decision(stride, window, threshold), known) for threshold in grid]
+        if max(values) > best + 1e-9:
+            best = max(values)
+            ties = [threshold for threshold, value in zip(grid, values, strict=True) if value > best - 1e-9]
+            chosen = Decision(stride, window, ties[len(ties) // 2])
+    limits = (max(chosen.threshold - band, 0.0), min(chosen.threshold + band, 1.0))
+    return replace(chosen, band=limits if band > 0.0 else None)
+
+
+def table(confusion: Mapping[str, Confusion]) -> str:
+    """Markdown, one line a group; S = success, F = failure."""
+    lines = ["| true -> judged | S -> S | F -> S | S -> F | F -> F | unscored | agreement |", "| --- " * 7 + "|"]
+    for group, c in confusion.items():
+        counts = f"{c.true_success} | {c.false_success} | {c.false_failure} | {c.true_failure} | {c.unscored}"
+        lines.append(f"| {group} | {counts} | {100 * c.agreement:.1f} % |")
+    return "\n".join(lines) + "\n"
+
+
+def _outcome(decision: Decision, episode: Known) -> str:
+    probability = episode.scores.pooled(decision.window)[0]
+    if decision.band and decision.band[0] < probability < decision.band[1]:
+        return "unscored"
+    judged = probability >= decision.threshold
+    return f"{'true' if judged == episode.success else 'false'}_{'success' if judged else 'failure'}"
+
+
+def _mean_balance(decision: Decision, known: Sequence[Known]) -> float:
+    groups = {group: c for group, c in confusion_of(decision, known).items() if group != "all"}
+    return float(np.mean([c.balanced for c in groups.values()]))
+
+
+def _thresholds(probabilities: Sequence[float]) -> list[float]:
+    """Halfway between neighbouring probabilities in log-odds, thinned to 60, kept within 0.02 and 0.98."""
+    inside = np.clip(np.unique(probabilities), 0.02, 0.98)
+    odds = np.unique(np.log(inside / (1.0 - inside)))
+    halfway = (odds[1:] + odds[:-1]) / 2 if len(odds) > 1 else np.zeros(1)
+    thinned = halfway[np.unique(np.linspace(0, len(halfway) - 1, 60).round().astype(int))]
+    return [float(x) for x in 1.0 / (1.0 + np.exp(-thinned))]
+
+
+def _group(info: EpisodeInfo) -> str:
+    return str(info.extras.get("task", info.instruction))

@@ -1,0 +1,154 @@
+"""A small convolutional autoencoder for a fixed camera, made for CPUs.
+
+    uint8 [B, 96, 96, 3] => latents [B, 8, 12, 12], downsampling 8, unit variance a channel (running batch statistics)
+
+Two choices carry it. Space-to-depth by 4 comes first: convolutions at full resolution cost 10 times more on a CPU. And a
+learned map is added at each resolution: with a fixed camera the background is learned once and need not pass through the
+latents. In training, noise of sd `noise` on the latents makes nearby latents decode to nearby pictures, which a world
+model that is never exact needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from worldgym.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.errors import CheckpointError
+
+KIND = "conv-codec"
+
+
+@dataclass(frozen=True)
+class ConvCodecConfig:
+    """size: pixels, a multiple of 8.   channels: of the latents.   width: at 1/4 resolution; twice that at 1/8."""
+
+    size: int = 96
+    channels: int = 8
+    width: int = 96
+    blocks: int = 2
+    noise: float = 0.1
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.silu(self.conv1(F.silu(x))))
+
+
+class PositionMap(nn.Module):
+    """A learned picture added to the features: what stands still in front of a fixed camera."""
+
+    def __init__(self, width: int, size: int) -> None:
+        super().__init__()
+        self.map = nn.Parameter(torch.zeros(width, size, size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.map
+
+
+def _blocks(width: int, count: int) -> list[nn.Module]:
+    return [ResidualBlock(width) for _ in range(count)]
+
+
+class ConvCodec(nn.Module):
+    """Implements `worldgym.latents.protocol.Codec`."""
+
+    def __init__(self, config: ConvCodecConfig) -> None:
+        super().__init__()
+        c, w, quarter, eighth = config, config.width, config.size // 4, config.size // 8
+        self.config = config
+        self.encoder = nn.Sequential(
+            nn.PixelUnshuffle(4),
+            nn.Conv2d(48, w, 3, padding=1),
+            PositionMap(w, quarter),
+            *_blocks(w, c.blocks),
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(4 * w, 2 * w, 1),
+            PositionMap(2 * w, eighth),
+            *_blocks(2 * w, c.blocks),
+            nn.Conv2d(2 * w, c.channels, 1),
+        )
+        self.normalize = nn.BatchNorm2d(c.channels, affine=False, momentum=0.01)
+        self.decoder = nn.Sequential(
+            nn.Conv2d(c.channels, 2 * w, 3, padding=1),
+            PositionMap(2 * w, eighth),
+            *_blocks(2 * w, c.blocks),
+            nn.Conv2d(2 * w, 4 * w, 1),
+            nn.PixelShuffle(2),
+            PositionMap(w, quarter),
+            *_blocks(w, c.blocks),
+            nn.SiLU(),
+            nn.Conv2d(w, 48, 3, padding=1),
+            nn.PixelShuffle(4),
+        )
+        self._fingerprint: str | None = None
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        return self.config.channels, self.config.size // 8, self.config.size // 8
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        return self.config.size, self.config.size, 3
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights: latents cached under it were made by exactly these."""
+        if self._fingerprint is None:
+            raise CheckpointError("this codec was never saved, so its latents cannot be cached: save it and load it again")
+        return self._fingerprint
+
+    @torch.inference_mode()
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 [B, H, W, 3] => float32 [B, C, H/8, W/8]."""
+        with _bf16(frames.device):
+            return self.normalize(self.encoder(to_unit(frames)).float())
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Tensor:
+        """float [B, C, H/8, W/8] => uint8 [B, H, W, 3]."""
+        with _bf16(latents.device):
+            return to_uint8(self.decoder(latents.float()))
+
+    def reconstruct(self, pixels: Tensor) -> Tensor:
+        """The training path: [B, 3, H, W] in [-1, 1] => the same through noisy latents, float32."""
+        latents = self.normalize(self.encoder(pixels).float())
+        return self.decoder(latents + self.config.noise * torch.randn_like(latents)).float()
+
+    def save(self, folder: Path, card: str, training: dict[str, Any]) -> None:
+        tensors = {name: value for name, value in self.state_dict().items() if name != "normalize.num_batches_tracked"}
+        config = {"kind": KIND, "model": asdict(self.config), "training": training}
+        save_folder(folder, config, tensors, card, half=True)
+
+    @staticmethod
+    def load(folder: Path, device: str = "cpu") -> ConvCodec:
+        config, tensors = load_folder(folder, KIND)
+        codec = ConvCodec(ConvCodecConfig(**config["model"]))
+        codec.load_state_dict({**tensors, "normalize.num_batches_tracked": torch.tensor(0)})
+        codec._fingerprint = fingerprint(folder)
+        return codec.to(device=device, memory_format=torch.channels_last).eval()
+
+
+def to_unit(frames: Tensor) -> Tensor:
+    """uint8 [B, H, W, 3] => float32 [B, 3, H, W] in [-1, 1] (channels-last in memory)."""
+    return frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+def to_uint8(pixels: Tensor) -> Tensor:
+    """[B, 3, H, W] in [-1, 1] => uint8 [B, H, W, 3]."""
+    return ((pixels.float() + 1.0) * 127.5).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def _bf16(device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16)

@@ -1,0 +1,28 @@
+"""The codec seam: uint8 frames <=> float latents of unit variance."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Codec(Protocol):
+    """latent_shape: (C, h, w) of one frame.   frame_shape: (H, W, 3).   fingerprint: changes with the weights."""
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]: ...
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 [B, H, W, 3] => float32 [B, C, h, w], about zero mean and unit variance per channel."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """float [B, C, h, w] => uint8 [B, H, W, 3]."""
+        ...

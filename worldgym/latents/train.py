@@ -1,0 +1,92 @@
+"""Training the convolutional codec: single frames, an absolute error with more weight on what moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldgym.episodes.frames import FrameCache
+from worldgym.latents.conv import ConvCodec, ConvCodecConfig, to_unit
+from worldgym.training import Optimizer, OptimizerConfig, load_state, save_state
+
+MOVED = 12.0 / 127.5  # a pixel that differs by 12 grey values between two frames of an episode has moved
+
+
+@dataclass(frozen=True)
+class CodecTrainConfig:
+    """moving_weight: extra weight of pixels that change within the episode (the still background is easy and large)."""
+
+    out: Path
+    model: ConvCodecConfig = field(default_factory=ConvCodecConfig)
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(steps=2500, lr=1e-3))
+    batch: int = 32
+    seed: int = 0
+    moving_weight: float = 4.0
+    save_every: int = 100
+    device: str = "cpu"
+
+
+def train_codec(config: CodecTrainConfig, data: FrameCache, report: Callable[[int, dict[str, float]], None]) -> ConvCodec:
+    """Trains, or resumes what `config.out` holds, and returns the saved codec. `report(step, scalars)` hears of progress."""
+    torch.manual_seed(config.seed)
+    codec = ConvCodec(config.model).to(config.device, memory_format=torch.channels_last).train()
+    optimizer = Optimizer(codec, config.optimizer)
+    state, first = config.out / "state.safetensors", 0
+    if (found := load_state(state)) is not None:
+        first, tensors = found
+        codec.normalize.load_state_dict({n: tensors.pop(f"normalize/{n}") for n in codec.normalize.state_dict()})
+        optimizer.load(tensors)
+    started = time.perf_counter()
+    for step in range(first, config.optimizer.steps):
+        loss = _loss(codec, *_batch(data, config, step), config.moving_weight)
+        loss.backward()
+        norm = optimizer.step(step)
+        if (step + 1) % 50 == 0:
+            seconds = (time.perf_counter() - started) / (step + 1 - first)
+            report(step + 1, {"loss": loss.item(), "gradient_norm": norm, "seconds_per_step": seconds})
+        if (step + 1) % config.save_every == 0:
+            extra = {f"normalize/{n}": v for n, v in codec.normalize.state_dict().items()}
+            save_state(state, step + 1, optimizer.tensors() | extra)
+    with torch.no_grad():
+        for name, parameter in codec.named_parameters():
+            parameter.copy_(optimizer.ema[name])
+    _recalibrate(codec, data, config)
+    card = f"# Codec\nConvolutional autoencoder, {config.optimizer.steps} steps of {config.batch} frames.\n"
+    codec.save(config.out / "codec", card, {"optimizer": asdict(config.optimizer), "batch": config.batch, "seed": config.seed})
+    return ConvCodec.load(config.out / "codec", config.device)
+
+
+def _batch(data: FrameCache, config: CodecTrainConfig, step: int) -> tuple[Tensor, Tensor]:
+    """Two frames each of `batch` random episodes => uint8 [B, H, W, 3] twice."""
+    rng = np.random.default_rng([config.seed, step])
+    names = rng.choice(len(data.names), config.batch)
+    pairs = [data.frames(data.names[i])[rng.integers(0, data.spans[data.names[i]][1], 2)] for i in names]
+    both = torch.from_numpy(np.stack(pairs)).to(config.device)
+    return both[:, 0], both[:, 1]
+
+
+def _loss(codec: ConvCodec, frames: Tensor, others: Tensor, moving_weight: float) -> Tensor:
+    pixels = to_unit(frames)
+    moved = ((pixels - to_unit(others)).abs().amax(1, keepdim=True) > MOVED).float()
+    weight = 1.0 + moving_weight * moved
+    with torch.autocast(frames.device.type, dtype=torch.bfloat16):
+        output = codec.reconstruct(pixels)
+    error = torch.nn.functional.smooth_l1_loss(output, pixels, beta=0.05, reduction="none")
+    return (error * weight).sum() / (weight.sum() * 3)
+
+
+@torch.no_grad()
+def _recalibrate(codec: ConvCodec, data: FrameCache, config: CodecTrainConfig, batches: int = 40) -> None:
+    """The averaged weights need statistics of their own: unit variance is a promise of the codec."""
+    codec.normalize.reset_running_stats()
+    codec.normalize.momentum = None  # a plain average
+    for index in range(batches):
+        frames, _ = _batch(data, config, config.optimizer.steps + index)
+        with torch.autocast(frames.device.type, dtype=torch.bfloat16):
+            codec.normalize(codec.encoder(to_unit(frames)).float())

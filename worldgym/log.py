@@ -1,0 +1,301 @@
+"""The run log, RUN/log.jsonl: a header, then one line a trial attempt. Append-only; everything later is derived from it.
+
+A line counts once its newline is on the disk. A run killed in the middle of a line leaves a torn last line: readers
+ignore it, and the next `RunLog.open` cuts it off before it appends. Any other wrong line is an error with its number.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import reprlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from types import NoneType
+from typing import Any, NoReturn
+
+from worldgym.errors import InputError
+from worldgym.files import write_atomic
+
+LOG_NAME, VERSION = "log.jsonl", 1
+TrialKey = tuple[str, str, int]  # policy, task, repeat
+
+_MAY_DIFFER = ("command", "environment", "started")  # between the two starts of one run
+_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "str | None": (str, NoneType),
+    "bool | None": (bool, NoneType),
+    "float | None": (int, float, NoneType),
+    "tuple[str, ...]": (list,),
+    "tuple[Mapping[str, Any], ...]": (list,),
+    "Mapping[str, Any]": (dict,),
+}
+
+
+@dataclass(frozen=True)
+class RunHeader:
+    """What was run: the first line of the log. All but `command`, `environment` and `started` is the run's identity.
+
+    config:      the resolved options.   command: as typed.   policies: one {name, spec, chunk} each, in the order asked for.
+    world/judge: their names, which identify the weights.   environment: versions of python, worldgym,
+    torch and numpy, git commit or null, device.   started: ISO time.
+    """
+
+    config: Mapping[str, Any]
+    command: str
+    policies: tuple[Mapping[str, Any], ...]
+    world: str
+    judge: str
+    run_seed: int
+    environment: Mapping[str, Any]
+    started: str
+
+    def __post_init__(self) -> None:
+        if any("name" not in policy for policy in self.policies):
+            raise ValueError("every policy of a header needs a name")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"type": "header", "version": VERSION, **asdict(self)}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> RunHeader:
+        """ValueError if a field is missing, unknown or of the wrong type."""
+        if data.get("type") != "header" or data.get("version") != VERSION:
+            raise ValueError(f"not the header of a run log of version {VERSION}")
+        values = _checked(RunHeader, {key: value for key, value in data.items() if key not in ("type", "version")})
+        return RunHeader(**{**values, "policies": tuple(values["policies"])})
+
+    def difference(self, other: RunHeader) -> str | None:
+        """The first key in which the two runs' identities differ, with both values; None if they are the same run."""
+        mine, theirs = (json.loads(_line(header.to_json())) for header in (self, other))
+        for key in _MAY_DIFFER:
+            del mine[key], theirs[key]
+        return _first_difference(mine, theirs)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One attempt at one trial. Equality leaves out `seconds` and `time`, which no rerun repeats.
+
+    task/group:     start frame, e.g. "drawer-open/10003", and what results are summed over, e.g. "drawer-open".
+    attempt:        1, 2, ...   failure_reason: None = it ran; else it broke, is tried again, and is never scored.
+    score:          in [0, 1], or None = unscored, with the judge's reason.   probability, progress: the judge's, in [0, 1].
+    truth:          known success of this policy on this task; None where nobody knows.
+    video/truth_video: mp4 files (yuv420p, so that every browser plays them), relative to RUN, or None.
+    seconds, time:  wall time taken, ISO time of the end.
+    """
+
+    policy: str
+    task: str
+    group: str
+    instruction: str
+    repeat: int
+    seed: int
+    attempt: int = 1
+    failure_reason: str | None = None
+    score: float | None = None
+    reason: str = ""
+    probability: float | None = None
+    progress: float | None = None
+    judge: str = ""
+    steps: int = 0
+    flags: tuple[str, ...] = ()
+    truth: bool | None = None
+    video: str | None = None
+    truth_video: str | None = None
+    seconds: float = field(default=0.0, compare=False)
+    time: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for name, value in (("score", self.score), ("probability", self.probability), ("progress", self.progress)):
+            if value is not None and not 0.0 <= value <= 1.0:  # false for NaN too
+                raise ValueError(f"{name} must lie in [0, 1], not {value}")
+        if not math.isfinite(self.seconds):
+            raise ValueError(f"seconds must be finite, not {self.seconds}")
+        if self.attempt < 1:
+            raise ValueError(f"attempts count from 1, not {self.attempt}")
+        if self.failure_reason is not None and self.score is not None:
+            raise ValueError("a failed attempt is never scored")
+        if self.failure_reason is None and self.score is None and not self.reason:
+            raise ValueError("an unscored trial needs a reason")
+
+    @property
+    def key(self) -> TrialKey:
+        return self.policy, self.task, self.repeat
+
+    @property
+    def finished(self) -> bool:
+        return self.failure_reason is None
+
+    @property
+    def succeeded(self) -> bool | None:
+        """The verdict as yes or no: a score above one half; partial credit of one half is no success. None if unscored."""
+        return None if self.score is None else self.score > 0.5
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the verdict equals the truth; None where either is unknown."""
+        return None if self.truth is None or self.succeeded is None else self.succeeded == self.truth
+
+    def to_json(self) -> dict[str, Any]:
+        return {"type": "trial", **asdict(self)}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> TrialRecord:
+        """ValueError if a field is missing, unknown, of the wrong type or out of range."""
+        if data.get("type") != "trial":
+            raise ValueError("not a trial")
+        values = _checked(TrialRecord, {key: value for key, value in data.items() if key != "type"})
+        return TrialRecord(**{**values, "flags": tuple(values["flags"])})
+
+
+@dataclass(frozen=True)
+class Results:
+    """One record a trial, in the log's order. finished: the last finished attempt. failed: the last of those with none."""
+
+    finished: tuple[TrialRecord, ...]
+    failed: tuple[TrialRecord, ...]
+
+
+class RunLog:
+    """The log of one run, open for appending. `done` holds the trials with a finished attempt; `records` all attempts."""
+
+    def __init__(self, path: Path, header: RunHeader, records: Iterable[TrialRecord] = ()) -> None:
+        self.path, self.header = path, header
+        self.records: list[TrialRecord] = []
+        self.done: set[TrialKey] = set()
+        self._attempts: Counter[TrialKey] = Counter()
+        for record in records:
+            self._remember(record)
+
+    @staticmethod
+    def open(run_dir: Path, header: RunHeader, resume: bool = True) -> RunLog:
+        """Starts RUN/log.jsonl, or goes on with the one that is there (and keeps its header).
+
+        InputError if the log belongs to another run, is corrupt, cannot be written, or exists and `resume` is false.
+        """
+        path = run_dir / LOG_NAME
+        if not path.exists():
+            write_atomic(path, _line(header.to_json()))
+            return RunLog(path, header)
+        if not resume:
+            raise InputError(f"{path} already holds a run; resume it or choose another folder")
+        found, records = read_log(path)
+        difference = found.difference(header)
+        if difference is not None:
+            raise InputError(f"{path} holds another run: {difference}; repeat its options or choose another folder")
+        _cut_torn_line(path)
+        return RunLog(path, found, records)
+
+    def append(self, record: TrialRecord) -> None:
+        """Writes one line through to the disk. InputError if the disk refuses; the log is then as before."""
+        data = _line(record.to_json())
+        try:
+            with self.path.open("ab", buffering=0) as file:
+                size = file.tell()
+                try:
+                    if file.write(data) != len(data):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(size)  # half a line here would corrupt the next one
+                    raise
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror}; make room or permit writing, then resume") from error
+        self._remember(record)
+
+    def attempts(self, policy: str, task: str, repeat: int) -> int:
+        """How often this trial was tried so far, failed attempts included."""
+        return self._attempts[policy, task, repeat]
+
+    def _remember(self, record: TrialRecord) -> None:
+        self.records.append(record)
+        self._attempts[record.key] += 1
+        if record.finished:
+            self.done.add(record.key)
+
+
+def read_log(path: Path) -> tuple[RunHeader, list[TrialRecord]]:
+    """The header and every attempt. A torn last line is ignored; any other wrong line is an InputError with its number."""
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is nothing, or torn
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name the log of a run") from error
+    if not lines:
+        raise InputError(f"{path}: holds no header, so it is not a run log; remove it or choose another folder")
+    number = 1
+    try:
+        header = RunHeader.from_json(_object(lines[0]))
+        records = []
+        for number, line in enumerate(lines[1:], start=2):
+            records.append(TrialRecord.from_json(_object(line)))
+    except ValueError as error:
+        raise InputError(f"{path}, line {number}: {error}; restore the log from a copy or choose another folder") from error
+    return header, records
+
+
+def results(records: Iterable[TrialRecord]) -> Results:
+    """The last finished attempt of each (policy, task, repeat); trials that never finished stand apart."""
+    last: dict[TrialKey, TrialRecord] = {}
+    for record in records:
+        if record.finished or record.key not in last or not last[record.key].finished:
+            last[record.key] = record
+    return Results(tuple(r for r in last.values() if r.finished), tuple(r for r in last.values() if not r.finished))
+
+
+def _line(data: Mapping[str, Any]) -> bytes:
+    """One line of JSON. ValueError on NaN and infinities, which JSON does not have."""
+    return (json.dumps(data, allow_nan=False) + "\n").encode()
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(line, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON ({error.msg})") from None
+    if not isinstance(data, dict):
+        raise ValueError("not a JSON object")
+    return data
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number of the log")
+
+
+def _checked(kind: type[RunHeader] | type[TrialRecord], values: dict[str, Any]) -> dict[str, Any]:
+    """The values if they are exactly the dataclass's fields with JSON types that fit; else ValueError."""
+    expected = {f.name: str(f.type) for f in fields(kind)}
+    for name in [*expected, *values]:
+        if name not in values:
+            raise ValueError(f'"{name}" is missing')
+        if name not in expected:
+            raise ValueError(f'"{name}" is unknown to this version')
+        value, wanted = values[name], expected[name]
+        if not isinstance(value, _JSON_TYPES[wanted]) or (isinstance(value, bool) and "bool" not in wanted):
+            raise ValueError(f'"{name}" holds {reprlib.repr(value)}, which is not {wanted}')
+    return values
+
+
+def _first_difference(found: Any, wanted: Any, where: str = "") -> str | None:
+    """Depth-first, in the order of the first value's keys, e.g. 'config.steps is 40 there and 20 now'."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        pairs = [(f"{where}.{key}" if where else key, found.get(key), wanted.get(key)) for key in {**found, **wanted}]
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        pairs = [(f"{where}[{i}]", a, b) for i, (a, b) in enumerate(zip(found, wanted, strict=True))]
+    else:
+        return None if found == wanted else f"{where} is {reprlib.repr(found)} there and {reprlib.repr(wanted)} now"
+    return next(filter(None, (_first_difference(a, b, key) for key, a, b in pairs)), None)
+
+
+def _cut_torn_line(path: Path) -> None:
+    size = path.read_bytes().rfind(b"\n") + 1
+    try:
+        os.truncate(path, size)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; permit writing, then resume") from error

@@ -1,0 +1,118 @@
+"""Behaviour cloning from one frame and an instruction: a network small enough to ship with the code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from worldgym.checkpoint import load_folder, save_folder
+from worldgym.errors import InputError
+from worldgym.language import instruction_features
+from worldgym.policies.bounds import from_unit
+from worldgym.policies.protocol import Observation
+from worldgym.types import Actions, ActionSpec, Trial
+from worldgym.vision import Trunk, TrunkConfig
+
+KIND = "bc"
+
+
+@dataclass(frozen=True)
+class BCConfig:
+    """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions predicted at once, h."""
+
+    size: tuple[int, int] = (96, 96)
+    actions: int = 4
+    chunk: int = 1
+    hidden: int = 256
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> BCConfig:
+        height, width = data["size"]
+        return BCConfig(**{**data, "size": (height, width), "trunk": TrunkConfig(**data["trunk"])})
+
+
+class BCNet(nn.Module):
+    """frames uint8 [B, H, W, 3], features float [B, buckets] => actions [B, h, A] in [-1, 1]."""
+
+    def __init__(self, config: BCConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = Trunk(config.trunk)
+        self.head = nn.Sequential(
+            nn.Linear(config.trunk.out, config.hidden),
+            nn.SiLU(),
+            nn.Linear(config.hidden, config.hidden),
+            nn.SiLU(),
+            nn.Linear(config.hidden, config.chunk * config.actions),
+        )
+
+    def forward(self, frames: Tensor, features: Tensor) -> Tensor:
+        answer = self.head(self.trunk(frames, features))
+        return torch.tanh(answer.float()).view(-1, self.config.chunk, self.config.actions)
+
+
+class BCPolicy:
+    """A trained network behind the policy seam. No memory between calls: its state is None."""
+
+    def __init__(self, net: BCNet, spec: ActionSpec, name: str) -> None:
+        if net.config.actions != spec.size:
+            raise InputError(
+                f"policy {name}: its network gives {net.config.actions} numbers, its action spec {spec.size}; mend config.json"
+            )
+        self.net, self._spec, self._name = net.eval(), spec, name
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def spec(self) -> ActionSpec:
+        return self._spec
+
+    @property
+    def chunk(self) -> int:
+        return self.net.config.chunk
+
+    def reset(self, trials: Sequence[Trial]) -> list[None]:
+        return [None] * len(trials)
+
+    @torch.no_grad()
+    def act(self, states: Sequence[None], observations: Sequence[Observation]) -> tuple[list[None], Actions]:
+        """=> (states, float32 [B, h, A]). InputError if a frame is not of the size trained on."""
+        wanted = (*self.net.config.size, 3)
+        for observation in observations:
+            if observation.frame.shape != wanted:
+                raise InputError(
+                    f"policy {self.name} sees frames {wanted}, not {observation.frame.shape}; resize the task images"
+                )
+        frames = torch.from_numpy(np.stack([observation.frame for observation in observations]))
+        features = instruction_features([observation.instruction for observation in observations], self.net.config.trunk.buckets)
+        device = self.net.trunk.film.weight.device
+        unit = self.net(frames.to(device), features.to(device)).cpu().numpy()
+        return list(states), from_unit(unit, self._spec)
+
+    def save(self, folder: Path, trained: dict[str, Any], card: str) -> None:
+        """Writes a checkpoint; `trained` says how it came about (steps, data, seed) and goes into config.json."""
+        config = {
+            "kind": KIND,
+            "name": self.name,
+            "spec": self._spec.to_json(),
+            "net": asdict(self.net.config),
+            "trained": trained,
+        }
+        save_folder(folder, config, self.net.state_dict(), card, half=True)
+
+    @staticmethod
+    def load(folder: Path) -> BCPolicy:
+        """CheckpointError if the folder is incomplete, altered or not a behaviour-cloning policy."""
+        config, tensors = load_folder(folder, KIND)
+        net = BCNet(BCConfig.from_json(config["net"]))
+        net.load_state_dict(tensors)
+        return BCPolicy(net, ActionSpec.from_json(config["spec"]), config["name"])

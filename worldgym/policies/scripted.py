@@ -1,0 +1,115 @@
+"""Policies without learning: they stand still, wander, or repeat a recording. Control arms of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from worldgym.errors import InputError
+from worldgym.policies.bounds import from_unit
+from worldgym.policies.protocol import Observation
+from worldgym.types import Actions, ActionSpec, Trial
+
+MOVING_MODES = ("delta_pose", "joint_velocity")  # where zero means "do not move"
+
+
+class StillPolicy:
+    """Commands no motion. Whatever succeeds under it succeeded without the robot."""
+
+    def __init__(self, spec: ActionSpec) -> None:
+        if spec.mode not in MOVING_MODES:
+            raise InputError(f'"still" needs a mode in which zero means no motion ({", ".join(MOVING_MODES)}), not {spec.mode}')
+        self._spec = spec
+
+    @property
+    def name(self) -> str:
+        return "still"
+
+    @property
+    def spec(self) -> ActionSpec:
+        return self._spec
+
+    @property
+    def chunk(self) -> int:
+        return 1
+
+    def reset(self, trials: Sequence[Trial]) -> list[None]:
+        return [None] * len(trials)
+
+    def act(self, states: Sequence[None], observations: Sequence[Observation]) -> tuple[list[None], Actions]:
+        return list(states), np.zeros((len(observations), 1, self._spec.size), np.float32)
+
+
+WanderState = tuple[int, int, tuple[float, ...]]  # (trial seed, calls so far, last action in [-1, 1])
+
+
+class RandomPolicy:
+    """Smooth random motion within the bounds: a first-order autoregressive walk, seeded by the trial."""
+
+    MEMORY = 0.8  # correlation of successive actions
+
+    def __init__(self, spec: ActionSpec) -> None:
+        self._spec = spec
+
+    @property
+    def name(self) -> str:
+        return "random"
+
+    @property
+    def spec(self) -> ActionSpec:
+        return self._spec
+
+    @property
+    def chunk(self) -> int:
+        return 1
+
+    def reset(self, trials: Sequence[Trial]) -> list[WanderState]:
+        return [(trial.seed, 0, (0.0,) * self._spec.size) for trial in trials]
+
+    def act(self, states: Sequence[WanderState], observations: Sequence[Observation]) -> tuple[list[WanderState], Actions]:
+        moved = [self._wander(state) for state in states]
+        unit = np.asarray([last for _, _, last in moved], np.float32)
+        return moved, from_unit(unit, self._spec)[:, None]
+
+    def _wander(self, state: WanderState) -> WanderState:
+        seed, calls, last = state
+        fresh = np.random.default_rng([seed, calls]).normal(0.0, 0.7, self._spec.size)
+        unit = np.clip(self.MEMORY * np.asarray(last) + np.sqrt(1.0 - self.MEMORY**2) * fresh, -1.0, 1.0)
+        return seed, calls + 1, tuple(float(x) for x in unit)
+
+
+class ReplayPolicy:
+    """Repeats recorded actions. `recorded`: float32 [T, A] by task name; after their end the last action is held."""
+
+    def __init__(self, spec: ActionSpec, recorded: Mapping[str, Actions], name: str = "replay", chunk: int = 1) -> None:
+        self._spec, self._recorded, self._name, self._chunk = spec, recorded, name, chunk
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def spec(self) -> ActionSpec:
+        return self._spec
+
+    @property
+    def chunk(self) -> int:
+        return self._chunk
+
+    def reset(self, trials: Sequence[Trial]) -> list[str]:
+        """The state is the task's name. InputError names a task without a recording."""
+        for trial in trials:
+            if trial.task.name not in self._recorded:
+                raise InputError(
+                    f"policy {self._name}: no recorded actions for task {trial.task.name}; record it or leave it out"
+                )
+        return [trial.task.name for trial in trials]
+
+    def act(self, states: Sequence[str], observations: Sequence[Observation]) -> tuple[list[str], Actions]:
+        chunks = []
+        for task, observation in zip(states, observations, strict=True):
+            actions = self._recorded[task]
+            steps = np.minimum(observation.step + np.arange(self._chunk), len(actions) - 1)
+            chunks.append(actions[steps])
+        return list(states), np.stack(chunks).astype(np.float32)

@@ -1,0 +1,89 @@
+"""Who moves the arm in recorded episodes: experts, disturbed experts, and movers without a goal.
+
+A world model that saw only success is optimistic, so about a third of the mix fails. Deterministic by (task, seed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from worldgym.reference.suite import STEPS, TASKS
+
+State = npt.NDArray[np.float64]
+Action = npt.NDArray[np.float32]
+Behaviour = Callable[[State, int], Action]  # (state, step) -> action [4]
+
+OBJECT_XYZ = slice(4, 7)  # where Meta-World's observation keeps the object's position
+
+# Episodes in a block of 150; a recording of any length cycles through a fixed shuffle of one block.
+MIX: dict[str, int] = {
+    "expert": 30,
+    "noisy-0.3": 20,
+    "noisy-0.6": 20,
+    "noisy-1.0": 20,
+    "misplaced": 20,
+    "slow": 10,
+    "quit": 10,
+    "random": 20,
+}
+
+
+def behaviour_name(seed: int) -> str:
+    """The behaviour that a seed stands for: a fixed shuffle of the mix, repeated."""
+    block = [name for name, count in MIX.items() for _ in range(count)]
+    return block[np.random.default_rng(0).permutation(len(block))[seed % len(block)]]
+
+
+def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
+    """A behaviour with its own random numbers. `expert` has `get_action(state)`."""
+    rng = np.random.default_rng([list(TASKS).index(task), seed])
+
+    def from_expert(state: State) -> Action:
+        return np.clip(expert.get_action(state), -1.0, 1.0).astype(np.float32)
+
+    if name == "expert":
+        return lambda state, step: from_expert(state)
+    if name.startswith("noisy-"):
+        sd = float(name.removeprefix("noisy-"))
+        return lambda state, step: _clip(from_expert(state) + rng.normal(0.0, sd, 4))
+    if name == "misplaced":
+        angle, distance = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(0.03, 0.09)
+        offset = distance * np.array([np.cos(angle), np.sin(angle), 0.0])
+        return lambda state, step: from_expert(_move_object(state, offset))
+    if name == "slow":
+        speed = rng.uniform(0.4, 0.7)
+        return lambda state, step: _clip(from_expert(state) * [speed, speed, speed, 1.0])
+    if name == "quit":
+        last = int(rng.integers(STEPS // 8, STEPS // 2))
+        return lambda state, step: from_expert(state) if step < last else np.zeros(4, np.float32)
+    if name == "random":
+        return _random_walk(rng)
+    raise ValueError(f"unknown behaviour {name!r}: one of {', '.join(MIX)}")
+
+
+def _random_walk(rng: np.random.Generator) -> Behaviour:
+    """Waypoint-less wandering: a direction held 3-10 steps, biased downwards to where the objects are."""
+    action, until = np.zeros(4), -1
+
+    def act(state: State, step: int) -> Action:
+        nonlocal action, until
+        if step > until:
+            until = step + int(rng.integers(3, 11))
+            action = np.append(rng.uniform(-1.0, 1.0, 3) + [0.0, 0.15, -0.15], rng.choice([-1.0, 1.0]))
+        return _clip(action + rng.normal(0.0, 0.2, 4))
+
+    return act
+
+
+def _move_object(state: State, offset: npt.NDArray[np.float64]) -> State:
+    believed = state.copy()
+    believed[OBJECT_XYZ] += offset
+    return believed
+
+
+def _clip(action: npt.NDArray[Any]) -> Action:
+    return np.clip(action, -1.0, 1.0).astype(np.float32)

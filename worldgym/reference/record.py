@@ -1,0 +1,95 @@
+"""Recording episodes of the reference world: deterministic by seed, on all cores, resumable."""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.progress import progress
+from worldgym.reference.behaviours import behaviour_name, make_behaviour
+from worldgym.reference.simulator import Simulator
+from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS
+from worldgym.types import Episode
+
+
+@dataclass(frozen=True)
+class RecordConfig:
+    """Episodes per task from consecutive seeds. Seeds of 10000 and above are for evaluation only."""
+
+    out: Path
+    episodes: int = 400
+    """episodes a task"""
+    first_seed: int = 0
+    tasks: tuple[str, ...] = tuple(TASKS)
+    steps: int = STEPS
+    workers: int = 0
+    """processes; 0 = one a core"""
+
+
+def record(config: RecordConfig) -> EpisodeStore:
+    """Records what is missing in `config.out` and returns the store."""
+    for task in config.tasks:
+        if task not in TASKS:
+            raise InputError(f"unknown task {task!r}: one of {', '.join(TASKS)}")
+    store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS)
+    seeds = range(config.first_seed, config.first_seed + config.episodes)
+    jobs = [(config.out, task, seed, config.steps) for seed in seeds for task in config.tasks]
+    jobs = [job for job in jobs if episode_name(job[1], job[2]) not in store]
+    workers = config.workers or multiprocessing.cpu_count()
+    with multiprocessing.get_context("spawn").Pool(min(workers, max(len(jobs), 1))) as pool:
+        for _ in progress(pool.imap_unordered(_record_one, jobs, chunksize=4), len(jobs), "recording", "episode"):
+            pass
+    return EpisodeStore(config.out)
+
+
+def episode_name(task: str, seed: int) -> str:
+    return f"{task}-{seed:05d}"
+
+
+def play(simulator: Simulator, behaviour: str, seed: int, steps: int = STEPS) -> Episode:
+    """One episode. extras: task, seed, behaviour, success_at (bool a frame), distance (metres a frame),
+    expert (what the scripted expert would have done at each step: clean labels for behaviour cloning)."""
+    sight = simulator.reset(seed)
+    act, teacher, expert = make_behaviour(behaviour, simulator.task.name, seed, simulator.expert()), simulator.expert(), []
+    frames, actions, success, distance = [sight.frame], [], [False], [sight.distance]
+    for step in range(steps):
+        actions.append(act(sight.state, step))
+        expert.append([round(float(x), 4) for x in np.clip(teacher.get_action(sight.state), -1.0, 1.0)])
+        sight = simulator.step(actions[-1])
+        frames.append(sight.frame)
+        success.append(sight.success)
+        distance.append(round(sight.distance, 4))
+    extras = {
+        "task": simulator.task.name,
+        "seed": seed,
+        "behaviour": behaviour,
+        "success_at": success,
+        "distance": distance,
+        "expert": expert,
+    }
+    source = f"metaworld {simulator.task.env} seed {seed} {behaviour}"
+    return Episode(
+        np.stack(frames), np.stack(actions), simulator.task.instruction, METAWORLD_SPEC, FPS, any(success), source, extras
+    )
+
+
+@cache
+def _simulator(task: str) -> Simulator:
+    return Simulator(task)
+
+
+def _record_one(job: tuple[Path, str, int, int]) -> None:
+    out, task, seed, steps = job
+    episode = play(_simulator(task), behaviour_name(seed), seed, steps)
+    _store(out).write(episode_name(task, seed), episode)
+
+
+@cache
+def _store(root: Path) -> EpisodeStore:
+    return EpisodeStore(root)

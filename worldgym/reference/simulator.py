@@ -1,0 +1,126 @@
+"""Meta-World v3 as a small deterministic simulator: same seed, same episode, in any process.
+
+What had to be set right (measured; see docs/reference-world.md): `reset(seed=)` of the package ignores its seed; without
+`mj_forward` after a reset the first frame can show the object up to 7 cm off; shipped render settings draw 5-8 frames a
+second on a CPU, these 86 (no shadows, no multisampling, bodies behind the table hidden, 2x2 box average instead).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from worldgym.errors import MissingExtra
+from worldgym.reference.suite import FRAME_SKIP, SIZE, TASKS
+from worldgym.types import Frames
+
+os.environ.setdefault("MUJOCO_GL", "egl")
+os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe: one process a core beats threads
+
+try:
+    import metaworld.policies
+    import mujoco
+    from metaworld.env_dict import ALL_V3_ENVIRONMENTS
+except ImportError as error:  # pragma: no cover - depends on the installation
+    raise MissingExtra("metaworld", "reference", "the reference world's simulator") from error
+
+CAMERA_POSITION = np.array([0.75, 0.075, 0.75])
+CAMERA_TARGET = np.array([-0.03, 0.67, 0.14])
+CAMERA_FOVY = 44.0  # degrees
+HIDDEN_BODIES = ("pedestal", "controller_box", "pedestal_feet", "torso", "head", "screen", "right_arm_base_link")
+SUPERSAMPLING = 2
+
+Observation = npt.NDArray[np.float64]  # Meta-World's 39 numbers; experts read them, image policies never see them
+
+
+@dataclass(frozen=True)
+class SimStep:
+    """frame uint8 [96, 96, 3]; success as of this frame; state: Meta-World's observation; distance: metres from object to goal."""
+
+    frame: Frames
+    success: bool
+    state: Observation
+    distance: float
+
+
+class Simulator:
+    """One task of the reference world. `reset(seed)` then `step(action)`; an action is held for FRAME_SKIP simulator steps."""
+
+    def __init__(self, task: str, size: int = SIZE) -> None:
+        self.task = TASKS[task]
+        env = ALL_V3_ENVIRONMENTS[self.task.env]()
+        env.seeded_rand_vec, env._freeze_rand_vec, env._set_task_called, env._partially_observable = True, False, True, False
+        self._env, self._size = env, size
+        self._options = _prepare_view(env.model)
+        self._renderer = mujoco.Renderer(env.model, size * SUPERSAMPLING, size * SUPERSAMPLING)
+        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
+        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+
+    def reset(self, seed: int) -> SimStep:
+        self._env.seed(seed)
+        self._env.reset()
+        mujoco.mj_forward(self._env.model, self._env.data)
+        state = np.asarray(self._env._get_obs())
+        _, info = self._env.evaluate_state(state, np.zeros(4, np.float32))
+        return SimStep(self.render(), False, state, self._distance(state, info))
+
+    def step(self, action: npt.NDArray[np.floating[Any]]) -> SimStep:
+        """action: [4] in METAWORLD_SPEC, clipped to its bounds. Success counts if it held at any simulator step."""
+        held = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
+        success = False
+        for _ in range(FRAME_SKIP):
+            state, _, _, _, info = self._env.step(held)
+            success |= bool(info["success"])
+        return SimStep(self.render(), success, state, self._distance(state, info))
+
+    def _distance(self, state: Observation, info: dict[str, Any]) -> float:
+        """Metres from the object to its goal. Meta-World's door reports 0 always, so its handle's x is taken."""
+        if self.task.name == "door-open":
+            return float(abs(state[4] - self._env._target_pos[0]))
+        return float(info["obj_to_target"])
+
+    def render(self) -> Frames:
+        """uint8 [size, size, 3], rendered at twice the size and box-averaged."""
+        self._renderer.update_scene(self._env.data, camera="topview", scene_option=self._options)
+        k, s = SUPERSAMPLING, self._size
+        pixels = self._renderer.render().reshape(s, k, s, k, 3).astype(np.uint16)
+        return ((pixels.sum((1, 3)) + k * k // 2) // (k * k)).astype(np.uint8)
+
+    def expert(self) -> Any:
+        """A fresh scripted expert of the package; call `get_action(state)`."""
+        return getattr(metaworld.policies, self.task.expert)()
+
+    def close(self) -> None:
+        self._renderer.close()
+
+
+def _prepare_view(model: Any) -> Any:
+    """Moves the shipped top camera, hides what is behind the table, and returns the scene options."""
+    camera = model.camera("topview").id
+    model.cam_mode[camera] = mujoco.mjtCamLight.mjCAMLIGHT_FIXED
+    model.cam_pos[camera], model.cam_fovy[camera] = CAMERA_POSITION, CAMERA_FOVY
+    model.cam_quat[camera] = _look_at(CAMERA_POSITION, CAMERA_TARGET)
+    model.vis.quality.shadowsize, model.vis.quality.offsamples = 1, 0
+    hidden = {model.body(name).id for name in HIDDEN_BODIES if name in {model.body(i).name for i in range(model.nbody)}}
+    for geom in range(model.ngeom):
+        if model.geom_bodyid[geom] in hidden:
+            model.geom_group[geom] = 5
+    options = mujoco.MjvOption()
+    options.geomgroup[:] = (1, 1, 1, 0, 0, 0)
+    options.sitegroup[:] = 0
+    return options
+
+
+def _look_at(position: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Quaternion (w, x, y, z) of a camera at `position` looking at `target`, world z up. A camera looks along its -z."""
+    backward = (position - target) / np.linalg.norm(position - target)
+    right = np.cross([0.0, 0.0, 1.0], backward)
+    right /= np.linalg.norm(right)
+    rotation = np.stack([right, np.cross(backward, right), backward], axis=1)
+    quaternion = np.zeros(4)
+    mujoco.mju_mat2Quat(quaternion, rotation.flatten())
+    return quaternion

@@ -1,0 +1,50 @@
+"""The tasks of the reference world: Meta-World environments with a written instruction each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from worldgym.types import ActionSpec
+
+SIZE = 96  # pixels, both ways
+FRAME_SKIP = 4  # simulator steps an action is held: 80 Hz / 4 = 20 frames a second
+FPS = 20.0
+STEPS = 40  # actions an episode
+FIRST_HELD_OUT_SEED = 10_000  # training data come from seeds below, every evaluation from this seed on
+
+METAWORLD_SPEC = ActionSpec(
+    names=("x", "y", "z", "gripper"),
+    mode="delta_pose",
+    unit="0.04 m of target motion an action (1 cm a simulator step, held 4 steps)",
+    rotation="none",
+    gripper="+1_closed",
+    low=(-1.0, -1.0, -1.0, -1.0),
+    high=(1.0, 1.0, 1.0, 1.0),
+    rate_hz=FPS,
+)
+
+
+@dataclass(frozen=True)
+class ReferenceTask:
+    """`name` is ours and the key of results; `env` and `expert` are Meta-World's names."""
+
+    name: str
+    env: str
+    expert: str
+    instruction: str
+    partial_credit: str
+
+
+TASKS: dict[str, ReferenceTask] = {
+    task.name: task
+    for task in (
+        ReferenceTask("drawer-open", "drawer-open-v3", "SawyerDrawerOpenV3Policy", "open the drawer", "the drawer is partly open"),
+        ReferenceTask("drawer-close", "drawer-close-v3", "SawyerDrawerCloseV3Policy", "close the drawer", "the drawer is partly closed"),
+        ReferenceTask(
+            "button-press", "button-press-topdown-v3", "SawyerButtonPressTopdownV3Policy", "press the button from above", "the hand touches the button"
+        ),
+        ReferenceTask("door-open", "door-open-v3", "SawyerDoorOpenV3Policy", "open the door", "the door is partly open"),
+        ReferenceTask("window-open", "window-open-v3", "SawyerWindowOpenV3Policy", "open the window", "the window is partly open"),
+        ReferenceTask("window-close", "window-close-v3", "SawyerWindowCloseV3Policy", "close the window", "the window is partly closed"),
+    )
+}

@@ -1,0 +1,209 @@
+"""True success of policies: the closed loop of an evaluation, with the simulator in the world's place.
+
+TRUTH/truth.csv                        policy, task, group, success, first_success_step; sorted, written at the end
+TRUTH/partial.jsonl                    one line a finished episode: a killed run goes on from here
+TRUTH/videos/POLICY/GROUP/SEED.mp4     what happened, for as many seeds a task as asked for
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from worldgym.checkpoint import fingerprint
+from worldgym.episodes.video import encode_mp4
+from worldgym.errors import InputError
+from worldgym.files import write_atomic, write_json
+from worldgym.policies.load import load_policy
+from worldgym.policies.protocol import Observation, Policy
+from worldgym.progress import progress
+from worldgym.reference.simulator import SimStep, Simulator
+from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS
+from worldgym.types import Frames, Task, Trial
+
+
+@dataclass(frozen=True)
+class TruthConfig:
+    """Which policies are scored on which start states."""
+
+    out: Path
+    policies: tuple[str, ...]
+    """names or folders"""
+    seeds: tuple[int, ...]
+    tasks: tuple[str, ...] = tuple(TASKS)
+    steps: int = STEPS
+    videos: int = 0
+    """seeds a task whose episodes are kept as video"""
+    workers: int = 0
+    """processes; 0 = one a core"""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One line of the truth. `first_success_step`: actions taken when success was first seen, None if never."""
+
+    policy: str
+    task: str
+    group: str
+    success: bool
+    first_success_step: int | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to run. `identity` changes when the policy's weights do: results of others are not reused."""
+
+    source: str
+    policy: str
+    identity: str
+    group: str
+    seed: int
+    steps: int
+    video: Path | None
+
+    @property
+    def task(self) -> str:
+        return f"{self.group}/{self.seed}"
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        return self.policy, self.identity, self.task, self.steps
+
+
+def truth(config: TruthConfig) -> list[Score]:
+    """Scores what is missing in `config.out`, writes truth.csv, and returns all asked for, sorted by policy and task."""
+    jobs = _jobs(config)
+    partial = config.out / "partial.jsonl"
+    done = _read_partial(partial)
+    waiting = [job for job in jobs if job.key not in done or (job.video and not job.video.exists())]
+    with _open(partial) as file:
+        for job, score in _run(waiting, config.workers or multiprocessing.cpu_count()):
+            file.write(json.dumps({"key": job.key, "score": asdict(score)}) + "\n")
+            file.flush()
+            done[job.key] = score
+    scores = sorted((done[job.key] for job in jobs), key=lambda score: (score.policy, score.task))
+    write_atomic(config.out / "truth.csv", to_csv(scores).encode())
+    return scores
+
+
+def run_episode(policy: Policy[Any], simulator: Simulator, seed: int, steps: int = STEPS) -> list[SimStep]:
+    """Closed loop from a seed, start included: whole chunks are executed before the policy looks again, as in a world."""
+    sights = [simulator.reset(seed)]
+    task = Task(f"{simulator.task.name}/{seed}", simulator.task.name, sights[0].frame, simulator.task.instruction, steps)
+    states = policy.reset([Trial(task, 0, 0)])
+    while len(sights) <= steps:
+        observation = Observation(sights[-1].frame, task.instruction, len(sights) - 1)
+        states, actions = policy.act(states, [observation])
+        sights += [simulator.step(action) for action in actions[0, : steps + 1 - len(sights)]]
+    return sights
+
+
+def write_tasks(out: Path, seeds: Sequence[int], tasks: Sequence[str] = tuple(TASKS)) -> list[str]:
+    """Writes the start frames of the simulator as a task folder (see tasks/folder.py) and returns the task names."""
+    names = []
+    for group in tasks:
+        simulator = Simulator(group)
+        description = {
+            "instruction": simulator.task.instruction,
+            "partial_credit_criteria": simulator.task.partial_credit,
+            "steps": STEPS,
+        }
+        for seed in seeds:
+            buffer = io.BytesIO()
+            Image.fromarray(simulator.reset(seed).frame).save(buffer, "png", optimize=True)
+            write_atomic(out / group / f"{seed}.png", buffer.getvalue())
+            write_json(out / group / f"{seed}.json", description)
+            names.append(f"{group}/{seed}")
+        simulator.close()
+    return names
+
+
+def to_csv(scores: Sequence[Score]) -> str:
+    """The table of truth.csv; success as 0 or 1, no step where there was no success."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["policy", "task", "group", "success", "first_success_step"])
+    for score in scores:
+        step = "" if score.first_success_step is None else score.first_success_step
+        writer.writerow([score.policy, score.task, score.group, int(score.success), step])
+    return text.getvalue()
+
+
+def _jobs(config: TruthConfig) -> list[Job]:
+    for task in config.tasks:
+        if task not in TASKS:
+            raise InputError(f"unknown task {task!r}: one of {', '.join(TASKS)}")
+    jobs, names = [], set()
+    for source in config.policies:
+        name = load_policy(source, METAWORLD_SPEC).name
+        if name in names:
+            raise InputError(f'two policies are called "{name}"; their results would be mixed, so leave one out')
+        names.add(name)
+        identity = fingerprint(Path(source)) if Path(source).is_dir() else name
+        for place, seed in enumerate(config.seeds):
+            for task in config.tasks:
+                video = config.out / "videos" / name / task / f"{seed}.mp4" if place < config.videos else None
+                jobs.append(Job(source, name, identity, task, seed, config.steps, video))
+    return jobs
+
+
+def _run(jobs: list[Job], workers: int) -> Iterator[tuple[Job, Score]]:
+    """Results as they come; one process and one thread a core, for llvmpipe and small networks both gain from it."""
+    if not jobs:
+        return
+    with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs)), torch.set_num_threads, (1,)) as pool:
+        yield from progress(pool.imap_unordered(_score, jobs), len(jobs), "truth", "episode")
+
+
+def _open(partial: Path) -> io.TextIOWrapper:
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        return partial.open("a", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {partial}: {error.strerror}; choose a writable folder") from error
+
+
+def _read_partial(partial: Path) -> dict[tuple[str, str, str, int], Score]:
+    """Results of earlier runs. The last line of a killed run may be cut: it ends in no newline and is dropped."""
+    if not partial.exists():
+        return {}
+    text = partial.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        write_atomic(partial, whole.encode())
+    done = {}
+    for line in whole.splitlines():
+        entry = json.loads(line)
+        policy, identity, task, steps = entry["key"]
+        done[policy, identity, task, steps] = Score(**entry["score"])
+    return done
+
+
+def _score(job: Job) -> tuple[Job, Score]:
+    sights = run_episode(_policy(job.source, job.identity), _simulator(job.group), job.seed, job.steps)
+    hits = np.flatnonzero([sight.success for sight in sights])
+    if job.video:
+        frames: Frames = np.stack([sight.frame for sight in sights])
+        write_atomic(job.video, encode_mp4(frames, FPS, crf=23))
+    return job, Score(job.policy, job.task, job.group, len(hits) > 0, int(hits[0]) if len(hits) else None)
+
+
+@cache
+def _policy(source: str, identity: str) -> Policy[Any]:
+    return load_policy(source, METAWORLD_SPEC)
+
+
+@cache
+def _simulator(task: str) -> Simulator:
+    return Simulator(task)

@@ -1,0 +1,73 @@
+"""A summary in words, the same on the page and in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NBSP = "\N{NO-BREAK SPACE}"
+NAMED = 6  # policies named in the headline, best first
+
+
+def percent(rate: float | None) -> str:
+    """0.625 => "62.5 %", 0.6 => "60 %", None => a dash."""
+    return "–" if rate is None else f"{round(100 * rate, 1):g}{NBSP}%"
+
+
+def span(low: float, high: float) -> str:
+    """An interval in whole percent: "39–78 %"."""
+    return f"{100 * low:.0f}–{100 * high:.0f}{NBSP}%"
+
+
+def decimal(value: float | None) -> str:
+    """A correlation with two digits, a dash where it is not defined."""
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """Which policy succeeds how often, best first, with 95 % intervals."""
+    scored = sorted((p for p in summary["policies"] if p["trials"]), key=lambda p: -p["rate"])
+    if not scored:
+        return "No trial has been scored yet."
+    best, *others = scored
+    parts = [f"{best['policy']} succeeds in {percent(best['rate'])} of its trials (95{NBSP}% interval {span(best['low'], best['high'])})"]
+    parts += [f"{p['policy']} in {percent(p['rate'])} ({span(p['low'], p['high'])})" for p in others[: NAMED - 1]]
+    if len(scored) > NAMED:
+        parts.append(f"{len(scored) - NAMED} more below")
+    return f"In the world model, {_listed(parts)}."
+
+
+def agreement_sentence(summary: Mapping[str, Any]) -> str:
+    """How far the world model can be believed here, as far as the truth is known."""
+    measures = summary["agreement"]
+    if measures["n"] == 0:
+        return "The truth is unknown here, so these rates say nothing yet about their own bias."
+    cells = f"Against the known truth in {_count(measures['n'], 'cell')}"
+    gap = f"policy means are off by {measures['mean_abs_gap']:.1f} points on average"
+    if measures["pearson"] is None:
+        return f"{cells}, {gap}; a correlation is not defined yet."
+    centred = measures["policy_centred_pearson"]
+    within = f" ({decimal(centred)} within policies)" if centred is not None else ""
+    return f"{cells}, Pearson r is {decimal(measures['pearson'])}{within} and {gap}."
+
+
+def verdict_sentence(summary: Mapping[str, Any]) -> str:
+    """How often single verdicts equal the truth; empty where it is unknown."""
+    measures = summary["agreement"]
+    if not measures["trial_n"]:
+        return ""
+    return f"The verdict equals the truth in {percent(measures['trial_agreement'])} of {_count(measures['trial_n'], 'trial')}."
+
+
+def counts_sentence(summary: Mapping[str, Any]) -> str:
+    """What entered the rates and what did not."""
+    scored, unscored, failed = (sum(p[key] for p in summary["policies"]) for key in ("trials", "unscored", "failed"))
+    return f"{_count(scored, 'scored trial')}; {unscored} unscored and {failed} failed, which enter no rate."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number}{NBSP}{noun}" + ("" if number == 1 else "s")
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

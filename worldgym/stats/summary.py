@@ -1,0 +1,104 @@
+"""From the run log to the numbers of summary.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.log import RunHeader, TrialRecord, results
+from worldgym.stats.agreement import CellPair, agreement
+from worldgym.stats.rates import wilson_rate
+
+
+def summarize(header: RunHeader, records: Iterable[TrialRecord]) -> dict[str, Any]:
+    """The content of summary.json: plain JSON, None where a number is not defined, never NaN.
+
+    cells:     one entry for every policy and task of the log, where "task" is the tasks' group: trials, successes,
+               unscored, failed, rate, low, high (Wilson, 95 %), and, where the truth is known, truth_trials,
+               truth_successes, truth_rate, truth_low, truth_high. Policies in the header's order, tasks by name.
+    policies:  the same over all tasks of a policy, trials pooled.
+    agreement: pearson, policy_centred_pearson and mean_abs_gap (percentage points) over the n cells in which both
+               rates are known; trial_agreement: share of the trial_n scored trials of known truth whose verdict
+               equals it.
+    config, command, world, judge: the header's.
+
+    `trials` counts scored trials only: a trial whose judge declined (unscored) or that never finished (failed) leaves
+    the denominator and is counted apart; trials + unscored + failed = all trials of the cell. `successes` is the sum of
+    scores, so partial credit is a fraction. `truth_trials` counts distinct tasks (start frames) of the cell whose truth
+    is known, however often they were repeated and whatever the judge said of them. Repeats of one start frame enter
+    `trials` as if independent.
+    """
+    outcome = results(records)
+    trials = outcome.finished + outcome.failed
+    order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
+    names = sorted({r.policy for r in trials}, key=lambda name: (order.get(name, len(order)), name))
+    cells, policies = [], []
+    for name in names:
+        mine = [r for r in trials if r.policy == name]
+        policies.append({"policy": name, **tally(mine)})
+        for group in sorted({r.group for r in mine}):
+            cells.append({"policy": name, "task": group, **tally([r for r in mine if r.group == group])})
+    return {
+        "cells": cells,
+        "policies": policies,
+        "agreement": _agreement(cells, trials),
+        "config": dict(header.config),
+        "command": header.command,
+        "world": header.world,
+        "judge": header.judge,
+    }
+
+
+def tally(trials: Sequence[TrialRecord]) -> dict[str, Any]:
+    """The numbers of one cell, from one record a trial."""
+    scores = [r.score for r in trials if r.score is not None]
+    rate = wilson_rate(math.fsum(scores), len(scores))
+    failed = sum(not r.finished for r in trials)
+    counts: dict[str, Any] = {
+        "trials": rate.trials,
+        "successes": _whole(rate.successes),
+        "unscored": len(trials) - failed - len(scores),
+        "failed": failed,
+        "rate": rate.value,
+        "low": rate.low,
+        "high": rate.high,
+    }
+    truths = _truths(trials)
+    if not truths:
+        return counts
+    truth = wilson_rate(sum(truths.values()), len(truths))
+    return counts | {
+        "truth_trials": truth.trials,
+        "truth_successes": truth.successes,
+        "truth_rate": truth.value,
+        "truth_low": truth.low,
+        "truth_high": truth.high,
+    }
+
+
+def _agreement(cells: Sequence[Mapping[str, Any]], trials: Iterable[TrialRecord]) -> dict[str, Any]:
+    pairs = [
+        CellPair(cell["policy"], cell["task"], cell["rate"], cell["truth_rate"])
+        for cell in cells
+        if cell["trials"] and "truth_rate" in cell
+    ]
+    right = [r.right for r in trials if r.right is not None]
+    share = sum(right) / len(right) if right else None
+    return {**asdict(agreement(pairs)), "trial_agreement": share, "trial_n": len(right)}
+
+
+def _truths(trials: Iterable[TrialRecord]) -> dict[tuple[str, str], bool]:
+    """Known truth of each (policy, task). InputError where the log contradicts itself."""
+    truths: dict[tuple[str, str], bool] = {}
+    for r in trials:
+        if r.truth is not None and truths.setdefault((r.policy, r.task), r.truth) != r.truth:
+            raise InputError(f"the log holds both outcomes as truth of {r.policy} on {r.task}; rerun it with one set of truths")
+    return truths
+
+
+def _whole(number: float) -> int | float:
+    """12.0 => 12, so that counts read as counts."""
+    return int(number) if number.is_integer() else number

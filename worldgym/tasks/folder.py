@@ -1,0 +1,164 @@
+"""Tasks from a folder, and the table of their true results.
+
+    TASKS/GROUP/NAME.png     the start frame, 8 bits a channel, RGB
+    TASKS/GROUP/NAME.json    {"instruction": "open the drawer", "partial_credit_criteria": "...", "steps": 40}
+    TASKS/truth.csv          optional: policy, task, success; one line per policy and task
+
+Only `instruction` is required. A task is named by its path ("drawer-open/10003") and belongs to the group of its folder;
+a flat folder makes every task its own group, unless the JSON names one. Other keys: `tags` (a list), `nominal` (the
+unedited twin); what remains goes to `Task.extras`. The layout of the released harness loads unchanged.
+"""
+
+from __future__ import annotations
+
+import csv
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from worldgym.errors import InputError
+from worldgym.files import read_json
+from worldgym.types import Frames, Task
+
+DEFAULT_STEPS = 40
+MAX_PIXELS = 4096  # a side; a larger image is refused before it is decoded
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+KNOWN_KEYS = frozenset({"instruction", "partial_credit_criteria", "partial_credit", "steps", "group", "tags", "nominal"})
+TRUTH_VALUES = {"1": True, "true": True, "0": False, "false": False}
+
+
+def load_tasks(folder: Path) -> list[Task]:
+    """Every task below `folder`, sorted by name. InputError for an empty folder, an unpaired file, a bad PNG or JSON."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; tasks are a folder of NAME.png and NAME.json pairs")
+    images, texts = _stems(folder, ".png"), _stems(folder, ".json")
+    if not images and not texts:
+        raise InputError(f"{folder}: holds no task; put NAME.png and NAME.json pairs there")
+    if unpaired := sorted(images ^ texts):
+        present, absent = (".png", ".json") if unpaired[0] in images else (".json", ".png")
+        name = Path(unpaired[0]).name
+        raise InputError(f"{folder / unpaired[0]}{present}: has no {name}{absent} beside it; add that file or remove this one")
+    return [_load_task(folder, name) for name in sorted(images)]
+
+
+def check_frames(tasks: Sequence[Task], frame_shape: tuple[int, int, int]) -> None:
+    """InputError naming the first task whose start frame is not of the world's `frame_shape`, (H, W, 3)."""
+    for task in tasks:
+        if task.frame.shape != frame_shape:
+            (height, width), (world_height, world_width) = task.frame.shape[:2], frame_shape[:2]
+            raise InputError(
+                f"task {task.name}: its image is {width}x{height}, but the world draws {world_width}x{world_height}; "
+                f"resize the PNG or choose a world of its size"
+            )
+
+
+def load_truth(path: Path) -> dict[tuple[str, str], bool]:
+    """The table of true results, {(policy, task name): success}, from a CSV with columns policy, task, success.
+
+    Success is 0, 1, true or false; further columns are ignored. InputError names the line of a wrong row.
+    """
+    truth: dict[tuple[str, str], bool] = {}
+    for line, row in _csv_rows(path, ("policy", "task", "success")):
+        key, success = (row["policy"], row["task"]), TRUTH_VALUES.get(row["success"].lower())
+        if not all(key):
+            raise InputError(f"{path}, line {line}: policy or task is empty; fill it in or remove the line")
+        if success is None:
+            raise InputError(f'{path}, line {line}: success is "{row["success"]}"; write 0, 1, true or false')
+        if key in truth:
+            raise InputError(f"{path}, line {line}: policy {key[0]} on task {key[1]} appears twice; keep one line")
+        truth[key] = success
+    return truth
+
+
+def _stems(folder: Path, suffix: str) -> set[str]:
+    """Paths below `folder` without suffix, hidden files and folders left out."""
+    names = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob(f"*{suffix}")}
+    return {name for name in names if not any(part.startswith(".") for part in name.split("/"))}
+
+
+def _load_task(folder: Path, name: str) -> Task:
+    path = folder / f"{name}.json"
+    data = read_json(path, "a task")
+    group = _text(data, "group", path) or (name.rpartition("/")[0] or name)
+    return Task(
+        name=name,
+        group=group,
+        frame=_read_png(folder / f"{name}.png"),
+        instruction=_instruction(data, path),
+        steps=_steps(data, path),
+        partial_credit=_text(data, "partial_credit_criteria", path) or _text(data, "partial_credit", path),
+        tags=_tags(data, path),
+        nominal=_text(data, "nominal", path) or None,
+        extras={key: value for key, value in data.items() if key not in KNOWN_KEYS},
+    )
+
+
+def _instruction(data: Mapping[str, Any], path: Path) -> str:
+    instruction = _text(data, "instruction", path)
+    if not instruction:
+        raise InputError(f'{path}: has no instruction; add "instruction": "what the robot is asked to do"')
+    return instruction
+
+
+def _text(data: Mapping[str, Any], key: str, path: Path) -> str:
+    """The stripped text under `key`, or "" where it is absent or null."""
+    value = data.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InputError(f'{path}: "{key}" is {value!r}; write it as text in quotes')
+    return value.strip()
+
+
+def _steps(data: Mapping[str, Any], path: Path) -> int:
+    steps = data.get("steps", DEFAULT_STEPS)
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+        raise InputError(f'{path}: "steps" is {steps!r}; write a whole number of actions, 1 or more')
+    return steps
+
+
+def _tags(data: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    tags = data.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise InputError(f'{path}: "tags" is {tags!r}; write a list of texts such as ["distractor"]')
+    return tuple(tags)
+
+
+def _read_png(path: Path) -> Frames:
+    """uint8 [H, W, 3]. Size and kind are read from the header, before anything is decoded."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(24)  # magic 8, chunk length 4, "IHDR" 4, width 4, height 4
+        if len(header) < 24 or not header.startswith(PNG_MAGIC):
+            raise InputError(f"{path}: not a PNG image; convert it, the name alone does not make one")
+        width, height = struct.unpack(">II", header[16:24])
+        if max(width, height) > MAX_PIXELS:
+            raise InputError(f"{path}: {width}x{height} pixels, more than {MAX_PIXELS} a side; resize it to the world's frames")
+        with Image.open(path, formats=["PNG"]) as image:
+            image.load()
+            if image.mode.startswith("I") or _see_through(image):
+                raise InputError(f"{path}: has 16-bit grey or transparent pixels; save it as plain 8-bit RGB")
+            return np.array(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises these on truncated and on malformed files
+        raise InputError(f"{path}: a damaged or unreadable PNG ({error}); export it again") from error
+
+
+def _see_through(image: Image.Image) -> bool:
+    return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
+
+
+def _csv_rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    """(line number, the wanted columns stripped) of every row."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            missing = [column for column in columns if column not in (reader.fieldnames or ())]
+            if missing:
+                raise InputError(f"{path}: lacks the column {missing[0]}; its first line must name {', '.join(columns)}")
+            return [(reader.line_num, {column: row[column].strip() for column in columns}) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a table ({error}); a truth table is a CSV file in UTF-8") from error

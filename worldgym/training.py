@@ -1,0 +1,167 @@
+"""What every training loop here needs once: optimiser, learning rate, moving average, and a state that resumes exactly.
+
+Batches and noise are functions of (seed, step), so the state is tensors and a step number: no generator to save.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, distributed, nn
+
+from worldgym.errors import CheckpointError, InputError
+
+DECAY_SHARE = 0.6  # of the run, at its end: the learning rate falls to zero along a half cosine
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """lr: AdamW's.   muon_lr: for matrices inside the network (0 = AdamW for everything).   ema: of the weights, per step."""
+
+    steps: int
+    lr: float = 1e-3
+    muon_lr: float = 0.0
+    weight_decay: float = 0.01
+    warmup: int = 100
+    ema: float = 0.999
+    clip: float = 1.0
+
+
+class Optimizer:
+    """float32 master weights behind a model that may live in bf16, with AdamW, Muon for matrices, and an EMA.
+
+    A model in bf16 throughout beats autocast on a CPU: no weight is cast twice and no activation returns to float32.
+    """
+
+    def __init__(self, model: nn.Module, config: OptimizerConfig, matrices: Iterable[str] = ()) -> None:
+        """matrices: prefixes of the parameter names that Muon takes if they are two-dimensional."""
+        self.config, self.model_parameters = config, dict(model.named_parameters())
+        self.master = {name: p.detach().float().clone().requires_grad_() for name, p in self.model_parameters.items()}
+        self.ema = {name: p.detach().clone() for name, p in self.master.items()}
+        prefixes = tuple(matrices)
+        chosen = [n for n, p in self.master.items() if config.muon_lr and p.ndim == 2 and n.startswith(prefixes)]
+        rest = [self.master[name] for name in self.master if name not in set(chosen)]
+        adam = torch.optim.AdamW(rest, config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"adam": adam}
+        if chosen:
+            self.optimizers["muon"] = torch.optim.Muon(
+                [self.master[name] for name in chosen],
+                config.muon_lr,
+                weight_decay=config.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+
+    def step(self, step: int) -> float:
+        """Takes the gradients of the model, moves the master weights, and returns the gradients' norm before clipping."""
+        for name, parameter in self.model_parameters.items():
+            self.master[name].grad = None if parameter.grad is None else parameter.grad.float()
+            parameter.grad = None
+        norm = nn.utils.clip_grad_norm_(self.master.values(), self.config.clip)
+        for key, optimizer in self.optimizers.items():
+            peak = self.config.lr if key == "adam" else self.config.muon_lr
+            for group in optimizer.param_groups:
+                group["lr"] = peak * rate(step, self.config.steps, self.config.warmup)
+            optimizer.step()
+        self._publish(step)
+        return float(norm)
+
+    @torch.no_grad()
+    def _publish(self, step: int) -> None:
+        decay = min(self.config.ema, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.ema.values()), list(self.master.values()), 1 - decay)
+        for name, parameter in self.model_parameters.items():
+            parameter.copy_(self.master[name])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a resumed run needs."""
+        flat = {f"master/{name}": value.detach() for name, value in self.master.items()}
+        flat |= {f"ema/{name}": value for name, value in self.ema.items()}
+        for key, optimizer in self.optimizers.items():
+            for index, state in optimizer.state_dict()["state"].items():
+                flat |= {f"{key}/{index}/{name}": value for name, value in state.items()}
+        return flat
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        for kind, own in (("master", self.master), ("ema", self.ema)):
+            for name, value in own.items():
+                value.data.copy_(tensors[f"{kind}/{name}"])
+        for key, optimizer in self.optimizers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, value in tensors.items():
+                kind, *rest = name.split("/")
+                if kind == key:
+                    state.setdefault(int(rest[0]), {})[rest[1]] = value
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        with torch.no_grad():
+            for name, parameter in self.model_parameters.items():
+                parameter.copy_(self.master[name])
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those that train together (torch.distributed), or alone."""
+
+    rank: int
+    count: int
+
+    @staticmethod
+    def current() -> Ranks:
+        if not distributed.is_initialized():
+            return Ranks(0, 1)
+        return Ranks(distributed.get_rank(), distributed.get_world_size())
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def share(self, rows: int) -> slice:
+        """This process's rows of a batch; equal shares, so that the mean of means is the mean."""
+        if rows % self.count:
+            raise InputError(f"a batch of {rows} cannot be shared equally by {self.count} processes: choose a multiple of {self.count}")
+        each = rows // self.count
+        return slice(self.rank * each, (self.rank + 1) * each)
+
+    def average_gradients(self, model: nn.Module) -> None:
+        """One all-reduce of all gradients, in float32."""
+        if self.count == 1:
+            return
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        flat = torch.cat([g.flatten().float() for g in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.count
+        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+
+def rate(step: int, steps: int, warmup: int) -> float:
+    """Share of the peak learning rate: linear warm-up, a plateau, then a half cosine down to zero."""
+    decay = int(steps * DECAY_SHARE)
+    up = min(1.0, (step + 1) / max(warmup, 1))
+    left = max(0.0, min(1.0, (steps - step) / max(decay, 1)))
+    return up * 0.5 * (1.0 - math.cos(math.pi * left))
+
+
+def save_state(path: Path, step: int, tensors: dict[str, Tensor]) -> None:
+    """Atomic: a run killed while writing resumes from the state before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    save_file({name: value.contiguous() for name, value in tensors.items()} | {"step": torch.tensor(step)}, temporary)
+    os.replace(temporary, path)
+
+
+def load_state(path: Path) -> tuple[int, dict[str, Tensor]] | None:
+    """(step, tensors) of a run to resume, or None where there is none."""
+    if not path.exists():
+        return None
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: not a readable training state ({error}); delete it to start anew") from error
+    return int(tensors.pop("step")), tensors

@@ -1,0 +1,184 @@
+"""The nouns of WorldGym. Every stage of the pipeline is a function from one of these to the next.
+
+Images are uint8 RGB, HWC. Axes legend: T time, H height, W width, C channels, A action numbers.
+NumPy only: this module is imported by everything, the statistics and the report included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Frames = npt.NDArray[np.uint8]  # [T, H, W, 3] or [H, W, 3], RGB
+Actions = npt.NDArray[np.float32]  # [T, A]
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """What the numbers of an action mean. Compared before the first frame is generated.
+
+    names:    one name a number, in order.
+    mode:     control mode: "delta_pose", "absolute_pose", "joint_velocity", "joint_position".
+    unit:     what the value 1.0 means for the translation numbers, in words with SI units.
+    rotation: "none", "euler_xyz", "axis_angle", "quaternion".
+    gripper:  "none", "+1_closed", "+1_open", "1_open_0_closed".
+    low/high: bounds a number, same length as names.
+    rate_hz:  actions a second.
+    """
+
+    names: tuple[str, ...]
+    mode: str
+    unit: str
+    rotation: str
+    gripper: str
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    rate_hz: float
+
+    @property
+    def size(self) -> int:
+        return len(self.names)
+
+    def differences(self, other: ActionSpec) -> list[str]:
+        """One sentence for every field in which the two conventions differ; empty if they agree."""
+        fields = ("names", "mode", "unit", "rotation", "gripper", "low", "high", "rate_hz")
+        mine, theirs = self.to_json(), other.to_json()
+        return [f"{f}: {mine[f]} against {theirs[f]}" for f in fields if mine[f] != theirs[f]]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "names": list(self.names),
+            "mode": self.mode,
+            "unit": self.unit,
+            "rotation": self.rotation,
+            "gripper": self.gripper,
+            "low": list(self.low),
+            "high": list(self.high),
+            "rate_hz": self.rate_hz,
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> ActionSpec:
+        return ActionSpec(
+            names=tuple(data["names"]),
+            mode=data["mode"],
+            unit=data["unit"],
+            rotation=data["rotation"],
+            gripper=data["gripper"],
+            low=tuple(float(x) for x in data["low"]),
+            high=tuple(float(x) for x in data["high"]),
+            rate_hz=float(data["rate_hz"]),
+        )
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Recorded data. Action t is applied between frame t and frame t+1.
+
+    frames:  uint8 [T+1, H, W, 3] RGB.   actions: float32 [T, A] in the units of `spec`.
+    success: True, False, or None where nobody knows.   source: where it came from, in words.
+    """
+
+    frames: Frames
+    actions: Actions
+    instruction: str
+    spec: ActionSpec
+    fps: float
+    success: bool | None = None
+    source: str = ""
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.frames.ndim != 4 or self.frames.dtype != np.uint8 or self.frames.shape[-1] != 3:
+            raise ValueError(f"frames must be uint8 [T+1, H, W, 3], not {self.frames.dtype} {self.frames.shape}")
+        if self.actions.shape != (len(self.frames) - 1, self.spec.size):
+            expected = (len(self.frames) - 1, self.spec.size)
+            raise ValueError(f"actions must have shape {expected} for {len(self.frames)} frames, not {self.actions.shape}")
+
+    def __len__(self) -> int:
+        """Number of actions, T."""
+        return len(self.actions)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One start frame and what is asked of the robot.
+
+    name:   unique in a suite, e.g. "drawer-open/10003".   group: what results are summed over, e.g. "drawer-open".
+    frame:  uint8 [H, W, 3] RGB.   steps: actions a rollout may take.
+    partial_credit: written criterion for a score of 0.5, or "" where there is none.
+    nominal: name of the unedited twin if this task is an out-of-distribution edit.
+    """
+
+    name: str
+    group: str
+    frame: Frames
+    instruction: str
+    steps: int
+    partial_credit: str = ""
+    tags: tuple[str, ...] = ()
+    nominal: str | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The unit of evaluation: task x repeat. Two policies meet the same noise, so their difference is paired."""
+
+    task: Task
+    repeat: int
+    run_seed: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.task.name}#{self.repeat}"
+
+    @property
+    def seed(self) -> int:
+        """63-bit seed derived from (run seed, task, repeat), never from the policy or the batch."""
+        digest = hashlib.sha256(f"{self.run_seed}/{self.task.name}/{self.repeat}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") >> 1
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What happened in one trial. frames: uint8 [T+1, H, W, 3], start frame first. actions: float32 [T, A]."""
+
+    trial: Trial
+    policy: str
+    frames: Frames
+    actions: Actions
+    seconds: float = 0.0
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a judge says of a rollout. `score` in [0, 1], or None = UNSCORED with a reason.
+
+    A judge that cannot decide is never a failure of the robot: unscored trials leave the rate's denominator.
+    probability: the judge's own probability of success, where it has one.   progress: in [0, 1], where it has one.
+    """
+
+    score: float | None
+    judge: str
+    reason: str = ""
+    probability: float | None = None
+    progress: float | None = None
+    votes: tuple[float | None, ...] = ()
+    cost_usd: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.score is None and not self.reason:
+            raise ValueError("an unscored verdict needs a reason")
+        if self.score is not None and not 0.0 <= self.score <= 1.0:
+            raise ValueError(f"score must lie in [0, 1], not {self.score}")
+
+    @property
+    def unscored(self) -> bool:
+        return self.score is None

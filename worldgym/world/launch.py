@@ -1,0 +1,120 @@
+"""From an episode store and a codec to a trained world: data, processes, logging, held-out replay while training."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import distributed, multiprocessing
+from torch.utils.tensorboard import SummaryWriter
+
+from worldgym.episodes.frames import frame_cache
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.files import read_json, write_json
+from worldgym.latents.conv import ConvCodec
+from worldgym.latents.shards import latent_episodes
+from worldgym.training import Ranks
+from worldgym.types import Episode
+from worldgym.world.model import DiffusionWorld
+from worldgym.world.replay import contact_sheet, replay
+from worldgym.world.train import WorldTrainConfig, train_world
+
+REPLAYED = 12  # held-out episodes replayed at every checkpoint
+SHOWN = 6  # of them on the contact sheet
+
+
+@dataclass(frozen=True)
+class TrainRun:
+    """train, held_out: episode stores; codec: its checkpoint.   processes: on a CPU one a core, one thread each: several
+    threads of one process wait for each other at every operation, and crawl when anything else runs.
+    """
+
+    config: WorldTrainConfig
+    train: Path
+    held_out: Path
+    codec: Path
+    processes: int = 1
+
+
+def launch(run: TrainRun) -> Path:
+    """Trains (or resumes) and returns the folder of the world's checkpoint."""
+    _prepare(run)
+    if run.processes == 1:
+        _train(0, run, "")
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            multiprocessing.spawn(_train, args=(run, f"file://{folder}/meeting"), nprocs=run.processes)  # type: ignore[no-untyped-call]
+    return run.config.out / "world"
+
+
+def _prepare(run: TrainRun) -> None:
+    """Encodes what is missing before several processes ask for it, and refuses a folder trained with other settings."""
+    codec = ConvCodec.load(run.codec, run.config.device)
+    latent_episodes(EpisodeStore(run.train), codec, run.config.device)
+    settings = {"network": repr(run.config.network), "optimizer": repr(run.config.optimizer), "codec": codec.fingerprint}
+    path = run.config.out / "run.json"
+    if path.exists():
+        found = read_json(path, "a training run")
+        if different := [key for key in settings if found.get(key) != settings[key]]:
+            raise InputError(f"{run.config.out} holds a run with another {different[0]}: resume with the same settings or choose a new --out")
+    write_json(path, settings)
+
+
+def _train(rank: int, run: TrainRun, meeting: str) -> None:
+    if run.processes > 1:
+        torch.set_num_threads(1)
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=run.processes)
+    codec = ConvCodec.load(run.codec, run.config.device)
+    data = latent_episodes(EpisodeStore(run.train), codec, run.config.device)
+    visitor = Visitor(run) if Ranks.current().first else None
+    train_world(run.config, data, codec, visitor.report if visitor else _silent, visitor.visit if visitor else _silent)
+    if run.processes > 1:
+        distributed.destroy_process_group()
+
+
+def _silent(step: int, anything: object) -> None:
+    pass
+
+
+class Visitor:
+    """Writes TensorBoard scalars, one line a report on standard error, and a held-out replay at every checkpoint."""
+
+    def __init__(self, run: TrainRun) -> None:
+        self.run = run
+        self.writer = SummaryWriter(str(run.config.out / "tensorboard"))  # type: ignore[no-untyped-call]
+        self.episodes = held_out_sample(run.held_out, REPLAYED)
+
+    def report(self, step: int, scalars: dict[str, float]) -> None:
+        for name, value in scalars.items():
+            self.writer.add_scalar(f"train/{name}", value, step)  # type: ignore[no-untyped-call]
+        line = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
+        print(f"step {step}/{self.run.config.optimizer.steps}  {line}", file=sys.stderr, flush=True)
+
+    def visit(self, step: int, world: DiffusionWorld) -> None:
+        """Held-out open-loop replay: PSNR at 1, 5, 10, 20, 40 frames, and recorded above generated on a contact sheet."""
+        result = replay(world, self.episodes)
+        for horizon, value in result.horizons().items():
+            self.writer.add_scalar(f"replay/psnr_{horizon}", value, step)  # type: ignore[no-untyped-call]
+        shown = [v for e, g in zip(self.episodes[:SHOWN], result.frames, strict=False) for v in (e.frames, g)]
+        sheet = self.run.config.out / "sheets" / f"{step:07d}.png"
+        sheet.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(contact_sheet(shown)).save(sheet)
+        values = "  ".join(f"@{h} {value:.2f}" for h, value in result.horizons().items())
+        print(f"step {step}  held-out replay PSNR {values}  {sheet}", file=sys.stderr, flush=True)
+
+
+def held_out_sample(store: Path, count: int) -> Sequence[Episode]:
+    """`count` episodes of the store's most common length, spread evenly over it."""
+    cache = frame_cache(EpisodeStore(store))
+    lengths = [info.length for info in cache.store]
+    usual = max(set(lengths), key=lengths.count)
+    names = [info.name for info in cache.store if info.length == usual]
+    return [cache.episode(names[i * len(names) // count]) for i in range(min(count, len(names)))]

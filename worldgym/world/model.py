@@ -1,0 +1,208 @@
+"""A trained world: codec + network + sampler, behind the `World` seam. Checkpoints in and out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldgym.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.errors import CheckpointError, InputError
+from worldgym.latents.conv import ConvCodec
+from worldgym.latents.protocol import Codec
+from worldgym.types import Actions, ActionSpec, Frames
+from worldgym.world.cache import TemporalCache
+from worldgym.world.dit import DiT, DiTConfig
+from worldgym.world.noise import FlowMatching, SigmoidV, make_schedule
+from worldgym.world.sampler import Context, SamplerConfig, denoise_cached, denoise_plain, fill
+
+KIND = "world"
+
+
+@dataclass(frozen=True)
+class WorldConfig:
+    """schedule: "flow" or "sigmoid_v" with its settings.   codec: fingerprint of the codec the latents came from."""
+
+    spec: ActionSpec
+    network: DiTConfig
+    sampler: SamplerConfig
+    schedule: str
+    schedule_settings: dict[str, float]
+    codec: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"kind": KIND, "spec": self.spec.to_json()}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> WorldConfig:
+        network = data["network"] | {"latent_shape": tuple(data["network"]["latent_shape"])}
+        return WorldConfig(
+            ActionSpec.from_json(data["spec"]),
+            DiTConfig(**network),
+            SamplerConfig(**data["sampler"]),
+            data["schedule"],
+            data["schedule_settings"],
+            data["codec"],
+        )
+
+    def make_schedule(self) -> FlowMatching | SigmoidV:
+        return make_schedule(self.schedule, **self.schedule_settings)
+
+
+@dataclass(frozen=True)
+class WorldState:
+    """A moment of a batch of rollouts. May be kept and stepped again: later steps never change it.
+
+    context: finished frames in the window.   cache: theirs (shared with later states; `stored` says how much is ours).
+    seeds, frame: the noise of the next frame is a function of the trial's seed and the frame's number alone.
+    """
+
+    context: Context
+    cache: TemporalCache | None
+    stored: int
+    seeds: tuple[int, ...]
+    frame: int
+
+
+class DiffusionWorld:
+    """Implements `worldgym.world.protocol.World[WorldState]`."""
+
+    def __init__(
+        self, config: WorldConfig, network: DiT, codec: Codec, name: str, dtype: torch.dtype = torch.bfloat16
+    ) -> None:
+        if config.network.latent_shape != codec.latent_shape:
+            raise CheckpointError(
+                f"the world works on latents {config.network.latent_shape}, but the codec makes {codec.latent_shape}: use the "
+                f"codec that the world was trained with ({config.codec})"
+            )
+        self.config, self.codec, self.name = config, codec, name
+        self.network = network.to(dtype).eval().requires_grad_(False)
+        self.schedule = config.make_schedule()
+        self._dtype, self._device = dtype, next(network.parameters()).device
+
+    @property
+    def spec(self) -> ActionSpec:
+        return self.config.spec
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        return self.codec.frame_shape
+
+    def with_sampler(self, **changes: Any) -> DiffusionWorld:
+        """The same weights with other sampler settings (see SamplerConfig)."""
+        config = replace(self.config, sampler=replace(self.config.sampler, **changes))
+        return DiffusionWorld(config, self.network, self.codec, self.name, self._dtype)
+
+    @torch.inference_mode()
+    def reset(self, frames: Frames, seeds: Sequence[int]) -> WorldState:
+        """frames: uint8 [B, H, W, 3].   seeds: one a row."""
+        if frames.ndim != 4 or frames.shape[1:] != self.frame_shape or frames.dtype != np.uint8 or len(seeds) != len(frames):
+            raise InputError(
+                f"the world starts from uint8 frames [B, {', '.join(map(str, self.frame_shape))}] and one seed a row, "
+                f"not {frames.dtype} {frames.shape} and {len(seeds)} seeds: resize the start frames"
+            )
+        latents = self.codec.encode(torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)).to(self._dtype)[:, None]
+        actions = latents.new_zeros(len(frames), 1, self.config.network.action_size)
+        actions[..., -1] = 1.0
+        return WorldState(Context(latents, actions), None, 0, tuple(seeds), 1)
+
+    @torch.inference_mode()
+    def step(self, state: WorldState, actions: Actions) -> tuple[WorldState, Frames]:
+        """actions: float32 [B, h, A] => (new state, uint8 [B, h, H, W, 3])."""
+        if actions.ndim != 3 or actions.shape[0] != len(state.seeds) or actions.shape[2] != self.spec.size:
+            raise InputError(f"the world takes actions [{len(state.seeds)}, h, {self.spec.size}], not {list(actions.shape)}")
+        sampler = self.config.sampler
+        largest, pieces = sampler.window - sampler.keep, []
+        for start in range(0, actions.shape[1], largest):
+            state, latents = self._denoise(state, self._conditioning(actions[:, start : start + largest]))
+            pieces.append(latents)
+        latents = torch.cat(pieces, 1)
+        frames = self.codec.decode(latents.flatten(0, 1).float()).unflatten(0, latents.shape[:2])
+        return state, frames.cpu().numpy()
+
+    def _conditioning(self, actions: Actions) -> Tensor:
+        """float32 [B, h, A] => [B, h, A + 1]: the last number flags "no action known"."""
+        known = torch.from_numpy(np.ascontiguousarray(actions)).to(self._device, self._dtype)
+        return torch.nn.functional.pad(known, (0, 1))
+
+    def _denoise(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
+        sampler, chunk = self.config.sampler, actions.shape[1]
+        state = self._slide(state, chunk)
+        noise = self._noise(state, chunk)
+        if sampler.cached:
+            cache = self._filled(state)
+            latents = denoise_cached(self.network, self.schedule, sampler, cache, noise, actions)
+        else:
+            cache = None
+            latents = denoise_plain(self.network, self.schedule, sampler, state.context, noise, actions)
+        context, stored = state.context.append(latents, actions), state.context.latents.shape[1]
+        return WorldState(context, cache, stored, state.seeds, state.frame + chunk), latents
+
+    def _slide(self, state: WorldState, chunk: int) -> WorldState:
+        """When the chunk does not fit the window, the last `keep` frames start a new one at position 0."""
+        sampler = self.config.sampler
+        if state.context.latents.shape[1] + chunk <= sampler.window:
+            return state
+        return replace(state, context=state.context.last(sampler.keep), cache=None, stored=0)
+
+    def _filled(self, state: WorldState) -> TemporalCache:
+        """The state's cache with every frame of its context stored; a copy if another branch has gone on from it."""
+        context, sampler = state.context, self.config.sampler
+        rows = len(state.seeds) * (1 if sampler.cfg == 1.0 else 2)
+        cache = state.cache or self.network.new_cache(rows, sampler.window, context.latents)
+        stored = state.stored
+        if cache.length != stored:
+            cache = cache.fork(stored, self._last(context, stored))
+        if stored < context.latents.shape[1]:
+            fill(self.network, self.schedule, sampler, cache, Context(context.latents[:, stored:], context.actions[:, stored:]))
+        return cache
+
+    def _last(self, context: Context, stored: int) -> Tensor | None:
+        if stored == 0:
+            return None
+        last, _ = self.schedule.context(context.latents[:, stored - 1 : stored])
+        return last if self.config.sampler.cfg == 1.0 else torch.cat([last, last])
+
+    def _noise(self, state: WorldState, chunk: int) -> Tensor:
+        shape = self.codec.latent_shape
+        rows = [[frame_noise(seed, state.frame + i, shape) for i in range(chunk)] for seed in state.seeds]
+        return torch.stack([torch.stack(row) for row in rows]).to(self._device, self._dtype)
+
+    def save(self, folder: Path, card: str, training: dict[str, Any]) -> None:
+        tensors = {name: value.float() for name, value in self.network.state_dict().items()}
+        save_folder(folder, self.config.to_json() | {"training": training}, tensors, card, half=True)
+
+
+def frame_noise(seed: int, frame: int, shape: tuple[int, int, int]) -> Tensor:
+    """Standard normal [C, h, w] of frame number `frame` of the trial with this seed, the same on every device."""
+    digest = hashlib.sha256(f"{seed}/{frame}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return torch.randn(shape, generator=generator)
+
+
+def load_world(folder: Path, codec_folder: Path | None = None, device: str = "cpu", dtype: str = "auto") -> DiffusionWorld:
+    """Loads a world. Its codec lies in `codec_folder`, by default beside it in a folder named "codec".
+
+    dtype "auto": bfloat16, weights kept so; "float32" for exact comparisons. CheckpointError names what is wrong.
+    """
+    data, tensors = load_folder(folder, KIND)
+    config = WorldConfig.from_json({key: value for key, value in data.items() if key not in ("kind", "training")})
+    codec = ConvCodec.load(codec_folder or folder.parent / "codec", device)
+    if codec.fingerprint != config.codec:
+        raise CheckpointError(
+            f"{folder}: trained on latents of codec {config.codec}, but the codec at hand is {codec.fingerprint}; "
+            "give the folder of the right codec"
+        )
+    network = DiT(config.network)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})") from error
+    name = f"{folder.resolve().name}-{fingerprint(folder)}"
+    return DiffusionWorld(config, network.to(device), codec, name, torch.float32 if dtype == "float32" else torch.bfloat16)

@@ -1,0 +1,134 @@
+"""Noise schedules behind one seam: how latents are noised, what the network predicts, and one step back.
+
+A level is what the network is told of a frame's noise; 0 is (almost) clean. Two schedules, chosen by the checkpoint:
+
+FlowMatching  x_t = (1 - t) x + t eps,           target v = eps - x,                        level = 1000 t
+SigmoidV      x_t = sqrt(a_t) x + sqrt(1 - a_t) eps, target v = sqrt(a_t) eps - sqrt(1 - a_t) x, level = t in 0 .. 999
+              (arXiv 2506.00613's released settings: sigmoid schedule, start -3, end 3, tau 1; DDIM steps)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Schedule(Protocol):
+    """Levels are float tensors of any shape that broadcasts against x's leading axes [B, T]."""
+
+    def sample_levels(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Training levels, drawn independently a frame (Diffusion Forcing)."""
+        ...
+
+    def add_noise(self, x: Tensor, eps: Tensor, level: Tensor) -> Tensor: ...
+
+    def target(self, x: Tensor, eps: Tensor, level: Tensor) -> Tensor: ...
+
+    def grid(self, steps: int) -> Tensor:
+        """[steps + 1] levels from pure noise to clean."""
+        ...
+
+    def step(self, x: Tensor, v: Tensor, level: Tensor, next_level: Tensor) -> Tensor:
+        """One deterministic step from `level` to `next_level`, given the network's prediction v."""
+        ...
+
+    def context(self, x: Tensor) -> tuple[Tensor, float]:
+        """A finished frame as the network sees it => (latents, level). Slightly noised in name, none added."""
+        ...
+
+
+def _wide(level: Tensor) -> Tensor:
+    """[B, T] => [B, T, 1, 1, 1]"""
+    return level[..., None, None, None]
+
+
+@dataclass(frozen=True)
+class FlowMatching:
+    """near_clean: share of frames whose level is drawn from [0, context_noise_max] instead of the logit-normal.
+
+    A rollout denoises a frame behind finished ones; with all levels independent and broad, training would rarely see that.
+    """
+
+    near_clean: float = 0.5
+    context_noise_max: float = 150.0
+    context_level: float = 20.0
+    mean: float = 0.0
+    sd: float = 1.0
+
+    def sample_levels(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        broad = 1000.0 * torch.sigmoid(self.mean + self.sd * torch.randn(shape, generator=generator))
+        near = self.context_noise_max * torch.rand(shape, generator=generator)
+        return torch.where(torch.rand(shape, generator=generator) < self.near_clean, near, broad)
+
+    def add_noise(self, x: Tensor, eps: Tensor, level: Tensor) -> Tensor:
+        return torch.lerp(x, eps, _wide(level / 1000.0).to(x.dtype))
+
+    def target(self, x: Tensor, eps: Tensor, level: Tensor) -> Tensor:
+        return eps - x
+
+    def grid(self, steps: int) -> Tensor:
+        return torch.linspace(1000.0, 0.0, steps + 1)
+
+    def step(self, x: Tensor, v: Tensor, level: Tensor, next_level: Tensor) -> Tensor:
+        return x + v * _wide((next_level - level) / 1000.0).to(x.dtype)
+
+    def context(self, x: Tensor) -> tuple[Tensor, float]:
+        return x, self.context_level
+
+
+@dataclass(frozen=True)
+class SigmoidV:
+    """1000 steps; a level of -1 means clean. context_step: finished frames are scaled as at that step (14 as released)."""
+
+    start: float = -3.0
+    end: float = 3.0
+    tau: float = 1.0
+    context_step: int = 14
+    count: int = 1000
+
+    def _alpha_cumprod(self, level: Tensor) -> Tensor:
+        """Cumulative product of alphas at integer levels; 1 at level -1."""
+        t = torch.linspace(0, self.count, self.count + 1, dtype=torch.float64) / self.count
+        v_start, v_end = (torch.tensor(v / self.tau, dtype=torch.float64).sigmoid() for v in (self.start, self.end))
+        curve = (v_end - ((t * (self.end - self.start) + self.start) / self.tau).sigmoid()) / (v_end - v_start)
+        curve = curve / curve[0]
+        betas = (1 - curve[1:] / curve[:-1]).clamp(0, 0.999)
+        table = torch.cat([torch.cumprod(1 - betas, 0), torch.ones(1, dtype=torch.float64)]).float().to(level.device)
+        return table[level.round().long()]  # index -1 is the last entry: clean
+
+    def sample_levels(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        return torch.randint(0, self.count, shape, generator=generator).float()
+
+    def _roots(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        a = _wide(self._alpha_cumprod(level))
+        return a.sqrt(), (1 - a).sqrt()
+
+    def add_noise(self, x: Tensor, eps: Tensor, level: Tensor) -> Tensor:
+        root, rest = self._roots(level)
+        return (root * x + rest * eps).to(x.dtype)
+
+    def target(self, x: Tensor, eps: Tensor, level: Tensor) -> Tensor:
+        root, rest = self._roots(level)
+        return (root * eps - rest * x).to(x.dtype)
+
+    def grid(self, steps: int) -> Tensor:
+        return torch.linspace(-1, self.count - 1, steps + 1).round().flip(0)
+
+    def step(self, x: Tensor, v: Tensor, level: Tensor, next_level: Tensor) -> Tensor:
+        """DDIM without added noise; a frame whose level does not change stays as it is."""
+        root, rest = self._roots(level)
+        clean, eps = root * x - rest * v, rest * x + root * v
+        next_root, next_rest = self._roots(next_level)
+        return torch.where(_wide(level == next_level), x, (next_root * clean + next_rest * eps).to(x.dtype))
+
+    def context(self, x: Tensor) -> tuple[Tensor, float]:
+        level = torch.tensor(float(self.context_step))
+        return (self._alpha_cumprod(level).sqrt() * x).to(x.dtype), float(self.context_step)
+
+
+def make_schedule(kind: str, **settings: float) -> FlowMatching | SigmoidV:
+    """ "flow" or "sigmoid_v", as named in a checkpoint's config."""
+    return {"flow": FlowMatching, "sigmoid_v": SigmoidV}[kind](**settings)  # type: ignore[arg-type]

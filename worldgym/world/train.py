@@ -1,0 +1,173 @@
+"""Training a world on latents: Diffusion Forcing with whole-clip action dropout (arXiv 2506.00613, section 3).
+
+Every batch, noise level and noise is a function of (seed, step): a stopped run resumes exactly, and several processes that
+share the rows of a batch take the steps that one process would take.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldgym.episodes.windows import conditioning, cut, random_start
+from worldgym.latents.protocol import Codec
+from worldgym.latents.shards import LatentEpisodes
+from worldgym.training import Optimizer, OptimizerConfig, Ranks, load_state, save_state
+from worldgym.world.dit import DiT, DiTConfig
+from worldgym.world.model import DiffusionWorld, WorldConfig
+from worldgym.world.noise import make_schedule
+from worldgym.world.sampler import SamplerConfig, null_actions
+
+MATRICES = ("blocks.",)  # what Muon takes
+
+
+@dataclass(frozen=True)
+class WorldTrainConfig:
+    """frames: length of a clip.   action_dropout: share of clips whose actions are dropped whole (for guidance).
+
+    motion_weight: extra weight of latents that differ from the previous frame's, up to this much.
+    dtype: of weights and activations in the network; master weights, EMA and optimiser stay float32.
+    """
+
+    out: Path
+    network: DiTConfig
+    optimizer: OptimizerConfig
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    schedule: str = "flow"
+    schedule_settings: dict[str, float] = field(default_factory=dict)
+    batch: int = 16
+    frames: int = 16
+    action_dropout: float = 0.1
+    motion_weight: float = 4.0
+    seed: int = 0
+    save_every: int = 350
+    device: str = "cpu"
+    dtype: str = "bfloat16"
+
+
+Report = Callable[[int, dict[str, float]], None]
+Visit = Callable[[int, DiffusionWorld], None]
+
+
+def train_world(config: WorldTrainConfig, data: LatentEpisodes, codec: Codec, report: Report, visit: Visit) -> DiffusionWorld:
+    """Trains, or resumes what `config.out` holds; returns the world, saved at `config.out / "world"`.
+
+    report(step, scalars) every 50 steps; visit(step, world of averaged weights) every `save_every` steps, after saving.
+    """
+    torch.manual_seed(config.seed)
+    network = DiT(config.network).to(config.device, getattr(torch, config.dtype))
+    optimizer = Optimizer(network, config.optimizer, MATRICES)
+    state, first = config.out / "state.safetensors", 0
+    if (found := load_state(state)) is not None:
+        first, tensors = found
+        optimizer.load(tensors)
+    clock, ranks = Clock(config), Ranks.current()
+    for step in range(first, config.optimizer.steps):
+        loss = diffusion_loss(network, config, make_batch(data, config, step, ranks), step)
+        loss.backward()
+        ranks.average_gradients(network)
+        norm = optimizer.step(step)
+        clock.tick()
+        if (step + 1) % 50 == 0 and ranks.first:
+            report(step + 1, {"loss": loss.item(), "gradient_norm": norm, **clock.read()})
+        if ranks.first and ((step + 1) % config.save_every == 0 or step + 1 == config.optimizer.steps):
+            save_state(state, step + 1, optimizer.tensors())
+            world = _averaged(config, optimizer, data, codec)
+            world.save(config.out / "world", model_card(config, step + 1, len(data)), training_facts(config, step + 1))
+            visit(step + 1, world)
+            clock = Clock(config)
+    return _averaged(config, optimizer, data, codec)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """This process's rows of a batch: latents [b, T, C, h, w] float32, actions [b, T, A + 1], mask [b, T] (False where
+    padded), rows: their numbers in the whole batch of B."""
+
+    latents: Tensor
+    actions: Tensor
+    mask: Tensor
+    rows: slice
+
+
+def make_batch(data: LatentEpisodes, config: WorldTrainConfig, step: int, ranks: Ranks) -> Batch:
+    """Random windows of random episodes, a function of (seed, step, row)."""
+    mine = ranks.share(config.batch)
+    latents, actions, masks = [], [], []
+    for row in range(mine.start, mine.stop):
+        rng = np.random.default_rng([config.seed, step, row])
+        episode = int(rng.integers(0, len(data)))
+        rows = data.rows(episode)
+        window = cut(len(rows), config.frames, random_start(len(rows), config.frames, rng))
+        latents.append(rows[window.frames])
+        actions.append(conditioning(data.actions[episode], window))
+        masks.append(window.mask)
+    parts = (torch.from_numpy(np.stack(part)) for part in (latents, actions, masks))
+    x, a, m = (part.to(config.device) for part in parts)
+    return Batch(x.float(), a, m, mine)
+
+
+def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: int) -> Tensor:
+    """Mean squared error of v over all frames, each at its own noise level (Diffusion Forcing)."""
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+    schedule = make_schedule(config.schedule, **config.schedule_settings)
+    x, mine, whole = batch.latents, batch.rows, (config.batch, *batch.latents.shape[1:])
+    level = schedule.sample_levels(whole[:2], generator)[mine].to(x.device)
+    eps = torch.randn(whole, generator=generator)[mine].to(x.device)
+    dropped = (torch.rand(config.batch, generator=generator) < config.action_dropout)[mine].to(x.device)
+    actions = torch.where(dropped[:, None, None], null_actions(batch.actions), batch.actions)
+    dtype = next(network.parameters()).dtype
+    v = network(schedule.add_noise(x, eps, level).to(dtype), level, actions).float()
+    weight = motion_weight(x, config.motion_weight) * batch.mask[..., None, None, None]
+    error = (v - schedule.target(x, eps, level)).square()
+    return (error * weight).mean()
+
+
+def motion_weight(x: Tensor, extra: float) -> Tensor:
+    """[B, T, C, h, w] => [B, T, 1, h, w]: 1 where nothing moves since the last frame, up to 1 + extra where much does."""
+    change = (x[:, 1:] - x[:, :-1]).square().mean(2, keepdim=True).sqrt()
+    change = torch.cat([change[:, :1], change], 1)
+    return 1.0 + extra * change.clamp(max=1.0)
+
+
+class Clock:
+    """Clips a second and the rate of matrix products, since the last visit."""
+
+    def __init__(self, config: WorldTrainConfig) -> None:
+        self.flops = 3.0 * config.network.flops_per_frame * config.frames * config.batch
+        self.batch, self.steps, self.started = config.batch, 0, time.perf_counter()
+
+    def tick(self) -> None:
+        self.steps += 1
+
+    def read(self) -> dict[str, float]:
+        seconds = (time.perf_counter() - self.started) / self.steps
+        return {"clips_per_second": self.batch / seconds, "matmul_tflops": self.flops / seconds / 1e12}
+
+
+def _averaged(config: WorldTrainConfig, optimizer: Optimizer, data: LatentEpisodes, codec: Codec) -> DiffusionWorld:
+    network = DiT(config.network).to(config.device)
+    network.load_state_dict(optimizer.ema)
+    settings = dict(config.schedule_settings)
+    world = WorldConfig(data.spec, config.network, config.sampler, config.schedule, settings, codec.fingerprint)
+    return DiffusionWorld(world, network, codec, f"{config.out.name}", getattr(torch, config.dtype))
+
+
+def training_facts(config: WorldTrainConfig, step: int) -> dict[str, Any]:
+    keys = ("batch", "frames", "action_dropout", "motion_weight", "seed", "dtype")
+    return {key: getattr(config, key) for key in keys} | {"step": step, "optimizer": asdict(config.optimizer)}
+
+
+def model_card(config: WorldTrainConfig, step: int, episodes: int) -> str:
+    return (
+        f"# World model\n\nDiffusion-Forcing transformer, width {config.network.width}, {config.network.pairs} pairs of spatial "
+        f"and temporal blocks, {config.schedule} schedule.\nTrained for {step} steps of {config.batch} clips of "
+        f"{config.frames} frames from {episodes} episodes.\n"
+    )
