@@ -1,5 +1,7 @@
 """One small tree of errors. Every message says what was wrong, where, and the mend.
 
+::
+
     WorldGymError            anything the user can mend; the command line prints it and exits with 2
     |- InputError            a file, folder, option or value given by the user
     |- SpecMismatch          policy and world (or data) disagree on what an action means

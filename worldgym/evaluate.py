@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -18,14 +18,19 @@ import worldgym
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError, SpecMismatch, WorldGymError
 from worldgym.files import write_atomic, write_json
+from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
 from worldgym.log import RunHeader, RunLog, TrialRecord
+from worldgym.memory import keep_freed_memory
+from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
+from worldgym.report.page import write_report
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import summarize
-from worldgym.tasks.folder import check_frames, load_truth
+from worldgym.tasks.folder import check_frames, load_tasks, load_truth
 from worldgym.types import Rollout, Task, Trial, Verdict
+from worldgym.world.model import load_world
 from worldgym.world.protocol import World
 
 MAX_ATTEMPTS = 3
@@ -36,7 +41,7 @@ class EvaluateConfig:
     """trials: per task group; start frames are taken in order, and again with fresh noise where there are fewer.
 
     truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or None.   batch: trials advanced together;
-    results do not depend on it.   resolved: what was asked for, as it goes into the log's header.
+    results do not depend on it.   command: as typed, for the log's header.
     """
 
     out: Path
@@ -45,7 +50,32 @@ class EvaluateConfig:
     batch: int = 20
     truth: Path | None = None
     command: str = ""
-    resolved: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where everything comes from: folders, or names of policies. None leaves the checkpoint's sampler setting."""
+
+    world: Path
+    policies: tuple[str, ...]
+    tasks: Path
+    judge: Path
+    sampler_steps: int | None = None
+    cfg: float | None = None
+
+
+def evaluate_sources(sources: Sources, config: EvaluateConfig) -> tuple[dict[str, Any], Path]:
+    """Loads everything, evaluates, writes the report => (summary, path of report.html)."""
+    keep_freed_memory()
+    changes = {"steps": sources.sampler_steps, "cfg": sources.cfg}
+    world = load_world(sources.world).with_sampler(**{key: value for key, value in changes.items() if value is not None})
+    policies = [load_policy(policy, world.spec) for policy in sources.policies]
+    tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge)
+    if config.truth is None and (sources.tasks / "truth.csv").exists():
+        config = replace(config, truth=sources.tasks)
+    described = {"tasks": str(sources.tasks), "sampler": asdict(world.config.sampler)}
+    summary = evaluate(config, world, policies, tasks, judge, described)
+    return summary, write_report(config.out)
 
 
 @dataclass(frozen=True)
@@ -60,11 +90,19 @@ class Setting:
 
 
 def evaluate(
-    config: EvaluateConfig, world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Task], judge: Judge
+    config: EvaluateConfig,
+    world: World[Any],
+    policies: Sequence[Policy[Any]],
+    tasks: Sequence[Task],
+    judge: Judge,
+    described: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Runs what the log lacks, writes RUN/log.jsonl, videos and RUN/summary.json, and returns the summary."""
+    """Runs what the log lacks, writes RUN/log.jsonl, videos and RUN/summary.json, and returns the summary.
+
+    described: further settings for the log's header; they belong to the run's identity.
+    """
     check(world, policies, tasks)
-    header = _header(config, world, policies, judge)
+    header = _header(config, world, policies, judge, described or {})
     trials = plan_trials(tasks, config.trials, config.seed)
     truth = load_truth(config.truth / "truth.csv") if config.truth else {}
     log = RunLog.open(config.out, header)
@@ -183,9 +221,11 @@ def _truth_video(config: EvaluateConfig, policy: str, task: str) -> str | None:
     return name
 
 
-def _header(config: EvaluateConfig, world: World[Any], policies: Sequence[Policy[Any]], judge: Judge) -> RunHeader:
+def _header(
+    config: EvaluateConfig, world: World[Any], policies: Sequence[Policy[Any]], judge: Judge, described: Mapping[str, Any]
+) -> RunHeader:
     return RunHeader(
-        config=dict(config.resolved or {}) | {"trials": config.trials, "seed": config.seed},
+        config={"trials": config.trials, **described},
         command=config.command,
         policies=tuple({"name": p.name, "spec": p.spec.to_json(), "chunk": p.chunk} for p in policies),
         world=world.name,

@@ -1,6 +1,6 @@
 """The loop of the method, on one screen: policy and world model in closed loop (arXiv 2506.00613, algorithm of section 3).
 
-    rho(pi) = E[ R([o_0 .. o_H], g) | a ~ pi(o, g), o' ~ T(o, a) ]
+rho(pi) = E[ R([o_0 .. o_H], g) | a ~ pi(o, g), o' ~ T(o, a) ]
 """
 
 from __future__ import annotations

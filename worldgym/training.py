@@ -124,7 +124,7 @@ class Ranks:
     def share(self, rows: int) -> slice:
         """This process's rows of a batch; equal shares, so that the mean of means is the mean."""
         if rows % self.count:
-            raise InputError(f"a batch of {rows} cannot be shared equally by {self.count} processes: choose a multiple of {self.count}")
+            raise InputError(f"a batch of {rows} cannot be shared equally by {self.count} processes: choose a multiple of them")
         each = rows // self.count
         return slice(self.rank * each, (self.rank + 1) * each)
 

@@ -32,7 +32,9 @@ class TinyCodec:
         return ((latents.permute(0, 2, 3, 1) + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def make_world(positions: str = "learned", schedule: str = "flow", previous_frame: bool = True, **sampler: object) -> DiffusionWorld:
+def make_world(
+    positions: str = "learned", schedule: str = "flow", previous_frame: bool = True, **sampler: object
+) -> DiffusionWorld:
     """A world of random weights, none of them zero: AdaLN-Zero would make every sampler agree."""
     torch.manual_seed(0)
     network = DiT(
@@ -41,7 +43,9 @@ def make_world(positions: str = "learned", schedule: str = "flow", previous_fram
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.08)
-    config = WorldConfig(SPEC, network.config, SamplerConfig(**{"steps": 4, "window": 8, "keep": 4} | sampler), schedule, {}, "tiny")
+    config = WorldConfig(
+        SPEC, network.config, SamplerConfig(**{"steps": 4, "window": 8, "keep": 4} | sampler), schedule, {}, "tiny"
+    )
     return DiffusionWorld(config, network, TinyCodec(), "tiny", torch.float32)
 
 

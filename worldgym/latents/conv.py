@@ -137,7 +137,7 @@ class ConvCodec(nn.Module):
         codec = ConvCodec(ConvCodecConfig(**config["model"]))
         codec.load_state_dict({**tensors, "normalize.num_batches_tracked": torch.tensor(0)})
         codec._fingerprint = fingerprint(folder)
-        return codec.to(device=device, memory_format=torch.channels_last).eval()
+        return codec.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 def to_unit(frames: Tensor) -> Tensor:

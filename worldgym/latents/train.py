@@ -32,10 +32,12 @@ class CodecTrainConfig:
     device: str = "cpu"
 
 
-def train_codec(config: CodecTrainConfig, data: FrameCache, report: Callable[[int, dict[str, float]], None]) -> ConvCodec:
-    """Trains, or resumes what `config.out` holds, and returns the saved codec. `report(step, scalars)` hears of progress."""
+def train_codec(
+    config: CodecTrainConfig, data: FrameCache, folder: Path, report: Callable[[int, dict[str, float]], None]
+) -> ConvCodec:
+    """Trains, or resumes what `config.out` holds, saves the codec to `folder` and returns it. report(step, scalars)."""
     torch.manual_seed(config.seed)
-    codec = ConvCodec(config.model).to(config.device, memory_format=torch.channels_last).train()
+    codec = ConvCodec(config.model).to(config.device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = Optimizer(codec, config.optimizer)
     state, first = config.out / "state.safetensors", 0
     if (found := load_state(state)) is not None:
@@ -58,8 +60,8 @@ def train_codec(config: CodecTrainConfig, data: FrameCache, report: Callable[[in
             parameter.copy_(optimizer.ema[name])
     _recalibrate(codec, data, config)
     card = f"# Codec\nConvolutional autoencoder, {config.optimizer.steps} steps of {config.batch} frames.\n"
-    codec.save(config.out / "codec", card, {"optimizer": asdict(config.optimizer), "batch": config.batch, "seed": config.seed})
-    return ConvCodec.load(config.out / "codec", config.device)
+    codec.save(folder, card, {"optimizer": asdict(config.optimizer), "batch": config.batch, "seed": config.seed})
+    return ConvCodec.load(folder, config.device)
 
 
 def _batch(data: FrameCache, config: CodecTrainConfig, step: int) -> tuple[Tensor, Tensor]:

@@ -35,7 +35,7 @@ MIX: dict[str, int] = {
 def behaviour_name(seed: int) -> str:
     """The behaviour that a seed stands for: a fixed shuffle of the mix, repeated."""
     block = [name for name, count in MIX.items() for _ in range(count)]
-    return block[np.random.default_rng(0).permutation(len(block))[seed % len(block)]]
+    return block[int(np.random.default_rng(0).permutation(len(block))[seed % len(block)])]
 
 
 def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
@@ -43,7 +43,7 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
     rng = np.random.default_rng([list(TASKS).index(task), seed])
 
     def from_expert(state: State) -> Action:
-        return np.clip(expert.get_action(state), -1.0, 1.0).astype(np.float32)
+        return _clip(expert.get_action(state))
 
     if name == "expert":
         return lambda state, step: from_expert(state)
@@ -86,4 +86,5 @@ def _move_object(state: State, offset: npt.NDArray[np.float64]) -> State:
 
 
 def _clip(action: npt.NDArray[Any]) -> Action:
-    return np.clip(action, -1.0, 1.0).astype(np.float32)
+    clipped: Action = np.clip(action, -1.0, 1.0).astype(np.float32)
+    return clipped

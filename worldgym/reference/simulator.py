@@ -39,7 +39,7 @@ Observation = npt.NDArray[np.float64]  # Meta-World's 39 numbers; experts read t
 
 @dataclass(frozen=True)
 class SimStep:
-    """frame uint8 [96, 96, 3]; success as of this frame; state: Meta-World's observation; distance: metres from object to goal."""
+    """frame uint8 [96, 96, 3]; success as of this frame; state: Meta-World's observation; distance: metres, object to goal."""
 
     frame: Frames
     success: bool
@@ -80,7 +80,7 @@ class Simulator:
     def _distance(self, state: Observation, info: dict[str, Any]) -> float:
         """Metres from the object to its goal. Meta-World's door reports 0 always, so its handle's x is taken."""
         if self.task.name == "door-open":
-            return float(abs(state[4] - self._env._target_pos[0]))
+            return float(abs(state[4] - self._env._get_pos_goal()[0]))
         return float(info["obj_to_target"])
 
     def render(self) -> Frames:
@@ -88,7 +88,8 @@ class Simulator:
         self._renderer.update_scene(self._env.data, camera="topview", scene_option=self._options)
         k, s = SUPERSAMPLING, self._size
         pixels = self._renderer.render().reshape(s, k, s, k, 3).astype(np.uint16)
-        return ((pixels.sum((1, 3)) + k * k // 2) // (k * k)).astype(np.uint8)
+        averaged: Frames = ((pixels.sum((1, 3)) + k * k // 2) // (k * k)).astype(np.uint8)
+        return averaged
 
     def expert(self) -> Any:
         """A fresh scripted expert of the package; call `get_action(state)`."""

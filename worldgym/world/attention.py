@@ -85,7 +85,6 @@ class Attention(nn.Module):
         out = attend(q, k, v, self._time_mask(t, k.shape[3], q))  # [B, N, heads, T, head_dim]
         return self.out_proj(out.permute(0, 3, 1, 2, 4).reshape(b, t, n, d))
 
-
     def _time_mask(self, queries: int, keys: int, like: Tensor) -> Tensor | None:
         """[queries, keys] or [heads, queries, keys]: -inf for later frames, the learned bias for the others."""
         if self.time_bias is None:

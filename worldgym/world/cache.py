@@ -51,5 +51,3 @@ class TemporalCache:
 def causal_mask(queries: int, keys: int, like: Tensor) -> Tensor:
     """[queries, keys]: 0 where the key's frame is not later than the query's, -inf elsewhere. The last frames align."""
     return like.new_full((queries, keys), float("-inf")).triu(diagonal=keys - queries + 1)
-
-

@@ -10,7 +10,9 @@ Shapes: B batch, T frames, N tokens a frame, D width, C latent channels, P = pat
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -74,10 +76,11 @@ class Block(nn.Module):
         self.attn = Attention(width, config.heads, config.window if time and config.positions == "learned" else 0)
         self.ffwd = nn.Sequential(nn.Linear(width, hidden), activation, nn.Linear(hidden, width))
 
-    def modulation(self, c: Tensor) -> tuple[Tensor, ...]:
-        """c [B, T, D] => shift, scale + 1, gate (attention), shift, scale + 1, gate (MLP), each [B, T, 1, D]."""
-        s1, k1, g1, s2, k2, g2 = self.adaLN_modulation(c).unsqueeze(2).chunk(6, dim=-1)
-        return s1, 1.0 + k1, g1, s2, 1.0 + k2, g2
+    def forward(self, h: Tensor, c: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
+        """h [B, T, N, D] tokens, c [B, T, D] conditioning of each frame; `attend` is one of `attn`'s two ways."""
+        s1, k1, g1, s2, k2, g2 = self.adaLN_modulation(c).unsqueeze(2).chunk(6, dim=-1)  # shift, scale, gate; twice
+        h = torch.addcmul(h, g1, attend(modulate(h, s1, 1.0 + k1)))
+        return torch.addcmul(h, g2, self.ffwd(modulate(h, s2, 1.0 + k2)))
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -103,7 +106,8 @@ class DiT(nn.Module):
         self.position_map = nn.Parameter(torch.zeros(config.tokens, d)) if config.positions == "learned" else None
         self.timestep_mlp = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
         self.action_embedder = nn.Linear(config.action_size, d)
-        self.blocks = nn.ModuleList(Pair(config) for _ in range(config.pairs))
+        self.pairs = [Pair(config) for _ in range(config.pairs)]
+        self.blocks = nn.ModuleList(self.pairs)
         self.final_modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 2 * d))
         self.final_linear = nn.Linear(d, patch_size)
         self._initialize()
@@ -114,14 +118,14 @@ class DiT(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        zero = [b.adaLN_modulation[1] for pair in self.blocks for b in (pair.s_block, pair.t_block)]
-        for linear in [*zero, self.final_modulation[1], self.final_linear]:
-            nn.init.zeros_(linear.weight)
-        nn.init.normal_(self.timestep_mlp[0].weight, std=0.02)
-        nn.init.normal_(self.timestep_mlp[2].weight, std=0.02)
+        for name, parameter in self.named_parameters():
+            if name.startswith("timestep_mlp") and name.endswith("weight"):
+                nn.init.normal_(parameter, std=0.02)
+            elif "odulation" in name or name.startswith("final_linear"):  # AdaLN-Zero: every block begins as identity
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, level: Tensor, actions: Tensor, cache: TemporalCache | None = None) -> Tensor:
-        """x [B, T, C, h, w] noisy latents, level [B, T] in [0, 1000], actions [B, T, A] that led to each frame => [B, T, C, h, w].
+        """x [B, T, C, h, w] noisy latents, level [B, T] in [0, 1000], actions [B, T, A] that led to each => [B, T, C, h, w].
 
         With a cache, the T frames follow those stored in it; without, they are the whole window from position 0.
         """
@@ -129,17 +133,11 @@ class DiT(nn.Module):
         space, time = self._turns(start, x.shape[1], x)
         h = self._tokens(x, cache)
         c = self.timestep_mlp(sinusoid(level).to(x.dtype)) + self.action_embedder(actions.to(x.dtype))
-        for index, pair in enumerate(self.blocks):
-            h = self._block(pair.s_block, h, c, lambda y, a: a.spatial(y, space))
-            h = self._block(pair.t_block, h, c, lambda y, a, i=index: a.temporal(y, time, cache, i))
+        for index, pair in enumerate(self.pairs):
+            h = pair.s_block(h, c, partial(pair.s_block.attn.spatial, turn=space))
+            h = pair.t_block(h, c, partial(pair.t_block.attn.temporal, turn=time, cache=cache, block=index))
         shift, scale = self.final_modulation(c).unsqueeze(2).chunk(2, dim=-1)
         return unpatchify(self.final_linear(modulate(h, shift, 1.0 + scale)), self.config)
-
-    @staticmethod
-    def _block(block: Block, h: Tensor, c: Tensor, attention) -> Tensor:  # type: ignore[no-untyped-def]
-        s1, k1, g1, s2, k2, g2 = block.modulation(c)
-        h = torch.addcmul(h, g1, attention(modulate(h, s1, k1), block.attn))
-        return torch.addcmul(h, g2, block.ffwd(modulate(h, s2, k2)))
 
     def _tokens(self, x: Tensor, cache: TemporalCache | None) -> Tensor:
         """Latents (and the previous frame's) => tokens [B, T, N, D]. The first frame of a window is its own previous one."""

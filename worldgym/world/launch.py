@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import distributed, multiprocessing
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
 from torch.utils.tensorboard import SummaryWriter
 
 from worldgym.episodes.frames import frame_cache
@@ -20,6 +21,7 @@ from worldgym.errors import InputError
 from worldgym.files import read_json, write_json
 from worldgym.latents.conv import ConvCodec
 from worldgym.latents.shards import latent_episodes
+from worldgym.memory import keep_freed_memory
 from worldgym.training import Ranks
 from worldgym.types import Episode
 from worldgym.world.model import DiffusionWorld
@@ -50,7 +52,7 @@ def launch(run: TrainRun) -> Path:
         _train(0, run, "")
     else:
         with tempfile.TemporaryDirectory() as folder:
-            multiprocessing.spawn(_train, args=(run, f"file://{folder}/meeting"), nprocs=run.processes)  # type: ignore[no-untyped-call]
+            spawn(_train, args=(run, f"file://{folder}/meeting"), nprocs=run.processes)
     return run.config.out / "world"
 
 
@@ -63,11 +65,14 @@ def _prepare(run: TrainRun) -> None:
     if path.exists():
         found = read_json(path, "a training run")
         if different := [key for key in settings if found.get(key) != settings[key]]:
-            raise InputError(f"{run.config.out} holds a run with another {different[0]}: resume with the same settings or choose a new --out")
+            raise InputError(
+                f"{run.config.out} holds a run with another {different[0]}: resume with the same settings or choose a new --out"
+            )
     write_json(path, settings)
 
 
 def _train(rank: int, run: TrainRun, meeting: str) -> None:
+    keep_freed_memory()
     if run.processes > 1:
         torch.set_num_threads(1)
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
@@ -89,12 +94,12 @@ class Visitor:
 
     def __init__(self, run: TrainRun) -> None:
         self.run = run
-        self.writer = SummaryWriter(str(run.config.out / "tensorboard"))  # type: ignore[no-untyped-call]
+        self.writer = SummaryWriter(str(run.config.out / "tensorboard"))
         self.episodes = held_out_sample(run.held_out, REPLAYED)
 
     def report(self, step: int, scalars: dict[str, float]) -> None:
         for name, value in scalars.items():
-            self.writer.add_scalar(f"train/{name}", value, step)  # type: ignore[no-untyped-call]
+            self.writer.add_scalar(f"train/{name}", value, step)
         line = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
         print(f"step {step}/{self.run.config.optimizer.steps}  {line}", file=sys.stderr, flush=True)
 
@@ -102,7 +107,7 @@ class Visitor:
         """Held-out open-loop replay: PSNR at 1, 5, 10, 20, 40 frames, and recorded above generated on a contact sheet."""
         result = replay(world, self.episodes)
         for horizon, value in result.horizons().items():
-            self.writer.add_scalar(f"replay/psnr_{horizon}", value, step)  # type: ignore[no-untyped-call]
+            self.writer.add_scalar(f"replay/psnr_{horizon}", value, step)
         shown = [v for e, g in zip(self.episodes[:SHOWN], result.frames, strict=False) for v in (e.frames, g)]
         sheet = self.run.config.out / "sheets" / f"{step:07d}.png"
         sheet.parent.mkdir(parents=True, exist_ok=True)

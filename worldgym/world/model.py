@@ -73,9 +73,7 @@ class WorldState:
 class DiffusionWorld:
     """Implements `worldgym.world.protocol.World[WorldState]`."""
 
-    def __init__(
-        self, config: WorldConfig, network: DiT, codec: Codec, name: str, dtype: torch.dtype = torch.bfloat16
-    ) -> None:
+    def __init__(self, config: WorldConfig, network: DiT, codec: Codec, name: str, dtype: torch.dtype = torch.bfloat16) -> None:
         if config.network.latent_shape != codec.latent_shape:
             raise CheckpointError(
                 f"the world works on latents {config.network.latent_shape}, but the codec makes {codec.latent_shape}: use the "
@@ -187,10 +185,12 @@ def frame_noise(seed: int, frame: int, shape: tuple[int, int, int]) -> Tensor:
 
 
 def load_world(folder: Path, codec_folder: Path | None = None, device: str = "cpu", dtype: str = "auto") -> DiffusionWorld:
-    """Loads a world. Its codec lies in `codec_folder`, by default beside it in a folder named "codec".
+    """Loads a world, or the one in FOLDER/world. Its codec lies in `codec_folder`, by default in "codec" beside the world.
 
     dtype "auto": bfloat16, weights kept so; "float32" for exact comparisons. CheckpointError names what is wrong.
     """
+    if (folder / "world").is_dir():
+        folder = folder / "world"
     data, tensors = load_folder(folder, KIND)
     config = WorldConfig.from_json({key: value for key, value in data.items() if key not in ("kind", "training")})
     codec = ConvCodec.load(codec_folder or folder.parent / "codec", device)

@@ -10,10 +10,12 @@ SigmoidV      x_t = sqrt(a_t) x + sqrt(1 - a_t) eps, target v = sqrt(a_t) eps - 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+from worldgym.errors import CheckpointError
 
 
 class Schedule(Protocol):
@@ -129,6 +131,10 @@ class SigmoidV:
         return (self._alpha_cumprod(level).sqrt() * x).to(x.dtype), float(self.context_step)
 
 
-def make_schedule(kind: str, **settings: float) -> FlowMatching | SigmoidV:
+def make_schedule(kind: str, **settings: Any) -> FlowMatching | SigmoidV:
     """ "flow" or "sigmoid_v", as named in a checkpoint's config."""
-    return {"flow": FlowMatching, "sigmoid_v": SigmoidV}[kind](**settings)  # type: ignore[arg-type]
+    if kind == "flow":
+        return FlowMatching(**settings)
+    if kind == "sigmoid_v":
+        return SigmoidV(**settings)
+    raise CheckpointError(f'no schedule "{kind}": a checkpoint names "flow" or "sigmoid_v"')

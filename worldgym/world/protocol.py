@@ -29,5 +29,3 @@ class World(Protocol[State]):
     def step(self, state: State, actions: Actions) -> tuple[State, Frames]:
         """actions: float32 [B, h, A], any h >= 1 => (new state, uint8 [B, h, H, W, 3]). `state` itself stays valid."""
         ...
-
-

@@ -7,6 +7,7 @@ reads the finished ones from a `TemporalCache`. Causal attention makes both exac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -53,9 +54,7 @@ def level_plan(schedule: Schedule, steps: int, chunk: int, order: str) -> Tensor
     return grid[(torch.arange(calls + 1)[:, None] - lag).clamp(0, steps)]
 
 
-def guided(
-    model: DiT, x: Tensor, level: Tensor, actions: Tensor, cfg: float, cache: TemporalCache | None = None
-) -> Tensor:
+def guided(model: DiT, x: Tensor, level: Tensor, actions: Tensor, cfg: float, cache: TemporalCache | None = None) -> Tensor:
     """v of the conditional branch, or of both: v = v_null + cfg (v_cond - v_null), in one call of 2 B rows.
 
     With guidance a cache holds 2 B rows as well: conditional rows first.
@@ -84,7 +83,7 @@ def denoise_plain(
     all_actions = torch.cat([context.actions, actions], 1)
     plan = level_plan(schedule, config.steps, chunk, config.order).to(noise.device)
     x = noise
-    for now, after in zip(plan[:-1], plan[1:], strict=True):
+    for now, after in pairwise(plan):
         level = now.expand(rows, chunk)
         window, levels = torch.cat([done, x], 1), torch.cat([done_level, level], 1)
         v = guided(model, window, levels, all_actions, config.cfg)[:, -chunk:]
@@ -99,7 +98,7 @@ def denoise_cached(
     rows, chunk = noise.shape[:2]
     plan = level_plan(schedule, config.steps, chunk, config.order).to(noise.device)
     x = noise
-    for now, after in zip(plan[:-1], plan[1:], strict=True):
+    for now, after in pairwise(plan):
         level = now.expand(rows, chunk)
         v = guided(model, x, level, actions, config.cfg, cache)
         x = schedule.step(x, v, level, after.expand(rows, chunk))

@@ -1,0 +1,249 @@
+"""The command line: parse, one dataclass, one call. Heavy imports wait until a command runs, so that --help is quick."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from worldgym.errors import WorldGymError
+
+Short = tyro.conf.arg
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Evaluate the bundled policies in the bundled world and write a report. No simulator, no network."""
+
+    out: Path = Path("runs/demo")
+    """where log, videos, summary.json and report.html go"""
+    full: bool = False
+    """all start frames instead of a few (ten times longer)"""
+    trials: int = 0
+    """trials a task; 0 = 2, or all start frames with --full"""
+    seed: int = 0
+    json: bool = False
+    """print summary.json instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.reference.demo import run_demo
+
+        summary, report = run_demo(self.out, self.trials, self.full, self.seed, _command())
+        _show(summary, report, self.json)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Roll policies out in a world, let a judge score the videos, and summarise. Run it again to resume."""
+
+    world: Path
+    """checkpoint of a world, or the folder that `worldgym train` wrote"""
+    policy: tuple[str, ...]
+    """one or more: "still", "random", or the folder of a policy"""
+    tasks: Path
+    """folder of NAME.png + NAME.json"""
+    trials: int
+    """trials a task group; start frames in order, then again with fresh noise"""
+    judge: Path
+    """checkpoint of a judge"""
+    out: Path
+    seed: int = 0
+    truth: Path | None = None
+    """folder with truth.csv of known results (default: the task folder, if it holds one)"""
+    batch: int = 20
+    """trials advanced together; changes speed, not results"""
+    sampler_steps: int | None = None
+    """network calls a frame (default: the checkpoint's)"""
+    cfg: float | None = None
+    """guidance strength, 1 = off (default: the checkpoint's)"""
+    json: bool = False
+    """print summary.json instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
+
+        sources = Sources(self.world, self.policy, self.tasks, self.judge, self.sampler_steps, self.cfg)
+        config = EvaluateConfig(self.out, self.trials, self.seed, self.batch, self.truth, _command())
+        summary, report = evaluate_sources(sources, config)
+        _show(summary, report, self.json)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write RUN/report.html and RUN/summary.json again from the log."""
+
+    run_folder: tyro.conf.Positional[Path]
+    json: bool = False
+    """print summary.json instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.files import write_json
+        from worldgym.log import read_log
+        from worldgym.report.page import write_report
+        from worldgym.stats.summary import summarize
+
+        summary = summarize(*read_log(self.run_folder / "log.jsonl"))
+        write_json(self.run_folder / "summary.json", summary)
+        _show(summary, write_report(self.run_folder), self.json)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a world from recorded episodes: codec, latents, transformer. Run it again to resume."""
+
+    data: Path
+    """episode store to train on"""
+    held_out: Path
+    """episode store for the open-loop replay during training"""
+    out: Path
+    """gets codec/, world/, tensorboard/, sheets/ and the state to resume from"""
+    recipe: str = "reference"
+    codec: Path | None = None
+    """checkpoint of a codec (default: OUT/codec, trained first if absent)"""
+    steps: int | None = None
+    """optimiser steps (default: the recipe's)"""
+    codec_steps: int | None = None
+    device: str = "cpu"
+    processes: int = 1
+    """on a CPU: one a core is fastest"""
+
+    def run(self) -> None:
+        from worldgym.train import TrainRequest, train_from_store
+
+        print(train_from_store(TrainRequest(**vars(self))))
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record episodes of the reference tasks: experts, disturbed experts, failures. Resumes."""
+
+    out: Path
+    episodes: int = 400
+    """a task"""
+    first_seed: int = 0
+    """seeds from 10000 on are for evaluation only"""
+    tasks: tuple[str, ...] = ()
+    """default: all"""
+    workers: int = 0
+    """processes; 0 = one a core"""
+
+    def run(self) -> None:
+        from worldgym.reference.record import RecordConfig, record
+        from worldgym.reference.suite import TASKS
+
+        store = record(RecordConfig(self.out, self.episodes, self.first_seed, self.tasks or tuple(TASKS), workers=self.workers))
+        print(f"{store.root}: {len(store)} episodes, {sum(bool(info.success) for info in store)} successes")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Score policies in the simulator, from start states of given seeds: the truth an evaluation is compared with."""
+
+    policy: tuple[str, ...]
+    out: Path
+    """gets truth.csv, videos/ and tasks/ (the start frames as a task folder)"""
+    first_seed: int = 10_000
+    seeds: int = 20
+    """start states a task"""
+    videos: int = 0
+    """start states a task whose episodes are kept as video"""
+    tasks: tuple[str, ...] = ()
+    """default: all"""
+    workers: int = 0
+
+    def run(self) -> None:
+        from worldgym.reference.suite import TASKS
+        from worldgym.reference.truth import TruthConfig, truth, write_tasks
+
+        seeds, tasks = tuple(range(self.first_seed, self.first_seed + self.seeds)), self.tasks or tuple(TASKS)
+        scores = truth(TruthConfig(self.out, self.policy, seeds, tasks, videos=self.videos, workers=self.workers))
+        write_tasks(self.out / "tasks", seeds, tasks)
+        for name in dict.fromkeys(score.policy for score in scores):
+            own = [score.success for score in scores if score.policy == name]
+            print(f"{name}: {sum(own)} of {len(own)} trials succeed")
+
+
+@dataclass(frozen=True)
+class TrainPolicies:
+    """Train the reference policies: behaviour cloning of clearly different quality."""
+
+    data: Path
+    out: Path
+    only: tuple[str, ...] = ()
+    """names; default: all"""
+    seed: int = 0
+
+    def run(self) -> None:
+        from worldgym.reference.train_policies import train_policies
+
+        for folder in train_policies(self.data, self.out, self.only, self.seed):
+            print(folder)
+
+
+@dataclass(frozen=True)
+class TrainJudge:
+    """Train the success classifier on the simulator's labels."""
+
+    data: Path
+    out: Path
+    seed: int = 0
+
+    def run(self) -> None:
+        from worldgym.reference.train_judge import train_reference_judge
+
+        print(train_reference_judge(self.data, self.out, self.seed).name)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference world with known truth (Meta-World; needs the extra "reference")."""
+
+    action: (
+        Annotated[Record, Short(name="")]
+        | Annotated[Truth, Short(name="")]
+        | Annotated[TrainPolicies, Short(name="")]
+        | Annotated[TrainJudge, Short(name="")]
+    )
+
+    def run(self) -> None:
+        self.action.run()
+
+
+Command = Demo | Evaluate | Report | Train | Reference
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Exit code 0 on success, 2 on bad input (one sentence on standard error), 130 on Ctrl-C (what ran is kept)."""
+    style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
+    command = tyro.cli(Command, args=arguments, prog="worldgym", config=style)
+    try:
+        command.run()
+    except WorldGymError as error:
+        print(f"worldgym: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("worldgym: stopped; what ran is kept, and the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+
+
+def _show(summary: dict[str, Any], report: Path, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(summary, indent=2))
+        return
+    from worldgym.report.terminal import print_summary
+
+    print_summary(summary)
+    print(f"report: {report}")
+
+
+def _command() -> str:
+    return shlex.join(["worldgym", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""The bundled demo: codec, world, judge, policies, start frames and the simulator's true results, in one folder.
+
+BUNDLE/codec, world, judge     checkpoints
+BUNDLE/policies/NAME           checkpoints
+BUNDLE/tasks                   start frames of held-out seeds, truth.csv and videos/ of the simulator
+
+Needs neither the simulator nor a network.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import CheckpointError
+from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
+from worldgym.tasks.folder import load_tasks
+
+BUNDLE = Path(__file__).parent / "bundle"
+QUICK_TRIALS = 2  # a task; the full set takes ten times longer
+
+
+def bundled_sources(bundle: Path = BUNDLE) -> Sources:
+    """CheckpointError if the bundle is not part of this installation."""
+    policies = sorted(str(folder) for folder in (bundle / "policies").glob("*/"))
+    if not policies:
+        raise CheckpointError(f"{bundle}: the bundled world is missing from this installation; install from the full repository")
+    return Sources(bundle / "world", tuple(policies), bundle / "tasks", bundle / "judge")
+
+
+def run_demo(out: Path, trials: int, full: bool, seed: int, command: str) -> tuple[dict[str, Any], Path]:
+    """Evaluates every bundled policy; `trials` a task (0: 2, or every start frame if `full`) => (summary, report.html)."""
+    sources = bundled_sources()
+    if not trials:
+        groups = [task.group for task in load_tasks(sources.tasks)]
+        trials = max(map(groups.count, set(groups))) if full else QUICK_TRIALS
+    return evaluate_sources(sources, EvaluateConfig(out, trials, seed, command=command))

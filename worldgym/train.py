@@ -1,0 +1,59 @@
+"""`worldgym train`: from an episode store to a codec and a world, by a named recipe."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from worldgym.episodes.frames import frame_cache
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.latents.train import CodecTrainConfig, train_codec
+from worldgym.memory import keep_freed_memory
+from worldgym.recipes import RECIPES
+from worldgym.world.launch import TrainRun, launch
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What `worldgym train` asks for; None leaves the recipe's choice. See TrainRun for the rest."""
+
+    data: Path
+    held_out: Path
+    out: Path
+    recipe: str = "reference"
+    codec: Path | None = None
+    steps: int | None = None
+    codec_steps: int | None = None
+    device: str = "cpu"
+    processes: int = 1
+
+
+def train_from_store(request: TrainRequest) -> Path:
+    """Codec (unless given or trained already), latents, world => folder of the world's checkpoint."""
+    keep_freed_memory()
+    if request.recipe not in RECIPES:
+        raise InputError(f'no recipe "{request.recipe}": one of {", ".join(RECIPES)}')
+    recipe = RECIPES[request.recipe]
+    config = recipe.world(request.out, request.device)
+    if request.steps:
+        config = replace(config, optimizer=replace(config.optimizer, steps=request.steps))
+    codec = request.codec or _train_codec(recipe.codec(request.out / "codec-run", request.device), request)
+    launch(TrainRun(config, request.data, request.held_out, codec, request.processes))
+    return request.out / "world"
+
+
+def _train_codec(config: CodecTrainConfig, request: TrainRequest) -> Path:
+    """OUT/codec, trained unless it is there."""
+    folder = request.out / "codec"
+    if not (folder / "manifest.json").exists():
+        if request.codec_steps:
+            config = replace(config, optimizer=replace(config.optimizer, steps=request.codec_steps))
+        train_codec(config, frame_cache(EpisodeStore(request.data)), folder, _print_report)
+    return folder
+
+
+def _print_report(step: int, scalars: dict[str, float]) -> None:
+    values = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
+    print(f"codec step {step}  {values}", file=sys.stderr, flush=True)
