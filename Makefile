@@ -18,7 +18,7 @@ check: $(VENV)/.dev  ## form, faults, types
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev  ## one script per published figure
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@set -e; for script in benchmarks/*_speed.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

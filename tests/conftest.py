@@ -7,12 +7,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.testing import FAKE_SPEC
 from worldgym.types import Episode
+
+hypothesis.settings.register_profile("worldgym", deadline=None)  # a busy machine is no error
+hypothesis.settings.load_profile("worldgym")
 
 REPOSITORY = Path(__file__).parent.parent
 

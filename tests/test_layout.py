@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent / "worldgym"
 ARROW = (  # each line may import the lines above it and its own part
     ("types",),
     ("errors",),
-    ("files", "progress"),
+    ("files", "progress", "memory"),
     ("checkpoint", "language", "vision", "learning", "training"),
     ("episodes",),
     ("latents",),
@@ -29,6 +29,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("stats",),
     ("evaluate",),
     ("recipes",),
+    ("train",),
 )
 RECORDS = {"types", "errors", "files", "log"}  # all that statistics and reports may know: less than the arrow allows
 READERS = {"stats": RECORDS, "report": RECORDS | {"stats"}}

@@ -46,6 +46,7 @@ def save_folder(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, T
         write_json(temporary / CONFIG, dict(config))
         write_atomic(temporary / CARD, card.encode())
         save_file({name: _stored(tensor, half) for name, tensor in tensors.items()}, temporary / WEIGHTS)
+        (temporary / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
         write_json(temporary / MANIFEST, {name: sha256_file(temporary / name) for name in (CONFIG, WEIGHTS, CARD)})
         _replace_folder(temporary, folder)
     finally:

@@ -33,8 +33,7 @@ class Demo:
     def run(self) -> None:
         from worldgym.reference.demo import run_demo
 
-        summary, report = run_demo(self.out, self.trials, self.full, self.seed, _command())
-        _show(summary, report, self.json)
+        _show(run_demo(self.out, self.trials, self.full, self.seed, _command()), self.out, self.json)
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,7 @@ class Evaluate:
 
         sources = Sources(self.world, self.policy, self.tasks, self.judge, self.sampler_steps, self.cfg)
         config = EvaluateConfig(self.out, self.trials, self.seed, self.batch, self.truth, _command())
-        summary, report = evaluate_sources(sources, config)
-        _show(summary, report, self.json)
+        _show(evaluate_sources(sources, config), self.out, self.json)
 
 
 @dataclass(frozen=True)
@@ -84,12 +82,11 @@ class Report:
     def run(self) -> None:
         from worldgym.files import write_json
         from worldgym.log import read_log
-        from worldgym.report.page import write_report
         from worldgym.stats.summary import summarize
 
         summary = summarize(*read_log(self.run_folder / "log.jsonl"))
         write_json(self.run_folder / "summary.json", summary)
-        _show(summary, write_report(self.run_folder), self.json)
+        _show(summary, self.run_folder, self.json)
 
 
 @dataclass(frozen=True)
@@ -111,6 +108,8 @@ class Train:
     device: str = "cpu"
     processes: int = 1
     """on a CPU: one a core is fastest"""
+    start: Path | None = None
+    """checkpoint of a world to go on from (same recipe and codec)"""
 
     def run(self) -> None:
         from worldgym.train import TrainRequest, train_from_store
@@ -200,6 +199,44 @@ class TrainJudge:
 
 
 @dataclass(frozen=True)
+class Validate:
+    """Replay held-out recordings through a world: PSNR, the judge's agreement with the simulator, shuffled actions."""
+
+    world: Path
+    judge: Path
+    data: Path
+    """episode store of held-out seeds"""
+    out: Path
+    """gets validation.json and sheet.png"""
+    chunk: int = 1
+    """actions a step"""
+    batch: int = 30
+
+    def run(self) -> None:
+        from worldgym.reference.validate import ValidateConfig, validate
+
+        figures = validate(ValidateConfig(self.world, self.judge, self.data, self.out, self.chunk, self.batch))
+        print(json.dumps(figures, indent=2))
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Put codec, world, judge, policies, start frames and truth together into the bundled demo."""
+
+    trained: Path
+    """folder that `worldgym train` wrote"""
+    judge: Path
+    policy: tuple[Path, ...]
+    truth: Path
+    """folder that `worldgym reference truth` wrote"""
+
+    def run(self) -> None:
+        from worldgym.reference.bundle import BundleConfig, bundle
+
+        print(f"{bundle(BundleConfig(self.trained, self.judge, self.policy, self.truth)):.1f} MiB")
+
+
+@dataclass(frozen=True)
 class Reference:
     """The reference world with known truth (Meta-World; needs the extra "reference")."""
 
@@ -208,6 +245,8 @@ class Reference:
         | Annotated[Truth, Short(name="")]
         | Annotated[TrainPolicies, Short(name="")]
         | Annotated[TrainJudge, Short(name="")]
+        | Annotated[Validate, Short(name="")]
+        | Annotated[Bundle, Short(name="")]
     )
 
     def run(self) -> None:
@@ -231,11 +270,15 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
 
 
-def _show(summary: dict[str, Any], report: Path, as_json: bool) -> None:
+def _show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
+    """Writes RUN/report.html and prints the summary."""
+    from worldgym.report.page import write_report
+    from worldgym.report.terminal import print_summary
+
+    report = write_report(run)
     if as_json:
         print(json.dumps(summary, indent=2))
         return
-    from worldgym.report.terminal import print_summary
 
     print_summary(summary)
     print(f"report: {report}")

@@ -25,7 +25,6 @@ from worldgym.memory import keep_freed_memory
 from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
-from worldgym.report.page import write_report
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import summarize
 from worldgym.tasks.folder import check_frames, load_tasks, load_truth
@@ -64,8 +63,8 @@ class Sources:
     cfg: float | None = None
 
 
-def evaluate_sources(sources: Sources, config: EvaluateConfig) -> tuple[dict[str, Any], Path]:
-    """Loads everything, evaluates, writes the report => (summary, path of report.html)."""
+def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]:
+    """Loads everything, then `evaluate`."""
     keep_freed_memory()
     changes = {"steps": sources.sampler_steps, "cfg": sources.cfg}
     world = load_world(sources.world).with_sampler(**{key: value for key, value in changes.items() if value is not None})
@@ -74,8 +73,7 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> tuple[dict[str
     if config.truth is None and (sources.tasks / "truth.csv").exists():
         config = replace(config, truth=sources.tasks)
     described = {"tasks": str(sources.tasks), "sampler": asdict(world.config.sampler)}
-    summary = evaluate(config, world, policies, tasks, judge, described)
-    return summary, write_report(config.out)
+    return evaluate(config, world, policies, tasks, judge, described)
 
 
 @dataclass(frozen=True)

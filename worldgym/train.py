@@ -28,6 +28,7 @@ class TrainRequest:
     codec_steps: int | None = None
     device: str = "cpu"
     processes: int = 1
+    start: Path | None = None
 
 
 def train_from_store(request: TrainRequest) -> Path:
@@ -37,6 +38,7 @@ def train_from_store(request: TrainRequest) -> Path:
         raise InputError(f'no recipe "{request.recipe}": one of {", ".join(RECIPES)}')
     recipe = RECIPES[request.recipe]
     config = recipe.world(request.out, request.device)
+    config = replace(config, start=request.start)
     if request.steps:
         config = replace(config, optimizer=replace(config.optimizer, steps=request.steps))
     codec = request.codec or _train_codec(recipe.codec(request.out / "codec-run", request.device), request)

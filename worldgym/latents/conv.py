@@ -121,10 +121,11 @@ class ConvCodec(nn.Module):
         with _bf16(latents.device):
             return to_uint8(self.decoder(latents.float()))
 
-    def reconstruct(self, pixels: Tensor) -> Tensor:
+    def reconstruct(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """The training path: [B, 3, H, W] in [-1, 1] => the same through noisy latents, float32."""
         latents = self.normalize(self.encoder(pixels).float())
-        return self.decoder(latents + self.config.noise * torch.randn_like(latents)).float()
+        noise = torch.randn(latents.shape, generator=generator).to(latents.device)
+        return self.decoder(latents + self.config.noise * noise).float()
 
     def save(self, folder: Path, card: str, training: dict[str, Any]) -> None:
         tensors = {name: value for name, value in self.state_dict().items() if name != "normalize.num_batches_tracked"}

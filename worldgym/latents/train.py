@@ -46,7 +46,7 @@ def train_codec(
         optimizer.load(tensors)
     started = time.perf_counter()
     for step in range(first, config.optimizer.steps):
-        loss = _loss(codec, *_batch(data, config, step), config.moving_weight)
+        loss = _loss(codec, config, _batch(data, config, step), step)
         loss.backward()
         norm = optimizer.step(step)
         if (step + 1) % 50 == 0:
@@ -73,12 +73,13 @@ def _batch(data: FrameCache, config: CodecTrainConfig, step: int) -> tuple[Tenso
     return both[:, 0], both[:, 1]
 
 
-def _loss(codec: ConvCodec, frames: Tensor, others: Tensor, moving_weight: float) -> Tensor:
-    pixels = to_unit(frames)
+def _loss(codec: ConvCodec, config: CodecTrainConfig, batch: tuple[Tensor, Tensor], step: int) -> Tensor:
+    frames, others = batch
+    pixels, generator = to_unit(frames), torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     moved = ((pixels - to_unit(others)).abs().amax(1, keepdim=True) > MOVED).float()
-    weight = 1.0 + moving_weight * moved
+    weight = 1.0 + config.moving_weight * moved
     with torch.autocast(frames.device.type, dtype=torch.bfloat16):
-        output = codec.reconstruct(pixels)
+        output = codec.reconstruct(pixels, generator)
     error = torch.nn.functional.smooth_l1_loss(output, pixels, beta=0.05, reduction="none")
     return (error * weight).sum() / (weight.sum() * 3)
 

@@ -28,8 +28,8 @@ def bundled_sources(bundle: Path = BUNDLE) -> Sources:
     return Sources(bundle / "world", tuple(policies), bundle / "tasks", bundle / "judge")
 
 
-def run_demo(out: Path, trials: int, full: bool, seed: int, command: str) -> tuple[dict[str, Any], Path]:
-    """Evaluates every bundled policy; `trials` a task (0: 2, or every start frame if `full`) => (summary, report.html)."""
+def run_demo(out: Path, trials: int, full: bool, seed: int, command: str) -> dict[str, Any]:
+    """Evaluates every bundled policy; `trials` a task (0: 2, or every start frame if `full`) => summary."""
     sources = bundled_sources()
     if not trials:
         groups = [task.group for task in load_tasks(sources.tasks)]

@@ -27,7 +27,9 @@ def interval_bar(cell: Mapping[str, Any], policy_index: int) -> Markup:
     middle = BAR_HEIGHT / 2
     parts = [Markup('<line class="track" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x(0), x(1), middle, middle)]
     if cell["trials"]:
-        parts.append(Markup('<line class="band" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x(cell["low"]), x(cell["high"]), middle, middle))
+        parts.append(
+            Markup('<line class="band" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x(cell["low"]), x(cell["high"]), middle, middle)
+        )
         parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="4"/>').format(x(cell["rate"]), middle))
     if "truth_rate" in cell:
         place = Markup("translate({} {}) rotate(45)").format(x(cell["truth_rate"]), middle)
@@ -60,7 +62,9 @@ def scatter(cells: Sequence[Mapping[str, Any]], policies: Sequence[str]) -> Mark
         ends = _x(cell["truth_low"]), y, _x(cell["truth_high"]), x, _y(cell["low"]), _y(cell["high"])
         bars.append(bar.format(index % COLOURS, *ends))
         marks.append(_mark(index, x, y, describe(cell)))
-    frame = Markup('<svg class="scatter" viewBox="0 0 {} {}" role="img" aria-label="success rates, world model against truth">{}</svg>')
+    frame = Markup(
+        '<svg class="scatter" viewBox="0 0 {} {}" role="img" aria-label="success rates, world model against truth">{}</svg>'
+    )
     return frame.format(LEFT + SIDE + 14, TOP + SIDE + BOTTOM, Markup("").join([_axes(), *bars, *marks]))
 
 

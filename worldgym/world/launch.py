@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -60,7 +60,9 @@ def _prepare(run: TrainRun) -> None:
     """Encodes what is missing before several processes ask for it, and refuses a folder trained with other settings."""
     codec = ConvCodec.load(run.codec, run.config.device)
     latent_episodes(EpisodeStore(run.train), codec, run.config.device)
-    settings = {"network": repr(run.config.network), "optimizer": repr(run.config.optimizer), "codec": codec.fingerprint}
+    free = ("out", "device", "save_every")  # of the config, what may differ between the two starts of one run
+    settings = {f.name: repr(getattr(run.config, f.name)) for f in fields(run.config) if f.name not in free}
+    settings["codec"] = codec.fingerprint
     path = run.config.out / "run.json"
     if path.exists():
         found = read_json(path, "a training run")

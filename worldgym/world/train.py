@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from worldgym.checkpoint import load_folder
 from worldgym.episodes.windows import conditioning, cut, random_start
 from worldgym.latents.protocol import Codec
 from worldgym.latents.shards import LatentEpisodes
 from worldgym.training import Optimizer, OptimizerConfig, Ranks, load_state, save_state
 from worldgym.world.dit import DiT, DiTConfig
-from worldgym.world.model import DiffusionWorld, WorldConfig
+from worldgym.world.model import KIND, DiffusionWorld, WorldConfig
 from worldgym.world.noise import make_schedule
 from worldgym.world.sampler import SamplerConfig, null_actions
 
@@ -34,6 +35,7 @@ class WorldTrainConfig:
 
     motion_weight: extra weight of latents that differ from the previous frame's, up to this much.
     dtype: of weights and activations in the network; master weights, EMA and optimiser stay float32.
+    start: checkpoint of a world of the same network and codec to go on from, with a new optimiser; None = from scratch.
     """
 
     out: Path
@@ -50,6 +52,7 @@ class WorldTrainConfig:
     save_every: int = 350
     device: str = "cpu"
     dtype: str = "bfloat16"
+    start: Path | None = None
 
 
 Report = Callable[[int, dict[str, float]], None]
@@ -62,7 +65,10 @@ def train_world(config: WorldTrainConfig, data: LatentEpisodes, codec: Codec, re
     report(step, scalars) every 50 steps; visit(step, world of averaged weights) every `save_every` steps, after saving.
     """
     torch.manual_seed(config.seed)
-    network = DiT(config.network).to(config.device, getattr(torch, config.dtype))
+    network = DiT(config.network)
+    if config.start is not None:
+        network.load_state_dict(load_folder(config.start, KIND)[1])
+    network = network.to(config.device, getattr(torch, config.dtype))
     optimizer = Optimizer(network, config.optimizer, MATRICES)
     state, first = config.out / "state.safetensors", 0
     if (found := load_state(state)) is not None:

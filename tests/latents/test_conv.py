@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from worldgym.episodes.frames import frame_cache
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import CheckpointError
+from worldgym.latents.conv import ConvCodec, ConvCodecConfig, to_uint8, to_unit
+from worldgym.latents.shards import latent_episodes
+from worldgym.latents.train import CodecTrainConfig, train_codec
+from worldgym.testing import check_codec
+from worldgym.training import OptimizerConfig
+
+TINY = ConvCodecConfig(size=32, channels=4, width=16, blocks=1)
+
+
+def quiet(step: int, scalars: dict[str, float]) -> None:
+    pass
+
+
+def train(store: EpisodeStore, out: Path, steps: int = 250, **changes: int) -> ConvCodec:
+    config = CodecTrainConfig(out, TINY, OptimizerConfig(steps=steps, lr=3e-3, warmup=5, ema=0.9), batch=8, **changes)
+    return train_codec(config, frame_cache(store, workers=1), out / "codec", quiet)
+
+
+@pytest.fixture(scope="module")
+def codec(episode_store: EpisodeStore, tmp_path_factory: pytest.TempPathFactory) -> ConvCodec:
+    return train(episode_store, tmp_path_factory.mktemp("codec"))
+
+
+def test_conforms_to_the_seam(codec: ConvCodec) -> None:
+    check_codec(codec, atol=0.05)  # bfloat16 inside
+
+
+def test_latents_have_unit_variance(codec: ConvCodec, episode_store: EpisodeStore) -> None:
+    frames = np.concatenate([episode_store[info.name].frames for info in episode_store])
+    latents = codec.encode(torch.from_numpy(frames))
+    assert latents.shape == (len(frames), 4, 4, 4)
+    assert 0.8 < float(latents.std()) < 1.2 and abs(float(latents.mean())) < 0.2
+
+
+def test_training_beats_the_mean_frame(codec: ConvCodec, episode_store: EpisodeStore) -> None:
+    frames = torch.from_numpy(episode_store["square-0"].frames)
+    error = (codec.decode(codec.encode(frames)).float() - frames.float()).square().mean()
+    flat = (frames.float().mean((0, 1, 2)) - frames.float()).square().mean()
+    assert error < 0.5 * flat
+
+
+def test_resumed_is_uninterrupted(episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = train(episode_store, tmp_path / "whole", 8, save_every=4)
+    monkeypatch.setattr("worldgym.latents.train._recalibrate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("worldgym.latents.train.save_state", save_once := SaveOnce())
+    with pytest.raises(KeyboardInterrupt):
+        train(episode_store, tmp_path / "broken", 8, save_every=4)
+    assert save_once.calls == 2  # the second one was lost
+    monkeypatch.undo()
+    resumed = train(episode_store, tmp_path / "broken", 8, save_every=4)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+class SaveOnce:
+    """Lets the first state through and loses later ones, as a kill between them would."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, path: Path, step: int, tensors: dict[str, torch.Tensor]) -> None:
+        from worldgym.training import save_state
+
+        self.calls += 1
+        if self.calls == 1:
+            save_state(path, step, tensors)
+
+
+def test_an_unsaved_codec_has_no_fingerprint() -> None:
+    with pytest.raises(CheckpointError, match="never saved"):
+        _ = ConvCodec(TINY).fingerprint
+
+
+def test_pixels_survive_the_change_of_form() -> None:
+    frames = torch.arange(256, dtype=torch.uint8).repeat(3, 1).T.reshape(1, 16, 16, 3).contiguous()
+    assert torch.equal(to_uint8(to_unit(frames)), frames)
+
+
+def test_latents_are_made_once(codec: ConvCodec, episode_store: EpisodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = latent_episodes(episode_store, codec)
+    assert [count for _, count in data.spans] == [9, 9, 4]
+    frames = torch.from_numpy(episode_store["square-1"].frames)
+    np.testing.assert_allclose(data.rows(1), codec.encode(frames).numpy(), atol=0.05)
+    np.testing.assert_array_equal(data.actions[2], episode_store["square-2"].actions)
+    monkeypatch.setattr(ConvCodec, "encode", lambda self, frames: pytest.fail("encoded again"))
+    again = latent_episodes(episode_store, codec)
+    np.testing.assert_array_equal(again.latents, data.latents)

@@ -1,0 +1,136 @@
+"""The command line: bad input gets one sentence and exit code 2; help opens without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from worldgym.cli import main
+from worldgym.reference.demo import BUNDLE
+
+pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
+
+
+def write_task(folder: Path, size: int = 96, **changes: object) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((size, size, 3), np.uint8)).save(folder / "one.png")
+    (folder / "one.json").write_text(json.dumps({"instruction": "open the drawer", "steps": 2} | changes))
+
+
+def arguments(tasks: Path, out: Path, **changes: str) -> list[str]:
+    options = {"world": BUNDLE / "world", "policy": "still", "tasks": tasks, "trials": 1, "judge": BUNDLE / "judge", "out": out}
+    pairs = {**options, **changes}.items()
+    return ["evaluate", *(str(word) for key, value in pairs for word in (f"--{key}", value))]
+
+
+def fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    message = capsys.readouterr().err.strip()
+    assert message.startswith("worldgym: ") and "Traceback" not in message
+    return message
+
+
+def test_evaluate_report_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_task(tmp_path / "tasks")
+    words = arguments(tmp_path / "tasks", tmp_path / "run")
+    main([*words, "--json"])
+    first = json.loads(capsys.readouterr().out)
+    assert first["cells"][0]["policy"] == "still"
+    main([*words, "--json"])
+    assert json.loads(capsys.readouterr().out)["cells"] == first["cells"]
+    assert "<html" in (tmp_path / "run" / "report.html").read_text()
+    main(["report", str(tmp_path / "run"), "--json"])
+    assert json.loads(capsys.readouterr().out)["cells"] == first["cells"]
+
+
+def test_missing_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_task(tmp_path / "tasks")
+    (tmp_path / "tasks" / "one.png").unlink()
+    assert "one.png" in fails(arguments(tmp_path / "tasks", tmp_path / "run"), capsys)
+    assert not (tmp_path / "run").exists()
+
+
+def test_image_that_is_no_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_task(tmp_path / "tasks")
+    (tmp_path / "tasks" / "one.png").write_bytes(b"GIF89a")
+    assert "not a PNG" in fails(arguments(tmp_path / "tasks", tmp_path / "run"), capsys)
+
+
+def test_json_without_instruction(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_task(tmp_path / "tasks", instruction="")
+    assert "instruction" in fails(arguments(tmp_path / "tasks", tmp_path / "run"), capsys)
+
+
+def test_wrong_frame_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_task(tmp_path / "tasks", size=64)
+    assert "64x64" in fails(arguments(tmp_path / "tasks", tmp_path / "run"), capsys)
+
+
+def test_unknown_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_task(tmp_path / "tasks")
+    assert "nobody" in fails(arguments(tmp_path / "tasks", tmp_path / "run", policy="nobody"), capsys)
+
+
+def copied_world(folder: Path) -> Path:
+    """The bundle's world and codec in a folder of our own."""
+    for part in ("world", "codec"):
+        (folder / part).mkdir(parents=True)
+        for file in (BUNDLE / part).iterdir():
+            (folder / part / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def test_truncated_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_task(tmp_path / "tasks")
+    weights = copied_world(tmp_path / "copy") / "world" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    message = fails(arguments(tmp_path / "tasks", tmp_path / "run", world=str(tmp_path / "copy")), capsys)
+    assert "sha256" in message and "model.safetensors" in message
+
+
+def test_altered_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_task(tmp_path / "tasks")
+    config = copied_world(tmp_path / "copy") / "world" / "config.json"
+    config.write_text(config.read_text().replace('"steps": ', '"steps": 1'))
+    assert "sha256" in fails(arguments(tmp_path / "tasks", tmp_path / "run", world=str(tmp_path / "copy")), capsys)
+
+
+def test_policy_of_another_convention(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from safetensors.torch import load_file
+
+    from worldgym.checkpoint import save_folder
+
+    write_task(tmp_path / "tasks")
+    source = next(iter((BUNDLE / "policies").iterdir()))
+    config = json.loads((source / "config.json").read_text())
+    config["spec"]["gripper"] = "+1_open"
+    save_folder(tmp_path / "policy", config, load_file(source / "model.safetensors"), "")
+    message = fails(arguments(tmp_path / "tasks", tmp_path / "run", policy=str(tmp_path / "policy")), capsys)
+    assert "gripper: +1_open against +1_closed" in message
+
+
+def test_output_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_task(tmp_path / "tasks")
+    (tmp_path / "file").write_text("in the way")
+    assert "cannot write" in fails(arguments(tmp_path / "tasks", tmp_path / "file" / "run"), capsys)
+
+
+def test_report_of_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "log.jsonl" in fails(["report", str(tmp_path)], capsys)
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = (
+        "import sys; from worldgym.cli import main\ntry: main(['--help'])\nexcept SystemExit: assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "evaluate" in done.stdout

@@ -1,0 +1,132 @@
+"""An evaluation resumes to the log of an uninterrupted one, isolates a bad trial, and refuses what cannot work."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from worldgym.errors import InputError, SpecMismatch
+from worldgym.evaluate import MAX_ATTEMPTS, EvaluateConfig, evaluate, plan_trials
+from worldgym.log import read_log
+from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import Task
+
+POLICIES = [FakePolicy(level=0.1, name="low"), FakePolicy(level=0.7, chunk=3, name="high")]
+
+
+def tasks() -> list[Task]:
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (6, 16, 24, 3)).astype(np.uint8)
+    return [Task(f"{group}/{i}", group, frames[3 * g + i], f"do {group}", 4) for g, group in enumerate("ab") for i in range(3)]
+
+
+def run(out: Path, policies=POLICIES, **changes):  # type: ignore[no-untyped-def]
+    config = replace(EvaluateConfig(out, trials=4, batch=3), **changes)
+    return evaluate(config, FakeWorld(), policies, tasks(), FakeJudge())
+
+
+def test_everything_is_written(tmp_path: Path) -> None:
+    summary = run(tmp_path)
+    header, records = read_log(tmp_path / "log.jsonl")
+    assert header.world == "fake-world" and header.judge == "fake-judge"
+    assert len(records) == 2 * 2 * 4
+    assert all((tmp_path / record.video).stat().st_size > 0 for record in records if record.video)
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    by_policy = {policy["policy"]: policy for policy in summary["policies"]}
+    assert by_policy["high"]["successes"] == 8 and by_policy["low"]["successes"] == 0
+
+
+def test_resumed_at_any_byte_equals_uninterrupted(tmp_path: Path) -> None:
+    run(tmp_path / "whole")
+    _, expected = read_log(tmp_path / "whole" / "log.jsonl")
+    data = (tmp_path / "whole" / "log.jsonl").read_bytes()
+    header = data.index(b"\n") + 1
+    for seed in range(12):
+        cut = int(np.random.default_rng(seed).integers(header, len(data)))
+        folder = tmp_path / f"cut-{seed}"
+        folder.mkdir()
+        (folder / "log.jsonl").write_bytes(data[:cut])
+        run(folder, batch=1 + seed % 5)
+        assert read_log(folder / "log.jsonl")[1] == expected
+
+
+def test_a_finished_run_runs_nothing_again(tmp_path: Path) -> None:
+    run(tmp_path)
+    before = (tmp_path / "log.jsonl").read_bytes()
+    run(tmp_path)
+    assert (tmp_path / "log.jsonl").read_bytes() == before
+
+
+class Stumbling(FakePolicy):
+    """Breaks on one task: for good, or `fails` times."""
+
+    left: ClassVar[list[int]] = [0]
+
+    def reset(self, trials):  # type: ignore[no-untyped-def]
+        if any(trial.task.name == "a/1" for trial in trials) and self.left[0]:
+            self.left[0] -= len(trials) == 1
+            raise ConnectionError("server gone")
+        return super().reset(trials)
+
+
+def test_a_failed_trial_is_isolated_and_counted_apart(tmp_path: Path) -> None:
+    Stumbling.left[0] = 1000
+    summary = run(tmp_path, [Stumbling(level=0.9)], trials=3)
+    _, records = read_log(tmp_path / "log.jsonl")
+    failed = [record for record in records if record.failure_reason]
+    assert [record.attempt for record in failed] == list(range(1, MAX_ATTEMPTS + 1))
+    assert {record.task for record in failed} == {"a/1"} and failed[0].failure_reason == "ConnectionError: server gone"
+    cell = next(cell for cell in summary["cells"] if cell["task"] == "a")
+    assert (cell["trials"], cell["failed"], cell["unscored"], cell["successes"]) == (2, 1, 0, 2)
+
+
+def test_a_trial_that_works_at_the_second_attempt_is_scored(tmp_path: Path) -> None:
+    Stumbling.left[0] = 1
+    summary = run(tmp_path, [Stumbling(level=0.9)], trials=3)
+    cell = next(cell for cell in summary["cells"] if cell["task"] == "a")
+    assert (cell["trials"], cell["failed"]) == (3, 0)
+
+
+def test_unscored_leaves_the_denominator(tmp_path: Path) -> None:
+    config = EvaluateConfig(tmp_path, trials=3)
+    summary = evaluate(config, FakeWorld(), [FakePolicy(level=0.5)], tasks(), FakeJudge(band=1.0))
+    assert all(cell["trials"] == 0 and cell["unscored"] == 3 and cell["rate"] is None for cell in summary["cells"])
+
+
+def test_known_truth_and_its_videos_enter_the_run(tmp_path: Path) -> None:
+    truth = tmp_path / "truth"
+    (truth / "videos" / "high" / "a").mkdir(parents=True)
+    (truth / "videos" / "high" / "a" / "0.mp4").write_bytes(b"video")
+    (truth / "truth.csv").write_text("policy,task,success\nhigh,a/0,1\nhigh,a/1,0\n")
+    summary = run(tmp_path / "run", [POLICIES[1]], truth=truth, trials=3)
+    cell = next(cell for cell in summary["cells"] if cell["task"] == "a")
+    assert (cell["truth_trials"], cell["truth_successes"]) == (2, 1)
+    assert (tmp_path / "run" / "truth" / "high" / "a" / "0.mp4").read_bytes() == b"video"
+
+
+def test_trials_take_start_frames_in_order_then_again() -> None:
+    plan = plan_trials(tasks(), 5, seed=3)
+    assert [(trial.task.name, trial.repeat) for trial in plan[:5]] == [("a/0", 0), ("a/1", 0), ("a/2", 0), ("a/0", 1), ("a/1", 1)]
+    assert len({trial.seed for trial in plan}) == 10
+    with pytest.raises(InputError, match="--trials"):
+        plan_trials(tasks(), 0, 0)
+
+
+def test_refused_before_the_first_frame(tmp_path: Path) -> None:
+    other = replace(FakePolicy(), spec=replace(FAKE_SPEC, unit="furlong"))
+    with pytest.raises(SpecMismatch, match="furlong"):
+        run(tmp_path, [other])
+    with pytest.raises(InputError, match="fake-policy"):
+        run(tmp_path, [FakePolicy(), FakePolicy()])
+    assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_other_options_do_not_resume(tmp_path: Path) -> None:
+    run(tmp_path)
+    with pytest.raises(InputError, match="trials"):
+        run(tmp_path, trials=5)

@@ -1,0 +1,74 @@
+"""The whole of `worldgym train` on synthetic episodes: codec, latents, world, replay, checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.latents.conv import ConvCodecConfig
+from worldgym.latents.train import CodecTrainConfig
+from worldgym.recipes import RECIPES, Recipe
+from worldgym.testing import FAKE_SPEC
+from worldgym.train import TrainRequest, train_from_store
+from worldgym.training import OptimizerConfig
+from worldgym.world.dit import DiTConfig
+from worldgym.world.launch import held_out_sample
+from worldgym.world.model import load_world
+from worldgym.world.replay import contact_sheet, psnr, replay
+from worldgym.world.sampler import SamplerConfig
+from worldgym.world.train import WorldTrainConfig
+
+
+def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
+    return CodecTrainConfig(out, ConvCodecConfig(32, 4, 16, 1), OptimizerConfig(steps=4, warmup=1), batch=4, device=device)
+
+
+def tiny_world(out: Path, device: str) -> WorldTrainConfig:
+    network = DiTConfig((4, 4, 4), width=32, pairs=1, heads=2, action_size=FAKE_SPEC.size + 1, window=8)
+    optimizer = OptimizerConfig(steps=4, muon_lr=1e-3, warmup=1)
+    return WorldTrainConfig(out, network, optimizer, SamplerConfig(steps=2, window=6, keep=3), batch=2, frames=6, save_every=2)
+
+
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
+def test_train_then_load(
+    episode_store: EpisodeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    processes: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
+    request = TrainRequest(episode_store.root, episode_store.root, tmp_path / "out", "tiny", processes=processes)
+    folder = train_from_store(request)
+    world = load_world(folder)
+    assert world.config.network == tiny_world(tmp_path, "cpu").network
+    assert len(list((tmp_path / "out" / "sheets").glob("*.png"))) == 2
+    result = replay(world, held_out_sample(episode_store.root, 2))
+    assert result.frames.shape == (2, 9, 32, 32, 3) and result.psnr.shape == (2, 8)
+    with pytest.raises(InputError, match="optimizer"):
+        train_from_store(replace(request, steps=6))
+
+
+def test_unknown_recipe(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="reference"):
+        train_from_store(TrainRequest(tmp_path, tmp_path, tmp_path, recipe="none"))
+
+
+def test_psnr_of_known_errors() -> None:
+    black = np.zeros((4, 4, 3), np.uint8)
+    assert psnr(black, black) == 60.0
+    assert psnr(np.full_like(black, 255), black) == 0.0
+    assert psnr(np.full_like(black, 51), black) == pytest.approx(13.9794, abs=1e-3)  # 20 log10(255 / 51)
+
+
+def test_contact_sheet_shows_first_and_last() -> None:
+    video = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    sheet = contact_sheet([video, video], count=3, scale=2)
+    assert sheet.shape == (8, 12, 3)
+    assert sheet[0, 0, 0] == 0 and sheet[0, -1, 0] == 4

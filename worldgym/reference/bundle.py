@@ -1,0 +1,65 @@
+"""Putting the bundle together from what was trained and scored: verified, complete, and small enough to ship."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from worldgym.checkpoint import read_config, verify_folder
+from worldgym.errors import InputError
+from worldgym.reference.demo import BUNDLE
+from worldgym.tasks.folder import load_tasks, load_truth
+
+LIMIT_MIB = 30.0
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """trained: the folder that `worldgym train` wrote (codec/ and world/).   truth: the one `worldgym reference truth` wrote,
+    with results of exactly these policies on all start frames.   videos: true videos kept a task and policy."""
+
+    trained: Path
+    judge: Path
+    policies: Sequence[Path]
+    truth: Path
+    out: Path = BUNDLE
+    videos: int = 4
+
+
+def bundle(config: BundleConfig) -> float:
+    """Writes the bundle and returns its size in MiB. InputError, and nothing written, if a part is missing or it is too big."""
+    names = {str(read_config(folder)["name"]): folder for folder in config.policies}
+    tasks = load_tasks(config.truth / "tasks")
+    truth = load_truth(config.truth / "truth.csv")
+    if missing := next(((name, task.name) for name in names for task in tasks if (name, task.name) not in truth), None):
+        raise InputError(f"{config.truth}/truth.csv lacks {missing[0]} on {missing[1]}: score it with `worldgym reference truth`")
+    parts = {"codec": config.trained / "codec", "world": config.trained / "world", "judge": config.judge}
+    parts |= {f"policies/{name}": folder for name, folder in names.items()}
+    with tempfile.TemporaryDirectory() as temporary:
+        staged = Path(temporary) / "bundle"
+        for part, folder in parts.items():
+            verify_folder(folder)
+            shutil.copytree(folder, staged / part)
+        shutil.copytree(config.truth / "tasks", staged / "tasks")
+        shutil.copy(config.truth / "truth.csv", staged / "tasks")
+        _copy_videos(config, staged, list(names))
+        size = sum(file.stat().st_size for file in staged.rglob("*") if file.is_file()) / 2**20
+        if size > LIMIT_MIB:
+            raise InputError(f"the bundle would take {size:.1f} MiB, more than {LIMIT_MIB:.0f}: leave out policies or videos")
+        if config.out.exists():
+            shutil.rmtree(config.out)
+        shutil.copytree(staged, config.out)
+    return size
+
+
+def _copy_videos(config: BundleConfig, staged: Path, names: Sequence[str]) -> None:
+    """The first videos of every policy and task, in the order of seeds."""
+    for name in names:
+        for group in sorted((config.truth / "videos" / name).glob("*")):
+            for video in sorted(group.glob("*.mp4"))[: config.videos]:
+                target = staged / "tasks" / "videos" / name / group.name / video.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(video, target)
