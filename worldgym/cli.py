@@ -220,6 +220,23 @@ class Validate:
 
 
 @dataclass(frozen=True)
+class Imagine:
+    """Play recorded actions through a world and keep the videos with the simulator's labels, for training a judge."""
+
+    world: Path
+    data: Path
+    out: Path
+    every: int = 4
+    """one of so many seeds"""
+    batch: int = 30
+
+    def run(self) -> None:
+        from worldgym.reference.imagine import ImagineConfig, imagine
+
+        print(f"{self.out}: {len(imagine(ImagineConfig(self.world, self.data, self.out, self.every, self.batch)))} episodes")
+
+
+@dataclass(frozen=True)
 class Bundle:
     """Put codec, world, judge, policies, start frames and truth together into the bundled demo."""
 
@@ -246,6 +263,7 @@ class Reference:
         | Annotated[TrainPolicies, Short(name="")]
         | Annotated[TrainJudge, Short(name="")]
         | Annotated[Validate, Short(name="")]
+        | Annotated[Imagine, Short(name="")]
         | Annotated[Bundle, Short(name="")]
     )
 

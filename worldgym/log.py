@@ -12,16 +12,17 @@ import math
 import os
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from worldgym.errors import InputError
 from worldgym.files import write_atomic
 
 LOG_NAME, VERSION = "log.jsonl", 1
+T = TypeVar("T")
 TrialKey = tuple[str, str, int]  # policy, task, repeat
 
 _MAY_DIFFER = ("command", "environment", "started")  # between the two starts of one run
@@ -229,15 +230,8 @@ def read_log(path: Path) -> tuple[RunHeader, list[TrialRecord]]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name the log of a run") from error
     if not lines:
         raise InputError(f"{path}: holds no header, so it is not a run log; remove it or choose another folder")
-    number = 1
-    try:
-        header = RunHeader.from_json(_object(lines[0]))
-        records = []
-        for number, line in enumerate(lines[1:], start=2):
-            records.append(TrialRecord.from_json(_object(line)))
-    except ValueError as error:
-        raise InputError(f"{path}, line {number}: {error}; restore the log from a copy or choose another folder") from error
-    return header, records
+    header = _parsed(path, 1, lines[0], RunHeader.from_json)
+    return header, [_parsed(path, number, line, TrialRecord.from_json) for number, line in enumerate(lines[1:], start=2)]
 
 
 def results(records: Iterable[TrialRecord]) -> Results:
@@ -254,14 +248,17 @@ def _line(data: Mapping[str, Any]) -> bytes:
     return (json.dumps(data, allow_nan=False) + "\n").encode()
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def _parsed(path: Path, number: int, line: bytes, parse: Callable[[dict[str, Any]], T]) -> T:
     try:
         data = json.loads(line, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not valid JSON ({error.msg})") from None
-    if not isinstance(data, dict):
-        raise ValueError("not a JSON object")
-    return data
+        if not isinstance(data, dict):
+            raise ValueError("not a JSON object")
+        return parse(data)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        fault = f"not valid JSON ({error})"
+    except ValueError as error:
+        fault = str(error)
+    raise InputError(f"{path}, line {number}: {fault}; restore the log from a copy or choose another folder")
 
 
 def _refuse_constant(name: str) -> NoReturn:

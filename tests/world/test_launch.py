@@ -29,7 +29,7 @@ def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
 
 
 def tiny_world(out: Path, device: str) -> WorldTrainConfig:
-    network = DiTConfig((4, 4, 4), width=32, pairs=1, heads=2, action_size=FAKE_SPEC.size + 1, window=8)
+    network = DiTConfig((4, 4, 4), width=32, pairs=1, heads=2, action_size=2 * FAKE_SPEC.size + 1, window=8)
     optimizer = OptimizerConfig(steps=4, muon_lr=1e-3, warmup=1)
     return WorldTrainConfig(out, network, optimizer, SamplerConfig(steps=2, window=6, keep=3), batch=2, frames=6, save_every=2)
 

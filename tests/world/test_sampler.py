@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from worldgym.episodes.windows import conditioning, cut
 from worldgym.testing import check_world
 from worldgym.types import ActionSpec
 from worldgym.world.dit import DiT, DiTConfig
@@ -38,7 +39,7 @@ def make_world(
     """A world of random weights, none of them zero: AdaLN-Zero would make every sampler agree."""
     torch.manual_seed(0)
     network = DiT(
-        DiTConfig((3, 8, 8), width=32, pairs=2, heads=2, action_size=3, positions=positions, previous_frame=previous_frame)
+        DiTConfig((3, 8, 8), width=32, pairs=2, heads=2, action_size=5, positions=positions, previous_frame=previous_frame)
     )
     with torch.no_grad():
         for parameter in network.parameters():
@@ -157,3 +158,13 @@ def test_released_level_grid() -> None:
 def test_sampler_settings_travel() -> None:
     world = make_world()
     assert world.with_sampler(steps=7).config.sampler == replace(world.config.sampler, steps=7)
+
+
+def test_the_world_shows_what_training_showed() -> None:
+    """Actions reach the network in rollouts exactly as windows show them in training."""
+    world, rng = make_world(window=12), np.random.default_rng(3)
+    actions = rng.uniform(-1, 1, (1, 9, 2)).astype(np.float32)
+    state = world.reset(np.zeros((1, 8, 8, 3), np.uint8), [0])
+    for start, size in ((0, 1), (1, 3), (4, 5)):
+        state, _ = world.step(state, actions[:, start : start + size])
+    np.testing.assert_allclose(state.context.actions[0].numpy(), conditioning(actions[0], cut(10, 10, 0)), atol=1e-6)

@@ -39,7 +39,7 @@ def episodes(count: int = 6, steps: int = 9) -> LatentEpisodes:
 
 
 def config(out: Path, steps: int = 6, **changes: object) -> WorldTrainConfig:
-    network = DiTConfig((2, 4, 4), width=32, pairs=1, heads=2, action_size=FAKE_SPEC.size + 1, window=8)
+    network = DiTConfig((2, 4, 4), width=32, pairs=1, heads=2, action_size=2 * FAKE_SPEC.size + 1, window=8)
     optimizer = OptimizerConfig(steps=steps, lr=3e-3, muon_lr=3e-3, warmup=2, ema=0.9)
     base = WorldTrainConfig(out, network, optimizer, SamplerConfig(steps=2, window=6, keep=3), batch=4, frames=6, save_every=3)
     return replace(base, **changes)  # type: ignore[arg-type]

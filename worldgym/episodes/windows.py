@@ -36,16 +36,21 @@ def random_start(length: int, size: int, rng: np.random.Generator) -> int:
     return int(rng.integers(0, max(length - size, 0) + 1))
 
 
-def conditioning(actions: Actions, window: Window) -> Actions:
-    """actions [T, A] of the episode => float32 [size, A + 1]: the action that led to each frame, and a flag "unknown".
+DISPLACEMENT_SCALE = 0.1  # of a sum of actions, so that it has the size of an action
 
-    The last number is 1 (and all others 0) where no action is known: at frame 0 and in padding. The same vector stands for
-    a dropped action in classifier-free guidance.
+
+def conditioning(actions: Actions, window: Window) -> Actions:
+    """actions [T, A] of the episode => float32 [size, 2 A + 1] shown with each frame of the window.
+
+    A numbers of the action that led to the frame, A numbers of the sum of all actions since the episode began (scaled), and a
+    flag "no action known", which is 1 (and all others 0) at frame 0 and in padding. The same vector stands for a dropped action
+    in classifier-free guidance. The sum anchors a robot moved by delta poses, however blurred the frames before may be.
     """
     size, count = len(window.frames), actions.shape[1]
-    out = np.zeros((size, count + 1), np.float32)
+    out = np.zeros((size, 2 * count + 1), np.float32)
     led_by = window.frames - 1
     known = (led_by >= 0) & window.mask
     out[known, :count] = actions[led_by[known]]
-    out[~known, count] = 1.0
+    out[known, count:-1] = DISPLACEMENT_SCALE * np.cumsum(actions, axis=0)[led_by[known]]
+    out[~known, -1] = 1.0
     return out

@@ -18,11 +18,11 @@ SIDE, LEFT, TOP, BOTTOM = 400, 46, 10, 44  # of the scatter, in SVG units
 SPREAD = 4.5  # distance by which points at the same place stand apart
 
 
-def interval_bar(cell: Mapping[str, Any], policy_index: int) -> Markup:
+def interval_bar(cell: Mapping[str, Any], policy_index: int, width: int = BAR_WIDTH) -> Markup:
     """One cell as a bar from 0 to 100 %: band = interval, dot = rate, hollow diamond = truth."""
 
     def x(rate: float) -> str:
-        return f"{BAR_EDGE + rate * (BAR_WIDTH - 2 * BAR_EDGE):.1f}"
+        return f"{BAR_EDGE + rate * (width - 2 * BAR_EDGE):.1f}"
 
     middle = BAR_HEIGHT / 2
     parts = [Markup('<line class="track" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x(0), x(1), middle, middle)]
@@ -33,9 +33,9 @@ def interval_bar(cell: Mapping[str, Any], policy_index: int) -> Markup:
         parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="4"/>').format(x(cell["rate"]), middle))
     if "truth_rate" in cell:
         place = Markup("translate({} {}) rotate(45)").format(x(cell["truth_rate"]), middle)
-        parts.append(Markup('<rect class="true" x="-3.5" y="-3.5" width="7" height="7" transform="{}"/>').format(place))
+        parts.append(Markup('<rect class="true" x="-4" y="-4" width="8" height="8" transform="{}"/>').format(place))
     frame = Markup('<svg class="bar c{}" viewBox="0 0 {} {}" role="img"><title>{}</title>{}</svg>')
-    return frame.format(policy_index % COLOURS, BAR_WIDTH, BAR_HEIGHT, describe(cell), Markup("").join(parts))
+    return frame.format(policy_index % COLOURS, width, BAR_HEIGHT, describe(cell), Markup("").join(parts))
 
 
 def describe(cell: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from worldgym.errors import InputError
 from worldgym.files import write_atomic
 from worldgym.log import LOG_NAME, Results, RunHeader, TrialRecord, read_log, results
 from worldgym.report import words
-from worldgym.report.figures import COLOURS, describe, interval_bar, scatter
+from worldgym.report.figures import COLOURS, interval_bar, scatter
 from worldgym.report.gallery import make_cards
 from worldgym.stats.summary import summarize
 
@@ -50,8 +50,8 @@ def render(run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], opt
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": words.percent, "span": words.span, "decimal": words.decimal, "pretty": _pretty}
-    environment.globals |= {"bar": interval_bar, "describe": describe, "colours": COLOURS}
+    environment.filters |= {"percent": words.percent, "decimal": words.decimal, "pretty": _pretty}
+    environment.globals |= {"bar": interval_bar, "span": words.span, "colours": COLOURS}
     return environment.get_template("template.html").render(_context(run_dir, header, records, options))
 
 

@@ -30,9 +30,8 @@ def headline(summary: Mapping[str, Any]) -> str:
     if not scored:
         return "No trial has been scored yet."
     best, *others = scored
-    parts = [
-        f"{best['policy']} succeeds in {percent(best['rate'])} of its trials (95{NBSP}% interval {span(best['low'], best['high'])})"
-    ]
+    interval = f"95{NBSP}% interval {span(best['low'], best['high'])}"
+    parts = [f"{best['policy']} succeeds in {percent(best['rate'])} of its trials ({interval})"]
     parts += [f"{p['policy']} in {percent(p['rate'])} ({span(p['low'], p['high'])})" for p in others[: NAMED - 1]]
     if len(scored) > NAMED:
         parts.append(f"{len(scored) - NAMED} more below")

@@ -24,7 +24,7 @@ from worldgym.world.cache import TemporalCache
 
 @dataclass(frozen=True)
 class DiTConfig:
-    """action_size: numbers in the action vector as the network sees it (the null flag included).
+    """action_size: numbers shown with a frame: 2 A + 1 (see `worldgym.episodes.windows.conditioning`).
 
     previous_frame: also show each token its place in the previous frame, at that frame's own noise level.
     positions: "rotary" or "rotary_pixel" (as released), or "learned": an embedding of each place at the input and a bias by
@@ -38,7 +38,7 @@ class DiTConfig:
     pairs: int = 4
     heads: int = 4
     mlp_ratio: int = 4
-    action_size: int = 5
+    action_size: int = 9
     previous_frame: bool = True
     positions: str = "learned"
     activation: str = "relu2"

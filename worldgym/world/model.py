@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from worldgym.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.episodes.windows import DISPLACEMENT_SCALE
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.conv import ConvCodec
 from worldgym.latents.protocol import Codec
@@ -61,6 +62,7 @@ class WorldState:
 
     context: finished frames in the window.   cache: theirs (shared with later states; `stored` says how much is ours).
     seeds, frame: the noise of the next frame is a function of the trial's seed and the frame's number alone.
+    moved: [B, A] sum of all actions so far.
     """
 
     context: Context
@@ -68,6 +70,7 @@ class WorldState:
     stored: int
     seeds: tuple[int, ...]
     frame: int
+    moved: Tensor
 
 
 class DiffusionWorld:
@@ -108,7 +111,8 @@ class DiffusionWorld:
         latents = self.codec.encode(torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)).to(self._dtype)[:, None]
         actions = latents.new_zeros(len(frames), 1, self.config.network.action_size)
         actions[..., -1] = 1.0
-        return WorldState(Context(latents, actions), None, 0, tuple(seeds), 1)
+        moved = torch.zeros(len(frames), self.spec.size, device=self._device)
+        return WorldState(Context(latents, actions), None, 0, tuple(seeds), 1, moved)
 
     @torch.inference_mode()
     def step(self, state: WorldState, actions: Actions) -> tuple[WorldState, Frames]:
@@ -118,16 +122,19 @@ class DiffusionWorld:
         sampler = self.config.sampler
         largest, pieces = sampler.window - sampler.keep, []
         for start in range(0, actions.shape[1], largest):
-            state, latents = self._denoise(state, self._conditioning(actions[:, start : start + largest]))
+            state, shown = self._conditioning(state, actions[:, start : start + largest])
+            state, latents = self._denoise(state, shown)
             pieces.append(latents)
         latents = torch.cat(pieces, 1)
         frames = self.codec.decode(latents.flatten(0, 1).float()).unflatten(0, latents.shape[:2])
         return state, frames.cpu().numpy()
 
-    def _conditioning(self, actions: Actions) -> Tensor:
-        """float32 [B, h, A] => [B, h, A + 1]: the last number flags "no action known"."""
-        known = torch.from_numpy(np.ascontiguousarray(actions)).to(self._device, self._dtype)
-        return torch.nn.functional.pad(known, (0, 1))
+    def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
+        """float32 [B, h, A] => (state moved on, [B, h, 2 A + 1]) as in `worldgym.episodes.windows.conditioning`."""
+        known = torch.from_numpy(np.ascontiguousarray(actions)).to(self._device)
+        moved = state.moved[:, None] + known.cumsum(1)
+        shown = torch.cat([known, DISPLACEMENT_SCALE * moved, torch.zeros_like(known[..., :1])], -1)
+        return replace(state, moved=moved[:, -1]), shown.to(self._dtype)
 
     def _denoise(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
         sampler, chunk = self.config.sampler, actions.shape[1]
@@ -140,7 +147,7 @@ class DiffusionWorld:
             cache = None
             latents = denoise_plain(self.network, self.schedule, sampler, state.context, noise, actions)
         context, stored = state.context.append(latents, actions), state.context.latents.shape[1]
-        return WorldState(context, cache, stored, state.seeds, state.frame + chunk), latents
+        return WorldState(context, cache, stored, state.seeds, state.frame + chunk, state.moved), latents
 
     def _slide(self, state: WorldState, chunk: int) -> WorldState:
         """When the chunk does not fit the window, the last `keep` frames start a new one at position 0."""

@@ -94,7 +94,7 @@ def train_world(config: WorldTrainConfig, data: LatentEpisodes, codec: Codec, re
 
 @dataclass(frozen=True)
 class Batch:
-    """This process's rows of a batch: latents [b, T, C, h, w] float32, actions [b, T, A + 1], mask [b, T] (False where
+    """This process's rows of a batch: latents [b, T, C, h, w] float32, actions [b, T, 2 A + 1], mask [b, T] (False where
     padded), rows: their numbers in the whole batch of B."""
 
     latents: Tensor

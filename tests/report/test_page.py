@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from worldgym.episodes.video import encode_mp4
+from worldgym.errors import InputError
+from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord
+from worldgym.report.page import ReportOptions, write_report
+
+EVIL = '"><script>alert(1)</script>'
+HEADER = RunHeader(
+    config={"trials": 2, "note": EVIL},
+    command=f"worldgym evaluate --out {EVIL}",
+    policies=({"name": "good", "spec": {"names": ["x"]}, "chunk": 4}, {"name": EVIL, "spec": {}, "chunk": 1}),
+    world=f"world-1 {EVIL}",
+    judge=f"judge-1 {EVIL}",
+    run_seed=4711,
+    environment={"python": "3.11.9", "torch": "2.13.0", "git_commit": None, "device": EVIL},
+    started="2026-01-01T00:00:00+00:00",
+)
+
+
+class Page(HTMLParser):
+    """Counts tags and collects attributes, as a browser would see them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text, self.tags, self.attributes = text, list[str](), list[tuple[str, str, str | None]]()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def values(self, tag: str, name: str) -> list[str | None]:
+        return [value for t, n, value in self.attributes if (t, n) == (tag, name)]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Two policies on two tasks of two start frames: one success, one wrong, one unscored and one failed trial a policy."""
+    log = RunLog.open(tmp_path, HEADER)
+    frames = np.random.default_rng(0).integers(0, 255, (5, 16, 16, 3), np.uint8)
+    (tmp_path / "v").mkdir()
+    for i in range(2):
+        (tmp_path / f"v/{i}.mp4").write_bytes(encode_mp4(frames[i:], 10))
+    for policy in ("good", EVIL):
+        for task, fields in enumerate(trial_fields()):
+            group = ("door", EVIL)[task % 2]
+            known: dict[str, Any] = {"repeat": 0, "seed": 100 + task, "truth": True, "video": "v/0.mp4", "truth_video": "v/1.mp4"}
+            log.append(TrialRecord(policy, f"{group}/{task}", group, f"open {EVIL}", **{**known, **fields}))
+    return tmp_path
+
+
+def trial_fields() -> list[dict[str, Any]]:
+    return [
+        {"score": 1.0, "probability": 0.91, "flags": (f"flag {EVIL}",)},
+        {"score": 0.0, "truth_video": None},
+        {"score": None, "reason": f"too dark {EVIL}"},
+        {"failure_reason": f"hung up {EVIL}", "video": None},
+    ]
+
+
+def page(run: Path, **options: int) -> Page:
+    path = write_report(run, ReportOptions(**options))
+    assert path == run / "report.html"
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_the_page_is_whole_and_needs_no_network(run: Path) -> None:
+    written = page(run)
+    assert written.tags.count("script") == written.tags.count("style") == 1
+    assert not {"link", "img", "iframe", "base", "form"} & set(written.tags)
+    sources = [value for _, name, value in written.attributes if name in ("src", "href", "srcset", "action", "poster")]
+    assert sources and all(value is not None and value.startswith("data:video/mp4;base64,") for value in sources)
+    assert "default-src 'none'" in str(written.values("meta", "content"))
+    assert not re.search(r"https?://|@import|url\(", written.text)
+
+
+def test_everything_from_the_log_is_escaped(run: Path) -> None:
+    written = page(run)
+    assert written.text.count("<script>") == 1
+    assert "alert(1)</script>" not in written.text
+    assert written.values("article", "data-policy").count(EVIL) == 3
+
+
+def test_it_says_what_was_run_and_what_came_of_it(run: Path) -> None:
+    text = page(run).text
+    for fact in ("4711", "worldgym evaluate --out", "world-1", "judge-1", "3.11.9", "2.13.0", "101", "prefers-color-scheme"):
+        assert fact in text, fact
+    assert "succeeds in 50" in text
+    assert "2 unscored and 2 failed" in text.replace("\N{NO-BREAK SPACE}", " ")
+    for loss in ("too dark", "hung up", "flag "):
+        assert loss in text
+    assert "World model against truth" in text
+
+
+def test_videos_stand_in_pairs_with_filters(run: Path) -> None:
+    written = page(run)
+    assert written.tags.count("article") == 6
+    assert written.tags.count("video") == 10  # two trials lack the true video, two failed
+    for attribute in ("loop", "muted", "playsinline", "controls"):
+        assert len(written.values("video", attribute)) == 10
+    assert written.values("select", "data-filter") == ["policy", "task", "verdict", "truth"]
+    assert sorted(map(str, written.values("article", "data-verdict"))) == ["failure"] * 2 + ["success"] * 2 + ["unscored"] * 2
+    assert "6 of 8 trials are shown" in written.text
+
+
+@pytest.mark.parametrize("limit", [0, 1, 4])
+def test_the_number_of_videos_is_capped_and_said(run: Path, limit: int) -> None:
+    written = page(run, gallery_trials=limit)
+    assert written.tags.count("article") == limit
+    assert f"{limit} of 8 trials are shown" in written.text
+
+
+def test_a_run_without_truth_videos_or_trials_makes_a_page(tmp_path: Path) -> None:
+    log = RunLog.open(tmp_path, HEADER)
+    assert "No trial has been scored yet." in page(tmp_path).text
+    log.append(TrialRecord("good", "door/1", "door", "open", repeat=0, seed=1, score=1.0))
+    text = page(tmp_path).text
+    assert "truth is unknown" in text
+    assert "World model against truth" not in text
+    assert "0 of 1 trials are shown" in text
+
+
+def test_the_page_depends_on_the_log_alone(run: Path) -> None:
+    assert page(run).text == page(run).text
+
+
+def test_bad_input_gets_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=LOG_NAME):
+        write_report(tmp_path)
+    with pytest.raises(InputError, match="gallery_trials"):
+        ReportOptions(gallery_trials=-1)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from typing import Any
+
+from worldgym.report import words
+
+
+def policy(name: str, rate: float | None, trials: int = 20) -> dict[str, Any]:
+    return {"policy": name, "rate": rate, "low": 0.1, "high": 0.9, "trials": trials, "unscored": 1, "failed": 2}
+
+
+def summary(*policies: dict[str, Any], **agreement: Any) -> dict[str, Any]:
+    unknown = {
+        "pearson": None,
+        "policy_centred_pearson": None,
+        "mean_abs_gap": None,
+        "n": 0,
+        "trial_agreement": None,
+        "trial_n": 0,
+    }
+    return {"policies": list(policies), "agreement": unknown | agreement}
+
+
+def plain(text: str) -> str:
+    return text.replace(words.NBSP, " ")
+
+
+def test_numbers() -> None:
+    assert [plain(words.percent(rate)) for rate in (0.625, 0.6, 1.0, 2 / 3, None)] == ["62.5 %", "60 %", "100 %", "66.7 %", "–"]
+    assert plain(words.span(0.386, 0.781)) == "39–78 %"
+    assert [words.decimal(value) for value in (0.785, -0.1, None)] == ["0.79", "−0.10", "–"]
+
+
+def test_the_headline_names_the_best_first() -> None:
+    text = plain(words.headline(summary(policy("poor", 0.25), policy("good", 0.75), policy("unscored", None, 0))))
+    assert text == "In the world model, good succeeds in 75 % of its trials (95 % interval 10–90 %) and poor in 25 % (10–90 %)."
+    assert words.headline(summary(policy("unscored", None, 0))) == "No trial has been scored yet."
+    assert words.headline(summary(*(policy(f"p{i}", 0.5) for i in range(9)))).endswith("and 3 more below.")
+
+
+def test_the_agreement_is_said_as_far_as_it_is_defined() -> None:
+    assert "truth is unknown" in words.agreement_sentence(summary())
+    few = plain(words.agreement_sentence(summary(n=1, mean_abs_gap=4.0)))
+    assert (
+        few
+        == "Against the known truth in 1 cell, policy means are off by 4.0 points on average; a correlation is not defined yet."
+    )
+    r = plain(words.agreement_sentence(summary(n=51, mean_abs_gap=3.333, pearson=0.785, policy_centred_pearson=0.465)))
+    assert "in 51 cells, Pearson r is 0.79 (0.47 within policies) and policy means are off by 3.3 points" in r
+    assert "within" not in words.agreement_sentence(summary(n=3, mean_abs_gap=3.0, pearson=0.785))
+
+
+def test_verdicts_and_counts() -> None:
+    assert words.verdict_sentence(summary()) == ""
+    assert (
+        plain(words.verdict_sentence(summary(trial_agreement=0.9, trial_n=30)))
+        == "The verdict equals the truth in 90 % of 30 trials."
+    )
+    counts = plain(words.counts_sentence(summary(policy("a", 0.5), policy("b", 0.5))))
+    assert counts == "40 scored trials; 2 unscored and 4 failed, which enter no rate."

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from worldgym.stats.rates import Interval, clopper_pearson_interval, wilson_interval, wilson_rate
+
+counts = st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+levels = st.sampled_from([0.5, 0.9, 0.95, 0.99])
+
+
+@pytest.mark.parametrize(
+    ("interval", "low", "high"),
+    [
+        (wilson_interval(10, 20), 0.299298, 0.700702),
+        (wilson_interval(0, 10), 0.0, 0.277533),
+        (wilson_interval(1, 1), 0.206549, 1.0),
+    ],
+)
+def test_known_wilson_intervals(interval: Interval, low: float, high: float) -> None:
+    assert interval == pytest.approx((low, high), abs=1e-6)
+
+
+@settings(max_examples=30)
+@given(counts, levels)
+def test_intervals_equal_scipys(count: tuple[int, int], level: float) -> None:
+    known = binomtest(*count)
+    for ours, method in ((wilson_interval, "wilson"), (clopper_pearson_interval, "exact")):
+        assert ours(*count, level) == pytest.approx(tuple(known.proportion_ci(level, method)), abs=1e-9)
+
+
+@settings(max_examples=30)
+@given(counts, levels)
+def test_an_interval_holds_its_rate_and_mirrors(count: tuple[int, int], level: float) -> None:
+    k, n = count
+    for interval in (wilson_interval, clopper_pearson_interval):
+        low, high = interval(k, n, level)
+        assert 0 <= low <= k / n <= high <= 1
+        assert interval(n - k, n, level) == pytest.approx((1 - high, 1 - low), abs=1e-9)
+
+
+@given(st.integers(1, 100), st.floats(0, 1))
+def test_partial_credit_has_a_wilson_interval(n: int, share: float) -> None:
+    low, high = wilson_interval(share * n, n)
+    assert 0 <= low <= share * n / n <= high <= 1
+
+
+def test_no_trials_say_nothing() -> None:
+    assert wilson_interval(0, 0) == clopper_pearson_interval(0, 0) == (0.0, 1.0)
+    assert wilson_rate(0, 0).value is None
+
+
+def test_a_rate_carries_its_interval() -> None:
+    rate = wilson_rate(2.5, 5)
+    assert rate.value == 0.5
+    assert (rate.low, rate.high) == wilson_interval(2.5, 5)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "level"), [(3, 2, 0.95), (-1, 2, 0.95), (1, 2, 1.0), (1, -1, 0.95), (float("nan"), 2, 0.95)]
+)
+def test_impossible_counts_are_refused(successes: float, trials: int, level: float) -> None:
+    with pytest.raises(ValueError):
+        wilson_interval(successes, trials, level)
+
+
+def test_the_exact_interval_counts_in_whole_successes() -> None:
+    with pytest.raises(ValueError, match="Wilson"):
+        clopper_pearson_interval(0.5, 2)  # type: ignore[arg-type]

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from worldgym.errors import InputError
+from worldgym.log import RunHeader, TrialRecord
+from worldgym.stats.rates import wilson_interval
+from worldgym.stats.summary import summarize
+
+HEADER = RunHeader({"trials": 3}, "worldgym evaluate", ({"name": "b"}, {"name": "a"}), "world-1", "judge-1", 7, {}, "")
+
+
+def record(policy: str, task: str, score: float | None = None, **fields: Any) -> TrialRecord:
+    reason = "" if score is not None or "failure_reason" in fields else "unclear"
+    return TrialRecord(
+        policy, task, task.split("/")[0], "do it", **{"repeat": 0, "seed": 1, "score": score, "reason": reason} | fields
+    )
+
+
+RECORDS = [
+    record("a", "door/1", 1.0, truth=True),
+    record("a", "door/1", 0.5, truth=True, repeat=1),
+    record("a", "door/2", 0.0, truth=False),
+    record("a", "door/3", None, truth=True),
+    record("a", "door/4", failure_reason="broke", truth=False),
+    record("a", "drawer/1", 1.0),
+    record("b", "drawer/1", failure_reason="broke"),
+    record("b", "drawer/1", 1.0, attempt=2, truth=False),
+    record("b", "door/1", None, truth=True),
+]
+
+
+def cell(summary: dict[str, Any], policy: str, task: str) -> dict[str, Any]:
+    return next(c for c in summary["cells"] if (c["policy"], c["task"]) == (policy, task))
+
+
+def test_one_cell_by_hand() -> None:
+    low, high = wilson_interval(1.5, 3)
+    truth_low, truth_high = wilson_interval(2, 4)
+    counted = {"trials": 3, "successes": 1.5, "unscored": 1, "failed": 1, "rate": 0.5, "low": low, "high": high}
+    truth = {"truth_trials": 4, "truth_successes": 2, "truth_rate": 0.5, "truth_low": truth_low, "truth_high": truth_high}
+    assert cell(summarize(HEADER, RECORDS), "a", "door") == {"policy": "a", "task": "door", **counted, **truth}
+
+
+def test_unknown_truth_is_left_out_and_counts_read_as_counts() -> None:
+    unknown = cell(summarize(HEADER, RECORDS), "a", "drawer")
+    assert not any(key.startswith("truth") for key in unknown)
+    assert isinstance(unknown["successes"], int)
+
+
+def test_a_cell_without_a_score_has_no_rate() -> None:
+    empty = cell(summarize(HEADER, RECORDS), "b", "door")
+    assert (empty["trials"], empty["unscored"], empty["rate"], empty["low"], empty["high"]) == (0, 1, None, 0.0, 1.0)
+
+
+def test_a_failed_attempt_that_was_made_good_is_no_failed_trial() -> None:
+    made_good = cell(summarize(HEADER, RECORDS), "b", "drawer")
+    assert (made_good["trials"], made_good["failed"]) == (1, 0)
+
+
+def test_policies_pool_their_cells_in_the_headers_order() -> None:
+    summary = summarize(HEADER, RECORDS)
+    assert [p["policy"] for p in summary["policies"]] == ["b", "a"]
+    assert [(c["policy"], c["task"]) for c in summary["cells"]] == [
+        ("b", "door"),
+        ("b", "drawer"),
+        ("a", "door"),
+        ("a", "drawer"),
+    ]
+    for policy in summary["policies"]:
+        mine = [c for c in summary["cells"] if c["policy"] == policy["policy"]]
+        for key in ("trials", "successes", "unscored", "failed"):
+            assert policy[key] == sum(c[key] for c in mine)
+
+
+def test_agreement_takes_cells_with_both_rates() -> None:
+    measures = summarize(HEADER, RECORDS)["agreement"]
+    assert measures["n"] == 2  # a on door, b on drawer; a on drawer has no truth, b on door no score
+    assert measures["pearson"] is None
+    assert measures["mean_abs_gap"] == pytest.approx(50)
+    assert (measures["trial_agreement"], measures["trial_n"]) == (0.5, 4)  # right: door/1 and door/2
+
+
+def test_the_summary_is_plain_json_even_of_nothing() -> None:
+    for records in (RECORDS, RECORDS[-1:], []):
+        summary = summarize(HEADER, records)
+        assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert summary["agreement"]["n"] == 0
+    assert summary["agreement"]["mean_abs_gap"] is summary["agreement"]["trial_agreement"] is None
+    assert (summary["config"], summary["command"], summary["world"], summary["judge"]) == (
+        {"trials": 3},
+        "worldgym evaluate",
+        "world-1",
+        "judge-1",
+    )
+
+
+def test_the_order_of_trials_does_not_matter() -> None:
+    scores = [0.1, 0.2, 0.3, 0.7, 0.9, 1.0]
+    records = [record("a", f"door/{i}", score, truth=i % 2 == 0) for i, score in enumerate(scores)]
+    shuffled = random.Random(0).sample(records, len(records))
+    assert summarize(HEADER, shuffled) == summarize(HEADER, records)
+
+
+def test_two_truths_of_one_task_are_an_error() -> None:
+    with pytest.raises(InputError, match="b on door/1"):
+        summarize(HEADER, [*RECORDS, record("b", "door/1", 1.0, repeat=1, truth=False)])
