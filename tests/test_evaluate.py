@@ -51,8 +51,28 @@ def test_resumed_at_any_byte_equals_uninterrupted(tmp_path: Path) -> None:
         folder = tmp_path / f"cut-{seed}"
         folder.mkdir()
         (folder / "log.jsonl").write_bytes(data[:cut])
-        run(folder, batch=1 + seed % 5)
+        run(folder)
         assert read_log(folder / "log.jsonl")[1] == expected
+
+
+def test_batches_are_filled_up_so_that_every_call_has_one_shape(tmp_path: Path) -> None:
+    rows = set()
+
+    class Watched(FakeWorld):
+        def reset(self, frames, seeds):  # type: ignore[no-untyped-def]
+            rows.add(len(frames))
+            return super().reset(frames, seeds)
+
+    evaluate(EvaluateConfig(tmp_path, trials=4, batch=3), Watched(), POLICIES, tasks(), FakeJudge())
+    assert rows == {3}
+
+
+def test_results_do_not_depend_on_the_batch(tmp_path: Path) -> None:
+    records = []
+    for batch in (1, 3, 50):
+        run(tmp_path / str(batch), batch=batch)
+        records.append(read_log(tmp_path / str(batch) / "log.jsonl")[1])
+    assert records[0] == records[1] == records[2]
 
 
 def test_a_finished_run_runs_nothing_again(tmp_path: Path) -> None:
@@ -69,7 +89,7 @@ class Stumbling(FakePolicy):
 
     def reset(self, trials):  # type: ignore[no-untyped-def]
         if any(trial.task.name == "a/1" for trial in trials) and self.left[0]:
-            self.left[0] -= len(trials) == 1
+            self.left[0] -= len({trial.key for trial in trials}) == 1
             raise ConnectionError("server gone")
         return super().reset(trials)
 

@@ -55,7 +55,7 @@ class Evaluate:
     truth: Path | None = None
     """folder with truth.csv of known results (default: the task folder, if it holds one)"""
     batch: int = 20
-    """trials advanced together; changes speed, not results"""
+    """trials advanced together; changes speed, and results by float rounding only"""
     sampler_steps: int | None = None
     """network calls a frame (default: the checkpoint's)"""
     cfg: float | None = None

@@ -39,8 +39,10 @@ MAX_ATTEMPTS = 3
 class EvaluateConfig:
     """trials: per task group; start frames are taken in order, and again with fresh noise where there are fewer.
 
-    truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or None.   batch: trials advanced together;
-    results do not depend on it.   command: as typed, for the log's header.
+    truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or None.
+    batch: trials advanced together. Every batch is filled up to this size by repeating a trial: matrix products round by
+    their shape, so with one shape a trial's pixels are the same to the last bit whoever its neighbours are.
+    command: as typed, for the log's header.
     """
 
     out: Path
@@ -85,6 +87,7 @@ class Setting:
     judge: Judge
     log: RunLog
     truth: dict[tuple[str, str], bool]
+    rows: int
 
 
 def evaluate(
@@ -104,8 +107,9 @@ def evaluate(
     trials = plan_trials(tasks, config.trials, config.seed)
     truth = load_truth(config.truth / "truth.csv") if config.truth else {}
     log = RunLog.open(config.out, header)
-    setting = Setting(config, world, judge, log, truth)
-    batches = list(_batches(log, policies, trials, config.batch))
+    size = min(config.batch, len(trials))
+    setting = Setting(config, world, judge, log, truth, size)
+    batches = list(_batches(log, policies, trials, size))
     for policy, batch in progress(batches, len(batches), "rolling out", "batch"):
         for record in _run_batch(setting, policy, batch):
             log.append(record)
@@ -149,7 +153,8 @@ def _batches(
 def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Iterator[TrialRecord]:
     """Finished records in order. Where the batch breaks, each trial runs alone, so that only the bad one fails."""
     try:
-        rollouts = roll_out(setting.world, policy, batch)
+        filled = batch + batch[-1:] * (setting.rows - len(batch))
+        rollouts = roll_out(setting.world, policy, filled)[: len(batch)]
         verdicts = [setting.judge(rollout, rollout.trial.task) for rollout in rollouts]
     except Exception as error:  # the per-trial boundary: somebody else's policy or judge may raise anything
         if len(batch) > 1:
@@ -223,7 +228,7 @@ def _header(
     config: EvaluateConfig, world: World[Any], policies: Sequence[Policy[Any]], judge: Judge, described: Mapping[str, Any]
 ) -> RunHeader:
     return RunHeader(
-        config={"trials": config.trials, **described},
+        config={"trials": config.trials, "batch": config.batch, **described},
         command=config.command,
         policies=tuple({"name": p.name, "spec": p.spec.to_json(), "chunk": p.chunk} for p in policies),
         world=world.name,
@@ -236,14 +241,16 @@ def _header(
 
 def environment() -> dict[str, Any]:
     """Versions and machine, for the log's header."""
-    here = Path(worldgym.__file__).parent
-    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    root = Path(worldgym.__file__).parents[1]
+    git = ["git", "rev-parse", "--show-toplevel", "HEAD"]
+    told = subprocess.run(git, cwd=root, capture_output=True, text=True, check=False).stdout.split()
+    ours = len(told) == 2 and Path(told[0]) == root.resolve()  # an installed copy may lie in somebody else's repository
     return {
         "python": platform.python_version(),
         "worldgym": worldgym.__version__,
         "torch": str(torch.__version__),
         "numpy": np.__version__,
-        "commit": git.stdout.strip() or None,
+        "commit": told[1] if ours else None,
         "machine": f"{platform.machine()} {platform.system()}, {torch.get_num_threads()} threads",
     }
 
