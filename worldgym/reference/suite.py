@@ -39,7 +39,13 @@ _ROWS = (
     # name, Meta-World's environment, its expert, instruction, partial credit
     ("drawer-open", "drawer-open-v3", "SawyerDrawerOpenV3Policy", "open the drawer", "the drawer is partly open"),
     ("drawer-close", "drawer-close-v3", "SawyerDrawerCloseV3Policy", "close the drawer", "the drawer is partly closed"),
-    ("button-press", "button-press-topdown-v3", "SawyerButtonPressTopdownV3Policy", "press the button from above", ""),
+    (
+        "button-press",
+        "button-press-topdown-v3",
+        "SawyerButtonPressTopdownV3Policy",
+        "press the button from above",
+        "the button is touched",
+    ),
     ("door-open", "door-open-v3", "SawyerDoorOpenV3Policy", "open the door", "the door is partly open"),
     ("window-open", "window-open-v3", "SawyerWindowOpenV3Policy", "open the window", "the window is partly open"),
     ("window-close", "window-close-v3", "SawyerWindowCloseV3Policy", "close the window", "the window is partly closed"),
