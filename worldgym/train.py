@@ -9,7 +9,7 @@ from pathlib import Path
 from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.latents.train import CodecTrainConfig, train_codec
+from worldgym.latents.train import CodecTrainConfig, Frameset, train_codec
 from worldgym.memory import keep_freed_memory
 from worldgym.recipes import RECIPES
 from worldgym.world.launch import TrainRun, launch
@@ -52,7 +52,7 @@ def _train_codec(config: CodecTrainConfig, request: TrainRequest) -> Path:
     if not (folder / "manifest.json").exists():
         if request.codec_steps:
             config = replace(config, optimizer=replace(config.optimizer, steps=request.codec_steps))
-        train_codec(config, frame_cache(EpisodeStore(request.data)), folder, _print_report)
+        train_codec(config, Frameset.of(frame_cache(EpisodeStore(request.data))), folder, _print_report)
     return folder
 
 

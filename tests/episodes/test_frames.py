@@ -41,11 +41,10 @@ def test_cached_equals_decoded(tmp_path: Path) -> None:
         )
 
 
-def test_parallel_equals_serial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parallel_equals_serial(tmp_path: Path) -> None:
     store = make_store(tmp_path, 3)
     serial = frame_cache(store, workers=1).pixels.copy()
     (tmp_path / "cache" / "index.json").unlink()
-    monkeypatch.setattr("worldgym.episodes.frames.FEW", 1)
     assert np.array_equal(serial, frame_cache(store, workers=2).pixels)
 
 

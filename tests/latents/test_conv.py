@@ -11,7 +11,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import CheckpointError
 from worldgym.latents.conv import ConvCodec, ConvCodecConfig, to_uint8, to_unit
 from worldgym.latents.shards import latent_episodes
-from worldgym.latents.train import CodecTrainConfig, train_codec
+from worldgym.latents.train import CodecTrainConfig, Frameset, train_codec
 from worldgym.testing import check_codec
 from worldgym.training import OptimizerConfig
 
@@ -24,7 +24,7 @@ def quiet(step: int, scalars: dict[str, float]) -> None:
 
 def train(store: EpisodeStore, out: Path, steps: int = 250, **changes: int) -> ConvCodec:
     config = CodecTrainConfig(out, TINY, OptimizerConfig(steps=steps, lr=3e-3, warmup=5, ema=0.9), batch=8, **changes)
-    return train_codec(config, frame_cache(store, workers=1), out / "codec", quiet)
+    return train_codec(config, Frameset.of(frame_cache(store, workers=1)), out / "codec", quiet)
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +89,10 @@ def test_pixels_survive_the_change_of_form() -> None:
 
 def test_latents_are_made_once(codec: ConvCodec, episode_store: EpisodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     data = latent_episodes(episode_store, codec)
-    assert [count for _, count in data.spans] == [9, 9, 4]
+    assert data.lengths.tolist() == [9, 9, 4] and data.first.tolist() == [0, 9, 18]
     frames = torch.from_numpy(episode_store["square-1"].frames)
-    np.testing.assert_allclose(data.rows(1), codec.encode(frames).numpy(), atol=0.05)
-    np.testing.assert_array_equal(data.actions[2], episode_store["square-2"].actions)
+    np.testing.assert_allclose(data.latents[9:18], codec.encode(frames).numpy(), atol=0.05)
+    np.testing.assert_array_equal(data.shown[19:, :3], episode_store["square-2"].actions)
     monkeypatch.setattr(ConvCodec, "encode", lambda self, frames: pytest.fail("encoded again"))
     again = latent_episodes(episode_store, codec)
     np.testing.assert_array_equal(again.latents, data.latents)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.episodes.windows import conditioning, cut
+from worldgym.episodes.windows import conditioning
 from worldgym.testing import check_world
 from worldgym.types import ActionSpec
 from worldgym.world.dit import DiT, DiTConfig
@@ -167,4 +167,4 @@ def test_the_world_shows_what_training_showed() -> None:
     state = world.reset(np.zeros((1, 8, 8, 3), np.uint8), [0])
     for start, size in ((0, 1), (1, 3), (4, 5)):
         state, _ = world.step(state, actions[:, start : start + size])
-    np.testing.assert_allclose(state.context.actions[0].numpy(), conditioning(actions[0], cut(10, 10, 0)), atol=1e-6)
+    np.testing.assert_allclose(state.context.actions[0].numpy(), conditioning(actions[0]), atol=1e-6)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,6 @@ from worldgym.progress import progress
 from worldgym.types import Episode, Frames
 
 Contents = list[list[str | int]]  # [name, actions, bytes of the video] of every episode
-FEW = 50  # videos that decode sooner than processes start
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class FrameCache:
 
 
 def frame_cache(store: EpisodeStore, workers: int = 0) -> FrameCache:
-    """Opens the cache of a store, decoding its videos first if needed. `workers`: processes; 0 = one a core."""
+    """Opens the cache of a store, decoding its videos first if needed. `workers`: threads; 0 = one a core."""
     contents: Contents = [[info.name, info.length, _video(store, info.name).stat().st_size] for info in store]
     if not contents:
         raise InputError(f"{store.root}: the store holds no episode; record some first")
@@ -107,12 +107,12 @@ def _decode_all(store: EpisodeStore, out: Path, contents: Contents, workers: int
     shape = decode_video(_video(store, next(iter(spans)))).shape[1:]
     open_memmap(out, "w+", np.uint8, (sum(count for _, count in spans.values()), *shape)).flush()
     jobs = [(_video(store, name), out, start, count) for name, (start, count) in spans.items()]
-    if workers == 1 or len(jobs) < FEW:
+    if workers == 1:
         for job in progress(jobs, len(jobs), "decoding video", "episode"):
             _decode_one(job)
         return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for _ in progress(pool.imap_unordered(_decode_one, jobs, chunksize=16), len(jobs), "decoding video", "episode"):
+    with ThreadPoolExecutor(workers) as pool:  # decoding leaves the interpreter's lock; a spawned pool would need a main guard
+        for _ in progress(pool.map(_decode_one, jobs), len(jobs), "decoding video", "episode"):
             pass
 
 

@@ -6,51 +6,39 @@ first frame of an episode has none, and an episode shorter than the window is pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from worldgym.types import Actions
 
-
-@dataclass(frozen=True)
-class Window:
-    """Row numbers of one window in its episode. frames: int [T].   mask: bool [T], False where padded."""
-
-    start: int
-    frames: npt.NDArray[np.int64]
-    mask: npt.NDArray[np.bool_]
-
-
-def cut(length: int, size: int, start: int) -> Window:
-    """length: frames in the episode; start: 0 <= start < length. Frames behind the end repeat the last one, masked."""
-    if not 0 <= start < length:
-        raise ValueError(f"a window cannot start at frame {start} of an episode of {length} frames")
-    places = np.arange(start, start + size)
-    return Window(start, np.minimum(places, length - 1), places < length)
-
-
-def random_start(length: int, size: int, rng: np.random.Generator) -> int:
-    """Uniform over the starts that need no padding; 0 for an episode shorter than the window."""
-    return int(rng.integers(0, max(length - size, 0) + 1))
-
-
 DISPLACEMENT_SCALE = 0.1  # of a sum of actions, so that it has the size of an action
 
+Ints = npt.NDArray[np.int64]
 
-def conditioning(actions: Actions, window: Window) -> Actions:
-    """actions [T, A] of the episode => float32 [size, 2 A + 1] shown with each frame of the window.
+
+def conditioning(actions: Actions) -> Actions:
+    """actions [T, A] of an episode => float32 [T+1, 2 A + 1] shown with each of its frames.
 
     A numbers of the action that led to the frame, A numbers of the sum of all actions since the episode began (scaled), and a
-    flag "no action known", which is 1 (and all others 0) at frame 0 and in padding. The same vector stands for a dropped action
-    in classifier-free guidance. The sum anchors a robot moved by delta poses, however blurred the frames before may be.
+    flag "no action known", which is 1 (and all others 0) at frame 0. The same vector stands for padding and for a dropped
+    action in classifier-free guidance. The sum anchors a robot moved by delta poses, however blurred the frames before may be.
     """
-    size, count = len(window.frames), actions.shape[1]
-    out = np.zeros((size, 2 * count + 1), np.float32)
-    led_by = window.frames - 1
-    known = (led_by >= 0) & window.mask
-    out[known, :count] = actions[led_by[known]]
-    out[known, count:-1] = DISPLACEMENT_SCALE * np.cumsum(actions, axis=0)[led_by[known]]
-    out[~known, -1] = 1.0
+    count = actions.shape[1]
+    out = np.zeros((len(actions) + 1, 2 * count + 1), np.float32)
+    out[1:, :count] = actions
+    out[1:, count:-1] = DISPLACEMENT_SCALE * np.cumsum(actions, axis=0)
+    out[0, -1] = 1.0
     return out
+
+
+def random_starts(lengths: Ints, size: int, rng: np.random.Generator) -> Ints:
+    """lengths: frames of each episode [B] => first frames [B], uniform over those that need no padding; 0 if all do."""
+    return rng.integers(0, np.maximum(lengths - size, 0) + 1)
+
+
+def cut(lengths: Ints, size: int, starts: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """=> (frame numbers int [B, size], mask [B, size]). Places behind an episode's end repeat its last frame, masked."""
+    if (starts < 0).any() or (starts >= lengths).any():
+        raise ValueError("a window cannot start outside its episode")
+    places = starts[:, None] + np.arange(size)
+    return np.minimum(places, lengths[:, None] - 1), places < lengths[:, None]

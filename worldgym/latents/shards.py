@@ -8,6 +8,7 @@ Training reads these alone: it never decodes video, and never encodes a frame tw
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from numpy.lib.format import open_memmap
 
 from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.windows import conditioning
 from worldgym.files import read_json, write_json
 from worldgym.latents.protocol import Codec
 from worldgym.progress import progress
@@ -28,21 +30,26 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class LatentEpisodes:
-    """latents: float16 [total frames, C, h, w].   spans: (first row, rows) an episode.   actions: [T, A] an episode."""
+    """latents: float16 [total frames, C, h, w].   shown: float32 [total frames, 2 A + 1], what is shown with each frame.
+
+    first, lengths: int [episodes], row of each episode's first frame and its number of frames.
+    """
 
     latents: npt.NDArray[np.float16]
-    spans: list[tuple[int, int]]
-    actions: list[Actions]
-    names: list[str]
+    shown: npt.NDArray[np.float32]
+    first: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
     spec: ActionSpec
 
     def __len__(self) -> int:
-        return len(self.spans)
+        return len(self.lengths)
 
-    def rows(self, episode: int) -> npt.NDArray[np.float16]:
-        """[T+1, C, h, w] of one episode, a view."""
-        start, count = self.spans[episode]
-        return self.latents[start : start + count]
+
+def join(latents: npt.NDArray[np.float16], actions: Sequence[Actions], spec: ActionSpec) -> LatentEpisodes:
+    """latents of all episodes in a row, and the actions [T, A] of each."""
+    lengths = np.array([len(a) + 1 for a in actions], np.int64)
+    first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    return LatentEpisodes(latents, np.concatenate([conditioning(a) for a in actions]), first, lengths, spec)
 
 
 def latent_episodes(store: EpisodeStore, codec: Codec, device: str = "cpu") -> LatentEpisodes:
@@ -53,11 +60,7 @@ def latent_episodes(store: EpisodeStore, codec: Codec, device: str = "cpu") -> L
     if not (index.exists() and read_json(index, "a latent cache").get("episodes") == names):
         _encode(store, codec, path, device)
         write_json(index, {"episodes": names})
-    counts = [info.length + 1 for info in store]
-    starts = np.cumsum([0, *counts])[:-1].tolist()
-    actions = [_actions(store, name) for name in names]
-    latents = np.load(path, mmap_mode="r")
-    return LatentEpisodes(latents, list(zip(starts, counts, strict=True)), actions, names, store.spec)
+    return join(np.load(path, mmap_mode="r"), [_actions(store, name) for name in names], store.spec)
 
 
 def _actions(store: EpisodeStore, name: str) -> Actions:

@@ -14,6 +14,7 @@ from torch import Tensor
 from worldgym.episodes.frames import FrameCache
 from worldgym.latents.conv import ConvCodec, ConvCodecConfig, to_unit
 from worldgym.training import Optimizer, OptimizerConfig, load_state, save_state
+from worldgym.types import Frames
 
 MOVED = 12.0 / 127.5  # a pixel that differs by 12 grey values between two frames of an episode has moved
 
@@ -32,8 +33,20 @@ class CodecTrainConfig:
     device: str = "cpu"
 
 
+@dataclass(frozen=True)
+class Frameset:
+    """Frames of many episodes. pixels: uint8 [total frames, H, W, 3].   spans: (first row, rows) of each episode."""
+
+    pixels: Frames
+    spans: list[tuple[int, int]]
+
+    @staticmethod
+    def of(cache: FrameCache) -> Frameset:
+        return Frameset(cache.pixels, list(cache.spans.values()))
+
+
 def train_codec(
-    config: CodecTrainConfig, data: FrameCache, folder: Path, report: Callable[[int, dict[str, float]], None]
+    config: CodecTrainConfig, data: Frameset, folder: Path, report: Callable[[int, dict[str, float]], None]
 ) -> ConvCodec:
     """Trains, or resumes what `config.out` holds, saves the codec to `folder` and returns it. report(step, scalars)."""
     torch.manual_seed(config.seed)
@@ -64,12 +77,12 @@ def train_codec(
     return ConvCodec.load(folder, config.device)
 
 
-def _batch(data: FrameCache, config: CodecTrainConfig, step: int) -> tuple[Tensor, Tensor]:
+def _batch(data: Frameset, config: CodecTrainConfig, step: int) -> tuple[Tensor, Tensor]:
     """Two frames each of `batch` random episodes => uint8 [B, H, W, 3] twice."""
     rng = np.random.default_rng([config.seed, step])
-    names = rng.choice(len(data.names), config.batch)
-    pairs = [data.frames(data.names[i])[rng.integers(0, data.spans[data.names[i]][1], 2)] for i in names]
-    both = torch.from_numpy(np.stack(pairs)).to(config.device)
+    spans = np.array(data.spans)[rng.integers(0, len(data.spans), config.batch)]
+    places = spans[:, :1] + rng.integers(0, spans[:, 1:], (config.batch, 2))
+    both = torch.from_numpy(data.pixels[places]).to(config.device)
     return both[:, 0], both[:, 1]
 
 
@@ -85,7 +98,7 @@ def _loss(codec: ConvCodec, config: CodecTrainConfig, batch: tuple[Tensor, Tenso
 
 
 @torch.no_grad()
-def _recalibrate(codec: ConvCodec, data: FrameCache, config: CodecTrainConfig, batches: int = 40) -> None:
+def _recalibrate(codec: ConvCodec, data: Frameset, config: CodecTrainConfig, batches: int = 40) -> None:
     """The averaged weights need statistics of their own: unit variance is a promise of the codec."""
     codec.normalize.reset_running_stats()
     codec.normalize.momentum = None  # a plain average

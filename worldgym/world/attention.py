@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from worldgym.world.cache import TemporalCache, causal_mask
 
@@ -95,6 +96,8 @@ class Attention(nn.Module):
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """q [..., Lq, E], k and v [..., Lk, E], mask [Lq, Lk] added to the logits => [..., Lq, E]."""
+    if q.is_cuda:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:
         logits = logits + mask

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from worldgym.checkpoint import load_folder
-from worldgym.episodes.windows import conditioning, cut, random_start
+from worldgym.episodes.windows import cut, random_starts
 from worldgym.latents.protocol import Codec
 from worldgym.latents.shards import LatentEpisodes
 from worldgym.training import Optimizer, OptimizerConfig, Ranks, load_state, save_state
@@ -74,9 +75,9 @@ def train_world(config: WorldTrainConfig, data: LatentEpisodes, codec: Codec, re
     if (found := load_state(state)) is not None:
         first, tensors = found
         optimizer.load(tensors)
-    clock, ranks = Clock(config), Ranks.current()
+    clock, ranks, tables = Clock(config), Ranks.current(), Tables.of(data, config.device)
     for step in range(first, config.optimizer.steps):
-        loss = diffusion_loss(network, config, make_batch(data, config, step, ranks), step)
+        loss = diffusion_loss(network, config, make_batch(tables, config, step, ranks), step)
         loss.backward()
         ranks.average_gradients(network)
         norm = optimizer.step(step)
@@ -93,6 +94,20 @@ def train_world(config: WorldTrainConfig, data: LatentEpisodes, codec: Codec, re
 
 
 @dataclass(frozen=True)
+class Tables:
+    """All training data as tensors on the device: a batch is two look-ups. See LatentEpisodes."""
+
+    latents: Tensor
+    shown: Tensor
+    first: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+
+    @staticmethod
+    def of(data: LatentEpisodes, device: str) -> Tables:
+        return Tables(torch.tensor(data.latents).to(device), torch.tensor(data.shown).to(device), data.first, data.lengths)
+
+
+@dataclass(frozen=True)
 class Batch:
     """This process's rows of a batch: latents [b, T, C, h, w] float32, actions [b, T, 2 A + 1], mask [b, T] (False where
     padded), rows: their numbers in the whole batch of B."""
@@ -103,21 +118,16 @@ class Batch:
     rows: slice
 
 
-def make_batch(data: LatentEpisodes, config: WorldTrainConfig, step: int, ranks: Ranks) -> Batch:
-    """Random windows of random episodes, a function of (seed, step, row)."""
-    mine = ranks.share(config.batch)
-    latents, actions, masks = [], [], []
-    for row in range(mine.start, mine.stop):
-        rng = np.random.default_rng([config.seed, step, row])
-        episode = int(rng.integers(0, len(data)))
-        rows = data.rows(episode)
-        window = cut(len(rows), config.frames, random_start(len(rows), config.frames, rng))
-        latents.append(rows[window.frames])
-        actions.append(conditioning(data.actions[episode], window))
-        masks.append(window.mask)
-    parts = (torch.from_numpy(np.stack(part)) for part in (latents, actions, masks))
-    x, a, m = (part.to(config.device) for part in parts)
-    return Batch(x.float(), a, m, mine)
+def make_batch(tables: Tables, config: WorldTrainConfig, step: int, ranks: Ranks) -> Batch:
+    """Random windows of random episodes, a function of (seed, step)."""
+    rng, mine = np.random.default_rng([config.seed, step]), ranks.share(config.batch)
+    episodes = rng.integers(0, len(tables.lengths), config.batch)
+    lengths = tables.lengths[episodes]
+    frames, mask = cut(lengths, config.frames, random_starts(lengths, config.frames, rng))
+    places = torch.from_numpy(tables.first[episodes][:, None] + frames)[mine].to(config.device)
+    known = torch.from_numpy(mask)[mine].to(config.device)
+    shown = tables.shown[places]
+    return Batch(tables.latents[places].float(), torch.where(known[..., None], shown, null_actions(shown)), known, mine)
 
 
 def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: int) -> Tensor:

@@ -1,0 +1,68 @@
+"""The GPU scripts on a CPU: pack, train within a budget, resume, deliver in pieces."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.latents.conv import ConvCodecConfig
+from worldgym.latents.train import CodecTrainConfig
+from worldgym.recipes import RECIPES, Recipe
+from worldgym.testing import FAKE_SPEC
+from worldgym.training import OptimizerConfig
+from worldgym.world.dit import DiTConfig
+from worldgym.world.model import load_world
+from worldgym.world.sampler import SamplerConfig
+from worldgym.world.train import WorldTrainConfig
+
+
+def script(repository: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"gpu_{name}", repository / "gpu" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[f"gpu_{name}"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
+    return CodecTrainConfig(out, ConvCodecConfig(32, 4, 16, 1), OptimizerConfig(steps=4, warmup=1), batch=4, device=device)
+
+
+def tiny_world(out: Path, device: str) -> WorldTrainConfig:
+    network = DiTConfig((4, 4, 4), width=32, pairs=1, heads=2, action_size=2 * FAKE_SPEC.size + 1, window=8)
+    optimizer = OptimizerConfig(steps=4, muon_lr=1e-3, warmup=1)
+    return WorldTrainConfig(out, network, optimizer, SamplerConfig(steps=2, window=6, keep=3), batch=2, frames=6, save_every=10)
+
+
+def test_pack_keeps_frames_and_actions(repository: Path, episode_store: EpisodeStore, tmp_path: Path) -> None:
+    assert script(repository, "pack").pack(episode_store.root, tmp_path, 1.0) == 2  # the third is shorter
+    packed = script(repository, "train_world").read_pack(tmp_path)
+    assert packed.spec == episode_store.spec
+    for row, name in enumerate(("square-0", "square-1")):
+        episode = episode_store[name]
+        np.testing.assert_array_equal(packed.actions[row], episode.actions)
+        assert np.abs(packed.frames[row].astype(int) - episode.frames).mean() < 6
+
+
+def test_train_resume_and_deliver(
+    repository: Path, episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
+    script(repository, "pack").pack(episode_store.root, tmp_path / "pack", 1.0)
+    train = script(repository, "train_world")
+    monkeypatch.setattr(train, "PIECE", 20_000)
+    for _ in range(2):  # the second call finds everything done
+        train.run(tmp_path / "pack", tmp_path / "work", tmp_path / "out", 0.005, "tiny", "cpu")
+    for part in ("codec", "world"):
+        folder = tmp_path / "out" / part
+        pieces = sorted(folder.glob("model.safetensors.*"))
+        assert len(pieces) > 1
+        (folder / "model.safetensors").write_bytes(b"".join(piece.read_bytes() for piece in pieces))
+    assert load_world(tmp_path / "out").config.network == tiny_world(tmp_path, "cpu").network
