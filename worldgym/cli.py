@@ -189,13 +189,19 @@ class TrainJudge:
     """Train the success classifier on the simulator's labels."""
 
     data: Path
+    """episode store, recorded or (see imagine) with imagined episodes too"""
     out: Path
+    validation_from: int = 360
+    """episodes of seeds from here on choose the threshold instead of being learned from"""
+    decide_on: str = ""
+    """only those whose name ends so choose it: "-imagined" """
     seed: int = 0
 
     def run(self) -> None:
-        from worldgym.reference.train_judge import train_reference_judge
+        from worldgym.judges.classifier_train import train_judge
+        from worldgym.reference.train_judge import recipe
 
-        print(train_reference_judge(self.data, self.out, self.seed).name)
+        print(train_judge(recipe(self.data, self.out, self.validation_from, self.decide_on, self.seed)).name)
 
 
 @dataclass(frozen=True)

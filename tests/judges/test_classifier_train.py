@@ -56,6 +56,15 @@ def test_training_learns_and_reports_its_agreement(tmp_path: Path) -> None:
     assert ClassifierJudge.load(tmp_path / "judge").decision == judge.decision
 
 
+def test_the_decision_may_be_chosen_on_some_of_those_held_back(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store")
+    some = replace(recipe(store, tmp_path / "judge"), decide_on="5")  # e15 alone
+    train_judge(some)
+    assert read_config(tmp_path / "judge")["validation"]["episodes"] == 1
+    with pytest.raises(InputError, match="-imagined"):
+        train_judge(replace(some, decide_on="-imagined"))
+
+
 def test_pools_balance_success_and_failure(tmp_path: Path) -> None:
     cache = frame_cache(EpisodeStore(make_store(tmp_path / "store", 4)))
     labels = make_labels(cache, cache.names)

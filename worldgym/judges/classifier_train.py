@@ -43,6 +43,8 @@ class JudgeTrainConfig:
     out: Path
     validation_from: int = 360
     """episodes whose extras["seed"] is at least this are held back from training"""
+    decide_on: str = ""
+    """of those held back, only names that end so choose the decision, e.g. "-imagined"; empty = all"""
     hidden: int = 256
     trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(channels=6))
     degradation: float = 1.0
@@ -69,6 +71,11 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     store = EpisodeStore(config.store)
     cache = frame_cache(store)
     trained_on, held_back = split_names(store, config.validation_from)
+    held_back = [name for name in held_back if name.endswith(config.decide_on)]
+    if not held_back:
+        raise InputError(
+            f'{store.root}: no episode held back ends in "{config.decide_on}"; imagine some or leave decide_on empty'
+        )
     labels = make_labels(cache, trained_on)
     torch.manual_seed(config.fit.seed)
     height, width = cache.pixels.shape[1:3]
