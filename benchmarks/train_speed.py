@@ -24,7 +24,7 @@ def main() -> None:
     optimizer = Optimizer(network, config.optimizer, MATRICES)
     shape = (ROWS, config.frames, *config.network.latent_shape)
     actions, mask = torch.randn(*shape[:2], config.network.action_size), torch.ones(shape[:2], dtype=torch.bool)
-    batch = Batch(torch.randn(shape), actions, mask, slice(0, ROWS))
+    batch = Batch(torch.randn(shape), torch.randn(shape)[:, 0], actions, mask, slice(0, ROWS))
 
     def step() -> None:
         diffusion_loss(network, config, batch, 0).backward()

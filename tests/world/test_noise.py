@@ -48,6 +48,13 @@ def test_levels_are_drawn_per_frame_and_repeatably(schedule: Schedule) -> None:
     assert draw[0].min() >= 0 and draw[0].max() <= 1000
 
 
+def test_below_the_floor_the_error_counts_as_that_of_the_latent() -> None:
+    """An error e of v at level t misplaces the predicted latent x_t - t v by t e."""
+    weight = FlowMatching(floor=200.0).loss_weight(torch.tensor([0.0, 100.0, 200.0, 900.0]))
+    assert weight.tolist() == [0.0, 0.25, 1.0, 1.0]
+    assert SigmoidV().loss_weight(torch.tensor([0.0, 999.0])).tolist() == [1.0, 1.0]
+
+
 def test_released_schedule() -> None:
     """Sigmoid from -3 to 3: half of the signal's power is left in the middle, nearly all of it at level 0."""
     schedule = SigmoidV()

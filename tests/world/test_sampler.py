@@ -34,13 +34,15 @@ class TinyCodec:
 
 
 def make_world(
-    positions: str = "learned", schedule: str = "flow", previous_frame: bool = True, **sampler: object
+    positions: str = "learned", schedule: str = "flow", views: tuple[bool, bool] = (True, True), **sampler: object
 ) -> DiffusionWorld:
-    """A world of random weights, none of them zero: AdaLN-Zero would make every sampler agree."""
+    """A world of random weights, none of them zero: AdaLN-Zero would make every sampler agree.
+
+    views: whether the network is shown the previous frame, and the start frame.
+    """
     torch.manual_seed(0)
-    network = DiT(
-        DiTConfig((3, 8, 8), width=32, pairs=2, heads=2, action_size=5, positions=positions, previous_frame=previous_frame)
-    )
+    size = DiTConfig((3, 8, 8), width=32, pairs=2, heads=2, action_size=5)
+    network = DiT(replace(size, positions=positions, previous_frame=views[0], start_frame=views[1]))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.08)
@@ -81,9 +83,9 @@ def test_cached_is_plain_in_chunks_of_eight(cfg: float) -> None:
 
 
 @pytest.mark.parametrize("schedule", ["flow", "sigmoid_v"])
-@pytest.mark.parametrize("previous_frame", [True, False])
-def test_cached_is_plain_under_every_schedule(schedule: str, previous_frame: bool) -> None:
-    fast = make_world(schedule=schedule, previous_frame=previous_frame)
+@pytest.mark.parametrize("views", [(True, True), (False, True), (True, False), (False, False)])
+def test_cached_is_plain_under_every_schedule(schedule: str, views: tuple[bool, bool]) -> None:
+    fast = make_world(schedule=schedule, views=views)
     assert np.abs(latents_of(fast, 1, 9, 3) - latents_of(fast.with_sampler(cached=False), 1, 9, 3)).max() < 1e-4
 
 
@@ -110,6 +112,15 @@ def test_the_network_answers_to_actions_and_noise() -> None:
     assert np.abs(moved[0].astype(int) - moved[1]).max() > 1
     _, other = world.step(world.reset(frames, [1, 2]), np.zeros((2, 1, 2), np.float32))
     assert np.abs(other[0].astype(int) - other[1]).max() > 1
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_start_frame_is_remembered_when_it_has_left_the_window(shown: bool) -> None:
+    world = make_world(views=(True, shown), window=3, keep=1)
+    state, _ = world.step(world.reset(np.zeros((1, 8, 8, 3), np.uint8), [0]), np.zeros((1, 5, 2), np.float32))
+    other = replace(state, context=replace(state.context, start=state.context.start + 1), cache=None, stored=0)
+    after, changed = (world.step(s, np.zeros((1, 1, 2), np.float32))[0].context.latents[:, -1] for s in (state, other))
+    assert torch.allclose(after, changed, atol=1e-4) != shown
 
 
 def test_batch_of_eight_is_eight_batches_of_one() -> None:

@@ -27,6 +27,8 @@ class DiTConfig:
     """action_size: numbers shown with a frame: 2 A + 1 (see `worldgym.episodes.windows.conditioning`).
 
     previous_frame: also show each token its place in the previous frame, at that frame's own noise level.
+    start_frame: also show each token its place in the episode's start frame: what an arm hides comes back as it was, however
+    long ago it left the window.
     positions: "rotary" or "rotary_pixel" (as released), or "learned": an embedding of each place at the input and a bias by
     distance in time, over `window` frames at most. Learned ones suit a fixed camera and save 15 % of a training step.
     activation: "gelu" (tanh form, as released) or "relu2" (squared ReLU: 16 % of a training step less on a CPU).
@@ -40,6 +42,7 @@ class DiTConfig:
     mlp_ratio: int = 4
     action_size: int = 9
     previous_frame: bool = True
+    start_frame: bool = True
     positions: str = "learned"
     activation: str = "relu2"
     window: int = 32
@@ -47,6 +50,11 @@ class DiTConfig:
     @property
     def grid(self) -> tuple[int, int]:
         return self.latent_shape[1] // self.patch, self.latent_shape[2] // self.patch
+
+    @property
+    def views(self) -> int:
+        """How many latents of its place a token is shown."""
+        return 1 + self.previous_frame + self.start_frame
 
     @property
     def tokens(self) -> int:
@@ -102,7 +110,7 @@ class DiT(nn.Module):
         super().__init__()
         self.config = config
         d, patch_size = config.width, config.patch**2 * config.latent_shape[0]
-        self.x_proj = nn.Linear(patch_size * (2 if config.previous_frame else 1), d)
+        self.x_proj = nn.Linear(patch_size * config.views, d)
         self.position_map = nn.Parameter(torch.zeros(config.tokens, d)) if config.positions == "learned" else None
         self.timestep_mlp = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
         self.action_embedder = nn.Linear(config.action_size, d)
@@ -124,14 +132,17 @@ class DiT(nn.Module):
             elif "odulation" in name or name.startswith("final_linear"):  # AdaLN-Zero: every block begins as identity
                 nn.init.zeros_(parameter)
 
-    def forward(self, x: Tensor, level: Tensor, actions: Tensor, cache: TemporalCache | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, level: Tensor, actions: Tensor, start_frame: Tensor, cache: TemporalCache | None = None
+    ) -> Tensor:
         """x [B, T, C, h, w] noisy latents, level [B, T] in [0, 1000], actions [B, T, A] that led to each => [B, T, C, h, w].
 
+        start_frame: clean latents [B, C, h, w] of each episode's first frame.
         With a cache, the T frames follow those stored in it; without, they are the whole window from position 0.
         """
         start = cache.length if cache is not None else 0
         space, time = self._turns(start, x.shape[1], x)
-        h = self._tokens(x, cache)
+        h = self._tokens(x, start_frame, cache)
         c = self.timestep_mlp(sinusoid(level).to(x.dtype)) + self.action_embedder(actions.to(x.dtype))
         for index, pair in enumerate(self.pairs):
             h = pair.s_block(h, c, partial(pair.s_block.attn.spatial, turn=space))
@@ -139,14 +150,16 @@ class DiT(nn.Module):
         shift, scale = self.final_modulation(c).unsqueeze(2).chunk(2, dim=-1)
         return unpatchify(self.final_linear(modulate(h, shift, 1.0 + scale)), self.config)
 
-    def _tokens(self, x: Tensor, cache: TemporalCache | None) -> Tensor:
-        """Latents (and the previous frame's) => tokens [B, T, N, D]. The first frame of a window is its own previous one."""
+    def _tokens(self, x: Tensor, start_frame: Tensor, cache: TemporalCache | None) -> Tensor:
+        """Latents (and those shown beside) => tokens [B, T, N, D]. The first frame of a window is its own previous one."""
         patches = patchify(x, self.config)
+        views = [patches]
         if self.config.previous_frame:
             first = x[:, :1] if cache is None or cache.last is None else cache.last
-            previous = torch.cat([patchify(first, self.config), patches[:, :-1]], dim=1)
-            patches = torch.cat([patches, previous], dim=-1)
-        h = self.x_proj(patches)
+            views.append(torch.cat([patchify(first, self.config), patches[:, :-1]], dim=1))
+        if self.config.start_frame:
+            views.append(patchify(start_frame[:, None], self.config).expand_as(patches))
+        h = self.x_proj(torch.cat(views, dim=-1))
         return h if self.position_map is None else h + self.position_map
 
     def _turns(self, start: int, frames: int, x: Tensor) -> tuple[Turn, Turn] | tuple[None, None]:

@@ -108,11 +108,11 @@ class DiffusionWorld:
                 f"the world starts from uint8 frames [B, {', '.join(map(str, self.frame_shape))}] and one seed a row, "
                 f"not {frames.dtype} {frames.shape} and {len(seeds)} seeds: resize the start frames"
             )
-        latents = self.codec.encode(torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)).to(self._dtype)[:, None]
+        latents = self.codec.encode(torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)).to(self._dtype)
         actions = latents.new_zeros(len(frames), 1, self.config.network.action_size)
         actions[..., -1] = 1.0
         moved = torch.zeros(len(frames), self.spec.size, device=self._device)
-        return WorldState(Context(latents, actions), None, 0, tuple(seeds), 1, moved)
+        return WorldState(Context(latents[:, None], actions, latents), None, 0, tuple(seeds), 1, moved)
 
     @torch.inference_mode()
     def step(self, state: WorldState, actions: Actions) -> tuple[WorldState, Frames]:
@@ -142,7 +142,7 @@ class DiffusionWorld:
         noise = self._noise(state, chunk)
         if sampler.cached:
             cache = self._filled(state)
-            latents = denoise_cached(self.network, self.schedule, sampler, cache, noise, actions)
+            latents = denoise_cached(self.network, self.schedule, sampler, cache, state.context.start, noise, actions)
         else:
             cache = None
             latents = denoise_plain(self.network, self.schedule, sampler, state.context, noise, actions)
@@ -165,7 +165,7 @@ class DiffusionWorld:
         if cache.length != stored:
             cache = cache.fork(stored, self._last(context, stored))
         if stored < context.latents.shape[1]:
-            fill(self.network, self.schedule, sampler, cache, Context(context.latents[:, stored:], context.actions[:, stored:]))
+            fill(self.network, self.schedule, sampler, cache, context.after(stored))
         return cache
 
     def _last(self, context: Context, stored: int) -> Tensor | None:

@@ -25,6 +25,10 @@ class Schedule(Protocol):
         """Training levels, drawn independently a frame (Diffusion Forcing)."""
         ...
 
+    def loss_weight(self, level: Tensor) -> Tensor:
+        """[B, T] => [B, T] weight of a frame's squared error of v in training."""
+        ...
+
     def add_noise(self, x: Tensor, eps: Tensor, level: Tensor) -> Tensor: ...
 
     def target(self, x: Tensor, eps: Tensor, level: Tensor) -> Tensor: ...
@@ -52,18 +56,25 @@ class FlowMatching:
     """near_clean: share of frames whose level is drawn from [0, context_noise_max] instead of the logit-normal.
 
     A rollout denoises a frame behind finished ones; with all levels independent and broad, training would rarely see that.
+    mean, sd: of the logit-normal, in which most frames are very noisy: what happens next is decided there.
+    floor: below this level the error counts as that of the latent, (level / floor)^2 of v's: the noise in v can not be told
+    from so little of it, and would be half of the gradient.
     """
 
     near_clean: float = 0.5
     context_noise_max: float = 150.0
     context_level: float = 20.0
-    mean: float = 0.0
-    sd: float = 1.0
+    mean: float = 0.8
+    sd: float = 1.2
+    floor: float = 250.0
 
     def sample_levels(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         broad = 1000.0 * torch.sigmoid(self.mean + self.sd * torch.randn(shape, generator=generator))
         near = self.context_noise_max * torch.rand(shape, generator=generator)
         return torch.where(torch.rand(shape, generator=generator) < self.near_clean, near, broad)
+
+    def loss_weight(self, level: Tensor) -> Tensor:
+        return (level / self.floor).clamp(max=1.0).square()
 
     def add_noise(self, x: Tensor, eps: Tensor, level: Tensor) -> Tensor:
         return torch.lerp(x, eps, _wide(level / 1000.0).to(x.dtype))
@@ -103,6 +114,9 @@ class SigmoidV:
 
     def sample_levels(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         return torch.randint(0, self.count, shape, generator=generator).float()
+
+    def loss_weight(self, level: Tensor) -> Tensor:
+        return torch.ones_like(level)
 
     def _roots(self, level: Tensor) -> tuple[Tensor, Tensor]:
         a = _wide(self._alpha_cumprod(level))

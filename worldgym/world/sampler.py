@@ -34,16 +34,22 @@ class SamplerConfig:
 
 @dataclass(frozen=True)
 class Context:
-    """Finished frames of a window: latents [B, L, C, h, w] and the actions that led to them [B, L, A]."""
+    """Finished frames of a window: latents [B, L, C, h, w], the actions that led to them [B, L, A], and the latents
+    [B, C, h, w] of the frame that the rollout started from.
+    """
 
     latents: Tensor
     actions: Tensor
+    start: Tensor
+
+    def after(self, count: int) -> Context:
+        return Context(self.latents[:, count:], self.actions[:, count:], self.start)
 
     def append(self, latents: Tensor, actions: Tensor) -> Context:
-        return Context(torch.cat([self.latents, latents], 1), torch.cat([self.actions, actions], 1))
+        return Context(torch.cat([self.latents, latents], 1), torch.cat([self.actions, actions], 1), self.start)
 
     def last(self, count: int) -> Context:
-        return Context(self.latents[:, -count:], self.actions[:, -count:])
+        return Context(self.latents[:, -count:], self.actions[:, -count:], self.start)
 
 
 def level_plan(schedule: Schedule, steps: int, chunk: int, order: str) -> Tensor:
@@ -54,14 +60,17 @@ def level_plan(schedule: Schedule, steps: int, chunk: int, order: str) -> Tensor
     return grid[(torch.arange(calls + 1)[:, None] - lag).clamp(0, steps)]
 
 
-def guided(model: DiT, x: Tensor, level: Tensor, actions: Tensor, cfg: float, cache: TemporalCache | None = None) -> Tensor:
+def guided(
+    model: DiT, x: Tensor, level: Tensor, actions: Tensor, start: Tensor, cfg: float, cache: TemporalCache | None = None
+) -> Tensor:
     """v of the conditional branch, or of both: v = v_null + cfg (v_cond - v_null), in one call of 2 B rows.
 
     With guidance a cache holds 2 B rows as well: conditional rows first.
     """
     if cfg == 1.0:
-        return model(x, level, actions, cache)
-    both = model(torch.cat([x, x]), torch.cat([level, level]), torch.cat([actions, null_actions(actions)]), cache)
+        return model(x, level, actions, start, cache)
+    branches = torch.cat([actions, null_actions(actions)])
+    both = model(torch.cat([x, x]), torch.cat([level, level]), branches, torch.cat([start, start]), cache)
     conditional, null = both.chunk(2)
     return null + cfg * (conditional - null)
 
@@ -86,21 +95,21 @@ def denoise_plain(
     for now, after in pairwise(plan):
         level = now.expand(rows, chunk)
         window, levels = torch.cat([done, x], 1), torch.cat([done_level, level], 1)
-        v = guided(model, window, levels, all_actions, config.cfg)[:, -chunk:]
+        v = guided(model, window, levels, all_actions, context.start, config.cfg)[:, -chunk:]
         x = schedule.step(x, v, level, after.expand(rows, chunk))
     return x
 
 
 def denoise_cached(
-    model: DiT, schedule: Schedule, config: SamplerConfig, cache: TemporalCache, noise: Tensor, actions: Tensor
+    model: DiT, schedule: Schedule, config: SamplerConfig, cache: TemporalCache, start: Tensor, noise: Tensor, actions: Tensor
 ) -> Tensor:
-    """As `denoise_plain`, the context being what `cache` holds. The cache is left as it was: see `fill`."""
+    """As `denoise_plain`, the context being what `cache` holds and `start`. The cache is left as it was: see `fill`."""
     rows, chunk = noise.shape[:2]
     plan = level_plan(schedule, config.steps, chunk, config.order).to(noise.device)
     x = noise
     for now, after in pairwise(plan):
         level = now.expand(rows, chunk)
-        v = guided(model, x, level, actions, config.cfg, cache)
+        v = guided(model, x, level, actions, start, config.cfg, cache)
         x = schedule.step(x, v, level, after.expand(rows, chunk))
     return x
 
@@ -109,9 +118,9 @@ def fill(model: DiT, schedule: Schedule, config: SamplerConfig, cache: TemporalC
     """Stores finished frames: one pass at the context level whose keys and values are kept."""
     latents, level = schedule.context(frames.latents)
     levels = latents.new_full(latents.shape[:2], level)
-    actions = frames.actions
+    actions, start = frames.actions, frames.start
     if config.cfg != 1.0:
-        latents, levels = torch.cat([latents, latents]), torch.cat([levels, levels])
+        latents, levels, start = (torch.cat([x, x]) for x in (latents, levels, start))
         actions = torch.cat([actions, null_actions(actions)])
-    model(latents, levels, actions, cache)
+    model(latents, levels, actions, start, cache)
     cache.advance(latents)

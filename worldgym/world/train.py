@@ -109,10 +109,11 @@ class Tables:
 
 @dataclass(frozen=True)
 class Batch:
-    """This process's rows of a batch: latents [b, T, C, h, w] float32, actions [b, T, 2 A + 1], mask [b, T] (False where
-    padded), rows: their numbers in the whole batch of B."""
+    """This process's rows of a batch: latents [b, T, C, h, w] float32, start: those of each episode's first frame
+    [b, C, h, w], actions [b, T, 2 A + 1], mask [b, T] (False where padded), rows: their numbers in the whole batch of B."""
 
     latents: Tensor
+    start: Tensor
     actions: Tensor
     mask: Tensor
     rows: slice
@@ -126,8 +127,9 @@ def make_batch(tables: Tables, config: WorldTrainConfig, step: int, ranks: Ranks
     frames, mask = cut(lengths, config.frames, random_starts(lengths, config.frames, rng))
     places = torch.from_numpy(tables.first[episodes][:, None] + frames)[mine].to(config.device)
     known = torch.from_numpy(mask)[mine].to(config.device)
-    shown = tables.shown[places]
-    return Batch(tables.latents[places].float(), torch.where(known[..., None], shown, null_actions(shown)), known, mine)
+    shown, latents = tables.shown[places], tables.latents[places].float()
+    start = tables.latents[torch.from_numpy(tables.first[episodes])[mine].to(config.device)]
+    return Batch(latents, start, torch.where(known[..., None], shown, null_actions(shown)), known, mine)
 
 
 def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: int) -> Tensor:
@@ -140,8 +142,8 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
     dropped = (torch.rand(config.batch, generator=generator) < config.action_dropout)[mine].to(x.device)
     actions = torch.where(dropped[:, None, None], null_actions(batch.actions), batch.actions)
     dtype = next(network.parameters()).dtype
-    v = network(schedule.add_noise(x, eps, level).to(dtype), level, actions).float()
-    weight = motion_weight(x, config.motion_weight) * batch.mask[..., None, None, None]
+    v = network(schedule.add_noise(x, eps, level).to(dtype), level, actions, batch.start.to(dtype)).float()
+    weight = motion_weight(x, config.motion_weight) * (schedule.loss_weight(level) * batch.mask)[..., None, None, None]
     error = (v - schedule.target(x, eps, level)).square()
     return (error * weight).mean()
 
