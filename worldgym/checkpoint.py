@@ -71,6 +71,7 @@ def load_folder(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tens
 
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json alone, unverified: enough to see of which kind a checkpoint is."""
+    _restore(folder)
     return _read(folder, CONFIG)
 
 

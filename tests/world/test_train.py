@@ -107,7 +107,7 @@ def test_training_learns_what_actions_do(tmp_path: Path) -> None:
 
 def test_checkpoint_round_trip_and_the_wrong_codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = train_world(config(tmp_path, dtype="float32"), episodes(), Codec(), quiet, quiet)
-    monkeypatch.setattr("worldgym.world.model.ConvCodec.load", lambda folder, device: Codec())
+    monkeypatch.setattr("worldgym.world.model.load_codec", lambda folder, device: Codec())
     loaded = load_world(tmp_path, dtype="float32")
     assert loaded.config == world.config
     for name, value in world.network.state_dict().items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from worldgym.errors import CheckpointError
 from worldgym.types import Actions
 
 DISPLACEMENT_SCALE = 0.1  # of a sum of actions, so that it has the size of an action
@@ -16,19 +17,33 @@ DISPLACEMENT_SCALE = 0.1  # of a sum of actions, so that it has the size of an a
 Ints = npt.NDArray[np.int64]
 
 
-def conditioning(actions: Actions) -> Actions:
-    """actions [T, A] of an episode => float32 [T+1, 2 A + 1] shown with each of its frames.
+def conditioning(actions: Actions, size: int | None = None) -> Actions:
+    """actions [T, A] of an episode => float32 [T+1, numbers shown] shown with each of its frames; no action leads to frame 0.
 
-    A numbers of the action that led to the frame, A numbers of the sum of all actions since the episode began (scaled), and a
-    flag "no action known", which is 1 (and all others 0) at frame 0. The same vector stands for padding and for a dropped
-    action in classifier-free guidance. The sum anchors a robot moved by delta poses, however blurred the frames before may be.
+    "sum" (size None): 2 A + 1. The action's A numbers, the sum of all actions since the episode began (scaled), and a flag "no
+    action known", which is 1 (and all others 0) at frame 0. The sum anchors a robot moved by delta poses, however blurred the
+    frames before may be.
+    "action" (as published): the action, then zeros up to `size` numbers; frame 0 gets zeros.
+    In both, zeros with a last number of 1 stand for padding and for a dropped action in classifier-free guidance.
     """
     count = actions.shape[1]
-    out = np.zeros((len(actions) + 1, 2 * count + 1), np.float32)
+    out = np.zeros((len(actions) + 1, 2 * count + 1 if size is None else size), np.float32)
     out[1:, :count] = actions
-    out[1:, count:-1] = DISPLACEMENT_SCALE * np.cumsum(actions, axis=0)
-    out[0, -1] = 1.0
+    if size is None:
+        out[1:, count:-1] = DISPLACEMENT_SCALE * np.cumsum(actions, axis=0)
+        out[0, -1] = 1.0
     return out
+
+
+def check_shown(conditioning: str, actions: int, size: int) -> None:
+    """CheckpointError unless a network that is shown `size` numbers can be shown actions of so many numbers in this way."""
+    if conditioning not in ("sum", "action"):
+        raise CheckpointError(f'no conditioning "{conditioning}": a checkpoint names "sum" or "action"')
+    if (size != 2 * actions + 1) if conditioning == "sum" else (size < actions):
+        raise CheckpointError(
+            f'a network that takes {size} numbers with each frame cannot be shown actions of {actions} as "{conditioning}": '
+            f"give action_size {2 * actions + 1 if conditioning == 'sum' else actions}, or data of other actions"
+        )
 
 
 def random_starts(lengths: Ints, size: int, rng: np.random.Generator) -> Ints:

@@ -30,7 +30,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class LatentEpisodes:
-    """latents: float16 [total frames, C, h, w].   shown: float32 [total frames, 2 A + 1], what is shown with each frame.
+    """latents: float16 [total frames, C, h, w].   shown: float32 [total frames, numbers], what is shown with each frame.
 
     first, lengths: int [episodes], row of each episode's first frame and its number of frames.
     """
@@ -45,22 +45,24 @@ class LatentEpisodes:
         return len(self.lengths)
 
 
-def join(latents: npt.NDArray[np.float16], actions: Sequence[Actions], spec: ActionSpec) -> LatentEpisodes:
-    """latents of all episodes in a row, and the actions [T, A] of each."""
+def join(
+    latents: npt.NDArray[np.float16], actions: Sequence[Actions], spec: ActionSpec, size: int | None = None
+) -> LatentEpisodes:
+    """latents of all episodes in a row, and the actions [T, A] of each.   size: see `conditioning`."""
     lengths = np.array([len(a) + 1 for a in actions], np.int64)
     first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    return LatentEpisodes(latents, np.concatenate([conditioning(a) for a in actions]), first, lengths, spec)
+    return LatentEpisodes(latents, np.concatenate([conditioning(a, size) for a in actions]), first, lengths, spec)
 
 
-def latent_episodes(store: EpisodeStore, codec: Codec, device: str = "cpu") -> LatentEpisodes:
-    """Opens the latents of a store, encoding what is missing first."""
+def latent_episodes(store: EpisodeStore, codec: Codec, device: str = "cpu", size: int | None = None) -> LatentEpisodes:
+    """Opens the latents of a store, encoding what is missing first.   size: see `conditioning`."""
     folder = store.root / "cache"
     path, index = folder / f"latents-{codec.fingerprint}.npy", folder / f"latents-{codec.fingerprint}.json"
     names = [info.name for info in store]
     if not (index.exists() and read_json(index, "a latent cache").get("episodes") == names):
         _encode(store, codec, path, device)
         write_json(index, {"episodes": names})
-    return join(np.load(path, mmap_mode="r"), [_actions(store, name) for name in names], store.spec)
+    return join(np.load(path, mmap_mode="r"), [_actions(store, name) for name in names], store.spec, size)
 
 
 def _actions(store: EpisodeStore, name: str) -> Actions:

@@ -6,11 +6,13 @@ backward pass of many tiny problems (36 tokens, or 16 frames); see dev/LOG.md.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldgym.world.cache import TemporalCache, causal_mask
+from worldgym.world.cache import TemporalCache
 
 
 def rotary_angles_1d(positions: Tensor, head_dim: int, base: float = 10_000.0) -> Tensor:
@@ -52,6 +54,23 @@ def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
 Turn = tuple[Tensor, Tensor]  # (cos, signed sin) of `rotation`
 
 
+@dataclass(frozen=True)
+class Pass:
+    """What all blocks of one network call share.
+
+    space, time: rotations by place and by position in time (None: positions are learned).
+    age: [frames in work, keys] how many frames a key lies behind a query (negative: ahead).
+    hidden: of the same shape, True where a query may not look; None where it may look everywhere.
+    cache: keys and values of the finished frames before those in work (None: the frames in work are all there is).
+    """
+
+    space: Turn | None
+    time: Turn | None
+    age: Tensor
+    hidden: Tensor | None
+    cache: TemporalCache | None
+
+
 class Attention(nn.Module):
     """Multi-head attention without biases in the projection of queries, keys and values."""
 
@@ -63,35 +82,35 @@ class Attention(nn.Module):
         self.qkv_proj = nn.Linear(width, 3 * width, bias=False)
         self.out_proj = nn.Linear(width, width)
 
-    def spatial(self, x: Tensor, turn: Turn | None) -> Tensor:
+    def spatial(self, x: Tensor, now: Pass) -> Tensor:
         """x [B, T, N, D]: every token sees all tokens of its frame."""
         b, t, n, d = x.shape
         q, k, v = self.qkv_proj(x).view(b * t, n, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
-        if turn is not None:
-            q, k = rotate(q, turn), rotate(k, turn)
+        if now.space is not None:
+            q, k = rotate(q, now.space), rotate(k, now.space)
         out = attend(q, k, v, None)
         return self.out_proj(out.transpose(1, 2).reshape(b, t, n, d))
 
-    def temporal(self, x: Tensor, turn: Turn | None, cache: TemporalCache | None, block: int) -> Tensor:
-        """x [B, T, N, D]: every token sees its own place in its frame and the frames before.
-
-        With a cache, x holds the frames in work only and `turn` belongs to their positions in the window.
+    def temporal(self, x: Tensor, now: Pass, block: int) -> Tensor:
+        """x [B, T, N, D]: every token sees its own place in its frame and the frames before. With a cache, x holds the
+        frames in work only.
         """
         b, t, n, d = x.shape
         q, k, v = self.qkv_proj(x).view(b, t, n, 3, self.heads, self.head_dim).permute(3, 0, 2, 4, 1, 5)
-        if turn is not None:
-            q, k = rotate(q, turn), rotate(k, turn)
-        if cache is not None:
-            k, v = cache.extend(block, k, v)
-        out = attend(q, k, v, self._time_mask(t, k.shape[3], q))  # [B, N, heads, T, head_dim]
+        if now.time is not None:
+            q, k = rotate(q, now.time), rotate(k, now.time)
+        if now.cache is not None:
+            k, v = now.cache.extend(block, k, v)
+        out = attend(q, k, v, self._mask(now, q))  # [B, N, heads, T, head_dim]
         return self.out_proj(out.permute(0, 3, 1, 2, 4).reshape(b, t, n, d))
 
-    def _time_mask(self, queries: int, keys: int, like: Tensor) -> Tensor | None:
-        """[queries, keys] or [heads, queries, keys]: -inf for later frames, the learned bias for the others."""
+    def _mask(self, now: Pass, like: Tensor) -> Tensor | None:
+        """[queries, keys] or [heads, queries, keys]: -inf where hidden, the learned bias by age elsewhere."""
         if self.time_bias is None:
-            return causal_mask(queries, keys, like) if queries > 1 else None
-        age = torch.arange(keys - queries, keys, device=like.device)[:, None] - torch.arange(keys, device=like.device)
-        return self.time_bias[:, age.clamp(min=0)].masked_fill(age < 0, float("-inf"))
+            bias = None if now.hidden is None else like.new_zeros(now.age.shape)
+        else:
+            bias = self.time_bias[:, now.age.clamp(0, self.time_bias.shape[1] - 1)]
+        return bias if bias is None or now.hidden is None else bias.masked_fill(now.hidden, float("-inf"))
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:

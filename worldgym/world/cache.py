@@ -1,38 +1,69 @@
-"""The key-value cache of finished frames: one object, made by the sampler, passed through the network.
+"""The key-value cache of finished frames: one object, made by the world, passed through the network, kept across chunks.
 
 Causal temporal attention never lets a finished frame see a later one, so its keys and values are computed once.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
 class TemporalCache:
-    """Keys and values of the finished frames of a window, one pair of buffers a temporal block.
+    """Keys and values of finished frames: a ring, one pair of buffers a temporal block.
 
-    keys, values: [blocks, B, N, heads, capacity, head_dim].   length: frames stored.   last: latents [B, 1, C, h, w] of the
-    newest stored frame, the "previous frame" of the next one (None while empty).
+    keys, values: [blocks, B, N, heads, capacity, head_dim]; the frame at position p lies in slot p % capacity.
+    start: number, in its rollout, of the frame at position 0.   length: frames stored so far, so the next one's position.
+    last: latents [B, 1, C, h, w] of the newest stored frame, the "previous frame" of the next one (None while empty).
+
+    `sight` below is the sampler's: a frame sees itself and the sight - 1 before it; 0 = every frame since position 0, and
+    then the ring never closes.
     """
 
-    def __init__(self, blocks: int, rows: int, tokens: int, heads: int, capacity: int, head_dim: int, like: Tensor) -> None:
-        shape = (blocks, rows, tokens, heads, capacity, head_dim)
+    def __init__(self, shape: tuple[int, int, int, int, int, int], like: Tensor, start: int = 0) -> None:
+        """shape: of `keys`.   like: a tensor of the dtype and device to use."""
         self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
-        self.length = 0
+        self.start, self.length, self._written = start, 0, 0
         self.last: Tensor | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.keys.shape[1]
 
     @property
     def capacity(self) -> int:
         return self.keys.shape[4]
 
+    def room(self, length: int, sight: int) -> int:
+        """Frames that one pass may hold when `length` are stored, without overwriting any that they see."""
+        left = self.capacity - length
+        return max(left, self.capacity - sight + 1) if sight else left
+
+    def holds(self, length: int, sight: int) -> bool:
+        """Whether a frame at position `length` still finds what it sees: a branch that went on may have overwritten it."""
+        oldest = max(length - sight + 1, 0) if sight else 0
+        return self._written <= oldest + self.capacity
+
+    def positions(self, count: int) -> Tensor:
+        """[keys] position of the frame in each slot that a pass of `count` frames sees, their own included."""
+        end = self.length + count
+        slots = torch.arange(min(end, self.capacity), device=self.keys.device)
+        return end - 1 - (end - 1 - slots) % self.capacity
+
     def extend(self, block: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """keys, values [B, N, heads, h, head_dim] of the frames in work => those of the whole window.
+        """keys, values [B, N, heads, h, head_dim] of the frames in work => those of all slots in use, as in `positions`.
 
         They are written behind the stored ones, and the next pass overwrites them unless `advance` is called between.
         """
         end = self.length + keys.shape[3]
-        self.keys[block, :, :, :, self.length : end] = keys
-        self.values[block, :, :, :, self.length : end] = values
+        self._written = max(self._written, end)
+        if end <= self.capacity:
+            self.keys[block, :, :, :, self.length : end] = keys
+            self.values[block, :, :, :, self.length : end] = values
+        else:
+            slots = torch.arange(self.length, end, device=keys.device) % self.capacity
+            self.keys[block].index_copy_(3, slots, keys)
+            self.values[block].index_copy_(3, slots, values)
         return self.keys[block, :, :, :, :end], self.values[block, :, :, :, :end]
 
     def advance(self, latents: Tensor) -> None:
@@ -41,13 +72,9 @@ class TemporalCache:
         self.last = latents[:, -1:]
 
     def fork(self, length: int, last: Tensor | None) -> TemporalCache:
-        """A copy that holds the first `length` frames only."""
+        """A copy that holds the first `length` frames only (those that the ring still has: see `holds`)."""
         other = TemporalCache.__new__(TemporalCache)
         other.keys, other.values = self.keys.clone(), self.values.clone()
-        other.length, other.last = length, last
+        other.start, other.length, other._written = self.start, length, self._written
+        other.last = last
         return other
-
-
-def causal_mask(queries: int, keys: int, like: Tensor) -> Tensor:
-    """[queries, keys]: 0 where the key's frame is not later than the query's, -inf elsewhere. The last frames align."""
-    return like.new_full((queries, keys), float("-inf")).triu(diagonal=keys - queries + 1)

@@ -17,8 +17,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-from worldgym.world.attention import Attention, Turn, rotary_angles_1d, rotary_angles_2d, rotation
+from worldgym.world.attention import Attention, Pass, rotary_angles_1d, rotary_angles_2d, rotation
 from worldgym.world.cache import TemporalCache
 
 
@@ -104,11 +105,19 @@ class Pair(nn.Module):
         self.s_block = Block(config, time=False)
         self.t_block = Block(config, time=True)
 
+    def forward(self, h: Tensor, c: Tensor, now: Pass, block: int) -> Tensor:
+        """block: which of the cache's buffers is this pair's."""
+        h = self.s_block(h, c, partial(self.s_block.attn.spatial, now=now))
+        return self.t_block(h, c, partial(self.t_block.attn.temporal, now=now, block=block))
+
 
 class DiT(nn.Module):
-    def __init__(self, config: DiTConfig) -> None:
+    def __init__(self, config: DiTConfig, checkpointing: bool = False) -> None:
+        """checkpointing: in training, keep only what enters each pair of blocks and compute the rest again when gradients
+        are taken: the same gradients for a third more products and a fraction of the memory.
+        """
         super().__init__()
-        self.config = config
+        self.config, self.checkpointing = config, checkpointing
         d, patch_size = config.width, config.patch**2 * config.latent_shape[0]
         self.x_proj = nn.Linear(patch_size * config.views, d)
         self.position_map = nn.Parameter(torch.zeros(config.tokens, d)) if config.positions == "learned" else None
@@ -133,20 +142,22 @@ class DiT(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(
-        self, x: Tensor, level: Tensor, actions: Tensor, start_frame: Tensor, cache: TemporalCache | None = None
+        self, x: Tensor, level: Tensor, actions: Tensor, start_frame: Tensor, cache: TemporalCache | None = None, sight: int = 0
     ) -> Tensor:
         """x [B, T, C, h, w] noisy latents, level [B, T] in [0, 1000], actions [B, T, A] that led to each => [B, T, C, h, w].
 
         start_frame: clean latents [B, C, h, w] of each episode's first frame.
         With a cache, the T frames follow those stored in it; without, they are the whole window from position 0.
+        sight: a frame sees itself and the sight - 1 before it (0: all before it).
         """
-        start = cache.length if cache is not None else 0
-        space, time = self._turns(start, x.shape[1], x)
+        now = self._pass(x, cache, sight)
         h = self._tokens(x, start_frame, cache)
         c = self.timestep_mlp(sinusoid(level).to(x.dtype)) + self.action_embedder(actions.to(x.dtype))
         for index, pair in enumerate(self.pairs):
-            h = pair.s_block(h, c, partial(pair.s_block.attn.spatial, turn=space))
-            h = pair.t_block(h, c, partial(pair.t_block.attn.temporal, turn=time, cache=cache, block=index))
+            if self.checkpointing and torch.is_grad_enabled():
+                h = checkpoint(pair, h, c, now, index, use_reentrant=False)
+            else:
+                h = pair(h, c, now, index)
         shift, scale = self.final_modulation(c).unsqueeze(2).chunk(2, dim=-1)
         return unpatchify(self.final_linear(modulate(h, shift, 1.0 + scale)), self.config)
 
@@ -162,17 +173,24 @@ class DiT(nn.Module):
         h = self.x_proj(torch.cat(views, dim=-1))
         return h if self.position_map is None else h + self.position_map
 
-    def _turns(self, start: int, frames: int, x: Tensor) -> tuple[Turn, Turn] | tuple[None, None]:
+    def _pass(self, x: Tensor, cache: TemporalCache | None, sight: int) -> Pass:
+        frames, start = x.shape[1], cache.length if cache is not None else 0
+        places = torch.arange(start, start + frames, device=x.device)
+        keys = places if cache is None else cache.positions(frames)
+        age, hidden = places[:, None] - keys, None
+        if frames > 1 or 0 < sight < len(keys):
+            hidden = (age < 0) | (age >= sight) if sight else age < 0
         if self.config.positions == "learned":
-            return None, None
+            return Pass(None, None, age, hidden, cache)
         head_dim = self.config.width // self.config.heads
         space = rotary_angles_2d(*self.config.grid, head_dim, self.config.positions == "rotary_pixel").to(x.device)
-        time = rotary_angles_1d(torch.arange(start, start + frames, device=x.device), head_dim)
-        return rotation(space, x.dtype), rotation(time, x.dtype)
+        time = rotary_angles_1d(places, head_dim)
+        return Pass(rotation(space, x.dtype), rotation(time, x.dtype), age, hidden, cache)
 
-    def new_cache(self, rows: int, capacity: int, like: Tensor) -> TemporalCache:
+    def new_cache(self, rows: int, capacity: int, like: Tensor, start: int = 0) -> TemporalCache:
+        """Room for `capacity` frames; `start`: number of the first one in its rollout."""
         c = self.config
-        return TemporalCache(c.pairs, rows, c.tokens, c.heads, capacity, c.width // c.heads, like)
+        return TemporalCache((c.pairs, rows, c.tokens, c.heads, capacity, c.width // c.heads), like, start)
 
 
 def sinusoid(level: Tensor, size: int = 256, max_period: float = 10_000.0) -> Tensor:

@@ -19,7 +19,7 @@ from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.files import read_json, write_json
-from worldgym.latents.conv import ConvCodec
+from worldgym.latents.load import load_codec
 from worldgym.latents.shards import latent_episodes
 from worldgym.memory import keep_freed_memory
 from worldgym.training import Ranks
@@ -58,15 +58,16 @@ def launch(run: TrainRun) -> Path:
 
 def _prepare(run: TrainRun) -> None:
     """Encodes what is missing before several processes ask for it, and refuses a folder trained with other settings."""
-    codec = ConvCodec.load(run.codec, run.config.device)
+    codec = load_codec(run.codec, run.config.device)
     latent_episodes(EpisodeStore(run.train), codec, run.config.device)
-    free = ("out", "device", "save_every")  # of the config, what may differ between the two starts of one run
-    settings = {f.name: repr(getattr(run.config, f.name)) for f in fields(run.config) if f.name not in free}
-    settings["codec"] = codec.fingerprint
+    free = ("out", "device", "save_every", "sampler", "checkpointing")  # what may differ between the two starts of one run
+    told = [f for f in fields(run.config) if f.name not in free]
+    settings = {f.name: repr(getattr(run.config, f.name)) for f in told} | {"codec": codec.fingerprint}
+    defaults = {f.name: repr(f.default) for f in told}  # what a run had that was begun before the setting existed
     path = run.config.out / "run.json"
     if path.exists():
         found = read_json(path, "a training run")
-        if different := [key for key in settings if found.get(key) != settings[key]]:
+        if different := [key for key in settings if found.get(key, defaults.get(key)) != settings[key]]:
             raise InputError(
                 f"{run.config.out} holds a run with another {different[0]}: resume with the same settings or choose a new --out"
             )
@@ -79,8 +80,8 @@ def _train(rank: int, run: TrainRun, meeting: str) -> None:
         torch.set_num_threads(1)
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=run.processes)
-    codec = ConvCodec.load(run.codec, run.config.device)
-    data = latent_episodes(EpisodeStore(run.train), codec, run.config.device)
+    codec = load_codec(run.codec, run.config.device)
+    data = latent_episodes(EpisodeStore(run.train), codec, run.config.device, run.config.plain_size)
     visitor = Visitor(run) if Ranks.current().first else None
     train_world(run.config, data, codec, visitor.report if visitor else _silent, visitor.visit if visitor else _silent)
     if run.processes > 1:

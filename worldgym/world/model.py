@@ -11,24 +11,28 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from worldgym.checkpoint import fingerprint, load_folder, save_folder
-from worldgym.episodes.windows import DISPLACEMENT_SCALE
+from worldgym.episodes.windows import DISPLACEMENT_SCALE, check_shown
 from worldgym.errors import CheckpointError, InputError
-from worldgym.latents.conv import ConvCodec
+from worldgym.latents.load import load_codec
 from worldgym.latents.protocol import Codec
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
 from worldgym.world.dit import DiT, DiTConfig
 from worldgym.world.noise import FlowMatching, SigmoidV, make_schedule
-from worldgym.world.sampler import Context, SamplerConfig, denoise_cached, denoise_plain, fill
+from worldgym.world.sampler import SAMPLERS, Context, Denoiser, SamplerConfig, null_actions
 
 KIND = "world"
 
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """schedule: "flow" or "sigmoid_v" with its settings.   codec: fingerprint of the codec the latents came from."""
+    """schedule: "flow" or "sigmoid_v" with its settings.   codec: fingerprint of the codec the latents came from; "" where it is
+    not known (an imported world), and any codec of the right shape is taken.
+    conditioning: how actions are shown, "sum" or "action": see `worldgym.episodes.windows.conditioning`.
+    """
 
     spec: ActionSpec
     network: DiTConfig
@@ -36,6 +40,7 @@ class WorldConfig:
     schedule: str
     schedule_settings: dict[str, float]
     codec: str
+    conditioning: str = "sum"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"kind": KIND, "spec": self.spec.to_json()}
@@ -50,17 +55,28 @@ class WorldConfig:
             data["schedule"],
             data["schedule_settings"],
             data["codec"],
+            data.get("conditioning", "sum"),  # older checkpoints knew no other
         )
 
     def make_schedule(self) -> FlowMatching | SigmoidV:
         return make_schedule(self.schedule, **self.schedule_settings)
+
+    def check(self) -> None:
+        """CheckpointError where the parts do not fit each other."""
+        check_shown(self.conditioning, self.spec.size, self.network.action_size)
+        if self.network.positions == "learned" and self.sampler.window > self.network.window:
+            raise CheckpointError(
+                f"the sampler's window of {self.sampler.window} frames is longer than the {self.network.window} over which the "
+                "network has learned positions: choose a shorter window"
+            )
 
 
 @dataclass(frozen=True)
 class WorldState:
     """A moment of a batch of rollouts. May be kept and stepped again: later steps never change it.
 
-    context: finished frames in the window.   cache: theirs (shared with later states; `stored` says how much is ours).
+    context: finished frames that the next one depends on.   cache: the keys and values of all but the newest of them, shared
+    with later states; `stored` says how many of its positions are ours.
     seeds, frame: the noise of the next frame is a function of the trial's seed and the frame's number alone.
     moved: [B, A] sum of all actions so far.
     """
@@ -82,9 +98,11 @@ class DiffusionWorld:
                 f"the world works on latents {config.network.latent_shape}, but the codec makes {codec.latent_shape}: use the "
                 f"codec that the world was trained with ({config.codec})"
             )
+        config.check()
         self.config, self.codec, self.name = config, codec, name
         self.network = network.to(dtype).eval().requires_grad_(False)
         self.schedule = config.make_schedule()
+        self._denoiser = Denoiser(self.network, self.schedule, config.sampler)
         self._dtype, self._device = dtype, next(network.parameters()).device
 
     @property
@@ -95,9 +113,14 @@ class DiffusionWorld:
     def frame_shape(self) -> tuple[int, int, int]:
         return self.codec.frame_shape
 
-    def with_sampler(self, **changes: Any) -> DiffusionWorld:
-        """The same weights with other sampler settings (see SamplerConfig)."""
-        config = replace(self.config, sampler=replace(self.config.sampler, **changes))
+    def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
+        """The same weights with other sampler settings (see SamplerConfig): a named set, guidance excepted, and single ones."""
+        base = self.config.sampler
+        if sampler is not None:
+            if sampler not in SAMPLERS:
+                raise InputError(f'no sampler "{sampler}": one of {", ".join(SAMPLERS)}')
+            base = replace(SAMPLERS[sampler], cfg=base.cfg)
+        config = replace(self.config, sampler=replace(base, **changes))
         return DiffusionWorld(config, self.network, self.codec, self.name, self._dtype)
 
     @torch.inference_mode()
@@ -110,7 +133,8 @@ class DiffusionWorld:
             )
         latents = self.codec.encode(torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)).to(self._dtype)
         actions = latents.new_zeros(len(frames), 1, self.config.network.action_size)
-        actions[..., -1] = 1.0
+        if self.config.conditioning == "sum":
+            actions = null_actions(actions)
         moved = torch.zeros(len(frames), self.spec.size, device=self._device)
         return WorldState(Context(latents[:, None], actions, latents), None, 0, tuple(seeds), 1, moved)
 
@@ -119,8 +143,7 @@ class DiffusionWorld:
         """actions: float32 [B, h, A] => (new state, uint8 [B, h, H, W, 3])."""
         if actions.ndim != 3 or actions.shape[0] != len(state.seeds) or actions.shape[2] != self.spec.size:
             raise InputError(f"the world takes actions [{len(state.seeds)}, h, {self.spec.size}], not {list(actions.shape)}")
-        sampler = self.config.sampler
-        largest, pieces = sampler.window - sampler.keep, []
+        largest, pieces = self.config.sampler.longest_chunk, []
         for start in range(0, actions.shape[1], largest):
             state, shown = self._conditioning(state, actions[:, start : start + largest])
             state, latents = self._denoise(state, shown)
@@ -130,48 +153,61 @@ class DiffusionWorld:
         return state, frames.cpu().numpy()
 
     def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
-        """float32 [B, h, A] => (state moved on, [B, h, 2 A + 1]) as in `worldgym.episodes.windows.conditioning`."""
+        """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in `worldgym.episodes.windows.conditioning`."""
         known = torch.from_numpy(np.ascontiguousarray(actions)).to(self._device)
         moved = state.moved[:, None] + known.cumsum(1)
-        shown = torch.cat([known, DISPLACEMENT_SCALE * moved, torch.zeros_like(known[..., :1])], -1)
+        if self.config.conditioning == "action":
+            shown = F.pad(known, (0, self.config.network.action_size - known.shape[-1]))
+        else:
+            shown = torch.cat([known, DISPLACEMENT_SCALE * moved, torch.zeros_like(known[..., :1])], -1)
         return replace(state, moved=moved[:, -1]), shown.to(self._dtype)
 
     def _denoise(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
-        sampler, chunk = self.config.sampler, actions.shape[1]
+        chunk, cached = actions.shape[1], self.config.sampler.cached
         state = self._slide(state, chunk)
-        noise = self._noise(state, chunk)
-        if sampler.cached:
-            cache = self._filled(state)
-            latents = denoise_cached(self.network, self.schedule, sampler, cache, state.context.start, noise, actions)
+        noise, cache = self._noise(state, chunk), self._filled(state, chunk) if cached else None
+        if cache is None:
+            latents = self._denoiser.plain(state.context, noise, actions)
         else:
-            cache = None
-            latents = denoise_plain(self.network, self.schedule, sampler, state.context, noise, actions)
-        context, stored = state.context.append(latents, actions), state.context.latents.shape[1]
+            latents = self._denoiser.cached(cache, state.context.start, noise, actions)
+        context, stored = state.context.append(latents, actions), cache.length if cache is not None else 0
         return WorldState(context, cache, stored, state.seeds, state.frame + chunk, state.moved), latents
 
     def _slide(self, state: WorldState, chunk: int) -> WorldState:
-        """When the chunk does not fit the window, the last `keep` frames start a new one at position 0."""
+        """Makes room for the chunk: see `SamplerConfig.rule`."""
         sampler = self.config.sampler
-        if state.context.latents.shape[1] + chunk <= sampler.window:
+        if sampler.rule == "rolling":
+            # A frame sees window - 1 others, which saw as many in the block below; the last one out is still a "previous frame".
+            return replace(state, context=state.context.last(self.config.network.pairs * (sampler.window - 1) + 1))
+        if state.context.length + chunk <= sampler.window:
             return state
-        return replace(state, context=state.context.last(sampler.keep), cache=None, stored=0)
+        return replace(state, context=state.context.last(sampler.keep or sampler.window - chunk), cache=None, stored=0)
 
-    def _filled(self, state: WorldState) -> TemporalCache:
-        """The state's cache with every frame of its context stored; a copy if another branch has gone on from it."""
-        context, sampler = state.context, self.config.sampler
+    def _filled(self, state: WorldState, chunk: int) -> TemporalCache:
+        """The state's cache with every frame of its context stored. A copy if another branch has gone on from it; a new one
+        if that branch has overwritten what this one needs, or the batch or chunk does not fit.
+        """
+        sampler, context, cache = self.config.sampler, state.context, state.cache
         rows = len(state.seeds) * (1 if sampler.cfg == 1.0 else 2)
-        cache = state.cache or self.network.new_cache(rows, sampler.window, context.latents)
-        stored = state.stored
-        if cache.length != stored:
-            cache = cache.fork(stored, self._last(context, stored))
-        if stored < context.latents.shape[1]:
-            fill(self.network, self.schedule, sampler, cache, context.after(stored))
+        pending = context.length if cache is None else state.frame - cache.start - state.stored
+        if cache is None or not self._serves(cache, rows, state.stored, pending, chunk):
+            capacity = sampler.window - 1 + chunk if sampler.rule == "rolling" else sampler.window
+            cache, pending = self.network.new_cache(rows, capacity, context.latents, state.frame - context.length), context.length
+        elif cache.length != state.stored:
+            cache = cache.fork(state.stored, self._last(context.first(context.length - pending)))
+        self._denoiser.fill(cache, context.last(pending))
         return cache
 
-    def _last(self, context: Context, stored: int) -> Tensor | None:
-        if stored == 0:
+    def _serves(self, cache: TemporalCache, rows: int, stored: int, pending: int, chunk: int) -> bool:
+        """Whether the first `stored` frames of this cache are there, and these many more fit behind them."""
+        sight = self.config.sampler.sight
+        return cache.rows == rows and cache.holds(stored, sight) and cache.room(stored + pending, sight) >= chunk
+
+    def _last(self, context: Context) -> Tensor | None:
+        """The newest frame of a context as the network was shown it, in every row of the cache; None if there is none."""
+        if not context.length:
             return None
-        last, _ = self.schedule.context(context.latents[:, stored - 1 : stored])
+        last, _ = self.schedule.context(context.latents[:, -1:])
         return last if self.config.sampler.cfg == 1.0 else torch.cat([last, last])
 
     def _noise(self, state: WorldState, chunk: int) -> Tensor:
@@ -200,8 +236,8 @@ def load_world(folder: Path, codec_folder: Path | None = None, device: str = "cp
         folder = folder / "world"
     data, tensors = load_folder(folder, KIND)
     config = WorldConfig.from_json({key: value for key, value in data.items() if key not in ("kind", "training")})
-    codec = ConvCodec.load(codec_folder or folder.parent / "codec", device)
-    if codec.fingerprint != config.codec:
+    codec = load_codec(codec_folder or folder.parent / "codec", device)
+    if config.codec and codec.fingerprint != config.codec:
         raise CheckpointError(
             f"{folder}: trained on latents of codec {config.codec}, but the codec at hand is {codec.fingerprint}; "
             "give the folder of the right codec"

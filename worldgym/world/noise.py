@@ -41,6 +41,10 @@ class Schedule(Protocol):
         """One deterministic step from `level` to `next_level`, given the network's prediction v."""
         ...
 
+    def shown(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames of a chunk in work as the network sees them => (latents, levels)."""
+        ...
+
     def context(self, x: Tensor) -> tuple[Tensor, float]:
         """A finished frame as the network sees it => (latents, level). Slightly noised in name, none added."""
         ...
@@ -88,13 +92,18 @@ class FlowMatching:
     def step(self, x: Tensor, v: Tensor, level: Tensor, next_level: Tensor) -> Tensor:
         return x + v * _wide((next_level - level) / 1000.0).to(x.dtype)
 
+    def shown(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        return x, level
+
     def context(self, x: Tensor) -> tuple[Tensor, float]:
         return x, self.context_level
 
 
 @dataclass(frozen=True)
 class SigmoidV:
-    """1000 steps; a level of -1 means clean. context_step: finished frames are scaled as at that step (14 as released)."""
+    """1000 steps; a level of -1 means clean. context_step: finished frames are scaled as at that step (14 as released), those
+    of the chunk in work too.
+    """
 
     start: float = -3.0
     end: float = 3.0
@@ -103,13 +112,13 @@ class SigmoidV:
     count: int = 1000
 
     def _alpha_cumprod(self, level: Tensor) -> Tensor:
-        """Cumulative product of alphas at integer levels; 1 at level -1."""
+        """Cumulative product of alphas at integer levels, taken in float32 as released; 1 at level -1."""
         t = torch.linspace(0, self.count, self.count + 1, dtype=torch.float64) / self.count
-        v_start, v_end = (torch.tensor(v / self.tau, dtype=torch.float64).sigmoid() for v in (self.start, self.end))
+        v_start, v_end = (torch.tensor(v / self.tau).sigmoid() for v in (self.start, self.end))
         curve = (v_end - ((t * (self.end - self.start) + self.start) / self.tau).sigmoid()) / (v_end - v_start)
         curve = curve / curve[0]
-        betas = (1 - curve[1:] / curve[:-1]).clamp(0, 0.999)
-        table = torch.cat([torch.cumprod(1 - betas, 0), torch.ones(1, dtype=torch.float64)]).float().to(level.device)
+        betas = (1 - curve[1:] / curve[:-1]).clamp(0, 0.999).float()
+        table = torch.cat([torch.cumprod(1 - betas, 0), torch.ones(1)]).to(level.device)
         return table[level.round().long()]  # index -1 is the last entry: clean
 
     def sample_levels(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -140,9 +149,13 @@ class SigmoidV:
         next_root, next_rest = self._roots(next_level)
         return torch.where(_wide(level == next_level), x, (next_root * clean + next_rest * eps).to(x.dtype))
 
+    def shown(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        finished, (settled, context_level) = level < 0, self.context(x)
+        return torch.where(_wide(finished), settled, x), level.masked_fill(finished, context_level)
+
     def context(self, x: Tensor) -> tuple[Tensor, float]:
         level = torch.tensor(float(self.context_step))
-        return (self._alpha_cumprod(level).sqrt() * x).to(x.dtype), float(self.context_step)
+        return (self._alpha_cumprod(level).to(x.device).sqrt() * x).to(x.dtype), float(self.context_step)
 
 
 def make_schedule(kind: str, **settings: Any) -> FlowMatching | SigmoidV:

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from worldgym.checkpoint import load_folder
-from worldgym.episodes.windows import cut, random_starts
+from worldgym.episodes.windows import check_shown, cut, random_starts
+from worldgym.errors import InputError
 from worldgym.latents.protocol import Codec
 from worldgym.latents.shards import LatentEpisodes
 from worldgym.training import Optimizer, OptimizerConfig, Ranks, load_state, save_state
@@ -36,6 +37,8 @@ class WorldTrainConfig:
 
     motion_weight: extra weight of latents that differ from the previous frame's, up to this much.
     dtype: of weights and activations in the network; master weights, EMA and optimiser stay float32.
+    conditioning: how actions are shown, "sum" or "action" (as published): see `worldgym.episodes.windows.conditioning`.
+    checkpointing: less memory for a third more products, same gradients: see `DiT`.
     start: checkpoint of a world of the same network and codec to go on from, with a new optimiser; None = from scratch.
     """
 
@@ -54,6 +57,13 @@ class WorldTrainConfig:
     device: str = "cpu"
     dtype: str = "bfloat16"
     start: Path | None = None
+    conditioning: str = "sum"
+    checkpointing: bool = False
+
+    @property
+    def plain_size(self) -> int | None:
+        """The `size` of `conditioning`."""
+        return self.network.action_size if self.conditioning == "action" else None
 
 
 Report = Callable[[int, dict[str, float]], None]
@@ -65,8 +75,14 @@ def train_world(config: WorldTrainConfig, data: LatentEpisodes, codec: Codec, re
 
     report(step, scalars) every 50 steps; visit(step, world of averaged weights) every `save_every` steps, after saving.
     """
+    check_shown(config.conditioning, data.spec.size, config.network.action_size)
+    if config.network.positions == "learned" and config.frames > config.network.window:
+        raise InputError(
+            f"clips of {config.frames} frames are longer than the {config.network.window} over which the network learns "
+            "positions: train on shorter clips or give the network a longer window"
+        )
     torch.manual_seed(config.seed)
-    network = DiT(config.network)
+    network = DiT(config.network, config.checkpointing)
     if config.start is not None:
         network.load_state_dict(load_folder(config.start, KIND)[1])
     network = network.to(config.device, getattr(torch, config.dtype))
@@ -110,7 +126,7 @@ class Tables:
 @dataclass(frozen=True)
 class Batch:
     """This process's rows of a batch: latents [b, T, C, h, w] float32, start: those of each episode's first frame
-    [b, C, h, w], actions [b, T, 2 A + 1], mask [b, T] (False where padded), rows: their numbers in the whole batch of B."""
+    [b, C, h, w], actions [b, T, numbers shown], mask [b, T] (False where padded), rows: their numbers in the whole batch of B."""
 
     latents: Tensor
     start: Tensor
@@ -174,7 +190,9 @@ def _averaged(config: WorldTrainConfig, optimizer: Optimizer, data: LatentEpisod
     network = DiT(config.network).to(config.device)
     network.load_state_dict(optimizer.ema)
     settings = dict(config.schedule_settings)
-    world = WorldConfig(data.spec, config.network, config.sampler, config.schedule, settings, codec.fingerprint)
+    world = WorldConfig(
+        data.spec, config.network, config.sampler, config.schedule, settings, codec.fingerprint, config.conditioning
+    )
     return DiffusionWorld(world, network, codec, f"{config.out.name}", getattr(torch, config.dtype))
 
 

@@ -1,0 +1,158 @@
+"""Import of the published WorldGym checkpoints (arXiv 2506.00613): their .pt layout => our checkpoint folder.
+
+    {"ema": weights, "model": weights, "optimizer": ..., "step": ...}   or the weights alone; "ema" is preferred
+
+Names differ in the last layer. Two tensors change form, exactly:
+
+x_proj    a convolution [D, C, p, p] of stride p is our linear map over patches [D, p p C]
+qkv_proj  their rotary positions turn features 2 i and 2 i + 1 of a head, ours i and i + head_dim / 2; the rows of queries and
+          keys are put in our order, which leaves every product of the two as it was
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from worldgym.checkpoint import describe, save_folder
+from worldgym.errors import CheckpointError, InputError
+from worldgym.latents.kl import import_autoencoder
+from worldgym.types import ActionSpec
+from worldgym.world.dit import DiT, DiTConfig
+from worldgym.world.model import WorldConfig
+from worldgym.world.sampler import SAMPLERS
+
+DOWNSAMPLING = 8  # of the Stable Diffusion 3 autoencoder
+
+# 1.75 is 0.05 m and 1.4 is 0.25 rad; the released conversion clips 0.01 inside the bounds. The last three are terminate flags,
+# zeros in the Bridge data, and the last of them marks the null action of guidance.
+PUBLISHED_SPEC = ActionSpec(
+    names=("x", "y", "z", "roll", "pitch", "yaw", "gripper", "terminate_0", "terminate_1", "terminate_2"),
+    mode="delta_pose",
+    unit="1/35 m an action (rotation: 1/5.6 rad)",
+    rotation="euler_xyz",
+    gripper="+1_closed",
+    low=(-1.75,) * 3 + (-1.4,) * 3 + (-1.0,) + (0.0,) * 3,
+    high=(1.75,) * 3 + (1.4,) * 3 + (1.0,) * 4,
+    rate_hz=5.0,
+)
+
+
+@dataclass(frozen=True)
+class PublishedImport:
+    """pixel_rope, cfg: as the checkpoint's authors say (the mixed Open X one: guidance 3).   heads, size: what the file does not
+    tell: attention heads, and pixels of a frame.   codec: an autoencoder to import with it, as in `import_autoencoder`.
+    """
+
+    file: Path
+    out: Path
+    pixel_rope: bool = False
+    cfg: float = 1.0
+    heads: int = 16
+    size: int = 256
+    codec: str | None = None
+
+
+def import_published(request: PublishedImport) -> Path:
+    """=> OUT/world, in the precision of the file (and OUT/codec). CheckpointError names every weight that does not fit."""
+    weights, branch = read_weights(request.file)
+    network = network_of(weights, request)
+    tensors = convert(weights, network)
+    codec = import_autoencoder(request.codec, request.out / "codec", request.size).fingerprint if request.codec else ""
+    sampler = replace(SAMPLERS["paper"], cfg=request.cfg)
+    config = WorldConfig(PUBLISHED_SPEC, network, sampler, "sigmoid_v", {}, codec, "action")
+    config.check()
+    facts = {"file": request.file.name, "branch": branch, "heads": request.heads, "size": request.size}
+    card = f"# World model\n\nImported from a published checkpoint of arXiv 2506.00613.\n\n{describe(facts)}"
+    save_folder(request.out / "world", config.to_json() | {"training": facts}, tensors, card)
+    return request.out / "world"
+
+
+def read_weights(file: Path) -> tuple[dict[str, Tensor], str]:
+    """=> (weights by name, mapped from the file, "ema", "model" or "bare"). Runs no code of the file's."""
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; give the .pt file of a published checkpoint")
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{file}: not a checkpoint of plain tensors ({reason}); download it again") from error
+    branch = next((name for name in ("ema", "model") if isinstance(found, dict) and name in found), "bare")
+    weights = found if branch == "bare" else found[branch]
+    if not isinstance(weights, Mapping) or not weights:
+        raise CheckpointError(f"{file}: holds no weights by name; give a file with a state dict, or with one under ema or model")
+    if strange := [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]:
+        raise CheckpointError(f"{file}: {', '.join(strange)} are no tensors; give a file with a state dict")
+    return dict(weights), branch
+
+
+def network_of(weights: Mapping[str, Tensor], request: PublishedImport) -> DiTConfig:
+    """The network's sizes, read from the shapes of its weights."""
+    first, action = weights.get("x_proj.weight"), weights.get("action_embedder.weight")
+    hidden = weights.get("blocks.0.s_block.ffwd.0.weight")
+    if first is None or first.ndim != 4 or action is None or hidden is None:
+        raise CheckpointError(
+            f"{request.file}: x_proj.weight (a convolution), action_embedder.weight or blocks.0.s_block.ffwd.0.weight is missing, "
+            f"so this is no published checkpoint (found {_listed(weights)})"
+        )
+    (width, channels, patch, _), grid = first.shape, request.size // DOWNSAMPLING
+    if width % (4 * request.heads) or request.size % (DOWNSAMPLING * patch):
+        raise InputError(
+            f"a width of {width} does not divide into {request.heads} heads of a multiple of 4, or {request.size} pixels not into "
+            f"patches of {DOWNSAMPLING * patch}: give other --heads or --size"
+        )
+    return DiTConfig(
+        latent_shape=(channels, grid, grid),
+        patch=patch,
+        width=width,
+        pairs=len({name.split(".")[1] for name in weights if name.startswith("blocks.")}),
+        heads=request.heads,
+        mlp_ratio=hidden.shape[0] // width,
+        action_size=action.shape[1],
+        previous_frame=False,
+        start_frame=False,
+        positions="rotary_pixel" if request.pixel_rope else "rotary",
+        activation="gelu",
+        window=SAMPLERS["paper"].window,
+    )
+
+
+def convert(weights: Mapping[str, Tensor], network: DiTConfig) -> dict[str, Tensor]:
+    """Their names and forms => ours. CheckpointError lists every name that is missing, not known, or of another shape."""
+    tensors = {_renamed(name): _reshaped(name, value, network) for name, value in weights.items()}
+    with torch.device("meta"):
+        expected = {name: value.shape for name, value in DiT(network).state_dict().items()}
+    theirs = {_renamed(name): name for name in weights}
+    faults = {
+        "missing": [name for name in expected if name not in tensors],
+        "not known": [theirs[name] for name in tensors if name not in expected],
+        "of another shape": [theirs[name] for name in tensors if name in expected and tensors[name].shape != expected[name]],
+    }
+    if any(faults.values()):
+        told = "; ".join(f"{what}: {', '.join(names)}" for what, names in faults.items() if names)
+        raise CheckpointError(f"the weights are not those of a published checkpoint ({told}); give another file")
+    return tensors
+
+
+def _renamed(name: str) -> str:
+    return name.replace("final_layer.linear.", "final_linear.").replace("final_layer.adaLN_modulation.", "final_modulation.")
+
+
+def _reshaped(name: str, value: Tensor, network: DiTConfig) -> Tensor:
+    if name == "x_proj.weight":
+        return value.permute(0, 2, 3, 1).flatten(1)
+    if name.endswith("attn.qkv_proj.weight") and value.shape == (3 * network.width, network.width):
+        pairs = value[: 2 * network.width].unflatten(0, (2 * network.heads, -1, 2)).transpose(1, 2)
+        return torch.cat([pairs.flatten(0, 2), value[2 * network.width :]])
+    return value
+
+
+def _listed(weights: Mapping[str, Any], most: int = 8) -> str:
+    names = sorted(weights)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
