@@ -109,7 +109,7 @@ class DiffusionWorld:
                 f"not {frames.dtype} {frames.shape} and {len(seeds)} seeds: resize the start frames"
             )
         latents = self.codec.encode(torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)).to(self._dtype)
-        actions = latents.new_zeros(len(frames), 1, self.config.network.action_size)
+        actions = torch.zeros(len(frames), 1, self.config.network.action_size, device=self._device)
         actions[..., -1] = 1.0
         moved = torch.zeros(len(frames), self.spec.size, device=self._device)
         return WorldState(Context(latents[:, None], actions, latents), None, 0, tuple(seeds), 1, moved)
@@ -134,7 +134,7 @@ class DiffusionWorld:
         known = torch.from_numpy(np.ascontiguousarray(actions)).to(self._device)
         moved = state.moved[:, None] + known.cumsum(1)
         shown = torch.cat([known, DISPLACEMENT_SCALE * moved, torch.zeros_like(known[..., :1])], -1)
-        return replace(state, moved=moved[:, -1]), shown.to(self._dtype)
+        return replace(state, moved=moved[:, -1]), shown
 
     def _denoise(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
         sampler, chunk = self.config.sampler, actions.shape[1]
