@@ -31,7 +31,7 @@ def reference_world(out: Path, device: str) -> WorldTrainConfig:
     """The bundled world of the reference tasks: 9.8 M parameters, 96x96, trained on two CPU cores (or one GPU)."""
     return WorldTrainConfig(
         out=out,
-        network=DiTConfig(width=256, pairs=4, heads=4),
+        network=DiTConfig(width=256, pairs=4, heads=4, action_octaves=4),
         optimizer=OptimizerConfig(steps=1800, lr=1e-3, muon_lr=4e-3, weight_decay=0.01, warmup=100, ema=0.998),
         sampler=SamplerConfig(steps=4, window=16, keep=8),
         batch=24 if device == "cpu" else 256,

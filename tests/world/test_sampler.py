@@ -41,7 +41,7 @@ def make_world(
     views: whether the network is shown the previous frame, and the start frame.
     """
     torch.manual_seed(0)
-    size = DiTConfig((3, 8, 8), width=32, pairs=2, heads=2, action_size=5)
+    size = DiTConfig((3, 8, 8), width=32, pairs=2, heads=2, action_size=5, action_octaves=2)
     network = DiT(replace(size, positions=positions, previous_frame=views[0], start_frame=views[1]))
     with torch.no_grad():
         for parameter in network.parameters():

@@ -120,6 +120,13 @@ def test_checkpoint_round_trip_and_the_wrong_codec(tmp_path: Path, monkeypatch: 
 def test_still_latents_weigh_one() -> None:
     x = torch.zeros(1, 3, 2, 4, 4)
     x[0, 2, :, 1, 1] = 5.0
-    weight = motion_weight(x, 4.0)
+    weight = motion_weight(x, torch.zeros(1, 2, 4, 4), 4.0)
     assert weight[0, 2, 0, 1, 1] == 5.0
     assert weight[0, 2, 0, 0, 0] == 1.0 and weight[0, 1].max() == 1.0
+
+
+def test_what_has_left_its_place_since_the_start_weighs_more() -> None:
+    x = torch.zeros(1, 3, 2, 4, 4)
+    x[0, :, :, 1, 1] = 5.0
+    weight = motion_weight(x, torch.zeros(1, 2, 4, 4), 4.0)
+    assert (weight[0, :, 0, 1, 1] == 5.0).all() and weight[0, :, 0, 0].max() == 1.0

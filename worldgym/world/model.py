@@ -132,7 +132,7 @@ class DiffusionWorld:
                 f"not {frames.dtype} {frames.shape} and {len(seeds)} seeds: resize the start frames"
             )
         latents = self.codec.encode(torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)).to(self._dtype)
-        actions = latents.new_zeros(len(frames), 1, self.config.network.action_size)
+        actions = torch.zeros(len(frames), 1, self.config.network.action_size, device=self._device)
         if self.config.conditioning == "sum":
             actions = null_actions(actions)
         moved = torch.zeros(len(frames), self.spec.size, device=self._device)
@@ -160,7 +160,7 @@ class DiffusionWorld:
             shown = F.pad(known, (0, self.config.network.action_size - known.shape[-1]))
         else:
             shown = torch.cat([known, DISPLACEMENT_SCALE * moved, torch.zeros_like(known[..., :1])], -1)
-        return replace(state, moved=moved[:, -1]), shown.to(self._dtype)
+        return replace(state, moved=moved[:, -1]), shown
 
     def _denoise(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
         chunk, cached = actions.shape[1], self.config.sampler.cached

@@ -98,14 +98,14 @@ def network_of(weights: Mapping[str, Tensor], request: PublishedImport) -> DiTCo
     hidden = weights.get("blocks.0.s_block.ffwd.0.weight")
     if first is None or first.ndim != 4 or action is None or hidden is None:
         raise CheckpointError(
-            f"{request.file}: x_proj.weight (a convolution), action_embedder.weight or blocks.0.s_block.ffwd.0.weight is missing, "
-            f"so this is no published checkpoint (found {_listed(weights)})"
+            f"{request.file}: no published checkpoint, for x_proj.weight (a convolution), action_embedder.weight or "
+            f"blocks.0.s_block.ffwd.0.weight is missing (found {_listed(weights)}); give another file"
         )
     (width, channels, patch, _), grid = first.shape, request.size // DOWNSAMPLING
     if width % (4 * request.heads) or request.size % (DOWNSAMPLING * patch):
         raise InputError(
-            f"a width of {width} does not divide into {request.heads} heads of a multiple of 4, or {request.size} pixels not into "
-            f"patches of {DOWNSAMPLING * patch}: give other --heads or --size"
+            f"a width of {width} does not divide into {request.heads} heads of a multiple of 4, or {request.size} pixels not "
+            f"into patches of {DOWNSAMPLING * patch}: give other --heads or --size"
         )
     return DiTConfig(
         latent_shape=(channels, grid, grid),

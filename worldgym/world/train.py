@@ -35,7 +35,7 @@ MATRICES = ("blocks.",)  # what Muon takes
 class WorldTrainConfig:
     """frames: length of a clip.   action_dropout: share of clips whose actions are dropped whole (for guidance).
 
-    motion_weight: extra weight of latents that differ from the previous frame's, up to this much.
+    motion_weight: extra weight of latents that differ from the previous frame's or the start frame's, up to this much.
     dtype: of weights and activations in the network; master weights, EMA and optimiser stay float32.
     conditioning: how actions are shown, "sum" or "action" (as published): see `worldgym.episodes.windows.conditioning`.
     checkpointing: less memory for a third more products, same gradients: see `DiT`.
@@ -159,16 +159,20 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
     actions = torch.where(dropped[:, None, None], null_actions(batch.actions), batch.actions)
     dtype = next(network.parameters()).dtype
     v = network(schedule.add_noise(x, eps, level).to(dtype), level, actions, batch.start.to(dtype)).float()
-    weight = motion_weight(x, config.motion_weight) * (schedule.loss_weight(level) * batch.mask)[..., None, None, None]
+    weight = (
+        motion_weight(x, batch.start, config.motion_weight) * (schedule.loss_weight(level) * batch.mask)[..., None, None, None]
+    )
     error = (v - schedule.target(x, eps, level)).square()
     return (error * weight).mean()
 
 
-def motion_weight(x: Tensor, extra: float) -> Tensor:
-    """[B, T, C, h, w] => [B, T, 1, h, w]: 1 where nothing moves since the last frame, up to 1 + extra where much does."""
-    change = (x[:, 1:] - x[:, :-1]).square().mean(2, keepdim=True).sqrt()
-    change = torch.cat([change[:, :1], change], 1)
-    return 1.0 + extra * change.clamp(max=1.0)
+def motion_weight(x: Tensor, start: Tensor, extra: float) -> Tensor:
+    """x [B, T, C, h, w], start [B, C, h, w] => [B, T, 1, h, w]: 1 where a place looks as in the last frame and in the start
+    frame, up to 1 + extra where it differs much from either.
+    """
+    moved = torch.cat([x[:, 1:2] - x[:, :1], x[:, 1:] - x[:, :-1]], 1)
+    change, changed = (d.square().mean(2, keepdim=True).sqrt() for d in (moved, x - start.float()[:, None]))
+    return 1.0 + extra * torch.maximum(change, changed).clamp(max=1.0)
 
 
 class Clock:
