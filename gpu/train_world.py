@@ -153,6 +153,8 @@ def run(pack_folder: Path, work: Path, out: Path, minutes: float, recipe: str, d
 
     pack = read_pack(pack_folder)
     seconds, chosen = 60.0 * minutes, RECIPES[recipe]
+    if chosen.codec is None:
+        raise SystemExit(f"the recipe {recipe} trains no codec: choose one that does, or use `worldgym train --codec`")
     codec = codec_of(pack, chosen.codec(work / "codec-run", device), work, CODEC_SHARE * seconds, say)
     deliver(work / "codec", out / "codec")
     data = encode(pack, codec, device)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from worldgym.latents.conv import ConvCodecConfig
 from worldgym.latents.train import CodecTrainConfig
 from worldgym.training import OptimizerConfig
 from worldgym.world.dit import DiTConfig
-from worldgym.world.sampler import SamplerConfig
+from worldgym.world.sampler import SAMPLERS, SamplerConfig
 from worldgym.world.train import WorldTrainConfig
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """codec(out, device) and world(out, device) return what each is trained by."""
+    """codec(out, device) and world(out, device) return what each is trained by; codec None: a pretrained one must be given."""
 
-    codec: Callable[[Path, str], CodecTrainConfig]
+    codec: Callable[[Path, str], CodecTrainConfig] | None
     world: Callable[[Path, str], WorldTrainConfig]
 
 
@@ -40,4 +41,42 @@ def reference_world(out: Path, device: str) -> WorldTrainConfig:
     )
 
 
-RECIPES = {"reference": Recipe(reference_codec, reference_world)}
+def paper_world(scale: int, out: Path, device: str) -> WorldTrainConfig:
+    """The published settings (arXiv 2506.00613; METHOD.md): `scale` heads of 64 and as many pairs of blocks; 16 is theirs.
+
+    Frames of 256 x 256 through an autoencoder of 16 channels and downsampling 8; actions of up to 10 numbers. One process a
+    device trains on 4 clips. Theirs is the constant learning rate; here it warms up, and falls at the end of the run.
+    """
+    return WorldTrainConfig(
+        out=out,
+        network=DiTConfig(
+            latent_shape=(16, 32, 32),
+            width=64 * scale,
+            pairs=scale,
+            heads=scale,
+            action_size=10,
+            previous_frame=False,
+            start_frame=False,
+            positions="rotary_pixel",
+            activation="gelu",
+        ),
+        optimizer=OptimizerConfig(steps=500_000, lr=8e-5, weight_decay=0.02, warmup=1000, ema=0.999),
+        sampler=SAMPLERS["paper"],
+        schedule="sigmoid_v",
+        batch=4,
+        frames=20,
+        motion_weight=0.0,
+        save_every=5000,
+        device=device,
+        conditioning="action",
+        checkpointing=True,
+    )
+
+
+RECIPES = {
+    "reference": Recipe(reference_codec, reference_world),
+    "paper_608m": Recipe(None, partial(paper_world, 16)),
+    "paper_257m": Recipe(None, partial(paper_world, 12)),
+    "paper_109m": Recipe(None, partial(paper_world, 9)),
+    "paper_33m": Recipe(None, partial(paper_world, 6)),
+}

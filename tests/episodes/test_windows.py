@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldgym.episodes.windows import DISPLACEMENT_SCALE, conditioning, cut, random_starts
+from worldgym.episodes.windows import DISPLACEMENT_SCALE, check_shown, conditioning, cut, random_starts
+from worldgym.errors import CheckpointError
 
 
 @given(steps=st.integers(0, 30), seed=st.integers(0, 99))
@@ -16,6 +17,20 @@ def test_each_frame_shows_the_action_that_led_to_it(steps: int, seed: int) -> No
     for frame in range(1, steps + 1):
         moved = DISPLACEMENT_SCALE * actions[:frame].sum(0)
         np.testing.assert_allclose(shown[frame], [*actions[frame - 1], *moved, 0.0], atol=1e-5)
+
+
+def test_published_conditioning_is_the_action_alone() -> None:
+    actions = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+    assert conditioning(actions, 2).tolist() == [[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]]
+    assert conditioning(actions, 4).tolist() == [[0.0] * 4, [1.0, 2.0, 0.0, 0.0], [3.0, 4.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize(("form", "actions", "size"), [("sum", 3, 6), ("action", 7, 6), ("angle", 3, 3)])
+def test_a_network_that_cannot_be_shown_the_actions_is_refused(form: str, actions: int, size: int) -> None:
+    check_shown("sum", 3, 7)
+    check_shown("action", 7, 10)
+    with pytest.raises(CheckpointError):
+        check_shown(form, actions, size)
 
 
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=8), size=st.integers(1, 20), seed=st.integers(0, 99))

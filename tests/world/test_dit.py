@@ -4,7 +4,44 @@ from __future__ import annotations
 
 import torch
 
-from worldgym.world.dit import DiTConfig, octaves, patchify, unpatchify
+from worldgym.world.dit import DiT, DiTConfig, octaves, patchify, unpatchify
+
+
+def network(checkpointing: bool = False, **changes: object) -> DiT:
+    """Small, and none of its weights zero."""
+    torch.manual_seed(0)
+    found = DiT(DiTConfig((2, 4, 4), width=16, pairs=2, heads=2, action_size=3, window=8, **changes), checkpointing)  # type: ignore[arg-type]
+    with torch.no_grad():
+        for parameter in found.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return found
+
+
+def clip(frames: int) -> tuple[torch.Tensor, ...]:
+    """x, level, actions, start frame."""
+    x = torch.randn(2, frames, 2, 4, 4, generator=torch.Generator().manual_seed(1))
+    return x, torch.full((2, frames), 300.0), torch.ones(2, frames, 3), x[:, 0]
+
+
+def test_checkpointing_gives_the_same_gradients() -> None:
+    gradients = []
+    for checkpointing in (False, True):
+        model = network(checkpointing)
+        model(*clip(5)).square().mean().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+    assert gradients[0].abs().max() > 0
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-7, rtol=1e-5)
+
+
+def test_a_frame_out_of_sight_is_not_seen() -> None:
+    """Two pairs of blocks pass on what was seen: with sight 2 a frame is reached from two frames before it, not from three."""
+    model = network(positions="rotary", previous_frame=False, start_frame=False)
+    x, level, actions, start = clip(6)
+    other = x.clone()
+    other[:, 1] += 1.0
+    plain, moved = (model(latents, level, actions, start, None, 2) for latents in (x, other))
+    changed = (plain - moved).abs().amax(dim=(0, 2, 3, 4)) > 1e-6
+    assert changed.tolist() == [False, True, True, True, False, False]
 
 
 def test_octaves_are_the_numbers_then_sines_then_cosines() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,14 @@ import pytest
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.latents.conv import ConvCodecConfig
+from worldgym.latents.conv import ConvCodec, ConvCodecConfig
 from worldgym.latents.train import CodecTrainConfig
 from worldgym.recipes import RECIPES, Recipe
 from worldgym.testing import FAKE_SPEC
 from worldgym.train import TrainRequest, train_from_store
 from worldgym.training import OptimizerConfig
 from worldgym.world.dit import DiTConfig
-from worldgym.world.launch import held_out_sample
+from worldgym.world.launch import TrainRun, _prepare, held_out_sample
 from worldgym.world.model import load_world
 from worldgym.world.replay import contact_sheet, psnr, replay
 from worldgym.world.sampler import SamplerConfig
@@ -53,6 +54,28 @@ def test_train_then_load(
     assert result.frames.shape == (2, 9, 32, 32, 3) and result.psnr.shape == (2, 8)
     with pytest.raises(InputError, match="optimizer"):
         train_from_store(replace(request, steps=6))
+
+
+def test_a_run_begun_before_a_setting_existed_goes_on(episode_store: EpisodeStore, tmp_path: Path) -> None:
+    """It had the setting's default; another value is refused. Sampling and checkpointing do not touch what is learned."""
+    codec = tmp_path / "codec"
+    plain_codec = ConvCodec(ConvCodecConfig(32, 4, 16, 1))
+    plain_codec.save(codec, "", {})
+    run = TrainRun(tiny_world(tmp_path / "out", "cpu"), episode_store.root, episode_store.root, codec)
+    _prepare(run)
+    path = tmp_path / "out" / "run.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in settings.items() if key != "conditioning"}))
+    _prepare(replace(run, config=replace(run.config, checkpointing=True, sampler=SamplerConfig(steps=9))))
+    path.write_text(json.dumps({key: value for key, value in settings.items() if key != "conditioning"}))
+    with pytest.raises(InputError, match="conditioning"):
+        _prepare(replace(run, config=replace(run.config, conditioning="action")))
+
+
+def test_a_recipe_without_a_codec_asks_for_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--codec"):
+        train_from_store(TrainRequest(tmp_path, tmp_path, tmp_path / "out", recipe="paper_33m"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_unknown_recipe(tmp_path: Path) -> None:

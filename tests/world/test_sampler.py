@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worldgym.episodes.windows import conditioning
+from worldgym.errors import CheckpointError, InputError
 from worldgym.testing import check_world
 from worldgym.types import ActionSpec
 from worldgym.world.dit import DiT, DiTConfig
 from worldgym.world.model import DiffusionWorld, WorldConfig, WorldState
 from worldgym.world.noise import FlowMatching, SigmoidV
-from worldgym.world.sampler import SamplerConfig, level_plan
+from worldgym.world.sampler import SAMPLERS, SamplerConfig, level_plan
 
 SPEC = ActionSpec(("x", "y"), "delta_pose", "1 m", "none", "none", (-1.0, -1.0), (1.0, 1.0), 10.0)
 
@@ -101,6 +102,99 @@ def test_cached_is_plain_for_any_window(window: int, keep_share: float, chunk: i
     fast = make_world(window=window, keep=max(1, int(keep_share * (window - 1))), steps=steps)
     difference = np.abs(latents_of(fast, rows, 11, chunk) - latents_of(fast.with_sampler(cached=False), rows, 11, chunk)).max()
     assert difference < 1e-4
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    window=st.integers(2, 6),
+    chunk=st.integers(1, 5),
+    rows=st.integers(1, 2),
+    cfg=st.sampled_from([1.0, 2.0]),
+    positions=st.sampled_from(["learned", "rotary"]),
+    schedule=st.sampled_from(["flow", "sigmoid_v"]),
+)
+def test_rolling_is_its_plain_twin(window: int, chunk: int, rows: int, cfg: float, positions: str, schedule: str) -> None:
+    """The twin computes all of the past that reaches a frame, at every call, with each frame's view cut to the window."""
+    fast = make_world(positions, schedule, rule="rolling", window=window, keep=1, steps=2, cfg=cfg)
+    assert np.abs(latents_of(fast, rows, 17, chunk) - latents_of(fast.with_sampler(cached=False), rows, 17, chunk)).max() < 1e-4
+
+
+@settings(max_examples=8, deadline=None)
+@given(window=st.integers(3, 7), keep=st.integers(0, 2), chunk=st.integers(1, 8), schedule=st.sampled_from(["flow", "sigmoid_v"]))
+def test_a_sliding_window_is_its_plain_twin(window: int, keep: int, chunk: int, schedule: str) -> None:
+    fast = make_world("rotary", schedule, window=window, keep=keep, steps=2)
+    assert np.abs(latents_of(fast, 1, 13, chunk) - latents_of(fast.with_sampler(cached=False), 1, 13, chunk)).max() < 1e-4
+
+
+@settings(max_examples=6, deadline=None)
+@given(chunk=st.integers(1, 4), positions=st.sampled_from(["learned", "rotary", "rotary_pixel"]))
+def test_inside_the_window_all_rules_are_one(chunk: int, positions: str) -> None:
+    worlds = [make_world(positions, window=12, steps=2, **rule) for rule in ({"rule": "rolling"}, {"keep": 0}, {"keep": 6})]
+    inside, beyond = ([latents_of(world, 2, count, chunk) for world in worlds] for count in (11, 20))
+    assert max(np.abs(latents - inside[0]).max() for latents in inside) < 1e-4
+    gaps = [np.abs(beyond[i] - beyond[j]).max() for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert min(gaps) > 1e-3, "past the window the rules are different ones"
+
+
+@pytest.mark.parametrize(
+    ("rule", "per_frame"), [({"rule": "rolling"}, 4 + 1), ({"keep": 0}, 4 + 7), ({"cached": False, "keep": 0}, 4 * 8)]
+)
+def test_frames_computed_a_new_frame(rule: dict[str, object], per_frame: int) -> None:
+    """Past a window of 8, with 4 steps: rolling computes a finished frame once, a sliding window all that it keeps."""
+    world = make_world(window=8, **rule)
+    state, _ = world.step(world.reset(np.zeros((1, 8, 8, 3), np.uint8), [0]), np.zeros((1, 12, 2), np.float32)[:, :1])
+    for _ in range(11):
+        state, _ = world.step(state, np.zeros((1, 1, 2), np.float32))
+    seen: list[int] = []
+    world.network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape[0] * inputs[0].shape[1]))
+    world.step(state, np.zeros((1, 1, 2), np.float32))
+    assert sum(seen) == per_frame
+
+
+def test_a_rolling_state_may_be_stepped_after_a_branch_overwrote_it() -> None:
+    world, rng = make_world(rule="rolling", window=4, keep=1), np.random.default_rng(4)
+    actions = rng.uniform(-1, 1, (1, 24, 2)).astype(np.float32)
+    root = world.reset(np.zeros((1, 8, 8, 3), np.uint8), [5])
+    for i in range(10):
+        root, _ = world.step(root, actions[:, i : i + 1])
+    expected, _ = world.step(root, actions[:, 10:13])
+    branch = root
+    for i in range(10, 20):
+        branch, _ = world.step(branch, actions[:, i : i + 1])
+    again, _ = world.step(root, actions[:, 10:13])
+    torch.testing.assert_close(again.context.latents, expected.context.latents, atol=1e-4, rtol=0)
+    assert branch.cache is not again.cache
+
+
+def test_settings_may_change_on_the_way() -> None:
+    """A cache of other guidance, or shorter than the chunk, is made anew."""
+    world, actions = make_world(rule="rolling", window=5, keep=1), np.full((1, 4, 2), 0.3, np.float32)
+    state, _ = world.step(world.reset(np.zeros((1, 8, 8, 3), np.uint8), [5]), actions[:, :1])
+    for changes in ({"cfg": 2.0}, {"rule": "recompute"}, {"cached": False}, {}):
+        other = world.with_sampler(**changes)
+        found, _ = other.step(state, actions)
+        expected, _ = other.step(replace(state, cache=None, stored=0), actions)
+        torch.testing.assert_close(found.context.latents, expected.context.latents, atol=1e-4, rtol=0)
+        state = found
+
+
+@pytest.mark.parametrize("changes", [{"rule": "forget"}, {"order": "spiral"}, {"keep": 8}, {"keep": -1}, {"steps": 0}])
+def test_settings_that_make_no_sampler_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        make_world(**changes)
+
+
+def test_a_window_longer_than_the_learned_positions_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="32"):
+        make_world(window=40)
+    assert make_world("rotary", window=40).config.sampler.window == 40
+
+
+def test_a_named_sampler_keeps_the_guidance() -> None:
+    world = make_world("rotary", cfg=3.0).with_sampler("paper", steps=5)
+    assert world.config.sampler == replace(SAMPLERS["paper"], cfg=3.0, steps=5)
+    with pytest.raises(InputError, match="paper"):
+        world.with_sampler("novel")
 
 
 def test_the_network_answers_to_actions_and_noise() -> None:

@@ -42,7 +42,7 @@ class TemporalCache:
     def holds(self, length: int, sight: int) -> bool:
         """Whether a frame at position `length` still finds what it sees: a branch that went on may have overwritten it."""
         oldest = max(length - sight + 1, 0) if sight else 0
-        return self._written <= oldest + self.capacity
+        return oldest == length or self._written <= oldest + self.capacity
 
     def positions(self, count: int) -> Tensor:
         """[keys] position of the frame in each slot that a pass of `count` frames sees, their own included."""

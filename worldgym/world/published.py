@@ -128,11 +128,12 @@ def convert(weights: Mapping[str, Tensor], network: DiTConfig) -> dict[str, Tens
     tensors = {_renamed(name): _reshaped(name, value, network) for name, value in weights.items()}
     with torch.device("meta"):
         expected = {name: value.shape for name, value in DiT(network).state_dict().items()}
-    theirs = {_renamed(name): name for name in weights}
     faults = {
-        "missing": [name for name in expected if name not in tensors],
-        "not known": [theirs[name] for name in tensors if name not in expected],
-        "of another shape": [theirs[name] for name in tensors if name in expected and tensors[name].shape != expected[name]],
+        "missing": [_published(name) for name in expected if name not in tensors],
+        "not known": [_published(name) for name in tensors if name not in expected],
+        "of another shape": [
+            _published(name) for name in tensors if tensors[name].shape != expected.get(name, tensors[name].shape)
+        ],
     }
     if any(faults.values()):
         told = "; ".join(f"{what}: {', '.join(names)}" for what, names in faults.items() if names)
@@ -140,8 +141,15 @@ def convert(weights: Mapping[str, Tensor], network: DiTConfig) -> dict[str, Tens
     return tensors
 
 
+LAST_LAYER = {"final_layer.linear.": "final_linear.", "final_layer.adaLN_modulation.": "final_modulation."}  # theirs: ours
+
+
 def _renamed(name: str) -> str:
-    return name.replace("final_layer.linear.", "final_linear.").replace("final_layer.adaLN_modulation.", "final_modulation.")
+    return next((name.replace(theirs, ours) for theirs, ours in LAST_LAYER.items() if name.startswith(theirs)), name)
+
+
+def _published(name: str) -> str:
+    return next((name.replace(ours, theirs) for theirs, ours in LAST_LAYER.items() if name.startswith(ours)), name)
 
 
 def _reshaped(name: str, value: Tensor, network: DiTConfig) -> Tensor:
