@@ -30,7 +30,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("stats",),
     ("evaluate",),
     ("rejudge",),
-    ("calibrate",),
+    ("calibrate", "closer"),
     ("recipes",),
     ("train",),
 )

@@ -27,6 +27,7 @@ from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
 from worldgym.rollout import roll_out
+from worldgym.stats.calibration import Calibration
 from worldgym.stats.summary import summarize
 from worldgym.tasks.folder import check_frames, load_tasks, load_truth
 from worldgym.types import Rollout, Task, Trial, Verdict
@@ -121,7 +122,7 @@ def evaluate(
         for policy, batch in _batches(log, policies, trials, size):
             for trial in batch:
                 log.append(_failed(setting, policy.name, trial, str(spent)))
-    summary = summarize(log.header, log.records)
+    summary = summarize(log.header, log.records, Calibration.of_run(config.out))
     write_json(config.out / "summary.json", summary)
     return summary
 

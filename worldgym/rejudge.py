@@ -77,7 +77,9 @@ def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
     records = [record for record in outcome.finished + outcome.failed if record.video is not None]
     if not records:
         raise InputError(f"{run}: its log names no video, so there is nothing to look at; choose another run")
-    return [Clip(run / str(r.video), r.instruction, _task(known, r).partial_credit) for r in sorted(records, key=lambda r: r.key)]
+    return [
+        Clip(run / str(r.video), r.instruction, task_of(known, r).partial_credit) for r in sorted(records, key=lambda r: r.key)
+    ]
 
 
 def tasks_of_run(run: Path, folder: Path | None = None) -> dict[str, Task]:
@@ -91,7 +93,8 @@ def tasks_of_run(run: Path, folder: Path | None = None) -> dict[str, Task]:
     return {task.name: task for task in load_tasks(folder)}
 
 
-def _task(tasks: Mapping[str, Task], record: TrialRecord) -> Task:
+def task_of(tasks: Mapping[str, Task], record: TrialRecord) -> Task:
+    """The record's task. InputError if it is gone or has changed since the run."""
     task = tasks.get(record.task)
     if task is None or task.instruction != record.instruction:
         what = "is not among the tasks" if task is None else f'now reads "{task.instruction}", in the run "{record.instruction}"'
@@ -114,7 +117,7 @@ def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader
 def _judge_batch(
     config: RejudgeConfig, judge: Judge, log: RunLog, batch: Sequence[TrialRecord], tasks: Mapping[str, Task]
 ) -> None:
-    rollouts = [_rollout(config.run, log.header, record, _task(tasks, record)) for record in batch]
+    rollouts = [rollout_of(config.run, log.header, record, task_of(tasks, record)) for record in batch]
     for record, rollout, verdict in zip(batch, rollouts, judge_each(judge, rollouts), strict=True):
         for video in filter(None, (record.video, record.truth_video)):
             write_atomic(config.out / video, (config.run / video).read_bytes())
@@ -122,7 +125,7 @@ def _judge_batch(
             log.append(judged)
 
 
-def _rollout(run: Path, header: RunHeader, record: TrialRecord, task: Task) -> Rollout:
+def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) -> Rollout:
     """The record's video as a rollout. Actions are not in the log, and no judge reads them."""
     frames = decode_video(run / str(record.video))
     trial = Trial(task, record.repeat, header.run_seed)

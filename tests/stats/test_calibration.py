@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from worldgym.errors import InputError
 from worldgym.stats.calibration import (
     Calibration,
-    Judged,
     JudgeCounts,
+    Judged,
     abstention_curve,
     area_under_curve,
     calibration_figures,

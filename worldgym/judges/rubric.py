@@ -90,12 +90,13 @@ def find_answer(text: str, rubric: Rubric) -> Answer:
 def _plain(text: str, rubric: Rubric) -> Answer:
     answer: dict[str, Any] = {"reasoning": text.strip()}
     for name, field in rubric.fields.items():
-        values = "|".join(map(re.escape, sorted(field["enum"], key=len, reverse=True))) if "enum" in field else r"\d{1,3}"
+        options = {option.lower(): option for option in field.get("enum", ())}
+        values = "|".join(map(re.escape, sorted(options, key=len, reverse=True))) or r"\d{1,3}"
         said = {v.lower() for v in re.findall(rf"\b{re.escape(name)}\b[\"'*\s]*[:=][\"'*\s]*({values})\b", text, re.IGNORECASE)}
         if len(said) != 1:
             raise ValueError("no readable answer" if not said else f"{len(said)} different answers")
         value = said.pop()
-        answer[name] = value if "enum" in field else int(value)
+        answer[name] = options[value] if options else int(value)
     return answer
 
 

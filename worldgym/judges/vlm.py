@@ -91,8 +91,14 @@ class VlmJudge:
         self.config = config
         kinds = ("partial", "success") if config.rubric == "partial" else (config.rubric,)
         self._prompts = {kind: read_prompt(kind, config.prompt) for kind in kinds}
-        self._name = f"vlm:{config.server.model}:{_digest(json.dumps(self.settings, sort_keys=True))[:12]}"
+        self._name = f"vlm:{config.server.model}:{digest_of(json.dumps(self.settings, sort_keys=True))[:12]}"
         self.asker = Asker(config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait)
+
+    def backwards(self) -> VlmJudge:
+        """The same judge, asked with its options in reverse order. It pays from the same budget."""
+        turned = VlmJudge(replace(self.config, backwards=not self.config.backwards))
+        turned.asker = self.asker
+        return turned
 
     @property
     def name(self) -> str:
@@ -118,7 +124,7 @@ class VlmJudge:
             "frame_size": config.frame_size,
             "rubric": config.rubric,
             "backwards": config.backwards,
-            "prompts": {kind: _digest(prompt) for kind, prompt in self._prompts.items()},
+            "prompts": {kind: digest_of(prompt) for kind, prompt in self._prompts.items()},
         }
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
@@ -139,7 +145,7 @@ class VlmJudge:
                 "model": config.server.model,
                 "served_as": sorted({answer.reply.model for answer in answers if answer.reply.model}),
                 "rubric": rubric.kind,
-                "prompt": _digest(prompt),
+                "prompt": digest_of(prompt),
                 "frames": list(looks),
                 "frame_size": config.frame_size,
             },
@@ -156,7 +162,8 @@ def read_prompt(kind: str, path: Path | None = None) -> str:
         raise InputError(f"{path}: the prompt cannot be read ({error})") from error
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
+    """16 hexadecimal digits that identify a prompt in logs."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -240,15 +240,16 @@ def _alpha(coincidences: Matrix, values: Sequence[float], scale: str) -> float |
 
 def _distances(totals: Matrix, values: Sequence[float], scale: str) -> Matrix:
     """Squared differences between values, [values, values]."""
-    order = np.arange(len(values))
     if scale == "nominal":
         return 1.0 - np.eye(len(values))
     if scale == "interval":
-        return np.subtract.outer(np.array(values), np.array(values)) ** 2
-    if scale == "ordinal":
-        below = np.cumsum(totals) - totals / 2  # rank of the middle of each value
-        return np.subtract.outer(below, below) ** 2 * (order[:, None] != order)
-    raise ValueError(f'scale must be "nominal", "ordinal" or "interval", not "{scale}"')
+        places: Matrix = np.array(values)
+    elif scale == "ordinal":
+        places = np.cumsum(totals) - totals / 2  # rank of the middle of each value
+    else:
+        raise ValueError(f'scale must be "nominal", "ordinal" or "interval", not "{scale}"')
+    squares: Matrix = (places[:, None] - places[None, :]) ** 2
+    return squares
 
 
 def _percentiles(drawn: Matrix, level: float) -> Interval:
