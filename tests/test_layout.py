@@ -26,8 +26,11 @@ ARROW = (  # each line may import the lines above it and its own part
     ("rollout",),
     ("judges",),
     ("log",),
+    ("judging",),
     ("stats",),
     ("evaluate",),
+    ("rejudge",),
+    ("calibrate", "closer"),
     ("recipes",),
     ("train",),
 )

@@ -26,7 +26,7 @@ from worldgym.testing import (
     check_policy,
     check_world,
 )
-from worldgym.types import Actions, Frames, Rollout, Task, Trial, Verdict
+from worldgym.types import Actions, Frames, Rollout, Task, Trial, Verdict, Vote
 from worldgym.world.protocol import World
 
 SHAPE = (16, 24, 3)
@@ -284,7 +284,7 @@ def needs_three_frames(rollout: Rollout) -> Verdict:
         (lambda r: Verdict(1.0, "another"), "signed its verdict 'another'"),
         (lambda r: Verdict(1.0, "fake-judge", probability=1.2), r"must lie in \[0, 1\]"),
         (lambda r: Verdict(1.0, "fake-judge", progress=float("nan")), r"must lie in \[0, 1\]"),
-        (lambda r: Verdict(1.0, "fake-judge", votes=(1.0, None, 2.0)), r"must lie in \[0, 1\]"),
+        (lambda r: Verdict(1.0, "fake-judge", votes=(Vote(1.0), Vote(None, "dark"), Vote(2.0))), r"must lie in \[0, 1\]"),
         (lambda r: Verdict(1.0, "fake-judge", cost_usd=-1.0), "cost is -1.0 USD"),
         (blacken, "changed the rollout it was given"),
         (needs_three_frames, "too short"),

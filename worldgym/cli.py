@@ -49,9 +49,11 @@ class Evaluate:
     trials: int
     """trials a task group; start frames in order, then again with fresh noise"""
     judge: Path
-    """checkpoint of a judge"""
+    """checkpoint of a judge, judge.toml (a model behind a server), or labels.jsonl (human labels)"""
     out: Path
     seed: int = 0
+    budget: float | None = None
+    """US dollars that verdicts may cost; then the run stops, and goes on with a higher one"""
     truth: Path | None = None
     """folder with truth.csv of known results (default: the task folder, if it holds one)"""
     batch: int = 20
@@ -66,7 +68,7 @@ class Evaluate:
     def run(self) -> None:
         from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
 
-        sources = Sources(self.world, self.policy, self.tasks, self.judge, self.sampler_steps, self.cfg)
+        sources = Sources(self.world, self.policy, self.tasks, self.judge, self.sampler_steps, self.cfg, self.budget)
         config = EvaluateConfig(self.out, self.trials, self.seed, self.batch, self.truth, _command())
         _show(evaluate_sources(sources, config), self.out, self.json)
 
@@ -76,15 +78,22 @@ class Report:
     """Write RUN/report.html and RUN/summary.json again from the log."""
 
     run_folder: tyro.conf.Positional[Path]
+    calibration: Path | None = None
+    """calibration.json of the run's judge, kept in RUN from now on: rates are shown corrected for its errors too"""
     json: bool = False
     """print summary.json instead of a table"""
 
     def run(self) -> None:
-        from worldgym.files import write_json
+        from worldgym.files import write_atomic, write_json
         from worldgym.log import read_log
+        from worldgym.stats.calibration import CALIBRATION_NAME, Calibration
         from worldgym.stats.summary import summarize
 
-        summary = summarize(*read_log(self.run_folder / "log.jsonl"))
+        header, records = read_log(self.run_folder / "log.jsonl")
+        if self.calibration is not None:
+            Calibration.read(self.calibration).check(header.judge)
+            write_atomic(self.run_folder / CALIBRATION_NAME, self.calibration.read_bytes())
+        summary = summarize(header, records, Calibration.of_run(self.run_folder))
         write_json(self.run_folder / "summary.json", summary)
         _show(summary, self.run_folder, self.json)
 
@@ -319,7 +328,126 @@ class Reference:
         self.action.run()
 
 
-Command = Demo | Evaluate | Report | Train | ImportCheckpoint | ImportCodec | Reference
+@dataclass(frozen=True)
+class Label:
+    """Label videos by hand, on a page in the browser that does not say whose they are. Run it again to go on."""
+
+    source: tyro.conf.Positional[Path]
+    """a run, or a list of videos (.jsonl with video and instruction)"""
+    labels: Path | None = None
+    """file that labels are added to (default: labels.jsonl beside the videos)"""
+    labeller: str = "anonymous"
+    tasks: Path | None = None
+    """folder of the run's tasks (default: the one its log names)"""
+    port: int = 0
+    """0 = any free one"""
+    browser: bool = True
+
+    def run(self) -> None:
+        import webbrowser
+
+        from worldgym.judges.label_page import LabelConfig, LabelServer
+        from worldgym.judges.labels import read_clips
+        from worldgym.rejudge import clips_of_run
+
+        clips = clips_of_run(self.source, self.tasks) if self.source.is_dir() else read_clips(self.source)
+        labels = self.labels or (self.source if self.source.is_dir() else self.source.parent) / "labels.jsonl"
+        server = LabelServer(clips, LabelConfig(labels, self.labeller, self.port))
+        print(f"{len(clips)} videos, {len(server.scores)} labelled: {server.url}", flush=True)
+        if self.browser:
+            webbrowser.open(server.url)
+        print(f"{labels}: {server.serve()} of {len(clips)} videos labelled by {self.labeller}")
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """Compare a judge with labels: confusion, agreement, curves, probes. Its calibration.json corrects a run's rates."""
+
+    judge: Path
+    """checkpoint, judge.toml or labels.jsonl"""
+    labels: Path
+    """labels.jsonl, or an episode store whose successes are known"""
+    out: Path
+    probes: int = 20
+    """videos for each probe; 0 = none"""
+    budget: float | None = None
+    """US dollars that verdicts may cost"""
+    json: bool = False
+
+    def run(self) -> None:
+        from worldgym.calibrate import CalibrateConfig, calibrate
+        from worldgym.judges.load import load_judge
+        from worldgym.report.terminal import print_calibration
+
+        figures = calibrate(CalibrateConfig(self.labels, self.out, self.probes), load_judge(self.judge, self.budget))
+        if self.json:
+            print(json.dumps(figures, indent=2))
+        else:
+            print_calibration(figures)
+            print(f"calibration: {self.out / 'calibration.json'}")
+
+
+@dataclass(frozen=True)
+class Rejudge:
+    """Judge the videos of a run with another judge, into a new run folder; nothing is rolled out. Resumes."""
+
+    run_folder: tyro.conf.Positional[Path]
+    judge: Path
+    """checkpoint, judge.toml or labels.jsonl"""
+    out: Path
+    tasks: Path | None = None
+    """folder of the run's tasks (default: the one its log names)"""
+    budget: float | None = None
+    """US dollars that verdicts may cost"""
+    json: bool = False
+
+    def run(self) -> None:
+        from worldgym.judges.load import load_judge
+        from worldgym.rejudge import RejudgeConfig, rejudge
+
+        config = RejudgeConfig(self.run_folder, self.out, self.tasks, _command())
+        _show(rejudge(config, load_judge(self.judge, self.budget)), self.out, self.json)
+
+
+@dataclass(frozen=True)
+class Closer:
+    """Ask a model which of two policies came closer, trial by trial, in both orders."""
+
+    run_folder: tyro.conf.Positional[Path]
+    judge: Path
+    """judge.toml"""
+    policies: tuple[str, str]
+    out: Path
+    tasks: Path | None = None
+    """folder of the run's tasks (default: the one its log names)"""
+    budget: float | None = None
+    """US dollars that answers may cost"""
+
+    def run(self) -> None:
+        from worldgym.closer import CloserConfig, compare_policies
+        from worldgym.judges.pairwise import PairwiseJudge
+        from worldgym.judges.vlm import VlmConfig
+
+        judge = PairwiseJudge(VlmConfig.read(self.judge), self.budget)
+        print(json.dumps(compare_policies(CloserConfig(self.run_folder, self.out, self.policies, self.tasks), judge), indent=2))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Label, calibrate and compare judges; judge a run again."""
+
+    action: (
+        Annotated[Label, Short(name="")]
+        | Annotated[Calibrate, Short(name="")]
+        | Annotated[Rejudge, Short(name="")]
+        | Annotated[Closer, Short(name="")]
+    )
+
+    def run(self) -> None:
+        self.action.run()
+
+
+Command = Demo | Evaluate | Report | Judge | Train | ImportCheckpoint | ImportCodec | Reference
 
 
 def main(arguments: list[str] | None = None) -> None:

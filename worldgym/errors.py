@@ -6,6 +6,9 @@
     |- InputError            a file, folder, option or value given by the user
     |- SpecMismatch          policy and world (or data) disagree on what an action means
     |- CheckpointError       a checkpoint or bundle is incomplete, altered or of another kind
+    |- JudgeOutage           a judge's server gave no answer to this question: the trial is tried again, never scored
+    |- JudgeStopped          a judge's server refuses every question (key, model, address): asking on is useless
+    |- BudgetSpent           the money set for a judge is spent
     `- MissingExtra          an optional dependency is not installed
 """
 
@@ -24,6 +27,18 @@ class InputError(WorldGymError):
 
 class CheckpointError(WorldGymError):
     """A checkpoint is incomplete, altered, or not of the expected kind."""
+
+
+class JudgeOutage(WorldGymError):
+    """A judge got no answer to one question, for all its patience."""
+
+
+class JudgeStopped(WorldGymError):
+    """A judge will get no answer to any question until the user mends its description."""
+
+
+class BudgetSpent(WorldGymError):
+    """The budget does not allow another question."""
 
 
 class MissingExtra(WorldGymError):

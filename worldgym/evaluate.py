@@ -16,23 +16,23 @@ import torch
 
 import worldgym
 from worldgym.episodes.video import encode_mp4
-from worldgym.errors import InputError, SpecMismatch, WorldGymError
+from worldgym.errors import BudgetSpent, InputError, SpecMismatch
 from worldgym.files import write_atomic, write_json
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
+from worldgym.judging import MAX_ATTEMPTS, Failure, attempt, judge_each, judged_records
 from worldgym.log import RunHeader, RunLog, TrialRecord
 from worldgym.memory import keep_freed_memory
 from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
 from worldgym.rollout import roll_out
+from worldgym.stats.calibration import Calibration
 from worldgym.stats.summary import summarize
 from worldgym.tasks.folder import check_frames, load_tasks, load_truth
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.world.model import load_world
 from worldgym.world.protocol import World
-
-MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,10 @@ class EvaluateConfig:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where everything comes from: folders, or names of policies. None leaves the checkpoint's sampler setting."""
+    """Where everything comes from: folders, or names of policies. None leaves the checkpoint's sampler setting.
+
+    judge: anything that `load_judge` takes.   judge_budget_usd: what its verdicts may cost, None = no limit.
+    """
 
     world: Path
     policies: tuple[str, ...]
@@ -63,6 +66,7 @@ class Sources:
     judge: Path
     sampler_steps: int | None = None
     cfg: float | None = None
+    judge_budget_usd: float | None = None
 
 
 def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]:
@@ -71,7 +75,7 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
     changes = {"steps": sources.sampler_steps, "cfg": sources.cfg}
     world = load_world(sources.world).with_sampler(**{key: value for key, value in changes.items() if value is not None})
     policies = [load_policy(policy, world.spec) for policy in sources.policies]
-    tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge)
+    tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
     if config.truth is None and (sources.tasks / "truth.csv").exists():
         config = replace(config, truth=sources.tasks)
     described = {"tasks": str(sources.tasks), "sampler": asdict(world.config.sampler)}
@@ -110,10 +114,15 @@ def evaluate(
     size = min(config.batch, len(trials))
     setting = Setting(config, world, judge, log, truth, size)
     batches = list(_batches(log, policies, trials, size))
-    for policy, batch in progress(batches, len(batches), "rolling out", "batch"):
-        for record in _run_batch(setting, policy, batch):
-            log.append(record)
-    summary = summarize(log.header, log.records)
+    try:
+        for policy, batch in progress(batches, len(batches), "rolling out", "batch"):
+            for record in _run_batch(setting, policy, batch):
+                log.append(record)
+    except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
+        for policy, batch in _batches(log, policies, trials, size):
+            for trial in batch:
+                log.append(_failed(setting, policy.name, trial, str(spent)))
+    summary = summarize(log.header, log.records, Calibration.of_run(config.out))
     write_json(config.out / "summary.json", summary)
     return summary
 
@@ -152,47 +161,33 @@ def _batches(
 
 def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Iterator[TrialRecord]:
     """Finished records in order. Where the batch breaks, each trial runs alone, so that only the bad one fails."""
-    try:
-        filled = batch + batch[-1:] * (setting.rows - len(batch))
-        rollouts = roll_out(setting.world, policy, filled)[: len(batch)]
-        verdicts = [setting.judge(rollout, rollout.trial.task) for rollout in rollouts]
-    except Exception as error:  # the per-trial boundary: somebody else's policy or judge may raise anything
-        if len(batch) > 1:
-            for trial in batch:
-                yield from _run_batch(setting, policy, [trial])
-        else:
-            yield from _fail(setting, policy, batch[0], error)
-        return
-    for rollout, verdict in zip(rollouts, verdicts, strict=True):
-        yield _record(setting, rollout, verdict)
+    filled = batch + batch[-1:] * (setting.rows - len(batch))
+    rollouts = attempt(lambda: roll_out(setting.world, policy, filled)[: len(batch)])
+    if not isinstance(rollouts, Failure):
+        for rollout, verdict in zip(rollouts, judge_each(setting.judge, rollouts), strict=True):
+            yield from _judged(setting, rollout, verdict)
+    elif len(batch) > 1:
+        for trial in batch:
+            yield from _run_batch(setting, policy, [trial])
+    else:
+        failed = _failed(setting, policy.name, batch[0], rollouts.reason)
+        yield failed
+        if failed.attempt < MAX_ATTEMPTS:
+            yield from _run_batch(setting, policy, batch)
 
 
-def _fail(setting: Setting, policy: Policy[Any], trial: Trial, error: Exception) -> Iterator[TrialRecord]:
-    """A failed attempt, and after it another, until there were MAX_ATTEMPTS."""
-    reason = str(error) if isinstance(error, WorldGymError) else f"{type(error).__name__}: {error}"
-    identity = _identity(setting, policy.name, trial)
-    yield TrialRecord(**identity, failure_reason=reason, judge=setting.judge.name, time=_now())
-    if identity["attempt"] < MAX_ATTEMPTS:
-        yield from _run_batch(setting, policy, [trial])
+def _failed(setting: Setting, policy: str, trial: Trial, reason: str) -> TrialRecord:
+    return TrialRecord(**_identity(setting, policy, trial), failure_reason=reason, judge=setting.judge.name, time=now())
 
 
-def _record(setting: Setting, rollout: Rollout, verdict: Verdict) -> TrialRecord:
-    """The line of a finished trial; its video is on the disk before the line is."""
+def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure) -> Iterator[TrialRecord]:
+    """The lines of a trial that ran; its video is on the disk before they are."""
     trial, out = rollout.trial, setting.config.out
     video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
     write_atomic(out / video, encode_mp4(rollout.frames, setting.world.spec.rate_hz, crf=20))
-    return TrialRecord(
-        **_identity(setting, rollout.policy, trial),
-        score=verdict.score,
-        reason=verdict.reason,
-        probability=verdict.probability,
-        progress=verdict.progress,
-        judge=verdict.judge,
-        steps=len(rollout.actions),
-        flags=rollout.flags,
-        video=video,
-        seconds=rollout.seconds,
-        time=_now(),
+    ran = {"steps": len(rollout.actions), "flags": rollout.flags, "video": video, "seconds": rollout.seconds}
+    yield from judged_records(
+        setting.judge, rollout, verdict, lambda: {**_identity(setting, rollout.policy, trial), **ran, "time": now()}
     )
 
 
@@ -228,14 +223,14 @@ def _header(
     config: EvaluateConfig, world: World[Any], policies: Sequence[Policy[Any]], judge: Judge, described: Mapping[str, Any]
 ) -> RunHeader:
     return RunHeader(
-        config={"trials": config.trials, "batch": config.batch, **described},
+        config={"trials": config.trials, "batch": config.batch, **described, "judge": dict(judge.settings)},
         command=config.command,
         policies=tuple({"name": p.name, "spec": p.spec.to_json(), "chunk": p.chunk} for p in policies),
         world=world.name,
         judge=judge.name,
         run_seed=config.seed,
         environment=environment(),
-        started=_now(),
+        started=now(),
     )
 
 
@@ -255,5 +250,6 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _now() -> str:
+def now() -> str:
+    """ISO time, for the log."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -13,13 +13,14 @@ import os
 import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
 from typing import Any, NoReturn, TypeVar
 
 from worldgym.errors import InputError
 from worldgym.files import write_atomic
+from worldgym.types import Vote
 
 LOG_NAME, VERSION = "log.jsonl", 1
 T = TypeVar("T")
@@ -34,6 +35,7 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "bool | None": (bool, NoneType),
     "float | None": (int, float, NoneType),
     "tuple[str, ...]": (list,),
+    "tuple[Vote, ...]": (list,),
     "tuple[Mapping[str, Any], ...]": (list,),
     "Mapping[str, Any]": (dict,),
 }
@@ -82,12 +84,14 @@ class RunHeader:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One attempt at one trial. Equality leaves out `seconds` and `time`, which no rerun repeats.
+    """One attempt at one trial. Equality leaves out `paid_usd`, `seconds` and `time`, which no rerun repeats.
 
     task/group:     start frame, e.g. "drawer-open/10003", and what results are summed over, e.g. "drawer-open".
     attempt:        1, 2, ...   failure_reason: None = it ran; else it broke, is tried again, and is never scored.
     score:          in [0, 1], or None = unscored, with the judge's reason.   probability, progress: the judge's, in [0, 1].
     truth:          known success of this policy on this task; None where nobody knows.
+    votes, cost_usd, provenance: the answers behind the score, their price, and how they were made (see `Verdict`).
+    paid_usd:       what this run paid for them; votes bought before cost nothing again.
     video/truth_video: mp4 files (yuv420p, so that every browser plays them), relative to RUN, or None.
     seconds, time:  wall time taken, ISO time of the end.
     """
@@ -105,6 +109,10 @@ class TrialRecord:
     probability: float | None = None
     progress: float | None = None
     judge: str = ""
+    votes: tuple[Vote, ...] = ()
+    cost_usd: float = 0.0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    paid_usd: float = field(default=0.0, compare=False)
     steps: int = 0
     flags: tuple[str, ...] = ()
     truth: bool | None = None
@@ -117,8 +125,9 @@ class TrialRecord:
         for name, value in (("score", self.score), ("probability", self.probability), ("progress", self.progress)):
             if value is not None and not 0.0 <= value <= 1.0:  # false for NaN too
                 raise ValueError(f"{name} must lie in [0, 1], not {value}")
-        if not math.isfinite(self.seconds):
-            raise ValueError(f"seconds must be finite, not {self.seconds}")
+        for name, value in (("seconds", self.seconds), ("cost_usd", self.cost_usd), ("paid_usd", self.paid_usd)):
+            if not math.isfinite(value):
+                raise ValueError(f"{name} must be finite, not {value}")
         if self.attempt < 1:
             raise ValueError(f"attempts count from 1, not {self.attempt}")
         if self.failure_reason is not None and self.score is not None:
@@ -153,7 +162,8 @@ class TrialRecord:
         if data.get("type") != "trial":
             raise ValueError("not a trial")
         values = _checked(TrialRecord, {key: value for key, value in data.items() if key != "type"})
-        return TrialRecord(**{**values, "flags": tuple(values["flags"])})
+        votes = tuple(Vote(**_checked(Vote, vote)) for vote in values.get("votes", []))
+        return TrialRecord(**{**values, "flags": tuple(values.get("flags", [])), "votes": votes})
 
 
 @dataclass(frozen=True)
@@ -265,15 +275,21 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number of the log")
 
 
-def _checked(kind: type[RunHeader] | type[TrialRecord], values: dict[str, Any]) -> dict[str, Any]:
-    """The values if they are exactly the dataclass's fields with JSON types that fit; else ValueError."""
+def _checked(kind: type[RunHeader] | type[TrialRecord] | type[Vote], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values if they are fields of the dataclass with JSON types that fit; else ValueError.
+
+    A field with a default may be missing: logs from before it was added still read.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{reprlib.repr(values)} is not a {kind.__name__}")
     expected = {f.name: str(f.type) for f in fields(kind)}
-    for name in [*expected, *values]:
-        if name not in values:
-            raise ValueError(f'"{name}" is missing')
+    for f in fields(kind):
+        if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
+            raise ValueError(f'"{f.name}" is missing')
+    for name, value in values.items():
         if name not in expected:
             raise ValueError(f'"{name}" is unknown to this version')
-        value, wanted = values[name], expected[name]
+        wanted = expected[name]
         if not isinstance(value, _JSON_TYPES[wanted]) or (isinstance(value, bool) and "bool" not in wanted):
             raise ValueError(f'"{name}" holds {reprlib.repr(value)}, which is not {wanted}')
     return values

@@ -158,11 +158,24 @@ class Rollout:
 
 
 @dataclass(frozen=True)
+class Vote:
+    """One answer of a judge that is asked several times. score: in [0, 1], or None = no usable answer, for `reason`."""
+
+    score: float | None
+    reason: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What a judge says of a rollout. `score` in [0, 1], or None = UNSCORED with a reason.
 
     A judge that cannot decide is never a failure of the robot: unscored trials leave the rate's denominator.
     probability: the judge's own probability of success, where it has one.   progress: in [0, 1], where it has one.
+    votes: the answers behind it.   cost_usd: their price.   paid_usd: what was paid just now, votes already bought left out.
+    provenance: how it was made, as JSON values: model, hash of the prompt, frames looked at.
     """
 
     score: float | None
@@ -170,8 +183,10 @@ class Verdict:
     reason: str = ""
     probability: float | None = None
     progress: float | None = None
-    votes: tuple[float | None, ...] = ()
+    votes: tuple[Vote, ...] = ()
     cost_usd: float = 0.0
+    paid_usd: float = 0.0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.score is None and not self.reason:

@@ -12,6 +12,7 @@ from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord
 from worldgym.report.page import ReportOptions, write_report
+from worldgym.types import Vote
 
 EVIL = '"><script>alert(1)</script>'
 HEADER = RunHeader(
@@ -60,7 +61,14 @@ def run(tmp_path: Path) -> Path:
 
 def trial_fields() -> list[dict[str, Any]]:
     return [
-        {"score": 1.0, "probability": 0.91, "flags": (f"flag {EVIL}",)},
+        {
+            "score": 1.0,
+            "probability": 0.91,
+            "flags": (f"flag {EVIL}",),
+            "votes": (Vote(1.0, f"seen {EVIL}"), Vote(None, "refused: no")),
+            "cost_usd": 0.0125,
+            "provenance": {"model": EVIL, "prompt": "0123456789abcdef", "frames": [0, 3, 4]},
+        },
         {"score": 0.0, "truth_video": None},
         {"score": None, "reason": f"too dark {EVIL}"},
         {"failure_reason": f"hung up {EVIL}", "video": None},
@@ -99,6 +107,13 @@ def test_it_says_what_was_run_and_what_came_of_it(run: Path) -> None:
     for loss in ("too dark", "hung up", "flag "):
         assert loss in text
     assert "World model against truth" in text
+
+
+def test_a_verdict_shows_its_votes_their_price_and_how_it_was_made(run: Path) -> None:
+    text = page(run).text
+    for fact in ("2 votes, 0.0125 USD", "<b>none</b> refused: no", "seen &#34;", "0123456789abcdef"):
+        assert text.count(fact) == 2, fact  # once a policy
+    assert "4 votes of the judge cost 0.03" in text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_videos_stand_in_pairs_with_filters(run: Path) -> None:

@@ -105,6 +105,15 @@ class ClassifierJudge:
     def name(self) -> str:
         return self._name
 
+    @property
+    def concurrency(self) -> int:
+        return 1
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        decision = asdict(self.decision)
+        return {"kind": KIND, **decision, "band": decision["band"] and list(decision["band"])}
+
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
         return self._verdict(self.score_frames([(rollout.frames, task.instruction)])[0])
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from worldgym.types import Rollout, Task, Verdict
 
@@ -11,6 +12,16 @@ class Judge(Protocol):
     @property
     def name(self) -> str:
         """Identity for the log: kind and version of the weights or model."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """Calls that may run at once, from several threads: 1 for a judge that computes here, more for one that waits."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What its verdicts depend on, as JSON values for the log's header; no key, nothing that may change in a resumed run."""
         ...
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:

@@ -17,6 +17,7 @@ from worldgym.log import LOG_NAME, Results, RunHeader, TrialRecord, read_log, re
 from worldgym.report import words
 from worldgym.report.figures import COLOURS, interval_bar, scatter
 from worldgym.report.gallery import make_cards
+from worldgym.stats.calibration import Calibration
 from worldgym.stats.summary import summarize
 
 REPORT_NAME = "report.html"
@@ -56,14 +57,14 @@ def render(run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], opt
 
 
 def _context(run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], options: ReportOptions) -> dict[str, Any]:
-    summary, outcome = summarize(header, records), results(records)
+    summary, outcome = summarize(header, records, Calibration.of_run(run_dir)), results(records)
     policies = [p["policy"] for p in summary["policies"]]
-    sentences = (words.agreement_sentence(summary), words.verdict_sentence(summary), words.counts_sentence(summary))
+    sentences = words.sentences(summary)
     return {
         "header": header,
         "summary": summary,
         "headline": words.headline(summary),
-        "sentences": [sentence for sentence in sentences if sentence],
+        "sentences": sentences,
         "policies": policies,
         "tasks": sorted({c["task"] for c in summary["cells"]}),
         "cells": {(c["policy"], c["task"]): c for c in summary["cells"]},

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from worldgym.report.words import NBSP, agreement_sentence, counts_sentence, headline, percent, span, verdict_sentence
+from worldgym.report.words import NBSP, decimal, headline, percent, sentences, span
 
 
 def print_summary(summary: Mapping[str, Any], console: Console | None = None) -> None:
@@ -27,17 +27,19 @@ def print_summary(summary: Mapping[str, Any], console: Console | None = None) ->
     table.add_section()
     table.add_row(Text("all tasks", "bold"), *(_cell(p, "bold") for p in summary["policies"]))
     console.print(table)
-    sentences = (headline(summary), agreement_sentence(summary), verdict_sentence(summary), counts_sentence(summary))
-    console.print(Text("\n".join(filter(None, sentences))))
+    console.print(Text("\n".join([headline(summary), *sentences(summary)])))
 
 
 def _cell(cell: Mapping[str, Any] | None, style: str = "") -> Text:
-    """Rate, interval and truth below each other, in percent without the sign."""
+    """Rate, interval, corrected rate and truth below each other, in percent without the sign."""
     if cell is None:
         return Text("")
     text = Text(_bare(percent(cell["rate"])), style)
     if cell["trials"]:
         text.append(f"\n{_bare(span(cell['low'], cell['high']))}", "dim")
+    if "corrected" in cell:
+        right = cell["corrected"]
+        text.append(f"\ncorrected {_bare(percent(right['rate']))} ({_bare(span(right['low'], right['high']))})")
     if "truth_rate" in cell:
         text.append(f"\ntruth {_bare(percent(cell['truth_rate']))}", "cyan")
     return text
@@ -45,3 +47,26 @@ def _cell(cell: Mapping[str, Any] | None, style: str = "") -> Text:
 
 def _bare(text: str) -> str:
     return text.removesuffix(f"{NBSP}%")
+
+
+def print_calibration(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """The confusion matrix of a judge, its rates with 95 % intervals, its agreement, and what the probes found."""
+    console = console or Console()
+    counts = figures["counts"]
+    table = Table(title=Text(f"judge {figures['judge']}"), title_justify="left", box=box.SIMPLE_HEAD)
+    for column in ("truth", "judged success", "judged failure", "unscored"):
+        table.add_column(column, justify="left" if column == "truth" else "right")
+    table.add_row("success", *(str(counts[name]) for name in ("true_success", "false_failure", "unscored_success")))
+    table.add_row("failure", *(str(counts[name]) for name in ("false_success", "true_failure", "unscored_failure")))
+    console.print(table)
+    lines = [
+        f"{what} {percent(rate['value'])} of {rate['of']} ({span(rate['low'], rate['high'])})"
+        for rate, what in ((figures["tpr"], "TPR: successes found"), (figures["fpr"], "FPR: failures taken for a success"))
+    ]
+    for key, what in (("kappa", "Cohen's kappa"), ("alpha", "Krippendorff's alpha")):
+        lines.append(
+            f"{what} {decimal(figures[key]['value'])} ({decimal(figures[key]['low'])} to {decimal(figures[key]['high'])})"
+        )
+    for probe, found in figures["probes"].items():
+        lines.append(f"probe {probe}: " + ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in found.items()))
+    console.print(Text("\n".join(lines)))

@@ -66,6 +66,33 @@ def counts_sentence(summary: Mapping[str, Any]) -> str:
     return f"{_count(scored, 'scored trial')}; {unscored} unscored and {failed} failed, which enter no rate."
 
 
+def correction_sentence(summary: Mapping[str, Any]) -> str:
+    """How good the judge was shown to be, and on how much; empty without a calibration."""
+    if "calibration" not in summary:
+        return ""
+    known, (tpr, fpr) = summary["calibration"], (summary["calibration"][name] for name in ("tpr", "fpr"))
+    return (
+        f"On {_count(known['videos'], 'labelled video')} the judge found {percent(tpr['rate'])} of the successes "
+        f"({span(tpr['low'], tpr['high'])}) and took {percent(fpr['rate'])} of the failures for one "
+        f"({span(fpr['low'], fpr['high'])}); rates called corrected are free of these errors as far as that is known."
+    )
+
+
+def cost_sentence(summary: Mapping[str, Any]) -> str:
+    """What the verdicts cost; empty for a judge that does not vote."""
+    judging = summary["judging"]
+    if not judging["votes"]:
+        return ""
+    paid = f"of which this run paid {judging['paid_usd']:.2f}"
+    return f"{_count(judging['votes'], 'vote')} of the judge cost {judging['cost_usd']:.2f}{NBSP}USD, {paid}."
+
+
+def sentences(summary: Mapping[str, Any]) -> list[str]:
+    """Everything there is to say below the headline."""
+    said = (agreement_sentence, verdict_sentence, correction_sentence, counts_sentence, cost_sentence)
+    return [sentence for sentence in (say(summary) for say in said) if sentence]
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number}{NBSP}{noun}" + ("" if number == 1 else "s")
 

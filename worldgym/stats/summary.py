@@ -10,10 +10,11 @@ from typing import Any
 from worldgym.errors import InputError
 from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.agreement import CellPair, agreement
+from worldgym.stats.calibration import Calibration, JudgeCounts, corrected_rate
 from worldgym.stats.rates import wilson_rate
 
 
-def summarize(header: RunHeader, records: Iterable[TrialRecord]) -> dict[str, Any]:
+def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Calibration | None = None) -> dict[str, Any]:
     """The content of summary.json: plain JSON, None where a number is not defined, never NaN.
 
     cells:     one entry for every policy and task of the log, where "task" is the tasks' group: trials, successes,
@@ -23,7 +24,10 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord]) -> dict[str, An
     agreement: pearson, policy_centred_pearson and mean_abs_gap (percentage points) over the n cells in which both
                rates are known; trial_agreement: share of the trial_n scored trials of known truth whose verdict
                equals it.
+    judging:   votes, cost_usd and paid_usd over all attempts.
     config, command, world, judge: the header's.
+    With a calibration of the run's judge, cells and policies also have corrected: {rate, low, high}, the share of full
+    successes without the judge's errors (None and 0 to 1 where it cannot be told), and calibration: {videos, tpr, fpr}.
 
     `trials` counts scored trials only: a trial whose judge declined (unscored) or that never finished (failed) leaves
     the denominator and is counted apart; trials + unscored + failed = all trials of the cell. `successes` is the sum of
@@ -31,6 +35,9 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord]) -> dict[str, An
     is known, however often they were repeated and whatever the judge said of them. Repeats of one start frame enter
     `trials` as if independent.
     """
+    records = list(records)
+    if calibration is not None:
+        calibration.check(header.judge)
     outcome = results(records)
     trials = outcome.finished + outcome.failed
     order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
@@ -38,9 +45,9 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord]) -> dict[str, An
     cells, policies = [], []
     for name in names:
         mine = [r for r in trials if r.policy == name]
-        policies.append({"policy": name, **tally(mine)})
+        policies.append({"policy": name, **tally(mine, calibration)})
         for group in sorted({r.group for r in mine}):
-            cells.append({"policy": name, "task": group, **tally([r for r in mine if r.group == group])})
+            cells.append({"policy": name, "task": group, **tally([r for r in mine if r.group == group], calibration)})
     return {
         "cells": cells,
         "policies": policies,
@@ -49,10 +56,20 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord]) -> dict[str, An
         "command": header.command,
         "world": header.world,
         "judge": header.judge,
-    }
+        "judging": {
+            "votes": sum(len(r.votes) for r in records),
+            "cost_usd": math.fsum(r.cost_usd for r in records),
+            "paid_usd": math.fsum(r.paid_usd for r in records),
+        },
+    } | ({} if calibration is None else {"calibration": _calibration(calibration.counts)})
 
 
-def tally(trials: Sequence[TrialRecord]) -> dict[str, Any]:
+def _calibration(counts: JudgeCounts) -> dict[str, Any]:
+    rates = {name: {"rate": r.value, "low": r.low, "high": r.high} for name, r in (("tpr", counts.tpr), ("fpr", counts.fpr))}
+    return {"videos": counts.tpr.trials + counts.fpr.trials, **rates}
+
+
+def tally(trials: Sequence[TrialRecord], calibration: Calibration | None = None) -> dict[str, Any]:
     """The numbers of one cell, from one record a trial."""
     scores = [r.score for r in trials if r.score is not None]
     rate = wilson_rate(math.fsum(scores), len(scores))
@@ -66,6 +83,9 @@ def tally(trials: Sequence[TrialRecord]) -> dict[str, Any]:
         "low": rate.low,
         "high": rate.high,
     }
+    if calibration is not None:
+        right = corrected_rate(sum(r.succeeded is True for r in trials), len(scores), calibration.counts)
+        counts["corrected"] = {"rate": right.value, "low": right.low, "high": right.high}
     truths = _truths(trials)
     if not truths:
         return counts

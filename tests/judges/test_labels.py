@@ -1,0 +1,184 @@
+"""Labels are append-only, survive a crash, are taken on a page that does not know whose videos it shows, and are verdicts."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.video import encode_mp4
+from worldgym.errors import InputError
+from worldgym.judges.label_page import LabelConfig, LabelServer
+from worldgym.judges.labels import Clip, HumanJudge, Label, append_label, read_clips, read_labels
+from worldgym.judges.load import load_judge
+from worldgym.testing import check_judge
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> list[Clip]:
+    """Three videos below two policies' names."""
+    made = []
+    for i, policy in enumerate(("good", "good", "poor")):
+        path = tmp_path / "videos" / policy / f"door-{i}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_mp4(np.random.default_rng(i).integers(0, 256, (5, 16, 16, 3), np.uint8), 5))
+        made.append(Clip(path, f"open door {i}", "ajar" if i else ""))
+    return made
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_what_is_labelled_is_read(tmp_path: Path, clips: list[Clip]) -> None:
+    path = tmp_path / "labels.jsonl"
+    for clip, labeller, score in (
+        (0, "a", 1.0),
+        (0, "b", 1.0),
+        (0, "c", 0.0),
+        (1, "a", 1.0),
+        (1, "b", 0.0),
+        (1, "a", 0.5),
+        (2, "a", None),
+    ):
+        append_label(path, Label(clips[clip], score, labeller))
+    found = read_labels(path)
+    assert [one.clip for one in found] == [clips[0], clips[1], clips[2]] or {one.clip for one in found} == set(clips)
+    scores = {one.clip.video.name: one.score for one in found}
+    assert scores == {"door-0.mp4": 1.0, "door-1.mp4": None, "door-2.mp4": None}  # majority, a tie, nobody can tell
+    assert lines(path)[0]["video"] == "videos/good/door-0.mp4"
+    assert read_clips(path) == clips
+
+
+def test_a_torn_line_never_counted(tmp_path: Path, clips: list[Clip]) -> None:
+    path = tmp_path / "labels.jsonl"
+    append_label(path, Label(clips[0], 1.0, "a"))
+    path.write_bytes(path.read_bytes() + b'{"video": "vid')
+    assert len(read_labels(path)) == 1
+    append_label(path, Label(clips[1], 0.0, "a"))
+    assert [row["score"] for row in lines(path)] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("[]", "line 1: not a JSON object"),
+        ('{"video": "a.mp4"}', "line 1"),
+        ('{"video": "a.mp4", "instruction": " "}', "instruction is empty"),
+        ('{"video": "a.mp4", "instruction": "x"}', "\"score\" is 'absent'"),
+        ('{"video": "a.mp4", "instruction": "x", "score": 2}', '"score" is 2'),
+        ('{"video": "a.mp4", "instruction": "x", "score": true}', '"score" is True'),
+        ('{"video": "a.mp4", "instruction": "x", "score": 1, "reason": 3}', '"reason" is no text'),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, fault: str) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(InputError, match=fault):
+        read_labels(path)
+
+
+def test_nothing_to_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_labels(tmp_path / "none.jsonl")
+    (tmp_path / "empty.jsonl").write_text("")
+    with pytest.raises(InputError, match="holds no label"):
+        read_labels(tmp_path / "empty.jsonl")
+
+
+def test_recorded_episodes_are_labels(episode_store: EpisodeStore) -> None:
+    found = read_labels(episode_store.root)
+    assert [clip.score for clip in found] == [1.0, 0.0, 1.0]
+    assert found[0].clip.rollout().frames.shape == (9, 32, 32, 3)
+
+
+@pytest.fixture
+def server(tmp_path: Path, clips: list[Clip]) -> Iterator[LabelServer]:
+    one = LabelServer(clips, LabelConfig(tmp_path / "labels.jsonl", "anna"))
+    thread = threading.Thread(target=one.serve)
+    thread.start()
+    yield one
+    one.stop()
+    thread.join()
+
+
+def get(url: str, body: Any = None) -> bytes:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(url, data, timeout=10) as answer:
+        content: bytes = answer.read()
+    return content
+
+
+def refused(url: str, body: Any = None) -> int:
+    with pytest.raises(urllib.error.HTTPError) as error:
+        get(url, body)
+    error.value.close()
+    return error.value.code
+
+
+def test_the_page_is_blind_and_saves(server: LabelServer, tmp_path: Path, clips: list[Clip]) -> None:
+    assert b"<video" in get(server.url)
+    state = get(server.url + "state")
+    assert b"good" not in state and b"poor" not in state and b".mp4" not in state
+    items = json.loads(state)["items"]
+    assert sorted(item["instruction"] for item in items) == ["open door 0", "open door 1", "open door 2"]
+    assert get(server.url + "video/0") == server.clips[0].video.read_bytes()
+    get(server.url + "label", {"item": 0, "score": 1, "reason": " clear "})
+    get(server.url + "label", {"item": 1, "score": None})
+    assert [item["labelled"] for item in json.loads(get(server.url + "state"))["items"]] == [True, True, False]
+    first = lines(tmp_path / "labels.jsonl")[0]
+    assert (first["score"], first["reason"], first["labeller"]) == (1.0, "clear", "anna") and len(first["frames"]) == 32
+    again = LabelServer(clips, server.config)
+    assert again.scores == {0: 1.0, 1: None}  # goes on where it stopped
+    again._http.server_close()
+
+
+def test_the_page_answers_to_its_secret_alone(server: LabelServer) -> None:
+    base = server.url.rsplit("/", 2)[0]
+    for path in ("/", "/state", "/wrong/", "/wrong/state", "/wrong/video/0"):
+        assert refused(base + path) == 404
+    assert refused(base + "/wrong/label", {"item": 0, "score": 1}) == 404
+    assert not server.config.labels.exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"item": 9, "score": 1},
+        {"item": 0, "score": 0.7},
+        {"item": 0, "score": True},
+        {"item": 0, "score": 1, "reason": 3},
+        [1],
+    ],
+)
+def test_a_wrong_label_is_refused(server: LabelServer, said: Any) -> None:
+    assert refused(server.url + "label", said) == 400
+    assert not server.config.labels.exists()
+
+
+def test_too_much_is_refused(server: LabelServer) -> None:
+    assert refused(server.url + "label", {"item": 0, "score": 1, "reason": "x" * 70_000}) == 404
+    assert refused(server.url + "video/3") == 404
+
+
+def test_labels_are_a_judge(server: LabelServer, tmp_path: Path) -> None:
+    get(server.url + "label", {"item": 2, "score": 0.5, "reason": "nearly"})
+    judge = load_judge(tmp_path / "labels.jsonl")
+    assert isinstance(judge, HumanJudge) and judge.name.startswith("human:")
+    rollout = server.clips[2].rollout()
+    check_judge(judge, rollout, rollout.trial.task)
+    verdict = judge(rollout, rollout.trial.task)
+    assert (verdict.score, verdict.reason, verdict.provenance["labellers"]) == (0.5, "nearly", ["anna"])
+    other = judge(server.clips[0].rollout(), rollout.trial.task)
+    assert other.unscored and "nobody has labelled" in other.reason
+    with pytest.raises(InputError, match="costs nothing"):
+        load_judge(tmp_path / "labels.jsonl", budget_usd=1.0)

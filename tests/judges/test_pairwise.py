@@ -1,0 +1,97 @@
+"""Two rollouts of one trial, asked about in both orders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from worldgym.closer import CloserConfig, compare_policies
+from worldgym.errors import InputError
+from worldgym.evaluate import EvaluateConfig, evaluate
+from worldgym.judges.pairwise import PairwiseJudge, tally
+from worldgym.judges.vlm import VlmConfig
+from worldgym.tasks.folder import load_tasks
+from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import Rollout
+
+MakeRollout = Callable[..., Rollout]
+
+
+def pair(make_rollout: MakeRollout) -> tuple[Rollout, Rollout]:
+    first, second = make_rollout(1), make_rollout(2)
+    return first, replace(second, trial=first.trial)
+
+
+def first_picture(request: dict[str, Any]) -> str:
+    return next(str(p["image_url"]["url"]) for p in request["messages"][0]["content"] if p["type"] == "image_url")
+
+
+@pytest.mark.parametrize(
+    ("likes", "winner", "agreed"),
+    [
+        ("first", "first", True),
+        ("second", "second", True),
+        ("A", "tie", False),
+        ("same", "tie", True),
+        ("cannot tell", None, False),
+    ],
+)
+def test_both_orders(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout, likes: str, winner: str | None, agreed: bool
+) -> None:
+    first, second = pair(make_rollout)
+    seen: list[str] = []
+
+    def script(request: dict[str, Any], number: int) -> Any:
+        seen.append(first_picture(request))
+        said = likes
+        if likes in ("first", "second"):
+            said = "A" if (first_picture(request) == seen[0]) == (likes == "first") else "B"
+        return model_server.said(text=f'{{"reasoning": "r", "closer": "{said}"}}')
+
+    model_server.script = script
+    judge = PairwiseJudge(config, wait=lambda seconds: None)
+    preference = judge.compare(first, second, first.trial.task)
+    assert (preference.winner, preference.agreed) == (winner, agreed)
+    assert len(preference.votes) == 6 and preference.cost_usd == preference.paid_usd == pytest.approx(0.012)
+    assert len(set(seen)) == 2
+    counts = tally([preference] * 3)
+    assert counts[winner or "undecided"] == 3 and counts["disagreed"] == (3 if likes == "A" else 0)
+
+
+def test_two_tasks_are_no_pair(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
+    first, second = make_rollout(1), make_rollout(2)
+    with pytest.raises(InputError, match="two tasks"):
+        PairwiseJudge(config).compare(first, second, first.trial.task)
+
+
+def test_two_policies_of_a_run(config: VlmConfig, model_server: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    for i in range(2):
+        Image.fromarray(np.full((16, 24, 3), 40 * i, np.uint8)).save(folder / f"{i}.png")
+        (folder / f"{i}.json").write_text(json.dumps({"instruction": "do it", "steps": 3, "group": "g"}))
+    policies = [FakePolicy(level=0.9, name="light"), FakePolicy(level=0.1, name="dark")]
+    described = {"tasks": str(folder)}
+    evaluate(EvaluateConfig(tmp_path / "run", 2), FakeWorld(), policies, load_tasks(folder), FakeJudge(), described)
+    model_server.script = lambda request, number: model_server.said(text='{"reasoning": "", "closer": "A"}')
+    judge = PairwiseJudge(config, wait=lambda seconds: None)
+    wanted = CloserConfig(tmp_path / "run", tmp_path / "out", ("light", "dark"))
+    figures = compare_policies(wanted, judge)
+    assert figures["won"] == {"first": 0, "second": 0, "tie": 2, "undecided": 0, "disagreed": 2}
+    rows = [json.loads(line) for line in (tmp_path / "out" / "comparisons.jsonl").read_text().splitlines()]
+    assert [(row["task"], row["first"], row["winner"], len(row["votes"])) for row in rows] == [
+        ("0", "light", "tie", 6),
+        ("1", "light", "tie", 6),
+    ]
+    before = len(model_server.requests)
+    assert compare_policies(wanted, PairwiseJudge(config))["won"] == figures["won"] and len(model_server.requests) == before
+    with pytest.raises(InputError, match="its policies are dark, light"):
+        compare_policies(replace(wanted, policies=("light", "nobody")), judge)

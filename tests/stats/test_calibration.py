@@ -1,0 +1,148 @@
+"""Judge calibration against published examples and by hand; the corrected rate's interval by simulation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worldgym.errors import InputError
+from worldgym.stats.calibration import (
+    Calibration,
+    JudgeCounts,
+    Judged,
+    abstention_curve,
+    area_under_curve,
+    calibration_figures,
+    cohens_kappa,
+    corrected_rate,
+    krippendorff_alpha,
+    threshold_curve,
+)
+from worldgym.stats.rates import wilson_interval
+
+# Krippendorff (2011), the example with four observers and twelve units; nominal .743, ordinal .815, interval .849
+OBSERVERS = ["1 2 3 3 2 1 4 1 2 . . .", "1 2 3 3 2 2 4 1 2 5 . 3", ". 3 3 3 2 3 4 2 2 5 1 .", "1 2 3 3 2 4 4 1 2 5 1 ."]
+UNITS = list(zip(*([None if c == "." else float(c) for c in row.split()] for row in OBSERVERS), strict=True))
+
+
+@pytest.mark.parametrize(("scale", "alpha"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+def test_alpha_of_the_published_example(scale: str, alpha: float) -> None:
+    value, (low, high) = krippendorff_alpha(UNITS, scale)
+    assert value == pytest.approx(alpha, abs=5e-4)
+    assert low < alpha < high <= 1.0
+
+
+def test_alpha_where_it_is_not_defined() -> None:
+    for ratings in ([], [[1.0, None]], [[1.0, 1.0], [1.0, 1.0]]):
+        assert krippendorff_alpha(ratings) == (None, (-1.0, 1.0))
+    with pytest.raises(ValueError, match="scale"):
+        krippendorff_alpha([[0.0, 1.0]], "ratio")
+
+
+def test_kappa_by_hand() -> None:
+    value, (low, high) = cohens_kappa(JudgeCounts(20, 5, 10, 15))  # observed .7, by chance .5
+    assert value == pytest.approx(0.4)
+    assert low < 0.2 and 0.55 < high < 0.7
+    assert cohens_kappa(JudgeCounts(8, 0, 0, 9))[0] == 1.0
+    for undefined in (JudgeCounts(), JudgeCounts(5, 0, 0, 0)):
+        assert cohens_kappa(undefined) == (None, (-1.0, 1.0))
+
+
+JUDGED = [
+    Judged(True, 1.0, 0.9),
+    Judged(True, 0.5, 0.5),
+    Judged(True, None, 0.5),
+    Judged(False, 1.0, 0.6),
+    Judged(False, 0.0, 0.1),
+    Judged(False, 0.0, 0.1),
+    Judged(False, None),
+]
+
+
+def test_counts_and_rates() -> None:
+    counts = JudgeCounts.of(JUDGED)
+    assert counts == JudgeCounts(1, 1, 1, 2, 1, 1)
+    assert (counts.tpr.value, counts.tpr.low, counts.tpr.high) == (0.5, *wilson_interval(1, 2))
+    assert counts.fpr.value == pytest.approx(1 / 3)
+    assert [rate.value for rate in counts.abstained] == [pytest.approx(1 / 3), 0.25]
+
+
+def test_curves_by_hand() -> None:
+    assert threshold_curve(JUDGED)[1:3] == [
+        {"threshold": 0.5, "tpr": 1.0, "fpr": pytest.approx(1 / 3)},
+        {"threshold": 0.6, "tpr": pytest.approx(1 / 3), "fpr": pytest.approx(1 / 3)},
+    ]
+    assert area_under_curve(JUDGED) == pytest.approx(7 / 9)
+    curve = abstention_curve(JUDGED)
+    assert [row["margin"] for row in curve] == pytest.approx([0.0, 0.1, 0.4])
+    assert [row["coverage"] for row in curve] == pytest.approx([1.0, 4 / 6, 3 / 6])
+    assert [row["accuracy"] for row in curve] == pytest.approx([3 / 6, 3 / 4, 1.0])
+
+
+@settings(max_examples=30)
+@given(st.lists(st.builds(Judged, st.booleans(), st.none() | st.floats(0, 1), st.none() | st.floats(0, 1)), max_size=12))
+def test_figures_of_anything_are_plain_json(judged: list[Judged]) -> None:
+    figures = calibration_figures(judged)
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+    assert sum(figures["counts"].values()) == len(judged)
+
+
+@given(st.integers(1, 200), st.data())
+def test_a_perfect_judge_corrects_nothing(trials: int, data: st.DataObject) -> None:
+    successes = data.draw(st.integers(0, trials))
+    corrected = corrected_rate(successes, trials, JudgeCounts(true_success=10**9, true_failure=10**9))
+    assert corrected.value == pytest.approx(successes / trials)
+    middle = (successes + 1.96**2 / 2) / (trials + 1.96**2)  # what is left is the interval of Agresti and Coull
+    half = 1.96 * (middle * (1 - middle) / (trials + 1.96**2)) ** 0.5
+    expected = max(0.0, middle - half), min(1.0, middle + half)
+    assert (corrected.low, corrected.high) == pytest.approx(expected, abs=1e-4)
+
+
+def test_correction_by_hand() -> None:
+    counts = JudgeCounts(true_success=80, false_failure=20, false_success=10, true_failure=90)  # TPR .8, FPR .1
+    corrected = corrected_rate(45, 100, counts)  # (.45 - .1) / (.8 - .1)
+    assert corrected.value == pytest.approx(0.5)
+    assert corrected.low < 0.40 and 0.60 < corrected.high < 0.70
+    many = JudgeCounts(true_success=8000, false_failure=2000, false_success=1000, true_failure=9000)
+    sure = corrected_rate(45, 100, many)
+    assert sure.high - sure.low < corrected.high - corrected.low  # what the calibration does not know widens the interval
+    assert corrected_rate(0, 100, counts).value == 0.0 and corrected_rate(100, 100, counts).value == 1.0
+
+
+def test_no_correction_by_a_judge_that_knows_nothing() -> None:
+    for counts in (JudgeCounts(), JudgeCounts(5, 5, 5, 5), JudgeCounts(true_success=9), JudgeCounts(1, 9, 9, 1)):
+        assert corrected_rate(5, 10, counts) == corrected_rate(0, 0, counts)
+        assert (corrected_rate(5, 10, counts).value, corrected_rate(5, 10, counts).high) == (None, 1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 0.8])
+@pytest.mark.parametrize(("tpr", "fpr", "known"), [(0.81, 0.03, 100), (0.9, 0.1, 50), (0.7, 0.2, 200)])
+def test_the_interval_covers(rate: float, tpr: float, fpr: float, known: int) -> None:
+    """Nominal 95 %, `known` successes and as many failures in the calibration, 200 trials, 4000 studies."""
+    rng, covered, studies = np.random.default_rng(0), 0, 4000
+    seen = rng.binomial(200, rate * tpr + (1 - rate) * fpr, studies)
+    hits, alarms = rng.binomial(known, tpr, studies), rng.binomial(known, fpr, studies)
+    for successes, hit, alarm in zip(seen.tolist(), hits.tolist(), alarms.tolist(), strict=True):
+        corrected = corrected_rate(successes, 200, JudgeCounts(hit, alarm, known - hit, known - alarm))
+        covered += corrected.low <= rate <= corrected.high
+    assert 0.94 <= covered / studies <= 0.97
+
+
+def test_read_and_checked(tmp_path: Path) -> None:
+    assert Calibration.of_run(tmp_path) is None
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps({"judge": "j", **calibration_figures(JUDGED)}))
+    calibration = Calibration.of_run(tmp_path)
+    assert calibration == Calibration("j", JudgeCounts.of(JUDGED))
+    calibration.check("j")
+    with pytest.raises(InputError, match="judge is k"):
+        calibration.check("k")
+    path.write_text('{"judge": "j", "counts": {"mood": 1}}')
+    with pytest.raises(InputError, match="not a calibration"):
+        Calibration.read(path)

@@ -1,0 +1,190 @@
+"""What a run does with a judge that breaks, costs money, or is exchanged for another afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
+from worldgym.evaluate import EvaluateConfig, evaluate
+from worldgym.judges.label_page import LabelConfig, LabelServer
+from worldgym.judges.load import load_judge
+from worldgym.judging import MAX_ATTEMPTS, Failure, judge_each
+from worldgym.log import read_log, results
+from worldgym.rejudge import RejudgeConfig, clips_of_run, rejudge
+from worldgym.tasks.folder import load_tasks
+from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import Rollout, Task, Verdict, Vote
+
+POLICIES = [FakePolicy(level=0.1, name="low"), FakePolicy(level=0.9, chunk=2, name="high")]
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Path:
+    """Three tasks of one group."""
+    folder = tmp_path / "tasks" / "door"
+    folder.mkdir(parents=True)
+    for i in range(3):
+        frame = np.random.default_rng(i).integers(0, 256, (16, 24, 3)).astype(np.uint8)
+        Image.fromarray(frame).save(folder / f"{i}.png")
+        (folder / f"{i}.json").write_text(json.dumps({"instruction": "open the door", "steps": 4, "partial_credit": "ajar"}))
+    return folder.parent
+
+
+def run(out: Path, tasks: Path, judge: FakeJudge) -> dict[str, object]:
+    return evaluate(EvaluateConfig(out, 3, batch=3), FakeWorld(), POLICIES, load_tasks(tasks), judge, {"tasks": str(tasks)})
+
+
+@dataclass(frozen=True)
+class Moody(FakeJudge):
+    """Votes, costs a dollar a verdict, and breaks as told: `breaks` times on door/1, or for good at the n-th call."""
+
+    breaks: int = 0
+    raises: Exception | None = None
+    at: int = 10**9
+    calls: list[str] = field(default_factory=list)
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        self.calls.append(f"{rollout.policy}:{task.name}")
+        if self.calls.count("high:door/1") <= self.breaks and self.calls[-1] == "high:door/1":
+            raise JudgeOutage("the line is dead")
+        if self.raises is not None and len(self.calls) >= self.at:
+            raise self.raises
+        plain = super().__call__(rollout, task)
+        votes = (Vote(plain.score, "seen", 10, 2, 0.4), Vote(None, "refused: no", 10, 0, 0.6))
+        return replace(plain, votes=votes, cost_usd=1.0, paid_usd=1.0, provenance={"model": "m", "frames": [0, 4]})
+
+
+def test_the_log_keeps_votes_price_and_provenance(tasks: Path, tmp_path: Path) -> None:
+    summary = run(tmp_path / "run", tasks, Moody())
+    header, records = read_log(tmp_path / "run" / "log.jsonl")
+    assert header.config["judge"] == {"threshold": 0.5, "band": 0.0}
+    assert records[0].votes == (Vote(0.0, "seen", 10, 2, 0.4), Vote(None, "refused: no", 10, 0, 0.6))
+    assert records[0].provenance == {"model": "m", "frames": [0, 4]}
+    assert summary["judging"] == {"votes": 12, "cost_usd": 6.0, "paid_usd": 6.0}
+
+
+def test_a_judge_that_breaks_is_asked_again_without_another_rollout(tasks: Path, tmp_path: Path) -> None:
+    judge = Moody(breaks=2)
+    run(tmp_path / "run", tasks, judge)
+    _, records = read_log(tmp_path / "run" / "log.jsonl")
+    broken = [record for record in records if record.key == ("high", "door/1", 0)]
+    assert [(record.attempt, record.failure_reason, record.score) for record in broken] == [
+        (1, "the line is dead", None),
+        (2, "the line is dead", None),
+        (3, None, 1.0),
+    ]
+    assert len(judge.calls) == 6 + 2  # nobody else is judged again
+
+
+def test_a_judge_that_stays_broken_fails_the_trial_alone(tasks: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", tasks, Moody(breaks=99))
+    outcome = results(read_log(tmp_path / "run" / "log.jsonl")[1])
+    assert [(r.key, r.attempt, r.score) for r in outcome.failed] == [(("high", "door/1", 0), MAX_ATTEMPTS, None)]
+    assert outcome.failed[0].video and len(outcome.finished) == 5
+
+
+def test_a_spent_budget_leaves_the_rest_to_the_next_start(tasks: Path, tmp_path: Path) -> None:
+    run(tmp_path / "whole", tasks, Moody())
+    summary = run(tmp_path / "run", tasks, Moody(raises=BudgetSpent("budget spent"), at=3))
+    outcome = results(read_log(tmp_path / "run" / "log.jsonl")[1])
+    assert (len(outcome.finished), len(outcome.failed)) == (2, 4)
+    assert {record.failure_reason for record in outcome.failed} == {"budget spent"}
+    assert summary["policies"][1]["trials"] == 0  # type: ignore[index]
+    run(tmp_path / "run", tasks, Moody())
+    finished, expected = (results(read_log(tmp_path / name / "log.jsonl")[1]).finished for name in ("run", "whole"))
+    assert {replace(r, attempt=1) for r in map(strip, finished)} == {replace(r, attempt=1) for r in map(strip, expected)}
+
+
+def strip(record):  # type: ignore[no-untyped-def]
+    """Without what cannot be hashed."""
+    return replace(record, provenance=(), votes=())
+
+
+def test_a_wrong_key_stops_the_run(tasks: Path, tmp_path: Path) -> None:
+    with pytest.raises(JudgeStopped, match="wrong key"):
+        run(tmp_path / "run", tasks, Moody(raises=JudgeStopped("wrong key"), at=2))
+    assert len(read_log(tmp_path / "run" / "log.jsonl")[1]) == 1
+
+
+def test_verdicts_come_in_order_whatever_runs_at_once(tasks: Path) -> None:
+    task = load_tasks(tasks)[0]
+    frames = [np.full((2, 16, 24, 3), 12 * i, np.uint8) for i in range(20)]
+    from worldgym.types import Trial
+
+    rollouts = [Rollout(Trial(task, 0, 0), "p", f, np.zeros((1, 3), np.float32)) for f in frames]
+    one, many = (list(judge_each(FakeJudge(concurrency=n), rollouts)) for n in (1, 7))
+    assert one == many and not any(isinstance(verdict, Failure) for verdict in one)
+
+
+def test_judged_again_without_rollouts(tasks: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", tasks, FakeJudge())
+    strict = FakeJudge(threshold=0.99, name="strict")
+    summary = rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again", command="c"), strict)
+    assert summary["judge"] == "strict" and sum(p["successes"] for p in summary["policies"]) == 0
+    header, records = read_log(tmp_path / "again" / "log.jsonl")
+    old_header, old = read_log(tmp_path / "run" / "log.jsonl")
+    assert header.world == old_header.world and header.config["rejudged"]["judge"] == "fake-judge"
+    assert [(r.key, r.seed, r.steps) for r in records] == [(r.key, r.seed, r.steps) for r in old]
+    assert all(
+        (tmp_path / "again" / str(r.video)).read_bytes() == (tmp_path / "run" / str(r.video)).read_bytes() for r in records
+    )
+    before = (tmp_path / "again" / "log.jsonl").read_bytes()
+    rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), strict)
+    assert (tmp_path / "again" / "log.jsonl").read_bytes() == before
+
+
+def test_judging_again_resumes_after_a_budget(tasks: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", tasks, FakeJudge())
+    config = RejudgeConfig(tmp_path / "run", tmp_path / "again")
+    summary = rejudge(config, Moody(raises=BudgetSpent("budget spent"), at=4))
+    assert sum(p["failed"] for p in summary["policies"]) == 3
+    summary = rejudge(config, Moody())
+    assert (sum(p["failed"] for p in summary["policies"]), sum(p["trials"] for p in summary["policies"])) == (0, 6)
+
+
+def test_a_trial_that_a_judge_broke_on_is_mended_by_another(tasks: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", tasks, Moody(breaks=99))
+    summary = rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), FakeJudge())
+    assert sum(p["trials"] for p in summary["policies"]) == 6
+
+
+def test_what_cannot_be_judged_again_is_named(tasks: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", tasks, FakeJudge())
+    with pytest.raises(InputError, match="is the run itself"):
+        rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "run"), FakeJudge())
+    with pytest.raises(InputError, match="--tasks"):
+        rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again", tmp_path / "none"), FakeJudge())
+    rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), FakeJudge())
+    with pytest.raises(InputError, match="judge"):
+        rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), FakeJudge(name="other"))
+    changed = tasks / "door" / "1.json"
+    changed.write_text(changed.read_text().replace("open the door", "shut the door"))
+    with pytest.raises(InputError, match='now reads "shut the door"'):
+        rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "third"), FakeJudge())
+
+
+@pytest.fixture
+def labelled(tasks: Path, tmp_path: Path) -> Iterator[Path]:
+    """A run and labels of all its videos: everything of "high" is a success."""
+    run(tmp_path / "run", tasks, FakeJudge())
+    clips = clips_of_run(tmp_path / "run")
+    assert len(clips) == 6 and {clip.partial_credit for clip in clips} == {"ajar"}
+    server = LabelServer(clips, LabelConfig(tmp_path / "run" / "labels.jsonl", "anna"))
+    for i, clip in enumerate(server.clips):
+        server.label({"item": i, "score": 1 if "high" in str(clip.video) else 0})
+    server._http.server_close()
+    yield tmp_path / "run"
+
+
+def test_labels_are_verdicts_like_any_other(labelled: Path, tmp_path: Path) -> None:
+    summary = rejudge(RejudgeConfig(labelled, tmp_path / "human"), load_judge(labelled / "labels.jsonl"))
+    assert [(p["policy"], p["successes"], p["trials"]) for p in summary["policies"]] == [("low", 0, 3), ("high", 3, 3)]
+    _, records = read_log(tmp_path / "human" / "log.jsonl")
+    assert all(record.judge.startswith("human:") and record.votes for record in records)

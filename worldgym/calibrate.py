@@ -1,0 +1,122 @@
+"""Calibrates a judge: its verdicts on videos whose outcome people (or the robot's records) know, and probes without a label.
+
+blank    every frame black: nothing can be seen, so no verdict may be a success
+frozen   the start frame all along: nothing happened, so a success means that the judge guesses from the scene
+order    a model asked with its options in reverse order: a verdict that changes depends on how it was asked
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worldgym.errors import InputError
+from worldgym.files import sha256_file, write_atomic, write_json
+from worldgym.judges.labels import LabelledClip, read_labels
+from worldgym.judges.protocol import Judge
+from worldgym.judges.vlm import VlmJudge
+from worldgym.judging import Failure, judge_each
+from worldgym.progress import progress
+from worldgym.stats.calibration import CALIBRATION_NAME, Judged, calibration_figures, krippendorff_alpha
+from worldgym.types import Rollout, Verdict
+
+BATCH = 16  # videos decoded at once
+VERDICTS_NAME = "verdicts.jsonl"
+
+
+@dataclass(frozen=True)
+class CalibrateConfig:
+    """labels: a label file, or an episode store whose successes are known.   probes: videos used for each probe, 0 = none."""
+
+    labels: Path
+    out: Path
+    probes: int = 20
+
+
+def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
+    """Writes OUT/calibration.json and OUT/verdicts.jsonl (one line a video), and returns the former.
+
+    Videos on which the labellers differ, or cannot tell, are left out and counted; so are those that the judge broke on.
+    """
+    labelled = read_labels(config.labels)
+    known = [clip for clip in labelled if clip.score is not None]
+    if not known:
+        raise InputError(f"{config.labels}: of no video is the outcome known; label some more")
+    judged, lines, broken = list[Judged](), list[str](), 0
+    batches = [known[i : i + BATCH] for i in range(0, len(known), BATCH)]
+    for batch in progress(batches, len(batches), "judging", "batch"):
+        rollouts = [clip.clip.rollout() for clip in batch]
+        for clip, verdict in zip(batch, judge_each(judge, rollouts), strict=True):
+            lines.append(_line(clip, verdict))
+            if isinstance(verdict, Failure):
+                broken += 1
+            else:
+                judged.append(Judged(bool(clip.score and clip.score > 0.5), verdict.score, verdict.probability))
+    figures = {
+        "judge": judge.name,
+        "settings": dict(judge.settings),
+        "labels": _labels(config.labels, labelled, known),
+        "broken": broken,
+        **calibration_figures(judged),
+        "probes": _probes(judge, known[: config.probes]) if config.probes else {},
+    }
+    write_atomic(config.out / VERDICTS_NAME, "".join(lines).encode())
+    write_json(config.out / CALIBRATION_NAME, figures)
+    return figures
+
+
+def _labels(path: Path, labelled: Sequence[LabelledClip], known: Sequence[LabelledClip]) -> dict[str, Any]:
+    """Whose labels, and how far the labellers agree among themselves, which bounds what a judge can be shown to do."""
+    names = sorted({label.labeller for clip in labelled for label in clip.labels})
+    ratings = [[{label.labeller: label.score for label in clip.labels}.get(name) for name in names] for clip in labelled]
+    alpha, (low, high) = krippendorff_alpha(ratings)
+    return {
+        "sha256": sha256_file(path) if path.is_file() else None,
+        "labellers": names,
+        "undecided": len(labelled) - len(known),
+        "alpha": {"value": alpha, "low": low, "high": high} if len(names) > 1 else None,
+    }
+
+
+def _line(clip: LabelledClip, verdict: Verdict | Failure) -> str:
+    return json.dumps({"video": str(clip.clip.video), "known": clip.score, **asdict(verdict)}, allow_nan=False) + "\n"
+
+
+def _probes(judge: Judge, clips: Sequence[LabelledClip]) -> dict[str, Any]:
+    rollouts = [clip.clip.rollout() for clip in clips]
+    black = [replace(rollout, frames=np.zeros_like(rollout.frames)) for rollout in rollouts]
+    still = [replace(rollout, frames=np.repeat(rollout.frames[:1], len(rollout.frames), axis=0)) for rollout in rollouts]
+    found = {"blank": _successes(judge, black), "frozen": _successes(judge, still)}
+    if isinstance(judge, VlmJudge):
+        found["order"] = _changes(judge, rollouts)
+    return found
+
+
+def _successes(judge: Judge, rollouts: Sequence[Rollout]) -> dict[str, int]:
+    scores = _scores(judge, rollouts)
+    return {
+        "videos": len(scores),
+        "successes": sum(score is not None and score > 0.5 for score in scores),
+        "unscored": sum(score is None for score in scores),
+    }
+
+
+def _changes(judge: VlmJudge, rollouts: Sequence[Rollout]) -> dict[str, int]:
+    """How verdicts move when the options are turned round; a judge without position bias moves as often up as down."""
+    pairs = list(zip(_scores(judge, rollouts), _scores(judge.backwards(), rollouts), strict=True))
+    both = [(first, second) for first, second in pairs if first is not None and second is not None]
+    return {
+        "videos": len(pairs),
+        "higher": sum(second > first for first, second in both),
+        "lower": sum(second < first for first, second in both),
+        "unscored_in_one": sum((first is None) != (second is None) for first, second in pairs),
+    }
+
+
+def _scores(judge: Judge, rollouts: Sequence[Rollout]) -> list[float | None]:
+    return [None if isinstance(verdict, Failure) else verdict.score for verdict in judge_each(judge, rollouts)]

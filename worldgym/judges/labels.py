@@ -1,0 +1,202 @@
+"""Videos to be judged, human labels of them, and labels as a judge.
+
+A label file is JSON Lines, append-only; the last line of a labeller on a video counts, and a torn last line is ignored:
+
+    {"video": "videos/good/door/1-0.mp4", "instruction": "open the door", "partial_credit": "the door is ajar", "score": 1.0,
+     "reason": "", "labeller": "anna", "frames": "91ab...", "time": "2026-11-22T10:00:00+00:00"}
+
+`video` is relative to the file's folder, or absolute. `score` is in [0, 1], or null where the labeller cannot tell.
+`video` and `instruction` suffice for a list of videos to be labelled; a label needs `score` too. `frames` is a digest of
+the decoded pixels: a label belongs to what was seen, whatever the file is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.video import decode_video
+from worldgym.errors import InputError
+from worldgym.files import sha256_file
+from worldgym.types import Frames, Rollout, Task, Trial, Verdict, Vote
+
+MAX_FILE = 2**28  # bytes of a label file
+SIMULATOR = "recorded"  # the labeller of episodes that come with their success
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video to be judged. partial_credit: the task's written criterion for 0.5, or ""."""
+
+    video: Path
+    instruction: str
+    partial_credit: str = ""
+
+    def rollout(self) -> Rollout:
+        """The video as a record of what happened, with its task; the actions are unknown. InputError if it cannot be read."""
+        frames = decode_video(self.video)
+        name = self.video.with_suffix("").as_posix()
+        task = Task(name, self.video.parent.name, frames[0], self.instruction, max(len(frames) - 1, 1), self.partial_credit)
+        return Rollout(Trial(task, 0, 0), "unknown", frames, np.zeros((len(frames) - 1, 0), np.float32))
+
+
+@dataclass(frozen=True)
+class Label:
+    """What one labeller said of one clip. score: None = cannot tell. frames: digest of the pixels, "" = not noted."""
+
+    clip: Clip
+    score: float | None
+    labeller: str = ""
+    reason: str = ""
+    frames: str = ""
+    time: str = ""
+
+
+@dataclass(frozen=True)
+class LabelledClip:
+    """A clip with the labels of everybody who looked at it, one each."""
+
+    clip: Clip
+    labels: tuple[Label, ...]
+
+    @property
+    def score(self) -> float | None:
+        """What more labellers said than anything else; None for a tie, and where nobody could tell."""
+        said = Counter(label.score for label in self.labels if label.score is not None).most_common(2)
+        return said[0][0] if said and (len(said) == 1 or said[0][1] > said[1][1]) else None
+
+
+class HumanJudge:
+    """Labels behind the judge seam: what people said of exactly these frames. Unscored where nobody did."""
+
+    def __init__(self, labelled: Sequence[LabelledClip], name: str) -> None:
+        self.name = name
+        self._by_frames = {label.frames: clip for clip in labelled for label in clip.labels if label.frames}
+        self._labellers = sorted({label.labeller for clip in labelled for label in clip.labels})
+
+    @staticmethod
+    def read(path: Path) -> HumanJudge:
+        return HumanJudge(read_labels(path), f"human:{sha256_file(path)[:12]}")
+
+    @property
+    def concurrency(self) -> int:
+        return 1
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {"kind": "human", "labellers": self._labellers}
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        digest = frames_digest(rollout.frames)
+        found = self._by_frames.get(digest)
+        if found is None:
+            return Verdict(None, self.name, "nobody has labelled these frames", provenance={"frames": digest})
+        votes = tuple(Vote(label.score, label.reason) for label in found.labels)
+        provenance = {"frames": digest, "labellers": [label.labeller for label in found.labels]}
+        reason = "; ".join(label.reason for label in found.labels if label.reason)
+        if found.score is None:
+            return Verdict(None, self.name, reason or "the labellers cannot tell, or differ", votes=votes, provenance=provenance)
+        return Verdict(found.score, self.name, reason, votes=votes, provenance=provenance)
+
+
+def frames_digest(frames: Frames) -> str:
+    """32 hexadecimal digits of the pixels and their shape."""
+    return hashlib.sha256(f"{frames.shape}".encode() + frames.tobytes()).hexdigest()[:32]
+
+
+def read_clips(path: Path) -> list[Clip]:
+    """The videos of a list or label file, each once, in its order."""
+    return list({clip.video: clip for _, clip, _ in _rows(path)}.values())
+
+
+def read_labels(path: Path) -> list[LabelledClip]:
+    """The labelled videos of a label file, or of an episode store whose successes are known. InputError if there is none."""
+    if path.is_dir():
+        labelled = _recorded(EpisodeStore(path))
+    else:
+        last: dict[tuple[Path, str], Label] = {}
+        for line, clip, row in _rows(path):
+            last.pop((clip.video, str(row.get("labeller", ""))), None)
+            label = _label(path, line, clip, row)
+            last[clip.video, label.labeller] = label
+        clips = {label.clip.video: label.clip for label in last.values()}
+        labelled = [LabelledClip(clip, tuple(a for (v, _), a in last.items() if v == video)) for video, clip in clips.items()]
+    if not labelled:
+        raise InputError(f"{path}: holds no label; make some with  worldgym judge label")
+    return labelled
+
+
+def append_label(path: Path, label: Label) -> None:
+    """Writes one line through to the disk, the video relative to the file where it lies below it."""
+    folder, video = path.parent.resolve(), label.clip.video.resolve()
+    clip = label.clip
+    row = {
+        "video": video.relative_to(folder).as_posix() if video.is_relative_to(folder) else str(video),
+        "instruction": clip.instruction,
+        "partial_credit": clip.partial_credit,
+        "score": label.score,
+        "reason": label.reason,
+        "labeller": label.labeller,
+        "frames": label.frames,
+        "time": label.time,
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b", buffering=0) as file:
+            if file.tell() and not path.read_bytes().endswith(b"\n"):
+                file.truncate(path.read_bytes().rfind(b"\n") + 1)  # a line torn by a crash never counted
+            file.write((json.dumps(row, allow_nan=False) + "\n").encode())
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; choose another --labels") from error
+
+
+def _rows(path: Path) -> list[tuple[int, Clip, dict[str, Any]]]:
+    """(line number, clip, all that the line says) of every whole line."""
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise InputError(f"{path}: more than {MAX_FILE // 2**20} MiB, so it is no label file")
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give a label file or a list of videos") from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            video, instruction = Path(row["video"]), row["instruction"]
+            clip = Clip(path.parent / video, instruction, row.get("partial_credit", ""))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise InputError(f'{path}, line {number}: not a JSON object with "video" and "instruction"; mend the line') from None
+        if not isinstance(instruction, str) or not instruction.strip() or not isinstance(clip.partial_credit, str):
+            raise InputError(f"{path}, line {number}: the instruction is empty or no text; write what the robot was asked to do")
+        rows.append((number, clip, row))
+    return rows
+
+
+def _label(path: Path, line: int, clip: Clip, row: Mapping[str, Any]) -> Label:
+    score = row.get("score", "absent")
+    number = isinstance(score, (int, float)) and not isinstance(score, bool) and 0 <= score <= 1
+    if score is not None and not number:
+        raise InputError(f'{path}, line {line}: "score" is {score!r}; a label has a number from 0 to 1, or null')
+    texts = {name: row.get(name, "") for name in ("labeller", "reason", "frames", "time")}
+    if wrong := [name for name, text in texts.items() if not isinstance(text, str)]:
+        raise InputError(f'{path}, line {line}: "{wrong[0]}" is no text')
+    return Label(clip, None if score is None else float(score), **texts)
+
+
+def _recorded(store: EpisodeStore) -> list[LabelledClip]:
+    labelled = []
+    for info in store:
+        if info.success is not None:
+            clip = Clip(store.root / "episodes" / f"{info.name}.mp4", info.instruction)
+            labelled.append(LabelledClip(clip, (Label(clip, float(info.success), SIMULATOR),)))
+    return labelled

@@ -1,0 +1,69 @@
+"""Which frames of a video a judge looks at, and the pictures it is sent. The choice is stated, never made on the way.
+
+"first"  "last"  "first+last"      those frames
+"even:8"                           8 frames evenly spaced from the first to the last
+"every:3"                          every 3rd frame from the first on, and the last (the paper: every 3rd, at 256 pixels)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from worldgym.errors import InputError
+from worldgym.types import Frames
+
+RULE = re.compile(r"first|last|first\+last|even:[1-9]\d{0,3}|every:[1-9]\d{0,3}")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A frame as it is sent. digest: SHA-256 of its pixels, which unlike the PNG's bytes no library version changes."""
+
+    label: str
+    png: bytes
+    digest: str
+
+
+def check_rule(rule: str) -> str:
+    """The rule as it is. InputError if it is none."""
+    if not RULE.fullmatch(rule):
+        raise InputError(f'frames is "{rule}"; write first, last, first+last, even:N or every:N with N from 1 to 9999')
+    return rule
+
+
+def choose_frames(rule: str, count: int, most: int) -> tuple[int, ...]:
+    """Indices in order, of `count` >= 1 frames. InputError for more than `most`: a judge never thins out in silence."""
+    name, _, number = check_rule(rule).partition(":")
+    if name == "even":
+        chosen = {round(x) for x in np.linspace(0, count - 1, int(number))} if int(number) > 1 else {count - 1}
+    elif name == "every":
+        chosen = {*range(0, count, int(number)), count - 1}
+    else:
+        chosen = {0 if part == "first" else count - 1 for part in name.split("+")}
+    if len(chosen) > most:
+        raise InputError(f'the rule "{rule}" picks {len(chosen)} of {count} frames, more than max_frames = {most}; choose fewer')
+    return tuple(sorted(chosen))
+
+
+def picture(frame: Frames, size: int | None, label: str) -> Picture:
+    """frame: uint8 [H, W, 3] RGB, its longer side scaled to `size` pixels, or left as it is for None."""
+    image = Image.fromarray(frame)
+    if size is not None:
+        scale = size / max(image.size)
+        image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
+    return Picture(label, buffer.getvalue(), digest)
+
+
+def pictures(frames: Frames, looks: tuple[int, ...], size: int | None, name: str = "") -> tuple[Picture, ...]:
+    """Each labelled with its place in the video: "frame 12 of 40", counted from 0. name: put before, to tell two videos apart."""
+    prefix = f"{name}, " if name else ""
+    return tuple(picture(frames[t], size, f"{prefix}frame {t} of {len(frames) - 1}") for t in looks)

@@ -1,0 +1,132 @@
+"""Which of two attempts came closer? Both orders are asked; where they disagree it is a tie, and that is counted.
+
+For two failures a score says nothing; a comparison may still tell the better policy (arXiv 2506.00613).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.judges.asking import Asker
+from worldgym.judges.looks import choose_frames, pictures
+from worldgym.judges.provider import Question
+from worldgym.judges.rubric import UNSURE, Rubric
+from worldgym.judges.vlm import VlmConfig, digest_of, filled, read_prompt
+from worldgym.judges.votes import Ledger, default_cache
+from worldgym.judges.voting import decide, read_vote
+from worldgym.types import Rollout, Task, Vote
+
+CHOICES = {"A": 1.0, "B": 0.0, "same": 0.5}
+
+
+@dataclass(frozen=True)
+class Preference:
+    """winner: "first", "second", "tie", or None = undecided, for `reason`.   agreed: whether both orders said the same.
+
+    votes: of the order first-second, then of second-first; score 1 = the first rollout, 0 = the second, 0.5 = the same.
+    """
+
+    winner: str | None
+    agreed: bool
+    reason: str
+    votes: tuple[Vote, ...]
+    cost_usd: float
+    paid_usd: float
+    provenance: dict[str, Any]
+
+
+class PairwiseJudge:
+    """Made from the description of a VLM judge; its rubric is not used."""
+
+    def __init__(self, config: VlmConfig, budget_usd: float | None = None, wait: Callable[[float], None] = time.sleep) -> None:
+        """budget_usd, wait: as for a VlmJudge."""
+        self.config = config
+        self.asker = Asker(config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait)
+        self._prompt = read_prompt("closer")
+
+    @property
+    def name(self) -> str:
+        """closer:MODEL:hash of the prompt."""
+        return f"closer:{self.config.server.model}:{digest_of(self._prompt)}"
+
+    def compare(self, first: Rollout, second: Rollout, task: Task) -> Preference:
+        """InputError if the rollouts are not of one task."""
+        if first.trial.task.name != second.trial.task.name:
+            raise InputError(f"{first.trial.task.name} and {second.trial.task.name} are two tasks; compare rollouts of one")
+        forward, paid_forward = self._ask(first, second, task)
+        swapped, paid_swapped = self._ask(second, first, task)
+        swapped = [
+            Vote(None if v.score is None else 1.0 - v.score, v.reason, v.tokens_in, v.tokens_out, v.cost_usd) for v in swapped
+        ]
+        scores = [decide(votes, RUBRIC).score for votes in (forward, swapped)]
+        votes = (*forward, *swapped)
+        winner, agreed, reason = _winner(scores)
+        return Preference(
+            winner,
+            agreed,
+            reason,
+            votes,
+            sum(v.cost_usd for v in votes),
+            paid_forward + paid_swapped,
+            self._provenance(first, second),
+        )
+
+    def _ask(self, a: Rollout, b: Rollout, task: Task) -> tuple[list[Vote], float]:
+        """Votes for video A and what they cost just now."""
+        shown = tuple(picture for name, one in (("video A", a), ("video B", b)) for picture in self._pictures(one, name))
+        question = Question(filled(self._prompt, task, RUBRIC), shown, RUBRIC.schema)
+        answers = self.asker.ask(question, self.config.votes)
+        return [read_vote(answer, RUBRIC) for answer in answers], sum(answer.price_usd for answer in answers if answer.bought)
+
+    def _pictures(self, rollout: Rollout, name: str) -> Sequence[Any]:
+        return pictures(rollout.frames, self._looks(rollout), self.config.frame_size, name)
+
+    def _looks(self, rollout: Rollout) -> tuple[int, ...]:
+        return choose_frames(self.config.frames, len(rollout.frames), self.config.max_frames)
+
+    def _provenance(self, first: Rollout, second: Rollout) -> dict[str, Any]:
+        return {
+            "model": self.config.server.model,
+            "prompt": digest_of(self._prompt),
+            "frames": [list(self._looks(rollout)) for rollout in (first, second)],
+            "frame_size": self.config.frame_size,
+        }
+
+
+def tally(preferences: Sequence[Preference]) -> dict[str, int]:
+    """Counts over comparisons. disagreed: ties that come from the two orders alone; the measure of position bias."""
+    won = Counter(preference.winner for preference in preferences)
+    return {
+        "first": won["first"],
+        "second": won["second"],
+        "tie": won["tie"],
+        "undecided": won[None],
+        "disagreed": sum(not preference.agreed and preference.winner == "tie" for preference in preferences),
+    }
+
+
+def _winner(scores: Sequence[float | None]) -> tuple[str | None, bool, str]:
+    """Majorities for the first rollout in both orders => (winner, agreed, reason)."""
+    one, other = scores
+    if one is None or other is None:
+        return None, False, "no majority in one of the two orders"
+    if one != other:
+        return "tie", False, "the two orders disagree"
+    return {1.0: "first", 0.0: "second", 0.5: "tie"}[one], True, "both orders agree"
+
+
+def _score(answer: Any) -> float | None:
+    said = answer["closer"]
+    if said == UNSURE:
+        return None
+    if said not in CHOICES:
+        raise ValueError(f"closer is {said!r}")
+    return CHOICES[said]
+
+
+RUBRIC = Rubric("closer", {"closer": {"type": "string", "enum": [*CHOICES, UNSURE]}}, False, "", _score)

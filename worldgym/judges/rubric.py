@@ -1,0 +1,166 @@
+"""What a judge is asked for, and how an answer becomes a score in [0, 1].
+
+success    success 1, failure 0
+partial    success 1, partial 0.5, failure 0, by the task's written criterion; `success` where the task has none
+progress   how much of the task is done, in percent
+criteria   the task's own list, each met or not; a criterion counts only if all those it needs are met:
+           "rubric": [{"id": "grasped", "criterion": "the cup is held", "points": 0.5},
+                      {"id": "placed", "criterion": "the cup stands on the plate", "points": 0.5, "needs": ["grasped"]}]
+
+A model may always say that it cannot tell; such a vote has no score.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.types import Task
+
+KINDS = ("success", "partial", "progress", "criteria")
+UNSURE = "cannot tell"
+LEVELS = {"success": 1.0, "partial": 0.5, "failure": 0.0}
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """kind: also the name of its prompt file.   fields: JSON schema of each field of the answer, the reasoning first.
+
+    graded: votes are averaged by their median instead of counted.   wording: for the prompt's $criteria.
+    score: answer => score, None if the model could not tell. It raises ValueError for an answer out of form.
+    """
+
+    kind: str
+    fields: Mapping[str, Any]
+    graded: bool
+    wording: str
+    score: Callable[[Answer], float | None]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        properties = {"reasoning": {"type": "string"}, **self.fields}
+        return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+    @property
+    def form(self) -> str:
+        """The answer's form in words, for the prompt: a server may ignore the schema."""
+        parts = {name: " | ".join(field.get("enum", ["0 to 100"])) for name, field in self.fields.items()}
+        return json.dumps({"reasoning": "what you saw, in one to three sentences", **parts})
+
+
+def rubric_for(kind: str, task: Task, backwards: bool = False) -> Rubric:
+    """The rubric of this kind for a task. backwards: options in reverse order, to probe whether their order matters.
+
+    InputError for "criteria" where the task has no list, or a wrong one.
+    """
+    if kind == "progress":
+        return Rubric(kind, {"progress": {"type": "integer"}}, True, "", _progress)
+    if kind == "criteria":
+        criteria = _criteria(task)
+        fields = {c.name: _options(["met", "not met", UNSURE], backwards) for c in criteria}
+        return Rubric(kind, fields, True, "\n".join(c.wording for c in criteria), lambda answer: _sum(criteria, answer))
+    levels = list(LEVELS) if kind == "partial" and task.partial_credit else ["success", "failure"]
+    fields = {"verdict": _options([*levels, UNSURE], backwards)}
+    return Rubric("partial" if len(levels) == 3 else "success", fields, False, task.partial_credit, lambda a: _level(levels, a))
+
+
+def find_answer(text: str, rubric: Rubric) -> Answer:
+    """The last JSON object in the text that has the rubric's fields; else `field: value` in plain text, if it says one thing.
+
+    ValueError if there is neither.
+    """
+    decoder, position, found = json.JSONDecoder(), text.find("{"), None
+    while position >= 0:
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except (json.JSONDecodeError, RecursionError):
+            end = position + 1
+        else:
+            if isinstance(value, dict) and all(name in value for name in rubric.fields):
+                found = value
+        position = text.find("{", end)
+    return found if found is not None else _plain(text, rubric)
+
+
+def _plain(text: str, rubric: Rubric) -> Answer:
+    answer: dict[str, Any] = {"reasoning": text.strip()}
+    for name, field in rubric.fields.items():
+        options = {option.lower(): option for option in field.get("enum", ())}
+        values = "|".join(map(re.escape, sorted(options, key=len, reverse=True))) or r"\d{1,3}"
+        said = {v.lower() for v in re.findall(rf"\b{re.escape(name)}\b[\"'*\s]*[:=][\"'*\s]*({values})\b", text, re.IGNORECASE)}
+        if len(said) != 1:
+            raise ValueError("no readable answer" if not said else f"{len(said)} different answers")
+        value = said.pop()
+        answer[name] = options[value] if options else int(value)
+    return answer
+
+
+def _options(values: list[str], backwards: bool) -> dict[str, Any]:
+    return {"type": "string", "enum": values[::-1] if backwards else values}
+
+
+def _level(levels: Sequence[str], answer: Answer) -> float | None:
+    said = answer["verdict"]
+    if said == UNSURE:
+        return None
+    if said not in levels:
+        raise ValueError(f"the verdict is {said!r}")
+    return LEVELS[said]
+
+
+def _progress(answer: Answer) -> float:
+    said = answer["progress"]
+    if isinstance(said, bool) or not isinstance(said, (int, float)) or not 0 <= said <= 100:
+        raise ValueError(f"the progress is {said!r}")
+    return said / 100
+
+
+@dataclass(frozen=True)
+class Criterion:
+    name: str
+    text: str
+    points: float
+    needs: tuple[str, ...]
+
+    @property
+    def wording(self) -> str:
+        return f"- {self.name}: {self.text}" + (f" (only if also met: {', '.join(self.needs)})" if self.needs else "")
+
+
+def _criteria(task: Task) -> list[Criterion]:
+    """Criteria in the task's order; each may need only earlier ones, so there are no circles, and the points sum to 1."""
+    where, rows = f'task {task.name}, "rubric"', task.extras.get("rubric")
+    if not isinstance(rows, list) or not rows:
+        raise InputError(f'{where}: missing; write a list of {{"id", "criterion", "points", "needs"}}, or choose another rubric')
+    criteria: list[Criterion] = []
+    for row in rows:
+        try:
+            one = Criterion(str(row["id"]), str(row["criterion"]), float(row["points"]), tuple(row.get("needs", ())))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise InputError(f'{where}: {row!r} needs "id", "criterion" and "points" (a number)') from None
+        known = {c.name for c in criteria}
+        if one.name in known or one.name == "reasoning" or not re.fullmatch(r"[A-Za-z]\w*", one.name):
+            raise InputError(f'{where}: "{one.name}" is no id of its own; use letters, digits and _')
+        if missing := [name for name in one.needs if name not in known]:
+            raise InputError(f'{where}: "{one.name}" needs "{missing[0]}", which no earlier criterion is called')
+        criteria.append(one)
+    if any(c.points < 0 for c in criteria) or abs(sum(c.points for c in criteria) - 1) > 1e-6:
+        raise InputError(f"{where}: the points must be 0 or more and sum to 1")
+    return criteria
+
+
+def _sum(criteria: Sequence[Criterion], answer: Answer) -> float | None:
+    met: dict[str, bool] = {}
+    for criterion in criteria:
+        said = answer[criterion.name]
+        if said == UNSURE:
+            return None
+        if said not in ("met", "not met"):
+            raise ValueError(f"{criterion.name} is {said!r}")
+        met[criterion.name] = said == "met" and all(met[name] for name in criterion.needs)
+    return min(1.0, sum(criterion.points for criterion in criteria if met[criterion.name]))

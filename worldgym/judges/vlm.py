@@ -1,0 +1,196 @@
+"""A vision-language model as judge: frames, instruction and rubric in, several votes out (arXiv 2506.00613, section on rewards).
+
+What is asked, of whom and how is written in a TOML file; prompts are files too. Every verdict carries model, hash of the
+prompt, frames looked at, votes with their reasons, tokens and price.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import string
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.judges.asking import Asker
+from worldgym.judges.looks import check_rule, choose_frames, pictures
+from worldgym.judges.provider import Question, Server
+from worldgym.judges.rubric import KINDS, Rubric, rubric_for
+from worldgym.judges.votes import Ledger, Price, default_cache
+from worldgym.judges.voting import decide, read_vote
+from worldgym.types import Rollout, Task, Verdict
+
+JSON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "Mapping[str, Any]": (dict,),
+    "Path": (str,),
+}
+
+
+@dataclass(frozen=True)
+class VlmConfig:
+    """votes: answers a video.   frames: a rule of `looks`.   frame_size: pixels of the longer side, None = as recorded.
+
+    max_frames: a rule that picks more is refused.   rubric: a kind of `rubric`.   prompt: a file instead of the bundled
+    one.   cache: folder of votes, None = `votes.default_cache`.   backwards: options in reverse order, for a probe.
+    """
+
+    server: Server
+    price: Price = field(default_factory=Price)
+    votes: int = 5
+    frames: str = "every:3"
+    frame_size: int | None = 256
+    max_frames: int = 64
+    rubric: str = "partial"
+    prompt: Path | None = None
+    cache: Path | None = None
+    backwards: bool = False
+
+    def __post_init__(self) -> None:
+        check_rule(self.frames)
+        if self.rubric not in KINDS:
+            raise InputError(f'rubric is "{self.rubric}"; known are {", ".join(KINDS)}')
+        if not 1 <= self.votes <= 100:
+            raise InputError(f"votes is {self.votes}; ask for 1 to 100")
+        if self.frame_size is not None and not 16 <= self.frame_size <= 4096:
+            raise InputError(f"frame_size is {self.frame_size}; give 16 to 4096 pixels")
+
+    @staticmethod
+    def read(path: Path) -> VlmConfig:
+        """The description in a TOML file; paths in it are relative to it. InputError names what is wrong, and where."""
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: cannot be read ({error}); a judge is a checkpoint, a .toml or a .jsonl file") from error
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"{path}: not valid TOML ({error})") from error
+        server, price = data.pop("server", {}), data.pop("price", {})
+        try:
+            own = _known(VlmConfig, data, given=("server", "price", "backwards"))
+            config = VlmConfig(Server(**_known(Server, server)), Price(**_known(Price, price)), **own)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        beside = path.parent
+        prompt, cache = config.prompt and beside / config.prompt, config.cache and beside / config.cache
+        return replace(config, prompt=prompt, cache=cache)
+
+
+class VlmJudge:
+    """Behind the judge seam. Answers are cached on the disk, so what was bought once is never paid for again."""
+
+    def __init__(self, config: VlmConfig, budget_usd: float | None = None, wait: Callable[[float], None] = time.sleep) -> None:
+        """budget_usd: what may be paid in the life of this object; None = no limit.   wait: sleeps between attempts."""
+        self.config = config
+        kinds = ("partial", "success") if config.rubric == "partial" else (config.rubric,)
+        self._prompts = {kind: read_prompt(kind, config.prompt) for kind in kinds}
+        self._name = f"vlm:{config.server.model}:{digest_of(json.dumps(self.settings, sort_keys=True))[:12]}"
+        self.asker = Asker(config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait)
+
+    def backwards(self) -> VlmJudge:
+        """The same judge, asked with its options in reverse order. It pays from the same budget."""
+        turned = VlmJudge(replace(self.config, backwards=not self.config.backwards))
+        turned.asker = self.asker
+        return turned
+
+    @property
+    def name(self) -> str:
+        """vlm:MODEL:12 digits that change with the prompt and with everything else that the answers depend on."""
+        return self._name
+
+    @property
+    def concurrency(self) -> int:
+        return self.config.server.concurrency
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Without the server's address: the model may be served elsewhere when a run resumes."""
+        config, server = self.config, self.config.server
+        sampling = {"temperature": server.temperature, "max_tokens": server.max_tokens, "seed": server.seed}
+        return {
+            "kind": "vlm",
+            "provider": server.provider,
+            "model": server.model,
+            "sampling": {**sampling, "extra": dict(server.extra)},
+            "votes": config.votes,
+            "frames": config.frames,
+            "frame_size": config.frame_size,
+            "rubric": config.rubric,
+            "backwards": config.backwards,
+            "prompts": {kind: digest_of(prompt) for kind, prompt in self._prompts.items()},
+        }
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        config, rubric = self.config, rubric_for(self.config.rubric, task, self.config.backwards)
+        looks = choose_frames(config.frames, len(rollout.frames), config.max_frames)
+        prompt = self._prompts[rubric.kind]
+        shown = pictures(rollout.frames, looks, config.frame_size)
+        answers = self.asker.ask(Question(filled(prompt, task, rubric), shown, rubric.schema), config.votes)
+        votes = tuple(read_vote(answer, rubric) for answer in answers)
+        decision = decide(votes, rubric)
+        return Verdict(
+            **vars(decision),
+            judge=self.name,
+            votes=votes,
+            cost_usd=sum(answer.price_usd for answer in answers),
+            paid_usd=sum(answer.price_usd for answer in answers if answer.bought),
+            provenance={
+                "model": config.server.model,
+                "served_as": sorted({answer.reply.model for answer in answers if answer.reply.model}),
+                "rubric": rubric.kind,
+                "prompt": digest_of(prompt),
+                "frames": list(looks),
+                "frame_size": config.frame_size,
+            },
+        )
+
+
+def read_prompt(kind: str, path: Path | None = None) -> str:
+    """The bundled prompt of this kind, or the user's own."""
+    if path is None:
+        return files("worldgym.judges").joinpath("prompts", f"{kind}.txt").read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the prompt cannot be read ({error})") from error
+
+
+def digest_of(text: str) -> str:
+    """16 hexadecimal digits that identify a prompt in logs."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def filled(prompt: str, task: Task, rubric: Rubric) -> str:
+    """$instruction, $criteria and $form replaced. InputError for an unknown name, or without the instruction."""
+    template = string.Template(prompt)
+    try:
+        if "instruction" not in template.get_identifiers():
+            raise InputError("the prompt does not contain $instruction, so the model would not know the task; add it")
+        return template.substitute(instruction=task.instruction, criteria=rubric.wording, form=rubric.form)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"the prompt has a $ that is no placeholder ({error}); write $$ for a dollar sign") from None
+
+
+def _known(kind: type, table: Mapping[str, Any], given: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The table's values if they are fields of the dataclass and of its types; InputError names the first that is not."""
+    if not isinstance(table, dict):
+        raise InputError(f"[{kind.__name__.lower()}] must be a table, not {table!r}")
+    known = {f.name: f for f in fields(kind) if f.name not in given}
+    for name, value in table.items():
+        if name not in known:
+            raise InputError(f'"{name}" is unknown there; known are {", ".join(known)}')
+        wanted = str(known[name].type).removesuffix(" | None")
+        if not isinstance(value, JSON_TYPES[wanted]) or isinstance(value, bool):
+            raise InputError(f'"{name}" is {value!r}, which is no {wanted}')
+    if missing := [
+        name for name, f in known.items() if f.default is MISSING and f.default_factory is MISSING and name not in table
+    ]:
+        raise InputError(f'"{missing[0]}" is missing in the table [{kind.__name__.lower()}]')
+    return {name: Path(value) if "Path" in str(known[name].type) else value for name, value in table.items()}

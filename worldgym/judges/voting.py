@@ -1,0 +1,74 @@
+"""From replies to votes, from votes to a verdict. Pure functions.
+
+Majority: the score that more readable votes gave than any other. A tie is unscored. Graded rubrics take the median.
+A verdict needs more than half of the votes to be readable. Nothing unreadable, refused or cut off ever counts as a failure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from worldgym.judges.asking import Answer
+from worldgym.judges.rubric import UNSURE, Rubric, find_answer
+from worldgym.types import Vote
+
+MAX_REASON = 2000  # characters of a vote's reasoning kept in the log
+
+
+@dataclass(frozen=True)
+class Decision:
+    """probability: mean of the readable votes of a counted rubric.   progress: median of those of a graded one."""
+
+    score: float | None
+    reason: str
+    probability: float | None = None
+    progress: float | None = None
+
+
+def read_vote(answer: Answer, rubric: Rubric) -> Vote:
+    """The vote in one reply; without a score, and with the reason, where it was refused, cut off, unreadable or unsure."""
+    reply = answer.reply
+    score, reason = None, ""
+    if reply.ending == "refused":
+        reason = f"refused: {reply.text}"
+    elif reply.ending == "length":
+        reason = f"cut off after {reply.tokens_out if reply.tokens_out is not None else 'its last'} tokens"
+    else:
+        try:
+            found = find_answer(reply.text, rubric)
+            score = rubric.score(found)
+            reason = str(found.get("reasoning", ""))
+        except ValueError as fault:
+            reason = f"unreadable ({fault}): {reply.text}" if reply.text.strip() else "empty reply"
+        else:
+            reason = reason if score is not None else f"{UNSURE}: {reason}"
+    return Vote(score, reason[:MAX_REASON], reply.tokens_in or 0, reply.tokens_out or 0, answer.price_usd)
+
+
+def decide(votes: Sequence[Vote], rubric: Rubric) -> Decision:
+    """votes: at least one."""
+    scores = [vote.score for vote in votes if vote.score is not None]
+    if 2 * len(scores) <= len(votes):
+        kinds = Counter(vote.reason.split(":")[0].split(" (")[0] for vote in votes if vote.score is None)
+        why = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())
+        return Decision(None, f"{len(scores)} of {len(votes)} votes have a score, and more than half must: {why}")
+    if rubric.graded:
+        middle = median(scores)
+        return Decision(middle, f"median of {len(scores)} votes: {_shown(scores)}", progress=middle)
+    (best, most), *others = Counter(scores).most_common()
+    share = fmean(scores)
+    if others and others[0][1] == most:
+        return Decision(None, f"the votes tie: {_shown(scores)}", probability=share)
+    return Decision(best, f"{most} of {len(votes)} votes: {_shown(scores)}. {_reason(votes, best)}".strip(), probability=share)
+
+
+def _shown(scores: Sequence[float]) -> str:
+    return ", ".join(f"{score:g}" for score in scores)
+
+
+def _reason(votes: Sequence[Vote], score: float) -> str:
+    """The first reasoning on the winning side."""
+    return next((vote.reason for vote in votes if vote.score == score and vote.reason), "")

@@ -1,0 +1,76 @@
+"""Rollouts => verdicts, and what the log keeps of them. A judge that breaks on one rollout does not touch the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
+from worldgym.judges.protocol import Judge
+from worldgym.log import TrialRecord
+from worldgym.types import Rollout, Verdict
+
+MAX_ATTEMPTS = 3
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something broke that is no fault of the robot's: never a score."""
+
+    reason: str
+
+
+def attempt(call: Callable[[], T]) -> T | Failure:
+    """The per-trial boundary: somebody else's policy or judge may raise anything. What concerns every trial passes through."""
+    try:
+        return call()
+    except (BudgetSpent, JudgeStopped):
+        raise
+    except Exception as error:
+        return Failure(str(error) if isinstance(error, WorldGymError) else f"{type(error).__name__}: {error}")
+
+
+def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | Failure]:
+    """One verdict a rollout, in order, up to `judge.concurrency` of them at once. BudgetSpent and JudgeStopped end it."""
+
+    def one(rollout: Rollout) -> Verdict | Failure:
+        return attempt(lambda: judge(rollout, rollout.trial.task))
+
+    if judge.concurrency == 1:
+        yield from map(one, rollouts)
+        return
+    pool = ThreadPoolExecutor(judge.concurrency)
+    try:
+        yield from pool.map(one, rollouts)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def judged_records(
+    judge: Judge, rollout: Rollout, verdict: Verdict | Failure, known: Callable[[], dict[str, Any]]
+) -> Iterator[TrialRecord]:
+    """The lines of one rollout: a judge that broke is asked again, until there were MAX_ATTEMPTS.
+
+    known: the record's fields that do not come from the verdict, asked for anew for each line, for attempts are counted.
+    """
+    while isinstance(verdict, Failure):
+        failed = TrialRecord(**known(), failure_reason=verdict.reason, judge=judge.name)
+        yield failed
+        if failed.attempt >= MAX_ATTEMPTS:
+            return
+        verdict = next(judge_each(judge, [rollout]))
+    yield TrialRecord(
+        **known(),
+        score=verdict.score,
+        reason=verdict.reason,
+        probability=verdict.probability,
+        progress=verdict.progress,
+        judge=verdict.judge,
+        votes=verdict.votes,
+        cost_usd=verdict.cost_usd,
+        paid_usd=verdict.paid_usd,
+        provenance=verdict.provenance,
+    )

@@ -1,0 +1,152 @@
+"""What is done with the videos of a run that exists: judging them with another judge, and listing them for labelling.
+
+A new run folder is written with the same trials, videos and truth; nothing is rolled out, and no log is changed. Videos are
+compressed, so a classifier sees pixels that differ a little from those it saw during the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worldgym.episodes.video import decode_video
+from worldgym.errors import BudgetSpent, InputError
+from worldgym.evaluate import environment, now
+from worldgym.files import sha256_file, write_atomic, write_json
+from worldgym.judges.labels import Clip
+from worldgym.judges.protocol import Judge
+from worldgym.judging import judge_each, judged_records
+from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
+from worldgym.progress import progress
+from worldgym.stats.summary import summarize
+from worldgym.tasks.folder import load_tasks
+from worldgym.types import Rollout, Task, Trial
+
+BATCH = 16  # videos decoded at once
+
+
+@dataclass(frozen=True)
+class RejudgeConfig:
+    """run: the folder of a finished or stopped run.   out: the new one.   tasks: None = the folder that the run's log names.
+
+    command: as typed, for the log's header.
+    """
+
+    run: Path
+    out: Path
+    tasks: Path | None = None
+    command: str = ""
+
+
+def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
+    """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again to resume.
+
+    Trials without a video keep the record they have, for they never ran. InputError if OUT holds another run.
+    """
+    if config.out.resolve() == config.run.resolve():
+        raise InputError(f"{config.out} is the run itself; choose another --out, for a log is never changed")
+    header, records = read_log(config.run / LOG_NAME)
+    tasks, outcome = tasks_of_run(config.run, config.tasks), results(records)
+    log = RunLog.open(config.out, _header(config, header, judge))
+    left = [record for record in outcome.finished + outcome.failed if record.key not in log.done]
+    for record in left:
+        if record.video is None and not log.attempts(*record.key):
+            log.append(replace(record, attempt=1))
+    left = [record for record in left if record.video is not None]
+    batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
+    try:
+        for batch in progress(batches, len(batches), "judging", "batch"):
+            _judge_batch(config, judge, log, batch, tasks)
+    except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
+        for record in left:
+            if record.key not in log.done:
+                log.append(TrialRecord(**_known(log, record), failure_reason=str(spent), judge=judge.name))
+    summary = summarize(log.header, log.records)
+    write_json(config.out / "summary.json", summary)
+    return summary
+
+
+def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
+    """The videos of a run, sorted by name: what is labelled. tasks: None = the folder that the run's log names."""
+    known, outcome = tasks_of_run(run, tasks), results(read_log(run / LOG_NAME)[1])
+    records = [record for record in outcome.finished + outcome.failed if record.video is not None]
+    if not records:
+        raise InputError(f"{run}: its log names no video, so there is nothing to look at; choose another run")
+    return [
+        Clip(run / str(r.video), r.instruction, task_of(known, r).partial_credit) for r in sorted(records, key=lambda r: r.key)
+    ]
+
+
+def tasks_of_run(run: Path, folder: Path | None = None) -> dict[str, Task]:
+    """By name. InputError if the folder is unknown or holds no tasks."""
+    named = read_log(run / LOG_NAME)[0].config.get("tasks")
+    if folder is None and not isinstance(named, str):
+        raise InputError(f"{run}: its log does not name its folder of tasks; give it with --tasks")
+    folder = folder or Path(str(named))
+    if not folder.is_dir():
+        raise InputError(f"{folder}: the run's folder of tasks is not there; give it with --tasks")
+    return {task.name: task for task in load_tasks(folder)}
+
+
+def task_of(tasks: Mapping[str, Task], record: TrialRecord) -> Task:
+    """The record's task. InputError if it is gone or has changed since the run."""
+    task = tasks.get(record.task)
+    if task is None or task.instruction != record.instruction:
+        what = "is not among the tasks" if task is None else f'now reads "{task.instruction}", in the run "{record.instruction}"'
+        raise InputError(f"task {record.task} {what}; give the run's own folder with --tasks")
+    return task
+
+
+def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader:
+    source = {"log": sha256_file(config.run / LOG_NAME), "judge": header.judge, "commit": header.environment.get("commit")}
+    return replace(
+        header,
+        config={**header.config, "judge": dict(judge.settings), "rejudged": source},
+        command=config.command,
+        judge=judge.name,
+        environment=environment(),
+        started=now(),
+    )
+
+
+def _judge_batch(
+    config: RejudgeConfig, judge: Judge, log: RunLog, batch: Sequence[TrialRecord], tasks: Mapping[str, Task]
+) -> None:
+    rollouts = [rollout_of(config.run, log.header, record, task_of(tasks, record)) for record in batch]
+    for record, rollout, verdict in zip(batch, rollouts, judge_each(judge, rollouts), strict=True):
+        for video in filter(None, (record.video, record.truth_video)):
+            write_atomic(config.out / video, (config.run / video).read_bytes())
+        for judged in judged_records(judge, rollout, verdict, partial(_known, log, record)):
+            log.append(judged)
+
+
+def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) -> Rollout:
+    """The record's video as a rollout. Actions are not in the log, and no judge reads them."""
+    frames = decode_video(run / str(record.video))
+    trial = Trial(task, record.repeat, header.run_seed)
+    return Rollout(trial, record.policy, frames, np.zeros((len(frames) - 1, 0), np.float32), record.seconds, record.flags)
+
+
+def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
+    """What another judge does not change."""
+    return {
+        "policy": record.policy,
+        "task": record.task,
+        "group": record.group,
+        "instruction": record.instruction,
+        "repeat": record.repeat,
+        "seed": record.seed,
+        "attempt": log.attempts(*record.key) + 1,
+        "steps": record.steps,
+        "flags": record.flags,
+        "truth": record.truth,
+        "video": record.video,
+        "truth_video": record.truth_video,
+        "seconds": record.seconds,
+        "time": now(),
+    }
