@@ -53,7 +53,7 @@ def _released() -> ActionSpec:
 
 
 def _droid_joints() -> ActionSpec:
-    names, unit = tuple(f"joint_{i}" for i in range(7)), "the controller's largest joint speed (about 0.2 rad in 1/15 s)"
+    names, unit = tuple(f"joint_{i}" for i in range(7)), "the largest joint speed that the controller takes"
     low, high = (*(-1.0,) * 7, 0.0), (1.0,) * 8
     return ActionSpec((*names, "gripper"), "joint_velocity", unit, "none", "1_closed_0_open", low, high, 15.0)
 

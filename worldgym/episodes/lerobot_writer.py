@@ -87,7 +87,7 @@ class LeRobotWriter:
         self.pixels = self.pixels.add(episode.frames)
         self.actions.append(rows)
         self.total += len(rows)
-        if self.video.path.stat().st_size > VIDEO_BYTES:
+        if self.video.bytes > VIDEO_BYTES:
             self._close_files()
 
     def finish(self) -> Path:
@@ -209,7 +209,7 @@ class _Video:
         height, width = size
         if height % 2 or width % 2:
             raise InputError(f"h264 needs even sizes, but the frames are {width}x{height}: give an even size to resize to")
-        self.path, self.fps, self.count = path, fps, 0
+        self.fps, self.count, self.bytes = fps, 0, 0
         self.container: OutputContainer = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
         self.stream: VideoStream = self.container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, "yuv420p"
@@ -223,7 +223,9 @@ class _Video:
         for i, array in enumerate(frames):
             picture = VideoFrame.from_ndarray(array, format="rgb24")
             picture.pict_type = PictureType.NONE if i else PictureType.I
-            self.container.mux(self.stream.encode(picture))
+            packets = self.stream.encode(picture)
+            self.bytes += sum(packet.size for packet in packets)
+            self.container.mux(packets)
         self.count += len(frames)
         return start
 

@@ -167,7 +167,7 @@ class LeRobotSource:
 
 
 def read_table(path: Path, columns: Sequence[str], episode: int | None = None) -> Table:
-    """Some columns of a parquet file, of one episode if given."""
+    """Those of the columns that a parquet file has, all rows or those of one episode."""
     try:
         import pyarrow
         from pyarrow import parquet
@@ -175,7 +175,8 @@ def read_table(path: Path, columns: Sequence[str], episode: int | None = None) -
         raise MissingExtra("pyarrow", "data", "reading a LeRobot data set") from error
     try:
         filters = None if episode is None else [("episode_index", "==", episode)]
-        return parquet.read_table(path, columns=list(columns), filters=filters, use_threads=False, partitioning=None)
+        there = [name for name in parquet.read_schema(path).names if name in columns]
+        return parquet.read_table(path, columns=there, filters=filters, use_threads=False, partitioning=None)
     except (OSError, pyarrow.ArrowException, OverflowError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a readable table ({reason}); download it again") from error
