@@ -84,6 +84,8 @@ def _decode(path: Path, size: tuple[int, int] | None, start: float | None) -> It
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise InputError(f"{path}: a video of unknown coding; re-encode it as h264")
             stream.thread_count = 1
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             if start and stream.time_base:

@@ -42,7 +42,10 @@ class RldsSource:
         info = read_json(root / "dataset_info.json", "an RLDS data set")
         features = read_json(root / "features.json", "an RLDS data set")
         self.root, self.options, self.dataset = root, options, str(info.get("name", ""))
-        self.shapes = dict(_leaves(features, ""))
+        try:
+            self.shapes, self.shards = dict(_leaves(features, "")), dict(_shards(root, self.dataset, info))
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise InputError(f"{root}: dataset_info.json or features.json is damaged ({error}); download them again") from error
         self.layout = LAYOUTS.get(self.dataset, RldsLayout(""))
         found = sorted(key.removeprefix(IMAGES) for key, shape in self.shapes.items() if shape is None and key.startswith(IMAGES))
         main = [name for name in found if name == self.layout.camera]
@@ -50,7 +53,6 @@ class RldsSource:
         self.camera = options.choose(self.cameras, root)
         name = options.convention or self.layout.convention
         self.spec: ActionSpec | None = load_convention(name) if name else None
-        self.shards = dict(_shards(root, self.dataset, info))
 
     def listing(self) -> Sequence[Listed]:
         return [Listed(f"{shard}-{i:05d}") for shard, count in self.shards.items() for i in range(count)]
