@@ -202,7 +202,7 @@ def _video(frames: Frames, codec: str) -> bytes:
     with av.open(buffer, "w", format="mp4") as container:
         stream: Any = container.add_stream(codec, rate=Fraction(FPS))
         stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
-        stream.options = {"g": "2", "crf": "10", "preset": "12"}
+        stream.options = {"g": "2", "crf": "10", **({"preset": "12"} if codec == "libsvtav1" else {})}
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())

@@ -152,10 +152,14 @@ class LeRobotWriter:
         }
 
     def _close_files(self) -> None:
+        from pyarrow import parquet
+
         if self.video is None:
             return
         self.video.close()
-        _write_table(_pyarrow().concat_tables(self.tables), self._path(DATA_PATH))
+        with parquet.ParquetWriter(self._path(DATA_PATH), self.tables[0].schema) as writer:
+            for table in self.tables:  # a row group an episode, so that one can be read alone
+                writer.write_table(table)
         self.video, self.tables, self.files = None, [], self.files + 1
 
     def _write_metadata(self) -> None:

@@ -28,9 +28,11 @@ from worldgym.types import Actions, ActionSpec, Frames
 
 if TYPE_CHECKING:
     from pyarrow import Table
+    from pyarrow.parquet import ParquetFile
 
 VERSIONS = ("v2.1", "v3.0")
 MAX_LENGTH = 20_000  # frames of an episode
+MAX_ROWS = 20_000_000  # read at once: a few bytes can claim any number
 PLACES = re.compile(r"\{(\w+)(?::0?(\d{1,2})d)?\}")
 
 
@@ -167,19 +169,34 @@ class LeRobotSource:
 
 
 def read_table(path: Path, columns: Sequence[str], episode: int | None = None) -> Table:
-    """Those of the columns that a parquet file has, all rows or those of one episode."""
+    """Those of the columns that a parquet file has, all rows or those of one episode.
+
+    Row groups are read one by one in this thread, and found by the column itself. On damaged files pyarrow's scanner with a
+    filter was seen to hang, and its row group statistics to abort the process.
+    """
     try:
         import pyarrow
-        from pyarrow import parquet
+        from pyarrow import compute, parquet
     except ImportError as error:
         raise MissingExtra("pyarrow", "data", "reading a LeRobot data set") from error
     try:
-        filters = None if episode is None else [("episode_index", "==", episode)]
-        there = [name for name in parquet.read_schema(path).names if name in columns]
-        return parquet.read_table(path, columns=there, filters=filters, use_threads=False, partitioning=None)
-    except (OSError, pyarrow.ArrowException, OverflowError) as error:
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
+            if file.metadata.num_rows > MAX_ROWS:
+                raise InputError(f"{path}: claims {file.metadata.num_rows} rows; download it again")
+            there = [name for name in file.schema_arrow.names if name in columns]
+            groups = list(range(file.num_row_groups)) if episode is None else _groups_of(file, episode)
+            table = file.read_row_groups(groups, columns=there, use_threads=False)
+            return table if episode is None else table.filter(compute.equal(table["episode_index"], episode))
+    except (OSError, KeyError, ValueError, pyarrow.ArrowException, OverflowError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a readable table ({reason}); download it again") from error
+
+
+def _groups_of(file: ParquetFile, episode: int) -> list[int]:
+    """The row groups that hold rows of the episode."""
+    index = file.read(columns=["episode_index"], use_threads=False)["episode_index"].to_numpy()
+    ends = np.cumsum([file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)])
+    return [int(g) for g in np.unique(np.searchsorted(ends, np.flatnonzero(index == episode), side="right")) if g < len(ends)]
 
 
 def _matrix(table: Table, column: str, where: str) -> Actions:

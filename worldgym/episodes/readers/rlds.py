@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,7 @@ class RldsSource:
             self.shapes, self.shards = dict(_leaves(features, "")), dict(_shards(root, self.dataset, info))
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise InputError(f"{root}: dataset_info.json or features.json is damaged ({error}); download them again") from error
+        self.scanned: dict[str, tuple[list[int], str]] = {}
         self.layout = LAYOUTS.get(self.dataset, RldsLayout(""))
         found = sorted(key.removeprefix(IMAGES) for key, shape in self.shapes.items() if shape is None and key.startswith(IMAGES))
         main = [name for name in found if name == self.layout.camera]
@@ -87,11 +87,17 @@ class RldsSource:
         if shard not in self.shards or not index.isdecimal() or int(index) >= self.shards[shard]:
             raise InputError(f'{self.root}: no episode "{name}"; list them with  worldgym data inspect')
         path = _shard_path(self.root, self.dataset, shard)
-        offsets, trouble = _offsets(path)
+        offsets, trouble = self._offsets(shard, path)
         if int(index) >= len(offsets):
             reason = trouble or f"{path}: holds {len(offsets)} records, fewer than dataset_info.json says"
             raise InputError(f"{reason}; download the shard again")
         return read_record(path, offsets[int(index)]), f"{path}, record {int(index)}"
+
+    def _offsets(self, shard: str, path: Path) -> tuple[list[int], str]:
+        """Where the shard's records begin; it is scanned once, when its first episode is read."""
+        if shard not in self.scanned:
+            self.scanned[shard] = record_offsets(path)
+        return self.scanned[shard]
 
     def _numbers(self, features: Mapping[str, memoryview], key: str, n: int, where: str) -> Actions:
         """float32 [n, k]."""
@@ -102,12 +108,6 @@ class RldsSource:
         if isinstance(values, list) or len(values) == 0 or len(values) % n:
             raise InputError(f"{where}: {key} holds {len(values)} values for {n} frames; download the shard again")
         return values.reshape(n, -1).astype(np.float32)
-
-
-@lru_cache(maxsize=64)
-def _offsets(path: Path) -> tuple[list[int], str]:
-    """Shards are scanned once, when their first episode is read."""
-    return record_offsets(path)
 
 
 def _one(features: Mapping[str, memoryview], key: str, where: str) -> memoryview:
