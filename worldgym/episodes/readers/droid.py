@@ -79,7 +79,7 @@ class DroidSource:
 
     def _actions(self, data: Mapping[str, Any], path: Path, n: int, step: int, states: Actions) -> Actions:
         """float32 [n - 1, A]: between frame t and t + 1 lie the recorded steps from t * step on."""
-        gripper = _numbers(data, GRIPPER, path).reshape(-1, 1)
+        gripper = _numbers(data, GRIPPER, path)
         if self.convention == STATED:
             return np.hstack([pose_moves(states), _every(gripper, n, step, path)[:, -1]])
         arm = _every(_numbers(data, ARM[self.convention], path), n, step, path)
@@ -96,8 +96,10 @@ def _step(data: Mapping[str, Any], path: Path) -> int:
 
 
 def _numbers(data: Mapping[str, Any], key: str, path: Path) -> Actions:
+    """float32 [rows, k]; a plain list has one number a row."""
     try:
-        return np.asarray(data[key], np.float32)
+        values = np.asarray(data[key], np.float32)
+        return values.reshape(len(values), -1)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: {key} is not a table of numbers ({error}); re-export the episode") from error
 

@@ -50,14 +50,11 @@ class Hdf5Source:
         path, demo = self._place(name)
         where = f"{path}, {demo}" if demo else str(path)
         with _opened(path) as file:
-            try:
-                group = file[f"data/{demo}"] if demo else file
-                actions = _matrix(group["actions" if demo else "action"], where)
-                frames = self._frames(file, demo, where)
-                state = next((group[key] for key in ("states", "observations/qpos") if key in group), None)
-                states = None if state is None else _matrix(state, where)
-            except (KeyError, OSError, TypeError, ValueError, RuntimeError) as error:
-                raise InputError(f"{where}: not a readable demonstration ({error}); re-export it") from error
+            group = file[f"data/{demo}"] if demo else file
+            actions = _matrix(group["actions" if demo else "action"], where)
+            frames = self._frames(file, demo, where)
+            state = next((group[key] for key in ("states", "observations/qpos") if key in group), None)
+            states = None if state is None else _matrix(state, where)
             return Recording(frames, actions, states, _instruction(file), where, self.options.fps)
 
     def _place(self, name: str) -> tuple[Path, str]:
@@ -82,16 +79,16 @@ class Hdf5Source:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[File]:
+    """The open file; whatever h5py raises while it is read, of damage or of things that are not there, becomes one sentence."""
     try:
         import h5py
     except ImportError as error:
         raise MissingExtra("h5py", "data", "reading HDF5 files") from error
     try:
-        file = h5py.File(path, "r")
-    except (OSError, RuntimeError) as error:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a readable HDF5 file ({error}); download or re-export it") from error
-    with file:
-        yield file
 
 
 def _demos(file: File) -> list[str]:
