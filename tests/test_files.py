@@ -92,3 +92,9 @@ def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
     content = b"worldgym" * 100_000
     (tmp_path / "x").write_bytes(content)
     assert sha256_file(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+def test_json_that_nests_without_end_gets_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("[" * 200_000)
+    with pytest.raises(InputError, match=r"x\.json: (cannot be read|not valid JSON)"):
+        read_json(tmp_path / "x.json", "a thing")

@@ -18,6 +18,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("errors",),
     ("files", "progress", "memory"),
     ("checkpoint", "language", "vision", "learning", "training"),
+    ("actions",),
     ("episodes",),
     ("latents",),
     ("world",),

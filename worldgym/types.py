@@ -26,7 +26,7 @@ class ActionSpec:
     mode:     control mode: "delta_pose", "absolute_pose", "joint_velocity", "joint_position".
     unit:     what the value 1.0 means for the translation numbers, in words with SI units.
     rotation: "none", "euler_xyz", "axis_angle", "quaternion".
-    gripper:  "none", "+1_closed", "+1_open", "1_open_0_closed".
+    gripper:  "none", "+1_closed", "+1_open", "1_open_0_closed", "1_closed_0_open".
     low/high: bounds a number, same length as names.
     rate_hz:  actions a second.
     """

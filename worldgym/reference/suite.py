@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from worldgym.types import ActionSpec
+from worldgym.actions.conventions import convention
 
 SIZE = 96  # pixels, both ways
 FRAME_SKIP = 4  # simulator steps an action is held: 80 Hz / 4 = 20 frames a second
@@ -12,16 +12,7 @@ FPS = 20.0
 STEPS = 40  # actions an episode
 FIRST_HELD_OUT_SEED = 10_000  # training data come from seeds below, every evaluation from this seed on
 
-METAWORLD_SPEC = ActionSpec(
-    names=("x", "y", "z", "gripper"),
-    mode="delta_pose",
-    unit="0.04 m of target motion an action (1 cm a simulator step, held 4 steps)",
-    rotation="none",
-    gripper="+1_closed",
-    low=(-1.0, -1.0, -1.0, -1.0),
-    high=(1.0, 1.0, 1.0, 1.0),
-    rate_hz=FPS,
-)
+METAWORLD_SPEC = convention("metaworld")
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from worldgym.checkpoint import fingerprint
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError
-from worldgym.files import write_atomic, write_json
+from worldgym.files import write_atomic
 from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Observation, Policy
 from worldgym.progress import progress
 from worldgym.reference.simulator import SimStep, Simulator
 from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS
+from worldgym.tasks.write import write_task
 from worldgym.types import Frames, Task, Trial
 
 
@@ -114,17 +114,12 @@ def write_tasks(out: Path, seeds: Sequence[int], tasks: Sequence[str] = tuple(TA
     names = []
     for group in tasks:
         simulator = Simulator(group)
-        description = {
-            "instruction": simulator.task.instruction,
-            "partial_credit_criteria": simulator.task.partial_credit,
-            "steps": STEPS,
-        }
+        asked = simulator.task
         for seed in seeds:
-            buffer = io.BytesIO()
-            Image.fromarray(simulator.reset(seed).frame).save(buffer, "png", optimize=True)
-            write_atomic(out / group / f"{seed}.png", buffer.getvalue())
-            write_json(out / group / f"{seed}.json", description)
-            names.append(f"{group}/{seed}")
+            frame = simulator.reset(seed).frame
+            task = Task(f"{group}/{seed}", group, frame, asked.instruction, STEPS, asked.partial_credit)
+            write_task(out, task)
+            names.append(task.name)
         simulator.close()
     return names
 

@@ -87,7 +87,7 @@ def _load_task(folder: Path, name: str) -> Task:
     return Task(
         name=name,
         group=group,
-        frame=_read_png(folder / f"{name}.png"),
+        frame=read_png(folder / f"{name}.png"),
         instruction=_instruction(data, path),
         steps=_steps(data, path),
         partial_credit=_text(data, "partial_credit_criteria", path) or _text(data, "partial_credit", path),
@@ -128,7 +128,7 @@ def _tags(data: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     return tuple(tags)
 
 
-def _read_png(path: Path) -> Frames:
+def read_png(path: Path) -> Frames:
     """uint8 [H, W, 3]. Size and kind are read from the header, before anything is decoded."""
     try:
         with path.open("rb") as file:

@@ -1,0 +1,177 @@
+"""Damaged files of every format give our own errors: no crash, no other exception, no hang, no flood of memory.
+
+Bytes are flipped, cut, doubled and set to extremes; JSON also gets other values in its places. The fast test takes a few hundred
+inputs, the slow one over 10,000; both repeat exactly from their seeds.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from synthetic_sets import WRITERS, example, record, recordings, rlds_features
+
+from worldgym.actions.conventions import convention, load_convention
+from worldgym.episodes.recording import SourceOptions
+from worldgym.episodes.sources import open_source
+from worldgym.errors import WorldGymError
+from worldgym.tasks.folder import load_tasks
+
+pytest.importorskip("pyarrow", reason="the extra [data] is not installed")
+pytest.importorskip("h5py", reason="the extra [data] is not installed")
+
+MAX_SECONDS, MAX_GROWTH_KB = 5.0, 2**20
+VALUES: tuple[Any, ...] = (None, True, -1, 0, 10**18, 1e308, -0.5, "", "x", "../..", [], {}, [[]], [None], {"a": 1}, "9" * 400)
+
+TARGETS: dict[str, tuple[str, str]] = {  # what is mutated => (set, the end of its file's path)
+    "tfrecord": ("rlds", "00001"),
+    "tfrecord, checksums mended": ("rlds", "00001"),
+    "dataset_info.json": ("rlds", "dataset_info.json"),
+    "features.json": ("rlds", "features.json"),
+    "lerobot v2.1 info.json": ("lerobot_v2", "info.json"),
+    "lerobot v3.0 info.json": ("lerobot_v3", "info.json"),
+    "episodes.jsonl": ("lerobot_v2", "episodes.jsonl"),
+    "parquet rows": ("lerobot_v2", "episode_000000.parquet"),
+    "parquet episodes": ("lerobot_v3", "meta/episodes/chunk-000/file-000.parquet"),
+    "mp4 of one episode": ("mp4_npz", "000.mp4"),
+    "mp4 of many episodes": ("lerobot_v3", "observation.images.front/chunk-000/file-000.mp4"),
+    "npz": ("mp4_npz", "000.npz"),
+    "hdf5": ("robomimic", "demos.hdf5"),
+    "annotation": ("droid", "0.json"),
+    "task image": ("tasks", "a.png"),
+    "task text": ("tasks", "a.json"),
+    "convention": ("convention", "spec.json"),
+}
+
+
+def mutated(data: bytes, rng: np.random.Generator) -> bytes:
+    """One to eight wounds."""
+    out = bytearray(data)
+    for _ in range(int(rng.integers(1, 9))):
+        if not out:
+            break
+        at, kind = int(rng.integers(len(out))), int(rng.integers(6))
+        if kind == 0:
+            out[at] ^= 1 << int(rng.integers(8))
+        elif kind == 1:
+            out[at] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF]))
+        elif kind == 2 and rng.random() < 0.3:
+            del out[at:]
+        elif kind == 3:
+            out[at : at + 4] = int(rng.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1])).to_bytes(
+                4, str(rng.choice(["big", "little"]))
+            )  # type: ignore[arg-type]
+        elif kind == 4:
+            out[at:at] = out[at : at + int(rng.integers(1, 64))]
+        else:
+            head = int(rng.integers(min(len(out), 256)))  # headers are where sizes live
+            out[head] = int(rng.integers(256))
+    return bytes(out)
+
+
+def with_other_value(data: bytes, rng: np.random.Generator) -> bytes:
+    """A JSON text with one value of its tree replaced."""
+    tree = json.loads(data)
+    places = list(_places(tree))
+    holder, key = places[int(rng.integers(len(places)))]
+    holder[key] = VALUES[int(rng.integers(len(VALUES)))]
+    return json.dumps(tree).encode()
+
+
+def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
+    keys = list(tree) if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
+    for key in list(keys)[:12]:
+        yield tree, key
+        yield from _places(tree[key])
+
+
+def damage(what: str, data: bytes, rng: np.random.Generator) -> bytes:
+    if what == "tfrecord, checksums mended":
+        return record(mutated(example(rlds_features(recordings(1)[0])), rng))
+    if what == "episodes.jsonl" and rng.random() < 0.7:
+        return with_other_value(data.splitlines()[0], rng) + b"\n"
+    if what.endswith(".json") or what in ("annotation", "task text", "convention"):
+        return with_other_value(data, rng) if rng.random() < 0.7 else mutated(data, rng)
+    return mutated(data, rng)
+
+
+def read_all(root: Path) -> None:
+    """Opens whatever `root` holds, and reads all of it."""
+    if root.name == "tasks":
+        load_tasks(root)
+    elif root.name == "convention":
+        load_convention(str(root / "spec.json"))
+    else:
+        source = open_source(root, SourceOptions(convention="" if root.name in ("droid", "rlds") else "bridge_v2"))
+        for listed in source.listing()[:3]:
+            try:
+                source.read(listed.name)
+            except WorldGymError:
+                continue
+
+
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every synthetic set in a folder of its name."""
+    root = tmp_path_factory.mktemp("fuzz")
+    for kind in {kind for kind, _ in TARGETS.values()} & set(WRITERS):
+        WRITERS[kind](root / kind, recordings(1 if kind == "rlds" else 2))
+    (root / "tasks").mkdir()
+    Image.fromarray(recordings(1)[0].frames[0]).save(root / "tasks" / "a.png")
+    (root / "tasks" / "a.json").write_text(json.dumps({"instruction": "go", "steps": 3, "tags": ["x"], "group": "g"}))
+    (root / "convention").mkdir()
+    (root / "convention" / "spec.json").write_text(json.dumps(convention("viola").to_json()))
+    return root
+
+
+Attack = Callable[[str, int, int], None]
+
+
+@pytest.fixture
+def attack(sets: Path) -> Attack:
+    """attack(what, seed, count): reads the set with a file damaged anew each time, and mends it in the end."""
+
+    def run(what: str, seed: int, count: int) -> None:
+        kind, ending = TARGETS[what]
+        (path,) = (path for path in (sets / kind).rglob("*") if str(path).endswith(ending))
+        whole, rng = path.read_bytes(), np.random.default_rng(seed)
+        try:
+            for i in range(count):
+                bad = damage(what, whole, rng)
+                path.write_bytes(bad)
+                began = time.process_time()
+                try:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")  # of the libraries below, about the damage
+                        read_all(sets / kind)
+                except WorldGymError as error:
+                    assert str(error), "an error without a sentence"
+                except Exception as error:
+                    raise AssertionError(f"{what}, input {i} of seed {seed}: {type(error).__name__} {error}") from error
+                assert time.process_time() - began < MAX_SECONDS, f"{what}, input {i} of seed {seed} took too long"
+        finally:
+            path.write_bytes(whole)
+        read_all(sets / kind)
+
+    return run
+
+
+@pytest.mark.parametrize("what", sorted(TARGETS))
+def test_damage_gives_our_errors(what: str, attack: Attack) -> None:
+    attack(what, 0, 25)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", sorted(TARGETS))
+def test_much_damage_gives_our_errors(what: str, attack: Attack) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    attack(what, 1, 700)  # times 17 targets: 11,900 inputs
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MAX_GROWTH_KB

@@ -1,0 +1,291 @@
+"""Small synthetic data sets in every format that is read, written independently of the readers. All hold the same episodes."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image
+
+from worldgym.episodes.readers.tfrecord import masked_crc32c
+from worldgym.episodes.recording import Recording
+from worldgym.episodes.video import encode_mp4
+from worldgym.types import Frames
+
+FPS, SIZE, SPEED = 5.0, 32, 200.0  # SPEED: pixels a metre
+CAMERAS = ("front", "wrist")
+
+
+def recordings(count: int = 3) -> list[Recording]:
+    """A square that goes where the first two action numbers send it; 6, 7, 8 ... frames, with states that obey the actions."""
+    out = []
+    for seed in range(count):
+        rng, n = np.random.default_rng(seed), 6 + seed
+        actions = rng.uniform(-0.04, 0.04, (n, 7)).astype(np.float32)
+        actions[:, 6] = rng.integers(0, 2, n)
+        states = np.zeros((n, 7), np.float32)
+        states[1:, :6] = np.cumsum(actions[:-1, :6], axis=0)
+        frames = np.full((n, SIZE, SIZE, 3), (40, 60, 90), np.uint8)
+        for frame, (x, y) in zip(frames, (SIZE / 2 + SPEED * states[:, :2]).clip(4, SIZE - 5).astype(int), strict=True):
+            frame[y - 4 : y + 5, x - 4 : x + 5] = (220, 120, 40)
+        out.append(Recording(frames, actions, states, f"push the square {seed % 2}", f"made {seed}", FPS, bool(seed % 2)))
+    return out
+
+
+def wrist(frames: Frames) -> Frames:
+    """What the second camera sees: the same with colours swapped."""
+    return np.ascontiguousarray(frames[..., ::-1])
+
+
+def write_mp4_npz(root: Path, episodes: Sequence[Recording]) -> None:
+    for i, episode in enumerate(episodes):
+        folder = root / ("train" if i else "test")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{i:03d}.mp4").write_bytes(encode_mp4(episode.frames, 20.0, crf=4, pixel_format="yuv444p"))
+        np.savez(folder / f"{i:03d}.npz", episode.actions, states=episode.states)
+
+
+def write_droid(root: Path, episodes: Sequence[Recording]) -> None:
+    """Raw steps three a frame: every recorded step repeats the frame's numbers, and the gripper is 1 closed."""
+    for i, episode in enumerate(episodes):
+        n, names = len(episode.frames), []
+        for camera in range(2):
+            path = root / "videos" / "train" / str(i) / f"{camera}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            seen = wrist(episode.frames) if camera else episode.frames
+            path.write_bytes(encode_mp4(seen, 4.0, crf=4, pixel_format="yuv444p"))
+            names.append({"video_path": str(path.relative_to(root))})
+        raw = np.repeat(episode.actions, 3, axis=0)[: 3 * n - 1]
+        states = np.repeat(np.asarray(episode.states), 3, axis=0)[: 3 * n - 1]
+        data = {
+            "texts": [episode.instruction],
+            "success": int(bool(episode.success)),
+            "video_length": n,
+            "raw_length": len(raw),
+            "videos": names,
+            "states": np.asarray(episode.states).tolist(),
+            "action.joint_velocity": np.hstack([raw[:, :6], raw[:, :1]]).tolist(),
+            "action.cartesian_position": states[:, :6].tolist(),
+            "action.gripper_position": raw[:, 6].tolist(),
+        }
+        path = root / "annotation" / "train" / f"{i}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(data))
+
+
+def write_robomimic(root: Path, episodes: Sequence[Recording]) -> None:
+    import h5py
+
+    root.mkdir(parents=True, exist_ok=True)
+    with h5py.File(root / "demos.hdf5", "w") as file:
+        data = file.create_group("data")
+        data.attrs["problem_info"] = json.dumps({"language_instruction": "push the  square"})
+        for i, episode in enumerate(episodes):
+            demo = data.create_group(f"demo_{i}")
+            demo["actions"], demo["states"] = episode.actions, episode.states
+            demo["obs/agentview_image"], demo["obs/eye_in_hand_image"] = episode.frames, wrist(episode.frames)
+            demo["obs/robot0_eef_pos"] = np.asarray(episode.states)[:, :3]
+
+
+def write_act(root: Path, episodes: Sequence[Recording]) -> None:
+    import h5py
+
+    root.mkdir(parents=True, exist_ok=True)
+    for i, episode in enumerate(episodes):
+        with h5py.File(root / f"episode_{i}.hdf5", "w") as file:
+            file["action"], file["observations/qpos"] = episode.actions, episode.states
+            file["observations/images/front"] = episode.frames
+            coded = [np.frombuffer(jpeg(frame), np.uint8) for frame in episode.frames]
+            width = max(map(len, coded))
+            file["observations/images/coded"] = np.stack([np.pad(row, (0, width - len(row))) for row in coded])
+
+
+def write_lerobot_v2(root: Path, episodes: Sequence[Recording]) -> None:
+    chunk = "chunk-000"
+    for i, episode in enumerate(episodes):
+        _write_parquet(root / "data" / chunk / f"episode_{i:06d}.parquet", [_rows(episode, i, 0)])
+        for camera in CAMERAS:
+            path = root / "videos" / chunk / f"observation.images.{camera}" / f"episode_{i:06d}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            seen = wrist(episode.frames) if camera == "wrist" else episode.frames
+            path.write_bytes(encode_mp4(seen, FPS, crf=4, pixel_format="yuv444p"))
+    lines = [{"episode_index": i, "tasks": [e.instruction], "length": len(e.frames)} for i, e in enumerate(episodes)]
+    _write_info(
+        root,
+        "v2.1",
+        "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet",
+        "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
+    )
+    (root / "meta" / "episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def write_lerobot_v3(root: Path, episodes: Sequence[Recording], codec: str = "libsvtav1") -> None:
+    """All episodes in one table and one AV1 video a camera, as lerobot itself writes them."""
+    import pyarrow as pa
+
+    starts = np.cumsum([0, *(len(episode.frames) for episode in episodes)])
+    rows = [_rows(episode, i, int(starts[i])) for i, episode in enumerate(episodes)]
+    _write_parquet(root / "data" / "chunk-000" / "file-000.parquet", rows)
+    table: dict[str, list[Any]] = {
+        "episode_index": list(range(len(episodes))),
+        "tasks": [[episode.instruction] for episode in episodes],
+        "length": [len(episode.frames) for episode in episodes],
+        "data/chunk_index": [0] * len(episodes),
+        "data/file_index": [0] * len(episodes),
+        "dataset_from_index": starts[:-1].tolist(),
+        "dataset_to_index": starts[1:].tolist(),
+        "stats/action/mean": [episode.actions.mean(axis=0).tolist() for episode in episodes],
+    }
+    for camera in CAMERAS:
+        key = f"observation.images.{camera}"
+        seen = [wrist(episode.frames) if camera == "wrist" else episode.frames for episode in episodes]
+        path = root / "videos" / key / "chunk-000" / "file-000.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_video(np.concatenate(seen), codec))
+        table |= {f"videos/{key}/{name}_index": [0] * len(episodes) for name in ("chunk", "file")}
+        table[f"videos/{key}/from_timestamp"] = (starts[:-1] / FPS).tolist()
+        table[f"videos/{key}/to_timestamp"] = (starts[1:] / FPS).tolist()
+    _write_info(
+        root,
+        "v3.0",
+        "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
+        "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
+    )
+    _write_parquet(root / "meta" / "episodes" / "chunk-000" / "file-000.parquet", [pa.table(table)])
+
+
+def _rows(episode: Recording, index: int, first: int) -> Any:
+    import pyarrow as pa
+
+    n = len(episode.frames)
+    return pa.table(
+        {
+            "action": pa.FixedSizeListArray.from_arrays(pa.array(episode.actions.ravel()), 7),
+            "observation.state": pa.FixedSizeListArray.from_arrays(pa.array(np.asarray(episode.states).ravel()), 7),
+            "timestamp": pa.array((np.arange(n) / FPS).astype(np.float32)),
+            "frame_index": np.arange(n),
+            "episode_index": np.full(n, index),
+            "index": first + np.arange(n),
+            "task_index": np.full(n, index % 2),
+            "next.success": [bool(episode.success) and i == n - 1 for i in range(n)],
+        }
+    )
+
+
+def _write_parquet(path: Path, tables: Sequence[Any]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.concat_tables(tables), path)
+
+
+def _write_info(root: Path, version: str, data_path: str, video_path: str) -> None:
+    image = {"dtype": "video", "shape": [SIZE, SIZE, 3], "names": ["height", "width", "channels"]}
+    numbers = {"dtype": "float32", "shape": [7], "names": None}
+    features = {"action": numbers, "observation.state": numbers, "next.success": {"dtype": "bool", "shape": [1], "names": None}}
+    features |= {f"observation.images.{camera}": image for camera in CAMERAS}
+    info = {"codebase_version": version, "fps": int(FPS), "chunks_size": 1000, "features": features}
+    (root / "meta").mkdir(parents=True, exist_ok=True)
+    (root / "meta" / "info.json").write_text(json.dumps({**info, "data_path": data_path, "video_path": video_path}))
+
+
+def _video(frames: Frames, codec: str) -> bytes:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream: Any = container.add_stream(codec, rate=Fraction(FPS))
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
+        stream.options = {"g": "2", "crf": "10", **({"preset": "12"} if codec == "libsvtav1" else {})}
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def write_rlds(root: Path, episodes: Sequence[Recording], name: str = "bridge_dataset") -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    records = b"".join(record(example(rlds_features(episode))) for episode in episodes)
+    (root / f"{name}-train.tfrecord-00000-of-00001").write_bytes(records)
+    splits = [{"name": "train", "shardLengths": [str(len(episodes))]}]
+    (root / "dataset_info.json").write_text(json.dumps({"name": name, "splits": splits}))
+    observation = {"image_0": {"image": {}}, "image_1": {"image": {}}, "state": _tensor(7)}
+    steps = {"action": _tensor(7), "language_instruction": {"text": {}}, "observation": _dict(observation)}
+    features = _dict({"steps": {"sequence": {"feature": _dict(steps)}}, "episode_metadata": _dict({"file_path": {"text": {}}})})
+    (root / "features.json").write_text(json.dumps(features))
+
+
+def rlds_features(episode: Recording) -> dict[str, list[bytes] | np.ndarray[Any, Any]]:
+    n = len(episode.frames)
+    return {
+        "steps/observation/image_0": [jpeg(frame) for frame in episode.frames],
+        "steps/observation/image_1": [jpeg(frame) for frame in wrist(episode.frames)],
+        "steps/observation/state": np.asarray(episode.states).ravel(),
+        "steps/action": episode.actions.ravel(),
+        "steps/language_instruction": [episode.instruction.encode()] * n,
+        "steps/is_last": np.zeros(n, np.int64),
+        "episode_metadata/file_path": [b"/made/up.npy"],
+    }
+
+
+def example(features: Mapping[str, list[bytes] | np.ndarray[Any, Any]]) -> bytes:
+    """A tf.train.Example."""
+    entries = []
+    for key, values in features.items():
+        if isinstance(values, list):
+            feature = field(1, b"".join(field(1, value) for value in values))
+        elif values.dtype.kind == "f":
+            feature = field(2, field(1, values.astype("<f4").tobytes()))
+        else:
+            feature = field(3, field(1, b"".join(varint(int(value) & (2**64 - 1)) for value in values)))
+        entries.append(field(1, field(1, key.encode()) + field(2, feature)))
+    return field(1, b"".join(entries))
+
+
+def record(data: bytes) -> bytes:
+    """A TFRecord."""
+    length = struct.pack("<Q", len(data))
+    return length + struct.pack("<I", masked_crc32c(length)) + data + struct.pack("<I", masked_crc32c(data))
+
+
+def field(number: int, data: bytes) -> bytes:
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def jpeg(frame: Frames) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "JPEG", quality=98, subsampling=0)
+    return buffer.getvalue()
+
+
+def _tensor(size: int) -> dict[str, Any]:
+    return {"tensor": {"shape": {"dimensions": [str(size)]}, "dtype": "float32"}}
+
+
+def _dict(features: Mapping[str, Any]) -> dict[str, Any]:
+    return {"featuresDict": {"features": dict(features)}}
+
+
+WRITERS: Mapping[str, Callable[[Path, Sequence[Recording]], None]] = {
+    "mp4_npz": write_mp4_npz,
+    "droid": write_droid,
+    "robomimic": write_robomimic,
+    "act": write_act,
+    "lerobot_v2": write_lerobot_v2,
+    "lerobot_v3": write_lerobot_v3,
+    "rlds": write_rlds,
+}

@@ -1,0 +1,70 @@
+"""The suite equals the published table, and joins the user's frames into a folder that loads."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from worldgym.errors import InputError
+from worldgym.tasks.bridge17 import BRIDGE17, POLICIES, TRIALS, make_bridge17, published_rates
+from worldgym.tasks.folder import load_tasks
+
+
+def add_frame(folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((24, 32, 3), 90, np.uint8)).save(folder / f"{name}.png")
+
+
+def test_the_table_is_the_published_one(sample_data: Path) -> None:
+    with (sample_data / "published" / "openvla_bridge_real.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["task_id"]) for row in rows] == [task.number for task in BRIDGE17]
+    for row, task in zip(rows, BRIDGE17, strict=True):
+        assert [float(row[name]) for name in ("rt_1_x", "octo", "rt_2_x", "openvla")] == list(task.successes)
+        assert (row["category"], int(row["n_trials"])) == (task.category, TRIALS)
+        assert bool(row["partial_credit_rule"]) == bool(task.partial_credit)
+
+
+def test_published_means() -> None:
+    """The means that the paper prints: 18.5, 20.0, 50.6 and 70.6 %."""
+    rates = published_rates()
+    means = [np.mean([rate for (name, _), rate in rates.items() if name == policy]) for policy in POLICIES]
+    assert len(rates) == 68
+    np.testing.assert_allclose(means, [0.185, 0.200, 0.506, 0.706], atol=0.0006)
+
+
+def test_seventeen_groups_and_twenty_prompts() -> None:
+    assert len({task.group for task in BRIDGE17}) == 17
+    prompts = {folder: prompt for task in BRIDGE17 for folder, prompt in task.folders().items()}
+    assert len(prompts) == 20 and prompts["10-lift-aaa-battery"] == "lift AAA battery"
+    assert prompts["16-lift-cheese-or-red-chili-pepper/lift-cheese"] == "lift cheese"
+
+
+def test_frames_become_a_task_folder(tmp_path: Path) -> None:
+    add_frame(tmp_path / "frames" / "08-put-carrot-on-plate", "1")
+    for prompt in ("lift-cheese", "lift-red-chili-pepper"):
+        add_frame(tmp_path / "frames" / "16-lift-cheese-or-red-chili-pepper" / prompt, "a")
+    names, missing = make_bridge17(tmp_path / "frames", tmp_path / "out", (16, 16))
+    tasks = load_tasks(tmp_path / "out")
+    assert [task.name for task in tasks] == sorted(names) and len(missing) == 17
+    assert [task.group for task in tasks] == ["08-put-carrot-on-plate"] + ["16-lift-cheese-or-red-chili-pepper"] * 2
+    assert [task.instruction for task in tasks] == ["put carrot on plate", "lift cheese", "lift red chili pepper"]
+    assert tasks[0].frame.shape == (16, 16, 3) and tasks[2].tags == ("language",)
+    with (tmp_path / "out" / "published.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 68 and rows[3] == {
+        "policy": "OpenVLA",
+        "group": "01-put-eggplant-into-pot-easy-version",
+        "category": "visual",
+        "trials": "10",
+        "successes": "10",
+    }
+
+
+def test_without_frames_the_wanted_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no start frame of the suite; .*09-flip-pot-upright"):
+        make_bridge17(tmp_path, tmp_path / "out")

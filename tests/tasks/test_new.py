@@ -1,0 +1,45 @@
+"""First frames become tasks that load again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic_sets import recordings, write_mp4_npz, write_rlds
+
+from worldgym.errors import InputError
+from worldgym.tasks.folder import load_tasks
+from worldgym.tasks.new import NewTasks, new_tasks, slug
+
+
+def test_a_task_an_episode_grouped_by_instruction(tmp_path: Path) -> None:
+    write_rlds(tmp_path / "set", recordings(3))
+    names, skipped = new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", partial_credit="It moved.", steps=12))
+    tasks = load_tasks(tmp_path / "tasks")
+    assert [task.name for task in tasks] == sorted(names) and skipped == {}
+    assert [task.group for task in tasks] == ["push-the-square-0", "push-the-square-0", "push-the-square-1"]
+    assert {(task.partial_credit, task.steps) for task in tasks} == {("It moved.", 12)}
+    assert tasks[0].extras == {"source": "set/train-00000-00000"} and tasks[0].instruction == "push the square 0"
+    assert np.abs(tasks[0].frame.astype(int) - recordings(1)[0].frames[0]).mean() < 3.0
+
+
+def test_an_instruction_for_those_that_have_none(tmp_path: Path) -> None:
+    write_mp4_npz(tmp_path / "set", recordings(3))
+    with pytest.raises(InputError, match=r"gives no task .*has no instruction"):
+        new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks"))
+    (tmp_path / "set" / "train" / "001.mp4").write_bytes(b"")
+    names, skipped = new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", instruction="Push it!", limit=2))
+    assert names == ["push-it/test-000", "push-it/train-002"] and list(skipped) == ["train-001"]
+    with pytest.raises(InputError, match=r"001\.mp4"):
+        new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", instruction="Push it!", strict=True))
+
+
+def test_no_steps_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="0 steps leave a policy nothing to do"):
+        new_tasks(NewTasks(tmp_path, tmp_path, steps=0))
+
+
+@pytest.mark.parametrize(("text", "name"), [("Put the cup, away.", "put-the-cup-away"), ("../../x", "x"), ("杯", "task")])
+def test_folder_names(text: str, name: str) -> None:
+    assert slug(text) == name

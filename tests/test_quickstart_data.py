@@ -1,0 +1,101 @@
+"""Every command of docs/quickstart-your-data.md runs as it stands, in order, on small synthetic sets."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from synthetic_sets import recordings, write_mp4_npz, write_rlds, write_robomimic
+
+from worldgym.actions.conventions import load_convention
+from worldgym.cli import main
+from worldgym.episodes.sources import open_source
+from worldgym.episodes.store import EpisodeStore
+from worldgym.tasks.folder import load_tasks
+
+pytest.importorskip("pyarrow", reason="the extra [data] is not installed")
+pytest.importorskip("h5py", reason="the extra [data] is not installed")
+
+GUIDE = Path(__file__).parent.parent / "docs" / "quickstart-your-data.md"
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+COMMANDS = [line for kind, block in BLOCKS for line in block.splitlines() if kind == "" and line.startswith("worldgym ")]
+OPTIONS = re.findall(r"`(--[\w-]+)", GUIDE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with my-data/ as the guide has it, made the current one."""
+    data = tmp_path / "my-data"
+    write_rlds(data / "rlds", recordings(3))
+    write_mp4_npz(data / "clips", recordings(3))
+    write_robomimic(data / "hdf5", recordings(2))
+    (data / "my-robot.json").write_text(next(block for kind, block in BLOCKS if kind == "json"))
+    frames = data / "bridge17-frames" / "08-put-carrot-on-plate"
+    frames.mkdir(parents=True)
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(frames / "1.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_command_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in COMMANDS:
+        words = shlex.split(command)[1:]
+        if words[0] != "train":
+            main(words)
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "rlds: 3 episodes, 3 read, 0 broken" in out and "hdf5 (robomimic): 2 episodes" in out
+    assert "stores/train: 3 episodes written, 0 skipped" in out and "tasks/bridge17: 1 tasks" in out
+    with Image.open(work / "sheet.png") as sheet:
+        assert sheet.height == 3 * 128
+    store, released = EpisodeStore(work / "stores/train"), EpisodeStore(work / "stores/released")
+    assert store["train-00000-00000"].frames.shape == (5, 64, 64, 3) and released.spec.size == 10
+    assert json.loads((work / "stores/train/statistics.json").read_text())["episodes"] == 3
+    assert [len(load_tasks(work / "tasks" / name)) for name in ("mine", "clips", "bridge17")] == [3, 3, 1]
+    assert open_source(work / "lerobot/train").spec == store.spec
+
+
+def test_there_are_commands_and_the_training_command_is_one_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(COMMANDS) >= 10
+    (train,) = (shlex.split(command)[1:] for command in COMMANDS if command.startswith("worldgym train"))
+    with pytest.raises(SystemExit) as stop:
+        main([*train, "--help"])
+    assert stop.value.code == 0 and "--held-out" in capsys.readouterr().out
+
+
+def test_the_example_of_a_convention_is_sound(work: Path) -> None:
+    assert load_convention("my-data/my-robot.json").rate_hz == 10
+
+
+def test_every_option_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    helps = []
+    for words in (["data", "inspect"], ["convert"], ["tasks", "new"], ["train"]):
+        with pytest.raises(SystemExit):
+            main([*words, "--help"])
+        helps.append(capsys.readouterr().out)
+    missing = {option for option in OPTIONS if not any(option in text for text in helps)}
+    assert not missing
+
+
+def test_broken_and_strict_on_the_command_line(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (work / "my-data/clips/train/001.mp4").write_bytes(b"")
+    main(["convert", "my-data/clips", "out", "--convention", "bridge_v2"])
+    out, err = capsys.readouterr()
+    assert "out: 2 episodes written, 1 skipped" in out and "skipped train-001: " in err and "001.mp4" in err
+    with pytest.raises(SystemExit) as stop:
+        main(["convert", "my-data/clips", "other", "--convention", "bridge_v2", "--strict"])
+    assert stop.value.code == 2 and "001.mp4: not a readable video" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main(["data", "inspect", "my-data/bridge17-frames"])
+    assert stop.value.code == 2 and "not a data set that can be read" in capsys.readouterr().err
+
+
+def test_inspection_as_json(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["data", "inspect", "my-data/rlds", "--json", "--episodes", "0"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["read"] == [f"train-00000-{i:05d}" for i in range(3)] and found["alignment"]["pairs"] == 18

@@ -1,0 +1,166 @@
+"""What a data set's files hold of an episode, before it is settled which action moves which frame, and the reader's seam.
+
+Published sets disagree in time: a first action of zeros, the action that led to the frame instead of the one that leaves it,
+commands that act over two steps. A `TimeRule` states what is done about it; after it, action t moves frame t to t + 1.
+Axes legend: N recorded frames, A action numbers, S state numbers, H height, W width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from worldgym.actions.conventions import METRES, POSE
+from worldgym.errors import InputError
+from worldgym.types import Actions, ActionSpec, Episode, Frames
+
+
+@dataclass(frozen=True)
+class Recording:
+    """frames: uint8 [N, H, W, 3] RGB.   actions: float32 [N, A] or [N - 1, A].   states: float32 [N, S], or None.
+
+    fps: frames a second, None where the files do not say or are known to lie.   source: file and episode, for messages.
+    """
+
+    frames: Frames
+    actions: Actions
+    states: Actions | None
+    instruction: str
+    source: str
+    fps: float | None = None
+    success: bool | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.frames)
+        if self.actions.ndim != 2 or len(self.actions) not in (n - 1, n):
+            raise InputError(
+                f"{self.source}: {n} frames but actions of shape {self.actions.shape}; the two files do not belong together"
+            )
+        if self.states is not None and (self.states.ndim != 2 or len(self.states) != n):
+            raise InputError(f"{self.source}: {n} frames but states of shape {self.states.shape}; re-export the episode")
+        for what, numbers in (("an action", self.actions), ("a state", self.states)):
+            if numbers is not None and not np.isfinite(numbers).all():
+                raise InputError(f"{self.source}: {what} is not a finite number; remove or re-export the episode")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An episode as the metadata list it. frames: their number, None where only the episode itself tells."""
+
+    name: str
+    frames: int | None = None
+
+
+class Source(Protocol):
+    """A data set. Opening and listing read metadata alone; `read` decodes one episode, of one camera.
+
+    kind: "lerobot v3.0", "rlds", ...   cameras: all there are; the first is read unless another was asked for.
+    spec: what the actions mean where the files or the user say so, else None.
+    `read` raises InputError naming the broken file; one broken episode leaves the others readable.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def cameras(self) -> tuple[str, ...]: ...
+
+    @property
+    def camera(self) -> str: ...
+
+    @property
+    def spec(self) -> ActionSpec | None: ...
+
+    def listing(self) -> Sequence[Listed]: ...
+
+    def read(self, name: str) -> Recording: ...
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """camera: "" = the first.   convention: registry name or JSON file, "" = what the files say.
+
+    size: (H, W) to resize frames to.   fps: overrides what the files say.
+    """
+
+    camera: str = ""
+    convention: str = ""
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+
+    def choose(self, cameras: Sequence[str], where: object) -> str:
+        """The camera asked for. InputError lists what there is."""
+        if not cameras:
+            raise InputError(f"{where}: holds no camera; frames are needed to train or look at anything")
+        if self.camera and self.camera not in cameras:
+            raise InputError(f'{where}: no camera "{self.camera}"; choose one of {", ".join(cameras)}')
+        return self.camera or cameras[0]
+
+
+@dataclass(frozen=True)
+class TimeRule:
+    """drop_first: leave out frame 0 and action 0 (sets that begin with an action of zeros).
+
+    shift: the move from frame t to t + 1 is made by recorded action t + shift; +1 for sets that store with a frame the
+    action that led to it, -1 for a command that acts one step late. Ends without an action are cut.
+    relabel: replace xyz and rotation by state[t + 1] - state[t], what the arm did instead of what it was told.
+    """
+
+    drop_first: bool = False
+    shift: int = 0
+    relabel: bool = False
+
+
+def to_episode(recording: Recording, spec: ActionSpec, rule: TimeRule = TimeRule()) -> Episode:
+    """The recording in WorldGym's time: T actions between T + 1 frames. The spec's rate becomes the recording's own.
+
+    InputError where nothing is left, sizes differ from the spec, or the rule needs states that are not there.
+    """
+    if recording.actions.shape[1] != spec.size:
+        raise InputError(
+            f"{recording.source}: actions of {recording.actions.shape[1]} numbers, but the convention has {spec.size} "
+            f"({', '.join(spec.names)}); name the right one"
+        )
+    first, last = _span(recording, rule)
+    actions = recording.actions[first + rule.shift : last + rule.shift].astype(np.float32)
+    if rule.relabel:
+        actions[:, : len(POSE)] = _moves(recording, spec)[first:last]
+    fps = recording.fps or spec.rate_hz
+    facts = recording.success, recording.source, recording.extras
+    frames = recording.frames[first : last + 1]
+    return Episode(frames, actions, recording.instruction, replace(spec, rate_hz=fps), fps, *facts)
+
+
+def _span(recording: Recording, rule: TimeRule) -> tuple[int, int]:
+    """First and last + 1 of the moves t => t + 1 for which both frames and an action are there."""
+    begin = int(rule.drop_first)
+    first = max(begin, begin - rule.shift)
+    last = min(len(recording.frames) - 1, len(recording.actions) - rule.shift)
+    if last <= first:
+        raise InputError(
+            f"{recording.source}: {len(recording.frames)} frames leave no action under {rule}; leave the episode out"
+        )
+    return first, last
+
+
+def _moves(recording: Recording, spec: ActionSpec) -> Actions:
+    """float32 [N - 1, 6] to put in the place of commanded moves."""
+    if spec.names[: len(POSE)] != POSE or spec.mode != "delta_pose" or spec.unit != METRES:
+        raise InputError(
+            f"{recording.source}: only delta poses in metres and radians can be relabelled from states, "
+            f"not {spec.mode} in {spec.unit}; leave relabelling off"
+        )
+    if recording.states is None or recording.states.shape[1] < len(POSE):
+        raise InputError(f"{recording.source}: has no states of {len(POSE)} pose numbers to relabel from; leave relabelling off")
+    return pose_moves(recording.states)
+
+
+def pose_moves(states: Actions) -> Actions:
+    """States [N, 6 or more], xyz and Euler angles first => float32 [N - 1, 6]: how far between frames, angles in (-pi, pi]."""
+    moves = np.diff(states[:, : len(POSE)].astype(np.float64), axis=0)
+    moves[:, 3:] = np.pi - np.mod(np.pi - moves[:, 3:], 2 * np.pi)
+    return moves.astype(np.float32)

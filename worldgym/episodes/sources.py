@@ -1,0 +1,38 @@
+"""Opening a data set of whatever format: the files in the folder say which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from worldgym.episodes.readers.droid import DroidSource
+from worldgym.episodes.readers.hdf5 import SUFFIXES, Hdf5Source
+from worldgym.episodes.readers.lerobot import LeRobotSource
+from worldgym.episodes.readers.mp4_npz import Mp4NpzSource
+from worldgym.episodes.readers.own import StoreSource
+from worldgym.episodes.readers.rlds import RldsSource
+from worldgym.episodes.recording import Source, SourceOptions
+from worldgym.errors import InputError
+
+
+def open_source(root: Path, options: SourceOptions = SourceOptions()) -> Source:
+    """Reads metadata alone. InputError where nothing there is a known format, with those that are known."""
+    if not root.exists():
+        raise InputError(f"{root}: no such file or folder; give the folder of a data set")
+    if root.suffix in SUFFIXES and root.is_file():
+        return Hdf5Source(root, options)
+    if (root / "store.json").exists():
+        return StoreSource(root, options)
+    if (root / "meta" / "info.json").exists():
+        return LeRobotSource(root, options)
+    if (root / "dataset_info.json").exists():
+        return RldsSource(root, options)
+    if any((root / "annotation").rglob("*.json")):
+        return DroidSource(root, options)
+    if any(root.rglob("*.npz")):
+        return Mp4NpzSource(root, options)
+    if any(path.suffix in SUFFIXES for path in root.rglob("*")):
+        return Hdf5Source(root, options)
+    raise InputError(
+        f"{root}: not a data set that can be read; known are WorldGym stores, LeRobot v2.1 and v3.0 (meta/info.json), RLDS "
+        f"(dataset_info.json beside tfrecord files), mp4 with npz, mp4 with annotation/*.json, and HDF5"
+    )

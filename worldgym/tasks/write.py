@@ -1,0 +1,33 @@
+"""Writing tasks in the layout that `worldgym.tasks.folder` reads."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from worldgym.files import write_atomic, write_json
+from worldgym.types import Task
+
+
+def write_task(folder: Path, task: Task) -> Path:
+    """FOLDER/NAME.png and .json, the JSON last: it commits the task. Loading the folder gives the task back. => the PNG."""
+    data: dict[str, Any] = {
+        "instruction": task.instruction,
+        "partial_credit_criteria": task.partial_credit,
+        "steps": task.steps,
+    }
+    if task.group != (task.name.rpartition("/")[0] or task.name):
+        data["group"] = task.group
+    if task.tags:
+        data["tags"] = list(task.tags)
+    if task.nominal:
+        data["nominal"] = task.nominal
+    buffer = io.BytesIO()
+    Image.fromarray(task.frame).save(buffer, "png", optimize=True)
+    image = folder / f"{task.name}.png"
+    write_atomic(image, buffer.getvalue())
+    write_json(folder / f"{task.name}.json", {**data, **task.extras})
+    return image
