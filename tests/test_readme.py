@@ -1,4 +1,4 @@
-"""Every python block of the README runs as it stands."""
+"""Every python block of the README and of the statistics page runs as it stands."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "docs" / "statistics.md")
 
 
-def test_the_readme_has_examples() -> None:
-    assert len(BLOCKS) >= 2
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_page_has_examples(page: Path) -> None:
+    assert len(blocks(page)) >= 2
+
+
+@pytest.mark.parametrize("block", [block for page in PAGES for block in blocks(page)], ids=lambda block: block.splitlines()[0])
 def test_block_runs(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """In an empty folder; a comment behind a print is what it prints."""
     monkeypatch.chdir(tmp_path)
-    exec(compile(block, str(README), "exec"), {"__name__": "readme"})
+    exec(compile(block, "<page>", "exec"), {"__name__": "readme"})
     promised = re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)
     assert capsys.readouterr().out.splitlines() == promised

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,23 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds {type(data).__name__}, but {what} is a JSON object")
     return data
+
+
+def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:
+    """(line number, text of each column without surrounding space) of every row of a CSV file in UTF-8.
+
+    `columns` must be there; an absent column of `optional` reads as "", and so does a cell that a short row lacks.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            missing = [column for column in columns if column not in (reader.fieldnames or ())]
+            if missing:
+                raise InputError(f"{path}: lacks the column {missing[0]}; its first line must name {', '.join(columns)}")
+            wanted = [*columns, *optional]
+            return [(reader.line_num, {column: row.get(column, "").strip() for column in wanted}) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a table ({error}); it must be a CSV file in UTF-8") from error
 
 
 def sha256_file(path: Path) -> str:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.stats.agreement import Agreement, CellPair, agreement, mean_abs_gap, pearson, policy_centred_pearson
+from worldgym.stats.agreement import CellPair, agreement
 
 rates = st.integers(0, 20).map(lambda k: k / 20)
 cells = st.lists(st.builds(CellPair, st.sampled_from("abc"), st.sampled_from("xyz"), rates, rates), max_size=30)
@@ -18,58 +18,105 @@ def pairs(*rows: tuple[str, float, float]) -> list[CellPair]:
     return [CellPair(policy, f"task-{i}", world, truth) for i, (policy, world, truth) in enumerate(rows)]
 
 
-def test_the_published_figure_is_reproduced(sample_data: Path) -> None:
-    with (sample_data / "published" / "worldgym_scatter_points.csv").open(newline="") as file:
-        published = [
-            CellPair(row["policy"], row["task"], float(row["wm_rate_pct"]) / 100, float(row["real_rate_pct"]) / 100)
+def published(folder: Path) -> list[CellPair]:
+    with (folder / "published" / "worldgym_scatter_points.csv").open(newline="") as file:
+        return [
+            CellPair(row["policy"], row["task"], float(row["wm_rate_pct"]) / 100, float(row["real_rate_pct"]) / 100, 10, 10)
             for row in csv.DictReader(file)
         ]
-    measured = agreement(published)
+
+
+def test_the_published_figures_are_reproduced(sample_data: Path) -> None:
+    measured = agreement(published(sample_data))
     assert measured.n == 51
     assert measured.pearson == pytest.approx(0.785, abs=5e-4)
+    assert measured.spearman == pytest.approx(0.740, abs=5e-4)
     assert measured.policy_centred_pearson == pytest.approx(0.465, abs=5e-4)
+    assert measured.policy_mean_only_pearson == pytest.approx(0.752, abs=5e-4)
+    assert measured.policy_mean_only_pearson_real_means == pytest.approx(0.758, abs=5e-4)
     assert measured.mean_abs_gap == pytest.approx(3.33, abs=5e-3)
+    assert measured.mmrv == 0
+
+
+def test_the_published_ceiling_is_reproduced(sample_data: Path) -> None:
+    ceiling = agreement(published(sample_data)).noise_ceiling
+    assert ceiling is not None
+    assert (ceiling.mean, ceiling.low, ceiling.high) == pytest.approx((0.87, 0.78, 0.93), abs=0.01)
+    assert ceiling.unlimited == pytest.approx(0.93, abs=0.01)
+
+
+def test_ranges_of_the_published_figures_hold_the_value(sample_data: Path) -> None:
+    measured = agreement(published(sample_data))
+    assert measured.pearson is not None and measured.rmse is not None and measured.noise_share is not None
+    low, high = measured.intervals["pearson"]["tasks"] or [1, -1]
+    assert low < measured.pearson < high
+    assert measured.intervals["pearson"]["policies"] is None  # three policies
+    least, most = measured.leave_one_out["pearson"]["policies"] or [1, -1]
+    assert least < 0.6 < measured.pearson < most  # without OpenVLA little agreement is left
+    assert 0.5 < measured.noise_share < 1
 
 
 def test_policy_means_alone_make_a_high_r_and_no_centred_one() -> None:
     cells = pairs(("good", 0.8, 0.7), ("good", 0.8, 0.9), ("poor", 0.2, 0.1), ("poor", 0.2, 0.3))
     measured = agreement(cells)
     assert measured.pearson is not None and measured.pearson > 0.9
+    assert measured.policy_mean_only_pearson == pytest.approx(measured.pearson)
     assert measured.policy_centred_pearson is None
     assert measured.mean_abs_gap == pytest.approx(0, abs=1e-9)
 
 
-def test_the_gap_is_taken_between_policy_means_in_points() -> None:
-    assert mean_abs_gap(pairs(("a", 0.5, 0.4), ("a", 0.7, 0.6), ("b", 0.2, 0.5))) == pytest.approx(20)
+def test_task_difficulty_alone_has_no_task_centred_r() -> None:
+    easy, hard = [CellPair(p, "easy", 0.9, r) for p, r in (("a", 0.8), ("b", 1.0))], [CellPair(p, "hard", 0.1, 0.2) for p in "ab"]
+    measured = agreement(easy + hard)
+    assert measured.pearson is not None and measured.pearson > 0.9
+    assert measured.task_centred_pearson is None
 
 
+def test_gaps_are_in_points() -> None:
+    measured = agreement(pairs(("a", 0.5, 0.4), ("a", 0.7, 0.6), ("b", 0.2, 0.5)))
+    assert measured.mean_abs_gap == pytest.approx(20)
+    assert measured.rmse == pytest.approx(100 * ((0.01 + 0.01 + 0.09) / 3) ** 0.5)
+
+
+@settings(max_examples=25)
 @given(cells)
 def test_a_perfect_world_agrees_perfectly(cells: list[CellPair]) -> None:
     measured = agreement([CellPair(c.policy, c.task, c.truth, c.truth) for c in cells])
-    assert measured.pearson in (None, pytest.approx(1))
-    assert measured.policy_centred_pearson in (None, pytest.approx(1))
+    for r in (measured.pearson, measured.spearman, measured.kendall, measured.policy_centred_pearson):
+        assert r in (None, pytest.approx(1))
     assert measured.mean_abs_gap == (None if not cells else 0)
+    assert measured.mmrv in (None, 0)
 
 
+@settings(max_examples=25)
 @given(cells)
-def test_measures_are_finite_and_mirror(cells: list[CellPair]) -> None:
+def test_correlations_and_gaps_are_finite_and_mirror(cells: list[CellPair]) -> None:
     measured, mirrored = agreement(cells), agreement([CellPair(c.policy, c.task, c.truth, c.world) for c in cells])
-    assert measured == mirrored
+    for name in ("pearson", "spearman", "kendall", "policy_centred_pearson", "task_centred_pearson", "mean_abs_gap", "rmse"):
+        value = getattr(measured, name)
+        assert value == (None if value is None else pytest.approx(getattr(mirrored, name)))
+        assert value is None or np.isfinite(value)
     assert measured.pearson is None or -1 <= measured.pearson <= 1
-    if measured.pearson is not None:
-        assert measured.pearson == pytest.approx(np.corrcoef([c.world for c in cells], [c.truth for c in cells])[0, 1])
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_below_three_cells_no_correlation(n: int) -> None:
-    cells = pairs(("a", 0.1, 0.2), ("a", 0.5, 0.9))[:n]
-    assert agreement(cells) == Agreement(None, None, mean_abs_gap(cells), n)
-    assert (mean_abs_gap(cells) is None) == (n == 0)
+    measured = agreement([CellPair("a", f"t{i}", 0.1 + i / 2, 0.2 + i / 2, 10, 10) for i in range(n)])
+    assert (measured.n, measured.pearson, measured.spearman, measured.kendall) == (n, None, None, None)
+    assert measured.noise_ceiling is measured.noise_share is None
+    assert (measured.mean_abs_gap is None) == (measured.rmse is None) == (n == 0)
 
 
 def test_without_spread_no_correlation() -> None:
-    flat, line = np.array([0.1, 0.1, 0.1]), np.array([0.0, 0.5, 1.0])
-    assert pearson(flat, line) is None
-    assert pearson(line, flat) is None
-    assert pearson(line, 1 - line) == pytest.approx(-1)
-    assert policy_centred_pearson(pairs(("a", 0.1, 0.2), ("b", 0.5, 0.9), ("c", 0.3, 0.1))) is None
+    measured = agreement(pairs(("a", 0.1, 0.2), ("b", 0.1, 0.9), ("c", 0.1, 0.1)))
+    assert measured.pearson is measured.spearman is measured.kendall is None
+    assert agreement(pairs(("a", 0.1, 0.2), ("b", 0.5, 0.9), ("c", 0.3, 0.1))).policy_centred_pearson is None
+
+
+def test_the_ceiling_needs_trials_on_both_sides() -> None:
+    assert agreement([CellPair("a", f"t{i}", i / 5, i / 5, None, 10) for i in range(5)]).noise_ceiling is None
+
+
+def test_rates_outside_the_unit_interval_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        CellPair("a", "t", 50, 0.5)

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from worldgym.stats.rates import Interval, clopper_pearson_interval, wilson_interval, wilson_rate
+from worldgym.stats.rates import (
+    Interval,
+    clopper_pearson_interval,
+    effective_trials,
+    score_rate,
+    wilson_interval,
+    wilson_rate,
+)
 
 counts = st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 levels = st.sampled_from([0.5, 0.9, 0.95, 0.99])
@@ -69,3 +77,43 @@ def test_impossible_counts_are_refused(successes: float, trials: int, level: flo
 def test_the_exact_interval_counts_in_whole_successes() -> None:
     with pytest.raises(ValueError, match="Wilson"):
         clopper_pearson_interval(0.5, 2)  # type: ignore[arg-type]
+
+
+@settings(max_examples=30)
+@given(counts)
+def test_one_whole_score_a_frame_is_wilsons(count: tuple[int, int]) -> None:
+    k, n = count
+    rate = score_rate([1.0] * k + [0.0] * (n - k), [str(i) for i in range(n)])
+    assert (rate.low, rate.high) == pytest.approx(wilson_interval(k, n))
+
+
+def test_repeats_that_are_all_alike_count_once() -> None:
+    scores, frames = [1.0, 0.0, 1.0, 1.0], ["a", "b", "c", "d"]
+    once, fivefold = score_rate(scores, frames), score_rate(scores * 5, frames * 5)
+    assert (fivefold.low, fivefold.high) == pytest.approx((once.low, once.high))
+    assert fivefold.trials == 20
+
+
+def test_repeats_lie_between_frames_and_trials() -> None:
+    scores, frames = np.array([1.0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 1, 0]), [f"f{i // 2}" for i in range(12)]
+    assert 6 <= effective_trials(scores, frames) <= 12
+
+
+def test_partial_credit_narrows_the_interval() -> None:
+    graded = score_rate([0.4, 0.5, 0.6] * 10, [str(i) for i in range(30)])
+    low, high = wilson_interval(15, 30)
+    assert graded.high - graded.low < (high - low) / 2
+
+
+def test_a_single_frame_counts_its_trials_and_none_says_nothing() -> None:
+    rate = score_rate([1.0, 0.0, 1.0], ["a"] * 3)
+    assert (rate.low, rate.high) == wilson_interval(2, 3)
+    assert score_rate([], []) == wilson_rate(0, 0)
+    assert (score_rate([1.0], ["a"]).low, 1.0) == wilson_interval(1, 1)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from("abcde")), min_size=1, max_size=30))
+def test_any_scores_have_an_interval_around_their_mean(drawn: list[tuple[float, str]]) -> None:
+    rate = score_rate([score for score, _ in drawn], [frame for _, frame in drawn])
+    assert rate.value is not None
+    assert 0 <= rate.low <= rate.value + 1e-9 and rate.value - 1e-9 <= rate.high <= 1

@@ -8,7 +8,7 @@ import pytest
 
 from worldgym.errors import InputError
 from worldgym.log import RunHeader, TrialRecord
-from worldgym.stats.rates import wilson_interval
+from worldgym.stats.rates import score_rate, wilson_interval
 from worldgym.stats.summary import summarize
 
 HEADER = RunHeader({"trials": 3}, "worldgym evaluate", ({"name": "b"}, {"name": "a"}), "world-1", "judge-1", 7, {}, "")
@@ -39,11 +39,12 @@ def cell(summary: dict[str, Any], policy: str, task: str) -> dict[str, Any]:
 
 
 def test_one_cell_by_hand() -> None:
-    low, high = wilson_interval(1.5, 3)
+    repeated = score_rate([1.0, 0.5, 0.0], ["door/1", "door/1", "door/2"])
     truth_low, truth_high = wilson_interval(2, 4)
-    counted = {"trials": 3, "successes": 1.5, "unscored": 1, "failed": 1, "rate": 0.5, "low": low, "high": high}
+    counted = {"trials": 3, "successes": 1.5, "unscored": 1, "failed": 1, "rate": 0.5}
     truth = {"truth_trials": 4, "truth_successes": 2, "truth_rate": 0.5, "truth_low": truth_low, "truth_high": truth_high}
-    assert cell(summarize(HEADER, RECORDS), "a", "door") == {"policy": "a", "task": "door", **counted, **truth}
+    interval = {"low": repeated.low, "high": repeated.high}
+    assert cell(summarize(HEADER, RECORDS), "a", "door") == {"policy": "a", "task": "door", **counted, **interval, **truth}
 
 
 def test_unknown_truth_is_left_out_and_counts_read_as_counts() -> None:

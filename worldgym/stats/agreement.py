@@ -2,80 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
-Numbers = npt.NDArray[np.float64]  # [N]
+from worldgym.stats import correlation
+from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling
+from worldgym.stats.frames import Indices, Numbers, numbered
+from worldgym.stats.mmrv import mmrv
+from worldgym.stats.resampling import percentile_interval, resample
 
-MIN_CELLS = 3  # two points always lie on a line
-NO_SPREAD = 1e-9  # standard deviation of rates in [0, 1] below which only rounding is left
+MIN_LEVELS = 5  # tasks or policies; a bootstrap over fewer says nothing of those not seen
+
+Measure = Callable[[Numbers], Numbers]  # weights of the cells [B, N] => [B]
+Span = list[float]  # low, high; a list, for it goes into JSON
+Ranges = Mapping[str, Mapping[str, Span | None]]  # measure => "tasks" or "policies" => low and high
 
 
 @dataclass(frozen=True)
 class CellPair:
-    """One policy on one task: success rate in the world model and in truth, both in [0, 1]."""
+    """One policy on one task: success rate in the world model and in truth, both in [0, 1], and trials where known."""
 
     policy: str
     task: str
     world: float
     truth: float
+    world_trials: int | None = None
+    truth_trials: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.world <= 1 and 0 <= self.truth <= 1):
+            raise ValueError(f"rates lie in [0, 1], not {self.world} and {self.truth}")
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """pearson, policy_centred_pearson in [-1, 1]; mean_abs_gap in percentage points; n cells. None = not defined."""
+    """Measures over n cells. None = not defined. Correlations lie in [-1, 1].
 
-    pearson: float | None
-    policy_centred_pearson: float | None
-    mean_abs_gap: float | None
+    policy_centred_pearson, task_centred_pearson: r with each policy's (task's) mean removed on both sides.
+    policy_mean_only_pearson: r of a predictor that knows only each policy's mean in the world model; ..._real_means: only
+        the real means. What a world model must pass to know anything about tasks.
+    mean_abs_gap, rmse:  percentage points, between policy means and between cells.
+    noise_share: part of the mean square gap of cells that a perfect evaluator would show too, at most 1.
+    mmrv:        SIMPLER's, over the policy means, in [0, 1].   noise_ceiling: needs the numbers of trials.
+    intervals:   95 %, bootstrap over tasks and over policies; None below five of them.
+    leave_one_out: smallest and largest value when one task, or one policy, is left out.
+    """
+
     n: int
+    pearson: float | None
+    spearman: float | None
+    kendall: float | None
+    policy_centred_pearson: float | None
+    task_centred_pearson: float | None
+    policy_mean_only_pearson: float | None
+    policy_mean_only_pearson_real_means: float | None
+    mean_abs_gap: float | None
+    rmse: float | None
+    noise_share: float | None
+    mmrv: float | None
+    noise_ceiling: NoiseCeiling | None
+    intervals: Ranges = field(default_factory=dict)
+    leave_one_out: Ranges = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells as columns: each [N]."""
+
+    world: Numbers
+    truth: Numbers
+    policies: Indices
+    tasks: Indices
+
+    @staticmethod
+    def of(cells: Sequence[CellPair]) -> Cells:
+        return Cells(
+            np.array([cell.world for cell in cells], np.float64),
+            np.array([cell.truth for cell in cells], np.float64),
+            numbered([cell.policy for cell in cells]),
+            numbered([cell.task for cell in cells]),
+        )
+
+    def policy_means(self) -> tuple[Numbers, Numbers]:
+        """World and truth [P]: each the mean of the policy's cells."""
+        counts = np.bincount(self.policies)
+        return np.bincount(self.policies, self.world) / counts, np.bincount(self.policies, self.truth) / counts
 
 
 def agreement(cells: Sequence[CellPair]) -> Agreement:
-    """All measures of agreement over the cells in which both rates are known."""
-    world, truth = _columns(cells)
-    return Agreement(pearson(world, truth), policy_centred_pearson(cells), mean_abs_gap(cells), len(cells))
+    """All measures of agreement over the cells, in which both rates are known."""
+    c = Cells.of(cells)
+    measures: dict[str, Measure] = {
+        "pearson": partial(correlation.pearson, c.world, c.truth),
+        "spearman": partial(correlation.spearman, c.world, c.truth),
+        "kendall": partial(correlation.kendall, c.world, c.truth),
+        "policy_centred_pearson": partial(_centred_pearson, c, c.policies),
+        "task_centred_pearson": partial(_centred_pearson, c, c.tasks),
+    }
+    once = np.ones((1, len(cells)))
+    world_means, truth_means = c.policy_means()
+    rmse = 100 * float(np.sqrt(np.mean((c.world - c.truth) ** 2))) if cells else None
+    ceiling = _ceiling(cells, c)
+    return Agreement(
+        n=len(cells),
+        **{name: _known(measure(once)[0]) for name, measure in measures.items()},
+        policy_mean_only_pearson=_known(correlation.pearson(world_means[c.policies], c.truth, once)[0]),
+        policy_mean_only_pearson_real_means=_known(correlation.pearson(truth_means[c.policies], c.truth, once)[0]),
+        mean_abs_gap=100 * float(np.mean(abs(world_means - truth_means))) if cells else None,
+        rmse=rmse,
+        noise_share=min(1.0, (ceiling.rmse / rmse) ** 2) if ceiling and rmse else None,
+        mmrv=mmrv(world_means, truth_means) if len(world_means) > 1 else None,
+        noise_ceiling=ceiling,
+        intervals=_ranges(measures, c, _bootstrap),
+        leave_one_out=_ranges(measures, c, _leave_one_out),
+    )
 
 
-def pearson(x: Numbers, y: Numbers) -> float | None:
-    """Product-moment correlation: K. Pearson (1895), Proc. R. Soc. 58, 240-242.
+def _centred_pearson(cells: Cells, groups: Indices, weights: Numbers) -> Numbers:
+    """Pearson with each group's mean removed on both sides.
 
-    None below three points or where one side does not vary.
+    Centred on policies: does the world model know which task is hard for whom? A predictor that knows nothing but each
+    policy's mean scores high on the plain r and has no value here.
     """
-    if len(x) < MIN_CELLS or x.std() < NO_SPREAD or y.std() < NO_SPREAD:
+    world, truth = (correlation.centred(rates, weights, groups) for rates in (cells.world, cells.truth))
+    return correlation.pearson(world, truth, weights)
+
+
+def _ranges(measures: Mapping[str, Measure], cells: Cells, span: Callable[[Measure, Indices], Span | None]) -> Ranges:
+    axes = {"tasks": cells.tasks, "policies": cells.policies}
+    return {name: {axis: span(measure, groups) for axis, groups in axes.items()} for name, measure in measures.items()}
+
+
+def _bootstrap(measure: Measure, groups: Indices) -> Span | None:
+    levels = int(groups.max(initial=-1) + 1)
+    if levels < MIN_LEVELS:
         return None
-    r = np.mean((x - x.mean()) * (y - y.mean())) / (x.std() * y.std())
-    return float(np.clip(r, -1.0, 1.0))
+    interval = percentile_interval(measure(resample(groups)), levels)
+    return None if interval is None else list(interval)
 
 
-def policy_centred_pearson(cells: Sequence[CellPair]) -> float | None:
-    """Pearson with each policy's mean removed on both sides: does the world model know which task is hard for whom?
-
-    A predictor that knows nothing but each policy's mean scores high on the plain r and has no value here.
-    None below three cells or where nothing varies within the policies.
-    """
-    world, truth = _columns(cells)
-    for members in _policies(cells):
-        world[members] -= world[members].mean()
-        truth[members] -= truth[members].mean()
-    return pearson(world, truth)
+def _leave_one_out(measure: Measure, groups: Indices) -> Span | None:
+    """None where any of them leaves a correlation that is not defined."""
+    without = 1 - np.eye(groups.max(initial=-1) + 1)[:, groups]  # [G, N]
+    if len(without) < 2:
+        return None
+    values = measure(without)
+    return None if np.isnan(values).any() else [float(values.min()), float(values.max())]
 
 
-def mean_abs_gap(cells: Sequence[CellPair]) -> float | None:
-    """Mean over policies of |world - truth|, each side the mean of its cells, in percentage points. None without cells."""
-    world, truth = _columns(cells)
-    gaps = [abs(world[members].mean() - truth[members].mean()) for members in _policies(cells)]
-    return 100 * float(np.mean(gaps)) if gaps else None
+def _ceiling(cells: Sequence[CellPair], c: Cells) -> NoiseCeiling | None:
+    trials = [(cell.truth_trials, cell.world_trials) for cell in cells if cell.truth_trials and cell.world_trials]
+    if not cells or len(trials) < len(cells):
+        return None
+    truth_trials, world_trials = np.array(trials, np.float64).T
+    return noise_ceiling(Trials(c.policies, c.truth * truth_trials, truth_trials, world_trials))
 
 
-def _columns(cells: Sequence[CellPair]) -> tuple[Numbers, Numbers]:
-    return np.array([cell.world for cell in cells], np.float64), np.array([cell.truth for cell in cells], np.float64)
-
-
-def _policies(cells: Sequence[CellPair]) -> list[npt.NDArray[np.bool_]]:
-    """One mask over the cells a policy."""
-    names = np.array([cell.policy for cell in cells], dtype=object)
-    return [names == name for name in sorted(set(names))]
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+
+import numpy as np
+from scipy.special import betaincinv, ndtri, stdtrit
+
+from worldgym.stats.frames import Numbers, frame_means
 
 Interval = tuple[float, float]
 
@@ -30,7 +34,44 @@ def wilson_rate(successes: float, trials: int, level: float = 0.95) -> Rate:
     return Rate(successes, trials, *wilson_interval(successes, trials, level))
 
 
-def wilson_interval(successes: float, trials: int, level: float = 0.95) -> Interval:
+def score_rate(scores: Sequence[float], frames: Sequence[str], level: float = 0.95) -> Rate:
+    """The rate of scores in [0, 1], each with the name of its start frame: Wilson's interval at the effective number of trials.
+
+    One whole score a frame gives Wilson's own interval. Repeats of a frame widen it as far as they resemble each other,
+    and partial credit narrows it as far as scores vary less than whole successes would.
+    With a single frame the interval is about that frame alone. Wilson's (0, 1) without trials.
+    """
+    values = np.asarray(scores, np.float64)
+    total = math.fsum(scores)
+    if len(values) == 0:
+        return wilson_rate(0.0, 0, level)
+    p, n = total / len(values), effective_trials(values, frames, level)
+    return Rate(total, len(values), *wilson_interval(p * n, n, level))
+
+
+def effective_trials(scores: Numbers, frames: Sequence[str], level: float = 0.95) -> float:
+    """How many independent whole trials would leave the mean of these scores [N] as uncertain as it is.
+
+    p (1 - p) / Var(mean), with the variance between start frames (see frames.py) and Student's quantile in the normal's place;
+    never below the number of frames, which repeats that are all alike would give. After E. L. Korn and B. I. Graubard (1998),
+    Survey Methodology 24, 193-201; with Wilson's interval: N. Dean and M. Pagano (2015), J. Survey Stat. Methodol. 3, 484-503.
+    """
+    means, variance = frame_means(scores, frames)
+    G, p = len(means), float(scores.mean())
+    if G < 2:
+        return float(len(scores))
+    return widened(p * (1 - p), variance, G, level)
+
+
+def widened(unit_variance: float, variance: float, groups: int, level: float) -> float:
+    """unit_variance / variance trials, fewer by Student's factor for so many groups, and never below their number."""
+    if variance <= 0:
+        return float(groups)
+    tail = (1 - level) / 2
+    return max(float(groups), unit_variance / variance * float(ndtri(tail) / stdtrit(groups - 1, tail)) ** 2)
+
+
+def wilson_interval(successes: float, trials: float, level: float = 0.95) -> Interval:
     """Wilson's score interval: E. B. Wilson (1927), J. Am. Stat. Assoc. 22, 209-212. (0, 1) without trials.
 
     Keeps close to its level on average, for n = 1 too. Partial credit is allowed: a score in [0, 1] of mean p varies
@@ -39,8 +80,8 @@ def wilson_interval(successes: float, trials: int, level: float = 0.95) -> Inter
     _check(successes, trials, level)
     if trials == 0:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    p, n = successes / trials, trials
+    z = float(ndtri((1 + level) / 2))
+    p, n = min(1.0, successes / trials), trials
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     return min(p, max(0.0, middle - half)), max(p, min(1.0, middle + half))  # rounding never leaves p outside
@@ -56,28 +97,12 @@ def clopper_pearson_interval(successes: int, trials: int, level: float = 0.95) -
     if successes != int(successes):
         raise ValueError(f"the exact interval needs whole successes, not {successes}; use Wilson's for partial credit")
     tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else _bisect(lambda p: _at_least(successes, trials, p) > tail)
-    high = 1.0 if successes == trials else _bisect(lambda p: 1 - _at_least(successes + 1, trials, p) < tail)
+    low = 0.0 if successes == 0 else float(betaincinv(successes, trials - successes + 1, tail))
+    high = 1.0 if successes == trials else float(betaincinv(successes + 1, trials - successes, 1 - tail))
     return low, high
 
 
-def _at_least(k: int, n: int, p: float) -> float:
-    """Probability of k or more successes in n trials of rate p, 0 < p < 1."""
-    log_p, log_q, log_all = math.log(p), math.log1p(-p), math.lgamma(n + 1)
-    terms = (log_all - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * log_p + (n - i) * log_q for i in range(k, n + 1))
-    return math.fsum(map(math.exp, terms))
-
-
-def _bisect(above: Callable[[float], bool]) -> float:
-    """The point in (0, 1) where `above` turns from false to true, to 2^-50."""
-    low, high = 0.0, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (low, middle) if above(middle) else (middle, high)
-    return (low + high) / 2
-
-
-def _check(successes: float, trials: int, level: float) -> None:
+def _check(successes: float, trials: float, level: float) -> None:
     if not 0 <= successes <= trials:
         raise ValueError(f"successes must lie between 0 and the number of trials, not {successes} of {trials}")
     if not 0 < level < 1:

@@ -11,19 +11,20 @@ from worldgym.errors import InputError
 from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.agreement import CellPair, agreement
 from worldgym.stats.calibration import Calibration, JudgeCounts, corrected_rate
-from worldgym.stats.rates import wilson_rate
+from worldgym.stats.rates import score_rate, wilson_rate
+from worldgym.stats.studies import compare
 
 
 def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Calibration | None = None) -> dict[str, Any]:
     """The content of summary.json: plain JSON, None where a number is not defined, never NaN.
 
     cells:     one entry for every policy and task of the log, where "task" is the tasks' group: trials, successes,
-               unscored, failed, rate, low, high (Wilson, 95 %), and, where the truth is known, truth_trials,
+               unscored, failed, rate, low, high (95 %, see rates.score_rate), and, where the truth is known, truth_trials,
                truth_successes, truth_rate, truth_low, truth_high. Policies in the header's order, tasks by name.
     policies:  the same over all tasks of a policy, trials pooled.
-    agreement: pearson, policy_centred_pearson and mean_abs_gap (percentage points) over the n cells in which both
-               rates are known; trial_agreement: share of the trial_n scored trials of known truth whose verdict
-               equals it.
+    comparisons, ranking: the policies against each other on common trials (see studies.compare).
+    agreement: the fields of agreement.Agreement over the n cells in which both rates are known; trial_agreement: share of
+               the trial_n scored trials of known truth whose verdict equals it.
     judging:   votes, cost_usd and paid_usd over all attempts.
     config, command, world, judge: the header's.
     With a calibration of the run's judge, cells and policies also have corrected: {rate, low, high}, the share of full
@@ -32,8 +33,7 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
     `trials` counts scored trials only: a trial whose judge declined (unscored) or that never finished (failed) leaves
     the denominator and is counted apart; trials + unscored + failed = all trials of the cell. `successes` is the sum of
     scores, so partial credit is a fraction. `truth_trials` counts distinct tasks (start frames) of the cell whose truth
-    is known, however often they were repeated and whatever the judge said of them. Repeats of one start frame enter
-    `trials` as if independent.
+    is known, however often they were repeated and whatever the judge said of them.
     """
     records = list(records)
     if calibration is not None:
@@ -52,6 +52,7 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
         "cells": cells,
         "policies": policies,
         "agreement": _agreement(cells, trials),
+        **compare(records, names),
         "config": dict(header.config),
         "command": header.command,
         "world": header.world,
@@ -71,20 +72,20 @@ def _calibration(counts: JudgeCounts) -> dict[str, Any]:
 
 def tally(trials: Sequence[TrialRecord], calibration: Calibration | None = None) -> dict[str, Any]:
     """The numbers of one cell, from one record a trial."""
-    scores = [r.score for r in trials if r.score is not None]
-    rate = wilson_rate(math.fsum(scores), len(scores))
+    scored = [(r.score, r.task) for r in trials if r.score is not None]
+    rate = score_rate([score for score, _ in scored], [task for _, task in scored])
     failed = sum(not r.finished for r in trials)
     counts: dict[str, Any] = {
         "trials": rate.trials,
         "successes": _whole(rate.successes),
-        "unscored": len(trials) - failed - len(scores),
+        "unscored": len(trials) - failed - len(scored),
         "failed": failed,
         "rate": rate.value,
         "low": rate.low,
         "high": rate.high,
     }
     if calibration is not None:
-        right = corrected_rate(sum(r.succeeded is True for r in trials), len(scores), calibration.counts)
+        right = corrected_rate(sum(r.succeeded is True for r in trials), len(scored), calibration.counts)
         counts["corrected"] = {"rate": right.value, "low": right.low, "high": right.high}
     truths = _truths(trials)
     if not truths:
@@ -101,7 +102,7 @@ def tally(trials: Sequence[TrialRecord], calibration: Calibration | None = None)
 
 def _agreement(cells: Sequence[Mapping[str, Any]], trials: Iterable[TrialRecord]) -> dict[str, Any]:
     pairs = [
-        CellPair(cell["policy"], cell["task"], cell["rate"], cell["truth_rate"])
+        CellPair(cell["policy"], cell["task"], cell["rate"], cell["truth_rate"], cell["trials"], cell["truth_trials"])
         for cell in cells
         if cell["trials"] and "truth_rate" in cell
     ]

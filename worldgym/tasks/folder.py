@@ -11,7 +11,6 @@ unedited twin); what remains goes to `Task.extras`. The layout of the released h
 
 from __future__ import annotations
 
-import csv
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from worldgym.errors import InputError
-from worldgym.files import read_json
+from worldgym.files import read_json, read_table
 from worldgym.types import Frames, Task
 
 DEFAULT_STEPS = 40
@@ -62,7 +61,7 @@ def load_truth(path: Path) -> dict[tuple[str, str], bool]:
     Success is 0, 1, true or false; further columns are ignored. InputError names the line of a wrong row.
     """
     truth: dict[tuple[str, str], bool] = {}
-    for line, row in _csv_rows(path, ("policy", "task", "success")):
+    for line, row in read_table(path, ("policy", "task", "success")):
         key, success = (row["policy"], row["task"]), TRUTH_VALUES.get(row["success"].lower())
         if not all(key):
             raise InputError(f"{path}, line {line}: policy or task is empty; fill it in or remove the line")
@@ -149,16 +148,3 @@ def read_png(path: Path) -> Frames:
 
 def _see_through(image: Image.Image) -> bool:
     return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
-
-
-def _csv_rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    """(line number, the wanted columns stripped) of every row."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            missing = [column for column in columns if column not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(f"{path}: lacks the column {missing[0]}; its first line must name {', '.join(columns)}")
-            return [(reader.line_num, {column: row[column].strip() for column in columns}) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a table ({error}); a truth table is a CSV file in UTF-8") from error

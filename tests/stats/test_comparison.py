@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from worldgym.stats.comparison import (
+    NOTHING,
+    barnard_p,
+    holm,
+    mcnemar_p,
+    newcombe_interval,
+    paired_difference,
+    permutation_p,
+    sign_flip_p,
+    tango_interval,
+    unpaired_difference,
+)
+
+pairs = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1, max_size=40)
+
+
+def own_frames(n: int) -> list[str]:
+    return [str(i) for i in range(n)]
+
+
+def test_known_intervals() -> None:
+    assert tango_interval(1, 7, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)  # Fagerland et al. (2014), airway example
+    assert newcombe_interval((56 / 70, 48 / 80), (70, 80)) == pytest.approx(
+        (0.0524, 0.3339), abs=1e-4
+    )  # Newcombe (1998), table II
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20))
+def test_tangos_ends_are_where_the_score_reaches_its_quantile(gain: int, loss: int, same: int) -> None:
+    n = gain + loss + same
+    if n == 0:
+        return
+    low, high = tango_interval(gain, loss, n)
+    assert -1 <= low <= (gain - loss) / n <= high <= 1
+    assert tango_interval(loss, gain, n) == pytest.approx((-high, -low))
+    chi_square = (gain - loss) ** 2 / (gain + loss) if gain + loss else 0.0
+    assert (low > 1e-9 or high < -1e-9) == (chi_square > 1.959964**2 + 1e-6)  # the asymptotic McNemar test
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_mcnemar_is_the_binomial_test(gain: int, loss: int) -> None:
+    known = binomtest(gain, gain + loss).pvalue if gain + loss else 1.0
+    assert mcnemar_p(gain, loss) == pytest.approx(known)
+    assert sign_flip_p(np.array([1.0] * gain + [-1.0] * loss + [0.0])) == mcnemar_p(gain, loss)
+
+
+def test_random_flips_come_close_to_all_flips() -> None:
+    moved = np.array([0.5, 1.0, -0.25, 0.75, 0.5, 1.0, -0.5, 0.25])
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1).T
+    exact = np.mean(abs(signs @ abs(moved)) >= abs(moved.sum()) - 1e-9)
+    assert sign_flip_p(moved) == pytest.approx(exact, abs=0.01)
+
+
+@settings(max_examples=40)
+@given(pairs)
+def test_a_paired_difference_of_whole_scores_is_tango_and_mcnemar(drawn: list[tuple[float, float]]) -> None:
+    a, b = np.array(drawn).T
+    gain, loss = int(np.sum(a > b)), int(np.sum(a < b))
+    found = paired_difference(a, b, own_frames(len(a)))
+    assert (found.low, found.high) == pytest.approx(tango_interval(gain, loss, len(a)), abs=1e-9)
+    assert found.p == mcnemar_p(gain, loss)
+    assert found.value == pytest.approx(a.mean() - b.mean())
+    mirrored = paired_difference(b, a, own_frames(len(a)))
+    assert (mirrored.low, mirrored.high, mirrored.p) == pytest.approx((-found.high, -found.low, found.p))
+
+
+def test_repeats_that_are_all_alike_count_once() -> None:
+    a, b, frames = np.array([1.0, 1, 1, 0, 1, 1]), np.array([0.0, 0, 1, 0, 0, 0]), own_frames(6)
+    once = paired_difference(a, b, frames)
+    fivefold = paired_difference(np.tile(a, 5), np.tile(b, 5), frames * 5)
+    assert (fivefold.low, fivefold.high, fivefold.p) == pytest.approx((once.low, once.high, once.p))
+    assert fivefold.n == 30
+
+
+def test_partial_credit_narrows_a_paired_difference() -> None:
+    a, b = np.tile([0.6, 0.7, 0.8], 10), np.tile([0.5, 0.5, 0.5], 10)
+    found = paired_difference(a, b, own_frames(30))
+    assert found.low > 0.1 and found.p < 0.001
+
+
+def test_nothing_and_one_pair() -> None:
+    none = np.array([])
+    assert paired_difference(none, none, []) == unpaired_difference(none, [], np.ones(2), ["a", "b"]) == NOTHING
+    one = paired_difference(np.ones(1), np.zeros(1), ["a"])
+    assert (one.value, one.p, one.high) == (1.0, 1.0, 1.0)
+    assert tango_interval(0, 0, 1) == pytest.approx((-0.7935, 0.7935), abs=1e-4)
+
+
+def test_a_single_frame_counts_its_trials() -> None:
+    a, b = np.array([1.0, 1, 1, 0]), np.array([0.0, 0, 1, 0])
+    assert paired_difference(a, b, ["x"] * 4) == paired_difference(a, b, own_frames(4))
+
+
+def test_unpaired_whole_scores_take_newcombe_and_barnard() -> None:
+    a, b = np.array([1.0] * 7 + [0.0] * 8), np.array([1.0] * 12 + [0.0] * 3)
+    found = unpaired_difference(a, own_frames(15), b, own_frames(15))
+    assert (found.low, found.high) == pytest.approx(newcombe_interval((7 / 15, 12 / 15), (15, 15)))
+    assert found.p == pytest.approx(0.0682, abs=1e-3)  # scipy's documentation prints 0.068153 for this table
+    assert found.n == 30
+    assert barnard_p(np.ones(4), np.ones(3)) == 1.0
+
+
+def test_unpaired_partial_credit_takes_permutations() -> None:
+    a, b = np.array([0.1, 0.2, 0.3, 0.2]), np.array([0.8, 0.9, 0.7, 0.9])
+    assert permutation_p(a, b) == pytest.approx(2 / math.comb(8, 4), abs=0.005)
+    found = unpaired_difference(a, own_frames(4), b, own_frames(4))
+    assert found.p == permutation_p(a, b) and found.high < 0
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_corrects_as_defined(p_values: list[float]) -> None:
+    corrected, m = holm(p_values), len(p_values)
+    for p, q in zip(p_values, corrected, strict=True):
+        slow = max((sum(x >= y for x in p_values) * y for y in p_values if y <= p), default=0)
+        assert q == pytest.approx(min(1.0, slow)) or len(set(p_values)) < m
+        assert p <= q <= min(1.0, m * p) + 1e-12
+
+
+def test_impossible_counts_are_refused() -> None:
+    for gain, loss, n in ((3, 0, 2), (-1, 0, 2), (0, 0, 0)):
+        with pytest.raises(ValueError, match="discordant"):
+            tango_interval(gain, loss, n)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from worldgym.errors import InputError
+from worldgym.log import TrialRecord
+from worldgym.stats.studies import compare, estimate
+from worldgym.stats.tables import RealTrial
+
+
+def record(policy: str, task: str, score: float | None, **fields: Any) -> TrialRecord:
+    reason = "" if score is not None or "failure_reason" in fields else "unclear"
+    known = {"group": task.split("/")[0], "instruction": "do it", "repeat": 0, "seed": 1, "score": score, "reason": reason}
+    return TrialRecord(policy, task, **{**known, **fields})
+
+
+def run(frames: int = 60) -> list[TrialRecord]:
+    """Policy "good" succeeds on four of five frames, "poor" on one of five; two groups."""
+    groups = ("door", "drawer")
+    return [
+        record(policy, f"{groups[i % 2]}/{i}", float((i // 2) % 5 < wins))
+        for policy, wins in (("poor", 1), ("good", 4))
+        for i in range(frames)
+    ]
+
+
+def test_policies_are_compared_on_common_scored_trials() -> None:
+    records = [*run(), record("good", "door/900", 0.0), record("poor", "door/901", None), record("good", "door/901", 1.0)]
+    found = compare(records, ["poor", "good"])
+    (comparison,) = found["comparisons"]
+    assert (comparison["a"], comparison["b"], comparison["n"]) == ("good", "poor", 60)
+    assert comparison["value"] == pytest.approx(0.6)
+    assert comparison["p"] == comparison["p_holm"] < 0.001 and comparison["low"] > 0.4
+    assert comparison["sequential"]["decided"] < 30
+    assert found["ranking"]["policies"] == ["poor", "good"]
+    assert found["ranking"]["orders"][0]["policies"] == ["good", "poor"]
+
+
+def test_several_pairs_are_corrected() -> None:
+    records = [*run(), *(record("third", r.task, r.score) for r in run() if r.policy == "good")]
+    found = compare(records, ["poor", "good", "third"])["comparisons"]
+    assert len(found) == 3
+    assert sorted(c["p_holm"] for c in found)[0] == pytest.approx(3 * min(c["p"] for c in found))
+    assert [c["p"] for c in found if {c["a"], c["b"]} == {"good", "third"}] == [1.0]
+
+
+def test_a_comparison_is_plain_json_even_of_nothing() -> None:
+    for records, names in ((run(), ["poor", "good"]), ([], []), ([], ["poor"]), ([record("poor", "a", None)], ["poor", "good"])):
+        found = compare(records, names)
+        assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert compare([], [])["ranking"] is None
+    assert compare([], ["a", "b"])["comparisons"][0]["value"] is None
+
+
+def real(n: int, policy: str = "good") -> list[RealTrial]:
+    """The first frames tried for real: as imagined, but for one in ten."""
+    scores = {r.task: r.score for r in run() if r.policy == policy}
+    flips = np.arange(n) % 10 == 9
+    return [
+        RealTrial(policy, task, "", float(abs((score or 0) - flip)))
+        for (task, score), flip in zip(list(scores.items())[:n], flips, strict=True)
+    ]
+
+
+def test_an_estimate_pairs_real_trials_with_their_start_frames() -> None:
+    (found,) = estimate(run(), real(20))
+    assert (found["policy"], found["n"], found["paired"], found["N"]) == ("good", 20, 20, 40)
+    assert found["real"] == pytest.approx(np.mean([trial.score for trial in real(20)]))
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_repeats_are_averaged_to_one_value_a_frame() -> None:
+    twice = [replace_repeat(r, i) for r in run() for i in range(2)]
+    assert estimate(twice, real(20) + real(20)) == estimate(run(), real(20))
+
+
+def replace_repeat(r: TrialRecord, repeat: int) -> TrialRecord:
+    return record(r.policy, r.task, r.score, repeat=repeat)
+
+
+def test_a_frame_that_was_not_imagined_counts_as_real_alone() -> None:
+    (found,) = estimate(run(), [*real(20), RealTrial("good", "door/999", "door", 1.0), RealTrial("good", "elsewhere", "", 0.0)])
+    assert (found["n"], found["paired"]) == (22, 20)
+
+
+def test_wrong_names_and_levels_get_one_sentence() -> None:
+    with pytest.raises(InputError, match=r"no scored trial of the policy nobody.*good, poor"):
+        estimate(run(), [RealTrial("nobody", "door/0", "", 1.0)])
+    with pytest.raises(InputError, match="level"):
+        estimate(run(), real(5), level=95)

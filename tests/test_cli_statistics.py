@@ -1,0 +1,112 @@
+"""The commands of the statistics, from files to numbers and sentences; none of them needs torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from worldgym.cli import main
+from worldgym.log import RunHeader, RunLog, TrialRecord
+
+COUNTS = "policy,task,trials,successes\n"
+
+
+def table(path: Path, rates: dict[tuple[str, str], int]) -> str:
+    path.write_text(COUNTS + "".join(f"{policy},{task},10,{k}\n" for (policy, task), k in rates.items()))
+    return str(path)
+
+
+def run_folder(folder: Path, frames: int = 40) -> Path:
+    header = RunHeader({}, "worldgym evaluate", ({"name": "poor"}, {"name": "good"}), "w", "j", 0, {}, "")
+    log = RunLog.open(folder, header)
+    for policy, wins in (("poor", 1), ("good", 4)):
+        for i in range(frames):
+            log.append(TrialRecord(policy, f"door/{i}", "door", "open it", 0, i, score=float(i % 5 < wins)))
+    return folder
+
+
+def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    main(words)
+    return capsys.readouterr().out
+
+
+def fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = {(policy, f"t{i}"): (i + bonus) % 11 for policy, bonus in (("a", 0), ("b", 3)) for i in range(6)}
+    world, real = table(tmp_path / "w.csv", cells), table(tmp_path / "r.csv", cells | {("c", "t0"): 5})
+    words = ["agreement", "--world", world, "--real", real]
+    answer = json.loads(said([*words, "--json"], capsys))
+    assert (answer["n"], answer["pearson"], answer["mmrv"], answer["unpaired"]) == (
+        12,
+        pytest.approx(1),
+        0,
+        {"world": 0, "real": 1},
+    )
+    assert answer["noise_ceiling"].keys() >= {"mean", "low", "high"}
+    assert "12 cells" in said(words, capsys)
+
+
+def test_the_published_points(sample_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import csv
+
+    paths = []
+    with (sample_data / "published" / "worldgym_scatter_points.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name, column in (("w", "wm_successes"), ("r", "real_successes")):
+        paths.append(tmp_path / f"{name}.csv")
+        with paths[-1].open("w", newline="") as file:
+            csv.writer(file).writerows(
+                [["policy", "task", "trials", "successes"], *([r["policy"], r["task"], r["n_trials"], r[column]] for r in rows)]
+            )
+    answer = json.loads(said(["agreement", "--world", str(paths[0]), "--real", str(paths[1]), "--json"], capsys))
+    known = {"n": 51, "pearson": 0.785, "spearman": 0.740, "policy_centred_pearson": 0.465, "policy_mean_only_pearson": 0.752}
+    assert {key: answer[key] for key in known} == pytest.approx(known, abs=5e-4)
+    assert answer["mean_abs_gap"] == pytest.approx(3.33, abs=5e-3) and answer["mmrv"] == 0
+
+
+def test_agreement_without_a_common_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world, real = table(tmp_path / "w.csv", {("a", "t"): 1}), table(tmp_path / "r.csv", {("a", "u"): 1})
+    assert "share no policy and task" in fails(["agreement", "--world", world, "--real", real], capsys)
+
+
+def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(run_folder(tmp_path / "run"))
+    assert "good beats poor: +60.0 points" in said(["compare", run], capsys)
+    answer = json.loads(said(["compare", run, "--json"], capsys))
+    assert answer["comparisons"][0]["n"] == 40 and answer["ranking"]["policies"] == ["poor", "good"]
+    assert "log.jsonl" in fails(["compare", str(tmp_path)], capsys)
+
+
+def test_estimate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, real = str(run_folder(tmp_path / "run", 200)), tmp_path / "real.csv"
+    real.write_text("policy,task,success\n" + "".join(f"good,door/{i},{int(i % 5 < 4)}\n" for i in range(30)))
+    words = ["estimate", "--world-run", run, "--real", str(real)]
+    (answer,) = json.loads(said([*words, "--json"], capsys))["estimates"]
+    assert (answer["n"], answer["paired"], answer["N"], answer["helps"]) == (30, 30, 170, True)
+    assert answer["real_low"] < answer["low"] < answer["real"] < answer["high"] < answer["real_high"]
+    assert "real trials" in said(words, capsys)
+    assert "level" in fails([*words, "--level", "95"], capsys)
+    real.write_text("policy,task,success\nsomebody,door/1,1\n")
+    assert "somebody" in fails(words, capsys)
+
+
+def test_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(said(["plan", "--width", "0.2", "--json"], capsys))["for_width"] == 93
+    assert "McNemar" in said(["plan", "--a", "0.6", "--b", "0.75"], capsys)
+    assert "nothing to plan" in fails(["plan"], capsys)
+
+
+def test_statistics_need_no_torch() -> None:
+    program = "import sys; from worldgym.cli import main; main(['plan', '--width', '0.2']); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

@@ -1,0 +1,47 @@
+"""The command line: parse, one dataclass, one call. Heavy imports wait until a command runs, so that --help is quick."""
+
+from __future__ import annotations
+
+import sys
+
+import tyro
+
+from worldgym.cli.data import Convert, Data, Tasks
+from worldgym.cli.judge import Judge
+from worldgym.cli.reference import Reference
+from worldgym.cli.runs import Demo, Evaluate, Report
+from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
+from worldgym.cli.worlds import ImportCheckpoint, ImportCodec, Train
+from worldgym.errors import WorldGymError
+
+Command = (
+    Demo
+    | Evaluate
+    | Report
+    | Agreement
+    | Compare
+    | Estimate
+    | Plan
+    | Judge
+    | Train
+    | Data
+    | Convert
+    | Tasks
+    | ImportCheckpoint
+    | ImportCodec
+    | Reference
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Exit code 0 on success, 2 on bad input (one sentence on standard error), 130 on Ctrl-C (what ran is kept)."""
+    style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
+    command = tyro.cli(Command, args=arguments, prog="worldgym", config=style)
+    try:
+        command.run()
+    except WorldGymError as error:
+        print(f"worldgym: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("worldgym: stopped; what ran is kept, and the same command goes on from there", file=sys.stderr)
+        sys.exit(130)

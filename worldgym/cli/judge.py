@@ -1,0 +1,131 @@
+"""Commands around judges: human labels, calibration, other judges, pairwise comparison."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from worldgym.cli.output import command_line, show
+
+
+@dataclass(frozen=True)
+class Label:
+    """Label videos by hand, on a page in the browser that does not say whose they are. Run it again to go on."""
+
+    source: tyro.conf.Positional[Path]
+    """a run, or a list of videos (.jsonl with video and instruction)"""
+    labels: Path | None = None
+    """file that labels are added to (default: labels.jsonl beside the videos)"""
+    labeller: str = "anonymous"
+    tasks: Path | None = None
+    """folder of the run's tasks (default: the one its log names)"""
+    port: int = 0
+    """0 = any free one"""
+    browser: bool = True
+
+    def run(self) -> None:
+        import webbrowser
+
+        from worldgym.judges.label_page import LabelConfig, LabelServer
+        from worldgym.judges.labels import read_clips
+        from worldgym.rejudge import clips_of_run
+
+        clips = clips_of_run(self.source, self.tasks) if self.source.is_dir() else read_clips(self.source)
+        labels = self.labels or (self.source if self.source.is_dir() else self.source.parent) / "labels.jsonl"
+        server = LabelServer(clips, LabelConfig(labels, self.labeller, self.port))
+        print(f"{len(clips)} videos, {len(server.scores)} labelled: {server.url}", flush=True)
+        if self.browser:
+            webbrowser.open(server.url)
+        print(f"{labels}: {server.serve()} of {len(clips)} videos labelled by {self.labeller}")
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """Compare a judge with labels: confusion, agreement, curves, probes. Its calibration.json corrects a run's rates."""
+
+    judge: Path
+    """checkpoint, judge.toml or labels.jsonl"""
+    labels: Path
+    """labels.jsonl, or an episode store whose successes are known"""
+    out: Path
+    probes: int = 20
+    """videos for each probe; 0 = none"""
+    budget: float | None = None
+    """US dollars that verdicts may cost"""
+    json: bool = False
+
+    def run(self) -> None:
+        from worldgym.calibrate import CalibrateConfig, calibrate
+        from worldgym.judges.load import load_judge
+        from worldgym.report.terminal import print_calibration
+
+        figures = calibrate(CalibrateConfig(self.labels, self.out, self.probes), load_judge(self.judge, self.budget))
+        if self.json:
+            print(json.dumps(figures, indent=2))
+        else:
+            print_calibration(figures)
+            print(f"calibration: {self.out / 'calibration.json'}")
+
+
+@dataclass(frozen=True)
+class Rejudge:
+    """Judge the videos of a run with another judge, into a new run folder; nothing is rolled out. Resumes."""
+
+    run_folder: tyro.conf.Positional[Path]
+    judge: Path
+    """checkpoint, judge.toml or labels.jsonl"""
+    out: Path
+    tasks: Path | None = None
+    """folder of the run's tasks (default: the one its log names)"""
+    budget: float | None = None
+    """US dollars that verdicts may cost"""
+    json: bool = False
+
+    def run(self) -> None:
+        from worldgym.judges.load import load_judge
+        from worldgym.rejudge import RejudgeConfig, rejudge
+
+        config = RejudgeConfig(self.run_folder, self.out, self.tasks, command_line())
+        show(rejudge(config, load_judge(self.judge, self.budget)), self.out, self.json)
+
+
+@dataclass(frozen=True)
+class Closer:
+    """Ask a model which of two policies came closer, trial by trial, in both orders."""
+
+    run_folder: tyro.conf.Positional[Path]
+    judge: Path
+    """judge.toml"""
+    policies: tuple[str, str]
+    out: Path
+    tasks: Path | None = None
+    """folder of the run's tasks (default: the one its log names)"""
+    budget: float | None = None
+    """US dollars that answers may cost"""
+
+    def run(self) -> None:
+        from worldgym.closer import CloserConfig, compare_policies
+        from worldgym.judges.pairwise import PairwiseJudge
+        from worldgym.judges.vlm import VlmConfig
+
+        judge = PairwiseJudge(VlmConfig.read(self.judge), self.budget)
+        print(json.dumps(compare_policies(CloserConfig(self.run_folder, self.out, self.policies, self.tasks), judge), indent=2))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Label, calibrate and compare judges; judge a run again."""
+
+    action: (
+        Annotated[Label, tyro.conf.arg(name="")]
+        | Annotated[Calibrate, tyro.conf.arg(name="")]
+        | Annotated[Rejudge, tyro.conf.arg(name="")]
+        | Annotated[Closer, tyro.conf.arg(name="")]
+    )
+
+    def run(self) -> None:
+        self.action.run()

@@ -1,0 +1,170 @@
+"""Commands of the reference world with known truth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record episodes of the reference tasks: experts, disturbed experts, failures. Resumes."""
+
+    out: Path
+    episodes: int = 400
+    """a task"""
+    first_seed: int = 0
+    """seeds from 10000 on are for evaluation only"""
+    tasks: tuple[str, ...] = ()
+    """default: all"""
+    workers: int = 0
+    """processes; 0 = one a core"""
+
+    def run(self) -> None:
+        from worldgym.reference.record import RecordConfig, record
+        from worldgym.reference.suite import TASKS
+
+        store = record(RecordConfig(self.out, self.episodes, self.first_seed, self.tasks or tuple(TASKS), workers=self.workers))
+        print(f"{store.root}: {len(store)} episodes, {sum(bool(info.success) for info in store)} successes")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Score policies in the simulator, from start states of given seeds: the truth an evaluation is compared with."""
+
+    policy: tuple[str, ...]
+    out: Path
+    """gets truth.csv, videos/ and tasks/ (the start frames as a task folder)"""
+    first_seed: int = 10_000
+    seeds: int = 20
+    """start states a task"""
+    videos: int = 0
+    """start states a task whose episodes are kept as video"""
+    tasks: tuple[str, ...] = ()
+    """default: all"""
+    workers: int = 0
+
+    def run(self) -> None:
+        from worldgym.reference.suite import TASKS
+        from worldgym.reference.truth import TruthConfig, truth, write_tasks
+
+        seeds, tasks = tuple(range(self.first_seed, self.first_seed + self.seeds)), self.tasks or tuple(TASKS)
+        scores = truth(TruthConfig(self.out, self.policy, seeds, tasks, videos=self.videos, workers=self.workers))
+        write_tasks(self.out / "tasks", seeds, tasks)
+        for name in dict.fromkeys(score.policy for score in scores):
+            own = [score.success for score in scores if score.policy == name]
+            print(f"{name}: {sum(own)} of {len(own)} trials succeed")
+
+
+@dataclass(frozen=True)
+class TrainPolicies:
+    """Train the reference policies: behaviour cloning of clearly different quality."""
+
+    data: Path
+    out: Path
+    only: tuple[str, ...] = ()
+    """names; default: all"""
+    seed: int = 0
+
+    def run(self) -> None:
+        from worldgym.reference.train_policies import train_policies
+
+        for folder in train_policies(self.data, self.out, self.only, self.seed):
+            print(folder)
+
+
+@dataclass(frozen=True)
+class TrainJudge:
+    """Train the success classifier on the simulator's labels."""
+
+    data: Path
+    """episode store, recorded or (see imagine) with imagined episodes too"""
+    out: Path
+    validation_from: int = 360
+    """episodes of seeds from here on choose the threshold instead of being learned from"""
+    decide_on: str = ""
+    """only those whose name ends so choose it: "-imagined" """
+    seed: int = 0
+
+    def run(self) -> None:
+        from worldgym.judges.classifier_train import train_judge
+        from worldgym.reference.train_judge import recipe
+
+        print(train_judge(recipe(self.data, self.out, self.validation_from, self.decide_on, self.seed)).name)
+
+
+@dataclass(frozen=True)
+class Validate:
+    """Replay held-out recordings through a world: PSNR, the judge's agreement with the simulator, shuffled actions."""
+
+    world: Path
+    judge: Path
+    data: Path
+    """episode store of held-out seeds"""
+    out: Path
+    """gets validation.json and sheet.png"""
+    chunk: int = 1
+    """actions a step"""
+    batch: int = 30
+
+    def run(self) -> None:
+        from worldgym.reference.validate import ValidateConfig, validate
+
+        figures = validate(ValidateConfig(self.world, self.judge, self.data, self.out, self.chunk, self.batch))
+        print(json.dumps(figures, indent=2))
+
+
+@dataclass(frozen=True)
+class Imagine:
+    """Play recorded actions through a world and keep the videos with the simulator's labels, for training a judge."""
+
+    world: Path
+    data: Path
+    out: Path
+    every: int = 4
+    """one of so many seeds"""
+    batch: int = 30
+
+    def run(self) -> None:
+        from worldgym.reference.imagine import ImagineConfig, imagine
+
+        print(f"{self.out}: {len(imagine(ImagineConfig(self.world, self.data, self.out, self.every, self.batch)))} episodes")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Put codec, world, judge, policies, start frames and truth together into the bundled demo."""
+
+    trained: Path
+    """folder that `worldgym train` wrote"""
+    judge: Path
+    policy: tuple[Path, ...]
+    truth: Path
+    """folder that `worldgym reference truth` wrote"""
+
+    def run(self) -> None:
+        from worldgym.reference.bundle import BundleConfig, bundle
+
+        print(f"{bundle(BundleConfig(self.trained, self.judge, self.policy, self.truth)):.1f} MiB")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference world with known truth (Meta-World; needs the extra "reference")."""
+
+    action: (
+        Annotated[Record, tyro.conf.arg(name="")]
+        | Annotated[Truth, tyro.conf.arg(name="")]
+        | Annotated[TrainPolicies, tyro.conf.arg(name="")]
+        | Annotated[TrainJudge, tyro.conf.arg(name="")]
+        | Annotated[Validate, tyro.conf.arg(name="")]
+        | Annotated[Imagine, tyro.conf.arg(name="")]
+        | Annotated[Bundle, tyro.conf.arg(name="")]
+    )
+
+    def run(self) -> None:
+        self.action.run()

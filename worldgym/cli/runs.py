@@ -1,0 +1,92 @@
+"""Commands that evaluate policies and show what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from worldgym.cli.output import command_line, show
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Evaluate the bundled policies in the bundled world and write a report. No simulator, no network."""
+
+    out: Path = Path("runs/demo")
+    """where log, videos, summary.json and report.html go"""
+    full: bool = False
+    """all start frames instead of a few (ten times longer)"""
+    trials: int = 0
+    """trials a task; 0 = 2, or all start frames with --full"""
+    seed: int = 0
+    json: bool = False
+    """print summary.json instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.reference.demo import run_demo
+
+        show(run_demo(self.out, self.trials, self.full, self.seed, command_line()), self.out, self.json)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Roll policies out in a world, let a judge score the videos, and summarise. Run it again to resume."""
+
+    world: Path
+    """checkpoint of a world, or the folder that `worldgym train` wrote"""
+    policy: tuple[str, ...]
+    """one or more: "still", "random", or the folder of a policy"""
+    tasks: Path
+    """folder of NAME.png + NAME.json"""
+    trials: int
+    """trials a task group; start frames in order, then again with fresh noise"""
+    judge: Path
+    """checkpoint of a judge, judge.toml (a model behind a server), or labels.jsonl (human labels)"""
+    out: Path
+    seed: int = 0
+    budget: float | None = None
+    """US dollars that verdicts may cost; then the run stops, and goes on with a higher one"""
+    truth: Path | None = None
+    """folder with truth.csv of known results (default: the task folder, if it holds one)"""
+    batch: int = 20
+    """trials advanced together; changes speed, and results by float rounding only"""
+    sampler_steps: int | None = None
+    """network calls a frame (default: the checkpoint's)"""
+    cfg: float | None = None
+    """guidance strength, 1 = off (default: the checkpoint's)"""
+    json: bool = False
+    """print summary.json instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
+
+        sources = Sources(self.world, self.policy, self.tasks, self.judge, self.sampler_steps, self.cfg, self.budget)
+        config = EvaluateConfig(self.out, self.trials, self.seed, self.batch, self.truth, command_line())
+        show(evaluate_sources(sources, config), self.out, self.json)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write RUN/report.html and RUN/summary.json again from the log."""
+
+    run_folder: tyro.conf.Positional[Path]
+    calibration: Path | None = None
+    """calibration.json of the run's judge, kept in RUN from now on: rates are shown corrected for its errors too"""
+    json: bool = False
+    """print summary.json instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.files import write_atomic, write_json
+        from worldgym.log import read_log
+        from worldgym.stats.calibration import CALIBRATION_NAME, Calibration
+        from worldgym.stats.summary import summarize
+
+        header, records = read_log(self.run_folder / "log.jsonl")
+        if self.calibration is not None:
+            Calibration.read(self.calibration).check(header.judge)
+            write_atomic(self.run_folder / CALIBRATION_NAME, self.calibration.read_bytes())
+        summary = summarize(header, records, Calibration.of_run(self.run_folder))
+        write_json(self.run_folder / "summary.json", summary)
+        show(summary, self.run_folder, self.json)

@@ -1,0 +1,104 @@
+"""Commands that compute from finished trials, or plan further ones. None of them needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from worldgym.cli.output import answer
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well success rates of a world model agree with real ones, and what a perfect evaluator could have reached."""
+
+    world: Path
+    """CSV with policy, task and trials + successes, or rate in [0, 1] (+ trials)"""
+    real: Path
+    """CSV of the same form"""
+    json: bool = False
+
+    def run(self) -> None:
+        from dataclasses import asdict
+
+        from worldgym.report.answers import agreement_text
+        from worldgym.stats.agreement import agreement
+        from worldgym.stats.tables import paired_cells, read_rates
+
+        world, real = read_rates(self.world), read_rates(self.real)
+        measured = agreement(paired_cells(world, real))
+        unpaired = {"world": len(world) - measured.n, "real": len(real) - measured.n}
+        answer({**asdict(measured), "unpaired": unpaired}, agreement_text, self.json)
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Is A better than B? The policies of a run against each other on common trials, and their ranking."""
+
+    run_folder: tyro.conf.Positional[Path]
+    json: bool = False
+
+    def run(self) -> None:
+        from worldgym.log import LOG_NAME, read_log
+        from worldgym.report.answers import comparison_text
+        from worldgym.stats.studies import compare
+
+        header, records = read_log(self.run_folder / LOG_NAME)
+        answer(compare(records, [policy["name"] for policy in header.policies]), comparison_text, self.json)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The real success rate from a few real trials and many imagined ones (prediction-powered inference)."""
+
+    world_run: Path
+    """folder of a run whose start frames include those of the real trials"""
+    real: Path
+    """CSV, one line a real trial: policy, task (start frame, as named in the run), success (0 to 1)"""
+    level: float = 0.95
+    json: bool = False
+
+    def run(self) -> None:
+        from worldgym.log import LOG_NAME, read_log
+        from worldgym.report.answers import estimate_text
+        from worldgym.stats.studies import estimate
+        from worldgym.stats.tables import read_real_trials
+
+        _, records = read_log(self.world_run / LOG_NAME)
+        estimates = estimate(records, read_real_trials(self.real), self.level)
+        answer({"level": self.level, "estimates": estimates}, estimate_text, self.json)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many trials: for an interval of a wanted width, or to tell A from B."""
+
+    width: float | None = None
+    """of the 95 % interval, from end to end: 0.2 is 10 points to either side"""
+    rate: float = 0.5
+    """expected success rate; 0.5 takes most trials"""
+    a: float | None = None
+    """expected success rate of A"""
+    b: float | None = None
+    correlation: float = 0.0
+    """of A's and B's outcomes in common trials"""
+    power: float = 0.8
+    """probability of seeing the difference"""
+    repeats: int = 1
+    """trials of each start frame"""
+    repeat_correlation: float = 0.0
+    """of outcomes of one start frame"""
+    imagined: int = 0
+    """start frames tried in the world model beside the real ones"""
+    real_correlation: float = 0.0
+    """of real and imagined outcomes of one start frame (`worldgym estimate` measures it)"""
+    json: bool = False
+
+    def run(self) -> None:
+        from worldgym.report.answers import plan_text
+        from worldgym.stats import planning
+
+        options = {name: value for name, value in vars(self).items() if name != "json"}
+        answer({**planning.plan(planning.Plan(**options)), "asked": options}, plan_text, self.json)

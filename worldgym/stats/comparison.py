@@ -1,0 +1,174 @@
+"""Is A better than B? Differences of success rates, paired on common trials or not, and many of them at once.
+
+Scores lie in [0, 1]. Interval and p-value answer the question from two sides and may differ by a hair at the border.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import bdtr, ndtri
+from scipy.stats import barnard_exact
+
+from worldgym.stats.frames import Numbers, frame_means, numbered
+from worldgym.stats.rates import Interval, effective_trials, widened, wilson_interval
+
+FLIPS = 10_000  # random rearrangements where a p-value has no closed form
+SAME = 1e-12  # differences of scores below this are rounding
+BESIDE = 1e-10
+MAX_BARNARD = 200  # trials a side; the exact test's work grows with their product
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Rate of A less rate of B over n pairs (or, unpaired, n trials in all): value, 95 % interval, p-value of "no difference".
+
+    value is None, the interval (-1, 1) and p 1 where there is nothing to compare.
+    """
+
+    value: float | None
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+NOTHING = Difference(None, -1.0, 1.0, 1.0, 0)
+
+
+def paired_difference(a: Numbers, b: Numbers, frames: Sequence[str], level: float = 0.95) -> Difference:
+    """For scores a, b [N] of two policies in the same trials, and the trials' start frames.
+
+    Interval: see `paired_interval`. p: McNemar's exact test; with repeats or partial credit the sign-flip test over start
+    frames, which it is a case of. With a single frame the trials count as independent and the result is about that frame alone.
+    """
+    if len(a) == 0:
+        return NOTHING
+    if len(set(frames)) == 1:
+        frames = [str(i) for i in range(len(a))]
+    low, high = paired_interval(a, b, frames, level)
+    frame_sums = np.bincount(numbered(frames), a - b).astype(np.float64)
+    return Difference(float(np.mean(a - b)), low, high, sign_flip_p(frame_sums), len(a))
+
+
+def paired_interval(a: Numbers, b: Numbers, frames: Sequence[str], level: float = 0.95) -> Interval:
+    """Tango's interval with the trials counted at their effective number, as for a single rate (see rates.py). N >= 1.
+
+    For one whole score a frame that is Tango's own.
+    """
+    d = a - b
+    means, variance = frame_means(d, frames)
+    gain, loss = float(np.maximum(d, 0).mean()), float(np.maximum(-d, 0).mean())
+    n = widened(gain + loss - (gain - loss) ** 2, variance, len(means), level) if len(means) > 1 else float(len(d))
+    return tango_interval(gain * n, loss * n, n, level)
+
+
+def unpaired_difference(
+    a: Numbers, a_frames: Sequence[str], b: Numbers, b_frames: Sequence[str], level: float = 0.95
+) -> Difference:
+    """For scores a [N] and b [M] of separate trials, each with its start frames.
+
+    Interval: Newcombe's, from Wilson intervals at the effective numbers of trials. p: Barnard's exact test; with repeats, partial
+    credit or more than 200 trials a side the permutation test over start frames.
+    """
+    if len(a) == 0 or len(b) == 0:
+        return NOTHING
+    rates = float(a.mean()), float(b.mean())
+    trials = effective_trials(a, a_frames, level), effective_trials(b, b_frames, level)
+    low, high = newcombe_interval(rates, trials, level)
+    means = frame_means(a, a_frames)[0], frame_means(b, b_frames)[0]
+    whole = all(set(np.unique(side)) <= {0.0, 1.0} for side in (a, b))
+    single = len(means[0]) == len(a) <= MAX_BARNARD and len(means[1]) == len(b) <= MAX_BARNARD
+    p = barnard_p(a, b) if whole and single else permutation_p(*means)
+    return Difference(rates[0] - rates[1], low, high, p, len(a) + len(b))
+
+
+def tango_interval(gain: float, loss: float, n: float, level: float = 0.95) -> Interval:
+    """Score interval of a difference of paired rates: T. Tango (1998), Statistics in Medicine 17, 891-908.
+
+    gain, loss: pairs in which only A, or only B, succeeded, of n > 0; they need not be whole. Consistent with McNemar's
+    asymptotic test; n = 1 without either gives (-0.79, 0.79).
+    """
+    if min(gain, loss) < 0 or gain + loss > n * (1 + SAME) or n <= 0:
+        raise ValueError(f"discordant pairs must be numbers that fit into all pairs, not {gain} and {loss} of {n}")
+    z, observed = float(ndtri((1 + level) / 2)), (gain - loss) / n
+
+    def excess(difference: float, wanted: float) -> float:
+        """Distance of the observation from a true difference, in standard deviations, less `wanted`, times the deviation."""
+        B = (2 * n - gain + loss) * difference - gain - loss
+        C = -loss * difference * (1 - difference)
+        only_b = (math.sqrt(max(0.0, B * B - 8 * n * C)) - B) / (4 * n)  # most likely probability that only B succeeds
+        variance = n * (2 * only_b + difference * (1 - difference))
+        return gain - loss - n * difference - wanted * math.sqrt(max(0.0, variance))
+
+    # without discordant pairs, or with nothing else, both terms vanish at the observed difference itself: start beside it
+    low = -1.0 if excess(-1.0, z) <= 0 else brentq(excess, -1.0, observed - BESIDE, (z,))
+    high = 1.0 if excess(1.0, -z) >= 0 else brentq(excess, observed + BESIDE, 1.0, (-z,))
+    return float(low), float(high)
+
+
+def newcombe_interval(rates: tuple[float, float], trials: tuple[float, float], level: float = 0.95) -> Interval:
+    """Hybrid score interval of the difference of two independent rates: R. G. Newcombe (1998), Statistics in Medicine 17,
+    873-890, method 10. (-1, 1) if neither side has a trial."""
+    (p, q), (p_low, p_high), (q_low, q_high) = (
+        rates,
+        wilson_interval(rates[0] * trials[0], trials[0], level),
+        wilson_interval(rates[1] * trials[1], trials[1], level),
+    )
+    return p - q - math.hypot(p - p_low, q_high - q), p - q + math.hypot(p_high - p, q - q_low)
+
+
+def mcnemar_p(gain: int, loss: int) -> float:
+    """Exact two-sided p-value: Q. McNemar (1947), Psychometrika 12, 153-157, with the binomial. 1 without discordant pairs."""
+    return min(1.0, 2 * float(bdtr(min(gain, loss), gain + loss, 0.5)))
+
+
+def sign_flip_p(differences: Numbers, flips: int = FLIPS, seed: int = 0) -> float:
+    """Two-sided p-value that differences [G] are symmetric about 0, as they are if two policies are alike: R. A. Fisher (1935),
+    The Design of Experiments, section 21. McNemar's where all are equal in size; else by random flips, never below 1 / flips."""
+    moved = differences[abs(differences) > SAME]
+    sizes = abs(moved)
+    if len(moved) == 0 or np.ptp(sizes) < SAME:
+        return mcnemar_p(int(np.sum(moved > 0)), int(np.sum(moved < 0)))
+    rng, limit, extreme = np.random.default_rng(seed), abs(moved.sum()) - SAME * len(moved), 0
+    for batch in _batches(flips):
+        signs = 2 * rng.integers(0, 2, (batch, len(moved)), dtype=np.int8) - 1
+        extreme += int(np.sum(abs(signs @ sizes) >= limit))
+    return (1 + extreme) / (1 + flips)
+
+
+def permutation_p(a: Numbers, b: Numbers, permutations: int = FLIPS, seed: int = 0) -> float:
+    """Two-sided p-value that a [N] and b [M] come from one distribution, by the difference of means of random divisions."""
+    pooled, N = np.concatenate([a, b]), len(a)
+    rng, limit, extreme = np.random.default_rng(seed), abs(a.mean() - b.mean()) - SAME * len(pooled), 0
+    for batch in _batches(permutations):
+        orders = rng.permuted(np.tile(pooled, (batch, 1)), axis=1)
+        extreme += int(np.sum(abs(orders[:, :N].mean(axis=1) - orders[:, N:].mean(axis=1)) >= limit))
+    return (1 + extreme) / (1 + permutations)
+
+
+def barnard_p(a: Numbers, b: Numbers) -> float:
+    """Exact unconditional two-sided p-value for whole scores: G. A. Barnard (1947), Biometrika 34, 123-138, pooled statistic."""
+    wins_a, wins_b = int(a.sum()), int(b.sum())
+    if wins_a + wins_b in (0, len(a) + len(b)):
+        return 1.0  # all alike
+    return min(1.0, float(barnard_exact([[wins_a, wins_b], [len(a) - wins_a, len(b) - wins_b]]).pvalue))
+
+
+def _batches(total: int, size: int = 1000) -> list[int]:
+    """total in parts of at most `size`, so that memory stays bounded for many frames."""
+    return [min(size, total - start) for start in range(0, total, size)]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values that stay valid however many there are: S. Holm (1979), Scand. J. Statist. 6, 65-70. In the order given."""
+    p = np.asarray(p_values, np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1.0, stepped)
+    return [float(value) for value in adjusted]

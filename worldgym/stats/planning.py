@@ -1,0 +1,179 @@
+"""How many trials? For an interval of a wanted width, to tell A from B, and on the robot if many trials can be imagined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import bdtr, ndtri
+from scipy.stats import binom
+
+from worldgym.errors import InputError
+from worldgym.stats.rates import wilson_interval
+
+MAX_TRIALS = 1_000_000
+
+
+@dataclass(frozen=True)
+class TwoRates:
+    """True rates of A and B, and the correlation of their outcomes in the same trial: 0 as if in separate ones."""
+
+    a: float
+    b: float
+    correlation: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.a < 1 and 0 < self.b < 1):
+            raise InputError(f"rates must lie between 0 and 1, not {self.a} and {self.b}; name what you expect of A and B")
+        if min(self.only_a, self.only_b, self.a - self.only_a, 1 - self.b - self.only_a) < -1e-12:
+            raise InputError(f"rates {self.a} and {self.b} cannot correlate by {self.correlation}; choose a smaller correlation")
+
+    @property
+    def both(self) -> float:
+        return self.a * self.b + self.correlation * math.sqrt(self.a * (1 - self.a) * self.b * (1 - self.b))
+
+    @property
+    def only_a(self) -> float:
+        """Probability that only A succeeds in a trial."""
+        return self.a - self.both
+
+    @property
+    def only_b(self) -> float:
+        return self.b - self.both
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is wanted (one of width, or a and b, or both) and what is known. All correlations lie in [0, 1].
+
+    width:      of the 95 % interval of one rate, from end to end, expected to be `rate`.
+    a, b:       rates to tell apart with probability `power`; `correlation` of their outcomes in common trials.
+    repeats:    trials of each start frame, whose outcomes correlate by `repeat_correlation`.
+    imagined, real_correlation: further imagined start frames, and how real and imagined outcomes of a frame correlate.
+    """
+
+    width: float | None = None
+    rate: float = 0.5
+    a: float | None = None
+    b: float | None = None
+    correlation: float = 0.0
+    power: float = 0.8
+    repeats: int = 1
+    repeat_correlation: float = 0.0
+    imagined: int = 0
+    real_correlation: float = 0.0
+
+
+def plan(wanted: Plan) -> dict[str, int]:
+    """Numbers of trials: for_width, for_width_with_imagined (real ones), pairs_to_tell, trials_to_tell (each policy, unpaired).
+
+    Only what was asked for. InputError where that is nothing.
+    """
+    factor = repeats_factor(wanted.repeats, wanted.repeat_correlation)
+    numbers = {}
+    if wanted.width is not None:
+        single = trials_for_width(wanted.width, wanted.rate)
+        numbers["for_width"] = math.ceil(factor * single)
+        if wanted.imagined:
+            numbers["for_width_with_imagined"] = real_trials_with_imagined(single, wanted.real_correlation, wanted.imagined)
+    if wanted.a is not None and wanted.b is not None:
+        rates = TwoRates(wanted.a, wanted.b, wanted.correlation)
+        numbers["pairs_to_tell"] = math.ceil(factor * pairs_to_tell(rates, wanted.power))
+        numbers["trials_to_tell"] = math.ceil(factor * trials_to_tell(rates, wanted.power))
+    if not numbers or (wanted.a is None) != (wanted.b is None):
+        raise InputError("nothing to plan: give --width for an interval, or --a and --b for two rates to tell apart")
+    return numbers
+
+
+def trials_for_width(width: float, rate: float = 0.5, level: float = 0.95) -> int:
+    """Smallest n whose Wilson interval at this observed rate is at most so wide, from end to end. 0.5 is the widest."""
+    if not 0 < width < 1 or not 0 <= rate <= 1:
+        raise InputError(
+            f"width must lie between 0 and 1, and the rate too, not {width} and {rate}; 0.2 is 10 points to either side"
+        )
+
+    def narrow(n: int) -> bool:
+        low, high = wilson_interval(rate * n, n, level)
+        return high - low <= width
+
+    return _smallest(narrow, f"an interval of width {width}")
+
+
+def repeats_factor(repeats: int, correlation: float) -> float:
+    """How many times as many trials it takes when each start frame is tried `repeats` times, and outcomes of one frame correlate
+    so: the design effect 1 + (m - 1) rho of L. Kish (1965), Survey Sampling, section 5.4."""
+    if repeats < 1 or not 0 <= correlation <= 1:
+        raise InputError(
+            f"needs 1 repeat or more and a correlation from 0 to 1, not {repeats} and {correlation}; mend the options"
+        )
+    return 1 + (repeats - 1) * correlation
+
+
+def pairs_to_tell(rates: TwoRates, power: float = 0.8, alpha: float = 0.05) -> int:
+    """Smallest number of common trials from which on McNemar's exact test calls the difference with this probability."""
+    _check_power(rates, power)
+    return _smallest(lambda n: mcnemar_power(rates, n, alpha) >= power, f"telling {rates.a} from {rates.b}")
+
+
+def mcnemar_power(rates: TwoRates, n: int, alpha: float = 0.05) -> float:
+    """Exact probability that McNemar's exact two-sided test on n pairs gives p <= alpha."""
+    discordant = rates.only_a + rates.only_b
+    if discordant <= 0:
+        return 0.0
+    counts = np.arange(n + 1)
+    share = binom.pmf(counts, n, discordant)  # of so many discordant pairs
+    critical = _critical(n, alpha)
+    towards_b = np.where(critical >= 0, binom.cdf(critical, counts, rates.only_a / discordant), 0.0)
+    towards_a = np.where(critical >= 0, binom.cdf(critical, counts, rates.only_b / discordant), 0.0)
+    return float(share @ (towards_a + towards_b))
+
+
+def trials_to_tell(rates: TwoRates, power: float = 0.8, alpha: float = 0.05) -> int:
+    """Trials of each policy, not paired: J. L. Fleiss (1981), Statistical Methods for Rates and Proportions, 2nd ed., chapter 3,
+    without continuity correction, which suits Barnard's test."""
+    _check_power(rates, power)
+    z_alpha, z_power = float(ndtri(1 - alpha / 2)), float(ndtri(power))
+    mean = (rates.a + rates.b) / 2
+    spread = math.sqrt(rates.a * (1 - rates.a) + rates.b * (1 - rates.b))
+    n = ((z_alpha * math.sqrt(2 * mean * (1 - mean)) + z_power * spread) / (rates.a - rates.b)) ** 2
+    return math.ceil(n)
+
+
+def real_trials_with_imagined(needed: int, correlation: float, imagined: int) -> int:
+    """Real trials that, with `imagined` further start frames, are worth `needed` real trials, when real and imagined outcomes
+    of a start frame correlate so. From the variance of PPI++ (see prediction.py): n / (1 - rho^2 N / (N + n))."""
+    if not 0 <= correlation < 1 or imagined < 0 or needed < 1:
+        raise InputError(f"needs a correlation from 0 to below 1 and 0 imagined trials or more, not {correlation} and {imagined}")
+    if not imagined:
+        return needed
+    return _smallest(lambda n: n / (1 - correlation**2 * imagined / (imagined + n)) >= needed, "these real trials")
+
+
+def _critical(n: int, alpha: float) -> np.ndarray[tuple[int], np.dtype[np.int_]]:
+    """For each number of discordant pairs 0 .. n the largest smaller count that gives p <= alpha; -1 where none does."""
+    counts = np.arange(n + 1)
+    k = binom.ppf(alpha / 2, counts, 0.5).astype(int)  # the smallest k with a tail of alpha / 2 or more
+    return np.asarray(np.where(2 * bdtr(np.maximum(k, 0), counts, 0.5) <= alpha, k, k - 1))
+
+
+def _check_power(rates: TwoRates, power: float) -> None:
+    if rates.a == rates.b or not 0 < power < 1:
+        raise InputError(
+            f"needs two different rates and a power between 0 and 1, not {rates.a}, {rates.b} and {power}; mend them"
+        )
+
+
+def _smallest(enough: Callable[[int], bool], purpose: str) -> int:
+    """The smallest n from 1 on that is enough, by doubling and halving. InputError above a million."""
+    high = 1
+    while not enough(high):
+        high *= 2
+        if high > MAX_TRIALS:
+            raise InputError(f"{purpose} takes more than {MAX_TRIALS} trials; ask for less")
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

@@ -1,0 +1,110 @@
+"""From a run log to comparisons of its policies, and, with real trials beside it, to estimates of the real success rate."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from worldgym.errors import InputError
+from worldgym.log import TrialRecord, results
+from worldgym.stats.comparison import holm, paired_difference
+from worldgym.stats.prediction import Frames, prediction_powered
+from worldgym.stats.ranking import ranking
+from worldgym.stats.sequential import by_frame, sequential_test
+from worldgym.stats.tables import RealTrial
+
+Scores = Mapping[str, Mapping[tuple[str, int], float]]  # policy => (task, repeat) => score
+
+
+def compare(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[str, Any]:
+    """Every pair of the named policies on the trials that both were scored in, and the ranking of all. Plain JSON.
+
+    comparisons: a, b, value (rate of a less rate of b), low, high, p, p_holm (corrected for the number of pairs), n (pairs of
+                 trials), sequential (see sequential.py; trials in the log's order). The policy of the higher rate stands first.
+    ranking:     policies, best, above, ranks, orders (see ranking.py); None without a scored trial.
+    """
+    scores = _scores(records)
+    found = [_compared(scores, a, b) for a, b in combinations(policies, 2)]
+    corrected = holm([comparison["p"] for comparison in found])
+    return {
+        "comparisons": [{**comparison, "p_holm": p} for comparison, p in zip(found, corrected, strict=True)],
+        "ranking": _ranking(scores, policies),
+    }
+
+
+def estimate(records: Iterable[TrialRecord], real: Sequence[RealTrial], level: float = 0.95) -> list[dict[str, Any]]:
+    """For every policy of the real trials: the fields of `Powered`, and policy. Plain JSON. InputError for a policy not in it.
+
+    A real trial's twin is every scored trial of its policy and task (start frame) in the run. Its group is the run's; a task
+    that was not imagined brings its own, or counts as a group by itself.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level must lie between 0 and 1, not {level}; 0.95 is usual")
+    imagined: dict[str, dict[str, list[TrialRecord]]] = defaultdict(lambda: defaultdict(list))
+    for record in results(records).finished:
+        if record.score is not None:
+            imagined[record.policy][record.task].append(record)
+    estimates = []
+    for policy in dict.fromkeys(trial.policy for trial in real):
+        if policy not in imagined:
+            known = ", ".join(sorted(imagined)) or "none"
+            raise InputError(
+                f"the run has no scored trial of the policy {policy} of the real table; it has {known}: use one name"
+            )
+        frames = _frames([trial for trial in real if trial.policy == policy], imagined[policy])
+        estimates.append({"policy": policy, **asdict(prediction_powered(frames, level))})
+    return estimates
+
+
+def _compared(scores: Scores, a: str, b: str) -> dict[str, Any]:
+    mine, theirs = scores.get(a, {}), scores.get(b, {})
+    common = [key for key in mine if key in theirs]
+    A, B = (np.array([side[key] for key in common], np.float64) for side in (mine, theirs))
+    if A.sum() < B.sum():
+        (a, A), (b, B) = (b, B), (a, A)
+    frames = [task for task, _ in common]
+    sequential = sequential_test(by_frame(A - B, frames))
+    return {"a": a, "b": b, **asdict(paired_difference(A, B, frames)), "sequential": asdict(sequential)}
+
+
+def _ranking(scores: Scores, policies: Sequence[str]) -> dict[str, Any] | None:
+    keys = sorted({key for own in scores.values() for key in own})
+    if not keys:
+        return None
+    table = np.array([[scores.get(policy, {}).get(key, np.nan) for key in keys] for policy in policies], np.float64)
+    found = asdict(ranking(table, [task for task, _ in keys]))
+    orders = [{"policies": [policies[i] for i in order], "probability": share} for order, share in found.pop("orders")]
+    lists = {name: [list(row) if isinstance(row, tuple) else row for row in value] for name, value in found.items()}
+    return {"policies": list(policies), **lists, "orders": orders}
+
+
+def _scores(records: Iterable[TrialRecord]) -> dict[str, dict[tuple[str, int], float]]:
+    scores: dict[str, dict[tuple[str, int], float]] = defaultdict(dict)
+    for r in results(records).finished:
+        if r.score is not None:
+            scores[r.policy][r.task, r.repeat] = r.score
+    return scores
+
+
+def _frames(real: Sequence[RealTrial], imagined: Mapping[str, Sequence[TrialRecord]]) -> Frames:
+    """One value a start frame on either side, groups numbered."""
+    trials: dict[str, list[RealTrial]] = defaultdict(list)
+    for trial in real:
+        trials[trial.task].append(trial)
+    group_of = {task: own[0].group or task for task, own in trials.items()}
+    group_of |= {task: own[0].group for task, own in imagined.items()}
+    number = {group: i for i, group in enumerate(sorted(set(group_of.values())))}
+    twin = {task: float(np.mean([r.score for r in own if r.score is not None])) for task, own in imagined.items()}
+    extra = [task for task in imagined if task not in trials]
+    return Frames(
+        real=np.array([np.mean([trial.score for trial in own]) for own in trials.values()]),
+        twin=np.array([twin.get(task, np.nan) for task in trials]),
+        groups=np.array([number[group_of[task]] for task in trials], int),
+        extra=np.array([twin[task] for task in extra], np.float64),
+        extra_groups=np.array([number[group_of[task]] for task in extra], int),
+    )
