@@ -14,6 +14,7 @@ def summary(*policies: dict[str, Any], **agreement: Any) -> dict[str, Any]:
         "pearson": None,
         "policy_centred_pearson": None,
         "mean_abs_gap": None,
+        "noise_ceiling": None,
         "n": 0,
         "trial_agreement": None,
         "trial_n": 0,
@@ -46,8 +47,22 @@ def test_the_agreement_is_said_as_far_as_it_is_defined() -> None:
         == "Against the known truth in 1 cell, policy means are off by 4.0 points on average; a correlation is not defined yet."
     )
     r = plain(words.agreement_sentence(summary(n=51, mean_abs_gap=3.333, pearson=0.785, policy_centred_pearson=0.465)))
-    assert "in 51 cells, Pearson r is 0.79 (0.47 within policies) and policy means are off by 3.3 points" in r
+    assert "in 51 cells, Pearson r is 0.79 (0.47 within policies); policy means are off by 3.3 points" in r
+    ceiling = {"mean": 0.864, "low": 0.78, "high": 0.92}
+    assert "perfect evaluator with these trials would reach 0.86;" in words.agreement_sentence(
+        summary(n=51, mean_abs_gap=3.3, pearson=0.785, noise_ceiling=ceiling)
+    )
     assert "within" not in words.agreement_sentence(summary(n=3, mean_abs_gap=3.0, pearson=0.785))
+
+
+def test_the_best_is_compared_with_the_next() -> None:
+    close = {"a": "good", "b": "fair", "value": 0.18, "low": 0.06, "high": 0.3, "p": 0.004, "p_holm": 0.008, "n": 120}
+    far = close | {"b": "poor", "p_holm": 0.0001}
+    of = summary(policy("poor", 0.2), policy("good", 0.7), policy("fair", 0.5)) | {"comparisons": [far, close]}
+    said = words.comparison_sentence(of)
+    assert said == "good beats fair: +18.0 points [+6, +30], p = 0.004, 0.008 corrected for 2 comparisons, 120 paired trials."
+    assert "is not shown to differ from" in words.compared(close | {"p_holm": 0.06}, 2)
+    assert words.comparison_sentence(summary(policy("one", 0.7)) | {"comparisons": []}) == ""
 
 
 def test_verdicts_and_counts() -> None:

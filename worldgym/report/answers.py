@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from worldgym.report.words import decimal, percent, span
+from worldgym.report.words import compared, decimal, percent, span
 
 
 def agreement_text(answer: Mapping[str, Any]) -> str:
@@ -44,7 +44,7 @@ def agreement_text(answer: Mapping[str, Any]) -> str:
 
 def comparison_text(answer: Mapping[str, Any]) -> str:
     """Of what studies.compare returns."""
-    lines = [_comparison(comparison, len(answer["comparisons"])) for comparison in answer["comparisons"]]
+    lines = [compared(comparison, len(answer["comparisons"])) for comparison in answer["comparisons"]]
     ranking = answer["ranking"]
     if ranking is None:
         return "No trial has been scored yet."
@@ -73,16 +73,6 @@ def plan_text(answer: Mapping[str, Any]) -> str:
         lines.append(f"{answer['pairs_to_tell']} common trials {purpose} (McNemar's exact test)")
         lines.append(f"{answer['trials_to_tell']} trials of each policy if they are not paired (Barnard's test)")
     return "\n".join(lines)
-
-
-def _comparison(c: Mapping[str, Any], pairs: int) -> str:
-    if c["n"] == 0:
-        return f"{c['a']} and {c['b']} share no scored trial."
-    interval = f"[{100 * c['low']:+.0f}, {100 * c['high']:+.0f}]"
-    corrected = f", {c['p_holm']:.2g} corrected for {pairs} comparisons" if pairs > 1 else ""
-    verb = "beats" if c["p_holm"] <= 0.05 else "is not shown to differ from"
-    difference = f"{100 * c['value']:+.1f} points {interval}"
-    return f"{c['a']} {verb} {c['b']}: {difference}, p = {c['p']:.2g}{corrected}, {c['n']} paired trials"
 
 
 def _estimate(e: Mapping[str, Any], level: str) -> str:

@@ -68,11 +68,23 @@ def _context(run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], o
         "policies": policies,
         "tasks": sorted({c["task"] for c in summary["cells"]}),
         "cells": {(c["policy"], c["task"]): c for c in summary["cells"]},
+        "ranked": _ranked(summary),
+        "compared": [words.compared(c, len(summary["comparisons"])) for c in summary["comparisons"]],
         "scatter": scatter(summary["cells"], policies),
         "cards": make_cards(run_dir, outcome.finished, policies, options.gallery_trials),
         "trials": sorted(outcome.finished + outcome.failed, key=lambda r: (r.group, r.task, r.repeat, policies.index(r.policy))),
         "losses": _losses(outcome, records),
     }
+
+
+def _ranked(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Policies by their probability of being best: policy, index (its colour), best, ranks [highest, lowest]."""
+    ranking = summary["ranking"]
+    if ranking is None or len(ranking["policies"]) < 2:
+        return []
+    rows = zip(ranking["policies"], range(len(ranking["policies"])), ranking["best"], ranking["ranks"], strict=True)
+    keys = ("policy", "index", "best", "ranks")
+    return sorted((dict(zip(keys, row, strict=True)) for row in rows), key=lambda row: (-row["best"], row["ranks"]))
 
 
 def _losses(outcome: Results, records: Sequence[TrialRecord]) -> list[tuple[str, str, int]]:

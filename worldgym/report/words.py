@@ -38,6 +38,27 @@ def headline(summary: Mapping[str, Any]) -> str:
     return f"In the world model, {_listed(parts)}."
 
 
+def comparison_sentence(summary: Mapping[str, Any]) -> str:
+    """The best policy against the next; empty unless two policies share a scored trial."""
+    order = [p["policy"] for p in sorted((p for p in summary["policies"] if p["trials"]), key=lambda p: -p["rate"])]
+    best = next((c for c in summary["comparisons"] if c["n"] and {c["a"], c["b"]} == set(order[:2])), None)
+    return "" if best is None else f"{compared(best, len(summary['comparisons']))}."
+
+
+def compared(c: Mapping[str, Any], pairs: int) -> str:
+    """One comparison: "A beats B: +18 points [+6, +30], p = 0.004, 120 paired trials".
+
+    pairs: how many comparisons were made together; "beats" is decided after Holm's correction for them.
+    """
+    if c["n"] == 0:
+        return f"{c['a']} and {c['b']} share no scored trial"
+    interval = f"[{100 * c['low']:+.0f}, {100 * c['high']:+.0f}]"
+    corrected = f", {c['p_holm']:.2g} corrected for {pairs} comparisons" if pairs > 1 else ""
+    verb = "beats" if c["p_holm"] <= 0.05 else "is not shown to differ from"
+    difference = f"{100 * c['value']:+.1f} points {interval}"
+    return f"{c['a']} {verb} {c['b']}: {difference}, p = {c['p']:.2g}{corrected}, {c['n']} paired trials"
+
+
 def agreement_sentence(summary: Mapping[str, Any]) -> str:
     """How far the world model can be believed here, as far as the truth is known."""
     measures = summary["agreement"]
@@ -49,7 +70,9 @@ def agreement_sentence(summary: Mapping[str, Any]) -> str:
         return f"{cells}, {gap}; a correlation is not defined yet."
     centred = measures["policy_centred_pearson"]
     within = f" ({decimal(centred)} within policies)" if centred is not None else ""
-    return f"{cells}, Pearson r is {decimal(measures['pearson'])}{within} and {gap}."
+    ceiling = measures["noise_ceiling"]
+    most = "" if ceiling is None else f", where a perfect evaluator with these trials would reach {decimal(ceiling['mean'])}"
+    return f"{cells}, Pearson r is {decimal(measures['pearson'])}{within}{most}; {gap}."
 
 
 def verdict_sentence(summary: Mapping[str, Any]) -> str:
@@ -89,7 +112,7 @@ def cost_sentence(summary: Mapping[str, Any]) -> str:
 
 def sentences(summary: Mapping[str, Any]) -> list[str]:
     """Everything there is to say below the headline."""
-    said = (agreement_sentence, verdict_sentence, correction_sentence, counts_sentence, cost_sentence)
+    said = (comparison_sentence, agreement_sentence, verdict_sentence, correction_sentence, counts_sentence, cost_sentence)
     return [sentence for sentence in (say(summary) for say in said) if sentence]
 
 
