@@ -1,4 +1,5 @@
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.checkpoint import fingerprint, load_folder, pack_folder, save_folder
 from worldgym.errors import CheckpointError, InputError
 
 CONFIG = {"kind": "toy", "width": 3}
@@ -62,6 +63,31 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
 def test_a_truncated_file_is_named(folder: Path, name: str) -> None:
     (folder / name).write_bytes((folder / name).read_bytes()[:-1])
     with pytest.raises(CheckpointError, match=f"{name}.*sha256"):
+        load_folder(folder, "toy")
+
+
+def test_packing_loses_nothing(folder: Path) -> None:
+    before = fingerprint(folder)
+    pack_folder(folder)
+    pack_folder(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "manifest.json", "model.safetensors.xz"]
+    assert fingerprint(folder) == before
+    assert all(torch.equal(load_folder(folder, "toy")[1][name], value) for name, value in TENSORS.items())
+
+
+def test_packed_weights_that_are_cut_altered_or_too_large_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack_folder(folder)
+    packed = folder / "model.safetensors.xz"
+    whole = packed.read_bytes()
+    packed.write_bytes(whole[:-9])
+    with pytest.raises(CheckpointError, match="cannot be unpacked"):
+        load_folder(folder, "toy")
+    packed.write_bytes(lzma.compress(lzma.decompress(whole)[:-1]))
+    with pytest.raises(CheckpointError, match=r"model\.safetensors.*sha256"):
+        load_folder(folder, "toy")
+    packed.write_bytes(whole)
+    monkeypatch.setattr("worldgym.checkpoint.MAX_UNPACKED", 10)
+    with pytest.raises(CheckpointError, match="unpacks to more"):
         load_folder(folder, "toy")
 
 

@@ -90,10 +90,10 @@ def copied_world(folder: Path) -> Path:
 
 def test_truncated_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_task(tmp_path / "tasks")
-    weights = copied_world(tmp_path / "copy") / "world" / "model.safetensors"
+    weights = copied_world(tmp_path / "copy") / "world" / "model.safetensors.xz"
     weights.write_bytes(weights.read_bytes()[:1000])
     message = fails(arguments(tmp_path / "tasks", tmp_path / "run", world=str(tmp_path / "copy")), capsys)
-    assert "sha256" in message and "model.safetensors" in message
+    assert "cannot be unpacked" in message and "model.safetensors" in message
 
 
 def test_altered_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,11 +4,16 @@ DIR/config.json         "kind" and everything needed to build the object
 DIR/model.safetensors   weights; float tensors as bfloat16 if saved with half=True
 DIR/README.md           model card
 DIR/manifest.json       {file: sha256} of the three others
+
+In place of model.safetensors there may be model.safetensors.xz: the same bytes, packed to two thirds. The manifest tells of the
+unpacked ones, so a checkpoint keeps its identity.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import lzma
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -17,13 +22,17 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.files import read_json, sha256_file, write_atomic, write_json
 
 CONFIG, WEIGHTS, CARD, MANIFEST = "config.json", "model.safetensors", "README.md", "manifest.json"
+PACKED = f"{WEIGHTS}.xz"
+# Two bytes a weight: what the two have in common with their like two bytes before is what can be packed.
+PACKING = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 3, "lp": 1, "pb": 1}]
+MAX_UNPACKED = 2**30  # bytes; packed checkpoints are small ones that travel with code
 
 
 def save_folder(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str, half: bool = False) -> None:
@@ -58,12 +67,13 @@ def load_folder(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tens
 
     CheckpointError if it is absent, incomplete, altered, or not of this kind.
     """
-    verify_folder(folder)
+    packed = _unpacked(folder)
+    _verify(folder, packed)
     config = read_config(folder)
     if config.get("kind") != kind:
         raise CheckpointError(f'{folder}: holds a "{config.get("kind")}", but a "{kind}" is needed; give another folder')
     try:
-        tensors = load_file(folder / WEIGHTS)
+        tensors = load_file(folder / WEIGHTS) if packed is None else load(packed)
     except SafetensorError as error:
         raise CheckpointError(f"{folder / WEIGHTS}: not valid safetensors ({error}); save the checkpoint again") from error
     return config, {name: t.float() if t.dtype == torch.bfloat16 else t for name, t in tensors.items()}
@@ -77,21 +87,53 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def verify_folder(folder: Path) -> None:
     """CheckpointError unless every file of the manifest is there with its hash."""
+    _verify(folder, _unpacked(folder))
+
+
+def pack_folder(folder: Path) -> None:
+    """Packs a checkpoint's weights to about two thirds, without loss."""
+    verify_folder(folder)
+    weights = folder / WEIGHTS
+    if weights.exists():
+        write_atomic(folder / PACKED, lzma.compress(weights.read_bytes(), format=lzma.FORMAT_XZ, filters=PACKING))
+        weights.unlink()
+
+
+def _unpacked(folder: Path) -> bytes | None:
+    """The weights file, if it lies there packed."""
     _restore(folder)
+    path = folder / PACKED
+    if not path.exists() or (folder / WEIGHTS).exists():
+        return None
+    try:
+        with lzma.open(path) as file:
+            data = file.read(MAX_UNPACKED + 1)
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise CheckpointError(f"{path}: cannot be unpacked ({error}); copy the checkpoint again") from error
+    if len(data) > MAX_UNPACKED:
+        raise CheckpointError(f"{path}: unpacks to more than {MAX_UNPACKED >> 20} MiB; ship such weights as {WEIGHTS}")
+    return data
+
+
+def _verify(folder: Path, packed: bytes | None) -> None:
     manifest = _read(folder, MANIFEST)
     for name in sorted({CONFIG, WEIGHTS, *manifest}):
         path = folder / name
-        if not path.is_file():
+        if name == WEIGHTS and packed is not None:
+            found = hashlib.sha256(packed).hexdigest()
+        elif path.is_file():
+            found = sha256_file(path)
+        else:
             raise CheckpointError(f"{path}: missing, so the checkpoint is incomplete; copy or save it again")
-        if manifest.get(name) != sha256_file(path):
+        if manifest.get(name) != found:
             raise CheckpointError(
                 f"{path}: its sha256 is not the manifest's (altered or cut short); copy or save the checkpoint again"
             )
 
 
 def fingerprint(folder: Path) -> str:
-    """12 hexadecimal digits that change with weights or config: identifies a model in logs and caches."""
-    verify_folder(folder)
+    """12 hexadecimal digits that change with weights or config: identifies a loaded (so verified) model in logs and caches."""
+    _read(folder, MANIFEST)
     return sha256_file(folder / MANIFEST)[:12]
 
 

@@ -1,7 +1,7 @@
 """An imported checkpoint gives the published sampler's pictures.
 
-The reference below follows METHOD.md in plain loops and shares no line with the package: a frame's window is recomputed at
-every step, rotary positions are complex numbers, and the input layer is a convolution.
+The reference below follows docs/world-model.md in plain loops and shares no line with the package: a frame's window is
+recomputed at every step, rotary positions are complex numbers, and the input layer is a convolution.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def released_weights(seed: int = 0) -> Weights:
 
 
 class Reference:
-    """Network and sampler as described in METHOD.md."""
+    """Network and sampler as described in docs/world-model.md."""
 
     def __init__(self, weights: Weights, pixel: bool, cfg: float) -> None:
         self.w, self.pixel, self.cfg = weights, pixel, cfg

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from worldgym.checkpoint import read_config, verify_folder
+from worldgym.checkpoint import pack_folder, read_config, verify_folder
 from worldgym.errors import InputError
 from worldgym.reference.demo import BUNDLE
 from worldgym.tasks.folder import load_tasks, load_truth
@@ -43,6 +43,8 @@ def bundle(config: BundleConfig) -> float:
         for part, folder in parts.items():
             verify_folder(folder)
             shutil.copytree(folder, staged / part)
+        for part in ("codec", "world"):
+            pack_folder(staged / part)
         shutil.copytree(config.truth / "tasks", staged / "tasks")
         shutil.copy(config.truth / "truth.csv", staged / "tasks")
         _copy_videos(config, staged, list(names))

@@ -102,7 +102,7 @@ def level_plan(schedule: Schedule, steps: int, chunk: int, order: str) -> Tensor
 
 
 def null_actions(actions: Tensor) -> Tensor:
-    """Zeros with the last number 1: "no action known" (METHOD: null action)."""
+    """Zeros with the last number 1: "no action known"."""
     null = torch.zeros_like(actions)
     null[..., -1] = 1.0
     return null
