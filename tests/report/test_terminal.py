@@ -30,6 +30,18 @@ def test_the_table_holds_rates_intervals_and_truth() -> None:
         assert part in text, part
 
 
+def test_many_policies_get_a_row_each() -> None:
+    names = [f"policy-{i}" for i in range(6)]
+    header = RunHeader({}, "worldgym evaluate", tuple({"name": name} for name in names), "world-1", "judge-1", 7, {}, "")
+    trials = [record(name, group, truth=group == "door") for name in names for group in ("door", "window-close")]
+    out = StringIO()
+    print_summary(summarize(header, [*trials[:-1], record(names[5], "window-close", score=0.0)]), Console(file=out, width=80))
+    lines = out.getvalue().replace("\N{NO-BREAK SPACE}", " ").splitlines()
+    assert next(line for line in lines if "policy-0" in line).split() == ["policy-0", "100|100", "100|0", "100|50"]
+    assert next(line for line in lines if "policy-5" in line).split() == ["policy-5", "100|100", "0", "50|100"]
+    assert max(map(len, lines)) <= 80
+
+
 def test_absent_cells_and_unscored_ones_stay_empty() -> None:
     text = printed([record("good", "door"), record(NAMES[1], "drawer", score=None, reason="dark")])
     assert "–" in text and "truth is unknown" in text

@@ -12,10 +12,43 @@ from rich.text import Text
 
 from worldgym.report.words import NBSP, decimal, headline, percent, sentences, span
 
+FEW = 4  # policies that stand side by side with everything known of their cells
+
 
 def print_summary(summary: Mapping[str, Any], console: Console | None = None) -> None:
-    """Prints the table task x policy with rates, 95 % intervals and truth, then the sentences of the report."""
+    """Prints the rates by task and policy, then the sentences of the report."""
     console = console or Console()
+    console.print(_full_table(summary) if len(summary["policies"]) <= FEW else _short_table(summary))
+    console.print(Text("\n".join([headline(summary), *sentences(summary)])))
+
+
+def _short_table(summary: Mapping[str, Any]) -> Table:
+    """A row a policy: its rate and truth in each task, and over all tasks with the interval below."""
+    table = Table(
+        title=Text("success rates, %: world model|truth"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    tasks = sorted({c["task"] for c in summary["cells"]})
+    cells = {(c["policy"], c["task"]): c for c in summary["cells"]}
+    table.add_column("policy", overflow="fold")
+    for name in [*tasks, "all tasks"]:
+        table.add_column(Text(name.replace("-", "\n").replace(" ", "\n")), justify="right", overflow="fold")
+    for policy in summary["policies"]:
+        every = Text(_pair(policy), "bold")
+        if policy["trials"]:
+            every.append(f"\n{_bare(span(policy['low'], policy['high']))}", "dim not bold")
+        row = (cells.get((policy["policy"], task)) for task in tasks)
+        table.add_row(Text(policy["policy"]), *("" if cell is None else _pair(cell) for cell in row), every)
+    return table
+
+
+def _pair(cell: Mapping[str, Any]) -> str:
+    """ "95|10" for a rate of 0.95 where the truth is 0.1, in whole percent."""
+    known = [cell["rate"], cell["truth_rate"]] if "truth_rate" in cell else [cell["rate"]]
+    return "|".join("–" if rate is None else f"{100 * rate:.0f}" for rate in known)
+
+
+def _full_table(summary: Mapping[str, Any]) -> Table:
+    """A row a task, a column a policy: rates, 95 % intervals, corrected rates and truth."""
     policies = [p["policy"] for p in summary["policies"]]
     table = Table(title=Text("success rates, %"), title_justify="left", box=box.SIMPLE_HEAD, show_lines=True)
     table.add_column("task", overflow="fold")
@@ -26,8 +59,7 @@ def print_summary(summary: Mapping[str, Any], console: Console | None = None) ->
         table.add_row(Text(task), *(_cell(cells.get((policy, task))) for policy in policies))
     table.add_section()
     table.add_row(Text("all tasks", "bold"), *(_cell(p, "bold") for p in summary["policies"]))
-    console.print(table)
-    console.print(Text("\n".join([headline(summary), *sentences(summary)])))
+    return table
 
 
 def _cell(cell: Mapping[str, Any] | None, style: str = "") -> Text:
