@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from worldgym.reference.behaviours import MIX, OBJECT_XYZ, Action, State, behaviour_name, make_behaviour
+from worldgym.reference.behaviours import MIXES, OBJECT_XYZ, Action, State, behaviour_name, make_behaviour
 from worldgym.reference.suite import FIRST_HELD_OUT_SEED, METAWORLD_SPEC, STEPS, TASKS
 
 
@@ -27,17 +27,18 @@ def actions(name: str, task: str = "drawer-open", seed: int = 3) -> Action:
     return np.stack([act(STATE, step) for step in range(STEPS)])
 
 
-def test_a_block_of_seeds_holds_the_mix() -> None:
-    block = sum(MIX.values())
+@pytest.mark.parametrize("mix", MIXES)
+def test_a_block_of_seeds_holds_the_mix(mix: str) -> None:
+    block = sum(MIXES[mix].values())
     for first in (0, block, 7 * block):
-        assert Counter(behaviour_name(seed) for seed in range(first, first + block)) == MIX
+        assert Counter(behaviour_name(seed, mix) for seed in range(first, first + block)) == MIXES[mix]
 
 
 def test_behaviours_are_spread_over_the_seeds() -> None:
-    assert len({behaviour_name(seed) for seed in range(30)}) == len(MIX)
+    assert len({behaviour_name(seed) for seed in range(30)}) == len(MIXES["varied"])
 
 
-@pytest.mark.parametrize("name", MIX)
+@pytest.mark.parametrize("name", [name for mix in MIXES.values() for name in mix])
 def test_actions_lie_in_the_spec_and_repeat(name: str) -> None:
     first = actions(name)
     assert first.dtype == np.float32 and first.shape == (STEPS, METAWORLD_SPEC.size)
@@ -45,7 +46,7 @@ def test_actions_lie_in_the_spec_and_repeat(name: str) -> None:
     np.testing.assert_array_equal(first, actions(name))
 
 
-@pytest.mark.parametrize("name", ["noisy-0.3", "misplaced", "slow", "random"])
+@pytest.mark.parametrize("name", ["noisy-0.3", "misplaced", "slow", "random", "grazing", "drifting", "hesitating"])
 def test_seed_and_task_both_matter(name: str) -> None:
     assert not np.array_equal(actions(name), actions(name, seed=4))
     assert not np.array_equal(actions(name), actions(name, task="door-open"))
@@ -55,6 +56,15 @@ def test_more_noise_strays_further() -> None:
     expert = actions("expert")
     strays = [np.abs(actions(f"noisy-{sd}") - expert).mean() for sd in ("0.3", "0.6", "1.0")]
     assert 0.0 < strays[0] < strays[1] < strays[2]
+
+
+def test_grazing_strays_and_hesitation_pauses() -> None:
+    expert = actions("expert")
+    assert all(np.abs(actions("grazing", seed=seed) - expert).mean() > 0 for seed in range(5))
+    paused = actions("hesitating")
+    still = (paused == 0).all(1)
+    assert 3 <= still.sum() <= 16
+    np.testing.assert_array_equal(paused[~still], expert[~still])
 
 
 def test_misplaced_believes_the_object_3_to_9_cm_off_on_the_table() -> None:

@@ -21,6 +21,8 @@ class Record:
     """seeds from 10000 on are for evaluation only"""
     tasks: tuple[str, ...] = ()
     """default: all"""
+    mix: str = "varied"
+    """varied, or near-misses: arms that graze, drift and hesitate as imitating policies do"""
     workers: int = 0
     """processes; 0 = one a core"""
 
@@ -28,7 +30,8 @@ class Record:
         from worldgym.reference.record import RecordConfig, record
         from worldgym.reference.suite import TASKS
 
-        store = record(RecordConfig(self.out, self.episodes, self.first_seed, self.tasks or tuple(TASKS), workers=self.workers))
+        tasks = self.tasks or tuple(TASKS)
+        store = record(RecordConfig(self.out, self.episodes, self.first_seed, tasks, mix=self.mix, workers=self.workers))
         print(f"{store.root}: {len(store)} episodes, {sum(bool(info.success) for info in store)} successes")
 
 

@@ -1,6 +1,8 @@
 """Who moves the arm in recorded episodes: experts, disturbed experts, and movers without a goal.
 
-A world model that saw only success is optimistic, so about a third of the mix fails. Deterministic by (task, seed).
+A world model that saw only success is optimistic, so about a third of the varied mix fails. Imitating policies fail otherwise
+than a disturbed expert does: they miss a handle by a little, drift, stall, try again. A world that never saw that lets the door
+come along; the near misses are for it. Deterministic by (task, seed).
 """
 
 from __future__ import annotations
@@ -19,22 +21,25 @@ Behaviour = Callable[[State, int], Action]  # (state, step) -> action [4]
 
 OBJECT_XYZ = slice(4, 7)  # where Meta-World's observation keeps the object's position
 
-# Episodes in a block of 150; a recording of any length cycles through a fixed shuffle of one block.
-MIX: dict[str, int] = {
-    "expert": 30,
-    "noisy-0.3": 20,
-    "noisy-0.6": 20,
-    "noisy-1.0": 20,
-    "misplaced": 20,
-    "slow": 10,
-    "quit": 10,
-    "random": 20,
+# Episodes in a block; a recording of any length cycles through a fixed shuffle of one block.
+MIXES: dict[str, dict[str, int]] = {
+    "varied": {
+        "expert": 30,
+        "noisy-0.3": 20,
+        "noisy-0.6": 20,
+        "noisy-1.0": 20,
+        "misplaced": 20,
+        "slow": 10,
+        "quit": 10,
+        "random": 20,
+    },
+    "near-misses": {"grazing": 40, "drifting": 40, "hesitating": 20},
 }
 
 
-def behaviour_name(seed: int) -> str:
+def behaviour_name(seed: int, mix: str = "varied") -> str:
     """The behaviour that a seed stands for: a fixed shuffle of the mix, repeated."""
-    block = [name for name, count in MIX.items() for _ in range(count)]
+    block = [name for name, count in MIXES[mix].items() for _ in range(count)]
     return block[int(np.random.default_rng(0).permutation(len(block))[seed % len(block)])]
 
 
@@ -54,6 +59,15 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
         angle, distance = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(0.03, 0.09)
         offset = distance * np.array([np.cos(angle), np.sin(angle), 0.0])
         return lambda state, step: from_expert(_move_object(state, offset))
+    if name == "grazing":
+        direction = rng.normal(0.0, 1.0, 3)
+        offset = rng.uniform(0.01, 0.045) * direction / np.linalg.norm(direction)
+        return lambda state, step: from_expert(_move_object(state, offset))
+    if name == "drifting":
+        return _drift(rng, from_expert)
+    if name == "hesitating":
+        starts, pause = rng.integers(STEPS // 8, STEPS * 3 // 4, 2), int(rng.integers(3, 9))
+        return lambda state, step: np.zeros(4, np.float32) if any(0 <= step - s < pause for s in starts) else from_expert(state)
     if name == "slow":
         speed = rng.uniform(0.4, 0.7)
         return lambda state, step: _clip(from_expert(state) * [speed, speed, speed, 1.0])
@@ -62,7 +76,19 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
         return lambda state, step: from_expert(state) if step < last else np.zeros(4, np.float32)
     if name == "random":
         return _random_walk(rng)
-    raise ValueError(f"unknown behaviour {name!r}: one of {', '.join(MIX)}")
+    raise ValueError(f"unknown behaviour {name!r}: one of {', '.join(known for mix in MIXES.values() for known in mix)}")
+
+
+def _drift(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behaviour:
+    """An error that stays for about seven steps: an arm that goes smoothly, and a little wrong."""
+    error, sd = np.zeros(4), rng.uniform(0.3, 0.8)
+
+    def act(state: State, step: int) -> Action:
+        nonlocal error
+        error = 0.85 * error + rng.normal(0.0, sd * np.sqrt(1 - 0.85**2), 4) * [1.0, 1.0, 1.0, 0.0]
+        return _clip(expert(state) + error)
+
+    return act
 
 
 def _random_walk(rng: np.random.Generator) -> Behaviour:

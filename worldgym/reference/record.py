@@ -12,7 +12,7 @@ import numpy as np
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.progress import progress
-from worldgym.reference.behaviours import behaviour_name, make_behaviour
+from worldgym.reference.behaviours import MIXES, behaviour_name, make_behaviour
 from worldgym.reference.simulator import Simulator
 from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS
 from worldgym.types import Episode
@@ -28,6 +28,8 @@ class RecordConfig:
     first_seed: int = 0
     tasks: tuple[str, ...] = tuple(TASKS)
     steps: int = STEPS
+    mix: str = "varied"
+    """one of `behaviours.MIXES`"""
     workers: int = 0
     """processes; 0 = one a core"""
 
@@ -37,9 +39,11 @@ def record(config: RecordConfig) -> EpisodeStore:
     for task in config.tasks:
         if task not in TASKS:
             raise InputError(f"unknown task {task!r}: one of {', '.join(TASKS)}")
+    if config.mix not in MIXES:
+        raise InputError(f"unknown mix {config.mix!r}: one of {', '.join(MIXES)}")
     store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS)
     seeds = range(config.first_seed, config.first_seed + config.episodes)
-    jobs = [(config.out, task, seed, config.steps) for seed in seeds for task in config.tasks]
+    jobs = [(config.out, task, seed, config.steps, config.mix) for seed in seeds for task in config.tasks]
     jobs = [job for job in jobs if episode_name(job[1], job[2]) not in store]
     workers = config.workers or multiprocessing.cpu_count()
     with multiprocessing.get_context("spawn").Pool(min(workers, max(len(jobs), 1))) as pool:
@@ -84,9 +88,9 @@ def _simulator(task: str) -> Simulator:
     return Simulator(task)
 
 
-def _record_one(job: tuple[Path, str, int, int]) -> None:
-    out, task, seed, steps = job
-    episode = play(_simulator(task), behaviour_name(seed), seed, steps)
+def _record_one(job: tuple[Path, str, int, int, str]) -> None:
+    out, task, seed, steps, mix = job
+    episode = play(_simulator(task), behaviour_name(seed, mix), seed, steps)
     _store(out).write(episode_name(task, seed), episode)
 
 
