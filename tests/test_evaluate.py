@@ -75,6 +75,15 @@ def test_results_do_not_depend_on_the_batch(tmp_path: Path) -> None:
     assert records[0] == records[1] == records[2]
 
 
+def test_a_run_out_of_time_stops_between_batches_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(tmp_path / "whole")
+    stopped = run(tmp_path / "cut", max_minutes=0.0)
+    assert "0 minutes are over" in capsys.readouterr().err
+    assert sum(cell["trials"] + cell["failed"] for cell in stopped["cells"]) < 16
+    run(tmp_path / "cut")
+    assert read_log(tmp_path / "cut" / "log.jsonl")[1] == read_log(tmp_path / "whole" / "log.jsonl")[1]
+
+
 def test_a_finished_run_runs_nothing_again(tmp_path: Path) -> None:
     run(tmp_path)
     before = (tmp_path / "log.jsonl").read_bytes()

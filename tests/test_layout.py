@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent / "worldgym"
 ARROW = (  # each line may import the lines above it and its own part
     ("types",),
     ("errors",),
-    ("files", "progress", "memory"),
+    ("files", "progress", "memory", "watchdog"),
     ("checkpoint", "language", "vision", "learning", "training"),
     ("actions",),
     ("episodes",),
@@ -30,7 +30,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("judging",),
     ("stats",),
     ("evaluate",),
-    ("rejudge",),
+    ("export", "merge", "rejudge"),
     ("calibrate", "closer"),
     ("recipes",),
     ("train",),

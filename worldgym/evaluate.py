@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -31,8 +33,11 @@ from worldgym.stats.calibration import Calibration
 from worldgym.stats.summary import summarize
 from worldgym.tasks.folder import check_frames, load_tasks, load_truth
 from worldgym.types import Rollout, Task, Trial, Verdict
+from worldgym.watchdog import Watchdog
 from worldgym.world.model import load_world
 from worldgym.world.protocol import World
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class EvaluateConfig:
     batch: trials advanced together. Every batch is filled up to this size by repeating a trial: matrix products round by
     their shape, so with one shape a trial's pixels are the same to the last bit whoever its neighbours are.
     command: as typed, for the log's header.
+    shard: (i, n) = the i-th of n equal parts of the trials, counted from 1; `worldgym.merge` puts parts together.
+    max_minutes: no batch starts later than that; what is left waits for the next start.   stall_minutes: see `Watchdog`; 0 = off.
     """
 
     out: Path
@@ -51,6 +58,13 @@ class EvaluateConfig:
     batch: int = 20
     truth: Path | None = None
     command: str = ""
+    shard: tuple[int, int] = (1, 1)
+    max_minutes: float | None = None
+    stall_minutes: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shard[0] <= self.shard[1]:
+            raise InputError(f"there is no shard {self.shard[0]} of {self.shard[1]}: shards count from 1, e.g. 2/4")
 
 
 @dataclass(frozen=True)
@@ -108,16 +122,19 @@ def evaluate(
     """
     check(world, policies, tasks)
     header = _header(config, world, policies, judge, described or {})
-    trials = plan_trials(tasks, config.trials, config.seed)
+    planned = plan_trials(tasks, config.trials, config.seed)
+    part, parts = config.shard
+    trials, size = planned[part - 1 :: parts], min(config.batch, len(planned))
     truth = load_truth(config.truth / "truth.csv") if config.truth else {}
     log = RunLog.open(config.out, header)
-    size = min(config.batch, len(trials))
     setting = Setting(config, world, judge, log, truth, size)
     batches = list(_batches(log, policies, trials, size))
     try:
-        for policy, batch in progress(batches, len(batches), "rolling out", "batch"):
-            for record in _run_batch(setting, policy, batch):
-                log.append(record)
+        with Watchdog(config.stall_minutes) as dog:
+            for policy, batch in progress(_in_time(config, batches), len(batches), "rolling out", "batch"):
+                for record in _run_batch(setting, policy, batch):
+                    log.append(record)
+                    dog.fed()
     except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
         for policy, batch in _batches(log, policies, trials, size):
             for trial in batch:
@@ -125,6 +142,17 @@ def evaluate(
     summary = summarize(log.header, log.records, Calibration.of_run(config.out))
     write_json(config.out / "summary.json", summary)
     return summary
+
+
+def _in_time(config: EvaluateConfig, batches: Sequence[T]) -> Iterator[T]:
+    """The batches, until `max_minutes` have passed."""
+    started = time.monotonic()
+    for done, batch in enumerate(batches):
+        if config.max_minutes is not None and time.monotonic() - started > 60.0 * config.max_minutes:
+            left = f"{len(batches) - done} of {len(batches)} batches are left"
+            print(f"worldgym: {config.max_minutes:g} minutes are over; {left}, and the same command goes on", file=sys.stderr)
+            return
+        yield batch
 
 
 def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Task]) -> None:
@@ -222,8 +250,9 @@ def _truth_video(config: EvaluateConfig, policy: str, task: str) -> str | None:
 def _header(
     config: EvaluateConfig, world: World[Any], policies: Sequence[Policy[Any]], judge: Judge, described: Mapping[str, Any]
 ) -> RunHeader:
+    shard = {"shard": f"{config.shard[0]}/{config.shard[1]}"} if config.shard[1] > 1 else {}
     return RunHeader(
-        config={"trials": config.trials, "batch": config.batch, **described, "judge": dict(judge.settings)},
+        config={"trials": config.trials, "batch": config.batch, **described, **shard, "judge": dict(judge.settings)},
         command=config.command,
         policies=tuple({"name": p.name, "spec": p.spec.to_json(), "chunk": p.chunk} for p in policies),
         world=world.name,

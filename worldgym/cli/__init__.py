@@ -9,7 +9,7 @@ import tyro
 from worldgym.cli.data import Convert, Data, Tasks
 from worldgym.cli.judge import Judge
 from worldgym.cli.reference import Reference
-from worldgym.cli.runs import Demo, Evaluate, Report
+from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
 from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
 from worldgym.cli.worlds import ImportCheckpoint, ImportCodec, Train
 from worldgym.errors import WorldGymError
@@ -18,6 +18,8 @@ Command = (
     Demo
     | Evaluate
     | Report
+    | Merge
+    | Export
     | Agreement
     | Compare
     | Estimate

@@ -56,6 +56,12 @@ class Evaluate:
     """network calls a frame (default: the checkpoint's)"""
     cfg: float | None = None
     """guidance strength, 1 = off (default: the checkpoint's)"""
+    shard: str = "1/1"
+    """do one part of the trials, e.g. 2/4, in a run folder of its own; `worldgym merge` puts the parts together"""
+    max_minutes: float | None = None
+    """start nothing later than that; the same command goes on"""
+    stall_minutes: float = 0.0
+    """stop with exit code 3 when nothing was finished for so long (0 = wait for ever)"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -63,7 +69,8 @@ class Evaluate:
         from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
 
         sources = Sources(self.world, self.policy, self.tasks, self.judge, self.sampler_steps, self.cfg, self.budget)
-        config = EvaluateConfig(self.out, self.trials, self.seed, self.batch, self.truth, command_line())
+        run = (self.out, self.trials, self.seed, self.batch, self.truth, command_line())
+        config = EvaluateConfig(*run, _shard(self.shard), self.max_minutes, self.stall_minutes)
         show(evaluate_sources(sources, config), self.out, self.json)
 
 
@@ -90,3 +97,52 @@ class Report:
         summary = summarize(header, records, Calibration.of_run(self.run_folder))
         write_json(self.run_folder / "summary.json", summary)
         show(summary, self.run_folder, self.json)
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Put the shards of one run together: what a single process would have logged."""
+
+    shards: tyro.conf.Positional[tuple[Path, ...]]
+    out: Path
+    json: bool = False
+    """print summary.json instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.merge import merge
+
+        show(merge(self.shards, self.out), self.out, self.json)
+
+
+@dataclass(frozen=True)
+class Export:
+    """The trials of a run as a table for other programs, and the JSON Schema of the log."""
+
+    run_folder: tyro.conf.Positional[Path]
+    csv: Path | None = None
+    parquet: Path | None = None
+    """needs the extra `data`"""
+    schema: Path | None = None
+    """JSON Schema of a line of log.jsonl"""
+
+    def run(self) -> None:
+        from worldgym.errors import InputError
+        from worldgym.export import export, log_schema
+        from worldgym.files import write_json
+
+        if not (self.csv or self.parquet or self.schema):
+            raise InputError("nothing to write: give --csv, --parquet or --schema")
+        rows = export(self.run_folder, self.csv, self.parquet)
+        if self.schema:
+            write_json(self.schema, log_schema())
+        print(f"{self.run_folder}: {rows} attempts")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """ "2/4" => (2, 4)."""
+    from worldgym.errors import InputError
+
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdecimal() and parts.isdecimal()):
+        raise InputError(f'--shard is "{text}": give a part and how many there are, e.g. 2/4')
+    return int(part), int(parts)

@@ -1,0 +1,76 @@
+"""Sharded is single process: the merged log is the one that would have been written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worldgym.errors import InputError
+from worldgym.evaluate import EvaluateConfig, evaluate
+from worldgym.log import read_log
+from worldgym.merge import merge
+from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import Task
+
+
+def run(out: Path, shard: tuple[int, int] = (1, 1), **changes: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (6, 16, 24, 3), np.uint8)
+    tasks = [Task(f"{group}/{i}", group, frames[3 * g + i], f"do {group}", 4) for g, group in enumerate("ab") for i in range(3)]
+    config = replace(EvaluateConfig(out, trials=4, batch=3, shard=shard), **changes)
+    evaluate(config, FakeWorld(), [FakePolicy(level=0.9, name="high"), FakePolicy(level=0.1, name="low")], tasks, FakeJudge())
+
+
+@pytest.mark.parametrize("parts", [2, 3, 11])
+def test_merged_shards_are_the_single_run(tmp_path: Path, parts: int) -> None:
+    run(tmp_path / "whole")
+    shards = [tmp_path / f"shard-{part}" for part in range(1, parts + 1)]
+    for part, shard in enumerate(shards, 1):
+        run(shard, (part, parts))
+    summary = merge([*shards[::-1], shards[0]], tmp_path / "merged")  # any order, and one of them twice
+    (whole, expected), (header, records) = (read_log(tmp_path / name / "log.jsonl") for name in ("whole", "merged"))
+    assert records == expected and header.difference(whole) is None
+    assert summary == json.loads((tmp_path / "whole" / "summary.json").read_text())
+    for record in records:
+        assert record.video is not None
+        assert (tmp_path / "merged" / record.video).read_bytes() == (tmp_path / "whole" / record.video).read_bytes()
+
+
+def test_a_merge_cut_short_goes_on(tmp_path: Path) -> None:
+    for part in (1, 2):
+        run(tmp_path / str(part), (part, 2))
+    shards = [tmp_path / "1", tmp_path / "2"]
+    merge(shards, tmp_path / "merged")
+    log = tmp_path / "merged" / "log.jsonl"
+    data = log.read_bytes()
+    log.write_bytes(data[: len(data) // 2])
+    merge(shards, tmp_path / "merged")
+    assert log.read_bytes() == data
+
+
+def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
+    run(tmp_path / "one", (1, 2))
+    run(tmp_path / "other", (2, 2), seed=5)
+    with pytest.raises(InputError, match="no shard of the run"):
+        merge([tmp_path / "one", tmp_path / "other"], tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+    with pytest.raises(InputError, match="no shard is named"):
+        merge([], tmp_path / "merged")
+
+
+def test_shards_that_contradict_each_other_are_named(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        run(tmp_path / folder)
+    log = tmp_path / "two" / "log.jsonl"
+    log.write_text(log.read_text().replace('"score": 1.0', '"score": 0.0', 1))
+    with pytest.raises(InputError, match="say different things of high on a/0, repeat 0"):
+        merge([tmp_path / "one", tmp_path / "two"], tmp_path / "merged")
+
+
+def test_a_shard_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    for shard in ((0, 2), (3, 2)):
+        with pytest.raises(InputError, match="no shard"):
+            EvaluateConfig(tmp_path, trials=1, shard=shard)

@@ -1,0 +1,75 @@
+"""Shards of one run, evaluated apart with `--shard`, put together again: what a single process would have logged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.files import write_atomic, write_json
+from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialKey, TrialRecord, read_log
+from worldgym.stats.summary import summarize
+
+Attempts = list[TrialRecord]
+
+
+def merge(shards: Sequence[Path], out: Path) -> dict[str, Any]:
+    """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again to resume.
+
+    A trial that stands in several shards counts once, if they say the same of it. InputError if they disagree, if they are not
+    shards of one run, or if OUT holds something else.
+    """
+    header, merged, owner = _read(shards)
+    order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
+    keys = sorted(merged, key=lambda key: _place(order, merged[key][-1]))
+    records = [record for key in keys for record in merged[key]]
+    log = RunLog.open(out, header)
+    if log.records != records[: len(log.records)]:
+        raise InputError(f"{out} holds other trials of this run; choose another --out")
+    for record in records[len(log.records) :]:
+        for video in (record.video, record.truth_video):
+            _copy(owner[record.key], out, video)
+        log.append(record)
+    summary = summarize(log.header, log.records)
+    write_json(out / "summary.json", summary)
+    return summary
+
+
+def _read(shards: Sequence[Path]) -> tuple[RunHeader, dict[TrialKey, Attempts], dict[TrialKey, Path]]:
+    """=> (the header without its shard, all attempts of every trial, the folder each trial comes from)."""
+    header: RunHeader | None = None
+    merged: dict[TrialKey, Attempts] = {}
+    owner: dict[TrialKey, Path] = {}
+    for shard in shards:
+        found, records = read_log(shard / LOG_NAME)
+        whole = replace(found, config={key: value for key, value in found.config.items() if key != "shard"})
+        if header is not None and (difference := header.difference(whole)):
+            raise InputError(f"{shard} is no shard of the run in {shards[0]}: {difference}; merge shards of one run only")
+        header = header or whole
+        for key, attempts in _by_trial(records).items():
+            if merged.setdefault(key, attempts) != attempts:
+                name = f"{key[0]} on {key[1]}, repeat {key[2]}"
+                raise InputError(f"{shard} and {owner[key]} say different things of {name}; leave one of the two out")
+            owner.setdefault(key, shard)
+    if header is None:
+        raise InputError("no shard is named: give the run folders to merge")
+    return header, merged, owner
+
+
+def _by_trial(records: Sequence[TrialRecord]) -> dict[TrialKey, Attempts]:
+    trials: dict[TrialKey, Attempts] = {}
+    for record in records:
+        trials.setdefault(record.key, []).append(record)
+    return trials
+
+
+def _place(order: Mapping[str, int], last: TrialRecord) -> tuple[int, int, str, int, str]:
+    """Where a single process would have logged the trial: policy by policy, trials of one length together."""
+    return order[last.policy], last.steps, last.group, last.repeat, last.task
+
+
+def _copy(shard: Path, out: Path, name: str | None) -> None:
+    if name is not None and not (out / name).exists() and (shard / name).exists():
+        write_atomic(out / name, (shard / name).read_bytes())
