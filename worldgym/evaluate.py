@@ -19,7 +19,7 @@ import torch
 import worldgym
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import BudgetSpent, InputError, SpecMismatch
-from worldgym.files import write_atomic, write_json
+from worldgym.files import write_atomic
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
 from worldgym.judging import MAX_ATTEMPTS, Failure, attempt, judge_each, judged_records
@@ -29,8 +29,7 @@ from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
 from worldgym.rollout import roll_out
-from worldgym.stats.calibration import Calibration
-from worldgym.stats.summary import summarize
+from worldgym.stats.summary import write_summary
 from worldgym.tasks.folder import check_frames, load_tasks, load_truth
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.watchdog import Watchdog
@@ -139,9 +138,7 @@ def evaluate(
         for policy, batch in _batches(log, policies, trials, size):
             for trial in batch:
                 log.append(_failed(setting, policy.name, trial, str(spent)))
-    summary = summarize(log.header, log.records, Calibration.of_run(config.out))
-    write_json(config.out / "summary.json", summary)
-    return summary
+    return write_summary(config.out, log.header, log.records)
 
 
 def _in_time(config: EvaluateConfig, batches: Sequence[T]) -> Iterator[T]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.files import write_atomic, write_json
+from worldgym.files import write_atomic
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialKey, TrialRecord, read_log
-from worldgym.stats.summary import summarize
+from worldgym.stats.summary import write_summary
 
 Attempts = list[TrialRecord]
 
@@ -32,9 +32,7 @@ def merge(shards: Sequence[Path], out: Path) -> dict[str, Any]:
         for video in (record.video, record.truth_video):
             _copy(owner[record.key], out, video)
         log.append(record)
-    summary = summarize(log.header, log.records)
-    write_json(out / "summary.json", summary)
-    return summary
+    return write_summary(out, log.header, log.records)
 
 
 def _read(shards: Sequence[Path]) -> tuple[RunHeader, dict[TrialKey, Attempts], dict[TrialKey, Path]]:

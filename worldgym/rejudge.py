@@ -17,13 +17,13 @@ import numpy as np
 from worldgym.episodes.video import decode_video
 from worldgym.errors import BudgetSpent, InputError
 from worldgym.evaluate import environment, now
-from worldgym.files import sha256_file, write_atomic, write_json
+from worldgym.files import sha256_file, write_atomic
 from worldgym.judges.labels import Clip
 from worldgym.judges.protocol import Judge
 from worldgym.judging import judge_each, judged_records
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
 from worldgym.progress import progress
-from worldgym.stats.summary import summarize
+from worldgym.stats.summary import write_summary
 from worldgym.tasks.folder import load_tasks
 from worldgym.types import Rollout, Task, Trial
 
@@ -66,9 +66,7 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
         for record in left:
             if record.key not in log.done:
                 log.append(TrialRecord(**_known(log, record), failure_reason=str(spent), judge=judge.name))
-    summary = summarize(log.header, log.records)
-    write_json(config.out / "summary.json", summary)
-    return summary
+    return write_summary(config.out, log.header, log.records)
 
 
 def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:

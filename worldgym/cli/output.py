@@ -15,7 +15,7 @@ def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
     from worldgym.report.page import write_report
     from worldgym.report.terminal import print_summary
 
-    report = write_report(run)
+    report = write_report(run, summary=summary)
     if as_json:
         print(json.dumps(summary, indent=2))
         return

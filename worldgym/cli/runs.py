@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from worldgym.cli.output import command_line, show
+from worldgym.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -85,18 +86,16 @@ class Report:
     """print summary.json instead of a table"""
 
     def run(self) -> None:
-        from worldgym.files import write_atomic, write_json
-        from worldgym.log import read_log
+        from worldgym.files import write_atomic
+        from worldgym.log import LOG_NAME, read_log
         from worldgym.stats.calibration import CALIBRATION_NAME, Calibration
-        from worldgym.stats.summary import summarize
+        from worldgym.stats.summary import write_summary
 
-        header, records = read_log(self.run_folder / "log.jsonl")
+        header, records = read_log(self.run_folder / LOG_NAME)
         if self.calibration is not None:
             Calibration.read(self.calibration).check(header.judge)
             write_atomic(self.run_folder / CALIBRATION_NAME, self.calibration.read_bytes())
-        summary = summarize(header, records, Calibration.of_run(self.run_folder))
-        write_json(self.run_folder / "summary.json", summary)
-        show(summary, self.run_folder, self.json)
+        show(write_summary(self.run_folder, header, records), self.run_folder, self.json)
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,6 @@ class Export:
     """JSON Schema of a line of log.jsonl"""
 
     def run(self) -> None:
-        from worldgym.errors import InputError
         from worldgym.export import export, log_schema
         from worldgym.files import write_json
 
@@ -140,8 +138,6 @@ class Export:
 
 def _shard(text: str) -> tuple[int, int]:
     """ "2/4" => (2, 4)."""
-    from worldgym.errors import InputError
-
     part, slash, parts = text.partition("/")
     if not (slash and part.isdecimal() and parts.isdecimal()):
         raise InputError(f'--shard is "{text}": give a part and how many there are, e.g. 2/4')

@@ -48,11 +48,7 @@ class FrameCache:
 
     def episode(self, name: str) -> Episode:
         """Equal to `store[name]`, without decoding the video."""
-        store = self.store
-        data = read_json(store.root / "episodes" / f"{name}.json", "an episode")
-        actions = np.asarray(data["actions"], np.float32).reshape(-1, store.spec.size)
-        instruction, success, source = data["instruction"], data["success"], data["source"]
-        return Episode(self.frames(name), actions, instruction, store.spec, store.fps, success, source, data["extras"])
+        return self.store.with_frames(name, self.frames(name))
 
 
 def frame_cache(store: EpisodeStore, workers: int = 0) -> FrameCache:

@@ -80,6 +80,11 @@ class Source(Protocol):
     def read(self, name: str) -> Recording: ...
 
 
+def no_episode(root: object, name: str) -> InputError:
+    """What `read` raises for a name that is not listed."""
+    return InputError(f'{root}: no episode "{name}"; list them with  worldgym data inspect')
+
+
 @dataclass(frozen=True)
 class SourceOptions:
     """camera: "" = the first.   convention: registry name or JSON file, "" = what the files say.

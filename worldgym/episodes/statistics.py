@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.files import read_json, write_json
+from worldgym.files import write_json
 from worldgym.types import Actions
 
 QUANTILES = {"q01": 0.01, "q10": 0.1, "q50": 0.5, "q90": 0.9, "q99": 0.99}
@@ -28,15 +27,10 @@ def number_statistics(values: Actions) -> Statistics:
 
 def write_statistics(store: EpisodeStore) -> Path:
     """STORE/statistics.json: names and statistics of all actions of the store; the videos are not touched."""
-    actions = [_actions(store, info.name) for info in store]
+    actions = [store.actions(info.name) for info in store]
     if not actions:
         raise InputError(f"{store.root}: the store holds no episode, so there is nothing to measure")
     path = store.root / "statistics.json"
     counts = {"episodes": len(actions), "actions": sum(map(len, actions))}
     write_json(path, {**counts, "names": list(store.spec.names), **number_statistics(np.concatenate(actions))})
     return path
-
-
-def _actions(store: EpisodeStore, name: str) -> Actions:
-    rows: Sequence[Sequence[float]] = read_json(store.root / "episodes" / f"{name}.json", "an episode")["actions"]
-    return np.asarray(rows, np.float32).reshape(-1, store.spec.size)

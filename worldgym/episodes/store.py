@@ -23,7 +23,7 @@ import numpy as np
 from worldgym.episodes.video import decode_video, encode_mp4
 from worldgym.errors import InputError
 from worldgym.files import read_json, write_atomic, write_json
-from worldgym.types import ActionSpec, Episode
+from worldgym.types import Actions, ActionSpec, Episode, Frames
 
 FORMAT, VERSION = "worldgym-episodes", 1
 WHOLE = 250  # frames between key frames: episodes are decoded whole, and one key frame instead of five saves a quarter
@@ -77,14 +77,29 @@ class EpisodeStore:
 
     def __getitem__(self, name: str) -> Episode:
         """Reads one episode, pixels and all."""
-        data = read_json(self.root / "episodes" / f"{name}.json", "an episode")
-        actions = np.asarray(data["actions"], np.float32).reshape(-1, self.spec.size)
-        frames = decode_video(self.root / "episodes" / f"{name}.mp4")
-        if len(frames) != len(actions) + 1:
-            video = self.root / "episodes" / f"{name}.mp4"
-            raise InputError(f"{video}: {len(frames)} frames for {len(actions)} actions; remove the episode")
+        data, video = self._annotation(name), self.root / "episodes" / f"{name}.mp4"
+        frames, count = decode_video(video), len(data["actions"])
+        if len(frames) != count + 1:
+            raise InputError(f"{video}: {len(frames)} frames for {count} actions; remove the episode")
+        return self._episode(data, frames)
+
+    def with_frames(self, name: str, frames: Frames) -> Episode:
+        """The episode around frames [T+1, H, W, 3] that are at hand; its video is not touched."""
+        return self._episode(self._annotation(name), frames)
+
+    def actions(self, name: str) -> Actions:
+        """float32 [T, A] of one episode; its video is not touched."""
+        return self._table(self._annotation(name))
+
+    def _annotation(self, name: str) -> dict[str, Any]:
+        return read_json(self.root / "episodes" / f"{name}.json", "an episode")
+
+    def _episode(self, data: Mapping[str, Any], frames: Frames) -> Episode:
         facts = data["instruction"], self.spec, self.fps, data["success"], data["source"], data["extras"]
-        return Episode(frames, actions, *facts)
+        return Episode(frames, self._table(data), *facts)
+
+    def _table(self, data: Mapping[str, Any]) -> Actions:
+        return np.asarray(data["actions"], np.float32).reshape(-1, self.spec.size)
 
     def write(self, name: str, episode: Episode) -> None:
         """Adds or replaces an episode. Safe from several processes as long as names differ."""

@@ -62,12 +62,7 @@ def latent_episodes(store: EpisodeStore, codec: Codec, device: str = "cpu", size
     if not (index.exists() and read_json(index, "a latent cache").get("episodes") == names):
         _encode(store, codec, path, device)
         write_json(index, {"episodes": names})
-    return join(np.load(path, mmap_mode="r"), [_actions(store, name) for name in names], store.spec, size)
-
-
-def _actions(store: EpisodeStore, name: str) -> Actions:
-    data = read_json(store.root / "episodes" / f"{name}.json", "an episode")
-    return np.asarray(data["actions"], np.float32).reshape(-1, store.spec.size)
+    return join(np.load(path, mmap_mode="r"), [store.actions(name) for name in names], store.spec, size)
 
 
 def _encode(store: EpisodeStore, codec: Codec, path: Path, device: str) -> None:

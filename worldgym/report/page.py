@@ -34,15 +34,20 @@ class ReportOptions:
             raise InputError(f"gallery_trials must be 0 or more, not {self.gallery_trials}")
 
 
-def write_report(run_dir: Path, options: ReportOptions = ReportOptions()) -> Path:
-    """Reads RUN/log.jsonl and writes RUN/report.html. InputError if the log is absent or corrupt, or RUN not writable."""
+def write_report(run_dir: Path, options: ReportOptions = ReportOptions(), summary: Mapping[str, Any] | None = None) -> Path:
+    """Reads RUN/log.jsonl and writes RUN/report.html. InputError if the log is absent or corrupt, or RUN not writable.
+
+    summary: the run's, where it is at hand; None = computed from the log.
+    """
     header, records = read_log(run_dir / LOG_NAME)
     path = run_dir / REPORT_NAME
-    write_atomic(path, render(run_dir, header, records, options).encode())
+    summary = summary or summarize(header, records, Calibration.of_run(run_dir))
+    context = _context(run_dir, header, records, summary, options)
+    write_atomic(path, render(context).encode())
     return path
 
 
-def render(run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], options: ReportOptions) -> str:
+def render(context: Mapping[str, Any]) -> str:
     """The page as text. Everything from the log is escaped by the template."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -53,11 +58,13 @@ def render(run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], opt
     )
     environment.filters |= {"percent": words.percent, "decimal": words.decimal, "pretty": _pretty}
     environment.globals |= {"bar": interval_bar, "span": words.span, "colours": COLOURS}
-    return environment.get_template("template.html").render(_context(run_dir, header, records, options))
+    return environment.get_template("template.html").render(context)
 
 
-def _context(run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], options: ReportOptions) -> dict[str, Any]:
-    summary, outcome = summarize(header, records, Calibration.of_run(run_dir)), results(records)
+def _context(
+    run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], summary: Mapping[str, Any], options: ReportOptions
+) -> dict[str, Any]:
+    outcome = results(records)
     policies = [p["policy"] for p in summary["policies"]]
     sentences = words.sentences(summary)
     return {

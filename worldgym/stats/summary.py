@@ -5,14 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
+from worldgym.files import write_json
 from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.agreement import CellPair, agreement
 from worldgym.stats.calibration import Calibration, JudgeCounts, corrected_rate
 from worldgym.stats.rates import score_rate, wilson_rate
 from worldgym.stats.studies import compare
+
+SUMMARY_NAME = "summary.json"
+
+
+def write_summary(run: Path, header: RunHeader, records: Iterable[TrialRecord]) -> dict[str, Any]:
+    """Writes RUN/summary.json, corrected by RUN/calibration.json where that is, and returns what it holds."""
+    summary = summarize(header, records, Calibration.of_run(run))
+    write_json(run / SUMMARY_NAME, summary)
+    return summary
 
 
 def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Calibration | None = None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.conventions import convention
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, pose_moves
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode, pose_moves
 from worldgym.episodes.video import decode_video
 from worldgym.errors import InputError
 from worldgym.files import read_json
@@ -52,7 +52,7 @@ class DroidSource:
 
     def read(self, name: str) -> Recording:
         if name not in self.files:
-            raise InputError(f'{self.root}: no episode "{name}"; list them with  worldgym data inspect')
+            raise no_episode(self.root, name)
         path = self.files[name]
         data = read_json(path, "an annotated episode")
         frames = decode_video(self._video(data, path), self.options.size)

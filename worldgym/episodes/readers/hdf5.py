@@ -18,7 +18,7 @@ import numpy as np
 
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.images import check_bytes, decode_image, fit, stack
-from worldgym.episodes.recording import Listed, Recording, SourceOptions
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
 from worldgym.errors import InputError, MissingExtra
 from worldgym.types import Actions, ActionSpec, Frames
 
@@ -63,7 +63,7 @@ class Hdf5Source:
             return self.files[name], ""
         stem, _, demo = name.rpartition("-") if "-" in name else ("", "", name)
         if stem not in self.files:
-            raise InputError(f'{self.root}: no episode "{name}"; list them with  worldgym data inspect')
+            raise no_episode(self.root, name)
         return self.files[stem], demo if self.kind == "hdf5 (robomimic)" else ""
 
     def _frames(self, file: File, demo: str, where: str) -> Frames:

@@ -20,7 +20,7 @@ import numpy as np
 
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.images import decode_image, fit, stack
-from worldgym.episodes.recording import Listed, Recording, SourceOptions
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
 from worldgym.episodes.video import decode_clip
 from worldgym.errors import InputError, MissingExtra
 from worldgym.files import read_json
@@ -72,7 +72,7 @@ class LeRobotSource:
 
     def read(self, name: str) -> Recording:
         if name not in self.entries:
-            raise InputError(f'{self.root}: no episode "{name}"; list them with  worldgym data inspect')
+            raise no_episode(self.root, name)
         entry = self.entries[name]
         where = f"{self.root}, {name}"
         table = self._rows(entry)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.readers.npz import read_npz
-from worldgym.episodes.recording import Listed, Recording, SourceOptions
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
 from worldgym.episodes.video import decode_video
 from worldgym.errors import InputError
 from worldgym.types import Actions, ActionSpec
@@ -38,7 +38,7 @@ class Mp4NpzSource:
 
     def read(self, name: str) -> Recording:
         if name not in self.stems:
-            raise InputError(f'{self.root}: no episode "{name}"; list them with  worldgym data inspect')
+            raise no_episode(self.root, name)
         stem = self.root / self.stems[name]
         video, numbers = (stem.with_name(f"{stem.name}.{kind}") for kind in ("mp4", "npz"))
         arrays = read_npz(numbers)

@@ -21,7 +21,7 @@ from worldgym.actions.conventions import load_convention
 from worldgym.episodes.images import decode_image, fit, stack
 from worldgym.episodes.readers.rlds_layouts import LAYOUTS, RldsLayout
 from worldgym.episodes.readers.tfrecord import feature_values, parse_example, read_record, record_offsets
-from worldgym.episodes.recording import Listed, Recording, SourceOptions
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
 from worldgym.errors import InputError
 from worldgym.files import read_json
 from worldgym.types import Actions, ActionSpec
@@ -85,7 +85,7 @@ class RldsSource:
     def _record(self, name: str) -> tuple[bytes, str]:
         shard, _, index = name.rpartition("-")
         if shard not in self.shards or not index.isdecimal() or int(index) >= self.shards[shard]:
-            raise InputError(f'{self.root}: no episode "{name}"; list them with  worldgym data inspect')
+            raise no_episode(self.root, name)
         path = _shard_path(self.root, self.dataset, shard)
         offsets, trouble = self._offsets(shard, path)
         if int(index) >= len(offsets):
