@@ -11,6 +11,7 @@ from worldgym.cli.judge import Judge
 from worldgym.cli.reference import Reference
 from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
 from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
+from worldgym.cli.trust import Check, Trust
 from worldgym.cli.worlds import ImportCheckpoint, ImportCodec, Train
 from worldgym.errors import WorldGymError
 
@@ -25,6 +26,8 @@ Command = (
     | Estimate
     | Plan
     | Judge
+    | Check
+    | Trust
     | Train
     | Data
     | Convert
