@@ -13,6 +13,7 @@ import pytest
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.evaluate import MAX_ATTEMPTS, EvaluateConfig, evaluate, plan_trials
 from worldgym.log import read_log
+from worldgym.policies.protocol import Needs
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
@@ -153,6 +154,17 @@ def test_refused_before_the_first_frame(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="fake-policy"):
         run(tmp_path, [FakePolicy(), FakePolicy()])
     assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_needs_are_checked_before_the_first_frame_and_logged(tmp_path: Path) -> None:
+    needy = replace(FakePolicy(), needs=Needs(state=("x",)))
+    with pytest.raises(InputError, match="task a/0 does not say how it starts"):
+        run(tmp_path, [needy])
+    assert not (tmp_path / "log.jsonl").exists()
+    run(tmp_path, [replace(needy, needs=Needs(state=("x",), from_zero=True)), POLICIES[0]])
+    header, records = read_log(tmp_path / "log.jsonl")
+    assert header.policies[0]["needs"] == {"state": ["x"], "from_zero": True} and "needs" not in header.policies[1]
+    assert [record.flags for record in records] == [("state counted from zero",)] * 8 + [()] * 8
 
 
 def test_other_options_do_not_resume(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ ARROW = (  # each line may import the lines above it and its own part
 )
 RECORDS = {"types", "errors", "files", "log"}  # all that statistics and reports may know: less than the arrow allows
 READERS = {"stats": RECORDS, "report": RECORDS | {"stats"}}
-TESTING = {"types", "errors", "latents", "world", "policies", "judges"}  # the seams and what they speak of
+TESTING = {"types", "errors", "actions", "latents", "world", "policies", "judges"}  # the seams and what they speak of
 FREE = ("reference", "cli")  # stand below everything; they alone import the reference world
 
 ALLOWED = {part: {name for line in ARROW[:i] for name in line} for i, parts in enumerate(ARROW) for part in parts}

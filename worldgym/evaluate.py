@@ -26,6 +26,7 @@ from worldgym.judging import MAX_ATTEMPTS, Failure, attempt, judge_each, judged_
 from worldgym.log import RunHeader, RunLog, TrialRecord
 from worldgym.memory import keep_freed_memory
 from worldgym.policies.load import load_policy
+from worldgym.policies.observing import check_needs
 from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
 from worldgym.rollout import roll_out
@@ -160,6 +161,7 @@ def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Ta
     for policy in policies:
         if policy.spec != world.spec:
             raise SpecMismatch(f"policy {policy.name}", policy.spec, f"world {world.name}", world.spec)
+        check_needs(policy.name, policy.needs, world.spec, tasks)
     check_frames(tasks, world.frame_shape)
 
 
@@ -251,13 +253,20 @@ def _header(
     return RunHeader(
         config={"trials": config.trials, "batch": config.batch, **described, **shard, "judge": dict(judge.settings)},
         command=config.command,
-        policies=tuple({"name": p.name, "spec": p.spec.to_json(), "chunk": p.chunk} for p in policies),
+        policies=tuple(_described(policy) for policy in policies),
         world=world.name,
         judge=judge.name,
         run_seed=config.seed,
         environment=environment(),
         started=now(),
     )
+
+
+def _described(policy: Policy[Any]) -> dict[str, Any]:
+    """A policy for the log's header; its needs only where it has any."""
+    described = {"name": policy.name, "spec": policy.spec.to_json(), "chunk": policy.chunk}
+    needs = policy.needs.to_json()
+    return {**described, "needs": needs} if needs else described
 
 
 def environment() -> dict[str, Any]:

@@ -113,6 +113,7 @@ class Task:
     frame:  uint8 [H, W, 3] RGB.   steps: actions a rollout may take.
     partial_credit: written criterion for a score of 0.5, or "" where there is none.
     nominal: name of the unedited twin if this task is an out-of-distribution edit.
+    state:  how the robot stands in the start frame, by name (`worldgym.actions.pose.NUMBERS`: metres, rad); empty if not known.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Task:
     tags: tuple[str, ...] = ()
     nominal: str | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

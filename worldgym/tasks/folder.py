@@ -6,11 +6,14 @@
 
 Only `instruction` is required. A task is named by its path ("drawer-open/10003") and belongs to the group of its folder;
 a flat folder makes every task its own group, unless the JSON names one. Other keys: `tags` (a list), `nominal` (the
-unedited twin); what remains goes to `Task.extras`. The layout of the released harness loads unchanged.
+unedited twin), `state` (how the robot stands in the start frame: {"x": 0.3, "gripper_open": 1}); what remains goes to
+`Task.extras`. The layout of the released harness loads unchanged.
 """
 
 from __future__ import annotations
 
+import math
+import reprlib
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from worldgym.actions.pose import NUMBERS, QUATERNION
 from worldgym.errors import InputError
 from worldgym.files import read_json, read_table
 from worldgym.types import Frames, Task
@@ -26,7 +30,7 @@ from worldgym.types import Frames, Task
 DEFAULT_STEPS = 40
 MAX_PIXELS = 4096  # a side; a larger image is refused before it is decoded
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-KNOWN_KEYS = frozenset({"instruction", "partial_credit_criteria", "partial_credit", "steps", "group", "tags", "nominal"})
+KNOWN_KEYS = frozenset({"instruction", "partial_credit_criteria", "partial_credit", "steps", "group", "tags", "nominal", "state"})
 TRUTH_VALUES = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -93,6 +97,7 @@ def _load_task(folder: Path, name: str) -> Task:
         tags=_tags(data, path),
         nominal=_text(data, "nominal", path) or None,
         extras={key: value for key, value in data.items() if key not in KNOWN_KEYS},
+        state=_state(data, path),
     )
 
 
@@ -125,6 +130,23 @@ def _tags(data: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise InputError(f'{path}: "tags" is {tags!r}; write a list of texts such as ["distractor"]')
     return tuple(tags)
+
+
+def _state(data: Mapping[str, Any], path: Path) -> dict[str, float]:
+    state = data.get("state", {})
+    if not isinstance(state, dict) or not all(_is_number(value) for value in state.values()):
+        raise InputError(
+            f'{path}: "state" is {reprlib.repr(state)}; write numbers by name, such as {{"x": 0.3, "gripper_open": 1}}'
+        )
+    if unknown := [name for name in state if name not in NUMBERS]:
+        raise InputError(f'{path}: "state" has "{unknown[0]}"; it may name {", ".join(NUMBERS)}')
+    if not any(state.get(name, 1.0) for name in QUATERNION):
+        raise InputError(f'{path}: "state" has a quaternion of zeros, which is no rotation; write one of length 1')
+    return {name: float(value) for name, value in state.items()}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_png(path: Path) -> Frames:

@@ -25,6 +25,8 @@ def write_task(folder: Path, task: Task) -> Path:
         data["tags"] = list(task.tags)
     if task.nominal:
         data["nominal"] = task.nominal
+    if task.state:
+        data["state"] = dict(task.state)
     buffer = io.BytesIO()
     Image.fromarray(task.frame).save(buffer, "png", optimize=True)
     image = folder / f"{task.name}.png"
