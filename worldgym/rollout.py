@@ -13,6 +13,7 @@ import numpy as np
 
 from worldgym.errors import WorldGymError
 from worldgym.policies.protocol import Observation, Policy
+from worldgym.timing import stage
 from worldgym.types import Actions, Rollout, Trial
 from worldgym.world.protocol import World
 
@@ -30,12 +31,16 @@ def roll_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) ->
     steps = tasks[0].steps
     frames = [np.stack([task.frame for task in tasks])[:, None]]
     actions: list[Actions] = []
-    state, memory = world.reset(frames[0][:, 0], [trial.seed for trial in trials]), policy.reset(trials)
+    with stage("world"):
+        state = world.reset(frames[0][:, 0], [trial.seed for trial in trials])
+    memory = policy.reset(trials)
     for step in range(0, steps, policy.chunk):
         views = [Observation(f, task.instruction, step) for f, task in zip(frames[-1][:, -1], tasks, strict=True)]
-        memory, chunk = policy.act(memory, views)
+        with stage("policy"):
+            memory, chunk = policy.act(memory, views)
         chunk = _checked(chunk, policy, len(trials))[:, : steps - step]
-        state, new = world.step(state, chunk)
+        with stage("world"):
+            state, new = world.step(state, chunk)
         frames.append(new)
         actions.append(chunk)
     video, moves = np.concatenate(frames, 1), np.concatenate(actions, 1)
