@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 import worldgym
+from worldgym.checkpoint import MANIFEST, fingerprint
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import BudgetSpent, InputError, SpecMismatch
 from worldgym.files import write_atomic
@@ -32,6 +33,7 @@ from worldgym.progress import progress
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import write_summary
 from worldgym.tasks.folder import check_frames, load_tasks, load_truth
+from worldgym.timing import measured
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.watchdog import Watchdog
 from worldgym.world.model import load_world
@@ -47,7 +49,7 @@ class EvaluateConfig:
     truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or None.
     batch: trials advanced together. Every batch is filled up to this size by repeating a trial: matrix products round by
     their shape, so with one shape a trial's pixels are the same to the last bit whoever its neighbours are.
-    command: as typed, for the log's header.
+    command: as typed, and device: what the world computes on: for the log's header.
     shard: (i, n) = the i-th of n equal parts of the trials, counted from 1; `worldgym.merge` puts parts together.
     max_minutes: no batch starts later than that; what is left waits for the next start.   stall_minutes: see `Watchdog`; 0 = off.
     """
@@ -61,6 +63,7 @@ class EvaluateConfig:
     shard: tuple[int, int] = (1, 1)
     max_minutes: float | None = None
     stall_minutes: float = 0.0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:
@@ -92,8 +95,18 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
     tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
     if config.truth is None and (sources.tasks / "truth.csv").exists():
         config = replace(config, truth=sources.tasks)
-    described = {"tasks": str(sources.tasks), "sampler": asdict(world.config.sampler)}
-    return evaluate(config, world, policies, tasks, judge, described)
+    folders = dict(zip((policy.name for policy in policies), map(Path, sources.policies), strict=True))
+    described = {
+        "tasks": str(sources.tasks),
+        "sampler": asdict(world.config.sampler),
+        "checkpoints": {"codec": world.codec.fingerprint, "policies": {name: _hash(folder) for name, folder in folders.items()}},
+    }
+    return evaluate(replace(config, device=world.device), world, policies, tasks, judge, described)
+
+
+def _hash(folder: Path) -> str | None:
+    """Of a policy's checkpoint; None for one that is none of ours. World and judge carry theirs in their names."""
+    return fingerprint(folder) if (folder / MANIFEST).exists() else None
 
 
 @dataclass(frozen=True)
@@ -189,7 +202,7 @@ def _batches(
 def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Iterator[TrialRecord]:
     """Finished records in order. Where the batch breaks, each trial runs alone, so that only the bad one fails."""
     filled = batch + batch[-1:] * (setting.rows - len(batch))
-    rollouts = attempt(lambda: roll_out(setting.world, policy, filled)[: len(batch)])
+    rollouts = attempt(lambda: _rolled_out(setting.world, policy, filled)[: len(batch)])
     if not isinstance(rollouts, Failure):
         for rollout, verdict in zip(rollouts, judge_each(setting.judge, rollouts), strict=True):
             yield from _judged(setting, rollout, verdict)
@@ -203,6 +216,14 @@ def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Ite
             yield from _run_batch(setting, policy, batch)
 
 
+def _rolled_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) -> list[Rollout]:
+    """`roll_out`, with the time of its parts, shared out evenly as `seconds` is."""
+    with measured() as parts:
+        rollouts = roll_out(world, policy, trials)
+    timing = {part: round(seconds / len(trials), 6) for part, seconds in parts.items()}
+    return [replace(rollout, timing=timing) for rollout in rollouts]
+
+
 def _failed(setting: Setting, policy: str, trial: Trial, reason: str) -> TrialRecord:
     return TrialRecord(**_identity(setting, policy, trial), failure_reason=reason, judge=setting.judge.name, time=now())
 
@@ -212,9 +233,10 @@ def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure) -> I
     trial, out = rollout.trial, setting.config.out
     video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
     write_atomic(out / video, encode_mp4(rollout.frames, setting.world.spec.rate_hz, crf=20))
-    ran = {"steps": len(rollout.actions), "flags": rollout.flags, "video": video, "seconds": rollout.seconds}
+    ran = {"steps": len(rollout.actions), "flags": rollout.flags, "video": video}
+    took = {"seconds": rollout.seconds, "timing": rollout.timing}
     yield from judged_records(
-        setting.judge, rollout, verdict, lambda: {**_identity(setting, rollout.policy, trial), **ran, "time": now()}
+        setting.judge, rollout, verdict, lambda: {**_identity(setting, rollout.policy, trial), **ran, **took, "time": now()}
     )
 
 
@@ -257,7 +279,7 @@ def _header(
         world=world.name,
         judge=judge.name,
         run_seed=config.seed,
-        environment=environment(),
+        environment=environment(config.device),
         started=now(),
     )
 
@@ -269,7 +291,7 @@ def _described(policy: Policy[Any]) -> dict[str, Any]:
     return {**described, "needs": needs} if needs else described
 
 
-def environment() -> dict[str, Any]:
+def environment(device: str) -> dict[str, Any]:
     """Versions and machine, for the log's header."""
     root = Path(worldgym.__file__).parents[1]
     git = ["git", "rev-parse", "--show-toplevel", "HEAD"]
@@ -282,6 +304,7 @@ def environment() -> dict[str, Any]:
         "numpy": np.__version__,
         "commit": told[1] if ours else None,
         "machine": f"{platform.machine()} {platform.system()}, {torch.get_num_threads()} threads",
+        "device": device,
     }
 
 

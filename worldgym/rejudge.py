@@ -107,7 +107,7 @@ def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader
         config={**header.config, "judge": dict(judge.settings), "rejudged": source},
         command=config.command,
         judge=judge.name,
-        environment=environment(),
+        environment=environment(header.environment.get("device", "cpu")),
         started=now(),
     )
 
@@ -146,5 +146,6 @@ def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
         "video": record.video,
         "truth_video": record.truth_video,
         "seconds": record.seconds,
+        "timing": {part: seconds for part, seconds in record.timing.items() if part != "judge"},
         "time": now(),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from worldgym.episodes.frames import frame_cache
@@ -12,25 +12,10 @@ from worldgym.errors import InputError
 from worldgym.latents.train import Frameset, train_codec
 from worldgym.memory import keep_freed_memory
 from worldgym.recipes import RECIPES, Recipe
+from worldgym.requests import TrainRequest
 from worldgym.world.budget import Budget, budget
 from worldgym.world.launch import TrainRun, launch
 from worldgym.world.train import WorldTrainConfig
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """What `worldgym train` asks for; None leaves the recipe's choice. See TrainRun for the rest."""
-
-    data: Path
-    held_out: Path
-    out: Path
-    recipe: str = "reference"
-    codec: Path | None = None
-    steps: int | None = None
-    codec_steps: int | None = None
-    device: str = "cpu"
-    processes: int = 1
-    start: Path | None = None
 
 
 def train_from_store(request: TrainRequest) -> Path:

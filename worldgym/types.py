@@ -149,7 +149,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Rollout:
-    """What happened in one trial. frames: uint8 [T+1, H, W, 3], start frame first. actions: float32 [T, A]."""
+    """What happened in one trial. frames: uint8 [T+1, H, W, 3], start frame first. actions: float32 [T, A].
+
+    seconds: wall time.   timing: its parts in seconds where known (world, decode, policy).
+    """
 
     trial: Trial
     policy: str
@@ -157,6 +160,7 @@ class Rollout:
     actions: Actions
     seconds: float = 0.0
     flags: tuple[str, ...] = ()
+    timing: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,7 @@ class Verdict:
     probability: the judge's own probability of success, where it has one.   progress: in [0, 1], where it has one.
     votes: the answers behind it.   cost_usd: their price.   paid_usd: what was paid just now, votes already bought left out.
     provenance: how it was made, as JSON values: model, hash of the prompt, frames looked at.
+    seconds: how long the judge took; whoever calls it fills that in.
     """
 
     score: float | None
@@ -189,6 +194,7 @@ class Verdict:
     cost_usd: float = 0.0
     paid_usd: float = 0.0
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = field(default=0.0, compare=False)
 
     def __post_init__(self) -> None:
         if self.score is None and not self.reason:

@@ -8,11 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from worldgym.confusion import Confusion
 from worldgym.errors import InputError
 from worldgym.files import write_json
 from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.agreement import CellPair, agreement
-from worldgym.stats.calibration import Calibration, JudgeCounts, corrected_rate
+from worldgym.stats.calibration import Calibration, corrected_rate, false_positive_rate, true_positive_rate
 from worldgym.stats.rates import score_rate, wilson_rate
 from worldgym.stats.studies import compare
 
@@ -76,9 +77,10 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
     } | ({} if calibration is None else {"calibration": _calibration(calibration.counts)})
 
 
-def _calibration(counts: JudgeCounts) -> dict[str, Any]:
-    rates = {name: {"rate": r.value, "low": r.low, "high": r.high} for name, r in (("tpr", counts.tpr), ("fpr", counts.fpr))}
-    return {"videos": counts.tpr.trials + counts.fpr.trials, **rates}
+def _calibration(counts: Confusion) -> dict[str, Any]:
+    both = {"tpr": true_positive_rate(counts), "fpr": false_positive_rate(counts)}
+    rates = {name: {"rate": r.value, "low": r.low, "high": r.high} for name, r in both.items()}
+    return {"videos": counts.successes + counts.failures, **rates}
 
 
 def tally(trials: Sequence[TrialRecord], calibration: Calibration | None = None) -> dict[str, Any]:
