@@ -12,10 +12,10 @@ import tyro
 class Train:
     """Train a world from recorded episodes: codec, latents, transformer. Run it again to resume."""
 
-    data: Path
-    """episode store to train on"""
-    held_out: Path
-    """episode store for the open-loop replay during training"""
+    data: tyro.conf.UseAppendAction[tuple[str, ...]]
+    """episode store to train on, [NAME=]FOLDER; repeat it for further stores, of other robots too (NAME: the robot's)"""
+    held_out: tyro.conf.UseAppendAction[tuple[Path, ...]]
+    """episode store for the open-loop replay during training; repeat it, one for each robot"""
     out: Path
     """gets codec/, world/, tensorboard/, sheets/ and the state to resume from"""
     recipe: str = "reference"
@@ -28,14 +28,19 @@ class Train:
     processes: int = 1
     """on a CPU: one a core is fastest"""
     start: Path | None = None
-    """checkpoint of a world to go on from (same recipe and codec)"""
+    """checkpoint of a world to go on from (same recipe, robots and codec)"""
+    mix: tuple[float, ...] = ()
+    """share of each store in a batch, in the order of --data (default: by their numbers of episodes)"""
     dry_run: bool = False
     """print parameters, memory, products a step and the least time the world will take, and train nothing"""
 
     def run(self) -> None:
+        from worldgym.episodes.mixture import NamedStore
         from worldgym.train import TrainRequest, expected, train_from_store
 
-        request = TrainRequest(**{name: value for name, value in vars(self).items() if name != "dry_run"})
+        data = tuple(NamedStore.parse(text) for text in self.data)
+        options = {name: value for name, value in vars(self).items() if name not in ("data", "dry_run")}
+        request = TrainRequest(data, **options)
         print(expected(request) if self.dry_run else train_from_store(request))
 
 
