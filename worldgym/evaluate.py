@@ -75,6 +75,7 @@ class Sources:
     """Where everything comes from: folders, or names of policies. None leaves the checkpoint's sampler setting.
 
     judge: anything that `load_judge` takes.   judge_budget_usd: what its verdicts may cost, None = no limit.
+    embodiment: see `load_world`.
     """
 
     world: Path
@@ -84,13 +85,15 @@ class Sources:
     sampler_steps: int | None = None
     cfg: float | None = None
     judge_budget_usd: float | None = None
+    embodiment: str | None = None
 
 
 def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]:
     """Loads everything, then `evaluate`."""
     keep_freed_memory()
     changes = {"steps": sources.sampler_steps, "cfg": sources.cfg}
-    world = load_world(sources.world).with_sampler(**{key: value for key, value in changes.items() if value is not None})
+    world = load_world(sources.world, embodiment=sources.embodiment)
+    world = world.with_sampler(**{key: value for key, value in changes.items() if value is not None})
     policies = [load_policy(policy, world.spec) for policy in sources.policies]
     tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
     if config.truth is None and (sources.tasks / "truth.csv").exists():

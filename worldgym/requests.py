@@ -10,10 +10,10 @@ from pathlib import Path
 class TrainRequest:
     """Train a world from recorded episodes: codec, latents, transformer. None leaves the recipe's choice."""
 
-    data: Path
-    """episode store to train on"""
-    held_out: Path
-    """episode store for the open-loop replay during training"""
+    data: tuple[str, ...]
+    """episode stores to train on, [NAME=]FOLDER each; NAME: the robot's"""
+    held_out: tuple[Path, ...]
+    """episode stores for the open-loop replay during training, one for each robot"""
     out: Path
     """gets codec/, world/, tensorboard/, sheets/ and the state to resume from"""
     recipe: str = "reference"
@@ -26,7 +26,9 @@ class TrainRequest:
     processes: int = 1
     """on a CPU: one a core is fastest"""
     start: Path | None = None
-    """checkpoint of a world to go on from (same recipe and codec)"""
+    """checkpoint of a world to go on from (same recipe, robots and codec)"""
+    mix: tuple[float, ...] = ()
+    """share of each store in a batch, in the order of --data (default: by their numbers of episodes)"""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ class Evaluate:
     judge: Path
     """checkpoint of a judge, judge.toml (a model behind a server), or labels.jsonl (human labels)"""
     out: Path
+    embodiment: str | None = None
+    """which robot's actions the world takes, where its checkpoint holds several"""
     seed: int = 0
     budget: float | None = None
     """US dollars that verdicts may cost; then the run stops, and goes on with a higher one"""
@@ -69,7 +71,9 @@ class Evaluate:
     def run(self) -> None:
         from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
 
-        sources = Sources(self.world, self.policy, self.tasks, self.judge, self.sampler_steps, self.cfg, self.budget)
+        sources = Sources(
+            self.world, self.policy, self.tasks, self.judge, self.sampler_steps, self.cfg, self.budget, self.embodiment
+        )
         run = (self.out, self.trials, self.seed, self.batch, self.truth, command_line())
         config = EvaluateConfig(*run, _shard(self.shard), self.max_minutes, self.stall_minutes)
         show(evaluate_sources(sources, config), self.out, self.json)

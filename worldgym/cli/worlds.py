@@ -14,6 +14,10 @@ from worldgym.requests import PublishedImport, TrainRequest
 class Train(TrainRequest):
     """Train a world from recorded episodes: codec, latents, transformer. Run it again to resume."""
 
+    data: tyro.conf.UseAppendAction[tuple[str, ...]]
+    """episode store to train on, [NAME=]FOLDER; repeat it for further stores, of other robots too (NAME: the robot's)"""
+    held_out: tyro.conf.UseAppendAction[tuple[Path, ...]]
+    """episode store for the open-loop replay during training; repeat it, one for each robot"""
     dry_run: bool = False
     """print parameters, memory, products a step and the least time the world will take, and train nothing"""
 
