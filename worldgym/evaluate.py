@@ -31,6 +31,7 @@ from worldgym.progress import progress
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import write_summary
 from worldgym.tasks.folder import check_frames, load_tasks, load_truth
+from worldgym.tasks.write import to_png
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.watchdog import Watchdog
 from worldgym.world.model import load_world
@@ -105,6 +106,8 @@ class Setting:
     log: RunLog
     truth: dict[tuple[str, str], bool]
     rows: int
+    paired: frozenset[str]
+    """edited tasks and their nominal twins: their start frames are kept for the report"""
 
 
 def evaluate(
@@ -126,7 +129,7 @@ def evaluate(
     trials, size = planned[part - 1 :: parts], min(config.batch, len(planned))
     truth = load_truth(config.truth / "truth.csv") if config.truth else {}
     log = RunLog.open(config.out, header)
-    setting = Setting(config, world, judge, log, truth, size)
+    setting = Setting(config, world, judge, log, truth, size, _paired(tasks))
     batches = list(_batches(log, policies, trials, size))
     try:
         with Watchdog(config.stall_minutes) as dog:
@@ -164,12 +167,20 @@ def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Ta
 
 
 def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
-    """`count` trials a group: its start frames in order, then again as repeats 1, 2, ..."""
+    """`count` trials a group: its start frames in order, then again as repeats 1, 2, ...
+
+    An edited task whose nominal twin is there too is tried exactly as often as its twin, with the same seeds.
+    """
     if count < 1:
         raise InputError(f"--trials is {count}: ask for 1 or more a task")
-    ordered = sorted(tasks, key=lambda task: task.group)
+    names = {task.name for task in tasks}
+    own, twins = [task for task in tasks if task.nominal not in names], [task for task in tasks if task.nominal in names]
+    ordered = sorted(own, key=lambda task: task.group)
     groups = [list(members) for _, members in groupby(ordered, key=lambda task: task.group)]
-    return [Trial(members[i % len(members)], i // len(members), seed) for members in groups for i in range(count)]
+    trials = [Trial(members[i % len(members)], i // len(members), seed) for members in groups for i in range(count)]
+    repeats = {name: [trial.repeat for trial in trials if trial.task.name == name] for name in names}
+    trials += [Trial(task, repeat, seed) for task in twins for repeat in repeats[str(task.nominal)]]
+    return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat)) if twins else trials
 
 
 def _batches(
@@ -201,6 +212,11 @@ def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Ite
             yield from _run_batch(setting, policy, batch)
 
 
+def _paired(tasks: Sequence[Task]) -> frozenset[str]:
+    names = {task.name for task in tasks}
+    return frozenset(name for task in tasks if task.nominal in names for name in (task.name, str(task.nominal)))
+
+
 def _failed(setting: Setting, policy: str, trial: Trial, reason: str) -> TrialRecord:
     return TrialRecord(**_identity(setting, policy, trial), failure_reason=reason, judge=setting.judge.name, time=now())
 
@@ -210,7 +226,10 @@ def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure) -> I
     trial, out = rollout.trial, setting.config.out
     video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
     write_atomic(out / video, encode_mp4(rollout.frames, setting.world.spec.rate_hz, crf=20))
-    ran = {"steps": len(rollout.actions), "flags": rollout.flags, "video": video, "seconds": rollout.seconds}
+    frame = f"frames/{trial.task.name}.png" if trial.task.name in setting.paired else None
+    if frame is not None and not (out / frame).exists():
+        write_atomic(out / frame, to_png(trial.task.frame))
+    ran = {"frame": frame, "steps": len(rollout.actions), "flags": rollout.flags, "video": video, "seconds": rollout.seconds}
     yield from judged_records(
         setting.judge, rollout, verdict, lambda: {**_identity(setting, rollout.policy, trial), **ran, "time": now()}
     )
@@ -226,6 +245,9 @@ def _identity(setting: Setting, policy: str, trial: Trial) -> dict[str, Any]:
         "instruction": task.instruction,
         "repeat": trial.repeat,
         "seed": trial.seed,
+        "nominal": task.nominal,
+        "axis": task.axis,
+        "new_goal": task.new_goal,
         "attempt": setting.log.attempts(policy, task.name, trial.repeat) + 1,
         "truth": setting.truth.get((policy, task.name)),
         "truth_video": _truth_video(setting.config, policy, task.name),

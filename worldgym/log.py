@@ -32,6 +32,7 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
     "str | None": (str, NoneType),
+    "bool": (bool,),
     "bool | None": (bool, NoneType),
     "float | None": (int, float, NoneType),
     "tuple[str, ...]": (list,),
@@ -93,6 +94,7 @@ class TrialRecord:
     votes, cost_usd, provenance: the answers behind the score, their price, and how they were made (see `Verdict`).
     paid_usd:       what this run paid for them; votes bought before cost nothing again.
     video/truth_video: mp4 files (yuv420p, so that every browser plays them), relative to RUN, or None.
+    nominal, axis, new_goal: of an edited task (see `Task`).   frame: PNG of the start frame, relative to RUN, where one was kept.
     seconds, time:  wall time taken, ISO time of the end.
     """
 
@@ -118,6 +120,10 @@ class TrialRecord:
     truth: bool | None = None
     video: str | None = None
     truth_video: str | None = None
+    nominal: str | None = None
+    axis: str = ""
+    new_goal: bool = False
+    frame: str | None = None
     seconds: float = field(default=0.0, compare=False)
     time: str = field(default="", compare=False)
 

@@ -6,7 +6,7 @@ import sys
 
 import tyro
 
-from worldgym.cli.data import Convert, Data, Tasks
+from worldgym.cli.data import Convert, Data, Perturb, Tasks
 from worldgym.cli.judge import Judge
 from worldgym.cli.reference import Reference
 from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
@@ -29,6 +29,7 @@ Command = (
     | Data
     | Convert
     | Tasks
+    | Perturb
     | ImportCheckpoint
     | ImportCodec
     | Reference
