@@ -33,6 +33,7 @@ from worldgym.progress import progress
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import write_summary
 from worldgym.tasks.folder import check_frames, load_tasks, load_truth
+from worldgym.tasks.write import to_png
 from worldgym.timing import measured
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.watchdog import Watchdog
@@ -122,6 +123,8 @@ class Setting:
     log: RunLog
     truth: dict[tuple[str, str], bool]
     rows: int
+    paired: frozenset[str]
+    """edited tasks and their nominal twins: their start frames are kept for the report"""
 
 
 def evaluate(
@@ -143,7 +146,7 @@ def evaluate(
     trials, size = planned[part - 1 :: parts], min(config.batch, len(planned))
     truth = load_truth(config.truth / "truth.csv") if config.truth else {}
     log = RunLog.open(config.out, header)
-    setting = Setting(config, world, judge, log, truth, size)
+    setting = Setting(config, world, judge, log, truth, size, _paired(tasks))
     batches = list(_batches(log, policies, trials, size))
     try:
         with Watchdog(config.stall_minutes) as dog:
@@ -182,12 +185,20 @@ def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Ta
 
 
 def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
-    """`count` trials a group: its start frames in order, then again as repeats 1, 2, ..."""
+    """`count` trials a group: its start frames in order, then again as repeats 1, 2, ...
+
+    An edited task whose nominal twin is there too is tried exactly as often as its twin, with the same seeds.
+    """
     if count < 1:
         raise InputError(f"--trials is {count}: ask for 1 or more a task")
-    ordered = sorted(tasks, key=lambda task: task.group)
+    names = {task.name for task in tasks}
+    own, twins = [task for task in tasks if task.nominal not in names], [task for task in tasks if task.nominal in names]
+    ordered = sorted(own, key=lambda task: task.group)
     groups = [list(members) for _, members in groupby(ordered, key=lambda task: task.group)]
-    return [Trial(members[i % len(members)], i // len(members), seed) for members in groups for i in range(count)]
+    trials = [Trial(members[i % len(members)], i // len(members), seed) for members in groups for i in range(count)]
+    repeats = {name: [trial.repeat for trial in trials if trial.task.name == name] for name in names}
+    trials += [Trial(task, repeat, seed) for task in twins for repeat in repeats[str(task.nominal)]]
+    return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat)) if twins else trials
 
 
 def _batches(
@@ -227,6 +238,11 @@ def _rolled_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial])
     return [replace(rollout, timing=timing) for rollout in rollouts]
 
 
+def _paired(tasks: Sequence[Task]) -> frozenset[str]:
+    names = {task.name for task in tasks}
+    return frozenset(name for task in tasks if task.nominal in names for name in (task.name, str(task.nominal)))
+
+
 def _failed(setting: Setting, policy: str, trial: Trial, reason: str) -> TrialRecord:
     return TrialRecord(**_identity(setting, policy, trial), failure_reason=reason, judge=setting.judge.name, time=now())
 
@@ -236,7 +252,10 @@ def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure) -> I
     trial, out = rollout.trial, setting.config.out
     video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
     write_atomic(out / video, encode_mp4(rollout.frames, setting.world.spec.rate_hz, crf=20))
-    ran = {"steps": len(rollout.actions), "flags": rollout.flags, "video": video}
+    frame = f"frames/{trial.task.name}.png" if trial.task.name in setting.paired else None
+    if frame is not None and not (out / frame).exists():
+        write_atomic(out / frame, to_png(trial.task.frame))
+    ran = {"frame": frame, "steps": len(rollout.actions), "flags": rollout.flags, "video": video}
     took = {"seconds": rollout.seconds, "timing": rollout.timing}
     yield from judged_records(
         setting.judge, rollout, verdict, lambda: {**_identity(setting, rollout.policy, trial), **ran, **took, "time": now()}
@@ -253,6 +272,9 @@ def _identity(setting: Setting, policy: str, trial: Trial) -> dict[str, Any]:
         "instruction": task.instruction,
         "repeat": trial.repeat,
         "seed": trial.seed,
+        "nominal": task.nominal,
+        "axis": task.axis,
+        "new_goal": task.new_goal,
         "attempt": setting.log.attempts(policy, task.name, trial.repeat) + 1,
         "truth": setting.truth.get((policy, task.name)),
         "truth_video": _truth_video(setting.config, policy, task.name),

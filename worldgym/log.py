@@ -84,6 +84,7 @@ class TrialRecord:
     votes, cost_usd, provenance: the answers behind the score, their price, and how they were made (see `Verdict`).
     paid_usd:       what this run paid for them; votes bought before cost nothing again.
     video/truth_video: mp4 files (yuv420p, so that every browser plays them), relative to RUN, or None.
+    nominal, axis, new_goal: of an edited task (see `Task`).   frame: PNG of the start frame, relative to RUN, where one was kept.
     seconds, time:  wall time of the rollout, a batch's shared out evenly; ISO time of the end.
     timing:         seconds of its parts where known: world, decode and policy, which make up `seconds`, and judge.
     """
@@ -110,6 +111,10 @@ class TrialRecord:
     truth: bool | None = None
     video: str | None = None
     truth_video: str | None = None
+    nominal: str | None = None
+    axis: str = ""
+    new_goal: bool = False
+    frame: str | None = None
     seconds: float = field(default=0.0, compare=False)
     timing: Mapping[str, float] = field(default_factory=dict, compare=False)
     time: str = field(default="", compare=False)

@@ -117,7 +117,7 @@ def _judge_batch(
 ) -> None:
     rollouts = [rollout_of(config.run, log.header, record, task_of(tasks, record)) for record in batch]
     for record, rollout, verdict in zip(batch, rollouts, judge_each(judge, rollouts), strict=True):
-        for video in filter(None, (record.video, record.truth_video)):
+        for video in filter(None, (record.video, record.truth_video, record.frame)):
             write_atomic(config.out / video, (config.run / video).read_bytes())
         for judged in judged_records(judge, rollout, verdict, partial(_known, log, record)):
             log.append(judged)
@@ -139,6 +139,10 @@ def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
         "instruction": record.instruction,
         "repeat": record.repeat,
         "seed": record.seed,
+        "nominal": record.nominal,
+        "axis": record.axis,
+        "new_goal": record.new_goal,
+        "frame": record.frame,
         "attempt": log.attempts(*record.key) + 1,
         "steps": record.steps,
         "flags": record.flags,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from worldgym.cli.data import Convert, Data, Tasks
+from worldgym.cli.data import Convert, Data, Perturb, Tasks
 from worldgym.cli.judge import Judge
 from worldgym.cli.policies import PolicyCommand, ServePolicy
 from worldgym.cli.reference import Reference
@@ -33,6 +33,7 @@ Command = (
     | Data
     | Convert
     | Tasks
+    | Perturb
     | ImportCheckpoint
     | ImportCodec
     | Reference

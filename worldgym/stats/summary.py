@@ -14,6 +14,7 @@ from worldgym.files import write_json
 from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.agreement import CellPair, agreement
 from worldgym.stats.calibration import Calibration, corrected_rate, false_positive_rate, true_positive_rate
+from worldgym.stats.perturbation import perturbed, split
 from worldgym.stats.rates import score_rate, wilson_rate
 from worldgym.stats.studies import compare
 
@@ -34,6 +35,8 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
                unscored, failed, rate, low, high (95 %, see rates.score_rate), and, where the truth is known, truth_trials,
                truth_successes, truth_rate, truth_low, truth_high. Policies in the header's order, tasks by name.
     policies:  the same over all tasks of a policy, trials pooled.
+    perturbed: what edited tasks cost each policy against their nominal twins (see perturbation.perturbed), or None. All figures
+               above and below are of tasks that are not the edited twin of another in the log.
     comparisons, ranking: the policies against each other on common trials (see studies.compare).
     agreement: the fields of agreement.Agreement over the n cells in which both rates are known; trial_agreement: share of
                the trial_n scored trials of known truth whose verdict equals it.
@@ -50,7 +53,9 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
     records = list(records)
     if calibration is not None:
         calibration.check(header.judge)
-    outcome = results(records)
+    records = list(records)
+    ordinary, _ = split(records)
+    outcome = results(ordinary)
     trials = outcome.finished + outcome.failed
     order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
     names = sorted({r.policy for r in trials}, key=lambda name: (order.get(name, len(order)), name))
@@ -64,7 +69,8 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
         "cells": cells,
         "policies": policies,
         "agreement": _agreement(cells, trials),
-        **compare(records, names),
+        **compare(ordinary, names),
+        "perturbed": perturbed(records, names),
         "config": dict(header.config),
         "command": header.command,
         "world": header.world,
