@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent / "worldgym"
 ARROW = (  # each line may import the lines above it and its own part
     ("types",),
     ("errors",),
-    ("files", "progress", "memory", "watchdog"),
+    ("files", "foreign", "progress", "memory", "watchdog"),
     ("checkpoint", "language", "vision", "learning", "training"),
     ("actions",),
     ("episodes",),
