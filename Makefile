@@ -33,5 +33,5 @@ $(VENV)/.core: pyproject.toml constraints.txt
 $(VENV)/.dev: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (the first time takes some minutes)"
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) -e ".[data,dev,gemini,kl,openai,reference,remote]"
+	$(INSTALL) -e ".[data,dev,gemini,kl,openai,openvla,reference,remote]"
 	@touch $@ $(VENV)/.core

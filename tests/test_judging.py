@@ -13,9 +13,10 @@ from PIL import Image
 
 from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
 from worldgym.evaluate import EvaluateConfig, evaluate
+from worldgym.foreign import Failure
 from worldgym.judges.label_page import LabelConfig, LabelServer
 from worldgym.judges.load import load_judge
-from worldgym.judging import MAX_ATTEMPTS, Failure, judge_each
+from worldgym.judging import MAX_ATTEMPTS, judge_each
 from worldgym.log import read_log, results
 from worldgym.rejudge import RejudgeConfig, clips_of_run, rejudge
 from worldgym.tasks.folder import load_tasks

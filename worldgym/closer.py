@@ -11,8 +11,8 @@ from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.files import write_atomic, write_json
+from worldgym.foreign import Failure, attempt
 from worldgym.judges.pairwise import PairwiseJudge, Preference, tally
-from worldgym.judging import Failure, attempt
 from worldgym.log import LOG_NAME, read_log, results
 from worldgym.rejudge import rollout_of, task_of, tasks_of_run
 

@@ -21,14 +21,15 @@ from worldgym.checkpoint import MANIFEST, fingerprint
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import BudgetSpent, InputError, SpecMismatch
 from worldgym.files import write_atomic
+from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
-from worldgym.judging import MAX_ATTEMPTS, Failure, attempt, judge_each, judged_records
+from worldgym.judging import MAX_ATTEMPTS, judge_each, judged_records
 from worldgym.log import RunHeader, RunLog, TrialRecord
 from worldgym.memory import keep_freed_memory
 from worldgym.policies.load import load_policy
 from worldgym.policies.observing import check_needs
-from worldgym.policies.protocol import Policy
+from worldgym.policies.protocol import NAME, Policy
 from worldgym.progress import progress
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import write_summary
@@ -177,6 +178,10 @@ def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Ta
     names = [policy.name for policy in policies]
     if double := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f'two policies are called "{double}": rename one, for results are kept by name')
+    if odd := next((name for name in names if not NAME.fullmatch(name)), None):
+        raise InputError(
+            f'a policy is called "{odd}": its videos lie in a folder of that name, so use letters, digits, . _ + @ -'
+        )
     for policy in policies:
         if policy.spec != world.spec:
             raise SpecMismatch(f"policy {policy.name}", policy.spec, f"world {world.name}", world.spec)

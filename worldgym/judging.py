@@ -5,33 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any
 
-from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
+from worldgym.foreign import Failure, attempt
 from worldgym.judges.protocol import Judge
 from worldgym.log import TrialRecord
 from worldgym.types import Rollout, Verdict
 
 MAX_ATTEMPTS = 3
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Something broke that is no fault of the robot's: never a score."""
-
-    reason: str
-
-
-def attempt(call: Callable[[], T]) -> T | Failure:
-    """The per-trial boundary: somebody else's policy or judge may raise anything. What concerns every trial passes through."""
-    try:
-        return call()
-    except (BudgetSpent, JudgeStopped):
-        raise
-    except Exception as error:
-        return Failure(str(error) if isinstance(error, WorldGymError) else f"{type(error).__name__}: {error}")
 
 
 def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | Failure]:
