@@ -32,6 +32,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("evaluate",),
     ("export", "merge", "rejudge"),
     ("calibrate", "closer"),
+    ("trust",),
     ("recipes",),
     ("train",),
 )

@@ -20,12 +20,12 @@ import worldgym
 from worldgym.checkpoint import MANIFEST, fingerprint
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import BudgetSpent, InputError, SpecMismatch
-from worldgym.files import write_atomic
+from worldgym.files import write_array, write_atomic
 from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
 from worldgym.judging import MAX_ATTEMPTS, judge_each, judged_records
-from worldgym.log import RunHeader, RunLog, TrialRecord
+from worldgym.log import RunHeader, RunLog, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
 from worldgym.policies.load import load_policy
 from worldgym.policies.observing import check_needs
@@ -33,6 +33,7 @@ from worldgym.policies.protocol import NAME, Policy
 from worldgym.progress import progress
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import write_summary
+from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.tasks.folder import check_frames, load_tasks, load_truth
 from worldgym.tasks.write import to_png
 from worldgym.timing import measured
@@ -53,6 +54,7 @@ class EvaluateConfig:
     their shape, so with one shape a trial's pixels are the same to the last bit whoever its neighbours are.
     command: as typed, and device: what the world computes on: for the log's header.
     shard: (i, n) = the i-th of n equal parts of the trials, counted from 1; `worldgym.merge` puts parts together.
+    check: what `worldgym check` found; kept in the run, whose headline numbers leave out red tasks unless `include_red`.
     max_minutes: no batch starts later than that; what is left waits for the next start.   stall_minutes: see `Watchdog`; 0 = off.
     """
 
@@ -66,6 +68,8 @@ class EvaluateConfig:
     max_minutes: float | None = None
     stall_minutes: float = 0.0
     device: str = "cpu"
+    check: Path | None = None
+    include_red: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:
@@ -100,6 +104,8 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
     tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
     if config.truth is None and (sources.tasks / "truth.csv").exists():
         config = replace(config, truth=sources.tasks)
+    if config.check is None and (sources.world / CHECK_NAME).exists():
+        config = replace(config, check=sources.world / CHECK_NAME)
     folders = dict(zip((policy.name for policy in policies), map(Path, sources.policies), strict=True))
     described = {
         "tasks": str(sources.tasks),
@@ -147,6 +153,8 @@ def evaluate(
     trials, size = planned[part - 1 :: parts], min(config.batch, len(planned))
     truth = load_truth(config.truth / "truth.csv") if config.truth else {}
     log = RunLog.open(config.out, header)
+    if config.check is not None:
+        adopt_check(config.out, config.check, world.name)
     setting = Setting(config, world, judge, log, truth, size, _paired(tasks))
     batches = list(_batches(log, policies, trials, size))
     try:
@@ -159,7 +167,7 @@ def evaluate(
         for policy, batch in _batches(log, policies, trials, size):
             for trial in batch:
                 log.append(_failed(setting, policy.name, trial, str(spent)))
-    return write_summary(config.out, log.header, log.records)
+    return write_summary(config.out, log.header, log.records, config.include_red)
 
 
 def _in_time(config: EvaluateConfig, batches: Sequence[T]) -> Iterator[T]:
@@ -253,10 +261,11 @@ def _failed(setting: Setting, policy: str, trial: Trial, reason: str) -> TrialRe
 
 
 def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure) -> Iterator[TrialRecord]:
-    """The lines of a trial that ran; its video is on the disk before they are."""
+    """The lines of a trial that ran; its video and its actions are on the disk before they are."""
     trial, out = rollout.trial, setting.config.out
     video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
     write_atomic(out / video, encode_mp4(rollout.frames, setting.world.spec.rate_hz, crf=20))
+    write_array(out / actions_beside(video), rollout.actions)
     frame = f"frames/{trial.task.name}.png" if trial.task.name in setting.paired else None
     if frame is not None and not (out / frame).exists():
         write_atomic(out / frame, to_png(trial.task.frame))

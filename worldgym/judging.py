@@ -37,6 +37,11 @@ def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | 
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def scores(judge: Judge, rollouts: Sequence[Rollout]) -> list[float | None]:
+    """The score of each, None where the judge declined or broke."""
+    return [None if isinstance(verdict, Failure) else verdict.score for verdict in judge_each(judge, rollouts)]
+
+
 def judged_records(
     judge: Judge, rollout: Rollout, verdict: Verdict | Failure, known: Callable[[], dict[str, Any]]
 ) -> Iterator[TrialRecord]:

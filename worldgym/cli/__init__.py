@@ -13,6 +13,7 @@ from worldgym.cli.policies import PolicyCommand, ServePolicy
 from worldgym.cli.reference import Reference
 from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
 from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
+from worldgym.cli.trust import Check, Trust
 from worldgym.cli.worlds import ImportCheckpoint, ImportCodec, Train
 from worldgym.errors import WorldGymError
 
@@ -29,6 +30,8 @@ Command = (
     | Judge
     | Annotated[PolicyCommand, tyro.conf.subcommand(name="policy")]
     | ServePolicy
+    | Check
+    | Trust
     | Train
     | Data
     | Convert

@@ -20,6 +20,7 @@ from worldgym.report.gallery import make_cards
 from worldgym.report.perturbed import perturbed_section
 from worldgym.stats.calibration import Calibration
 from worldgym.stats.summary import summarize
+from worldgym.stats.trusted import Check
 
 REPORT_NAME = "report.html"
 
@@ -42,7 +43,7 @@ def write_report(run_dir: Path, options: ReportOptions = ReportOptions(), summar
     """
     header, records = read_log(run_dir / LOG_NAME)
     path = run_dir / REPORT_NAME
-    summary = summary or summarize(header, records, Calibration.of_run(run_dir))
+    summary = summary or summarize(header, records, Calibration.of_run(run_dir), Check.of_run(run_dir))
     context = _context(run_dir, header, records, summary, options)
     write_atomic(path, render(context).encode())
     return path

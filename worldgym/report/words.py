@@ -83,6 +83,20 @@ def verdict_sentence(summary: Mapping[str, Any]) -> str:
     return f"The verdict equals the truth in {percent(measures['trial_agreement'])} of {_count(measures['trial_n'], 'trial')}."
 
 
+def trust_sentence(summary: Mapping[str, Any]) -> str:
+    """What the check of the world says of the tasks, red first; empty where it was not checked."""
+    if "trust" not in summary:
+        return ""
+    tasks, out = summary["trust"]["tasks"], summary["trust"]["left_out"]
+    parts = []
+    for colour in ("red", "amber", "unchecked", "green"):
+        if named := [name for name, task in tasks.items() if task["colour"] == colour]:
+            why = " – ".join(dict.fromkeys(tasks[name]["reason"] for name in named if colour == "red"))
+            parts.append(f"{colour}: {_listed(named)}" + (f" ({why})" if why else ""))
+    said = f"May the world model be believed? {'; '.join(parts)}."
+    return f"{said} Red tasks are left out of every number but their own." if out else said
+
+
 def counts_sentence(summary: Mapping[str, Any]) -> str:
     """What entered the rates and what did not."""
     scored, unscored, failed = (sum(p[key] for p in summary["policies"]) for key in ("trials", "unscored", "failed"))
@@ -112,7 +126,15 @@ def cost_sentence(summary: Mapping[str, Any]) -> str:
 
 def sentences(summary: Mapping[str, Any]) -> list[str]:
     """Everything there is to say below the headline."""
-    said = (comparison_sentence, agreement_sentence, verdict_sentence, correction_sentence, counts_sentence, cost_sentence)
+    said = (
+        trust_sentence,
+        comparison_sentence,
+        agreement_sentence,
+        verdict_sentence,
+        correction_sentence,
+        counts_sentence,
+        cost_sentence,
+    )
     return [sentence for sentence in (say(summary) for say in said) if sentence]
 
 
