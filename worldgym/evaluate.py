@@ -30,7 +30,8 @@ from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import write_summary
-from worldgym.tasks.folder import check_frames, load_tasks, load_truth
+from worldgym.tasks.folder import check_frames, load_tasks
+from worldgym.tasks.truth import TABLES, known_results
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.watchdog import Watchdog
 from worldgym.world.model import load_world
@@ -43,7 +44,7 @@ T = TypeVar("T")
 class EvaluateConfig:
     """trials: per task group; start frames are taken in order, and again with fresh noise where there are fewer.
 
-    truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or None.
+    truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or published.csv of whole groups, or None.
     batch: trials advanced together. Every batch is filled up to this size by repeating a trial: matrix products round by
     their shape, so with one shape a trial's pixels are the same to the last bit whoever its neighbours are.
     command: as typed, for the log's header.
@@ -92,7 +93,7 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
     world = world.with_sampler(**{key: value for key, value in changes.items() if value is not None})
     policies = [load_policy(policy, world.spec) for policy in sources.policies]
     tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
-    if config.truth is None and (sources.tasks / "truth.csv").exists():
+    if config.truth is None and any((sources.tasks / table).exists() for table in TABLES):
         config = replace(config, truth=sources.tasks)
     described = {"tasks": str(sources.tasks), "sampler": asdict(world.config.sampler)}
     return evaluate(config, world, policies, tasks, judge, described)
@@ -123,13 +124,14 @@ def evaluate(
     described: further settings for the log's header; they belong to the run's identity.
     """
     check(world, policies, tasks)
-    header = _header(config, world, policies, judge, described or {})
+    known = known_results(config.truth, [policy.name for policy in policies], tasks)
+    truths = tuple(asdict(result) for result in known.groups)
+    header = replace(_header(config, world, policies, judge, described or {}), truths=truths)
     planned = plan_trials(tasks, config.trials, config.seed)
     part, parts = config.shard
     trials, size = planned[part - 1 :: parts], min(config.batch, len(planned))
-    truth = load_truth(config.truth / "truth.csv") if config.truth else {}
     log = RunLog.open(config.out, header)
-    setting = Setting(config, world, judge, log, truth, size)
+    setting = Setting(config, world, judge, log, known.trials, size)
     batches = list(_batches(log, policies, trials, size))
     try:
         with Watchdog(config.stall_minutes) as dog:

@@ -22,10 +22,11 @@ from worldgym.world.train import WorldTrainConfig
 class TrainRequest:
     """What `worldgym train` asks for; None leaves the recipe's choice. See TrainRun for the rest.
 
-    mix: share of each store of `data` in a batch, in any unit; empty = every episode is as likely as any other.
+    data: stores, "[NAME=]FOLDER", NAME being the robot's.   mix: share of each of them in a batch, in any unit; empty = every
+    episode is as likely as any other.
     """
 
-    data: tuple[NamedStore, ...]
+    data: tuple[str, ...]
     held_out: tuple[Path, ...]
     out: Path
     recipe: str = "reference"
@@ -42,10 +43,11 @@ def train_from_store(request: TrainRequest) -> Path:
     """Codec (unless given or trained already), latents, world => folder of the world's checkpoint."""
     keep_freed_memory()
     config = world_config(request)
-    mixture = open_mixture(request.data, config.normalize)
+    stores = tuple(map(NamedStore.parse, request.data))
+    mixture = open_mixture(stores, config.normalize)
     config = fit(config, mixture)
     codec = request.codec or _train_codec(request, mixture)
-    launch(TrainRun(config, request.data, request.held_out, codec, request.processes))
+    launch(TrainRun(config, stores, request.held_out, codec, request.processes))
     return request.out / "world"
 
 

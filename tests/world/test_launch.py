@@ -26,10 +26,6 @@ from worldgym.world.sampler import SamplerConfig
 from worldgym.world.train import WorldTrainConfig
 
 
-def stored(store: EpisodeStore) -> NamedStore:
-    return NamedStore("square", store.root)
-
-
 def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
     return CodecTrainConfig(out, ConvCodecConfig(32, 4, 16, 1), OptimizerConfig(steps=4, warmup=1), batch=4, device=device)
 
@@ -50,7 +46,9 @@ def test_train_then_load(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
-    request = TrainRequest((stored(episode_store),), (episode_store.root,), tmp_path / "out", "tiny", processes=processes)
+    request = TrainRequest(
+        (f"square={episode_store.root}",), (episode_store.root,), tmp_path / "out", "tiny", processes=processes
+    )
     folder = train_from_store(request)
     world = load_world(folder)
     assert world.config.network == tiny_world(tmp_path, "cpu").network
@@ -66,7 +64,7 @@ def test_a_run_begun_before_a_setting_existed_goes_on(episode_store: EpisodeStor
     codec = tmp_path / "codec"
     plain_codec = ConvCodec(ConvCodecConfig(32, 4, 16, 1))
     plain_codec.save(codec, "", {})
-    run = TrainRun(tiny_world(tmp_path / "out", "cpu"), (stored(episode_store),), (episode_store.root,), codec)
+    run = TrainRun(tiny_world(tmp_path / "out", "cpu"), (NamedStore("square", episode_store.root),), (episode_store.root,), codec)
     _prepare(run)
     path = tmp_path / "out" / "run.json"
     settings = json.loads(path.read_text())
@@ -79,13 +77,13 @@ def test_a_run_begun_before_a_setting_existed_goes_on(episode_store: EpisodeStor
 
 def test_a_recipe_without_a_codec_asks_for_one(episode_store: EpisodeStore, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--codec"):
-        train_from_store(TrainRequest((stored(episode_store),), (), tmp_path / "out", recipe="paper_33m"))
+        train_from_store(TrainRequest((f"square={episode_store.root}",), (), tmp_path / "out", recipe="paper_33m"))
     assert not (tmp_path / "out").exists()
 
 
 def test_unknown_recipe(episode_store: EpisodeStore, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="reference"):
-        train_from_store(TrainRequest((stored(episode_store),), (), tmp_path, recipe="none"))
+        train_from_store(TrainRequest((f"square={episode_store.root}",), (), tmp_path, recipe="none"))
 
 
 def test_psnr_of_known_errors() -> None:

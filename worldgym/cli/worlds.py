@@ -35,12 +35,9 @@ class Train:
     """print parameters, memory, products a step and the least time the world will take, and train nothing"""
 
     def run(self) -> None:
-        from worldgym.episodes.mixture import NamedStore
         from worldgym.train import TrainRequest, expected, train_from_store
 
-        data = tuple(NamedStore.parse(text) for text in self.data)
-        options = {name: value for name, value in vars(self).items() if name not in ("data", "dry_run")}
-        request = TrainRequest(data, **options)
+        request = TrainRequest(**{name: value for name, value in vars(self).items() if name != "dry_run"})
         print(expected(request) if self.dry_run else train_from_store(request))
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from worldgym.errors import InputError
@@ -13,10 +14,12 @@ from worldgym.files import write_json
 from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.agreement import CellPair, agreement
 from worldgym.stats.calibration import Calibration, JudgeCounts, corrected_rate
-from worldgym.stats.rates import score_rate, wilson_rate
+from worldgym.stats.rates import Rate, score_rate, wilson_rate
 from worldgym.stats.studies import compare
 
 SUMMARY_NAME = "summary.json"
+Key = tuple[str, str]  # policy, group
+Counted = tuple[float, int]  # successes, trials
 
 
 def write_summary(run: Path, header: RunHeader, records: Iterable[TrialRecord]) -> dict[str, Any]:
@@ -31,7 +34,8 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
 
     cells:     one entry for every policy and task of the log, where "task" is the tasks' group: trials, successes,
                unscored, failed, rate, low, high (95 %, see rates.score_rate), and, where the truth is known, truth_trials,
-               truth_successes, truth_rate, truth_low, truth_high. Policies in the header's order, tasks by name.
+               truth_successes, truth_rate, truth_low, truth_high. Policies in the header's order, tasks by name. Truth known of
+               a group as a whole (the header's `truths`) counts where that of its single trials is not known.
     policies:  the same over all tasks of a policy, trials pooled.
     comparisons, ranking: the policies against each other on common trials (see studies.compare).
     agreement: the fields of agreement.Agreement over the n cells in which both rates are known; trial_agreement: share of
@@ -53,12 +57,14 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
     trials = outcome.finished + outcome.failed
     order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
     names = sorted({r.policy for r in trials}, key=lambda name: (order.get(name, len(order)), name))
+    known = {(t["policy"], t["group"]): (float(t["successes"]), int(t["trials"])) for t in header.truths}
     cells, policies = [], []
     for name in names:
         mine = [r for r in trials if r.policy == name]
-        policies.append({"policy": name, **tally(mine, calibration)})
+        policies.append({"policy": name, **tally(mine, calibration, known)})
         for group in sorted({r.group for r in mine}):
-            cells.append({"policy": name, "task": group, **tally([r for r in mine if r.group == group], calibration)})
+            theirs = [r for r in mine if r.group == group]
+            cells.append({"policy": name, "task": group, **tally(theirs, calibration, known)})
     return {
         "cells": cells,
         "policies": policies,
@@ -81,8 +87,10 @@ def _calibration(counts: JudgeCounts) -> dict[str, Any]:
     return {"videos": counts.tpr.trials + counts.fpr.trials, **rates}
 
 
-def tally(trials: Sequence[TrialRecord], calibration: Calibration | None = None) -> dict[str, Any]:
-    """The numbers of one cell, from one record a trial."""
+def tally(
+    trials: Sequence[TrialRecord], calibration: Calibration | None = None, known: Mapping[Key, Counted] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The numbers of one cell, from one record a trial.   known: truth of whole groups, by policy and group."""
     scored = [(r.score, r.task) for r in trials if r.score is not None]
     rate = score_rate([score for score, _ in scored], [task for _, task in scored])
     failed = sum(not r.finished for r in trials)
@@ -98,13 +106,12 @@ def tally(trials: Sequence[TrialRecord], calibration: Calibration | None = None)
     if calibration is not None:
         right = corrected_rate(sum(r.succeeded is True for r in trials), len(scored), calibration.counts)
         counts["corrected"] = {"rate": right.value, "low": right.low, "high": right.high}
-    truths = _truths(trials)
-    if not truths:
+    truth = _truth(trials, known)
+    if not truth.trials:
         return counts
-    truth = wilson_rate(sum(truths.values()), len(truths))
     return counts | {
         "truth_trials": truth.trials,
-        "truth_successes": truth.successes,
+        "truth_successes": _whole(truth.successes),
         "truth_rate": truth.value,
         "truth_low": truth.low,
         "truth_high": truth.high,
@@ -120,6 +127,15 @@ def _agreement(cells: Sequence[Mapping[str, Any]], trials: Iterable[TrialRecord]
     right = [r.right for r in trials if r.right is not None]
     share = sum(right) / len(right) if right else None
     return {**asdict(agreement(pairs)), "trial_agreement": share, "trial_n": len(right)}
+
+
+def _truth(trials: Sequence[TrialRecord], known: Mapping[Key, Counted]) -> Rate:
+    """The true rate: of single trials where they are known, else of their group."""
+    single = _truths(trials)
+    told = {(r.policy, r.group) for r in trials if (r.policy, r.task) in single}
+    whole = [known[key] for key in {(r.policy, r.group) for r in trials} - told if key in known]
+    successes = math.fsum([*single.values(), *(successes for successes, _ in whole)])
+    return wilson_rate(successes, len(single) + sum(count for _, count in whole))
 
 
 def _truths(trials: Iterable[TrialRecord]) -> dict[tuple[str, str], bool]:
