@@ -33,5 +33,5 @@ $(VENV)/.core: pyproject.toml constraints.txt
 $(VENV)/.dev: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (the first time takes some minutes)"
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) -e ".[data,dev,gemini,kl,openai,reference]"
+	$(INSTALL) -e ".[data,dev,gemini,kl,openai,reference,remote]"
 	@touch $@ $(VENV)/.core

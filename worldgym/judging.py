@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
@@ -34,10 +35,15 @@ def attempt(call: Callable[[], T]) -> T | Failure:
 
 
 def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | Failure]:
-    """One verdict a rollout, in order, up to `judge.concurrency` of them at once. BudgetSpent and JudgeStopped end it."""
+    """One verdict a rollout, in order, timed, up to `judge.concurrency` at once. BudgetSpent and JudgeStopped end it."""
+
+    def timed(rollout: Rollout) -> Verdict:
+        started = time.perf_counter()
+        verdict = judge(rollout, rollout.trial.task)
+        return replace(verdict, seconds=time.perf_counter() - started)
 
     def one(rollout: Rollout) -> Verdict | Failure:
-        return attempt(lambda: judge(rollout, rollout.trial.task))
+        return attempt(lambda: timed(rollout))
 
     if judge.concurrency == 1:
         yield from map(one, rollouts)
@@ -54,7 +60,8 @@ def judged_records(
 ) -> Iterator[TrialRecord]:
     """The lines of one rollout: a judge that broke is asked again, until there were MAX_ATTEMPTS.
 
-    known: the record's fields that do not come from the verdict, asked for anew for each line, for attempts are counted.
+    known: the record's fields that do not come from the verdict, `timing` among them, asked for anew for each line, for attempts
+    are counted.
     """
     while isinstance(verdict, Failure):
         failed = TrialRecord(**known(), failure_reason=verdict.reason, judge=judge.name)
@@ -62,8 +69,9 @@ def judged_records(
         if failed.attempt >= MAX_ATTEMPTS:
             return
         verdict = next(judge_each(judge, [rollout]))
+    fields = known()
     yield TrialRecord(
-        **known(),
+        **{**fields, "timing": {**fields["timing"], "judge": round(verdict.seconds, 6)}},
         score=verdict.score,
         reason=verdict.reason,
         probability=verdict.probability,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from worldgym.episodes.frames import FrameCache, frame_cache
@@ -13,41 +13,21 @@ from worldgym.errors import InputError
 from worldgym.latents.train import Frameset, train_codec
 from worldgym.memory import keep_freed_memory
 from worldgym.recipes import RECIPES, Recipe
+from worldgym.requests import TrainRequest
 from worldgym.world.budget import Budget, budget
 from worldgym.world.launch import TrainRun, launch
 from worldgym.world.train import WorldTrainConfig
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """What `worldgym train` asks for; None leaves the recipe's choice. See TrainRun for the rest.
-
-    data: stores, "[NAME=]FOLDER", NAME being the robot's.   mix: share of each of them in a batch, in any unit; empty = every
-    episode is as likely as any other.
-    """
-
-    data: tuple[str, ...]
-    held_out: tuple[Path, ...]
-    out: Path
-    recipe: str = "reference"
-    codec: Path | None = None
-    steps: int | None = None
-    codec_steps: int | None = None
-    device: str = "cpu"
-    processes: int = 1
-    start: Path | None = None
-    mix: tuple[float, ...] = ()
 
 
 def train_from_store(request: TrainRequest) -> Path:
     """Codec (unless given or trained already), latents, world => folder of the world's checkpoint."""
     keep_freed_memory()
     config = world_config(request)
-    stores = tuple(map(NamedStore.parse, request.data))
-    mixture = open_mixture(stores, config.normalize)
+    data = tuple(NamedStore.parse(text) for text in request.data)
+    mixture = open_mixture(data, config.normalize)
     config = fit(config, mixture)
     codec = request.codec or _train_codec(request, mixture)
-    launch(TrainRun(config, stores, request.held_out, codec, request.processes))
+    launch(TrainRun(config, data, request.held_out, codec, request.processes))
     return request.out / "world"
 
 

@@ -52,6 +52,8 @@ def test_stores_of_one_spec_are_one_robots_and_left_as_they_are(make_store: Call
 
 
 def test_what_cannot_be_mixed_is_refused(make_store: Callable[..., NamedStore]) -> None:
+    with pytest.raises(InputError, match="name one with --data"):
+        open_mixture(())
     first = make_store("a", "a")
     with pytest.raises(InputError, match=r"b: another robot is called \"a\" too; .* --data other="):
         open_mixture([first, make_store("a", "b", spec=OTHER)])

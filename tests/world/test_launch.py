@@ -15,8 +15,9 @@ from worldgym.errors import InputError
 from worldgym.latents.conv import ConvCodec, ConvCodecConfig
 from worldgym.latents.train import CodecTrainConfig
 from worldgym.recipes import RECIPES, Recipe
+from worldgym.requests import TrainRequest
 from worldgym.testing import FAKE_SPEC
-from worldgym.train import TrainRequest, train_from_store
+from worldgym.train import train_from_store
 from worldgym.training import OptimizerConfig
 from worldgym.world.dit import DiTConfig
 from worldgym.world.launch import TrainRun, _prepare, held_out_sample

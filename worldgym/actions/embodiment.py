@@ -41,7 +41,8 @@ class Scaling:
         if not self.scale:
             return actions
         offset, scale = np.array([self.offset, self.scale], np.float32)
-        return ((actions - offset) / scale).astype(np.float32)
+        scaled: Actions = ((actions - offset) / scale).astype(np.float32)
+        return scaled
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import tyro
 
-from worldgym.cli.data import Convert, Data, Tasks
+from worldgym.cli.data import Convert, Data, Perturb, Tasks
 from worldgym.cli.judge import Judge
+from worldgym.cli.policies import PolicyCommand, ServePolicy
 from worldgym.cli.reference import Reference
 from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
 from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
@@ -25,10 +27,13 @@ Command = (
     | Estimate
     | Plan
     | Judge
+    | Annotated[PolicyCommand, tyro.conf.subcommand(name="policy")]
+    | ServePolicy
     | Train
     | Data
     | Convert
     | Tasks
+    | Perturb
     | ImportCheckpoint
     | ImportCodec
     | Reference

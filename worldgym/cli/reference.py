@@ -139,6 +139,35 @@ class Imagine:
 
 
 @dataclass(frozen=True)
+class Dream:
+    """Let policies act in a learned world, play their actions in the simulator, and keep what truly follows. Resumes."""
+
+    world: Path
+    policy: tuple[str, ...]
+    """folders; policies that will not be evaluated"""
+    out: Path
+    """episode store to add to"""
+    first_seed: int = 0
+    seeds: int = 40
+    """start states a task"""
+    tasks: tuple[str, ...] = ()
+    """default: all"""
+    workers: int = 0
+    """processes; 0 = one a core"""
+
+    def run(self) -> None:
+        from worldgym.reference.dream import DreamConfig, dream
+        from worldgym.reference.suite import TASKS
+
+        seeds, tasks = tuple(range(self.first_seed, self.first_seed + self.seeds)), self.tasks or tuple(TASKS)
+        store = dream(DreamConfig(self.world, self.policy, self.out, seeds, tasks, workers=self.workers))
+        dreamt = [info for info in store if str(info.extras.get("behaviour")).startswith("dreamt-")]
+        print(
+            f"{store.root}: {len(store)} episodes, {len(dreamt)} dreamt, {sum(bool(i.success) for i in dreamt)} of them successes"
+        )
+
+
+@dataclass(frozen=True)
 class Bundle:
     """Put codec, world, judge, policies, start frames and truth together into the bundled demo."""
 
@@ -166,6 +195,7 @@ class Reference:
         | Annotated[TrainJudge, tyro.conf.arg(name="")]
         | Annotated[Validate, tyro.conf.arg(name="")]
         | Annotated[Imagine, tyro.conf.arg(name="")]
+        | Annotated[Dream, tyro.conf.arg(name="")]
         | Annotated[Bundle, tyro.conf.arg(name="")]
     )
 

@@ -43,6 +43,8 @@ def open_mixture(sources: Sequence[NamedStore], normalize: bool = False) -> list
 
     InputError where rates or sizes of the frames differ, or two robots share a name.
     """
+    if not sources:
+        raise InputError("there is no episode store to train on: name one with --data")
     stores = [EpisodeStore(source.root) for source in sources]
     _check_rates(stores)
     _check_sizes(stores)

@@ -15,7 +15,7 @@ from worldgym.checkpoint import load_folder, save_folder
 from worldgym.errors import InputError
 from worldgym.language import instruction_features
 from worldgym.policies.bounds import from_unit
-from worldgym.policies.protocol import Observation
+from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 from worldgym.vision import Trunk, TrunkConfig
 
@@ -79,6 +79,10 @@ class BCPolicy:
     @property
     def chunk(self) -> int:
         return self.net.config.chunk
+
+    @property
+    def needs(self) -> Needs:
+        return NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[None]:
         return [None] * len(trials)

@@ -79,6 +79,11 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
     raise ValueError(f"unknown behaviour {name!r}: one of {', '.join(known for mix in MIXES.values() for known in mix)}")
 
 
+def follow(actions: npt.NDArray[np.float32]) -> Behaviour:
+    """Actions [T, 4] that are known beforehand."""
+    return lambda state, step: actions[step]
+
+
 def _drift(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behaviour:
     """An error that stays for about seven steps: an arm that goes smoothly, and a little wrong."""
     error, sd = np.zeros(4), rng.uniform(0.3, 0.8)

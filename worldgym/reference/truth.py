@@ -25,7 +25,8 @@ from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError
 from worldgym.files import write_atomic
 from worldgym.policies.load import load_policy
-from worldgym.policies.protocol import Observation, Policy
+from worldgym.policies.observing import check_needs, observe
+from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
 from worldgym.reference.simulator import SimStep, Simulator
 from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS
@@ -101,11 +102,14 @@ def run_episode(policy: Policy[Any], simulator: Simulator, seed: int, steps: int
     """Closed loop from a seed, start included: whole chunks are executed before the policy looks again, as in a world."""
     sights = [simulator.reset(seed)]
     task = Task(f"{simulator.task.name}/{seed}", simulator.task.name, sights[0].frame, simulator.task.instruction, steps)
-    states = policy.reset([Trial(task, 0, 0)])
+    check_needs(policy.name, policy.needs, policy.spec, [task])
+    states, moves = policy.reset([Trial(task, 0, 0)]), np.empty((0, policy.spec.size), np.float32)
     while len(sights) <= steps:
-        observation = Observation(sights[-1].frame, task.instruction, len(sights) - 1)
+        observation = observe(policy.needs, policy.spec, task, [sight.frame for sight in sights], moves)
         states, actions = policy.act(states, [observation])
-        sights += [simulator.step(action) for action in actions[0, : steps + 1 - len(sights)]]
+        chunk = actions[0, : steps + 1 - len(sights)]
+        sights += [simulator.step(action) for action in chunk]
+        moves = np.concatenate([moves, chunk])
     return sights
 
 

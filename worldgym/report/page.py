@@ -17,6 +17,7 @@ from worldgym.log import LOG_NAME, Results, RunHeader, TrialRecord, read_log, re
 from worldgym.report import words
 from worldgym.report.figures import COLOURS, interval_bar, scatter
 from worldgym.report.gallery import make_cards
+from worldgym.report.perturbed import perturbed_section
 from worldgym.stats.calibration import Calibration
 from worldgym.stats.summary import summarize
 
@@ -77,6 +78,7 @@ def _context(
         "cells": {(c["policy"], c["task"]): c for c in summary["cells"]},
         "ranked": _ranked(summary),
         "compared": [words.compared(c, len(summary["comparisons"])) for c in summary["comparisons"]],
+        "perturbed": perturbed_section(summary, run_dir),
         "scatter": scatter(summary["cells"], policies),
         "cards": make_cards(run_dir, outcome.finished, policies, options.gallery_trials),
         "trials": sorted(outcome.finished + outcome.failed, key=lambda r: (r.group, r.task, r.repeat, policies.index(r.policy))),

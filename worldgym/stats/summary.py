@@ -9,11 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from worldgym.confusion import Confusion
 from worldgym.errors import InputError
 from worldgym.files import write_json
 from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.agreement import CellPair, agreement
-from worldgym.stats.calibration import Calibration, JudgeCounts, corrected_rate
+from worldgym.stats.calibration import Calibration, corrected_rate, false_positive_rate, true_positive_rate
+from worldgym.stats.perturbation import perturbed, split
 from worldgym.stats.rates import Rate, score_rate, wilson_rate
 from worldgym.stats.studies import compare
 
@@ -37,6 +39,8 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
                truth_successes, truth_rate, truth_low, truth_high. Policies in the header's order, tasks by name. Truth known of
                a group as a whole (the header's `truths`) counts where that of its single trials is not known.
     policies:  the same over all tasks of a policy, trials pooled.
+    perturbed: what edited tasks cost each policy against their nominal twins (see perturbation.perturbed), or None. All figures
+               above and below are of tasks that are not the edited twin of another in the log.
     comparisons, ranking: the policies against each other on common trials (see studies.compare).
     agreement: the fields of agreement.Agreement over the n cells in which both rates are known; trial_agreement: share of
                the trial_n scored trials of known truth whose verdict equals it.
@@ -53,7 +57,8 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
     records = list(records)
     if calibration is not None:
         calibration.check(header.judge)
-    outcome = results(records)
+    ordinary, _ = split(records)
+    outcome = results(ordinary)
     trials = outcome.finished + outcome.failed
     order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
     names = sorted({r.policy for r in trials}, key=lambda name: (order.get(name, len(order)), name))
@@ -69,7 +74,8 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
         "cells": cells,
         "policies": policies,
         "agreement": _agreement(cells, trials),
-        **compare(records, names),
+        **compare(ordinary, names),
+        "perturbed": perturbed(records, names),
         "config": dict(header.config),
         "command": header.command,
         "world": header.world,
@@ -82,9 +88,10 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
     } | ({} if calibration is None else {"calibration": _calibration(calibration.counts)})
 
 
-def _calibration(counts: JudgeCounts) -> dict[str, Any]:
-    rates = {name: {"rate": r.value, "low": r.low, "high": r.high} for name, r in (("tpr", counts.tpr), ("fpr", counts.fpr))}
-    return {"videos": counts.tpr.trials + counts.fpr.trials, **rates}
+def _calibration(counts: Confusion) -> dict[str, Any]:
+    both = {"tpr": true_positive_rate(counts), "fpr": false_positive_rate(counts)}
+    rates = {name: {"rate": r.value, "low": r.low, "high": r.high} for name, r in both.items()}
+    return {"videos": counts.successes + counts.failures, **rates}
 
 
 def tally(

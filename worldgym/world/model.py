@@ -19,6 +19,7 @@ from worldgym.episodes.windows import DISPLACEMENT_SCALE, check_shown
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.load import load_codec
 from worldgym.latents.protocol import Codec
+from worldgym.timing import stage
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
 from worldgym.world.dit import DiT, DiTConfig
@@ -118,6 +119,12 @@ class DiffusionWorld:
     def frame_shape(self) -> tuple[int, int, int]:
         return self.codec.frame_shape
 
+    @property
+    def device(self) -> str:
+        """What it computes on, in words for a log: "cpu", "cuda: NAME OF THE CARD"."""
+        name = f": {torch.cuda.get_device_name(self._device)}" if self._device.type == "cuda" else ""
+        return f"{self._device.type}{name}"
+
     def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
         """The same weights with other sampler settings (see SamplerConfig): a named set, guidance excepted, and single ones."""
         base = self.config.sampler
@@ -154,8 +161,11 @@ class DiffusionWorld:
             state, latents = self._denoise(state, shown)
             pieces.append(latents)
         latents = torch.cat(pieces, 1)
-        frames = self.codec.decode(latents.flatten(0, 1).float()).unflatten(0, latents.shape[:2])
-        return state, frames.cpu().numpy()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)  # so that decoding is not charged with what was queued before it
+        with stage("decode"):
+            frames = self.codec.decode(latents.flatten(0, 1).float()).unflatten(0, latents.shape[:2])
+            return state, frames.cpu().numpy()
 
     def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
         """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in `worldgym.episodes.windows.conditioning`."""
