@@ -34,7 +34,8 @@ from worldgym.progress import progress
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import write_summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
-from worldgym.tasks.folder import check_frames, load_tasks, load_truth
+from worldgym.tasks.folder import check_frames, load_tasks
+from worldgym.tasks.truth import TABLES, known_results
 from worldgym.tasks.write import to_png
 from worldgym.timing import measured
 from worldgym.types import Rollout, Task, Trial, Verdict
@@ -49,7 +50,7 @@ T = TypeVar("T")
 class EvaluateConfig:
     """trials: per task group; start frames are taken in order, and again with fresh noise where there are fewer.
 
-    truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or None.
+    truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or published.csv of whole groups, or None.
     batch: trials advanced together. Every batch is filled up to this size by repeating a trial: matrix products round by
     their shape, so with one shape a trial's pixels are the same to the last bit whoever its neighbours are.
     command: as typed, and device: what the world computes on: for the log's header.
@@ -102,7 +103,7 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
     world = world.with_sampler(**{key: value for key, value in changes.items() if value is not None})
     policies = [load_policy(policy, world.spec) for policy in sources.policies]
     tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
-    if config.truth is None and (sources.tasks / "truth.csv").exists():
+    if config.truth is None and any((sources.tasks / table).exists() for table in TABLES):
         config = replace(config, truth=sources.tasks)
     if config.check is None and (sources.world / CHECK_NAME).exists():
         config = replace(config, check=sources.world / CHECK_NAME)
@@ -128,7 +129,7 @@ class Setting:
     world: World[Any]
     judge: Judge
     log: RunLog
-    truth: dict[tuple[str, str], bool]
+    truth: Mapping[tuple[str, str], bool]
     rows: int
     paired: frozenset[str]
     """edited tasks and their nominal twins: their start frames are kept for the report"""
@@ -147,15 +148,16 @@ def evaluate(
     described: further settings for the log's header; they belong to the run's identity.
     """
     check(world, policies, tasks)
-    header = _header(config, world, policies, judge, described or {})
+    known = known_results(config.truth, [policy.name for policy in policies], tasks)
+    truths = tuple(asdict(result) for result in known.groups)
+    header = replace(_header(config, world, policies, judge, described or {}), truths=truths)
     planned = plan_trials(tasks, config.trials, config.seed)
     part, parts = config.shard
     trials, size = planned[part - 1 :: parts], min(config.batch, len(planned))
-    truth = load_truth(config.truth / "truth.csv") if config.truth else {}
     log = RunLog.open(config.out, header)
     if config.check is not None:
         adopt_check(config.out, config.check, world.name)
-    setting = Setting(config, world, judge, log, truth, size, _paired(tasks))
+    setting = Setting(config, world, judge, log, known.trials, size, _paired(tasks))
     batches = list(_batches(log, policies, trials, size))
     try:
         with Watchdog(config.stall_minutes) as dog:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from worldgym.confusion import Confusion
@@ -15,11 +16,13 @@ from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.agreement import CellPair, agreement
 from worldgym.stats.calibration import Calibration, corrected_rate, false_positive_rate, true_positive_rate
 from worldgym.stats.perturbation import perturbed, split
-from worldgym.stats.rates import score_rate, wilson_rate
+from worldgym.stats.rates import Rate, score_rate, wilson_rate
 from worldgym.stats.studies import compare
 from worldgym.stats.trusted import Check
 
 SUMMARY_NAME = "summary.json"
+Key = tuple[str, str]  # policy, group
+Counted = tuple[float, int]  # successes, trials
 
 
 def write_summary(run: Path, header: RunHeader, records: Iterable[TrialRecord], include_red: bool = False) -> dict[str, Any]:
@@ -39,7 +42,8 @@ def summarize(
 
     cells:     one entry for every policy and task of the log, where "task" is the tasks' group: trials, successes,
                unscored, failed, rate, low, high (95 %, see rates.score_rate), and, where the truth is known, truth_trials,
-               truth_successes, truth_rate, truth_low, truth_high. Policies in the header's order, tasks by name.
+               truth_successes, truth_rate, truth_low, truth_high. Policies in the header's order, tasks by name. Truth known of
+               a group as a whole (the header's `truths`) counts where that of its single trials is not known.
     policies:  the same over all tasks of a policy, trials pooled.
     perturbed: what edited tasks cost each policy against their nominal twins (see perturbation.perturbed), or None. All figures
                above and below are of tasks that are not the edited twin of another in the log.
@@ -70,13 +74,14 @@ def summarize(
         left_out = check.left_out([r.group for r in trials])
     order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
     names = sorted({r.policy for r in trials}, key=lambda name: (order.get(name, len(order)), name))
+    known = {(t["policy"], t["group"]): (float(t["successes"]), int(t["trials"])) for t in header.truths}
     cells, policies = [], []
     for name in names:
         mine = [r for r in trials if r.policy == name]
-        policies.append({"policy": name, **tally([r for r in mine if r.group not in left_out], calibration)})
+        policies.append({"policy": name, **tally([r for r in mine if r.group not in left_out], calibration, known)})
         for group in sorted({r.group for r in mine}):
             trust = {} if check is None else {"trust": check.colour(group)}
-            numbers = tally([r for r in mine if r.group == group], calibration)
+            numbers = tally([r for r in mine if r.group == group], calibration, known)
             cells.append({"policy": name, "task": group, **numbers, **trust})
     return {
         "cells": cells,
@@ -104,8 +109,10 @@ def _calibration(counts: Confusion) -> dict[str, Any]:
     return {"videos": counts.successes + counts.failures, **rates}
 
 
-def tally(trials: Sequence[TrialRecord], calibration: Calibration | None = None) -> dict[str, Any]:
-    """The numbers of one cell, from one record a trial."""
+def tally(
+    trials: Sequence[TrialRecord], calibration: Calibration | None = None, known: Mapping[Key, Counted] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The numbers of one cell, from one record a trial.   known: truth of whole groups, by policy and group."""
     scored = [(r.score, r.task) for r in trials if r.score is not None]
     rate = score_rate([score for score, _ in scored], [task for _, task in scored])
     failed = sum(not r.finished for r in trials)
@@ -121,13 +128,12 @@ def tally(trials: Sequence[TrialRecord], calibration: Calibration | None = None)
     if calibration is not None:
         right = corrected_rate(sum(r.succeeded is True for r in trials), len(scored), calibration.counts)
         counts["corrected"] = {"rate": right.value, "low": right.low, "high": right.high}
-    truths = _truths(trials)
-    if not truths:
+    truth = _truth(trials, known)
+    if not truth.trials:
         return counts
-    truth = wilson_rate(sum(truths.values()), len(truths))
     return counts | {
         "truth_trials": truth.trials,
-        "truth_successes": truth.successes,
+        "truth_successes": _whole(truth.successes),
         "truth_rate": truth.value,
         "truth_low": truth.low,
         "truth_high": truth.high,
@@ -143,6 +149,15 @@ def _agreement(cells: Sequence[Mapping[str, Any]], trials: Iterable[TrialRecord]
     right = [r.right for r in trials if r.right is not None]
     share = sum(right) / len(right) if right else None
     return {**asdict(agreement(pairs)), "trial_agreement": share, "trial_n": len(right)}
+
+
+def _truth(trials: Sequence[TrialRecord], known: Mapping[Key, Counted]) -> Rate:
+    """The true rate: of single trials where they are known, else of their group."""
+    single = _truths(trials)
+    told = {(r.policy, r.group) for r in trials if (r.policy, r.task) in single}
+    whole = [known[key] for key in {(r.policy, r.group) for r in trials} - told if key in known]
+    successes = math.fsum([*single.values(), *(successes for successes, _ in whole)])
+    return wilson_rate(successes, len(single) + sum(count for _, count in whole))
 
 
 def _truths(trials: Iterable[TrialRecord]) -> dict[tuple[str, str], bool]:
