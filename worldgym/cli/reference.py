@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -65,18 +65,21 @@ class Truth:
 
 @dataclass(frozen=True)
 class TrainPolicies:
-    """Train the reference policies: behaviour cloning of clearly different quality."""
+    """Train a set of the policy zoo: two architectures, clearly different quality. Resumes."""
 
     data: Path
     out: Path
+    set: Literal["development", "held-out", "collectors"] = "development"
+    """held-out ones are scored once a release, and nothing is chosen by them"""
     only: tuple[str, ...] = ()
     """names; default: all"""
-    seed: int = 0
+    seed: int | None = None
+    """default: the set's own"""
 
     def run(self) -> None:
         from worldgym.reference.train_policies import train_policies
 
-        for folder in train_policies(self.data, self.out, self.only, self.seed):
+        for folder in train_policies(self.data, self.out, self.set, self.only, self.seed):
             print(folder)
 
 
@@ -156,12 +159,13 @@ class Dream:
     """processes; 0 = one a core"""
 
     def run(self) -> None:
+        from worldgym.reference.behaviours import DREAMT
         from worldgym.reference.dream import DreamConfig, dream
         from worldgym.reference.suite import TASKS
 
         seeds, tasks = tuple(range(self.first_seed, self.first_seed + self.seeds)), self.tasks or tuple(TASKS)
         store = dream(DreamConfig(self.world, self.policy, self.out, seeds, tasks, workers=self.workers))
-        dreamt = [info for info in store if str(info.extras.get("behaviour")).startswith("dreamt-")]
+        dreamt = [info for info in store if str(info.extras.get("behaviour")).startswith(DREAMT)]
         print(
             f"{store.root}: {len(store)} episodes, {len(dreamt)} dreamt, {sum(bool(i.success) for i in dreamt)} of them successes"
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from worldgym.checkpoint import read_config
 from worldgym.errors import CheckpointError, InputError
-from worldgym.policies import bc
+from worldgym.policies import bc, diffusion
 from worldgym.policies.converted import spoken_in
 from worldgym.policies.own import own_policy
 from worldgym.policies.protocol import Policy
@@ -45,6 +45,8 @@ def load_policy(source: str | Path, spec: ActionSpec | None = None) -> Policy[An
     kind = read_config(folder).get("kind")
     if kind == bc.KIND:
         return bc.BCPolicy.load(folder)
+    if kind == diffusion.KIND:
+        return diffusion.DiffusionPolicy.load(folder)
     raise CheckpointError(f'{folder}: holds a "{kind}", which is not a policy; give the folder of a policy checkpoint')
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import MissingExtra
-from worldgym.reference.suite import FRAME_SKIP, SIZE, TASKS
+from worldgym.reference.suite import ALL_TASKS, FRAME_SKIP, SIZE
 from worldgym.types import Frames
 
 os.environ.setdefault("MUJOCO_GL", "egl")
@@ -51,7 +51,7 @@ class Simulator:
     """One task of the reference world. `reset(seed)` then `step(action)`; an action is held for FRAME_SKIP simulator steps."""
 
     def __init__(self, task: str, size: int = SIZE) -> None:
-        self.task = TASKS[task]
+        self.task = ALL_TASKS[task]
         env = ALL_V3_ENVIRONMENTS[self.task.env]()
         env.seeded_rand_vec, env._freeze_rand_vec, env._set_task_called, env._partially_observable = True, False, True, False
         self._env, self._size = env, size

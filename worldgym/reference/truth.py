@@ -29,7 +29,7 @@ from worldgym.policies.observing import check_needs, observe
 from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
 from worldgym.reference.simulator import SimStep, Simulator
-from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS
+from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS, check_tasks
 from worldgym.tasks.write import write_task
 from worldgym.types import Frames, Task, Trial
 
@@ -140,9 +140,7 @@ def to_csv(scores: Sequence[Score]) -> str:
 
 
 def _jobs(config: TruthConfig) -> list[Job]:
-    for task in config.tasks:
-        if task not in TASKS:
-            raise InputError(f"unknown task {task!r}: one of {', '.join(TASKS)}")
+    check_tasks(config.tasks)
     jobs, names = [], set()
     for source in config.policies:
         name = load_policy(source, METAWORLD_SPEC).name
