@@ -26,7 +26,7 @@ from worldgym.judges.protocol import Judge
 from worldgym.judging import MAX_ATTEMPTS, Failure, attempt, judge_each, judged_records
 from worldgym.log import RunHeader, RunLog, TrialRecord
 from worldgym.memory import keep_freed_memory
-from worldgym.policies.load import load_policy
+from worldgym.policies.load import given_name, load_policy
 from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
 from worldgym.rollout import roll_out
@@ -94,7 +94,7 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
     tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
     if config.truth is None and (sources.tasks / "truth.csv").exists():
         config = replace(config, truth=sources.tasks)
-    folders = dict(zip((policy.name for policy in policies), map(Path, sources.policies), strict=True))
+    folders = {policy.name: Path(given_name(source)[1]) for policy, source in zip(policies, sources.policies, strict=True)}
     described = {
         "tasks": str(sources.tasks),
         "sampler": asdict(world.config.sampler),
