@@ -4,13 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check bench format
+.PHONY: demo test test-ppi check bench format
 
 demo: $(VENV)/.core  ## bundled policies in the bundled world: runs/demo/report.html
 	$(BIN)/worldgym demo
 
 test: $(VENV)/.dev  ## everything but tests marked slow
 	$(BIN)/python -m pytest
+
+test-ppi: $(VENV)-ppi/.done  ## our prediction-powered inference against ppi-python, in an environment of its own
+	PYTHONPATH=. $(VENV)-ppi/bin/python -m pytest --noconftest -rP -p no:cacheprovider tests/stats/test_against_ppi_python.py
 
 check: $(VENV)/.dev  ## form, faults, types
 	$(BIN)/ruff format --check .
@@ -35,3 +38,9 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) -e ".[data,dev,gemini,kl,openai,openvla,reference,remote]"
 	@touch $@ $(VENV)/.core
+
+# ppi-python brings 350 MB for one test; neither torch nor the rest of ours is needed beside it.
+$(VENV)-ppi/.done:
+	$(PYTHON) -m venv $(VENV)-ppi
+	$(VENV)-ppi/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt numpy scipy pytest ppi-python==0.2.3
+	@touch $@

@@ -27,7 +27,7 @@ from worldgym.judges.protocol import Judge
 from worldgym.judging import MAX_ATTEMPTS, judge_each, judged_records
 from worldgym.log import RunHeader, RunLog, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
-from worldgym.policies.load import load_policy
+from worldgym.policies.load import given_name, load_policy
 from worldgym.policies.observing import check_needs
 from worldgym.policies.protocol import NAME, Policy
 from worldgym.progress import progress
@@ -107,7 +107,7 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
         config = replace(config, truth=sources.tasks)
     if config.check is None and (sources.world / CHECK_NAME).exists():
         config = replace(config, check=sources.world / CHECK_NAME)
-    folders = dict(zip((policy.name for policy in policies), map(Path, sources.policies), strict=True))
+    folders = {policy.name: Path(given_name(source)[1]) for policy, source in zip(policies, sources.policies, strict=True)}
     described = {
         "tasks": str(sources.tasks),
         "sampler": asdict(world.config.sampler),

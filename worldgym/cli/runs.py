@@ -38,7 +38,8 @@ class Evaluate:
     world: Path
     """checkpoint of a world, or the folder that `worldgym train` wrote"""
     policy: tuple[str, ...]
-    """one or more: "still", "random", or the folder of a policy"""
+    """one or more: "still", "random", or the folder of a policy; NAME=FOLDER calls it NAME. Checkpoints of one training, called
+    NAME@STEP (grasp@2000, grasp@20k), are drawn as a line in the report"""
     tasks: Path
     """folder of NAME.png + NAME.json"""
     trials: int
@@ -62,7 +63,7 @@ class Evaluate:
     shard: str = "1/1"
     """do one part of the trials, e.g. 2/4, in a run folder of its own; `worldgym merge` puts the parts together"""
     max_minutes: float | None = None
-    """start nothing later than that; the same command goes on"""
+    """time limit: no batch starts later than that; the same command goes on"""
     stall_minutes: float = 0.0
     """stop with exit code 3 when nothing was finished for so long (0 = wait for ever)"""
     check: Path | None = None

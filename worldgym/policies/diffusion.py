@@ -27,7 +27,7 @@ from worldgym.checkpoint import load_folder, save_folder
 from worldgym.errors import InputError
 from worldgym.language import instruction_features
 from worldgym.policies.bounds import from_unit
-from worldgym.policies.protocol import Observation
+from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 from worldgym.vision import FOLD, fold_pixels
 
@@ -145,7 +145,8 @@ class DiffusionNet(nn.Module):
         for k in range(steps):
             clean = self(tokens, features, x, torch.full(x.shape[:2], k / steps, device=x.device)).clamp(-1.0, 1.0)
             x = x + (clean - x) / (steps - k)
-        return x[:, 0]
+        chunks: Tensor = x[:, 0]
+        return chunks
 
     def loss(self, frames: Tensor, features: Tensor, wanted: Tensor, mask: Tensor, rng: np.random.Generator) -> Tensor:
         """Squared error of the answered chunk at random times, where the mask [B, h] has labels [B, h, A].
@@ -158,7 +159,8 @@ class DiffusionNet(nn.Module):
         t = time[..., None, None] * mask[:, None, :, None]
         answer = self(self.look(frames), features, (1.0 - t) * noise + t * wanted[:, None], time)
         error = ((answer - wanted[:, None]) ** 2).mean(dim=(1, 3))
-        return (error * mask).sum() / mask.sum()
+        mean: Tensor = (error * mask).sum() / mask.sum()
+        return mean
 
 
 def time_features(time: Tensor) -> Tensor:
@@ -189,6 +191,10 @@ class DiffusionPolicy:
     @property
     def chunk(self) -> int:
         return self.net.config.executed
+
+    @property
+    def needs(self) -> Needs:
+        return NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[int]:
         return [trial.seed for trial in trials]

@@ -15,8 +15,10 @@ from worldgym.files import write_json
 from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.agreement import CellPair, agreement
 from worldgym.stats.calibration import Calibration, corrected_rate, false_positive_rate, true_positive_rate
+from worldgym.stats.expenses import expenses
 from worldgym.stats.perturbation import perturbed, split
 from worldgym.stats.rates import Rate, score_rate, wilson_rate
+from worldgym.stats.series import checkpoint_series
 from worldgym.stats.studies import compare
 from worldgym.stats.trusted import Check
 
@@ -50,7 +52,8 @@ def summarize(
     comparisons, ranking: the policies against each other on common trials (see studies.compare).
     agreement: the fields of agreement.Agreement over the n cells in which both rates are known; trial_agreement: share of
                the trial_n scored trials of known truth whose verdict equals it.
-    judging:   votes, cost_usd and paid_usd over all attempts.
+    series:    policies that are checkpoints of one training (see series.py).
+    expenses:  time, votes and money over all attempts (see expenses.py), and under policies the same for each of them.
     config, command, world, judge: the header's.
     With a calibration of the run's judge, cells and policies also have corrected: {rate, low, high}, the share of full
     successes without the judge's errors (None and 0 to 1 where it cannot be told), and calibration: {videos, tpr, fpr}.
@@ -93,10 +96,10 @@ def summarize(
         "command": header.command,
         "world": header.world,
         "judge": header.judge,
-        "judging": {
-            "votes": sum(len(r.votes) for r in records),
-            "cost_usd": math.fsum(r.cost_usd for r in records),
-            "paid_usd": math.fsum(r.paid_usd for r in records),
+        "series": checkpoint_series(names),
+        "expenses": {
+            **expenses(records),
+            "policies": [{"policy": name, **expenses([r for r in records if r.policy == name])} for name in names],
         },
         **({} if calibration is None else {"calibration": _calibration(calibration.counts)}),
         **({} if check is None else {"trust": check.figures([r.group for r in trials])}),
