@@ -54,7 +54,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class TrainGauge:
+class Train:
     """Make the gauge of a world: what reads actions off its frames and knows what its training data look like."""
 
     data: Path
@@ -82,7 +82,7 @@ class TrainGauge:
 
 
 @dataclass(frozen=True)
-class FitProbe:
+class Fit:
     """Learn from a run with known truth how likely a verdict is wrong. Run it again to resume."""
 
     run_folder: tyro.conf.Positional[Path]
@@ -113,7 +113,7 @@ class FitProbe:
 class Trust:
     """What `worldgym check` works with: gauges and probes."""
 
-    action: Annotated[TrainGauge, tyro.conf.arg(name="train")] | Annotated[FitProbe, tyro.conf.arg(name="fit")]
+    action: Annotated[Train, tyro.conf.arg(name="")] | Annotated[Fit, tyro.conf.arg(name="")]
 
     def run(self) -> None:
         self.action.run()
