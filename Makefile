@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check bench format
+.PHONY: demo test check bench format release-check
 
 demo: $(VENV)/.core  ## bundled policies in the bundled world: runs/demo/report.html
 	$(BIN)/worldgym demo
@@ -19,6 +19,9 @@ check: $(VENV)/.dev  ## form, faults, types
 
 bench: $(VENV)/.dev  ## one script per published figure
 	@set -e; for script in benchmarks/*_speed.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+release-check: $(VENV)/.dev  ## the bundled world on held-out policies and seeds, against the figures of its release: two hours
+	$(BIN)/worldgym reference release-check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

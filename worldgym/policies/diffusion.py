@@ -27,14 +27,14 @@ from worldgym.checkpoint import load_folder, save_folder
 from worldgym.errors import InputError
 from worldgym.language import instruction_features
 from worldgym.policies.bounds import from_unit
-from worldgym.policies.protocol import Observation
+from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 from worldgym.vision import FOLD, fold_pixels
 
 KIND = "diffusion"
 CELL = 2 * FOLD  # pixels a side of a token
 TIME_FEATURES = 32
-DRAWS = 4  # of noise and time for each frame of a training batch: the frame, which costs most, is read once
+DRAWS = 2  # of noise and time for each frame of a training batch: the frame, which costs most, is read once
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class DiffusionNet(nn.Module):
         time = torch.from_numpy(rng.random(shape[:2], np.float32) ** 2).to(wanted.device)
         t = time[..., None, None] * mask[:, None, :, None]
         answer = self(self.look(frames), features, (1.0 - t) * noise + t * wanted[:, None], time)
-        error = ((answer - wanted[:, None]) ** 2).mean(dim=(1, 3))
+        error: Tensor = ((answer - wanted[:, None]) ** 2).mean(dim=(1, 3))
         return (error * mask).sum() / mask.sum()
 
 
@@ -189,6 +189,10 @@ class DiffusionPolicy:
     @property
     def chunk(self) -> int:
         return self.net.config.executed
+
+    @property
+    def needs(self) -> Needs:
+        return NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[int]:
         return [trial.seed for trial in trials]

@@ -113,7 +113,7 @@ def run_episode(policy: Policy[Any], simulator: Simulator, seed: int, steps: int
     return sights
 
 
-def write_tasks(out: Path, seeds: Sequence[int], tasks: Sequence[str] = tuple(TASKS)) -> list[str]:
+def write_tasks(out: Path, seeds: Sequence[int], tasks: Sequence[str] = tuple(TASKS), steps: int = STEPS) -> list[str]:
     """Writes the start frames of the simulator as a task folder (see tasks/folder.py) and returns the task names."""
     names = []
     for group in tasks:
@@ -121,7 +121,7 @@ def write_tasks(out: Path, seeds: Sequence[int], tasks: Sequence[str] = tuple(TA
         asked = simulator.task
         for seed in seeds:
             frame = simulator.reset(seed).frame
-            task = Task(f"{group}/{seed}", group, frame, asked.instruction, STEPS, asked.partial_credit)
+            task = Task(f"{group}/{seed}", group, frame, asked.instruction, steps, asked.partial_credit)
             write_task(out, task)
             names.append(task.name)
         simulator.close()
