@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-ppi check bench format
+.PHONY: demo test test-ppi test-lerobot check bench format release-check bridge-sample
 
 demo: $(VENV)/.core  ## bundled policies in the bundled world: runs/demo/report.html
 	$(BIN)/worldgym demo
@@ -22,6 +22,9 @@ check: $(VENV)/.dev  ## form, faults, types
 
 bench: $(VENV)/.dev  ## one script per published figure
 	@set -e; for script in benchmarks/*_speed.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+release-check: $(VENV)/.dev  ## the bundled world on held-out policies and seeds, against the figures of its release: two hours
+	$(BIN)/worldgym reference release-check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -192,6 +192,33 @@ class Bundle:
 
 
 @dataclass(frozen=True)
+class ReleaseCheck:
+    """Score the bundled world anew on the held-out policies and seeds, and compare with the figures of its release. Resumes."""
+
+    data: Path = Path("data/train")
+    """recordings that the policies learn from; made where they are missing"""
+    policies: Path = Path("runs/zoo/held-out")
+    """trained where they are missing"""
+    out: Path = Path("runs/release-check")
+    seeds: int = 0
+    """start states a task; default: those of the release"""
+    write: bool = False
+    """store the figures with the bundle instead of comparing: for a new world"""
+    workers: int = 0
+
+    def run(self) -> None:
+        from worldgym.reference.release import ReleaseConfig, release_check, require
+
+        config = ReleaseConfig(self.data, self.policies, self.out, seeds=self.seeds, write=self.write, workers=self.workers)
+        check = release_check(config)
+        print(f"{check.same} of {check.policies} policies are the very ones of the release")
+        for line in check.lines:
+            verdict = "holds" if line.holds else "FAILS"
+            print(f"{verdict}  {line.measure}: released {line.released}, now {line.found}, tolerance {line.tolerance:g}")
+        require(check.lines)
+
+
+@dataclass(frozen=True)
 class Reference:
     """The reference world with known truth (Meta-World; needs the extra "reference")."""
 
@@ -204,6 +231,7 @@ class Reference:
         | Annotated[Imagine, tyro.conf.arg(name="")]
         | Annotated[Dream, tyro.conf.arg(name="")]
         | Annotated[Bundle, tyro.conf.arg(name="")]
+        | Annotated[ReleaseCheck, tyro.conf.arg(name="")]
     )
 
     def run(self) -> None:

@@ -34,7 +34,7 @@ from worldgym.vision import FOLD, fold_pixels
 KIND = "diffusion"
 CELL = 2 * FOLD  # pixels a side of a token
 TIME_FEATURES = 32
-DRAWS = 4  # of noise and time for each frame of a training batch: the frame, which costs most, is read once
+DRAWS = 2  # of noise and time for each frame of a training batch: the frame, which costs most, is read once
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,8 @@ class DiffusionNet(nn.Module):
         time = torch.from_numpy(rng.random(shape[:2], np.float32) ** 2).to(wanted.device)
         t = time[..., None, None] * mask[:, None, :, None]
         answer = self(self.look(frames), features, (1.0 - t) * noise + t * wanted[:, None], time)
-        error = ((answer - wanted[:, None]) ** 2).mean(dim=(1, 3))
-        mean: Tensor = (error * mask).sum() / mask.sum()
-        return mean
+        error: Tensor = ((answer - wanted[:, None]) ** 2).mean(dim=(1, 3))
+        return (error * mask).sum() / mask.sum()
 
 
 def time_features(time: Tensor) -> Tensor:

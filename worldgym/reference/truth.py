@@ -123,7 +123,11 @@ def run_episode(policy: Policy[Any], simulator: Simulator, seed: int, steps: int
 
 
 def write_tasks(
-    out: Path, seeds: Sequence[int], tasks: Sequence[str] = tuple(TASKS), variations: Sequence[str] = ()
+    out: Path,
+    seeds: Sequence[int],
+    tasks: Sequence[str] = tuple(TASKS),
+    variations: Sequence[str] = (),
+    steps: int = STEPS,
 ) -> list[str]:
     """Writes the start frames of the simulator as a task folder (see tasks/folder.py) and returns the task names.
 
@@ -138,7 +142,7 @@ def write_tasks(
             for seed in seeds:
                 frame, twin = simulator.reset(seed).frame, f"{group}/{seed}" if name else None
                 task = Task(
-                    f"{own}/{seed}", own, frame, asked.instruction, STEPS, asked.partial_credit, nominal=twin, axis=change.axis
+                    f"{own}/{seed}", own, frame, asked.instruction, steps, asked.partial_credit, nominal=twin, axis=change.axis
                 )
                 write_task(out, task)
                 names.append(task.name)

@@ -28,7 +28,19 @@ from worldgym.vision import TrunkConfig
 SMALL = TrunkConfig(width=24, blocks=1, points=8, values=2, buckets=64, language=16)
 MEDIUM = TrunkConfig(width=40, blocks=2, points=16, values=3, buckets=128, language=24)
 SERIES = (75, 150, 300, 600, 1200)  # training steps after which one run is saved
-FIRST_RECORDING = 400  # seeds below it are the recording that the bundled policies learned from
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Part of the store that the recipes learn from: see record.py. episodes: a task."""
+
+    first_seed: int
+    episodes: int
+    mix: str
+
+
+RECORDINGS = (Recording(0, 400, "varied"), Recording(500, 200, "near-misses"))
+FIRST_RECORDING = 400  # seeds below: all that the bundled policies learned from
 
 
 @dataclass(frozen=True)
