@@ -47,3 +47,15 @@ $(VENV)-ppi/.done:
 	$(PYTHON) -m venv $(VENV)-ppi
 	$(VENV)-ppi/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt numpy scipy pytest ppi-python==0.2.3
 	@touch $@
+
+test-lerobot: .venv-lerobot/.done  ## LeRobot policies, in an environment of their own
+	.venv-lerobot/bin/python -m pytest -m "" tests/policies/test_lerobot.py tests/policies/test_lerobot_real.py
+
+# LeRobot 0.4.4 is the last for Python 3.11. It pins an older torch and asks for much that its policies do not use, so it is
+# installed without what it asks for, and the part that ACT and diffusion policies import comes from a list of ours.
+.venv-lerobot/.done: pyproject.toml constraints.txt requirements-lerobot.txt
+	@echo "Installing into .venv-lerobot (the first time takes some minutes)"
+	$(PYTHON) -m venv .venv-lerobot
+	.venv-lerobot/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . hypothesis pytest
+	.venv-lerobot/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-lerobot.txt
+	@touch $@
