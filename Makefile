@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check bench format
+.PHONY: demo test check bench bridge-sample format
 
 demo: $(VENV)/.core  ## bundled policies in the bundled world: runs/demo/report.html
 	$(BIN)/worldgym demo
@@ -19,6 +19,9 @@ check: $(VENV)/.dev  ## form, faults, types
 
 bench: $(VENV)/.dev  ## one script per published figure
 	@set -e; for script in benchmarks/*_speed.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+bridge-sample: $(VENV)/.dev  ## a world of real episodes, 20 minutes on two cores; needs the sample data
+	$(BIN)/python benchmarks/bridge_sample.py runs/bridge-sample
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
