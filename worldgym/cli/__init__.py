@@ -6,8 +6,9 @@ import sys
 
 import tyro
 
-from worldgym.cli.data import Convert, Data, Perturb, Tasks
+from worldgym.cli.data import Convert, Data, Tasks
 from worldgym.cli.judge import Judge
+from worldgym.cli.ood import Perturb, Stress
 from worldgym.cli.reference import Reference
 from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
 from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
@@ -30,6 +31,7 @@ Command = (
     | Convert
     | Tasks
     | Perturb
+    | Stress
     | ImportCheckpoint
     | ImportCodec
     | Reference

@@ -24,6 +24,11 @@ def decimal(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
+def points(rate: float | None) -> str:
+    """A difference in points: "+12", "−3", a dash where there is none."""
+    return "–" if rate is None else f"{100 * rate:+.0f}".replace("-", "−")
+
+
 def headline(summary: Mapping[str, Any]) -> str:
     """Which policy succeeds how often, best first, with 95 % intervals."""
     scored = sorted((p for p in summary["policies"] if p["trials"]), key=lambda p: -p["rate"])
