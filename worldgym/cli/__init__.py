@@ -7,8 +7,9 @@ from typing import Annotated
 
 import tyro
 
-from worldgym.cli.data import Convert, Data, Perturb, Tasks
+from worldgym.cli.data import Convert, Data, Tasks
 from worldgym.cli.judge import Judge
+from worldgym.cli.ood import Perturb, Stress
 from worldgym.cli.policies import PolicyCommand, ServePolicy
 from worldgym.cli.reference import Reference
 from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
@@ -37,6 +38,7 @@ Command = (
     | Convert
     | Tasks
     | Perturb
+    | Stress
     | ImportCheckpoint
     | ImportCodec
     | Reference
