@@ -116,7 +116,7 @@ def test_the_suite() -> None:
     assert all(task.name == name and task.instruction and task.partial_credit for name, task in ALL_TASKS.items())
     assert len({task.instruction for task in ALL_TASKS.values()}) == len(ALL_TASKS)
     check_tasks(ALL_TASKS)
-    with pytest.raises(InputError, match="unknown task 'fly': one of drawer-open, .*faucet-open"):
+    with pytest.raises(InputError, match=r"unknown task 'fly': one of drawer-open, .*faucet-open"):
         check_tasks(["drawer-open", "fly"])
     assert FIRST_HELD_OUT_SEED == 10_000
     assert len(METAWORLD_SPEC.low) == len(METAWORLD_SPEC.high) == METAWORLD_SPEC.size == 4
