@@ -17,10 +17,11 @@ import numpy as np
 
 from worldgym.errors import InputError
 from worldgym.files import sha256_file, write_atomic, write_json
+from worldgym.foreign import Failure
 from worldgym.judges.labels import LabelledClip, read_labels
 from worldgym.judges.protocol import Judge
 from worldgym.judges.vlm import VlmJudge
-from worldgym.judging import Failure, judge_each, scores
+from worldgym.judging import judge_each, scores
 from worldgym.progress import progress
 from worldgym.stats.calibration import CALIBRATION_NAME, Judged, calibration_figures, krippendorff_alpha
 from worldgym.types import Rollout, Verdict

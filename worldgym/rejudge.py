@@ -107,7 +107,7 @@ def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader
         config={**header.config, "judge": dict(judge.settings), "rejudged": source},
         command=config.command,
         judge=judge.name,
-        environment=environment(),
+        environment=environment(header.environment.get("device", "cpu")),
         started=now(),
     )
 
@@ -117,7 +117,7 @@ def _judge_batch(
 ) -> None:
     rollouts = [rollout_of(config.run, log.header, record, task_of(tasks, record)) for record in batch]
     for record, rollout, verdict in zip(batch, rollouts, judge_each(judge, rollouts), strict=True):
-        for name in filter(None, (record.video, record.actions_file, record.truth_video)):
+        for name in filter(None, (record.video, record.actions_file, record.truth_video, record.frame)):
             if (config.run / name).exists() or name == record.video:  # older runs lack the actions
                 write_atomic(config.out / name, (config.run / name).read_bytes())
         for judged in judged_records(judge, rollout, verdict, partial(_known, log, record)):
@@ -144,6 +144,10 @@ def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
         "instruction": record.instruction,
         "repeat": record.repeat,
         "seed": record.seed,
+        "nominal": record.nominal,
+        "axis": record.axis,
+        "new_goal": record.new_goal,
+        "frame": record.frame,
         "attempt": log.attempts(*record.key) + 1,
         "steps": record.steps,
         "flags": record.flags,
@@ -151,5 +155,6 @@ def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
         "video": record.video,
         "truth_video": record.truth_video,
         "seconds": record.seconds,
+        "timing": {part: seconds for part, seconds in record.timing.items() if part != "judge"},
         "time": now(),
     }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from worldgym.confusion import Confusion
 from worldgym.episodes.frames import FrameCache
 from worldgym.judges.classifier import ClassifierJudge, Decision, FrameScores
 from worldgym.progress import progress
@@ -22,34 +23,6 @@ class Known:
     group: str
     success: bool
     scores: FrameScores
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Counts of episodes: judged against true. Unscored ones are counted apart."""
-
-    true_success: int = 0
-    false_success: int = 0
-    false_failure: int = 0
-    true_failure: int = 0
-    unscored: int = 0
-
-    @property
-    def agreement(self) -> float:
-        """Share of the scored episodes that were judged right; nan without any."""
-        right = self.true_success + self.true_failure
-        scored = right + self.false_success + self.false_failure
-        return right / scored if scored else math.nan
-
-    @property
-    def balanced(self) -> float:
-        """Mean of the true positive and the true negative rate; of one of them where the other has no episode."""
-        rates = []
-        if successes := self.true_success + self.false_failure:
-            rates.append(self.true_success / successes)
-        if failures := self.true_failure + self.false_success:
-            rates.append(self.true_failure / failures)
-        return sum(rates) / len(rates) if rates else math.nan
 
 
 def evaluate_judge(judge: ClassifierJudge, cache: FrameCache, names: Sequence[str] = ()) -> dict[str, Confusion]:
@@ -71,13 +44,13 @@ def judge_store(judge: ClassifierJudge, cache: FrameCache, names: Sequence[str])
 
 def confusion_of(decision: Decision, known: Sequence[Known]) -> dict[str, Confusion]:
     """Per group of tasks, sorted, with the sum under "all"."""
-    counts: dict[str, Confusion] = {}
+    outcomes: dict[str, list[tuple[bool, bool | None]]] = defaultdict(list)
     for episode in known:
-        field = _outcome(decision, episode)
-        for group in (episode.group, "all"):
-            before = counts.get(group, Confusion())
-            counts[group] = replace(before, **{field: vars(before)[field] + 1})
-    return dict(sorted(counts.items(), key=lambda item: (item[0] == "all", item[0])))
+        outcome = episode.success, _judged(decision, episode)
+        outcomes[episode.group].append(outcome)
+        outcomes["all"].append(outcome)
+    ordered = sorted(outcomes.items(), key=lambda item: (item[0] == "all", item[0]))
+    return {group: Confusion.of(own) for group, own in ordered}
 
 
 def choose_decision(known: Sequence[Known], band: float = 0.0, stride: int = 1) -> Decision:
@@ -106,12 +79,12 @@ def table(confusion: Mapping[str, Confusion]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _outcome(decision: Decision, episode: Known) -> str:
+def _judged(decision: Decision, episode: Known) -> bool | None:
+    """None = unscored."""
     probability = episode.scores.pooled(decision.window)[0]
     if decision.band and decision.band[0] < probability < decision.band[1]:
-        return "unscored"
-    judged = probability >= decision.threshold
-    return f"{'true' if judged == episode.success else 'false'}_{'success' if judged else 'failure'}"
+        return None
+    return probability >= decision.threshold
 
 
 def _mean_balance(decision: Decision, known: Sequence[Known]) -> float:

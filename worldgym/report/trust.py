@@ -51,7 +51,7 @@ def write_check_page(folder: Path, found: Mapping[str, Any]) -> Path:
 def check_page(found: Mapping[str, Any]) -> str:
     """The page as text; everything from the check is escaped by the template."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     return environment.get_template("check.html").render(found=found, sections=sections(found))
 

@@ -217,7 +217,7 @@ def _described(config: CheckConfig, parts: Parts) -> dict[str, Any]:
         "limits": {kind: asdict(limit) for kind, limit in LIMITS.items()},
         "not_measured": left_out,
         "command": config.command,
-        "environment": environment(),
+        "environment": environment(parts.world.device),
         "time": now(),
     }
 

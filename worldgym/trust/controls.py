@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.judges.protocol import Judge
 from worldgym.judging import scores
-from worldgym.policies.scripted import MOVING_MODES
 from worldgym.stats.rates import Rate, score_rate
 from worldgym.trust.playing import Playing, play_again
 from worldgym.types import Actions, ActionSpec, Rollout

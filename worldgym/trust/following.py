@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.latents.protocol import Codec
-from worldgym.policies.scripted import MOVING_MODES
 from worldgym.trust.controls import grippers
 from worldgym.trust.gauge import Gauge, encode, responses
 from worldgym.trust.playing import Playing, play_again

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from worldgym.actions.embodiment import Embodiment
 from worldgym.checkpoint import describe
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
@@ -56,7 +57,7 @@ class Windows:
             places = np.arange(count)[:, None] + np.asarray(offsets)
             frames.append(first + places.clip(0, count))
             rows.append(first + 1 + np.arange(count))  # an action is kept with the frame that it led to
-        actions = data.shown[np.concatenate(rows), : data.spec.size]
+        actions = data.shown[np.concatenate(rows), : data.robot.spec.size]
         return Windows(np.concatenate(frames), actions)
 
     def draw(self, count: int, rng: np.random.Generator) -> Windows:
@@ -69,7 +70,7 @@ class Windows:
 
 def train_gauge(codec: Codec, spec: ActionSpec, config: GaugeTrainConfig) -> Gauge:
     """Trains, measures on the episodes held back, saves to `config.out`, and returns the gauge."""
-    data = latent_episodes(_checked(EpisodeStore(config.store), spec), codec)
+    data = latent_episodes(_checked(EpisodeStore(config.store), spec), codec, Embodiment("", spec))
     trained_on, held_back = _split(len(data))
     network = GaugeConfig(codec.latent_shape, spec.size, width=config.width, components=config.components)
     windows = Windows.of(data, trained_on, network.offsets)

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from worldgym.confusion import Confusion
 from worldgym.judges.protocol import Judge
 from worldgym.judging import scores
-from worldgym.stats.calibration import JudgeCounts, Judged
+from worldgym.stats.calibration import false_positive_rate, true_positive_rate
 from worldgym.trust.playing import Playing, Recorded, play_again
 from worldgym.types import Rollout
 from worldgym.world.protocol import World
@@ -66,15 +67,13 @@ def replay_figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def _confusion(pairs: Sequence[tuple[bool | None, bool | None]]) -> dict[str, Any]:
     """(label, verdict) pairs. Specificity is one less the false positive rate, and so are its ends."""
-    counts = JudgeCounts.of(
-        [Judged(label, None if verdict is None else float(verdict)) for label, verdict in pairs if label is not None]
-    )
-    tpr, fpr = counts.tpr, counts.fpr
+    counts = Confusion.of((label, verdict) for label, verdict in pairs if label is not None)
+    tpr, fpr = true_positive_rate(counts), false_positive_rate(counts)
     specificity = None if fpr.value is None else 1.0 - fpr.value
     return {
         "sensitivity": {"value": tpr.value, "low": tpr.low, "high": tpr.high, "of": tpr.trials},
         "specificity": {"value": specificity, "low": 1.0 - fpr.high, "high": 1.0 - fpr.low, "of": fpr.trials},
-        "unscored": counts.unscored_success + counts.unscored_failure,
+        "unscored": counts.unscored,
     }
 
 

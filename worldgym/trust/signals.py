@@ -25,8 +25,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from worldgym.foreign import Failure
 from worldgym.judges.protocol import Judge
-from worldgym.judging import Failure, judge_each
+from worldgym.judging import judge_each
 from worldgym.latents.protocol import Codec
 from worldgym.log import TrialRecord
 from worldgym.trust.controls import GRIPPER
