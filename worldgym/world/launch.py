@@ -10,12 +10,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import distributed
 from torch.multiprocessing.spawn import spawn
 from torch.utils.tensorboard import SummaryWriter
 
 from worldgym.episodes.frames import frame_cache
+from worldgym.episodes.inspect import write_sheet
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
@@ -148,8 +148,7 @@ class Visitor:
                 self.writer.add_scalar(f"replay/{name}/psnr_{horizon}" if several else f"replay/psnr_{horizon}", value, step)
             shown = [v for e, g in zip(episodes[:SHOWN], result.frames, strict=False) for v in (e.frames, g)]
             sheet = self.run.config.out / "sheets" / (f"{step:07d}-{name}.png" if several else f"{step:07d}.png")
-            sheet.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(contact_sheet(shown)).save(sheet)
+            write_sheet(contact_sheet(shown), sheet)
             values = "  ".join(f"@{h} {value:.2f}" for h, value in result.horizons().items())
             print(f"step {step}  held-out replay PSNR {values}  {sheet}", file=sys.stderr, flush=True)
 
