@@ -39,6 +39,8 @@ class RunHeader:
     policies:    one {name, spec, chunk} each, in the order asked for.
     world/judge: their names, which identify the weights.   environment: versions of python, worldgym,
     torch and numpy, git commit or null, machine, device.   started: ISO time.
+    truths: known results of a policy on a task group as a whole, {policy, group, trials, successes} each; successes may be
+    fractional (partial credit).
     """
 
     config: Mapping[str, Any]
@@ -49,10 +51,13 @@ class RunHeader:
     run_seed: int
     environment: Mapping[str, Any]
     started: str
+    truths: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         if any("name" not in policy for policy in self.policies):
             raise ValueError("every policy of a header needs a name")
+        for truth in self.truths:
+            _check_truth(truth)
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "header", "version": VERSION, **asdict(self)}
@@ -63,7 +68,7 @@ class RunHeader:
         if data.get("type") != "header" or data.get("version") not in READABLE:
             raise ValueError(f"not the header of a run log of version {READABLE[0]} to {VERSION}")
         values = checked(RunHeader, {key: value for key, value in data.items() if key not in ("type", "version")})
-        return RunHeader(**{**values, "policies": tuple(values["policies"])})
+        return RunHeader(**{**values, "policies": tuple(values["policies"]), "truths": tuple(values.get("truths", []))})
 
     def difference(self, other: RunHeader) -> str | None:
         """The first key in which the two runs' identities differ, with both values; None if they are the same run."""
@@ -141,6 +146,11 @@ class TrialRecord:
     @property
     def finished(self) -> bool:
         return self.failure_reason is None
+
+    @property
+    def actions_file(self) -> str | None:
+        """Where the actions lie, float32 [T, A] beside the video, relative to RUN; runs of older versions lack the file."""
+        return None if self.video is None else actions_beside(self.video)
 
     @property
     def succeeded(self) -> bool | None:
@@ -231,6 +241,11 @@ class RunLog:
             self.done.add(record.key)
 
 
+def actions_beside(video: str) -> str:
+    """The file of a rollout's actions, from that of its video: "videos/p/door-0.mp4" => "videos/p/door-0.npy"."""
+    return f"{video.removesuffix('.mp4')}.npy"
+
+
 def read_log(path: Path) -> tuple[RunHeader, list[TrialRecord]]:
     """The header and every attempt. A torn last line is ignored; any other wrong line is an InputError with its number."""
     try:
@@ -250,6 +265,14 @@ def results(records: Iterable[TrialRecord]) -> Results:
         if record.finished or record.key not in last or not last[record.key].finished:
             last[record.key] = record
     return Results(tuple(r for r in last.values() if r.finished), tuple(r for r in last.values() if not r.finished))
+
+
+def _check_truth(truth: Any) -> None:
+    if not isinstance(truth, Mapping) or set(truth) != {"policy", "group", "trials", "successes"}:
+        raise ValueError(f"{reprlib.repr(truth)} is no known result: it has policy, group, trials and successes")
+    successes, trials = truth["successes"], truth["trials"]
+    if not (isinstance(successes, int | float) and isinstance(trials, int) and 0 <= successes <= trials):
+        raise ValueError(f"{reprlib.repr(successes)} successes in {reprlib.repr(trials)} trials are no known result")
 
 
 def _line(data: Mapping[str, Any]) -> bytes:

@@ -27,10 +27,6 @@ from worldgym.world.sampler import SamplerConfig
 from worldgym.world.train import WorldTrainConfig
 
 
-def stored(store: EpisodeStore) -> NamedStore:
-    return NamedStore("square", store.root)
-
-
 def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
     return CodecTrainConfig(out, ConvCodecConfig(32, 4, 16, 1), OptimizerConfig(steps=4, warmup=1), batch=4, device=device)
 
@@ -69,7 +65,7 @@ def test_a_run_begun_before_a_setting_existed_goes_on(episode_store: EpisodeStor
     codec = tmp_path / "codec"
     plain_codec = ConvCodec(ConvCodecConfig(32, 4, 16, 1))
     plain_codec.save(codec, "", {})
-    run = TrainRun(tiny_world(tmp_path / "out", "cpu"), (stored(episode_store),), (episode_store.root,), codec)
+    run = TrainRun(tiny_world(tmp_path / "out", "cpu"), (NamedStore("square", episode_store.root),), (episode_store.root,), codec)
     _prepare(run)
     path = tmp_path / "out" / "run.json"
     settings = json.loads(path.read_text())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -49,6 +49,8 @@ class Truth:
     """start states a task whose episodes are kept as video"""
     tasks: tuple[str, ...] = ()
     """default: all"""
+    variation: tuple[str, ...] = ()
+    """the same with the scene changed (recoloured, ball, dim, camera, noise, ...: reference/variations.py)"""
     workers: int = 0
 
     def run(self) -> None:
@@ -56,8 +58,9 @@ class Truth:
         from worldgym.reference.truth import TruthConfig, truth, write_tasks
 
         seeds, tasks = tuple(range(self.first_seed, self.first_seed + self.seeds)), self.tasks or tuple(TASKS)
-        scores = truth(TruthConfig(self.out, self.policy, seeds, tasks, videos=self.videos, workers=self.workers))
-        write_tasks(self.out / "tasks", seeds, tasks)
+        what = TruthConfig(self.out, self.policy, seeds, tasks, variations=self.variation)
+        scores = truth(replace(what, videos=self.videos, workers=self.workers))
+        write_tasks(self.out / "tasks", seeds, tasks, self.variation)
         for name in dict.fromkeys(score.policy for score in scores):
             own = [score.success for score in scores if score.policy == name]
             print(f"{name}: {sum(own)} of {len(own)} trials succeed")

@@ -145,7 +145,8 @@ class DiffusionNet(nn.Module):
         for k in range(steps):
             clean = self(tokens, features, x, torch.full(x.shape[:2], k / steps, device=x.device)).clamp(-1.0, 1.0)
             x = x + (clean - x) / (steps - k)
-        return x[:, 0]
+        chunks: Tensor = x[:, 0]
+        return chunks
 
     def loss(self, frames: Tensor, features: Tensor, wanted: Tensor, mask: Tensor, rng: np.random.Generator) -> Tensor:
         """Squared error of the answered chunk at random times, where the mask [B, h] has labels [B, h, A].

@@ -85,7 +85,7 @@ def true_results(scope: Scope, out: Path, workers: int = 0) -> Path:
     folder = out / "truth" / f"{scope.name}-{_key(scope.tasks, scope.steps)}"
     truth(TruthConfig(folder, scope.policies, scope.seeds, scope.tasks, scope.steps, workers=workers))
     if not all((folder / "tasks" / task / f"{seed}.png").exists() for task in scope.tasks for seed in scope.seeds):
-        write_tasks(folder / "tasks", scope.seeds, scope.tasks, scope.steps)
+        write_tasks(folder / "tasks", scope.seeds, scope.tasks, steps=scope.steps)
     return folder
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from policy_server import POLICIES, Server
 
+from worldgym.episodes.video import decode_video
 from worldgym.evaluate import EvaluateConfig, evaluate
 from worldgym.judging import MAX_ATTEMPTS
 from worldgym.log import TrialRecord, read_log
@@ -72,6 +73,10 @@ class Interrupted(FakeWorld):
         return super().step(state, actions)
 
 
+def untimed(summary: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in summary.items() if key != "expenses"}
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("name", ["remembering", "seeing"])
 def test_the_log_is_that_of_an_evaluation_in_process(
@@ -82,12 +87,12 @@ def test_the_log_is_that_of_an_evaluation_in_process(
     for connections in (1, 3):
         remote = load_policy(f"{server.address}?connections={connections}", FAKE_SPEC)
         out = tmp_path / f"there-{connections}"
-        assert run(out, remote) == summary
+        assert untimed(run(out, remote)) == untimed(summary)
         (here, expected), (there, found) = (read_log(folder / "log.jsonl") for folder in (tmp_path / "here", out))
         assert found == expected and here.difference(there) is None
         for record in expected:
             assert record.video is not None
-            assert (out / record.video).read_bytes() == (tmp_path / "here" / record.video).read_bytes()
+            assert np.array_equal(decode_video(out / record.video), decode_video(tmp_path / "here" / record.video))
     check_policy(remote, (16, 24, 3), atol=0.0)
 
 
@@ -103,7 +108,7 @@ def test_a_server_killed_and_restarted_costs_no_result(
         threading.Timer(0.5, server.start).start()
 
     run(tmp_path / "here", POLICIES[name])
-    run(tmp_path / "there", load_policy(f"{server.address}?patience=60", FAKE_SPEC), Interrupted(restart))
+    run(tmp_path / "there", load_policy(f"{server.address}?patience=900", FAKE_SPEC), Interrupted(restart))
     assert scored(tmp_path / "there") == scored(tmp_path / "here")
     failed = [record for record in records(tmp_path / "there") if not record.finished]
     if name == "seeing":  # nothing is lost with the server: the same question is asked again
