@@ -36,9 +36,14 @@ cli.main()
 """
 
 
+def _heed_interrupts() -> None:
+    """A shell that starts the tests in the background lets them ignore Ctrl-C, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_it_stops_at_once_though_a_judge_is_waited_for(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WAITS, str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts)
     assert process.stdout is not None and process.stdout.readline() == "waiting\n"
     asked = time.monotonic()
     process.send_signal(signal.SIGINT)

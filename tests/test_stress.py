@@ -33,16 +33,16 @@ steps = [{ kind = "blur", sigma = { mild = 0.0, harsh = 2.0 } }]
 
 @dataclass(frozen=True)
 class Sighted(FakePolicy):
-    """Succeeds while it sees the table, grey level 120, at more than `needs`."""
+    """Succeeds while it sees the table, grey level 120, at more than `sees`."""
 
-    needs: float = 50.0
+    sees: float = 50.0
     spread: float = 0.0
 
     def act(
         self, states: Sequence[tuple[int, int]], observations: Sequence[Observation]
     ) -> tuple[list[tuple[int, int]], Actions]:
         new, actions = super().act(states, observations)
-        dark = [observation.frame[10].mean() <= self.needs for observation in observations]
+        dark = [observation.frame[10].mean() <= self.sees for observation in observations]
         low = np.array(self.spec.low, np.float32)
         return new, np.where(np.array(dark)[:, None, None], low, actions)
 
