@@ -15,7 +15,7 @@ SCHEMES = {"ws": "openpi", "wss": "openpi", "http": "openvla", "https": "openvla
 CHARACTERS = r"\w.+@ -"  # of a name: it becomes a folder of videos
 NAME = re.compile(rf"\w[{CHARACTERS}]{{0,99}}", re.ASCII)
 PORT = 8000
-_KNOWN = ("family", "chunk", "name", "timeout", "patience", "connections", "key_env")
+OPTIONS = ("family", "chunk", "name", "timeout", "patience", "connections", "key_env")
 
 
 def is_address(source: str) -> bool:
@@ -82,9 +82,9 @@ class Address:
         if url.scheme not in SCHEMES or not host or url.username is not None or url.fragment:
             raise InputError(f'policy "{text}": it must look like ws://HOST:PORT?family=NAME, without a user or a password')
         options = dict(pairs)
-        if len(options) < len(pairs) or (unknown := [name for name in options if name not in _KNOWN]):
+        if len(options) < len(pairs) or (unknown := [name for name in options if name not in OPTIONS]):
             what = "an option twice" if len(options) < len(pairs) else f'the unknown option "{unknown[0]}"'
-            raise InputError(f'policy "{text}": {what}; options are {", ".join(_KNOWN)}')
+            raise InputError(f'policy "{text}": {what}; options are {", ".join(OPTIONS)}')
         if "name" in options and not NAME.fullmatch(options["name"]):
             raise InputError(f'policy "{text}": name must be letters, digits and any of _ . + @ - or space')
         return Address(
