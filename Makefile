@@ -4,13 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-lerobot check bench format
+.PHONY: demo test test-ppi test-lerobot check bench format release-check bridge-sample
 
 demo: $(VENV)/.core  ## bundled policies in the bundled world: runs/demo/report.html
 	$(BIN)/worldgym demo
 
 test: $(VENV)/.dev  ## everything but tests marked slow
 	$(BIN)/python -m pytest
+
+test-ppi: $(VENV)-ppi/.done  ## our prediction-powered inference against ppi-python, in an environment of its own
+	PYTHONPATH=. $(VENV)-ppi/bin/python -m pytest --noconftest -rP -p no:cacheprovider tests/stats/test_against_ppi_python.py
 
 check: $(VENV)/.dev  ## form, faults, types
 	$(BIN)/ruff format --check .
@@ -19,6 +22,9 @@ check: $(VENV)/.dev  ## form, faults, types
 
 bench: $(VENV)/.dev  ## one script per published figure
 	@set -e; for script in benchmarks/*_speed.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+release-check: $(VENV)/.dev  ## the bundled world on held-out policies and seeds, against the figures of its release: two hours
+	$(BIN)/worldgym reference release-check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
@@ -33,8 +39,14 @@ $(VENV)/.core: pyproject.toml constraints.txt
 $(VENV)/.dev: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (the first time takes some minutes)"
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) -e ".[data,dev,gemini,kl,openai,openvla,reference]"
+	$(INSTALL) -e ".[data,dev,gemini,kl,openai,openvla,reference,remote]"
 	@touch $@ $(VENV)/.core
+
+# ppi-python brings 350 MB for one test; neither torch nor the rest of ours is needed beside it.
+$(VENV)-ppi/.done:
+	$(PYTHON) -m venv $(VENV)-ppi
+	$(VENV)-ppi/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt numpy scipy pytest ppi-python==0.2.3
+	@touch $@
 
 test-lerobot: .venv-lerobot/.done  ## LeRobot policies, in an environment of their own
 	.venv-lerobot/bin/python -m pytest -m "" tests/policies/test_lerobot.py tests/policies/test_lerobot_real.py

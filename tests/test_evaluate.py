@@ -147,6 +147,43 @@ def test_trials_take_start_frames_in_order_then_again() -> None:
         plan_trials(tasks(), 0, 0)
 
 
+def edited_tasks() -> list[Task]:
+    dark = [
+        replace(task, name=f"dark/{task.name}", group=f"dark/{task.group}", nominal=task.name, axis="light") for task in tasks()
+    ]
+    return [*dark[:4], *tasks()]
+
+
+def test_an_edited_task_is_tried_as_often_as_its_twin_with_the_same_seeds() -> None:
+    plan = plan_trials(edited_tasks(), 4, seed=3)
+    seeds = {(trial.task.name, trial.repeat): trial.seed for trial in plan}
+    assert len(seeds) == len(plan) == 8 + 6  # a/0 and b/0 twice, a/1 and a/2 once
+    assert {(name.removeprefix("dark/"), repeat) for name, repeat in seeds if name.startswith("dark/")} == {
+        ("a/0", 0),
+        ("a/1", 0),
+        ("a/2", 0),
+        ("a/0", 1),
+        ("b/0", 0),
+        ("b/0", 1),
+    }
+    assert all(seed == seeds[name.removeprefix("dark/"), repeat] for (name, repeat), seed in seeds.items())
+
+
+def test_both_arms_are_run_and_compared(tmp_path: Path) -> None:
+    summary = evaluate(EvaluateConfig(tmp_path, trials=4, batch=3), FakeWorld(), POLICIES, edited_tasks(), FakeJudge())
+    (axis,) = summary["perturbed"]["axes"]
+    assert (axis["axis"], axis["drop"], axis["n"], axis["unpaired"]) == ("light", 0.0, 12, 0)  # the frames are the same
+    assert all(policy["trials"] == 8 for policy in summary["policies"])
+    assert {(tmp_path / example[key]).exists() for example in axis["examples"] for key in ("frame", "nominal_frame")} == {True}
+    assert not (tmp_path / "frames" / "b" / "1.png").exists()  # it has no twin
+
+
+def test_an_edit_without_its_twin_is_an_ordinary_task(tmp_path: Path) -> None:
+    alone = [task for task in edited_tasks() if task.nominal]
+    summary = evaluate(EvaluateConfig(tmp_path, trials=2, batch=3), FakeWorld(), POLICIES, alone, FakeJudge())
+    assert summary["perturbed"] is None and {cell["task"] for cell in summary["cells"]} == {"dark/a", "dark/b"}
+
+
 def test_refused_before_the_first_frame(tmp_path: Path) -> None:
     other = replace(FakePolicy(), spec=replace(FAKE_SPEC, unit="furlong"))
     with pytest.raises(SpecMismatch, match="furlong"):

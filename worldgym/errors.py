@@ -6,6 +6,7 @@
     |- InputError            a file, folder, option or value given by the user
     |- SpecMismatch          policy and world (or data) disagree on what an action means
     |- CheckpointError       a checkpoint or bundle is incomplete, altered or of another kind
+    |- PolicyOutage          a policy's server gave no usable answer: the trial is tried again, never scored
     |- JudgeOutage           a judge's server gave no answer to this question: the trial is tried again, never scored
     |- JudgeStopped          a judge's server refuses every question (key, model, address): asking on is useless
     |- BudgetSpent           the money set for a judge is spent
@@ -27,6 +28,10 @@ class InputError(WorldGymError):
 
 class CheckpointError(WorldGymError):
     """A checkpoint is incomplete, altered, or not of the expected kind."""
+
+
+class PolicyOutage(WorldGymError):
+    """A policy's server cannot be reached, is too slow, or answered with something else than actions."""
 
 
 class JudgeOutage(WorldGymError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from worldgym.foreign import Failure, attempt
@@ -15,10 +17,15 @@ MAX_ATTEMPTS = 3
 
 
 def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | Failure]:
-    """One verdict a rollout, in order, up to `judge.concurrency` of them at once. BudgetSpent and JudgeStopped end it."""
+    """One verdict a rollout, in order, timed, up to `judge.concurrency` at once. BudgetSpent and JudgeStopped end it."""
+
+    def timed(rollout: Rollout) -> Verdict:
+        started = time.perf_counter()
+        verdict = judge(rollout, rollout.trial.task)
+        return replace(verdict, seconds=time.perf_counter() - started)
 
     def one(rollout: Rollout) -> Verdict | Failure:
-        return attempt(lambda: judge(rollout, rollout.trial.task))
+        return attempt(lambda: timed(rollout))
 
     if judge.concurrency == 1:
         yield from map(one, rollouts)
@@ -30,12 +37,18 @@ def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | 
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def scores(judge: Judge, rollouts: Sequence[Rollout]) -> list[float | None]:
+    """The score of each, None where the judge declined or broke."""
+    return [None if isinstance(verdict, Failure) else verdict.score for verdict in judge_each(judge, rollouts)]
+
+
 def judged_records(
     judge: Judge, rollout: Rollout, verdict: Verdict | Failure, known: Callable[[], dict[str, Any]]
 ) -> Iterator[TrialRecord]:
     """The lines of one rollout: a judge that broke is asked again, until there were MAX_ATTEMPTS.
 
-    known: the record's fields that do not come from the verdict, asked for anew for each line, for attempts are counted.
+    known: the record's fields that do not come from the verdict, `timing` among them, asked for anew for each line, for attempts
+    are counted.
     """
     while isinstance(verdict, Failure):
         failed = TrialRecord(**known(), failure_reason=verdict.reason, judge=judge.name)
@@ -43,8 +56,9 @@ def judged_records(
         if failed.attempt >= MAX_ATTEMPTS:
             return
         verdict = next(judge_each(judge, [rollout]))
+    fields = known()
     yield TrialRecord(
-        **known(),
+        **{**fields, "timing": {**fields["timing"], "judge": round(verdict.seconds, 6)}},
         score=verdict.score,
         reason=verdict.reason,
         probability=verdict.probability,

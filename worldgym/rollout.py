@@ -14,6 +14,7 @@ import numpy as np
 from worldgym.errors import WorldGymError
 from worldgym.policies.observing import observe, substitutes
 from worldgym.policies.protocol import Policy
+from worldgym.timing import stage
 from worldgym.types import Actions, Rollout, Trial
 from worldgym.world.protocol import World
 
@@ -32,12 +33,16 @@ def roll_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) ->
     video = np.empty((len(trials), steps + 1, *world.frame_shape), np.uint8)
     moves = np.empty((len(trials), steps, policy.spec.size), np.float32)
     video[:, 0] = [task.frame for task in tasks]
-    state, memory = world.reset(video[:, 0], [trial.seed for trial in trials]), policy.reset(trials)
+    with stage("world"):
+        state = world.reset(video[:, 0], [trial.seed for trial in trials])
+    memory = policy.reset(trials)
     for step in range(0, steps, policy.chunk):
         views = [observe(needs, policy.spec, task, video[b], moves[b, :step]) for b, task in enumerate(tasks)]
-        memory, chunk = policy.act(memory, views)
+        with stage("policy"):
+            memory, chunk = policy.act(memory, views)
         chunk = _checked(chunk, policy, len(trials))[:, : steps - step]
-        state, new = world.step(state, chunk)
+        with stage("world"):
+            state, new = world.step(state, chunk)
         end = step + chunk.shape[1]
         moves[:, step:end], video[:, step + 1 : end + 1] = chunk, new
     seconds = (time.perf_counter() - started) / len(trials)

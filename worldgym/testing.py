@@ -12,8 +12,9 @@ h chunk length, H height, W width, C channels, A action numbers. torch is import
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -68,18 +69,44 @@ def check_policy(policy: Policy[State], frame_shape: Shape, trials: Sequence[Tri
     trials: for a policy that knows its tasks by name (a replay); random frames with invented instructions otherwise.
     atol:   how much an action in a batch may differ from the same alone, for float rounding.
     """
+    for rule in policy_rules(policy, frame_shape, trials, atol).values():
+        rule()
+
+
+def policy_rules(
+    policy: Policy[Any], frame_shape: Shape, trials: Sequence[Trial] | None = None, atol: float = 1e-5
+) -> Mapping[str, Callable[[], None]]:
+    """The rules of `check_policy` by name, in its order: each call raises AssertionError where the policy breaks the rule."""
     who = f"policy {policy.name!r}"
-    _check_spec(who, policy.spec)
-    _check_needs(who, policy)
-    _require(policy.chunk >= 1, who, f"chunk is {policy.chunk}, but a call must return at least one action")
-    trials = _random_trials(frame_shape) if trials is None else trials
-    actions = _play(policy, trials)
-    _require(np.array_equal(actions, _play(policy, trials)), who, "the same trials give other actions the second time")
-    branched = _play(policy, trials, detour=True)
-    _require(np.array_equal(actions, branched), who, "act changes the states it is given, or keeps hidden ones")
-    for b, trial in enumerate(trials):
-        gap = float(np.abs(_play(policy, [trial])[0] - actions[b]).max())
-        _require(gap <= atol, who, f"row {b} of a batch differs by {gap:.2g} from the same row alone")
+    known = _random_trials(frame_shape) if trials is None else trials
+    actions = cache(lambda: _play(policy, known))
+
+    def promises() -> None:
+        _check_spec(who, policy.spec)
+        _check_needs(who, policy)
+        _require(policy.chunk >= 1, who, f"chunk is {policy.chunk}, but a call must return at least one action")
+
+    def repeats() -> None:
+        _require(np.array_equal(actions(), _play(policy, known)), who, "the same trials give other actions the second time")
+
+    def carries() -> None:
+        branched = _play(policy, known, detour=True)
+        _require(np.array_equal(actions(), branched), who, "act changes the states it is given, or keeps hidden ones")
+
+    def stands_alone() -> None:
+        for b, trial in enumerate(known):
+            gap = float(np.abs(_play(policy, [trial])[0] - actions()[b]).max())
+            _require(gap <= atol, who, f"row {b} of a batch differs by {gap:.2g} from the same row alone")
+
+    return {
+        "spec and chunk are sound": promises,
+        "actions have the promised shape, finite and in bounds": lambda: _require(
+            len(actions()) == len(known), who, "lost a trial"
+        ),
+        "the same twice": repeats,
+        "states are carried, none hidden": carries,
+        "a batch is its rows one by one": stands_alone,
+    }
 
 
 def check_judge(judge: Judge, rollout: Rollout, task: Task) -> None:

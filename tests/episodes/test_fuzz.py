@@ -10,12 +10,12 @@ import json
 import resource
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from damage import mutated, with_other_value
 from PIL import Image
 from synthetic_sets import WRITERS, example, record, recordings, rlds_features
 
@@ -29,7 +29,6 @@ pytest.importorskip("pyarrow", reason="the extra [data] is not installed")
 pytest.importorskip("h5py", reason="the extra [data] is not installed")
 
 MAX_SECONDS, MAX_GROWTH_KB = 5.0, 2**20
-VALUES: tuple[Any, ...] = (None, True, -1, 0, 10**18, 1e308, -0.5, "", "x", "../..", [], {}, [[]], [None], {"a": 1}, "9" * 400)
 
 TARGETS: dict[str, tuple[str, str]] = {  # what is mutated => (set, the end of its file's path)
     "tfrecord": ("rlds", "00001"),
@@ -50,47 +49,6 @@ TARGETS: dict[str, tuple[str, str]] = {  # what is mutated => (set, the end of i
     "task text": ("tasks", "a.json"),
     "convention": ("convention", "spec.json"),
 }
-
-
-def mutated(data: bytes, rng: np.random.Generator) -> bytes:
-    """One to eight wounds."""
-    out = bytearray(data)
-    for _ in range(int(rng.integers(1, 9))):
-        if not out:
-            break
-        at, kind = int(rng.integers(len(out))), int(rng.integers(6))
-        if kind == 0:
-            out[at] ^= 1 << int(rng.integers(8))
-        elif kind == 1:
-            out[at] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF]))
-        elif kind == 2 and rng.random() < 0.3:
-            del out[at:]
-        elif kind == 3:
-            out[at : at + 4] = int(rng.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1])).to_bytes(
-                4, str(rng.choice(["big", "little"]))
-            )  # type: ignore[arg-type]
-        elif kind == 4:
-            out[at:at] = out[at : at + int(rng.integers(1, 64))]
-        else:
-            head = int(rng.integers(min(len(out), 256)))  # headers are where sizes live
-            out[head] = int(rng.integers(256))
-    return bytes(out)
-
-
-def with_other_value(data: bytes, rng: np.random.Generator) -> bytes:
-    """A JSON text with one value of its tree replaced."""
-    tree = json.loads(data)
-    places = list(_places(tree))
-    holder, key = places[int(rng.integers(len(places)))]
-    holder[key] = VALUES[int(rng.integers(len(VALUES)))]
-    return json.dumps(tree).encode()
-
-
-def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
-    keys = list(tree) if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
-    for key in list(keys)[:12]:
-        yield tree, key
-        yield from _places(tree[key])
 
 
 def damage(what: str, data: bytes, rng: np.random.Generator) -> bytes:

@@ -67,6 +67,15 @@ def test_every_field_is_read(tmp_path: Path, add: AddTask) -> None:
     assert task.extras == {"seed": 10_003} and task.state == {"x": 0.3, "gripper_open": 1.0}
 
 
+def test_an_edit_says_what_differs(tmp_path: Path, add: AddTask) -> None:
+    add("dim/a", nominal="a", axis="lighting", goal="new", success_criteria="it is shut")
+    (task,) = load_tasks(tmp_path)
+    assert (task.nominal, task.axis, task.new_goal, task.success) == ("a", "lighting", True, "it is shut")
+    add("dim/a", nominal="a", goal="other")
+    with pytest.raises(InputError, match='"goal" is "other"'):
+        load_tasks(tmp_path)
+
+
 def test_a_flat_task_is_its_own_group(tmp_path: Path, add: AddTask) -> None:
     add("b")
     add("a")

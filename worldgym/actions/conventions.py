@@ -5,7 +5,8 @@ Axes legend: T time, A action numbers.
 
 Sources. Ranges and scales of the Open X sets: the converter released with arXiv 2506.00613 (world-model-eval, download_data.py)
 and FORMATS of each set. Rates: the Open X-Embodiment overview table (arXiv 2310.08864). DROID: arXiv 2403.12945. LIBERO and
-Meta-World: their simulators' controllers. Bounds of a set whose range nobody states are what the released form can hold.
+Meta-World: their simulators' controllers; OpenVLA's LIBERO models answer with the gripper of their training set, 1 = open (its
+invert_gripper_action). ALOHA: arXiv 2304.13705. Bounds of a set whose range nobody states are what the released form can hold.
 """
 
 from __future__ import annotations
@@ -66,6 +67,14 @@ def _droid_pose() -> ActionSpec:
     )
 
 
+def _aloha() -> ActionSpec:
+    """Two arms, left first; bounds of the joints are one turn, for nobody states tighter ones for all of them."""
+    turn = 3.1416
+    names = tuple(f"{side}_{name}" for side in ("left", "right") for name in (*(f"joint_{i}" for i in range(6)), "gripper"))
+    low, high = (*(-turn,) * 6, 0.0) * 2, (*(turn,) * 6, 1.0) * 2
+    return ActionSpec(names, "joint_position", "1 rad", "none", "1_open_0_closed", low, high, 50.0)
+
+
 METRES = "1 m; rotation in rad"
 CONVENTIONS: Mapping[str, ActionSpec] = {
     "bridge_v2": _arm(0.05, 0.25, METRES, "1_open_0_closed", 5.0),
@@ -81,6 +90,8 @@ CONVENTIONS: Mapping[str, ActionSpec] = {
     "toto": _arm(0.7, HELD_TURN, "as published by TOTO", "1_open_0_closed", 30.0),
     "language_table": ActionSpec(("x", "y"), "delta_pose", "1 m", "none", "none", (-0.1, -0.1), (0.1, 0.1), 10.0),
     "libero": _arm(1.0, 1.0, "0.05 m; rotation in 0.5 rad", "+1_closed", 20.0, rotation="axis_angle"),
+    "libero_openvla": _arm(1.0, 1.0, "0.05 m; rotation in 0.5 rad", "1_open_0_closed", 20.0, rotation="axis_angle"),
+    "aloha": _aloha(),
     "metaworld": ActionSpec(
         names=("x", "y", "z", "gripper"),
         mode="delta_pose",

@@ -23,7 +23,7 @@ ROUNDING = 1e-5  # by how much a constant may be off, in its own unit
 class Conversion:
     """out[b] = scale[b] * in[columns[b]] + offset[b]; a column of CONSTANT holds offset[b].
 
-    rounded: the gripper of the source is rounded to 0 or 1 first, as the released converter does.
+    rounded: the gripper of the source is rounded to 0 or 1 first, as the released converter does, and OpenVLA in LIBERO.
     """
 
     source: str
@@ -134,6 +134,7 @@ _PAIRS = (
         (*(0.04,) * 3, *(1.0,) * 3, -0.5),
         (*(0.0,) * 6, 0.5),
     ),
+    Conversion("libero_openvla", "libero", _ARM, (*_METRES, -2.0), (*(0.0,) * 6, 1.0), rounded=True),
     Conversion("droid_delta", "bridge_v2", _ARM, (*_METRES, -1.0), (*(0.0,) * 6, 1.0)),
 )
 CONVERSIONS = {(pair.source, pair.target): pair for pair in _PAIRS}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import tyro
 
-from worldgym.cli.data import Convert, Data, Tasks
+from worldgym.cli.data import Convert, Data, Perturb, Tasks
 from worldgym.cli.judge import Judge
+from worldgym.cli.policies import PolicyCommand, ServePolicy
 from worldgym.cli.reference import Reference
 from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
 from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
+from worldgym.cli.trust import Check, Trust
 from worldgym.cli.worlds import ImportCheckpoint, ImportCodec, Train
 from worldgym.errors import WorldGymError
 
@@ -25,10 +28,15 @@ Command = (
     | Estimate
     | Plan
     | Judge
+    | Annotated[PolicyCommand, tyro.conf.subcommand(name="policy")]
+    | ServePolicy
+    | Check
+    | Trust
     | Train
     | Data
     | Convert
     | Tasks
+    | Perturb
     | ImportCheckpoint
     | ImportCodec
     | Reference

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.errors import InputError
 from worldgym.policies.bounds import from_unit
 from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
-
-MOVING_MODES = ("delta_pose", "joint_velocity")  # where zero means "do not move"
 
 
 class StillPolicy:

@@ -5,8 +5,9 @@
     TASKS/truth.csv          optional: policy, task, success; one line per policy and task
 
 Only `instruction` is required. A task is named by its path ("drawer-open/10003") and belongs to the group of its folder;
-a flat folder makes every task its own group, unless the JSON names one. Other keys: `tags` (a list), `nominal` (the
-unedited twin), `state` (how the robot stands in the start frame: {"x": 0.3, "gripper_open": 1}); what remains goes to
+a flat folder makes every task its own group, unless the JSON names one. Other keys: `success_criteria`, `tags` (a list), `state`
+(how the robot stands in the start frame: {"x": 0.3, "gripper_open": 1}), and of an edited task `nominal` (its unedited twin),
+`axis` (what differs) and `goal` ("same" or "new"); what remains goes to
 `Task.extras`. The layout of the released harness loads unchanged.
 """
 
@@ -30,7 +31,11 @@ from worldgym.types import Frames, Task
 DEFAULT_STEPS = 40
 MAX_PIXELS = 4096  # a side; a larger image is refused before it is decoded
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-KNOWN_KEYS = frozenset({"instruction", "partial_credit_criteria", "partial_credit", "steps", "group", "tags", "nominal", "state"})
+KNOWN_KEYS = frozenset(
+    {"instruction", "partial_credit_criteria", "partial_credit", "success_criteria", "steps", "group", "tags", "state"}
+    | {"nominal", "axis", "goal"}
+)
+GOALS = {"": False, "same": False, "new": True}
 TRUTH_VALUES = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -96,6 +101,9 @@ def _load_task(folder: Path, name: str) -> Task:
         partial_credit=_text(data, "partial_credit_criteria", path) or _text(data, "partial_credit", path),
         tags=_tags(data, path),
         nominal=_text(data, "nominal", path) or None,
+        axis=_text(data, "axis", path),
+        new_goal=_new_goal(data, path),
+        success=_text(data, "success_criteria", path),
         extras={key: value for key, value in data.items() if key not in KNOWN_KEYS},
         state=_state(data, path),
     )
@@ -116,6 +124,13 @@ def _text(data: Mapping[str, Any], key: str, path: Path) -> str:
     if not isinstance(value, str):
         raise InputError(f'{path}: "{key}" is {value!r}; write it as text in quotes')
     return value.strip()
+
+
+def _new_goal(data: Mapping[str, Any], path: Path) -> bool:
+    goal = _text(data, "goal", path)
+    if goal not in GOALS:
+        raise InputError(f'{path}: "goal" is "{goal}"; write "same" or "new"')
+    return GOALS[goal]
 
 
 def _steps(data: Mapping[str, Any], path: Path) -> int:

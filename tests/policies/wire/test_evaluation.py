@@ -1,0 +1,154 @@
+"""Evaluations against servers in another process: the same log as in process, also when the server dies in the middle."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from policy_server import POLICIES, Server
+
+from worldgym.episodes.video import decode_video
+from worldgym.evaluate import EvaluateConfig, evaluate
+from worldgym.judging import MAX_ATTEMPTS
+from worldgym.log import TrialRecord, read_log
+from worldgym.policies.load import load_policy
+from worldgym.policies.protocol import Policy
+from worldgym.testing import FAKE_SPEC, FakeJudge, FakeState, FakeWorld, check_policy
+from worldgym.types import Actions, Frames, Task
+
+pytest.importorskip("websockets", reason="the extra [remote] is not installed")
+pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
+
+PROTOCOLS = ("openpi", "openvla")
+
+
+def tasks() -> list[Task]:
+    frames = np.random.default_rng(0).integers(0, 256, (4, 16, 24, 3)).astype(np.uint8)
+    return [Task(f"{'ab'[i % 2]}/{i}", "ab"[i % 2], frame, f"do {i}", 6) for i, frame in enumerate(frames)]
+
+
+def run(out: Path, policy: Policy[Any], world: FakeWorld | None = None) -> dict[str, Any]:
+    return evaluate(EvaluateConfig(out, trials=3, batch=3), world or FakeWorld(), [policy], tasks(), FakeJudge())
+
+
+def records(out: Path) -> list[TrialRecord]:
+    return read_log(out / "log.jsonl")[1]
+
+
+def scored(out: Path) -> list[TrialRecord]:
+    """What ran, as if at the first attempt."""
+    return sorted((replace(r, attempt=1) for r in records(out) if r.finished), key=lambda r: r.key)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[str, str], Server]]:
+    servers: list[Server] = []
+
+    def start(protocol: str, policy: str) -> Server:
+        servers.append(Server(protocol, policy))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+class Interrupted(FakeWorld):
+    """Does something before the fourth step of its life: kills a server, say."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        super().__init__()
+        object.__setattr__(self, "left", [4])
+        object.__setattr__(self, "do", act)
+
+    def step(self, state: FakeState, actions: Actions) -> tuple[FakeState, Frames]:
+        self.left[0] -= 1  # type: ignore[attr-defined]
+        if self.left[0] == 0:  # type: ignore[attr-defined]
+            self.do()  # type: ignore[attr-defined]
+        return super().step(state, actions)
+
+
+def untimed(summary: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in summary.items() if key != "expenses"}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("name", ["remembering", "seeing"])
+def test_the_log_is_that_of_an_evaluation_in_process(
+    protocol: str, name: str, tmp_path: Path, serve: Callable[[str, str], Server]
+) -> None:
+    server = serve(protocol, name)
+    summary = run(tmp_path / "here", POLICIES[name])
+    for connections in (1, 3):
+        remote = load_policy(f"{server.address}?connections={connections}", FAKE_SPEC)
+        out = tmp_path / f"there-{connections}"
+        assert untimed(run(out, remote)) == untimed(summary)
+        (here, expected), (there, found) = (read_log(folder / "log.jsonl") for folder in (tmp_path / "here", out))
+        assert found == expected and here.difference(there) is None
+        for record in expected:
+            assert record.video is not None
+            assert np.array_equal(decode_video(out / record.video), decode_video(tmp_path / "here" / record.video))
+    check_policy(remote, (16, 24, 3), atol=0.0)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("name", ["remembering", "seeing"])
+def test_a_server_killed_and_restarted_costs_no_result(
+    protocol: str, name: str, tmp_path: Path, serve: Callable[[str, str], Server]
+) -> None:
+    server = serve(protocol, name)
+
+    def restart() -> None:
+        server.kill()
+        threading.Timer(0.5, server.start).start()
+
+    run(tmp_path / "here", POLICIES[name])
+    run(tmp_path / "there", load_policy(f"{server.address}?patience=900", FAKE_SPEC), Interrupted(restart))
+    assert scored(tmp_path / "there") == scored(tmp_path / "here")
+    failed = [record for record in records(tmp_path / "there") if not record.finished]
+    if name == "seeing":  # nothing is lost with the server: the same question is asked again
+        assert not failed
+    else:  # the state is lost, which is said; the trial is run again from its start
+        assert all(r.failure_reason and "state of this trial is not known" in r.failure_reason for r in failed)
+        assert all(record.score is None for record in failed)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_server_that_stays_away_fails_trials_apart_and_a_later_start_completes_the_run(
+    protocol: str, tmp_path: Path, serve: Callable[[str, str], Server]
+) -> None:
+    server = serve(protocol, "seeing")
+    remote = load_policy(f"{server.address}?patience=0.3", FAKE_SPEC)
+    summary = run(tmp_path / "there", remote, Interrupted(server.kill))
+    failed = [record for record in records(tmp_path / "there") if not record.finished]
+    assert failed and all(record.score is None and server.address in str(record.failure_reason) for record in failed)
+    assert max(record.attempt for record in failed) == MAX_ATTEMPTS
+    assert sum(cell["failed"] for cell in summary["cells"]) == len({record.key for record in failed})
+    server.start()
+    run(tmp_path / "there", load_policy(server.address, FAKE_SPEC))
+    run(tmp_path / "here", POLICIES["seeing"])
+    assert scored(tmp_path / "there") == scored(tmp_path / "here")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_another_policy_at_the_same_address_is_not_scored(
+    protocol: str, tmp_path: Path, serve: Callable[[str, str], Server]
+) -> None:
+    server = serve(protocol, "seeing")
+
+    def swap() -> None:
+        server.kill()
+        server.policy = "another"
+        server.start()
+
+    run(tmp_path / "there", load_policy(server.address, FAKE_SPEC), Interrupted(swap))
+    run(tmp_path / "here", POLICIES["seeing"])
+    expected = {record.key: record for record in scored(tmp_path / "here")}
+    assert all(record == expected[record.key] for record in scored(tmp_path / "there"))
+    failed = [record for record in records(tmp_path / "there") if not record.finished]
+    assert failed and all("serves something else" in str(record.failure_reason) for record in failed)

@@ -1,0 +1,87 @@
+"""A policy server in another process: `python policy_server.py PROTOCOL PORT POLICY`, and what starts, kills and restarts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from worldgym.policies.protocol import NEWEST_FRAME, Observation
+from worldgym.testing import FAKE_SPEC, FakePolicy
+from worldgym.types import Actions, Trial
+
+SCHEMES = {"openpi": "ws", "openvla": "http"}
+
+
+@dataclass(frozen=True)
+class SeeingPolicy:
+    """Acts on what it sees alone: the means of three parts of the frame. No memory."""
+
+    chunk: int = 2
+    name: str = "seeing"
+    spec = FAKE_SPEC
+    needs = NEWEST_FRAME
+
+    def reset(self, trials: Sequence[Trial]) -> list[None]:
+        return [None] * len(trials)
+
+    def act(self, states: Sequence[None], observations: Sequence[Observation]) -> tuple[list[None], Actions]:
+        means = [[part.mean() / 127.5 - 1.0 for part in np.array_split(o.frame, 3, axis=1)] for o in observations]
+        rows = np.asarray(means, np.float32)[:, None] * np.linspace(1.0, 0.5, self.chunk, dtype=np.float32)[:, None]
+        return list(states), rows
+
+
+POLICIES = {
+    "remembering": FakePolicy(level=0.6, spread=0.4, chunk=3, name="remembering"),
+    "seeing": SeeingPolicy(),
+    "another": SeeingPolicy(name="another"),
+}
+
+
+class Server:
+    """One served policy; killed and started again it keeps its port."""
+
+    def __init__(self, protocol: str, policy: str) -> None:
+        self.protocol, self.policy, self.port = protocol, policy, 0
+        self.process: subprocess.Popen[str] | None = None
+        self.start()
+
+    @property
+    def address(self) -> str:
+        return f"{SCHEMES[self.protocol]}://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, __file__, self.protocol, str(self.port), self.policy]
+        paths = {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **paths})
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.stdout is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process.stdout.close()
+            self.process = None
+
+
+def main(protocol: str, port: str, policy: str) -> None:
+    from worldgym.policies.wire.family import FAMILIES, OWN
+    from worldgym.policies.wire.responder import Responder
+    from worldgym.policies.wire.serve_openpi import OpenpiServer
+    from worldgym.policies.wire.serve_openvla import OpenvlaServer
+
+    kind = OpenpiServer if protocol == "openpi" else OpenvlaServer
+    server = kind(Responder(POLICIES[policy], FAMILIES[protocol][OWN]), "127.0.0.1", int(port))
+    print(server.port, flush=True)
+    server.serve()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

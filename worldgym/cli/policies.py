@@ -1,0 +1,131 @@
+"""Commands around policies: serve one to others, and check one before an evaluation."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+from worldgym.errors import InputError
+
+if TYPE_CHECKING:
+    from worldgym.policy_check import PolicyReport
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True)
+class ServePolicy:
+    """Serve a policy to other programs, until Ctrl-C: `worldgym evaluate --policy ws://HOST:PORT` asks it from elsewhere."""
+
+    policy: tyro.conf.Positional[str]
+    """"still", "random", or the folder of a policy"""
+    protocol: Literal["openpi", "openvla"] = "openpi"
+    """openpi's websocket (ws://), or OpenVLA's REST (http://)"""
+    host: str = "127.0.0.1"
+    """address to listen on; others than this machine's own need --key-env"""
+    port: int = 8000
+    """0 = any free one"""
+    world: Path | None = None
+    """whose actions "still" and "random" speak"""
+    key_env: str = ""
+    """environment variable with the key that clients must give"""
+
+    def run(self) -> None:
+        from worldgym.checkpoint import fingerprint
+        from worldgym.policies.load import load_policy
+        from worldgym.policies.wire.family import FAMILIES, OWN
+        from worldgym.policies.wire.responder import Responder
+        from worldgym.policies.wire.serve_openpi import OpenpiServer
+        from worldgym.policies.wire.serve_openvla import OpenvlaServer
+        from worldgym.world.model import load_world
+
+        authorization, folder = self._authorization(), Path(self.policy)
+        policy = load_policy(self.policy, load_world(self.world).spec if self.world else None)
+        responder = Responder(policy, FAMILIES[self.protocol][OWN], fingerprint(folder) if folder.is_dir() else "")
+        kind = OpenpiServer if self.protocol == "openpi" else OpenvlaServer
+        server = kind(responder, self.host, self.port, authorization)
+        scheme = "ws" if self.protocol == "openpi" else "http"
+        print(f"{policy.name}: {scheme}://{self.host}:{server.port}", flush=True)
+        server.serve()
+
+    def _authorization(self) -> str:
+        key = os.environ.get(self.key_env, "") if self.key_env else ""
+        if self.key_env and not key:
+            raise InputError(f"no key: set the environment variable {self.key_env}, or leave out --key-env")
+        if not key and self.host not in LOOPBACK:
+            raise InputError(
+                f"--host {self.host} lets other machines ask: set a key in an environment variable and name it in --key-env"
+            )
+        return f"Api-Key {key}" if key else ""
+
+
+@dataclass(frozen=True)
+class PolicyCommand:
+    """Check a policy before an evaluation: shapes, same twice, batch = single, latency; its actions beside a world's."""
+
+    action: tyro.conf.Positional[Literal["check"]]
+    policy: tyro.conf.Positional[str]
+    """anything that `worldgym evaluate --policy` takes"""
+    world: Path | None = None
+    """checkpoint of a world to compare with; it also gives the size of frames"""
+    size: tuple[int, int] = (96, 96)
+    """height and width of frames, without a world"""
+    calls: int = 20
+    """calls timed"""
+    json: bool = False
+    """print JSON instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.policies.load import load_policy
+        from worldgym.policy_check import check_and_time
+        from worldgym.world.model import load_world
+
+        if self.calls < 1 or min(self.size) < 1:
+            raise InputError("--calls and --size must be 1 or more")
+        world = load_world(self.world) if self.world else None
+        policy = load_policy(self.policy, world.spec if world else None)
+        shape = world.frame_shape if world else (*self.size, 3)
+        report = check_and_time(policy, shape, world.spec if world else None, self.calls)
+        if self.json:
+            print(json.dumps(report.to_json(), indent=2))
+        else:
+            _print(report)
+        if report.broken:
+            raise InputError(
+                f"{self.policy}: {report.broken} of {len(report.outcomes)} rules are broken; mend the policy or its address"
+            )
+
+
+def _print(report: PolicyReport) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    rules = Table(title=Text(f"{report.policy}, {report.chunk} actions a call"), title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in ("rule", "", "complaint"):
+        rules.add_column(heading, overflow="fold")
+    for outcome in report.outcomes:
+        broken = outcome.complaint is not None
+        rules.add_row(outcome.rule, Text("broken", "red") if broken else Text("held", "green"), Text(outcome.complaint or ""))
+    console.print(rules)
+    if report.compared:
+        specs = Table("", "policy", "world", box=box.SIMPLE_HEAD)
+        for name, (mine, theirs) in report.compared.items():
+            style = "" if mine == theirs else "red"
+            specs.add_row(Text(name, style), Text(_words(mine)), Text(_words(theirs)))
+        console.print(specs)
+    if report.latency is not None:
+        late = report.latency
+        times = f"median {1e3 * late.median:.1f} ms, 95th percentile {1e3 * late.p95:.1f} ms of {late.calls} calls"
+        console.print(Text(f"one observation: {times}; {1e3 * late.an_action:.1f} ms an action"))
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

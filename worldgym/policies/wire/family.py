@@ -1,0 +1,199 @@
+"""How a family of policies is spoken to: under which keys frame and instruction go, and what the answer's numbers mean.
+
+Sources: openpi (15a9616) src/openpi/policies/{droid,libero,aloha}_policy.py and examples/; OpenVLA (c8f03f4)
+vla-scripts/deploy.py and experiments/robot/; OpenVLA-OFT (moojink, 213c5ff) vla-scripts/deploy.py. A family of one's own is a
+TOML file with the fields of `Family`. A "." in a key makes a map within a map: "images.front" is {"images": {"front": ...}}.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from worldgym.actions.conventions import load_convention
+from worldgym.errors import InputError
+
+MAX_FILE, MAX_SIDE, MAX_CHUNK = 2**20, 2048, 1000
+OWN = "worldgym"  # the family of `worldgym serve-policy`, which says itself what it serves
+
+
+@dataclass(frozen=True)
+class Family:
+    """frame, instruction: their keys in a request.   views: {key: camera} and state: {key: names of numbers}, which servers
+    of the family want too.   constants: values sent with every request, by key.   size: (H, W) that frames are fitted into
+    with black bars, None = as they are.   rotate: degrees, 0 or 180.   channels_first: images as [C, H, W].
+
+    actions: key of the actions in the answer, "" = the answer itself.   columns: which numbers of a row are the action, in
+    order; () = all.   convention: what they mean, see `worldgym.actions`.   chunk: rows carried out before the next request.
+    """
+
+    name: str
+    frame: str
+    instruction: str
+    convention: str = ""
+    chunk: int = 1
+    actions: str = ""
+    columns: tuple[int, ...] = ()
+    size: tuple[int, int] | None = None
+    rotate: int = 0
+    channels_first: bool = False
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    views: Mapping[str, str] = field(default_factory=dict)
+    state: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def unfilled(self) -> list[str]:
+        """Keys that servers of the family want and observations do not carry: a view beside the frame, a state."""
+        return [*self.views, *self.state]
+
+
+_JOINTS = tuple(f"joint_{i}" for i in range(7))
+_ARMS = tuple(f"{side}_{name}" for side in ("left", "right") for name in (*(f"joint_{i}" for i in range(6)), "gripper"))
+_POSE = ("x", "y", "z", "rx", "ry", "rz", "finger_left", "finger_right")
+
+_OPENPI = (
+    Family(OWN, "observation/image", "prompt", actions="actions"),
+    Family(
+        "droid",
+        "observation/exterior_image_1_left",
+        "prompt",
+        "droid_joint_velocity",
+        chunk=8,  # examples/droid/main.py carries out 8 of 10
+        actions="actions",
+        size=(224, 224),
+        views={"observation/wrist_image_left": "wrist"},
+        state={"observation/joint_position": _JOINTS, "observation/gripper_position": ("gripper_closed",)},
+    ),
+    Family(
+        "libero",
+        "observation/image",
+        "prompt",
+        "libero",
+        chunk=5,  # examples/libero/main.py plans anew after 5 of 10
+        actions="actions",
+        size=(224, 224),
+        views={"observation/wrist_image": "wrist"},
+        state={"observation/state": _POSE},
+    ),
+    Family(
+        "aloha",
+        "images.cam_high",
+        "prompt",
+        "aloha",
+        chunk=25,
+        actions="actions",
+        size=(224, 224),
+        channels_first=True,
+        views={f"images.{name}": name for name in ("cam_low", "cam_left_wrist", "cam_right_wrist")},
+        state={"state": _ARMS},
+    ),
+)
+_OPENVLA = (
+    Family(OWN, "image", "instruction", actions="actions"),
+    Family("bridge", "image", "instruction", "bridge_v2", constants={"unnorm_key": "bridge_orig"}),
+    Family("libero", "image", "instruction", "libero_openvla"),
+    Family(
+        "libero-oft",
+        "full_image",
+        "instruction",
+        "libero_openvla",
+        chunk=8,
+        views={"wrist_image": "wrist"},
+        state={"state": _POSE},
+    ),
+    Family(
+        "aloha-oft",
+        "full_image",
+        "instruction",
+        "aloha",
+        chunk=25,
+        views={"left_wrist_image": "cam_left_wrist", "right_wrist_image": "cam_right_wrist"},
+        state={"state": _ARMS},
+    ),
+)
+FAMILIES: Mapping[str, Mapping[str, Family]] = {
+    "openpi": {family.name: family for family in _OPENPI},
+    "openvla": {family.name: family for family in _OPENVLA},
+}
+
+
+def load_family(name: str, protocol: str) -> Family:
+    """A family by name, or one's own from a TOML file. InputError where it is unknown, unsound, or wants what nobody has."""
+    if name.endswith(".toml"):
+        family = _read(Path(name))
+    elif name in FAMILIES[protocol]:
+        family = FAMILIES[protocol][name]
+    else:
+        known = ", ".join(FAMILIES[protocol])
+        raise InputError(f'no policy family "{name}" for {protocol}: one of {known}, or a TOML file of your own')
+    if wanted := family.unfilled():
+        raise InputError(
+            f'servers of the family "{family.name}" also want {", ".join(wanted)}, which worlds do not give yet; where yours '
+            "can do without, or takes constants, say so in a TOML file of your own (docs/quickstart-your-policy.md)"
+        )
+    return family
+
+
+def _read(path: Path) -> Family:
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise InputError(f"{path}: more than {MAX_FILE >> 20} MiB, so it describes no policy family")
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read as TOML ({error})") from error
+    try:
+        return _sound(path, data)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: {error}; see docs/quickstart-your-policy.md") from error
+
+
+def _sound(path: Path, data: Mapping[str, Any]) -> Family:
+    """ValueError or TypeError, in words for the user, where a field is wrong."""
+    known = [f.name for f in fields(Family) if f.name not in ("name", "views", "state")]
+    if unknown := [name for name in data if name not in known]:
+        raise ValueError(f'"{unknown[0]}" is unknown; known are {", ".join(known)}')
+    for name in ("frame", "instruction", "convention"):
+        if not data.get(name):
+            raise ValueError(f'"{name}" is missing')
+    for name in ("frame", "instruction", "convention", "actions"):
+        if not isinstance(data.get(name, ""), str):
+            raise TypeError(f'"{name}" must be a text')
+    if type(data.get("chunk", 1)) is not int or not 1 <= data.get("chunk", 1) <= MAX_CHUNK:
+        raise ValueError(f'"chunk" must be a whole number from 1 to {MAX_CHUNK}')
+    columns, size = _whole(data, "columns", MAX_CHUNK), _whole(data, "size", MAX_SIDE)
+    if size and (len(size) != 2 or 0 in size):
+        raise ValueError('"size" must be a height and a width in pixels')
+    if data.get("rotate", 0) not in (0, 180):
+        raise ValueError('"rotate" must be 0 or 180')
+    if not isinstance(data.get("channels_first", False), bool):
+        raise TypeError('"channels_first" must be true or false')
+    _check_keys(data)
+    spec = load_convention(data["convention"])
+    if columns and len(columns) != spec.size:
+        raise ValueError(f'"columns" names {len(columns)} numbers, but "{data["convention"]}" has {spec.size}')
+    shaped = {"columns": columns, "size": (size[0], size[1]) if size else None}
+    return Family(name=path.stem, **{**data, **shaped})
+
+
+def _check_keys(data: Mapping[str, Any]) -> None:
+    """Constants are plain, and no key of a request stands in the place of another."""
+    constants = data.get("constants", {})
+    if not isinstance(constants, dict):
+        raise TypeError("[constants] must be a table")
+    for key, value in constants.items():
+        numbers = value if isinstance(value, list) else []
+        if not isinstance(value, str | bool | int | float | list) or not all(isinstance(x, int | float) for x in numbers):
+            raise TypeError(f'the constant "{key}" must be a text, a number, true, false or a list of numbers')
+    keys = [data["frame"], data["instruction"], *constants]
+    for i, key in enumerate(keys):
+        if any(other == key or other.startswith(f"{key}.") for other in keys[:i] + keys[i + 1 :]):
+            raise ValueError(f'"{key}" is used for two things')
+
+
+def _whole(data: Mapping[str, Any], name: str, most: int) -> tuple[int, ...]:
+    values = data.get(name, [])
+    if not isinstance(values, list) or not all(type(value) is int and 0 <= value <= most for value in values):
+        raise ValueError(f'"{name}" must be a list of whole numbers from 0 to {most}')
+    return tuple(values)

@@ -1,0 +1,86 @@
+"""A line to a server that may go away and come back: opened when needed, opened again with back-off up to a stated patience."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from worldgym.errors import PolicyOutage
+
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds between attempts, doubled each time
+OPEN_SECONDS = 10.0  # for the handshake of one connection
+AWAY = (502, 503, 504)  # HTTP: what proxies answer while the server behind them is away
+SHOWN = 300  # characters of a server's complaint that enter a message
+
+
+class Dropped(Exception):
+    """The connection cannot be had, or broke: the same question may be asked again on another."""
+
+
+class Link(Protocol):
+    """One open connection.   said: what the server said of itself at the start, as bytes, b"" for nothing."""
+
+    said: bytes
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """The answer, decoded. Dropped if the connection broke, PolicyOutage if the answer is late, an error or nonsense."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Line:
+    """Asks one question at a time.   link: one that is open already.   patience: seconds that the server may be away.
+
+    Once it was away for longer, each question gets one attempt only, so that a run with a dead server ends soon; an answer
+    restores the patience.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Link],
+        patience: float,
+        link: Link | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._connect, self._patience, self._link, self._wait = connect, patience, link, wait
+        self._away_since: float | None = None
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """The answer. PolicyOutage where there is none, or none of use."""
+        wait = FIRST_WAIT
+        while True:
+            try:
+                return self._once(request)
+            except Dropped as fault:
+                now = time.monotonic()
+                self._away_since = self._away_since if self._away_since is not None else now
+                away = now - self._away_since
+                if away + wait > self._patience:
+                    raise PolicyOutage(f"{fault}; it was away for {away:.0f} s, start it and run this again") from None
+            self._wait(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    def _once(self, request: dict[str, Any]) -> Any:
+        """On an open link. One that failed is not used again: a late answer on it would be taken for the next one's."""
+        whole = False
+        try:
+            if self._link is None:
+                self._link = self._connect()
+            answer = self._link.ask(request)
+            self._away_since, whole = None, True
+            return answer
+        finally:
+            if not whole:
+                self.close()
+
+    def close(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+
+def shortened(words: str) -> str:
+    """A server's words on one line, bounded."""
+    return " ".join(words.split())[-SHOWN:]

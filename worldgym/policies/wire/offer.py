@@ -1,0 +1,60 @@
+"""What `worldgym serve-policy` says of the policy that it serves, before the first question."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.policies.wire.address import NAME, Address
+from worldgym.policies.wire.arrays import Malformed
+from worldgym.policies.wire.family import MAX_CHUNK, OWN
+from worldgym.policies.wire.json_numpy import decode
+from worldgym.policies.wire.mapping import own_part
+from worldgym.policies.wire.msgpack_numpy import unpack
+from worldgym.types import ActionSpec
+
+MAX_NUMBERS = 1000  # of an action
+
+
+@dataclass(frozen=True)
+class Offer:
+    """fingerprint: of the policy's checkpoint, "" where it has none. It tells two policies of one name apart."""
+
+    name: str
+    spec: ActionSpec
+    chunk: int
+    fingerprint: str = ""
+
+    def to_message(self) -> dict[str, Any]:
+        facts = {"name": self.name, "spec": self.spec.to_json(), "chunk": self.chunk, "fingerprint": self.fingerprint}
+        return {OWN: facts}
+
+    @staticmethod
+    def read(said: bytes, address: Address) -> Offer:
+        """From a server's first message. InputError if it is another family's server, or what it says is unsound."""
+        try:
+            facts = own_part(unpack(said) if address.protocol == "openpi" else decode(said))
+            if not facts:
+                raise InputError(
+                    f"{address.url}: the server does not say what it serves; name its family, e.g. {address.url}?family=droid"
+                )
+            return _sound(facts)
+        except (Malformed, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"{address.url}: what the server says of itself is no offer of a policy ({error})") from error
+
+
+def _sound(facts: Mapping[str, Any]) -> Offer:
+    """KeyError, TypeError or ValueError where a fact is missing or wrong."""
+    name, chunk, spec = facts["name"], facts["chunk"], ActionSpec.from_json(facts["spec"])
+    words = [name, spec.mode, spec.unit, spec.rotation, spec.gripper, *spec.names]
+    if not all(isinstance(word, str) for word in words) or not NAME.fullmatch(name):
+        raise ValueError("its name or its spec holds something else than texts")
+    if type(chunk) is not int or not 1 <= chunk <= MAX_CHUNK:
+        raise ValueError(f"its chunk is {chunk!r}")
+    sizes = {len(spec.low), len(spec.high), spec.size}
+    if len(sizes) > 1 or not 1 <= spec.size <= MAX_NUMBERS or not all(map(math.isfinite, [*spec.low, *spec.high, spec.rate_hz])):
+        raise ValueError("the bounds of its spec are unsound")
+    return Offer(name, spec, chunk, str(facts.get("fingerprint", "")))

@@ -1,0 +1,198 @@
+"""A policy behind a server, as a policy: `load_policy("ws://HOST:PORT?family=droid")`.
+
+The wire takes one observation at a time; the rows of a batch are asked for one by one, over as many connections as allowed, so
+row b depends on row b alone. Equal rows (a batch is filled up with copies) are asked for once.
+
+Servers of others carry nothing between questions: the state is None. Our own server gives back a token for the state that its
+policy is in; the caller carries it. A server that was restarted does not know the tokens of its past life, and says so: the trial
+is run again from its start. Policies without memory have no token, and go on where they were.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from queue import LifoQueue
+from typing import Any
+
+import numpy as np
+
+from worldgym.actions.conventions import convention, convention_of, load_convention
+from worldgym.actions.convert import CONVERSIONS, convert_actions
+from worldgym.errors import InputError, PolicyOutage
+from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
+from worldgym.policies.wire.address import Address
+from worldgym.policies.wire.arrays import Malformed
+from worldgym.policies.wire.family import OWN, Family, load_family
+from worldgym.policies.wire.line import Dropped, Line, Link
+from worldgym.policies.wire.mapping import actions_of, own_part, request_of
+from worldgym.policies.wire.offer import Offer
+from worldgym.policies.wire.openpi import OpenpiLink
+from worldgym.policies.wire.openvla import OpenvlaLink
+from worldgym.types import Actions, ActionSpec, Trial
+
+LINKS: dict[str, Callable[[Address], Link]] = {"openpi": OpenpiLink, "openvla": OpenvlaLink}
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What comes over the wire, and what it becomes.   wire: the server's convention.   converted: names to convert
+    between, or None.   clipped: whether to hold the numbers within the wire's bounds, as the robot's controller does."""
+
+    wire: ActionSpec
+    spec: ActionSpec
+    converted: tuple[str, str] | None
+    clipped: bool
+
+    @staticmethod
+    def of(wire: ActionSpec, world: ActionSpec | None, clipped: bool) -> Spoken:
+        """Converts to the world's convention where a pair is stated; otherwise the specs differ, and the run is refused."""
+        pair = (convention_of(wire), convention_of(world) if world else None)
+        if world is None or wire == world or (pair not in CONVERSIONS and pair[::-1] not in CONVERSIONS):
+            return Spoken(wire, wire, None, clipped)
+        source, target = str(pair[0]), str(pair[1])
+        return Spoken(wire, replace(convention(target), rate_hz=wire.rate_hz), (source, target), clipped)
+
+    def read(self, actions: Actions) -> Actions:
+        """[h, numbers of the wire] => float32 [h, A]."""
+        if self.converted is not None:
+            return convert_actions(actions, *self.converted)
+        if self.clipped:
+            return np.clip(actions, np.asarray(self.wire.low, np.float32), np.asarray(self.wire.high, np.float32))
+        return actions
+
+
+class RemotePolicy:
+    """Asks a server. Its connections are closed with `close`, or when nobody holds the policy any more."""
+
+    def __init__(self, address: Address, family: Family, offer: Offer, world: ActionSpec | None, lines: Sequence[Line]) -> None:
+        self._family, self._offer, self._url = family, offer, address.url
+        self._spoken = Spoken.of(offer.spec, world, clipped=family.name != OWN)
+        self._name, self._chunk = address.name or offer.name, address.chunk or offer.chunk
+        self._lines: LifoQueue[Line] = LifoQueue()
+        for line in lines:
+            self._lines.put(line)
+        self._pool = ThreadPoolExecutor(len(lines), thread_name_prefix="policy") if len(lines) > 1 else None
+        self._closing = weakref.finalize(self, _close_all, lines)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def spec(self) -> ActionSpec:
+        return self._spoken.spec
+
+    @property
+    def chunk(self) -> int:
+        return self._chunk
+
+    @property
+    def needs(self) -> Needs:
+        return NEWEST_FRAME
+
+    def close(self) -> None:
+        self._closing()
+
+    def reset(self, trials: Sequence[Trial]) -> list[str | None]:
+        """A token a trial, from a server of ours whose policy remembers; else None."""
+        if self._family.name != OWN:
+            return [None] * len(trials)
+        answers = self._ask_all([self._beginning(trial) for trial in trials])
+        return [self._token(answer) for answer in answers]
+
+    def act(self, states: Sequence[str | None], observations: Sequence[Observation]) -> tuple[list[str | None], Actions]:
+        """PolicyOutage if the server gives no usable answer to one of them."""
+        keys = [
+            (state, o.step, o.instruction, o.frame.shape, o.frame.tobytes())
+            for state, o in zip(states, observations, strict=True)
+        ]
+        first = {key: b for b, key in reversed(list(enumerate(keys)))}
+        answers = self._ask_all([self._question(states[b], observations[b]) for b in first.values()])
+        read = {key: (self._token(answer), self._actions(answer)) for key, answer in zip(first, answers, strict=True)}
+        return [read[key][0] for key in keys], np.stack([read[key][1] for key in keys])
+
+    def _beginning(self, trial: Trial) -> dict[str, Any]:
+        task = trial.task
+        known = {"task": task.name, "group": task.group, "steps": task.steps, "repeat": trial.repeat}
+        begin = {**known, "run_seed": str(trial.run_seed)}  # as text: msgpack's numbers end at 64 bits
+        return {**request_of(self._family, Observation(task.frame, task.instruction, 0)), OWN: {"begin": begin}}
+
+    def _question(self, state: str | None, observation: Observation) -> dict[str, Any]:
+        request = request_of(self._family, observation)
+        return {**request, OWN: {"step": observation.step, "state": state}} if self._family.name == OWN else request
+
+    def _ask_all(self, requests: Sequence[dict[str, Any]]) -> list[Any]:
+        if self._pool is None:
+            return [self._ask(request) for request in requests]
+        futures = [self._pool.submit(self._ask, request) for request in requests]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _ask(self, request: dict[str, Any]) -> Any:
+        line = self._lines.get()
+        try:
+            return line.ask(request)
+        finally:
+            self._lines.put(line)
+
+    def _actions(self, answer: Any) -> Actions:
+        try:
+            actions = actions_of(self._family, answer, self._chunk, self._offer.spec.size)
+        except Malformed as error:
+            raise PolicyOutage(f"{self._url}: the answer has {error}") from None
+        return self._spoken.read(actions)
+
+    def _token(self, answer: Any) -> str | None:
+        try:
+            token = own_part(answer).get("state")
+        except Malformed as error:
+            raise PolicyOutage(f"{self._url}: the answer has {error}") from None
+        if token is not None and not isinstance(token, str):
+            raise PolicyOutage(f"{self._url}: the answer has a state that is no token")
+        return token
+
+
+def connect_policy(source: str, world: ActionSpec | None = None) -> RemotePolicy:
+    """The policy at an address, see `Address`. `world`: the convention to convert its actions to, where that is stated.
+
+    InputError if nobody is there, or the family is unknown, or the server does not say what it serves.
+    """
+    address = Address.parse(source)
+    family = load_family(address.family, address.protocol)
+    try:
+        link = LINKS[address.protocol](address)
+    except (Dropped, PolicyOutage) as fault:
+        raise InputError(f"no policy server to use: {fault}; start it, or mend the address") from None
+    said = link.said
+
+    def again() -> Link:
+        """Another link to the same policy: what a server says of itself must not change within a run."""
+        link = LINKS[address.protocol](address)
+        if link.said != said:
+            link.close()
+            raise PolicyOutage(
+                f"{address.url}: the server serves something else than when the run began; start the one from then"
+            )
+        return link
+
+    lines = [Line(again, address.patience, link), *(Line(again, address.patience) for _ in range(address.connections - 1))]
+    try:
+        if family.name == OWN:
+            offer = Offer.read(said, address)
+        else:
+            offer = Offer(address.default_name, load_convention(family.convention), family.chunk)
+    except InputError:
+        link.close()
+        raise
+    return RemotePolicy(address, family, offer, world, lines)
+
+
+def _close_all(lines: Sequence[Line]) -> None:
+    for line in lines:
+        line.close()

@@ -1,0 +1,96 @@
+"""The answering side, whatever the protocol: one of our policies, asked one observation at a time.
+
+Our own client first has a trial begun, and gets a token for the policy's state; each answer brings the token of the next state.
+Old tokens stay good, so a question may be asked again. Other clients send no token: they are served by policies without memory.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.policies.protocol import NEWEST_FRAME, Observation, Policy
+from worldgym.policies.wire.arrays import Malformed
+from worldgym.policies.wire.family import OWN, Family
+from worldgym.policies.wire.mapping import MAX_TEXT, observation_of, own_part
+from worldgym.policies.wire.offer import Offer
+from worldgym.types import Task, Trial
+
+MAX_STATES = 1024  # kept; the one that was not used for longest is forgotten first, and whoever asks for it is told
+
+
+class Responder:
+    """One question after the other, whatever the number of connections: a policy need not bear being called at once."""
+
+    def __init__(self, policy: Policy[Any], family: Family, fingerprint: str = "") -> None:
+        """InputError for a policy that needs what the wire does not carry: it would act on less than it was made for."""
+        if policy.needs != NEWEST_FRAME:
+            asked = ", ".join(name for name in ("history", "cameras", "state") if name in policy.needs.to_json())
+            raise InputError(
+                f"policy {policy.name} needs {asked} besides the newest frame, which is all that the wire carries; "
+                "evaluate it in process"
+            )
+        self.offer = Offer(policy.name, policy.spec, policy.chunk, fingerprint)
+        self._policy, self._family = policy, family
+        self._life, self._count = secrets.token_hex(8), 0
+        self._states: OrderedDict[str, Any] = OrderedDict()
+        self._remembers: bool | None = None  # not known before a trial has begun
+        self._lock = threading.Lock()
+
+    def answer(self, request: Any) -> dict[str, Any]:
+        """actions float32 [h, A] and the next state's token; of a beginning trial the token alone.
+
+        Malformed for a request that is none; whatever the policy raises.
+        """
+        own, observation = own_part(request), observation_of(self._family, request)
+        with self._lock:
+            if "begin" in own:
+                state = self._begin(_trial(own["begin"], observation))
+                return {OWN: {"state": self._kept(state)}}
+            states, actions = self._policy.act([self._state(own, observation)], [observation])
+            return {"actions": actions[0], OWN: {"state": self._kept(states[0])}}
+
+    def _begin(self, trial: Trial) -> Any:
+        (state,) = self._policy.reset([trial])
+        self._remembers = self._remembers or state is not None
+        return state
+
+    def _state(self, own: Mapping[str, Any], observation: Observation) -> Any:
+        token = own.get("state")
+        if token is None:
+            if self._remembers is None:
+                self._begin(_trial({}, observation))
+            if self._remembers:
+                raise Malformed("this policy remembers its trial, but the question names no state, as WorldGym's own client does")
+            return None
+        if not isinstance(token, str) or token not in self._states:
+            raise Malformed("the state of this trial is not known here (the server was restarted, or kept too many)")
+        self._states.move_to_end(token)
+        return self._states[token]
+
+    def _kept(self, state: Any) -> str | None:
+        if state is None:
+            return None
+        self._count += 1
+        token = f"{self._life}-{self._count}"
+        self._states[token] = state
+        while len(self._states) > MAX_STATES:
+            self._states.popitem(last=False)
+        return token
+
+
+def _trial(begin: Any, observation: Observation) -> Trial:
+    """The trial as far as it travels: name, group, steps, start frame, instruction, and what its seed derives from."""
+    if not isinstance(begin, dict):
+        raise Malformed('"begin" must be a map')
+    name, group, seed = begin.get("task", "remote"), begin.get("group", "remote"), begin.get("run_seed", "0")
+    steps, repeat = begin.get("steps", 1), begin.get("repeat", 0)
+    if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in (name, group, seed)):
+        raise Malformed("task, group and run_seed must be texts")
+    if type(steps) is not int or type(repeat) is not int or not seed.removeprefix("-").isdecimal() or len(seed) > 100:
+        raise Malformed("steps, repeat and run_seed must be whole numbers")
+    return Trial(Task(name, group, observation.frame, observation.instruction, steps), repeat, int(seed))
