@@ -25,8 +25,8 @@ pytestmark = [
     pytest.mark.slow,
 ]
 
-# PyPI's torchvision is built for CUDA. Beside torch's CPU build its operators cannot be loaded, and its import fails on these
-# two, which it only declares shapes for: ACT and diffusion policies use neither.
+# PyPI's torchvision is built for CUDA. Beside torch's CPU build its operators cannot be loaded, and its import fails for want of
+# these two, of which it declares the shapes: ACT and diffusion policies use neither.
 if torch.version.cuda is None and "+" not in version("torchvision"):
     OPERATORS = torch.library.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):
