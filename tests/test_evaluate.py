@@ -190,6 +190,8 @@ def test_refused_before_the_first_frame(tmp_path: Path) -> None:
         run(tmp_path, [other])
     with pytest.raises(InputError, match="fake-policy"):
         run(tmp_path, [FakePolicy(), FakePolicy()])
+    with pytest.raises(InputError, match=r'a policy is called "\.\./mine"'):
+        run(tmp_path, [FakePolicy(name="../mine")])
     assert not (tmp_path / "log.jsonl").exists()
 
 

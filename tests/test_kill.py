@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import multiprocessing
 import random
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from worldgym.checkpoint import PACKED, WEIGHTS
 from worldgym.cli import main
 from worldgym.log import LOG_NAME, read_log
 from worldgym.reference.demo import BUNDLE
@@ -22,21 +24,27 @@ MOMENTS = 50
 LOADED = ["worldgym.evaluate", "worldgym.report.page", "worldgym.report.terminal"]
 
 
-def words(tasks: Path, out: Path) -> list[str]:
-    policies = [str(folder) for folder in sorted((BUNDLE / "policies").iterdir())[:2]]
-    given = ["evaluate", "--world", BUNDLE / "world", "--policy", *policies, "--tasks", tasks, "--trials", 3, "--batch", 2]
-    return [str(word) for word in (*given, "--judge", BUNDLE / "judge", "--out", out)]
+def words(bundle: Path, out: Path) -> list[str]:
+    given = ["evaluate", "--world", bundle / "world", "--policy", "still", "random", "--tasks", bundle / "tasks"]
+    return [str(word) for word in (*given, "--trials", 3, "--batch", 2, "--judge", bundle / "judge", "--out", out)]
 
 
 @pytest.fixture
-def tasks(tmp_path: Path) -> Path:
-    """One group, three start frames of three actions: a run of 6 trials in 4 batches."""
-    folder = tmp_path / "tasks" / "drawer-open"
-    folder.mkdir(parents=True)
+def bundle(tmp_path: Path) -> Path:
+    """The bundled world and judge, unpacked (which is most of the work of loading them), and three start frames of two actions:
+    a run of 6 trials in 4 batches."""
+    for part in ("world", "codec", "judge"):
+        folder = tmp_path / part
+        shutil.copytree(BUNDLE / part, folder)
+        if (folder / PACKED).exists():
+            (folder / WEIGHTS).write_bytes(lzma.decompress((folder / PACKED).read_bytes()))
+            (folder / PACKED).unlink()
+    tasks = tmp_path / "tasks" / "drawer-open"
+    tasks.mkdir(parents=True)
     for file in sorted((BUNDLE / "tasks" / "drawer-open").glob("*.json"))[:3]:
-        (folder / file.name).write_text(json.dumps(json.loads(file.read_text()) | {"steps": 3}))
-        shutil.copy(file.with_suffix(".png"), folder)
-    return folder.parent
+        (tasks / file.name).write_text(json.dumps(json.loads(file.read_text()) | {"steps": 2}))
+        shutil.copy(file.with_suffix(".png"), tasks)
+    return tmp_path
 
 
 def started(command: list[str]) -> BaseProcess:
@@ -54,23 +62,23 @@ def finished(command: list[str]) -> None:
     assert process.exitcode == 0
 
 
-def test_killed_and_resumed_is_uninterrupted(tasks: Path, tmp_path: Path) -> None:
-    finished(words(tasks, tmp_path / "first"))  # loads the modules
+def test_killed_and_resumed_is_uninterrupted(bundle: Path, tmp_path: Path) -> None:
+    finished(words(bundle, tmp_path / "first"))  # loads the modules
     begun = time.perf_counter()
-    finished(words(tasks, tmp_path / "whole"))
+    finished(words(bundle, tmp_path / "whole"))
     seconds = time.perf_counter() - begun
     header, expected = read_log(tmp_path / "whole" / LOG_NAME)
     assert len(expected) == 6
     rng, lines = random.Random(0), list[int]()
     for moment in range(MOMENTS):
         out = tmp_path / f"killed-{moment}"
-        process = started(words(tasks, out))
+        process = started(words(bundle, out))
         time.sleep(seconds * rng.uniform(0.0, 1.0))
         process.kill()
         process.join()
         log = out / LOG_NAME
         lines.append(log.read_bytes().count(b"\n") if log.exists() else 0)
-        finished(words(tasks, out))
+        finished(words(bundle, out))
         found, records = read_log(log)
         assert records == expected and header.difference(found) is None
         assert all((out / record.video).read_bytes() == (tmp_path / "whole" / record.video).read_bytes() for record in records)

@@ -36,7 +36,8 @@ def test_merged_shards_are_the_single_run(tmp_path: Path, parts: int) -> None:
     assert summary == json.loads((tmp_path / "whole" / "summary.json").read_text())
     for record in records:
         assert record.video is not None
-        assert (tmp_path / "merged" / record.video).read_bytes() == (tmp_path / "whole" / record.video).read_bytes()
+        for name in (record.video, str(record.actions_file)):
+            assert (tmp_path / "merged" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_a_merge_cut_short_goes_on(tmp_path: Path) -> None:

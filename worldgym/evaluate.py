@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -20,18 +21,20 @@ import worldgym
 from worldgym.checkpoint import MANIFEST, fingerprint
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import BudgetSpent, InputError, SpecMismatch
-from worldgym.files import write_atomic
+from worldgym.files import write_array, write_atomic
+from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
-from worldgym.judging import MAX_ATTEMPTS, Failure, attempt, judge_each, judged_records
-from worldgym.log import RunHeader, RunLog, TrialRecord
+from worldgym.judging import MAX_ATTEMPTS, judge_each, judged_records
+from worldgym.log import RunHeader, RunLog, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
-from worldgym.policies.load import load_policy
+from worldgym.policies.load import given_name, load_policy
 from worldgym.policies.observing import check_needs
-from worldgym.policies.protocol import Policy
+from worldgym.policies.protocol import NAME, Policy
 from worldgym.progress import progress
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import write_summary
+from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.tasks.folder import check_frames, load_tasks
 from worldgym.tasks.truth import TABLES, known_results
 from worldgym.tasks.write import to_png
@@ -53,6 +56,7 @@ class EvaluateConfig:
     their shape, so with one shape a trial's pixels are the same to the last bit whoever its neighbours are.
     command: as typed, and device: what the world computes on: for the log's header.
     shard: (i, n) = the i-th of n equal parts of the trials, counted from 1; `worldgym.merge` puts parts together.
+    check: what `worldgym check` found; kept in the run, whose headline numbers leave out red tasks unless `include_red`.
     max_minutes: no batch starts later than that; what is left waits for the next start.   stall_minutes: see `Watchdog`; 0 = off.
     """
 
@@ -66,6 +70,8 @@ class EvaluateConfig:
     max_minutes: float | None = None
     stall_minutes: float = 0.0
     device: str = "cpu"
+    check: Path | None = None
+    include_red: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:
@@ -100,7 +106,9 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
     tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
     if config.truth is None and any((sources.tasks / table).exists() for table in TABLES):
         config = replace(config, truth=sources.tasks)
-    folders = dict(zip((policy.name for policy in policies), map(Path, sources.policies), strict=True))
+    if config.check is None and (sources.world / CHECK_NAME).exists():
+        config = replace(config, check=sources.world / CHECK_NAME)
+    folders = {policy.name: Path(given_name(source)[1]) for policy, source in zip(policies, sources.policies, strict=True)}
     described = {
         "tasks": str(sources.tasks),
         "sampler": asdict(world.config.sampler),
@@ -122,7 +130,7 @@ class Setting:
     world: World[Any]
     judge: Judge
     log: RunLog
-    truth: dict[tuple[str, str], bool]
+    truth: Mapping[tuple[str, str], bool]
     rows: int
     paired: frozenset[str]
     """edited tasks and their nominal twins: their start frames are kept for the report"""
@@ -148,6 +156,8 @@ def evaluate(
     part, parts = config.shard
     trials, size = planned[part - 1 :: parts], min(config.batch, len(planned))
     log = RunLog.open(config.out, header)
+    if config.check is not None:
+        adopt_check(config.out, config.check, world.name)
     setting = Setting(config, world, judge, log, known.trials, size, _paired(tasks))
     batches = list(_batches(log, policies, trials, size))
     try:
@@ -160,7 +170,7 @@ def evaluate(
         for policy, batch in _batches(log, policies, trials, size):
             for trial in batch:
                 log.append(_failed(setting, policy.name, trial, str(spent)))
-    return write_summary(config.out, log.header, log.records)
+    return write_summary(config.out, log.header, log.records, config.include_red)
 
 
 def _in_time(config: EvaluateConfig, batches: Sequence[T]) -> Iterator[T]:
@@ -179,6 +189,10 @@ def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Ta
     names = [policy.name for policy in policies]
     if double := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f'two policies are called "{double}": rename one, for results are kept by name')
+    if odd := next((name for name in names if not NAME.fullmatch(name)), None):
+        raise InputError(
+            f'a policy is called "{odd}": its videos lie in a folder of that name, so use letters, digits, . _ + @ -'
+        )
     for policy in policies:
         if policy.spec != world.spec:
             raise SpecMismatch(f"policy {policy.name}", policy.spec, f"world {world.name}", world.spec)
@@ -198,9 +212,11 @@ def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
     ordered = sorted(own, key=lambda task: task.group)
     groups = [list(members) for _, members in groupby(ordered, key=lambda task: task.group)]
     trials = [Trial(members[i % len(members)], i // len(members), seed) for members in groups for i in range(count)]
-    repeats = {name: [trial.repeat for trial in trials if trial.task.name == name] for name in names}
+    repeats = defaultdict(list)
+    for trial in trials:
+        repeats[trial.task.name].append(trial.repeat)
     trials += [Trial(task, repeat, seed) for task in twins for repeat in repeats[str(task.nominal)]]
-    return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat)) if twins else trials
+    return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat))
 
 
 def _batches(
@@ -250,10 +266,11 @@ def _failed(setting: Setting, policy: str, trial: Trial, reason: str) -> TrialRe
 
 
 def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure) -> Iterator[TrialRecord]:
-    """The lines of a trial that ran; its video is on the disk before they are."""
+    """The lines of a trial that ran; its video and its actions are on the disk before they are."""
     trial, out = rollout.trial, setting.config.out
     video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
     write_atomic(out / video, encode_mp4(rollout.frames, setting.world.spec.rate_hz, crf=20))
+    write_array(out / actions_beside(video), rollout.actions)
     frame = f"frames/{trial.task.name}.png" if trial.task.name in setting.paired else None
     if frame is not None and not (out / frame).exists():
         write_atomic(out / frame, to_png(trial.task.frame))

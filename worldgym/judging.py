@@ -5,33 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
+from worldgym.foreign import Failure, attempt
 from worldgym.judges.protocol import Judge
 from worldgym.log import TrialRecord
 from worldgym.types import Rollout, Verdict
 
 MAX_ATTEMPTS = 3
+S = TypeVar("S")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Something broke that is no fault of the robot's: never a score."""
-
-    reason: str
-
-
-def attempt(call: Callable[[], T]) -> T | Failure:
-    """The per-trial boundary: somebody else's policy or judge may raise anything. What concerns every trial passes through."""
-    try:
-        return call()
-    except (BudgetSpent, JudgeStopped):
-        raise
-    except Exception as error:
-        return Failure(str(error) if isinstance(error, WorldGymError) else f"{type(error).__name__}: {error}")
 
 
 def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | Failure]:
@@ -42,17 +26,27 @@ def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | 
         verdict = judge(rollout, rollout.trial.task)
         return replace(verdict, seconds=time.perf_counter() - started)
 
-    def one(rollout: Rollout) -> Verdict | Failure:
-        return attempt(lambda: timed(rollout))
+    yield from at_once(lambda rollout: attempt(lambda: timed(rollout)), rollouts, judge.concurrency)
 
-    if judge.concurrency == 1:
-        yield from map(one, rollouts)
+
+def at_once(call: Callable[[S], T], items: Sequence[S], count: int) -> Iterator[T]:
+    """Results in order, `count` calls at a time. Ctrl-C does not wait for calls that are on their way: that may take minutes."""
+    if count == 1:
+        yield from map(call, items)
         return
-    pool = ThreadPoolExecutor(judge.concurrency)
+    pool, patient = ThreadPoolExecutor(count), True
     try:
-        yield from pool.map(one, rollouts)
+        yield from pool.map(call, items)
+    except KeyboardInterrupt:
+        patient = False
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=patient, cancel_futures=True)
+
+
+def scores(judge: Judge, rollouts: Sequence[Rollout]) -> list[float | None]:
+    """The score of each, None where the judge declined or broke."""
+    return [None if isinstance(verdict, Failure) else verdict.score for verdict in judge_each(judge, rollouts)]
 
 
 def judged_records(

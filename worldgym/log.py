@@ -148,6 +148,11 @@ class TrialRecord:
         return self.failure_reason is None
 
     @property
+    def actions_file(self) -> str | None:
+        """Where the actions lie, float32 [T, A] beside the video, relative to RUN; runs of older versions lack the file."""
+        return None if self.video is None else actions_beside(self.video)
+
+    @property
     def succeeded(self) -> bool | None:
         """The verdict as yes or no: a score above one half; partial credit of one half is no success. None if unscored."""
         return None if self.score is None else self.score > 0.5
@@ -234,6 +239,11 @@ class RunLog:
         self._attempts[record.key] += 1
         if record.finished:
             self.done.add(record.key)
+
+
+def actions_beside(video: str) -> str:
+    """The file of a rollout's actions, from that of its video: "videos/p/door-0.mp4" => "videos/p/door-0.npy"."""
+    return f"{video.removesuffix('.mp4')}.npy"
 
 
 def read_log(path: Path) -> tuple[RunHeader, list[TrialRecord]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.judging import Failure, attempt
+from worldgym.foreign import Failure, attempt
 from worldgym.policies.protocol import Observation, Policy
 from worldgym.testing import Shape, policy_rules
 from worldgym.types import ActionSpec, Task, Trial

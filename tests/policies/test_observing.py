@@ -45,6 +45,8 @@ def test_state_starts_at_the_tasks_and_follows_the_actions() -> None:
     needs = Needs(state=("y", "x", "gripper_closed"))  # FAKE_SPEC: 0.01 m a unit, +1 closes
     assert observe(needs, FAKE_SPEC, STATED, FRAMES, MOVES[:0]).state == (2.0, 1.0, 0.0)
     assert observe(needs, FAKE_SPEC, STATED, FRAMES, MOVES[:4]).state == pytest.approx((1.96, 1.02, 1.0))
+    before = observe(replace(needs, history=3), FAKE_SPEC, STATED, FRAMES, MOVES[:1]).past_states
+    assert before == ((2.0, 1.0, 0.0), (2.0, 1.0, 0.0))
     assert substitutes(needs, STATED) == ()
     assert substitutes(replace(needs, from_zero=True), TASK) == ("state counted from zero",)
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from worldgym.log import RunHeader, RunLog, TrialRecord
+from worldgym.log import RunHeader, RunLog, TrialRecord, results
 from worldgym.report.page import write_report
-from worldgym.report.perturbed import interval, perturbed_section, perturbed_sentences, points
+from worldgym.report.perturbed import interval, perturbed_section, perturbed_sentences
+from worldgym.report.section import Facts, ReportOptions
 from worldgym.report.terminal import print_summary
+from worldgym.report.words import points
 from worldgym.stats.summary import summarize, write_summary
 from worldgym.tasks.write import to_png
 
@@ -53,5 +55,7 @@ def test_page_terminal_and_headline(tmp_path: Path) -> None:
 
 def test_a_run_without_edits_has_no_section(tmp_path: Path) -> None:
     record = TrialRecord("p", "door/1", "door", "open", 0, 1, score=1.0)
-    summary = summarize(RunHeader({}, "", ({"name": "p"},), "w", "j", 0, {}, ""), [record])
-    assert summary["perturbed"] is None and perturbed_section(summary, tmp_path) == "" and perturbed_sentences(summary) == []
+    header = RunHeader({}, "", ({"name": "p"},), "w", "j", 0, {}, "")
+    summary = summarize(header, [record])
+    facts = Facts(tmp_path, header, [record], results([record]), summary, ReportOptions())
+    assert summary["perturbed"] is None and perturbed_section(facts) is None and perturbed_sentences(summary) == []

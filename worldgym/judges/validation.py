@@ -10,7 +10,6 @@ import numpy as np
 
 from worldgym.confusion import Confusion
 from worldgym.episodes.frames import FrameCache
-from worldgym.episodes.store import EpisodeInfo
 from worldgym.judges.classifier import ClassifierJudge, Decision, FrameScores
 from worldgym.progress import progress
 
@@ -39,7 +38,7 @@ def judge_store(judge: ClassifierJudge, cache: FrameCache, names: Sequence[str])
     batches = [wanted[i : i + 8] for i in range(0, len(wanted), 8)]
     for some in progress(batches, len(batches), "judging", "batch"):
         scores = judge.score_frames([(cache.frames(info.name), info.instruction) for info in some])
-        known += [Known(_group(info), bool(info.success), score) for info, score in zip(some, scores, strict=True)]
+        known += [Known(info.group, bool(info.success), score) for info, score in zip(some, scores, strict=True)]
     return known
 
 
@@ -100,7 +99,3 @@ def _thresholds(probabilities: Sequence[float]) -> list[float]:
     halfway = (odds[1:] + odds[:-1]) / 2 if len(odds) > 1 else np.zeros(1)
     thinned = halfway[np.unique(np.linspace(0, len(halfway) - 1, 60).round().astype(int))]
     return [float(x) for x in 1.0 / (1.0 + np.exp(-thinned))]
-
-
-def _group(info: EpisodeInfo) -> str:
-    return str(info.extras.get("task", info.instruction))

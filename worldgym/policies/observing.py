@@ -20,9 +20,10 @@ from worldgym.types import Actions, ActionSpec, Frames, Task
 def observe(needs: Needs, spec: ActionSpec, task: Task, frames: Sequence[Frames] | Frames, actions: Actions) -> Observation:
     """The observation after `actions` [T, A], which drew `frames` [T + 1, H, W, 3], start frame first."""
     step, newest = len(actions), frames[len(actions)]
-    past = tuple(frames[max(0, step - back)] for back in range(needs.history - 1, 0, -1))
+    before = [max(0, step - back) for back in range(needs.history - 1, 0, -1)]
     views = {camera: newest if i == 0 else np.zeros_like(newest) for i, camera in enumerate(needs.cameras)}
-    return Observation(newest, task.instruction, step, past, views, _state(needs, spec, task, actions))
+    *past_states, state = [_state(needs, spec, task, actions[:t]) for t in (*before, step)]
+    return Observation(newest, task.instruction, step, tuple(frames[t] for t in before), views, state, tuple(past_states))
 
 
 def check_needs(policy: str, needs: Needs, spec: ActionSpec, tasks: Sequence[Task]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -12,6 +13,7 @@ from worldgym.types import Actions, ActionSpec, Frames, Trial
 
 State = TypeVar("State")
 MAX_HISTORY = 1000  # frames
+NAME = re.compile(r"\w[\w.+@ -]{0,99}", re.ASCII)  # of a policy
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Observation:
 
     frame: uint8 [H, W, 3] RGB, the newest.   step: actions taken so far.
     past:  the frames before it, oldest first, `history - 1` of them; the last `step` of these were drawn, the others are repeats.
-    views: {camera: uint8 [H, W, 3]}, each of the policy's cameras.   state: one number for each name of `Needs.state`.
+    views: {camera: uint8 [H, W, 3]}, each of the policy's cameras.
+    state: one number for each name of `Needs.state`.   past_states: the same at each frame of `past`.
     """
 
     frame: Frames
@@ -62,6 +65,7 @@ class Observation:
     past: tuple[Frames, ...] = ()
     views: Mapping[str, Frames] = field(default_factory=dict)
     state: tuple[float, ...] = ()
+    past_states: tuple[tuple[float, ...], ...] = ()
 
     @property
     def history(self) -> Frames:
@@ -70,7 +74,7 @@ class Observation:
 
 
 class Policy(Protocol[State]):
-    """name: identifies it in logs, unique in a run.   chunk: actions returned by one call, h.
+    """name: identifies it in logs and files, unique in a run, see NAME.   chunk: actions returned by one call, h.
 
     needs: what observations must carry; NEWEST_FRAME for a policy of one frame.
     State is one object a trial, carried by the caller; a policy without memory uses None.

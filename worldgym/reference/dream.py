@@ -21,10 +21,10 @@ from worldgym.memory import keep_freed_memory
 from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
-from worldgym.reference.behaviours import follow
+from worldgym.reference.behaviours import DREAMT, follow
 from worldgym.reference.record import episode_name, play_behaviour
 from worldgym.reference.simulator import Simulator
-from worldgym.reference.suite import FIRST_HELD_OUT_SEED, FPS, METAWORLD_SPEC, STEPS, TASKS
+from worldgym.reference.suite import FIRST_HELD_OUT_SEED, FPS, METAWORLD_SPEC, STEPS, TASKS, check_tasks
 from worldgym.rollout import roll_out
 from worldgym.types import Task, Trial
 from worldgym.world.model import DiffusionWorld, load_world
@@ -57,9 +57,7 @@ class Job:
 
 def dream(config: DreamConfig) -> EpisodeStore:
     """Adds what is missing to the episode store `config.out` (names TASK-SEED-POLICY) and returns it."""
-    for task in config.tasks:
-        if task not in TASKS:
-            raise InputError(f"unknown task {task!r}: one of {', '.join(TASKS)}")
+    check_tasks(config.tasks)
     if held_out := [seed for seed in config.seeds if seed >= FIRST_HELD_OUT_SEED]:
         raise InputError(f"seed {held_out[0]} is kept for evaluation: give seeds below {FIRST_HELD_OUT_SEED}")
     store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS)
@@ -95,7 +93,7 @@ def _dream_batch(job: Job) -> None:
         for seed, frame in zip(job.seeds, starts, strict=True)
     ]
     for seed, rollout in zip(job.seeds, roll_out(world, policy, [Trial(task, 0, 0) for task in tasks]), strict=True):
-        episode = play_behaviour(simulator, f"dreamt-{policy.name}", follow(rollout.actions), seed, STEPS)
+        episode = play_behaviour(simulator, f"{DREAMT}{policy.name}", follow(rollout.actions), seed, STEPS)
         _store(job.out).write(dream_name(job.task, seed, policy.name), episode)
 
 

@@ -14,7 +14,7 @@ from worldgym.errors import InputError
 from worldgym.progress import progress
 from worldgym.reference.behaviours import MIXES, Behaviour, behaviour_name, make_behaviour
 from worldgym.reference.simulator import Simulator
-from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS
+from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS, check_tasks
 from worldgym.types import Episode
 
 
@@ -36,9 +36,7 @@ class RecordConfig:
 
 def record(config: RecordConfig) -> EpisodeStore:
     """Records what is missing in `config.out` and returns the store."""
-    for task in config.tasks:
-        if task not in TASKS:
-            raise InputError(f"unknown task {task!r}: one of {', '.join(TASKS)}")
+    check_tasks(config.tasks)
     if config.mix not in MIXES:
         raise InputError(f"unknown mix {config.mix!r}: one of {', '.join(MIXES)}")
     store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS)

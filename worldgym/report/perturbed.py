@@ -12,14 +12,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from worldgym.report.words import decimal, percent
+from worldgym.report.section import Facts, Section
+from worldgym.report.words import decimal, percent, points
 
 BAR_WIDTH, BAR_HEIGHT = 160, 14
-
-
-def points(rate: float | None) -> str:
-    """A difference in points: "+12", "−3", a dash where there is none."""
-    return "–" if rate is None else f"{100 * rate:+.0f}".replace("-", "−")
 
 
 def interval(drop: Mapping[str, Any]) -> str:
@@ -67,17 +63,17 @@ def drops_table(summary: Mapping[str, Any]) -> Table | None:
     return table
 
 
-def perturbed_section(summary: Mapping[str, Any], run_dir: Path) -> Markup:
-    """A section of the report page; empty without edited tasks. Texts are escaped; pictures are data URIs."""
-    found = summary["perturbed"]
+def perturbed_section(facts: Facts) -> Section | None:
+    """None without edited tasks. Texts are escaped; pictures are data URIs."""
+    found = facts.summary["perturbed"]
     if found is None:
-        return Markup("")
-    blocks = Markup("").join(_block(axis, run_dir) for axis in found["axes"])
-    words = Markup("").join(Markup("<p>{}</p>").format(sentence) for sentence in perturbed_sentences(summary))
+        return None
+    blocks = Markup("").join(_block(axis, facts.run) for axis in found["axes"])
+    words = Markup("").join(Markup("<p>{}</p>").format(sentence) for sentence in perturbed_sentences(facts.summary))
     note = "A drop is the rate on tasks as they were less the rate on their edited twins, on the same start frames and seeds; "
     note += "above 0 the edit harms. Bars run from −100 to +100 points; p is corrected for the number of rows (Holm)."
-    frame = Markup('<section id="perturbed"><h2>Out of distribution</h2>{}<p class="soft small">{}</p>{}</section>')
-    return frame.format(words, note, blocks)
+    body = Markup('{}<p class="soft small">{}</p>{}').format(words, note, blocks)
+    return Section("perturbed", "Out of distribution", {"body": body})
 
 
 def _block(axis: Mapping[str, Any], run_dir: Path) -> Markup:

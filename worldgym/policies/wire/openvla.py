@@ -70,16 +70,17 @@ class OpenvlaLink:
         timer.daemon = True
         timer.start()
         try:
-            return self._exchange(method, path, body)
+            answer = self._exchange(method, path, body)
         except (OSError, HTTPException) as error:
-            if late.is_set() or isinstance(error, TimeoutError):
-                message = f"{url}: no answer within {self._address.timeout:g} s; give it longer with timeout="
-                raise PolicyOutage(message) from None
-            if isinstance(error, HTTPException) and not isinstance(error, IncompleteRead | RemoteDisconnected):
-                raise PolicyOutage(f"{url}: the answer is not HTTP ({type(error).__name__})") from None
-            raise Dropped(f"{url}: the server went away ({type(error).__name__})") from None
+            if not late.is_set() and not isinstance(error, TimeoutError):
+                raise _broken(url, error) from None
+            answer = b""
+            late.set()
         finally:
             timer.cancel()
+        if late.is_set():  # what came is cut short, even where nobody said how long it would be
+            raise PolicyOutage(f"{url}: no answer within {self._address.timeout:g} s; give it longer with timeout=")
+        return answer
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> bytes:
         self._http.request(method, path, body, self._headers)
@@ -87,6 +88,8 @@ class OpenvlaLink:
         answer, url = response.read(MAX_ANSWER + 1), self._address.url
         if len(answer) > MAX_ANSWER:
             raise PolicyOutage(f"{url}: the answer has more than {MAX_ANSWER >> 20} MiB")
+        if response.length:  # `read` with a limit does not mind a body cut short
+            raise IncompleteRead(answer, response.length)
         if response.status in AWAY:
             raise Dropped(f"{url}: HTTP {response.status}")
         if response.status != 200:
@@ -96,3 +99,10 @@ class OpenvlaLink:
 
     def close(self) -> None:
         self._http.close()
+
+
+def _broken(url: str, error: Exception) -> Exception:
+    """A connection that ended early may be had again; what is no HTTP will stay none."""
+    if isinstance(error, HTTPException) and not isinstance(error, IncompleteRead | RemoteDisconnected):
+        return PolicyOutage(f"{url}: the answer is not HTTP ({type(error).__name__})")
+    return Dropped(f"{url}: the server went away ({type(error).__name__})")

@@ -30,6 +30,7 @@ class Responder:
         self._policy, self._family = policy, family
         self._life, self._count = secrets.token_hex(8), 0
         self._states: OrderedDict[str, Any] = OrderedDict()
+        self._remembers: bool | None = None  # not known before a trial has begun
         self._lock = threading.Lock()
 
     def answer(self, request: Any) -> dict[str, Any]:
@@ -47,15 +48,16 @@ class Responder:
 
     def _begin(self, trial: Trial) -> Any:
         (state,) = self._policy.reset([trial])
+        self._remembers = self._remembers or state is not None
         return state
 
     def _state(self, own: Mapping[str, Any], observation: Observation) -> Any:
         token = own.get("state")
-        if own and token is None:
-            return None
-        if not own:
-            if self._begin(_trial({}, observation)) is not None:
-                raise Malformed("this policy remembers its trial, so that only WorldGym's own client can ask it")
+        if token is None:
+            if self._remembers is None:
+                self._begin(_trial({}, observation))
+            if self._remembers:
+                raise Malformed("this policy remembers its trial, but the question names no state, as WorldGym's own client does")
             return None
         if not isinstance(token, str) or token not in self._states:
             raise Malformed("the state of this trial is not known here (the server was restarted, or kept too many)")

@@ -130,7 +130,7 @@ class Picture:
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
         height, width = frame.shape[:2]
-        card = _card(self._shown(frame), self.border, self.gain)
+        card = card_of(self._shown(frame), self.border, self.gain)
         layer = on_plane(card, tuple((x * width - 0.5, y * height - 0.5) for x, y in self.corners), height, width)
         return laid(frame, layer, pixels(self.behind, frame) if self.behind else None)
 
@@ -145,8 +145,8 @@ class Picture:
         return np.concatenate([part, np.full((*part.shape[:2], 1), 255, np.uint8)], -1)
 
 
-def _card(shown: Rgba, border: float, gain: float) -> Rgba:
-    """The picture on white paper of the given brightness."""
+def card_of(shown: Rgba, border: float, gain: float) -> Rgba:
+    """The picture on white paper of the given brightness, with a rim of `border` of its longer side."""
     rows, columns = shown.shape[:2]
     rim = round(border * max(rows, columns))
     paper = np.full((rows + 2 * rim, columns + 2 * rim, 3), 255.0)
