@@ -67,9 +67,9 @@ def _prepare(run: TrainRun) -> None:
     free = ("out", "device", "save_every", "sampler", "checkpointing")  # what may differ between the two starts of one run
     told = [f for f in fields(run.config) if f.name not in free]
     settings = {f.name: repr(getattr(run.config, f.name)) for f in told} | {"codec": codec.fingerprint}
-    if len(mixture) > 1:
-        settings["stores"] = repr([(part.robot.name, part.robot.spec) for part in mixture])
-    defaults = {f.name: repr(f.default) for f in told}  # what a run had that was begun before the setting existed
+    scaled = run.config.normalize or len(mixture) > 1  # by what is in the stores, so these must stay as they were
+    settings["stores"] = repr([part.robot for part in mixture]) if scaled else ""
+    defaults = {f.name: repr(f.default) for f in told} | {"stores": ""}  # of a run begun before the setting existed
     path = run.config.out / "run.json"
     if path.exists():
         found = read_json(path, "a training run")
