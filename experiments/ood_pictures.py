@@ -23,7 +23,7 @@ from worldgym.types import Frames
 ROOT = Path(__file__).parent.parent
 PAGE, OUT = ROOT / "docs" / "ood.md", ROOT / "docs" / "ood"
 GROUP, SEED = "drawer-open", 10_000
-SHOWN, COLOURS = 120, 96  # pixels of a frame, and of the palette
+SHOWN = 120  # pixels of a frame
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def save(name: str, frames: Sequence[tuple[str, Frames]], columns: int) -> None:
         ImageDraw.Draw(picture).text((3, 1), label, fill=(255, 255, 160))
         sheet.paste(picture, (place % columns * SHOWN, place // columns * SHOWN))
     OUT.mkdir(exist_ok=True)
-    sheet.quantize(COLOURS, dither=Image.Dither.NONE).save(OUT / name, optimize=True)
+    sheet.quantize(256, Image.Quantize.FASTOCTREE).save(OUT / name, optimize=True)
 
 
 if __name__ == "__main__":

@@ -244,7 +244,7 @@ def test_a_wording_by_a_model(painter: Painter, edit: Callable[..., Edit]) -> No
     ("step", "provider", "budget", "fault"),
     [
         (MASKED, "openai", None, "needs provider"),
-        ('{ kind = "ask", prompt = "x" }', "gemini-images", None, "needs provider"),
+        ('{ kind = "ask", prompt = "x" }', "openai-images", None, "needs provider"),
         ('{ kind = "generate", prompt = "x" }', "openai-images", None, "needs a mask"),
         ('{ kind = "generate", prompt = " ", protect = "robot" }', "openai-images", None, "needs a prompt"),
         (MASKED, "acme", None, "acme"),
