@@ -11,9 +11,11 @@ from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Observation
 from worldgym.testing import check_policy
 from worldgym.types import ActionSpec, Task, Trial
+from worldgym.vision import TrunkConfig
 
 SPEC = ActionSpec(("x", "y", "grip"), "delta_pose", "m", "none", "1_open_0_closed", (-1.0, -2.0, 0.0), (1.0, 2.0, 1.0), 20.0)
-TINY = DiffusionConfig(size=(16, 24), actions=3, chunk=4, grid=8, blocks=1, width=16, layers=2, heads=2, buckets=16)
+TRUNK = TrunkConfig(width=8, blocks=1, points=2, values=1, buckets=16, language=4)
+TINY = DiffusionConfig(size=(16, 24), actions=3, chunk=4, width=16, layers=2, heads=2, trunk=TRUNK)
 
 
 def make_policy(config: DiffusionConfig = TINY) -> DiffusionPolicy:
@@ -50,7 +52,7 @@ def test_the_last_euler_step_returns_the_networks_answer() -> None:
     frames, features = torch.zeros(2, 16, 24, 3, dtype=torch.uint8), torch.randn(2, 16)
     noise = torch.randn(2, 4, 3)
     with torch.no_grad():
-        clean = net(net.look(frames), features, noise[:, None], torch.zeros(2, 1))[:, 0].clamp(-1, 1)
+        clean = net(*net.look(frames, features), noise[:, None], torch.zeros(2, 1))[:, 0].clamp(-1, 1)
         torch.testing.assert_close(net.draw(frames, features, noise), clean)
 
 

@@ -106,7 +106,7 @@ def _development(make: Maker) -> list[PolicyTrainConfig]:
         make("bc-few", 400, BCConfig(), replace(data, episodes=15)),
         make("bc-small", 700, BCConfig(hidden=64, trunk=SMALL), data),
         make("bc-short", 400, BCConfig(), data),
-        make("diffusion", 1300, DiffusionConfig()),
+        make("diffusion", 1800, DiffusionConfig()),
     ]
 
 
@@ -124,8 +124,8 @@ def _held_out(make: Maker) -> list[PolicyTrainConfig]:
         make("data80", 800, chunked, replace(make.data, episodes=80)),
         make("flawless", 800, chunked, replace(make.data, behaviours=("expert",), successes=True)),
         make("series", SERIES[-1], BCConfig(chunk=2), save_at=SERIES),
-        make("diffusion8", 1300, DiffusionConfig()),
-        make("diffusion4", 700, DiffusionConfig(chunk=4, layers=2)),
+        make("diffusion8", 1800, DiffusionConfig()),
+        make("diffusion4", 900, DiffusionConfig(chunk=4, layers=2)),
     ]
 
 
