@@ -14,13 +14,14 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from worldgym.actions.embodiment import Embodiment
 from worldgym.latents.conv import ConvCodec
 from worldgym.latents.shards import LatentEpisodes, join
 from worldgym.latents.train import CodecTrainConfig, Frameset, train_codec
@@ -68,7 +69,7 @@ def _decode(path: Path) -> Frames:
 
 def frameset(pack: Pack) -> Frameset:
     episodes, count = pack.frames.shape[:2]
-    return Frameset(pack.frames.reshape(-1, *pack.frames.shape[2:]), [(i * count, count) for i in range(episodes)])
+    return Frameset((pack.frames.reshape(-1, *pack.frames.shape[2:]),), [(0, i * count, count) for i in range(episodes)])
 
 
 def encode(pack: Pack, codec: ConvCodec, device: str) -> LatentEpisodes:
@@ -76,7 +77,7 @@ def encode(pack: Pack, codec: ConvCodec, device: str) -> LatentEpisodes:
     latents = [
         codec.encode(torch.from_numpy(flat[i : i + 512]).to(device)).half().cpu().numpy() for i in range(0, len(flat), 512)
     ]
-    return join(np.concatenate(latents), list(pack.actions), pack.spec)
+    return join(np.concatenate(latents), list(pack.actions), Embodiment("", pack.spec))
 
 
 def settle_steps(path: Path, seconds: float, one_step: Callable[[], None], device: str) -> int:
@@ -116,7 +117,7 @@ def codec_of(pack: Pack, config: CodecTrainConfig, work: Path, seconds: float, s
 
 def steps_of_world(data: LatentEpisodes, config: WorldTrainConfig, work: Path, seconds: float) -> int:
     network = DiT(config.network).to(config.device, getattr(torch, config.dtype))
-    optimizer, tables = Optimizer(network, config.optimizer, MATRICES), Tables.of(data, config.device)
+    optimizer, tables = Optimizer(network, config.optimizer, MATRICES), Tables.of([data], config)
 
     def one_step() -> None:
         diffusion_loss(network, config, make_batch(tables, config, 0, Ranks(0, 1)), 0).backward()  # type: ignore[no-untyped-call]
@@ -148,7 +149,7 @@ def run(pack_folder: Path, work: Path, out: Path, minutes: float, recipe: str, d
         with (out / "log.txt").open("a") as file:
             file.write(line + "\n")
 
-    def visit(step: int, world: DiffusionWorld) -> None:
+    def visit(step: int, worlds: Mapping[str, DiffusionWorld]) -> None:
         deliver(work / "world", out / "world")
 
     pack = read_pack(pack_folder)
@@ -160,7 +161,7 @@ def run(pack_folder: Path, work: Path, out: Path, minutes: float, recipe: str, d
     data = encode(pack, codec, device)
     config = chosen.world(work, device)
     steps = steps_of_world(data, config, work, (1.0 - CODEC_SHARE) * seconds)
-    train_world(replace(config, optimizer=replace(config.optimizer, steps=steps)), data, codec, say, visit)
+    train_world(replace(config, optimizer=replace(config.optimizer, steps=steps)), [data], codec, say, visit)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from worldgym.policies.protocol import Observation
+from worldgym.policies.protocol import NEWEST_FRAME, Observation
 from worldgym.testing import FAKE_SPEC, FakePolicy
 from worldgym.types import Actions, Trial
 
@@ -26,6 +26,7 @@ class SeeingPolicy:
     chunk: int = 2
     name: str = "seeing"
     spec = FAKE_SPEC
+    needs = NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[None]:
         return [None] * len(trials)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.checkpoint import fingerprint, load_folder, pack_folder, save_folder
+from worldgym.checkpoint import fingerprint, load_folder, pack_folder, reconfigure, save_folder
 from worldgym.errors import CheckpointError, InputError
 
 CONFIG = {"kind": "toy", "width": 3}
@@ -113,3 +113,19 @@ def test_a_folder_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         save_folder(tmp_path / "file" / "toy", CONFIG, TENSORS, "")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_other_settings_keep_the_weights(tmp_path: Path, packed: bool) -> None:
+    source = tmp_path / "toy"
+    save_folder(source, {**CONFIG, "sampler": {"steps": 4, "cfg": 1.0}}, TENSORS, "# toy\n")
+    if packed:
+        pack_folder(source)
+    reconfigure(source, tmp_path / "copies" / "two", {"width": 5, "sampler": {"steps": 2}})
+    config, tensors = load_folder(tmp_path / "copies" / "two", "toy")
+    assert config == {"kind": "toy", "width": 5, "sampler": {"steps": 2, "cfg": 1.0}}
+    assert all(torch.equal(tensors[name], value) for name, value in TENSORS.items())
+    assert fingerprint(tmp_path / "copies" / "two") != fingerprint(source)
+    reconfigure(source, tmp_path / "copies" / "two", {})
+    assert fingerprint(tmp_path / "copies" / "two") == fingerprint(source)
+    assert [path.name for path in (tmp_path / "copies").iterdir()] == ["two"]

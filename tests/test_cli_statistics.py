@@ -53,6 +53,7 @@ def test_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         {"world": 0, "real": 1},
     )
     assert answer["noise_ceiling"].keys() >= {"mean", "low", "high"}
+    assert answer["mmrv_variants"] == {"simpler": 0, "simpler-code": 0, "reversals": 0}
     assert "12 cells" in said(words, capsys)
 
 
@@ -72,6 +73,9 @@ def test_the_published_points(sample_data: Path, tmp_path: Path, capsys: pytest.
     known = {"n": 51, "pearson": 0.785, "spearman": 0.740, "policy_centred_pearson": 0.465, "policy_mean_only_pearson": 0.752}
     assert {key: answer[key] for key in known} == pytest.approx(known, abs=5e-4)
     assert answer["mean_abs_gap"] == pytest.approx(3.33, abs=5e-3) and answer["mmrv"] == 0
+    assert answer["policy_mean_only_pearson_real_means"] == pytest.approx(0.758, abs=5e-4)
+    ceiling = [answer["noise_ceiling"][key] for key in ("mean", "low", "high")]
+    assert ceiling == pytest.approx([0.87, 0.78, 0.93], abs=0.01)
 
 
 def test_agreement_without_a_common_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

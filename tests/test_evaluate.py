@@ -13,6 +13,7 @@ import pytest
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.evaluate import MAX_ATTEMPTS, EvaluateConfig, evaluate, plan_trials
 from worldgym.log import read_log
+from worldgym.policies.protocol import Needs
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
@@ -146,13 +147,63 @@ def test_trials_take_start_frames_in_order_then_again() -> None:
         plan_trials(tasks(), 0, 0)
 
 
+def edited_tasks() -> list[Task]:
+    dark = [
+        replace(task, name=f"dark/{task.name}", group=f"dark/{task.group}", nominal=task.name, axis="light") for task in tasks()
+    ]
+    return [*dark[:4], *tasks()]
+
+
+def test_an_edited_task_is_tried_as_often_as_its_twin_with_the_same_seeds() -> None:
+    plan = plan_trials(edited_tasks(), 4, seed=3)
+    seeds = {(trial.task.name, trial.repeat): trial.seed for trial in plan}
+    assert len(seeds) == len(plan) == 8 + 6  # a/0 and b/0 twice, a/1 and a/2 once
+    assert {(name.removeprefix("dark/"), repeat) for name, repeat in seeds if name.startswith("dark/")} == {
+        ("a/0", 0),
+        ("a/1", 0),
+        ("a/2", 0),
+        ("a/0", 1),
+        ("b/0", 0),
+        ("b/0", 1),
+    }
+    assert all(seed == seeds[name.removeprefix("dark/"), repeat] for (name, repeat), seed in seeds.items())
+
+
+def test_both_arms_are_run_and_compared(tmp_path: Path) -> None:
+    summary = evaluate(EvaluateConfig(tmp_path, trials=4, batch=3), FakeWorld(), POLICIES, edited_tasks(), FakeJudge())
+    (axis,) = summary["perturbed"]["axes"]
+    assert (axis["axis"], axis["drop"], axis["n"], axis["unpaired"]) == ("light", 0.0, 12, 0)  # the frames are the same
+    assert all(policy["trials"] == 8 for policy in summary["policies"])
+    assert {(tmp_path / example[key]).exists() for example in axis["examples"] for key in ("frame", "nominal_frame")} == {True}
+    assert not (tmp_path / "frames" / "b" / "1.png").exists()  # it has no twin
+
+
+def test_an_edit_without_its_twin_is_an_ordinary_task(tmp_path: Path) -> None:
+    alone = [task for task in edited_tasks() if task.nominal]
+    summary = evaluate(EvaluateConfig(tmp_path, trials=2, batch=3), FakeWorld(), POLICIES, alone, FakeJudge())
+    assert summary["perturbed"] is None and {cell["task"] for cell in summary["cells"]} == {"dark/a", "dark/b"}
+
+
 def test_refused_before_the_first_frame(tmp_path: Path) -> None:
     other = replace(FakePolicy(), spec=replace(FAKE_SPEC, unit="furlong"))
     with pytest.raises(SpecMismatch, match="furlong"):
         run(tmp_path, [other])
     with pytest.raises(InputError, match="fake-policy"):
         run(tmp_path, [FakePolicy(), FakePolicy()])
+    with pytest.raises(InputError, match=r'a policy is called "\.\./mine"'):
+        run(tmp_path, [FakePolicy(name="../mine")])
     assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_needs_are_checked_before_the_first_frame_and_logged(tmp_path: Path) -> None:
+    needy = replace(FakePolicy(), needs=Needs(state=("x",)))
+    with pytest.raises(InputError, match="task a/0 does not say how it starts"):
+        run(tmp_path, [needy])
+    assert not (tmp_path / "log.jsonl").exists()
+    run(tmp_path, [replace(needy, needs=Needs(state=("x",), from_zero=True)), POLICIES[0]])
+    header, records = read_log(tmp_path / "log.jsonl")
+    assert header.policies[0]["needs"] == {"state": ["x"], "from_zero": True} and "needs" not in header.policies[1]
+    assert [record.flags for record in records] == [("state counted from zero",)] * 8 + [()] * 8
 
 
 def test_other_options_do_not_resume(tmp_path: Path) -> None:

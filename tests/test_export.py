@@ -45,8 +45,8 @@ def fits(value: Any, schema: dict[str, Any], defs: dict[str, Any]) -> bool:
     """The few words of JSON Schema that ours uses."""
     if "$ref" in schema:
         return fits(value, defs[schema["$ref"].rsplit("/", 1)[1]], defs)
-    if "const" in schema:
-        return bool(value == schema["const"])
+    if "const" in schema or "enum" in schema:
+        return value in schema.get("enum", [schema.get("const")])
     if options := schema.get("oneOf", schema.get("anyOf")):
         return sum(fits(value, option, defs) for option in options) >= 1
     kinds: dict[str, Any] = {"string": str, "number": (int, float), "integer": int, "boolean": bool, "null": type(None)}

@@ -13,9 +13,10 @@ from PIL import Image
 
 from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
 from worldgym.evaluate import EvaluateConfig, evaluate
+from worldgym.foreign import Failure
 from worldgym.judges.label_page import LabelConfig, LabelServer
 from worldgym.judges.load import load_judge
-from worldgym.judging import MAX_ATTEMPTS, Failure, judge_each
+from worldgym.judging import MAX_ATTEMPTS, judge_each
 from worldgym.log import read_log, results
 from worldgym.rejudge import RejudgeConfig, clips_of_run, rejudge
 from worldgym.tasks.folder import load_tasks
@@ -67,7 +68,8 @@ def test_the_log_keeps_votes_price_and_provenance(tasks: Path, tmp_path: Path) -
     assert header.config["judge"] == {"threshold": 0.5, "band": 0.0}
     assert records[0].votes == (Vote(0.0, "seen", 10, 2, 0.4), Vote(None, "refused: no", 10, 0, 0.6))
     assert records[0].provenance == {"model": "m", "frames": [0, 4]}
-    assert summary["judging"] == {"votes": 12, "cost_usd": 6.0, "paid_usd": 6.0}
+    spent = summary["expenses"]
+    assert (spent["votes"], spent["cost_usd"], spent["paid_usd"]) == (12, 6.0, 6.0)
 
 
 def test_a_judge_that_breaks_is_asked_again_without_another_rollout(tasks: Path, tmp_path: Path) -> None:

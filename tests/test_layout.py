@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent / "worldgym"
 ARROW = (  # each line may import the lines above it and its own part
     ("types",),
     ("errors",),
-    ("files", "progress", "memory", "watchdog"),
-    ("checkpoint", "language", "vision", "learning", "training"),
+    ("confusion", "fields", "files", "foreign", "progress", "memory", "requests", "timing", "toml", "watchdog"),
+    ("checkpoint", "language", "vision", "learning", "training", "servers"),
     ("actions",),
     ("episodes",),
     ("latents",),
@@ -30,18 +30,19 @@ ARROW = (  # each line may import the lines above it and its own part
     ("judging",),
     ("stats",),
     ("evaluate",),
-    ("export", "merge", "rejudge"),
+    ("export", "merge", "rejudge", "stress"),
     ("calibrate", "closer"),
+    ("trust",),
     ("recipes",),
     ("train",),
 )
-RECORDS = {"types", "errors", "files", "log"}  # all that statistics and reports may know: less than the arrow allows
+RECORDS = {"types", "errors", "confusion", "fields", "files", "log"}  # all that statistics and reports may know
 READERS = {"stats": RECORDS, "report": RECORDS | {"stats"}}
-TESTING = {"types", "errors", "latents", "world", "policies", "judges"}  # the seams and what they speak of
+TESTING = {"types", "errors", "actions", "latents", "world", "policies", "judges"}  # the seams and what they speak of
 FREE = ("reference", "cli")  # stand below everything; they alone import the reference world
 
 ALLOWED = {part: {name for line in ARROW[:i] for name in line} for i, parts in enumerate(ARROW) for part in parts}
-ALLOWED |= READERS | {"testing": TESTING, "policy_check": {"types", "policies", "judging", "testing"}}
+ALLOWED |= READERS | {"testing": TESTING, "policy_check": {"types", "foreign", "policies", "testing"}}
 MODULES = sorted(ROOT.rglob("*.py"))
 
 

@@ -21,6 +21,25 @@ def test_fit_learns_and_leaves_averaged_weights() -> None:
     assert fitted(0).weight.detach().flatten().tolist() == pytest.approx([1.0, 1.0], abs=0.05)
 
 
+def test_visits_see_averaged_weights_and_disturb_nothing() -> None:
+    torch.manual_seed(0)
+    models, data = [nn.Linear(2, 1) for _ in range(2)], torch.randn(8, 2)
+    models[1].load_state_dict(models[0].state_dict())
+    config, seen = FitConfig(steps=6, lr=0.05, warmup=1, average=0.9), dict[int, tuple[int, torch.Tensor]]()
+
+    def loss_of(model: nn.Linear) -> Tensor:
+        return (model(data) - 3.0).square().mean()
+
+    def visit(step: int, losses: list[float]) -> None:
+        seen[step] = len(losses), models[1].weight.detach().clone()
+
+    plain = fit(models[0], lambda step: loss_of(models[0]), config, "plain")
+    visited = fit(models[1], lambda step: loss_of(models[1]), config, "visited", visit, (2, 6))
+    assert plain == visited and torch.equal(models[0].weight, models[1].weight)
+    assert {step: count for step, (count, _) in seen.items()} == {2: 2, 6: 6}
+    assert torch.equal(seen[6][1], models[1].weight) and not torch.equal(seen[2][1], seen[6][1])
+
+
 def test_fit_is_deterministic() -> None:
     assert torch.equal(fitted(1).weight, fitted(1).weight)
 

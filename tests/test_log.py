@@ -55,7 +55,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_each_line_says_what_it_is(tmp_path: Path) -> None:
     header, *trials = [json.loads(line) for line in written(tmp_path).read_text().splitlines()]
-    assert (header["type"], header["version"]) == ("header", 1)
+    assert (header["type"], header["version"]) == ("header", 2)
     assert {line["type"] for line in trials} == {"trial"}
     assert trials[1]["flags"] == ["frozen", "dark"]
 
@@ -72,7 +72,18 @@ def test_a_record_survives_json(unit: float | None, seed: int, text: str, truth:
 
 
 def test_seconds_and_time_are_no_part_of_equality() -> None:
-    assert record(seconds=1.5, time="now") == record(seconds=2.5, time="then") != record(steps=3)
+    early = record(seconds=1.5, timing={"world": 1.0}, time="now")
+    assert early == record(seconds=2.5, timing={"judge": 1.0}, time="then") != record(steps=3)
+
+
+def test_logs_of_the_first_version_are_read_and_go_on(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    header, *trials = [json.loads(line) for line in path.read_text().splitlines()]
+    for trial in trials:
+        del trial["timing"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in ({**header, "version": 1}, *trials)))
+    assert read_log(path) == (HEADER, RECORDS)
+    assert RunLog.open(tmp_path, HEADER).records == RECORDS
 
 
 def test_an_open_log_knows_what_is_done(tmp_path: Path) -> None:
@@ -211,7 +222,7 @@ def test_files_that_are_no_log(tmp_path: Path) -> None:
     (tmp_path / LOG_NAME).write_bytes(b"")
     with pytest.raises(InputError, match="no header"):
         read_log(tmp_path / LOG_NAME)
-    (tmp_path / LOG_NAME).write_bytes(b'{"type": "header", "version": 2}\n')
+    (tmp_path / LOG_NAME).write_bytes(b'{"type": "header", "version": 3}\n')
     with pytest.raises(InputError, match="version 1"):
         read_log(tmp_path / LOG_NAME)
     with pytest.raises(InputError, match="cannot write"):

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import pytest
 
+from worldgym.policies.protocol import Needs, Observation
 from worldgym.rollout import PolicyFault, roll_out
 from worldgym.testing import FakePolicy, FakeWorld
 from worldgym.types import Task, Trial
@@ -41,6 +43,31 @@ def test_two_policies_meet_the_same_noise() -> None:
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.frames[1:, -1], b.frames[1:, -1])
         assert not np.array_equal(a.actions, b.actions)
+
+
+class Watching(FakePolicy):
+    """Keeps what it was shown."""
+
+    def act(self, states, observations):  # type: ignore[no-untyped-def]
+        self.seen.append(observations)
+        return super().act(states, observations)
+
+    @cached_property
+    def seen(self) -> list[list[Observation]]:
+        return []
+
+
+def test_a_policy_is_shown_what_it_needs() -> None:
+    batch = [replace(trial, task=replace(trial.task, state={"x": 0.2, "y": 0.0})) for trial in trials(2)]
+    policy = Watching(chunk=3, needs=Needs(4, ("front", "wrist"), ("wrist",), ("x", "y")))
+    for b, rollout in enumerate(roll_out(FakeWorld(), policy, batch)):
+        for look, step in zip(policy.seen, (0, 3, 6), strict=True):
+            shown = [rollout.frames[max(0, i)] for i in range(step - 3, step + 1)]
+            np.testing.assert_array_equal(look[b].history, shown)
+            np.testing.assert_array_equal(look[b].views["front"], rollout.frames[step])
+            moved = 0.01 * rollout.actions[:step].sum(0)  # metres
+            assert look[b].state == pytest.approx((0.2 + moved[0], moved[1]))
+        assert rollout.flags == ("black view: wrist",)
 
 
 class Broken(FakePolicy):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from worldgym.judges.protocol import Judge
 from worldgym.latents.protocol import Codec
-from worldgym.policies.protocol import Observation, Policy
+from worldgym.policies.protocol import NEWEST_FRAME, Observation, Policy
 from worldgym.testing import (
     FAKE_SPEC,
     FakeCodec,
@@ -233,7 +233,7 @@ def test_a_faulty_policy_is_caught(policy: FakePolicy, complaint: str) -> None:
 
 def test_a_policy_with_states_of_its_own_that_it_changes_is_caught() -> None:
     class Counter:
-        name, spec, chunk = "counter", FAKE_SPEC, 1
+        name, spec, chunk, needs = "counter", FAKE_SPEC, 1, NEWEST_FRAME
 
         def reset(self, trials: Sequence[Trial]) -> list[list[int]]:
             return [[0] for _ in trials]

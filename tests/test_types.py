@@ -117,3 +117,9 @@ def test_the_public_door() -> None:
         "WorldGymError",
         "__version__",
     ]
+
+
+def test_an_edited_task_meets_the_noise_of_its_twin() -> None:
+    nominal = trial()
+    twin = replace(nominal, task=replace(nominal.task, name="dim/drawer-open/10000", nominal=nominal.task.name))
+    assert twin.seed == nominal.seed and twin.key != nominal.key

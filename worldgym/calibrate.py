@@ -17,10 +17,11 @@ import numpy as np
 
 from worldgym.errors import InputError
 from worldgym.files import sha256_file, write_atomic, write_json
+from worldgym.foreign import Failure
 from worldgym.judges.labels import LabelledClip, read_labels
 from worldgym.judges.protocol import Judge
 from worldgym.judges.vlm import VlmJudge
-from worldgym.judging import Failure, judge_each
+from worldgym.judging import judge_each, scores
 from worldgym.progress import progress
 from worldgym.stats.calibration import CALIBRATION_NAME, Judged, calibration_figures, krippendorff_alpha
 from worldgym.types import Rollout, Verdict
@@ -98,17 +99,17 @@ def _probes(judge: Judge, clips: Sequence[LabelledClip]) -> dict[str, Any]:
 
 
 def _successes(judge: Judge, rollouts: Sequence[Rollout]) -> dict[str, int]:
-    scores = _scores(judge, rollouts)
+    found = scores(judge, rollouts)
     return {
-        "videos": len(scores),
-        "successes": sum(score is not None and score > 0.5 for score in scores),
-        "unscored": sum(score is None for score in scores),
+        "videos": len(found),
+        "successes": sum(score is not None and score > 0.5 for score in found),
+        "unscored": sum(score is None for score in found),
     }
 
 
 def _changes(judge: VlmJudge, rollouts: Sequence[Rollout]) -> dict[str, int]:
     """How verdicts move when the options are turned round; a judge without position bias moves as often up as down."""
-    pairs = list(zip(_scores(judge, rollouts), _scores(judge.backwards(), rollouts), strict=True))
+    pairs = list(zip(scores(judge, rollouts), scores(judge.backwards(), rollouts), strict=True))
     both = [(first, second) for first, second in pairs if first is not None and second is not None]
     return {
         "videos": len(pairs),
@@ -116,7 +117,3 @@ def _changes(judge: VlmJudge, rollouts: Sequence[Rollout]) -> dict[str, int]:
         "lower": sum(second < first for first, second in both),
         "unscored_in_one": sum((first is None) != (second is None) for first, second in pairs),
     }
-
-
-def _scores(judge: Judge, rollouts: Sequence[Rollout]) -> list[float | None]:
-    return [None if isinstance(verdict, Failure) else verdict.score for verdict in judge_each(judge, rollouts)]

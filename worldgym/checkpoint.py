@@ -99,6 +99,26 @@ def pack_folder(folder: Path) -> None:
         weights.unlink()
 
 
+def reconfigure(folder: Path, out: Path, changes: Mapping[str, Any]) -> None:
+    """Writes a copy of a checkpoint with the same weights and other settings, replacing an older copy at the same place.
+
+    changes: of its config; an object's keys are replaced one by one, so {"sampler": {"steps": 2}} leaves the other settings.
+    """
+    verify_folder(folder)
+    config = read_config(folder)
+    for key, value in changes.items():
+        config[key] = {**config[key], **value} if isinstance(value, Mapping) else value
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        shutil.copytree(folder, temporary, dirs_exist_ok=True)
+        write_json(temporary / CONFIG, config)
+        write_json(temporary / MANIFEST, _read(folder, MANIFEST) | {CONFIG: sha256_file(temporary / CONFIG)})
+        _replace_folder(temporary, out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def _unpacked(folder: Path) -> bytes | None:
     """The weights file, if it lies there packed."""
     _restore(folder)

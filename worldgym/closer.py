@@ -1,72 +1,111 @@
-"""Compares two policies of a run pair by pair: which of their rollouts of one trial came closer?"""
+"""Compares the policies of a run pair by pair: which of their rollouts of one trial came closer?"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.files import write_atomic, write_json
+from worldgym.foreign import Failure, attempt
 from worldgym.judges.pairwise import PairwiseJudge, Preference, tally
-from worldgym.judging import Failure, attempt
-from worldgym.log import LOG_NAME, read_log, results
+from worldgym.judging import at_once
+from worldgym.log import LOG_NAME, TrialRecord, read_log, results
 from worldgym.rejudge import rollout_of, task_of, tasks_of_run
+from worldgym.stats.bradley_terry import Verdicts, bradley_terry
+
+Filmed = dict[tuple[str, str, int], TrialRecord]
 
 
 @dataclass(frozen=True)
 class CloserConfig:
-    """run: folder of a run.   policies: the two to compare, the first is "first" in what is written.   tasks: as in rejudge."""
+    """run: folder of a run.   policies: two or more, each compared with each.   tasks: as in rejudge."""
 
     run: Path
     out: Path
-    policies: tuple[str, str]
+    policies: tuple[str, ...]
     tasks: Path | None = None
 
 
-def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, Any]:
-    """Writes OUT/comparisons.jsonl (one line a trial that both have a video of) and OUT/comparisons.json, and returns the latter.
+@dataclass(frozen=True)
+class Pair:
+    """Two policies on one trial, by their records."""
 
-    A run again costs nothing for what was answered. InputError where the two share no trial with videos.
+    first: TrialRecord
+    second: TrialRecord
+
+
+def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, Any]:
+    """Writes OUT/comparisons.jsonl (one line a trial that both of a pair have a video of) and OUT/comparisons.json, and returns
+    the latter: counts of every pair, and the policies' strengths (see bradley_terry.py).
+
+    A run again costs nothing for what was answered. InputError where two of them share no trial with videos.
     """
     header, records = read_log(config.run / LOG_NAME)
     outcome, tasks = results(records), tasks_of_run(config.run, config.tasks)
     filmed = {record.key: record for record in outcome.finished + outcome.failed if record.video is not None}
-    one, other = config.policies
-    shared = sorted((task, repeat) for policy, task, repeat in filmed if policy == one and (other, task, repeat) in filmed)
-    if not shared:
-        known = ", ".join(sorted({record.policy for record in records}))
-        raise InputError(f"{config.run}: {one} and {other} share no trial with videos; its policies are {known}")
+    if len(set(config.policies)) < max(2, len(config.policies)):
+        raise InputError(f"--policies is {' '.join(config.policies)}: name two or more, each once")
+    pairs = [pair for a, b in combinations(config.policies, 2) for pair in _shared(config.run, filmed, a, b)]
 
-    def compare(trial: tuple[str, int]) -> Preference | Failure:
-        pair = filmed[one, *trial], filmed[other, *trial]
-        task = task_of(tasks, pair[0])
-        first, second = (rollout_of(config.run, header, record, task) for record in pair)
+    def compare(pair: Pair) -> Preference | Failure:
+        task = task_of(tasks, pair.first)
+        first, second = (rollout_of(config.run, header, record, task) for record in (pair.first, pair.second))
         return attempt(lambda: judge.compare(first, second, task))
 
-    with ThreadPoolExecutor(judge.config.server.concurrency) as pool:
-        found = list(pool.map(compare, shared))
-    write_atomic(config.out / "comparisons.jsonl", _lines(config.policies, shared, found).encode())
-    preferences = [preference for preference in found if isinstance(preference, Preference)]
+    found = list(at_once(compare, pairs, judge.config.server.concurrency))
+    write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found).encode())
+    counted = [_counted(a, b, pairs, found) for a, b in combinations(config.policies, 2)]
     figures = {
-        "first": one,
-        "second": other,
-        "trials": len(shared),
-        "broken": len(found) - len(preferences),
-        "won": tally(preferences),
-        "cost_usd": sum(preference.cost_usd for preference in preferences),
+        "pairs": counted,
+        "strengths": _strengths(config.policies, counted),
+        "cost_usd": sum(preference.cost_usd for preference in found if isinstance(preference, Preference)),
         "judge": judge.name,
     }
     write_json(config.out / "comparisons.json", figures)
     return figures
 
 
-def _lines(policies: tuple[str, str], trials: Sequence[tuple[str, int]], found: Sequence[Preference | Failure]) -> str:
+def _shared(run: Path, filmed: Filmed, one: str, other: str) -> list[Pair]:
+    """Trials that both have a video of, sorted."""
+    keys = sorted((task, repeat) for policy, task, repeat in filmed if policy == one and (other, task, repeat) in filmed)
+    if not keys:
+        known = ", ".join(sorted({policy for policy, _, _ in filmed}))
+        raise InputError(f"{run}: {one} and {other} share no trial with videos; its policies are {known}")
+    return [Pair(filmed[one, *key], filmed[other, *key]) for key in keys]
+
+
+def _counted(one: str, other: str, pairs: Sequence[Pair], found: Sequence[Preference | Failure]) -> dict[str, Any]:
+    own = [answer for pair, answer in zip(pairs, found, strict=True) if (pair.first.policy, pair.second.policy) == (one, other)]
+    told = [answer for answer in own if isinstance(answer, Preference)]
+    return {"first": one, "second": other, "trials": len(own), "broken": len(own) - len(told), "won": tally(told)}
+
+
+def _strengths(policies: Sequence[str], counted: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Log strengths with 95 % intervals, strongest first. They sum to 0; a gap of 1 is odds of 2.7 where there is no tie."""
+    place = {policy: i for i, policy in enumerate(policies)}
+    verdicts = [
+        Verdicts(place[c["first"]], place[c["second"]], c["won"]["first"], c["won"]["second"], c["won"]["tie"]) for c in counted
+    ]
+    found = bradley_terry(verdicts, len(policies))
+    rows = zip(policies, found.values, found.intervals, strict=True)
+    strengths = [{"policy": policy, "value": value, "low": low, "high": high} for policy, value, (low, high) in rows]
+    return sorted(strengths, key=lambda row: -float(row["value"]))
+
+
+def _lines(pairs: Sequence[Pair], found: Sequence[Preference | Failure]) -> str:
     rows = (
-        {"task": task, "repeat": repeat, "first": policies[0], "second": policies[1], **asdict(preference)}
-        for (task, repeat), preference in zip(trials, found, strict=True)
+        {
+            "task": pair.first.task,
+            "repeat": pair.first.repeat,
+            "first": pair.first.policy,
+            "second": pair.second.policy,
+            **asdict(answer),
+        }
+        for pair, answer in zip(pairs, found, strict=True)
     )
     return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -17,20 +18,27 @@ import numpy as np
 import torch
 
 import worldgym
+from worldgym.checkpoint import MANIFEST, fingerprint
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import BudgetSpent, InputError, SpecMismatch
-from worldgym.files import write_atomic
+from worldgym.files import write_array, write_atomic
+from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
-from worldgym.judging import MAX_ATTEMPTS, Failure, attempt, judge_each, judged_records
-from worldgym.log import RunHeader, RunLog, TrialRecord
+from worldgym.judging import MAX_ATTEMPTS, judge_each, judged_records
+from worldgym.log import RunHeader, RunLog, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
-from worldgym.policies.load import load_policy
-from worldgym.policies.protocol import Policy
+from worldgym.policies.load import given_name, load_policy
+from worldgym.policies.observing import check_needs
+from worldgym.policies.protocol import NAME, Policy
 from worldgym.progress import progress
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import write_summary
-from worldgym.tasks.folder import check_frames, load_tasks, load_truth
+from worldgym.stats.trusted import CHECK_NAME, adopt_check
+from worldgym.tasks.folder import check_frames, load_tasks
+from worldgym.tasks.truth import TABLES, known_results
+from worldgym.tasks.write import to_png
+from worldgym.timing import measured
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.watchdog import Watchdog
 from worldgym.world.model import load_world
@@ -43,11 +51,12 @@ T = TypeVar("T")
 class EvaluateConfig:
     """trials: per task group; start frames are taken in order, and again with fresh noise where there are fewer.
 
-    truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or None.
+    truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or published.csv of whole groups, or None.
     batch: trials advanced together. Every batch is filled up to this size by repeating a trial: matrix products round by
     their shape, so with one shape a trial's pixels are the same to the last bit whoever its neighbours are.
-    command: as typed, for the log's header.
+    command: as typed, and device: what the world computes on: for the log's header.
     shard: (i, n) = the i-th of n equal parts of the trials, counted from 1; `worldgym.merge` puts parts together.
+    check: what `worldgym check` found; kept in the run, whose headline numbers leave out red tasks unless `include_red`.
     max_minutes: no batch starts later than that; what is left waits for the next start.   stall_minutes: see `Watchdog`; 0 = off.
     """
 
@@ -60,6 +69,9 @@ class EvaluateConfig:
     shard: tuple[int, int] = (1, 1)
     max_minutes: float | None = None
     stall_minutes: float = 0.0
+    device: str = "cpu"
+    check: Path | None = None
+    include_red: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:
@@ -71,6 +83,7 @@ class Sources:
     """Where everything comes from: folders, or names of policies. None leaves the checkpoint's sampler setting.
 
     judge: anything that `load_judge` takes.   judge_budget_usd: what its verdicts may cost, None = no limit.
+    embodiment: see `load_world`.
     """
 
     world: Path
@@ -80,19 +93,33 @@ class Sources:
     sampler_steps: int | None = None
     cfg: float | None = None
     judge_budget_usd: float | None = None
+    embodiment: str | None = None
 
 
 def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]:
     """Loads everything, then `evaluate`."""
     keep_freed_memory()
     changes = {"steps": sources.sampler_steps, "cfg": sources.cfg}
-    world = load_world(sources.world).with_sampler(**{key: value for key, value in changes.items() if value is not None})
+    world = load_world(sources.world, embodiment=sources.embodiment)
+    world = world.with_sampler(**{key: value for key, value in changes.items() if value is not None})
     policies = [load_policy(policy, world.spec) for policy in sources.policies]
     tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
-    if config.truth is None and (sources.tasks / "truth.csv").exists():
+    if config.truth is None and any((sources.tasks / table).exists() for table in TABLES):
         config = replace(config, truth=sources.tasks)
-    described = {"tasks": str(sources.tasks), "sampler": asdict(world.config.sampler)}
-    return evaluate(config, world, policies, tasks, judge, described)
+    if config.check is None and (sources.world / CHECK_NAME).exists():
+        config = replace(config, check=sources.world / CHECK_NAME)
+    folders = {policy.name: Path(given_name(source)[1]) for policy, source in zip(policies, sources.policies, strict=True)}
+    described = {
+        "tasks": str(sources.tasks),
+        "sampler": asdict(world.config.sampler),
+        "checkpoints": {"codec": world.codec.fingerprint, "policies": {name: _hash(folder) for name, folder in folders.items()}},
+    }
+    return evaluate(replace(config, device=world.device), world, policies, tasks, judge, described)
+
+
+def _hash(folder: Path) -> str | None:
+    """Of a policy's checkpoint; None for one that is none of ours. World and judge carry theirs in their names."""
+    return fingerprint(folder) if (folder / MANIFEST).exists() else None
 
 
 @dataclass(frozen=True)
@@ -103,8 +130,10 @@ class Setting:
     world: World[Any]
     judge: Judge
     log: RunLog
-    truth: dict[tuple[str, str], bool]
+    truth: Mapping[tuple[str, str], bool]
     rows: int
+    paired: frozenset[str]
+    """edited tasks and their nominal twins: their start frames are kept for the report"""
 
 
 def evaluate(
@@ -120,13 +149,16 @@ def evaluate(
     described: further settings for the log's header; they belong to the run's identity.
     """
     check(world, policies, tasks)
-    header = _header(config, world, policies, judge, described or {})
+    known = known_results(config.truth, [policy.name for policy in policies], tasks)
+    truths = tuple(asdict(result) for result in known.groups)
+    header = replace(_header(config, world, policies, judge, described or {}), truths=truths)
     planned = plan_trials(tasks, config.trials, config.seed)
     part, parts = config.shard
     trials, size = planned[part - 1 :: parts], min(config.batch, len(planned))
-    truth = load_truth(config.truth / "truth.csv") if config.truth else {}
     log = RunLog.open(config.out, header)
-    setting = Setting(config, world, judge, log, truth, size)
+    if config.check is not None:
+        adopt_check(config.out, config.check, world.name)
+    setting = Setting(config, world, judge, log, known.trials, size, _paired(tasks))
     batches = list(_batches(log, policies, trials, size))
     try:
         with Watchdog(config.stall_minutes) as dog:
@@ -138,7 +170,7 @@ def evaluate(
         for policy, batch in _batches(log, policies, trials, size):
             for trial in batch:
                 log.append(_failed(setting, policy.name, trial, str(spent)))
-    return write_summary(config.out, log.header, log.records)
+    return write_summary(config.out, log.header, log.records, config.include_red)
 
 
 def _in_time(config: EvaluateConfig, batches: Sequence[T]) -> Iterator[T]:
@@ -157,19 +189,34 @@ def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Ta
     names = [policy.name for policy in policies]
     if double := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f'two policies are called "{double}": rename one, for results are kept by name')
+    if odd := next((name for name in names if not NAME.fullmatch(name)), None):
+        raise InputError(
+            f'a policy is called "{odd}": its videos lie in a folder of that name, so use letters, digits, . _ + @ -'
+        )
     for policy in policies:
         if policy.spec != world.spec:
             raise SpecMismatch(f"policy {policy.name}", policy.spec, f"world {world.name}", world.spec)
+        check_needs(policy.name, policy.needs, world.spec, tasks)
     check_frames(tasks, world.frame_shape)
 
 
 def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
-    """`count` trials a group: its start frames in order, then again as repeats 1, 2, ..."""
+    """`count` trials a group: its start frames in order, then again as repeats 1, 2, ...
+
+    An edited task whose nominal twin is there too is tried exactly as often as its twin, with the same seeds.
+    """
     if count < 1:
         raise InputError(f"--trials is {count}: ask for 1 or more a task")
-    ordered = sorted(tasks, key=lambda task: task.group)
+    names = {task.name for task in tasks}
+    own, twins = [task for task in tasks if task.nominal not in names], [task for task in tasks if task.nominal in names]
+    ordered = sorted(own, key=lambda task: task.group)
     groups = [list(members) for _, members in groupby(ordered, key=lambda task: task.group)]
-    return [Trial(members[i % len(members)], i // len(members), seed) for members in groups for i in range(count)]
+    trials = [Trial(members[i % len(members)], i // len(members), seed) for members in groups for i in range(count)]
+    repeats = defaultdict(list)
+    for trial in trials:
+        repeats[trial.task.name].append(trial.repeat)
+    trials += [Trial(task, repeat, seed) for task in twins for repeat in repeats[str(task.nominal)]]
+    return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat))
 
 
 def _batches(
@@ -187,7 +234,7 @@ def _batches(
 def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Iterator[TrialRecord]:
     """Finished records in order. Where the batch breaks, each trial runs alone, so that only the bad one fails."""
     filled = batch + batch[-1:] * (setting.rows - len(batch))
-    rollouts = attempt(lambda: roll_out(setting.world, policy, filled)[: len(batch)])
+    rollouts = attempt(lambda: _rolled_out(setting.world, policy, filled)[: len(batch)])
     if not isinstance(rollouts, Failure):
         for rollout, verdict in zip(rollouts, judge_each(setting.judge, rollouts), strict=True):
             yield from _judged(setting, rollout, verdict)
@@ -201,18 +248,36 @@ def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Ite
             yield from _run_batch(setting, policy, batch)
 
 
+def _rolled_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) -> list[Rollout]:
+    """`roll_out`, with the time of its parts, shared out evenly as `seconds` is."""
+    with measured() as parts:
+        rollouts = roll_out(world, policy, trials)
+    timing = {part: round(seconds / len(trials), 6) for part, seconds in parts.items()}
+    return [replace(rollout, timing=timing) for rollout in rollouts]
+
+
+def _paired(tasks: Sequence[Task]) -> frozenset[str]:
+    names = {task.name for task in tasks}
+    return frozenset(name for task in tasks if task.nominal in names for name in (task.name, str(task.nominal)))
+
+
 def _failed(setting: Setting, policy: str, trial: Trial, reason: str) -> TrialRecord:
     return TrialRecord(**_identity(setting, policy, trial), failure_reason=reason, judge=setting.judge.name, time=now())
 
 
 def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure) -> Iterator[TrialRecord]:
-    """The lines of a trial that ran; its video is on the disk before they are."""
+    """The lines of a trial that ran; its video and its actions are on the disk before they are."""
     trial, out = rollout.trial, setting.config.out
     video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
     write_atomic(out / video, encode_mp4(rollout.frames, setting.world.spec.rate_hz, crf=20))
-    ran = {"steps": len(rollout.actions), "flags": rollout.flags, "video": video, "seconds": rollout.seconds}
+    write_array(out / actions_beside(video), rollout.actions)
+    frame = f"frames/{trial.task.name}.png" if trial.task.name in setting.paired else None
+    if frame is not None and not (out / frame).exists():
+        write_atomic(out / frame, to_png(trial.task.frame))
+    ran = {"frame": frame, "steps": len(rollout.actions), "flags": rollout.flags, "video": video}
+    took = {"seconds": rollout.seconds, "timing": rollout.timing}
     yield from judged_records(
-        setting.judge, rollout, verdict, lambda: {**_identity(setting, rollout.policy, trial), **ran, "time": now()}
+        setting.judge, rollout, verdict, lambda: {**_identity(setting, rollout.policy, trial), **ran, **took, "time": now()}
     )
 
 
@@ -226,6 +291,9 @@ def _identity(setting: Setting, policy: str, trial: Trial) -> dict[str, Any]:
         "instruction": task.instruction,
         "repeat": trial.repeat,
         "seed": trial.seed,
+        "nominal": task.nominal,
+        "axis": task.axis,
+        "new_goal": task.new_goal,
         "attempt": setting.log.attempts(policy, task.name, trial.repeat) + 1,
         "truth": setting.truth.get((policy, task.name)),
         "truth_video": _truth_video(setting.config, policy, task.name),
@@ -251,16 +319,23 @@ def _header(
     return RunHeader(
         config={"trials": config.trials, "batch": config.batch, **described, **shard, "judge": dict(judge.settings)},
         command=config.command,
-        policies=tuple({"name": p.name, "spec": p.spec.to_json(), "chunk": p.chunk} for p in policies),
+        policies=tuple(_described(policy) for policy in policies),
         world=world.name,
         judge=judge.name,
         run_seed=config.seed,
-        environment=environment(),
+        environment=environment(config.device),
         started=now(),
     )
 
 
-def environment() -> dict[str, Any]:
+def _described(policy: Policy[Any]) -> dict[str, Any]:
+    """A policy for the log's header; its needs only where it has any."""
+    described = {"name": policy.name, "spec": policy.spec.to_json(), "chunk": policy.chunk}
+    needs = policy.needs.to_json()
+    return {**described, "needs": needs} if needs else described
+
+
+def environment(device: str) -> dict[str, Any]:
     """Versions and machine, for the log's header."""
     root = Path(worldgym.__file__).parents[1]
     git = ["git", "rev-parse", "--show-toplevel", "HEAD"]
@@ -273,6 +348,7 @@ def environment() -> dict[str, Any]:
         "numpy": np.__version__,
         "commit": told[1] if ours else None,
         "machine": f"{platform.machine()} {platform.system()}, {torch.get_num_threads()} threads",
+        "device": device,
     }
 
 

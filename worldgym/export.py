@@ -6,26 +6,15 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import MissingExtra
+from worldgym.fields import kind_of, schema
 from worldgym.files import write_atomic
-from worldgym.log import LOG_NAME, VERSION, RunHeader, TrialRecord, read_log
+from worldgym.log import LOG_NAME, READABLE, VERSION, RunHeader, TrialRecord, read_log
 from worldgym.types import Vote
-
-_SCHEMAS: Mapping[str, dict[str, Any]] = {  # of the annotations in use
-    "str": {"type": "string"},
-    "int": {"type": "integer"},
-    "float": {"type": "number"},
-    "bool": {"type": "boolean"},
-    "None": {"type": "null"},
-    "tuple[str, ...]": {"type": "array", "items": {"type": "string"}},
-    "tuple[Vote, ...]": {"type": "array", "items": {"$ref": "#/$defs/vote"}},
-    "tuple[Mapping[str, Any], ...]": {"type": "array", "items": {"type": "object"}},
-    "Mapping[str, Any]": {"type": "object"},
-}
 
 
 def export(run: Path, table: Path | None, parquet: Path | None) -> int:
@@ -39,32 +28,20 @@ def export(run: Path, table: Path | None, parquet: Path | None) -> int:
     if table is not None:
         write_atomic(table, _csv(names, rows))
     if parquet is not None:
-        write_atomic(parquet, _parquet(names, rows))
+        write_atomic(parquet, _parquet(rows))
     return len(rows)
 
 
 def log_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of one line of log.jsonl: a header or a trial. Fields with a default may be missing."""
-    header, trial = _object(RunHeader, "header", version=VERSION), _object(TrialRecord, "trial")
+    header = schema(RunHeader, type={"const": "header"}, version={"enum": list(READABLE)})
+    trial = schema(TrialRecord, type={"const": "trial"})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"A line of a WorldGym run log, version {VERSION}",
         "oneOf": [{"$ref": "#/$defs/header"}, {"$ref": "#/$defs/trial"}],
-        "$defs": {"header": header, "trial": trial, "vote": _object(Vote)},
+        "$defs": {"header": header, "trial": trial, "vote": schema(Vote)},
     }
-
-
-def _object(kind: type[RunHeader] | type[TrialRecord] | type[Vote], name: str = "", **constants: int) -> dict[str, Any]:
-    fixed: dict[str, Any] = ({"type": name} if name else {}) | constants
-    properties = {key: {"const": value} for key, value in fixed.items()}
-    properties |= {f.name: _schema(str(f.type)) for f in fields(kind)}
-    needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
-    return {"type": "object", "properties": properties, "required": [*fixed, *needed], "additionalProperties": False}
-
-
-def _schema(annotation: str) -> dict[str, Any]:
-    parts = [_SCHEMAS[part] for part in annotation.split(" | ")]
-    return parts[0] if len(parts) == 1 else {"anyOf": parts}
 
 
 def _row(record: TrialRecord) -> dict[str, Any]:
@@ -79,15 +56,13 @@ def _csv(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _parquet(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise MissingExtra("pyarrow", "data", "Parquet files") from error
-    kinds = {"str": pyarrow.string(), "int": pyarrow.int64(), "float": pyarrow.float64(), "bool": pyarrow.bool_()}
-    types = {f.name: kinds.get(str(f.type).removesuffix(" | None"), pyarrow.string()) for f in fields(TrialRecord)}
-    schema = pyarrow.schema([(name, types[name]) for name in names])
+    types = [(f.name, pyarrow.type_for_alias(kind_of(str(f.type))[0].column)) for f in fields(TrialRecord)]
     sink = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema), sink)
+    parquet.write_table(pyarrow.Table.from_pylist(list(rows), pyarrow.schema(types)), sink)
     return sink.getvalue()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from worldgym.errors import InputError
 
@@ -51,6 +55,21 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds {type(data).__name__}, but {what} is a JSON object")
     return data
+
+
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """One array as .npy, atomic."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_atomic(path, buffer.getvalue())
+
+
+def read_array(path: Path) -> npt.NDArray[Any]:
+    """The array in a .npy file. InputError if it is absent, cut short, or not an array of numbers."""
+    try:
+        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))  # mapped: a size that the file lacks is refused
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read as an array ({error}); remove it or make it again") from error
 
 
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:

@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
+from worldgym.foreign import Failure, attempt
 from worldgym.judges.protocol import Judge
 from worldgym.log import TrialRecord
 from worldgym.types import Rollout, Verdict
 
 MAX_ATTEMPTS = 3
+S = TypeVar("S")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Something broke that is no fault of the robot's: never a score."""
-
-    reason: str
-
-
-def attempt(call: Callable[[], T]) -> T | Failure:
-    """The per-trial boundary: somebody else's policy or judge may raise anything. What concerns every trial passes through."""
-    try:
-        return call()
-    except (BudgetSpent, JudgeStopped):
-        raise
-    except Exception as error:
-        return Failure(str(error) if isinstance(error, WorldGymError) else f"{type(error).__name__}: {error}")
-
-
 def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | Failure]:
-    """One verdict a rollout, in order, up to `judge.concurrency` of them at once. BudgetSpent and JudgeStopped end it."""
+    """One verdict a rollout, in order, timed, up to `judge.concurrency` at once. BudgetSpent and JudgeStopped end it."""
 
-    def one(rollout: Rollout) -> Verdict | Failure:
-        return attempt(lambda: judge(rollout, rollout.trial.task))
+    def timed(rollout: Rollout) -> Verdict:
+        started = time.perf_counter()
+        verdict = judge(rollout, rollout.trial.task)
+        return replace(verdict, seconds=time.perf_counter() - started)
 
-    if judge.concurrency == 1:
-        yield from map(one, rollouts)
+    yield from at_once(lambda rollout: attempt(lambda: timed(rollout)), rollouts, judge.concurrency)
+
+
+def at_once(call: Callable[[S], T], items: Sequence[S], count: int) -> Iterator[T]:
+    """Results in order, `count` calls at a time. Ctrl-C does not wait for calls that are on their way: that may take minutes."""
+    if count == 1:
+        yield from map(call, items)
         return
-    pool = ThreadPoolExecutor(judge.concurrency)
+    pool, patient = ThreadPoolExecutor(count), True
     try:
-        yield from pool.map(one, rollouts)
+        yield from pool.map(call, items)
+    except KeyboardInterrupt:
+        patient = False
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=patient, cancel_futures=True)
+
+
+def scores(judge: Judge, rollouts: Sequence[Rollout]) -> list[float | None]:
+    """The score of each, None where the judge declined or broke."""
+    return [None if isinstance(verdict, Failure) else verdict.score for verdict in judge_each(judge, rollouts)]
 
 
 def judged_records(
@@ -54,7 +54,8 @@ def judged_records(
 ) -> Iterator[TrialRecord]:
     """The lines of one rollout: a judge that broke is asked again, until there were MAX_ATTEMPTS.
 
-    known: the record's fields that do not come from the verdict, asked for anew for each line, for attempts are counted.
+    known: the record's fields that do not come from the verdict, `timing` among them, asked for anew for each line, for attempts
+    are counted.
     """
     while isinstance(verdict, Failure):
         failed = TrialRecord(**known(), failure_reason=verdict.reason, judge=judge.name)
@@ -62,8 +63,9 @@ def judged_records(
         if failed.attempt >= MAX_ATTEMPTS:
             return
         verdict = next(judge_each(judge, [rollout]))
+    fields = known()
     yield TrialRecord(
-        **known(),
+        **{**fields, "timing": {**fields["timing"], "judge": round(verdict.seconds, 6)}},
         score=verdict.score,
         reason=verdict.reason,
         probability=verdict.probability,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -25,9 +25,17 @@ class FitConfig:
     seed: int = 0
 
 
-def fit(model: nn.Module, loss_at: Callable[[int], Tensor], config: FitConfig, what: str) -> list[float]:
+def fit(
+    model: nn.Module,
+    loss_at: Callable[[int], Tensor],
+    config: FitConfig,
+    what: str,
+    visit: Callable[[int, list[float]], None] | None = None,
+    at: Collection[int] = (),
+) -> list[float]:
     """Trains in place and leaves the averaged weights in `model`. `loss_at(step)` draws a batch and returns its loss.
 
+    visit: called after so many steps as `at` names, with their number and the losses so far, the averaged weights in `model`.
     => the loss of every step. bfloat16 autocast: measured 3 times faster than float32 for these networks on a CPU with AMX.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
@@ -44,9 +52,13 @@ def fit(model: nn.Module, loss_at: Callable[[int], Tensor], config: FitConfig, w
         optimizer.step()
         _average(averaged, model, min(config.average, (step + 1) / (step + 10)))
         losses.append(float(loss.detach()))
-    with torch.no_grad():
-        for parameter, value in zip(model.parameters(), averaged, strict=True):
-            parameter.copy_(value)
+        if visit is not None and step + 1 in at:
+            trained = [parameter.detach().clone() for parameter in model.parameters()]
+            _set_weights(model, averaged)
+            visit(step + 1, losses)
+            _set_weights(model, trained)
+            model.train()
+    _set_weights(model, averaged)
     return losses
 
 
@@ -56,6 +68,12 @@ def schedule(step: int, steps: int, warmup: int) -> float:
         return (step + 1) / warmup
     done = (step - warmup) / max(steps - warmup, 1)
     return 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+@torch.no_grad()
+def _set_weights(model: nn.Module, values: list[Tensor]) -> None:
+    for parameter, value in zip(model.parameters(), values, strict=True):
+        parameter.copy_(value)
 
 
 @torch.no_grad()

@@ -13,41 +13,34 @@ import os
 import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import NoneType
 from typing import Any, NoReturn, TypeVar
 
 from worldgym.errors import InputError
+from worldgym.fields import checked
 from worldgym.files import write_atomic
 from worldgym.types import Vote
 
-LOG_NAME, VERSION = "log.jsonl", 1
+LOG_NAME = "log.jsonl"
+VERSION = 2  # of what is written: 2 added `timing`, and `config.checkpoints` and `environment.device` to the header
+READABLE = (1, VERSION)
 T = TypeVar("T")
 TrialKey = tuple[str, str, int]  # policy, task, repeat
 
 _MAY_DIFFER = ("command", "environment", "started")  # between the two starts of one run
-_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "str | None": (str, NoneType),
-    "bool | None": (bool, NoneType),
-    "float | None": (int, float, NoneType),
-    "tuple[str, ...]": (list,),
-    "tuple[Vote, ...]": (list,),
-    "tuple[Mapping[str, Any], ...]": (list,),
-    "Mapping[str, Any]": (dict,),
-}
 
 
 @dataclass(frozen=True)
 class RunHeader:
     """What was run: the first line of the log. All but `command`, `environment` and `started` is the run's identity.
 
-    config:      the resolved options.   command: as typed.   policies: one {name, spec, chunk} each, in the order asked for.
+    config:      the resolved options, with the hashes of prompts and checkpoints.   command: as typed.
+    policies:    one {name, spec, chunk} each, in the order asked for.
     world/judge: their names, which identify the weights.   environment: versions of python, worldgym,
-    torch and numpy, git commit or null, device.   started: ISO time.
+    torch and numpy, git commit or null, machine, device.   started: ISO time.
+    truths: known results of a policy on a task group as a whole, {policy, group, trials, successes} each; successes may be
+    fractional (partial credit).
     """
 
     config: Mapping[str, Any]
@@ -58,10 +51,13 @@ class RunHeader:
     run_seed: int
     environment: Mapping[str, Any]
     started: str
+    truths: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         if any("name" not in policy for policy in self.policies):
             raise ValueError("every policy of a header needs a name")
+        for truth in self.truths:
+            _check_truth(truth)
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "header", "version": VERSION, **asdict(self)}
@@ -69,10 +65,10 @@ class RunHeader:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> RunHeader:
         """ValueError if a field is missing, unknown or of the wrong type."""
-        if data.get("type") != "header" or data.get("version") != VERSION:
-            raise ValueError(f"not the header of a run log of version {VERSION}")
-        values = _checked(RunHeader, {key: value for key, value in data.items() if key not in ("type", "version")})
-        return RunHeader(**{**values, "policies": tuple(values["policies"])})
+        if data.get("type") != "header" or data.get("version") not in READABLE:
+            raise ValueError(f"not the header of a run log of version {READABLE[0]} to {VERSION}")
+        values = checked(RunHeader, {key: value for key, value in data.items() if key not in ("type", "version")})
+        return RunHeader(**{**values, "policies": tuple(values["policies"]), "truths": tuple(values.get("truths", []))})
 
     def difference(self, other: RunHeader) -> str | None:
         """The first key in which the two runs' identities differ, with both values; None if they are the same run."""
@@ -84,7 +80,7 @@ class RunHeader:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One attempt at one trial. Equality leaves out `paid_usd`, `seconds` and `time`, which no rerun repeats.
+    """One attempt at one trial. Equality leaves out `paid_usd`, `seconds`, `timing` and `time`, which no rerun repeats.
 
     task/group:     start frame, e.g. "drawer-open/10003", and what results are summed over, e.g. "drawer-open".
     attempt:        1, 2, ...   failure_reason: None = it ran; else it broke, is tried again, and is never scored.
@@ -93,7 +89,9 @@ class TrialRecord:
     votes, cost_usd, provenance: the answers behind the score, their price, and how they were made (see `Verdict`).
     paid_usd:       what this run paid for them; votes bought before cost nothing again.
     video/truth_video: mp4 files (yuv420p, so that every browser plays them), relative to RUN, or None.
-    seconds, time:  wall time taken, ISO time of the end.
+    nominal, axis, new_goal: of an edited task (see `Task`).   frame: PNG of the start frame, relative to RUN, where one was kept.
+    seconds, time:  wall time of the rollout, a batch's shared out evenly; ISO time of the end.
+    timing:         seconds of its parts where known: world, decode and policy, which make up `seconds`, and judge.
     """
 
     policy: str
@@ -118,14 +116,20 @@ class TrialRecord:
     truth: bool | None = None
     video: str | None = None
     truth_video: str | None = None
+    nominal: str | None = None
+    axis: str = ""
+    new_goal: bool = False
+    frame: str | None = None
     seconds: float = field(default=0.0, compare=False)
+    timing: Mapping[str, float] = field(default_factory=dict, compare=False)
     time: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         for name, value in (("score", self.score), ("probability", self.probability), ("progress", self.progress)):
             if value is not None and not 0.0 <= value <= 1.0:  # false for NaN too
                 raise ValueError(f"{name} must lie in [0, 1], not {value}")
-        for name, value in (("seconds", self.seconds), ("cost_usd", self.cost_usd), ("paid_usd", self.paid_usd)):
+        amounts = {"seconds": self.seconds, "cost_usd": self.cost_usd, "paid_usd": self.paid_usd, **self.timing}
+        for name, value in amounts.items():
             if not math.isfinite(value):
                 raise ValueError(f"{name} must be finite, not {value}")
         if self.attempt < 1:
@@ -142,6 +146,11 @@ class TrialRecord:
     @property
     def finished(self) -> bool:
         return self.failure_reason is None
+
+    @property
+    def actions_file(self) -> str | None:
+        """Where the actions lie, float32 [T, A] beside the video, relative to RUN; runs of older versions lack the file."""
+        return None if self.video is None else actions_beside(self.video)
 
     @property
     def succeeded(self) -> bool | None:
@@ -161,8 +170,8 @@ class TrialRecord:
         """ValueError if a field is missing, unknown, of the wrong type or out of range."""
         if data.get("type") != "trial":
             raise ValueError("not a trial")
-        values = _checked(TrialRecord, {key: value for key, value in data.items() if key != "type"})
-        votes = tuple(Vote(**_checked(Vote, vote)) for vote in values.get("votes", []))
+        values = checked(TrialRecord, {key: value for key, value in data.items() if key != "type"})
+        votes = tuple(Vote(**checked(Vote, vote)) for vote in values.get("votes", []))
         return TrialRecord(**{**values, "flags": tuple(values.get("flags", [])), "votes": votes})
 
 
@@ -232,6 +241,11 @@ class RunLog:
             self.done.add(record.key)
 
 
+def actions_beside(video: str) -> str:
+    """The file of a rollout's actions, from that of its video: "videos/p/door-0.mp4" => "videos/p/door-0.npy"."""
+    return f"{video.removesuffix('.mp4')}.npy"
+
+
 def read_log(path: Path) -> tuple[RunHeader, list[TrialRecord]]:
     """The header and every attempt. A torn last line is ignored; any other wrong line is an InputError with its number."""
     try:
@@ -251,6 +265,14 @@ def results(records: Iterable[TrialRecord]) -> Results:
         if record.finished or record.key not in last or not last[record.key].finished:
             last[record.key] = record
     return Results(tuple(r for r in last.values() if r.finished), tuple(r for r in last.values() if not r.finished))
+
+
+def _check_truth(truth: Any) -> None:
+    if not isinstance(truth, Mapping) or set(truth) != {"policy", "group", "trials", "successes"}:
+        raise ValueError(f"{reprlib.repr(truth)} is no known result: it has policy, group, trials and successes")
+    successes, trials = truth["successes"], truth["trials"]
+    if not (isinstance(successes, int | float) and isinstance(trials, int) and 0 <= successes <= trials):
+        raise ValueError(f"{reprlib.repr(successes)} successes in {reprlib.repr(trials)} trials are no known result")
 
 
 def _line(data: Mapping[str, Any]) -> bytes:
@@ -273,26 +295,6 @@ def _parsed(path: Path, number: int, line: bytes, parse: Callable[[dict[str, Any
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number of the log")
-
-
-def _checked(kind: type[RunHeader] | type[TrialRecord] | type[Vote], values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The values if they are fields of the dataclass with JSON types that fit; else ValueError.
-
-    A field with a default may be missing: logs from before it was added still read.
-    """
-    if not isinstance(values, dict):
-        raise ValueError(f"{reprlib.repr(values)} is not a {kind.__name__}")
-    expected = {f.name: str(f.type) for f in fields(kind)}
-    for f in fields(kind):
-        if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
-            raise ValueError(f'"{f.name}" is missing')
-    for name, value in values.items():
-        if name not in expected:
-            raise ValueError(f'"{name}" is unknown to this version')
-        wanted = expected[name]
-        if not isinstance(value, _JSON_TYPES[wanted]) or (isinstance(value, bool) and "bool" not in wanted):
-            raise ValueError(f'"{name}" holds {reprlib.repr(value)}, which is not {wanted}')
-    return values
 
 
 def _first_difference(found: Any, wanted: Any, where: str = "") -> str | None:

@@ -29,8 +29,8 @@ def merge(shards: Sequence[Path], out: Path) -> dict[str, Any]:
     if log.records != records[: len(log.records)]:
         raise InputError(f"{out} holds other trials of this run; choose another --out")
     for record in records[len(log.records) :]:
-        for video in (record.video, record.truth_video):
-            _copy(owner[record.key], out, video)
+        for name in (record.video, record.actions_file, record.truth_video, record.frame):
+            _copy(owner[record.key], out, name)
         log.append(record)
     return write_summary(out, log.header, log.records)
 

@@ -44,6 +44,31 @@ def reference_world(out: Path, device: str) -> WorldTrainConfig:
     )
 
 
+def bridge_codec(out: Path, device: str) -> CodecTrainConfig:
+    """Four minutes on two CPU cores, at 128x128."""
+    return CodecTrainConfig(
+        out, ConvCodecConfig(size=128, width=64), OptimizerConfig(steps=2000, lr=1e-3), batch=16, device=device
+    )
+
+
+def bridge_world(out: Path, device: str) -> WorldTrainConfig:
+    """A world for a handful of real episodes: 5.5 M parameters, 128x128, eleven minutes on two CPU cores.
+
+    It learns these episodes by heart; what it shows is that real data go all the way (`make bridge-sample`).
+    """
+    return WorldTrainConfig(
+        out=out,
+        network=DiTConfig(latent_shape=(8, 16, 16), width=192, pairs=4, heads=3, action_octaves=2),
+        optimizer=OptimizerConfig(steps=750, lr=1e-3, muon_lr=4e-3, weight_decay=0.01, warmup=50, ema=0.995),
+        sampler=SamplerConfig(steps=4, window=16, keep=8),
+        batch=12,
+        frames=16,
+        save_every=250,
+        device=device,
+        normalize=True,
+    )
+
+
 def paper_world(scale: int, out: Path, device: str) -> WorldTrainConfig:
     """The published settings (arXiv 2506.00613, released code): `scale` heads of 64 and as many pairs of blocks; 16 is theirs.
 
@@ -78,6 +103,7 @@ def paper_world(scale: int, out: Path, device: str) -> WorldTrainConfig:
 
 RECIPES = {
     "reference": Recipe(reference_codec, reference_world),
+    "bridge_sample": Recipe(bridge_codec, bridge_world),
     "paper_608m": Recipe(None, partial(paper_world, 16)),
     "paper_257m": Recipe(None, partial(paper_world, 12)),
     "paper_109m": Recipe(None, partial(paper_world, 9)),

@@ -17,7 +17,7 @@ import numpy as np
 from worldgym.episodes.video import decode_video
 from worldgym.errors import BudgetSpent, InputError
 from worldgym.evaluate import environment, now
-from worldgym.files import sha256_file, write_atomic
+from worldgym.files import read_array, sha256_file, write_atomic
 from worldgym.judges.labels import Clip
 from worldgym.judges.protocol import Judge
 from worldgym.judging import judge_each, judged_records
@@ -107,7 +107,7 @@ def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader
         config={**header.config, "judge": dict(judge.settings), "rejudged": source},
         command=config.command,
         judge=judge.name,
-        environment=environment(),
+        environment=environment(header.environment.get("device", "cpu")),
         started=now(),
     )
 
@@ -117,17 +117,22 @@ def _judge_batch(
 ) -> None:
     rollouts = [rollout_of(config.run, log.header, record, task_of(tasks, record)) for record in batch]
     for record, rollout, verdict in zip(batch, rollouts, judge_each(judge, rollouts), strict=True):
-        for video in filter(None, (record.video, record.truth_video)):
-            write_atomic(config.out / video, (config.run / video).read_bytes())
+        for name in filter(None, (record.video, record.actions_file, record.truth_video, record.frame)):
+            if (config.run / name).exists() or name == record.video:  # older runs lack the actions
+                write_atomic(config.out / name, (config.run / name).read_bytes())
         for judged in judged_records(judge, rollout, verdict, partial(_known, log, record)):
             log.append(judged)
 
 
 def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) -> Rollout:
-    """The record's video as a rollout. Actions are not in the log, and no judge reads them."""
-    frames = decode_video(run / str(record.video))
-    trial = Trial(task, record.repeat, header.run_seed)
-    return Rollout(trial, record.policy, frames, np.zeros((len(frames) - 1, 0), np.float32), record.seconds, record.flags)
+    """The record's video as a rollout, with its actions; [T, 0] where an older run did not keep them: no judge reads them."""
+    frames, path = decode_video(run / str(record.video)), run / str(record.actions_file)
+    actions = read_array(path) if path.exists() else np.zeros((len(frames) - 1, 0), np.float32)
+    if actions.ndim != 2 or len(actions) != len(frames) - 1 or actions.dtype != np.float32:
+        raise InputError(
+            f"{path}: holds {actions.dtype} {actions.shape} for {len(frames)} frames; restore it from a copy or remove it"
+        )
+    return Rollout(Trial(task, record.repeat, header.run_seed), record.policy, frames, actions, record.seconds, record.flags)
 
 
 def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
@@ -139,6 +144,10 @@ def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
         "instruction": record.instruction,
         "repeat": record.repeat,
         "seed": record.seed,
+        "nominal": record.nominal,
+        "axis": record.axis,
+        "new_goal": record.new_goal,
+        "frame": record.frame,
         "attempt": log.attempts(*record.key) + 1,
         "steps": record.steps,
         "flags": record.flags,
@@ -146,5 +155,6 @@ def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
         "video": record.video,
         "truth_video": record.truth_video,
         "seconds": record.seconds,
+        "timing": {part: seconds for part, seconds in record.timing.items() if part != "judge"},
         "time": now(),
     }

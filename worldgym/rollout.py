@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import WorldGymError
-from worldgym.policies.protocol import Observation, Policy
+from worldgym.policies.observing import observe, substitutes
+from worldgym.policies.protocol import Policy
+from worldgym.timing import stage
 from worldgym.types import Actions, Rollout, Trial
 from worldgym.world.protocol import World
 
@@ -27,20 +29,26 @@ def roll_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) ->
     Row b of everything depends on trial b alone. PolicyFault if the policy returns the wrong shape or numbers not finite.
     """
     started, tasks = time.perf_counter(), [trial.task for trial in trials]
-    steps = tasks[0].steps
-    frames = [np.stack([task.frame for task in tasks])[:, None]]
-    actions: list[Actions] = []
-    state, memory = world.reset(frames[0][:, 0], [trial.seed for trial in trials]), policy.reset(trials)
+    steps, needs = tasks[0].steps, policy.needs
+    video = np.empty((len(trials), steps + 1, *world.frame_shape), np.uint8)
+    moves = np.empty((len(trials), steps, policy.spec.size), np.float32)
+    video[:, 0] = [task.frame for task in tasks]
+    with stage("world"):
+        state = world.reset(video[:, 0], [trial.seed for trial in trials])
+    memory = policy.reset(trials)
     for step in range(0, steps, policy.chunk):
-        views = [Observation(f, task.instruction, step) for f, task in zip(frames[-1][:, -1], tasks, strict=True)]
-        memory, chunk = policy.act(memory, views)
+        views = [observe(needs, policy.spec, task, video[b], moves[b, :step]) for b, task in enumerate(tasks)]
+        with stage("policy"):
+            memory, chunk = policy.act(memory, views)
         chunk = _checked(chunk, policy, len(trials))[:, : steps - step]
-        state, new = world.step(state, chunk)
-        frames.append(new)
-        actions.append(chunk)
-    video, moves = np.concatenate(frames, 1), np.concatenate(actions, 1)
+        with stage("world"):
+            state, new = world.step(state, chunk)
+        end = step + chunk.shape[1]
+        moves[:, step:end], video[:, step + 1 : end + 1] = chunk, new
     seconds = (time.perf_counter() - started) / len(trials)
-    return [Rollout(trial, policy.name, video[b], moves[b], seconds) for b, trial in enumerate(trials)]
+    return [
+        Rollout(trial, policy.name, video[b], moves[b], seconds, substitutes(needs, trial.task)) for b, trial in enumerate(trials)
+    ]
 
 
 def _checked(chunk: Actions, policy: Policy[Any], rows: int) -> Actions:

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from worldgym.policies.protocol import Observation, Policy
+from worldgym.actions.pose import unsound
+from worldgym.policies.observing import observe
+from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation, Policy
 from worldgym.types import Actions, ActionSpec, Frames, Rollout, Task, Trial, Verdict
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ def check_world(world: World[State], tolerance: int = 1) -> None:
 def check_policy(policy: Policy[State], frame_shape: Shape, trials: Sequence[Trial] | None = None, atol: float = 1e-5) -> None:
     """Chunks of the promised shape within the spec's bounds; the same twice; states are kept; a batch is its rows one by one.
 
+    The policy is shown what its `needs` ask for: history, views, a state that follows from the actions.
+
     trials: for a policy that knows its tasks by name (a replay); random frames with invented instructions otherwise.
     atol:   how much an action in a batch may differ from the same alone, for float rounding.
     """
@@ -79,6 +83,7 @@ def policy_rules(
 
     def promises() -> None:
         _check_spec(who, policy.spec)
+        _check_needs(who, policy)
         _require(policy.chunk >= 1, who, f"chunk is {policy.chunk}, but a call must return at least one action")
 
     def repeats() -> None:
@@ -213,6 +218,7 @@ class FakePolicy:
     chunk: int = 1
     spec: ActionSpec = FAKE_SPEC
     name: str = "fake-policy"
+    needs: Needs = NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[tuple[int, int]]:
         """State: (seed, calls so far)."""
@@ -321,20 +327,33 @@ def _play(policy: Policy[State], trials: Sequence[Trial], detour: bool = False) 
     low, high = np.array(policy.spec.low, np.float32), np.array(policy.spec.high, np.float32)
     _require(len(states) == len(trials), who, f"reset returned {len(states)} states for {len(trials)} trials")
     for call in range(3):
-        seen = [_observe(trial, call, policy.chunk) for trial in trials]
+        seen = [_observe(policy, trial, call) for trial in trials]
         if detour:
-            policy.act(states, [replace(observation, frame=255 - observation.frame) for observation in seen])
+            policy.act(states, [_observe(policy, trial, call, negative=True) for trial in trials])
         states, actions = policy.act(states, seen)
         _check_form(who, "act", actions, (len(trials), policy.chunk, policy.spec.size), np.dtype(np.float32))
         inside = bool(((low <= actions) & (actions <= high)).all())
         _require(inside, who, "act returned numbers outside the bounds of its spec, or not finite")
         _require(len(states) == len(trials), who, f"act returned {len(states)} states for {len(trials)} trials")
-        same = all(np.array_equal(o.frame, _observe(t, call, 1).frame) for o, t in zip(seen, trials, strict=True))
-        _require(same, who, "act changed the frames it was given")
+        _require(all(map(_same, seen, (_observe(policy, t, call) for t in trials))), who, "act changed the frames it was given")
         parts.append(actions.copy())
     return np.concatenate(parts, axis=1)
 
 
-def _observe(trial: Trial, call: int, chunk: int) -> Observation:
-    """A frame of its own for every call: the start frame, shifted."""
-    return Observation(np.roll(trial.task.frame, 4 * call, axis=1), trial.task.instruction, call * chunk)
+def _observe(policy: Policy[State], trial: Trial, call: int, negative: bool = False) -> Observation:
+    """What the policy asks for after `call` chunks of small motions; a frame of its own for every action: the start, shifted."""
+    step, start = call * policy.chunk, 255 - trial.task.frame if negative else trial.task.frame
+    frames = [np.roll(start, 4 * t, axis=1) for t in range(step + 1)]
+    low, high = np.array(policy.spec.low), np.array(policy.spec.high)
+    actions = np.tile((low + 0.6 * (high - low)).astype(np.float32), (step, 1))
+    return observe(policy.needs, policy.spec, trial.task, frames, actions)
+
+
+def _same(first: Observation, second: Observation) -> bool:
+    views = all(np.array_equal(first.views[camera], view) for camera, view in second.views.items())
+    return views and np.array_equal(first.history, second.history)
+
+
+def _check_needs(who: str, policy: Policy[State]) -> None:
+    reason = unsound(policy.spec, policy.needs.state) if policy.needs.state else None
+    _require(reason is None, who, f"needs a state that no rollout can give: {reason}")

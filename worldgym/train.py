@@ -1,58 +1,58 @@
-"""`worldgym train`: from an episode store to a codec and a world, by a named recipe."""
+"""`worldgym train`: from episode stores to a codec and a world, by a named recipe."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from worldgym.episodes.frames import frame_cache
-from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.frames import FrameCache, frame_cache
+from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.errors import InputError
 from worldgym.latents.train import Frameset, train_codec
 from worldgym.memory import keep_freed_memory
 from worldgym.recipes import RECIPES, Recipe
+from worldgym.requests import TrainRequest
 from worldgym.world.budget import Budget, budget
 from worldgym.world.launch import TrainRun, launch
 from worldgym.world.train import WorldTrainConfig
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """What `worldgym train` asks for; None leaves the recipe's choice. See TrainRun for the rest."""
-
-    data: Path
-    held_out: Path
-    out: Path
-    recipe: str = "reference"
-    codec: Path | None = None
-    steps: int | None = None
-    codec_steps: int | None = None
-    device: str = "cpu"
-    processes: int = 1
-    start: Path | None = None
 
 
 def train_from_store(request: TrainRequest) -> Path:
     """Codec (unless given or trained already), latents, world => folder of the world's checkpoint."""
     keep_freed_memory()
     config = world_config(request)
-    codec = request.codec or _train_codec(request)
-    launch(TrainRun(config, request.data, request.held_out, codec, request.processes))
+    data = tuple(NamedStore.parse(text) for text in request.data)
+    mixture = open_mixture(data, config.normalize)
+    config = fit(config, mixture)
+    codec = request.codec or _train_codec(request, mixture)
+    launch(TrainRun(config, data, request.held_out, codec, request.processes))
     return request.out / "world"
 
 
 def expected(request: TrainRequest) -> Budget:
-    """What the training of the world would take: nothing is read or written."""
+    """What the training of the world would take, by the recipe as it stands: nothing is read or written."""
     return budget(world_config(request), request.processes)
 
 
 def world_config(request: TrainRequest) -> WorldTrainConfig:
     config = _recipe(request).world(request.out, request.device)
-    config = replace(config, start=request.start)
+    config = replace(config, start=request.start, mix=request.mix)
     if request.steps:
         config = replace(config, optimizer=replace(config.optimizer, steps=request.steps))
     return config
+
+
+def fit(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> WorldTrainConfig:
+    """The configuration for these robots: how many there are, and the numbers that the network is shown of the widest.
+
+    A network of the published conditioning keeps its size.
+    """
+    robots = {part.robot for part in mixture}
+    widest = max(robot.spec.size for robot in robots)
+    size = 2 * widest + 1 if config.conditioning == "sum" else config.network.action_size
+    return replace(config, network=replace(config.network, action_size=size, embodiments=len(robots)))
 
 
 def _recipe(request: TrainRequest) -> Recipe:
@@ -61,8 +61,8 @@ def _recipe(request: TrainRequest) -> Recipe:
     return RECIPES[request.recipe]
 
 
-def _train_codec(request: TrainRequest) -> Path:
-    """OUT/codec, trained unless it is there."""
+def _train_codec(request: TrainRequest, mixture: Sequence[RobotStore]) -> Path:
+    """OUT/codec, trained on the frames of all stores unless it is there."""
     recipe, folder = _recipe(request).codec, request.out / "codec"
     if recipe is None:
         raise InputError(
@@ -73,8 +73,19 @@ def _train_codec(request: TrainRequest) -> Path:
     if not (folder / "manifest.json").exists():
         if request.codec_steps:
             config = replace(config, optimizer=replace(config.optimizer, steps=request.codec_steps))
-        train_codec(config, Frameset.of(frame_cache(EpisodeStore(request.data))), folder, _print_report)
+        caches = [frame_cache(part.store) for part in mixture]
+        _check_size(request, config.model.size, caches[0])
+        train_codec(config, Frameset.of(*caches), folder, _print_report)
     return folder
+
+
+def _check_size(request: TrainRequest, size: int, cache: FrameCache) -> None:
+    height, width = cache.pixels.shape[1:3]
+    if (height, width) != (size, size):
+        raise InputError(
+            f'{cache.store.root}: frames of {width}x{height}, but the recipe "{request.recipe}" works at {size}x{size}; convert '
+            f"them with --size {size} {size}"
+        )
 
 
 def _print_report(step: int, scalars: dict[str, float]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,6 +139,20 @@ class Ranks:
         flat /= self.count
         for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
+
+
+class Clock:
+    """Clips a second and the rate of matrix products, since it was made. flops: of a step."""
+
+    def __init__(self, batch: int, flops: float) -> None:
+        self.batch, self.flops, self.steps, self.started = batch, flops, 0, time.perf_counter()
+
+    def tick(self) -> None:
+        self.steps += 1
+
+    def read(self) -> dict[str, float]:
+        seconds = (time.perf_counter() - self.started) / self.steps
+        return {"clips_per_second": self.batch / seconds, "matmul_tflops": self.flops / seconds / 1e12}
 
 
 def rate(step: int, steps: int, warmup: int) -> float:

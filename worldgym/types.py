@@ -111,8 +111,10 @@ class Task:
 
     name:   unique in a suite, e.g. "drawer-open/10003".   group: what results are summed over, e.g. "drawer-open".
     frame:  uint8 [H, W, 3] RGB.   steps: actions a rollout may take.
-    partial_credit: written criterion for a score of 0.5, or "" where there is none.
-    nominal: name of the unedited twin if this task is an out-of-distribution edit.
+    partial_credit: written criterion for a score of 0.5, or "" where there is none.   success: the same of a score of 1.
+    nominal: name of the unedited twin if this task is an out-of-distribution edit; axis: what then differs, e.g. "lighting";
+    new_goal: the edit asks for something else than its twin, so that their rates differ by more than difficulty.
+    state:  how the robot stands in the start frame, by name (`worldgym.actions.pose.NUMBERS`: metres, rad); empty if not known.
     """
 
     name: str
@@ -123,12 +125,17 @@ class Task:
     partial_credit: str = ""
     tags: tuple[str, ...] = ()
     nominal: str | None = None
+    axis: str = ""
+    new_goal: bool = False
+    success: str = ""
     extras: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The unit of evaluation: task x repeat. Two policies meet the same noise, so their difference is paired."""
+    """The unit of evaluation: task x repeat. Two policies, and a task and its edited twin, meet the same noise: their
+    differences are paired."""
 
     task: Task
     repeat: int
@@ -140,14 +147,17 @@ class Trial:
 
     @property
     def seed(self) -> int:
-        """63-bit seed derived from (run seed, task, repeat), never from the policy or the batch."""
-        digest = hashlib.sha256(f"{self.run_seed}/{self.task.name}/{self.repeat}".encode()).digest()
+        """63-bit seed derived from (run seed, task or its nominal twin, repeat), never from the policy or the batch."""
+        digest = hashlib.sha256(f"{self.run_seed}/{self.task.nominal or self.task.name}/{self.repeat}".encode()).digest()
         return int.from_bytes(digest[:8], "big") >> 1
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """What happened in one trial. frames: uint8 [T+1, H, W, 3], start frame first. actions: float32 [T, A]."""
+    """What happened in one trial. frames: uint8 [T+1, H, W, 3], start frame first. actions: float32 [T, A].
+
+    seconds: wall time.   timing: its parts in seconds where known (world, decode, policy).
+    """
 
     trial: Trial
     policy: str
@@ -155,6 +165,7 @@ class Rollout:
     actions: Actions
     seconds: float = 0.0
     flags: tuple[str, ...] = ()
+    timing: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,6 +187,7 @@ class Verdict:
     probability: the judge's own probability of success, where it has one.   progress: in [0, 1], where it has one.
     votes: the answers behind it.   cost_usd: their price.   paid_usd: what was paid just now, votes already bought left out.
     provenance: how it was made, as JSON values: model, hash of the prompt, frames looked at.
+    seconds: how long the judge took; whoever calls it fills that in.
     """
 
     score: float | None
@@ -187,6 +199,7 @@ class Verdict:
     cost_usd: float = 0.0
     paid_usd: float = 0.0
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = field(default=0.0, compare=False)
 
     def __post_init__(self) -> None:
         if self.score is None and not self.reason:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -72,26 +74,62 @@ def test_two_tasks_are_no_pair(config: VlmConfig, model_server: Any, make_rollou
         PairwiseJudge(config).compare(first, second, first.trial.task)
 
 
-def test_two_policies_of_a_run(config: VlmConfig, model_server: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Three policies on two start frames; "light" paints brighter than "dim", and that than "dark"."""
     folder = tmp_path / "tasks"
     folder.mkdir()
     for i in range(2):
         Image.fromarray(np.full((16, 24, 3), 40 * i, np.uint8)).save(folder / f"{i}.png")
         (folder / f"{i}.json").write_text(json.dumps({"instruction": "do it", "steps": 3, "group": "g"}))
-    policies = [FakePolicy(level=0.9, name="light"), FakePolicy(level=0.1, name="dark")]
+    levels = {"light": 0.9, "dim": 0.5, "dark": 0.1}
+    policies = [FakePolicy(level=level, spread=0.1, name=name) for name, level in levels.items()]
     described = {"tasks": str(folder)}
     evaluate(EvaluateConfig(tmp_path / "run", 2), FakeWorld(), policies, load_tasks(folder), FakeJudge(), described)
+    return tmp_path / "run"
+
+
+def test_two_policies_of_a_run(config: VlmConfig, model_server: Any, run: Path, tmp_path: Path) -> None:
     model_server.script = lambda request, number: model_server.said(text='{"reasoning": "", "closer": "A"}')
     judge = PairwiseJudge(config, wait=lambda seconds: None)
-    wanted = CloserConfig(tmp_path / "run", tmp_path / "out", ("light", "dark"))
+    wanted = CloserConfig(run, tmp_path / "out", ("light", "dark"))
     figures = compare_policies(wanted, judge)
-    assert figures["won"] == {"first": 0, "second": 0, "tie": 2, "undecided": 0, "disagreed": 2}
+    won = {"first": 0, "second": 0, "tie": 2, "undecided": 0, "disagreed": 2}
+    assert figures["pairs"] == [{"first": "light", "second": "dark", "trials": 2, "broken": 0, "won": won}]
+    assert [row["value"] for row in figures["strengths"]] == pytest.approx([0.0, 0.0])
     rows = [json.loads(line) for line in (tmp_path / "out" / "comparisons.jsonl").read_text().splitlines()]
     assert [(row["task"], row["first"], row["winner"], len(row["votes"])) for row in rows] == [
         ("0", "light", "tie", 6),
         ("1", "light", "tie", 6),
     ]
     before = len(model_server.requests)
-    assert compare_policies(wanted, PairwiseJudge(config))["won"] == figures["won"] and len(model_server.requests) == before
-    with pytest.raises(InputError, match="its policies are dark, light"):
+    assert compare_policies(wanted, PairwiseJudge(config))["pairs"] == figures["pairs"] and len(model_server.requests) == before
+    with pytest.raises(InputError, match="its policies are dark, dim, light"):
         compare_policies(replace(wanted, policies=("light", "nobody")), judge)
+    for policies in (("light",), ("light", "light")):
+        with pytest.raises(InputError, match="two or more, each once"):
+            compare_policies(replace(wanted, policies=policies), judge)
+
+
+def brightness(request: dict[str, Any]) -> list[float]:
+    """Of the corner that FakeWorld paints with the first action number: first and last frame of A, then of B."""
+    urls = [str(part["image_url"]["url"]) for part in request["messages"][0]["content"] if part["type"] == "image_url"]
+    images = [Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))) for url in urls]
+    return [float(np.asarray(image)[0, 0].mean()) for image in images]
+
+
+def test_several_policies_are_compared_each_with_each(config: VlmConfig, model_server: Any, run: Path, tmp_path: Path) -> None:
+    def script(request: dict[str, Any], number: int) -> Any:
+        _, a, _, b = brightness(request)
+        return model_server.said(text=f'{{"reasoning": "", "closer": "{"A" if a > b else "B"}"}}')
+
+    model_server.script = script
+    wanted = CloserConfig(run, tmp_path / "out", ("dark", "light", "dim"))
+    figures = compare_policies(wanted, PairwiseJudge(config, wait=lambda seconds: None))
+    assert [(pair["first"], pair["second"], pair["won"]["second"]) for pair in figures["pairs"]] == [
+        ("dark", "light", 2),
+        ("dark", "dim", 2),
+        ("light", "dim", 0),
+    ]
+    assert [row["policy"] for row in figures["strengths"]] == ["light", "dim", "dark"]
+    assert figures == json.loads((tmp_path / "out" / "comparisons.json").read_text())

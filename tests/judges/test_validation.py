@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
+from worldgym.confusion import Confusion
 from worldgym.judges.classifier import Decision, FrameScores
-from worldgym.judges.validation import Confusion, Known, choose_decision, confusion_of, table
+from worldgym.judges.validation import Known, choose_decision, confusion_of, table
 
 
 def known(group: str, success: bool, *logits: float) -> Known:
@@ -25,13 +26,11 @@ def test_confusion_per_group_and_in_all() -> None:
 
 def test_unscored_leave_the_denominator() -> None:
     confusion = confusion_of(Decision(band=(0.6, 0.8)), EPISODES)["b"]
-    assert confusion == Confusion(true_success=1, unscored=1) and confusion.agreement == 1.0
+    assert confusion == Confusion(true_success=1, unscored_failure=1) and confusion.agreement == 1.0
 
 
 def test_nothing_known() -> None:
-    assert math.isnan(Confusion().agreement) and math.isnan(Confusion().balanced)
     assert confusion_of(Decision(), []) == {}
-    assert Confusion(true_failure=3, false_success=1).balanced == 0.75
 
 
 def test_the_decision_separates_what_can_be_separated() -> None:

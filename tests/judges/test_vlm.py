@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
+from worldgym.foreign import Failure
 from worldgym.judges.load import load_judge
 from worldgym.judges.vlm import VlmConfig, VlmJudge
-from worldgym.judging import Failure, judge_each
+from worldgym.judging import judge_each
 from worldgym.testing import check_judge
 from worldgym.types import Rollout, Verdict
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from worldgym.actions.embodiment import Embodiment
 from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import CheckpointError
@@ -88,11 +89,11 @@ def test_pixels_survive_the_change_of_form() -> None:
 
 
 def test_latents_are_made_once(codec: ConvCodec, episode_store: EpisodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = latent_episodes(episode_store, codec)
+    data = latent_episodes(episode_store, codec, Embodiment("square", episode_store.spec))
     assert data.lengths.tolist() == [9, 9, 4] and data.first.tolist() == [0, 9, 18]
     frames = torch.from_numpy(episode_store["square-1"].frames)
     np.testing.assert_allclose(data.latents[9:18], codec.encode(frames).numpy(), atol=0.05)
     np.testing.assert_array_equal(data.shown[19:, :3], episode_store["square-2"].actions)
     monkeypatch.setattr(ConvCodec, "encode", lambda self, frames: pytest.fail("encoded again"))
-    again = latent_episodes(episode_store, codec)
+    again = latent_episodes(episode_store, codec, Embodiment("square", episode_store.spec))
     np.testing.assert_array_equal(again.latents, data.latents)

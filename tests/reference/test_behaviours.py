@@ -7,8 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from worldgym.errors import InputError
 from worldgym.reference.behaviours import MIXES, OBJECT_XYZ, Action, State, behaviour_name, make_behaviour
-from worldgym.reference.suite import FIRST_HELD_OUT_SEED, METAWORLD_SPEC, STEPS, TASKS
+from worldgym.reference.suite import ALL_TASKS, FIRST_HELD_OUT_SEED, METAWORLD_SPEC, MORE_TASKS, STEPS, TASKS, check_tasks
 
 
 class Expert:
@@ -110,8 +111,12 @@ def test_an_unknown_behaviour_is_refused() -> None:
 
 
 def test_the_suite() -> None:
-    assert len(TASKS) >= 6
-    assert all(task.name == name and task.instruction and task.partial_credit for name, task in TASKS.items())
-    assert len({task.instruction for task in TASKS.values()}) == len(TASKS)
+    assert len(TASKS) == 6 and len(ALL_TASKS) == len(TASKS) + len(MORE_TASKS) >= 9
+    assert list(ALL_TASKS)[:6] == list(TASKS)  # behaviours draw from a task's place in the list: it must not change
+    assert all(task.name == name and task.instruction and task.partial_credit for name, task in ALL_TASKS.items())
+    assert len({task.instruction for task in ALL_TASKS.values()}) == len(ALL_TASKS)
+    check_tasks(ALL_TASKS)
+    with pytest.raises(InputError, match=r"unknown task 'fly': one of drawer-open, .*faucet-open"):
+        check_tasks(["drawer-open", "fly"])
     assert FIRST_HELD_OUT_SEED == 10_000
     assert len(METAWORLD_SPEC.low) == len(METAWORLD_SPEC.high) == METAWORLD_SPEC.size == 4

@@ -15,7 +15,7 @@ if importlib.util.find_spec("metaworld") is None:
 
 from worldgym.reference.record import RecordConfig, play, record
 from worldgym.reference.simulator import Simulator
-from worldgym.reference.suite import TASKS
+from worldgym.reference.suite import MORE_TASKS, TASKS
 
 pytestmark = pytest.mark.reference
 
@@ -40,6 +40,17 @@ def test_experts_succeed_and_wanderers_do_not() -> None:
     simulator.close()
     assert not episode.success
     assert len(episode.extras["success_at"]) == 6 and len(episode.extras["expert"]) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", MORE_TASKS)
+def test_experts_master_the_further_tasks_and_distance_tells(task: str) -> None:
+    simulator = Simulator(task)
+    good, bad = play(simulator, "expert", 10_000), play(simulator, "quit", 10_000, steps=6)
+    simulator.close()
+    assert good.success and not bad.success
+    distance = good.extras["distance"]
+    assert min(distance) < 0.5 * distance[0] and abs(bad.extras["distance"][-1] - distance[0]) < 0.3 * distance[0]
 
 
 def test_the_object_moves_with_the_seed_and_is_seen() -> None:

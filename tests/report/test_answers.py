@@ -7,8 +7,9 @@ import pytest
 
 from worldgym.report.answers import agreement_text, comparison_text, estimate_text, plan_text
 from worldgym.stats.agreement import CellPair, agreement
-from worldgym.stats.planning import Plan, plan
+from worldgym.stats.planning import plan
 from worldgym.stats.prediction import Frames, prediction_powered
+from worldgym.stats.wanted import Plan
 
 
 def test_agreement_names_the_ceiling_and_what_was_left_out() -> None:

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import math
-import re
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from worldgym.report.figures import BAR_EDGE, BAR_WIDTH, COLOURS, LEFT, SIDE, TOP, interval_bar, scatter
+from worldgym.report.figures import BAR_EDGE, BAR_WIDTH, COLOURS, interval_bar, mark
 
 EVIL = '<script>alert("x")</script>'
 
@@ -21,10 +19,6 @@ def cell(
     return {**known, "rate": rate if trials else None}
 
 
-def points(svg: str) -> list[ElementTree.Element]:
-    return [element for element in ElementTree.fromstring(svg).iter() if "point" in element.get("class", "")]
-
-
 def test_a_bar_shows_rate_interval_and_truth() -> None:
     svg = ElementTree.fromstring(interval_bar(cell(), 0))
     by_class = {element.get("class"): element for element in svg}
@@ -32,7 +26,8 @@ def test_a_bar_shows_rate_interval_and_truth() -> None:
     assert float(by_class["dot"].get("cx", "")) == pytest.approx(BAR_EDGE + 0.5 * scale, abs=0.1)
     assert float(by_class["band"].get("x1", "")) == pytest.approx(BAR_EDGE + 0.25 * scale, abs=0.1)
     assert f"translate({BAR_EDGE + 0.75 * scale:.1f} " in by_class["true"].get("transform", "")
-    assert "10 of 20" in (svg[0].text or "") and "15 of 20" in (svg[0].text or "")
+    told = svg.get("data-tip", "")
+    assert "10 of 20" in told and "15 of 20" in told and svg.get("aria-label") == told
 
 
 def test_a_bar_without_trials_or_truth_claims_nothing() -> None:
@@ -40,35 +35,18 @@ def test_a_bar_without_trials_or_truth_claims_nothing() -> None:
     assert not {"dot", "band", "true"} & {element.get("class") for element in ElementTree.fromstring(svg)}
 
 
-def test_the_scatter_places_truth_across_and_world_model_up() -> None:
-    svg = scatter([cell(rate=0.2, truth=0.9), cell(truth=None), cell(trials=0)], ["good"])
-    assert svg is not None
-    (point,) = points(svg)
-    assert float(point.get("cx", "")) == pytest.approx(LEFT + 0.9 * SIDE)
-    assert float(point.get("cy", "")) == pytest.approx(TOP + 0.8 * SIDE)
-    assert "good, door: world model 20" in (point[0].text or "")
-    assert svg.count('class="diagonal"') == 1 and svg.count('class="error') == 1
-
-
-def test_without_truth_there_is_no_scatter() -> None:
-    assert scatter([cell(truth=None), cell(trials=0)], ["good"]) is None
-
-
-def test_points_at_one_place_do_not_hide_each_other() -> None:
-    svg = scatter([cell(policy=f"p{i}") for i in range(5)], [f"p{i}" for i in range(5)])
-    assert svg is not None
-    places = [(float(p.get("cx", "")), float(p.get("cy", ""))) for p in points(svg)]
-    assert min(math.dist(a, b) for i, a in enumerate(places) for b in places[:i]) > 8
+def test_a_mark_tells_of_itself_and_names_what_it_belongs_to() -> None:
+    point = ElementTree.fromstring(mark(2, 10.0, 20.0, cell()))
+    assert (point.tag, point.get("class"), point.get("cx"), point.get("cy")) == ("circle", "point c2", "10.0", "20.0")
+    assert (point.get("data-policy"), point.get("data-task")) == ("good", "door")
+    assert "good, door: world model 50" in point.get("data-tip", "")
 
 
 def test_a_ninth_policy_takes_another_shape() -> None:
-    names = [f"p{i}" for i in range(COLOURS + 1)]
-    svg = scatter([cell(policy=name) for name in names], names)
-    assert svg is not None
-    assert [p.tag for p in points(svg)] == ["circle"] * COLOURS + ["rect"]
+    point = ElementTree.fromstring(mark(COLOURS, 10.0, 20.0, cell()))
+    assert (point.tag, point.get("class"), point.get("x")) == ("rect", "point c0", "5.0")
 
 
 def test_names_are_escaped() -> None:
-    for svg in (interval_bar(cell(EVIL, EVIL), 0), scatter([cell(EVIL, EVIL)], [EVIL])):
-        assert svg is not None
-        assert "<script>" not in svg and re.search(r"&lt;script&gt;", svg)
+    for svg in (interval_bar(cell(EVIL, EVIL), 0), mark(0, 0.0, 0.0, cell(EVIL, EVIL))):
+        assert "<script>" not in svg and "&lt;script&gt;" in svg

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord
-from worldgym.report.page import ReportOptions, write_report
+from worldgym.report.page import SECTIONS, _paired, write_report
+from worldgym.report.section import ReportOptions, Section
 from worldgym.types import Vote
 
 EVIL = '"><script>alert(1)</script>'
@@ -122,7 +125,10 @@ def test_videos_stand_in_pairs_with_filters(run: Path) -> None:
     assert written.tags.count("video") == 10  # two trials lack the true video, two failed
     for attribute in ("loop", "muted", "playsinline", "controls"):
         assert len(written.values("video", attribute)) == 10
-    assert written.values("select", "data-filter") == ["policy", "task", "verdict", "truth"]
+    assert written.values("select", "data-filter") == ["verdict", "truth", "flags"]
+    assert written.values("button", "data-chip") == ["good", EVIL] and written.values("select", "id")[0] == "task"
+    assert written.values("article", "data-task").count("door") == 4
+    assert [json.loads(str(flags)) for flags in written.values("article", "data-flags")].count([f"flag {EVIL}"]) == 2
     assert sorted(map(str, written.values("article", "data-verdict"))) == ["failure"] * 2 + ["success"] * 2 + ["unscored"] * 2
     assert "6 of 8 trials are shown" in written.text
 
@@ -153,3 +159,41 @@ def test_bad_input_gets_one_sentence(tmp_path: Path) -> None:
         write_report(tmp_path)
     with pytest.raises(InputError, match="gallery_trials"):
         ReportOptions(gallery_trials=-1)
+
+
+def test_narrow_sections_stand_in_pairs() -> None:
+    def widths(narrow: str) -> str:
+        made = _paired([Section(str(i), "", narrow=letter == "n") for i, letter in enumerate(narrow)])
+        return "".join("n" if section.narrow else "w" for section in made)
+
+    assert [widths(case) for case in ("nnw", "nw", "wnw", "nnnw", "nnnn", "n", "")] == [
+        "nnw",
+        "ww",
+        "www",
+        "nnww",
+        "nnnn",
+        "w",
+        "",
+    ]
+
+
+def test_every_section_that_has_something_to_tell_is_there(run: Path) -> None:
+    written = page(run)
+    assert written.values("section", "id") == ["policies", "scatter", "order", "tasks", "flags", "gallery", "costs", "made"]
+    assert len(SECTIONS) == 10
+    assert written.values("section", "class") == ["wide"] * 6
+
+
+def test_checkpoints_flags_and_times_get_their_sections(tmp_path: Path) -> None:
+    log = RunLog.open(tmp_path, replace(HEADER, policies=({"name": "g@1k"}, {"name": "g@2k"})))
+    for policy, wins in (("g@1k", 3), ("g@2k", 8)):
+        for i in range(10):
+            fields: dict[str, Any] = {"score": float(i < wins), "seconds": 2.0, "timing": {"world": 1.5, "judge": 0.5}}
+            flags = ("off the data",) if i == 0 else ()
+            log.append(TrialRecord(policy, f"door/{i}", "door", "open", 0, i, flags=flags, **fields))
+    written = page(tmp_path)
+    assert set(written.values("section", "id")) >= {"steps", "flags", "costs"}
+    text = written.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "<h1>g@2k is not shown to differ from g@1k: +50.0 points" in text
+    assert '<td>off the data</td><td>2</td><td data-value="1.0">100 %</td>' in text
+    assert "g@2k, world: 1.5 s an attempt" in text and "20 rollouts took 40 s (world 30 s, judge 10 s)." in text

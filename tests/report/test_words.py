@@ -19,7 +19,7 @@ def summary(*policies: dict[str, Any], **agreement: Any) -> dict[str, Any]:
         "trial_agreement": None,
         "trial_n": 0,
     }
-    return {"policies": list(policies), "agreement": unknown | agreement}
+    return {"policies": list(policies), "agreement": unknown | agreement, "comparisons": []}
 
 
 def plain(text: str) -> str:
@@ -30,6 +30,18 @@ def test_numbers() -> None:
     assert [plain(words.percent(rate)) for rate in (0.625, 0.6, 1.0, 2 / 3, None)] == ["62.5 %", "60 %", "100 %", "66.7 %", "–"]
     assert plain(words.span(0.386, 0.781)) == "39–78 %"
     assert [words.decimal(value) for value in (0.785, -0.1, None)] == ["0.79", "−0.10", "–"]
+
+
+def test_p_values_and_durations() -> None:
+    assert [words.probability(p) for p in (0.0041, 1.0, 2e-5)] == ["= 0.0041", "= 1", "< 0.001"]
+    said = [plain(words.duration(s)) for s in (0.0, 0.254, 9.94, 61.0, 90.0, 5399.0, 9000.0)]
+    assert said == ["0 s", "0.25 s", "9.9 s", "61 s", "1.5 min", "90 min", "2.5 h"]
+
+
+def test_the_time_is_told_by_its_parts() -> None:
+    spent = {"attempts": 2, "seconds": 120.0, "timing": {"world": 90.0, "judge": 6.0}}
+    assert plain(words.time_sentence({"expenses": spent})) == "2 rollouts took 2 min (world 1.5 min, judge 6 s)."
+    assert words.time_sentence({"expenses": {**spent, "seconds": 0.0}}) == ""
 
 
 def test_the_headline_names_the_best_first() -> None:
@@ -60,7 +72,9 @@ def test_the_best_is_compared_with_the_next() -> None:
     far = close | {"b": "poor", "p_holm": 0.0001}
     of = summary(policy("poor", 0.2), policy("good", 0.7), policy("fair", 0.5)) | {"comparisons": [far, close]}
     said = words.comparison_sentence(of)
-    assert said == "good beats fair: +18.0 points [+6, +30], p = 0.004, 0.008 corrected for 2 comparisons, 120 paired trials."
+    assert said == "good beats fair: +18.0 points [+6, +30], p = 0.004 (0.008 corrected for 2 comparisons), 120 paired trials."
+    assert words.headline(of) == said
+    assert words.rates_sentence(of).startswith("In the world model, good")
     assert "is not shown to differ from" in words.compared(close | {"p_holm": 0.06}, 2)
     assert words.comparison_sentence(summary(policy("one", 0.7)) | {"comparisons": []}) == ""
 

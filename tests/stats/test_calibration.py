@@ -10,20 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from worldgym.confusion import Confusion
 from worldgym.errors import InputError
 from worldgym.stats.calibration import (
     Calibration,
-    JudgeCounts,
     Judged,
+    abstained,
     abstention_curve,
     area_under_curve,
     calibration_figures,
     cohens_kappa,
     corrected_rate,
+    false_positive_rate,
     krippendorff_alpha,
     threshold_curve,
+    true_positive_rate,
 )
-from worldgym.stats.rates import wilson_interval
+from worldgym.stats.rates import wilson_rate
 
 # Krippendorff (2011), the example with four observers and twelve units; nominal .743, ordinal .815, interval .849
 OBSERVERS = ["1 2 3 3 2 1 4 1 2 . . .", "1 2 3 3 2 2 4 1 2 5 . 3", ". 3 3 3 2 3 4 2 2 5 1 .", "1 2 3 3 2 4 4 1 2 5 1 ."]
@@ -45,11 +48,11 @@ def test_alpha_where_it_is_not_defined() -> None:
 
 
 def test_kappa_by_hand() -> None:
-    value, (low, high) = cohens_kappa(JudgeCounts(20, 5, 10, 15))  # observed .7, by chance .5
+    value, (low, high) = cohens_kappa(Confusion(20, 5, 10, 15))  # observed .7, by chance .5
     assert value == pytest.approx(0.4)
     assert low < 0.2 and 0.55 < high < 0.7
-    assert cohens_kappa(JudgeCounts(8, 0, 0, 9))[0] == 1.0
-    for undefined in (JudgeCounts(), JudgeCounts(5, 0, 0, 0)):
+    assert cohens_kappa(Confusion(8, 0, 0, 9))[0] == 1.0
+    for undefined in (Confusion(), Confusion(5, 0, 0, 0)):
         assert cohens_kappa(undefined) == (None, (-1.0, 1.0))
 
 
@@ -65,11 +68,11 @@ JUDGED = [
 
 
 def test_counts_and_rates() -> None:
-    counts = JudgeCounts.of(JUDGED)
-    assert counts == JudgeCounts(1, 1, 1, 2, 1, 1)
-    assert (counts.tpr.value, counts.tpr.low, counts.tpr.high) == (0.5, *wilson_interval(1, 2))
-    assert counts.fpr.value == pytest.approx(1 / 3)
-    assert [rate.value for rate in counts.abstained] == [pytest.approx(1 / 3), 0.25]
+    counts = Confusion.of((j.truth, j.success) for j in JUDGED)
+    assert counts == Confusion(1, 1, 1, 2, 1, 1)
+    assert true_positive_rate(counts) == wilson_rate(1, 2)
+    assert false_positive_rate(counts).value == pytest.approx(1 / 3)
+    assert [rate.value for rate in abstained(counts)] == [pytest.approx(1 / 3), 0.25]
 
 
 def test_curves_by_hand() -> None:
@@ -95,7 +98,7 @@ def test_figures_of_anything_are_plain_json(judged: list[Judged]) -> None:
 @given(st.integers(1, 200), st.data())
 def test_a_perfect_judge_corrects_nothing(trials: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, trials))
-    corrected = corrected_rate(successes, trials, JudgeCounts(true_success=10**9, true_failure=10**9))
+    corrected = corrected_rate(successes, trials, Confusion(true_success=10**9, true_failure=10**9))
     assert corrected.value == pytest.approx(successes / trials)
     middle = (successes + 1.96**2 / 2) / (trials + 1.96**2)  # what is left is the interval of Agresti and Coull
     half = 1.96 * (middle * (1 - middle) / (trials + 1.96**2)) ** 0.5
@@ -104,18 +107,18 @@ def test_a_perfect_judge_corrects_nothing(trials: int, data: st.DataObject) -> N
 
 
 def test_correction_by_hand() -> None:
-    counts = JudgeCounts(true_success=80, false_failure=20, false_success=10, true_failure=90)  # TPR .8, FPR .1
+    counts = Confusion(true_success=80, false_failure=20, false_success=10, true_failure=90)  # TPR .8, FPR .1
     corrected = corrected_rate(45, 100, counts)  # (.45 - .1) / (.8 - .1)
     assert corrected.value == pytest.approx(0.5)
     assert corrected.low < 0.40 and 0.60 < corrected.high < 0.70
-    many = JudgeCounts(true_success=8000, false_failure=2000, false_success=1000, true_failure=9000)
+    many = Confusion(true_success=8000, false_failure=2000, false_success=1000, true_failure=9000)
     sure = corrected_rate(45, 100, many)
     assert sure.high - sure.low < corrected.high - corrected.low  # what the calibration does not know widens the interval
     assert corrected_rate(0, 100, counts).value == 0.0 and corrected_rate(100, 100, counts).value == 1.0
 
 
 def test_no_correction_by_a_judge_that_knows_nothing() -> None:
-    for counts in (JudgeCounts(), JudgeCounts(5, 5, 5, 5), JudgeCounts(true_success=9), JudgeCounts(1, 9, 9, 1)):
+    for counts in (Confusion(), Confusion(5, 5, 5, 5), Confusion(true_success=9), Confusion(1, 9, 9, 1)):
         assert corrected_rate(5, 10, counts) == corrected_rate(0, 0, counts)
         assert (corrected_rate(5, 10, counts).value, corrected_rate(5, 10, counts).high) == (None, 1.0)
 
@@ -129,7 +132,7 @@ def test_the_interval_covers(rate: float, tpr: float, fpr: float, known: int) ->
     seen = rng.binomial(200, rate * tpr + (1 - rate) * fpr, studies)
     hits, alarms = rng.binomial(known, tpr, studies), rng.binomial(known, fpr, studies)
     for successes, hit, alarm in zip(seen.tolist(), hits.tolist(), alarms.tolist(), strict=True):
-        corrected = corrected_rate(successes, 200, JudgeCounts(hit, alarm, known - hit, known - alarm))
+        corrected = corrected_rate(successes, 200, Confusion(hit, alarm, known - hit, known - alarm))
         covered += corrected.low <= rate <= corrected.high
     assert 0.94 <= covered / studies <= 0.97
 
@@ -139,7 +142,7 @@ def test_read_and_checked(tmp_path: Path) -> None:
     path = tmp_path / "calibration.json"
     path.write_text(json.dumps({"judge": "j", **calibration_figures(JUDGED)}))
     calibration = Calibration.of_run(tmp_path)
-    assert calibration == Calibration("j", JudgeCounts.of(JUDGED))
+    assert calibration == Calibration("j", Confusion.of((j.truth, j.success) for j in JUDGED))
     calibration.check("j")
     with pytest.raises(InputError, match="judge is k"):
         calibration.check("k")

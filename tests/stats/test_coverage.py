@@ -7,13 +7,19 @@ at least 95 % must not fall below, simulation error apart. The 99.9 % band of 4,
 from __future__ import annotations
 
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 import pytest
 
-from worldgym.stats.agreement import CellPair, agreement
-from worldgym.stats.betting import betting_interval, wealth
+from worldgym.confusion import Confusion
+from worldgym.stats.agreement import Cells, bootstrap, measures
+from worldgym.stats.betting import anytime_interval, betting_interval, wealth
+from worldgym.stats.calibration import cohens_kappa, krippendorff_alpha
+from worldgym.stats.ceiling import Trials, noise_ceiling
 from worldgym.stats.comparison import (
+    barnard_p,
+    holm,
     mcnemar_p,
     newcombe_interval,
     paired_difference,
@@ -22,9 +28,10 @@ from worldgym.stats.comparison import (
     sign_flip_p,
     tango_interval,
 )
-from worldgym.stats.planning import TwoRates, pairs_to_tell
+from worldgym.stats.planning import TwoRates, pairs_to_tell, trials_to_tell
 from worldgym.stats.prediction import Frames, prediction_powered
-from worldgym.stats.rates import Interval, clopper_pearson_interval, score_rate, wilson_interval
+from worldgym.stats.ranking import ranking
+from worldgym.stats.rates import Interval, clopper_pearson_interval, effective_trials, score_rate, wilson_interval
 
 STUDIES = 4000
 LEAST = 0.94
@@ -118,6 +125,19 @@ def test_differences_of_repeated_start_frames() -> None:
 
 
 @pytest.mark.slow
+def test_unpaired_differences_of_repeated_start_frames() -> None:
+    """25 and 40 start frames of their own, four repeats each, outcomes of a frame correlated by 0.3."""
+    rng, (n, m) = np.random.default_rng(14), (25, 40)
+    names = [[str(i) for i in range(frames) for _ in range(4)] for frames in (n, m)]
+    intervals = []
+    for _ in range(STUDIES):
+        a, b = clustered(rng, n, 4, 0.6, 0.3).ravel(), clustered(rng, m, 4, 0.45, 0.3).ravel()
+        trials = effective_trials(a, names[0]), effective_trials(b, names[1])
+        intervals.append(newcombe_interval((float(a.mean()), float(b.mean())), trials))
+    assert LEAST <= covered(intervals, 0.15) <= 0.97
+
+
+@pytest.mark.slow
 def test_identical_policies_are_seldom_called_different() -> None:
     """1,000 studies of two identical policies on 60 common start frames of unequal difficulty, whole and with partial credit."""
     rng, names = np.random.default_rng(7), [str(i) for i in range(60)]
@@ -136,6 +156,39 @@ def test_permutations_err_as_seldom_as_they_promise() -> None:
     drawn = rng.choice([0.0, 0.5, 1.0], (1500, 40))
     assert np.mean([permutation_p(row[:20], row[20:], 400) <= 0.05 for row in drawn]) <= 0.065
     assert np.mean([sign_flip_p(row[:20] - row[20:], 400) <= 0.05 for row in drawn]) <= 0.065
+
+
+@pytest.mark.slow
+def test_permutations_see_a_difference() -> None:
+    """Scores of which half differ by 0.5 on average: 40 frames a side, or 40 pairs, show it in nearly every study."""
+    rng = np.random.default_rng(15)
+    a, b = rng.choice([0.0, 0.5, 1.0], (300, 40), p=[0.1, 0.3, 0.6]), rng.choice([0.0, 0.5, 1.0], (300, 40), p=[0.4, 0.4, 0.2])
+    assert np.mean([permutation_p(x, y, 400) <= 0.05 for x, y in zip(a, b, strict=True)]) >= 0.9
+    assert np.mean([sign_flip_p(x - y, 400) <= 0.05 for x, y in zip(a, b, strict=True)]) >= 0.9
+
+
+@pytest.mark.slow
+def test_barnards_test_keeps_its_size_and_reaches_its_planned_power() -> None:
+    rng, rates = np.random.default_rng(16), TwoRates(0.8, 0.4)
+    n = trials_to_tell(rates)
+    known = cache(lambda a, b: barnard_p(np.arange(n) < a, np.arange(n) < b))
+    for p in (0.5, 0.85):
+        alike = rng.binomial(n, p, (STUDIES, 2))
+        assert np.mean([known(int(a), int(b)) <= 0.05 for a, b in alike]) <= 0.055
+    unlike = zip(rng.binomial(n, rates.a, STUDIES), rng.binomial(n, rates.b, STUDIES), strict=True)
+    assert np.mean([known(int(a), int(b)) <= 0.05 for a, b in unlike]) == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.slow
+def test_several_comparisons_together_err_as_seldom_as_one() -> None:
+    """Five identical policies, ten comparisons on 60 common start frames: any of them is called in 5 % of studies at most."""
+    rng, called = np.random.default_rng(17), 0
+    known = cache(mcnemar_p)
+    for _ in range(STUDIES):
+        scores = rng.random((5, 60)) < rng.beta(1, 1, 60)
+        pairs = [(scores[i], scores[j]) for i, j in combinations(range(5), 2)]
+        called += min(holm([known(int(np.sum(a & ~b)), int(np.sum(b & ~a))) for a, b in pairs])) <= 0.05
+    assert called / STUDIES <= 0.055
 
 
 @pytest.mark.slow
@@ -158,11 +211,30 @@ def test_looking_after_every_trial_keeps_the_error_rate() -> None:
 
 
 @pytest.mark.slow
+def test_the_interval_that_may_be_looked_at_never_falls_short() -> None:
+    """After 60 pairs; looked at after every fifth pair it holds at all times at once."""
+    rng, p = np.random.default_rng(18), [0.2, 0.4, 0.4]
+    drawn = rng.choice([-1, 0, 1], (STUDIES, 60), p=p)
+
+    @cache
+    def known(gain: int, loss: int, n: int) -> Interval:
+        return anytime_interval(np.repeat([1.0, -1.0, 0.0], [gain, loss, n - gain - loss]))
+
+    gains, losses = np.cumsum(drawn == 1, axis=1), np.cumsum(drawn == -1, axis=1)
+    assert covered([known(int(g), int(b), 60) for g, b in zip(gains[:, -1], losses[:, -1], strict=True)], 0.2) >= LEAST
+    always = 0
+    for g, b in zip(gains[:1000], losses[:1000], strict=True):
+        looks = [known(int(g[t]), int(b[t]), t + 1) for t in range(4, 60, 5)]
+        always += all(low <= 0.2 <= high for low, high in looks)
+    assert always / 1000 >= LEAST
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [10, 60])
 def test_betting_never_falls_short(n: int) -> None:
     rng = np.random.default_rng(11)
     for draw, mean in ((lambda: rng.binomial(1, 0.8, n).astype(float), 0.8), (lambda: rng.beta(1, 4, n), 0.2)):
-        assert covered([betting_interval(draw(), np.zeros(n)) for _ in range(1000)], mean) >= LEAST
+        assert covered([betting_interval(draw(), np.zeros(n)) for _ in range(STUDIES)], mean) >= LEAST
 
 
 def predicted(rng: np.random.Generator, n: int, p: float, optimism: float, blindness: float) -> Frames:
@@ -199,22 +271,72 @@ def test_prediction_powered(n: int, p: float, optimism: float, blindness: float,
 
 
 @pytest.mark.slow
-def test_correlations_over_tasks() -> None:
-    """Thirty tasks, three policies, ten trials a cell on both sides; the truth is r over 10^5 tasks of the same kind."""
+@pytest.mark.parametrize("measure", ["pearson", "spearman", "kendall", "policy_centred_pearson", "task_centred_pearson"])
+def test_correlations_over_tasks(measure: str) -> None:
+    """Thirty tasks, three policies, ten trials a cell on both sides; the truth is r over very many tasks of the same kind."""
     rng = np.random.default_rng(13)
 
-    def cells(tasks: int) -> tuple[np.ndarray, np.ndarray]:
-        hard = rng.normal(0, 1, (tasks, 1))
-        real = 1 / (1 + np.exp(-(hard + rng.normal(0, 0.5, (tasks, 3)) + [-1, 0, 1])))
-        world = 1 / (1 + np.exp(-(hard + rng.normal(0, 0.5, (tasks, 3)) + [-1, 0, 1])))
-        return rng.binomial(10, world) / 10, rng.binomial(10, real) / 10
+    def drawn(tasks: int) -> Cells:
+        hard, good = rng.normal(0, 1, (tasks, 1)), [-1, 0, 1]
+        rates = [1 / (1 + np.exp(-(hard + rng.normal(0, 0.5, (tasks, 3)) + good))) for _ in range(2)]
+        world, truth = (rng.binomial(10, rate).ravel() / 10 for rate in rates)
+        return Cells(world, truth, np.tile(np.arange(3), tasks), np.repeat(np.arange(tasks), 3))
 
-    truth = float(np.corrcoef(*(side.ravel() for side in cells(100_000)))[0, 1])
-    intervals = []
-    for _ in range(400):
-        world, real = cells(30)
-        pairs = [CellPair(f"p{j}", f"t{i:02}", world[i, j], real[i, j]) for i in range(30) for j in range(3)]
-        found = agreement(pairs).intervals["pearson"]["tasks"]
+    def value(cells: Cells) -> float:
+        return float(measures(cells)[measure](np.ones((1, len(cells.world))))[0])
+
+    truth, intervals = float(np.mean([value(drawn(300)) for _ in range(60)])), []
+    for _ in range(STUDIES):
+        cells = drawn(30)
+        found = bootstrap(measures(cells)[measure], cells.tasks)
         assert found is not None
         intervals.append((found[0], found[1]))
-    assert 0.91 <= covered(intervals, truth) <= 0.98
+    assert LEAST <= covered(intervals, truth) <= 0.97
+
+
+@pytest.mark.slow
+def test_the_ceiling_holds_the_r_of_perfect_evaluators() -> None:
+    """51 cells, ten trials on both sides, true rates of a beta distribution: r of a new study lies within in 95 %."""
+    rng, ten, inside = np.random.default_rng(19), np.full(51, 10.0), 0
+    for study in range(STUDIES):
+        p = rng.beta(0.8, 1.2, 51)
+        known = Trials(np.zeros(51, int), rng.binomial(10, p).astype(float), ten, ten)
+        ceiling = noise_ceiling(known, simulations=300, seed=study)
+        assert ceiling is not None
+        inside += ceiling.low <= np.corrcoef(rng.binomial(10, p), rng.binomial(10, p))[0, 1] <= ceiling.high
+    assert LEAST <= inside / STUDIES <= 0.97
+
+
+@pytest.mark.slow
+def test_ranks_lie_in_their_ranges() -> None:
+    """Four policies whose true rates are drawn from the prior, 30 start frames: each true rank lies within in 95 % or more."""
+    rng, names, inside = np.random.default_rng(20), [str(i) for i in range(30)], 0
+    for study in range(STUDIES):
+        rates = rng.random(4)
+        found = ranking((rng.random((4, 30)) < rates[:, None]).astype(float), names, draws=400, seed=study)
+        true = np.argsort(np.argsort(-rates)) + 1
+        inside += sum(low <= rank <= high for rank, (low, high) in zip(true, found.ranks, strict=True))
+    assert inside / (4 * STUDIES) >= LEAST
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [60, 200])
+def test_kappa(n: int) -> None:
+    """Truth and verdict agree in 85 % of videos, half of which are successes."""
+    rng, shares = np.random.default_rng(21), np.array([0.42, 0.07, 0.08, 0.43])
+    truth, _ = cohens_kappa(Confusion(*(round(share * 10**6) for share in shares)))
+    assert truth is not None
+    intervals = [cohens_kappa(Confusion(*map(int, rng.multinomial(n, shares))))[1] for _ in range(STUDIES)]
+    assert LEAST <= covered(intervals, truth) <= 0.97
+
+
+@pytest.mark.slow
+def test_alpha() -> None:
+    """Three labellers of 60 videos, each right in 90 %: alpha is 1 less the disagreement among them over that of strangers."""
+    rng, intervals = np.random.default_rng(22), []
+    truth = 1 - 2 * 0.9 * 0.1 / 0.5
+    for _ in range(STUDIES):
+        outcomes = rng.random(60) < 0.5
+        ratings = outcomes[:, None] ^ (rng.random((60, 3)) < 0.1)
+        intervals.append(krippendorff_alpha(ratings.astype(float).tolist())[1])
+    assert LEAST <= covered(intervals, truth) <= 0.97

@@ -102,13 +102,3 @@ def test_power_tuning_is_the_best_lambda() -> None:
     assert variance(belief) <= min(variance(belief - 0.01), variance(belief + 0.01))
     assert gain == pytest.approx(float(np.var(y)) / 200 / variance(belief), rel=0.05)
     assert power_tuning(-y, g, once, noise) == (0.0, 1.0)
-
-
-def test_lambda_and_estimate_equal_those_of_ppi_python() -> None:
-    ppi = pytest.importorskip("ppi_py", reason="an opt-in check: pip install ppi-python brings 350 MB")
-    rng = np.random.default_rng(7)
-    f, extra = rng.random(400), rng.random(4000)
-    y = np.clip(0.6 * f + 0.3 * rng.random(400), 0, 1)
-    known = float(np.squeeze(ppi.ppi_mean_pointestimate(y, f, extra)))
-    belief, _ = power_tuning(y, f - extra.mean(), np.ones(400), extra.var() / 4000)
-    assert y.mean() - belief * (f.mean() - extra.mean()) == pytest.approx(known, abs=1e-3)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,3 +111,33 @@ def test_the_order_of_trials_does_not_matter() -> None:
 def test_two_truths_of_one_task_are_an_error() -> None:
     with pytest.raises(InputError, match="b on door/1"):
         summarize(HEADER, [*RECORDS, record("b", "door/1", 1.0, repeat=1, truth=False)])
+
+
+def test_truth_of_a_whole_group_counts_where_that_of_its_trials_is_not_known() -> None:
+    whole = (
+        {"policy": "a", "group": "door", "trials": 10, "successes": 9.5},  # its trials are known, so it says nothing
+        {"policy": "a", "group": "drawer", "trials": 10, "successes": 3.5},
+        {"policy": "a", "group": "window", "trials": 10, "successes": 2.0},  # not evaluated
+    )
+    summary = summarize(replace(HEADER, truths=whole), RECORDS)
+    door, drawer = (cell(summary, "a", group) for group in ("door", "drawer"))
+    assert (door["truth_trials"], door["truth_successes"]) == (4, 2)
+    assert (drawer["truth_trials"], drawer["truth_successes"], drawer["truth_rate"]) == (10, 3.5, 0.35)
+    assert (drawer["truth_low"], drawer["truth_high"]) == wilson_interval(3.5, 10)
+    policy = summary["policies"][1]
+    assert (policy["truth_trials"], policy["truth_successes"]) == (14, 5.5)
+    assert summary["agreement"]["n"] == 3
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        {"policy": "a", "group": "door", "trials": 10},
+        {"policy": "a", "group": "door", "trials": 10, "successes": 11},
+        {"policy": "a", "group": "door", "trials": 10, "successes": float("nan")},
+    ],
+)
+def test_a_known_result_that_cannot_be_is_no_header(truth: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="known result"):
+        replace(HEADER, truths=(truth,))

@@ -10,8 +10,13 @@ import pytest
 from PIL import Image
 
 from worldgym.errors import InputError
+from worldgym.evaluate import EvaluateConfig, evaluate
+from worldgym.log import read_log
+from worldgym.report.page import write_report
+from worldgym.stats.summary import summarize
 from worldgym.tasks.bridge17 import BRIDGE17, POLICIES, TRIALS, make_bridge17, published_rates
 from worldgym.tasks.folder import load_tasks
+from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 
 
 def add_frame(folder: Path, name: str) -> None:
@@ -68,3 +73,26 @@ def test_frames_become_a_task_folder(tmp_path: Path) -> None:
 def test_without_frames_the_wanted_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no start frame of the suite; .*09-flip-pot-upright"):
         make_bridge17(tmp_path, tmp_path / "out")
+
+
+def test_an_evaluation_of_the_suite_is_held_against_the_published_results(tmp_path: Path) -> None:
+    """From the user's frames to the report: partial credit, and one truth a task, not a trial."""
+    for published in BRIDGE17[:6]:
+        for name in ("1", "2"):
+            add_frame(tmp_path / "frames" / published.group, name)
+    make_bridge17(tmp_path / "frames", tmp_path / "bridge17", FakeWorld().frame_shape[:2])
+    tasks = load_tasks(tmp_path / "bridge17")
+    policies = [FakePolicy(level=0.2, name="octo"), FakePolicy(level=0.8, name="openvla"), FakePolicy(level=0.5, name="mine")]
+    config = EvaluateConfig(tmp_path / "run", trials=2, truth=tmp_path / "bridge17")
+    summary = evaluate(config, FakeWorld(), policies, tasks, FakeJudge())
+    cells = {(cell["policy"], cell["task"]): cell for cell in summary["cells"]}
+    clutter = cells["octo", "04-put-eggplant-into-pot-w-clutter"]
+    assert (clutter["truth_trials"], clutter["truth_successes"], clutter["truth_rate"]) == (10, 3.5, 0.35)
+    assert not any("truth_rate" in cell for (policy, _), cell in cells.items() if policy == "mine")
+    assert summary["agreement"]["n"] == 12 and summary["agreement"]["noise_ceiling"] is not None
+    totals = {policy["policy"]: policy for policy in summary["policies"]}
+    assert totals["openvla"]["truth_successes"] == sum(task.successes[3] for task in BRIDGE17[:6])
+    header, records = read_log(tmp_path / "run" / "log.jsonl")
+    assert summarize(header, records) == summary
+    page = write_report(tmp_path / "run").read_text()
+    assert "3.5 of 10" in page and "Against the known truth in 12" in page

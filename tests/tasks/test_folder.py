@@ -60,11 +60,20 @@ def test_the_released_layout_loads(tmp_path: Path, add: AddTask) -> None:
 
 def test_every_field_is_read(tmp_path: Path, add: AddTask) -> None:
     fields = {"steps": 12, "group": "drawers", "tags": ["distractor"], "nominal": "drawer", "partial_credit": "it moves"}
-    add("drawer.v2", **fields, seed=10_003)
+    add("drawer.v2", **fields, seed=10_003, state={"x": 0.3, "gripper_open": 1})
     (task,) = load_tasks(tmp_path)
     assert (task.name, task.group, task.steps) == ("drawer.v2", "drawers", 12)
     assert (task.tags, task.nominal, task.partial_credit) == (("distractor",), "drawer", "it moves")
-    assert task.extras == {"seed": 10_003}
+    assert task.extras == {"seed": 10_003} and task.state == {"x": 0.3, "gripper_open": 1.0}
+
+
+def test_an_edit_says_what_differs(tmp_path: Path, add: AddTask) -> None:
+    add("dim/a", nominal="a", axis="lighting", goal="new", success_criteria="it is shut")
+    (task,) = load_tasks(tmp_path)
+    assert (task.nominal, task.axis, task.new_goal, task.success) == ("a", "lighting", True, "it is shut")
+    add("dim/a", nominal="a", goal="other")
+    with pytest.raises(InputError, match='"goal" is "other"'):
+        load_tasks(tmp_path)
 
 
 def test_a_flat_task_is_its_own_group(tmp_path: Path, add: AddTask) -> None:
@@ -117,6 +126,11 @@ def test_an_unpaired_file_gets_one_sentence(tmp_path: Path, add: AddTask) -> Non
         ({"tags": "distractor"}, r"\"tags\" is 'distractor'; write a list"),
         ({"tags": [1]}, r'"tags" is \[1\]'),
         ({"partial_credit_criteria": ["a"]}, '"partial_credit_criteria" is'),
+        ({"state": [0.3]}, r'"state" is \[0.3\]; write numbers by name'),
+        ({"state": {"x": "far"}}, "\"state\" is {'x': 'far'}"),
+        ({"state": {"x": True}}, "\"state\" is {'x': True}"),
+        ({"state": {"qx": 0, "qy": 0, "qz": 0, "qw": 0}}, '"state" has a quaternion of zeros'),
+        ({"state": {"elbow": 1}}, '"state" has "elbow"; it may name x, y, z'),
     ],
 )
 def test_a_wrong_field_gets_one_sentence(tmp_path: Path, add: AddTask, data: dict[str, object], complaint: str) -> None:

@@ -19,7 +19,8 @@ FRAME = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
     [
         Task("drawer/1", "drawer", FRAME, "open the drawer", 40),
         Task("flat", "flat", FRAME, "open it", 3, "half open", ("red", "dim")),
-        Task("a/b/c", "elsewhere", FRAME, "go", 1, nominal="a/b/d", extras={"source": "x", "n": [1, 2]}),
+        Task("a/b/c", "elsewhere", FRAME, "go", 1, nominal="a/b/d", extras={"source": "x", "n": [1, 2]}, state={"x": 0.5}),
+        Task("dim/a", "dim/b", FRAME, "shut it", 1, nominal="a", axis="goal", new_goal=True, success="it is shut"),
     ],
 )
 def test_back_again(tmp_path: Path, task: Task) -> None:

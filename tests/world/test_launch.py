@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from worldgym.episodes.mixture import NamedStore
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.latents.conv import ConvCodec, ConvCodecConfig
 from worldgym.latents.train import CodecTrainConfig
 from worldgym.recipes import RECIPES, Recipe
+from worldgym.requests import TrainRequest
 from worldgym.testing import FAKE_SPEC
-from worldgym.train import TrainRequest, train_from_store
+from worldgym.train import train_from_store
 from worldgym.training import OptimizerConfig
 from worldgym.world.dit import DiTConfig
 from worldgym.world.launch import TrainRun, _prepare, held_out_sample
@@ -45,7 +47,9 @@ def test_train_then_load(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
-    request = TrainRequest(episode_store.root, episode_store.root, tmp_path / "out", "tiny", processes=processes)
+    request = TrainRequest(
+        (f"square={episode_store.root}",), (episode_store.root,), tmp_path / "out", "tiny", processes=processes
+    )
     folder = train_from_store(request)
     world = load_world(folder)
     assert world.config.network == tiny_world(tmp_path, "cpu").network
@@ -61,26 +65,33 @@ def test_a_run_begun_before_a_setting_existed_goes_on(episode_store: EpisodeStor
     codec = tmp_path / "codec"
     plain_codec = ConvCodec(ConvCodecConfig(32, 4, 16, 1))
     plain_codec.save(codec, "", {})
-    run = TrainRun(tiny_world(tmp_path / "out", "cpu"), episode_store.root, episode_store.root, codec)
+    run = TrainRun(tiny_world(tmp_path / "out", "cpu"), (NamedStore("square", episode_store.root),), (episode_store.root,), codec)
     _prepare(run)
     path = tmp_path / "out" / "run.json"
     settings = json.loads(path.read_text())
     path.write_text(json.dumps({key: value for key, value in settings.items() if key != "conditioning"}))
     _prepare(replace(run, config=replace(run.config, checkpointing=True, sampler=SamplerConfig(steps=9))))
     path.write_text(json.dumps({key: value for key, value in settings.items() if key != "conditioning"}))
+    assert "embodiments" not in settings["network"]  # what a run of one robot wrote before there could be several
+    path.write_text(json.dumps({key: value for key, value in settings.items() if key != "stores"}))
+    _prepare(run)
+    path.write_text(json.dumps(settings | {"stores": "two"}))
+    with pytest.raises(InputError, match="another stores"):
+        _prepare(run)
+    path.write_text(json.dumps({key: value for key, value in settings.items() if key != "conditioning"}))
     with pytest.raises(InputError, match="conditioning"):
         _prepare(replace(run, config=replace(run.config, conditioning="action")))
 
 
-def test_a_recipe_without_a_codec_asks_for_one(tmp_path: Path) -> None:
+def test_a_recipe_without_a_codec_asks_for_one(episode_store: EpisodeStore, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--codec"):
-        train_from_store(TrainRequest(tmp_path, tmp_path, tmp_path / "out", recipe="paper_33m"))
+        train_from_store(TrainRequest((f"square={episode_store.root}",), (), tmp_path / "out", recipe="paper_33m"))
     assert not (tmp_path / "out").exists()
 
 
-def test_unknown_recipe(tmp_path: Path) -> None:
+def test_unknown_recipe(episode_store: EpisodeStore, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="reference"):
-        train_from_store(TrainRequest(tmp_path, tmp_path, tmp_path, recipe="none"))
+        train_from_store(TrainRequest((f"square={episode_store.root}",), (), tmp_path, recipe="none"))
 
 
 def test_psnr_of_known_errors() -> None:

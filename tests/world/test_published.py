@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from worldgym.checkpoint import load_folder
 from worldgym.cli import main
 from worldgym.errors import CheckpointError, InputError
+from worldgym.requests import PublishedImport
 from worldgym.world.model import DiffusionWorld, WorldConfig, frame_noise, load_world
-from worldgym.world.published import PublishedImport, convert, import_published, network_of
+from worldgym.world.published import convert, import_published, network_of
 from worldgym.world.sampler import SAMPLERS
 
 WIDTH, HEADS, PAIRS, CHANNELS, GRID, PATCH, A = 32, 2, 2, 4, 8, 2, 10

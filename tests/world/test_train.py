@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from worldgym.actions.embodiment import Embodiment
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.shards import LatentEpisodes, join
 from worldgym.testing import FAKE_SPEC
 from worldgym.training import OptimizerConfig, Ranks
 from worldgym.world.dit import DiT, DiTConfig
-from worldgym.world.model import DiffusionWorld, load_world
+from worldgym.world.model import load_world
 from worldgym.world.sampler import SamplerConfig
 from worldgym.world.train import Tables, WorldTrainConfig, diffusion_loss, make_batch, motion_weight, train_world
 
@@ -28,13 +29,13 @@ class Codec:
     decode = encode
 
 
-def episodes(count: int = 6, steps: int = 9) -> LatentEpisodes:
+def episodes(count: int = 6, steps: int = 9) -> list[LatentEpisodes]:
     """Latents that shift by the first action number: something to learn."""
     rng = np.random.default_rng(0)
     actions = [rng.uniform(-1, 1, (steps, FAKE_SPEC.size)).astype(np.float32) for _ in range(count)]
     moves = [np.vstack([np.zeros((1, 1)), np.cumsum(a[:, :1], 0)]) for a in actions]
     latents = np.concatenate([np.broadcast_to(m[..., None, None], (steps + 1, 2, 4, 4)) for m in moves]).astype(np.float16)
-    return join(latents, actions, FAKE_SPEC)
+    return [join(latents, actions, Embodiment("fake", FAKE_SPEC))]
 
 
 def config(out: Path, steps: int = 6, **changes: object) -> WorldTrainConfig:
@@ -52,17 +53,17 @@ class Stop(Exception):
     pass
 
 
-def stop(step: int, world: DiffusionWorld) -> None:
+def stop(step: int, worlds: object) -> None:
     raise Stop
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_stopped_and_resumed_is_uninterrupted(tmp_path: Path, dtype: str) -> None:
-    whole = train_world(config(tmp_path / "whole", dtype=dtype), episodes(), Codec(), quiet, quiet)
+    whole = train_world(config(tmp_path / "whole", dtype=dtype), episodes(), Codec(), quiet, quiet)["fake"]
     broken = config(tmp_path / "broken", dtype=dtype)
     with pytest.raises(Stop):
         train_world(broken, episodes(), Codec(), quiet, stop)
-    resumed = train_world(broken, episodes(), Codec(), quiet, quiet)
+    resumed = train_world(broken, episodes(), Codec(), quiet, quiet)["fake"]
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
 
@@ -78,7 +79,7 @@ def test_a_cut_state_file_is_named(tmp_path: Path) -> None:
 
 def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
     run = config(tmp_path, dtype="float32")
-    tables = Tables.of(episodes(), "cpu")
+    tables = Tables.of(episodes(), run)
     torch.manual_seed(0)
     network = DiT(run.network)
     torch.nn.init.normal_(network.final_linear.weight)
@@ -106,7 +107,7 @@ def test_training_learns_what_actions_do(tmp_path: Path) -> None:
 
 
 def test_checkpoint_round_trip_and_the_wrong_codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = train_world(config(tmp_path, dtype="float32"), episodes(), Codec(), quiet, quiet)
+    world = train_world(config(tmp_path, dtype="float32"), episodes(), Codec(), quiet, quiet)["fake"]
     monkeypatch.setattr("worldgym.world.model.load_codec", lambda folder, device: Codec())
     loaded = load_world(tmp_path, dtype="float32")
     assert loaded.config == world.config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -9,10 +10,12 @@ import tyro
 
 from worldgym.cli.data import Convert, Data, Tasks
 from worldgym.cli.judge import Judge
+from worldgym.cli.ood import Perturb, Stress
 from worldgym.cli.policies import PolicyCommand, ServePolicy
 from worldgym.cli.reference import Reference
 from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
 from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
+from worldgym.cli.trust import Check, Trust
 from worldgym.cli.worlds import ImportCheckpoint, ImportCodec, Train
 from worldgym.errors import WorldGymError
 
@@ -29,10 +32,14 @@ Command = (
     | Judge
     | Annotated[PolicyCommand, tyro.conf.subcommand(name="policy")]
     | ServePolicy
+    | Check
+    | Trust
     | Train
     | Data
     | Convert
     | Tasks
+    | Perturb
+    | Stress
     | ImportCheckpoint
     | ImportCodec
     | Reference
@@ -50,4 +57,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         print("worldgym: stopped; what ran is kept, and the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)  # threads that wait for a judge's server would hold the process for as long as their patience lasts

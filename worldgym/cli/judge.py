@@ -95,12 +95,13 @@ class Rejudge:
 
 @dataclass(frozen=True)
 class Closer:
-    """Ask a model which of two policies came closer, trial by trial, in both orders."""
+    """Ask a model which of two policies came closer, trial by trial, in both orders; several policies: each with each."""
 
     run_folder: tyro.conf.Positional[Path]
     judge: Path
     """judge.toml"""
-    policies: tuple[str, str]
+    policies: tuple[str, ...]
+    """two or more"""
     out: Path
     tasks: Path | None = None
     """folder of the run's tasks (default: the one its log names)"""

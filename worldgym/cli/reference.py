@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -49,6 +49,8 @@ class Truth:
     """start states a task whose episodes are kept as video"""
     tasks: tuple[str, ...] = ()
     """default: all"""
+    variation: tuple[str, ...] = ()
+    """the same with the scene changed (recoloured, ball, dim, camera, noise, ...: reference/variations.py)"""
     workers: int = 0
 
     def run(self) -> None:
@@ -56,8 +58,9 @@ class Truth:
         from worldgym.reference.truth import TruthConfig, truth, write_tasks
 
         seeds, tasks = tuple(range(self.first_seed, self.first_seed + self.seeds)), self.tasks or tuple(TASKS)
-        scores = truth(TruthConfig(self.out, self.policy, seeds, tasks, videos=self.videos, workers=self.workers))
-        write_tasks(self.out / "tasks", seeds, tasks)
+        what = TruthConfig(self.out, self.policy, seeds, tasks, variations=self.variation)
+        scores = truth(replace(what, videos=self.videos, workers=self.workers))
+        write_tasks(self.out / "tasks", seeds, tasks, self.variation)
         for name in dict.fromkeys(score.policy for score in scores):
             own = [score.success for score in scores if score.policy == name]
             print(f"{name}: {sum(own)} of {len(own)} trials succeed")
@@ -65,18 +68,21 @@ class Truth:
 
 @dataclass(frozen=True)
 class TrainPolicies:
-    """Train the reference policies: behaviour cloning of clearly different quality."""
+    """Train a set of the policy zoo: two architectures, clearly different quality. Resumes."""
 
     data: Path
     out: Path
+    set: Literal["development", "held-out", "collectors"] = "development"
+    """held-out ones are scored once a release, and nothing is chosen by them"""
     only: tuple[str, ...] = ()
     """names; default: all"""
-    seed: int = 0
+    seed: int | None = None
+    """default: the set's own"""
 
     def run(self) -> None:
         from worldgym.reference.train_policies import train_policies
 
-        for folder in train_policies(self.data, self.out, self.only, self.seed):
+        for folder in train_policies(self.data, self.out, self.set, self.only, self.seed):
             print(folder)
 
 
@@ -139,6 +145,36 @@ class Imagine:
 
 
 @dataclass(frozen=True)
+class Dream:
+    """Let policies act in a learned world, play their actions in the simulator, and keep what truly follows. Resumes."""
+
+    world: Path
+    policy: tuple[str, ...]
+    """folders; policies that will not be evaluated"""
+    out: Path
+    """episode store to add to"""
+    first_seed: int = 0
+    seeds: int = 40
+    """start states a task"""
+    tasks: tuple[str, ...] = ()
+    """default: all"""
+    workers: int = 0
+    """processes; 0 = one a core"""
+
+    def run(self) -> None:
+        from worldgym.reference.behaviours import DREAMT
+        from worldgym.reference.dream import DreamConfig, dream
+        from worldgym.reference.suite import TASKS
+
+        seeds, tasks = tuple(range(self.first_seed, self.first_seed + self.seeds)), self.tasks or tuple(TASKS)
+        store = dream(DreamConfig(self.world, self.policy, self.out, seeds, tasks, workers=self.workers))
+        dreamt = [info for info in store if str(info.extras.get("behaviour")).startswith(DREAMT)]
+        print(
+            f"{store.root}: {len(store)} episodes, {len(dreamt)} dreamt, {sum(bool(i.success) for i in dreamt)} of them successes"
+        )
+
+
+@dataclass(frozen=True)
 class Bundle:
     """Put codec, world, judge, policies, start frames and truth together into the bundled demo."""
 
@@ -156,6 +192,33 @@ class Bundle:
 
 
 @dataclass(frozen=True)
+class ReleaseCheck:
+    """Score the bundled world anew on the held-out policies and seeds, and compare with the figures of its release. Resumes."""
+
+    data: Path = Path("data/train")
+    """recordings that the policies learn from; made where they are missing"""
+    policies: Path = Path("runs/zoo/held-out")
+    """trained where they are missing"""
+    out: Path = Path("runs/release-check")
+    seeds: int = 0
+    """start states a task; default: those of the release"""
+    write: bool = False
+    """store the figures with the bundle instead of comparing: for a new world"""
+    workers: int = 0
+
+    def run(self) -> None:
+        from worldgym.reference.release import ReleaseConfig, release_check, require
+
+        config = ReleaseConfig(self.data, self.policies, self.out, seeds=self.seeds, write=self.write, workers=self.workers)
+        check = release_check(config)
+        print(f"{check.same} of {check.policies} policies are the very ones of the release")
+        for line in check.lines:
+            verdict = "holds" if line.holds else "FAILS"
+            print(f"{verdict}  {line.measure}: released {line.released}, now {line.found}, tolerance {line.tolerance:g}")
+        require(check.lines)
+
+
+@dataclass(frozen=True)
 class Reference:
     """The reference world with known truth (Meta-World; needs the extra "reference")."""
 
@@ -166,7 +229,9 @@ class Reference:
         | Annotated[TrainJudge, tyro.conf.arg(name="")]
         | Annotated[Validate, tyro.conf.arg(name="")]
         | Annotated[Imagine, tyro.conf.arg(name="")]
+        | Annotated[Dream, tyro.conf.arg(name="")]
         | Annotated[Bundle, tyro.conf.arg(name="")]
+        | Annotated[ReleaseCheck, tyro.conf.arg(name="")]
     )
 
     def run(self) -> None:

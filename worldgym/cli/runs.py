@@ -38,7 +38,8 @@ class Evaluate:
     world: Path
     """checkpoint of a world, or the folder that `worldgym train` wrote"""
     policy: tuple[str, ...]
-    """one or more: "still", "random", or the folder of a policy"""
+    """one or more: "still", "random", or the folder of a policy; NAME=FOLDER calls it NAME. Checkpoints of one training, called
+    NAME@STEP (grasp@2000, grasp@20k), are drawn as a line in the report"""
     tasks: Path
     """folder of NAME.png + NAME.json"""
     trials: int
@@ -46,6 +47,8 @@ class Evaluate:
     judge: Path
     """checkpoint of a judge, judge.toml (a model behind a server), or labels.jsonl (human labels)"""
     out: Path
+    embodiment: str | None = None
+    """which robot's actions the world takes, where its checkpoint holds several"""
     seed: int = 0
     budget: float | None = None
     """US dollars that verdicts may cost; then the run stops, and goes on with a higher one"""
@@ -60,18 +63,35 @@ class Evaluate:
     shard: str = "1/1"
     """do one part of the trials, e.g. 2/4, in a run folder of its own; `worldgym merge` puts the parts together"""
     max_minutes: float | None = None
-    """start nothing later than that; the same command goes on"""
+    """time limit: no batch starts later than that; the same command goes on"""
     stall_minutes: float = 0.0
     """stop with exit code 3 when nothing was finished for so long (0 = wait for ever)"""
+    check: Path | None = None
+    """check.json of the world, from `worldgym check` (default: the one in the folder of the world, if any)"""
+    include_red: bool = False
+    """let tasks that the check calls red count in the headline numbers"""
     json: bool = False
     """print summary.json instead of a table"""
 
     def run(self) -> None:
         from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
 
-        sources = Sources(self.world, self.policy, self.tasks, self.judge, self.sampler_steps, self.cfg, self.budget)
-        run = (self.out, self.trials, self.seed, self.batch, self.truth, command_line())
-        config = EvaluateConfig(*run, _shard(self.shard), self.max_minutes, self.stall_minutes)
+        sources = Sources(
+            self.world, self.policy, self.tasks, self.judge, self.sampler_steps, self.cfg, self.budget, self.embodiment
+        )
+        config = EvaluateConfig(
+            self.out,
+            self.trials,
+            self.seed,
+            self.batch,
+            self.truth,
+            command_line(),
+            _shard(self.shard),
+            self.max_minutes,
+            self.stall_minutes,
+            check=self.check,
+            include_red=self.include_red,
+        )
         show(evaluate_sources(sources, config), self.out, self.json)
 
 
@@ -82,6 +102,10 @@ class Report:
     run_folder: tyro.conf.Positional[Path]
     calibration: Path | None = None
     """calibration.json of the run's judge, kept in RUN from now on: rates are shown corrected for its errors too"""
+    check: Path | None = None
+    """check.json of the run's world, kept in RUN from now on: tasks that it calls red are left out of the headline numbers"""
+    include_red: bool = False
+    """let red tasks count in the headline numbers"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -90,12 +114,15 @@ class Report:
         from worldgym.log import LOG_NAME, read_log
         from worldgym.stats.calibration import CALIBRATION_NAME, Calibration
         from worldgym.stats.summary import write_summary
+        from worldgym.stats.trusted import adopt_check
 
         header, records = read_log(self.run_folder / LOG_NAME)
         if self.calibration is not None:
             Calibration.read(self.calibration).check(header.judge)
             write_atomic(self.run_folder / CALIBRATION_NAME, self.calibration.read_bytes())
-        show(write_summary(self.run_folder, header, records), self.run_folder, self.json)
+        if self.check is not None:
+            adopt_check(self.run_folder, self.check, header.world)
+        show(write_summary(self.run_folder, header, records, self.include_red), self.run_folder, self.json)
 
 
 @dataclass(frozen=True)

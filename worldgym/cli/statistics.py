@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from worldgym.cli.output import answer
+from worldgym.stats import wanted
 
 
 @dataclass(frozen=True)
@@ -72,33 +73,14 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(wanted.Plan):
     """How many trials: for an interval of a wanted width, or to tell A from B."""
 
-    width: float | None = None
-    """of the 95 % interval, from end to end: 0.2 is 10 points to either side"""
-    rate: float = 0.5
-    """expected success rate; 0.5 takes most trials"""
-    a: float | None = None
-    """expected success rate of A"""
-    b: float | None = None
-    correlation: float = 0.0
-    """of A's and B's outcomes in common trials"""
-    power: float = 0.8
-    """probability of seeing the difference"""
-    repeats: int = 1
-    """trials of each start frame"""
-    repeat_correlation: float = 0.0
-    """of outcomes of one start frame"""
-    imagined: int = 0
-    """start frames tried in the world model beside the real ones"""
-    real_correlation: float = 0.0
-    """of real and imagined outcomes of one start frame (`worldgym estimate` measures it)"""
     json: bool = False
 
     def run(self) -> None:
         from worldgym.report.answers import plan_text
-        from worldgym.stats import planning
+        from worldgym.stats.planning import plan
 
-        options = {name: value for name, value in vars(self).items() if name != "json"}
-        answer({**planning.plan(planning.Plan(**options)), "asked": options}, plan_text, self.json)
+        asked = {name: value for name, value in vars(self).items() if name != "json"}
+        answer({**plan(self), "asked": asked}, plan_text, self.json)

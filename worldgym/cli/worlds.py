@@ -7,59 +7,36 @@ from pathlib import Path
 
 import tyro
 
+from worldgym.requests import PublishedImport, TrainRequest
+
 
 @dataclass(frozen=True)
-class Train:
+class Train(TrainRequest):
     """Train a world from recorded episodes: codec, latents, transformer. Run it again to resume."""
 
-    data: Path
-    """episode store to train on"""
-    held_out: Path
-    """episode store for the open-loop replay during training"""
-    out: Path
-    """gets codec/, world/, tensorboard/, sheets/ and the state to resume from"""
-    recipe: str = "reference"
-    codec: Path | None = None
-    """checkpoint of a codec (default: OUT/codec, trained first if absent)"""
-    steps: int | None = None
-    """optimiser steps (default: the recipe's)"""
-    codec_steps: int | None = None
-    device: str = "cpu"
-    processes: int = 1
-    """on a CPU: one a core is fastest"""
-    start: Path | None = None
-    """checkpoint of a world to go on from (same recipe and codec)"""
+    data: tyro.conf.UseAppendAction[tuple[str, ...]]
+    """episode store to train on, [NAME=]FOLDER; repeat it for further stores, of other robots too (NAME: the robot's)"""
+    held_out: tyro.conf.UseAppendAction[tuple[Path, ...]]
+    """episode store for the open-loop replay during training; repeat it, one for each robot"""
     dry_run: bool = False
     """print parameters, memory, products a step and the least time the world will take, and train nothing"""
 
     def run(self) -> None:
-        from worldgym.train import TrainRequest, expected, train_from_store
+        from worldgym.train import expected, train_from_store
 
-        request = TrainRequest(**{name: value for name, value in vars(self).items() if name != "dry_run"})
-        print(expected(request) if self.dry_run else train_from_store(request))
+        print(expected(self) if self.dry_run else train_from_store(self))
 
 
 @dataclass(frozen=True)
-class ImportCheckpoint:
+class ImportCheckpoint(PublishedImport):
     """Bring in a published WorldGym checkpoint (.pt): nothing in the file is run, every weight is used or named."""
 
     file: tyro.conf.Positional[Path]
-    out: Path
-    """gets world/, and codec/ with --codec"""
-    pixel_rope: bool = False
-    """the checkpoint was trained with pixel rotary positions"""
-    cfg: float = 1.0
-    """guidance strength, 1 = off (3 for the mixed Open X checkpoint)"""
-    codec: str | None = None
-    """its autoencoder: a folder of diffusers weights, or a name on the hub (default: put it at OUT/codec later)"""
-    heads: int = 16
-    size: int = 256
-    """pixels of a frame"""
 
     def run(self) -> None:
-        from worldgym.world.published import PublishedImport, import_published
+        from worldgym.world.published import import_published
 
-        print(import_published(PublishedImport(**vars(self))))
+        print(import_published(self))
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,11 @@ class EpisodeInfo:
     source: str
     extras: Mapping[str, Any]
 
+    @property
+    def group(self) -> str:
+        """What results are summed over: the task that it was recorded for, or where that is not known its instruction."""
+        return str(self.extras.get("task", self.instruction))
+
 
 class EpisodeStore:
     """Lazy: opening reads the index only; `store[name]` reads one episode."""

@@ -46,6 +46,17 @@ def check_shown(conditioning: str, actions: int, size: int) -> None:
         )
 
 
+def shown_columns(conditioning: str, actions: int, size: int) -> Ints:
+    """Which of the `size` numbers that a shared network is shown stand for a robot of so many action numbers, in the order in
+    which `conditioning` gives them; the rest are padding. [2 A + 1], or [A or A + 1] where the conditioning is "action".
+
+    The last number, "no action known", is every robot's.
+    """
+    width = (size - 1) // 2 if conditioning == "sum" else 0
+    own = [*range(actions), *range(width, width + actions), size - 1]
+    return np.unique(np.array(own, np.int64))
+
+
 def random_starts(lengths: Ints, size: int, rng: np.random.Generator) -> Ints:
     """lengths: frames of each episode [B] => first frames [B], uniform over those that need no padding; 0 if all do."""
     return rng.integers(0, np.maximum(lengths - size, 0) + 1)

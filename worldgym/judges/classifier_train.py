@@ -19,12 +19,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldgym.checkpoint import describe
+from worldgym.confusion import Confusion
 from worldgym.episodes.frames import FrameCache, frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.judges.classifier import ClassifierJudge, Decision, JudgeConfig, JudgeNet
 from worldgym.judges.degrade import degrade
-from worldgym.judges.validation import Confusion, choose_decision, confusion_of, judge_store, table
+from worldgym.judges.validation import choose_decision, confusion_of, judge_store, table
 from worldgym.language import instruction_features
 from worldgym.learning import FitConfig, fit
 from worldgym.types import Frames

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from worldgym.confusion import Confusion
 from worldgym.episodes.frames import FrameCache
-from worldgym.episodes.store import EpisodeInfo
 from worldgym.judges.classifier import ClassifierJudge, Decision, FrameScores
 from worldgym.progress import progress
 
@@ -25,34 +25,6 @@ class Known:
     scores: FrameScores
 
 
-@dataclass(frozen=True)
-class Confusion:
-    """Counts of episodes: judged against true. Unscored ones are counted apart."""
-
-    true_success: int = 0
-    false_success: int = 0
-    false_failure: int = 0
-    true_failure: int = 0
-    unscored: int = 0
-
-    @property
-    def agreement(self) -> float:
-        """Share of the scored episodes that were judged right; nan without any."""
-        right = self.true_success + self.true_failure
-        scored = right + self.false_success + self.false_failure
-        return right / scored if scored else math.nan
-
-    @property
-    def balanced(self) -> float:
-        """Mean of the true positive and the true negative rate; of one of them where the other has no episode."""
-        rates = []
-        if successes := self.true_success + self.false_failure:
-            rates.append(self.true_success / successes)
-        if failures := self.true_failure + self.false_success:
-            rates.append(self.true_failure / failures)
-        return sum(rates) / len(rates) if rates else math.nan
-
-
 def evaluate_judge(judge: ClassifierJudge, cache: FrameCache, names: Sequence[str] = ()) -> dict[str, Confusion]:
     """Confusion per group on recorded episodes (all of the cache, or `names`), under the judge's own decision."""
     return confusion_of(judge.decision, judge_store(judge, cache, names or cache.names))
@@ -66,19 +38,19 @@ def judge_store(judge: ClassifierJudge, cache: FrameCache, names: Sequence[str])
     batches = [wanted[i : i + 8] for i in range(0, len(wanted), 8)]
     for some in progress(batches, len(batches), "judging", "batch"):
         scores = judge.score_frames([(cache.frames(info.name), info.instruction) for info in some])
-        known += [Known(_group(info), bool(info.success), score) for info, score in zip(some, scores, strict=True)]
+        known += [Known(info.group, bool(info.success), score) for info, score in zip(some, scores, strict=True)]
     return known
 
 
 def confusion_of(decision: Decision, known: Sequence[Known]) -> dict[str, Confusion]:
     """Per group of tasks, sorted, with the sum under "all"."""
-    counts: dict[str, Confusion] = {}
+    outcomes: dict[str, list[tuple[bool, bool | None]]] = defaultdict(list)
     for episode in known:
-        field = _outcome(decision, episode)
-        for group in (episode.group, "all"):
-            before = counts.get(group, Confusion())
-            counts[group] = replace(before, **{field: vars(before)[field] + 1})
-    return dict(sorted(counts.items(), key=lambda item: (item[0] == "all", item[0])))
+        outcome = episode.success, _judged(decision, episode)
+        outcomes[episode.group].append(outcome)
+        outcomes["all"].append(outcome)
+    ordered = sorted(outcomes.items(), key=lambda item: (item[0] == "all", item[0]))
+    return {group: Confusion.of(own) for group, own in ordered}
 
 
 def choose_decision(known: Sequence[Known], band: float = 0.0, stride: int = 1) -> Decision:
@@ -107,12 +79,12 @@ def table(confusion: Mapping[str, Confusion]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _outcome(decision: Decision, episode: Known) -> str:
+def _judged(decision: Decision, episode: Known) -> bool | None:
+    """None = unscored."""
     probability = episode.scores.pooled(decision.window)[0]
     if decision.band and decision.band[0] < probability < decision.band[1]:
-        return "unscored"
-    judged = probability >= decision.threshold
-    return f"{'true' if judged == episode.success else 'false'}_{'success' if judged else 'failure'}"
+        return None
+    return probability >= decision.threshold
 
 
 def _mean_balance(decision: Decision, known: Sequence[Known]) -> float:
@@ -127,7 +99,3 @@ def _thresholds(probabilities: Sequence[float]) -> list[float]:
     halfway = (odds[1:] + odds[:-1]) / 2 if len(odds) > 1 else np.zeros(1)
     thinned = halfway[np.unique(np.linspace(0, len(halfway) - 1, 60).round().astype(int))]
     return [float(x) for x in 1.0 / (1.0 + np.exp(-thinned))]
-
-
-def _group(info: EpisodeInfo) -> str:
-    return str(info.extras.get("task", info.instruction))

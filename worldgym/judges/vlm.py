@@ -10,29 +10,21 @@ import hashlib
 import json
 import string
 import time
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.judges.asking import Asker
 from worldgym.judges.looks import check_rule, choose_frames, pictures
-from worldgym.judges.provider import Question, Server
 from worldgym.judges.rubric import KINDS, Rubric, rubric_for
-from worldgym.judges.votes import Ledger, Price, default_cache
 from worldgym.judges.voting import decide, read_vote
+from worldgym.servers.asking import Asker
+from worldgym.servers.provider import Question, Server
+from worldgym.servers.votes import Ledger, Price, default_cache
+from worldgym.toml import read_fields, read_toml
 from worldgym.types import Rollout, Task, Verdict
-
-JSON_TYPES: Mapping[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "Mapping[str, Any]": (dict,),
-    "Path": (str,),
-}
 
 
 @dataclass(frozen=True)
@@ -66,16 +58,11 @@ class VlmConfig:
     @staticmethod
     def read(path: Path) -> VlmConfig:
         """The description in a TOML file; paths in it are relative to it. InputError names what is wrong, and where."""
-        try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read ({error}); a judge is a checkpoint, a .toml or a .jsonl file") from error
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path}: not valid TOML ({error})") from error
+        data = read_toml(path, "a judge is a checkpoint, a .toml or a .jsonl file")
         server, price = data.pop("server", {}), data.pop("price", {})
         try:
-            own = _known(VlmConfig, data, given=("server", "price", "backwards"))
-            config = VlmConfig(Server(**_known(Server, server)), Price(**_known(Price, price)), **own)
+            own = read_fields(VlmConfig, data, given=("server", "price", "backwards"))
+            config = VlmConfig(Server(**read_fields(Server, server)), Price(**read_fields(Price, price)), **own)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         beside = path.parent
@@ -173,24 +160,7 @@ def filled(prompt: str, task: Task, rubric: Rubric) -> str:
     try:
         if "instruction" not in template.get_identifiers():
             raise InputError("the prompt does not contain $instruction, so the model would not know the task; add it")
-        return template.substitute(instruction=task.instruction, criteria=rubric.wording, form=rubric.form)
+        asked = f"{task.instruction} (done when: {task.success})" if task.success else task.instruction
+        return template.substitute(instruction=asked, criteria=rubric.wording, form=rubric.form)
     except (KeyError, ValueError) as error:
         raise InputError(f"the prompt has a $ that is no placeholder ({error}); write $$ for a dollar sign") from None
-
-
-def _known(kind: type, table: Mapping[str, Any], given: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The table's values if they are fields of the dataclass and of its types; InputError names the first that is not."""
-    if not isinstance(table, dict):
-        raise InputError(f"[{kind.__name__.lower()}] must be a table, not {table!r}")
-    known = {f.name: f for f in fields(kind) if f.name not in given}
-    for name, value in table.items():
-        if name not in known:
-            raise InputError(f'"{name}" is unknown there; known are {", ".join(known)}')
-        wanted = str(known[name].type).removesuffix(" | None")
-        if not isinstance(value, JSON_TYPES[wanted]) or isinstance(value, bool):
-            raise InputError(f'"{name}" is {value!r}, which is no {wanted}')
-    if missing := [
-        name for name, f in known.items() if f.default is MISSING and f.default_factory is MISSING and name not in table
-    ]:
-        raise InputError(f'"{missing[0]}" is missing in the table [{kind.__name__.lower()}]')
-    return {name: Path(value) if "Path" in str(known[name].type) else value for name, value in table.items()}

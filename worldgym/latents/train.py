@@ -35,14 +35,15 @@ class CodecTrainConfig:
 
 @dataclass(frozen=True)
 class Frameset:
-    """Frames of many episodes. pixels: uint8 [total frames, H, W, 3].   spans: (first row, rows) of each episode."""
+    """Frames of many episodes. pixels: uint8 [frames, H, W, 3] a store.   spans: (store, first row, rows) an episode."""
 
-    pixels: Frames
-    spans: list[tuple[int, int]]
+    pixels: tuple[Frames, ...]
+    spans: list[tuple[int, int, int]]
 
     @staticmethod
-    def of(cache: FrameCache) -> Frameset:
-        return Frameset(cache.pixels, list(cache.spans.values()))
+    def of(*caches: FrameCache) -> Frameset:
+        spans = [(store, first, rows) for store, cache in enumerate(caches) for first, rows in cache.spans.values()]
+        return Frameset(tuple(cache.pixels for cache in caches), spans)
 
 
 def train_codec(
@@ -81,8 +82,9 @@ def _batch(data: Frameset, config: CodecTrainConfig, step: int) -> tuple[Tensor,
     """Two frames each of `batch` random episodes => uint8 [B, H, W, 3] twice."""
     rng = np.random.default_rng([config.seed, step])
     spans = np.array(data.spans)[rng.integers(0, len(data.spans), config.batch)]
-    places = spans[:, :1] + rng.integers(0, spans[:, 1:], (config.batch, 2))
-    both = torch.from_numpy(data.pixels[places]).to(config.device)
+    places = spans[:, 1:2] + rng.integers(0, spans[:, 2:], (config.batch, 2))
+    picked = [data.pixels[store][rows] for store, rows in zip(spans[:, 0], places, strict=True)]
+    both = torch.from_numpy(np.stack(picked)).to(config.device)
     return both[:, 0], both[:, 1]
 
 

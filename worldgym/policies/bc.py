@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from worldgym.checkpoint import load_folder, save_folder
 from worldgym.errors import InputError
 from worldgym.language import instruction_features
 from worldgym.policies.bounds import from_unit
-from worldgym.policies.protocol import Observation
+from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 from worldgym.vision import Trunk, TrunkConfig
 
@@ -24,13 +25,21 @@ KIND = "bc"
 
 @dataclass(frozen=True)
 class BCConfig:
-    """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions predicted at once, h."""
+    """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions predicted at once, h.
+
+    execute: actions of a chunk that are carried out before the policy looks again; 0 = all.
+    """
 
     size: tuple[int, int] = (96, 96)
     actions: int = 4
     chunk: int = 1
     hidden: int = 256
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    execute: int = 0
+
+    @property
+    def executed(self) -> int:
+        return min(self.execute, self.chunk) if self.execute else self.chunk
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> BCConfig:
@@ -57,6 +66,11 @@ class BCNet(nn.Module):
         answer = self.head(self.trunk(frames, features))
         return torch.tanh(answer.float()).view(-1, self.config.chunk, self.config.actions)
 
+    def loss(self, frames: Tensor, features: Tensor, wanted: Tensor, mask: Tensor, rng: np.random.Generator) -> Tensor:
+        """Smooth L1 against chunks [B, h, A] where the mask [B, h] is 1. Draws nothing from `rng`."""
+        error = F.smooth_l1_loss(self(frames, features), wanted, beta=0.2, reduction="none").mean(-1)
+        return (error * mask).sum() / mask.sum()
+
 
 class BCPolicy:
     """A trained network behind the policy seam. No memory between calls: its state is None."""
@@ -78,7 +92,11 @@ class BCPolicy:
 
     @property
     def chunk(self) -> int:
-        return self.net.config.chunk
+        return self.net.config.executed
+
+    @property
+    def needs(self) -> Needs:
+        return NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[None]:
         return [None] * len(trials)
@@ -96,7 +114,7 @@ class BCPolicy:
         features = instruction_features([observation.instruction for observation in observations], self.net.config.trunk.buckets)
         device = self.net.trunk.film.weight.device
         unit = self.net(frames.to(device), features.to(device)).cpu().numpy()
-        return list(states), from_unit(unit, self._spec)
+        return list(states), from_unit(unit[:, : self.chunk], self._spec)
 
     def save(self, folder: Path, trained: dict[str, Any], card: str) -> None:
         """Writes a checkpoint; `trained` says how it came about (steps, data, seed) and goes into config.json."""

@@ -1,25 +1,43 @@
-"""Policies by name or folder."""
+"""Policies by name, folder, or module."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from worldgym.checkpoint import read_config
 from worldgym.errors import CheckpointError, InputError
-from worldgym.policies import bc
+from worldgym.policies import bc, diffusion
+from worldgym.policies.converted import spoken_in
+from worldgym.policies.own import own_policy
 from worldgym.policies.protocol import Policy
+from worldgym.policies.renamed import Renamed
 from worldgym.policies.scripted import RandomPolicy, StillPolicy
+from worldgym.policies.source import PolicySource
 from worldgym.policies.wire.address import is_address
 from worldgym.types import ActionSpec
 
+GIVEN_NAME = re.compile(r"([\w@+-][\w.@+-]*)=(.+)")
+MADE_HERE = re.compile(r"(lerobot|openvla):.*|[\w.]+:\w+(\?.*)?", re.DOTALL)
+
+
+def given_name(source: str | Path) -> tuple[str, str]:
+    """ "grasp@20k=runs/20000" => ("grasp@20k", "runs/20000"); ("", source) where no name is given."""
+    found = GIVEN_NAME.fullmatch(str(source))
+    return ("", str(source)) if found is None else (found[1], found[2])
+
 
 def load_policy(source: str | Path, spec: ActionSpec | None = None) -> Policy[Any]:
-    """ "still", "random", the folder of a checkpoint, or the address of a server (ws://, http://; see `wire.address`).
+    """ "still", "random", the folder of a checkpoint, the address of a server (ws://, http://; see `wire.address`),
+    "lerobot:DIR", "openvla:DIR", or "MODULE:FACTORY" of the user's own; with NAME= before it to be called so in this run.
 
-    spec: the world's, which the two scripted ones speak, and to which a server's actions are converted where that is stated.
+    spec: the world's, which the two scripted ones speak, and to which actions are converted where that is stated.
     InputError for an unknown name, CheckpointError for a folder that is not an intact policy.
     """
+    name, source = given_name(source)
+    if name:
+        return Renamed(load_policy(source, spec), name)
     if str(source) in ("still", "random"):
         if spec is None:
             raise InputError(f'the policy "{source}" needs an action spec: load it together with a world')
@@ -29,9 +47,28 @@ def load_policy(source: str | Path, spec: ActionSpec | None = None) -> Policy[An
 
         return connect_policy(str(source), spec)
     folder = Path(source)
+    if MADE_HERE.fullmatch(str(source)) and not folder.exists():
+        return spoken_in(_made_here(PolicySource.parse(str(source))), spec)
     if not folder.is_dir():
-        raise InputError(f'no policy "{source}": give "still", "random", the folder of a policy checkpoint or ws://HOST:PORT')
+        raise InputError(
+            f'no policy "{source}": give "still", "random", the folder of a policy checkpoint, ws://HOST:PORT, or MODULE:FACTORY'
+        )
     kind = read_config(folder).get("kind")
     if kind == bc.KIND:
         return bc.BCPolicy.load(folder)
+    if kind == diffusion.KIND:
+        return diffusion.DiffusionPolicy.load(folder)
     raise CheckpointError(f'{folder}: holds a "{kind}", which is not a policy; give the folder of a policy checkpoint')
+
+
+def _made_here(source: PolicySource) -> Policy[Any]:
+    """A policy of another framework, or the user's own, that runs in this process."""
+    if source.kind == "lerobot":
+        from worldgym.policies.lerobot import load_lerobot
+
+        return load_lerobot(source)
+    if source.kind == "openvla":
+        from worldgym.policies.openvla import load_openvla
+
+        return load_openvla(source)
+    return own_policy(source)

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.errors import InputError
 from worldgym.policies.bounds import from_unit
-from worldgym.policies.protocol import Observation
+from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
-
-MOVING_MODES = ("delta_pose", "joint_velocity")  # where zero means "do not move"
 
 
 class StillPolicy:
@@ -33,6 +32,10 @@ class StillPolicy:
     @property
     def chunk(self) -> int:
         return 1
+
+    @property
+    def needs(self) -> Needs:
+        return NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[None]:
         return [None] * len(trials)
@@ -63,6 +66,10 @@ class RandomPolicy:
     @property
     def chunk(self) -> int:
         return 1
+
+    @property
+    def needs(self) -> Needs:
+        return NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[WanderState]:
         return [(trial.seed, 0, (0.0,) * self._spec.size) for trial in trials]
@@ -96,6 +103,10 @@ class ReplayPolicy:
     @property
     def chunk(self) -> int:
         return self._chunk
+
+    @property
+    def needs(self) -> Needs:
+        return NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[str]:
         """The state is the task's name. InputError names a task without a recording."""

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worldgym.reference.suite import STEPS, TASKS
+from worldgym.reference.suite import ALL_TASKS, STEPS
 
 State = npt.NDArray[np.float64]
 Action = npt.NDArray[np.float32]
 Behaviour = Callable[[State, int], Action]  # (state, step) -> action [4]
 
 OBJECT_XYZ = slice(4, 7)  # where Meta-World's observation keeps the object's position
+
+DREAMT = "dreamt-"  # begins the behaviour of an episode whose actions come from a closed loop in a learned world
 
 # Episodes in a block; a recording of any length cycles through a fixed shuffle of one block.
 MIXES: dict[str, dict[str, int]] = {
@@ -45,7 +47,7 @@ def behaviour_name(seed: int, mix: str = "varied") -> str:
 
 def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
     """A behaviour with its own random numbers. `expert` has `get_action(state)`."""
-    rng = np.random.default_rng([list(TASKS).index(task), seed])
+    rng = np.random.default_rng([list(ALL_TASKS).index(task), seed])
 
     def from_expert(state: State) -> Action:
         return _clip(expert.get_action(state))
@@ -77,6 +79,11 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
     if name == "random":
         return _random_walk(rng)
     raise ValueError(f"unknown behaviour {name!r}: one of {', '.join(known for mix in MIXES.values() for known in mix)}")
+
+
+def follow(actions: npt.NDArray[np.float32]) -> Behaviour:
+    """Actions [T, 4] that are known beforehand."""
+    return lambda state, step: actions[step]
 
 
 def _drift(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behaviour:

@@ -12,9 +12,9 @@ import numpy as np
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.progress import progress
-from worldgym.reference.behaviours import MIXES, behaviour_name, make_behaviour
+from worldgym.reference.behaviours import MIXES, Behaviour, behaviour_name, make_behaviour
 from worldgym.reference.simulator import Simulator
-from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS
+from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS, check_tasks
 from worldgym.types import Episode
 
 
@@ -36,9 +36,7 @@ class RecordConfig:
 
 def record(config: RecordConfig) -> EpisodeStore:
     """Records what is missing in `config.out` and returns the store."""
-    for task in config.tasks:
-        if task not in TASKS:
-            raise InputError(f"unknown task {task!r}: one of {', '.join(TASKS)}")
+    check_tasks(config.tasks)
     if config.mix not in MIXES:
         raise InputError(f"unknown mix {config.mix!r}: one of {', '.join(MIXES)}")
     store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS)
@@ -57,10 +55,16 @@ def episode_name(task: str, seed: int) -> str:
 
 
 def play(simulator: Simulator, behaviour: str, seed: int, steps: int = STEPS) -> Episode:
-    """One episode. extras: task, seed, behaviour, success_at (bool a frame), distance (metres a frame),
+    """One episode of a behaviour (see `behaviours.MIXES`) from the start state of a seed."""
+    act = make_behaviour(behaviour, simulator.task.name, seed, simulator.expert())
+    return play_behaviour(simulator, behaviour, act, seed, steps)
+
+
+def play_behaviour(simulator: Simulator, name: str, act: Behaviour, seed: int, steps: int) -> Episode:
+    """One episode. extras: task, seed, behaviour (its `name`), success_at (bool a frame), distance (metres a frame),
     expert (what the scripted expert would have done at each step: clean labels for behaviour cloning)."""
     sight = simulator.reset(seed)
-    act, teacher, expert = make_behaviour(behaviour, simulator.task.name, seed, simulator.expert()), simulator.expert(), []
+    teacher, expert = simulator.expert(), []
     frames, actions, success, distance = [sight.frame], [], [False], [sight.distance]
     for step in range(steps):
         actions.append(act(sight.state, step))
@@ -72,12 +76,12 @@ def play(simulator: Simulator, behaviour: str, seed: int, steps: int = STEPS) ->
     extras = {
         "task": simulator.task.name,
         "seed": seed,
-        "behaviour": behaviour,
+        "behaviour": name,
         "success_at": success,
         "distance": distance,
         "expert": expert,
     }
-    source = f"metaworld {simulator.task.env} seed {seed} {behaviour}"
+    source = f"metaworld {simulator.task.env} seed {seed} {name}"
     return Episode(
         np.stack(frames), np.stack(actions), simulator.task.instruction, METAWORLD_SPEC, FPS, any(success), source, extras
     )

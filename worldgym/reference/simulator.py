@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import MissingExtra
-from worldgym.reference.suite import FRAME_SKIP, SIZE, TASKS
+from worldgym.reference.suite import ALL_TASKS, FRAME_SKIP, SIZE
+from worldgym.reference.variations import PLAIN, Variation
 from worldgym.types import Frames
 
 os.environ.setdefault("MUJOCO_GL", "egl")
@@ -25,6 +26,8 @@ try:
     import metaworld.policies
     import mujoco
     from metaworld.env_dict import ALL_V3_ENVIRONMENTS
+
+    from worldgym.reference.staging import add_solids, seen, set_up
 except ImportError as error:  # pragma: no cover - depends on the installation
     raise MissingExtra("metaworld", "reference", "the reference world's simulator") from error
 
@@ -50,18 +53,21 @@ class SimStep:
 class Simulator:
     """One task of the reference world. `reset(seed)` then `step(action)`; an action is held for FRAME_SKIP simulator steps."""
 
-    def __init__(self, task: str, size: int = SIZE) -> None:
-        self.task = TASKS[task]
+    def __init__(self, task: str, size: int = SIZE, change: Variation = PLAIN) -> None:
+        """change: what is made to look otherwise; physics and success stay as they are."""
+        self.task, self._change, self._sensor = ALL_TASKS[task], change, np.random.default_rng(0)
         env = ALL_V3_ENVIRONMENTS[self.task.env]()
         env.seeded_rand_vec, env._freeze_rand_vec, env._set_task_called, env._partially_observable = True, False, True, False
         self._env, self._size = env, size
-        self._options = _prepare_view(env.model)
+        self._options = _prepare_view(env.model, change)
+        set_up(env.model, task, change)
         self._renderer = mujoco.Renderer(env.model, size * SUPERSAMPLING, size * SUPERSAMPLING)
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
 
     def reset(self, seed: int) -> SimStep:
         self._env.seed(seed)
+        self._sensor = np.random.default_rng(seed)
         self._env.reset()
         mujoco.mj_forward(self._env.model, self._env.data)
         state = np.asarray(self._env._get_obs())
@@ -86,10 +92,11 @@ class Simulator:
     def render(self) -> Frames:
         """uint8 [size, size, 3], rendered at twice the size and box-averaged."""
         self._renderer.update_scene(self._env.data, camera="topview", scene_option=self._options)
+        add_solids(self._renderer.scene, self._change)
         k, s = SUPERSAMPLING, self._size
         pixels = self._renderer.render().reshape(s, k, s, k, 3).astype(np.uint16)
         averaged: Frames = ((pixels.sum((1, 3)) + k * k // 2) // (k * k)).astype(np.uint8)
-        return averaged
+        return seen(averaged, self._change, self._sensor)
 
     def expert(self) -> Any:
         """A fresh scripted expert of the package; call `get_action(state)`."""
@@ -99,12 +106,13 @@ class Simulator:
         self._renderer.close()
 
 
-def _prepare_view(model: Any) -> Any:
+def _prepare_view(model: Any, change: Variation) -> Any:
     """Moves the shipped top camera, hides what is behind the table, and returns the scene options."""
     camera = model.camera("topview").id
     model.cam_mode[camera] = mujoco.mjtCamLight.mjCAMLIGHT_FIXED
-    model.cam_pos[camera], model.cam_fovy[camera] = CAMERA_POSITION, CAMERA_FOVY
-    model.cam_quat[camera] = _look_at(CAMERA_POSITION, CAMERA_TARGET)
+    position = CAMERA_POSITION + change.camera
+    model.cam_pos[camera], model.cam_fovy[camera] = position, CAMERA_FOVY
+    model.cam_quat[camera] = _look_at(position, CAMERA_TARGET + change.target)
     model.vis.quality.shadowsize, model.vis.quality.offsamples = 1, 0
     hidden = {model.body(name).id for name in HIDDEN_BODIES if name in {model.body(i).name for i in range(model.nbody)}}
     for geom in range(model.ngeom):

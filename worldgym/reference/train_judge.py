@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from worldgym.confusion import Confusion
 from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.judges.classifier import ClassifierJudge
 from worldgym.judges.classifier_train import JudgeTrainConfig
-from worldgym.judges.validation import Confusion, evaluate_judge
+from worldgym.judges.validation import evaluate_judge
 from worldgym.learning import FitConfig
 
 

@@ -14,6 +14,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError
 from worldgym.files import write_atomic
 from worldgym.policies.load import load_policy
-from worldgym.policies.protocol import Observation, Policy
+from worldgym.policies.observing import check_needs, observe
+from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
 from worldgym.reference.simulator import SimStep, Simulator
-from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS
+from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS, check_tasks
+from worldgym.reference.variations import variation
 from worldgym.tasks.write import write_task
 from worldgym.types import Frames, Task, Trial
 
@@ -47,6 +50,8 @@ class TruthConfig:
     """seeds a task whose episodes are kept as video"""
     workers: int = 0
     """processes; 0 = one a core"""
+    variations: tuple[str, ...] = ()
+    """names of reference/variations.py, scored beside the scene as it is; their tasks are called VARIATION/GROUP/SEED"""
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,15 @@ class Job:
     seed: int
     steps: int
     video: Path | None
+    variation: str = ""
+
+    @property
+    def named_group(self) -> str:
+        return varied(self.variation, self.group)
 
     @property
     def task(self) -> str:
-        return f"{self.group}/{self.seed}"
+        return f"{self.named_group}/{self.seed}"
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -101,27 +111,47 @@ def run_episode(policy: Policy[Any], simulator: Simulator, seed: int, steps: int
     """Closed loop from a seed, start included: whole chunks are executed before the policy looks again, as in a world."""
     sights = [simulator.reset(seed)]
     task = Task(f"{simulator.task.name}/{seed}", simulator.task.name, sights[0].frame, simulator.task.instruction, steps)
-    states = policy.reset([Trial(task, 0, 0)])
+    check_needs(policy.name, policy.needs, policy.spec, [task])
+    states, moves = policy.reset([Trial(task, 0, 0)]), np.empty((0, policy.spec.size), np.float32)
     while len(sights) <= steps:
-        observation = Observation(sights[-1].frame, task.instruction, len(sights) - 1)
+        observation = observe(policy.needs, policy.spec, task, [sight.frame for sight in sights], moves)
         states, actions = policy.act(states, [observation])
-        sights += [simulator.step(action) for action in actions[0, : steps + 1 - len(sights)]]
+        chunk = actions[0, : steps + 1 - len(sights)]
+        sights += [simulator.step(action) for action in chunk]
+        moves = np.concatenate([moves, chunk])
     return sights
 
 
-def write_tasks(out: Path, seeds: Sequence[int], tasks: Sequence[str] = tuple(TASKS)) -> list[str]:
-    """Writes the start frames of the simulator as a task folder (see tasks/folder.py) and returns the task names."""
+def write_tasks(
+    out: Path,
+    seeds: Sequence[int],
+    tasks: Sequence[str] = tuple(TASKS),
+    variations: Sequence[str] = (),
+    steps: int = STEPS,
+) -> list[str]:
+    """Writes the start frames of the simulator as a task folder (see tasks/folder.py) and returns the task names.
+
+    Those of a variation know their nominal twin, as edited ones do.
+    """
     names = []
-    for group in tasks:
-        simulator = Simulator(group)
-        asked = simulator.task
-        for seed in seeds:
-            frame = simulator.reset(seed).frame
-            task = Task(f"{group}/{seed}", group, frame, asked.instruction, STEPS, asked.partial_credit)
-            write_task(out, task)
-            names.append(task.name)
-        simulator.close()
+    for name in ("", *variations):
+        change = variation(name)
+        for group in tasks:
+            simulator = Simulator(group, change=change)
+            asked, own = simulator.task, varied(name, group)
+            for seed in seeds:
+                frame, twin = simulator.reset(seed).frame, f"{group}/{seed}" if name else None
+                task = Task(
+                    f"{own}/{seed}", own, frame, asked.instruction, steps, asked.partial_credit, nominal=twin, axis=change.axis
+                )
+                write_task(out, task)
+                names.append(task.name)
+            simulator.close()
     return names
+
+
+def varied(variation: str, group: str) -> str:
+    return f"{variation}/{group}" if variation else group
 
 
 def to_csv(scores: Sequence[Score]) -> str:
@@ -136,9 +166,9 @@ def to_csv(scores: Sequence[Score]) -> str:
 
 
 def _jobs(config: TruthConfig) -> list[Job]:
-    for task in config.tasks:
-        if task not in TASKS:
-            raise InputError(f"unknown task {task!r}: one of {', '.join(TASKS)}")
+    check_tasks(config.tasks)
+    for change in config.variations:
+        variation(change)
     jobs, names = [], set()
     for source in config.policies:
         name = load_policy(source, METAWORLD_SPEC).name
@@ -146,10 +176,9 @@ def _jobs(config: TruthConfig) -> list[Job]:
             raise InputError(f'two policies are called "{name}"; their results would be mixed, so leave one out')
         names.add(name)
         identity = fingerprint(Path(source)) if Path(source).is_dir() else name
-        for place, seed in enumerate(config.seeds):
-            for task in config.tasks:
-                video = config.out / "videos" / name / task / f"{seed}.mp4" if place < config.videos else None
-                jobs.append(Job(source, name, identity, task, seed, config.steps, video))
+        for change, (place, seed), task in product(("", *config.variations), enumerate(config.seeds), config.tasks):
+            video = config.out / "videos" / name / varied(change, task) / f"{seed}.mp4" if place < config.videos else None
+            jobs.append(Job(source, name, identity, task, seed, config.steps, video, change))
     return jobs
 
 
@@ -186,12 +215,12 @@ def _read_partial(partial: Path) -> dict[tuple[str, str, str, int], Score]:
 
 
 def _score(job: Job) -> tuple[Job, Score]:
-    sights = run_episode(_policy(job.source, job.identity), _simulator(job.group), job.seed, job.steps)
+    sights = run_episode(_policy(job.source, job.identity), _simulator(job.group, job.variation), job.seed, job.steps)
     hits = np.flatnonzero([sight.success for sight in sights])
     if job.video:
         frames: Frames = np.stack([sight.frame for sight in sights])
         write_atomic(job.video, encode_mp4(frames, FPS, crf=23))
-    return job, Score(job.policy, job.task, job.group, len(hits) > 0, int(hits[0]) if len(hits) else None)
+    return job, Score(job.policy, job.task, job.named_group, len(hits) > 0, int(hits[0]) if len(hits) else None)
 
 
 @cache
@@ -200,5 +229,5 @@ def _policy(source: str, identity: str) -> Policy[Any]:
 
 
 @cache
-def _simulator(task: str) -> Simulator:
-    return Simulator(task)
+def _simulator(task: str, change: str) -> Simulator:
+    return Simulator(task, change=variation(change))

@@ -8,45 +8,31 @@ Shuffled control    every episode's actions replaced by another's: a world that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.files import write_json
 from worldgym.judges.classifier import ClassifierJudge
 from worldgym.memory import keep_freed_memory
-from worldgym.progress import progress
-from worldgym.types import Episode, Frames, Rollout, Task, Trial
+from worldgym.trust.controls import control_floors
+from worldgym.trust.playing import RECORDED, Playing, Recorded, recorded_rollouts
+from worldgym.trust.replays import Outcome, by_group, replay_test
+from worldgym.types import Frames, Rollout
 from worldgym.world.model import load_world
-from worldgym.world.protocol import World
-from worldgym.world.replay import HORIZONS, contact_sheet, replay
+from worldgym.world.replay import HORIZONS, contact_sheet
 
 SHEET_ROWS = 2  # episodes a task on the contact sheet
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One held-out episode. psnr: dB at each frame.   judged/recorded/shuffled: verdicts on generated video, recorded video,
-    and video generated from another episode's actions; None = unscored."""
-
-    name: str
-    task: str
-    success: bool
-    psnr: tuple[float, ...]
-    judged: bool | None
-    recorded: bool | None
-    shuffled: bool | None
-
-
-@dataclass(frozen=True)
 class ValidateConfig:
-    """store: held-out episodes of one length.   chunk: actions a step.   batch: episodes advanced together."""
+    """store: held-out episodes.   chunk: actions a step.   batch: episodes advanced together."""
 
     world: Path
     judge: Path
@@ -60,67 +46,49 @@ def validate(config: ValidateConfig) -> dict[str, Any]:
     """Writes OUT/validation.json and OUT/sheet.png, and returns the figures: over all episodes and per task."""
     keep_freed_memory()
     world, judge = load_world(config.world), ClassifierJudge.load(config.judge)
-    cache = frame_cache(EpisodeStore(config.store))
-    order = np.random.default_rng(0).permutation(len(cache.names))
-    names = [cache.names[i] for i in order]
-    outcomes: list[Outcome] = []
-    sheet: dict[str, list[tuple[Frames, Frames]]] = {}
-    batches = [range(i, min(i + config.batch, len(names))) for i in range(0, len(names), config.batch)]
-    for rows in progress(batches, len(batches), "replaying", "batch"):
-        episodes = [cache.episode(names[i]) for i in rows]
-        others = [cache.episode(names[(i + 1) % len(names)]).actions for i in rows]  # a fixed shuffle without fixed points
-        some, generated = _outcomes(world, judge, episodes, others, config.chunk)
-        outcomes += some
-        for outcome, episode, frames in zip(some, episodes, generated, strict=True):
-            sheet.setdefault(outcome.task, []).append((episode.frames, frames))
-    figures = summarize(outcomes) | {"world": world.name, "judge": judge.name, "chunk": config.chunk, "store": str(config.store)}
+    episodes, playing = recorded_rollouts(EpisodeStore(config.store)), Playing(config.batch, {RECORDED: config.chunk})
+    outcomes, generated = replay_test(world, judge, episodes, playing)
+    floors = control_floors(world, judge, [episode.rollout for episode in episodes], playing, ("shuffled",))
+    figures = summarize(outcomes, {floor.group: floor.rate.value for floor in floors})
+    figures |= {"world": world.name, "judge": judge.name, "chunk": config.chunk, "store": str(config.store)}
     write_json(config.out / "validation.json", figures)
-    rows_shown = [video for task in sorted(sheet) for pair in sheet[task][:SHEET_ROWS] for video in pair]
-    config.out.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(contact_sheet(rows_shown)).save(config.out / "sheet.png")
+    Image.fromarray(_sheet(episodes, generated)).save(config.out / "sheet.png")
     return figures
 
 
-def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """PSNR at the usual horizons and agreement with the truth, as means over tasks and for each task."""
-    tasks = {task: _figures([o for o in outcomes if o.task == task]) for task in sorted({o.task for o in outcomes})}
-    over = {key: float(np.mean([figures[key] for figures in tasks.values()])) for key in next(iter(tasks.values()))}
+def summarize(outcomes: Sequence[Outcome], shuffled: Mapping[str, float | None]) -> dict[str, Any]:
+    """PSNR at the usual horizons and agreement with the truth, as means over tasks and for each task.
+
+    shuffled: success rate of each task with shuffled actions; None where the judge scored none.
+    """
+    tasks = {task: _figures(some) | {"shuffled_success_rate": shuffled[task]} for task, some in by_group(outcomes).items()}
+    keys = next(iter(tasks.values()))
+    over = {key: _mean([figures[key] for figures in tasks.values()]) for key in keys}
     return {"mean_over_tasks": over, "all_episodes": _figures(outcomes), "tasks": tasks}
 
 
-def _figures(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    curves = np.array([outcome.psnr for outcome in outcomes])
-    truth = [outcome.success for outcome in outcomes]
-    figures: dict[str, float] = {f"psnr_{h}": float(curves[:, h - 1].mean()) for h in HORIZONS if h <= curves.shape[1]}
+def _figures(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    figures: dict[str, float | None] = {}
+    for h in HORIZONS:
+        if levels := [outcome.psnr[h - 1] for outcome in outcomes if len(outcome.psnr) >= h]:
+            figures[f"psnr_{h}"] = float(np.mean(levels))
     for kind, verdicts in (("judged", [o.judged for o in outcomes]), ("recorded", [o.recorded for o in outcomes])):
-        scored = [(v, t) for v, t in zip(verdicts, truth, strict=True) if v is not None]
-        figures[f"{kind}_agreement"] = float(np.mean([v == t for v, t in scored]))
-        figures[f"{kind}_success_rate"] = float(np.mean([v for v, _ in scored]))
-    figures["true_success_rate"] = float(np.mean(truth))
-    figures["shuffled_success_rate"] = float(np.mean([bool(o.shuffled) for o in outcomes]))
+        scored = [(v, o.success) for v, o in zip(verdicts, outcomes, strict=True) if v is not None]
+        figures[f"{kind}_agreement"] = _mean([float(v == truth) for v, truth in scored])
+        figures[f"{kind}_success_rate"] = _mean([float(v) for v, _ in scored])
+    figures["true_success_rate"] = _mean([float(bool(outcome.success)) for outcome in outcomes])
     figures["episodes"] = len(outcomes)
     return figures
 
 
-def _outcomes(
-    world: World[Any], judge: ClassifierJudge, episodes: Sequence[Episode], others: Sequence[Any], chunk: int
-) -> tuple[list[Outcome], Frames]:
-    own = replay(world, episodes, chunk=chunk)
-    swapped = [replace(episode, actions=actions) for episode, actions in zip(episodes, others, strict=True)]
-    other = replay(world, swapped, chunk=chunk)
-    judged, recorded, shuffled = (
-        _verdicts(judge, episodes, frames) for frames in (own.frames, [e.frames for e in episodes], other.frames)
-    )
-    outcomes = [
-        Outcome(e.source, e.extras["task"], bool(e.success), tuple(own.psnr[i]), judged[i], recorded[i], shuffled[i])
-        for i, e in enumerate(episodes)
-    ]
-    return outcomes, own.frames
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
-def _verdicts(judge: ClassifierJudge, episodes: Sequence[Episode], videos: Sequence[Frames] | Frames) -> list[bool | None]:
-    rollouts = []
-    for episode, frames in zip(episodes, videos, strict=True):
-        task = Task(episode.source, episode.extras["task"], episode.frames[0], episode.instruction, len(episode))
-        rollouts.append(Rollout(Trial(task, 0, 0), "recorded", frames, episode.actions))
-    return [None if verdict.score is None else verdict.score > 0.5 for verdict in judge.judge_many(rollouts)]
+def _sheet(episodes: Sequence[Recorded], generated: Sequence[Rollout]) -> Frames:
+    """Recorded above generated, the first few episodes of each task."""
+    rows: dict[str, list[Frames]] = {}
+    for episode, rollout in zip(episodes, generated, strict=True):
+        rows.setdefault(rollout.trial.task.group, []).extend([episode.rollout.frames, rollout.frames])
+    return contact_sheet([video for task in sorted(rows) for video in rows[task][: 2 * SHEET_ROWS]])

@@ -1,4 +1,4 @@
-"""Which trials the page shows with their videos, and the videos as data URIs."""
+"""Trials with their videos: which of them the page shows, and the videos as data URIs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.log import TrialRecord
+from worldgym.report.section import Facts, Section
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ class Card:
     def against_truth(self) -> str:
         """One of right, wrong, unknown."""
         return {True: "right", False: "wrong", None: "unknown"}[self.record.right]
+
+
+def gallery_section(facts: Facts) -> Section:
+    cards = make_cards(facts.run, facts.outcome.finished, facts.policies, facts.options.gallery_trials)
+    flags = sorted({flag for card in cards for flag in card.record.flags})
+    return Section("gallery", "Videos", {"cards": cards, "shown_of": len(facts.trials), "flags": flags})
 
 
 def make_cards(run_dir: Path, trials: Sequence[TrialRecord], policies: Sequence[str], limit: int) -> list[Card]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from worldgym.report.perturbed import drops_table, perturbed_sentences
 from worldgym.report.words import NBSP, decimal, headline, percent, sentences, span
 
 FEW = 4  # policies that stand side by side with everything known of their cells
@@ -19,7 +20,9 @@ def print_summary(summary: Mapping[str, Any], console: Console | None = None) ->
     """Prints the rates by task and policy, then the sentences of the report."""
     console = console or Console()
     console.print(_full_table(summary) if len(summary["policies"]) <= FEW else _short_table(summary))
-    console.print(Text("\n".join([headline(summary), *sentences(summary)])))
+    if (drops := drops_table(summary)) is not None:
+        console.print(drops)
+    console.print(Text("\n".join([headline(summary), *sentences(summary), *perturbed_sentences(summary)])))
 
 
 def _short_table(summary: Mapping[str, Any]) -> Table:

@@ -24,7 +24,22 @@ def decimal(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
+def probability(p: float) -> str:
+    """A p-value: "= 0.004", and "< 0.001" below that."""
+    return f"= {p:.2g}" if p >= 0.001 else "< 0.001"
+
+
+def points(rate: float | None) -> str:
+    """A difference in points: "+12", "−3", a dash where there is none."""
+    return "–" if rate is None else f"{100 * rate:+.0f}".replace("-", "−")
+
+
 def headline(summary: Mapping[str, Any]) -> str:
+    """The best policy against the next; with one policy, or nothing to compare, how often it succeeds."""
+    return comparison_sentence(summary) or rates_sentence(summary)
+
+
+def rates_sentence(summary: Mapping[str, Any]) -> str:
     """Which policy succeeds how often, best first, with 95 % intervals."""
     scored = sorted((p for p in summary["policies"] if p["trials"]), key=lambda p: -p["rate"])
     if not scored:
@@ -53,10 +68,10 @@ def compared(c: Mapping[str, Any], pairs: int) -> str:
     if c["n"] == 0:
         return f"{c['a']} and {c['b']} share no scored trial"
     interval = f"[{100 * c['low']:+.0f}, {100 * c['high']:+.0f}]"
-    corrected = f", {c['p_holm']:.2g} corrected for {pairs} comparisons" if pairs > 1 else ""
+    corrected = f" ({probability(c['p_holm']).removeprefix('= ')} corrected for {pairs} comparisons)" if pairs > 1 else ""
     verb = "beats" if c["p_holm"] <= 0.05 else "is not shown to differ from"
     difference = f"{100 * c['value']:+.1f} points {interval}"
-    return f"{c['a']} {verb} {c['b']}: {difference}, p = {c['p']:.2g}{corrected}, {c['n']} paired trials"
+    return f"{c['a']} {verb} {c['b']}: {difference}, p {probability(c['p'])}{corrected}, {c['n']} paired trials"
 
 
 def agreement_sentence(summary: Mapping[str, Any]) -> str:
@@ -83,6 +98,20 @@ def verdict_sentence(summary: Mapping[str, Any]) -> str:
     return f"The verdict equals the truth in {percent(measures['trial_agreement'])} of {_count(measures['trial_n'], 'trial')}."
 
 
+def trust_sentence(summary: Mapping[str, Any]) -> str:
+    """What the check of the world says of the tasks, red first; empty where it was not checked."""
+    if "trust" not in summary:
+        return ""
+    tasks, out = summary["trust"]["tasks"], summary["trust"]["left_out"]
+    parts = []
+    for colour in ("red", "amber", "unchecked", "green"):
+        if named := [name for name, task in tasks.items() if task["colour"] == colour]:
+            why = " – ".join(dict.fromkeys(tasks[name]["reason"] for name in named if colour == "red"))
+            parts.append(f"{colour}: {_listed(named)}" + (f" ({why})" if why else ""))
+    said = f"May the world model be believed? {'; '.join(parts)}."
+    return f"{said} Red tasks are left out of every number but their own." if out else said
+
+
 def counts_sentence(summary: Mapping[str, Any]) -> str:
     """What entered the rates and what did not."""
     scored, unscored, failed = (sum(p[key] for p in summary["policies"]) for key in ("trials", "unscored", "failed"))
@@ -103,17 +132,44 @@ def correction_sentence(summary: Mapping[str, Any]) -> str:
 
 def cost_sentence(summary: Mapping[str, Any]) -> str:
     """What the verdicts cost; empty for a judge that does not vote."""
-    judging = summary["judging"]
-    if not judging["votes"]:
+    spent = summary["expenses"]
+    if not spent["votes"]:
         return ""
-    paid = f"of which this run paid {judging['paid_usd']:.2f}"
-    return f"{_count(judging['votes'], 'vote')} of the judge cost {judging['cost_usd']:.2f}{NBSP}USD, {paid}."
+    paid = f"of which this run paid {spent['paid_usd']:.2f}"
+    return f"{_count(spent['votes'], 'vote')} of the judge cost {spent['cost_usd']:.2f}{NBSP}USD, {paid}."
+
+
+def time_sentence(summary: Mapping[str, Any]) -> str:
+    """How long the rollouts took and what for; empty where the log does not say."""
+    spent = summary["expenses"]
+    if not spent["seconds"]:
+        return ""
+    parts = ", ".join(f"{part} {duration(seconds)}" for part, seconds in spent["timing"].items())
+    return f"{_count(spent['attempts'], 'rollout')} took {duration(spent['seconds'])}{f' ({parts})' if parts else ''}."
+
+
+def duration(seconds: float) -> str:
+    """0.25 => "0.25 s", 90 => "1.5 min", 9000 => "2.5 h"."""
+    for size, unit in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.3g}{NBSP}{unit}"
+    return f"{seconds:.2g}{NBSP}s" if seconds < 10 else f"{seconds:.0f}{NBSP}s"
 
 
 def sentences(summary: Mapping[str, Any]) -> list[str]:
     """Everything there is to say below the headline."""
-    said = (comparison_sentence, agreement_sentence, verdict_sentence, correction_sentence, counts_sentence, cost_sentence)
-    return [sentence for sentence in (say(summary) for say in said) if sentence]
+    said = (
+        trust_sentence,
+        rates_sentence,
+        agreement_sentence,
+        verdict_sentence,
+        correction_sentence,
+        counts_sentence,
+        time_sentence,
+        cost_sentence,
+    )
+    above = headline(summary)
+    return [sentence for sentence in (say(summary) for say in said) if sentence and sentence != above]
 
 
 def _count(number: int, noun: str) -> str:

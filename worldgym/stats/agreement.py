@@ -11,7 +11,7 @@ import numpy as np
 from worldgym.stats import correlation
 from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling
 from worldgym.stats.frames import Indices, Numbers, numbered
-from worldgym.stats.mmrv import mmrv
+from worldgym.stats.mmrv import VARIANTS, mmrv
 from worldgym.stats.resampling import percentile_interval, resample
 
 MIN_LEVELS = 5  # tasks or policies; a bootstrap over fewer says nothing of those not seen
@@ -46,7 +46,8 @@ class Agreement:
         the real means. What a world model must pass to know anything about tasks.
     mean_abs_gap, rmse:  percentage points, between policy means and between cells.
     noise_share: part of the mean square gap of cells that a perfect evaluator would show too, at most 1.
-    mmrv:        SIMPLER's, over the policy means, in [0, 1].   noise_ceiling: needs the numbers of trials.
+    mmrv:        SIMPLER's, over the policy means, in [0, 1].   mmrv_variants: by name, see mmrv.py.
+    noise_ceiling: needs the numbers of trials.
     intervals:   95 %, bootstrap over tasks and over policies; None below five of them.
     leave_one_out: smallest and largest value when one task, or one policy, is left out.
     """
@@ -63,6 +64,7 @@ class Agreement:
     rmse: float | None
     noise_share: float | None
     mmrv: float | None
+    mmrv_variants: Mapping[str, float]
     noise_ceiling: NoiseCeiling | None
     intervals: Ranges = field(default_factory=dict)
     leave_one_out: Ranges = field(default_factory=dict)
@@ -95,30 +97,37 @@ class Cells:
 def agreement(cells: Sequence[CellPair]) -> Agreement:
     """All measures of agreement over the cells, in which both rates are known."""
     c = Cells.of(cells)
-    measures: dict[str, Measure] = {
+    correlations = measures(c)
+    once = np.ones((1, len(cells)))
+    world_means, truth_means = c.policy_means()
+    rmse = 100 * float(np.sqrt(np.mean((c.world - c.truth) ** 2))) if cells else None
+    ceiling = _ceiling(cells, c)
+    violations = {name: mmrv(world_means, truth_means, name) for name in VARIANTS} if len(world_means) > 1 else {}
+    return Agreement(
+        n=len(cells),
+        **{name: _known(measure(once)[0]) for name, measure in correlations.items()},
+        policy_mean_only_pearson=_known(correlation.pearson(world_means[c.policies], c.truth, once)[0]),
+        policy_mean_only_pearson_real_means=_known(correlation.pearson(truth_means[c.policies], c.truth, once)[0]),
+        mean_abs_gap=100 * float(np.mean(abs(world_means - truth_means))) if cells else None,
+        rmse=rmse,
+        noise_share=min(1.0, (ceiling.rmse / rmse) ** 2) if ceiling and rmse else None,
+        mmrv=violations.get("simpler"),
+        mmrv_variants=violations,
+        noise_ceiling=ceiling,
+        intervals=_ranges(correlations, c, bootstrap),
+        leave_one_out=_ranges(correlations, c, _leave_one_out),
+    )
+
+
+def measures(c: Cells) -> dict[str, Measure]:
+    """The correlations by the names of their fields, as functions of the cells' weights."""
+    return {
         "pearson": partial(correlation.pearson, c.world, c.truth),
         "spearman": partial(correlation.spearman, c.world, c.truth),
         "kendall": partial(correlation.kendall, c.world, c.truth),
         "policy_centred_pearson": partial(_centred_pearson, c, c.policies),
         "task_centred_pearson": partial(_centred_pearson, c, c.tasks),
     }
-    once = np.ones((1, len(cells)))
-    world_means, truth_means = c.policy_means()
-    rmse = 100 * float(np.sqrt(np.mean((c.world - c.truth) ** 2))) if cells else None
-    ceiling = _ceiling(cells, c)
-    return Agreement(
-        n=len(cells),
-        **{name: _known(measure(once)[0]) for name, measure in measures.items()},
-        policy_mean_only_pearson=_known(correlation.pearson(world_means[c.policies], c.truth, once)[0]),
-        policy_mean_only_pearson_real_means=_known(correlation.pearson(truth_means[c.policies], c.truth, once)[0]),
-        mean_abs_gap=100 * float(np.mean(abs(world_means - truth_means))) if cells else None,
-        rmse=rmse,
-        noise_share=min(1.0, (ceiling.rmse / rmse) ** 2) if ceiling and rmse else None,
-        mmrv=mmrv(world_means, truth_means) if len(world_means) > 1 else None,
-        noise_ceiling=ceiling,
-        intervals=_ranges(measures, c, _bootstrap),
-        leave_one_out=_ranges(measures, c, _leave_one_out),
-    )
 
 
 def _centred_pearson(cells: Cells, groups: Indices, weights: Numbers) -> Numbers:
@@ -131,12 +140,13 @@ def _centred_pearson(cells: Cells, groups: Indices, weights: Numbers) -> Numbers
     return correlation.pearson(world, truth, weights)
 
 
-def _ranges(measures: Mapping[str, Measure], cells: Cells, span: Callable[[Measure, Indices], Span | None]) -> Ranges:
+def _ranges(correlations: Mapping[str, Measure], cells: Cells, span: Callable[[Measure, Indices], Span | None]) -> Ranges:
     axes = {"tasks": cells.tasks, "policies": cells.policies}
-    return {name: {axis: span(measure, groups) for axis, groups in axes.items()} for name, measure in measures.items()}
+    return {name: {axis: span(measure, groups) for axis, groups in axes.items()} for name, measure in correlations.items()}
 
 
-def _bootstrap(measure: Measure, groups: Indices) -> Span | None:
+def bootstrap(measure: Measure, groups: Indices) -> Span | None:
+    """95 % interval over groups; None below MIN_LEVELS of them, or where too few resamples have a value."""
     levels = int(groups.max(initial=-1) + 1)
     if levels < MIN_LEVELS:
         return None

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from worldgym.confusion import Confusion
 from worldgym.errors import InputError
 from worldgym.files import read_json
 from worldgym.stats.rates import Interval, Rate, wilson_rate
@@ -35,40 +36,20 @@ class Judged:
         return None if self.score is None else self.score > 0.5
 
 
-@dataclass(frozen=True)
-class JudgeCounts:
-    """Videos: judged against true. Unscored ones stand apart, by their truth, and enter neither rate."""
+def true_positive_rate(counts: Confusion) -> Rate:
+    """Share of the scored true successes that were judged so (sensitivity), with its Wilson interval."""
+    return wilson_rate(counts.true_success, counts.successes)
 
-    true_success: int = 0
-    false_success: int = 0
-    false_failure: int = 0
-    true_failure: int = 0
-    unscored_success: int = 0
-    unscored_failure: int = 0
 
-    @staticmethod
-    def of(judged: Sequence[Judged]) -> JudgeCounts:
-        def count(truth: bool, success: bool | None) -> int:
-            return sum(j.truth is truth and j.success is success for j in judged)
+def false_positive_rate(counts: Confusion) -> Rate:
+    """Share of the scored true failures that were judged successes (1 - specificity), with its Wilson interval."""
+    return wilson_rate(counts.false_success, counts.failures)
 
-        scored = count(True, True), count(False, True), count(True, False), count(False, False)
-        return JudgeCounts(*scored, count(True, None), count(False, None))
 
-    @property
-    def tpr(self) -> Rate:
-        """Share of the scored true successes that were judged so (sensitivity), with its Wilson interval."""
-        return wilson_rate(self.true_success, self.true_success + self.false_failure)
-
-    @property
-    def fpr(self) -> Rate:
-        """Share of the scored true failures that were judged successes (1 - specificity), with its Wilson interval."""
-        return wilson_rate(self.false_success, self.false_success + self.true_failure)
-
-    @property
-    def abstained(self) -> tuple[Rate, Rate]:
-        """Share unscored among true successes, and among true failures. Where they differ, rates of scored trials are biased."""
-        successes, failures = self.tpr.trials + self.unscored_success, self.fpr.trials + self.unscored_failure
-        return wilson_rate(self.unscored_success, successes), wilson_rate(self.unscored_failure, failures)
+def abstained(counts: Confusion) -> tuple[Rate, Rate]:
+    """Share unscored among true successes, and among true failures. Where they differ, rates of scored trials are biased."""
+    successes, failures = counts.successes + counts.unscored_success, counts.failures + counts.unscored_failure
+    return wilson_rate(counts.unscored_success, successes), wilson_rate(counts.unscored_failure, failures)
 
 
 @dataclass(frozen=True)
@@ -80,7 +61,7 @@ class Corrected:
     high: float
 
 
-def corrected_rate(successes: int, trials: int, counts: JudgeCounts, level: float = 0.95) -> Corrected:
+def corrected_rate(successes: int, trials: int, counts: Confusion, level: float = 0.95) -> Corrected:
     """The Rogan-Gladen estimate, (p + spec - 1) / (sens + spec - 1) kept within [0, 1]: W. J. Rogan and B. Gladen (1978),
     Am. J. Epidemiol. 107, 71-76. Its interval carries the sampling of the calibration's successes and failures as well as of
     the trials: Z. Lang and J. Reiczigel (2014), Prev. Vet. Med. 113, 13-22.
@@ -89,7 +70,7 @@ def corrected_rate(successes: int, trials: int, counts: JudgeCounts, level: floa
     videos: a judge calibrated on real video may err otherwise on imagined video. (0, 1) without trials, without known
     successes or failures, or where sens + spec - 1 is not above 0 by its own standard error times z.
     """
-    n_sens, n_spec = counts.tpr.trials, counts.fpr.trials
+    n_sens, n_spec = counts.successes, counts.failures
     if not trials or not n_sens or not n_spec:
         return Corrected(None, 0.0, 1.0)
     z = NormalDist().inv_cdf((1 + level) / 2)
@@ -113,14 +94,14 @@ class Calibration:
     """What corrects a run's rates: counts of a judge, by its name."""
 
     judge: str
-    counts: JudgeCounts
+    counts: Confusion
 
     @staticmethod
     def read(path: Path) -> Calibration:
         """From the calibration.json of `worldgym judge calibrate`. InputError if it is none."""
         data = read_json(path, "a calibration")
         try:
-            return Calibration(str(data["judge"]), JudgeCounts(**{name: int(n) for name, n in data["counts"].items()}))
+            return Calibration(str(data["judge"]), Confusion(**{name: int(n) for name, n in data["counts"].items()}))
         except (KeyError, TypeError, ValueError, AttributeError):
             raise InputError(f"{path}: not a calibration; make one with  worldgym judge calibrate") from None
 
@@ -136,7 +117,7 @@ class Calibration:
             raise InputError(f"the calibration is of the judge {self.judge}, the run's judge is {judge}; calibrate that one")
 
 
-def cohens_kappa(counts: JudgeCounts, level: float = 0.95) -> tuple[float | None, Interval]:
+def cohens_kappa(counts: Confusion, level: float = 0.95) -> tuple[float | None, Interval]:
     """Agreement beyond chance over the scored videos, in [-1, 1]: J. Cohen (1960), Educ. Psychol. Meas. 20, 37-46.
 
     None where one side has a single outcome. The interval is a percentile bootstrap over videos, (-1, 1) where undefined.
@@ -203,16 +184,16 @@ def abstention_curve(judged: Sequence[Judged]) -> list[dict[str, float | None]]:
 
 def calibration_figures(judged: Sequence[Judged]) -> dict[str, Any]:
     """Everything above as plain JSON, None where a number is not defined."""
-    counts = JudgeCounts.of(judged)
+    counts = Confusion.of((j.truth, j.success) for j in judged)
     kappa, kappa_interval = cohens_kappa(counts)
     alpha, alpha_interval = krippendorff_alpha([[float(j.truth), j.success] for j in judged])
     return {
         "videos": len(judged),
         "counts": asdict(counts),
-        "tpr": _rate(counts.tpr),
-        "fpr": _rate(counts.fpr),
-        "unscored_of_successes": _rate(counts.abstained[0]),
-        "unscored_of_failures": _rate(counts.abstained[1]),
+        "tpr": _rate(true_positive_rate(counts)),
+        "fpr": _rate(false_positive_rate(counts)),
+        "unscored_of_successes": _rate(abstained(counts)[0]),
+        "unscored_of_failures": _rate(abstained(counts)[1]),
         "kappa": {"value": kappa, "low": kappa_interval[0], "high": kappa_interval[1]},
         "alpha": {"value": alpha, "low": alpha_interval[0], "high": alpha_interval[1]},
         "area_under_curve": area_under_curve(judged),

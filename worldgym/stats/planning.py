@@ -12,6 +12,7 @@ from scipy.stats import binom
 
 from worldgym.errors import InputError
 from worldgym.stats.rates import wilson_interval
+from worldgym.stats.wanted import Plan
 
 MAX_TRIALS = 1_000_000
 
@@ -42,28 +43,6 @@ class TwoRates:
     @property
     def only_b(self) -> float:
         return self.b - self.both
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is wanted (one of width, or a and b, or both) and what is known. All correlations lie in [0, 1].
-
-    width:      of the 95 % interval of one rate, from end to end, expected to be `rate`.
-    a, b:       rates to tell apart with probability `power`; `correlation` of their outcomes in common trials.
-    repeats:    trials of each start frame, whose outcomes correlate by `repeat_correlation`.
-    imagined, real_correlation: further imagined start frames, and how real and imagined outcomes of a frame correlate.
-    """
-
-    width: float | None = None
-    rate: float = 0.5
-    a: float | None = None
-    b: float | None = None
-    correlation: float = 0.0
-    power: float = 0.8
-    repeats: int = 1
-    repeat_correlation: float = 0.0
-    imagined: int = 0
-    real_correlation: float = 0.0
 
 
 def plan(wanted: Plan) -> dict[str, int]:

@@ -6,40 +6,59 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from worldgym.confusion import Confusion
 from worldgym.errors import InputError
 from worldgym.files import write_json
 from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.agreement import CellPair, agreement
-from worldgym.stats.calibration import Calibration, JudgeCounts, corrected_rate
-from worldgym.stats.rates import score_rate, wilson_rate
+from worldgym.stats.calibration import Calibration, corrected_rate, false_positive_rate, true_positive_rate
+from worldgym.stats.expenses import expenses
+from worldgym.stats.perturbation import perturbed, split
+from worldgym.stats.rates import Rate, score_rate, wilson_rate
+from worldgym.stats.series import checkpoint_series
 from worldgym.stats.studies import compare
+from worldgym.stats.trusted import Check
 
 SUMMARY_NAME = "summary.json"
+Key = tuple[str, str]  # policy, group
+Counted = tuple[float, int]  # successes, trials
 
 
-def write_summary(run: Path, header: RunHeader, records: Iterable[TrialRecord]) -> dict[str, Any]:
-    """Writes RUN/summary.json, corrected by RUN/calibration.json where that is, and returns what it holds."""
-    summary = summarize(header, records, Calibration.of_run(run))
+def write_summary(run: Path, header: RunHeader, records: Iterable[TrialRecord], include_red: bool = False) -> dict[str, Any]:
+    """Writes RUN/summary.json, corrected by RUN/calibration.json where that is, and returns what it holds.
+
+    Tasks that RUN/check.json calls red stay out of the headline numbers, unless `include_red`.
+    """
+    summary = summarize(header, records, Calibration.of_run(run), Check.of_run(run, include_red))
     write_json(run / SUMMARY_NAME, summary)
     return summary
 
 
-def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Calibration | None = None) -> dict[str, Any]:
+def summarize(
+    header: RunHeader, records: Iterable[TrialRecord], calibration: Calibration | None = None, check: Check | None = None
+) -> dict[str, Any]:
     """The content of summary.json: plain JSON, None where a number is not defined, never NaN.
 
     cells:     one entry for every policy and task of the log, where "task" is the tasks' group: trials, successes,
                unscored, failed, rate, low, high (95 %, see rates.score_rate), and, where the truth is known, truth_trials,
-               truth_successes, truth_rate, truth_low, truth_high. Policies in the header's order, tasks by name.
+               truth_successes, truth_rate, truth_low, truth_high. Policies in the header's order, tasks by name. Truth known of
+               a group as a whole (the header's `truths`) counts where that of its single trials is not known.
     policies:  the same over all tasks of a policy, trials pooled.
+    perturbed: what edited tasks cost each policy against their nominal twins (see perturbation.perturbed), or None. All figures
+               above and below are of tasks that are not the edited twin of another in the log.
     comparisons, ranking: the policies against each other on common trials (see studies.compare).
     agreement: the fields of agreement.Agreement over the n cells in which both rates are known; trial_agreement: share of
                the trial_n scored trials of known truth whose verdict equals it.
-    judging:   votes, cost_usd and paid_usd over all attempts.
+    series:    policies that are checkpoints of one training (see series.py).
+    expenses:  time, votes and money over all attempts (see expenses.py), and under policies the same for each of them.
     config, command, world, judge: the header's.
     With a calibration of the run's judge, cells and policies also have corrected: {rate, low, high}, the share of full
     successes without the judge's errors (None and 0 to 1 where it cannot be told), and calibration: {videos, tpr, fpr}.
+    With a check of the run's world, trust: {world, tasks: {task: {colour, reason}}, left_out, include_red}, and cells have
+    trust, their task's colour. Tasks left out are in cells alone: policies, agreement, comparisons and ranking lack them.
 
     `trials` counts scored trials only: a trial whose judge declined (unscored) or that never finished (failed) leaves
     the denominator and is counted apart; trials + unscored + failed = all trials of the cell. `successes` is the sum of
@@ -49,40 +68,54 @@ def summarize(header: RunHeader, records: Iterable[TrialRecord], calibration: Ca
     records = list(records)
     if calibration is not None:
         calibration.check(header.judge)
-    outcome = results(records)
+    ordinary, _ = split(records)
+    outcome = results(ordinary)
     trials = outcome.finished + outcome.failed
+    left_out: frozenset[str] = frozenset()
+    if check is not None:
+        check.match(header.world)
+        left_out = check.left_out([r.group for r in trials])
     order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
     names = sorted({r.policy for r in trials}, key=lambda name: (order.get(name, len(order)), name))
+    known = {(t["policy"], t["group"]): (float(t["successes"]), int(t["trials"])) for t in header.truths}
     cells, policies = [], []
     for name in names:
         mine = [r for r in trials if r.policy == name]
-        policies.append({"policy": name, **tally(mine, calibration)})
+        policies.append({"policy": name, **tally([r for r in mine if r.group not in left_out], calibration, known)})
         for group in sorted({r.group for r in mine}):
-            cells.append({"policy": name, "task": group, **tally([r for r in mine if r.group == group], calibration)})
+            trust = {} if check is None else {"trust": check.colour(group)}
+            numbers = tally([r for r in mine if r.group == group], calibration, known)
+            cells.append({"policy": name, "task": group, **numbers, **trust})
     return {
         "cells": cells,
         "policies": policies,
-        "agreement": _agreement(cells, trials),
-        **compare(records, names),
+        "agreement": _agreement([c for c in cells if c["task"] not in left_out], [r for r in trials if r.group not in left_out]),
+        **compare([r for r in ordinary if r.group not in left_out], names),
+        "perturbed": perturbed(records, names),
         "config": dict(header.config),
         "command": header.command,
         "world": header.world,
         "judge": header.judge,
-        "judging": {
-            "votes": sum(len(r.votes) for r in records),
-            "cost_usd": math.fsum(r.cost_usd for r in records),
-            "paid_usd": math.fsum(r.paid_usd for r in records),
+        "series": checkpoint_series(names),
+        "expenses": {
+            **expenses(records),
+            "policies": [{"policy": name, **expenses([r for r in records if r.policy == name])} for name in names],
         },
-    } | ({} if calibration is None else {"calibration": _calibration(calibration.counts)})
+        **({} if calibration is None else {"calibration": _calibration(calibration.counts)}),
+        **({} if check is None else {"trust": check.figures([r.group for r in trials])}),
+    }
 
 
-def _calibration(counts: JudgeCounts) -> dict[str, Any]:
-    rates = {name: {"rate": r.value, "low": r.low, "high": r.high} for name, r in (("tpr", counts.tpr), ("fpr", counts.fpr))}
-    return {"videos": counts.tpr.trials + counts.fpr.trials, **rates}
+def _calibration(counts: Confusion) -> dict[str, Any]:
+    both = {"tpr": true_positive_rate(counts), "fpr": false_positive_rate(counts)}
+    rates = {name: {"rate": r.value, "low": r.low, "high": r.high} for name, r in both.items()}
+    return {"videos": counts.successes + counts.failures, **rates}
 
 
-def tally(trials: Sequence[TrialRecord], calibration: Calibration | None = None) -> dict[str, Any]:
-    """The numbers of one cell, from one record a trial."""
+def tally(
+    trials: Sequence[TrialRecord], calibration: Calibration | None = None, known: Mapping[Key, Counted] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The numbers of one cell, from one record a trial.   known: truth of whole groups, by policy and group."""
     scored = [(r.score, r.task) for r in trials if r.score is not None]
     rate = score_rate([score for score, _ in scored], [task for _, task in scored])
     failed = sum(not r.finished for r in trials)
@@ -98,13 +131,12 @@ def tally(trials: Sequence[TrialRecord], calibration: Calibration | None = None)
     if calibration is not None:
         right = corrected_rate(sum(r.succeeded is True for r in trials), len(scored), calibration.counts)
         counts["corrected"] = {"rate": right.value, "low": right.low, "high": right.high}
-    truths = _truths(trials)
-    if not truths:
+    truth = _truth(trials, known)
+    if not truth.trials:
         return counts
-    truth = wilson_rate(sum(truths.values()), len(truths))
     return counts | {
         "truth_trials": truth.trials,
-        "truth_successes": truth.successes,
+        "truth_successes": _whole(truth.successes),
         "truth_rate": truth.value,
         "truth_low": truth.low,
         "truth_high": truth.high,
@@ -120,6 +152,15 @@ def _agreement(cells: Sequence[Mapping[str, Any]], trials: Iterable[TrialRecord]
     right = [r.right for r in trials if r.right is not None]
     share = sum(right) / len(right) if right else None
     return {**asdict(agreement(pairs)), "trial_agreement": share, "trial_n": len(right)}
+
+
+def _truth(trials: Sequence[TrialRecord], known: Mapping[Key, Counted]) -> Rate:
+    """The true rate: of single trials where they are known, else of their group."""
+    single = _truths(trials)
+    told = {(r.policy, r.group) for r in trials if (r.policy, r.task) in single}
+    whole = [known[key] for key in {(r.policy, r.group) for r in trials} - told if key in known]
+    successes = math.fsum([*single.values(), *(successes for successes, _ in whole)])
+    return wilson_rate(successes, len(single) + sum(count for _, count in whole))
 
 
 def _truths(trials: Iterable[TrialRecord]) -> dict[tuple[str, str], bool]:

@@ -5,12 +5,16 @@
     TASKS/truth.csv          optional: policy, task, success; one line per policy and task
 
 Only `instruction` is required. A task is named by its path ("drawer-open/10003") and belongs to the group of its folder;
-a flat folder makes every task its own group, unless the JSON names one. Other keys: `tags` (a list), `nominal` (the
-unedited twin); what remains goes to `Task.extras`. The layout of the released harness loads unchanged.
+a flat folder makes every task its own group, unless the JSON names one. Other keys: `success_criteria`, `tags` (a list), `state`
+(how the robot stands in the start frame: {"x": 0.3, "gripper_open": 1}), and of an edited task `nominal` (its unedited twin),
+`axis` (what differs) and `goal` ("same" or "new"); what remains goes to
+`Task.extras`. The layout of the released harness loads unchanged.
 """
 
 from __future__ import annotations
 
+import math
+import reprlib
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +23,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from worldgym.actions.pose import NUMBERS, QUATERNION
 from worldgym.errors import InputError
 from worldgym.files import read_json, read_table
 from worldgym.types import Frames, Task
@@ -26,7 +31,11 @@ from worldgym.types import Frames, Task
 DEFAULT_STEPS = 40
 MAX_PIXELS = 4096  # a side; a larger image is refused before it is decoded
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-KNOWN_KEYS = frozenset({"instruction", "partial_credit_criteria", "partial_credit", "steps", "group", "tags", "nominal"})
+KNOWN_KEYS = frozenset(
+    {"instruction", "partial_credit_criteria", "partial_credit", "success_criteria", "steps", "group", "tags", "state"}
+    | {"nominal", "axis", "goal"}
+)
+GOALS = {"": False, "same": False, "new": True}
 TRUTH_VALUES = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -92,7 +101,11 @@ def _load_task(folder: Path, name: str) -> Task:
         partial_credit=_text(data, "partial_credit_criteria", path) or _text(data, "partial_credit", path),
         tags=_tags(data, path),
         nominal=_text(data, "nominal", path) or None,
+        axis=_text(data, "axis", path),
+        new_goal=_new_goal(data, path),
+        success=_text(data, "success_criteria", path),
         extras={key: value for key, value in data.items() if key not in KNOWN_KEYS},
+        state=_state(data, path),
     )
 
 
@@ -113,6 +126,13 @@ def _text(data: Mapping[str, Any], key: str, path: Path) -> str:
     return value.strip()
 
 
+def _new_goal(data: Mapping[str, Any], path: Path) -> bool:
+    goal = _text(data, "goal", path)
+    if goal not in GOALS:
+        raise InputError(f'{path}: "goal" is "{goal}"; write "same" or "new"')
+    return GOALS[goal]
+
+
 def _steps(data: Mapping[str, Any], path: Path) -> int:
     steps = data.get("steps", DEFAULT_STEPS)
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
@@ -125,6 +145,23 @@ def _tags(data: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise InputError(f'{path}: "tags" is {tags!r}; write a list of texts such as ["distractor"]')
     return tuple(tags)
+
+
+def _state(data: Mapping[str, Any], path: Path) -> dict[str, float]:
+    state = data.get("state", {})
+    if not isinstance(state, dict) or not all(_is_number(value) for value in state.values()):
+        raise InputError(
+            f'{path}: "state" is {reprlib.repr(state)}; write numbers by name, such as {{"x": 0.3, "gripper_open": 1}}'
+        )
+    if unknown := [name for name in state if name not in NUMBERS]:
+        raise InputError(f'{path}: "state" has "{unknown[0]}"; it may name {", ".join(NUMBERS)}')
+    if not any(state.get(name, 1.0) for name in QUATERNION):
+        raise InputError(f'{path}: "state" has a quaternion of zeros, which is no rotation; write one of length 1')
+    return {name: float(value) for name, value in state.items()}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_png(path: Path) -> Frames:

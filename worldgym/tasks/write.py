@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from worldgym.files import write_atomic, write_json
-from worldgym.types import Task
+from worldgym.types import Frames, Task
 
 
 def write_task(folder: Path, task: Task) -> Path:
@@ -23,11 +23,20 @@ def write_task(folder: Path, task: Task) -> Path:
         data["group"] = task.group
     if task.tags:
         data["tags"] = list(task.tags)
+    if task.success:
+        data["success_criteria"] = task.success
     if task.nominal:
-        data["nominal"] = task.nominal
-    buffer = io.BytesIO()
-    Image.fromarray(task.frame).save(buffer, "png", optimize=True)
+        data |= {"nominal": task.nominal, "axis": task.axis, "goal": "new" if task.new_goal else "same"}
+    if task.state:
+        data["state"] = dict(task.state)
     image = folder / f"{task.name}.png"
-    write_atomic(image, buffer.getvalue())
+    write_atomic(image, to_png(task.frame))
     write_json(folder / f"{task.name}.json", {**data, **task.extras})
     return image
+
+
+def to_png(frame: Frames) -> bytes:
+    """uint8 [H, W, 3] as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "png", optimize=True)
+    return buffer.getvalue()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -35,6 +35,7 @@ class DiTConfig:
     positions: "rotary" or "rotary_pixel" (as released), or "learned": an embedding of each place at the input and a bias by
     distance in time, over `window` frames at most. Learned ones suit a fixed camera and save 15 % of a training step.
     activation: "gelu" (tanh form, as released) or "relu2" (squared ReLU: 16 % of a training step less on a CPU).
+    embodiments: robots that share the network; with several it learns a token for each (see `worldgym.world.embodiments`).
     """
 
     latent_shape: tuple[int, int, int] = (8, 12, 12)
@@ -50,6 +51,7 @@ class DiTConfig:
     positions: str = "learned"
     activation: str = "relu2"
     window: int = 32
+    embodiments: int = field(default=1, repr=False)  # runs are told apart by the repr, and some began before it existed
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -74,6 +76,14 @@ class DiTConfig:
         per_token = 2 * self.pairs * (4 + 2 * self.mlp_ratio) * self.width**2 * 2
         modulation = (2 * self.pairs * 6 + 2) * self.width**2 * 2
         return self.tokens * per_token + modulation
+
+
+@dataclass(frozen=True)
+class Robots:
+    """Whose each row of a batch is. index: int [B].   known: bool [B, A], which of the numbers shown are this robot's own."""
+
+    index: Tensor
+    known: Tensor
 
 
 class SquaredReLU(nn.Module):
@@ -130,6 +140,7 @@ class DiT(nn.Module):
         self.position_map = nn.Parameter(torch.zeros(config.tokens, d)) if config.positions == "learned" else None
         self.timestep_mlp = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
         self.action_embedder = nn.Linear(config.action_features, d)
+        self.embodiment_token = nn.Parameter(torch.zeros(config.embodiments, d)) if config.embodiments > 1 else None
         self.pairs = [Pair(config) for _ in range(config.pairs)]
         self.blocks = nn.ModuleList(self.pairs)
         self.final_modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 2 * d))
@@ -149,18 +160,25 @@ class DiT(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(
-        self, x: Tensor, level: Tensor, actions: Tensor, start_frame: Tensor, cache: TemporalCache | None = None, sight: int = 0
+        self,
+        x: Tensor,
+        level: Tensor,
+        actions: Tensor,
+        start_frame: Tensor,
+        cache: TemporalCache | None = None,
+        sight: int = 0,
+        robots: Robots | None = None,
     ) -> Tensor:
         """x [B, T, C, h, w] noisy latents, level [B, T] in [0, 1000], actions [B, T, A] that led to each => [B, T, C, h, w].
 
         start_frame: clean latents [B, C, h, w] of each episode's first frame.
         With a cache, the T frames follow those stored in it; without, they are the whole window from position 0.
         sight: a frame sees itself and the sight - 1 before it (0: all before it).
+        robots: given where several share the network.
         """
         now = self._pass(x, cache, sight)
         h = self._tokens(x, start_frame, cache)
-        shown = octaves(actions, self.config.action_octaves)
-        c = self.timestep_mlp(sinusoid(level).to(x.dtype)) + self.action_embedder(shown.to(x.dtype))
+        c = self.timestep_mlp(sinusoid(level).to(x.dtype)) + self._actions(actions, robots, x.dtype)
         for index, pair in enumerate(self.pairs):
             if self.checkpointing and torch.is_grad_enabled():
                 h = checkpoint(pair, h, c, now, index, use_reentrant=False)
@@ -168,6 +186,14 @@ class DiT(nn.Module):
                 h = pair(h, c, now, index)
         shift, scale = self.final_modulation(c).unsqueeze(2).chunk(2, dim=-1)
         return unpatchify(self.final_linear(modulate(h, shift, 1.0 + scale)), self.config)
+
+    def _actions(self, actions: Tensor, robots: Robots | None, dtype: torch.dtype) -> Tensor:
+        """[B, T, A] => [B, T, D]: what is shown, and whose it is. Numbers that are not the robot's have no part in it."""
+        shown = octaves(actions, self.config.action_octaves)
+        if robots is None or self.embodiment_token is None:
+            return self.action_embedder(shown.to(dtype))
+        shown = shown * spread(robots.known, self.config.action_octaves)[:, None]
+        return self.action_embedder(shown.to(dtype)) + self.embodiment_token[robots.index][:, None]
 
     def _tokens(self, x: Tensor, start_frame: Tensor, cache: TemporalCache | None) -> Tensor:
         """Latents (and those shown beside) => tokens [B, T, N, D]. The first frame of a window is its own previous one."""
@@ -205,6 +231,12 @@ def octaves(actions: Tensor, count: int) -> Tensor:
     """actions [..., A] => [..., A (1 + 2 count)]: themselves, then sines, then cosines at frequencies 1, 2, 4, ... (float32)."""
     angles = (actions.float()[..., None] * 2.0 ** torch.arange(count, device=actions.device)).flatten(-2)
     return torch.cat([actions, angles.sin(), angles.cos()], dim=-1)
+
+
+def spread(known: Tensor, count: int) -> Tensor:
+    """bool [..., A], one a number => bool [..., A (1 + 2 count)], one a number that `octaves` makes of it."""
+    turned = known.repeat_interleave(count, dim=-1)
+    return torch.cat([known, turned, turned], dim=-1)
 
 
 def sinusoid(level: Tensor, size: int = 256, max_period: float = 10_000.0) -> Tensor:

@@ -10,23 +10,24 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import distributed
 from torch.multiprocessing.spawn import spawn
 from torch.utils.tensorboard import SummaryWriter
 
 from worldgym.episodes.frames import frame_cache
+from worldgym.episodes.inspect import write_sheet
+from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.files import read_json, write_json
 from worldgym.latents.load import load_codec
-from worldgym.latents.shards import latent_episodes
+from worldgym.latents.protocol import Codec
+from worldgym.latents.shards import LatentEpisodes, latent_episodes
 from worldgym.memory import keep_freed_memory
 from worldgym.training import Ranks
 from worldgym.types import Episode
-from worldgym.world.model import DiffusionWorld
 from worldgym.world.replay import contact_sheet, replay
-from worldgym.world.train import WorldTrainConfig, train_world
+from worldgym.world.train import Worlds, WorldTrainConfig, train_world
 
 REPLAYED = 12  # held-out episodes replayed at every checkpoint
 SHOWN = 6  # of them on the contact sheet
@@ -34,13 +35,14 @@ SHOWN = 6  # of them on the contact sheet
 
 @dataclass(frozen=True)
 class TrainRun:
-    """train, held_out: episode stores; codec: its checkpoint.   processes: on a CPU one a core, one thread each: several
-    threads of one process wait for each other at every operation, and crawl when anything else runs.
+    """train: episode stores.   held_out: one for each robot, or for some.   codec: its checkpoint.   processes: on a CPU one a
+    core, one thread each: several threads of one process wait for each other at every operation, and crawl when anything else
+    runs.
     """
 
     config: WorldTrainConfig
-    train: Path
-    held_out: Path
+    train: tuple[NamedStore, ...]
+    held_out: tuple[Path, ...]
     codec: Path
     processes: int = 1
 
@@ -59,11 +61,15 @@ def launch(run: TrainRun) -> Path:
 def _prepare(run: TrainRun) -> None:
     """Encodes what is missing before several processes ask for it, and refuses a folder trained with other settings."""
     codec = load_codec(run.codec, run.config.device)
-    latent_episodes(EpisodeStore(run.train), codec, run.config.device)
+    mixture = open_mixture(run.train, run.config.normalize)
+    _data(mixture, codec, run.config)
+    held_out_stores(mixture, run.held_out)
     free = ("out", "device", "save_every", "sampler", "checkpointing")  # what may differ between the two starts of one run
     told = [f for f in fields(run.config) if f.name not in free]
     settings = {f.name: repr(getattr(run.config, f.name)) for f in told} | {"codec": codec.fingerprint}
-    defaults = {f.name: repr(f.default) for f in told}  # what a run had that was begun before the setting existed
+    scaled = run.config.normalize or len(mixture) > 1  # by what is in the stores, so these must stay as they were
+    settings["stores"] = repr([part.robot for part in mixture]) if scaled else ""
+    defaults = {f.name: repr(f.default) for f in told} | {"stores": ""}  # of a run begun before the setting existed
     path = run.config.out / "run.json"
     if path.exists():
         found = read_json(path, "a training run")
@@ -81,11 +87,34 @@ def _train(rank: int, run: TrainRun, meeting: str) -> None:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=run.processes)
     codec = load_codec(run.codec, run.config.device)
-    data = latent_episodes(EpisodeStore(run.train), codec, run.config.device, run.config.plain_size)
-    visitor = Visitor(run) if Ranks.current().first else None
+    mixture = open_mixture(run.train, run.config.normalize)
+    data = _data(mixture, codec, run.config)
+    visitor = Visitor(run, mixture) if Ranks.current().first else None
     train_world(run.config, data, codec, visitor.report if visitor else _silent, visitor.visit if visitor else _silent)
     if run.processes > 1:
         distributed.destroy_process_group()
+
+
+def _data(mixture: Sequence[RobotStore], codec: Codec, config: WorldTrainConfig) -> list[LatentEpisodes]:
+    sizes = [config.plain_size(part.robot.spec.size) for part in mixture]
+    return [
+        latent_episodes(part.store, codec, part.robot, config.device, size) for part, size in zip(mixture, sizes, strict=True)
+    ]
+
+
+def held_out_stores(mixture: Sequence[RobotStore], held_out: Sequence[Path]) -> dict[str, Path]:
+    """{name of the robot: its store}. InputError for a store of another robot than those trained, or a second of one."""
+    names = {part.store.spec: part.robot.name for part in mixture}
+    found: dict[str, Path] = {}
+    for path in held_out:
+        spec = EpisodeStore(path).spec
+        if spec not in names:
+            known = ", ".join(f"{name}: {', '.join(spec.names)} at {spec.rate_hz:g} Hz" for spec, name in names.items())
+            raise InputError(f"{path}: its actions are those of no robot that is trained ({known}); hold out a store of theirs")
+        if names[spec] in found:
+            raise InputError(f"{path} and {found[names[spec]]} hold out the same robot; give one of them")
+        found[names[spec]] = path
+    return found
 
 
 def _silent(step: int, anything: object) -> None:
@@ -95,10 +124,11 @@ def _silent(step: int, anything: object) -> None:
 class Visitor:
     """Writes TensorBoard scalars, one line a report on standard error, and a held-out replay at every checkpoint."""
 
-    def __init__(self, run: TrainRun) -> None:
+    def __init__(self, run: TrainRun, mixture: Sequence[RobotStore]) -> None:
         self.run = run
         self.writer = SummaryWriter(str(run.config.out / "tensorboard"))
-        self.episodes = held_out_sample(run.held_out, REPLAYED)
+        stores = held_out_stores(mixture, run.held_out)
+        self.episodes = {name: held_out_sample(store, REPLAYED) for name, store in stores.items()}
 
     def report(self, step: int, scalars: dict[str, float]) -> None:
         for name, value in scalars.items():
@@ -106,17 +136,21 @@ class Visitor:
         line = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
         print(f"step {step}/{self.run.config.optimizer.steps}  {line}", file=sys.stderr, flush=True)
 
-    def visit(self, step: int, world: DiffusionWorld) -> None:
-        """Held-out open-loop replay: PSNR at 1, 5, 10, 20, 40 frames, and recorded above generated on a contact sheet."""
-        result = replay(world, self.episodes)
-        for horizon, value in result.horizons().items():
-            self.writer.add_scalar(f"replay/psnr_{horizon}", value, step)
-        shown = [v for e, g in zip(self.episodes[:SHOWN], result.frames, strict=False) for v in (e.frames, g)]
-        sheet = self.run.config.out / "sheets" / f"{step:07d}.png"
-        sheet.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(contact_sheet(shown)).save(sheet)
-        values = "  ".join(f"@{h} {value:.2f}" for h, value in result.horizons().items())
-        print(f"step {step}  held-out replay PSNR {values}  {sheet}", file=sys.stderr, flush=True)
+    def visit(self, step: int, worlds: Worlds) -> None:
+        """Held-out open-loop replay: PSNR at 1, 5, 10, 20, 40 frames, and recorded above generated on a contact sheet.
+
+        Of every robot that was held out; each under its name where there are several.
+        """
+        for name, episodes in self.episodes.items():
+            several = len(worlds) > 1
+            result = replay(worlds[name], episodes)
+            for horizon, value in result.horizons().items():
+                self.writer.add_scalar(f"replay/{name}/psnr_{horizon}" if several else f"replay/psnr_{horizon}", value, step)
+            shown = [v for e, g in zip(episodes[:SHOWN], result.frames, strict=False) for v in (e.frames, g)]
+            sheet = self.run.config.out / "sheets" / (f"{step:07d}-{name}.png" if several else f"{step:07d}.png")
+            write_sheet(contact_sheet(shown), sheet)
+            values = "  ".join(f"@{h} {value:.2f}" for h, value in result.horizons().items())
+            print(f"step {step}  held-out replay PSNR {values}  {sheet}", file=sys.stderr, flush=True)
 
 
 def held_out_sample(store: Path, count: int) -> Sequence[Episode]:

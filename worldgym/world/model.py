@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldgym.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.actions.embodiment import Scaling
+from worldgym.checkpoint import fingerprint, load_folder
 from worldgym.episodes.windows import DISPLACEMENT_SCALE, check_shown
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.load import load_codec
 from worldgym.latents.protocol import Codec
+from worldgym.timing import stage
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
 from worldgym.world.dit import DiT, DiTConfig
+from worldgym.world.embodiments import single
 from worldgym.world.noise import FlowMatching, SigmoidV, make_schedule
 from worldgym.world.sampler import SAMPLERS, Context, Denoiser, SamplerConfig, null_actions
 
@@ -32,6 +35,7 @@ class WorldConfig:
     """schedule: "flow" or "sigmoid_v" with its settings.   codec: fingerprint of the codec the latents came from; "" where it is
     not known (an imported world), and any codec of the right shape is taken.
     conditioning: how actions are shown, "sum" or "action": see `worldgym.episodes.windows.conditioning`.
+    scaling: of the actions, before they are shown.
     """
 
     spec: ActionSpec
@@ -41,6 +45,7 @@ class WorldConfig:
     schedule_settings: dict[str, float]
     codec: str
     conditioning: str = "sum"
+    scaling: Scaling = field(default_factory=Scaling)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"kind": KIND, "spec": self.spec.to_json()}
@@ -56,6 +61,7 @@ class WorldConfig:
             data["schedule_settings"],
             data["codec"],
             data.get("conditioning", "sum"),  # older checkpoints knew no other
+            Scaling.from_json(data["scaling"]) if "scaling" in data else Scaling(),
         )
 
     def make_schedule(self) -> FlowMatching | SigmoidV:
@@ -78,7 +84,7 @@ class WorldState:
     context: finished frames that the next one depends on.   cache: the keys and values of all but the newest of them, shared
     with later states; `stored` says how many of its positions are ours.
     seeds, frame: the noise of the next frame is a function of the trial's seed and the frame's number alone.
-    moved: [B, A] sum of all actions so far.
+    moved: [B, A] sum of all actions so far, scaled as they are shown.
     """
 
     context: Context
@@ -112,6 +118,12 @@ class DiffusionWorld:
     @property
     def frame_shape(self) -> tuple[int, int, int]:
         return self.codec.frame_shape
+
+    @property
+    def device(self) -> str:
+        """What it computes on, in words for a log: "cpu", "cuda: NAME OF THE CARD"."""
+        name = f": {torch.cuda.get_device_name(self._device)}" if self._device.type == "cuda" else ""
+        return f"{self._device.type}{name}"
 
     def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
         """The same weights with other sampler settings (see SamplerConfig): a named set, guidance excepted, and single ones."""
@@ -149,12 +161,15 @@ class DiffusionWorld:
             state, latents = self._denoise(state, shown)
             pieces.append(latents)
         latents = torch.cat(pieces, 1)
-        frames = self.codec.decode(latents.flatten(0, 1).float()).unflatten(0, latents.shape[:2])
-        return state, frames.cpu().numpy()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)  # so that decoding is not charged with what was queued before it
+        with stage("decode"):
+            frames = self.codec.decode(latents.flatten(0, 1).float()).unflatten(0, latents.shape[:2])
+            return state, frames.cpu().numpy()
 
     def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
         """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in `worldgym.episodes.windows.conditioning`."""
-        known = torch.from_numpy(np.ascontiguousarray(actions)).to(self._device)
+        known = torch.from_numpy(np.ascontiguousarray(self.config.scaling.shown(actions))).to(self._device)
         moved = state.moved[:, None] + known.cumsum(1)
         if self.config.conditioning == "action":
             shown = F.pad(known, (0, self.config.network.action_size - known.shape[-1]))
@@ -215,10 +230,6 @@ class DiffusionWorld:
         rows = [[frame_noise(seed, state.frame + i, shape) for i in range(chunk)] for seed in state.seeds]
         return torch.stack([torch.stack(row) for row in rows]).to(self._device, self._dtype)
 
-    def save(self, folder: Path, card: str, training: dict[str, Any]) -> None:
-        tensors = {name: value.float() for name, value in self.network.state_dict().items()}
-        save_folder(folder, self.config.to_json() | {"training": training}, tensors, card, half=True)
-
 
 def frame_noise(seed: int, frame: int, shape: tuple[int, int, int]) -> Tensor:
     """Standard normal [C, h, w] of frame number `frame` of the trial with this seed, the same on every device."""
@@ -227,15 +238,23 @@ def frame_noise(seed: int, frame: int, shape: tuple[int, int, int]) -> Tensor:
     return torch.randn(shape, generator=generator)
 
 
-def load_world(folder: Path, codec_folder: Path | None = None, device: str = "cpu", dtype: str = "auto") -> DiffusionWorld:
+def load_world(
+    folder: Path,
+    codec_folder: Path | None = None,
+    device: str = "cpu",
+    dtype: str = "auto",
+    embodiment: str | None = None,
+) -> DiffusionWorld:
     """Loads a world, or the one in FOLDER/world. Its codec lies in `codec_folder`, by default in "codec" beside the world.
 
+    embodiment: which robot's, where the checkpoint holds several; InputError names them.
     dtype "auto": bfloat16, weights kept so; "float32" for exact comparisons. CheckpointError names what is wrong.
     """
     if (folder / "world").is_dir():
         folder = folder / "world"
     data, tensors = load_folder(folder, KIND)
-    config = WorldConfig.from_json({key: value for key, value in data.items() if key not in ("kind", "training")})
+    data, tensors = single(data, tensors, embodiment, folder)
+    config = WorldConfig.from_json(data)
     codec = load_codec(codec_folder or folder.parent / "codec", device)
     if config.codec and codec.fingerprint != config.codec:
         raise CheckpointError(
@@ -247,5 +266,5 @@ def load_world(folder: Path, codec_folder: Path | None = None, device: str = "cp
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise CheckpointError(f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})") from error
-    name = f"{folder.resolve().name}-{fingerprint(folder)}"
+    name = "-".join([folder.resolve().name, fingerprint(folder), *([embodiment] if embodiment else [])])
     return DiffusionWorld(config, network.to(device), codec, name, torch.float32 if dtype == "float32" else torch.bfloat16)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from torch import Tensor
 from worldgym.checkpoint import describe, save_folder
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.kl import import_autoencoder
+from worldgym.requests import PublishedImport
 from worldgym.types import ActionSpec
 from worldgym.world.dit import DiT, DiTConfig
 from worldgym.world.model import WorldConfig
@@ -42,21 +43,6 @@ PUBLISHED_SPEC = ActionSpec(
     high=(1.75,) * 3 + (1.4,) * 3 + (1.0,) * 4,
     rate_hz=5.0,
 )
-
-
-@dataclass(frozen=True)
-class PublishedImport:
-    """pixel_rope, cfg: as the checkpoint's authors say (the mixed Open X one: guidance 3).   heads, size: what the file does not
-    tell: attention heads, and pixels of a frame.   codec: an autoencoder to import with it, as in `import_autoencoder`.
-    """
-
-    file: Path
-    out: Path
-    pixel_rope: bool = False
-    cfg: float = 1.0
-    heads: int = 16
-    size: int = 256
-    codec: str | None = None
 
 
 def import_published(request: PublishedImport) -> Path:

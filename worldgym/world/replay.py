@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from worldgym.types import Episode, Frames
+from worldgym.types import Actions, Episode, Frames
 from worldgym.world.protocol import State, World
 
 HORIZONS = (1, 5, 10, 20, 40)
@@ -33,13 +33,17 @@ def replay(world: World[State], episodes: Sequence[Episode], seed: int = 0, chun
     """Episodes of one length, all in one batch. `chunk`: actions a step."""
     truth = np.stack([episode.frames for episode in episodes])
     actions = np.stack([episode.actions for episode in episodes])
-    state = world.reset(truth[:, 0], [seed + i for i in range(len(episodes))])
-    frames = [truth[:, :1]]
-    for start in range(0, actions.shape[1], chunk):
-        state, new = world.step(state, actions[:, start : start + chunk])
-        frames.append(new)
-    generated = np.concatenate(frames, 1)
+    generated = play(world, truth[:, 0], [seed + i for i in range(len(episodes))], actions, chunk)
     return Replay(generated, psnr(generated[:, 1:], truth[:, 1:]))
+
+
+def play(world: World[State], starts: Frames, seeds: Sequence[int], actions: Actions, chunk: int = 1) -> Frames:
+    """starts: uint8 [B, H, W, 3], one seed a row, actions: float32 [B, T, A] => frames uint8 [B, T+1, H, W, 3], start first."""
+    state, frames = world.reset(starts, seeds), [starts[:, None]]
+    for first in range(0, actions.shape[1], chunk):
+        state, new = world.step(state, actions[:, first : first + chunk])
+        frames.append(new)
+    return np.concatenate(frames, 1)
 
 
 def psnr(frames: Frames, truth: Frames) -> npt.NDArray[np.float64]:

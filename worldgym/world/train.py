@@ -6,24 +6,24 @@ share the rows of a batch take the steps that one process would take.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from worldgym.checkpoint import load_folder
-from worldgym.episodes.windows import check_shown, cut, random_starts
-from worldgym.errors import InputError
+from worldgym.actions.embodiment import Embodiment
+from worldgym.checkpoint import load_folder, save_folder
+from worldgym.episodes.windows import Ints, check_shown, cut, random_starts, shown_columns
+from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.protocol import Codec
 from worldgym.latents.shards import LatentEpisodes
-from worldgym.training import Optimizer, OptimizerConfig, Ranks, load_state, save_state
-from worldgym.world.dit import DiT, DiTConfig
+from worldgym.training import Clock, Optimizer, OptimizerConfig, Ranks, load_state, save_state
+from worldgym.world.dit import DiT, DiTConfig, Robots
+from worldgym.world.embodiments import shared, single
 from worldgym.world.model import KIND, DiffusionWorld, WorldConfig
 from worldgym.world.noise import make_schedule
 from worldgym.world.sampler import SamplerConfig, null_actions
@@ -40,6 +40,8 @@ class WorldTrainConfig:
     conditioning: how actions are shown, "sum" or "action" (as published): see `worldgym.episodes.windows.conditioning`.
     checkpointing: less memory for a third more products, same gradients: see `DiT`.
     start: checkpoint of a world of the same network and codec to go on from, with a new optimiser; None = from scratch.
+    normalize: show actions in units of their own spread. Several robots of one world always are.
+    mix: share of every store in a batch, in any unit; empty = every episode is as likely as any other.
     """
 
     out: Path
@@ -59,39 +61,43 @@ class WorldTrainConfig:
     start: Path | None = None
     conditioning: str = "sum"
     checkpointing: bool = False
+    normalize: bool = False
+    mix: tuple[float, ...] = ()
 
-    @property
-    def plain_size(self) -> int | None:
-        """The `size` of `conditioning`."""
-        return self.network.action_size if self.conditioning == "action" else None
+    def columns(self, actions: int) -> Ints:
+        """Which of the numbers that the network is shown are those of a robot of so many action numbers."""
+        return shown_columns(self.conditioning, actions, self.network.action_size)
+
+    def plain_size(self, actions: int) -> int | None:
+        """The `size` of `conditioning`, for a robot of so many action numbers."""
+        return len(self.columns(actions)) if self.conditioning == "action" else None
 
 
+Worlds = Mapping[str, DiffusionWorld]  # by the name of the robot
 Report = Callable[[int, dict[str, float]], None]
-Visit = Callable[[int, DiffusionWorld], None]
+Visit = Callable[[int, Worlds], None]
 
 
-def train_world(config: WorldTrainConfig, data: LatentEpisodes, codec: Codec, report: Report, visit: Visit) -> DiffusionWorld:
-    """Trains, or resumes what `config.out` holds; returns the world, saved at `config.out / "world"`.
+def train_world(config: WorldTrainConfig, data: Sequence[LatentEpisodes], codec: Codec, report: Report, visit: Visit) -> Worlds:
+    """Trains, or resumes what `config.out` holds; returns the world as each robot meets it, saved at `config.out / "world"`.
 
-    report(step, scalars) every 50 steps; visit(step, world of averaged weights) every `save_every` steps, after saving.
+    data: of every store.   report(step, scalars) every 50 steps; visit(step, worlds of averaged weights) every `save_every`
+    steps, after saving.
     """
-    check_shown(config.conditioning, data.spec.size, config.network.action_size)
-    if config.network.positions == "learned" and config.frames > config.network.window:
-        raise InputError(
-            f"clips of {config.frames} frames are longer than the {config.network.window} over which the network learns "
-            "positions: train on shorter clips or give the network a longer window"
-        )
+    robots = check(config, data)
+    described = describe(config, robots, codec)
     torch.manual_seed(config.seed)
     network = DiT(config.network, config.checkpointing)
     if config.start is not None:
-        network.load_state_dict(load_folder(config.start, KIND)[1])
+        _start(network, config.start)
     network = network.to(config.device, getattr(torch, config.dtype))
     optimizer = Optimizer(network, config.optimizer, MATRICES)
     state, first = config.out / "state.safetensors", 0
     if (found := load_state(state)) is not None:
         first, tensors = found
         optimizer.load(tensors)
-    clock, ranks, tables = Clock(config), Ranks.current(), Tables.of(data, config.device)
+    flops = 3.0 * config.network.flops_per_frame * config.frames * config.batch
+    clock, ranks, tables = Clock(config.batch, flops), Ranks.current(), Tables.of(data, config)
     for step in range(first, config.optimizer.steps):
         loss = diffusion_loss(network, config, make_batch(tables, config, step, ranks), step)
         loss.backward()
@@ -102,50 +108,128 @@ def train_world(config: WorldTrainConfig, data: LatentEpisodes, codec: Codec, re
             report(step + 1, {"loss": loss.item(), "gradient_norm": norm, **clock.read()})
         if ranks.first and ((step + 1) % config.save_every == 0 or step + 1 == config.optimizer.steps):
             save_state(state, step + 1, optimizer.tensors())
-            world = _averaged(config, optimizer, data, codec)
-            world.save(config.out / "world", model_card(config, step + 1, len(data)), training_facts(config, step + 1))
-            visit(step + 1, world)
-            clock = Clock(config)
-    return _averaged(config, optimizer, data, codec)
+            card = model_card(config, step + 1, sum(map(len, data)))
+            facts = {"training": training_facts(config, step + 1)}
+            save_folder(config.out / "world", described | facts, optimizer.ema, card, half=True)
+            visit(step + 1, _averaged(config, optimizer, described, robots, codec))
+            clock = Clock(config.batch, flops)
+    return _averaged(config, optimizer, described, robots, codec)
+
+
+def check(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> list[Embodiment]:
+    """=> the robots. CheckpointError or InputError where network, clips, robots and shares do not fit each other."""
+    robots = robots_of(data)
+    check_shown(config.conditioning, max(robot.spec.size for robot in robots), config.network.action_size)
+    if config.network.embodiments != len(robots):
+        raise CheckpointError(
+            f"a network for {config.network.embodiments} robots cannot learn from {len(robots)}: give embodiments {len(robots)}"
+        )
+    if config.network.positions == "learned" and config.frames > config.network.window:
+        raise InputError(
+            f"clips of {config.frames} frames are longer than the {config.network.window} over which the network learns "
+            "positions: train on shorter clips or give the network a longer window"
+        )
+    if config.mix and (len(config.mix) != len(data) or min(config.mix) <= 0):
+        raise InputError(f"the shares {config.mix} are not one above 0 for each of {len(data)} stores: give as many as stores")
+    return robots
+
+
+def robots_of(data: Sequence[LatentEpisodes]) -> list[Embodiment]:
+    """Each robot once, in the order of the stores."""
+    return list(dict.fromkeys(episodes.robot for episodes in data))
+
+
+def _start(network: DiT, folder: Path) -> None:
+    try:
+        network.load_state_dict(load_folder(folder, KIND)[1])
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{folder}: a world of another network is no start for this one ({str(error).splitlines()[0]}); use its recipe"
+        ) from error
 
 
 @dataclass(frozen=True)
 class Tables:
-    """All training data as tensors on the device: a batch is two look-ups. See LatentEpisodes."""
+    """All training data as tensors on the device: a batch is two look-ups. See LatentEpisodes.
+
+    latents, shown: of all stores, one behind the other; numbers that are not the robot's are zero.
+    first, lengths, robots: int [episodes], first row, frames, and whose it is.   stores: int [stores + 1], first episode of each.
+    known: bool [robots, numbers shown], which are its own.
+    """
 
     latents: Tensor
     shown: Tensor
-    first: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.int64]
+    known: Tensor
+    first: Ints
+    lengths: Ints
+    robots: Ints
+    stores: Ints
 
     @staticmethod
-    def of(data: LatentEpisodes, device: str) -> Tables:
-        return Tables(torch.tensor(data.latents).to(device), torch.tensor(data.shown).to(device), data.first, data.lengths)
+    def of(data: Sequence[LatentEpisodes], config: WorldTrainConfig) -> Tables:
+        robots, size = robots_of(data), config.network.action_size
+        known = torch.zeros(len(robots), size, dtype=torch.bool)
+        shown = torch.zeros(sum(len(part.shown) for part in data), size)
+        row = 0
+        for part in data:
+            columns = torch.from_numpy(config.columns(part.robot.spec.size))
+            known[robots.index(part.robot), columns] = True
+            shown[row : row + len(part.shown), columns] = torch.from_numpy(part.shown)
+            row += len(part.shown)
+        rows = np.cumsum([0, *(len(part.shown) for part in data)])
+        return Tables(
+            torch.cat([torch.tensor(part.latents) for part in data]).to(config.device),
+            shown.to(config.device),
+            known.to(config.device),
+            np.concatenate([part.first + start for part, start in zip(data, rows, strict=False)]),
+            np.concatenate([part.lengths for part in data]),
+            np.concatenate([np.full(len(part), robots.index(part.robot)) for part in data]),
+            np.cumsum([0, *map(len, data)]),
+        )
 
 
 @dataclass(frozen=True)
 class Batch:
     """This process's rows of a batch: latents [b, T, C, h, w] float32, start: those of each episode's first frame
-    [b, C, h, w], actions [b, T, numbers shown], mask [b, T] (False where padded), rows: their numbers in the whole batch of B."""
+    [b, C, h, w], actions [b, T, numbers shown], mask [b, T] (False where padded), rows: their numbers in the whole batch of B,
+    robots: whose they are, where several share the network."""
 
     latents: Tensor
     start: Tensor
     actions: Tensor
     mask: Tensor
     rows: slice
+    robots: Robots | None = None
 
 
 def make_batch(tables: Tables, config: WorldTrainConfig, step: int, ranks: Ranks) -> Batch:
     """Random windows of random episodes, a function of (seed, step)."""
     rng, mine = np.random.default_rng([config.seed, step]), ranks.share(config.batch)
-    episodes = rng.integers(0, len(tables.lengths), config.batch)
+    episodes = draw_episodes(tables.stores, config, rng)
     lengths = tables.lengths[episodes]
     frames, mask = cut(lengths, config.frames, random_starts(lengths, config.frames, rng))
     places = torch.from_numpy(tables.first[episodes][:, None] + frames)[mine].to(config.device)
     known = torch.from_numpy(mask)[mine].to(config.device)
     shown, latents = tables.shown[places], tables.latents[places].float()
     start = tables.latents[torch.from_numpy(tables.first[episodes])[mine].to(config.device)]
-    return Batch(latents, start, torch.where(known[..., None], shown, null_actions(shown)), known, mine)
+    actions, robots = torch.where(known[..., None], shown, null_actions(shown)), _robots(tables, episodes[mine])
+    return Batch(latents, start, actions, known, mine, robots)
+
+
+def draw_episodes(stores: Ints, config: WorldTrainConfig, rng: np.random.Generator) -> Ints:
+    """=> [B] any episodes; or by the shares of `config.mix`, as many rows of each store as is its share, give or take one."""
+    if not config.mix:
+        return rng.integers(0, stores[-1], config.batch)
+    ends = np.cumsum(config.mix) / sum(config.mix)
+    store = np.searchsorted(ends[:-1], (np.arange(config.batch) + rng.random()) / config.batch, side="right")
+    return stores[store] + rng.integers(0, np.diff(stores)[store])
+
+
+def _robots(tables: Tables, episodes: Ints) -> Robots | None:
+    if len(tables.known) == 1:
+        return None
+    index = torch.from_numpy(tables.robots[episodes]).to(tables.known.device)
+    return Robots(index, tables.known[index])
 
 
 def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: int) -> Tensor:
@@ -158,7 +242,8 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
     dropped = (torch.rand(config.batch, generator=generator) < config.action_dropout)[mine].to(x.device)
     actions = torch.where(dropped[:, None, None], null_actions(batch.actions), batch.actions)
     dtype = next(network.parameters()).dtype
-    v = network(schedule.add_noise(x, eps, level).to(dtype), level, actions, batch.start.to(dtype)).float()
+    noisy = schedule.add_noise(x, eps, level).to(dtype)
+    v = network(noisy, level, actions, batch.start.to(dtype), robots=batch.robots).float()
     weight = (
         motion_weight(x, batch.start, config.motion_weight) * (schedule.loss_weight(level) * batch.mask)[..., None, None, None]
     )
@@ -175,29 +260,26 @@ def motion_weight(x: Tensor, start: Tensor, extra: float) -> Tensor:
     return 1.0 + extra * torch.maximum(change, changed).clamp(max=1.0)
 
 
-class Clock:
-    """Clips a second and the rate of matrix products, since the last visit."""
-
-    def __init__(self, config: WorldTrainConfig) -> None:
-        self.flops = 3.0 * config.network.flops_per_frame * config.frames * config.batch
-        self.batch, self.steps, self.started = config.batch, 0, time.perf_counter()
-
-    def tick(self) -> None:
-        self.steps += 1
-
-    def read(self) -> dict[str, float]:
-        seconds = (time.perf_counter() - self.started) / self.steps
-        return {"clips_per_second": self.batch / seconds, "matmul_tflops": self.flops / seconds / 1e12}
+def describe(config: WorldTrainConfig, robots: Sequence[Embodiment], codec: Codec) -> dict[str, Any]:
+    """config.json of the checkpoint."""
+    network, settings = config.network, dict(config.schedule_settings)
+    known = (network, config.sampler, config.schedule, settings, codec.fingerprint, config.conditioning)
+    one = WorldConfig(robots[0].spec, *known, robots[0].scaling).to_json()
+    return one if len(robots) == 1 else shared(one, network, robots)
 
 
-def _averaged(config: WorldTrainConfig, optimizer: Optimizer, data: LatentEpisodes, codec: Codec) -> DiffusionWorld:
-    network = DiT(config.network).to(config.device)
-    network.load_state_dict(optimizer.ema)
-    settings = dict(config.schedule_settings)
-    world = WorldConfig(
-        data.spec, config.network, config.sampler, config.schedule, settings, codec.fingerprint, config.conditioning
-    )
-    return DiffusionWorld(world, network, codec, f"{config.out.name}", getattr(torch, config.dtype))
+def _averaged(
+    config: WorldTrainConfig, optimizer: Optimizer, described: Mapping[str, Any], robots: Sequence[Embodiment], codec: Codec
+) -> Worlds:
+    """The world of averaged weights as each robot meets it."""
+    worlds = {}
+    for robot in robots:
+        data, tensors = single(described, optimizer.ema, robot.name if len(robots) > 1 else None, config.out)
+        world = WorldConfig.from_json(data)
+        network = DiT(world.network).to(config.device)
+        network.load_state_dict(tensors)
+        worlds[robot.name] = DiffusionWorld(world, network, codec, config.out.name, getattr(torch, config.dtype))
+    return worlds
 
 
 def training_facts(config: WorldTrainConfig, step: int) -> dict[str, Any]:

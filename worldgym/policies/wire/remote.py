@@ -22,7 +22,7 @@ import numpy as np
 from worldgym.actions.conventions import convention, convention_of, load_convention
 from worldgym.actions.convert import CONVERSIONS, convert_actions
 from worldgym.errors import InputError, PolicyOutage
-from worldgym.policies.protocol import Observation
+from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.arrays import Malformed
 from worldgym.policies.wire.family import OWN, Family, load_family
@@ -88,6 +88,10 @@ class RemotePolicy:
     @property
     def chunk(self) -> int:
         return self._chunk
+
+    @property
+    def needs(self) -> Needs:
+        return NEWEST_FRAME
 
     def close(self) -> None:
         self._closing()

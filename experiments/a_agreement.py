@@ -1,0 +1,43 @@
+"""(a) Success rates in the world against the truth, over policies x tasks, with the ceiling that these trials allow.
+
+Held-out policies, 50 start states a task. Two idle cores: 23 minutes of truth, 38 in the world.
+"""
+
+from __future__ import annotations
+
+from experiments.chart import Chart, Point, Series
+from experiments.frame import Finding, Setup, main, on, scope, scored
+from worldgym.reference.scoring import Run
+from worldgym.report.words import decimal
+
+SEEDS = 50
+
+
+def measure(setup: Setup) -> Finding:
+    """Agreement of the world with the truth on held-out policies and start states."""
+    what = scope(setup, "held-out", SEEDS)
+    return finding(scored(setup, what), on(what, setup.instrument))
+
+
+def finding(run: Run, measured_on: str) -> Finding:
+    found = run.agreement
+    known = [cell for cell in run.summary["cells"] if cell["trials"] and "truth_rate" in cell]
+    ceiling = found["noise_ceiling"]
+    best = f" (a perfect evaluator: {decimal(ceiling['mean'])})" if ceiling else ""
+    result = (
+        f"r = {decimal(found['pearson'])}{best}, within policies {decimal(found['policy_centred_pearson'])}, mean gap of policy "
+        f"means {found['mean_abs_gap']:.1f} points, MMRV {found['mmrv']:.3f}, {found['n']} cells"
+    )
+    names = dict.fromkeys(cell["policy"] for cell in known)
+    series = tuple(Series(name, tuple(_point(cell) for cell in known if cell["policy"] == name)) for name in names)
+    chart = Chart("truth", "world model", series, diagonal=True)
+    rows = [{key: cell[key] for key in ("policy", "task", "trials", "rate", "truth_trials", "truth_rate")} for cell in known]
+    return Finding("a_agreement", "Do success rates in the world equal the true ones?", result, measured_on, rows, chart)
+
+
+def _point(cell: dict[str, float]) -> Point:
+    return Point(cell["truth_rate"], cell["rate"], cell["low"], cell["high"], f"{cell['policy']}, {cell['task']}")
+
+
+if __name__ == "__main__":
+    main(measure)

@@ -1,0 +1,63 @@
+"""Which stores may train one model, and what their robots are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worldgym.actions.embodiment import Scaling
+from worldgym.episodes.mixture import NamedStore, open_mixture
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.testing import FAKE_SPEC
+from worldgym.types import Episode
+
+OTHER = replace(FAKE_SPEC, unit="1 inch")
+
+
+@pytest.fixture
+def make_store(tmp_path: Path, make_episode: Callable[..., Episode]) -> Callable[..., NamedStore]:
+    def make(name: str, folder: str, **fields: object) -> NamedStore:
+        episode = make_episode(**fields)
+        EpisodeStore.create(tmp_path / folder, episode.spec, episode.fps).write("one", episode)
+        return NamedStore(name, tmp_path / folder)
+
+    return make
+
+
+def test_a_store_is_named_by_the_user_or_after_its_folder() -> None:
+    assert NamedStore.parse("droid=data/a") == NamedStore("droid", Path("data/a"))
+    assert NamedStore.parse("data/a/") == NamedStore("a", Path("data/a"))
+
+
+def test_two_robots_are_scaled_each_by_its_own_actions(make_store: Callable[..., NamedStore]) -> None:
+    a, b = open_mixture([make_store("a", "a"), make_store("b", "b", spec=OTHER, seed=1)])
+    assert (a.robot.name, b.robot.name, b.robot.spec) == ("a", "b", OTHER)
+    for part in (a, b):
+        shown = part.robot.scaling.shown(part.store.actions("one"))
+        np.testing.assert_allclose(np.square(shown).mean(0), 1.0, rtol=1e-4)
+
+
+def test_stores_of_one_spec_are_one_robots_and_left_as_they_are(make_store: Callable[..., NamedStore]) -> None:
+    sources = [make_store("a", "a"), make_store("b", "b", seed=1)]
+    a, b = open_mixture(sources)
+    assert a.robot == b.robot and a.robot.name == "a" and a.robot.scaling == Scaling()
+    (c, d) = open_mixture(sources, normalize=True)
+    both = np.concatenate([part.robot.scaling.shown(part.store.actions("one")) for part in (c, d)])
+    np.testing.assert_allclose(np.square(both).mean(0), 1.0, rtol=1e-4)
+
+
+def test_what_cannot_be_mixed_is_refused(make_store: Callable[..., NamedStore]) -> None:
+    with pytest.raises(InputError, match="name one with --data"):
+        open_mixture(())
+    first = make_store("a", "a")
+    with pytest.raises(InputError, match=r"b: another robot is called \"a\" too; .* --data other="):
+        open_mixture([first, make_store("a", "b", spec=OTHER)])
+    with pytest.raises(InputError, match="one model has one rate"):
+        open_mixture([first, make_store("c", "c", fps=7.0)])
+    with pytest.raises(InputError, match=r"48x48 .* of 32x32, .*convert one of them with --size"):
+        open_mixture([first, make_store("d", "d", size=48)])

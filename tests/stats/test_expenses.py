@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+
+from worldgym.log import TrialRecord
+from worldgym.stats.expenses import expenses
+from worldgym.types import Vote
+
+
+def test_every_attempt_counts() -> None:
+    votes = (Vote(1.0, "", 100, 10, 0.5), Vote(None, "refused", 100, 1, 0.25))
+    ran = {
+        "seconds": 3.0,
+        "timing": {"judge": 0.5, "world": 2.0, "video": 0.25},
+        "votes": votes,
+        "cost_usd": 0.75,
+        "paid_usd": 0.5,
+    }
+    records = [
+        TrialRecord("a", "t/1", "t", "do it", 0, 1, failure_reason="gone", seconds=1.0),
+        TrialRecord("a", "t/1", "t", "do it", 0, 1, attempt=2, score=1.0, **ran),  # type: ignore[arg-type]
+    ]
+    found = expenses(records)
+    assert found == {
+        "attempts": 2,
+        "seconds": 4.0,
+        "timing": {"world": 2.0, "judge": 0.5, "video": 0.25},
+        "votes": 2,
+        "tokens_in": 200,
+        "tokens_out": 11,
+        "cost_usd": 0.75,
+        "paid_usd": 0.5,
+    }
+    assert list(found["timing"]) == ["world", "judge", "video"]
+
+
+def test_nothing_took_nothing() -> None:
+    assert json.loads(json.dumps(expenses([])))["timing"] == {}

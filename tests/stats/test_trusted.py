@@ -1,0 +1,104 @@
+"""What a check says reaches the summary: red tasks are shown, and left out of the headline numbers unless asked for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worldgym.errors import InputError
+from worldgym.log import RunHeader, RunLog, TrialRecord
+from worldgym.report.page import write_report
+from worldgym.report.words import trust_sentence
+from worldgym.stats.summary import summarize, write_summary
+from worldgym.stats.trusted import Check, Trusted, adopt_check
+
+HEADER = RunHeader({}, "c", ({"name": "a"}, {"name": "b"}), "world-1", "judge-1", 7, {}, "")
+CHECK = Check("world-1", {"door": Trusted("red", "9 of 10 invented"), "drawer": Trusted("green", "fine")})
+SCORES = {
+    ("a", "door"): 1.0,
+    ("a", "drawer"): 0.0,
+    ("b", "door"): 0.0,
+    ("b", "drawer"): 1.0,
+    ("a", "lid"): 1.0,
+    ("b", "lid"): 1.0,
+}
+RECORDS = [
+    TrialRecord(policy, f"{group}/{i}", group, "do it", 0, i, score=score, truth=group != "door", judge="judge-1")
+    for (policy, group), score in SCORES.items()
+    for i in range(3)
+]
+
+
+def data(check: Check = CHECK) -> dict[str, Any]:
+    return {"world": check.world, "tasks": {name: vars(task) for name, task in check.tasks.items()}}
+
+
+def test_red_tasks_enter_no_headline_number() -> None:
+    whole, kept = summarize(HEADER, RECORDS), summarize(HEADER, RECORDS, check=CHECK)
+    assert [p["trials"] for p in whole["policies"]] == [9, 9] and [p["trials"] for p in kept["policies"]] == [6, 6]
+    assert [p["successes"] for p in kept["policies"]] == [3, 6]
+    assert kept["agreement"]["n"] == 4 and whole["agreement"]["n"] == 6
+    assert kept["comparisons"][0]["n"] == 6 and kept["comparisons"] != whole["comparisons"]
+    assert {(c["task"], c["trust"]) for c in kept["cells"]} == {("door", "red"), ("drawer", "green"), ("lid", "unchecked")}
+    assert [{**c, "trust": None} for c in kept["cells"]] == [{**c, "trust": None} for c in whole["cells"]]
+    assert kept["trust"]["left_out"] == ["door"] and kept["trust"]["tasks"]["door"]["reason"] == "9 of 10 invented"
+    assert "trust" not in whole and trust_sentence(whole) == ""
+
+
+def test_unless_asked_for() -> None:
+    summary = summarize(HEADER, RECORDS, check=replace(CHECK, include_red=True))
+    assert [p["trials"] for p in summary["policies"]] == [9, 9] and summary["trust"]["left_out"] == []
+    assert "left out" not in trust_sentence(summary) and "red: door (9 of 10 invented)" in trust_sentence(summary)
+
+
+def test_every_task_red_leaves_an_empty_headline() -> None:
+    reds = Check("world-1", {name: Trusted("red", "no") for name in ("door", "drawer", "lid")})
+    summary = summarize(HEADER, RECORDS, check=reds)
+    assert [p["rate"] for p in summary["policies"]] == [None, None] and summary["agreement"]["n"] == 0
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+
+def test_a_run_keeps_its_check(tmp_path: Path) -> None:
+    path, run = tmp_path / "check.json", tmp_path / "run"
+    path.write_text(json.dumps(data()))
+    log = RunLog.open(run, HEADER)
+    for record in RECORDS:
+        log.append(record)
+    adopt_check(run, path, HEADER.world)
+    path.unlink()
+    assert write_summary(run, HEADER, RECORDS)["trust"]["left_out"] == ["door"]
+    assert write_summary(run, HEADER, RECORDS, include_red=True)["trust"]["left_out"] == []
+    text = write_report(run).read_text()
+    assert "Red tasks are left out" in text and "9 of 10 invented" in text
+
+
+def test_a_check_of_another_world_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "check.json"
+    path.write_text(json.dumps(data()))
+    with pytest.raises(InputError, match="world-1, the run's is world-2"):
+        adopt_check(tmp_path / "run", path, "world-2")
+    with pytest.raises(InputError, match="world-1"):
+        summarize(replace(HEADER, world="world-2"), RECORDS, check=CHECK)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        ({"world": "w"}, "lacks 'tasks'"),
+        ({"world": "w", "tasks": []}, "no check"),
+        ({"world": "w", "tasks": {"a": 1}}, "no check"),
+    ],
+)
+def test_what_is_no_check_is_told(tmp_path: Path, content: dict[str, Any], said: str) -> None:
+    path = tmp_path / "check.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=said):
+        Check.read(path)
+    path.write_text(json.dumps(data(Check("w", {"a": Trusted("blue", "")}))))
+    with pytest.raises(InputError, match='the colour "blue"'):
+        Check.read(path)

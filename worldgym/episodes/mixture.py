@@ -1,0 +1,92 @@
+"""The stores that one model is trained on, and the robots in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from worldgym.actions.embodiment import Embodiment, Scaling
+from worldgym.episodes.frames import frame_cache
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.types import ActionSpec
+
+
+@dataclass(frozen=True)
+class NamedStore:
+    """A store and what its robot is called."""
+
+    name: str
+    root: Path
+
+    @staticmethod
+    def parse(text: str) -> NamedStore:
+        """ "NAME=FOLDER", or "FOLDER", whose last part is the name."""
+        name, equals, folder = text.partition("=")
+        path = Path(folder if equals else text)
+        return NamedStore(name if equals else path.resolve().name, path)
+
+
+@dataclass(frozen=True)
+class RobotStore:
+    """A store, and the robot that moved in it. Stores of one action spec are one robot's, called as the first of them is."""
+
+    store: EpisodeStore
+    robot: Embodiment
+
+
+def open_mixture(sources: Sequence[NamedStore], normalize: bool = False) -> list[RobotStore]:
+    """Opens stores that shall train one model. normalize: scale the actions of a single robot too; several always are.
+
+    InputError where rates or sizes of the frames differ, or two robots share a name.
+    """
+    if not sources:
+        raise InputError("there is no episode store to train on: name one with --data")
+    stores = [EpisodeStore(source.root) for source in sources]
+    _check_rates(stores)
+    _check_sizes(stores)
+    names: dict[ActionSpec, str] = {}
+    for source, store in zip(sources, stores, strict=True):
+        if source.name in names.values() and store.spec not in names:
+            raise InputError(
+                f'{source.root}: another robot is called "{source.name}" too; name them apart, e.g. --data other={source.root}'
+            )
+        names.setdefault(store.spec, source.name)
+    scaled = normalize or len(names) > 1
+    robots = {spec: Embodiment(name, spec, _scaling(spec, stores) if scaled else Scaling()) for spec, name in names.items()}
+    return [RobotStore(store, robots[store.spec]) for store in stores]
+
+
+def _check_rates(stores: Sequence[EpisodeStore]) -> None:
+    """A frame lasts as long in one store as in the next: the network knows of no other time."""
+    first = stores[0]
+    for store in stores[1:]:
+        if store.fps != first.fps:
+            raise InputError(
+                f"{store.root} has {store.fps:g} frames a second and {first.root} {first.fps:g}, but one model has one rate: "
+                "train two, or state the true rate with `worldgym convert --fps`"
+            )
+
+
+def _check_sizes(stores: Sequence[EpisodeStore]) -> None:
+    """Left alone for a single store: its frames are compared with the codec's later, and decoded by one process only."""
+    if len(stores) == 1:
+        return
+    sizes = [frame_cache(store).pixels.shape[1:3] for store in stores]
+    for store, size in zip(stores, sizes, strict=True):
+        if size != sizes[0]:
+            raise InputError(
+                f"{store.root} has frames of {size[1]}x{size[0]} and {stores[0].root} of {sizes[0][1]}x{sizes[0][0]}, but one "
+                f"model has one size: convert one of them with --size {size[0]} {size[1]}"
+            )
+
+
+def _scaling(spec: ActionSpec, stores: Sequence[EpisodeStore]) -> Scaling:
+    """Measured on all actions of the robot."""
+    actions = [store.actions(info.name) for store in stores if store.spec == spec for info in store]
+    if not any(len(table) for table in actions):
+        raise InputError(f"{stores[0].root}: holds no action to measure; convert some episodes into it first")
+    return Scaling.measured(spec, np.concatenate(actions))

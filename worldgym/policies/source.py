@@ -1,0 +1,61 @@
+"""Where a policy in this process comes from and how it is to be read: KIND:PLACE?option=value&option=value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from worldgym.errors import InputError
+
+YES, NO = ("yes", "true", "1"), ("no", "false", "0")
+
+
+@dataclass(frozen=True)
+class PolicySource:
+    """ "openvla:weights/7b?convention=bridge_v2" is of the kind "openvla", lies at "weights/7b", and has one option."""
+
+    text: str
+    kind: str
+    place: str
+    options: Mapping[str, str]
+
+    @staticmethod
+    def parse(text: str) -> PolicySource:
+        """InputError for options that are not option=value, or given twice."""
+        kind, _, rest = text.partition(":")
+        place, asked, query = rest.partition("?")
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if asked else []
+        except ValueError as error:
+            raise InputError(f'policy "{text}": {error}; options look like ?option=value&option=value') from error
+        if len(dict(pairs)) < len(pairs):
+            raise InputError(f'policy "{text}": an option is given twice; leave one out')
+        return PolicySource(text, kind, place, dict(pairs))
+
+    def check_options(self, *known: str) -> None:
+        if unknown := [name for name in self.options if name not in known]:
+            raise InputError(f'policy "{self.text}": the unknown option "{unknown[0]}"; options are {", ".join(known)}')
+
+    def needed(self, name: str, what: str) -> str:
+        """The option's value. InputError saying `what` it is where it is missing."""
+        if not self.options.get(name):
+            joint = "&" if self.options else "?"
+            raise InputError(f'policy "{self.text}" does not say {what}: add {joint}{name}=...')
+        return self.options[name]
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """ "a,b" => ("a", "b"); () where the option is missing."""
+        return tuple(part for part in self.options.get(name, "").split(",") if part)
+
+    def whole(self, name: str, default: int, most: int) -> int:
+        value = self.options.get(name, str(default))
+        if not (value.isascii() and value.isdecimal() and len(value) < 10 and 1 <= int(value) <= most):
+            raise InputError(f'policy "{self.text}": {name} is "{value}"; give a whole number from 1 to {most}')
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        value = self.options.get(name, "no").lower()
+        if value not in YES + NO:
+            raise InputError(f'policy "{self.text}": {name} is "{value}"; give yes or no')
+        return value in YES

@@ -1,0 +1,81 @@
+"""Any OpenAI-compatible server through the library `openai`: OpenAI, vLLM, SGLang, Ollama. Chat completions, one choice.
+
+The body is read here and not by the library's types: they take anything for an answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from worldgym.errors import MissingExtra
+from worldgym.servers.provider import Busy, Question, Reply, Server, fault, http_client
+
+
+class OpenAiProvider:
+    def __init__(self, server: Server) -> None:
+        """MissingExtra without the library, InputError without a key."""
+        try:
+            import openai
+        except ImportError:
+            raise MissingExtra("openai", "openai", "a model behind an OpenAI-compatible server") from None
+        self.server, self._key = server, server.key("OPENAI_API_KEY")
+        self._client = openai.OpenAI(
+            api_key=self._key,
+            base_url=server.base_url or "https://api.openai.com/v1",
+            max_retries=0,  # `asking` retries, for every provider alike
+            timeout=server.timeout_seconds,
+            http_client=http_client(server.timeout_seconds),
+        )
+
+    def ask(self, question: Question, vote: int, structured: bool) -> Reply:
+        import openai
+
+        try:
+            raw = self._client.chat.completions.with_raw_response.create(**self._body(question, vote, structured))
+            return read_completion(raw.content)
+        except openai.APIStatusError as error:
+            headers = error.response.headers
+            raise fault(error.status_code, error.response.text, headers.get("retry-after"), self._key) from None
+        except openai.APIConnectionError as error:
+            raise Busy(f"{error} {error.__cause__ or ''}".strip()) from None
+
+    def _body(self, question: Question, vote: int, structured: bool) -> dict[str, Any]:
+        server = self.server
+        content: list[dict[str, Any]] = [{"type": "text", "text": question.prompt}]
+        for picture in question.pictures:
+            url = f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
+            content += [{"type": "text", "text": f"{picture.label}:"}, {"type": "image_url", "image_url": {"url": url}}]
+        body: dict[str, Any] = {"model": server.model, "messages": [{"role": "user", "content": content}]}
+        if structured:
+            form = {"name": "verdict", "strict": True, "schema": dict(question.schema or {})}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
+        if server.temperature is not None:
+            body["temperature"] = server.temperature
+        if server.max_tokens is not None:
+            body["max_completion_tokens"] = server.max_tokens
+        if server.seed is not None:
+            body["seed"] = server.seed + vote
+        return {**body, "extra_body": dict(server.extra)}
+
+
+def read_completion(body: bytes) -> Reply:
+    """The one choice of a chat completion. Busy if the body is none: servers and proxies send pages of all sorts as 200."""
+    try:
+        data = json.loads(body)
+        choice, usage = data["choices"][0], data.get("usage") or {}
+        message, ending = choice["message"], choice.get("finish_reason")
+        refusal, text = message.get("refusal"), message.get("content")
+        tokens = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise Busy(f"the answer is no chat completion: {body[:80]!r}") from None
+    if refusal or ending == "content_filter":
+        text, ending = refusal or "content filter", "refused"
+    elif ending != "length":
+        ending = "stop"
+    return Reply(text if isinstance(text, str) else "", ending, tokens[0], tokens[1], str(data.get("model") or ""))
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None

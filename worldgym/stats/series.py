@@ -1,0 +1,30 @@
+"""Checkpoints of one training: policies named NAME@STEP, such as grasp@2000 or grasp@20k."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+NAMED = re.compile(r"(?P<name>.+)@(?P<number>\d{1,12})(?P<unit>[kM]?)")
+UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
+
+
+def training_step(policy: str) -> tuple[str, int] | None:
+    """ "grasp@20k" => ("grasp", 20000); None for a name without a step."""
+    found = NAMED.fullmatch(policy)
+    return None if found is None else (found["name"], int(found["number"]) * UNITS[found["unit"]])
+
+
+def checkpoint_series(policies: Iterable[str]) -> list[dict[str, Any]]:
+    """name, steps (rising) and policies of every name of which two steps or more are there, in the order of first appearance."""
+    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for policy in policies:
+        if (named := training_step(policy)) is not None:
+            found[named[0]].append((named[1], policy))
+    rising = {name: sorted(points) for name, points in found.items() if len({step for step, _ in points}) > 1}
+    return [
+        {"name": name, "steps": [step for step, _ in points], "policies": [policy for _, policy in points]}
+        for name, points in rising.items()
+    ]
