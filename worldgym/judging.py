@@ -34,14 +34,11 @@ def at_once(call: Callable[[S], T], items: Sequence[S], count: int) -> Iterator[
     if count == 1:
         yield from map(call, items)
         return
-    pool, patient = ThreadPoolExecutor(count), True
+    pool = ThreadPoolExecutor(count)
     try:
         yield from pool.map(call, items)
-    except KeyboardInterrupt:
-        patient = False
-        raise
-    finally:
-        pool.shutdown(wait=patient, cancel_futures=True)
+    finally:  # whoever stops listening, by Ctrl-C between two results too, does not wait
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def scores(judge: Judge, rollouts: Sequence[Rollout]) -> list[float | None]:

@@ -85,8 +85,9 @@ class OpenvlaLink:
     def _exchange(self, method: str, path: str, body: bytes | None) -> bytes:
         self._http.request(method, path, body, self._headers)
         response = self._http.getresponse()
-        answer, url = response.read(MAX_ANSWER + 1), self._address.url
-        if len(answer) > MAX_ANSWER:
+        url, announced = self._address.url, response.length or 0
+        answer = response.read(MAX_ANSWER + 1) if announced <= MAX_ANSWER else b""
+        if max(announced, len(answer)) > MAX_ANSWER:
             raise PolicyOutage(f"{url}: the answer has more than {MAX_ANSWER >> 20} MiB")
         if response.length:  # `read` with a limit does not mind a body cut short
             raise IncompleteRead(answer, response.length)
