@@ -11,12 +11,11 @@ import pytest
 from worldgym.actions.conventions import CONVENTIONS, convention
 from worldgym.errors import InputError
 from worldgym.policies.load import load_policy
-from worldgym.policies.protocol import Observation
-from worldgym.policies.wire.address import NAME, Address
+from worldgym.policies.protocol import NAME, Observation
+from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.arrays import Malformed
 from worldgym.policies.wire.family import FAMILIES, OWN, load_family
 from worldgym.policies.wire.mapping import actions_of, observation_of, request_of, resize_with_pad
-from worldgym.policies.wire.remote import Spoken
 
 FRAME = np.random.default_rng(0).integers(0, 256, (48, 96, 3)).astype(np.uint8)
 SEEN = Observation(FRAME, "put the carrot on the plate", 3)
@@ -192,22 +191,3 @@ def test_the_key_comes_from_the_environment_and_stays_out_of_messages(monkeypatc
     monkeypatch.setenv("MY_KEY", "line\r\nbreak")
     with pytest.raises(InputError, match="plain characters"):
         address.headers()
-
-
-def test_answers_become_the_worlds_actions_where_a_pair_is_stated() -> None:
-    bridge, released = convention("bridge_v2"), convention("released_10")
-    spoken = Spoken.of(bridge, released, clipped=True)
-    assert spoken.spec == released
-    row = np.array([[0.01, 0, 9.0, 0, 0, 0, 1]], np.float32)
-    np.testing.assert_allclose(spoken.read(row)[0], [0.35, 0, 1.74, 0, 0, 0, -1, 0, 0, 0], atol=1e-6)
-    gripper = Spoken.of(convention("libero_openvla"), convention("libero"), clipped=True)
-    np.testing.assert_allclose(gripper.read(np.array([[0, 0, 0, 0, 0, 0, 0.996]], np.float32))[0, 6], -1.0)
-    assert Spoken.of(bridge, bridge, clipped=True).read(row)[0, 2] == np.float32(0.05)
-    assert np.array_equal(Spoken.of(bridge, bridge, clipped=False).read(row), row)
-
-
-def test_what_cannot_be_converted_keeps_its_spec_and_is_refused_by_the_evaluation() -> None:
-    droid = convention("droid_joint_velocity")
-    assert Spoken.of(droid, convention("released_10"), clipped=True).spec == droid
-    slow = replace(convention("bridge_v2"), rate_hz=3.0)
-    assert Spoken.of(slow, convention("released_10"), clipped=True).spec.rate_hz == 3.0  # differs from the world's 5 Hz

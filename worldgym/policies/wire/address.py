@@ -9,11 +9,10 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from worldgym.errors import InputError
+from worldgym.policies.protocol import NAME
 from worldgym.policies.wire.family import MAX_CHUNK, OWN
 
 SCHEMES = {"ws": "openpi", "wss": "openpi", "http": "openvla", "https": "openvla"}
-CHARACTERS = r"\w.+@ -"  # of a name: it becomes a folder of videos
-NAME = re.compile(rf"\w[{CHARACTERS}]{{0,99}}", re.ASCII)
 PORT = 8000
 OPTIONS = ("family", "chunk", "name", "timeout", "patience", "connections", "key_env")
 
@@ -59,7 +58,7 @@ class Address:
 
     @property
     def default_name(self) -> str:
-        return re.sub(rf"^\W|[^{CHARACTERS}]", "_", f"{Path(self.family).stem}-{self.host}-{self.port}", flags=re.ASCII)[:100]
+        return re.sub(r"^\W|[^\w.+@ -]", "_", f"{Path(self.family).stem}-{self.host}-{self.port}", flags=re.ASCII)[:100]
 
     def headers(self) -> dict[str, str]:
         """With the key, as openpi's clients send it. InputError where its variable is not set."""
