@@ -41,6 +41,13 @@ def test_noise_is_the_trials_and_the_steps() -> None:
     np.testing.assert_allclose(policy.act(states[:1], [look()])[1], actions[:1], atol=1e-5)
 
 
+def test_without_temperature_all_trials_act_alike() -> None:
+    policy = make_policy(replace(TINY, temperature=0.0))
+    _, actions = policy.act([3, 9], [look(), look()])
+    np.testing.assert_allclose(actions[0], actions[1], atol=1e-5)
+    assert np.abs(actions - make_policy().act([3, 9], [look(), look()])[1]).max() > 1e-4
+
+
 def test_what_is_executed_is_the_beginning_of_the_chunk() -> None:
     whole, part = make_policy(), make_policy(replace(TINY, execute=2))
     assert (whole.chunk, part.chunk) == (4, 2)

@@ -39,6 +39,8 @@ class DiffusionConfig:
     """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions drawn at once, h.
 
     execute: actions of a chunk that are carried out before the policy looks again; 0 = all.   steps: Euler steps a chunk.
+    temperature: scale of the noise that a chunk starts from. 1, as trained, draws from all that the network holds possible,
+        which after a short training is much; towards 0 it acts on the middle of that.
     width, layers, heads: of the transformer.
     """
 
@@ -50,6 +52,7 @@ class DiffusionConfig:
     layers: int = 3
     heads: int = 4
     steps: int = 4
+    temperature: float = 0.3
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
 
     @property
@@ -141,11 +144,11 @@ class DiffusionNet(nn.Module):
     def loss(self, frames: Tensor, features: Tensor, wanted: Tensor, mask: Tensor, rng: np.random.Generator) -> Tensor:
         """Squared error of the answered chunk at random times, where the mask [B, h] has labels [B, h, A].
 
-        Where it has none the network is shown pure noise. Times are u^2, u uniform: near t = 1 the answer lies in x_t already.
+        Where it has none the network is shown pure noise. Times are u^4, u uniform: near t = 1 the answer lies in x_t already.
         """
         shape = (len(wanted), DRAWS, *wanted.shape[1:])
         noise = torch.from_numpy(rng.standard_normal(shape, np.float32)).to(wanted.device)
-        time = torch.from_numpy(rng.random(shape[:2], np.float32) ** 2).to(wanted.device)
+        time = torch.from_numpy(rng.random(shape[:2], np.float32) ** 4).to(wanted.device)
         t = time[..., None, None] * mask[:, None, :, None]
         answer = self(*self.look(frames, features), (1.0 - t) * noise + t * wanted[:, None], time)
         error: Tensor = ((answer - wanted[:, None]) ** 2).mean(dim=(1, 3))
@@ -198,7 +201,7 @@ class DiffusionPolicy:
                 raise InputError(f"policy {self.name} sees frames {wanted}, not {got}; resize the task images")
         frames = torch.from_numpy(np.stack([observation.frame for observation in observations]))
         features = instruction_features([observation.instruction for observation in observations], config.trunk.buckets)
-        noise = np.stack(
+        noise = config.temperature * np.stack(
             [
                 np.random.default_rng([seed, seen.step]).standard_normal((config.chunk, config.actions), np.float32)
                 for seed, seen in zip(states, observations, strict=True)

@@ -63,8 +63,8 @@ class Maker:
         data: SampleConfig | None = None,
         save_at: tuple[int, ...] = (),
     ) -> PolicyTrainConfig:
-        slow = isinstance(net, DiffusionConfig)  # several draws of noise stand for each of its frames
-        fit = FitConfig(steps, batch=64 if slow else 128, lr=1.5e-3 if slow else 2e-3, seed=self.seed)
+        batch = 64 if isinstance(net, DiffusionConfig) else 128  # several draws of noise stand for each of its frames
+        fit = FitConfig(steps, batch, lr=2e-3, seed=self.seed)
         return PolicyTrainConfig(self.out / name, name, data or self.data, net, fit, save_at)
 
 
@@ -125,7 +125,7 @@ def _held_out(make: Maker) -> list[PolicyTrainConfig]:
         make("flawless", 800, chunked, replace(make.data, behaviours=("expert",), successes=True)),
         make("series", SERIES[-1], BCConfig(chunk=2), save_at=SERIES),
         make("diffusion8", 1800, DiffusionConfig()),
-        make("diffusion4", 900, DiffusionConfig(chunk=4, layers=2)),
+        make("diffusion4", 1300, DiffusionConfig(chunk=4, layers=2, temperature=1.0)),
     ]
 
 
