@@ -45,7 +45,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 	$(INSTALL) -e ".[data,dev,gemini,kl,openai,openvla,reference,remote]"
 	@touch $@ $(VENV)/.core
 
-# ppi-python brings 350 MB for one test; neither torch nor the rest of ours is needed beside it.
+# ppi-python brings some 600 MB for one test; neither torch nor the rest of ours is needed beside it.
 $(VENV)-ppi/.done:
 	$(PYTHON) -m venv $(VENV)-ppi
 	$(VENV)-ppi/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt numpy scipy pytest ppi-python==0.2.3

@@ -1,4 +1,4 @@
-"""Our prediction-powered inference against the authors' library, ppi-python 0.2.3 (350 MB with what it needs): make test-ppi."""
+"""Our prediction-powered inference against the authors' library, ppi-python 0.2.3: make test-ppi."""
 
 from __future__ import annotations
 
