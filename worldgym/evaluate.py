@@ -42,6 +42,7 @@ from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.watchdog import Watchdog
 from worldgym.world.model import load_world
 from worldgym.world.protocol import World
+from worldgym.world.split import on_all_cores
 
 T = TypeVar("T")
 
@@ -93,12 +94,13 @@ class Sources:
     cfg: float | None = None
     judge_budget_usd: float | None = None
     embodiment: str | None = None
+    rule: str | None = None
 
 
 def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]:
     """Loads everything, then `evaluate`."""
     keep_freed_memory()
-    changes = {"steps": sources.sampler_steps, "cfg": sources.cfg}
+    changes = {"steps": sources.sampler_steps, "cfg": sources.cfg, "rule": sources.rule}
     world = load_world(sources.world, embodiment=sources.embodiment)
     world = world.with_sampler(**{key: value for key, value in changes.items() if value is not None})
     policies = [load_policy(policy, world.spec) for policy in sources.policies]
@@ -113,7 +115,7 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
         "sampler": asdict(world.config.sampler),
         "checkpoints": {"codec": world.codec.fingerprint, "policies": {name: _hash(folder) for name, folder in folders.items()}},
     }
-    return evaluate(replace(config, device=world.device), world, policies, tasks, judge, described)
+    return evaluate(replace(config, device=world.device), on_all_cores(world), policies, tasks, judge, described)
 
 
 def _hash(folder: Path) -> str | None:
