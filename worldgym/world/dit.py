@@ -199,8 +199,8 @@ class DiT(nn.Module):
         return unpatchify(self.final_linear(modulate(h, shift, 1.0 + scale)), self.config)
 
     def _actions(self, actions: Tensor, robots: Robots | None, dtype: torch.dtype) -> Tensor:
-        """[..., A] => [..., D]: what is shown and, where `robots` are given (then [B, T, A]), whose it is. Numbers that are not the
-        robot's have no part in it.
+        """[..., A] => [..., D]: what is shown and, where `robots` are given (then [B, T, A]), whose it is. Numbers that are not
+        the robot's have no part in it.
         """
         shown = octaves(actions, self.config.action_octaves)
         if robots is None or self.embodiment_token is None:
