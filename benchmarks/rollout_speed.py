@@ -100,7 +100,7 @@ def decode_share(world: DiffusionWorld, rows: int) -> float:
 
 @dataclass(frozen=True)
 class Row:
-    """Frames a second with one chunk length and batch (None: not timed), and GFLOP a frame of the plain sampler and the engine."""
+    """Frames a second (None: not timed), and GFLOP a frame of the plain sampler and of the engine."""
 
     chunk: int
     batch: int
@@ -138,15 +138,15 @@ def main() -> None:
     rows = list(table(world, asked.chunks, asked.batches, asked.plain_batches))
     first, most = rows[0], rows[len(asked.batches) - 1]
     share, decoding = most.engine * most.gflops[1] / 1e3 / peak, [decode_share(world, count) for count in (1, 16)]
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     lines = [
         "| chunk | batch | plain, torch | plain, compiled passes | engine | engine / plain | GFLOP a frame, plain | engine |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *(row.line() for row in rows),
         "",
         f"Frames a second. The engine's batch of {most.batch}, chunk {most.chunk}, reaches {100 * share:.0f} % of the {peak:.2f} "
-        f"TFLOP/s of a large bfloat16 product in the same run. Of its time on one thread decoding takes {100 * decoding[0]:.0f} % "
-        f"with one trial and {100 * decoding[1]:.0f} % with 16. Memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} "
-        "GiB at most.",
+        f"TFLOP/s of a large bfloat16 product in the same run. Decoding takes {100 * decoding[0]:.0f} % of one thread's time "
+        f"with one trial, {100 * decoding[1]:.0f} % with 16. Memory: {memory:.2f} GiB at most.",
     ]
     if first.plain:
         times = [row.engine / first.plain for row in (first, most)]

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent / "worldgym"
 ARROW = (  # each line may import the lines above it and its own part
     ("types",),
     ("errors",),
-    ("confusion", "fields", "files", "foreign", "progress", "memory", "native", "requests", "timing", "toml", "watchdog"),
+    ("confusion", "fields", "files", "foreign", "progress", "memory", "requests", "timing", "toml", "watchdog"),
+    ("native",),
     ("checkpoint", "language", "vision", "learning", "training"),
     ("actions",),
     ("episodes",),

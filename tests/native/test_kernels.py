@@ -46,12 +46,10 @@ def test_residual_norm(dtype: torch.dtype, frames: int, tokens: int, vectors: in
 
 
 @FEW
-@given(st.sampled_from(DTYPES), st.integers(1, 9), st.floats(0.1, 60.0))
-def test_activations(dtype: torch.dtype, vectors: int, scale: float) -> None:
-    x = numbers(0, 16 * vectors, dtype=dtype) * scale
+@given(st.sampled_from(DTYPES), st.integers(1, 70), st.floats(0.1, 60.0))
+def test_silu_of_any_size(dtype: torch.dtype, size: int, scale: float) -> None:
+    x = numbers(0, size, dtype=dtype) * scale
     close(made(dtype).silu(x), F.silu(x.float()))
-    expected = F.relu(x.float()).square()
-    close(made(dtype).squared_relu(x), expected)
 
 
 def test_the_ends_of_the_exponential() -> None:

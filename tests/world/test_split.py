@@ -46,5 +46,5 @@ def test_conforms_to_the_seam() -> None:
 
 def test_a_fault_in_a_thread_is_the_callers() -> None:
     split = SplitWorld(Counting(), 2)
-    with pytest.raises(AssertionError):
-        split.reset(np.zeros((4, 2, 2, 3), np.uint8), [])
+    with pytest.raises(IndexError):
+        split.reset(np.zeros((4, 2, 2, 3), np.uint8), [1, 2, 3])

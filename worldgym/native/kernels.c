@@ -110,21 +110,16 @@ void residual_norm(real *h, const real *y, const real *modulations, count stride
     }
 }
 
-/* x <- max(x, 0)^2 */
-void squared_relu(real *x, count size) {
-    for (count i = 0; i < size; i += LANES) {
-        lanes v = load(x + i);
-        v = pick(v > 0.0f, v, all(0.0f));
-        store(x + i, v * v);
-    }
-}
-
-/* out = x sigmoid(x) */
+/* out = x sigmoid(x), of any size */
 void silu(const real *x, real *out, count size) {
+    real rest[LANES] = {0};
+    count whole = size / LANES * LANES;
+    memcpy(rest, x + whole, (size - whole) * sizeof(real));
     for (count i = 0; i < size; i += LANES) {
-        lanes v = load(x + i);
-        store(out + i, v / (1.0f + exponential(-v)));
+        lanes v = load(i < whole ? x + i : rest);
+        store(i < whole ? out + i : rest, v / (1.0f + exponential(-v)));
     }
+    memcpy(out + whole, rest, (size - whole) * sizeof(real));
 }
 
 /* Rotary positions, in place on queries and keys. qkv [rows, 3, heads, size]; feature i turns with feature i + size / 2 by

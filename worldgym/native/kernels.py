@@ -17,7 +17,6 @@ DEEP = 32  # numbers that enter and leave a product: multiples of it
 _P, _N = ctypes.c_void_p, ctypes.c_int64
 ARGUMENTS = {
     "residual_norm": [_P, _P, _P, _N, _N, _N, _N, _P, _N, _N, _N],
-    "squared_relu": [_P, _N],
     "silu": [_P, _P, _N],
     "rotate": [_P, _P, _P, _N, _N, _N, _N, _N],
     "spatial_attention": [_P, _P, _N, _N, _N, _N],
@@ -72,11 +71,6 @@ class Kernels:
             h.data_ptr(), added, modulations.data_ptr(), stride, *columns, out.data_ptr(), rows, rows // frames, width
         )
         return out
-
-    def squared_relu(self, x: Tensor) -> Tensor:
-        """x <- max(x, 0)^2."""
-        self.library.squared_relu(x.data_ptr(), x.numel())
-        return x
 
     def silu(self, x: Tensor) -> Tensor:
         """x sigmoid(x), in x's order in memory, which may be any without gaps."""

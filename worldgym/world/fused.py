@@ -78,7 +78,7 @@ class FusedDiT:
         (b, t), c, kernels = x.shape[:2], self.config, self._kernels
         sizes, d = Heads(b, t, c.tokens, c.heads, self._head_dim), c.width
         cache = self.network.new_cache(b, t, x) if cache is None else cache
-        modulations = condition.reshape(b * t, -1)
+        modulations = condition.contiguous().view(b * t, -1)
         h, normed, seen, y, qkv, hidden = (x.new_empty(b * t * c.tokens, wide) for wide in (d, d, d, d, 3 * d, c.mlp_ratio * d))
         self._first(self.network.views(x, start_frame, cache).flatten(0, 2), h)
         if self.network.position_map is not None:
