@@ -154,6 +154,9 @@ def main() -> None:
             f"Against the plain sampler with one trial, chunk {first.chunk}: {times[0]:.1f} times the frames with one trial, "
             f"{times[1]:.1f} times with {most.batch}."
         )
+    rolling = on_all_cores(world.with_sampler(rule="rolling"))
+    times = [rate(rolling, count, first.chunk) for count in (first.batch, most.batch)]
+    lines.append(f"Under the rule `rolling`: {times[0]:.1f} frames a second with one trial, {times[1]:.1f} with {most.batch}.")
     note("Rollout speed: `python benchmarks/rollout_speed.py`", lines)
 
 

@@ -71,6 +71,7 @@ def _step(layer: nn.Module, shuffle: int, size: int, kernels: Kernels) -> Step:
 
 def _convolution(layer: nn.Conv2d, size: int, shuffle: int = 1) -> Convolution:
     """With output channels (c, dy, dx) put in the order (dy, dx, c), in which a pixel shuffle moves whole rows."""
+    assert layer.bias is not None
     weight, bias = (
         part.detach().to(torch.bfloat16).unflatten(0, (-1, shuffle**2)).transpose(0, 1).flatten(0, 1)
         for part in (layer.weight, layer.bias)

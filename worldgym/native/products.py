@@ -53,4 +53,5 @@ class Convolution:
     def __call__(self, x: Tensor) -> Tensor:
         if not self._packed:
             return F.conv2d(x, self._weight, self._bias, padding=self._padding)
-        return torch.ops.mkldnn._convolution_pointwise(x, self._weight, self._bias, *self._form, "none", [], "")
+        out: Tensor = torch.ops.mkldnn._convolution_pointwise(x, self._weight, self._bias, *self._form, "none", [], "")
+        return out
