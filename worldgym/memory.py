@@ -1,8 +1,8 @@
 """Memory that a process frees stays with the process: on glibc, large tensors otherwise cost a page fault every 4 KiB.
 
 Measured: a training step of the bundled world takes 1.2 s with this and several times that without (benchmarks/). And it lies in
-pages of 2 MiB where the system has them: rollouts read their weights and caches 10 to 20 % faster, for the processor finds more
-of them without looking an address up (docs/performance.md).
+pages of 2 MiB where the system has them: rollouts were about a tenth faster, for the processor finds more of their weights and
+caches without looking an address up (docs/performance.md).
 """
 
 from __future__ import annotations
