@@ -25,8 +25,8 @@ from worldgym.trust.playing import RECORDED, Playing, Recorded, recorded_rollout
 from worldgym.trust.replays import Outcome, by_group, replay_test
 from worldgym.types import Frames, Rollout
 from worldgym.world.model import load_world
-from worldgym.world.split import on_all_cores
 from worldgym.world.replay import HORIZONS, contact_sheet
+from worldgym.world.split import on_all_cores
 
 SHEET_ROWS = 2  # episodes a task on the contact sheet
 

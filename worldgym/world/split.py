@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from worldgym.world.protocol import State, World
 T = TypeVar("T")
 
 
-class SplitWorld:
+class SplitWorld(Generic[State]):
     """Implements `World[tuple[State, ...]]` with a world whose rows do not depend on each other, which all are."""
 
     def __init__(self, world: World[State], threads: int) -> None:
