@@ -26,6 +26,9 @@ bench: $(VENV)/.dev  ## one script per published figure
 release-check: $(VENV)/.dev  ## the bundled world on held-out policies and seeds, against the figures of its release: two hours
 	$(BIN)/worldgym reference release-check
 
+bridge-sample: $(VENV)/.dev  ## a world of real episodes, 20 minutes on two cores; needs the sample data
+	$(BIN)/python benchmarks/bridge_sample.py runs/bridge-sample
+
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -42,8 +45,20 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 	$(INSTALL) -e ".[data,dev,gemini,kl,openai,openvla,reference,remote]"
 	@touch $@ $(VENV)/.core
 
-# ppi-python brings 350 MB for one test; neither torch nor the rest of ours is needed beside it.
+# ppi-python brings some 600 MB for one test; neither torch nor the rest of ours is needed beside it.
 $(VENV)-ppi/.done:
 	$(PYTHON) -m venv $(VENV)-ppi
 	$(VENV)-ppi/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt numpy scipy pytest ppi-python==0.2.3
+	@touch $@
+
+test-lerobot: .venv-lerobot/.done  ## LeRobot policies, in an environment of their own
+	.venv-lerobot/bin/python -m pytest -m "" tests/policies/test_lerobot.py tests/policies/test_lerobot_real.py
+
+# LeRobot 0.4.4 is the last for Python 3.11. It pins an older torch and asks for much that its policies do not use, so it is
+# installed without what it asks for, and the part that ACT and diffusion policies import comes from a list of ours.
+.venv-lerobot/.done: pyproject.toml constraints.txt requirements-lerobot.txt
+	@echo "Installing into .venv-lerobot (the first time takes some minutes)"
+	$(PYTHON) -m venv .venv-lerobot
+	.venv-lerobot/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . hypothesis pytest
+	.venv-lerobot/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-lerobot.txt
 	@touch $@

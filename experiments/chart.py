@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -57,7 +58,12 @@ class Scale:
         return round(self.start + (value - self.low) / (self.high - self.low) * self.length, 1)
 
     def ticks(self) -> list[float]:
-        return [self.low + i * (self.high - self.low) / TICKS for i in range(TICKS + 1)]
+        """Multiples of 1, 2 or 5 times a power of ten, about TICKS of them."""
+        rough = (self.high - self.low) / TICKS
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= 0.99 * rough)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [round(i * step, 10) for i in range(first, last + 1)]
 
 
 def to_svg(chart: Chart) -> str:
@@ -98,13 +104,13 @@ def _range(values: Sequence[float], names: Sequence[str]) -> tuple[float, float]
 
 def _axes(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
     base = TOP + HEIGHT
-    places = list(enumerate(chart.ticks)) if chart.ticks else [(value, f"{value:.3g}") for value in x.ticks()]
+    places = list(enumerate(chart.ticks)) if chart.ticks else [(value, f"{value:g}") for value in x.ticks()]
     for value, name in places:
         yield f'<path class="grid" d="M{x(value)} {TOP}V{base}"/>'
         yield f'<text x="{x(value)}" y="{base + 17}" text-anchor="middle">{escape(name)}</text>'
     for value in y.ticks():
         yield f'<path class="grid" d="M{LEFT} {y(value)}H{LEFT + WIDTH}"/>'
-        yield f'<text x="{LEFT - 7}" y="{y(value) + 4}" text-anchor="end">{value:.3g}</text>'
+        yield f'<text x="{LEFT - 7}" y="{y(value) + 4}" text-anchor="end">{value:g}</text>'
     yield f'<text x="{LEFT + WIDTH / 2}" y="{base + 40}" text-anchor="middle">{escape(chart.x)}</text>'
     middle = TOP + HEIGHT / 2
     yield f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(chart.y)}</text>'
@@ -119,10 +125,18 @@ def _series(series: Series, index: int, x: Scale, y: Scale) -> Iterator[str]:
         if point.low is not None and point.high is not None:
             yield f'<path class="line {colour}" d="M{x(point.x)} {y(point.low)}V{y(point.high)}"/>'
         about = escape(f"{point.name or series.name}: {point.x:.3g}, {point.y:.3g}")
-        yield f'<circle class="{colour}" cx="{x(point.x)}" cy="{y(point.y)}" r="4.5"><title>{about}</title></circle>'
+        yield f"<g><title>{about}</title>{_mark(index, x(point.x), y(point.y))}</g>"
     left, top = LEFT + WIDTH + 18, TOP + 12 + 20 * index
-    yield f'<circle class="{colour}" cx="{left}" cy="{top - 4}" r="4.5"/>'
+    yield _mark(index, left, top - 4)
     yield f'<text x="{left + 12}" y="{top}">{escape(series.name)}</text>'
+
+
+def _mark(index: int, x: float, y: float) -> str:
+    """A dot; from the ninth series on, where colours start over, a square."""
+    colour = f"c{index % len(LIGHT)}"
+    if index < len(LIGHT):
+        return f'<circle class="{colour}" cx="{x}" cy="{y}" r="4.5"/>'
+    return f'<rect class="{colour}" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"/>'
 
 
 def _style() -> str:

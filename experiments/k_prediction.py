@@ -7,16 +7,16 @@ the policy's true rate over all start states.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from statistics import mean, median
-from typing import Any
 
 import numpy as np
 
 from experiments.a_agreement import SEEDS
 from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
+from worldgym.errors import InputError
 from worldgym.log import TrialRecord
 from worldgym.reference.scoring import Run
 from worldgym.stats.studies import estimate
@@ -32,46 +32,54 @@ def measure(setup: Setup) -> Finding:
     return finding(scored(setup, what), on(what, setup.instrument))
 
 
+@dataclass(frozen=True)
+class Saving:
+    """One policy with `n` real trials, over many draws. saved: share of the real trials that would be needed otherwise, mean.
+
+    covered: share of the intervals that hold the true rate.
+    """
+
+    policy: str
+    n: int
+    saved: float
+    covered: float
+
+
 def finding(run: Run, measured_on: str, draws: int = DRAWS) -> Finding:
     known = [trial for trial in run.trials() if trial.truth is not None and trial.score is not None]
-    own: dict[str, list[TrialRecord]] = defaultdict(list)
-    for trial in known:
-        own[trial.policy].append(trial)
-    rows = [row for n in REAL for row in _rows(known, own, n, draws)]
-    told = []
-    for n in REAL:
-        some = [row for row in rows if row["n"] == n]
-        if some:
-            middle, covered = median(row["saved"] for row in some), mean(row["covered"] for row in some)
-            told.append(
-                f"of {n} real trials {100 * middle:.0f} % saved (median policy), the truth in {100 * covered:.0f} % of intervals"
-            )
+    policies = list(dict.fromkeys(trial.policy for trial in known))
+    savings = {n: [found for policy in policies if (found := _saving(known, policy, n, draws))] for n in REAL}
+    told = [
+        f"of {n} real trials {100 * median(s.saved for s in some):.0f} % saved (median policy), the truth in "
+        f"{100 * mean(s.covered for s in some):.0f} % of intervals"
+        for n, some in savings.items()
+        if some
+    ]
+    if not told:
+        raise InputError(f"no policy of the run has more than {REAL[0]} scored trials of known truth; score more start states")
     series = tuple(
-        Series(f"{n} real trials", tuple(Point(i, row["saved"], name=row["policy"]) for i, row in enumerate(_of(rows, n))))
-        for n in REAL
+        Series(f"{n} real trials", tuple(Point(policies.index(s.policy), s.saved, name=s.policy) for s in some))
+        for n, some in savings.items()
+        if some
     )
-    chart = Chart("policy", "real trials saved", tuple(s for s in series if s.points), tuple(own))
+    chart = Chart("policy", "real trials saved", series, tuple(policies))
+    rows = [asdict(saving) for some in savings.values() for saving in some]
     return Finding("k_prediction", "How many real trials does the world save?", "; ".join(told), measured_on, rows, chart)
 
 
-def _of(rows: Sequence[dict[str, Any]], n: int) -> list[dict[str, Any]]:
-    return [row for row in rows if row["n"] == n]
-
-
-def _rows(known: Sequence[TrialRecord], own: dict[str, list[TrialRecord]], n: int, draws: int) -> list[dict[str, Any]]:
-    """A row a policy with more than `n` trials."""
-    rng, rows = np.random.default_rng(n), []
-    for policy, trials in own.items():
-        if len(trials) <= n:
-            continue
-        truth, saved, covered = mean(float(bool(trial.truth)) for trial in trials), [], []
-        for _ in range(draws):
-            picked = [trials[i] for i in rng.choice(len(trials), n, replace=False)]
-            (found,) = estimate(known, [RealTrial(policy, t.task, t.group, float(bool(t.truth))) for t in picked])
-            saved.append(1 - found["n"] / found["worth"] if found["helps"] else 0.0)
-            covered.append(found["low"] <= truth <= found["high"])
-        rows.append({"policy": policy, "n": n, "saved": mean(saved), "covered": mean(map(float, covered))})
-    return rows
+def _saving(known: Sequence[TrialRecord], policy: str, n: int, draws: int) -> Saving | None:
+    """None for a policy without trials beyond `n`."""
+    own = [trial for trial in known if trial.policy == policy]
+    if len(own) <= n:
+        return None
+    truth, rng = mean(float(trial.truth is True) for trial in own), np.random.default_rng(n)
+    saved, covered = [], []
+    for _ in range(draws):
+        picked = [own[i] for i in rng.choice(len(own), n, replace=False)]
+        (found,) = estimate(own, [RealTrial(policy, t.task, t.group, float(t.truth is True)) for t in picked])
+        saved.append(1 - found["n"] / found["worth"] if found["helps"] else 0.0)
+        covered.append(float(found["low"] <= truth <= found["high"]))
+    return Saving(policy, n, mean(saved), mean(covered))
 
 
 if __name__ == "__main__":

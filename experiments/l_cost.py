@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from statistics import mean
-from typing import Any
 
 from experiments.a_agreement import SEEDS
 from experiments.chart import Chart, Point, Series
@@ -24,17 +23,17 @@ def finding(run: Run, measured_on: str) -> Finding:
     for trial in trials:
         for name, seconds in trial.timing.items():
             parts[name].append(seconds)
-    rows: list[dict[str, Any]] = [{"part": name, "seconds": sum(values) / len(trials)} for name, values in parts.items()]
-    rows.append({"part": "rollout in all", "seconds": mean(trial.seconds for trial in trials)})
+    shares = {name: sum(values) / len(trials) for name, values in parts.items()}
+    shares["rollout in all"] = mean(trial.seconds for trial in trials)
     whole = sum(trial.seconds + trial.timing.get("judge", 0.0) for trial in trials)
-    shown = ", ".join(f"{row['part']} {row['seconds']:.2f}" for row in rows)
+    shown = ", ".join(f"{name} {seconds:.2f}" for name, seconds in shares.items())
     result = (
         f"{len(trials)} trials in {whole / 60:.0f} minutes of computing; seconds a trial: {shown}; "
         f"{run.summary['expenses']['cost_usd']:.2f} USD for the judge"
     )
-    ticks = tuple(str(row["part"]) for row in rows)
-    points = tuple(Point(i, float(row["seconds"]), name=str(row["part"])) for i, row in enumerate(rows))
-    chart = Chart("part", "seconds a trial", (Series("seconds a trial", points),), ticks)
+    points = tuple(Point(i, seconds, name=name) for i, (name, seconds) in enumerate(shares.items()))
+    chart = Chart("part", "seconds a trial", (Series("seconds a trial", points),), tuple(shares))
+    rows = [{"part": name, "seconds": seconds} for name, seconds in shares.items()]
     return Finding("l_cost", "What does a whole evaluation take?", result, measured_on, rows, chart)
 
 

@@ -6,12 +6,13 @@ import hashlib
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.files import read_json, sha256_file, write_atomic, write_json
+from worldgym.files import read_array, read_json, sha256_file, write_array, write_atomic, write_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -98,3 +99,22 @@ def test_json_that_nests_without_end_gets_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("[" * 200_000)
     with pytest.raises(InputError, match=r"x\.json: (cannot be read|not valid JSON)"):
         read_json(tmp_path / "x.json", "a thing")
+
+
+def test_arrays_come_back_and_damage_is_told(tmp_path: Path) -> None:
+    path, array = tmp_path / "a" / "x.npy", np.arange(12, dtype=np.float32).reshape(4, 3)
+    write_array(path, array)
+    found = read_array(path)
+    np.testing.assert_array_equal(found, array)
+    assert found.dtype == np.float32
+    data = path.read_bytes()
+    huge = data.replace(b"(4, 3), }  ", b"(4, 3000), }")  # a size that the file does not have
+    for damaged in (data[:-4], data[:20], b"", b"no array", huge):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="cannot be read as an array"):
+            read_array(path)
+    with pytest.raises(InputError, match="absent"):
+        read_array(tmp_path / "absent.npy")
+    np.save(path, np.array([{}], object), allow_pickle=True)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_array(path)

@@ -8,8 +8,10 @@ import multiprocessing
 import random
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -20,7 +22,7 @@ from worldgym.reference.demo import BUNDLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")]
 
-MOMENTS = 50
+MOMENTS, AT_ONCE = 50, 4
 LOADED = ["worldgym.evaluate", "worldgym.report.page", "worldgym.report.terminal"]
 
 
@@ -56,32 +58,40 @@ def started(command: list[str]) -> BaseProcess:
     return process
 
 
-def finished(command: list[str]) -> None:
-    process = started(command)
+def finished(command: list[str]) -> float:
+    """=> seconds that it took."""
+    begun, process = time.perf_counter(), started(command)
     process.join()
     assert process.exitcode == 0
+    return time.perf_counter() - begun
 
 
 def test_killed_and_resumed_is_uninterrupted(bundle: Path, tmp_path: Path) -> None:
     finished(words(bundle, tmp_path / "first"))  # loads the modules
-    begun = time.perf_counter()
-    finished(words(bundle, tmp_path / "whole"))
-    seconds = time.perf_counter() - begun
-    header, expected = read_log(tmp_path / "whole" / LOG_NAME)
-    assert len(expected) == 6
-    rng, lines = random.Random(0), list[int]()
-    for moment in range(MOMENTS):
+    whole = [tmp_path / f"whole-{i}" for i in range(AT_ONCE)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        seconds = fmean(pool.map(lambda out: finished(words(bundle, out)), whole))
+    header, expected = read_log(whole[0] / LOG_NAME)
+    videos = {str(record.video): (whole[0] / str(record.video)).read_bytes() for record in expected}
+    assert len(expected) == len(videos) == 6
+
+    def killed(moment: int) -> int:
+        """=> lines in the log when it was killed."""
         out = tmp_path / f"killed-{moment}"
         process = started(words(bundle, out))
-        time.sleep(seconds * rng.uniform(0.0, 1.0))
+        time.sleep(seconds * random.Random(moment).uniform(0.0, 1.0))
         process.kill()
         process.join()
         log = out / LOG_NAME
-        lines.append(log.read_bytes().count(b"\n") if log.exists() else 0)
+        lines = log.read_bytes().count(b"\n") if log.exists() else 0
         finished(words(bundle, out))
         found, records = read_log(log)
         assert records == expected and header.difference(found) is None
-        assert all((out / record.video).read_bytes() == (tmp_path / "whole" / record.video).read_bytes() for record in records)
+        assert {str(record.video): (out / str(record.video)).read_bytes() for record in records} == videos
         shutil.rmtree(out)
-    print("lines in the log when it was killed:", sorted(lines))
+        return lines
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        lines = sorted(pool.map(killed, range(MOMENTS)))
+    print("lines in the log when it was killed:", lines)
     assert sum(0 < count < 7 for count in lines) >= MOMENTS // 5  # else the moments say nothing

@@ -16,7 +16,15 @@ from worldgym.actions.conventions import load_convention
 from worldgym.cli import main
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.store import EpisodeStore
+from worldgym.judges.labels import Clip, Label, append_label
+from worldgym.latents.conv import ConvCodecConfig
+from worldgym.latents.train import CodecTrainConfig
+from worldgym.recipes import RECIPES, Recipe
 from worldgym.tasks.folder import load_tasks
+from worldgym.training import OptimizerConfig
+from worldgym.world.dit import DiTConfig
+from worldgym.world.sampler import SamplerConfig
+from worldgym.world.train import WorldTrainConfig
 
 pytest.importorskip("pyarrow", reason="the extra [data] is not installed")
 pytest.importorskip("h5py", reason="the extra [data] is not installed")
@@ -27,6 +35,19 @@ COMMANDS = [line for kind, block in BLOCKS for line in block.splitlines() if kin
 OPTIONS = re.findall(r"`(--[\w-]+)", GUIDE.read_text(encoding="utf-8"))
 
 
+RUN_FILES = ("both/world/config.json", "arm/summary.json", "bridge17/summary.json")
+
+
+def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
+    return CodecTrainConfig(out, ConvCodecConfig(128, 4, 8, 1), OptimizerConfig(steps=2, warmup=1), batch=2, device=device)
+
+
+def tiny_world(out: Path, device: str) -> WorldTrainConfig:
+    network = DiTConfig((4, 16, 16), width=16, pairs=1, heads=1, window=8)
+    sampler, optimizer = SamplerConfig(steps=1, window=6, keep=3), OptimizerConfig(steps=2, warmup=1)
+    return WorldTrainConfig(out, network, optimizer, sampler, batch=3, frames=4, save_every=2, device=device, normalize=True)
+
+
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with my-data/ as the guide has it, made the current one."""
@@ -35,6 +56,8 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_mp4_npz(data / "clips", recordings(3))
     write_robomimic(data / "hdf5", recordings(2))
     (data / "my-robot.json").write_text(next(block for kind, block in BLOCKS if kind == "json"))
+    append_label(data / "labels.jsonl", Label(Clip(data / "clips/train/001.mp4", "push the square"), None, "nobody"))
+    monkeypatch.setitem(RECIPES, "bridge_sample", Recipe(tiny_codec, tiny_world))
     frames = data / "bridge17-frames" / "08-put-carrot-on-plate"
     frames.mkdir(parents=True)
     Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(frames / "1.png")
@@ -42,19 +65,25 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
 def test_every_command_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ""
     for command in COMMANDS:
-        words = shlex.split(command)[1:]
-        if words[0] != "train":
-            main(words)
-    out, err = capsys.readouterr()
-    assert err == ""
+        main(shlex.split(command)[1:])
+        said = capsys.readouterr()
+        out += said.out
+        told = {"worldgym train": "held-out replay PSNR", "worldgym evaluate": "knows results of RT-1-X"}
+        assert said.err == "" or told[" ".join(shlex.split(command)[:2])] in said.err
+    both, arm, bridge17 = (json.loads((work / "runs" / path).read_text()) for path in RUN_FILES)
+    assert [robot["name"] for robot in both["embodiments"]] == ["bridge", "arm"]
+    assert arm["world"].endswith("-arm") and sum(cell["unscored"] for cell in arm["cells"]) == len(arm["cells"])
+    assert [cell["task"] for cell in bridge17["cells"]] == ["08-put-carrot-on-plate"]
     assert "rlds: 3 episodes, 3 read, 0 broken" in out and "hdf5 (robomimic): 2 episodes" in out
     assert "stores/train: 3 episodes written, 0 skipped" in out and "tasks/bridge17: 1 tasks" in out
     with Image.open(work / "sheet.png") as sheet:
         assert sheet.height == 3 * 128
     store, released = EpisodeStore(work / "stores/train"), EpisodeStore(work / "stores/released")
-    assert store["train-00000-00000"].frames.shape == (5, 64, 64, 3) and released.spec.size == 10
+    assert store["train-00000-00000"].frames.shape == (5, 128, 128, 3) and released.spec.size == 10
     assert json.loads((work / "stores/train/statistics.json").read_text())["episodes"] == 3
     assert [len(load_tasks(work / "tasks" / name)) for name in ("mine", "clips", "bridge17")] == [3, 3, 1]
     assert open_source(work / "lerobot/train").spec == store.spec
@@ -62,7 +91,7 @@ def test_every_command_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_there_are_commands_and_the_training_command_is_one_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(COMMANDS) >= 10
-    (train,) = (shlex.split(command)[1:] for command in COMMANDS if command.startswith("worldgym train"))
+    train, _ = (shlex.split(command)[1:] for command in COMMANDS if command.startswith("worldgym train"))
     with pytest.raises(SystemExit) as stop:
         main([*train, "--help"])
     assert stop.value.code == 0 and "--held-out" in capsys.readouterr().out
@@ -74,7 +103,7 @@ def test_the_example_of_a_convention_is_sound(work: Path) -> None:
 
 def test_every_option_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> None:
     helps = []
-    for words in (["data", "inspect"], ["convert"], ["tasks", "new"], ["train"]):
+    for words in (["data", "inspect"], ["convert"], ["tasks", "new"], ["train"], ["evaluate"]):
         with pytest.raises(SystemExit):
             main([*words, "--help"])
         helps.append(capsys.readouterr().out)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -14,6 +13,7 @@ from worldgym.errors import InputError
 from worldgym.files import write_atomic, write_json
 from worldgym.foreign import Failure, attempt
 from worldgym.judges.pairwise import PairwiseJudge, Preference, tally
+from worldgym.judging import at_once
 from worldgym.log import LOG_NAME, TrialRecord, read_log, results
 from worldgym.rejudge import rollout_of, task_of, tasks_of_run
 from worldgym.stats.bradley_terry import Verdicts, bradley_terry
@@ -57,8 +57,7 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
         first, second = (rollout_of(config.run, header, record, task) for record in (pair.first, pair.second))
         return attempt(lambda: judge.compare(first, second, task))
 
-    with ThreadPoolExecutor(judge.config.server.concurrency) as pool:
-        found = list(pool.map(compare, pairs))
+    found = list(at_once(compare, pairs, judge.config.server.concurrency))
     write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found).encode())
     counted = [_counted(a, b, pairs, found) for a, b in combinations(config.policies, 2)]
     figures = {

@@ -7,9 +7,10 @@
     |- SpecMismatch          policy and world (or data) disagree on what an action means
     |- CheckpointError       a checkpoint or bundle is incomplete, altered or of another kind
     |- PolicyOutage          a policy's server gave no usable answer: the trial is tried again, never scored
-    |- JudgeOutage           a judge's server gave no answer to this question: the trial is tried again, never scored
-    |- JudgeStopped          a judge's server refuses every question (key, model, address): asking on is useless
-    |- BudgetSpent           the money set for a judge is spent
+    |- JudgeOutage           a model's server gave no answer to this question: a trial is tried again, never scored
+    |- JudgeStopped          a model's server refuses every question (key, model, address): asking on is useless
+    |- BudgetSpent           the money set for a judge, or for edits by a model, is spent
+    |- EditRefused           a model refused an edit, or changed what it was to leave alone
     `- MissingExtra          an optional dependency is not installed
 """
 
@@ -40,6 +41,10 @@ class JudgeOutage(WorldGymError):
 
 class JudgeStopped(WorldGymError):
     """A judge will get no answer to any question until the user mends its description."""
+
+
+class EditRefused(WorldGymError):
+    """A model did not make the edit that was asked for."""
 
 
 class BudgetSpent(WorldGymError):

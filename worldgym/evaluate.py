@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -213,9 +214,11 @@ def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
     ordered = sorted(own, key=lambda task: task.group)
     groups = [list(members) for _, members in groupby(ordered, key=lambda task: task.group)]
     trials = [Trial(members[i % len(members)], i // len(members), seed) for members in groups for i in range(count)]
-    repeats = {name: [trial.repeat for trial in trials if trial.task.name == name] for name in names}
+    repeats = defaultdict(list)
+    for trial in trials:
+        repeats[trial.task.name].append(trial.repeat)
     trials += [Trial(task, repeat, seed) for task in twins for repeat in repeats[str(task.nominal)]]
-    return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat)) if twins else trials
+    return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat))
 
 
 def even_batch(trials: int, most: int) -> int:

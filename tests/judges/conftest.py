@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from worldgym.judges.provider import Server
 from worldgym.judges.vlm import VlmConfig
-from worldgym.judges.votes import Price
+from worldgym.servers.provider import Server
+from worldgym.servers.votes import Price
 from worldgym.types import Rollout, Task, Trial
 
 SUCCESS = '{"reasoning": "the drawer is open", "verdict": "success"}'

@@ -14,8 +14,8 @@ from PIL import Image
 
 from worldgym.calibrate import CalibrateConfig, calibrate
 from worldgym.judges.labels import Clip, Label, append_label
-from worldgym.judges.provider import Server
 from worldgym.judges.vlm import VlmConfig, VlmJudge
+from worldgym.servers.provider import Server
 
 
 def test_real_robot_video(sample_data: Path, model_server: Any, tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.judges.asking import Answer
 from worldgym.judges.looks import choose_frames, pictures
-from worldgym.judges.provider import Reply
 from worldgym.judges.rubric import find_answer, rubric_for
+from worldgym.judges.vlm import filled
 from worldgym.judges.voting import decide, read_vote
+from worldgym.servers.asking import Answer
+from worldgym.servers.provider import Reply
 from worldgym.types import Task, Vote
 
 TASK = Task("cup/1", "cup", np.zeros((8, 8, 3), np.uint8), "put the cup on the plate", 4, "the cup is held")
@@ -177,3 +178,9 @@ def test_a_picture_is_known_by_its_pixels() -> None:
     assert [p.digest for p in one] == [p.digest for p in two] and one[0].digest != one[1].digest
     assert [p.label for p in two] == ["video A, frame 0 of 2", "video A, frame 2 of 2"]
     assert pictures(frames, (0,), 15)[0].digest != one[0].digest
+
+
+def test_a_criterion_of_success_is_told_to_the_model() -> None:
+    task = Task("a", "a", np.zeros((4, 4, 3), np.uint8), "close it", 1)
+    told = [filled("$instruction", t, rubric_for("success", t)) for t in (task, replace(task, success="it is shut"))]
+    assert told == ["close it", "close it (done when: it is shut)"]

@@ -11,9 +11,11 @@ from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Observation
 from worldgym.testing import check_policy
 from worldgym.types import ActionSpec, Task, Trial
+from worldgym.vision import TrunkConfig
 
 SPEC = ActionSpec(("x", "y", "grip"), "delta_pose", "m", "none", "1_open_0_closed", (-1.0, -2.0, 0.0), (1.0, 2.0, 1.0), 20.0)
-TINY = DiffusionConfig(size=(16, 24), actions=3, chunk=4, grid=8, blocks=1, width=16, layers=2, heads=2, buckets=16)
+TRUNK = TrunkConfig(width=8, blocks=1, points=2, values=1, buckets=16, language=4)
+TINY = DiffusionConfig(size=(16, 24), actions=3, chunk=4, width=16, layers=2, heads=2, trunk=TRUNK)
 
 
 def make_policy(config: DiffusionConfig = TINY) -> DiffusionPolicy:
@@ -39,6 +41,13 @@ def test_noise_is_the_trials_and_the_steps() -> None:
     np.testing.assert_allclose(policy.act(states[:1], [look()])[1], actions[:1], atol=1e-5)
 
 
+def test_without_temperature_all_trials_act_alike() -> None:
+    policy = make_policy(replace(TINY, temperature=0.0))
+    _, actions = policy.act([3, 9], [look(), look()])
+    np.testing.assert_allclose(actions[0], actions[1], atol=1e-5)
+    assert np.abs(actions - make_policy().act([3, 9], [look(), look()])[1]).max() > 1e-4
+
+
 def test_what_is_executed_is_the_beginning_of_the_chunk() -> None:
     whole, part = make_policy(), make_policy(replace(TINY, execute=2))
     assert (whole.chunk, part.chunk) == (4, 2)
@@ -50,7 +59,7 @@ def test_the_last_euler_step_returns_the_networks_answer() -> None:
     frames, features = torch.zeros(2, 16, 24, 3, dtype=torch.uint8), torch.randn(2, 16)
     noise = torch.randn(2, 4, 3)
     with torch.no_grad():
-        clean = net(net.look(frames), features, noise[:, None], torch.zeros(2, 1))[:, 0].clamp(-1, 1)
+        clean = net(*net.look(frames, features), noise[:, None], torch.zeros(2, 1))[:, 0].clamp(-1, 1)
         torch.testing.assert_close(net.draw(frames, features, noise), clean)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # other people's warnings are not ours to mend
     pytest.mark.slow,
 ]
+
+# PyPI's torchvision is built for CUDA. Beside torch's CPU build its operators cannot be loaded, and its import fails for want of
+# these two, of which it declares the shapes: ACT and diffusion policies use neither.
+if torch.version.cuda is None and "+" not in version("torchvision"):
+    OPERATORS = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 SPEC, SHAPE = convention("metaworld"), (96, 96, 3)
 IMAGE, STATE = "observation.images.front", "observation.state"

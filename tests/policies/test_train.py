@@ -18,9 +18,10 @@ from worldgym.types import Task, Trial
 from worldgym.vision import TrunkConfig
 
 LENGTH = 6
+TRUNK = TrunkConfig(width=8, blocks=1, points=2, values=1, buckets=16, language=4)
 NETS = {
-    "bc": BCConfig(chunk=2, hidden=16, trunk=TrunkConfig(width=8, blocks=1, points=2, values=1, buckets=16, language=4)),
-    "diffusion": DiffusionConfig(chunk=2, grid=8, blocks=1, width=16, layers=1, heads=2, buckets=16),
+    "bc": BCConfig(chunk=2, hidden=16, trunk=TRUNK),
+    "diffusion": DiffusionConfig(chunk=2, width=16, layers=1, heads=2, trunk=TRUNK),
 }
 
 

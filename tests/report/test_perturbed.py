@@ -9,9 +9,10 @@ from rich.console import Console
 
 from worldgym.log import RunHeader, RunLog, TrialRecord, results
 from worldgym.report.page import write_report
-from worldgym.report.perturbed import interval, perturbed_section, perturbed_sentences, points
+from worldgym.report.perturbed import interval, perturbed_section, perturbed_sentences
 from worldgym.report.section import Facts, ReportOptions
 from worldgym.report.terminal import print_summary
+from worldgym.report.words import points
 from worldgym.stats.summary import summarize, write_summary
 from worldgym.tasks.write import to_png
 

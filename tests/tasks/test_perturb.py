@@ -32,7 +32,7 @@ def config(tasks: Path, **changes: object) -> PerturbConfig:
 
 
 def test_every_edited_task_stands_beside_its_twin(tasks: Path) -> None:
-    assert perturb(config(tasks)) == (3, {"dim": 3})
+    assert perturb(config(tasks)) == (3, {"dim": 3}, {})
     suite = {task.name: task for task in load_tasks(tasks.parent / "out")}
     assert sorted(suite) == ["dim/door/0", "dim/door/1", "dim/door/2", "door/0", "door/1", "door/2"]
     for name, task in suite.items():
@@ -45,7 +45,7 @@ def test_every_edited_task_stands_beside_its_twin(tasks: Path) -> None:
 def test_a_suite_is_perturbed_from_its_nominal_tasks(tasks: Path) -> None:
     perturb(config(tasks))
     again = tasks.parent / "again"
-    assert perturb(config(tasks.parent / "out", out=again, limit=2)) == (2, {"dim": 2})
+    assert perturb(config(tasks.parent / "out", out=again, limit=2)) == (2, {"dim": 2}, {})
     assert len(load_tasks(again)) == 4
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from worldgym.checkpoint import save_folder
 from worldgym.episodes.store import EpisodeStore
 from worldgym.judges.classifier import ClassifierJudge, Decision, JudgeConfig, JudgeNet
 from worldgym.latents.conv import ConvCodec, ConvCodecConfig
@@ -18,7 +19,7 @@ from worldgym.testing import FAKE_SPEC
 from worldgym.types import Rollout, Task, Trial
 from worldgym.vision import TrunkConfig
 from worldgym.world.dit import DiT, DiTConfig
-from worldgym.world.model import DiffusionWorld, WorldConfig
+from worldgym.world.model import WorldConfig
 from worldgym.world.sampler import SamplerConfig
 
 MakeRollout = Callable[..., Rollout]
@@ -46,7 +47,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, episode_store: EpisodeStore) 
     network = DiTConfig((4, 4, 4), width=32, pairs=1, heads=2, action_size=2 * FAKE_SPEC.size + 1, window=8)
     sampler = SamplerConfig(steps=2, window=6, keep=3)
     config = WorldConfig(episode_store.spec, network, sampler, "flow", {}, codec.fingerprint)
-    DiffusionWorld(config, DiT(network), codec, "tiny").save(root / "world", "", {})
+    save_folder(root / "world", config.to_json(), DiT(network).state_dict(), "")
     trunk = TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4)
     ClassifierJudge(JudgeNet(JudgeConfig((32, 32), 8, trunk)), Decision(), "tiny").save(root / "judge", {}, "")
     for name in ("door/1", "door/2", "drawer/1"):

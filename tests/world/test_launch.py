@@ -72,6 +72,13 @@ def test_a_run_begun_before_a_setting_existed_goes_on(episode_store: EpisodeStor
     path.write_text(json.dumps({key: value for key, value in settings.items() if key != "conditioning"}))
     _prepare(replace(run, config=replace(run.config, checkpointing=True, sampler=SamplerConfig(steps=9))))
     path.write_text(json.dumps({key: value for key, value in settings.items() if key != "conditioning"}))
+    assert "embodiments" not in settings["network"]  # what a run of one robot wrote before there could be several
+    path.write_text(json.dumps({key: value for key, value in settings.items() if key != "stores"}))
+    _prepare(run)
+    path.write_text(json.dumps(settings | {"stores": "two"}))
+    with pytest.raises(InputError, match="another stores"):
+        _prepare(run)
+    path.write_text(json.dumps({key: value for key, value in settings.items() if key != "conditioning"}))
     with pytest.raises(InputError, match="conditioning"):
         _prepare(replace(run, config=replace(run.config, conditioning="action")))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import tyro
 
-from worldgym.cli.data import Convert, Data, Perturb, Tasks
+from worldgym.cli.data import Convert, Data, Tasks
 from worldgym.cli.judge import Judge
+from worldgym.cli.ood import Perturb, Stress
 from worldgym.cli.policies import PolicyCommand, ServePolicy
 from worldgym.cli.reference import Reference
 from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
@@ -37,6 +39,7 @@ Command = (
     | Convert
     | Tasks
     | Perturb
+    | Stress
     | ImportCheckpoint
     | ImportCodec
     | Reference
@@ -54,4 +57,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         print("worldgym: stopped; what ran is kept, and the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)  # threads that wait for a judge's server would hold the process for as long as their patience lasts

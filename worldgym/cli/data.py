@@ -164,24 +164,3 @@ class Tasks:
 
     def run(self) -> None:
         self.action.run()
-
-
-@dataclass(frozen=True)
-class Perturb:
-    """Make an out-of-distribution suite: edited start images and instructions beside the tasks they were made from."""
-
-    tasks: tyro.conf.Positional[Path]
-    """folder of NAME.png + NAME.json"""
-    edits: Annotated[Path, tyro.conf.arg(name="with")]
-    """edits.toml, see docs/ood.md"""
-    out: Path
-    limit: int = 0
-    """tasks a group; 0 = all"""
-
-    def run(self) -> None:
-        from worldgym.tasks.perturb import PerturbConfig, perturb
-
-        nominal, counts = perturb(PerturbConfig(self.tasks, self.edits, self.out, self.limit))
-        print(f"{self.out}: {nominal} tasks as they were, {sum(counts.values())} edited")
-        for name, count in counts.items():
-            print(f"  {name}: {count}")

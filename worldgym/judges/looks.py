@@ -7,27 +7,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import re
-from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from worldgym.errors import InputError
+from worldgym.servers.pictures import Picture, picture
 from worldgym.types import Frames
 
 RULE = re.compile(r"first|last|first\+last|even:[1-9]\d{0,3}|every:[1-9]\d{0,3}")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A frame as it is sent. digest: SHA-256 of its pixels, which unlike the PNG's bytes no library version changes."""
-
-    label: str
-    png: bytes
-    digest: str
 
 
 def check_rule(rule: str) -> str:
@@ -49,18 +37,6 @@ def choose_frames(rule: str, count: int, most: int) -> tuple[int, ...]:
     if len(chosen) > most:
         raise InputError(f'the rule "{rule}" picks {len(chosen)} of {count} frames, more than max_frames = {most}; choose fewer')
     return tuple(sorted(chosen))
-
-
-def picture(frame: Frames, size: int | None, label: str) -> Picture:
-    """frame: uint8 [H, W, 3] RGB, its longer side scaled to `size` pixels, or left as it is for None."""
-    image = Image.fromarray(frame)
-    if size is not None:
-        scale = size / max(image.size)
-        image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BICUBIC)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
-    return Picture(label, buffer.getvalue(), digest)
 
 
 def pictures(frames: Frames, looks: tuple[int, ...], size: int | None, name: str = "") -> tuple[Picture, ...]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.judges.asking import Asker
 from worldgym.judges.looks import choose_frames, pictures
-from worldgym.judges.provider import Question
 from worldgym.judges.rubric import UNSURE, Rubric
 from worldgym.judges.vlm import VlmConfig, digest_of, filled, read_prompt
-from worldgym.judges.votes import Ledger, default_cache
 from worldgym.judges.voting import decide, read_vote
+from worldgym.servers.asking import Asker
+from worldgym.servers.provider import Question
+from worldgym.servers.votes import Ledger, default_cache
 from worldgym.types import Rollout, Task, Vote
 
 CHOICES = {"A": 1.0, "B": 0.0, "same": 0.5}

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.judges.asking import Asker
 from worldgym.judges.looks import check_rule, choose_frames, pictures
-from worldgym.judges.provider import Question, Server
 from worldgym.judges.rubric import KINDS, Rubric, rubric_for
-from worldgym.judges.votes import Ledger, Price, default_cache
 from worldgym.judges.voting import decide, read_vote
+from worldgym.servers.asking import Asker
+from worldgym.servers.provider import Question, Server
+from worldgym.servers.votes import Ledger, Price, default_cache
 from worldgym.toml import read_fields, read_toml
 from worldgym.types import Rollout, Task, Verdict
 
@@ -160,6 +160,7 @@ def filled(prompt: str, task: Task, rubric: Rubric) -> str:
     try:
         if "instruction" not in template.get_identifiers():
             raise InputError("the prompt does not contain $instruction, so the model would not know the task; add it")
-        return template.substitute(instruction=task.instruction, criteria=rubric.wording, form=rubric.form)
+        asked = f"{task.instruction} (done when: {task.success})" if task.success else task.instruction
+        return template.substitute(instruction=asked, criteria=rubric.wording, form=rubric.form)
     except (KeyError, ValueError) as error:
         raise InputError(f"the prompt has a $ that is no placeholder ({error}); write $$ for a dollar sign") from None

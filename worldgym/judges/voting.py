@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from worldgym.judges.asking import Answer
 from worldgym.judges.rubric import UNSURE, Rubric, find_answer
+from worldgym.servers.asking import Answer
 from worldgym.types import Vote
 
 MAX_REASON = 2000  # characters of a vote's reasoning kept in the log

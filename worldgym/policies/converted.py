@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,14 @@ from worldgym.types import Actions, ActionSpec, Trial
 
 
 class ConvertedPolicy:
-    """`policy` with its actions converted from one named convention to another. Its state is the policy's own."""
+    """`policy` with its actions converted from one named convention to another. Its state is the policy's own, and its rate:
+
+    an action a fifth of a second long does not become one of a twentieth by changing units.
+    """
 
     def __init__(self, policy: Policy[Any], source: str, target: str) -> None:
-        self._policy, self._names, self._spec = policy, (source, target), convention(target)
+        self._policy, self._names = policy, (source, target)
+        self._spec = replace(convention(target), rate_hz=policy.spec.rate_hz)
 
     @property
     def name(self) -> str:

@@ -1,27 +1,25 @@
 """A small transformer that draws chunks of actions from noise: the other architecture beside behaviour cloning by regression.
 
-Convolutions read the frame into a grid of tokens once a look. The actions of a chunk are tokens too: they start as noise,
-attend to each other and to the frame, and are moved towards what the network takes for the clean chunk, in a few steps.
+The trunk reads the frame into points once a look (vision.py): each is a token, and so is each action of the chunk. Actions start
+as noise, attend to each other and to the points, and are moved towards what the network takes for the clean chunk, step by step.
 Flow matching on straight paths, x_t = (1 - t) noise + t clean (Y. Lipman et al. (2022), arXiv 2210.02747), with the network
 answering the clean chunk: velocity = (clean - x_t) / (1 - t), so the last Euler step returns its answer.
 Action diffusion for robots: C. Chi et al. (2023), "Diffusion Policy", arXiv 2303.04137.
 
-Axes: B frames, D draws of noise a frame, h actions of a chunk, A action numbers, N tokens of a frame, G their width, W that of
-the actions' tokens.
+Axes: B frames, D draws of noise a frame, h actions of a chunk, A action numbers, N points of a frame, W width.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from worldgym.checkpoint import load_folder, save_folder
 from worldgym.errors import InputError
@@ -29,10 +27,9 @@ from worldgym.language import instruction_features
 from worldgym.policies.bounds import from_unit
 from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
-from worldgym.vision import FOLD, fold_pixels
+from worldgym.vision import Trunk, TrunkConfig
 
 KIND = "diffusion"
-CELL = 2 * FOLD  # pixels a side of a token
 TIME_FEATURES = 32
 DRAWS = 2  # of noise and time for each frame of a training batch: the frame, which costs most, is read once
 
@@ -42,20 +39,21 @@ class DiffusionConfig:
     """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions drawn at once, h.
 
     execute: actions of a chunk that are carried out before the policy looks again; 0 = all.   steps: Euler steps a chunk.
-    grid, blocks: width and residual convolutions of the frame's tokens.   width, layers, heads: of the transformer.
+    temperature: scale of the noise that a chunk starts from. 1, as trained, draws from all that the network holds possible,
+        which after a short training is much; towards 0 it acts on the middle of that.
+    width, layers, heads: of the transformer.
     """
 
     size: tuple[int, int] = (96, 96)
     actions: int = 4
     chunk: int = 8
     execute: int = 0
-    grid: int = 64
-    blocks: int = 2
     width: int = 128
     layers: int = 3
     heads: int = 4
-    buckets: int = 256
     steps: int = 4
+    temperature: float = 0.3
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
 
     @property
     def executed(self) -> int:
@@ -64,20 +62,20 @@ class DiffusionConfig:
     @staticmethod
     def from_json(data: dict[str, Any]) -> DiffusionConfig:
         height, width = data["size"]
-        return DiffusionConfig(**{**data, "size": (height, width)})
+        return DiffusionConfig(**{**data, "size": (height, width), "trunk": TrunkConfig(**data["trunk"])})
 
 
 class Attention(nn.Module):
-    """queries [B, Q, W] read from tokens [B, K, `source`] => [B, Q, W].
+    """queries [B, Q, W] read from tokens [B, K, W] => [B, Q, W].
 
     Written out: the gradient of torch's fused attention took half of a training step on a CPU in bfloat16.
     """
 
-    def __init__(self, width: int, source: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.q = nn.Linear(width, width, bias=False)
-        self.kv = nn.Linear(source, 2 * width, bias=False)
+        self.kv = nn.Linear(width, 2 * width, bias=False)
         self.out = nn.Linear(width, width)
 
     def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
@@ -89,12 +87,12 @@ class Attention(nn.Module):
 
 
 class Layer(nn.Module):
-    """Actions [B, D, h, W] among themselves, then to the frame's tokens [B, N, G], then each alone."""
+    """Actions [B, D, h, W] among themselves, then to the frame's tokens [B, N, W], then each alone."""
 
-    def __init__(self, width: int, grid: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
-        self.among, self.frame = Attention(width, width, heads), Attention(width, grid, heads)
+        self.among, self.frame = Attention(width, heads), Attention(width, heads)
         self.alone = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
 
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
@@ -110,30 +108,25 @@ class DiffusionNet(nn.Module):
 
     def __init__(self, config: DiffusionConfig) -> None:
         super().__init__()
-        self.config, grid, width = config, config.grid, config.width
-        cells = (config.size[0] // CELL) * (config.size[1] // CELL)
-        self.fold = nn.Conv2d(3 * FOLD**2, grid // 2, 3, padding=1)
-        self.down = nn.Conv2d(grid // 2, grid, 3, stride=2, padding=1)
-        self.blocks = nn.ModuleList(nn.Conv2d(grid, grid, 3, padding=1) for _ in range(config.blocks))
-        self.place = nn.Parameter(0.5 * torch.randn(cells, grid))
-        self.read = nn.LayerNorm(grid)
-        self.language = nn.Linear(config.buckets, width, bias=False)
+        self.config, trunk, width = config, config.trunk, config.width
+        self.trunk = Trunk(trunk)
+        self.point = nn.Linear(2 + trunk.values, width)
+        self.which = nn.Parameter(0.5 * torch.randn(trunk.points, width))
+        self.language = nn.Linear(trunk.language, width)
         self.enter = nn.Linear(config.actions, width)
         self.order = nn.Parameter(0.5 * torch.randn(config.chunk, width))
         self.time = nn.Sequential(nn.Linear(TIME_FEATURES, width), nn.SiLU(), nn.Linear(width, width))
-        self.layers = nn.ModuleList(Layer(width, grid, config.heads) for _ in range(config.layers))
+        self.layers = nn.ModuleList(Layer(width, config.heads) for _ in range(config.layers))
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.actions))
 
-    def look(self, frames: Tensor) -> Tensor:
-        """uint8 [B, H, W, 3] => tokens [B, N, G]."""
-        x = F.relu(self.down(F.relu(self.fold(fold_pixels(frames, FOLD)))))
-        for block in self.blocks:
-            x = x + F.relu(block(x))
-        return torch.as_tensor(self.read(x.flatten(2).transpose(1, 2) + self.place))
+    def look(self, frames: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 [B, H, W, 3], features [B, buckets] => tokens [B, N, W], the instruction [B, W]."""
+        points, words = self.trunk.look(frames, features)
+        return self.point(points) + self.which, self.language(words)
 
-    def forward(self, tokens: Tensor, features: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
-        """tokens [B, N, G], features [B, buckets], noisy [B, D, h, A], time [B, D] in [0, 1) => clean chunks [B, D, h, A]."""
-        about = self.language(features)[:, None] + self.time(time_features(time))
+    def forward(self, tokens: Tensor, words: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
+        """What `look` gave, noisy [B, D, h, A], time [B, D] in [0, 1) => clean chunks [B, D, h, A]."""
+        about = words[:, None] + self.time(time_features(time))
         x = self.enter(noisy) + self.order + about[:, :, None]
         for layer in self.layers:
             x = layer(x, tokens)
@@ -141,9 +134,9 @@ class DiffusionNet(nn.Module):
 
     def draw(self, frames: Tensor, features: Tensor, noise: Tensor) -> Tensor:
         """noise [B, h, A] => chunks [B, h, A] in [-1, 1]. Row b depends on row b alone."""
-        tokens, x, steps = self.look(frames), noise[:, None], self.config.steps
+        (tokens, words), x, steps = self.look(frames, features), noise[:, None], self.config.steps
         for k in range(steps):
-            clean = self(tokens, features, x, torch.full(x.shape[:2], k / steps, device=x.device)).clamp(-1.0, 1.0)
+            clean = self(tokens, words, x, torch.full(x.shape[:2], k / steps, device=x.device)).clamp(-1.0, 1.0)
             x = x + (clean - x) / (steps - k)
         chunks: Tensor = x[:, 0]
         return chunks
@@ -151,13 +144,13 @@ class DiffusionNet(nn.Module):
     def loss(self, frames: Tensor, features: Tensor, wanted: Tensor, mask: Tensor, rng: np.random.Generator) -> Tensor:
         """Squared error of the answered chunk at random times, where the mask [B, h] has labels [B, h, A].
 
-        Where it has none the network is shown pure noise. Times are u^2, u uniform: near t = 1 the answer lies in x_t already.
+        Where it has none the network is shown pure noise. Times are u^4, u uniform: near t = 1 the answer lies in x_t already.
         """
         shape = (len(wanted), DRAWS, *wanted.shape[1:])
         noise = torch.from_numpy(rng.standard_normal(shape, np.float32)).to(wanted.device)
-        time = torch.from_numpy(rng.random(shape[:2], np.float32) ** 2).to(wanted.device)
+        time = torch.from_numpy(rng.random(shape[:2], np.float32) ** 4).to(wanted.device)
         t = time[..., None, None] * mask[:, None, :, None]
-        answer = self(self.look(frames), features, (1.0 - t) * noise + t * wanted[:, None], time)
+        answer = self(*self.look(frames, features), (1.0 - t) * noise + t * wanted[:, None], time)
         error: Tensor = ((answer - wanted[:, None]) ** 2).mean(dim=(1, 3))
         return (error * mask).sum() / mask.sum()
 
@@ -207,14 +200,14 @@ class DiffusionPolicy:
                 wanted, got = (*config.size, 3), observation.frame.shape
                 raise InputError(f"policy {self.name} sees frames {wanted}, not {got}; resize the task images")
         frames = torch.from_numpy(np.stack([observation.frame for observation in observations]))
-        features = instruction_features([observation.instruction for observation in observations], config.buckets)
-        noise = np.stack(
+        features = instruction_features([observation.instruction for observation in observations], config.trunk.buckets)
+        noise = config.temperature * np.stack(
             [
                 np.random.default_rng([seed, seen.step]).standard_normal((config.chunk, config.actions), np.float32)
                 for seed, seen in zip(states, observations, strict=True)
             ]
         )
-        device = self.net.place.device
+        device = self.net.which.device
         unit = self.net.draw(frames.to(device), features.to(device), torch.from_numpy(noise).to(device))
         return list(states), from_unit(unit[:, : config.executed].cpu().numpy(), self._spec)
 

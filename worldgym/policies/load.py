@@ -45,7 +45,7 @@ def load_policy(source: str | Path, spec: ActionSpec | None = None) -> Policy[An
     if is_address(str(source)):
         from worldgym.policies.wire.remote import connect_policy
 
-        return connect_policy(str(source), spec)
+        return spoken_in(connect_policy(str(source)), spec)
     folder = Path(source)
     if MADE_HERE.fullmatch(str(source)) and not folder.exists():
         return spoken_in(_made_here(PolicySource.parse(str(source))), spec)

@@ -84,8 +84,7 @@ def as_policy(net: Net, spec: ActionSpec, name: str) -> BCPolicy | DiffusionPoli
 
 def policy_loss(net: Net, samples: Samples, config: PolicyTrainConfig) -> Callable[[int], Tensor]:
     """The network's loss on a random batch. Batch, augmentation and noise depend on (seed, step) alone."""
-    buckets = net.config.trunk.buckets if isinstance(net, BCNet) else net.config.buckets
-    features = instruction_features(samples.instructions, buckets)
+    features = instruction_features(samples.instructions, net.config.trunk.buckets)
     device = next(net.parameters()).device
 
     def loss_at(step: int) -> Tensor:

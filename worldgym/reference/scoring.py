@@ -1,13 +1,16 @@
 """Policies of the zoo in a learned world and in the simulator, from the same start states: what every published figure rests on.
 
-OUT/truth/SCOPE          results and start frames of the simulator (truth.py)
-OUT/runs/SCOPE-SEEDS-WORLD-JUDGE   the run in the world; the last two are fingerprints, so another world starts another run
+OUT/truth/SCOPE-KEY     results and start frames of the simulator (truth.py)
+OUT/runs/SCOPE-KEY      the run in the world
 
-Everything resumes: what is scored already is not scored again.
+Everything resumes: what is scored already is not scored again. Keys are made of all that a result depends on, the fingerprints of
+policies, world and judge included, so another world starts another run.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,7 @@ from worldgym.reference.zoo import policy_set
 
 @dataclass(frozen=True)
 class Scope:
-    """Which policies (folders) are scored on which start states. `name`: of its folder, unique for policies and steps."""
+    """Which policies (folders) are scored on which start states. `name`: begins the names of its folders."""
 
     name: str
     policies: tuple[str, ...]
@@ -79,7 +82,7 @@ def true_results(scope: Scope, out: Path, workers: int = 0) -> Path:
     """Scores what is missing in the simulator. => the folder with truth.csv and tasks/."""
     from worldgym.reference.truth import TruthConfig, truth, write_tasks
 
-    folder = out / "truth" / scope.name
+    folder = out / "truth" / f"{scope.name}-{_key(scope.tasks, scope.steps)}"
     truth(TruthConfig(folder, scope.policies, scope.seeds, scope.tasks, scope.steps, workers=workers))
     if not all((folder / "tasks" / task / f"{seed}.png").exists() for task in scope.tasks for seed in scope.seeds):
         write_tasks(folder / "tasks", scope.seeds, scope.tasks, steps=scope.steps)
@@ -89,6 +92,11 @@ def true_results(scope: Scope, out: Path, workers: int = 0) -> Path:
 def score(scope: Scope, instrument: Instrument, out: Path, workers: int = 0) -> Run:
     """Truth first, then the run in the world."""
     truth = true_results(scope, out, workers)
-    folder = out / "runs" / f"{scope.name}-{len(scope.seeds)}-{instrument.label}"
+    weights = [fingerprint(Path(policy)) for policy in scope.policies]
+    folder = out / "runs" / f"{scope.name}-{_key(scope.tasks, scope.steps, scope.seeds, weights, instrument.label)}"
     sources = Sources(instrument.world, scope.policies, truth / "tasks", instrument.judge)
     return Run(folder, evaluate_sources(sources, EvaluateConfig(folder, len(scope.seeds), truth=truth)))
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import mujoco
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -31,7 +31,6 @@ OBJECTS = {  # the body, and which of its geoms, whose material gives the object
     "window-open": ("windowb_b", 0),
     "window-close": ("windowb_b", 0),
 }
-SHAPES = {"sphere": mujoco.mjtGeom.mjGEOM_SPHERE, "box": mujoco.mjtGeom.mjGEOM_BOX, "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER}
 
 
 def set_up(model: Any, task: str, change: Variation) -> None:
@@ -48,18 +47,26 @@ def set_up(model: Any, task: str, change: Variation) -> None:
 
 def add_solids(scene: Any, change: Variation) -> None:
     """Draws what the model does not have; called after every update of the scene."""
-    for solid in (*change.solids, *(_tiles(change.card) if change.card else ())):
-        geom = scene.geoms[scene.ngeom]
-        size = np.zeros(3)
-        size[: len(solid.size)] = solid.size
-        if solid.shape == "cylinder":
-            size = np.array([solid.size[0], solid.size[0], solid.size[1]])
-        elif solid.shape == "sphere":
-            size = np.full(3, solid.size[0])
+    import mujoco  # here, for the simulator's module chooses the renderer before it is imported
+
+    kinds = mujoco.mjtGeom
+    shapes = {"sphere": kinds.mjGEOM_SPHERE, "box": kinds.mjGEOM_BOX, "cylinder": kinds.mjGEOM_CYLINDER}
+    for solid, turn in _standing(change):
+        radius, *_, height = solid.size if solid.shape != "sphere" else solid.size * 2
+        size = np.array(solid.size if solid.shape == "box" else [radius, radius, height])
         rgba = np.append(parse_colour(solid.colour) / 255, 1.0).astype(np.float32)
-        turn = _card_turn(change.card) if change.card and solid.shape == "box" and solid.size[2] == THICKNESS else np.eye(3)
-        mujoco.mjv_initGeom(geom, SHAPES[solid.shape], size, np.array(solid.at), turn.flatten(), rgba)
+        mujoco.mjv_initGeom(scene.geoms[scene.ngeom], shapes[solid.shape], size, np.array(solid.at), turn.flatten(), rgba)
         scene.ngeom += 1
+
+
+@cache
+def _standing(change: Variation) -> tuple[tuple[Solid, Numbers], ...]:
+    """Everything that is added, with its rotation [3, 3]."""
+    upright = tuple((solid, np.eye(3)) for solid in change.solids)
+    if change.card is None:
+        return upright
+    turn = _card_turn(change.card)
+    return upright + tuple((tile, turn) for tile in _tiles(change.card))
 
 
 def seen(frame: Frames, change: Variation, rng: np.random.Generator) -> Frames:

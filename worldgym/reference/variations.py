@@ -70,7 +70,7 @@ VARIATIONS: Mapping[str, Variation] = {
     "card": Variation("flat picture", card=Card("apple", (0.28, 0.52, 0.14), (0.0, 0.14, 0.0), (0.05, 0.0, -0.14))),
     "dim": Variation("lighting", gain=0.5),
     "warm": Variation("lighting", kelvin=3500.0),
-    "camera": Variation("camera", camera=(0.03, -0.03, 0.02), target=(0.02, -0.02, 0.0)),
+    "camera": Variation("camera", target=(0.06, 0.0, 0.04)),
     "noise": Variation("noise", noise_sd=20.0),
     "blur": Variation("blur", blur_sigma=1.2),
 }

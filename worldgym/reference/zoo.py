@@ -63,8 +63,8 @@ class Maker:
         data: SampleConfig | None = None,
         save_at: tuple[int, ...] = (),
     ) -> PolicyTrainConfig:
-        slow = isinstance(net, DiffusionConfig)  # several draws of noise stand for each of its frames
-        fit = FitConfig(steps, batch=64 if slow else 128, lr=1.5e-3 if slow else 2e-3, seed=self.seed)
+        batch = 64 if isinstance(net, DiffusionConfig) else 128  # several draws of noise stand for each of its frames
+        fit = FitConfig(steps, batch, lr=2e-3, seed=self.seed)
         return PolicyTrainConfig(self.out / name, name, data or self.data, net, fit, save_at)
 
 
@@ -106,7 +106,7 @@ def _development(make: Maker) -> list[PolicyTrainConfig]:
         make("bc-few", 400, BCConfig(), replace(data, episodes=15)),
         make("bc-small", 700, BCConfig(hidden=64, trunk=SMALL), data),
         make("bc-short", 400, BCConfig(), data),
-        make("diffusion", 1300, DiffusionConfig()),
+        make("diffusion", 1800, DiffusionConfig()),
     ]
 
 
@@ -124,8 +124,8 @@ def _held_out(make: Maker) -> list[PolicyTrainConfig]:
         make("data80", 800, chunked, replace(make.data, episodes=80)),
         make("flawless", 800, chunked, replace(make.data, behaviours=("expert",), successes=True)),
         make("series", SERIES[-1], BCConfig(chunk=2), save_at=SERIES),
-        make("diffusion8", 1300, DiffusionConfig()),
-        make("diffusion4", 700, DiffusionConfig(chunk=4, layers=2)),
+        make("diffusion8", 1800, DiffusionConfig()),
+        make("diffusion4", 1300, DiffusionConfig(chunk=4, layers=2, temperature=1.0)),
     ]
 
 

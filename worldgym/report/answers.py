@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from worldgym.report.words import compared, decimal, percent, span
+from worldgym.report.words import compared, decimal, percent, points, span
 
 
 def agreement_text(answer: Mapping[str, Any]) -> str:
@@ -72,6 +72,20 @@ def plan_text(answer: Mapping[str, Any]) -> str:
         purpose = f"to tell {percent(asked['a'])} from {percent(asked['b'])} with probability {asked['power']:g}"
         lines.append(f"{answer['pairs_to_tell']} common trials {purpose} (McNemar's exact test)")
         lines.append(f"{answer['trials_to_tell']} trials of each policy if they are not paired (Barnard's test)")
+    return "\n".join(lines)
+
+
+def stress_text(answer: Mapping[str, Any]) -> str:
+    """Of what stress.stress returns."""
+    lines = [f"{answer['rollouts']} rollouts of {answer['budget']}; drops on fresh start frames and seeds:"]
+    for found in answer["candidates"]:
+        verdict = "breaks the policy" if found["confirmed"] else "not confirmed"
+        interval = f"{points(found['drop'])} points [{points(found['low'])}, {points(found['high'])}]"
+        lines.append(
+            f"{found['edit']} at strength {found['strength']:.2f}: {interval}, p = {found['p_holm']:.2g} corrected, "
+            f"{found['n']} pairs: {verdict}"
+        )
+    lines.append(f"suite: {answer['suite']}" if answer["suite"] else "No candidate was confirmed, so no suite is written.")
     return "\n".join(lines)
 
 

@@ -13,14 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from worldgym.report.section import Facts, Section
-from worldgym.report.words import decimal, percent
+from worldgym.report.words import decimal, percent, points
 
 BAR_WIDTH, BAR_HEIGHT = 160, 14
-
-
-def points(rate: float | None) -> str:
-    """A difference in points: "+12", "−3", a dash where there is none."""
-    return "–" if rate is None else f"{100 * rate:+.0f}".replace("-", "−")
 
 
 def interval(drop: Mapping[str, Any]) -> str:

@@ -29,6 +29,11 @@ def probability(p: float) -> str:
     return f"= {p:.2g}" if p >= 0.001 else "< 0.001"
 
 
+def points(rate: float | None) -> str:
+    """A difference in points: "+12", "−3", a dash where there is none."""
+    return "–" if rate is None else f"{100 * rate:+.0f}".replace("-", "−")
+
+
 def headline(summary: Mapping[str, Any]) -> str:
     """The best policy against the next; with one policy, or nothing to compare, how often it succeeds."""
     return comparison_sentence(summary) or rates_sentence(summary)

@@ -12,7 +12,7 @@ from worldgym.stats import correlation
 from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling
 from worldgym.stats.frames import Indices, Numbers, numbered
 from worldgym.stats.mmrv import VARIANTS, mmrv
-from worldgym.stats.resampling import percentile_interval, resample
+from worldgym.stats.resampling import fisher_interval, resample
 
 MIN_LEVELS = 5  # tasks or policies; a bootstrap over fewer says nothing of those not seen
 
@@ -146,12 +146,12 @@ def _ranges(correlations: Mapping[str, Measure], cells: Cells, span: Callable[[M
 
 
 def bootstrap(measure: Measure, groups: Indices) -> Span | None:
-    """95 % interval over groups; None below MIN_LEVELS of them, or where too few resamples have a value."""
+    """95 % interval over groups; None below MIN_LEVELS of them, or where the correlation is not defined."""
     levels = int(groups.max(initial=-1) + 1)
-    if levels < MIN_LEVELS:
+    point = float(measure(np.ones((1, len(groups))))[0])
+    if levels < MIN_LEVELS or np.isnan(point):
         return None
-    interval = percentile_interval(measure(resample(groups)), levels)
-    return None if interval is None else list(interval)
+    return list(fisher_interval(point, measure(resample(groups)), levels))
 
 
 def _leave_one_out(measure: Measure, groups: Indices) -> Span | None:

@@ -16,6 +16,7 @@ from worldgym.confusion import Confusion
 from worldgym.errors import InputError
 from worldgym.files import read_json
 from worldgym.stats.rates import Interval, Rate, wilson_rate
+from worldgym.stats.resampling import fisher_interval, resample
 
 CALIBRATION_NAME = "calibration.json"
 RESAMPLES = 2000
@@ -127,7 +128,8 @@ def cohens_kappa(counts: Confusion, level: float = 0.95) -> tuple[float | None, 
     if n == 0 or math.isnan(point := float(_kappa(table))):
         return None, (-1.0, 1.0)
     drawn = np.random.default_rng(0).multinomial(int(n), table / n, RESAMPLES).astype(float)
-    return point, _percentiles(_kappa(drawn), level)
+    low, high = np.nanquantile(_kappa(drawn), [(1 - level) / 2, (1 + level) / 2])
+    return point, (float(low), float(high))
 
 
 def krippendorff_alpha(
@@ -136,8 +138,8 @@ def krippendorff_alpha(
     """Agreement of any number of raters, some of whom may have left out some units: K. Krippendorff (2011), "Computing
     Krippendorff's alpha-reliability". One row a unit, one entry a rater, None = no rating.
 
-    scale: "nominal", "ordinal" or "interval".   None where nothing varies or no unit has two ratings. The interval is a
-    percentile bootstrap over units, (-1, 1) where undefined.
+    scale: "nominal", "ordinal" or "interval".   None where nothing varies or no unit has two ratings. The interval is a bootstrap
+    over units (see `fisher_interval`), (-1, 1) where undefined.
     """
     values = sorted({rating for unit in ratings for rating in unit if rating is not None})
     tallies = np.array([[sum(rating == value for rating in unit) for value in values] for unit in ratings], float)
@@ -145,12 +147,11 @@ def krippendorff_alpha(
     tallies = tallies[tallies.sum(1) >= 2]
     pairs = tallies[:, :, None] * (tallies[:, None, :] - np.eye(len(values)))
     pairs /= (tallies.sum(1) - 1)[:, None, None]  # [units, values, values], the coincidences of each unit
-    point = _alpha(pairs.sum(0), values, scale)
-    if point is None:
+    point = float(_alpha(pairs.sum(0), values, scale))
+    if math.isnan(point):
         return None, (-1.0, 1.0)
-    weights = np.random.default_rng(0).multinomial(len(pairs), np.full(len(pairs), 1 / len(pairs)), RESAMPLES // 4)
-    drawn = [_alpha(np.tensordot(row.astype(float), pairs, 1), values, scale) for row in weights]
-    return point, _percentiles(np.array([alpha for alpha in drawn if alpha is not None]), level)
+    drawn = resample(np.arange(len(pairs)), RESAMPLES) @ pairs.reshape(len(pairs), -1)
+    return point, fisher_interval(point, _alpha(drawn.reshape(-1, len(values), len(values)), values, scale), len(pairs), level)
 
 
 def threshold_curve(judged: Sequence[Judged]) -> list[dict[str, float | None]]:
@@ -211,31 +212,29 @@ def _kappa(tables: Matrix) -> Matrix:
     return kappa
 
 
-def _alpha(coincidences: Matrix, values: Sequence[float], scale: str) -> float | None:
-    totals = coincidences.sum(1)
-    n = totals.sum()
+def _alpha(coincidences: Matrix, values: Sequence[float], scale: str) -> Matrix:
+    """[..., values, values] => alpha [...]; nan where nothing varies."""
+    totals = coincidences.sum(-1)
+    n = totals.sum(-1)
     distance = _distances(totals, values, scale)
-    expected = float((np.outer(totals, totals) * distance).sum()) / max(n - 1, 1)
-    return None if expected <= 0 else 1 - float((coincidences * distance).sum()) / expected
+    strangers = totals[..., :, None] * totals[..., None, :]
+    expected = (strangers * distance).sum((-1, -2)) / np.maximum(n - 1, 1)
+    found = (coincidences * distance).sum((-1, -2))
+    return np.asarray(1 - found / np.where(expected > 0, expected, np.nan))
 
 
 def _distances(totals: Matrix, values: Sequence[float], scale: str) -> Matrix:
-    """Squared differences between values, [values, values]."""
+    """Squared differences between values, [..., values, values]."""
     if scale == "nominal":
         return 1.0 - np.eye(len(values))
     if scale == "interval":
         places: Matrix = np.array(values)
     elif scale == "ordinal":
-        places = np.cumsum(totals) - totals / 2  # rank of the middle of each value
+        places = np.cumsum(totals, axis=-1) - totals / 2  # rank of the middle of each value
     else:
         raise ValueError(f'scale must be "nominal", "ordinal" or "interval", not "{scale}"')
-    squares: Matrix = (places[:, None] - places[None, :]) ** 2
+    squares: Matrix = (places[..., :, None] - places[..., None, :]) ** 2
     return squares
-
-
-def _percentiles(drawn: Matrix, level: float) -> Interval:
-    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _share(hits: Sequence[bool]) -> float | None:

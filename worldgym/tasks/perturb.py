@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from worldgym.errors import InputError
+from worldgym.errors import EditRefused, InputError
 from worldgym.files import write_atomic
 from worldgym.progress import progress
 from worldgym.tasks.edits.suite import Edit, read_edits
@@ -22,20 +22,24 @@ from worldgym.types import Task
 
 @dataclass(frozen=True)
 class PerturbConfig:
-    """limit: nominal tasks a group, 0 = all."""
+    """limit: nominal tasks a group, 0 = all.   budget_usd: what edits by a model may cost, None = no limit."""
 
     tasks: Path
     edits: Path
     out: Path
     limit: int = 0
+    budget_usd: float | None = None
 
 
-def perturb(config: PerturbConfig) -> tuple[int, dict[str, int]]:
-    """Writes the suite => (nominal tasks, edited tasks of each edit). What was written before an error stays."""
+def perturb(config: PerturbConfig) -> tuple[int, dict[str, int], dict[str, str]]:
+    """Writes the suite => (nominal tasks, edited tasks of each edit, refused edit => reason).
+
+    What was written before an error stays, and what a model drew is kept in its cache: the same command goes on.
+    """
     if config.out.resolve() == config.tasks.resolve():
         raise InputError(f"{config.out}: is the folder of the tasks themselves; choose another --out")
     tasks = nominal_tasks(config.tasks, config.limit)
-    edits = read_edits(config.edits)
+    edits = read_edits(config.edits, config.budget_usd)
     if idle := next((edit for edit in edits if not any(edit.fits(task) for task in tasks)), None):
         raise InputError(f"{config.edits}: edit {idle.name} fits no task of {config.tasks}; mend its only = {list(idle.only)}")
     for task in tasks:
@@ -45,10 +49,15 @@ def perturb(config: PerturbConfig) -> tuple[int, dict[str, int]]:
         write_atomic(config.out / "truth.csv", truth.read_bytes())
     counts = dict.fromkeys((edit.name for edit in edits), 0)
     pairs = [(edit, task) for edit in edits for task in tasks if edit.fits(task)]
+    refused: dict[str, str] = {}
     for edit, task in progress(pairs, len(pairs), "editing", "task"):
-        write_task(config.out, edit.of(task))
-        counts[edit.name] += 1
-    return len(tasks), counts
+        try:
+            write_task(config.out, edit.of(task))
+        except EditRefused as reason:
+            refused[f"{edit.name}/{task.name}"] = str(reason)
+        else:
+            counts[edit.name] += 1
+    return len(tasks), counts, refused
 
 
 def nominal_tasks(folder: Path, limit: int = 0) -> list[Task]:

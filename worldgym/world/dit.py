@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -51,7 +51,7 @@ class DiTConfig:
     positions: str = "learned"
     activation: str = "relu2"
     window: int = 32
-    embodiments: int = 1
+    embodiments: int = field(default=1, repr=False)  # runs are told apart by the repr, and some began before it existed
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import distributed
 from torch.multiprocessing.spawn import spawn
 from torch.utils.tensorboard import SummaryWriter
 
 from worldgym.episodes.frames import frame_cache
+from worldgym.episodes.inspect import write_sheet
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
@@ -67,9 +67,9 @@ def _prepare(run: TrainRun) -> None:
     free = ("out", "device", "save_every", "sampler", "checkpointing")  # what may differ between the two starts of one run
     told = [f for f in fields(run.config) if f.name not in free]
     settings = {f.name: repr(getattr(run.config, f.name)) for f in told} | {"codec": codec.fingerprint}
-    if len(mixture) > 1:
-        settings["stores"] = repr([(part.robot.name, part.robot.spec) for part in mixture])
-    defaults = {f.name: repr(f.default) for f in told}  # what a run had that was begun before the setting existed
+    scaled = run.config.normalize or len(mixture) > 1  # by what is in the stores, so these must stay as they were
+    settings["stores"] = repr([part.robot for part in mixture]) if scaled else ""
+    defaults = {f.name: repr(f.default) for f in told} | {"stores": ""}  # of a run begun before the setting existed
     path = run.config.out / "run.json"
     if path.exists():
         found = read_json(path, "a training run")
@@ -148,8 +148,7 @@ class Visitor:
                 self.writer.add_scalar(f"replay/{name}/psnr_{horizon}" if several else f"replay/psnr_{horizon}", value, step)
             shown = [v for e, g in zip(episodes[:SHOWN], result.frames, strict=False) for v in (e.frames, g)]
             sheet = self.run.config.out / "sheets" / (f"{step:07d}-{name}.png" if several else f"{step:07d}.png")
-            sheet.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(contact_sheet(shown)).save(sheet)
+            write_sheet(contact_sheet(shown), sheet)
             values = "  ".join(f"@{h} {value:.2f}" for h, value in result.horizons().items())
             print(f"step {step}  held-out replay PSNR {values}  {sheet}", file=sys.stderr, flush=True)
 

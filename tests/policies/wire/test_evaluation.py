@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ import numpy as np
 import pytest
 from policy_server import POLICIES, Server
 
-from worldgym.episodes.video import decode_video
+from worldgym.errors import PolicyOutage
 from worldgym.evaluate import EvaluateConfig, evaluate
 from worldgym.judging import MAX_ATTEMPTS
 from worldgym.log import TrialRecord, read_log
 from worldgym.policies.load import load_policy
-from worldgym.policies.protocol import Policy
+from worldgym.policies.protocol import Observation, Policy
+from worldgym.rollout import roll_out
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakeState, FakeWorld, check_policy
-from worldgym.types import Actions, Frames, Task
+from worldgym.types import Actions, Frames, Task, Trial
 
 pytest.importorskip("websockets", reason="the extra [remote] is not installed")
 pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
@@ -59,17 +61,15 @@ def serve() -> Iterator[Callable[[str, str], Server]]:
 
 
 class Interrupted(FakeWorld):
-    """Does something before the fourth step of its life: kills a server, say."""
+    """Does something before its step number `at`: kills a server, say."""
 
-    def __init__(self, act: Callable[[], None]) -> None:
+    def __init__(self, at: int, do: Callable[[], None]) -> None:
         super().__init__()
-        object.__setattr__(self, "left", [4])
-        object.__setattr__(self, "do", act)
+        object.__setattr__(self, "interrupt", {at: do})
+        object.__setattr__(self, "steps", count(1))
 
     def step(self, state: FakeState, actions: Actions) -> tuple[FakeState, Frames]:
-        self.left[0] -= 1  # type: ignore[attr-defined]
-        if self.left[0] == 0:  # type: ignore[attr-defined]
-            self.do()  # type: ignore[attr-defined]
+        self.interrupt.get(next(self.steps), lambda: None)()  # type: ignore[attr-defined]
         return super().step(state, actions)
 
 
@@ -90,16 +90,16 @@ def test_the_log_is_that_of_an_evaluation_in_process(
         assert untimed(run(out, remote)) == untimed(summary)
         (here, expected), (there, found) = (read_log(folder / "log.jsonl") for folder in (tmp_path / "here", out))
         assert found == expected and here.difference(there) is None
-        for record in expected:
-            assert record.video is not None
-            assert np.array_equal(decode_video(out / record.video), decode_video(tmp_path / "here" / record.video))
+        trials = [Trial(task, repeat, 7) for task in tasks() for repeat in (0, 1)]
+        for mine, theirs in zip(*(roll_out(FakeWorld(), p, trials) for p in (POLICIES[name], remote)), strict=True):
+            assert np.array_equal(mine.frames, theirs.frames) and np.array_equal(mine.actions, theirs.actions)
     check_policy(remote, (16, 24, 3), atol=0.0)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("name", ["remembering", "seeing"])
+@pytest.mark.parametrize(("name", "at"), [("remembering", 3), ("seeing", 4)])  # in the middle of the second batch
 def test_a_server_killed_and_restarted_costs_no_result(
-    protocol: str, name: str, tmp_path: Path, serve: Callable[[str, str], Server]
+    protocol: str, name: str, at: int, tmp_path: Path, serve: Callable[[str, str], Server]
 ) -> None:
     server = serve(protocol, name)
 
@@ -108,14 +108,24 @@ def test_a_server_killed_and_restarted_costs_no_result(
         threading.Timer(0.5, server.start).start()
 
     run(tmp_path / "here", POLICIES[name])
-    run(tmp_path / "there", load_policy(f"{server.address}?patience=900", FAKE_SPEC), Interrupted(restart))
+    run(tmp_path / "there", load_policy(f"{server.address}?patience=900", FAKE_SPEC), Interrupted(at, restart))
     assert scored(tmp_path / "there") == scored(tmp_path / "here")
     failed = [record for record in records(tmp_path / "there") if not record.finished]
-    if name == "seeing":  # nothing is lost with the server: the same question is asked again
-        assert not failed
-    else:  # the state is lost, which is said; the trial is run again from its start
-        assert all(r.failure_reason and "state of this trial is not known" in r.failure_reason for r in failed)
-        assert all(record.score is None for record in failed)
+    assert not failed  # "seeing" is asked the same again; trials whose state is lost are run again from their start
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_state_lost_with_the_server_is_said(protocol: str, serve: Callable[[str, str], Server]) -> None:
+    server, trial = serve(protocol, "remembering"), Trial(tasks()[0], 0, 2**70)
+    remote = load_policy(f"{server.address}?patience=900", FAKE_SPEC)
+    states, seen = remote.reset([trial]), [Observation(trial.task.frame, "go", 0)]
+    remote.act(states, seen)
+    server.kill()
+    server.start()
+    with pytest.raises(PolicyOutage, match="the state of this trial is not known here"):
+        remote.act(states, seen)
+    _, actions = remote.act(remote.reset([trial]), seen)
+    assert np.array_equal(actions, POLICIES["remembering"].act(POLICIES["remembering"].reset([trial]), seen)[1])
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -124,7 +134,7 @@ def test_a_server_that_stays_away_fails_trials_apart_and_a_later_start_completes
 ) -> None:
     server = serve(protocol, "seeing")
     remote = load_policy(f"{server.address}?patience=0.3", FAKE_SPEC)
-    summary = run(tmp_path / "there", remote, Interrupted(server.kill))
+    summary = run(tmp_path / "there", remote, Interrupted(4, server.kill))
     failed = [record for record in records(tmp_path / "there") if not record.finished]
     assert failed and all(record.score is None and server.address in str(record.failure_reason) for record in failed)
     assert max(record.attempt for record in failed) == MAX_ATTEMPTS
@@ -146,7 +156,7 @@ def test_another_policy_at_the_same_address_is_not_scored(
         server.policy = "another"
         server.start()
 
-    run(tmp_path / "there", load_policy(server.address, FAKE_SPEC), Interrupted(swap))
+    run(tmp_path / "there", load_policy(server.address, FAKE_SPEC), Interrupted(4, swap))
     run(tmp_path / "here", POLICIES["seeing"])
     expected = {record.key: record for record in scored(tmp_path / "here")}
     assert all(record == expected[record.key] for record in scored(tmp_path / "there"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -70,7 +71,7 @@ def raw(parts: Sequence[bytes], pause: float = 0.0) -> Iterator[str]:
             except OSError:
                 return
             with connection:
-                if connection.recv(2**16):
+                if _whole_request(connection):
                     for part in parts:
                         if done.wait(pause):
                             break
@@ -88,6 +89,16 @@ def raw(parts: Sequence[bytes], pause: float = 0.0) -> Iterator[str]:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
+
+
+def _whole_request(connection: socket.socket) -> bytes:
+    """Head and body: a connection closed with bytes unread is reset, and takes the answer with it."""
+    request = connection.recv(2**16)
+    head, _, body = request.partition(b"\r\n\r\n")
+    announced = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    while announced and len(body) < int(announced[1]) and (more := connection.recv(2**16)):
+        body += more
+    return request
 
 
 def http(body: bytes, status: str = "200 OK") -> list[bytes]:

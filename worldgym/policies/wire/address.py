@@ -9,13 +9,12 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from worldgym.errors import InputError
+from worldgym.policies.protocol import NAME
 from worldgym.policies.wire.family import MAX_CHUNK, OWN
 
 SCHEMES = {"ws": "openpi", "wss": "openpi", "http": "openvla", "https": "openvla"}
-CHARACTERS = r"\w.+@ -"  # of a name: it becomes a folder of videos
-NAME = re.compile(rf"\w[{CHARACTERS}]{{0,99}}", re.ASCII)
 PORT = 8000
-_KNOWN = ("family", "chunk", "name", "timeout", "patience", "connections", "key_env")
+OPTIONS = ("family", "chunk", "name", "timeout", "patience", "connections", "key_env")
 
 
 def is_address(source: str) -> bool:
@@ -59,7 +58,7 @@ class Address:
 
     @property
     def default_name(self) -> str:
-        return re.sub(rf"^\W|[^{CHARACTERS}]", "_", f"{Path(self.family).stem}-{self.host}-{self.port}", flags=re.ASCII)[:100]
+        return re.sub(r"^\W|[^\w.+@ -]", "_", f"{Path(self.family).stem}-{self.host}-{self.port}", flags=re.ASCII)[:100]
 
     def headers(self) -> dict[str, str]:
         """With the key, as openpi's clients send it. InputError where its variable is not set."""
@@ -82,9 +81,9 @@ class Address:
         if url.scheme not in SCHEMES or not host or url.username is not None or url.fragment:
             raise InputError(f'policy "{text}": it must look like ws://HOST:PORT?family=NAME, without a user or a password')
         options = dict(pairs)
-        if len(options) < len(pairs) or (unknown := [name for name in options if name not in _KNOWN]):
+        if len(options) < len(pairs) or (unknown := [name for name in options if name not in OPTIONS]):
             what = "an option twice" if len(options) < len(pairs) else f'the unknown option "{unknown[0]}"'
-            raise InputError(f'policy "{text}": {what}; options are {", ".join(_KNOWN)}')
+            raise InputError(f'policy "{text}": {what}; options are {", ".join(OPTIONS)}')
         if "name" in options and not NAME.fullmatch(options["name"]):
             raise InputError(f'policy "{text}": name must be letters, digits and any of _ . + @ - or space')
         return Address(

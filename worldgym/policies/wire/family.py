@@ -44,6 +44,11 @@ class Family:
     views: Mapping[str, str] = field(default_factory=dict)
     state: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def own(self) -> bool:
+        """Whether the server is ours, and says itself what the numbers mean."""
+        return not self.convention
+
     def unfilled(self) -> list[str]:
         """Keys that servers of the family want and observations do not carry: a view beside the frame, a state."""
         return [*self.views, *self.state]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.policies.wire.address import NAME, Address
+from worldgym.policies.protocol import NAME
+from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.arrays import Malformed
 from worldgym.policies.wire.family import MAX_CHUNK, OWN
 from worldgym.policies.wire.json_numpy import decode

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import ExitStack, suppress
-from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead, RemoteDisconnected
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead, RemoteDisconnected
 from typing import Any
 
 from worldgym.errors import PolicyOutage
@@ -84,21 +84,27 @@ class OpenvlaLink:
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> bytes:
         self._http.request(method, path, body, self._headers)
-        response = self._http.getresponse()
-        answer, url = response.read(MAX_ANSWER + 1), self._address.url
-        if len(answer) > MAX_ANSWER:
-            raise PolicyOutage(f"{url}: the answer has more than {MAX_ANSWER >> 20} MiB")
-        if response.length:  # `read` with a limit does not mind a body cut short
-            raise IncompleteRead(answer, response.length)
-        if response.status in AWAY:
-            raise Dropped(f"{url}: HTTP {response.status}")
-        if response.status != 200:
-            words = shortened(answer.decode(errors="replace"))
-            raise PolicyOutage(f"{url}: HTTP {response.status} from {path}: {words or response.reason}")
-        return answer
+        with self._http.getresponse() as response:  # an answer that is left unread would hold the socket
+            return _read(response, self._address.url, path)
 
     def close(self) -> None:
         self._http.close()
+
+
+def _read(response: HTTPResponse, url: str, path: str) -> bytes:
+    """The body. Dropped, IncompleteRead or PolicyOutage where it is no answer."""
+    announced = response.length or 0
+    answer = response.read(MAX_ANSWER + 1) if announced <= MAX_ANSWER else b""
+    if max(announced, len(answer)) > MAX_ANSWER:
+        raise PolicyOutage(f"{url}: the answer has more than {MAX_ANSWER >> 20} MiB")
+    if response.length:  # `read` with a limit does not mind a body cut short
+        raise IncompleteRead(answer, response.length)
+    if response.status in AWAY:
+        raise Dropped(f"{url}: HTTP {response.status}")
+    if response.status != 200:
+        words = shortened(answer.decode(errors="replace"))
+        raise PolicyOutage(f"{url}: HTTP {response.status} from {path}: {words or response.reason}")
+    return answer
 
 
 def _broken(url: str, error: Exception) -> Exception:

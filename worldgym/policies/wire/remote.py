@@ -13,14 +13,12 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from queue import LifoQueue
 from typing import Any
 
 import numpy as np
 
-from worldgym.actions.conventions import convention, convention_of, load_convention
-from worldgym.actions.convert import CONVERSIONS, convert_actions
+from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, PolicyOutage
 from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.policies.wire.address import Address
@@ -36,40 +34,14 @@ from worldgym.types import Actions, ActionSpec, Trial
 LINKS: dict[str, Callable[[Address], Link]] = {"openpi": OpenpiLink, "openvla": OpenvlaLink}
 
 
-@dataclass(frozen=True)
-class Spoken:
-    """What comes over the wire, and what it becomes.   wire: the server's convention.   converted: names to convert
-    between, or None.   clipped: whether to hold the numbers within the wire's bounds, as the robot's controller does."""
-
-    wire: ActionSpec
-    spec: ActionSpec
-    converted: tuple[str, str] | None
-    clipped: bool
-
-    @staticmethod
-    def of(wire: ActionSpec, world: ActionSpec | None, clipped: bool) -> Spoken:
-        """Converts to the world's convention where a pair is stated; otherwise the specs differ, and the run is refused."""
-        pair = (convention_of(wire), convention_of(world) if world else None)
-        if world is None or wire == world or (pair not in CONVERSIONS and pair[::-1] not in CONVERSIONS):
-            return Spoken(wire, wire, None, clipped)
-        source, target = str(pair[0]), str(pair[1])
-        return Spoken(wire, replace(convention(target), rate_hz=wire.rate_hz), (source, target), clipped)
-
-    def read(self, actions: Actions) -> Actions:
-        """[h, numbers of the wire] => float32 [h, A]."""
-        if self.converted is not None:
-            return convert_actions(actions, *self.converted)
-        if self.clipped:
-            return np.clip(actions, np.asarray(self.wire.low, np.float32), np.asarray(self.wire.high, np.float32))
-        return actions
-
-
 class RemotePolicy:
-    """Asks a server. Its connections are closed with `close`, or when nobody holds the policy any more."""
+    """Asks a server. Its connections are closed with `close`, or when nobody holds the policy any more.
 
-    def __init__(self, address: Address, family: Family, offer: Offer, world: ActionSpec | None, lines: Sequence[Line]) -> None:
+    Answers of families of others are held within the bounds of their convention, as a robot's controller does.
+    """
+
+    def __init__(self, address: Address, family: Family, offer: Offer, lines: Sequence[Line]) -> None:
         self._family, self._offer, self._url = family, offer, address.url
-        self._spoken = Spoken.of(offer.spec, world, clipped=family.name != OWN)
         self._name, self._chunk = address.name or offer.name, address.chunk or offer.chunk
         self._lines: LifoQueue[Line] = LifoQueue()
         for line in lines:
@@ -83,7 +55,7 @@ class RemotePolicy:
 
     @property
     def spec(self) -> ActionSpec:
-        return self._spoken.spec
+        return self._offer.spec
 
     @property
     def chunk(self) -> int:
@@ -98,7 +70,7 @@ class RemotePolicy:
 
     def reset(self, trials: Sequence[Trial]) -> list[str | None]:
         """A token a trial, from a server of ours whose policy remembers; else None."""
-        if self._family.name != OWN:
+        if not self._family.own:
             return [None] * len(trials)
         answers = self._ask_all([self._beginning(trial) for trial in trials])
         return [self._token(answer) for answer in answers]
@@ -122,7 +94,7 @@ class RemotePolicy:
 
     def _question(self, state: str | None, observation: Observation) -> dict[str, Any]:
         request = request_of(self._family, observation)
-        return {**request, OWN: {"step": observation.step, "state": state}} if self._family.name == OWN else request
+        return {**request, OWN: {"step": observation.step, "state": state}} if self._family.own else request
 
     def _ask_all(self, requests: Sequence[dict[str, Any]]) -> list[Any]:
         if self._pool is None:
@@ -146,7 +118,10 @@ class RemotePolicy:
             actions = actions_of(self._family, answer, self._chunk, self._offer.spec.size)
         except Malformed as error:
             raise PolicyOutage(f"{self._url}: the answer has {error}") from None
-        return self._spoken.read(actions)
+        if self._family.own:
+            return actions
+        low, high = (np.asarray(bounds, np.float32) for bounds in (self.spec.low, self.spec.high))
+        return np.clip(actions, low, high)
 
     def _token(self, answer: Any) -> str | None:
         try:
@@ -158,8 +133,8 @@ class RemotePolicy:
         return token
 
 
-def connect_policy(source: str, world: ActionSpec | None = None) -> RemotePolicy:
-    """The policy at an address, see `Address`. `world`: the convention to convert its actions to, where that is stated.
+def connect_policy(source: str) -> RemotePolicy:
+    """The policy at an address, see `Address`, speaking the server's own convention.
 
     InputError if nobody is there, or the family is unknown, or the server does not say what it serves.
     """
@@ -183,14 +158,14 @@ def connect_policy(source: str, world: ActionSpec | None = None) -> RemotePolicy
 
     lines = [Line(again, address.patience, link), *(Line(again, address.patience) for _ in range(address.connections - 1))]
     try:
-        if family.name == OWN:
+        if family.own:
             offer = Offer.read(said, address)
         else:
             offer = Offer(address.default_name, load_convention(family.convention), family.chunk)
     except InputError:
         link.close()
         raise
-    return RemotePolicy(address, family, offer, world, lines)
+    return RemotePolicy(address, family, offer, lines)
 
 
 def _close_all(lines: Sequence[Line]) -> None:

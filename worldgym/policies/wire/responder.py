@@ -12,7 +12,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from worldgym.policies.protocol import Observation, Policy
+from worldgym.errors import InputError
+from worldgym.policies.protocol import NEWEST_FRAME, Observation, Policy
 from worldgym.policies.wire.arrays import Malformed
 from worldgym.policies.wire.family import OWN, Family
 from worldgym.policies.wire.mapping import MAX_TEXT, observation_of, own_part
@@ -26,6 +27,13 @@ class Responder:
     """One question after the other, whatever the number of connections: a policy need not bear being called at once."""
 
     def __init__(self, policy: Policy[Any], family: Family, fingerprint: str = "") -> None:
+        """InputError for a policy that needs what the wire does not carry: it would act on less than it was made for."""
+        if policy.needs != NEWEST_FRAME:
+            asked = ", ".join(name for name in ("history", "cameras", "state") if name in policy.needs.to_json())
+            raise InputError(
+                f"policy {policy.name} needs {asked} besides the newest frame, which is all that the wire carries; "
+                "evaluate it in process"
+            )
         self.offer = Offer(policy.name, policy.spec, policy.chunk, fingerprint)
         self._policy, self._family = policy, family
         self._life, self._count = secrets.token_hex(8), 0

@@ -27,12 +27,15 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.errors import InputError
-from worldgym.tasks.edits import objects, optics, wording
+from worldgym.errors import EditRefused, InputError
+from worldgym.servers.asking import Asker
+from worldgym.servers.provider import Server
+from worldgym.servers.votes import Ledger, Price, default_cache
+from worldgym.tasks.edits import generate, objects, optics, wording
 from worldgym.tasks.edits.masks import Region, read_points, read_region
 from worldgym.tasks.edits.protocol import ImageStep, Scene, TextStep
 from worldgym.toml import read_fields, read_toml
-from worldgym.types import Task
+from worldgym.types import Frames, Task
 
 IMAGE_STEPS: Mapping[str, type[ImageStep]] = {
     "add": objects.Add,
@@ -45,6 +48,7 @@ IMAGE_STEPS: Mapping[str, type[ImageStep]] = {
     "camera": optics.Camera,
     "noise": optics.Noise,
     "blur": optics.Blur,
+    "generate": generate.Generate,
 }
 TEXT_STEPS: Mapping[str, type[TextStep]] = {
     "paraphrase": wording.Paraphrase,
@@ -55,6 +59,7 @@ TEXT_STEPS: Mapping[str, type[TextStep]] = {
     "reference": wording.Reference,
     "mention": wording.Mention,
     "reword": wording.Reword,
+    "ask": generate.Ask,
 }
 SMALLEST = 16  # pixels of a frame's shorter side
 NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
@@ -91,15 +96,8 @@ class Edit:
                 frame = image_step.paint(frame, scene)
             for text_step in self.text:
                 instruction = text_step.say(instruction, scene)
-        except InputError as error:
-            raise InputError(f"edit {self.name} of task {task.name}: {error}") from None
-        provenance = {
-            "name": self.name,
-            "steps": [dict(step) for step in self.described],
-            "instruction_before": task.instruction,
-            "sha256_before": _digest(task),
-            "sha256_after": _digest(replace(task, frame=frame)),
-        } | ({"notes": scene.notes} if scene.notes else {})
+        except (InputError, EditRefused) as error:
+            raise type(error)(f"edit {self.name} of task {task.name}: {error}") from None
         return replace(
             task,
             name=f"{self.name}/{task.name}",
@@ -111,8 +109,18 @@ class Edit:
             axis=self.axis,
             new_goal=bool(self.success),
             success=self.success or task.success,
-            extras={**task.extras, "edit": provenance},
+            extras={**task.extras, "edit": self._provenance(task, frame, scene)},
         )
+
+    def _provenance(self, task: Task, frame: Frames, scene: Scene) -> dict[str, Any]:
+        origin = {
+            "name": self.name,
+            "steps": [dict(step) for step in self.described],
+            "instruction_before": task.instruction,
+            "sha256_before": _digest(task.frame),
+            "sha256_after": _digest(frame),
+        }
+        return origin | ({"notes": scene.notes} if scene.notes else {})
 
 
 @dataclass(frozen=True)
@@ -127,11 +135,17 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """What a step's description may refer to. folder: files are relative to it.   masks: named regions."""
+class Suite:
+    """A file of edits. folder: files are relative to it.   masks: named regions.   described: the edits as written.
+
+    asker: of its [server].
+    """
 
     folder: Path
     masks: Mapping[str, Region] = field(default_factory=dict)
+    described: tuple[Described, ...] = ()
+    seed: int = 0
+    asker: Asker | None = None
 
     def steps(self, tables: Sequence[Mapping[str, Any]]) -> tuple[tuple[ImageStep, ...], tuple[TextStep, ...]]:
         """Those of the image and those of the instruction. InputError names what is wrong in a table."""
@@ -148,10 +162,12 @@ class Reader:
 
     def _fields(self, step: type, values: Mapping[str, Any]) -> dict[str, Any]:
         readers = {"Region": lambda value: read_region(value, self.masks, self.folder), "Points": read_points}
-        here = {"folder": self.folder} if "folder" in {f.name for f in fields(step)} else {}
+        own: dict[str, Any] = {"folder": self.folder, "asker": self.asker}
+        here = {f.name: own[f.name] for f in fields(step) if f.name in own}
         return {**read_fields(step, dict(values), tuple(here), readers), **here}
 
-    def edit(self, described: Described, seed: int = 0) -> Edit:
+    def edit(self, described: Described) -> Edit:
+        """InputError names what is wrong in the description."""
         if not described.name or not set(described.name) <= NAME or described.name[0] == ".":
             raise InputError(f'an edit\'s name is "{described.name}"; use letters, digits, - and _, for it names a folder')
         if not described.steps:
@@ -168,28 +184,51 @@ class Reader:
             described.steps,
             described.only,
             described.success,
-            seed,
+            self.seed,
         )
 
 
-def read_edits(path: Path) -> list[Edit]:
-    """The edits of a file, in order. InputError names what is wrong, and where."""
-    data = read_toml(path, "edits are described in a TOML file")
+def read_edits(path: Path, budget_usd: float | None = None) -> list[Edit]:
+    """The edits of a file, in order. InputError names what is wrong, and where. budget_usd: what those by a model may cost."""
+    suite = read_suite(path, budget_usd)
     try:
-        if unknown := sorted(data.keys() - {"seed", "masks", "edit"}):
-            raise InputError(f'"{unknown[0]}" is unknown there; known are seed, masks, edit')
-        masks = {name: read_region(value, {}, path.parent) for name, value in _table(data, "masks").items()}
-        reader, seed = Reader(path.parent, masks), data.get("seed", 0)
-        if not isinstance(seed, int):
-            raise InputError(f'"seed" is {seed!r}; write a whole number')
-        tables = data.get("edit", [])
-        if not isinstance(tables, list) or not tables:
-            raise InputError("holds no [[edit]]; describe one or more")
-        edits = [reader.edit(read_described(table), seed) for table in tables]
+        return [suite.edit(described) for described in suite.described]
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    check_names(path, edits)
-    return edits
+
+
+def read_suite(path: Path, budget_usd: float | None = None) -> Suite:
+    """The file's masks and descriptions; their steps are not looked into yet."""
+    data = read_toml(path, "edits are described in a TOML file")
+    try:
+        known = ("seed", "cache", "server", "price", "masks", "edit")
+        if unknown := sorted(data.keys() - set(known)):
+            raise InputError(f'"{unknown[0]}" is unknown there; known are {", ".join(known)}')
+        masks = {name: read_region(value, {}, path.parent) for name, value in _table(data, "masks").items()}
+        tables, seed = data.get("edit", []), data.get("seed", 0)
+        if not isinstance(seed, int):
+            raise InputError(f'"seed" is {seed!r}; write a whole number')
+        if not isinstance(tables, list) or not tables:
+            raise InputError("holds no [[edit]]; describe one or more")
+        described = tuple(read_described(table) for table in tables)
+        names = [edit.name for edit in described]
+        if double := next((name for name in names if names.count(name) > 1), None):
+            raise InputError(f'two edits are called "{double}"; rename one')
+        asker = _asker(data, path.parent, budget_usd)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return Suite(path.parent, masks, described, seed, asker)
+
+
+def _asker(data: Mapping[str, Any], folder: Path, budget_usd: float | None) -> Asker | None:
+    """Of the tables [server] and [price], which are those of a judge's description (docs/judges.md); None without a server."""
+    if "server" not in data:
+        if budget_usd is not None:
+            raise InputError("no edit of this file costs anything, for it has no [server]; leave out --budget")
+        return None
+    server, price = Server(**read_fields(Server, data["server"])), Price(**read_fields(Price, data.get("price", {})))
+    cache = folder / str(data["cache"]) if "cache" in data else default_cache()
+    return Asker(server, cache, Ledger(price, budget_usd))
 
 
 def read_described(table: Any) -> Described:
@@ -201,12 +240,6 @@ def read_described(table: Any) -> Described:
     return Described(**read_fields(Described, table, readers={"tuple[Mapping[str, Any], ...]": steps}))
 
 
-def check_names(path: Path, edits: Sequence[Edit]) -> None:
-    names = [edit.name for edit in edits]
-    if double := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(f'{path}: two edits are called "{double}"; rename one')
-
-
 def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = data.get(key, {})
     if not isinstance(value, dict):
@@ -214,5 +247,5 @@ def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value
 
 
-def _digest(task: Task) -> str:
-    return hashlib.sha256(f"{task.frame.shape}".encode() + task.frame.tobytes()).hexdigest()
+def _digest(frame: Frames) -> str:
+    return hashlib.sha256(f"{frame.shape}".encode() + frame.tobytes()).hexdigest()

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from worldgym.errors import MissingExtra
-from worldgym.judges.provider import Busy, Question, Reply, Server, fault, http_client
+from worldgym.servers.provider import Busy, Question, Reply, Server, fault, http_client
 
 
 class OpenAiProvider:
@@ -19,7 +19,7 @@ class OpenAiProvider:
         try:
             import openai
         except ImportError:
-            raise MissingExtra("openai", "openai", "a judge behind an OpenAI-compatible server") from None
+            raise MissingExtra("openai", "openai", "a model behind an OpenAI-compatible server") from None
         self.server, self._key = server, server.key("OPENAI_API_KEY")
         self._client = openai.OpenAI(
             api_key=self._key,
@@ -49,7 +49,7 @@ class OpenAiProvider:
             content += [{"type": "text", "text": f"{picture.label}:"}, {"type": "image_url", "image_url": {"url": url}}]
         body: dict[str, Any] = {"model": server.model, "messages": [{"role": "user", "content": content}]}
         if structured:
-            form = {"name": "verdict", "strict": True, "schema": dict(question.schema)}
+            form = {"name": "verdict", "strict": True, "schema": dict(question.schema or {})}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
         if server.temperature is not None:
             body["temperature"] = server.temperature

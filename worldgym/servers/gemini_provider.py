@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from worldgym.errors import MissingExtra
-from worldgym.judges.provider import Busy, Question, Reply, Server, fault, http_client
+from worldgym.servers.provider import Busy, Question, Reply, Server, fault, http_client
 
 REFUSALS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT"}
 
@@ -16,7 +16,7 @@ class GeminiProvider:
         try:
             from google import genai
         except ImportError:
-            raise MissingExtra("google-genai", "gemini", "a Gemini judge") from None
+            raise MissingExtra("google-genai", "gemini", "a Gemini model") from None
         self.server, self._key = server, server.key("GEMINI_API_KEY")
         options: dict[str, Any] = {
             "timeout": round(1000 * server.timeout_seconds),
@@ -52,7 +52,7 @@ class GeminiProvider:
         if server.seed is not None:
             config["seed"] = server.seed + vote
         if structured:
-            config |= {"response_mime_type": "application/json", "response_json_schema": dict(question.schema)}
+            config |= {"response_mime_type": "application/json", "response_json_schema": dict(question.schema or {})}
         return {name: value for name, value in config.items() if value is not None}
 
 

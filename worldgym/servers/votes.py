@@ -17,7 +17,7 @@ from pathlib import Path
 
 from worldgym.errors import BudgetSpent, InputError, JudgeStopped
 from worldgym.files import read_json, write_json
-from worldgym.judges.provider import Question, Reply, Server
+from worldgym.servers.provider import Question, Reply, Server
 
 MILLION = 1e6
 
@@ -33,7 +33,7 @@ def vote_key(server: Server, question: Question, vote: int) -> str:
         "server": [server.provider, server.base_url, server.model],
         "sampling": [server.temperature, server.max_tokens, server.seed, dict(server.extra)],
         "prompt": question.prompt,
-        "schema": dict(question.schema),
+        "schema": None if question.schema is None else dict(question.schema),
         "pictures": [[picture.label, picture.digest] for picture in question.pictures],
         "vote": vote,
     }
@@ -98,7 +98,7 @@ class Ledger:
 
     def __init__(self, price: Price, budget_usd: float | None = None) -> None:
         if budget_usd is not None and price.usd_per_million_input is None:
-            raise InputError("a budget needs prices: add a table [price] to the judge's description")
+            raise InputError("a budget needs prices: add a table [price] to the description")
         if budget_usd is not None and budget_usd < 0:
             raise InputError(f"the budget is {budget_usd} USD; give 0 or more")
         self.price, self.budget_usd, self.paid_usd = price, budget_usd, 0.0
@@ -111,7 +111,7 @@ class Ledger:
             expected = self.paid_usd + (self._in_flight + 1) * self._highest
             if self.budget_usd is not None and (expected > self.budget_usd or self.paid_usd >= self.budget_usd):
                 raise BudgetSpent(
-                    f"the judge's budget of {self.budget_usd:g} USD is spent ({self.paid_usd:.4f} USD paid); "
+                    f"the budget of {self.budget_usd:g} USD is spent ({self.paid_usd:.4f} USD paid); "
                     f"run the same command with a higher --budget"
                 )
             self._in_flight += 1
@@ -124,5 +124,5 @@ class Ledger:
             self.paid_usd += self.price.of(reply)
             self._highest = max(self._highest, self.price.of(reply))
         if self.budget_usd is not None and reply.tokens_in is None and reply.ending != "refused":
-            raise JudgeStopped("the judge's server does not say how many tokens it used, so no budget can be kept; run without")
+            raise JudgeStopped("the model's server does not say how many tokens it used, so no budget can be kept; run without")
         return reply

@@ -10,13 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worldgym.errors import InputError, JudgeOutage
-from worldgym.judges.gemini_provider import GeminiProvider
-from worldgym.judges.openai_provider import OpenAiProvider
-from worldgym.judges.provider import Busy, Provider, Question, Rejected, Reply, Server
-from worldgym.judges.votes import Ledger, VoteCache, vote_key
+from worldgym.servers.gemini_images import GeminiImages
+from worldgym.servers.gemini_provider import GeminiProvider
+from worldgym.servers.openai_images import OpenAiImages
+from worldgym.servers.openai_provider import OpenAiProvider
+from worldgym.servers.provider import Busy, Provider, Question, Rejected, Reply, Server
+from worldgym.servers.votes import Ledger, VoteCache, vote_key
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 90.0  # seconds; a server that asks for more is taken to be down
-PROVIDERS: Mapping[str, Callable[[Server], Provider]] = {"openai": OpenAiProvider, "gemini": GeminiProvider}
+PROVIDERS: Mapping[str, Callable[[Server], Provider]] = {
+    "openai": OpenAiProvider,
+    "gemini": GeminiProvider,
+    "openai-images": OpenAiImages,
+    "gemini-images": GeminiImages,
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Asker:
         self.server, self.ledger = server, ledger
         self._provider: Provider = PROVIDERS[server.provider](server)
         self._cache, self._wait = VoteCache(cache), wait
-        self._pool = ThreadPoolExecutor(server.concurrency, thread_name_prefix="judge")
+        self._pool = ThreadPoolExecutor(server.concurrency, thread_name_prefix="model")
         self._structured = True  # until the server rejects a schema
 
     def ask(self, question: Question, votes: int) -> list[Answer]:
@@ -69,7 +76,7 @@ class Asker:
     def _once(self, question: Question, vote: int) -> Reply:
         """With the schema, and without it where the server rejects that."""
         rejected = ""
-        for structured in (True, False) if self._structured else (False,):
+        for structured in (True, False) if self._structured and question.schema is not None else (False,):
             try:
                 reply = self._provider.ask(question, vote, structured)
             except Rejected as fault:
@@ -77,7 +84,7 @@ class Asker:
                     return Reply(str(fault), "refused", None, None, "")
                 rejected = str(fault)
             else:
-                if not structured:
+                if not structured and question.schema is not None:
                     self._structured = False  # never set back: another thread may still be on its way with a schema
                 return reply
-        raise JudgeOutage(f"{self.server.model} rejects the question ({rejected}); mend the judge's description")
+        raise JudgeOutage(f"{self.server.model} rejects the question ({rejected}); mend the description or the question")

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from worldgym.errors import InputError, JudgeStopped
-from worldgym.judges.looks import Picture
+from worldgym.servers.pictures import Picture
 
 if TYPE_CHECKING:
     import httpx2
 
 MAX_REPLY = 4 * 2**20  # bytes of one HTTP body; a verdict has a few thousand
+MAX_PICTURE_REPLY = 32 * 2**20  # the same of an answer that is a picture, in base64
 SHOWN = 300  # characters of a server's complaint that enter a message
 FILTERED = re.compile(r"content[_ ]?(filter|policy|management)|safety system|responsible", re.IGNORECASE)
 
@@ -74,22 +75,27 @@ class Server:
 
 @dataclass(frozen=True)
 class Question:
-    """prompt: the text, sent before the pictures.   schema: JSON schema of the answer."""
+    """prompt: the text, sent before the pictures.   schema: JSON schema of the answer, or None where a picture is asked for:
+    then the first picture is the one to change, and a second one is white where it may change."""
 
     prompt: str
     pictures: tuple[Picture, ...]
-    schema: Mapping[str, Any]
+    schema: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
 class Reply:
-    """ending: "stop", "length" (cut off) or "refused".   tokens: None where the server does not say.   model: as it says."""
+    """ending: "stop", "length" (cut off) or "refused".   tokens: None where the server does not say.   model: as it says.
+
+    image: a picture file in base64, where one was asked for and given.
+    """
 
     text: str
     ending: str
     tokens_in: int | None
     tokens_out: int | None
     model: str
+    image: str = ""
 
 
 class Provider(Protocol):
@@ -118,20 +124,20 @@ def fault(status: int, complaint: str, retry_after: str | None, key: str) -> Exc
     """The fault that an HTTP status stands for. The key is blotted out of the server's words."""
     words = f"HTTP {status}: {' '.join(complaint.replace(key, '[key]').split())}"
     if status == 429 and "insufficient_quota" in complaint:
-        return JudgeStopped(f"the judge's server says that its quota is spent ({words[:SHOWN]}); top it up, then run this again")
+        return JudgeStopped(f"the model's server says that its quota is spent ({words[:SHOWN]}); top it up, then run this again")
     if status in (408, 409, 425, 429) or status >= 500:
         return Busy(words, _seconds(retry_after))
     if status in (401, 402, 403, 404) or "API_KEY_INVALID" in complaint:  # Gemini's 400
-        return JudgeStopped(f"the judge's server refuses every question ({words[:SHOWN]}); check key, model and base_url")
+        return JudgeStopped(f"the model's server refuses every question ({words[:SHOWN]}); check key, model and base_url")
     return Rejected(words)
 
 
-def http_client(seconds: float) -> httpx2.Client:
+def http_client(seconds: float, most: int = MAX_REPLY) -> httpx2.Client:
     """A client for either library whose answers are bounded in size and in time."""
     import httpx2
 
     def hold(response: httpx2.Response) -> None:
-        """Reads the body itself, up to MAX_REPLY bytes: the libraries would read any number."""
+        """Reads the body itself, up to `most` bytes: the libraries would read any number."""
         parts, size, started = list[bytes](), 0, datetime.now(UTC)
         stream = response.stream
         if not isinstance(stream, httpx2.SyncByteStream):
@@ -139,8 +145,8 @@ def http_client(seconds: float) -> httpx2.Client:
         try:
             for part in stream:
                 size += len(part)
-                if size > MAX_REPLY:
-                    raise httpx2.RemoteProtocolError(f"the answer has more than {MAX_REPLY} bytes")
+                if size > most:
+                    raise httpx2.RemoteProtocolError(f"the answer has more than {most} bytes")
                 if (datetime.now(UTC) - started).total_seconds() > seconds:
                     raise httpx2.ReadTimeout(f"the answer took more than {seconds:g} s")
                 parts.append(part)

@@ -1,0 +1,193 @@
+"""What goes over the wire under which key, what is refused, and what answers become."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worldgym.actions.conventions import CONVENTIONS, convention
+from worldgym.errors import InputError
+from worldgym.policies.load import load_policy
+from worldgym.policies.protocol import NAME, Observation
+from worldgym.policies.wire.address import Address
+from worldgym.policies.wire.arrays import Malformed
+from worldgym.policies.wire.family import FAMILIES, OWN, load_family
+from worldgym.policies.wire.mapping import actions_of, observation_of, request_of, resize_with_pad
+
+FRAME = np.random.default_rng(0).integers(0, 256, (48, 96, 3)).astype(np.uint8)
+SEEN = Observation(FRAME, "put the carrot on the plate", 3)
+
+
+def toml(folder: Path, text: str) -> str:
+    (folder / "mine.toml").write_text(text)
+    return str(folder / "mine.toml")
+
+
+LEAST = 'frame = "a"\ninstruction = "b"\nconvention = "libero"\n'
+
+
+def test_what_is_sent_to_openvla_for_bridge() -> None:
+    request = request_of(load_family("bridge", "openvla"), SEEN)
+    assert set(request) == {"image", "instruction", "unnorm_key"} and request["unnorm_key"] == "bridge_orig"
+    assert np.array_equal(request["image"], FRAME) and request["instruction"] == SEEN.instruction
+
+
+def test_a_family_of_ones_own(tmp_path: Path) -> None:
+    text = """
+    frame = "images.front"
+    instruction = "prompt"
+    convention = "libero"
+    actions = "out.actions"
+    columns = [1, 2, 3, 4, 5, 6, 0]
+    chunk = 2
+    size = [24, 24]
+    rotate = 180
+    channels_first = true
+    constants = { "state" = [0.0, 1], "images.wrist_missing" = true }
+    """
+    family = load_family(toml(tmp_path, text), "openpi")
+    request = request_of(family, SEEN)
+    assert set(request) == {"images", "prompt", "state"} and request["images"]["wrist_missing"] is True
+    assert request["state"].dtype == np.float32 and request["state"].tolist() == [0.0, 1.0]
+    image = request["images"]["front"]
+    assert image.shape == (3, 24, 24) and image.flags.c_contiguous
+    np.testing.assert_array_equal(image.transpose(1, 2, 0), resize_with_pad(np.ascontiguousarray(FRAME[::-1, ::-1]), (24, 24)))
+    rows = np.arange(24, dtype=float).reshape(3, 8)
+    assert actions_of(family, {"out": {"actions": rows}}, 2, 7).tolist() == [[1, 2, 3, 4, 5, 6, 0], [9, 10, 11, 12, 13, 14, 8]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "inner"), [((48, 96), (16, 32)), ((96, 48), (32, 16)), ((10, 10), (32, 32)), ((3000, 3), (32, 1))]
+)
+def test_frames_are_fitted_whole_with_black_around(shape: tuple[int, int], inner: tuple[int, int]) -> None:
+    out = resize_with_pad(np.full((*shape, 3), 200, np.uint8), (32, 32))
+    lit = np.argwhere(out[..., 0] == 200)
+    assert tuple(lit.max(0) - lit.min(0) + 1) == inner and out[out != 200].max(initial=0) == 0
+    assert abs((lit.max(0) + lit.min(0)) / 2 - 15.5).max() <= 0.5
+
+
+def test_the_server_sees_what_the_client_saw() -> None:
+    for protocol in FAMILIES:
+        family = FAMILIES[protocol][OWN]
+        found = observation_of(family, {**request_of(family, SEEN), OWN: {"step": 3}})
+        assert np.array_equal(found.frame, FRAME) and (found.instruction, found.step) == (SEEN.instruction, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"image": None}, "must be an image"),
+        ({"image": FRAME.astype(np.float32)}, "must be an image"),
+        ({"image": FRAME[..., 0]}, "must be an image"),
+        ({"image": np.zeros((0, 4, 3), np.uint8)}, "sides from 1"),
+        ({"instruction": 3}, "must be a text"),
+        ({"instruction": "x" * 10_001}, "must be a text"),
+        ({OWN: {"step": -1}}, "the step must be"),
+        ({OWN: {"step": True}}, "the step must be"),
+        ({OWN: 5}, '"worldgym" must be a map'),
+    ],
+)
+def test_requests_that_are_none(change: dict[str, object], complaint: str) -> None:
+    family = FAMILIES["openvla"][OWN]
+    with pytest.raises(Malformed, match=complaint):
+        observation_of(family, {**request_of(family, SEEN), **change})
+    with pytest.raises(Malformed, match='lacks "image"'):
+        observation_of(family, {"instruction": "go"})
+
+
+@pytest.mark.parametrize("protocol", FAMILIES)
+def test_families_are_sound(protocol: str) -> None:
+    for name, family in FAMILIES[protocol].items():
+        assert family.name == name and (name == OWN or family.convention in CONVENTIONS)
+        if family.unfilled():
+            with pytest.raises(InputError, match=rf"servers of the family \"{name}\" also want {family.unfilled()[0]}"):
+                load_family(name, protocol)
+        else:
+            assert load_family(name, protocol) == family
+    state = FAMILIES["openpi"]["aloha"].state["state"]
+    assert state == convention("aloha").names
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", '"frame" is missing'),
+        (LEAST + "colour = 1", '"colour" is unknown; known are frame, instruction'),
+        (LEAST + "chunk = 0", '"chunk" must be a whole number'),
+        (LEAST + "chunk = true", '"chunk" must be a whole number'),
+        (LEAST + "columns = [0, 1]", '"columns" names 2 numbers, but "libero" has 7'),
+        (LEAST + 'columns = ["x"]', '"columns" must be a list of whole numbers'),
+        (LEAST + "size = [224]", '"size" must be a height and a width'),
+        (LEAST + "size = [0, 5]", '"size" must be a height and a width'),
+        (LEAST + "rotate = 90", '"rotate" must be 0 or 180'),
+        (LEAST + "channels_first = 1", '"channels_first" must be true or false'),
+        (LEAST + "constants = 3", "must be a table"),
+        (LEAST + "constants = {c = 1979-05-27}", 'the constant "c" must be'),
+        (LEAST + "constants = {c = [[1]]}", 'the constant "c" must be'),
+        (LEAST + "constants = {a = 1}", '"a" is used for two things'),
+        (LEAST + 'constants = {"a.b" = 1}', '"a" is used for two things'),
+        (LEAST.replace("libero", "nobody"), 'no action convention "nobody"'),
+        (LEAST.replace('"a"', "5"), '"frame" must be a text'),
+        ("frame = ", "cannot be read as TOML"),
+    ],
+)
+def test_a_family_that_is_unsound(text: str, complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=complaint):
+        load_family(toml(tmp_path, text), "openpi")
+
+
+def test_an_unknown_family_is_refused_with_the_known(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match='no policy family "bridge" for openpi: one of worldgym, droid, libero, aloha, or a TOML'
+    ):
+        load_family("bridge", "openpi")
+    with pytest.raises(InputError, match=r"none\.toml: cannot be read as TOML"):
+        load_family(str(tmp_path / "none.toml"), "openpi")
+
+
+def test_an_address_with_everything() -> None:
+    text = "ws://[::1]:7777/p?family=droid&chunk=4&name=pi 0&timeout=2.5&patience=9&connections=3&key_env=KEY"
+    address = Address.parse(text)
+    assert address == Address("ws", "::1", 7777, "/p", "droid", 4, "pi 0", 2.5, 9.0, 3, "KEY")
+    assert address.url == "ws://[::1]:7777/p" and address.protocol == "openpi"
+    plain = Address.parse("https://example.org")
+    assert (plain.url, plain.protocol, plain.secure) == ("https://example.org:8000/act", "openvla", True)
+    assert NAME.fullmatch(replace(plain, family="../?&.toml").default_name)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("ws://", "must look like"),
+        ("ws://h:99999", "must look like"),
+        ("ws://h:port", "must look like"),
+        ("ws://me:secret@h", "without a user"),
+        ("ws://h#x", "must look like"),
+        ("ws://h?colour=red", 'the unknown option "colour"; options are family, chunk'),
+        ("ws://h?chunk=1&chunk=2", "an option twice"),
+        ("ws://h?chunk=0", "chunk must be a whole number from 1"),
+        ("ws://h?chunk=1e3", "chunk must be a whole number"),
+        ("ws://h?connections=65", "connections must be a whole number from 1 to 64"),
+        ("ws://h?timeout=0", "timeout must be seconds above 0"),
+        ("ws://h?timeout=nan", "timeout must be seconds"),
+        ("ws://h?name=../up", "name must be letters"),
+        ("ws://h?family", "must look like"),
+    ],
+)
+def test_addresses_that_are_none(text: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        load_policy(text)
+
+
+def test_the_key_comes_from_the_environment_and_stays_out_of_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = Address.parse("ws://h?key_env=MY_KEY")
+    with pytest.raises(InputError, match="set the environment variable MY_KEY"):
+        address.headers()
+    monkeypatch.setenv("MY_KEY", "se cret")
+    assert address.headers() == {"Authorization": "Api-Key se cret"} and "se cret" not in f"{address} {address.url}"
+    monkeypatch.setenv("MY_KEY", "line\r\nbreak")
+    with pytest.raises(InputError, match="plain characters"):
+        address.headers()

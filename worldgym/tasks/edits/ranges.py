@@ -1,0 +1,66 @@
+"""Edits with a strength: a number of a step may be a range, and strength 0 to 1 goes from its mild end to its harsh one.
+
+steps = [{ kind = "lighting", gain = { mild = 1.0, harsh = 0.1 } }]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.tasks.edits.suite import Described, Edit, Suite, read_suite
+
+ENDS = {"mild", "harsh"}
+
+
+@dataclass(frozen=True)
+class RangedEdit:
+    """An edit as described, with ranges in it."""
+
+    described: Described
+    suite: Suite
+
+    @property
+    def name(self) -> str:
+        return self.described.name
+
+    def at(self, strength: float, name: str) -> Edit:
+        """The edit at a strength in [0, 1], under a name of its own, which is its axis too."""
+        steps = tuple({key: _between(value, strength) for key, value in step.items()} for step in self.described.steps)
+        return self.suite.edit(replace(self.described, name=name, axis=name, steps=steps))
+
+
+def read_ranges(path: Path) -> list[RangedEdit]:
+    """The edits of a file, both ends of each tried out. InputError for an edit without a range."""
+    suite = read_suite(path)
+    edits = [RangedEdit(described, suite) for described in suite.described]
+    for edit in edits:
+        if not any(_ranges(value) for step in edit.described.steps for value in step.values()):
+            raise InputError(f"{path}: edit {edit.name} has no range; write a number as {{ mild = 1.0, harsh = 0.2 }}")
+        if edit.described.success:
+            raise InputError(
+                f"{path}: edit {edit.name} has a new goal, so its drop says nothing of difficulty; leave out success"
+            )
+        for strength in (0.0, 1.0):
+            edit.at(strength, edit.name)
+    return edits
+
+
+def _ranges(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_ranges(item) for item in value)
+    return isinstance(value, dict) and value.keys() == ENDS
+
+
+def _between(value: Any, strength: float) -> Any:
+    if isinstance(value, list):
+        return [_between(item, strength) for item in value]
+    if not isinstance(value, dict) or value.keys() != ENDS:
+        return value
+    mild, harsh = value["mild"], value["harsh"]
+    if not all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in (mild, harsh)):
+        raise InputError(f"a range goes from number to number, not from {mild!r} to {harsh!r}")
+    exact = mild + (harsh - mild) * strength
+    return round(exact) if isinstance(mild, int) and isinstance(harsh, int) else exact
