@@ -9,9 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from worldgym.errors import InputError, SpecMismatch
-from worldgym.evaluate import MAX_ATTEMPTS, EvaluateConfig, evaluate, plan_trials
+from worldgym.evaluate import MAX_ATTEMPTS, EvaluateConfig, evaluate, even_batch, plan_trials
 from worldgym.log import read_log
 from worldgym.policies.protocol import Needs
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
@@ -210,3 +212,11 @@ def test_other_options_do_not_resume(tmp_path: Path) -> None:
     run(tmp_path)
     with pytest.raises(InputError, match="trials"):
         run(tmp_path, trials=5)
+
+
+@given(trials=st.integers(1, 500), most=st.integers(1, 64))
+def test_even_batches_waste_little(trials: int, most: int) -> None:
+    """As few batches as before, and fewer rows left over than there are batches."""
+    rows = even_batch(trials, most)
+    batches = -(-trials // rows)
+    assert rows <= most and batches == -(-trials // most) and rows * batches - trials < batches

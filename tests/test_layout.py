@@ -17,6 +17,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("types",),
     ("errors",),
     ("confusion", "fields", "files", "foreign", "progress", "memory", "requests", "timing", "toml", "watchdog"),
+    ("native",),
     ("checkpoint", "language", "vision", "learning", "training", "servers"),
     ("actions",),
     ("episodes",),

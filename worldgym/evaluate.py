@@ -43,6 +43,7 @@ from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.watchdog import Watchdog
 from worldgym.world.model import load_world
 from worldgym.world.protocol import World
+from worldgym.world.split import on_all_cores
 
 T = TypeVar("T")
 
@@ -52,8 +53,8 @@ class EvaluateConfig:
     """trials: per task group; start frames are taken in order, and again with fresh noise where there are fewer.
 
     truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or published.csv of whole groups, or None.
-    batch: trials advanced together. Every batch is filled up to this size by repeating a trial: matrix products round by
-    their shape, so with one shape a trial's pixels are the same to the last bit whoever its neighbours are.
+    batch: trials advanced together at most, see `even_batch`. Every batch is filled up to one size by repeating a trial: where
+    matrix products round by their shape, a trial's pixels are so the same to the last bit whoever its neighbours are.
     command: as typed, and device: what the world computes on: for the log's header.
     shard: (i, n) = the i-th of n equal parts of the trials, counted from 1; `worldgym.merge` puts parts together.
     check: what `worldgym check` found; kept in the run, whose headline numbers leave out red tasks unless `include_red`.
@@ -63,7 +64,7 @@ class EvaluateConfig:
     out: Path
     trials: int
     seed: int = 0
-    batch: int = 20
+    batch: int = 32
     truth: Path | None = None
     command: str = ""
     shard: tuple[int, int] = (1, 1)
@@ -83,7 +84,7 @@ class Sources:
     """Where everything comes from: folders, or names of policies. None leaves the checkpoint's sampler setting.
 
     judge: anything that `load_judge` takes.   judge_budget_usd: what its verdicts may cost, None = no limit.
-    embodiment: see `load_world`.
+    embodiment: see `load_world`.   rule: see `SamplerConfig`.
     """
 
     world: Path
@@ -94,12 +95,13 @@ class Sources:
     cfg: float | None = None
     judge_budget_usd: float | None = None
     embodiment: str | None = None
+    rule: str | None = None
 
 
 def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]:
     """Loads everything, then `evaluate`."""
     keep_freed_memory()
-    changes = {"steps": sources.sampler_steps, "cfg": sources.cfg}
+    changes = {"steps": sources.sampler_steps, "cfg": sources.cfg, "rule": sources.rule}
     world = load_world(sources.world, embodiment=sources.embodiment)
     world = world.with_sampler(**{key: value for key, value in changes.items() if value is not None})
     policies = [load_policy(policy, world.spec) for policy in sources.policies]
@@ -114,7 +116,7 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
         "sampler": asdict(world.config.sampler),
         "checkpoints": {"codec": world.codec.fingerprint, "policies": {name: _hash(folder) for name, folder in folders.items()}},
     }
-    return evaluate(replace(config, device=world.device), world, policies, tasks, judge, described)
+    return evaluate(replace(config, device=world.device), on_all_cores(world), policies, tasks, judge, described)
 
 
 def _hash(folder: Path) -> str | None:
@@ -154,7 +156,7 @@ def evaluate(
     header = replace(_header(config, world, policies, judge, described or {}), truths=truths)
     planned = plan_trials(tasks, config.trials, config.seed)
     part, parts = config.shard
-    trials, size = planned[part - 1 :: parts], min(config.batch, len(planned))
+    trials, size = planned[part - 1 :: parts], even_batch(len(planned), config.batch)
     log = RunLog.open(config.out, header)
     if config.check is not None:
         adopt_check(config.out, config.check, world.name)
@@ -217,6 +219,11 @@ def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
         repeats[trial.task.name].append(trial.repeat)
     trials += [Trial(task, repeat, seed) for task in twins for repeat in repeats[str(task.nominal)]]
     return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat))
+
+
+def even_batch(trials: int, most: int) -> int:
+    """Rows of the smallest batches that are as few as those of `most` rows: 24 trials, 20 at most, make two batches of 12."""
+    return -(-trials // -(-trials // most))
 
 
 def _batches(

@@ -75,12 +75,12 @@ def test_a_finished_frame_in_work_is_shown_as_context() -> None:
     """In a pyramid the first frames of a chunk are finished (level -1 as released) while the last still descend."""
     x, _ = _latents(2)
     level = torch.tensor([[-1.0, 99.0, 999.0]]).expand(2, 3)
-    seen, told = SigmoidV().shown(x, level)
+    seen, told = SigmoidV().shown(x, level), SigmoidV().shown_level(level)
     settled, context_level = SigmoidV().context(x)
     assert told.tolist() == [[context_level, 99.0, 999.0]] * 2
     assert torch.equal(seen[:, 0], settled[:, 0]) and torch.equal(seen[:, 1:], x[:, 1:])
     assert not torch.equal(settled[:, 0], x[:, 0])
-    assert FlowMatching().shown(x, level)[0] is x
+    assert FlowMatching().shown(x, level) is x and FlowMatching().shown_level(level) is level
 
 
 def test_unknown_schedule_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
@@ -54,12 +55,14 @@ class Evaluate:
     """US dollars that verdicts may cost; then the run stops, and goes on with a higher one"""
     truth: Path | None = None
     """folder with truth.csv of known results (default: the task folder, if it holds one)"""
-    batch: int = 20
-    """trials advanced together; changes speed, and results by float rounding only"""
+    batch: int = 32
+    """trials advanced together at most; changes speed, and results by float rounding only"""
     sampler_steps: int | None = None
     """network calls a frame (default: the checkpoint's)"""
     cfg: float | None = None
     """guidance strength, 1 = off (default: the checkpoint's)"""
+    rule: Literal["recompute", "rolling"] | None = None
+    """what happens when the window is full, see docs/world-model.md (default: the checkpoint's)"""
     shard: str = "1/1"
     """do one part of the trials, e.g. 2/4, in a run folder of its own; `worldgym merge` puts the parts together"""
     max_minutes: float | None = None
@@ -76,9 +79,8 @@ class Evaluate:
     def run(self) -> None:
         from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
 
-        sources = Sources(
-            self.world, self.policy, self.tasks, self.judge, self.sampler_steps, self.cfg, self.budget, self.embodiment
-        )
+        where = (self.world, self.policy, self.tasks, self.judge)
+        sources = Sources(*where, self.sampler_steps, self.cfg, self.budget, self.embodiment, self.rule)
         config = EvaluateConfig(
             self.out,
             self.trials,

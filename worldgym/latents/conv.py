@@ -16,10 +16,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from worldgym.checkpoint import fingerprint, load_folder, save_folder
 from worldgym.errors import CheckpointError
+from worldgym.latents.fused import FusedDecoder, fused_decoder
+from worldgym.latents.layers import PositionMap, ResidualBlock
 
 KIND = "conv-codec"
 
@@ -33,28 +34,6 @@ class ConvCodecConfig:
     width: int = 96
     blocks: int = 2
     noise: float = 0.1
-
-
-class ResidualBlock(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.silu(self.conv1(F.silu(x))))
-
-
-class PositionMap(nn.Module):
-    """A learned picture added to the features: what stands still in front of a fixed camera."""
-
-    def __init__(self, width: int, size: int) -> None:
-        super().__init__()
-        self.map = nn.Parameter(torch.zeros(width, size, size))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.map
 
 
 def _blocks(width: int, count: int) -> list[nn.Module]:
@@ -93,6 +72,7 @@ class ConvCodec(nn.Module):
             nn.PixelShuffle(4),
         )
         self._fingerprint: str | None = None
+        self._fused: FusedDecoder | None = None  # of a loaded codec, whose weights no longer change
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -118,6 +98,8 @@ class ConvCodec(nn.Module):
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """float [B, C, H/8, W/8] => uint8 [B, H, W, 3]."""
+        if self._fused is not None:
+            return self._fused(latents)
         with _bf16(latents.device):
             return to_uint8(self.decoder(latents.float()))
 
@@ -138,7 +120,9 @@ class ConvCodec(nn.Module):
         codec = ConvCodec(ConvCodecConfig(**config["model"]))
         codec.load_state_dict({**tensors, "normalize.num_batches_tracked": torch.tensor(0)})
         codec._fingerprint = fingerprint(folder)
-        return codec.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        codec.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        codec._fused = fused_decoder(codec.decoder, codec.latent_shape[1])
+        return codec
 
 
 def to_unit(frames: Tensor) -> Tensor:

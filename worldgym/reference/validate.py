@@ -26,6 +26,7 @@ from worldgym.trust.replays import Outcome, by_group, replay_test
 from worldgym.types import Frames, Rollout
 from worldgym.world.model import load_world
 from worldgym.world.replay import HORIZONS, contact_sheet
+from worldgym.world.split import on_all_cores
 
 SHEET_ROWS = 2  # episodes a task on the contact sheet
 
@@ -45,7 +46,7 @@ class ValidateConfig:
 def validate(config: ValidateConfig) -> dict[str, Any]:
     """Writes OUT/validation.json and OUT/sheet.png, and returns the figures: over all episodes and per task."""
     keep_freed_memory()
-    world, judge = load_world(config.world), ClassifierJudge.load(config.judge)
+    world, judge = on_all_cores(load_world(config.world)), ClassifierJudge.load(config.judge)
     episodes, playing = recorded_rollouts(EpisodeStore(config.store)), Playing(config.batch, {RECORDED: config.chunk})
     outcomes, generated = replay_test(world, judge, episodes, playing)
     floors = control_floors(world, judge, [episode.rollout for episode in episodes], playing, ("shuffled",))

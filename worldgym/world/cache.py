@@ -46,9 +46,14 @@ class TemporalCache:
 
     def positions(self, count: int) -> Tensor:
         """[keys] position of the frame in each slot that a pass of `count` frames sees, their own included."""
-        end = self.length + count
-        slots = torch.arange(min(end, self.capacity), device=self.keys.device)
-        return end - 1 - (end - 1 - slots) % self.capacity
+        return ring_positions(self.length + count, self.capacity, self.keys.device)
+
+    def claim(self, block: int, count: int) -> tuple[Tensor, Tensor]:
+        """The buffers of one block [B, N, heads, capacity, head_dim]: the caller writes the `count` frames in work, each to slot
+        position % capacity, as `extend` would have.
+        """
+        self._written = max(self._written, self.length + count)
+        return self.keys[block], self.values[block]
 
     def extend(self, block: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """keys, values [B, N, heads, h, head_dim] of the frames in work => those of all slots in use, as in `positions`.
@@ -56,15 +61,15 @@ class TemporalCache:
         They are written behind the stored ones, and the next pass overwrites them unless `advance` is called between.
         """
         end = self.length + keys.shape[3]
-        self._written = max(self._written, end)
+        all_keys, all_values = self.claim(block, keys.shape[3])
         if end <= self.capacity:
-            self.keys[block, :, :, :, self.length : end] = keys
-            self.values[block, :, :, :, self.length : end] = values
+            all_keys[:, :, :, self.length : end] = keys
+            all_values[:, :, :, self.length : end] = values
         else:
             slots = torch.arange(self.length, end, device=keys.device) % self.capacity
-            self.keys[block].index_copy_(3, slots, keys)
-            self.values[block].index_copy_(3, slots, values)
-        return self.keys[block, :, :, :, :end], self.values[block, :, :, :, :end]
+            all_keys.index_copy_(3, slots, keys)
+            all_values.index_copy_(3, slots, values)
+        return all_keys[:, :, :, :end], all_values[:, :, :, :end]
 
     def advance(self, latents: Tensor) -> None:
         """The frames of the last pass are finished: `latents` [B, h, C, h, w] were its input."""
@@ -78,3 +83,9 @@ class TemporalCache:
         other.start, other.length, other._written = self.start, length, self._written
         other.last = last
         return other
+
+
+def ring_positions(end: int, capacity: int, device: torch.device | None = None) -> Tensor:
+    """[slots in use] position of the newest frame in each slot of a ring into which frames 0 .. end - 1 were written."""
+    slots = torch.arange(min(end, capacity), device=device)
+    return end - 1 - (end - 1 - slots) % capacity

@@ -176,27 +176,40 @@ class DiT(nn.Module):
         sight: a frame sees itself and the sight - 1 before it (0: all before it).
         robots: given where several share the network.
         """
+        return self.denoise(x, self.condition(level, actions, robots), start_frame, cache, sight)
+
+    def condition(self, level: Tensor, actions: Tensor, robots: Robots | None = None) -> Tensor:
+        """Noise levels [...] and the actions [..., A] that led to those frames => what modulates the blocks [..., D]."""
+        dtype = self.action_embedder.weight.dtype
+        return self.timestep_mlp(sinusoid(level).to(dtype)) + self._actions(actions, robots, dtype)
+
+    def denoise(
+        self, x: Tensor, condition: Tensor, start_frame: Tensor, cache: TemporalCache | None = None, sight: int = 0
+    ) -> Tensor:
+        """As `forward`, with the `condition` of each frame [B, T, D] at hand."""
         now = self._pass(x, cache, sight)
-        h = self._tokens(x, start_frame, cache)
-        c = self.timestep_mlp(sinusoid(level).to(x.dtype)) + self._actions(actions, robots, x.dtype)
+        h = self.x_proj(self.views(x, start_frame, cache))
+        h = h if self.position_map is None else h + self.position_map
         for index, pair in enumerate(self.pairs):
             if self.checkpointing and torch.is_grad_enabled():
-                h = checkpoint(pair, h, c, now, index, use_reentrant=False)
+                h = checkpoint(pair, h, condition, now, index, use_reentrant=False)
             else:
-                h = pair(h, c, now, index)
-        shift, scale = self.final_modulation(c).unsqueeze(2).chunk(2, dim=-1)
+                h = pair(h, condition, now, index)
+        shift, scale = self.final_modulation(condition).unsqueeze(2).chunk(2, dim=-1)
         return unpatchify(self.final_linear(modulate(h, shift, 1.0 + scale)), self.config)
 
     def _actions(self, actions: Tensor, robots: Robots | None, dtype: torch.dtype) -> Tensor:
-        """[B, T, A] => [B, T, D]: what is shown, and whose it is. Numbers that are not the robot's have no part in it."""
+        """[..., A] => [..., D]: what is shown and, where `robots` are given (then [B, T, A]), whose it is. Numbers that are not
+        the robot's have no part in it.
+        """
         shown = octaves(actions, self.config.action_octaves)
         if robots is None or self.embodiment_token is None:
             return self.action_embedder(shown.to(dtype))
         shown = shown * spread(robots.known, self.config.action_octaves)[:, None]
         return self.action_embedder(shown.to(dtype)) + self.embodiment_token[robots.index][:, None]
 
-    def _tokens(self, x: Tensor, start_frame: Tensor, cache: TemporalCache | None) -> Tensor:
-        """Latents (and those shown beside) => tokens [B, T, N, D]. The first frame of a window is its own previous one."""
+    def views(self, x: Tensor, start_frame: Tensor, cache: TemporalCache | None) -> Tensor:
+        """Latents, with those shown beside, => [B, T, N, P views]. The first frame of a window is its own previous one."""
         patches = patchify(x, self.config)
         views = [patches]
         if self.config.previous_frame:
@@ -204,27 +217,31 @@ class DiT(nn.Module):
             views.append(torch.cat([patchify(first, self.config), patches[:, :-1]], dim=1))
         if self.config.start_frame:
             views.append(patchify(start_frame[:, None], self.config).expand_as(patches))
-        h = self.x_proj(torch.cat(views, dim=-1))
-        return h if self.position_map is None else h + self.position_map
+        return torch.cat(views, dim=-1)
 
     def _pass(self, x: Tensor, cache: TemporalCache | None, sight: int) -> Pass:
         frames, start = x.shape[1], cache.length if cache is not None else 0
         places = torch.arange(start, start + frames, device=x.device)
         keys = places if cache is None else cache.positions(frames)
-        age, hidden = places[:, None] - keys, None
-        if frames > 1 or 0 < sight < len(keys):
-            hidden = (age < 0) | (age >= sight) if sight else age < 0
+        age, hidden = sees(places, keys, sight)
+        all_seen = frames == 1 and not 0 < sight < len(keys)
         if self.config.positions == "learned":
-            return Pass(None, None, age, hidden, cache)
+            return Pass(None, None, age, None if all_seen else hidden, cache)
         head_dim = self.config.width // self.config.heads
         space = rotary_angles_2d(*self.config.grid, head_dim, self.config.positions == "rotary_pixel").to(x.device)
         time = rotary_angles_1d(places, head_dim)
-        return Pass(rotation(space, x.dtype), rotation(time, x.dtype), age, hidden, cache)
+        return Pass(rotation(space, x.dtype), rotation(time, x.dtype), age, None if all_seen else hidden, cache)
 
     def new_cache(self, rows: int, capacity: int, like: Tensor, start: int = 0) -> TemporalCache:
         """Room for `capacity` frames; `start`: number of the first one in its rollout."""
         c = self.config
         return TemporalCache((c.pairs, rows, c.tokens, c.heads, capacity, c.width // c.heads), like, start)
+
+
+def sees(places: Tensor, keys: Tensor, sight: int) -> tuple[Tensor, Tensor]:
+    """Positions in time of queries and keys => (age [queries, keys], True where a key lies ahead or out of sight)."""
+    age = places[:, None] - keys
+    return age, (age < 0) | (age >= sight) if sight else age < 0
 
 
 def octaves(actions: Tensor, count: int) -> Tensor:

@@ -24,8 +24,9 @@ from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
 from worldgym.world.dit import DiT, DiTConfig
 from worldgym.world.embodiments import single
+from worldgym.world.fused import fastest
 from worldgym.world.noise import FlowMatching, SigmoidV, make_schedule
-from worldgym.world.sampler import SAMPLERS, Context, Denoiser, SamplerConfig, null_actions
+from worldgym.world.sampler import SAMPLERS, Context, Denoiser, Network, SamplerConfig, null_actions
 
 KIND = "world"
 
@@ -98,7 +99,16 @@ class WorldState:
 class DiffusionWorld:
     """Implements `worldgym.world.protocol.World[WorldState]`."""
 
-    def __init__(self, config: WorldConfig, network: DiT, codec: Codec, name: str, dtype: torch.dtype = torch.bfloat16) -> None:
+    def __init__(
+        self,
+        config: WorldConfig,
+        network: DiT,
+        codec: Codec,
+        name: str,
+        dtype: torch.dtype = torch.bfloat16,
+        engine: Network | None = None,
+    ) -> None:
+        """engine: what computes the network in rollouts; None = the fastest at hand. `network` itself is the slow twin."""
         if config.network.latent_shape != codec.latent_shape:
             raise CheckpointError(
                 f"the world works on latents {config.network.latent_shape}, but the codec makes {codec.latent_shape}: use the "
@@ -108,7 +118,8 @@ class DiffusionWorld:
         self.config, self.codec, self.name = config, codec, name
         self.network = network.to(dtype).eval().requires_grad_(False)
         self.schedule = config.make_schedule()
-        self._denoiser = Denoiser(self.network, self.schedule, config.sampler)
+        self.engine = engine or fastest(self.network)
+        self._denoiser = Denoiser(self.engine, self.schedule, config.sampler)
         self._dtype, self._device = dtype, next(network.parameters()).device
 
     @property
@@ -133,7 +144,7 @@ class DiffusionWorld:
                 raise InputError(f'no sampler "{sampler}": one of {", ".join(SAMPLERS)}')
             base = replace(SAMPLERS[sampler], cfg=base.cfg)
         config = replace(self.config, sampler=replace(base, **changes))
-        return DiffusionWorld(config, self.network, self.codec, self.name, self._dtype)
+        return DiffusionWorld(config, self.network, self.codec, self.name, self._dtype, self.engine)
 
     @torch.inference_mode()
     def reset(self, frames: Frames, seeds: Sequence[int]) -> WorldState:
@@ -180,11 +191,12 @@ class DiffusionWorld:
     def _denoise(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
         chunk, cached = actions.shape[1], self.config.sampler.cached
         state = self._slide(state, chunk)
-        noise, cache = self._noise(state, chunk), self._filled(state, chunk) if cached else None
-        if cache is None:
-            latents = self._denoiser.plain(state.context, noise, actions)
+        noise, cache = self._noise(state, chunk), None
+        if cached:
+            cache, pending = self._cache(state, chunk)
+            latents = self._denoiser.cached(cache, state.context.last(pending), noise, actions)
         else:
-            latents = self._denoiser.cached(cache, state.context.start, noise, actions)
+            latents = self._denoiser.plain(state.context, noise, actions)
         context, stored = state.context.append(latents, actions), cache.length if cache is not None else 0
         return WorldState(context, cache, stored, state.seeds, state.frame + chunk, state.moved), latents
 
@@ -198,20 +210,20 @@ class DiffusionWorld:
             return state
         return replace(state, context=state.context.last(sampler.keep or sampler.window - chunk), cache=None, stored=0)
 
-    def _filled(self, state: WorldState, chunk: int) -> TemporalCache:
-        """The state's cache with every frame of its context stored. A copy if another branch has gone on from it; a new one
-        if that branch has overwritten what this one needs, or the batch or chunk does not fit.
+    def _cache(self, state: WorldState, chunk: int) -> tuple[TemporalCache, int]:
+        """The state's cache, and how many frames at the end of its context are not in it yet. A copy if another branch has gone
+        on from it; a new one if that branch has overwritten what this one needs, or the batch or chunk does not fit.
         """
         sampler, context, cache = self.config.sampler, state.context, state.cache
         rows = len(state.seeds) * (1 if sampler.cfg == 1.0 else 2)
         pending = context.length if cache is None else state.frame - cache.start - state.stored
         if cache is None or not self._serves(cache, rows, state.stored, pending, chunk):
-            capacity = sampler.window - 1 + chunk if sampler.rule == "rolling" else sampler.window
+            # rolling: what a frame sees, and both the finished frames and the new ones of a call
+            capacity = sampler.window - 1 + 2 * chunk if sampler.rule == "rolling" else sampler.window
             cache, pending = self.network.new_cache(rows, capacity, context.latents, state.frame - context.length), context.length
         elif cache.length != state.stored:
             cache = cache.fork(state.stored, self._last(context.first(context.length - pending)))
-        self._denoiser.fill(cache, context.last(pending))
-        return cache
+        return cache, pending
 
     def _serves(self, cache: TemporalCache, rows: int, stored: int, pending: int, chunk: int) -> bool:
         """Whether the first `stored` frames of this cache are there, and these many more fit behind them."""

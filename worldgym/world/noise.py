@@ -41,8 +41,12 @@ class Schedule(Protocol):
         """One deterministic step from `level` to `next_level`, given the network's prediction v."""
         ...
 
-    def shown(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames of a chunk in work as the network sees them => (latents, levels)."""
+    def shown(self, x: Tensor, level: Tensor) -> Tensor:
+        """Latents of a chunk in work as the network sees them."""
+        ...
+
+    def shown_level(self, level: Tensor) -> Tensor:
+        """What the network is told of their levels."""
         ...
 
     def context(self, x: Tensor) -> tuple[Tensor, float]:
@@ -92,8 +96,11 @@ class FlowMatching:
     def step(self, x: Tensor, v: Tensor, level: Tensor, next_level: Tensor) -> Tensor:
         return x + v * _wide((next_level - level) / 1000.0).to(x.dtype)
 
-    def shown(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        return x, level
+    def shown(self, x: Tensor, level: Tensor) -> Tensor:
+        return x
+
+    def shown_level(self, level: Tensor) -> Tensor:
+        return level
 
     def context(self, x: Tensor) -> tuple[Tensor, float]:
         return x, self.context_level
@@ -149,9 +156,11 @@ class SigmoidV:
         next_root, next_rest = self._roots(next_level)
         return torch.where(_wide(level == next_level), x, (next_root * clean + next_rest * eps).to(x.dtype))
 
-    def shown(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        finished, (settled, context_level) = level < 0, self.context(x)
-        return torch.where(_wide(finished), settled, x), level.masked_fill(finished, context_level)
+    def shown(self, x: Tensor, level: Tensor) -> Tensor:
+        return torch.where(_wide(level < 0), self.context(x)[0], x)
+
+    def shown_level(self, level: Tensor) -> Tensor:
+        return level.masked_fill(level < 0, float(self.context_step))
 
     def context(self, x: Tensor) -> tuple[Tensor, float]:
         level = torch.tensor(float(self.context_step))

@@ -1,0 +1,37 @@
+"""The fused decoder gives the decoder's pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from worldgym.latents.conv import ConvCodec, ConvCodecConfig
+from worldgym.latents.fused import TOGETHER, fused_decoder
+
+
+@pytest.mark.parametrize("frames", [1, TOGETHER, TOGETHER + 1])
+def test_the_same_pictures(frames: int) -> None:
+    """To the rounding of bfloat16, in which both compute."""
+    torch.manual_seed(0)
+    codec = ConvCodec(ConvCodecConfig(32, channels=4, width=16, blocks=2)).eval().requires_grad_(False)
+    for parameter in codec.decoder.parameters():
+        parameter.add_(0.05 * torch.randn_like(parameter))
+    fused = fused_decoder(codec.decoder, codec.latent_shape[1])
+    if fused is None:
+        pytest.skip("no C compiler, or no bfloat16 convolutions here")
+    latents = torch.randn(frames, *codec.latent_shape)
+    expected, found = codec.decode(latents), fused(latents)
+    assert found.dtype == torch.uint8 and found.shape == (frames, *codec.frame_shape) == expected.shape
+    difference = (found.int() - expected.int()).abs().float()
+    assert expected.float().std() > 10 and difference.mean() < 0.5 and difference.max() <= 4
+
+
+def test_a_loaded_codec_decodes_as_it_was_saved(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    codec = ConvCodec(ConvCodecConfig(16, channels=4, width=16, blocks=1)).eval()
+    codec.save(tmp_path / "codec", "test", {})
+    latents = torch.randn(2, *codec.latent_shape)
+    loaded = ConvCodec.load(tmp_path / "codec").decode(latents)
+    assert (loaded.int() - codec.decode(latents).int()).abs().max() <= 4

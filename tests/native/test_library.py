@@ -1,0 +1,41 @@
+"""Compiled once, kept, and done without where it cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from worldgym.native.library import OFF, library
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    library.cache_clear()
+    yield
+    library.cache_clear()
+
+
+def test_compiled_once(tmp_path: Path) -> None:
+    if library(True) is None:
+        pytest.skip("no C compiler here")
+    (kept,) = (tmp_path / "worldgym").iterdir()
+    written = kept.stat().st_mtime_ns
+    library.cache_clear()
+    assert library(True) is not None and kept.stat().st_mtime_ns == written
+    assert (tmp_path / "worldgym").stat().st_mode & 0o077 == 0
+
+
+def test_a_compiler_that_fails_is_told_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("CC", "false")
+    assert library(False) is None
+    assert "slower" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "value"), [(OFF, "0"), ("CC", "no-such-compiler")])
+def test_done_without(name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(name, value)
+    assert library(False) is None
+    assert capsys.readouterr().err == ""

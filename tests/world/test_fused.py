@@ -1,0 +1,92 @@
+"""The fused network is the network: same numbers in float32, whatever positions, activation, cache and view."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worldgym.world.cache import TemporalCache
+from worldgym.world.dit import DiT, DiTConfig
+from worldgym.world.fused import FusedDiT, fastest
+
+SMALL = DiTConfig((2, 6, 4), width=64, pairs=2, heads=2, mlp_ratio=2, action_size=5, action_octaves=2, window=12)
+
+
+def network(dtype: torch.dtype = torch.float32, **changes: object) -> DiT:
+    """None of its weights zero."""
+    torch.manual_seed(0)
+    found = DiT(replace(SMALL, **changes))  # type: ignore[arg-type]
+    with torch.no_grad():
+        for parameter in found.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return found.to(dtype).requires_grad_(False)
+
+
+def fused(network: DiT) -> FusedDiT:
+    found = fastest(network)
+    if not isinstance(found, FusedDiT):
+        pytest.skip("no C compiler here")
+    return found
+
+
+def passes(model: DiT | FusedDiT, capacity: int, frames: list[int], sight: int, rows: int) -> torch.Tensor:
+    """Frames of a clip through a cache, some at a time."""
+    torch.manual_seed(1)
+    total = sum(frames)
+    x = torch.randn(rows, total, 2, 6, 4)
+    level, actions = torch.rand(rows, total) * 1000, torch.randn(rows, total, 5)
+    config = model.config
+    cache = TemporalCache((config.pairs, rows, config.tokens, config.heads, capacity, config.width // config.heads), x)
+    out = []
+    for now, c, count in zip(x.split(frames, 1), model.condition(level, actions).split(frames, 1), frames, strict=True):
+        out.append(model.denoise(now, c, x[:, 0], cache, sight))
+        cache.advance(now)
+        assert cache.length == sum(frames[: len(out)]) and count == now.shape[1]
+    return torch.cat(out, 1)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    frames=st.lists(st.integers(1, 3), min_size=1, max_size=4),
+    sight=st.integers(0, 4),
+    rows=st.integers(1, 3),
+    positions=st.sampled_from(["learned", "rotary", "rotary_pixel"]),
+    activation=st.sampled_from(["relu2", "gelu"]),
+)
+def test_fused_is_the_network(frames: list[int], sight: int, rows: int, positions: str, activation: str) -> None:
+    slow = network(positions=positions, activation=activation)
+    capacity = sight - 1 + 3 if sight else sum(frames)
+    found, expected = (passes(model, capacity, frames, sight, rows) for model in (fused(slow), slow))
+    assert expected.abs().max() > 0.1
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_without_a_cache_too() -> None:
+    slow = network()
+    x, level, actions = torch.randn(2, 4, 2, 6, 4), torch.full((2, 4), 300.0), torch.randn(2, 4, 5)
+    fast = fused(slow)
+    torch.testing.assert_close(
+        fast.denoise(x, fast.condition(level, actions), x[:, 0]), slow(x, level, actions, x[:, 0]), atol=1e-4, rtol=1e-4
+    )
+
+
+def test_bfloat16_is_near() -> None:
+    """As near to float32 as the network's own bfloat16 is."""
+    exact, coarse = network(), network(torch.bfloat16)
+    x, level, actions = torch.randn(2, 4, 2, 6, 4), torch.full((2, 4), 300.0), torch.randn(2, 4, 5)
+    expected, fast = exact(x, level, actions, x[:, 0]), fused(coarse)
+    half = x.bfloat16()
+    found = fast.denoise(half, fast.condition(level, actions), half[:, 0]).float()
+    own = coarse(half, level, actions, half[:, 0]).float()
+    assert (found - expected).norm() < 1.2 * (own - expected).norm() + 1e-3
+
+
+def test_what_does_not_fit_is_left_to_torch() -> None:
+    odd = network(width=40)
+    assert fastest(odd) is odd
+    other = network().to(torch.float64)
+    assert fastest(other) is other

@@ -1,0 +1,67 @@
+"""Compiles kernels.c on first use and keeps the result; without a C compiler there is none, and torch's own operations serve.
+
+The compiled file lies in $XDG_CACHE_HOME/worldgym (~/.cache/worldgym), named by source, compiler and processor, in a folder
+that its owner alone may read and write.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from worldgym.errors import InputError
+from worldgym.files import write_atomic
+
+SOURCE = Path(__file__).parent / "kernels.c"
+FLAGS = ["-O3", "-march=native", "-shared", "-fPIC", "-Wno-psabi"]
+if platform.machine() == "x86_64":
+    FLAGS.append("-mprefer-vector-width=512")  # where there are such vectors
+OFF = "WORLDGYM_NATIVE"  # set to 0: never compile
+SECONDS = 60.0
+
+
+@cache
+def library(bfloat16: bool) -> ctypes.CDLL | None:
+    """The compiled kernels for float32 or bfloat16; None where they cannot be had (said once on the error stream)."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if os.environ.get(OFF) == "0" or compiler is None or sys.byteorder != "little":
+        return None
+    try:
+        return ctypes.CDLL(str(_compiled(compiler, bfloat16)))
+    except subprocess.CalledProcessError as error:
+        reason = next(iter(error.stderr.decode(errors="replace").splitlines()), f"{compiler} failed")
+    except (OSError, InputError, subprocess.TimeoutExpired) as error:
+        reason = str(error)
+    print(f"worldgym: rollouts are slower, for the C compiler gave no kernels ({reason}); {OFF}=0 says no more", file=sys.stderr)
+    return None
+
+
+def _compiled(compiler: str, bfloat16: bool) -> Path:
+    """Path of the shared library, made if it is not there."""
+    command = [compiler, *FLAGS, *(["-DBFLOAT16"] if bfloat16 else [])]
+    identity = "\n".join([*command, _processor(), SOURCE.read_text(encoding="utf-8")])
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym"
+    path = folder / f"kernels-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.so"
+    if not path.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}")
+        subprocess.run([*command, str(SOURCE), "-o", str(draft), "-lm"], check=True, capture_output=True, timeout=SECONDS)
+        write_atomic(path, draft.read_bytes())
+        draft.unlink()
+    return path
+
+
+def _processor() -> str:
+    """What -march=native depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
