@@ -97,3 +97,24 @@ def test_latents_are_made_once(codec: ConvCodec, episode_store: EpisodeStore, mo
     monkeypatch.setattr(ConvCodec, "encode", lambda self, frames: pytest.fail("encoded again"))
     again = latent_episodes(episode_store, codec, Embodiment("square", episode_store.spec))
     np.testing.assert_array_equal(again.latents, data.latents)
+
+
+def test_only_new_episodes_are_encoded(
+    codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the result equals encoding all."""
+    store = EpisodeStore.create(tmp_path, episode_store.spec, episode_store.fps)
+    robot = Embodiment("square", store.spec)
+    for name in ("square-0", "square-2"):
+        store.write(name, episode_store[name])
+    latent_episodes(EpisodeStore(tmp_path), codec, robot)
+    encoded: list[int] = []
+    encode = codec.encode
+    monkeypatch.setattr(codec, "encode", lambda frames: (encoded.append(len(frames)), encode(frames))[1])
+    store.write("square-1", episode_store["square-1"])
+    grown = latent_episodes(EpisodeStore(tmp_path), codec, robot)
+    assert encoded == [len(episode_store["square-1"].frames)]
+    for index in (tmp_path / "cache").glob("*.json"):
+        index.unlink()
+    np.testing.assert_array_equal(grown.latents.copy(), latent_episodes(EpisodeStore(tmp_path), codec, robot).latents)
+    assert len(encoded) == 1 + 3

@@ -82,7 +82,7 @@ class EpisodeStore:
 
     def __getitem__(self, name: str) -> Episode:
         """Reads one episode, pixels and all."""
-        data, video = self._annotation(name), self.root / "episodes" / f"{name}.mp4"
+        data, video = self._annotation(name), self.video(name)
         frames, count = decode_video(video), len(data["actions"])
         if len(frames) != count + 1:
             raise InputError(f"{video}: {len(frames)} frames for {count} actions; remove the episode")
@@ -95,6 +95,10 @@ class EpisodeStore:
     def actions(self, name: str) -> Actions:
         """float32 [T, A] of one episode; its video is not touched."""
         return self._table(self._annotation(name))
+
+    def video(self, name: str) -> Path:
+        """The file that holds the frames of one episode."""
+        return self.root / "episodes" / f"{name}.mp4"
 
     def _annotation(self, name: str) -> dict[str, Any]:
         return read_json(self.root / "episodes" / f"{name}.json", "an episode")
@@ -109,7 +113,9 @@ class EpisodeStore:
     def write(self, name: str, episode: Episode) -> None:
         """Adds or replaces an episode. Safe from several processes as long as names differ."""
         video = encode_mp4(episode.frames, self.fps, crf=12, pixel_format="yuv444p", key_every=WHOLE)
-        write_atomic(self.root / "episodes" / f"{name}.mp4", video)
+        if (self.root / "episodes" / f"{name}.json").exists():
+            (self.root / "index.jsonl").unlink(missing_ok=True)  # the names stay as they are: it could not be told stale
+        write_atomic(self.video(name), video)
         write_json(
             self.root / "episodes" / f"{name}.json",
             {

@@ -1,15 +1,17 @@
 """Latents of a whole store, made once and kept on disk under the codec's fingerprint.
 
     STORE/cache/latents-<fingerprint>.npy    float16 [total frames, C, h, w], memory-mapped, rows as in the frame cache
+    STORE/cache/latents-<fingerprint>.json   which episode begins where
 
-Training reads these alone: it never decodes video, and never encodes a frame twice.
+Training reads these alone: it never decodes video, and never encodes a frame twice. Where episodes were added, only those are
+encoded (see `worldgym.episodes.rows`).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,10 @@ from numpy.lib.format import open_memmap
 
 from worldgym.actions.embodiment import Embodiment
 from worldgym.episodes.frames import frame_cache
+from worldgym.episodes.rows import RowCache, Spans
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.windows import conditioning
 from worldgym.errors import InputError
-from worldgym.files import read_json, write_json
 from worldgym.latents.protocol import Codec
 from worldgym.progress import progress
 from worldgym.types import Actions
@@ -62,28 +64,30 @@ def latent_episodes(
     store: EpisodeStore, codec: Codec, robot: Embodiment, device: str = "cpu", size: int | None = None
 ) -> LatentEpisodes:
     """Opens the latents of a store, encoding what is missing first.   size: see `conditioning`."""
-    folder = store.root / "cache"
-    path, index = folder / f"latents-{codec.fingerprint}.npy", folder / f"latents-{codec.fingerprint}.json"
-    names = [info.name for info in store]
-    if not (index.exists() and read_json(index, "a latent cache").get("episodes") == names):
-        _encode(store, codec, path, device)
-        write_json(index, {"episodes": names})
-    return join(np.load(path, mmap_mode="r"), [store.actions(name) for name in names], robot, size)
+    stem = store.root / "cache" / f"latents-{codec.fingerprint}"
+    cache = RowCache(
+        stem.with_suffix(".npy"),
+        stem.with_suffix(".json"),
+        "a latent cache",
+        lambda: (np.float16, codec.latent_shape),
+        partial(_encode, store, codec, device),
+    )
+    latents, _ = cache.open(store)
+    return join(latents, [store.actions(info.name) for info in store], robot, size)
 
 
-def _encode(store: EpisodeStore, codec: Codec, path: Path, device: str) -> None:
-    pixels = frame_cache(store).pixels
-    if pixels.shape[1:] != codec.frame_shape:
-        (height, width), (codec_height, codec_width) = pixels.shape[1:3], codec.frame_shape[:2]
+def _encode(store: EpisodeStore, codec: Codec, device: str, out: Path, spans: Spans) -> None:
+    """An episode at a time: its latents do not depend on what else is encoded."""
+    cache = frame_cache(store)
+    if cache.pixels.shape[1:] != codec.frame_shape:
+        (height, width), (codec_height, codec_width) = cache.pixels.shape[1:3], codec.frame_shape[:2]
         raise InputError(
             f"{store.root}: frames of {width}x{height}, but the codec takes {codec_width}x{codec_height}; convert them with "
             f"--size {codec_height} {codec_width}"
         )
-    temporary = path.with_suffix(".part")
-    out = open_memmap(temporary, "w+", np.float16, (len(pixels), *codec.latent_shape))
-    for start in progress(range(0, len(pixels), BATCH), -(-len(pixels) // BATCH), "encoding latents", "batch"):
-        frames = torch.from_numpy(np.array(pixels[start : start + BATCH])).to(device)
-        out[start : start + BATCH] = codec.encode(frames).cpu().numpy()
-    out.flush()
-    del out
-    os.replace(temporary, path)
+    rows = open_memmap(out, "r+")
+    for name, (start, _) in progress(spans.items(), len(spans), "encoding latents", "episode"):
+        for part in np.split(frames := cache.frames(name), range(BATCH, len(frames), BATCH)):
+            rows[start : start + len(part)] = codec.encode(torch.from_numpy(np.array(part)).to(device)).cpu().numpy()
+            start += len(part)
+    rows.flush()

@@ -31,7 +31,7 @@ class StoreSource:
         episode = self.store[name]
         frames = episode.frames
         if self.options.size:
-            frames = decode_video(self.store.root / "episodes" / f"{name}.mp4", self.options.size)
+            frames = decode_video(self.store.video(name), self.options.size)
         fps = self.options.fps or episode.fps
         facts = fps, episode.success, episode.extras
         return Recording(frames, episode.actions, None, episode.instruction, episode.source or name, *facts)
