@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -70,13 +71,81 @@ def test_a_policy_is_shown_what_it_needs() -> None:
         assert rollout.flags == ("black view: wrist",)
 
 
+class Strict(Watching):
+    """Refuses to be asked about a trial that is over, or in another state than that of its step."""
+
+    def act(self, states, observations):  # type: ignore[no-untyped-def]
+        assert all(o.step < int(o.instruction) for o in observations)
+        for (_, calls), o in zip(states, observations, strict=True):
+            assert calls == o.step // self.chunk
+        return super().act(states, observations)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("lengths", [(7, 3, 5), (1, 9), (4, 4, 4, 8, 2)])
+def test_trials_of_different_lengths_share_a_batch(lengths: tuple[int, ...], elsewhere: bool) -> None:
+    batch = [
+        replace(trial, task=replace(trial.task, steps=steps, instruction=str(steps)))
+        for trial, steps in zip(trials(len(lengths)), lengths, strict=True)
+    ]
+    policy = Strict(chunk=2, needs=Needs(elsewhere=elsewhere))
+    for trial, together in zip(batch, roll_out(FakeWorld(), policy, batch), strict=True):
+        alone = roll_out(FakeWorld(), FakePolicy(chunk=2), [trial])[0]
+        assert together.frames.shape[0] == trial.task.steps + 1
+        np.testing.assert_array_equal(together.frames, alone.frames)
+        np.testing.assert_array_equal(together.actions, alone.actions)
+    assert {len(look) for look in policy.seen} == ({(len(batch) + 1) // 2, len(batch) // 2} if elsewhere else {len(batch)})
+
+
+class Meeting:
+    """Two sides that only go on when both have arrived."""
+
+    def __init__(self) -> None:
+        self.barrier = Barrier(2, timeout=20)
+
+    def world(self) -> FakeWorld:
+        meeting = self
+
+        class Drawing(FakeWorld):
+            def step(self, state, actions):  # type: ignore[no-untyped-def]
+                meeting.drawn += 1
+                if meeting.drawn < 14:  # at the last of two halves' seven steps nothing is left to ask
+                    meeting.barrier.wait()
+                return super().step(state, actions)
+
+        return Drawing()
+
+    def policy(self) -> FakePolicy:
+        meeting = self
+
+        class Thinking(FakePolicy):
+            def act(self, states, observations):  # type: ignore[no-untyped-def]
+                if meeting.asked:
+                    meeting.barrier.wait()
+                meeting.asked += 1
+                return super().act(states, observations)
+
+        return Thinking(needs=Needs(elsewhere=True))
+
+    asked = drawn = 0
+
+
+def test_the_world_draws_while_a_policy_elsewhere_thinks() -> None:
+    """Neither side would get on alone: every question but the first is out while the world draws the other half."""
+    meeting, batch = Meeting(), trials(4, steps=7)
+    together = roll_out(meeting.world(), meeting.policy(), batch)
+    for a, b in zip(together, roll_out(FakeWorld(), FakePolicy(), batch), strict=True):
+        np.testing.assert_array_equal(a.frames, b.frames)
+
+
 class Broken(FakePolicy):
     def act(self, states, observations):  # type: ignore[no-untyped-def]
         states, actions = super().act(states, observations)
         return states, actions[:, :1] if self.level < 0 else actions * np.float32(np.nan)
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
 @pytest.mark.parametrize(("level", "complaint"), [(-1.0, "shape"), (0.5, "finite")])
-def test_actions_no_world_can_take(level: float, complaint: str) -> None:
+def test_actions_no_world_can_take(level: float, complaint: str, elsewhere: bool) -> None:
     with pytest.raises(PolicyFault, match=complaint):
-        roll_out(FakeWorld(), replace(Broken(), level=level, chunk=2), trials())
+        roll_out(FakeWorld(), replace(Broken(), level=level, chunk=2, needs=Needs(elsewhere=elsewhere)), trials())

@@ -229,13 +229,12 @@ def even_batch(trials: int, most: int) -> int:
 def _batches(
     log: RunLog, policies: Sequence[Policy[Any]], trials: Sequence[Trial], size: int
 ) -> Iterator[tuple[Policy[Any], list[Trial]]]:
-    """What is not done yet, policy by policy; trials of one length together."""
+    """What is not done yet, policy by policy; trials of like lengths together."""
     for policy in policies:
         left = [t for t in trials if (policy.name, t.task.name, t.repeat) not in log.done]
-        for _, same in groupby(sorted(left, key=lambda t: t.task.steps), key=lambda t: t.task.steps):
-            row = list(same)
-            for start in range(0, len(row), size):
-                yield policy, row[start : start + size]
+        left.sort(key=lambda trial: trial.task.steps)
+        for start in range(0, len(left), size):
+            yield policy, left[start : start + size]
 
 
 def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Iterator[TrialRecord]:

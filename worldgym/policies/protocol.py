@@ -18,13 +18,14 @@ NAME = re.compile(r"\w[\w.+@ -]{0,99}", re.ASCII)  # of a policy
 
 @dataclass(frozen=True)
 class Needs:
-    """What a policy must be shown besides an instruction. The default is the newest frame and nothing else.
+    """What a policy must be shown besides an instruction, and how it is asked. The default is the newest frame and nothing else.
 
     history:   frames shown, the newest included, one an action. Before there are so many, the start frame is repeated.
     cameras:   names of the views, if the policy tells them apart. A world draws one: the first.
     blackened: cameras that may be black where the world does not draw them; such trials are flagged.
     state:     names of the numbers of proprioception, in the policy's order (`worldgym.actions.pose.NUMBERS`).
     from_zero: state may be counted from zero and an open gripper where a task does not say how it starts; flagged too.
+    elsewhere: it computes on another machine, or in a process of its own, so the world goes on with other trials meanwhile.
     """
 
     history: int = 1
@@ -32,6 +33,7 @@ class Needs:
     blackened: tuple[str, ...] = ()
     state: tuple[str, ...] = ()
     from_zero: bool = False
+    elsewhere: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.history <= MAX_HISTORY:
