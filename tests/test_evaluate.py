@@ -9,11 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from worldgym.errors import InputError, SpecMismatch
-from worldgym.evaluate import MAX_ATTEMPTS, EvaluateConfig, evaluate, even_batch, plan_trials
+from worldgym.evaluate import MAX_ATTEMPTS, EvaluateConfig, evaluate
 from worldgym.log import read_log
 from worldgym.policies.protocol import Needs
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
@@ -141,34 +139,11 @@ def test_known_truth_and_its_videos_enter_the_run(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "truth" / "high" / "a" / "0.mp4").read_bytes() == b"video"
 
 
-def test_trials_take_start_frames_in_order_then_again() -> None:
-    plan = plan_trials(tasks(), 5, seed=3)
-    assert [(trial.task.name, trial.repeat) for trial in plan[:5]] == [("a/0", 0), ("a/1", 0), ("a/2", 0), ("a/0", 1), ("a/1", 1)]
-    assert len({trial.seed for trial in plan}) == 10
-    with pytest.raises(InputError, match="--trials"):
-        plan_trials(tasks(), 0, 0)
-
-
 def edited_tasks() -> list[Task]:
     dark = [
         replace(task, name=f"dark/{task.name}", group=f"dark/{task.group}", nominal=task.name, axis="light") for task in tasks()
     ]
     return [*dark[:4], *tasks()]
-
-
-def test_an_edited_task_is_tried_as_often_as_its_twin_with_the_same_seeds() -> None:
-    plan = plan_trials(edited_tasks(), 4, seed=3)
-    seeds = {(trial.task.name, trial.repeat): trial.seed for trial in plan}
-    assert len(seeds) == len(plan) == 8 + 6  # a/0 and b/0 twice, a/1 and a/2 once
-    assert {(name.removeprefix("dark/"), repeat) for name, repeat in seeds if name.startswith("dark/")} == {
-        ("a/0", 0),
-        ("a/1", 0),
-        ("a/2", 0),
-        ("a/0", 1),
-        ("b/0", 0),
-        ("b/0", 1),
-    }
-    assert all(seed == seeds[name.removeprefix("dark/"), repeat] for (name, repeat), seed in seeds.items())
 
 
 def test_both_arms_are_run_and_compared(tmp_path: Path) -> None:
@@ -212,11 +187,3 @@ def test_other_options_do_not_resume(tmp_path: Path) -> None:
     run(tmp_path)
     with pytest.raises(InputError, match="trials"):
         run(tmp_path, trials=5)
-
-
-@given(trials=st.integers(1, 500), most=st.integers(1, 64))
-def test_even_batches_waste_little(trials: int, most: int) -> None:
-    """As few batches as before, and fewer rows left over than there are batches."""
-    rows = even_batch(trials, most)
-    batches = -(-trials // rows)
-    assert rows <= most and batches == -(-trials // most) and rows * batches - trials < batches

@@ -30,6 +30,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("log",),
     ("judging",),
     ("stats",),
+    ("planning",),
     ("evaluate",),
     ("export", "merge", "rejudge", "stress"),
     ("calibrate", "closer"),

@@ -6,11 +6,9 @@ import platform
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +26,7 @@ from worldgym.judges.protocol import Judge
 from worldgym.judging import MAX_ATTEMPTS, judge_each, judged_records
 from worldgym.log import RunHeader, RunLog, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
+from worldgym.planning import even_batch, in_batches, plan_trials
 from worldgym.policies.load import given_name, load_policy
 from worldgym.policies.observing import check_needs
 from worldgym.policies.protocol import NAME, Policy
@@ -161,7 +160,7 @@ def evaluate(
     if config.check is not None:
         adopt_check(config.out, config.check, world.name)
     setting = Setting(config, world, judge, log, known.trials, size, _paired(tasks))
-    batches = list(_batches(log, policies, trials, size))
+    batches = list(in_batches(policies, trials, size, log.done))
     try:
         with Watchdog(config.stall_minutes) as dog:
             for policy, batch in progress(_in_time(config, batches), len(batches), "rolling out", "batch"):
@@ -169,7 +168,7 @@ def evaluate(
                     log.append(record)
                     dog.fed()
     except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
-        for policy, batch in _batches(log, policies, trials, size):
+        for policy, batch in in_batches(policies, trials, size, log.done):
             for trial in batch:
                 log.append(_failed(setting, policy.name, trial, str(spent)))
     return write_summary(config.out, log.header, log.records, config.include_red)
@@ -200,41 +199,6 @@ def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Ta
             raise SpecMismatch(f"policy {policy.name}", policy.spec, f"world {world.name}", world.spec)
         check_needs(policy.name, policy.needs, world.spec, tasks)
     check_frames(tasks, world.frame_shape)
-
-
-def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
-    """`count` trials a group: its start frames in order, then again as repeats 1, 2, ...
-
-    An edited task whose nominal twin is there too is tried exactly as often as its twin, with the same seeds.
-    """
-    if count < 1:
-        raise InputError(f"--trials is {count}: ask for 1 or more a task")
-    names = {task.name for task in tasks}
-    own, twins = [task for task in tasks if task.nominal not in names], [task for task in tasks if task.nominal in names]
-    ordered = sorted(own, key=lambda task: task.group)
-    groups = [list(members) for _, members in groupby(ordered, key=lambda task: task.group)]
-    trials = [Trial(members[i % len(members)], i // len(members), seed) for members in groups for i in range(count)]
-    repeats = defaultdict(list)
-    for trial in trials:
-        repeats[trial.task.name].append(trial.repeat)
-    trials += [Trial(task, repeat, seed) for task in twins for repeat in repeats[str(task.nominal)]]
-    return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat))
-
-
-def even_batch(trials: int, most: int) -> int:
-    """Rows of the smallest batches that are as few as those of `most` rows: 24 trials, 20 at most, make two batches of 12."""
-    return -(-trials // -(-trials // most))
-
-
-def _batches(
-    log: RunLog, policies: Sequence[Policy[Any]], trials: Sequence[Trial], size: int
-) -> Iterator[tuple[Policy[Any], list[Trial]]]:
-    """What is not done yet, policy by policy; trials of like lengths together."""
-    for policy in policies:
-        left = [t for t in trials if (policy.name, t.task.name, t.repeat) not in log.done]
-        left.sort(key=lambda trial: trial.task.steps)
-        for start in range(0, len(left), size):
-            yield policy, left[start : start + size]
 
 
 def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Iterator[TrialRecord]:
