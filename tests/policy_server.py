@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from worldgym.policies.protocol import NEWEST_FRAME, Observation
+from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.testing import FAKE_SPEC, FakePolicy
 from worldgym.types import Actions, Trial
 
@@ -37,9 +37,25 @@ class SeeingPolicy:
         return list(states), rows
 
 
+@dataclass(frozen=True)
+class RecallingPolicy(SeeingPolicy):
+    """Acts on three frames, two views and the robot's state, now and before: the one that would notice a lost digit."""
+
+    name: str = "recalling"
+    needs = Needs(3, ("front", "wrist"), ("wrist",), ("x", "y", "gripper_open"), from_zero=True)
+
+    def act(self, states: Sequence[None], observations: Sequence[Observation]) -> tuple[list[None], Actions]:
+        _, rows = super().act(states, observations)
+        for row, seen in zip(rows, observations, strict=True):
+            shown = [seen.history[0].mean() / 255.0, seen.views["front"].mean() / 255.0, float(seen.views["wrist"].any())]
+            row *= np.sin(1e4 * np.array([*seen.state, *seen.past_states[0], *shown])).mean()
+        return list(states), rows
+
+
 POLICIES = {
     "remembering": FakePolicy(level=0.6, spread=0.4, chunk=3, name="remembering"),
     "seeing": SeeingPolicy(),
+    "recalling": RecallingPolicy(),
     "another": SeeingPolicy(name="another"),
 }
 

@@ -26,8 +26,10 @@ from worldgym.cli.runs import Evaluate
 from worldgym.evaluate import EvaluateConfig, evaluate
 from worldgym.log import read_log
 from worldgym.policies import lerobot, openvla
-from worldgym.policies.load import load_policy
+from worldgym.policies.load import given_name, load_policy
 from worldgym.policies.source import PolicySource
+from worldgym.policies.wire.address import Address, is_address
+from worldgym.policies.wire.family import load_family
 from worldgym.testing import FakeJudge, FakeWorld, check_policy
 from worldgym.types import Task
 
@@ -79,9 +81,12 @@ def test_commands_parse_and_their_options_exist(page: str, command: str) -> None
     style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     parsed = tyro.cli(Command, args=shlex.split(command)[1:], config=style)
     assert isinstance(parsed, Evaluate)
-    source = PolicySource.parse(parsed.policy[0])
+    source = PolicySource.parse(given_name(parsed.policy[0])[1])
     known = {"lerobot": lerobot.OPTIONS, "openvla": openvla.OPTIONS}
-    if source.kind in known:
+    if is_address(source.text):
+        address = Address.parse(source.text)
+        load_family(address.family, address.protocol)
+    elif source.kind in known:
         source.check_options(*known[source.kind])
 
 

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from PIL import Image
 from worldgym.cli import main
 from worldgym.log import read_log
 from worldgym.policies.wire.address import OPTIONS
-from worldgym.policies.wire.family import FAMILIES
+from worldgym.policies.wire.family import FAMILIES, Family
 from worldgym.reference.demo import BUNDLE
 
 pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
@@ -93,5 +94,5 @@ def test_there_are_commands_and_every_option_and_family_is_named() -> None:
     assert len(COMMANDS) >= 7
     assert re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", GUIDE, re.MULTILINE)[: len(OPTIONS)] == list(OPTIONS)
     assert all(f"`{name}`" in GUIDE for families in FAMILIES.values() for name in families)
-    fields = ("frame", "instruction", "convention", "actions", "chunk", "columns", "size", "rotate", "channels_first")
-    assert all(f"`{field}`" in GUIDE for field in fields)
+    own = [f.name for f in fields(Family) if f.name not in ("name", "camera")]
+    assert all(f"`{name}`" in GUIDE or f"`[{name}]`" in GUIDE for name in own)

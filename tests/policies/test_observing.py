@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -81,4 +82,28 @@ def test_needs_that_contradict_themselves() -> None:
         Needs(history=0)
     with pytest.raises(ValueError, match="wrist"):
         Needs(cameras=("front",), blackened=("wrist",))
+    with pytest.raises(ValueError, match="up to 100 names of 1 to 100 characters"):
+        Needs(cameras=("",))
     assert Needs().to_json() == {} and Needs(2, ("front",)).to_json() == {"history": 2, "cameras": ["front"]}
+
+
+@pytest.mark.parametrize("needs", [Needs(), Needs(15, ("a", "b"), ("b",), ("x",), True)])
+def test_needs_survive_json(needs: Needs) -> None:
+    assert Needs.from_json(json.loads(json.dumps(needs.to_json()))) == needs
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"history": "two"}, "\"history\" holds 'two', which is not int"),
+        ({"history": 0}, "history must be 1 to 1000"),
+        ({"state": ["x", 1]}, "up to 100 names"),
+        ({"cameras": ["x"] * 101}, "up to 100 names"),
+        ({"blackened": ["x"]}, "not among the cameras"),
+        ({"colour": 1}, '"colour" is unknown'),
+        ([], "is not a Needs"),
+    ],
+)
+def test_json_that_says_no_needs(values: object, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Needs.from_json(values)

@@ -58,7 +58,7 @@ def test_weights_stay_in_two_bytes(tiny: Path) -> None:
 
 def test_an_evaluation_in_a_world_of_the_released_convention(tiny: Path, tmp_path: Path) -> None:
     released = convention("released_10")
-    policy = load_policy(options(tiny, TRUST, "name=mine"), released)
+    policy = load_policy("mine=" + options(tiny, TRUST), released)
     tasks = [Task(f"t/{i}", "t", np.roll(FRAME, i), "close the lid", 3) for i in range(2)]
     summary = evaluate(EvaluateConfig(tmp_path, trials=2, batch=2), FakeWorld(released, SHAPE), [policy], tasks, FakeJudge())
     assert summary["policies"][0]["policy"] == "mine" and summary["policies"][0]["trials"] == 2

@@ -23,7 +23,7 @@ class ServePolicy:
     """Serve a policy to other programs, until Ctrl-C: `worldgym evaluate --policy ws://HOST:PORT` asks it from elsewhere."""
 
     policy: tyro.conf.Positional[str]
-    """"still", "random", or the folder of a policy"""
+    """anything that `worldgym evaluate --policy` takes"""
     protocol: Literal["openpi", "openvla"] = "openpi"
     """openpi's websocket (ws://), or OpenVLA's REST (http://)"""
     host: str = "127.0.0.1"
@@ -37,14 +37,14 @@ class ServePolicy:
 
     def run(self) -> None:
         from worldgym.checkpoint import fingerprint
-        from worldgym.policies.load import load_policy
+        from worldgym.policies.load import given_name, load_policy
         from worldgym.policies.wire.family import FAMILIES, OWN
         from worldgym.policies.wire.responder import Responder
         from worldgym.policies.wire.serve_openpi import OpenpiServer
         from worldgym.policies.wire.serve_openvla import OpenvlaServer
         from worldgym.world.model import load_world
 
-        authorization, folder = self._authorization(), Path(self.policy)
+        authorization, folder = self._authorization(), Path(given_name(self.policy)[1])
         policy = load_policy(self.policy, load_world(self.world).spec if self.world else None)
         responder = Responder(policy, FAMILIES[self.protocol][OWN], fingerprint(folder) if folder.is_dir() else "")
         kind = OpenpiServer if self.protocol == "openpi" else OpenvlaServer

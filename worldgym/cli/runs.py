@@ -39,8 +39,9 @@ class Evaluate:
     world: Path
     """checkpoint of a world, or the folder that `worldgym train` wrote"""
     policy: tuple[str, ...]
-    """one or more: "still", "random", or the folder of a policy; NAME=FOLDER calls it NAME. Checkpoints of one training, called
-    NAME@STEP (grasp@2000, grasp@20k), are drawn as a line in the report"""
+    """one or more: "still", "random", the folder of a policy, a server at ws:// or http://, lerobot:DIR, openvla:DIR,
+    MODULE:FACTORY. NAME=POLICY calls it NAME in this run; checkpoints of one training, called NAME@STEP (grasp@2000, grasp@20k),
+    are drawn as a line in the report"""
     tasks: Path
     """folder of NAME.png + NAME.json"""
     trials: int

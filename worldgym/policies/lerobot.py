@@ -31,7 +31,7 @@ from worldgym.policies.source import PolicySource
 from worldgym.types import Actions, ActionSpec, Frames, Trial
 
 STATE = "observation.state"
-OPTIONS = ("convention", "name", "view", "black", "state", "from_zero")
+OPTIONS = ("convention", "view", "black", "state", "from_zero")
 WITHOUT_CHANCE = ("act",)  # types whose actions draw no noise, so that a batch is its rows one by one
 Batch = dict[str, Any]
 
@@ -192,7 +192,7 @@ def _reading(source: PolicySource, config: Any, spec: ActionSpec) -> Reading:
     if first not in images:
         raise InputError(f'{who} has no view "{first}"; it has {", ".join(images)}')
     return Reading(
-        name=source.options.get("name") or Path(source.place).resolve().name,
+        name=Path(source.place).resolve().name,
         spec=spec,
         images={key: images[key] for key in sorted(images, key=lambda key: key != first)},
         chunk=vars(config).get("n_action_steps", 1),

@@ -24,7 +24,7 @@ from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.policies.source import PolicySource
 from worldgym.types import Actions, ActionSpec, Trial
 
-OPTIONS = ("convention", "unnorm_key", "trust_remote_code", "name", "chunk", "attention", "device")
+OPTIONS = ("convention", "unnorm_key", "trust_remote_code", "chunk", "attention", "device")
 PROMPT = "In: What action should the robot take to {instruction}?\nOut:"
 MAX_CHUNK = 1000
 
@@ -107,8 +107,7 @@ def load_openvla(source: PolicySource) -> OpenVLAPolicy:
     model, processor = loaded
     if not callable(getattr(model, "predict_action", None)):
         raise InputError(f"{folder}: its {type(model).__name__} has no predict_action, so it is not a model like OpenVLA")
-    name = source.options.get("name") or folder.resolve().name
-    return OpenVLAPolicy(model, processor, Reading(name, spec, key, source.whole("chunk", 1, MAX_CHUNK)))
+    return OpenVLAPolicy(model, processor, Reading(folder.resolve().name, spec, key, source.whole("chunk", 1, MAX_CHUNK)))
 
 
 def _load(folder: Path, source: PolicySource) -> tuple[Any, Any]:

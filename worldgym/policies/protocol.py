@@ -9,10 +9,12 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from worldgym.fields import checked
 from worldgym.types import Actions, ActionSpec, Frames, Trial
 
 State = TypeVar("State")
 MAX_HISTORY = 1000  # frames
+MAX_NAMES, MAX_NAME = 100, 100  # cameras, or numbers of a state; characters of each name
 NAME = re.compile(r"\w[\w.+@ -]{0,99}", re.ASCII)  # of a policy
 
 
@@ -40,12 +42,21 @@ class Needs:
             raise ValueError(f"history must be 1 to {MAX_HISTORY} frames, not {self.history}")
         if extra := set(self.blackened) - set(self.cameras):
             raise ValueError(f"blackened names {', '.join(sorted(extra))}, which is not among the cameras")
+        for names in (self.cameras, self.state):
+            if len(names) > MAX_NAMES or not all(isinstance(name, str) and 0 < len(name) <= MAX_NAME for name in names):
+                raise ValueError(f"cameras and state are up to {MAX_NAMES} names of 1 to {MAX_NAME} characters")
 
     def to_json(self) -> dict[str, Any]:
         """What differs from the default, as JSON values."""
         plain = asdict(NEWEST_FRAME)
         values = {key: value for key, value in asdict(self).items() if value != plain[key]}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    @staticmethod
+    def from_json(values: Any) -> Needs:
+        """The inverse of `to_json`. ValueError or TypeError, in words, where the values are no needs."""
+        known: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in checked(Needs, values).items()}
+        return Needs(**known)
 
 
 NEWEST_FRAME = Needs()

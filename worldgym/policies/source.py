@@ -1,13 +1,15 @@
-"""Where a policy in this process comes from and how it is to be read: KIND:PLACE?option=value&option=value."""
+"""Where a policy comes from and how it is to be read: KIND:PLACE?option=value&option=value."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from worldgym.errors import InputError
 
+SECONDS = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
 YES, NO = ("yes", "true", "1"), ("no", "false", "0")
 
 
@@ -53,6 +55,12 @@ class PolicySource:
         if not (value.isascii() and value.isdecimal() and len(value) < 10 and 1 <= int(value) <= most):
             raise InputError(f'policy "{self.text}": {name} is "{value}"; give a whole number from 1 to {most}')
         return int(value)
+
+    def seconds(self, name: str, default: float) -> float:
+        value = self.options.get(name, str(default))
+        if not SECONDS.fullmatch(value) or float(value) == 0.0:
+            raise InputError(f'policy "{self.text}": {name} is "{value}"; give seconds above 0')
+        return float(value)
 
     def flag(self, name: str) -> bool:
         value = self.options.get(name, "no").lower()

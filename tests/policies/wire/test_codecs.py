@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from worldgym.errors import InputError
 from worldgym.policies.wire import json_numpy
-from worldgym.policies.wire.arrays import MAX_CONTAINERS, Malformed, read_array
+from worldgym.policies.wire.arrays import MAX_CONTAINERS, MAX_REQUEST, Malformed, read_array, sendable
 
 msgpack = pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
 from worldgym.policies.wire import msgpack_numpy  # noqa: E402
@@ -110,3 +111,9 @@ def test_few_bytes_do_not_become_much_memory() -> None:
     for text in (b"[" * 100_000, b"[" + b"{}," * many + b"{}]", b"[NaN]", b"Infinity", b"9" * 5000):
         with pytest.raises(Malformed):
             json_numpy.decode(text)
+
+
+def test_a_request_that_no_server_reads_is_not_sent() -> None:
+    assert sendable(b"x" * MAX_REQUEST) == b"x" * MAX_REQUEST
+    with pytest.raises(InputError, match="takes 32 MiB, and a server reads 16; evaluate the policy in process"):
+        sendable(bytes(2 * MAX_REQUEST))

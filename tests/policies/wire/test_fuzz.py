@@ -10,15 +10,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from damage import mutated, with_other_value
+from policy_server import RecallingPolicy
 
 from worldgym.errors import WorldGymError
+from worldgym.policies.observing import observe
 from worldgym.policies.wire import json_numpy, msgpack_numpy
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import FAMILIES, OWN
-from worldgym.policies.wire.mapping import actions_of
+from worldgym.policies.wire.mapping import actions_of, request_of
 from worldgym.policies.wire.offer import Offer
 from worldgym.policies.wire.responder import Responder
 from worldgym.testing import FAKE_SPEC, FakePolicy
+from worldgym.types import Task
 
 pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
 
@@ -27,7 +30,8 @@ MAX_SECONDS, MAX_GROWTH_KB = 5.0, 2**19
 FRAME = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 BEGIN = {"task": "a/0", "group": "a", "steps": 6, "repeat": 1, "run_seed": "-7"}
 
-OFFER = Offer("fake", FAKE_SPEC, 2, "0123456789ab").to_message()
+TASK, NO_MOVES = Task("a/0", "a", FRAME, "push", 6), np.zeros((0, 3), np.float32)
+OFFER = Offer("fake", FAKE_SPEC, 2, "0123456789ab", RecallingPolicy.needs).to_message()
 ANSWER = {"actions": np.zeros((2, 3), np.float32), OWN: {"state": "0-1"}, "policy_timing": {"infer_ms": 1.5}}
 
 Reader = Callable[[bytes], object]
@@ -39,15 +43,18 @@ def messages(protocol: str) -> dict[str, tuple[bytes, Reader]]:
     family, (pack, unpack) = FAMILIES[protocol][OWN], CODECS[protocol]
     responder, address = Responder(FakePolicy(chunk=2), family), Address.parse(f"{'ws' if protocol == 'openpi' else 'http'}://h")
     seen = {family.frame: FRAME, family.instruction: "push"}
+    recalling = Responder(RecallingPolicy(), family)
+    shown = request_of(family.carrying(RecallingPolicy.needs), observe(RecallingPolicy.needs, FAKE_SPEC, TASK, [FRAME], NO_MOVES))
     return {
         "beginning": (pack({**seen, OWN: {"begin": BEGIN}}), lambda data: responder.answer(unpack(data))),
         "request": (pack({**seen, OWN: {"step": 2, "state": "x"}}), lambda data: responder.answer(unpack(data))),
+        "history": (pack({**shown, OWN: {"step": 0, "state": None}}), lambda data: recalling.answer(unpack(data))),
         "answer": (pack(ANSWER), lambda data: actions_of(family, unpack(data), 2, 3)),
         "offer": (pack(OFFER), lambda data: Offer.read(data, address)),
     }
 
 
-ADDRESS = b"ws://[::1]:8000/x?family=droid&chunk=8&timeout=1.5&connections=2&name=a"
+ADDRESS = b"ws://[::1]:8000/x?family=droid&chunk=8&timeout=1.5&connections=2&black=no"
 TARGETS: dict[str, tuple[bytes, Reader]] = {
     **{f"{protocol} {name}": target for protocol in CODECS for name, target in messages(protocol).items()},
     "address": (ADDRESS, lambda data: Address.parse(data.decode("latin-1"))),
@@ -73,7 +80,7 @@ def attack(what: str, seed: int, count: int) -> None:
 
 @pytest.mark.parametrize("what", sorted(TARGETS))
 def test_damage_gives_our_errors(what: str) -> None:
-    attack(what, 0, FAST)  # four messages a decoder: 14,000 inputs each
+    attack(what, 0, FAST)  # five messages a decoder: 17,500 inputs each
 
 
 @pytest.mark.slow

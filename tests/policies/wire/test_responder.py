@@ -1,19 +1,79 @@
-"""What is not served."""
+"""What a server of ours asks of a request, by what its policy needs."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
+from policy_server import RecallingPolicy
 
-from worldgym.errors import InputError
-from worldgym.policies.protocol import Needs
+from worldgym.policies.observing import observe
+from worldgym.policies.protocol import Observation
+from worldgym.policies.wire.arrays import Malformed
 from worldgym.policies.wire.family import FAMILIES, OWN
+from worldgym.policies.wire.mapping import request_of
 from worldgym.policies.wire.responder import Responder
 from worldgym.testing import FakePolicy
+from worldgym.types import Task, Trial
+
+POLICY = RecallingPolicy()
+FRAMES = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3)).astype(np.uint8)
+TASK = Task("a/0", "a", FRAMES[0], "push", 4)
+SEEN = observe(POLICY.needs, POLICY.spec, TASK, FRAMES, np.full((4, 3), 0.3, np.float32))
+STATE = np.zeros((3, 3))
 
 
-def test_a_policy_that_needs_more_than_the_wire_carries() -> None:
-    policy = replace(FakePolicy(), needs=Needs(history=15, state=("x",), from_zero=True))
-    with pytest.raises(InputError, match="fake-policy needs history, state besides the newest frame"):
-        Responder(policy, FAMILIES["openpi"][OWN])
+def request(protocol: str = "openvla", **changes: Any) -> dict[str, Any]:
+    return {**request_of(FAMILIES[protocol][OWN].carrying(POLICY.needs), SEEN), **changes}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "keys"),
+    [
+        ("openvla", {"image", "image_1", "instruction", "state"}),
+        ("openpi", {"observation/image", "observation/image_1", "prompt", "observation/state"}),
+    ],
+)
+def test_clients_of_others_may_send_what_a_policy_needs(protocol: str, keys: set[str]) -> None:
+    assert set(request(protocol)) == keys
+    _, expected = POLICY.act([None], [SEEN])
+    np.testing.assert_array_equal(Responder(POLICY, FAMILIES[protocol][OWN]).answer(request(protocol))["actions"], expected[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"image": FRAMES[0]}, r'"image" must be 3 images, uint8 \[3, H, W, 3\]'),
+        ({"image": FRAMES[:2]}, '"image" must be 3 images'),
+        ({"image": FRAMES[:3].astype(np.float32)}, '"image" must be 3 images'),
+        ({"image_1": FRAMES[:3]}, '"image_1" must be an image'),
+        ({"image_1": FRAMES[0, 0]}, '"image_1" must be an image'),
+        ({"image_1": np.zeros((0, 4, 3), np.uint8)}, '"image_1" must have sides from 1'),
+        ({"state": STATE[:2]}, r'"state" must be floats of the shape \[3, 3\]: x, y, gripper_open'),
+        ({"state": STATE.astype(np.int64)}, '"state" must be floats'),
+        ({"state": [0.0, 0.0, 0.0]}, '"state" must be floats'),
+        ({"state": STATE + np.inf}, '"state" holds numbers that are not finite'),
+    ],
+)
+def test_a_request_that_lacks_what_the_policy_needs(changes: dict[str, Any], complaint: str) -> None:
+    responder = Responder(POLICY, FAMILIES["openvla"][OWN])
+    with pytest.raises(Malformed, match=complaint):
+        responder.answer(request(**changes))
+    with pytest.raises(Malformed, match='lacks "image"'):
+        responder.answer({"instruction": "go"})
+    bare = request_of(FAMILIES["openvla"][OWN], Observation(TASK.frame, "push", 0))
+    with pytest.raises(Malformed, match="must be 3 images"):
+        responder.answer(bare)
+
+
+def test_an_edited_task_meets_the_noise_of_its_twin() -> None:
+    policy = FakePolicy()
+    responder = Responder(policy, FAMILIES["openvla"][OWN])
+    plain = {"image": FRAMES[0], "instruction": "push"}
+    begun = responder.answer({**plain, OWN: {"begin": {"task": "a/0-dim", "nominal": "a/0", "run_seed": "7"}}})
+    answer = responder.answer({**plain, OWN: {"step": 0, "state": begun[OWN]["state"]}})
+    _, expected = policy.act(policy.reset([Trial(TASK, 0, 7)]), [Observation(FRAMES[0], "push", 0)])
+    np.testing.assert_array_equal(answer["actions"], expected[0])
+    with pytest.raises(Malformed, match="nominal and run_seed must be texts"):
+        responder.answer({**plain, OWN: {"begin": {"nominal": 3}}})

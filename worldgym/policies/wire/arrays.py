@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worldgym.errors import WorldGymError
+from worldgym.errors import InputError, WorldGymError
 
 MAX_REQUEST = 16 * 2**20  # bytes; an image of 1280 x 720 has under 3 MiB, and a third more as base64
 MAX_ANSWER = 4 * 2**20  # bytes; a chunk of actions has a few thousand
@@ -23,6 +23,14 @@ Array = npt.NDArray[Any]
 
 class Malformed(WorldGymError):
     """Bytes from a wire that are no message of its protocol."""
+
+
+def sendable(request: bytes) -> bytes:
+    """The request, if our servers read one of this size: InputError otherwise, for a connection cut short would not say why."""
+    if len(request) > MAX_REQUEST:
+        size = f"{len(request) >> 20} MiB, and a server reads {MAX_REQUEST >> 20}"
+        raise InputError(f"one observation takes {size}; evaluate the policy in process, or show it fewer or smaller frames")
+    return request
 
 
 def read_array(data: object, dtype: object, shape: object) -> Array:

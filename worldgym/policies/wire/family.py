@@ -3,18 +3,20 @@
 Sources: openpi (15a9616) src/openpi/policies/{droid,libero,aloha}_policy.py and examples/; OpenVLA (c8f03f4)
 vla-scripts/deploy.py and experiments/robot/; OpenVLA-OFT (moojink, 213c5ff) vla-scripts/deploy.py. A family of one's own is a
 TOML file with the fields of `Family`. A "." in a key makes a map within a map: "images.front" is {"images": {"front": ...}}.
+Axes legend: n frames of a history, the newest last; H height, W width, C channels.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError
+from worldgym.policies.protocol import MAX_HISTORY, Needs
 
 MAX_FILE, MAX_SIDE, MAX_CHUNK = 2**20, 2048, 1000
 OWN = "worldgym"  # the family of `worldgym serve-policy`, which says itself what it serves
@@ -22,9 +24,12 @@ OWN = "worldgym"  # the family of `worldgym serve-policy`, which says itself wha
 
 @dataclass(frozen=True)
 class Family:
-    """frame, instruction: their keys in a request.   views: {key: camera} and state: {key: names of numbers}, which servers
-    of the family want too.   constants: values sent with every request, by key.   size: (H, W) that frames are fitted into
-    with black bars, None = as they are.   rotate: degrees, 0 or 180.   channels_first: images as [C, H, W].
+    """frame, instruction: their keys in a request.   constants: values sent with every request, by key.
+
+    history: frames shown; above 1 they are stacked, [n, H, W, C], and so is the state, [n, S].   views: {key: camera} of the
+    cameras beside the frame's own, newest picture only.   camera: what the frame's is called, "" = the key `frame`.
+    state: {key: names of its numbers}.   size: (H, W) that frames are fitted into with black bars, None = as they are.
+    rotate: degrees, 0 or 180.   channels_first: images as [C, H, W].
 
     actions: key of the actions in the answer, "" = the answer itself.   columns: which numbers of a row are the action, in
     order; () = all.   convention: what they mean, see `worldgym.actions`.   chunk: rows carried out before the next request.
@@ -41,6 +46,8 @@ class Family:
     rotate: int = 0
     channels_first: bool = False
     constants: Mapping[str, Any] = field(default_factory=dict)
+    history: int = 1
+    camera: str = ""
     views: Mapping[str, str] = field(default_factory=dict)
     state: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -49,9 +56,18 @@ class Family:
         """Whether the server is ours, and says itself what the numbers mean."""
         return not self.convention
 
-    def unfilled(self) -> list[str]:
-        """Keys that servers of the family want and observations do not carry: a view beside the frame, a state."""
-        return [*self.views, *self.state]
+    @property
+    def needs(self) -> Needs:
+        """What an observation must carry for a request of the family."""
+        cameras = (self.camera or self.frame, *self.views.values()) if self.camera or self.views else ()
+        return Needs(self.history, cameras, state=tuple(name for names in self.state.values() for name in names))
+
+    def carrying(self, needs: Needs) -> Family:
+        """The same keys, and further ones for what a policy needs: "image_1" for its second camera, "state" beside "image"."""
+        place = self.frame.removesuffix("image")
+        views = {f"{self.frame}_{i}": camera for i, camera in enumerate(needs.cameras) if i > 0}
+        state = {f"{place}state": needs.state} if needs.state else {}
+        return replace(self, history=needs.history, camera="".join(needs.cameras[:1]), views=views, state=state)
 
 
 _JOINTS = tuple(f"joint_{i}" for i in range(7))
@@ -125,20 +141,13 @@ FAMILIES: Mapping[str, Mapping[str, Family]] = {
 
 
 def load_family(name: str, protocol: str) -> Family:
-    """A family by name, or one's own from a TOML file. InputError where it is unknown, unsound, or wants what nobody has."""
+    """A family by name, or one's own from a TOML file. InputError where it is unknown or unsound."""
     if name.endswith(".toml"):
-        family = _read(Path(name))
-    elif name in FAMILIES[protocol]:
-        family = FAMILIES[protocol][name]
-    else:
+        return _read(Path(name))
+    if name not in FAMILIES[protocol]:
         known = ", ".join(FAMILIES[protocol])
         raise InputError(f'no policy family "{name}" for {protocol}: one of {known}, or a TOML file of your own')
-    if wanted := family.unfilled():
-        raise InputError(
-            f'servers of the family "{family.name}" also want {", ".join(wanted)}, which worlds do not give yet; where yours '
-            "can do without, or takes constants, say so in a TOML file of your own (docs/quickstart-your-policy.md)"
-        )
-    return family
+    return FAMILIES[protocol][name]
 
 
 def _read(path: Path) -> Family:
@@ -156,7 +165,7 @@ def _read(path: Path) -> Family:
 
 def _sound(path: Path, data: Mapping[str, Any]) -> Family:
     """ValueError or TypeError, in words for the user, where a field is wrong."""
-    known = [f.name for f in fields(Family) if f.name not in ("name", "views", "state")]
+    known = [f.name for f in fields(Family) if f.name not in ("name", "camera")]
     if unknown := [name for name in data if name not in known]:
         raise ValueError(f'"{unknown[0]}" is unknown; known are {", ".join(known)}')
     for name in ("frame", "instruction", "convention"):
@@ -165,8 +174,9 @@ def _sound(path: Path, data: Mapping[str, Any]) -> Family:
     for name in ("frame", "instruction", "convention", "actions"):
         if not isinstance(data.get(name, ""), str):
             raise TypeError(f'"{name}" must be a text')
-    if type(data.get("chunk", 1)) is not int or not 1 <= data.get("chunk", 1) <= MAX_CHUNK:
-        raise ValueError(f'"chunk" must be a whole number from 1 to {MAX_CHUNK}')
+    for name, most in (("chunk", MAX_CHUNK), ("history", MAX_HISTORY)):
+        if type(data.get(name, 1)) is not int or not 1 <= data.get(name, 1) <= most:
+            raise ValueError(f'"{name}" must be a whole number from 1 to {most}')
     columns, size = _whole(data, "columns", MAX_CHUNK), _whole(data, "size", MAX_SIDE)
     if size and (len(size) != 2 or 0 in size):
         raise ValueError('"size" must be a height and a width in pixels')
@@ -174,27 +184,46 @@ def _sound(path: Path, data: Mapping[str, Any]) -> Family:
         raise ValueError('"rotate" must be 0 or 180')
     if not isinstance(data.get("channels_first", False), bool):
         raise TypeError('"channels_first" must be true or false')
+    state = _state(data)
     _check_keys(data)
     spec = load_convention(data["convention"])
     if columns and len(columns) != spec.size:
         raise ValueError(f'"columns" names {len(columns)} numbers, but "{data["convention"]}" has {spec.size}')
-    shaped = {"columns": columns, "size": (size[0], size[1]) if size else None}
-    return Family(name=path.stem, **{**data, **shaped})
+    shaped = {"columns": columns, "size": (size[0], size[1]) if size else None, "state": state}
+    family = Family(name=path.stem, **{**data, **shaped})
+    _ = family.needs  # too many names, or too long ones, are refused here
+    return family
 
 
 def _check_keys(data: Mapping[str, Any]) -> None:
-    """Constants are plain, and no key of a request stands in the place of another."""
-    constants = data.get("constants", {})
-    if not isinstance(constants, dict):
-        raise TypeError("[constants] must be a table")
+    """Constants are plain, views are names, and no key of a request stands in the place of another."""
+    constants, views = _table(data, "constants"), _table(data, "views")
     for key, value in constants.items():
         numbers = value if isinstance(value, list) else []
         if not isinstance(value, str | bool | int | float | list) or not all(isinstance(x, int | float) for x in numbers):
             raise TypeError(f'the constant "{key}" must be a text, a number, true, false or a list of numbers')
-    keys = [data["frame"], data["instruction"], *constants]
+    if not all(isinstance(camera, str) for camera in views.values()):
+        raise TypeError("[views] must name a camera for each key")
+    keys = [data["frame"], data["instruction"], *constants, *views, *data.get("state", {})]
     for i, key in enumerate(keys):
         if any(other == key or other.startswith(f"{key}.") for other in keys[:i] + keys[i + 1 :]):
             raise ValueError(f'"{key}" is used for two things')
+
+
+def _state(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """[state], key by key the names of its numbers."""
+    state = _table(data, "state")
+    for key, names in state.items():
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise TypeError(f'the state "{key}" must be a list of names, like ["x", "y", "z"]')
+    return {key: tuple(names) for key, names in state.items()}
+
+
+def _table(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = data.get(name, {})
+    if not isinstance(table, dict):
+        raise TypeError(f"[{name}] must be a table")
+    return table
 
 
 def _whole(data: Mapping[str, Any], name: str, most: int) -> tuple[int, ...]:

@@ -1,6 +1,10 @@
 """Observation <=> request, answer => actions: the one place that knows what of an observation travels, and under which key.
 
-Axes legend: h rows of a chunk, A numbers of an action, H height, W width.
+A policy that needs past frames, further views or the robot's state gets them here, by what its family says; frames and states of
+a history are stacked, the newest last. Between our own client and server states keep all their digits, so that an evaluation
+over the wire is the one in process; servers of others take float32.
+
+Axes legend: h rows of a chunk, A numbers of an action, n frames of a history, S numbers of a state, H height, W width.
 """
 
 from __future__ import annotations
@@ -20,28 +24,37 @@ MAX_TEXT, MAX_SIDE = 10_000, 4096  # characters of an instruction, pixels of a f
 
 
 def request_of(family: Family, observation: Observation) -> dict[str, Any]:
-    """What is sent for an observation. Further views and the state of the robot belong here too."""
+    """What is sent for an observation that carries what the family needs."""
     request: dict[str, Any] = {}
     for key, value in family.constants.items():
         _put(request, key, np.asarray(value, np.float32) if isinstance(value, list) else value)
-    _put(request, family.frame, _image(family, observation.frame))
+    images = [_image(family, frame) for frame in (*observation.past, observation.frame)]
+    _put(request, family.frame, np.stack(images) if family.history > 1 else images[-1])
+    for key, camera in family.views.items():
+        _put(request, key, _image(family, observation.views[camera]))
+    states, first = np.array([*observation.past_states, observation.state], np.float64 if family.own else np.float32), 0
+    for key, names in family.state.items():
+        columns = states[:, first : first + len(names)]
+        _put(request, key, columns if family.history > 1 else columns[-1])
+        first += len(names)
     _put(request, family.instruction, observation.instruction)
     return request
 
 
 def observation_of(family: Family, request: Any) -> Observation:
-    """The inverse, on the side of the server. The step is in what our own client adds; others do not say it."""
-    own = own_part(request)
-    frame, instruction, step = _get(request, family.frame), _get(request, family.instruction), own.get("step", 0)
-    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        raise Malformed(f'"{family.frame}" must be an image, uint8 [H, W, 3]')
-    if not all(1 <= side <= MAX_SIDE for side in frame.shape[:2]):
-        raise Malformed(f'"{family.frame}" must have sides from 1 to {MAX_SIDE} pixels')
+    """The inverse, on the side of our server. The step is in what our own client adds; others do not say it."""
+    own, needs, stack = own_part(request), family.needs, (family.history,) if family.history > 1 else ()
+    instruction, step = _get(request, family.instruction), own.get("step", 0)
+    frames = _pixels(request, family.frame, stack)
+    *past, frame = frames if stack else [frames]
     if not isinstance(instruction, str) or len(instruction) > MAX_TEXT:
         raise Malformed(f'"{family.instruction}" must be a text of up to {MAX_TEXT} characters')
     if type(step) is not int or step < 0:
         raise Malformed("the step must be a whole number from 0")
-    return Observation(frame, instruction, step)
+    others = {camera: _pixels(request, key, ()) for key, camera in family.views.items()}
+    views = {needs.cameras[0]: frame, **others} if needs.cameras else {}
+    *past_states, state = _states(request, family, stack)
+    return Observation(frame, instruction, step, tuple(past), views, state, tuple(past_states))
 
 
 def own_part(message: Any) -> Mapping[str, Any]:
@@ -88,6 +101,33 @@ def _image(family: Family, frame: Frames) -> Array:
     if family.size is not None and frame.shape[:2] != family.size:
         frame = resize_with_pad(frame, family.size)
     return np.ascontiguousarray(frame.transpose(2, 0, 1) if family.channels_first else frame)
+
+
+def _pixels(request: Any, key: str, stack: tuple[int, ...]) -> Frames:
+    """uint8 [*stack, H, W, 3]. Malformed for anything else."""
+    value = _get(request, key)
+    whole = isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == len(stack) + 3
+    if not whole or value.shape[: len(stack)] != stack or value.shape[-1] != 3:
+        what = f"{stack[0]} images, uint8 [{stack[0]}, H, W, 3]" if stack else "an image, uint8 [H, W, 3]"
+        raise Malformed(f'"{key}" must be {what}')
+    if not all(1 <= side <= MAX_SIDE for side in value.shape[-3:-1]):
+        raise Malformed(f'"{key}" must have sides from 1 to {MAX_SIDE} pixels')
+    frames: Frames = value
+    return frames
+
+
+def _states(request: Any, family: Family, stack: tuple[int, ...]) -> list[tuple[float, ...]]:
+    """The state at each frame, oldest first; empty ones where the family has none. Malformed for anything else."""
+    parts = []
+    for key, names in family.state.items():
+        value = _get(request, key)
+        if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.shape != (*stack, len(names)):
+            raise Malformed(f'"{key}" must be floats of the shape {[*stack, len(names)]}: {", ".join(names)}')
+        if not np.isfinite(value).all():
+            raise Malformed(f'"{key}" holds numbers that are not finite')
+        parts.append(value.reshape(family.history, len(names)))
+    rows = np.concatenate(parts, axis=1) if parts else np.empty((family.history, 0))
+    return [tuple(map(float, row)) for row in rows]
 
 
 def _numbers(value: Any) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.policies.protocol import NAME
+from worldgym.policies.protocol import NAME, NEWEST_FRAME, Needs
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.arrays import Malformed
 from worldgym.policies.wire.family import MAX_CHUNK, OWN
@@ -22,16 +22,20 @@ MAX_NUMBERS = 1000  # of an action
 
 @dataclass(frozen=True)
 class Offer:
-    """fingerprint: of the policy's checkpoint, "" where it has none. It tells two policies of one name apart."""
+    """fingerprint: of the policy's checkpoint, "" where it has none. It tells two policies of one name apart.
+
+    needs: what a request must carry, see `Family.carrying` for the keys.
+    """
 
     name: str
     spec: ActionSpec
     chunk: int
     fingerprint: str = ""
+    needs: Needs = NEWEST_FRAME
 
     def to_message(self) -> dict[str, Any]:
         facts = {"name": self.name, "spec": self.spec.to_json(), "chunk": self.chunk, "fingerprint": self.fingerprint}
-        return {OWN: facts}
+        return {OWN: {**facts, "needs": self.needs.to_json()}}
 
     @staticmethod
     def read(said: bytes, address: Address) -> Offer:
@@ -58,4 +62,4 @@ def _sound(facts: Mapping[str, Any]) -> Offer:
     sizes = {len(spec.low), len(spec.high), spec.size}
     if len(sizes) > 1 or not 1 <= spec.size <= MAX_NUMBERS or not all(map(math.isfinite, [*spec.low, *spec.high, spec.rate_hz])):
         raise ValueError("the bounds of its spec are unsound")
-    return Offer(name, spec, chunk, str(facts.get("fingerprint", "")))
+    return Offer(name, spec, chunk, str(facts.get("fingerprint", "")), Needs.from_json(facts.get("needs", {})))

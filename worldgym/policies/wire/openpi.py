@@ -11,7 +11,7 @@ from typing import Any
 
 from worldgym.errors import MissingExtra, PolicyOutage
 from worldgym.policies.wire.address import Address
-from worldgym.policies.wire.arrays import MAX_ANSWER, Malformed
+from worldgym.policies.wire.arrays import MAX_ANSWER, Malformed, sendable
 from worldgym.policies.wire.line import AWAY, OPEN_SECONDS, Dropped, shortened
 from worldgym.policies.wire.msgpack_numpy import pack, unpack
 
@@ -42,7 +42,7 @@ class OpenpiLink:
 
     def ask(self, request: dict[str, Any]) -> Any:
         try:
-            self._socket.send(pack(request))
+            self._socket.send(sendable(pack(request)))
         except self._closed as error:
             raise self._fault(error) from None
         answer = self._receive()

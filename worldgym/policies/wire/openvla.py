@@ -14,7 +14,7 @@ from typing import Any
 
 from worldgym.errors import PolicyOutage
 from worldgym.policies.wire.address import Address
-from worldgym.policies.wire.arrays import MAX_ANSWER, Malformed
+from worldgym.policies.wire.arrays import MAX_ANSWER, Malformed, sendable
 from worldgym.policies.wire.family import OWN
 from worldgym.policies.wire.json_numpy import decode, encode
 from worldgym.policies.wire.line import AWAY, OPEN_SECONDS, Dropped, shortened
@@ -32,7 +32,7 @@ class OpenvlaLink:
         self.said = self._open()
 
     def ask(self, request: dict[str, Any]) -> Any:
-        url, body = self._address.url, encode(request)
+        url, body = self._address.url, sendable(encode(request))
         if self._http.sock is None and self._open() != self.said:  # a server that closes after each answer
             raise Dropped(f"{url}: the server is another one now")
         data = self._in_time("POST", self._address.path, body)

@@ -11,7 +11,7 @@ is run again from its start. Policies without memory have no token, and go on wh
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import LifoQueue
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, PolicyOutage
-from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
+from worldgym.policies.protocol import Needs, Observation
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.arrays import Malformed
 from worldgym.policies.wire.family import OWN, Family, load_family
@@ -41,8 +41,9 @@ class RemotePolicy:
     """
 
     def __init__(self, address: Address, family: Family, offer: Offer, lines: Sequence[Line]) -> None:
-        self._family, self._offer, self._url = family, offer, address.url
-        self._name, self._chunk = address.name or offer.name, address.chunk or offer.chunk
+        self._begin_family, self._family = family, family.carrying(offer.needs) if family.own else family
+        self._offer, self._url, self._chunk = offer, address.url, address.chunk or offer.chunk
+        self._needs = address.allowed(offer.needs)
         self._lines: LifoQueue[Line] = LifoQueue()
         for line in lines:
             self._lines.put(line)
@@ -51,7 +52,7 @@ class RemotePolicy:
 
     @property
     def name(self) -> str:
-        return self._name
+        return self._offer.name
 
     @property
     def spec(self) -> ActionSpec:
@@ -63,7 +64,7 @@ class RemotePolicy:
 
     @property
     def needs(self) -> Needs:
-        return NEWEST_FRAME
+        return self._needs
 
     def close(self) -> None:
         self._closing()
@@ -77,10 +78,7 @@ class RemotePolicy:
 
     def act(self, states: Sequence[str | None], observations: Sequence[Observation]) -> tuple[list[str | None], Actions]:
         """PolicyOutage if the server gives no usable answer to one of them."""
-        keys = [
-            (state, o.step, o.instruction, o.frame.shape, o.frame.tobytes())
-            for state, o in zip(states, observations, strict=True)
-        ]
+        keys = [(state, _seen(observation)) for state, observation in zip(states, observations, strict=True)]
         first = {key: b for b, key in reversed(list(enumerate(keys)))}
         answers = self._ask_all([self._question(states[b], observations[b]) for b in first.values()])
         read = {key: (self._token(answer), self._actions(answer)) for key, answer in zip(first, answers, strict=True)}
@@ -88,9 +86,9 @@ class RemotePolicy:
 
     def _beginning(self, trial: Trial) -> dict[str, Any]:
         task = trial.task
-        known = {"task": task.name, "group": task.group, "steps": task.steps, "repeat": trial.repeat}
+        known = {"task": task.name, "group": task.group, "nominal": task.nominal, "steps": task.steps, "repeat": trial.repeat}
         begin = {**known, "run_seed": str(trial.run_seed)}  # as text: msgpack's numbers end at 64 bits
-        return {**request_of(self._family, Observation(task.frame, task.instruction, 0)), OWN: {"begin": begin}}
+        return {**request_of(self._begin_family, Observation(task.frame, task.instruction, 0)), OWN: {"begin": begin}}
 
     def _question(self, state: str | None, observation: Observation) -> dict[str, Any]:
         request = request_of(self._family, observation)
@@ -161,11 +159,18 @@ def connect_policy(source: str) -> RemotePolicy:
         if family.own:
             offer = Offer.read(said, address)
         else:
-            offer = Offer(address.default_name, load_convention(family.convention), family.chunk)
+            offer = Offer(address.default_name, load_convention(family.convention), family.chunk, needs=family.needs)
     except InputError:
         link.close()
         raise
     return RemotePolicy(address, family, offer, lines)
+
+
+def _seen(observation: Observation) -> Hashable:
+    """Equal for observations that show the same."""
+    images = [*observation.past, observation.frame, *observation.views.values()]
+    numbers = (observation.step, observation.instruction, observation.past_states, observation.state)
+    return *numbers, *((image.shape, image.tobytes()) for image in images)
 
 
 def _close_all(lines: Sequence[Line]) -> None:

@@ -2,6 +2,7 @@
 
 Our own client first has a trial begun, and gets a token for the policy's state; each answer brings the token of the next state.
 Old tokens stay good, so a question may be asked again. Other clients send no token: they are served by policies without memory.
+A trial begins with its start frame alone; each question carries what the policy needs.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from worldgym.errors import InputError
-from worldgym.policies.protocol import NEWEST_FRAME, Observation, Policy
+from worldgym.policies.protocol import Observation, Policy
 from worldgym.policies.wire.arrays import Malformed
 from worldgym.policies.wire.family import OWN, Family
 from worldgym.policies.wire.mapping import MAX_TEXT, observation_of, own_part
@@ -27,15 +27,8 @@ class Responder:
     """One question after the other, whatever the number of connections: a policy need not bear being called at once."""
 
     def __init__(self, policy: Policy[Any], family: Family, fingerprint: str = "") -> None:
-        """InputError for a policy that needs what the wire does not carry: it would act on less than it was made for."""
-        if policy.needs != NEWEST_FRAME:
-            asked = ", ".join(name for name in ("history", "cameras", "state") if name in policy.needs.to_json())
-            raise InputError(
-                f"policy {policy.name} needs {asked} besides the newest frame, which is all that the wire carries; "
-                "evaluate it in process"
-            )
-        self.offer = Offer(policy.name, policy.spec, policy.chunk, fingerprint)
-        self._policy, self._family = policy, family
+        self.offer = Offer(policy.name, policy.spec, policy.chunk, fingerprint, policy.needs)
+        self._policy, self._begin_family, self._family = policy, family, family.carrying(policy.needs)
         self._life, self._count = secrets.token_hex(8), 0
         self._states: OrderedDict[str, Any] = OrderedDict()
         self._remembers: bool | None = None  # not known before a trial has begun
@@ -46,7 +39,8 @@ class Responder:
 
         Malformed for a request that is none; whatever the policy raises.
         """
-        own, observation = own_part(request), observation_of(self._family, request)
+        own = own_part(request)
+        observation = observation_of(self._begin_family if "begin" in own else self._family, request)
         with self._lock:
             if "begin" in own:
                 state = self._begin(_trial(own["begin"], observation))
@@ -84,13 +78,16 @@ class Responder:
 
 
 def _trial(begin: Any, observation: Observation) -> Trial:
-    """The trial as far as it travels: name, group, steps, start frame, instruction, and what its seed derives from."""
+    """The trial as far as it travels: name, group, steps, start frame, instruction, and what its seed derives from.
+
+    nominal: name of the unedited twin, None where there is none.
+    """
     if not isinstance(begin, dict):
         raise Malformed('"begin" must be a map')
     name, group, seed = begin.get("task", "remote"), begin.get("group", "remote"), begin.get("run_seed", "0")
-    steps, repeat = begin.get("steps", 1), begin.get("repeat", 0)
-    if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in (name, group, seed)):
-        raise Malformed("task, group and run_seed must be texts")
+    steps, repeat, nominal = begin.get("steps", 1), begin.get("repeat", 0), begin.get("nominal")
+    if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in (name, group, seed, nominal or "")):
+        raise Malformed("task, group, nominal and run_seed must be texts")
     if type(steps) is not int or type(repeat) is not int or not seed.removeprefix("-").isdecimal() or len(seed) > 100:
         raise Malformed("steps, repeat and run_seed must be whole numbers")
-    return Trial(Task(name, group, observation.frame, observation.instruction, steps), repeat, int(seed))
+    return Trial(Task(name, group, observation.frame, observation.instruction, steps, nominal=nominal), repeat, int(seed))

@@ -1,0 +1,30 @@
+"""Conformance checks for the four seams, and fakes that pass them: for our tests and for other people's.
+
+    from worldgym.testing import check_world
+
+    def test_my_world() -> None:
+        check_world(MyWorld("weights/"))
+
+A check raises AssertionError with one sentence that names the part and the broken rule.
+"""
+
+from worldgym.testing.codecs import FakeCodec, check_codec
+from worldgym.testing.judges import FakeJudge, check_judge
+from worldgym.testing.policies import FakePolicy, check_policy, policy_rules
+from worldgym.testing.rules import FAKE_SPEC, Shape
+from worldgym.testing.worlds import FakeState, FakeWorld, check_world
+
+__all__ = [
+    "FAKE_SPEC",
+    "FakeCodec",
+    "FakeJudge",
+    "FakePolicy",
+    "FakeState",
+    "FakeWorld",
+    "Shape",
+    "check_codec",
+    "check_judge",
+    "check_policy",
+    "check_world",
+    "policy_rules",
+]

@@ -1,0 +1,46 @@
+"""What the checks of several seams share: a rule that is broken, and specs, shapes and types that are as promised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from worldgym.types import ActionSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Shape = tuple[int, int, int]
+
+SEEDS = (0, 7, 2**63 - 1)  # the ends of the range of Trial.seed, and one between
+
+FAKE_SPEC = ActionSpec(
+    names=("x", "y", "gripper"),
+    mode="delta_pose",
+    unit="0.01 m an action",
+    rotation="none",
+    gripper="+1_closed",
+    low=(-1.0, -1.0, -1.0),
+    high=(1.0, 1.0, 1.0),
+    rate_hz=5.0,
+)
+
+
+def require(held: bool, who: str, complaint: str) -> None:
+    if not held:
+        raise AssertionError(f"{who}: {complaint}")
+
+
+def check_spec(who: str, spec: ActionSpec) -> None:
+    low, high = np.array(spec.low), np.array(spec.high)
+    fits = spec.size >= 1 and low.shape == high.shape == (spec.size,)
+    require(fits, who, "its spec needs one lower and one upper bound a name, and at least one name")
+    require(bool(np.isfinite([low, high]).all() and (low < high).all()), who, "its spec's bounds must be finite, low < high")
+    require(spec.rate_hz > 0, who, f"its spec's rate is {spec.rate_hz} Hz")
+
+
+def check_form(who: str, what: str, value: npt.NDArray[Any] | Tensor, shape: tuple[int, ...], dtype: Any) -> None:
+    right = tuple(value.shape) == shape and value.dtype == dtype
+    require(right, who, f"{what} returned {value.dtype} {tuple(value.shape)}, not {dtype} {shape}")
