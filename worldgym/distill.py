@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from worldgym.actions.embodiment import Scaling
-from worldgym.checkpoint import read_config
+from worldgym.checkpoint import load_folder, read_config
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.errors import InputError
 from worldgym.memory import keep_freed_memory
@@ -16,7 +16,7 @@ from worldgym.requests import DistillRequest
 from worldgym.training import OptimizerConfig
 from worldgym.world.distill import DistillConfig
 from worldgym.world.launch import TrainRun, launch
-from worldgym.world.model import WorldConfig, world_folder
+from worldgym.world.model import KIND, WorldConfig, world_folder
 from worldgym.world.train import WorldTrainConfig
 
 
@@ -24,7 +24,7 @@ def distill_world(request: DistillRequest) -> Path:
     """=> folder of the student's checkpoint, a world like any other, with the teacher's codec beside it."""
     keep_freed_memory()
     folder = world_folder(request.world)
-    data = read_config(folder)
+    data, _ = load_folder(folder, KIND)
     if "embodiments" in data:
         raise InputError(f"{folder}: a world of several robots, and distillation takes a world of one; train one for the robot")
     teacher = WorldConfig.from_json(data)
@@ -43,16 +43,17 @@ def student_config(teacher: WorldConfig, distill: DistillConfig, request: Distil
 
     Clips of half a window more than a window, so that rollouts pass the place where it moves.
     """
-    window = teacher.sampler.window
+    window, network = teacher.sampler.window, teacher.network
+    frames = window + window // 2 + 1
     return WorldTrainConfig(
         out=request.out,
-        network=teacher.network,
+        network=network,
         optimizer=OptimizerConfig(request.updates, lr=2.5e-4, muon_lr=1e-3, weight_decay=0.01, warmup=10, ema=0.98),
         sampler=replace(teacher.sampler, steps=distill.steps[0], cfg=1.0),
         schedule=teacher.schedule,
         schedule_settings=teacher.schedule_settings,
         batch=request.batch,
-        frames=window + window // 2 + 1,
+        frames=min(frames, network.window) if network.positions == "learned" else frames,
         action_dropout=0.0,
         save_every=request.save_every,
         device=request.device,
