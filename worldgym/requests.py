@@ -32,6 +32,36 @@ class TrainRequest:
 
 
 @dataclass(frozen=True)
+class DistillRequest:
+    """Teach a world to sample in fewer steps: a student learns to jump to where its teacher's steps end. None: the teacher's."""
+
+    world: Path
+    """the teacher's checkpoint"""
+    data: tuple[str, ...]
+    """episode stores whose start frames and actions the student rolls out, as a rule those of the teacher's training"""
+    held_out: tuple[Path, ...]
+    """episode store for the open-loop replay meanwhile"""
+    out: Path
+    """gets world/, codec/, tensorboard/, sheets/ and the state to resume from"""
+    steps: tuple[int, ...] = (1, 2)
+    """network calls a frame that it learns to sample with, in turn; its checkpoint names the first"""
+    teacher_steps: int | None = None
+    """network calls a frame of the teacher (default: as its checkpoint says)"""
+    shuffled: float = 0.25
+    """share of rollouts that follow the actions of another episode"""
+    updates: int = 400
+    """optimiser steps"""
+    batch: int = 8
+    """rollouts a step"""
+    save_every: int = 50
+    codec: Path | None = None
+    """checkpoint of the teacher's codec (default: beside it)"""
+    device: str = "cpu"
+    processes: int = 1
+    """on a CPU: one a core is fastest"""
+
+
+@dataclass(frozen=True)
 class PublishedImport:
     """Bring in a published WorldGym checkpoint. pixel_rope, cfg: as its authors say.   heads, size: the file does not tell."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from worldgym.world.dit import DiT, DiTConfig, octaves, patchify, unpatchify
@@ -42,6 +43,21 @@ def test_a_frame_out_of_sight_is_not_seen() -> None:
     plain, moved = (model(latents, level, actions, start, None, 2) for latents in (x, other))
     changed = (plain - moved).abs().amax(dim=(0, 2, 3, 4)) > 1e-6
     assert changed.tolist() == [False, True, True, True, False, False]
+
+
+@pytest.mark.parametrize("branches", [1, 3, 4])
+@pytest.mark.parametrize("positions", ["rotary", "learned"])
+def test_a_branch_sees_the_frames_before_it_and_itself(positions: str, branches: int) -> None:
+    """Each is what it would be alone behind them; the frames in a row are what they would be without any."""
+    model = network(positions=positions)
+    x, level, actions, start = clip(4 + branches)
+    row, beside = model(x, level, actions, start, branches=branches).split([4, branches], 1)
+    torch.testing.assert_close(row, model(x[:, :4], level[:, :4], actions[:, :4], start), atol=1e-5, rtol=1e-5)
+    for index in range(branches):
+        place = 4 - branches + 1 + index
+        alone = torch.cat([x[:, :place], x[:, 4 + index : 5 + index]], 1)
+        expected = model(alone, level[:, : place + 1], actions[:, : place + 1], start)[:, -1]
+        torch.testing.assert_close(beside[:, index], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_octaves_are_the_numbers_then_sines_then_cosines() -> None:

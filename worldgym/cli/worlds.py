@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from worldgym.requests import PublishedImport, TrainRequest
+from worldgym.requests import DistillRequest, PublishedImport, TrainRequest
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,23 @@ class Train(TrainRequest):
         from worldgym.train import expected, train_from_store
 
         print(expected(self) if self.dry_run else train_from_store(self))
+
+
+@dataclass(frozen=True)
+class Distill(DistillRequest):
+    """Teach a world to sample in one or two network calls a frame, from its own rollouts. Run it again to resume."""
+
+    world: tyro.conf.Positional[Path]
+    """the teacher's checkpoint, as `worldgym train` wrote it"""
+    data: tyro.conf.UseAppendAction[tuple[str, ...]]
+    """episode store whose start frames and actions are rolled out, as a rule that of the teacher's training; may be repeated"""
+    held_out: tyro.conf.UseAppendAction[tuple[Path, ...]]
+    """episode store for the open-loop replay meanwhile"""
+
+    def run(self) -> None:
+        from worldgym.distill import distill_world
+
+        print(distill_world(self))
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,7 @@ class DiT(nn.Module):
         cache: TemporalCache | None = None,
         sight: int = 0,
         robots: Robots | None = None,
+        branches: int = 0,
     ) -> Tensor:
         """x [B, T, C, h, w] noisy latents, level [B, T] in [0, 1000], actions [B, T, A] that led to each => [B, T, C, h, w].
 
@@ -175,8 +176,10 @@ class DiT(nn.Module):
         With a cache, the T frames follow those stored in it; without, they are the whole window from position 0.
         sight: a frame sees itself and the sight - 1 before it (0: all before it).
         robots: given where several share the network.
+        branches: this many frames at the end stand beside each other instead of in a row: the last is at the position behind the
+        F frames before them, the others at those before that, and each sees the ones of the F that lie before it, and itself.
         """
-        return self.denoise(x, self.condition(level, actions, robots), start_frame, cache, sight)
+        return self.denoise(x, self.condition(level, actions, robots), start_frame, cache, sight, branches)
 
     def condition(self, level: Tensor, actions: Tensor, robots: Robots | None = None) -> Tensor:
         """Noise levels [...] and the actions [..., A] that led to those frames => what modulates the blocks [..., D]."""
@@ -184,11 +187,17 @@ class DiT(nn.Module):
         return self.timestep_mlp(sinusoid(level).to(dtype)) + self._actions(actions, robots, dtype)
 
     def denoise(
-        self, x: Tensor, condition: Tensor, start_frame: Tensor, cache: TemporalCache | None = None, sight: int = 0
+        self,
+        x: Tensor,
+        condition: Tensor,
+        start_frame: Tensor,
+        cache: TemporalCache | None = None,
+        sight: int = 0,
+        branches: int = 0,
     ) -> Tensor:
         """As `forward`, with the `condition` of each frame [B, T, D] at hand."""
-        now = self._pass(x, cache, sight)
-        h = self.x_proj(self.views(x, start_frame, cache))
+        now = self._pass(x, cache, sight, branches)
+        h = self.x_proj(self.views(x, start_frame, cache, branches))
         h = h if self.position_map is None else h + self.position_map
         for index, pair in enumerate(self.pairs):
             if self.checkpointing and torch.is_grad_enabled():
@@ -208,22 +217,26 @@ class DiT(nn.Module):
         shown = shown * spread(robots.known, self.config.action_octaves)[:, None]
         return self.action_embedder(shown.to(dtype)) + self.embodiment_token[robots.index][:, None]
 
-    def views(self, x: Tensor, start_frame: Tensor, cache: TemporalCache | None) -> Tensor:
+    def views(self, x: Tensor, start_frame: Tensor, cache: TemporalCache | None, branches: int = 0) -> Tensor:
         """Latents, with those shown beside, => [B, T, N, P views]. The first frame of a window is its own previous one."""
         patches = patchify(x, self.config)
         views = [patches]
         if self.config.previous_frame:
             first = x[:, :1] if cache is None or cache.last is None else cache.last
-            views.append(torch.cat([patchify(first, self.config), patches[:, :-1]], dim=1))
+            trunk = x.shape[1] - branches
+            before = patches[:, : trunk - 1], patches[:, trunk - branches : trunk]
+            views.append(torch.cat([patchify(first, self.config), *before], dim=1))
         if self.config.start_frame:
             views.append(patchify(start_frame[:, None], self.config).expand_as(patches))
         return torch.cat(views, dim=-1)
 
-    def _pass(self, x: Tensor, cache: TemporalCache | None, sight: int) -> Pass:
+    def _pass(self, x: Tensor, cache: TemporalCache | None, sight: int, branches: int) -> Pass:
         frames, start = x.shape[1], cache.length if cache is not None else 0
         places = torch.arange(start, start + frames, device=x.device)
         keys = places if cache is None else cache.positions(frames)
         age, hidden = sees(places, keys, sight)
+        if branches:
+            places, age, hidden = branched(frames - branches, branches, x.device)
         all_seen = frames == 1 and not 0 < sight < len(keys)
         if self.config.positions == "learned":
             return Pass(None, None, age, None if all_seen else hidden, cache)
@@ -242,6 +255,14 @@ def sees(places: Tensor, keys: Tensor, sight: int) -> tuple[Tensor, Tensor]:
     """Positions in time of queries and keys => (age [queries, keys], True where a key lies ahead or out of sight)."""
     age = places[:, None] - keys
     return age, (age < 0) | (age >= sight) if sight else age < 0
+
+
+def branched(trunk: int, branches: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Frames in a row, and branches from them (see `DiT.forward`) => their positions, and age and hidden as in `sees`."""
+    places = torch.cat([torch.arange(trunk, device=device), torch.arange(trunk - branches, trunk, device=device) + 1])
+    age, other = places[:, None] - places, ~torch.eye(len(places), dtype=torch.bool, device=device)
+    aside = torch.arange(len(places), device=device) >= trunk
+    return places, age, (age < 0) | (other & (aside | (age == 0)))
 
 
 def octaves(actions: Tensor, count: int) -> Tensor:

@@ -26,6 +26,7 @@ from worldgym.latents.shards import LatentEpisodes, latent_episodes
 from worldgym.memory import keep_freed_memory
 from worldgym.training import Ranks
 from worldgym.types import Episode
+from worldgym.world.distill import DistillConfig, distillation
 from worldgym.world.replay import contact_sheet, replay
 from worldgym.world.train import Worlds, WorldTrainConfig, train_world
 
@@ -37,7 +38,7 @@ SHOWN = 6  # of them on the contact sheet
 class TrainRun:
     """train: episode stores.   held_out: one for each robot, or for some.   codec: its checkpoint.   processes: on a CPU one a
     core, one thread each: several threads of one process wait for each other at every operation, and crawl when anything else
-    runs.
+    runs.   distill: where the world is to be a student, of whom.
     """
 
     config: WorldTrainConfig
@@ -45,6 +46,7 @@ class TrainRun:
     held_out: tuple[Path, ...]
     codec: Path
     processes: int = 1
+    distill: DistillConfig | None = None
 
 
 def launch(run: TrainRun) -> Path:
@@ -69,7 +71,11 @@ def _prepare(run: TrainRun) -> None:
     settings = {f.name: repr(getattr(run.config, f.name)) for f in told} | {"codec": codec.fingerprint}
     scaled = run.config.normalize or len(mixture) > 1  # by what is in the stores, so these must stay as they were
     settings["stores"] = repr([part.robot for part in mixture]) if scaled else ""
-    defaults = {f.name: repr(f.default) for f in told} | {"stores": ""}  # of a run begun before the setting existed
+    settings["distill"] = repr(run.distill) if run.distill else ""
+    defaults = {f.name: repr(f.default) for f in told} | {
+        "stores": "",
+        "distill": "",
+    }  # of a run begun before the setting existed
     path = run.config.out / "run.json"
     if path.exists():
         found = read_json(path, "a training run")
@@ -90,7 +96,9 @@ def _train(rank: int, run: TrainRun, meeting: str) -> None:
     mixture = open_mixture(run.train, run.config.normalize)
     data = _data(mixture, codec, run.config)
     visitor = Visitor(run, mixture) if Ranks.current().first else None
-    train_world(run.config, data, codec, visitor.report if visitor else _silent, visitor.visit if visitor else _silent)
+    report, visit = (visitor.report, visitor.visit) if visitor else (_silent, _silent)
+    objective = distillation(run.config, run.distill, run.codec) if run.distill else None
+    train_world(run.config, data, codec, report, visit, objective)
     if run.processes > 1:
         distributed.destroy_process_group()
 

@@ -131,6 +131,11 @@ class DiffusionWorld:
         return self.codec.frame_shape
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Of weights and latents."""
+        return self._dtype
+
+    @property
     def device(self) -> str:
         """What it computes on, in words for a log: "cpu", "cuda: NAME OF THE CARD"."""
         name = f": {torch.cuda.get_device_name(self._device)}" if self._device.type == "cuda" else ""
@@ -169,7 +174,7 @@ class DiffusionWorld:
         largest, pieces = self.config.sampler.longest_chunk, []
         for start in range(0, actions.shape[1], largest):
             state, shown = self._conditioning(state, actions[:, start : start + largest])
-            state, latents = self._denoise(state, shown)
+            state, latents = self.imagine(state, shown)
             pieces.append(latents)
         latents = torch.cat(pieces, 1)
         if self._device.type == "cuda":
@@ -188,10 +193,13 @@ class DiffusionWorld:
             shown = torch.cat([known, DISPLACEMENT_SCALE * moved, torch.zeros_like(known[..., :1])], -1)
         return replace(state, moved=moved[:, -1]), shown
 
-    def _denoise(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
+    @torch.inference_mode()
+    def imagine(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
+        """`step` without the codec: actions as shown [B, h, action_size] => latents [B, h, C, ...]; h up to `longest_chunk`."""
         chunk, cached = actions.shape[1], self.config.sampler.cached
         state = self._slide(state, chunk)
-        noise, cache = self._noise(state, chunk), None
+        noise, cache = frames_noise(state.seeds, state.frame, chunk, self.codec.latent_shape), None
+        noise = noise.to(self._device, self._dtype)
         if cached:
             cache, pending = self._cache(state, chunk)
             latents = self._denoiser.cached(cache, state.context.last(pending), noise, actions)
@@ -237,17 +245,22 @@ class DiffusionWorld:
         last, _ = self.schedule.context(context.latents[:, -1:])
         return last if self.config.sampler.cfg == 1.0 else torch.cat([last, last])
 
-    def _noise(self, state: WorldState, chunk: int) -> Tensor:
-        shape = self.codec.latent_shape
-        rows = [[frame_noise(seed, state.frame + i, shape) for i in range(chunk)] for seed in state.seeds]
-        return torch.stack([torch.stack(row) for row in rows]).to(self._device, self._dtype)
-
 
 def frame_noise(seed: int, frame: int, shape: tuple[int, int, int]) -> Tensor:
     """Standard normal [C, h, w] of frame number `frame` of the trial with this seed, the same on every device."""
     digest = hashlib.sha256(f"{seed}/{frame}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
     return torch.randn(shape, generator=generator)
+
+
+def frames_noise(seeds: Sequence[int], frame: int, count: int, shape: tuple[int, int, int]) -> Tensor:
+    """Standard normal [B, count, C, h, w]: of `count` frames from number `frame` on, a row a seed."""
+    return torch.stack([torch.stack([frame_noise(seed, frame + i, shape) for i in range(count)]) for seed in seeds])
+
+
+def world_folder(folder: Path) -> Path:
+    """FOLDER/world if there is one, else FOLDER."""
+    return folder / "world" if (folder / "world").is_dir() else folder
 
 
 def load_world(
@@ -262,8 +275,7 @@ def load_world(
     embodiment: which robot's, where the checkpoint holds several; InputError names them.
     dtype "auto": bfloat16, weights kept so; "float32" for exact comparisons. CheckpointError names what is wrong.
     """
-    if (folder / "world").is_dir():
-        folder = folder / "world"
+    folder = world_folder(folder)
     data, tensors = load_folder(folder, KIND)
     data, tensors = single(data, tensors, embodiment, folder)
     config = WorldConfig.from_json(data)

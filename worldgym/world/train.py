@@ -78,13 +78,41 @@ Report = Callable[[int, dict[str, float]], None]
 Visit = Callable[[int, Worlds], None]
 
 
-def train_world(config: WorldTrainConfig, data: Sequence[LatentEpisodes], codec: Codec, report: Report, visit: Visit) -> Worlds:
+@dataclass(frozen=True)
+class Objective:
+    """loss(network, tables, step, ranks): of this process's rows of a batch, a function of (seed, step).
+
+    passes: of a clip's frames through the network, which a step's products amount to.   facts: for the checkpoint's config.
+    """
+
+    loss: Callable[[DiT, Tables, int, Ranks], Tensor]
+    passes: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def forcing(config: WorldTrainConfig) -> Objective:
+    """Diffusion Forcing on recorded clips."""
+
+    def loss(network: DiT, tables: Tables, step: int, ranks: Ranks) -> Tensor:
+        return diffusion_loss(network, config, make_batch(tables, config, step, ranks), step)
+
+    return Objective(loss, 3.0)
+
+
+def train_world(
+    config: WorldTrainConfig,
+    data: Sequence[LatentEpisodes],
+    codec: Codec,
+    report: Report,
+    visit: Visit,
+    objective: Objective | None = None,
+) -> Worlds:
     """Trains, or resumes what `config.out` holds; returns the world as each robot meets it, saved at `config.out / "world"`.
 
     data: of every store.   report(step, scalars) every 50 steps; visit(step, worlds of averaged weights) every `save_every`
-    steps, after saving.
+    steps, after saving.   objective: what is learned (None: `forcing`).
     """
-    robots = check(config, data)
+    objective, robots = objective or forcing(config), check(config, data)
     described = describe(config, robots, codec)
     torch.manual_seed(config.seed)
     network = DiT(config.network, config.checkpointing)
@@ -96,10 +124,10 @@ def train_world(config: WorldTrainConfig, data: Sequence[LatentEpisodes], codec:
     if (found := load_state(state)) is not None:
         first, tensors = found
         optimizer.load(tensors)
-    flops = 3.0 * config.network.flops_per_frame * config.frames * config.batch
+    flops = objective.passes * config.network.flops_per_frame * config.frames * config.batch
     clock, ranks, tables = Clock(config.batch, flops), Ranks.current(), Tables.of(data, config)
     for step in range(first, config.optimizer.steps):
-        loss = diffusion_loss(network, config, make_batch(tables, config, step, ranks), step)
+        loss = objective.loss(network, tables, step, ranks)
         loss.backward()
         ranks.average_gradients(network)
         norm = optimizer.step(step)
@@ -109,7 +137,7 @@ def train_world(config: WorldTrainConfig, data: Sequence[LatentEpisodes], codec:
         if ranks.first and ((step + 1) % config.save_every == 0 or step + 1 == config.optimizer.steps):
             save_state(state, step + 1, optimizer.tensors())
             card = model_card(config, step + 1, sum(map(len, data)))
-            facts = {"training": training_facts(config, step + 1)}
+            facts = {"training": training_facts(config, step + 1), **objective.facts}
             save_folder(config.out / "world", described | facts, optimizer.ema, card, half=True)
             visit(step + 1, _averaged(config, optimizer, described, robots, codec))
             clock = Clock(config.batch, flops)
