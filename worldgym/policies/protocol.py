@@ -47,14 +47,14 @@ class Needs:
                 raise ValueError(f"cameras and state are up to {MAX_NAMES} names of 1 to {MAX_NAME} characters")
 
     def to_json(self) -> dict[str, Any]:
-        """What differs from the default, as JSON values."""
+        """What it must be shown that differs from the default, as JSON values; where it computes is left out."""
         plain = asdict(NEWEST_FRAME)
-        values = {key: value for key, value in asdict(self).items() if value != plain[key]}
+        values = {key: value for key, value in asdict(self).items() if value != plain[key] and key != "elsewhere"}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
     @staticmethod
     def from_json(values: Any) -> Needs:
-        """The inverse of `to_json`. ValueError or TypeError, in words, where the values are no needs."""
+        """From what `to_json` gives. ValueError or TypeError, in words, where the values are no needs."""
         known: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in checked(Needs, values).items()}
         return Needs(**known)
 

@@ -100,7 +100,7 @@ def test_the_log_is_that_of_an_evaluation_in_process(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(("name", "at"), [("remembering", 3), ("seeing", 4)])  # in the middle of the second batch
+@pytest.mark.parametrize(("name", "at"), [("remembering", 6), ("seeing", 8)])  # in the middle of the second batch
 def test_a_server_killed_and_restarted_costs_no_result(
     protocol: str, name: str, at: int, tmp_path: Path, serve: Callable[[str, str], Server]
 ) -> None:
@@ -137,7 +137,7 @@ def test_a_server_that_stays_away_fails_trials_apart_and_a_later_start_completes
 ) -> None:
     server = serve(protocol, "seeing")
     remote = load_policy(f"{server.address}?patience=0.3", FAKE_SPEC)
-    summary = run(tmp_path / "there", remote, Interrupted(4, server.kill))
+    summary = run(tmp_path / "there", remote, Interrupted(8, server.kill))
     failed = [record for record in records(tmp_path / "there") if not record.finished]
     assert failed and all(record.score is None and server.address in str(record.failure_reason) for record in failed)
     assert max(record.attempt for record in failed) == MAX_ATTEMPTS
@@ -159,7 +159,7 @@ def test_another_policy_at_the_same_address_is_not_scored(
         server.policy = "another"
         server.start()
 
-    run(tmp_path / "there", load_policy(server.address, FAKE_SPEC), Interrupted(4, swap))
+    run(tmp_path / "there", load_policy(server.address, FAKE_SPEC), Interrupted(8, swap))
     run(tmp_path / "here", POLICIES["seeing"])
     expected = {record.key: record for record in scored(tmp_path / "here")}
     assert all(record == expected[record.key] for record in scored(tmp_path / "there"))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from queue import LifoQueue
 from typing import Any
 
@@ -43,7 +44,7 @@ class RemotePolicy:
     def __init__(self, address: Address, family: Family, offer: Offer, lines: Sequence[Line]) -> None:
         self._begin_family, self._family = family, family.carrying(offer.needs) if family.own else family
         self._offer, self._url, self._chunk = offer, address.url, address.chunk or offer.chunk
-        self._needs = address.allowed(offer.needs)
+        self._needs = replace(address.allowed(offer.needs), elsewhere=True)
         self._lines: LifoQueue[Line] = LifoQueue()
         for line in lines:
             self._lines.put(line)
