@@ -197,14 +197,15 @@ def test_prediction_powered(measured: Check, n: int, p: float, optimism: float, 
 
 @pytest.mark.slow
 def test_prediction_powered_over_task_groups(measured: Check) -> None:
-    """Three groups of unequal difficulty in unequal shares, 60 real frames; the truth is the mean in the real frames' shares."""
-    rng, p, real, extra = np.random.default_rng(24), np.array([0.85, 0.5, 0.3]), [30, 20, 10], [50, 150, 100]
-    truth, inside, inside_bet = float(np.dot(p, real)) / sum(real), 0, 0
-    groups, extra_groups = np.repeat(np.arange(3), real), np.repeat(np.arange(3), extra)
+    """Three task groups of unequal difficulty, 100 real frames drawn from their mixture, imagined ones in other proportions."""
+    rng, p, shares = np.random.default_rng(24), np.array([0.85, 0.5, 0.3]), [0.5, 0.3, 0.2]
+    truth, inside, inside_bet = float(p @ shares), 0, 0
+    extra = np.repeat(np.arange(3), [50, 150, 100])
     for _ in range(STUDIES):
-        y, hidden = rng.random(60) < p[groups], rng.random(300) < p[extra_groups]
+        groups = rng.choice(3, 100, p=shares)
+        y, hidden = rng.random(100) < p[groups], rng.random(300) < p[extra]
         twin, imagined = (np.where(rng.random(len(o)) < 0.9, o, ~o).astype(float) for o in (y, hidden))
-        found = prediction_powered(Frames(y.astype(float), twin, groups, imagined, extra_groups))
+        found = prediction_powered(Frames(y.astype(float), twin, groups, imagined, extra))
         inside += found.low <= truth <= found.high
         inside_bet += found.bet_low <= truth <= found.bet_high
     measured(inside / STUDIES, LEAST, MOST, "asymptotic")
