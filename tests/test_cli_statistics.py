@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from worldgym.cli import main
-from worldgym.log import RunHeader, RunLog, TrialRecord
+from worldgym.log import RunHeader, RunLog, TrialRecord, read_log
 
 COUNTS = "policy,task,trials,successes\n"
 
@@ -91,6 +91,22 @@ def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "log.jsonl" in fails(["compare", str(tmp_path)], capsys)
 
 
+def test_compare_leaves_out_what_the_report_leaves_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Edited twins enter no comparison, and neither do the tasks that a check of the world calls red."""
+    run = run_folder(tmp_path / "run")
+    log = RunLog.open(run, read_log(run / "log.jsonl")[0])
+    for i in range(40):
+        twin = TrialRecord("poor", f"edited/{i}", "door", "open it", 0, i, score=1.0, nominal=f"door/{i}", axis="colour")
+        log.append(twin)
+    summary = json.loads(said(["report", str(run), "--json"], capsys))
+    answer = json.loads(said(["compare", str(run), "--json"], capsys))
+    assert answer["comparisons"] == summary["comparisons"] and answer["ranking"] == summary["ranking"]
+    assert answer["comparisons"][0]["n"] == 40
+    check = {"world": "w", "tasks": {"door": {"colour": "red", "reason": "it ignores the hand"}}}
+    (run / "check.json").write_text(json.dumps(check))
+    assert json.loads(said(["compare", str(run), "--json"], capsys))["trust"]["left_out"] == ["door"]
+
+
 def test_estimate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, real = str(run_folder(tmp_path / "run", 200)), tmp_path / "real.csv"
     real.write_text("policy,task,success\n" + "".join(f"good,door/{i},{int(i % 5 < 4)}\n" for i in range(30)))
@@ -108,6 +124,8 @@ def test_plan(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(said(["plan", "--width", "0.2", "--json"], capsys))["for_width"] == 93
     assert "McNemar" in said(["plan", "--a", "0.6", "--b", "0.75"], capsys)
     assert "nothing to plan" in fails(["plan"], capsys)
+    assert "between -1 and 1" in fails(["plan", "--a", "0.6", "--b", "0.75", "--correlation", "nan"], capsys)
+    assert "--imagined" in fails(["plan", "--width", "0.2", "--real-correlation", "0.7"], capsys)
 
 
 def test_statistics_need_no_torch() -> None:

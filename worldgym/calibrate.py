@@ -44,6 +44,8 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
 
     Videos on which the labellers differ, or cannot tell, are left out and counted; so are those that the judge broke on.
     """
+    if config.probes < 0:
+        raise InputError(f"probes is {config.probes}; give a number of videos, 0 for none")
     labelled = read_labels(config.labels)
     known = [clip for clip in labelled if clip.score is not None]
     if not known:

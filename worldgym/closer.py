@@ -18,6 +18,7 @@ from worldgym.log import LOG_NAME, TrialRecord, read_log, results
 from worldgym.rejudge import rollout_of, task_of, tasks_of_run
 from worldgym.stats.bradley_terry import Verdicts, bradley_terry
 
+OUTCOMES = {"first": (1, 0, 0), "second": (0, 1, 0), "tie": (0, 0, 1)}
 Filmed = dict[tuple[str, str, int], TrialRecord]
 
 
@@ -41,7 +42,11 @@ class Pair:
 
 def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, Any]:
     """Writes OUT/comparisons.jsonl (one line a trial that both of a pair have a video of) and OUT/comparisons.json, and returns
-    the latter: counts of every pair, and the policies' strengths (see bradley_terry.py).
+    the latter: counts of every pair, and of the policies (see bradley_terry.py):
+
+    strengths: log strengths with 95 % intervals, strongest first. They sum to 0; a gap of 1 is odds of 2.7 where there is no tie.
+    factor:    how many times the comparisons of one start frame, which share rollouts, widen the variance.
+    ranking:   policies, best, above, ranks, orders (see ranking.py); None where nothing was decided.
 
     A run again costs nothing for what was answered. InputError where two of them share no trial with videos.
     """
@@ -59,10 +64,9 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
 
     found = list(at_once(compare, pairs, judge.config.server.concurrency))
     write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found).encode())
-    counted = [_counted(a, b, pairs, found) for a, b in combinations(config.policies, 2)]
     figures = {
-        "pairs": counted,
-        "strengths": _strengths(config.policies, counted),
+        "pairs": [_counted(a, b, pairs, found) for a, b in combinations(config.policies, 2)],
+        **_strengths(config.policies, pairs, found),
         "cost_usd": sum(preference.cost_usd for preference in found if isinstance(preference, Preference)),
         "judge": judge.name,
     }
@@ -85,16 +89,22 @@ def _counted(one: str, other: str, pairs: Sequence[Pair], found: Sequence[Prefer
     return {"first": one, "second": other, "trials": len(own), "broken": len(own) - len(told), "won": tally(told)}
 
 
-def _strengths(policies: Sequence[str], counted: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Log strengths with 95 % intervals, strongest first. They sum to 0; a gap of 1 is odds of 2.7 where there is no tie."""
+def _strengths(policies: Sequence[str], pairs: Sequence[Pair], found: Sequence[Preference | Failure]) -> dict[str, Any]:
+    """Log strengths with 95 % intervals, strongest first, and the ranking they give; undecided comparisons say nothing."""
     place = {policy: i for i, policy in enumerate(policies)}
     verdicts = [
-        Verdicts(place[c["first"]], place[c["second"]], c["won"]["first"], c["won"]["second"], c["won"]["tie"]) for c in counted
+        Verdicts(place[pair.first.policy], place[pair.second.policy], *OUTCOMES[answer.winner], pair.first.task)
+        for pair, answer in zip(pairs, found, strict=True)
+        if isinstance(answer, Preference) and answer.winner is not None
     ]
-    found = bradley_terry(verdicts, len(policies))
-    rows = zip(policies, found.values, found.intervals, strict=True)
+    told = bradley_terry(verdicts, len(policies))
+    rows = zip(policies, told.values, told.intervals, strict=True)
     strengths = [{"policy": policy, "value": value, "low": low, "high": high} for policy, value, (low, high) in rows]
-    return sorted(strengths, key=lambda row: -float(row["value"]))
+    return {
+        "strengths": sorted(strengths, key=lambda row: -float(row["value"])),
+        "factor": told.factor,
+        "ranking": told.ranking.named(policies) if verdicts else None,
+    }
 
 
 def _lines(pairs: Sequence[Pair], found: Sequence[Preference | Failure]) -> str:

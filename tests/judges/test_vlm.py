@@ -218,6 +218,8 @@ def test_a_budget_stops_before_it_is_overrun(config: VlmConfig, model_server: An
 def test_a_budget_needs_prices_and_counts(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
     with pytest.raises(InputError, match="needs prices"):
         patient(replace(config, price=type(config.price)()), budget_usd=1.0)
+    with pytest.raises(InputError, match="give 0 or more"):
+        patient(config, budget_usd=float("nan"))
     model_server.script = lambda request, number: model_server.said(usage=False)
     with pytest.raises(JudgeStopped, match="tokens"):
         ask(patient(config, budget_usd=1.0), make_rollout())

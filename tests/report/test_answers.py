@@ -5,7 +5,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from worldgym.report.answers import agreement_text, comparison_text, estimate_text, plan_text
+from worldgym.report.answers import agreement_text, closer_text, comparison_text, estimate_text, plan_text
+from worldgym.report.words import NBSP
 from worldgym.stats.agreement import CellPair, agreement
 from worldgym.stats.planning import plan
 from worldgym.stats.prediction import Frames, prediction_powered
@@ -15,9 +16,14 @@ from worldgym.stats.wanted import Plan
 def test_agreement_names_the_ceiling_and_what_was_left_out() -> None:
     cells = [CellPair(f"p{i % 6}", f"t{i // 6}", i / 36, (i + i % 5) / 40, 10, 10) for i in range(36)]
     text = agreement_text({**asdict(agreement(cells)), "unpaired": {"world": 2, "real": 0}})
-    assert "36 cells" in text and "noise ceiling" in text and "95 % over policies" in text and "2 cells of the world" in text
+    assert (
+        f"36{NBSP}cells" in text and "noise ceiling" in text and "95 % over policies" in text and "2 cells of the world" in text
+    )
     bare = [CellPair("a", "t", 0.5, 0.5)]
     assert "not defined" in agreement_text({**asdict(agreement(bare)), "unpaired": {"world": 0, "real": 0}})
+
+
+RANKING = {"policies": ["B", "A"], "best": [0.1, 0.9], "orders": [{"policies": ["A", "B"], "probability": 0.9}]}
 
 
 def compared(p: float, n: int = 120) -> dict[str, object]:
@@ -25,12 +31,29 @@ def compared(p: float, n: int = 120) -> dict[str, object]:
 
 
 def test_a_comparison_says_whether_a_difference_is_shown() -> None:
-    ranking = {"policies": ["A", "B"], "best": [0.9, 0.1], "orders": [{"policies": ["A", "B"], "probability": 0.9}]}
-    text = comparison_text({"comparisons": [compared(0.004)], "ranking": ranking})
-    assert text.startswith("A beats B: +18.0 points [+6, +30], p = 0.004, 120 paired trials") and "A > B" in text
-    assert "is not shown to differ from" in comparison_text({"comparisons": [compared(0.2)], "ranking": ranking})
-    assert "share no scored trial" in comparison_text({"comparisons": [compared(1.0, 0)], "ranking": ranking})
-    assert comparison_text({"comparisons": [], "ranking": None}) == "No trial has been scored yet."
+    policies = [
+        {"policy": name, "rate": rate, "low": 0.1, "high": 0.9, "trials": 120} for name, rate in (("B", 0.4), ("A", 0.58))
+    ]
+    known = {"policies": policies, "ranking": RANKING}
+    text = comparison_text({**known, "comparisons": [compared(0.004)], "trust": {"left_out": ["door"]}}).replace(NBSP, " ")
+    assert text.startswith("A    58 % (10–90 %) of 120 trials\nB    40 %") and "A > B (probability 90 %)" in text
+    assert "A beats B: +18.0 points [+6, +30], p = 0.004, 120 paired trials" in text and "calls them red: door" in text
+    assert "is not shown to differ from" in comparison_text({**known, "comparisons": [compared(0.2)]})
+    assert "share no scored trial" in comparison_text({**known, "comparisons": [compared(1.0, 0)]})
+    assert comparison_text({"policies": [], "comparisons": [], "ranking": None}) == "No trial has been scored yet."
+
+
+def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:
+    won = {"first": 11, "second": 4, "tie": 3, "undecided": 2, "disagreed": 1}
+    pair = {"first": "A", "second": "B", "trials": 21, "broken": 1, "won": won}
+    strengths = [
+        {"policy": "A", "value": 0.5, "low": 0.1, "high": 0.9},
+        {"policy": "B", "value": -0.5, "low": -0.9, "high": -0.1},
+    ]
+    text = closer_text({"pairs": [pair], "strengths": strengths, "ranking": RANKING, "cost_usd": 0.5}).replace(NBSP, " ")
+    assert "A against B, 21 trials: closer in 11, farther in 4, 3 ties (1 because the two orders disagree)" in text
+    assert "2 undecided, 1 broken" in text and "B  −0.50 (95 % −0.90 to −0.10)" in text and "best: A 90 %, B 10 %" in text
+    assert "No comparison was decided." in closer_text({"pairs": [pair], "strengths": [], "ranking": None})
 
 
 @pytest.mark.parametrize("useful", [True, False])
@@ -47,3 +70,9 @@ def test_a_plan_is_told_in_sentences() -> None:
     wanted = Plan(width=0.2, a=0.6, b=0.75, imagined=500, real_correlation=0.7)
     text = plan_text({**plan(wanted), "asked": asdict(wanted)})
     assert "93 trials for a 95 % interval 20 points wide" in text and "McNemar" in text and "500 imagined" in text
+    assert "correlate by 0 (McNemar" in text and "each start frame" not in text
+    repeated = Plan(width=0.2, repeats=5, repeat_correlation=0.3)
+    told = plan_text({**plan(repeated), "asked": asdict(repeated)}).replace(NBSP, " ")
+    assert (
+        "205 trials" in told and "at a rate of 50 %, each start frame tried 5 times with outcomes that correlate by 0.3" in told
+    )

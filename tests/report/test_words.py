@@ -32,6 +32,11 @@ def test_numbers() -> None:
     assert [words.decimal(value) for value in (0.785, -0.1, None)] == ["0.79", "−0.10", "–"]
 
 
+def test_points_keep_their_sign() -> None:
+    said = [words.points(rate) for rate in (0.12, -0.031, 0.004, -0.002, -1e-5, 0.0, None)]
+    assert said == ["+12", "−3", "+0.4", "−0.2", "0", "0", "–"]
+
+
 def test_p_values_and_durations() -> None:
     assert [words.probability(p) for p in (0.0041, 1.0, 2e-5)] == ["= 0.0041", "= 1", "< 0.001"]
     said = [plain(words.duration(s)) for s in (0.0, 0.254, 9.94, 61.0, 90.0, 5399.0, 9000.0)]

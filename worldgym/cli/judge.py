@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from worldgym.cli.output import command_line, show
+from worldgym.cli.output import answer, command_line, show
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Calibrate:
     labels: Path
     """labels.jsonl, or an episode store whose successes are known"""
     out: Path
+    """folder for calibration.json and verdicts.jsonl, a line a video"""
     probes: int = 20
     """videos for each probe; 0 = none"""
     budget: float | None = None
@@ -103,18 +104,22 @@ class Closer:
     policies: tuple[str, ...]
     """two or more"""
     out: Path
+    """folder for comparisons.jsonl, a line a comparison, and comparisons.json"""
     tasks: Path | None = None
     """folder of the run's tasks (default: the one its log names)"""
     budget: float | None = None
     """US dollars that answers may cost"""
+    json: bool = False
+    """what comparisons.json holds"""
 
     def run(self) -> None:
         from worldgym.closer import CloserConfig, compare_policies
         from worldgym.judges.pairwise import PairwiseJudge
         from worldgym.judges.vlm import VlmConfig
+        from worldgym.report.answers import closer_text
 
-        judge = PairwiseJudge(VlmConfig.read(self.judge), self.budget)
-        print(json.dumps(compare_policies(CloserConfig(self.run_folder, self.out, self.policies, self.tasks), judge), indent=2))
+        config = CloserConfig(self.run_folder, self.out, self.policies, self.tasks)
+        answer(compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget)), closer_text, self.json)
 
 
 @dataclass(frozen=True)

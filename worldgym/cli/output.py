@@ -31,8 +31,10 @@ def print_skipped(skipped: dict[str, str]) -> None:
 
 
 def answer(answer: dict[str, Any], words: Callable[[Mapping[str, Any]], str], as_json: bool) -> None:
-    """Prints the numbers, or what they say."""
-    print(json.dumps(answer, indent=2, allow_nan=False) if as_json else words(answer))
+    """Prints the numbers, or what they say, in plain spaces, so that a search for "80 %" finds it."""
+    from worldgym.report.words import NBSP
+
+    print(json.dumps(answer, indent=2, allow_nan=False) if as_json else words(answer).replace(NBSP, " "))
 
 
 def command_line() -> str:

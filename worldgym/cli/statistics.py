@@ -20,6 +20,7 @@ class Agreement:
     real: Path
     """CSV of the same form"""
     json: bool = False
+    """all numbers, by the names of docs/statistics.md"""
 
     def run(self) -> None:
         from dataclasses import asdict
@@ -39,15 +40,19 @@ class Compare:
     """Is A better than B? The policies of a run against each other on common trials, and their ranking."""
 
     run_folder: tyro.conf.Positional[Path]
+    """of `worldgym evaluate`"""
     json: bool = False
+    """all numbers, of the sequential test too"""
 
     def run(self) -> None:
         from worldgym.log import LOG_NAME, read_log
         from worldgym.report.answers import comparison_text
-        from worldgym.stats.studies import compare
+        from worldgym.stats.summary import summarize
+        from worldgym.stats.trusted import Check
 
-        header, records = read_log(self.run_folder / LOG_NAME)
-        answer(compare(records, [policy["name"] for policy in header.policies]), comparison_text, self.json)
+        summary = summarize(*read_log(self.run_folder / LOG_NAME), check=Check.of_run(self.run_folder))
+        told = {"policies", "comparisons", "ranking", "trust"}
+        answer({key: value for key, value in summary.items() if key in told}, comparison_text, self.json)
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,9 @@ class Estimate:
     real: Path
     """CSV, one line a real trial: policy, task (start frame, as named in the run), success (0 to 1)"""
     level: float = 0.95
+    """of the intervals"""
     json: bool = False
+    """all numbers, by the names in worldgym/stats/prediction.py"""
 
     def run(self) -> None:
         from worldgym.log import LOG_NAME, read_log
@@ -77,6 +84,7 @@ class Plan(wanted.Plan):
     """How many trials: for an interval of a wanted width, or to tell A from B."""
 
     json: bool = False
+    """the numbers, and what was asked"""
 
     def run(self) -> None:
         from worldgym.report.answers import plan_text

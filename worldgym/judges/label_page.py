@@ -37,9 +37,13 @@ class LabelServer:
     """`serve` answers until everything is labelled and the page says so, or until it is interrupted."""
 
     def __init__(self, clips: Sequence[Clip], config: LabelConfig) -> None:
-        """InputError without clips, or if the port is taken."""
+        """InputError without clips or labeller, or if the port is taken or none."""
         if not clips:
             raise InputError("there is no video to label")
+        if not config.labeller.strip() or not 0 <= config.port < 2**16:
+            raise InputError(
+                f'the labeller is "{config.labeller}" and the port {config.port}; give a name, and a port from 0 (any) to 65535'
+            )
         self.config = config
         self.clips = sorted(clips, key=lambda clip: hashlib.sha256(str(clip.video).encode()).digest())
         self.scores = self._known()

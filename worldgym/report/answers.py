@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from worldgym.report.words import compared, decimal, percent, points, span
+from worldgym.report.words import compared, count, decimal, percent, points, span
+
+LEAST = 0.001  # probability of being the best that is named
 
 
 def agreement_text(answer: Mapping[str, Any]) -> str:
     """Of an Agreement as a mapping, with `unpaired` cells of either side."""
     if answer["n"] == 0:
         return "No cell of policy and task is known on both sides."
-    lines = [f"{answer['n']} cells of policy and task known on both sides", ""]
+    lines = [f"{count(answer['n'], 'cell')} of policy and task known on both sides", ""]
     names = {
         "pearson": "Pearson r",
         "spearman": "Spearman",
@@ -43,16 +45,31 @@ def agreement_text(answer: Mapping[str, Any]) -> str:
 
 
 def comparison_text(answer: Mapping[str, Any]) -> str:
-    """Of what studies.compare returns."""
-    lines = [compared(comparison, len(answer["comparisons"])) for comparison in answer["comparisons"]]
-    ranking = answer["ranking"]
-    if ranking is None:
+    """Of policies, comparisons, ranking and, where the world was checked, trust, all as in summary.json."""
+    if answer["ranking"] is None:
         return "No trial has been scored yet."
-    likely = ranking["orders"][0]
-    lines.append(f"most probable order: {' > '.join(likely['policies'])} ({percent(likely['probability'])})")
-    best = zip(ranking["policies"], ranking["best"], strict=True)
-    lines.append("probability of being best: " + ", ".join(f"{name} {percent(share)}" for name, share in best))
-    return "\n".join(lines)
+    scored = sorted((p for p in answer["policies"] if p["trials"]), key=lambda p: -p["rate"])
+    width = max(len(p["policy"]) for p in scored)
+    lines = [
+        f"{p['policy']:<{width}} {percent(p['rate']):>7} ({span(p['low'], p['high'])}) of {p['trials']} trials" for p in scored
+    ]
+    if left_out := answer.get("trust", {}).get("left_out"):
+        lines.append(f"left out, for the check of the world calls them red: {', '.join(left_out)}")
+    lines += ["", *(compared(comparison, len(answer["comparisons"])) for comparison in answer["comparisons"]), ""]
+    return "\n".join([*lines, *_ranked(answer["ranking"])])
+
+
+def closer_text(answer: Mapping[str, Any]) -> str:
+    """Of what closer.compare_policies returns."""
+    lines = [f"{pair['first']} against {pair['second']}, {_verdicts(pair)}" for pair in answer["pairs"]]
+    if answer["ranking"] is None:
+        return "\n".join([*lines, "No comparison was decided."])
+    lines += ["", "log strengths, which sum to 0; 1 apart is odds of 2.7 where there is no tie:"]
+    width = max(len(row["policy"]) for row in answer["strengths"])
+    for row in answer["strengths"]:
+        low, high = decimal(row["low"]), decimal(row["high"])
+        lines.append(f"{row['policy']:<{width}} {decimal(row['value']):>6} (95 % {low} to {high})")
+    return "\n".join([*lines, "", *_ranked(answer["ranking"]), f"cost {answer['cost_usd']:.2f} USD"])
 
 
 def estimate_text(answer: Mapping[str, Any]) -> str:
@@ -64,13 +81,18 @@ def plan_text(answer: Mapping[str, Any]) -> str:
     """Of what planning.plan returns, with `asked`."""
     asked, lines = answer["asked"], []
     if "for_width" in answer:
-        lines.append(f"{answer['for_width']} trials for a 95 % interval {100 * asked['width']:g} points wide")
+        rate = f"at a rate of {percent(asked['rate'])}"
+        lines.append(
+            f"{answer['for_width']} trials for a 95 % interval {100 * asked['width']:g} points wide {rate}{_repeated(asked)}"
+        )
     if "for_width_with_imagined" in answer:
-        real, needed = answer["for_width_with_imagined"], f"{asked['imagined']} imagined start frames that correlate by"
-        lines.append(f"{real} real trials for the same beside {needed} {asked['real_correlation']:g}")
+        imagined = f"{asked['imagined']} imagined start frames, where real and imagined outcomes correlate by"
+        real = f"{answer['for_width_with_imagined']} real trials, one a start frame,"
+        lines.append(f"{real} for the same beside {imagined} {asked['real_correlation']:g}")
     if "pairs_to_tell" in answer:
         purpose = f"to tell {percent(asked['a'])} from {percent(asked['b'])} with probability {asked['power']:g}"
-        lines.append(f"{answer['pairs_to_tell']} common trials {purpose} (McNemar's exact test)")
+        alike = f"outcomes that correlate by {asked['correlation']:g}"
+        lines.append(f"{answer['pairs_to_tell']} common trials {purpose}, with {alike}{_repeated(asked)} (McNemar's exact test)")
         lines.append(f"{answer['trials_to_tell']} trials of each policy if they are not paired (Barnard's test)")
     return "\n".join(lines)
 
@@ -108,6 +130,30 @@ def _estimate(e: Mapping[str, Any], level: str) -> str:
     trust = f"r within tasks {decimal(e['correlation'])}, lambda {e['belief']:.2f}"
     worth = f"  worth {e['worth']:.0f} real trials, {e['saved']:.0f} saved; {trust}"
     return "\n".join([real, alone, power, worth, bet])
+
+
+def _ranked(ranking: Mapping[str, Any]) -> list[str]:
+    """The most probable order, and who may be the best."""
+    likely = ranking["orders"][0]
+    best = sorted(zip(ranking["policies"], ranking["best"], strict=True), key=lambda row: -float(row[1]))
+    shares = [f"{name} {percent(share)}" for name, share in best if share >= LEAST]
+    return [
+        f"most probable order: {' > '.join(likely['policies'])} (probability {percent(likely['probability'])})",
+        f"probability of being the best: {', '.join(shares)}{'' if len(shares) == len(best) else '; the others below 0.1 %'}",
+    ]
+
+
+def _verdicts(pair: Mapping[str, Any]) -> str:
+    won = pair["won"]
+    ties = f"{count(won['tie'], 'tie')} ({won['disagreed']} because the two orders disagree)"
+    lost = f"{won['undecided']} undecided, {pair['broken']} broken"
+    return f"{count(pair['trials'], 'trial')}: closer in {won['first']}, farther in {won['second']}, {ties}, {lost}"
+
+
+def _repeated(asked: Mapping[str, Any]) -> str:
+    if asked["repeats"] == 1:
+        return ""
+    return f", each start frame tried {asked['repeats']} times with outcomes that correlate by {asked['repeat_correlation']:g}"
 
 
 def _ranges(answer: Mapping[str, Any], key: str) -> str:

@@ -30,8 +30,11 @@ def probability(p: float) -> str:
 
 
 def points(rate: float | None) -> str:
-    """A difference in points: "+12", "−3", a dash where there is none."""
-    return "–" if rate is None else f"{100 * rate:+.0f}".replace("-", "−")
+    """A difference in points: "+12", "−3", "+0.4" (where whole points would hide the sign), a dash where there is none."""
+    if rate is None:
+        return "–"
+    text = f"{100 * rate:+.0f}" if abs(rate) >= 0.005 else f"{100 * rate:+.1f}"
+    return "0" if text[1:] == "0.0" else text.replace("-", "−")
 
 
 def headline(summary: Mapping[str, Any]) -> str:
@@ -67,7 +70,7 @@ def compared(c: Mapping[str, Any], pairs: int) -> str:
     """
     if c["n"] == 0:
         return f"{c['a']} and {c['b']} share no scored trial"
-    interval = f"[{100 * c['low']:+.0f}, {100 * c['high']:+.0f}]"
+    interval = f"[{points(c['low'])}, {points(c['high'])}]"
     corrected = f" ({probability(c['p_holm']).removeprefix('= ')} corrected for {pairs} comparisons)" if pairs > 1 else ""
     verb = "beats" if c["p_holm"] <= 0.05 else "is not shown to differ from"
     difference = f"{100 * c['value']:+.1f} points {interval}"
@@ -79,7 +82,7 @@ def agreement_sentence(summary: Mapping[str, Any]) -> str:
     measures = summary["agreement"]
     if measures["n"] == 0:
         return "The truth is unknown here, so these rates say nothing yet about their own bias."
-    cells = f"Against the known truth in {_count(measures['n'], 'cell')}"
+    cells = f"Against the known truth in {count(measures['n'], 'cell')}"
     gap = f"policy means are off by {measures['mean_abs_gap']:.1f} points on average"
     if measures["pearson"] is None:
         return f"{cells}, {gap}; a correlation is not defined yet."
@@ -95,7 +98,7 @@ def verdict_sentence(summary: Mapping[str, Any]) -> str:
     measures = summary["agreement"]
     if not measures["trial_n"]:
         return ""
-    return f"The verdict equals the truth in {percent(measures['trial_agreement'])} of {_count(measures['trial_n'], 'trial')}."
+    return f"The verdict equals the truth in {percent(measures['trial_agreement'])} of {count(measures['trial_n'], 'trial')}."
 
 
 def trust_sentence(summary: Mapping[str, Any]) -> str:
@@ -115,7 +118,7 @@ def trust_sentence(summary: Mapping[str, Any]) -> str:
 def counts_sentence(summary: Mapping[str, Any]) -> str:
     """What entered the rates and what did not."""
     scored, unscored, failed = (sum(p[key] for p in summary["policies"]) for key in ("trials", "unscored", "failed"))
-    return f"{_count(scored, 'scored trial')}; {unscored} unscored and {failed} failed, which enter no rate."
+    return f"{count(scored, 'scored trial')}; {unscored} unscored and {failed} failed, which enter no rate."
 
 
 def correction_sentence(summary: Mapping[str, Any]) -> str:
@@ -124,7 +127,7 @@ def correction_sentence(summary: Mapping[str, Any]) -> str:
         return ""
     known, (tpr, fpr) = summary["calibration"], (summary["calibration"][name] for name in ("tpr", "fpr"))
     return (
-        f"On {_count(known['videos'], 'labelled video')} the judge found {percent(tpr['rate'])} of the successes "
+        f"On {count(known['videos'], 'labelled video')} the judge found {percent(tpr['rate'])} of the successes "
         f"({span(tpr['low'], tpr['high'])}) and took {percent(fpr['rate'])} of the failures for one "
         f"({span(fpr['low'], fpr['high'])}); rates called corrected are free of these errors as far as that is known."
     )
@@ -136,7 +139,7 @@ def cost_sentence(summary: Mapping[str, Any]) -> str:
     if not spent["votes"]:
         return ""
     paid = f"of which this run paid {spent['paid_usd']:.2f}"
-    return f"{_count(spent['votes'], 'vote')} of the judge cost {spent['cost_usd']:.2f}{NBSP}USD, {paid}."
+    return f"{count(spent['votes'], 'vote')} of the judge cost {spent['cost_usd']:.2f}{NBSP}USD, {paid}."
 
 
 def time_sentence(summary: Mapping[str, Any]) -> str:
@@ -145,7 +148,7 @@ def time_sentence(summary: Mapping[str, Any]) -> str:
     if not spent["seconds"]:
         return ""
     parts = ", ".join(f"{part} {duration(seconds)}" for part, seconds in spent["timing"].items())
-    return f"{_count(spent['attempts'], 'rollout')} took {duration(spent['seconds'])}{f' ({parts})' if parts else ''}."
+    return f"{count(spent['attempts'], 'rollout')} took {duration(spent['seconds'])}{f' ({parts})' if parts else ''}."
 
 
 def duration(seconds: float) -> str:
@@ -172,7 +175,8 @@ def sentences(summary: Mapping[str, Any]) -> list[str]:
     return [sentence for sentence in (say(summary) for say in said) if sentence and sentence != above]
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """1 trial, 2 trials."""
     return f"{number}{NBSP}{noun}" + ("" if number == 1 else "s")
 
 

@@ -99,7 +99,7 @@ class Ledger:
     def __init__(self, price: Price, budget_usd: float | None = None) -> None:
         if budget_usd is not None and price.usd_per_million_input is None:
             raise InputError("a budget needs prices: add a table [price] to the description")
-        if budget_usd is not None and budget_usd < 0:
+        if budget_usd is not None and not budget_usd >= 0:  # which holds of NaN too
             raise InputError(f"the budget is {budget_usd} USD; give 0 or more")
         self.price, self.budget_usd, self.paid_usd = price, budget_usd, 0.0
         self._in_flight, self._highest = 0, 0.0

@@ -28,6 +28,8 @@ class TwoRates:
     def __post_init__(self) -> None:
         if not (0 < self.a < 1 and 0 < self.b < 1):
             raise InputError(f"rates must lie between 0 and 1, not {self.a} and {self.b}; name what you expect of A and B")
+        if not -1 <= self.correlation <= 1:
+            raise InputError(f"a correlation lies between -1 and 1, not at {self.correlation}; 0 is the careful choice")
         if min(self.only_a, self.only_b, self.a - self.only_a, 1 - self.b - self.only_a) < -1e-12:
             raise InputError(f"rates {self.a} and {self.b} cannot correlate by {self.correlation}; choose a smaller correlation")
 
@@ -50,6 +52,8 @@ def plan(wanted: Plan) -> dict[str, int]:
 
     Only what was asked for. InputError where that is nothing.
     """
+    if wanted.real_correlation and not wanted.imagined:
+        raise InputError("real and imagined outcomes correlate, but none are imagined; give --imagined too")
     factor = repeats_factor(wanted.repeats, wanted.repeat_correlation)
     numbers = {}
     if wanted.width is not None:

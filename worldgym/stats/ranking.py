@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ ORDERS = 10  # the most probable ones that are kept
 
 @dataclass(frozen=True)
 class Ranking:
-    """Probabilities over policies in the order given. Draws are from the posterior described in `ranking`.
+    """Probabilities over policies in the order given, from draws: those described in `ranking`, or strengths (bradley_terry.py).
 
     best [P]:        probability that the policy is the best.
     above [P][P]:    probability that the row's policy is better than the column's; the diagonal is 0.5.
@@ -29,6 +30,16 @@ class Ranking:
     ranks: tuple[tuple[int, int], ...]
     orders: tuple[tuple[tuple[int, ...], float], ...]
 
+    def named(self, policies: Sequence[str]) -> dict[str, Any]:
+        """Plain JSON with the policies' names; an order is {policies, probability}."""
+        return {
+            "policies": list(policies),
+            "best": list(self.best),
+            "above": [list(row) for row in self.above],
+            "ranks": [list(ends) for ends in self.ranks],
+            "orders": [{"policies": [policies[i] for i in order], "probability": share} for order, share in self.orders],
+        }
+
 
 def ranking(scores: Numbers, frames: Sequence[str], draws: int = DRAWS, seed: int = 0) -> Ranking:
     """From scores [P, N] in [0, 1] of P >= 1 policies in N trials (NaN = not scored) and the trials' start frames [N].
@@ -38,18 +49,22 @@ def ranking(scores: Numbers, frames: Sequence[str], draws: int = DRAWS, seed: in
     the posterior of a single policy with whole scores the beta of a uniform prior; without them 20 of 20 against 19 of 20
     would be certain. A policy without trials has a uniform rate.
     """
-    rates = posterior_scores(scores, frames, draws, seed)  # [D, P]
-    order = np.argsort(-rates, axis=1)
+    return ranked(posterior_scores(scores, frames, draws, seed))
+
+
+def ranked(values: Numbers) -> Ranking:
+    """From draws [D, P] of the policies' values, P >= 1; the higher value is the better."""
+    D, P = values.shape
+    order = np.argsort(-values, axis=1)
     ranks = np.argsort(order, axis=1) + 1
-    P = rates.shape[1]
-    above = (rates[:, :, None] > rates[:, None, :]).mean(axis=0) + np.eye(P) / 2
+    above = (values[:, :, None] > values[:, None, :]).mean(axis=0) + np.eye(P) / 2
     low, high = np.quantile(ranks, [0.025, 0.975], axis=0, method="closest_observation")
     common = Counter(map(tuple, order.tolist())).most_common(ORDERS)
     return Ranking(
         best=tuple((ranks == 1).mean(axis=0).tolist()),
         above=tuple(map(tuple, above.tolist())),
         ranks=tuple((int(a), int(b)) for a, b in zip(low, high, strict=True)),
-        orders=tuple((indices, count / draws) for indices, count in common),
+        orders=tuple((indices, count / D) for indices, count in common),
     )
 
 

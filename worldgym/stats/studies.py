@@ -25,11 +25,13 @@ def compare(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[str
     """Every pair of the named policies on the trials that both were scored in, and the ranking of all. Plain JSON.
 
     comparisons: a, b, value (rate of a less rate of b), low, high, p, p_holm (corrected for the number of pairs), n (pairs of
-                 trials), sequential (see sequential.py; trials in the log's order). The policy of the higher rate stands first.
+                 trials), sequential (see sequential.py; trials in the log's order). The policy of the higher rate stands first,
+                 in the pair and in the list.
     ranking:     policies, best, above, ranks, orders (see ranking.py); None without a scored trial.
     """
     scores = _scores(records)
-    found = [_compared(scores, a, b) for a, b in combinations(policies, 2)]
+    best_first = sorted(policies, key=lambda policy: -float(np.mean(list(scores[policy].values()))) if policy in scores else 0.0)
+    found = [_compared(scores, a, b) for a, b in combinations(best_first, 2)]
     corrected = holm([comparison["p"] for comparison in found])
     return {
         "comparisons": [{**comparison, "p_holm": p} for comparison, p in zip(found, corrected, strict=True)],
@@ -77,10 +79,7 @@ def _ranking(scores: Scores, policies: Sequence[str]) -> dict[str, Any] | None:
     if not keys:
         return None
     table = np.array([[scores.get(policy, {}).get(key, np.nan) for key in keys] for policy in policies], np.float64)
-    found = asdict(ranking(table, [task for task, _ in keys]))
-    orders = [{"policies": [policies[i] for i in order], "probability": share} for order, share in found.pop("orders")]
-    lists = {name: [list(row) if isinstance(row, tuple) else row for row in value] for name, value in found.items()}
-    return {"policies": list(policies), **lists, "orders": orders}
+    return ranking(table, [task for task, _ in keys]).named(policies)
 
 
 def _scores(records: Iterable[TrialRecord]) -> dict[str, dict[tuple[str, int], float]]:

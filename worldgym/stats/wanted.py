@@ -16,6 +16,7 @@ class Plan:
     a: float | None = None
     """expected success rate of A"""
     b: float | None = None
+    """expected success rate of B"""
     correlation: float = 0.0
     """of A's and B's outcomes in common trials"""
     power: float = 0.8

@@ -1,0 +1,36 @@
+"""What simulated studies of the slow tests measure: checked, and kept for the table of docs/statistics.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from worldgym.stats.rates import Interval
+
+LEAST = 0.94
+MOST = 0.97
+
+Check = Callable[..., None]
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Check:
+    """measured(share, least, most, name): within the bounds, and written to the file of `pytest --junitxml FILE`."""
+
+    def check(share: float, least: float = 0.0, most: float = 1.0, name: str = "share") -> None:
+        record_property(name, round(float(share), 4))
+        assert least <= share <= most
+
+    return check
+
+
+@pytest.fixture
+def covered(measured: Check) -> Check:
+    """covered(intervals, truth, most): the share of intervals that hold the truth, at least 94 %."""
+
+    def check(intervals: Sequence[Interval], truth: float, most: float = MOST, name: str = "share") -> None:
+        measured(np.mean([low <= truth <= high for low, high in intervals]), LEAST, most, name)
+
+    return check
