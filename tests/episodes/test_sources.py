@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_sets import FPS, WRITERS, recordings, wrist, write_lerobot_v2
+from synthetic_sets import FPS, WRITERS, recordings, wrist, write_lerobot_v2, write_rlds
 
 from worldgym.episodes.readers.lerobot import LeRobotSource
 from worldgym.episodes.recording import Source, SourceOptions
@@ -184,8 +184,17 @@ def test_bridge_mp4_as_documented(sample_data: Path) -> None:
     assert sum(bool((np.abs(e.actions[0, :6]) < 1e-4).all()) for e in found) == 8
 
 
+def test_of_an_rlds_set_the_newest_version_is_read(tmp_path: Path) -> None:
+    clips = recordings(3)
+    for version, count in (("1.9.0", 1), ("1.10.0", 3), ("2.0.0-draft", 2)):
+        (tmp_path / version).mkdir()
+        write_rlds(tmp_path / version, clips[:count])
+    assert len(open_source(tmp_path).listing()) == 3
+    assert len(open_source(tmp_path / "1.9.0").listing()) == 1
+
+
 def test_bridge_rlds_as_documented(sample_data: Path) -> None:
-    source = open_source(sample_data / "bridge_rlds" / "1.0.0")
+    source = open_source(sample_data / "bridge_rlds")
     names = [listed.name for listed in source.listing()]
     assert len(names) == 50 and source.cameras == ("image_0", "image_1", "image_2", "image_3")
     found = [source.read(name) for name in names]

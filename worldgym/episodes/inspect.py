@@ -108,7 +108,7 @@ def _count(out: Inspection, name: str, recording: Recording) -> None:
     out.lengths.append(len(recording.frames))
     height, width = recording.frames.shape[1:3]
     out.sizes[f"{width}x{height}"] += 1
-    out.rates["unknown" if recording.fps is None else f"{recording.fps:g} Hz"] += 1
+    out.rates["rate unknown" if recording.fps is None else f"{recording.fps:g} Hz"] += 1
     out.outcomes[{True: "success", False: "failure", None: "unknown"}[recording.success]] += 1
     out.instructions[recording.instruction] += 1
 

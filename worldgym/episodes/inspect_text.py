@@ -25,7 +25,7 @@ def _lines(found: Inspection) -> Iterator[str]:
         yield f"frames: {_counts(found.sizes)}; {_counts(found.rates)}; length {low} to {high}, median {middle}"
         yield f"outcome: {_counts(found.outcomes)}"
     for text, count in found.instructions.most_common(SHOWN):
-        yield f'  {count} x "{text}"'
+        yield f"  {count} x " + (f'"{text}"' if text else "no instruction")
     yield from _table(found)
     if found.alignment:
         for what, measured in (("picture", found.alignment.pixels), ("states", found.alignment.states)):

@@ -9,7 +9,7 @@ from worldgym.episodes.readers.hdf5 import SUFFIXES, Hdf5Source
 from worldgym.episodes.readers.lerobot import LeRobotSource
 from worldgym.episodes.readers.mp4_npz import Mp4NpzSource
 from worldgym.episodes.readers.own import StoreSource
-from worldgym.episodes.readers.rlds import RldsSource
+from worldgym.episodes.readers.rlds import RldsSource, prepared_set
 from worldgym.episodes.recording import Source, SourceOptions
 from worldgym.errors import InputError
 
@@ -24,8 +24,8 @@ def open_source(root: Path, options: SourceOptions = SourceOptions()) -> Source:
         return StoreSource(root, options)
     if (root / "meta" / "info.json").exists():
         return LeRobotSource(root, options)
-    if (root / "dataset_info.json").exists():
-        return RldsSource(root, options)
+    if (prepared := prepared_set(root)) is not None:
+        return RldsSource(prepared, options)
     if any((root / "annotation").rglob("*.json")):
         return DroidSource(root, options)
     if any(root.rglob("*.npz")):

@@ -30,6 +30,15 @@ IMAGES = "steps/observation/"
 TEXTS = ("steps/language_instruction", "steps/observation/natural_language_instruction", "steps/observation/instruction")
 MAX_EPISODES = 10_000_000  # a set that claims more is damaged
 MAX_DEPTH = 20  # of nested features
+VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
+
+
+def prepared_set(root: Path) -> Path | None:
+    """The folder if it holds a prepared version, or the newest version below it, as TFDS takes it; None where there is none."""
+    if (root / "dataset_info.json").exists():
+        return root
+    versions = [path.parent for path in root.glob("*/dataset_info.json") if VERSION.fullmatch(path.parent.name)]
+    return max(versions, key=lambda version: [int(part) for part in version.name.split(".")], default=None)
 
 
 class RldsSource:
