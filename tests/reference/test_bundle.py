@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from worldgym.reference.bundle import LIMIT_MIB, BundleConfig, bundle
 from worldgym.reference.demo import BUNDLE, bundled_sources, run_demo
 from worldgym.reference.suite import FIRST_HELD_OUT_SEED, METAWORLD_SPEC, TASKS
 from worldgym.tasks.folder import check_frames, load_tasks, load_truth
+from worldgym.trust.gauge import Gauge
+from worldgym.trust.probe import Probe
 from worldgym.world.model import load_world
 
 pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
@@ -65,6 +68,20 @@ def test_bundling_copies_what_it_verified(truth: Path) -> None:
     assert len(load_tasks(made.out / "tasks")) == len(load_tasks(BUNDLE / "tasks"))
     videos = Counter(video.parent for video in (made.out / "tasks" / "videos").rglob("*.mp4"))
     assert set(videos.values()) == {1}
+
+
+def test_gauge_and_probe_are_those_of_the_bundled_world(truth: Path) -> None:
+    world, judge = load_world(BUNDLE), load_judge(BUNDLE / "judge")
+    Gauge.load(BUNDLE / "gauge").check(world.codec, world.spec)
+    Probe.load(BUNDLE / "probe.json").check(world.name, judge.name)
+    made = replace(config(truth), gauge=BUNDLE / "gauge", probe=BUNDLE / "probe.json")
+    bundle(made)
+    assert (made.out / "probe.json").read_bytes() == (BUNDLE / "probe.json").read_bytes()
+    assert Gauge.load(made.out / "gauge").name == Gauge.load(BUNDLE / "gauge").name
+    strange = truth / "probe.json"
+    replace(Probe.load(BUNDLE / "probe.json"), world="world-of-yesterday").save(strange)
+    with pytest.raises(CheckpointError, match="fitted on the world world-of-yesterday"):
+        bundle(replace(made, probe=strange))
 
 
 def test_a_bundle_without_all_the_truth_is_refused(truth: Path) -> None:

@@ -47,6 +47,15 @@ def test_only_what_is_seen_changes(plain: tuple[Frames, list[float]], name: str)
         assert 0.5 < frame.mean() / plain[0].mean() < 0.7  # not half: the lights of the scene as it is add up to more than white
 
 
+@pytest.mark.parametrize("task", ["button-press", "door-open", "drawer-close", "window-open", "window-close"])
+def test_every_task_has_an_object_that_takes_another_colour(task: str) -> None:
+    blues = []
+    for name in ("", "recoloured"):
+        frame = seen(variation(name), task)[0].astype(int)
+        blues.append(((frame[..., 2] > 110) & (frame[..., 2] > frame[..., 0] + 60)).mean())
+    assert blues[1] > blues[0] + 0.02
+
+
 def test_noise_repeats_with_the_seed() -> None:
     first, second = (seen(VARIATIONS["noise"])[0] for _ in range(2))
     np.testing.assert_array_equal(first, second)

@@ -71,7 +71,7 @@ def test_every_signal_is_measured_once(world: Path, run: Path, tmp_path: Path, m
         *("success", "hesitation", "shortfall", "nearest", "residual", "flaw"),
         *("inconsistent", "astray", "spread", "wavering"),
     }
-    assert set(figures["signals"]) == set(rows[0]) and figures["out_of_fold"]["policy"]["rollouts"] == 8
+    assert set(figures["signals"]) == {*rows[0], "lonely"} and figures["out_of_fold"]["policy"]["rollouts"] == 8
     print_uncertainty(figures)
     path = tmp_path / "signals.jsonl"
     path.write_text("\n".join(lines[:4]) + '\n{"trial": "torn')
@@ -89,7 +89,7 @@ def test_signals_of_an_older_run_lack_the_actions(world: Path, run: Path, tmp_pa
     for path in (tmp_path / "old").rglob("*.npy"):
         path.unlink()
     figures = probe_of(world, tmp_path / "old", tmp_path / "fit", futures=1)
-    assert "inconsistent" not in figures["signals"] and figures["used"] == ["hesitation", "nearest", "residual"]
+    assert "inconsistent" not in figures["signals"] and figures["used"] == ["hesitation", "nearest", "residual", "lonely"]
     with pytest.raises(InputError, match="actions were not kept"):
         rollouts_of(tmp_path / "old")
 

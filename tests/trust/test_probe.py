@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.errors import InputError
+from worldgym.errors import CheckpointError, InputError
 from worldgym.trust.probe import Probe, auroc, fit_logistic, matrix, out_of_fold, reliability, risk_coverage, scored
 
 RNG = np.random.default_rng(0)
@@ -78,6 +78,13 @@ def test_the_file_gives_the_same_doubts(tmp_path: Path) -> None:
     rows = [{"a": 3.0, "b": 0.5, "c": 9.0}, {"a": 1.0, "b": 0.0, "c": 9.0}]
     assert Probe.load(tmp_path / "probe.json") == probe()
     np.testing.assert_allclose(probe().doubt(rows), [1 / (1 + np.exp(-1.0)), 1 / (1 + np.exp(-0.5))])
+
+
+def test_a_probe_serves_its_own_world_and_judge() -> None:
+    probe().check("w", "j")
+    for world, judge in (("another", "j"), ("w", "another")):
+        with pytest.raises(CheckpointError, match=f"here are {world} and {judge}; fit one"):
+            probe().check(world, judge)
 
 
 def test_what_is_no_probe_is_told(tmp_path: Path) -> None:

@@ -184,11 +184,16 @@ class Bundle:
     policy: tuple[Path, ...]
     truth: Path
     """folder that `worldgym reference truth` wrote"""
+    gauge: Path | None = None
+    """from `worldgym trust train`"""
+    probe: Path | None = None
+    """from `worldgym trust fit`, on a run of this very world and judge"""
 
     def run(self) -> None:
         from worldgym.reference.bundle import BundleConfig, bundle
 
-        print(f"{bundle(BundleConfig(self.trained, self.judge, self.policy, self.truth)):.1f} MiB")
+        config = BundleConfig(self.trained, self.judge, self.policy, self.truth, gauge=self.gauge, probe=self.probe)
+        print(f"{bundle(config):.1f} MiB")
 
 
 @dataclass(frozen=True)

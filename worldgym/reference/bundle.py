@@ -10,8 +10,12 @@ from pathlib import Path
 
 from worldgym.checkpoint import pack_folder, read_config, verify_folder
 from worldgym.errors import InputError
+from worldgym.judges.load import load_judge
 from worldgym.reference.demo import BUNDLE
 from worldgym.tasks.folder import load_tasks, load_truth
+from worldgym.trust.gauge import Gauge
+from worldgym.trust.probe import Probe
+from worldgym.world.model import load_world
 
 LIMIT_MIB = 30.0
 
@@ -19,7 +23,8 @@ LIMIT_MIB = 30.0
 @dataclass(frozen=True)
 class BundleConfig:
     """trained: the folder that `worldgym train` wrote (codec/ and world/).   truth: the one `worldgym reference truth` wrote,
-    with results of exactly these policies on all start frames.   videos: true videos kept a task and policy."""
+    with results of exactly these policies on all start frames.   videos: true videos kept a task and policy.   gauge, probe: from
+    `worldgym trust`, of this world, or None."""
 
     trained: Path
     judge: Path
@@ -27,6 +32,8 @@ class BundleConfig:
     truth: Path
     out: Path = BUNDLE
     videos: int = 4
+    gauge: Path | None = None
+    probe: Path | None = None
 
 
 def bundle(config: BundleConfig) -> float:
@@ -38,6 +45,7 @@ def bundle(config: BundleConfig) -> float:
         raise InputError(f"{config.truth}/truth.csv lacks {missing[0]} on {missing[1]}: score it with `worldgym reference truth`")
     parts = {"codec": config.trained / "codec", "world": config.trained / "world", "judge": config.judge}
     parts |= {f"policies/{name}": folder for name, folder in names.items()}
+    parts |= {} if config.gauge is None else {"gauge": config.gauge}
     with tempfile.TemporaryDirectory() as temporary:
         staged = Path(temporary) / "bundle"
         for part, folder in parts.items():
@@ -48,6 +56,7 @@ def bundle(config: BundleConfig) -> float:
         shutil.copytree(config.truth / "tasks", staged / "tasks")
         shutil.copy(config.truth / "truth.csv", staged / "tasks")
         _copy_videos(config, staged, list(names))
+        _add_trust(config, staged)
         size = sum(file.stat().st_size for file in staged.rglob("*") if file.is_file()) / 2**20
         if size > LIMIT_MIB:
             raise InputError(f"the bundle would take {size:.1f} MiB, more than {LIMIT_MIB:.0f}: leave out policies or videos")
@@ -55,6 +64,16 @@ def bundle(config: BundleConfig) -> float:
             shutil.rmtree(config.out)
         shutil.copytree(staged, config.out)
     return size
+
+
+def _add_trust(config: BundleConfig, staged: Path) -> None:
+    """Refuses a gauge or probe of another world, and copies the probe."""
+    world = load_world(staged)
+    if config.gauge is not None:
+        Gauge.load(staged / "gauge").check(world.codec, world.spec)
+    if config.probe is not None:
+        Probe.load(config.probe).check(world.name, load_judge(staged / "judge").name)
+        shutil.copy(config.probe, staged / "probe.json")
 
 
 def _copy_videos(config: BundleConfig, staged: Path, names: Sequence[str]) -> None:

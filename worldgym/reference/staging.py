@@ -26,7 +26,7 @@ THICKNESS = 0.002  # metres, of a tile
 OBJECTS = {  # the body, and which of its geoms, whose material gives the object the colour that it is known by
     "drawer-open": ("drawercase_link", 0),
     "drawer-close": ("drawercase_link", 0),
-    "button-press": ("buttonbox", 1),
+    "button-press": ("buttonbox", 2),
     "door-open": ("door_link", 0),
     "window-open": ("windowb_b", 0),
     "window-close": ("windowb_b", 0),

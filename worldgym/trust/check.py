@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.episodes.store import EpisodeStore
-from worldgym.errors import CheckpointError, InputError, SpecMismatch
+from worldgym.errors import InputError, SpecMismatch
 from worldgym.evaluate import EvaluateConfig, environment, evaluate, now
 from worldgym.files import write_json
 from worldgym.judges.load import load_judge
@@ -114,12 +114,8 @@ def _load(config: CheckConfig) -> Parts:
         gauge.check(world.codec, world.spec)
     probe_file = config.probe or beside(config.world, "probe.json")
     parts = Parts(world, load_judge(judge), gauge, None if probe_file is None else Probe.load(probe_file), Playing(config.batch))
-    probe = parts.probe
-    if probe is not None and (probe.world, probe.judge) != (world.name, parts.judge.name):
-        raise CheckpointError(
-            f"{probe_file}: was fitted on the world {probe.world} and the judge {probe.judge}, here are {world.name} and "
-            f"{parts.judge.name}; fit one with `worldgym trust fit`, or remove it"
-        )
+    if parts.probe is not None:
+        parts.probe.check(world.name, parts.judge.name)
     return parts
 
 

@@ -26,7 +26,7 @@ from worldgym.rejudge import rollout_of, task_of, tasks_of_run
 from worldgym.trust.gauge import Gauge
 from worldgym.trust.playing import Playing
 from worldgym.trust.probe import Flags, Probe, auroc, fit_logistic, matrix, out_of_fold, scored
-from worldgym.trust.signals import USED, Instruments, common, measure
+from worldgym.trust.signals import USED, Instruments, common, company_signals, measure
 from worldgym.types import Rollout
 from worldgym.world.model import load_world
 
@@ -109,7 +109,10 @@ def beside(world: Path, name: str) -> Path | None:
 def measured(
     run: Path, out: Path, records: Sequence[TrialRecord], instruments: Instruments, tasks: Path | None = None
 ) -> list[dict[str, float]]:
-    """The signals of these trials of a run, from OUT/signals.jsonl where they were measured before."""
+    """The signals of these trials of a run, from OUT/signals.jsonl where they were measured before.
+
+    What a trial's company says is counted anew over all `records`, for a resumed run may have gained some.
+    """
     header = read_log(run / LOG_NAME)[0]
     identity = {
         "run": header.started,
@@ -127,7 +130,7 @@ def measured(
         found = dict(zip(map(_key, batch), measure(instruments, rollouts, batch), strict=True))
         _append(path, "".join(json.dumps({"trial": key, "signals": row}) + "\n" for key, row in found.items()))
         done |= found
-    return [done[_key(record)] for record in records]
+    return [done[_key(record)] | company for record, company in zip(records, company_signals(records), strict=True)]
 
 
 def rollouts_of(run: Path, tasks: Path | None = None) -> tuple[list[Rollout], list[TrialRecord], Mapping[str, int]]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worldgym.errors import InputError
+from worldgym.errors import CheckpointError, InputError
 from worldgym.files import read_json, write_json
 from worldgym.stats.calibration import Judged, area_under_curve
 
@@ -48,6 +48,14 @@ class Probe:
         values = matrix(rows, self.signals)
         unit = (values - np.array(self.mean)) / np.array(self.deviation)
         return _logistic(self.intercept + unit @ np.array(self.coefficients))
+
+    def check(self, world: str, judge: str) -> None:
+        """CheckpointError if it was fitted on rollouts of another world, or on another judge's verdicts."""
+        if (self.world, self.judge) != (world, judge):
+            raise CheckpointError(
+                f"the probe was fitted on the world {self.world} and the judge {self.judge}, here are {world} and {judge}; "
+                f"fit one with `worldgym trust fit`, or leave it out"
+            )
 
     def save(self, path: Path) -> None:
         write_json(path, {"kind": KIND, **asdict(self)})

@@ -3,6 +3,7 @@
 From the verdict        success       1 if judged a success, 0 if not
                         hesitation    log-odds of the judge against its own verdict
                         shortfall     progress that a success lacks, or that a failure made
+From the other trials   lonely        share of the policy's other trials of this task group that were judged the other way
 From the picture        nearest       log distance of its latents to the nearest recorded ones
                         residual      log energy of its latents outside the components of recorded ones
                         flaw          log of the worst error of the codec on its own frames: pictures that no latent gives
@@ -17,6 +18,7 @@ What a run did not keep cannot be measured: without the actions the last two kin
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +40,7 @@ from worldgym.types import Actions, Frames, Rollout
 from worldgym.world.protocol import World
 
 MOST = 8.0  # log-odds
-USED = ("hesitation", "nearest", "residual", "inconsistent", "astray", "spread", "wavering")  # by default, where measured
+USED = ("hesitation", "lonely", "nearest", "residual", "inconsistent", "astray", "spread", "wavering")  # where measured
 EVERY = 4  # frames between those that are coded once more
 LAST = 0.25  # share of the frames, at the end, in which futures are compared
 
@@ -80,6 +82,20 @@ def verdict_signals(record: TrialRecord) -> dict[str, float]:
         "hesitation": float(np.clip(-odds if success else odds, -MOST, MOST)),
         "shortfall": 1.0 - progress if success else progress,
     }
+
+
+def company_signals(records: Sequence[TrialRecord]) -> list[dict[str, float]]:
+    """Of all scored trials of a run, in order. One other trial is counted half for either verdict: a single trial has 0.5."""
+    trials, successes = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for record in records:
+        trials[record.policy, record.group] += 1
+        successes[record.policy, record.group] += bool(record.succeeded)
+    rows = []
+    for record in records:
+        count, won = trials[record.policy, record.group], successes[record.policy, record.group]
+        otherwise = count - won if record.succeeded else won
+        rows.append({"lonely": (otherwise + 0.5) / count})
+    return rows
 
 
 def picture_signals(with_: Instruments, frames: Frames, latents: Tensor) -> dict[str, float]:

@@ -40,6 +40,12 @@ def test_an_object_stands_on_its_foot(frame: Frames) -> None:
     assert beside.min() < -10 and beside.max() <= 0
 
 
+def test_an_object_may_be_brighter(frame: Frames) -> None:
+    plain, bright = (Add("block", (0.25, 0.9), size=0.25, shadow=0.0, gain=gain).paint(frame, SCENE) for gain in (1.0, 1.2))
+    own = (plain != frame).any(-1)
+    assert (bright[~own] == frame[~own]).all() and bright[own].mean() > 1.1 * plain[own].mean()
+
+
 def test_the_robot_stays_in_front(frame: Frames) -> None:
     robot = (Mask(box=(0.0, 0.0, 0.25, 1.0)),)
     changed = Add("ball", (0.25, 0.9), size=0.4, behind=robot).paint(frame, SCENE)

@@ -45,6 +45,19 @@ def test_light_and_camera_are_what_they_say() -> None:
     assert not np.array_equal(Camera(rotate=5.0).paint(FRAME, scene()), FRAME)
 
 
+def test_light_spares_what_shines_by_itself_and_dims_the_over_exposed_less() -> None:
+    upper, left = (Mask(box=(0.0, 0.0, 1.0, 0.5)),), (Mask(box=(0.0, 0.5, 0.5, 1.0)),)
+    dim = Lighting(gain=0.5, unlit=upper, over=left, excess=1.2).paint(FRAME, scene())
+    np.testing.assert_array_equal(dim[:16], FRAME[:16])
+    assert dim[16:, :16].mean() == pytest.approx(0.6 * FRAME[16:, :16].mean(), abs=0.6)
+    assert dim[16:, 16:].mean() == pytest.approx(0.5 * FRAME[16:, 16:].mean(), abs=0.6)
+    bright = Lighting(gain=1.1, over=left, excess=1.2).paint(FRAME, scene())
+    np.testing.assert_array_equal(bright[16:, :16], FRAME[16:, :16])  # it cannot get brighter
+    assert bright[:16].mean() > FRAME[:16].mean()
+    with pytest.raises(InputError, match="excess lies between 1 and 10"):
+        Lighting(over=left, excess=0.5)
+
+
 @pytest.mark.parametrize(
     "make",
     [

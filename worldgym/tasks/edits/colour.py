@@ -80,14 +80,21 @@ class Light:
             raise InputError("a light has gain 0 to 10, gamma 0.1 to 10, kelvin 1000 to 40000 and gradient -1 to 1")
 
     def on(self, frame: Frames) -> Frames:
-        lit = 255 * (frame / 255.0) ** self.gamma * self.gain * white(self.kelvin)
-        if self.gradient:
-            height, width = frame.shape[:2]
-            x, y = np.linspace(-1, 1, width)[None, :], np.linspace(1, -1, height)[:, None]
-            turn = np.deg2rad(self.angle)
-            along = x * np.cos(turn) + y * np.sin(turn)
-            lit *= (1 + self.gradient * along / (abs(np.cos(turn)) + abs(np.sin(turn))))[..., None]
-        return to_bytes(lit)
+        return to_bytes(self.reflected(frame) * self.factor(*frame.shape[:2]))
+
+    def reflected(self, frame: Frames) -> Numbers:
+        """The frame after gamma, in grey levels, before any factor."""
+        return np.asarray(255 * (frame / 255.0) ** self.gamma)
+
+    def factor(self, height: int, width: int) -> Numbers:
+        """float64 [height, width, 3]: how much more light falls on every place, by colour."""
+        lit = np.broadcast_to(self.gain * white(self.kelvin), (height, width, 3))
+        if not self.gradient:
+            return lit
+        x, y = np.linspace(-1, 1, width)[None, :], np.linspace(1, -1, height)[:, None]
+        turn = np.deg2rad(self.angle)
+        along = x * np.cos(turn) + y * np.sin(turn)
+        return np.asarray(lit * (1 + self.gradient * along / (abs(np.cos(turn)) + abs(np.sin(turn))))[..., None])
 
 
 def white(kelvin: float) -> Numbers:

@@ -23,7 +23,7 @@ class Add:
     """An object that was not there. object: a drawn one (apple, ball, block, can, mug) or a PNG with alpha.
 
     at: where its foot stands, fractions of the frame.   size: its height, as a fraction of the frame's.   angle: degrees.
-    shadow: in [0, 1].   behind: region that stays in front of it, such as the robot.
+    shadow: in [0, 1].   gain: its brightness.   behind: region that stays in front of it, such as the robot.
     """
 
     object: str
@@ -31,19 +31,18 @@ class Add:
     size: float = 0.2
     angle: float = 0.0
     shadow: float = 0.4
+    gain: float = 1.0
     behind: Region = ()
     folder: Path = field(default=Path(), repr=False)
 
     def __post_init__(self) -> None:
-        if not (0 < self.size <= 2 and 0 <= self.shadow <= 1):
-            raise InputError(
-                f"an object's size lies between 0 and 2 and its shadow between 0 and 1, not {self.size}, {self.shadow}"
-            )
+        if not (0 < self.size <= 2 and 0 <= self.shadow <= 1 and 0 <= self.gain <= 10):
+            raise InputError("an object's size lies between 0 and 2, its shadow between 0 and 1, its gain between 0 and 10")
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
         height, width = frame.shape[:2]
         cutout = scaled(cut_out(self.object, self.folder), self.size * height, self.angle)
-        layer = placed(cutout, (self.at[0] * width, self.at[1] * height), height, width)
+        layer = placed(cutout, (self.at[0] * width, self.at[1] * height), height, width) * [self.gain, self.gain, self.gain, 1.0]
         front = pixels(self.behind, frame) if self.behind else None
         return laid(shaded(frame, layer, self.shadow, front), layer, front)
 

@@ -20,10 +20,27 @@ from worldgym.types import Frames
 
 @dataclass(frozen=True)
 class Lighting(Light):
-    """The light of the whole scene (see Light)."""
+    """The light of the whole scene (see Light).
+
+    unlit: region that stays as it is: a screen, or what lies far behind the scene.   over: region that is over-exposed, on which
+    `excess` times as much light falls as shows it fully, so that it has some to spare before it darkens, and cannot get brighter.
+    """
+
+    unlit: Region = ()
+    over: Region = ()
+    excess: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.excess <= 10:
+            raise InputError(f"a light's excess lies between 1 and 10, not {self.excess}")
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
-        return self.on(frame)
+        factor = self.factor(*frame.shape[:2])
+        if self.over:
+            factor = np.where(pixels(self.over, frame)[..., None], np.minimum(self.excess * factor, 1.0), factor)
+        lit = to_bytes(self.reflected(frame) * factor)
+        return np.where(pixels(self.unlit, frame)[..., None], frame, lit) if self.unlit else lit
 
 
 @dataclass(frozen=True)
