@@ -18,7 +18,7 @@ from worldgym.language import instruction_features
 from worldgym.policies.bounds import from_unit
 from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
-from worldgym.vision import Trunk, TrunkConfig
+from worldgym.vision import Trunk, TrunkConfig, head
 
 KIND = "bc"
 
@@ -54,13 +54,7 @@ class BCNet(nn.Module):
         super().__init__()
         self.config = config
         self.trunk = Trunk(config.trunk)
-        self.head = nn.Sequential(
-            nn.Linear(config.trunk.out, config.hidden),
-            nn.SiLU(),
-            nn.Linear(config.hidden, config.hidden),
-            nn.SiLU(),
-            nn.Linear(config.hidden, config.chunk * config.actions),
-        )
+        self.head = head(config.trunk.out, config.hidden, config.chunk * config.actions)
 
     def forward(self, frames: Tensor, features: Tensor) -> Tensor:
         answer = self.head(self.trunk(frames, features))
