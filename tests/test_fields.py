@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import pytest
 
-from worldgym.fields import KINDS, checked, kind_of, required, schema
+from worldgym.fields import KINDS, checked, first_difference, kind_of, required, schema
 from worldgym.log import RunHeader, TrialRecord
 from worldgym.types import Vote
 
@@ -51,3 +51,9 @@ def test_the_schema_says_the_same() -> None:
     found = schema(Note, type={"const": "note"})
     assert found["required"] == ["type", "text"] and found["additionalProperties"] is False
     assert found["properties"]["size"] == {"anyOf": [{"type": "number"}, {"type": "null"}]}
+
+
+def test_the_first_difference_is_named_by_its_place() -> None:
+    found, wanted = {"a": 1, "b": {"c": [1, 2]}, "d": 4}, {"a": 1, "b": {"c": [1, 3]}}
+    assert first_difference(found, wanted) == "b.c[1] is 2 there and 3 now"
+    assert first_difference(found, found) is None

@@ -7,7 +7,6 @@ order    a model asked with its options in reverse order: a verdict that changes
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import InputError
-from worldgym.files import sha256_file, write_atomic, write_json
+from worldgym.files import json_line, sha256_file, write_atomic, write_json
 from worldgym.foreign import Failure
 from worldgym.judges.labels import LabelledClip, read_labels
 from worldgym.judges.protocol import Judge
@@ -50,7 +49,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     known = [clip for clip in labelled if clip.score is not None]
     if not known:
         raise InputError(f"{config.labels}: of no video is the outcome known; label some more")
-    judged, lines, broken = list[Judged](), list[str](), 0
+    judged, lines, broken = list[Judged](), list[bytes](), 0
     batches = [known[i : i + BATCH] for i in range(0, len(known), BATCH)]
     for batch in progress(batches, len(batches), "judging", "batch"):
         rollouts = [clip.clip.rollout() for clip in batch]
@@ -68,7 +67,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
         **calibration_figures(judged),
         "probes": _probes(judge, known[: config.probes]) if config.probes else {},
     }
-    write_atomic(config.out / VERDICTS_NAME, "".join(lines).encode())
+    write_atomic(config.out / VERDICTS_NAME, b"".join(lines))
     write_json(config.out / CALIBRATION_NAME, figures)
     return figures
 
@@ -86,8 +85,8 @@ def _labels(path: Path, labelled: Sequence[LabelledClip], known: Sequence[Labell
     }
 
 
-def _line(clip: LabelledClip, verdict: Verdict | Failure) -> str:
-    return json.dumps({"video": str(clip.clip.video), "known": clip.score, **asdict(verdict)}, allow_nan=False) + "\n"
+def _line(clip: LabelledClip, verdict: Verdict | Failure) -> bytes:
+    return json_line({"video": str(clip.clip.video), "known": clip.score, **asdict(verdict)})
 
 
 def _probes(judge: Judge, clips: Sequence[LabelledClip]) -> dict[str, Any]:

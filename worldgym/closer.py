@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.files import write_atomic, write_json
+from worldgym.files import json_line, write_atomic, write_json
 from worldgym.foreign import Failure, attempt
 from worldgym.judges.pairwise import PairwiseJudge, Preference, tally
 from worldgym.judging import at_once
@@ -63,7 +62,7 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
         return attempt(lambda: judge.compare(first, second, task))
 
     found = list(at_once(compare, pairs, judge.config.server.concurrency))
-    write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found).encode())
+    write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found))
     figures = {
         "pairs": [_counted(a, b, pairs, found) for a, b in combinations(config.policies, 2)],
         **_strengths(config.policies, pairs, found),
@@ -107,7 +106,7 @@ def _strengths(policies: Sequence[str], pairs: Sequence[Pair], found: Sequence[P
     }
 
 
-def _lines(pairs: Sequence[Pair], found: Sequence[Preference | Failure]) -> str:
+def _lines(pairs: Sequence[Pair], found: Sequence[Preference | Failure]) -> bytes:
     rows = (
         {
             "task": pair.first.task,
@@ -118,4 +117,4 @@ def _lines(pairs: Sequence[Pair], found: Sequence[Preference | Failure]) -> str:
         }
         for pair, answer in zip(pairs, found, strict=True)
     )
-    return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+    return b"".join(map(json_line, rows))

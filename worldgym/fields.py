@@ -81,3 +81,17 @@ def _fits(annotation: str, value: Any) -> bool:
     kind, null = kind_of(annotation)
     allowed = (*kind.python, NoneType) if null else kind.python
     return isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool))
+
+
+def first_difference(found: Any, wanted: Any, where: str = "") -> str | None:
+    """Where two values of JSON differ, in words: "config.steps is 40 there and 20 now"; None where they are alike.
+
+    The first difference, depth-first in the order of the first value's keys.
+    """
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        pairs = [(f"{where}.{key}" if where else key, found.get(key), wanted.get(key)) for key in {**found, **wanted}]
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        pairs = [(f"{where}[{i}]", a, b) for i, (a, b) in enumerate(zip(found, wanted, strict=True))]
+    else:
+        return None if found == wanted else f"{where} is {reprlib.repr(found)} there and {reprlib.repr(wanted)} now"
+    return next(filter(None, (first_difference(a, b, key) for key, a, b in pairs)), None)

@@ -42,6 +42,11 @@ def write_json(path: Path, data: Any) -> None:
     write_atomic(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
 
 
+def json_line(data: Any) -> bytes:
+    """One line of JSON. ValueError on NaN and infinities, which JSON does not have."""
+    return (json.dumps(data, allow_nan=False) + "\n").encode()
+
+
 def read_json(path: Path, what: str) -> dict[str, Any]:
     """The object in a JSON file. `what` names the thing wanted in the error, e.g. "an episode store"."""
     try:

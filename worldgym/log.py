@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from worldgym.errors import InputError
-from worldgym.fields import checked
-from worldgym.files import write_atomic
+from worldgym.fields import checked, first_difference
+from worldgym.files import json_line, write_atomic
 from worldgym.types import Vote
 
 LOG_NAME = "log.jsonl"
@@ -72,10 +72,10 @@ class RunHeader:
 
     def difference(self, other: RunHeader) -> str | None:
         """The first key in which the two runs' identities differ, with both values; None if they are the same run."""
-        mine, theirs = (json.loads(_line(header.to_json())) for header in (self, other))
+        mine, theirs = (json.loads(json_line(header.to_json())) for header in (self, other))
         for key in _MAY_DIFFER:
             del mine[key], theirs[key]
-        return _first_difference(mine, theirs)
+        return first_difference(mine, theirs)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class RunLog:
         """
         path = run_dir / LOG_NAME
         if not path.exists():
-            write_atomic(path, _line(header.to_json()))
+            write_atomic(path, json_line(header.to_json()))
             return RunLog(path, header)
         if not resume:
             raise InputError(f"{path} already holds a run; resume it or choose another folder")
@@ -215,7 +215,7 @@ class RunLog:
 
     def append(self, record: TrialRecord) -> None:
         """Writes one line through to the disk. InputError if the disk refuses; the log is then as before."""
-        data = _line(record.to_json())
+        data = json_line(record.to_json())
         try:
             with self.path.open("ab", buffering=0) as file:
                 size = file.tell()
@@ -275,11 +275,6 @@ def _check_truth(truth: Any) -> None:
         raise ValueError(f"{reprlib.repr(successes)} successes in {reprlib.repr(trials)} trials are no known result")
 
 
-def _line(data: Mapping[str, Any]) -> bytes:
-    """One line of JSON. ValueError on NaN and infinities, which JSON does not have."""
-    return (json.dumps(data, allow_nan=False) + "\n").encode()
-
-
 def _parsed(path: Path, number: int, line: bytes, parse: Callable[[dict[str, Any]], T]) -> T:
     try:
         data = json.loads(line, parse_constant=_refuse_constant)
@@ -295,17 +290,6 @@ def _parsed(path: Path, number: int, line: bytes, parse: Callable[[dict[str, Any
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number of the log")
-
-
-def _first_difference(found: Any, wanted: Any, where: str = "") -> str | None:
-    """Depth-first, in the order of the first value's keys, e.g. 'config.steps is 40 there and 20 now'."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        pairs = [(f"{where}.{key}" if where else key, found.get(key), wanted.get(key)) for key in {**found, **wanted}]
-    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
-        pairs = [(f"{where}[{i}]", a, b) for i, (a, b) in enumerate(zip(found, wanted, strict=True))]
-    else:
-        return None if found == wanted else f"{where} is {reprlib.repr(found)} there and {reprlib.repr(wanted)} now"
-    return next(filter(None, (_first_difference(a, b, key) for key, a, b in pairs)), None)
 
 
 def _cut_torn_line(path: Path) -> None:

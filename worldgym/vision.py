@@ -36,6 +36,11 @@ class TrunkConfig:
         return self.points * (2 + self.values) + self.language
 
 
+def head(inside: int, hidden: int, outside: int) -> nn.Sequential:
+    """The small network behind a trunk: [B, inside] => [B, outside], two hidden layers."""
+    return nn.Sequential(nn.Linear(inside, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, outside))
+
+
 class Trunk(nn.Module):
     """pixels uint8 [B, H, W, C], features float [B, buckets] => float [B, config.out]. Row b depends on row b alone."""
 

@@ -97,6 +97,7 @@ def test_two_policies_of_a_run(config: VlmConfig, model_server: Any, run: Path, 
     won = {"first": 0, "second": 0, "tie": 2, "undecided": 0, "disagreed": 2}
     assert figures["pairs"] == [{"first": "light", "second": "dark", "trials": 2, "broken": 0, "won": won}]
     assert [row["value"] for row in figures["strengths"]] == pytest.approx([0.0, 0.0])
+    assert figures["ranking"]["best"] == pytest.approx([0.5, 0.5], abs=0.03)
     rows = [json.loads(line) for line in (tmp_path / "out" / "comparisons.jsonl").read_text().splitlines()]
     assert [(row["task"], row["first"], row["winner"], len(row["votes"])) for row in rows] == [
         ("0", "light", "tie", 6),
@@ -132,4 +133,7 @@ def test_several_policies_are_compared_each_with_each(config: VlmConfig, model_s
         ("light", "dim", 0),
     ]
     assert [row["policy"] for row in figures["strengths"]] == ["light", "dim", "dark"]
+    ranking = figures["ranking"]
+    assert ranking["orders"][0]["policies"] == ["light", "dim", "dark"] and ranking["policies"] == ["dark", "light", "dim"]
+    assert ranking["above"][1][0] > ranking["above"][1][2] > 0.5 and figures["factor"] >= 1
     assert figures == json.loads((tmp_path / "out" / "comparisons.json").read_text())

@@ -22,7 +22,7 @@ from worldgym.checkpoint import fingerprint, load_folder, save_folder
 from worldgym.errors import InputError
 from worldgym.language import instruction_features
 from worldgym.types import Frames, Rollout, Task, Verdict
-from worldgym.vision import Trunk, TrunkConfig
+from worldgym.vision import Trunk, TrunkConfig, head
 
 KIND = "classifier-judge"
 BATCH = 64  # frames judged at once
@@ -69,13 +69,7 @@ class JudgeNet(nn.Module):
         super().__init__()
         self.config = config
         self.trunk = Trunk(config.trunk)
-        self.head = nn.Sequential(
-            nn.Linear(config.trunk.out, config.hidden),
-            nn.SiLU(),
-            nn.Linear(config.hidden, config.hidden),
-            nn.SiLU(),
-            nn.Linear(config.hidden, 2),
-        )
+        self.head = head(config.trunk.out, config.hidden, 2)
 
     def forward(self, pairs: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         logit, progress = self.head(self.trunk(pairs, features)).float().unbind(1)

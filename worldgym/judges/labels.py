@@ -26,7 +26,7 @@ import numpy as np
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.video import decode_video
 from worldgym.errors import InputError
-from worldgym.files import sha256_file
+from worldgym.files import json_line, sha256_file
 from worldgym.types import Frames, Rollout, Task, Trial, Verdict, Vote
 
 MAX_FILE = 2**28  # bytes of a label file
@@ -154,7 +154,7 @@ def append_label(path: Path, label: Label) -> None:
         with path.open("a+b", buffering=0) as file:
             if file.tell() and not path.read_bytes().endswith(b"\n"):
                 file.truncate(path.read_bytes().rfind(b"\n") + 1)  # a line torn by a crash never counted
-            file.write((json.dumps(row, allow_nan=False) + "\n").encode())
+            file.write(json_line(row))
             os.fsync(file.fileno())
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; choose another --labels") from error

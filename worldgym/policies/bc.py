@@ -13,12 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldgym.checkpoint import load_folder, save_folder
-from worldgym.errors import InputError
-from worldgym.language import instruction_features
 from worldgym.policies.bounds import from_unit
+from worldgym.policies.network import check_actions, shown
 from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
-from worldgym.vision import Trunk, TrunkConfig
+from worldgym.vision import Trunk, TrunkConfig, head
 
 KIND = "bc"
 
@@ -54,13 +53,7 @@ class BCNet(nn.Module):
         super().__init__()
         self.config = config
         self.trunk = Trunk(config.trunk)
-        self.head = nn.Sequential(
-            nn.Linear(config.trunk.out, config.hidden),
-            nn.SiLU(),
-            nn.Linear(config.hidden, config.hidden),
-            nn.SiLU(),
-            nn.Linear(config.hidden, config.chunk * config.actions),
-        )
+        self.head = head(config.trunk.out, config.hidden, config.chunk * config.actions)
 
     def forward(self, frames: Tensor, features: Tensor) -> Tensor:
         answer = self.head(self.trunk(frames, features))
@@ -76,10 +69,7 @@ class BCPolicy:
     """A trained network behind the policy seam. No memory between calls: its state is None."""
 
     def __init__(self, net: BCNet, spec: ActionSpec, name: str) -> None:
-        if net.config.actions != spec.size:
-            raise InputError(
-                f"policy {name}: its network gives {net.config.actions} numbers, its action spec {spec.size}; mend config.json"
-            )
+        check_actions(name, net.config.actions, spec)
         self.net, self._spec, self._name = net.eval(), spec, name
 
     @property
@@ -104,14 +94,7 @@ class BCPolicy:
     @torch.no_grad()
     def act(self, states: Sequence[None], observations: Sequence[Observation]) -> tuple[list[None], Actions]:
         """=> (states, float32 [B, h, A]). InputError if a frame is not of the size trained on."""
-        wanted = (*self.net.config.size, 3)
-        for observation in observations:
-            if observation.frame.shape != wanted:
-                raise InputError(
-                    f"policy {self.name} sees frames {wanted}, not {observation.frame.shape}; resize the task images"
-                )
-        frames = torch.from_numpy(np.stack([observation.frame for observation in observations]))
-        features = instruction_features([observation.instruction for observation in observations], self.net.config.trunk.buckets)
+        frames, features = shown(self.name, observations, self.net.config.size, self.net.config.trunk.buckets)
         device = self.net.trunk.film.weight.device
         unit = self.net(frames.to(device), features.to(device)).cpu().numpy()
         return list(states), from_unit(unit[:, : self.chunk], self._spec)

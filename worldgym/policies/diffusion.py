@@ -22,9 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from worldgym.checkpoint import load_folder, save_folder
-from worldgym.errors import InputError
-from worldgym.language import instruction_features
 from worldgym.policies.bounds import from_unit
+from worldgym.policies.network import check_actions, shown
 from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 from worldgym.vision import Trunk, TrunkConfig
@@ -166,10 +165,7 @@ class DiffusionPolicy:
     """A trained network behind the policy seam. State: the trial's seed; the noise of a look comes from it and from the step."""
 
     def __init__(self, net: DiffusionNet, spec: ActionSpec, name: str) -> None:
-        if net.config.actions != spec.size:
-            raise InputError(
-                f"policy {name}: its network gives {net.config.actions} numbers, its action spec {spec.size}; mend config.json"
-            )
+        check_actions(name, net.config.actions, spec)
         self.net, self._spec, self._name = net.eval(), spec, name
 
     @property
@@ -195,12 +191,7 @@ class DiffusionPolicy:
     def act(self, states: Sequence[int], observations: Sequence[Observation]) -> tuple[list[int], Actions]:
         """=> (states, float32 [B, h, A]). InputError if a frame is not of the size trained on."""
         config = self.net.config
-        for observation in observations:
-            if observation.frame.shape != (*config.size, 3):
-                wanted, got = (*config.size, 3), observation.frame.shape
-                raise InputError(f"policy {self.name} sees frames {wanted}, not {got}; resize the task images")
-        frames = torch.from_numpy(np.stack([observation.frame for observation in observations]))
-        features = instruction_features([observation.instruction for observation in observations], config.trunk.buckets)
+        frames, features = shown(self.name, observations, config.size, config.trunk.buckets)
         noise = config.temperature * np.stack(
             [
                 np.random.default_rng([seed, seen.step]).standard_normal((config.chunk, config.actions), np.float32)

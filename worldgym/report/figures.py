@@ -6,7 +6,7 @@ the reader's choice shows or hides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from markupsafe import Markup
@@ -18,6 +18,19 @@ COLOURS = 8  # CSS classes c0 .. c7; a ninth policy starts over with a square ma
 BAR_WIDTH, BAR_HEIGHT, BAR_EDGE = 132, 14, 6
 
 
+def interval_marks(x: Callable[[float], str], value: float | None, ends: tuple[float, float], truth: float | None) -> Markup:
+    """Band between the ends, dot at the value (neither where it is None), hollow diamond at the truth where it is known."""
+    middle, parts = BAR_HEIGHT / 2, []
+    if value is not None:
+        low, high = map(x, ends)
+        parts.append(Markup('<line class="band" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(low, high, middle, middle))
+        parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="4"/>').format(x(value), middle))
+    if truth is not None:
+        place = Markup("translate({} {}) rotate(45)").format(x(truth), middle)
+        parts.append(Markup('<rect class="true" x="-4" y="-4" width="8" height="8" transform="{}"/>').format(place))
+    return Markup("").join(parts)
+
+
 def interval_bar(cell: Mapping[str, Any], policy_index: int, width: int = BAR_WIDTH) -> Markup:
     """One cell as a bar from 0 to 100 %: band = interval, dot = rate, hollow diamond = truth."""
 
@@ -25,18 +38,11 @@ def interval_bar(cell: Mapping[str, Any], policy_index: int, width: int = BAR_WI
         return f"{BAR_EDGE + rate * (width - 2 * BAR_EDGE):.1f}"
 
     middle = BAR_HEIGHT / 2
-    parts = [Markup('<line class="track" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x(0), x(1), middle, middle)]
-    if cell["trials"]:
-        parts.append(
-            Markup('<line class="band" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x(cell["low"]), x(cell["high"]), middle, middle)
-        )
-        parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="4"/>').format(x(cell["rate"]), middle))
-    if "truth_rate" in cell:
-        place = Markup("translate({} {}) rotate(45)").format(x(cell["truth_rate"]), middle)
-        parts.append(Markup('<rect class="true" x="-4" y="-4" width="8" height="8" transform="{}"/>').format(place))
+    track = Markup('<line class="track" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x(0), x(1), middle, middle)
+    marks = interval_marks(x, cell["rate"], (cell["low"], cell["high"]), cell.get("truth_rate"))
     frame = Markup('<svg class="bar c{}" viewBox="0 0 {} {}" role="img" aria-label="{}" data-tip="{}">{}</svg>')
     text = describe(cell)
-    return frame.format(policy_index % COLOURS, width, BAR_HEIGHT, text, text, Markup("").join(parts))
+    return frame.format(policy_index % COLOURS, width, BAR_HEIGHT, text, text, track + marks)
 
 
 def describe(cell: Mapping[str, Any]) -> str:

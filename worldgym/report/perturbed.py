@@ -12,10 +12,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from worldgym.report.figures import BAR_HEIGHT, interval_marks
 from worldgym.report.section import Facts, Section
 from worldgym.report.words import decimal, percent, points
 
-BAR_WIDTH, BAR_HEIGHT = 160, 14
+BAR_WIDTH = 160
 
 
 def interval(drop: Mapping[str, Any]) -> str:
@@ -101,18 +102,10 @@ def _bar(cell: Mapping[str, Any]) -> Markup:
     def x(value: float) -> str:
         return f"{BAR_WIDTH / 2 * (1 + value):.1f}"
 
-    middle = BAR_HEIGHT / 2
-    parts = [Markup('<path class="grid" d="M{} 0V{}M0 {}H{}"/>').format(x(0), BAR_HEIGHT, middle, BAR_WIDTH)]
-    if cell["drop"] is not None:
-        parts.append(
-            Markup('<line class="band" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x(cell["low"]), x(cell["high"]), middle, middle)
-        )
-        parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="4"/>').format(x(cell["drop"]), middle))
-    if "true_drop" in cell:
-        place = Markup("translate({} {}) rotate(45)").format(x(cell["true_drop"]), middle)
-        parts.append(Markup('<rect class="true" x="-4" y="-4" width="8" height="8" transform="{}"/>').format(place))
+    axes = Markup('<path class="grid" d="M{} 0V{}M0 {}H{}"/>').format(x(0), BAR_HEIGHT, BAR_HEIGHT / 2, BAR_WIDTH)
+    marks = interval_marks(x, cell["drop"], (cell["low"], cell["high"]), cell.get("true_drop"))
     frame = Markup('<svg class="bar c0" style="width:{}px" viewBox="0 0 {} {}" role="img"><title>{}</title>{}</svg>')
-    return frame.format(BAR_WIDTH, BAR_WIDTH, BAR_HEIGHT, f"drop {interval(cell)}", Markup("").join(parts))
+    return frame.format(BAR_WIDTH, BAR_WIDTH, BAR_HEIGHT, f"drop {interval(cell)}", axes + marks)
 
 
 def _example(example: Mapping[str, Any], run_dir: Path) -> Markup:
