@@ -28,7 +28,9 @@ def distill_world(request: DistillRequest) -> Path:
     if "embodiments" in data:
         raise InputError(f"{folder}: a world of several robots, and distillation takes a world of one; train one for the robot")
     teacher = WorldConfig.from_json(data)
-    distill = DistillConfig(folder, request.teacher_steps or teacher.sampler.steps, request.steps, request.shuffled)
+    distill = DistillConfig(
+        folder, request.teacher_steps or teacher.sampler.steps, request.steps, request.shuffled, request.steered
+    )
     sources = tuple(NamedStore.parse(text) for text in request.data)
     scaled = teacher.scaling != Scaling()
     _check_robot(folder, teacher, open_mixture(sources, scaled))
@@ -41,10 +43,10 @@ def distill_world(request: DistillRequest) -> Path:
 def student_config(teacher: WorldConfig, distill: DistillConfig, request: DistillRequest) -> WorldTrainConfig:
     """All that the student shares with its teacher, and a quarter of the rates that trained it: it starts where the teacher is.
 
-    Clips of half a window more than a window, so that rollouts pass the place where it moves.
+    Clips of a window and a half, so that rollouts pass the place where it moves.
     """
     window, network = teacher.sampler.window, teacher.network
-    frames = window + window // 2 + 1
+    frames = window + window // 2
     return WorldTrainConfig(
         out=request.out,
         network=network,

@@ -49,11 +49,14 @@ class DistillRequest:
     """network calls a frame of the teacher (default: as its checkpoint says)"""
     shuffled: float = 0.25
     """share of rollouts that follow the actions of another episode"""
+    steered: float = 0.5
+    """share of rollouts that are drawn back to where the teacher's own rollout is; the rest go on from where they are"""
     updates: int = 400
     """optimiser steps"""
     batch: int = 8
     """rollouts a step"""
     save_every: int = 50
+    """optimiser steps between checkpoints"""
     codec: Path | None = None
     """checkpoint of the teacher's codec (default: beside it)"""
     device: str = "cpu"

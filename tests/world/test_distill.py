@@ -19,7 +19,8 @@ from worldgym.world.model import DiffusionWorld, WorldConfig
 from worldgym.world.sampler import SamplerConfig
 from worldgym.world.train import Objective, Tables, Worlds, WorldTrainConfig, train_world
 
-SETTINGS = DistillConfig(Path("teacher"), teacher_steps=4, steps=(1, 2), shuffled=0.5)
+SETTINGS = DistillConfig(Path("teacher"), teacher_steps=4, steps=(1, 2), shuffled=0.5, steered=0.5)
+NONE = torch.zeros(8, dtype=torch.bool)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_what_is_taught_is_what_the_student_does(teacher: DiffusionWorld, tmp_pa
     run = student_run(tmp_path, teacher, 1)
     task, network = work(run, world), network_like(teacher)
     batch = task._batch(Tables.of(episodes(), run), 0, Ranks(0, 1), torch.Generator().manual_seed(0))
-    rolled = task.roll_out(network, batch, 1, range(8))
+    rolled = task.roll_out(network, batch, 1, range(8), NONE)
     jumped = task.jump(network, batch, rolled, torch.full((8, 6), 1000.0))
     torch.testing.assert_close(jumped, rolled.frames[:, 1:], atol=1e-4, rtol=1e-4)
 
@@ -68,18 +69,29 @@ def test_the_ends_are_the_teachers_behind_the_students_frames(teacher: Diffusion
     run = student_run(tmp_path, teacher, 1)
     task, network = work(run, teacher), network_like(teacher)
     batch = task._batch(Tables.of(episodes(), run), 3, Ranks(0, 1), torch.Generator().manual_seed(0))
-    same = task.roll_out(network, batch, 4, range(8))
+    same = task.roll_out(network, batch, 4, range(8), NONE)
     torch.testing.assert_close(same.frames[:, 1:], same.ends, atol=1e-5, rtol=1e-5)
-    other = task.roll_out(network, batch, 1, range(8))
+    other = task.roll_out(network, batch, 1, range(8), NONE)
     assert (other.frames[:, 1:] - other.ends).abs().max() > 1e-3
     assert torch.equal(other.frames[:, 0], same.frames[:, 0]) and torch.equal(other.noise, same.noise)
+
+
+def test_a_steered_row_is_taught_the_teachers_own_rollout(teacher: DiffusionWorld, tmp_path: Path) -> None:
+    run = student_run(tmp_path, teacher, 1)
+    task, network = work(run, teacher), network_like(teacher)
+    batch = task._batch(Tables.of(episodes(), run), 3, Ranks(0, 1), torch.Generator().manual_seed(0))
+    alone = task.roll_out(network, batch, 4, range(8), NONE).frames  # of the teacher's steps and weights: its own rollout
+    half = torch.arange(8) < 4
+    rolled = task.roll_out(network, batch, 1, range(8), half)
+    torch.testing.assert_close(rolled.ends[half], alone[half, 1:], atol=1e-5, rtol=1e-5)
+    assert (rolled.ends[~half] - alone[~half, 1:]).abs().max() > 1e-3
 
 
 def distance(task: Distillation, network: DiT, steps: int) -> float:
     """Mean squared distance of the student's frames from the teacher's ends behind them, on clips that were not drawn before."""
     run = task.config
     batch = task._batch(Tables.of(episodes(), run), 10_000, Ranks(0, 1), torch.Generator().manual_seed(1))
-    rolled = task.roll_out(network, batch, steps, range(1000, 1008))
+    rolled = task.roll_out(network, batch, steps, range(1000, 1008), NONE)
     return float((rolled.frames[:, 1:] - rolled.ends).square().mean())
 
 
@@ -139,7 +151,7 @@ def test_actions_of_another_clip_go_on_from_this_one() -> None:
     assert torch.equal(plain[:, :1], mine[:, :1]) and torch.equal(plain[:, 1:], other[:, 1:])
 
 
-@pytest.mark.parametrize("changes", [{"steps": ()}, {"steps": (0,)}, {"steps": (1, 4)}, {"shuffled": 1.5}])
+@pytest.mark.parametrize("changes", [{"steps": ()}, {"steps": (0,)}, {"steps": (1, 4)}, {"shuffled": 1.5}, {"steered": -0.1}])
 def test_settings_that_cannot_be_are_named(changes: dict[str, object]) -> None:
     with pytest.raises(InputError, match="fewer steps than the teacher's"):
         DistillConfig(Path("t"), **changes)  # type: ignore[arg-type]

@@ -34,18 +34,23 @@ class DistillConfig:
 
     steps: those of the student. It rolls out with each number in turn; the first is the one that its checkpoint names.
     shuffled: share of rows that take the actions of another clip, so that it also follows what nobody demonstrated.
+    steered: share of rows whose ends lie behind the teacher's own frames, not the student's: these pull a student that has
+    drifted back to where its teacher would be; behind the student's frames the teacher goes on from the drift.
     """
 
     teacher: Path
     teacher_steps: int = 4
     steps: tuple[int, ...] = (1, 2)
     shuffled: float = 0.25
+    steered: float = 0.5
 
     def __post_init__(self) -> None:
-        if not self.steps or min(self.steps) < 1 or max(self.steps) >= self.teacher_steps or not 0 <= self.shuffled <= 1:
+        fewer = self.steps and min(self.steps) >= 1 and max(self.steps) < self.teacher_steps
+        if not fewer or not 0 <= self.shuffled <= 1 or not 0 <= self.steered <= 1:
             raise InputError(
-                f"a student of {self.steps} steps a frame cannot be distilled from {self.teacher_steps} with a share of "
-                f"{self.shuffled:g} shuffled: give fewer steps than the teacher's, at least 1, and a share of 0 to 1"
+                f"a student of {self.steps} steps a frame cannot be distilled from {self.teacher_steps} with shares of "
+                f"{self.shuffled:g} shuffled and {self.steered:g} steered: give fewer steps than the teacher's, at least 1, and "
+                "shares of 0 to 1"
             )
 
 
@@ -72,7 +77,8 @@ def distillation(config: WorldTrainConfig, distill: DistillConfig, codec: Path) 
     teacher = load_world(distill.teacher, codec, config.device, config.dtype)
     work = Distillation(config, distill, teacher)
     facts = {"teacher": teacher.name, "teacher_steps": distill.teacher_steps, "steps": list(distill.steps)}
-    return Objective(work.loss, work.passes, {"distillation": facts | {"shuffled": distill.shuffled}})
+    shares = {"shuffled": distill.shuffled, "steered": distill.steered}
+    return Objective(work.loss, work.passes, {"distillation": facts | shares})
 
 
 class Distillation:
@@ -98,7 +104,9 @@ class Distillation:
         batch = self._batch(tables, step, ranks, generator)
         steps = self.distill.steps[step % len(self.distill.steps)]
         first = (self.config.seed * 1_000_003 + step) * self.config.batch
-        rolled = self.roll_out(network, batch, steps, range(first + batch.rows.start, first + batch.rows.stop))
+        steered = (torch.rand(self.config.batch, generator=generator) < self.distill.steered)[batch.rows]
+        seeds = range(first + batch.rows.start, first + batch.rows.stop)
+        rolled = self.roll_out(network, batch, steps, seeds, steered.to(batch.mask.device))
         grid = self.schedule.grid(steps)[:-1]
         drawn = torch.randint(0, steps, (self.config.batch, self.config.frames - 1), generator=generator)[batch.rows]
         jumps = self.jump(network, batch, rolled, grid[drawn].to(rolled.frames.device))
@@ -125,8 +133,11 @@ class Distillation:
         return DiffusionWorld(config, self._mirror, self.teacher.codec, "student", self.teacher.dtype)
 
     @torch.no_grad()
-    def roll_out(self, network: DiT, batch: Batch, steps: int, seeds: Sequence[int]) -> Rolled:
-        """Recorded frame, then the student's by the clip's actions; beside each the teacher's, from the same noise and frames."""
+    def roll_out(self, network: DiT, batch: Batch, steps: int, seeds: Sequence[int], steered: Tensor) -> Rolled:
+        """Recorded frame, then the student's by the clip's actions; beside each the teacher's, from the same noise.
+
+        steered: bool [b], rows where the teacher goes on from its own frames; in the others it goes on from the student's.
+        """
         student, dtype = self.student(network, steps), self.teacher.dtype
         frames, ends = [batch.latents[:, :1].to(dtype)], []
         context = Context(frames[0], batch.actions[:, :1], batch.start.to(dtype))
@@ -134,7 +145,9 @@ class Distillation:
         for actions in batch.actions[:, 1:].split(1, 1):
             taught, end = self.teacher.imagine(taught, actions)
             state, frame = student.imagine(state, actions)
-            taught = replace(taught, context=state.context)  # its newest frame is not in the teacher's cache yet
+            newest = torch.where(steered[:, None, None, None, None], end, frame)  # not in the teacher's cache yet
+            before = taught.context.first(taught.context.length - 1)
+            taught = replace(taught, context=before.append(newest, actions))
             frames.append(frame)
             ends.append(end)
         noise = frames_noise(seeds, 1, len(ends), self.config.network.latent_shape)
