@@ -25,8 +25,9 @@ from worldgym.actions.embodiment import Embodiment
 from worldgym.latents.conv import ConvCodec
 from worldgym.latents.shards import LatentEpisodes, join
 from worldgym.latents.train import CodecTrainConfig, Frameset, train_codec
+from worldgym.ranks import Ranks
 from worldgym.recipes import RECIPES
-from worldgym.training import Optimizer, Ranks
+from worldgym.training import Optimizer
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.dit import DiT
 from worldgym.world.model import DiffusionWorld

@@ -18,7 +18,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("errors",),
     ("confusion", "fields", "files", "foreign", "progress", "memory", "requests", "timing", "toml", "watchdog"),
     ("native",),
-    ("checkpoint", "language", "vision", "learning", "training", "servers"),
+    ("checkpoint", "language", "vision", "learning", "ranks", "training", "servers"),
     ("actions",),
     ("episodes",),
     ("latents",),

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from worldgym.training import Optimizer, OptimizerConfig, load_state, rate, save_state
+from worldgym.errors import CheckpointError
+from worldgym.training import Background, Optimizer, OptimizerConfig, load_state, rate, save_state
 
 
 @given(steps=st.integers(2, 5000), warmup=st.integers(0, 50))
@@ -45,6 +47,34 @@ def test_state_round_trip_continues_the_same_way(tmp_path: Path) -> None:
     for kind in ("master", "ema"):
         for name, value in getattr(optimizer, kind).items():
             assert torch.equal(value, getattr(resumed, kind)[name]), (kind, name)
+
+
+def test_a_state_is_that_of_the_moment_it_was_saved(tmp_path: Path) -> None:
+    weights = torch.zeros(1000)
+    with Background() as background:
+        for step in (1, 2, 3):
+            background.save(tmp_path / f"{step}.safetensors", step, {"weights": weights})
+            weights += 1
+    for step in (1, 2, 3):
+        found = load_state(tmp_path / f"{step}.safetensors")
+        assert found is not None and found[0] == step and (found[1]["weights"] == step - 1).all()
+
+
+def test_a_state_that_cannot_be_written_stops_the_training(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError), Background() as background:
+        background.save(tmp_path / "file" / "state.safetensors", 1, {"weights": torch.zeros(1)})
+    with pytest.raises(OSError), Background() as background:
+        background.save(tmp_path / "file" / "state.safetensors", 1, {"weights": torch.zeros(1)})
+        background.save(tmp_path / "state.safetensors", 2, {"weights": torch.zeros(1)})
+    assert not (tmp_path / "state.safetensors").exists()
+
+
+def test_what_stops_a_training_is_what_is_raised(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError), Background() as background:
+        background.save(tmp_path / "file" / "state.safetensors", 1, {"weights": torch.zeros(1)})
+        raise CheckpointError("another reason")
 
 
 def test_no_state_is_none(tmp_path: Path) -> None:

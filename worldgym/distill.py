@@ -12,6 +12,7 @@ from worldgym.checkpoint import load_folder, read_config
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.errors import InputError
 from worldgym.memory import keep_freed_memory
+from worldgym.ranks import first_goes_ahead, joined
 from worldgym.requests import DistillRequest
 from worldgym.training import OptimizerConfig
 from worldgym.world.distill import DistillConfig
@@ -34,9 +35,11 @@ def distill_world(request: DistillRequest) -> Path:
     sources = tuple(NamedStore.parse(text) for text in request.data)
     scaled = teacher.scaling != Scaling()
     _check_robot(folder, teacher, open_mixture(sources, scaled))
-    codec = _copied(request.codec or folder.parent / "codec", request.out / "codec")
-    config = replace(student_config(teacher, distill, request), normalize=scaled, start=folder)
-    launch(TrainRun(config, sources, request.held_out, codec, request.processes, distill))
+    with joined(request.device, request.processes) as device:
+        with first_goes_ahead():
+            codec = _copied(request.codec or folder.parent / "codec", request.out / "codec")
+        config = replace(student_config(teacher, distill, request), normalize=scaled, start=folder, device=device)
+        launch(TrainRun(config, sources, request.held_out, codec, request.processes, distill))
     return request.out / "world"
 
 

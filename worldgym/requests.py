@@ -24,7 +24,7 @@ class TrainRequest:
     codec_steps: int | None = None
     device: str = "cpu"
     processes: int = 1
-    """on a CPU: one a core is fastest"""
+    """on a CPU: one a core is fastest; on several GPUs, start the command with torchrun instead"""
     start: Path | None = None
     """checkpoint of a world to go on from (same recipe, robots and codec)"""
     mix: tuple[float, ...] = ()

@@ -12,6 +12,7 @@ from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.errors import InputError
 from worldgym.latents.train import Frameset, train_codec
 from worldgym.memory import keep_freed_memory
+from worldgym.ranks import first_goes_ahead, joined
 from worldgym.recipes import RECIPES, Recipe
 from worldgym.requests import TrainRequest
 from worldgym.world.budget import Budget, budget
@@ -20,14 +21,20 @@ from worldgym.world.train import WorldTrainConfig
 
 
 def train_from_store(request: TrainRequest) -> Path:
-    """Codec (unless given or trained already), latents, world => folder of the world's checkpoint."""
+    """Codec (unless given or trained already), latents, world => folder of the world's checkpoint.
+
+    Under torchrun every process calls it: the first trains the codec and encodes, all train the world.
+    """
     keep_freed_memory()
-    config = world_config(request)
-    data = tuple(NamedStore.parse(text) for text in request.data)
-    mixture = open_mixture(data, config.normalize)
-    config = fit(config, mixture)
-    codec = request.codec or _train_codec(request, mixture)
-    launch(TrainRun(config, data, request.held_out, codec, request.processes))
+    with joined(request.device, request.processes) as device:
+        request = replace(request, device=device)
+        config = world_config(request)
+        data = tuple(NamedStore.parse(text) for text in request.data)
+        with first_goes_ahead():
+            mixture = open_mixture(data, config.normalize)
+            config = fit(config, mixture)
+            codec = request.codec or _train_codec(request, mixture)
+        launch(TrainRun(config, data, request.held_out, codec, request.processes))
     return request.out / "world"
 
 

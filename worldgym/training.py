@@ -9,15 +9,16 @@ import math
 import os
 import time
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
-from worldgym.errors import CheckpointError, InputError
+from worldgym.errors import CheckpointError
 
 DECAY_SHARE = 0.6  # of the run, at its end: the learning rate falls to zero along a half cosine
 
@@ -105,42 +106,6 @@ class Optimizer:
                 parameter.copy_(self.master[name])
 
 
-@dataclass(frozen=True)
-class Ranks:
-    """This process among those that train together (torch.distributed), or alone."""
-
-    rank: int
-    count: int
-
-    @staticmethod
-    def current() -> Ranks:
-        if not distributed.is_initialized():
-            return Ranks(0, 1)
-        return Ranks(distributed.get_rank(), distributed.get_world_size())
-
-    @property
-    def first(self) -> bool:
-        return self.rank == 0
-
-    def share(self, rows: int) -> slice:
-        """This process's rows of a batch; equal shares, so that the mean of means is the mean."""
-        if rows % self.count:
-            raise InputError(f"a batch of {rows} cannot be shared equally by {self.count} processes: choose a multiple of them")
-        each = rows // self.count
-        return slice(self.rank * each, (self.rank + 1) * each)
-
-    def average_gradients(self, model: nn.Module) -> None:
-        """One all-reduce of all gradients, in float32."""
-        if self.count == 1:
-            return
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        flat = torch.cat([g.flatten().float() for g in gradients])
-        distributed.all_reduce(flat)
-        flat /= self.count
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(part.view_as(gradient))
-
-
 class Clock:
     """Clips a second and the rate of matrix products, since it was made. flops: of a step."""
 
@@ -161,6 +126,33 @@ def rate(step: int, steps: int, warmup: int) -> float:
     up = min(1.0, (step + 1) / max(warmup, 1))
     left = max(0.0, min(1.0, (steps - step) / max(decay, 1)))
     return up * 0.5 * (1.0 - math.cos(math.pi * left))
+
+
+class Background:
+    """Runs one piece of work at a time beside the training, in order. What fails is raised by the next call, or at the end."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "save")
+        self._running: Future[None] | None = None
+
+    def __enter__(self) -> Background:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._pool.shutdown(wait=True)
+        if kind is None:
+            self._settle()
+
+    def save(self, path: Path, step: int, tensors: dict[str, Tensor]) -> None:
+        """`save_state` of the tensors as they are now. Waits for the state before."""
+        self._settle()
+        copies = {name: value.detach().to("cpu", copy=True) for name, value in tensors.items()}
+        self._running = self._pool.submit(save_state, path, step, copies)
+
+    def _settle(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
 
 
 def save_state(path: Path, step: int, tensors: dict[str, Tensor]) -> None:

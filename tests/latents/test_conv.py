@@ -14,7 +14,7 @@ from worldgym.latents.conv import ConvCodec, ConvCodecConfig, to_uint8, to_unit
 from worldgym.latents.shards import latent_episodes
 from worldgym.latents.train import CodecTrainConfig, Frameset, train_codec
 from worldgym.testing import check_codec
-from worldgym.training import OptimizerConfig
+from worldgym.training import OptimizerConfig, save_state
 
 TINY = ConvCodecConfig(size=32, channels=4, width=16, blocks=1)
 
@@ -54,7 +54,7 @@ def test_training_beats_the_mean_frame(codec: ConvCodec, episode_store: EpisodeS
 def test_resumed_is_uninterrupted(episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = train(episode_store, tmp_path / "whole", 8, save_every=4)
     monkeypatch.setattr("worldgym.latents.train._recalibrate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    monkeypatch.setattr("worldgym.latents.train.save_state", save_once := SaveOnce())
+    monkeypatch.setattr("worldgym.training.save_state", save_once := SaveOnce())
     with pytest.raises(KeyboardInterrupt):
         train(episode_store, tmp_path / "broken", 8, save_every=4)
     assert save_once.calls == 2  # the second one was lost
@@ -71,8 +71,6 @@ class SaveOnce:
         self.calls = 0
 
     def __call__(self, path: Path, step: int, tensors: dict[str, torch.Tensor]) -> None:
-        from worldgym.training import save_state
-
         self.calls += 1
         if self.calls == 1:
             save_state(path, step, tensors)

@@ -12,7 +12,7 @@ import torch
 from tests.world.test_train import Codec, Stop, config, episodes, quiet, stop
 from worldgym.checkpoint import save_folder
 from worldgym.errors import InputError
-from worldgym.training import Ranks
+from worldgym.ranks import Ranks
 from worldgym.world.distill import Distillation, DistillConfig, Span, continued, spans
 from worldgym.world.dit import DiT
 from worldgym.world.model import DiffusionWorld, WorldConfig

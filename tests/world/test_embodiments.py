@@ -14,8 +14,9 @@ from worldgym.actions.embodiment import Embodiment, Scaling
 from worldgym.episodes.windows import conditioning, cut, random_starts, shown_columns
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.shards import LatentEpisodes, join
+from worldgym.ranks import Ranks
 from worldgym.testing import FAKE_SPEC, check_world
-from worldgym.training import OptimizerConfig, Ranks
+from worldgym.training import OptimizerConfig
 from worldgym.types import ActionSpec
 from worldgym.world.dit import DiT, DiTConfig, Robots
 from worldgym.world.embodiments import single

@@ -12,8 +12,9 @@ import torch
 from worldgym.actions.embodiment import Embodiment
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.shards import LatentEpisodes, join
+from worldgym.ranks import Ranks
 from worldgym.testing import FAKE_SPEC
-from worldgym.training import OptimizerConfig, Ranks
+from worldgym.training import OptimizerConfig
 from worldgym.world.dit import DiT, DiTConfig
 from worldgym.world.model import load_world
 from worldgym.world.sampler import SamplerConfig

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from worldgym.episodes.frames import FrameCache
 from worldgym.latents.conv import ConvCodec, ConvCodecConfig, to_unit
-from worldgym.training import Optimizer, OptimizerConfig, load_state, save_state
+from worldgym.training import Background, Optimizer, OptimizerConfig, load_state
 from worldgym.types import Frames
 
 MOVED = 12.0 / 127.5  # a pixel that differs by 12 grey values between two frames of an episode has moved
@@ -59,16 +59,17 @@ def train_codec(
         codec.normalize.load_state_dict({n: tensors.pop(f"normalize/{n}") for n in codec.normalize.state_dict()})
         optimizer.load(tensors)
     started = time.perf_counter()
-    for step in range(first, config.optimizer.steps):
-        loss = _loss(codec, config, _batch(data, config, step), step)
-        loss.backward()
-        norm = optimizer.step(step)
-        if (step + 1) % 50 == 0:
-            seconds = (time.perf_counter() - started) / (step + 1 - first)
-            report(step + 1, {"loss": loss.item(), "gradient_norm": norm, "seconds_per_step": seconds})
-        if (step + 1) % config.save_every == 0:
-            extra = {f"normalize/{n}": v for n, v in codec.normalize.state_dict().items()}
-            save_state(state, step + 1, optimizer.tensors() | extra)
+    with Background() as background:
+        for step in range(first, config.optimizer.steps):
+            loss = _loss(codec, config, _batch(data, config, step), step)
+            loss.backward()
+            norm = optimizer.step(step)
+            if (step + 1) % 50 == 0:
+                seconds = (time.perf_counter() - started) / (step + 1 - first)
+                report(step + 1, {"loss": loss.item(), "gradient_norm": norm, "seconds_per_step": seconds})
+            if (step + 1) % config.save_every == 0:
+                extra = {f"normalize/{n}": v for n, v in codec.normalize.state_dict().items()}
+                background.save(state, step + 1, optimizer.tensors() | extra)
     with torch.no_grad():
         for name, parameter in codec.named_parameters():
             parameter.copy_(optimizer.ema[name])

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from worldgym.errors import InputError
-from worldgym.training import Ranks
+from worldgym.ranks import Ranks
 from worldgym.world.dit import DiT
 from worldgym.world.model import DiffusionWorld, WorldState, frames_noise, load_world
 from worldgym.world.sampler import Context, SamplerConfig

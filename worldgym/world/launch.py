@@ -24,7 +24,7 @@ from worldgym.latents.load import load_codec
 from worldgym.latents.protocol import Codec
 from worldgym.latents.shards import LatentEpisodes, latent_episodes
 from worldgym.memory import keep_freed_memory
-from worldgym.training import Ranks
+from worldgym.ranks import Ranks, first_goes_ahead
 from worldgym.types import Episode
 from worldgym.world.distill import DistillConfig, distillation
 from worldgym.world.replay import contact_sheet, replay
@@ -50,13 +50,14 @@ class TrainRun:
 
 
 def launch(run: TrainRun) -> Path:
-    """Trains (or resumes) and returns the folder of the world's checkpoint."""
-    _prepare(run)
+    """Trains (or resumes) and returns the folder of the world's checkpoint; in every process, where `ranks.joined` met others."""
+    with first_goes_ahead():
+        _prepare(run)
     if run.processes == 1:
-        _train(0, run, "")
+        _train(run)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            spawn(_train, args=(run, f"file://{folder}/meeting"), nprocs=run.processes)
+            spawn(_spawned, args=(run, f"file://{folder}/meeting"), nprocs=run.processes)
     return run.config.out / "world"
 
 
@@ -72,10 +73,7 @@ def _prepare(run: TrainRun) -> None:
     scaled = run.config.normalize or len(mixture) > 1  # by what is in the stores, so these must stay as they were
     settings["stores"] = repr([part.robot for part in mixture]) if scaled else ""
     settings["distill"] = repr(run.distill) if run.distill else ""
-    defaults = {f.name: repr(f.default) for f in told} | {
-        "stores": "",
-        "distill": "",
-    }  # of a run begun before the setting existed
+    defaults = {f.name: repr(f.default) for f in told} | {"stores": "", "distill": ""}  # of a run begun before they existed
     path = run.config.out / "run.json"
     if path.exists():
         found = read_json(path, "a training run")
@@ -86,12 +84,16 @@ def _prepare(run: TrainRun) -> None:
     write_json(path, settings)
 
 
-def _train(rank: int, run: TrainRun, meeting: str) -> None:
+def _spawned(rank: int, run: TrainRun, meeting: str) -> None:
     keep_freed_memory()
-    if run.processes > 1:
-        torch.set_num_threads(1)
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-        distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=run.processes)
+    torch.set_num_threads(1)
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=run.processes)
+    _train(run)
+    distributed.destroy_process_group()
+
+
+def _train(run: TrainRun) -> None:
     codec = load_codec(run.codec, run.config.device)
     mixture = open_mixture(run.train, run.config.normalize)
     data = _data(mixture, codec, run.config)
@@ -99,8 +101,6 @@ def _train(rank: int, run: TrainRun, meeting: str) -> None:
     report, visit = (visitor.report, visitor.visit) if visitor else (_silent, _silent)
     objective = distillation(run.config, run.distill, run.codec) if run.distill else None
     train_world(run.config, data, codec, report, visit, objective)
-    if run.processes > 1:
-        distributed.destroy_process_group()
 
 
 def _data(mixture: Sequence[RobotStore], codec: Codec, config: WorldTrainConfig) -> list[LatentEpisodes]:

@@ -20,8 +20,10 @@ from worldgym.checkpoint import load_folder, save_folder
 from worldgym.episodes.windows import Ints, check_shown, cut, random_starts, shown_columns
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.protocol import Codec
+from worldgym.latents.rows import LatentRows, latent_rows
 from worldgym.latents.shards import LatentEpisodes
-from worldgym.training import Clock, Optimizer, OptimizerConfig, Ranks, load_state, save_state
+from worldgym.ranks import Ranks
+from worldgym.training import Background, Clock, Optimizer, OptimizerConfig, load_state
 from worldgym.world.dit import DiT, DiTConfig, Robots
 from worldgym.world.embodiments import shared, single
 from worldgym.world.model import KIND, DiffusionWorld, WorldConfig
@@ -110,7 +112,7 @@ def train_world(
     """Trains, or resumes what `config.out` holds; returns the world as each robot meets it, saved at `config.out / "world"`.
 
     data: of every store.   report(step, scalars) every 50 steps; visit(step, worlds of averaged weights) every `save_every`
-    steps, after saving.   objective: what is learned (None: `forcing`).
+    steps.   objective: what is learned (None: `forcing`).
     """
     objective, robots = objective or forcing(config), check(config, data)
     described = describe(config, robots, codec)
@@ -126,21 +128,22 @@ def train_world(
         optimizer.load(tensors)
     flops = objective.passes * config.network.flops_per_frame * config.frames * config.batch
     clock, ranks, tables = Clock(config.batch, flops), Ranks.current(), Tables.of(data, config)
-    for step in range(first, config.optimizer.steps):
-        loss = objective.loss(network, tables, step, ranks)
-        loss.backward()
-        ranks.average_gradients(network)
-        norm = optimizer.step(step)
-        clock.tick()
-        if (step + 1) % 50 == 0 and ranks.first:
-            report(step + 1, {"loss": loss.item(), "gradient_norm": norm, **clock.read()})
-        if ranks.first and ((step + 1) % config.save_every == 0 or step + 1 == config.optimizer.steps):
-            save_state(state, step + 1, optimizer.tensors())
-            card = model_card(config, step + 1, sum(map(len, data)))
-            facts = {"training": training_facts(config, step + 1), **objective.facts}
-            save_folder(config.out / "world", described | facts, optimizer.ema, card, half=True)
-            visit(step + 1, _averaged(config, optimizer, described, robots, codec))
-            clock = Clock(config.batch, flops)
+    with Background() as background:
+        for step in range(first, config.optimizer.steps):
+            loss = objective.loss(network, tables, step, ranks)
+            loss.backward()
+            ranks.average_gradients(network)
+            norm = optimizer.step(step)
+            clock.tick()
+            if (step + 1) % 50 == 0 and ranks.first:
+                report(step + 1, {"loss": loss.item(), "gradient_norm": norm, **clock.read()})
+            if ranks.first and ((step + 1) % config.save_every == 0 or step + 1 == config.optimizer.steps):
+                background.save(state, step + 1, optimizer.tensors())
+                card = model_card(config, step + 1, sum(map(len, data)))
+                facts = {"training": training_facts(config, step + 1), **objective.facts}
+                save_folder(config.out / "world", described | facts, optimizer.ema, card, half=True)
+                visit(step + 1, _averaged(config, optimizer, described, robots, codec))
+                clock = Clock(config.batch, flops)
     return _averaged(config, optimizer, described, robots, codec)
 
 
@@ -178,14 +181,15 @@ def _start(network: DiT, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Tables:
-    """All training data as tensors on the device: a batch is two look-ups. See LatentEpisodes.
+    """All training data: a batch is two look-ups. See LatentEpisodes.
 
-    latents, shown: of all stores, one behind the other; numbers that are not the robot's are zero.
+    latents, shown: of all stores, one behind the other; numbers that are not the robot's are zero. Latents stay on the disk, or
+    lie on a GPU if they are few: see `LatentRows`.
     first, lengths, robots: int [episodes], first row, frames, and whose it is.   stores: int [stores + 1], first episode of each.
     known: bool [robots, numbers shown], which are its own.
     """
 
-    latents: Tensor
+    latents: LatentRows
     shown: Tensor
     known: Tensor
     first: Ints
@@ -206,7 +210,7 @@ class Tables:
             row += len(part.shown)
         rows = np.cumsum([0, *(len(part.shown) for part in data)])
         return Tables(
-            torch.cat([torch.tensor(part.latents) for part in data]).to(config.device),
+            latent_rows([part.latents for part in data], config.device),
             shown.to(config.device),
             known.to(config.device),
             np.concatenate([part.first + start for part, start in zip(data, rows, strict=False)]),
@@ -236,10 +240,11 @@ def make_batch(tables: Tables, config: WorldTrainConfig, step: int, ranks: Ranks
     episodes = draw_episodes(tables.stores, config, rng)
     lengths = tables.lengths[episodes]
     frames, mask = cut(lengths, config.frames, random_starts(lengths, config.frames, rng))
-    places = torch.from_numpy(tables.first[episodes][:, None] + frames)[mine].to(config.device)
+    first = tables.first[episodes][mine]
+    places = first[:, None] + frames[mine]
     known = torch.from_numpy(mask)[mine].to(config.device)
-    shown, latents = tables.shown[places], tables.latents[places].float()
-    start = tables.latents[torch.from_numpy(tables.first[episodes])[mine].to(config.device)]
+    shown, latents = tables.shown[torch.from_numpy(places).to(config.device)], tables.latents.take(places).float()
+    start = tables.latents.take(first)
     actions, robots = torch.where(known[..., None], shown, null_actions(shown)), _robots(tables, episodes[mine])
     return Batch(latents, start, actions, known, mine, robots)
 

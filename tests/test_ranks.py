@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.ranks import Ranks, first_goes_ahead, joined
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_launch import tiny_codec, tiny_world
+from worldgym.recipes import RECIPES, Recipe
+from worldgym.requests import TrainRequest
+from worldgym.train import train_from_store
+if __name__ == "__main__":
+    RECIPES["tiny"] = Recipe(tiny_codec, tiny_world)
+    store, out, processes = Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+    train_from_store(TrainRequest((f"square={store}",), (store,), out, "tiny", processes=processes))
+"""
+
+
+def test_alone_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    with joined("cpu", 4) as device, first_goes_ahead():
+        assert device == "cpu" and Ranks.current() == Ranks(0, 1)
+
+
+def test_torchrun_starts_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    with pytest.raises(InputError, match="leave out --processes 2"), joined("cpu", 2):
+        pass
+
+
+@pytest.mark.parametrize(("rank", "count", "rows"), [(0, 1, slice(0, 6)), (1, 2, slice(3, 6)), (2, 3, slice(4, 6))])
+def test_rows_are_shared_equally(rank: int, count: int, rows: slice) -> None:
+    assert Ranks(rank, count).share(6) == rows
+    with pytest.raises(InputError, match="multiple"):
+        Ranks(0, 4).share(6)
+
+
+@pytest.mark.slow
+def test_torchrun_trains_what_spawned_processes_train(episode_store: EpisodeStore, tmp_path: Path) -> None:
+    """Codec and world from nothing, by two processes each way: the same weights, and one of each file."""
+    script, tests = tmp_path / "run.py", Path(__file__).parent / "world"
+    script.write_text(SCRIPT)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for out, starter, processes in (("spawned", [], "2"), ("torchrun", torchrun, "1")):
+        command = [sys.executable, *starter, str(script), str(tests), str(episode_store.root), str(tmp_path / out), processes]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+    spawned, found = (load_file(tmp_path / out / "world" / "model.safetensors") for out in ("spawned", "torchrun"))
+    assert spawned.keys() == found.keys() and all(torch.equal(spawned[name], found[name]) for name in found)

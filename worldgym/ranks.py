@@ -1,0 +1,89 @@
+"""Processes that train together: on the cores of one machine, or on the GPUs of one or many, started by torchrun.
+
+Each computes its rows of a batch; one sum of all gradients a step keeps their weights equal. Batches and noise are functions of
+(seed, step), so a run does not depend on how many there are but for the order in which that sum is taken.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import distributed, nn
+
+from worldgym.errors import InputError
+
+PATIENCE = timedelta(hours=24)  # while the first trains a codec or encodes latents, the others wait
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those that train together (torch.distributed), or alone."""
+
+    rank: int
+    count: int
+
+    @staticmethod
+    def current() -> Ranks:
+        if not distributed.is_initialized():
+            return Ranks(0, 1)
+        return Ranks(distributed.get_rank(), distributed.get_world_size())
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def share(self, rows: int) -> slice:
+        """This process's rows of a batch; equal shares, so that the mean of means is the mean."""
+        if rows % self.count:
+            raise InputError(f"a batch of {rows} cannot be shared equally by {self.count} processes: choose a multiple of them")
+        each = rows // self.count
+        return slice(self.rank * each, (self.rank + 1) * each)
+
+    def average_gradients(self, model: nn.Module) -> None:
+        """One all-reduce of all gradients, in float32."""
+        if self.count == 1:
+            return
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        flat = torch.cat([g.flatten().float() for g in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.count
+        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+
+@contextmanager
+def joined(device: str, processes: int) -> Iterator[str]:
+    """=> the device of this process, "cuda:3" say. Under torchrun it meets the other processes here; alone, nothing happens.
+
+    processes: as many as are to be started here, which torchrun does instead.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:  # torchrun's mark
+        yield device
+        return
+    if processes != 1:
+        raise InputError(f"torchrun has started the processes already: leave out --processes {processes}")
+    local = int(os.environ["LOCAL_RANK"])
+    own = f"cuda:{local}" if device == "cuda" else device
+    if device == "cuda":
+        torch.cuda.set_device(local)
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield own
+    finally:
+        distributed.destroy_process_group()
+
+
+@contextmanager
+def first_goes_ahead() -> Iterator[None]:
+    """What is written once is written by the first process; the others come after it and find it done."""
+    together = distributed.is_initialized()
+    if together and not Ranks.current().first:
+        distributed.barrier()
+    yield
+    if together and Ranks.current().first:
+        distributed.barrier()
