@@ -14,7 +14,12 @@ from torch.nn import functional as F
 from worldgym.native.kernels import kernels_for
 from worldgym.native.products import Product
 
-ACTIVATIONS = {"none": lambda x: x, "relu2": lambda x: F.relu(x).square(), "gelu": lambda x: F.gelu(x, approximate="tanh")}
+ACTIVATIONS = {
+    "none": lambda x: x,
+    "relu2": lambda x: F.relu(x).square(),
+    "gelu": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+}
 
 
 def made(dtype: torch.dtype) -> ctypes.CDLL:

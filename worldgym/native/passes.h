@@ -39,7 +39,7 @@ typedef struct {
     count in, wide, period, activation;
 } matrix;
 
-enum { LINEAR, SQUARED_RELU, GELU };
+enum { LINEAR, SQUARED_RELU, GELU, SILU };
 
 void residual_norm(real *h, const real *y, const modulation *by, real *out, count tokens, count width, count from, count to);
 void rotate(real *qkv, const part *of, const turn *by);

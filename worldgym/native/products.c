@@ -24,6 +24,7 @@ void arrange(const real *w, real *tiles, count wide, count in) {
 static inline lanes activated(lanes x, count activation) {
     if (activation == SQUARED_RELU) return pick(x > 0.0f, x * x, all(0.0f));
     if (activation == GELU) return x / (1.0f + exponential(-1.5957691216f * (x + 0.044715f * x * x * x))); /* its tanh form */
+    if (activation == SILU) return silu(x);
     return x;
 }
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from worldgym.native.kernels import LANES, WIDE, Matrix
 
-ACTIVATIONS = {"none": 0, "relu2": 1, "gelu": 2}  # as in passes.h
+ACTIVATIONS = {"none": 0, "relu2": 1, "gelu": 2, "silu": 3}  # as in passes.h
 
 
 class Arranged:
@@ -36,7 +36,9 @@ class Product(Arranged):
     def __init__(self, library: ctypes.CDLL, *layers: nn.Linear, activation: str = "none", added: Tensor | None = None) -> None:
         """added [period, O]: to row r its line r % period."""
         self._library = library
-        biases = [layer.weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias for layer in layers]
+        biases: list[Tensor] = [
+            layer.weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias for layer in layers
+        ]
         bias = torch.cat(biases).float()[None] + (0.0 if added is None else added.float())
         super().__init__(library, torch.cat([layer.weight.detach() for layer in layers]), bias, activation)
 

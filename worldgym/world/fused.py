@@ -23,7 +23,7 @@ from worldgym.native.products import Product
 from worldgym.native.threads import allowed_threads
 from worldgym.world.attention import rotary_angles_1d, rotary_angles_2d, rotation
 from worldgym.world.cache import TemporalCache, ring_positions
-from worldgym.world.dit import Block, DiT, sees, unpatchify
+from worldgym.world.dit import Block, DiT, octaves, sees, sinusoid, unpatchify
 from worldgym.world.sampler import Network
 
 
@@ -76,6 +76,8 @@ class FusedDiT:
         self._blocks = [FusedBlock(library, block, c.activation) for block in blocks]
         modulations = [*(block.adaLN_modulation for block in blocks), network.final_modulation]
         self._modulation = Product(library, *(_linear(layers, 1) for layers in modulations))
+        self._embed = Product(library, _linear(network.timestep_mlp, 0), activation="silu")
+        self._time, self._act = Product(library, _linear(network.timestep_mlp, 2)), Product(library, network.action_embedder)
         self._first = Product(library, network.x_proj, added=network.position_map)
         self._last = Product(library, network.final_linear)
         self._sight_at = lru_cache(maxsize=256)(self._sight)
@@ -92,8 +94,10 @@ class FusedDiT:
 
     def condition(self, level: Tensor, actions: Tensor) -> Tensor:
         """=> [..., 6 D a block, and 2 D]: shift, scale and gate, twice, of every block, and the last shift and scale."""
-        c = F.silu(self.network.condition(level, actions))
-        return self._modulation(c.flatten(0, -2), allowed_threads()).view(*c.shape[:-1], -1)
+        threads, dtype = allowed_threads(), self.network.action_embedder.weight.dtype
+        hidden = self._embed(sinusoid(level.flatten()).to(dtype), threads)
+        shown = self._act(octaves(actions, self.config.action_octaves).flatten(0, -2).to(dtype), threads)
+        return self._modulation(F.silu(self._time(hidden, threads) + shown), threads).view(*level.shape, -1)
 
     def denoise(
         self, x: Tensor, condition: Tensor, start_frame: Tensor, cache: TemporalCache | None = None, sight: int = 0
