@@ -1,9 +1,10 @@
-"""Frames a second of whole rollouts in the bundled world, decoding included: the engine against the plain sampler, in one run.
+"""Frames a second of whole rollouts in the bundled world, decoding included: the engine against two plain samplers, in one run.
 
-Plain is the slow twin at the same weights, steps and window: everything in the window is computed anew at every network call, by
-the ordinary bfloat16 network in torch, on all cores (`cached=False`, `engine=network`). Nothing else about it is slowed. The
-second column puts the same plain sampler on the engine's compiled passes: what is left between it and the engine is the cache
-and the batch. Frames and actions are random numbers, which changes no time.
+Both plain samplers have the same weights, steps and window, and compute everything in the window anew at every network call, by
+the ordinary bfloat16 network in torch, on all cores (`cached=False`, `engine=network`). "As published": the window slides by a
+frame each frame once it is full (`keep=0`), as in arXiv 2506.00613's released code. "Twin": it restarts with 8 frames, as the
+engine's does, and gives the engine's frames. Nothing else about them is slowed. Frames and actions are random numbers, which
+changes no time.
 """
 
 from __future__ import annotations
@@ -64,15 +65,15 @@ class Counted:
         return self._network.denoise(x, condition, start_frame, cache, sight)
 
 
-def with_engine(world: DiffusionWorld, engine: Network, cached: bool = True) -> DiffusionWorld:
-    made = DiffusionWorld(world.config, world.network, world.codec, world.name, engine=engine)
-    return made if cached else made.with_sampler(cached=False)
+def with_engine(world: DiffusionWorld, engine: Network, **changes: object) -> DiffusionWorld:
+    """The same world with another way to compute its network, and other sampler settings."""
+    return DiffusionWorld(world.config, world.network, world.codec, world.name, engine=engine).with_sampler(**changes)
 
 
-def gflops(world: DiffusionWorld, chunk: int, cached: bool) -> float:
+def gflops(world: DiffusionWorld, chunk: int, **changes: object) -> float:
     """Of matrix products and convolutions for one new frame: the network's, counted in a rollout, and the decoder's."""
     counted = Counted(world.engine)
-    roll(with_engine(world, counted, cached), 1, chunk)
+    roll(with_engine(world, counted, **changes), 1, chunk)
     return (counted.frames / FRAMES * world.config.network.flops_per_frame + decoder_flops(world)) / 1e9
 
 
@@ -104,65 +105,85 @@ def decode_share(world: DiffusionWorld, rows: int) -> float:
     return parts["decode"] / (time.perf_counter() - started)
 
 
+PUBLISHED, TWIN = {"cached": False, "keep": 0}, {"cached": False}
+
+
 @dataclass(frozen=True)
 class Row:
-    """Frames a second (None: not timed), and GFLOP a frame of the plain sampler and of the engine."""
+    """Frames a second of the plain sampler as published, of the engine's plain twin (None: not timed) and of the engine; GFLOP a
+    frame of the first and the last.
+    """
 
+    steps: int
     chunk: int
     batch: int
-    plain: float | None
-    ours: float | None
+    published: float | None
+    twin: float | None
     engine: float
     gflops: tuple[float, float]
 
     def line(self) -> str:
-        slow = [f"{value:.1f}" if value else "" for value in (self.plain, self.ours)]
-        ratio = f"{self.engine / self.plain:.1f}" if self.plain else ""
-        cells = [self.chunk, self.batch, *slow, f"{self.engine:.1f}", ratio, *(f"{value:.2f}" for value in self.gflops)]
-        return f"| {' | '.join(map(str, cells))} |"
+        slow = [f"{value:.1f}" if value else "" for value in (self.published, self.twin)]
+        ratios = [f"{self.engine / value:.1f}" if value else "" for value in (self.published, self.twin)]
+        work = [f"{value:.2f}" for value in self.gflops]
+        return f"| {' | '.join(map(str, [self.steps, self.chunk, self.batch, *slow, f'{self.engine:.1f}', *ratios, *work]))} |"
 
 
-def table(world: DiffusionWorld, chunks: list[int], batches: list[int], plain_batches: list[int]) -> Iterator[Row]:
-    fast, plain = on_all_cores(world), with_engine(world, world.network, False)
-    plain_ours = on_all_cores(with_engine(world, world.engine, False))
-    for chunk in chunks:
-        work = (gflops(world, chunk, False), gflops(world, chunk, True))
-        for rows in batches:
-            timed = rows in plain_batches
-            slow, ours = (rate(w, rows, chunk, 1) if timed else None for w in (plain, plain_ours))
-            yield Row(chunk, rows, slow, ours, rate(fast, rows, chunk), work)
+def table(world: DiffusionWorld, asked: argparse.Namespace) -> Iterator[Row]:
+    for steps in asked.steps:
+        now = world.with_sampler(steps=steps)
+        fast, plain = on_all_cores(now), [with_engine(now, now.network, **changes) for changes in (PUBLISHED, TWIN)]
+        for chunk in asked.chunks:
+            work = (gflops(now, chunk, **PUBLISHED), gflops(now, chunk))
+            for rows in asked.batches:
+                timed = rows in asked.plain_batches
+                published, twin = (rate(slow, rows, chunk, 1) if timed else None for slow in plain)
+                yield Row(steps, chunk, rows, published, twin, rate(fast, rows, chunk), work)
+
+
+def ratios(rows: list[Row]) -> Iterator[str]:
+    """Against the plain sampler as published with one trial, at the same steps and chunk: which ratio is which, in words."""
+    single = {(row.steps, row.chunk): row.published for row in rows if row.batch == 1}
+    for row in rows:
+        base = single.get((row.steps, row.chunk))
+        if base and row.chunk == rows[0].chunk:
+            many = "one trial" if row.batch == 1 else f"{row.batch} trials"
+            yield (
+                f"{row.steps} steps, chunk {row.chunk}: the engine with {many} draws {row.engine / base:.1f} times the frames of "
+                "the plain sampler as published with one."
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--steps", type=int, nargs="+", default=[4, 10], help="network calls a frame: the bundled world's, published"
+    )
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--plain-batches", type=int, nargs="+", default=[1, 8], help="of these the plain sampler is timed too")
+    parser.add_argument("--plain-batches", type=int, nargs="+", default=[1, 8], help="of these the plain samplers are timed too")
     parser.add_argument("--chunks", type=int, nargs="+", default=list(CHUNKS))
     asked = parser.parse_args()
     keep_freed_memory()
     world, peak = load_world(BUNDLE / "world"), matmul_tflops(torch.get_num_threads())
-    rows = list(table(world, asked.chunks, asked.batches, asked.plain_batches))
-    first, most = rows[0], rows[len(asked.batches) - 1]
+    rows = list(table(world, asked))
+    most = rows[len(asked.batches) - 1]
     share, decoding = most.engine * most.gflops[1] / 1e3 / peak, [decode_share(world, count) for count in (1, 16)]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    rolling = on_all_cores(world.with_sampler(rule="rolling", steps=asked.steps[0]))
+    times = [rate(rolling, count, most.chunk) for count in (1, most.batch)]
     lines = [
-        "| chunk | batch | plain, torch | plain, compiled passes | engine | engine / plain | GFLOP a frame, plain | engine |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| steps | chunk | batch | plain, as published | plain twin | engine | engine / published | engine / twin "
+        "| GFLOP a frame, published | engine |",
+        "|" + " --- |" * 10,
         *(row.line() for row in rows),
         "",
-        f"Frames a second. The engine's batch of {most.batch}, chunk {most.chunk}, reaches {100 * share:.0f} % of the {peak:.2f} "
-        f"TFLOP/s of a large bfloat16 product in the same run. Decoding takes {100 * decoding[0]:.0f} % of one thread's time "
-        f"with one trial, {100 * decoding[1]:.0f} % with 16. Memory: {memory:.2f} GiB at most.",
+        f"Frames a second. Both ratios of a line are at its batch. {' '.join(ratios(rows))}",
+        "",
+        f"The engine's batch of {most.batch}, chunk {most.chunk}, {most.steps} steps, reaches {100 * share:.0f} % of the "
+        f"{peak:.2f} TFLOP/s of a large bfloat16 product in the same run. Decoding takes {100 * decoding[0]:.0f} % of one thread's "
+        f"time with one trial, {100 * decoding[1]:.0f} % with 16. Memory: {memory:.2f} GiB at most.",
+        f"Under the rule `rolling`: {times[0]:.1f} frames a second with one trial, {times[1]:.1f} with {most.batch}.",
     ]
-    if first.plain:
-        times = [row.engine / first.plain for row in (first, most)]
-        lines.append(
-            f"Against the plain sampler with one trial, chunk {first.chunk}: {times[0]:.1f} times the frames with one trial, "
-            f"{times[1]:.1f} times with {most.batch}."
-        )
-    rolling = on_all_cores(world.with_sampler(rule="rolling"))
-    times = [rate(rolling, count, first.chunk) for count in (first.batch, most.batch)]
-    lines.append(f"Under the rule `rolling`: {times[0]:.1f} frames a second with one trial, {times[1]:.1f} with {most.batch}.")
     note("Rollout speed: `python benchmarks/rollout_speed.py`", lines)
 
 

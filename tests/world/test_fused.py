@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from worldgym.native.threads import allow_threads
 from worldgym.world.cache import TemporalCache
 from worldgym.world.dit import DiT, DiTConfig
 from worldgym.world.fused import FusedDiT, fastest
@@ -62,6 +64,34 @@ def test_fused_is_the_network(frames: list[int], sight: int, rows: int, position
     capacity = sight - 1 + 3 if sight else sum(frames)
     found, expected = (passes(model, capacity, frames, sight, rows) for model in (fused(slow), slow))
     assert expected.abs().max() > 0.1
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+    rows=st.integers(1, 30),
+    threads=st.integers(1, 4),
+    positions=st.sampled_from(["learned", "rotary"]),
+    data=st.data(),
+)
+def test_rows_and_threads_change_no_bit(dtype: torch.dtype, rows: int, threads: int, positions: str, data: st.DataObject) -> None:
+    model = fused(network(dtype, positions=positions))
+    torch.manual_seed(2)
+    x, level, actions = torch.randn(rows, 3, 2, 6, 4).to(dtype), torch.rand(rows, 3) * 1000, torch.randn(rows, 3, 5)
+
+    def out(chosen: slice) -> torch.Tensor:
+        return model.denoise(x[chosen], model.condition(level[chosen], actions[chosen]), x[chosen, 0])
+
+    row = data.draw(st.integers(0, rows - 1))
+    with ThreadPoolExecutor(1, initializer=allow_threads, initargs=(threads,)) as pool:
+        together = pool.submit(out, slice(None)).result()
+    assert torch.equal(together[row], out(slice(row, row + 1))[0])
+
+
+def test_heads_smaller_than_the_columns_of_a_product() -> None:
+    slow = network(heads=4)
+    found, expected = (passes(model, 4, [1, 2], 0, 2) for model in (fused(slow), slow))
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 

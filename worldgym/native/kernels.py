@@ -1,10 +1,10 @@
-"""The compiled passes of kernels.c as functions of tensors. All work on the CPU, on the caller's thread."""
+"""The compiled passes as functions of tensors, and the structures that they take. All work on the CPU."""
 
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,122 +12,123 @@ from torch import Tensor
 from worldgym.native.library import library
 
 DTYPES = (torch.float32, torch.bfloat16)
-LANES = 16  # widths and head sizes are multiples of it
-DEEP = 32  # numbers that enter and leave a product: multiples of it
+LANES = 16  # head sizes are multiples of it
+SLACK = 64  # rows behind the last frame that convolutions may read
+WIDE = 32  # numbers that enter and leave a product: multiples of it
 _P, _N = ctypes.c_void_p, ctypes.c_int64
-ARGUMENTS = {
-    "residual_norm": [_P, _P, _P, _N, _N, _N, _N, _P, _N, _N, _N],
-    "silu": [_P, _P, _N],
-    "rotate": [_P, _P, _P, _N, _N, _N, _N, _N],
-    "spatial_attention": [_P, _P, _N, _N, _N, _N],
-    "temporal_attention": [_P, _P, _P, _P, _P, _P, _N, _N, _N, _N, _N, _N, _N],
-    "has_products": [],
-}  # of every function: addresses and numbers
-PRODUCTS = {"arrange": [_P, _P, _N, _N], "product": [_P, _P, _P, _P, _N, _N, _N, _N]}  # where there is a matrix unit
 
 
-@dataclass(frozen=True)
-class Heads:
-    """Sizes that attention needs: B batch, T frames in work, N tokens a frame, heads, E numbers a head."""
-
-    batch: int
-    frames: int
-    tokens: int
-    heads: int
-    size: int
+def _fields(**kinds: Any) -> list[tuple[str, Any]]:
+    return list(kinds.items())
 
 
-@dataclass(frozen=True)
-class Ring:
-    """keys, values: [B, N, heads, capacity, E].   slots: int64 [T], where the frames in work go.   seen: slots in use after that.
+class Matrix(ctypes.Structure):
+    """`matrix` of passes.h. Its numbers belong to the `Product` that made it; so for the others and their tensors."""
 
-    bias: float32 [heads, T, seen up to a multiple of 16], added to the logits; -inf where a frame may not look.
+    _fields_ = _fields(tiles=_P, bias=_P, inputs=_N, wide=_N, period=_N, activation=_N)
+
+
+class Turn(ctypes.Structure):
+    """`turn` of passes.h: float32 [lines, head size] of cosines and sines; row r turns by line
+    r // inner % lines. No lines: nothing turns.
     """
 
-    keys: Tensor
-    values: Tensor
-    slots: Tensor
-    seen: int
-    bias: Tensor
+    _fields_ = _fields(cos=_P, sin=_P, inner=_N, lines=_N)
 
 
-@dataclass(frozen=True)
-class Kernels:
-    """For contiguous tensors of one dtype. Rows are tokens, frame by frame. Nothing is checked: callers own their shapes."""
+class Block(ctypes.Structure):
+    """`block` of stack.c."""
 
-    library: ctypes.CDLL
-    products: bool
-
-    def residual_norm(
-        self, h: Tensor, y: Tensor | None, modulations: Tensor, columns: tuple[int, int, int], out: Tensor
-    ) -> Tensor:
-        """h [rows, D] += gate * y; => out = LayerNorm(h) (1 + scale) + shift.
-
-        modulations: [frames, M], a row for so many rows of h; columns: where gate, shift and scale begin in it.
-        """
-        rows, width = h.shape
-        added, (frames, stride) = None if y is None else y.data_ptr(), modulations.shape
-        self.library.residual_norm(
-            h.data_ptr(), added, modulations.data_ptr(), stride, *columns, out.data_ptr(), rows, rows // frames, width
-        )
-        return out
-
-    def silu(self, x: Tensor) -> Tensor:
-        """x sigmoid(x), in x's order in memory, which may be any without gaps."""
-        out = torch.empty_like(x)
-        self.library.silu(x.data_ptr(), out.data_ptr(), x.numel())
-        return out
-
-    def rotate(self, qkv: Tensor, angles: tuple[Tensor, Tensor], inner: int, heads: int) -> None:
-        """Turns queries and keys of qkv [rows, 3 D] in place: row r by line (r // inner) % L of float32 cos and sin [L, E]."""
-        cos, sin = angles
-        self.library.rotate(
-            qkv.data_ptr(), cos.data_ptr(), sin.data_ptr(), qkv.shape[0], inner, cos.shape[0], heads, cos.shape[1]
-        )
-
-    def spatial_attention(self, qkv: Tensor, sizes: Heads, out: Tensor) -> Tensor:
-        """qkv [rows, 3 D] => out [rows, D]: every token sees all tokens of its frame."""
-        frames = sizes.batch * sizes.frames
-        self.library.spatial_attention(qkv.data_ptr(), out.data_ptr(), frames, sizes.tokens, sizes.heads, sizes.size)
-        return out
-
-    def temporal_attention(self, qkv: Tensor, ring: Ring, sizes: Heads, out: Tensor) -> Tensor:
-        """qkv [rows, 3 D] => out [rows, D]: every token sees its place in the frames that the ring holds, its own included, whose
-        keys and values are put there first.
-        """
-        s, capacity = sizes, ring.keys.shape[3]
-        tensors = (qkv, ring.keys, ring.values, ring.bias, ring.slots, out)
-        sizes_in_order = (s.batch, s.frames, s.tokens, s.heads, s.size, capacity, ring.seen)
-        self.library.temporal_attention(*(tensor.data_ptr() for tensor in tensors), *sizes_in_order)
-        return out
-
-    def arrange(self, weight: Tensor) -> Tensor:
-        """Weights [O, I] of a linear layer in the order that `product` reads. Only where there are `products`."""
-        tiles = torch.empty_like(weight)
-        self.library.arrange(weight.contiguous().data_ptr(), tiles.data_ptr(), *weight.shape)
-        return tiles
-
-    def product(self, x: Tensor, tiles: Tensor, bias: Tensor | None, squared: bool, out: Tensor) -> Tensor:
-        """x [rows, I] => out = x W^T + b [rows, O], or its max(., 0)^2. Each row as if it were alone, to the last bit."""
-        added = None if bias is None else bias.data_ptr()
-        self.library.product(x.data_ptr(), tiles.data_ptr(), added, out.data_ptr(), x.shape[0], *tiles.shape[::-1], squared)
-        return out
+    _fields_ = _fields(qkv=Matrix, out=Matrix, up=Matrix, down=Matrix)
 
 
-def kernels_for(tensor: Tensor) -> Kernels | None:
-    """None where the compiled passes do not serve: another device or dtype, or no compiler."""
+class Network(ctypes.Structure):
+    """`network` of stack.c."""
+
+    _fields_ = _fields(
+        first=Matrix,
+        last=Matrix,
+        blocks=ctypes.POINTER(Block),
+        space=Turn,
+        depth=_N,
+        tokens=_N,
+        heads=_N,
+        size=_N,
+        hidden=_N,
+    )
+
+
+class Modulation(ctypes.Structure):
+    """`modulation` of passes.h."""
+
+    _fields_ = _fields(numbers=_P, stride=_N)
+
+
+class Ring(ctypes.Structure):
+    """`ring` of passes.h: keys, values [batch, tokens, heads, capacity, size], int64 slots [frames in work], and float32 bias
+    [heads, frames, seen up to a multiple of 16], -inf where a frame may not look.
+    """
+
+    _fields_ = _fields(keys=_P, values=_P, slots=_P, bias=_P, capacity=_N, seen=_N)
+
+
+class Call(ctypes.Structure):
+    """`call` of stack.c."""
+
+    _fields_ = _fields(
+        x=_P,
+        out=_P,
+        room=_P,
+        by=Modulation,
+        ring=Ring,
+        time=Turn,
+        batch=_N,
+        frames=_N,
+        ring_step=_N,
+        bias_step=_N,
+        threads=_N,
+    )
+
+
+class Convolution(ctypes.Structure):
+    """`convolution` of decoder.c."""
+
+    _fields_ = _fields(w=Matrix, side=_N, kernel=_N, shuffle=_N, adds=_N, keeps=_N, bends=_N)
+
+
+class Decoding(ctypes.Structure):
+    """`decoding` of decoder.c."""
+
+    _fields_ = _fields(layers=ctypes.POINTER(Convolution), x=_P, kept=_P, one=_P, other=_P, depth=_N, frames=_N, shares=_N)
+
+
+FUNCTIONS = {
+    "ready": ([], ctypes.c_int),
+    "arrange": ([_P, _P, _N, _N], None),
+    "multiply_by": ([_P, ctypes.POINTER(Matrix), _P, _N, _N], None),
+    "room_for": ([ctypes.POINTER(Network), ctypes.POINTER(Call)], _N),
+    "denoise": ([ctypes.POINTER(Network), ctypes.POINTER(Call)], None),
+    "border_room": ([ctypes.POINTER(Convolution), _N, _N], _N),
+    "decode": ([ctypes.POINTER(Decoding), _N], None),
+}  # of each its arguments and result
+
+
+def kernels_for(tensor: Tensor) -> ctypes.CDLL | None:
+    """The library for tensors like this one; None where the compiled passes do not serve: another device or dtype, no compiler.
+
+    Nothing is checked by its functions: callers own their shapes.
+    """
     if tensor.device.type != "cpu" or tensor.dtype not in DTYPES:
         return None
     return _kernels(tensor.dtype == torch.bfloat16)
 
 
 @cache
-def _kernels(bfloat16: bool) -> Kernels | None:
+def _kernels(bfloat16: bool) -> ctypes.CDLL | None:
     found = library(bfloat16)
     if found is None:
         return None
-    products = bool(found.has_products())
-    for name, arguments in (ARGUMENTS | (PRODUCTS if products else {})).items():
+    for name, (arguments, result) in FUNCTIONS.items():
         function = getattr(found, name)  # how ctypes names what a library holds
-        function.argtypes, function.restype = arguments, ctypes.c_int if name == "has_products" else None
-    return Kernels(found, products)
+        function.argtypes, function.restype = arguments, result
+    return found if found.ready() else None

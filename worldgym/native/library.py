@@ -1,4 +1,5 @@
-"""Compiles kernels.c on first use and keeps the result; without a C compiler there is none, and torch's own operations serve.
+"""Compiles the passes in C beside this file on first use and keeps the result; without a C compiler there is none, and torch's
+own operations serve.
 
 The compiled file lies in $XDG_CACHE_HOME/worldgym (~/.cache/worldgym), named by source, compiler and processor, in a folder
 that its owner alone may read and write.
@@ -19,8 +20,9 @@ from pathlib import Path
 from worldgym.errors import InputError
 from worldgym.files import write_atomic
 
-SOURCE = Path(__file__).parent / "kernels.c"
-FLAGS = ["-O3", "-march=native", "-shared", "-fPIC", "-Wno-psabi"]
+FOLDER = Path(__file__).parent
+SOURCES = [str(path) for path in sorted(FOLDER.glob("*.c"))]
+FLAGS = ["-O3", "-march=native", "-shared", "-fPIC", "-pthread", "-Wno-psabi"]
 if platform.machine() == "x86_64":
     FLAGS.append("-mprefer-vector-width=512")  # where there are such vectors
 OFF = "WORLDGYM_NATIVE"  # set to 0: never compile
@@ -46,13 +48,14 @@ def library(bfloat16: bool) -> ctypes.CDLL | None:
 def _compiled(compiler: str, bfloat16: bool) -> Path:
     """Path of the shared library, made if it is not there."""
     command = [compiler, *FLAGS, *(["-DBFLOAT16"] if bfloat16 else [])]
-    identity = "\n".join([*command, _processor(), SOURCE.read_text(encoding="utf-8")])
+    texts = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.[ch]"))]
+    identity = "\n".join([*command, _processor(), *texts])
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym"
     path = folder / f"kernels-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.so"
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")
-        subprocess.run([*command, str(SOURCE), "-o", str(draft), "-lm"], check=True, capture_output=True, timeout=SECONDS)
+        subprocess.run([*command, *SOURCES, "-o", str(draft), "-lm"], check=True, capture_output=True, timeout=SECONDS)
         write_atomic(path, draft.read_bytes())
         draft.unlink()
     return path

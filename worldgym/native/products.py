@@ -1,57 +1,53 @@
-"""Linear layers and convolutions for inference, with weights in the order in which the processor's matrix unit reads them.
+"""Linear layers for inference, with weights in the order in which they are read.
 
-torch puts bfloat16 weights in that order at every call: at 36 rows, a frame, that takes as long as the product. Where there is
-no matrix unit, or another dtype, torch's ordinary operations serve.
+torch puts bfloat16 weights in that order at every call: at 36 rows, a frame, that takes as long as the product.
 """
 
 from __future__ import annotations
+
+import ctypes
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldgym.native.kernels import DEEP, Kernels
+from worldgym.native.kernels import LANES, WIDE, Matrix
+
+ACTIVATIONS = {"none": 0, "relu2": 1, "gelu": 2, "silu": 3}  # as in passes.h
 
 
-class Product:
-    """x [rows, I] => x W^T + b [rows, O], or its max(., 0)^2. Holds a copy of the weights of some layers, side by side."""
+class Arranged:
+    """Weights [O, I], filled up with zeros to multiples of 32 (`wide`, `inputs`), and biases [period, O], of row r that of line
+    r % period. `matrix` is what the compiled passes take, as long as this lives.
+    """
 
-    def __init__(self, kernels: Kernels, *layers: nn.Linear, squared: bool = False) -> None:
-        weight = torch.cat([layer.weight.detach() for layer in layers])
-        biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
-        self.wide = len(weight)
-        self._kernels, self._squared, self._bias = kernels, squared, torch.cat(biases) if biases else None
-        self._arranged = kernels.products and weight.dtype == torch.bfloat16 and not any(size % DEEP for size in weight.shape)
-        self._weight = kernels.arrange(weight) if self._arranged else weight
-
-    def __call__(self, x: Tensor, out: Tensor) -> Tensor:
-        """out: [rows, O], where the result goes."""
-        if self._arranged:
-            return self._kernels.product(x, self._weight, self._bias, self._squared, out)
-        y = F.linear(x, self._weight, self._bias)
-        return out.copy_(F.relu(y).square_() if self._squared else y)
+    def __init__(self, library: ctypes.CDLL, weight: Tensor, bias: Tensor, activation: str = "none") -> None:
+        weight = F.pad(weight.detach(), (0, -weight.shape[1] % WIDE, 0, -len(weight) % WIDE)).contiguous()
+        self._bias = F.pad(bias.detach().float(), (0, len(weight) - bias.shape[1])).contiguous()
+        self._tiles, (self.wide, self.inputs) = torch.empty_like(weight), weight.shape
+        library.arrange(weight.data_ptr(), self._tiles.data_ptr(), self.wide, self.inputs)
+        pointers = self._tiles.data_ptr(), self._bias.data_ptr()
+        self.matrix = Matrix(*pointers, self.inputs, self.wide, len(bias), ACTIVATIONS[activation])
 
 
-def packs(weight: Tensor) -> bool:
-    """Whether torch can keep this weight of a convolution in the processor's order: bfloat16, and oneDNN computes in it here."""
-    wanted = weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and torch.backends.mkldnn.is_available()
-    return wanted and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+class Product(Arranged):
+    """x [rows, I] => x W^T + b [rows, O], activated. Holds a copy of the weights of some layers, side by side."""
 
+    def __init__(self, library: ctypes.CDLL, *layers: nn.Linear, activation: str = "none", added: Tensor | None = None) -> None:
+        """added [period, O]: to row r its line r % period."""
+        self._library = library
+        biases: list[Tensor] = [
+            layer.weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias for layer in layers
+        ]
+        bias = torch.cat(biases).float()[None] + (0.0 if added is None else added.float())
+        super().__init__(library, torch.cat([layer.weight.detach() for layer in layers]), bias, activation)
 
-class Convolution:
-    """x [B, C, h, w], channels last in memory => [B, O, h, w] likewise. Stride 1."""
-
-    def __init__(self, weight: Tensor, bias: Tensor, padding: int, size: int) -> None:
-        """weight [O, C, k, k], bias [O]: as in torch.   size: rows and columns that it will mostly see."""
-        self._bias, self._padding, self._packed = bias, padding, packs(weight)
-        self._weight = weight.contiguous(memory_format=torch.channels_last)
-        self._form = ([padding, padding], [1, 1], [1, 1], 1)
-        if self._packed:
-            shape = [1, weight.shape[1], size, size]
-            self._weight = torch.ops.mkldnn._reorder_convolution_weight(self._weight, *self._form, shape)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if not self._packed:
-            return F.conv2d(x, self._weight, self._bias, padding=self._padding)
-        out: Tensor = torch.ops.mkldnn._convolution_pointwise(x, self._weight, self._bias, *self._form, "none", [], "")
+    def __call__(self, x: Tensor, threads: int) -> Tensor:
+        """x [rows, I] => [rows, wide]. Each number as if it were computed alone, to the last bit."""
+        out, padded = x.new_empty(len(x), self.wide), self.pad(x)
+        self._library.multiply_by(padded.data_ptr(), self.matrix, out.data_ptr(), len(x), threads)
         return out
+
+    def pad(self, x: Tensor) -> Tensor:
+        """x [rows, I] with zeros to `inputs`, and behind it the rows that a product may read."""
+        return F.pad(x, (0, self.inputs - x.shape[1], 0, LANES))

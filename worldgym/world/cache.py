@@ -48,12 +48,12 @@ class TemporalCache:
         """[keys] position of the frame in each slot that a pass of `count` frames sees, their own included."""
         return ring_positions(self.length + count, self.capacity, self.keys.device)
 
-    def claim(self, block: int, count: int) -> tuple[Tensor, Tensor]:
-        """The buffers of one block [B, N, heads, capacity, head_dim]: the caller writes the `count` frames in work, each to slot
-        position % capacity, as `extend` would have.
+    def claim(self, count: int) -> tuple[Tensor, Tensor]:
+        """The buffers of all blocks [blocks, B, N, heads, capacity, head_dim]: the caller writes the `count` frames in work, each
+        to slot position % capacity, as `extend` would have.
         """
         self._written = max(self._written, self.length + count)
-        return self.keys[block], self.values[block]
+        return self.keys, self.values
 
     def extend(self, block: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """keys, values [B, N, heads, h, head_dim] of the frames in work => those of all slots in use, as in `positions`.
@@ -61,7 +61,7 @@ class TemporalCache:
         They are written behind the stored ones, and the next pass overwrites them unless `advance` is called between.
         """
         end = self.length + keys.shape[3]
-        all_keys, all_values = self.claim(block, keys.shape[3])
+        all_keys, all_values = (buffers[block] for buffers in self.claim(keys.shape[3]))
         if end <= self.capacity:
             all_keys[:, :, :, self.length : end] = keys
             all_values[:, :, :, self.length : end] = values

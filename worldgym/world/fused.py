@@ -1,42 +1,53 @@
-"""The network once more, for rollouts on a CPU: the same numbers from the same weights in fewer passes over memory.
+"""The network once more, for rollouts on a CPU: the same numbers from the same weights, a pass in one call of C.
 
 `DiT` stays the definition, and what GPUs, training and other dtypes use; a test holds both together. What differs here:
 matrices lie in the order of the processor's matrix unit, the modulations of all blocks are one product for all calls of a chunk,
-norm, modulation, gate and residual are one pass, and temporal attention reads the ring where it lies, for all rows at once.
-docs/performance.md counts operations and bytes.
+norm, modulation, gate and residual are one pass over memory, and temporal attention reads the ring where it lies. As many
+threads as torch would use work on a pass; the result does not depend on their number. docs/performance.md counts operations
+and bytes.
 """
 
 from __future__ import annotations
 
+import ctypes
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldgym.native.kernels import LANES, Heads, Kernels, Ring, kernels_for
+from worldgym.native import kernels as native
+from worldgym.native.kernels import LANES, WIDE, kernels_for
 from worldgym.native.products import Product
+from worldgym.native.threads import allowed_threads
 from worldgym.world.attention import rotary_angles_1d, rotary_angles_2d, rotation
 from worldgym.world.cache import TemporalCache, ring_positions
-from worldgym.world.dit import Block, DiT, sees, unpatchify
+from worldgym.world.dit import Block, DiT, octaves, sees, sinusoid, unpatchify
 from worldgym.world.sampler import Network
 
 
 def fastest(network: DiT) -> Network:
     """What computes this network soonest where its weights lie: itself, if the compiled passes do not serve."""
-    c, kernels = network.config, kernels_for(network.final_linear.weight)
+    c, library = network.config, kernels_for(network.final_linear.weight)
     turned = 1 if c.positions == "learned" else 2  # rotary positions turn halves of a head
-    fits = c.width % LANES == 0 and (c.width // c.heads) % (turned * LANES) == 0
-    return network if kernels is None or not fits else FusedDiT(network, kernels)
+    size = c.width // c.heads
+    grouped = size % WIDE == 0 or (c.width % WIDE == 0 and WIDE % size == 0)  # heads that fill columns of a product
+    fits = size % (turned * LANES) == 0 and grouped and c.mlp_ratio * c.width % WIDE == 0
+    return network if library is None or not fits else FusedDiT(network, library)
 
 
 class FusedBlock:
-    """The four products of a block. `up` squares too where that is the activation."""
+    """The four products of a block."""
 
-    def __init__(self, kernels: Kernels, block: Block, squared: bool) -> None:
-        self.qkv, self.out = Product(kernels, block.attn.qkv_proj), Product(kernels, block.attn.out_proj)
-        self.up = Product(kernels, _linear(block.ffwd, 0), squared=squared)
-        self.down = Product(kernels, _linear(block.ffwd, 2))
+    def __init__(self, library: ctypes.CDLL, block: Block, activation: str) -> None:
+        self.qkv, self.out = Product(library, block.attn.qkv_proj), Product(library, block.attn.out_proj)
+        self.up = Product(library, _linear(block.ffwd, 0), activation=activation)
+        self.down = Product(library, _linear(block.ffwd, 2))
+
+    @property
+    def matrices(self) -> native.Block:
+        return native.Block(self.qkv.matrix, self.out.matrix, self.up.matrix, self.down.matrix)
 
 
 def _linear(layers: nn.Sequential, index: int) -> nn.Linear:
@@ -45,22 +56,37 @@ def _linear(layers: nn.Sequential, index: int) -> nn.Linear:
     return layer
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What the frames in work may see, the same for all rows: float32 `bias` [pairs, heads, T, slots in use up to a multiple of
+    16] on the logits of each pair, the `slots` int64 [T] of the frames in work, and their rotations (None: learned positions).
+    """
+
+    bias: Tensor
+    slots: Tensor
+    time: tuple[Tensor, Tensor] | None
+
+
 class FusedDiT:
     """Implements `worldgym.world.sampler.Network`: see `DiT` for shapes. For inference; holds copies of the weights."""
 
-    def __init__(self, network: DiT, kernels: Kernels) -> None:
-        self.network, self.config, self._kernels = network, network.config, kernels
-        self._squared = self.config.activation == "relu2"
-        blocks = [block for pair in network.pairs for block in (pair.s_block, pair.t_block)]
-        self._blocks = [FusedBlock(kernels, block, self._squared) for block in blocks]
+    def __init__(self, network: DiT, library: ctypes.CDLL) -> None:
+        self.network, self.config, self._library = network, network.config, library
+        c, blocks = self.config, [block for pair in network.pairs for block in (pair.s_block, pair.t_block)]
+        self._blocks = [FusedBlock(library, block, c.activation) for block in blocks]
         modulations = [*(block.adaLN_modulation for block in blocks), network.final_modulation]
-        self._modulation = Product(kernels, *(_linear(layers, 1) for layers in modulations))
-        self._first, self._last = Product(kernels, network.x_proj), Product(kernels, network.final_linear)
-        self._ring_at = lru_cache(maxsize=256)(self._ring)
-        self._space: tuple[Tensor, Tensor] | None = None
-        if self.config.positions != "learned":
-            pixel = self.config.positions == "rotary_pixel"
-            self._space = rotation(rotary_angles_2d(*self.config.grid, self._head_dim, pixel), torch.float32)
+        self._modulation = Product(library, *(_linear(layers, 1) for layers in modulations))
+        self._embed = Product(library, _linear(network.timestep_mlp, 0), activation="silu")
+        self._time, self._act = Product(library, _linear(network.timestep_mlp, 2)), Product(library, network.action_embedder)
+        self._first = Product(library, network.x_proj, added=network.position_map)
+        self._last = Product(library, network.final_linear)
+        self._sight_at = lru_cache(maxsize=256)(self._sight)
+        pixel, self._space = c.positions == "rotary_pixel", None
+        if c.positions != "learned":
+            self._space = rotation(rotary_angles_2d(*c.grid, self._head_dim, pixel), torch.float32)
+        matrices = (native.Block * len(blocks))(*(block.matrices for block in self._blocks))
+        sizes = (len(blocks), c.tokens, c.heads, self._head_dim, c.mlp_ratio * c.width)
+        self._parts = native.Network(self._first.matrix, self._last.matrix, matrices, _turn(self._space, 1), *sizes)
 
     @property
     def _head_dim(self) -> int:
@@ -68,50 +94,47 @@ class FusedDiT:
 
     def condition(self, level: Tensor, actions: Tensor) -> Tensor:
         """=> [..., 6 D a block, and 2 D]: shift, scale and gate, twice, of every block, and the last shift and scale."""
-        c = F.silu(self.network.condition(level, actions))
-        every = self._modulation(c.flatten(0, -2), c.new_empty(c[..., 0].numel(), self._modulation.wide))
-        return every.view(*c.shape[:-1], -1)
+        threads, dtype = allowed_threads(), self.network.action_embedder.weight.dtype
+        hidden = self._embed(sinusoid(level.flatten()).to(dtype), threads)
+        shown = self._act(octaves(actions, self.config.action_octaves).flatten(0, -2).to(dtype), threads)
+        return self._modulation(F.silu(self._time(hidden, threads) + shown), threads).view(*level.shape, -1)
 
     def denoise(
         self, x: Tensor, condition: Tensor, start_frame: Tensor, cache: TemporalCache | None = None, sight: int = 0
     ) -> Tensor:
-        (b, t), c, kernels = x.shape[:2], self.config, self._kernels
-        sizes, d = Heads(b, t, c.tokens, c.heads, self._head_dim), c.width
+        (b, t), c = x.shape[:2], self.config
         cache = self.network.new_cache(b, t, x) if cache is None else cache
-        modulations = condition.contiguous().view(b * t, -1)
-        h, normed, seen, y, qkv, hidden = (x.new_empty(b * t * c.tokens, wide) for wide in (d, d, d, d, 3 * d, c.mlp_ratio * d))
-        self._first(self.network.views(x, start_frame, cache).flatten(0, 2), h)
-        if self.network.position_map is not None:
-            h.view(b * t, -1, d).add_(self.network.position_map)
-        for index, block in enumerate(self._blocks):
-            at = 6 * d * index  # shift, scale and gate of the attention, then of the MLP; the gate of the block before lies at -d
-            kernels.residual_norm(h, y if index else None, modulations, (at - d, at, at + d), normed)
-            self._attend(index, block.qkv(normed, qkv), cache, sight, sizes, seen)
-            kernels.residual_norm(h, block.out(seen, y), modulations, (at + 2 * d, at + 3 * d, at + 4 * d), normed)
-            block.up(normed, hidden)
-            block.down(hidden if self._squared else F.gelu(hidden, approximate="tanh"), y)
-        at = 6 * d * len(self._blocks)
-        kernels.residual_norm(h, y, modulations, (at - d, at, at + d), normed)
-        return unpatchify(self._last(normed, x.new_empty(len(h), self._last.wide)).view(b, t, c.tokens, -1), c)
+        seen = self._sight_at(cache.length, t, cache.capacity, sight)
+        shown = self._first.pad(self.network.views(x, start_frame, cache).flatten(0, 2))
+        modulations, out = condition.contiguous(), x.new_empty(b * t * c.tokens, self._last.wide)
+        keys, values = cache.claim(t)
+        ring = native.Ring(
+            keys.data_ptr(),
+            values.data_ptr(),
+            seen.slots.data_ptr(),
+            seen.bias.data_ptr(),
+            cache.capacity,
+            min(cache.length + t, cache.capacity),
+        )
+        call = native.Call(
+            shown.data_ptr(),
+            out.data_ptr(),
+            None,
+            native.Modulation(modulations.data_ptr(), modulations.shape[-1]),
+            ring,
+            _turn(seen.time, c.tokens),
+            b,
+            t,
+            keys[0].numel(),
+            seen.bias[0].numel(),
+            allowed_threads(),
+        )
+        room = x.new_empty(self._library.room_for(self._parts, call))
+        call.room = room.data_ptr()
+        self._library.denoise(self._parts, call)
+        return unpatchify(out[:, : self.network.final_linear.out_features].reshape(b, t, c.tokens, -1), c)
 
-    def _attend(self, index: int, qkv: Tensor, cache: TemporalCache, sight: int, sizes: Heads, out: Tensor) -> None:
-        """Within frames in even blocks; in odd ones in time, and keys and values are in the cache afterwards."""
-        if index % 2 == 0:
-            if self._space is not None:
-                self._kernels.rotate(qkv, self._space, 1, sizes.heads)
-            self._kernels.spatial_attention(qkv, sizes, out)
-            return
-        bias, slots, time = self._ring_at(cache.length, sizes.frames, cache.capacity, sight)
-        if time is not None:
-            self._kernels.rotate(qkv, time, sizes.tokens, sizes.heads)
-        keys, values = cache.claim(index // 2, sizes.frames)
-        ring = Ring(keys, values, slots, min(cache.length + sizes.frames, cache.capacity), bias[index // 2])
-        self._kernels.temporal_attention(qkv, ring, sizes, out)
-
-    def _ring(self, length: int, frames: int, capacity: int, sight: int) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]:
-        """What is added to the logits of each pair, float32 [pairs, heads, T, slots in use up to a multiple of 16]; the slots of
-        the frames in work; and their rotations.
-        """
+    def _sight(self, length: int, frames: int, capacity: int, sight: int) -> Sight:
         places = torch.arange(length, length + frames)
         age, hidden = sees(places, ring_positions(length + frames, capacity), sight)
         time = None if self._space is None else rotation(rotary_angles_1d(places, self._head_dim), torch.float32)
@@ -119,4 +142,11 @@ class FusedDiT:
         learned = [bias[:, age.clamp(0, bias.shape[1] - 1)].float() for bias in biases if bias is not None]
         added = torch.stack(learned) if learned else torch.zeros(self.config.pairs, self.config.heads, *age.shape)
         added = F.pad(added.masked_fill(hidden, float("-inf")), (0, -age.shape[1] % LANES), value=float("-inf"))
-        return added, places % capacity, time
+        return Sight(added.contiguous(), places % capacity, time)
+
+
+def _turn(angles: tuple[Tensor, Tensor] | None, inner: int) -> native.Turn:
+    if angles is None:
+        return native.Turn()
+    cos, sin = angles
+    return native.Turn(cos.data_ptr(), sin.data_ptr(), inner, len(cos))

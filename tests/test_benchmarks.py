@@ -1,0 +1,66 @@
+"""The benchmarks of rollouts, at a tiny size on a CPU: what they count and compare is what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from worldgym.training import OptimizerConfig
+from worldgym.world.dit import DiTConfig
+from worldgym.world.sampler import SamplerConfig
+from worldgym.world.train import WorldTrainConfig
+
+
+@pytest.fixture
+def script(repository: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(repository / "benchmarks")
+    spec = importlib.util.spec_from_file_location("size_speed", repository / "benchmarks" / "size_speed.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "size_speed", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def tiny() -> WorldTrainConfig:
+    network = DiTConfig(
+        (4, 4, 4), width=64, pairs=1, heads=2, action_size=10, previous_frame=False, start_frame=False, positions="rotary_pixel"
+    )
+    sampler = SamplerConfig(steps=3, window=6, keep=0)
+    return WorldTrainConfig(
+        Path("unused"), network, OptimizerConfig(steps=1), sampler, schedule="sigmoid_v", conditioning="action", device="cpu"
+    )
+
+
+@pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+)
+def test_sizes(script: ModuleType, device: str) -> None:
+    world = script.random_world(tiny(), steps=3, device=device)
+    one, chunks = script.speeds(world, [1, 2], [2], [2])
+    call = world.config.network.flops_per_frame / 1e12
+    assert one.tflops == (3 * 6 * call, 4 * call)
+    assert chunks.tflops == (4 * 6 / 2 * call, 5 * call)
+    assert min(one.plain, one.engine, chunks.plain, chunks.engine) > 0
+    assert len(one.cells()) == 7
+
+
+def test_what_is_counted_is_what_is_computed(script: ModuleType) -> None:
+    """Frames that pass the network of each sampler once the window is full."""
+    from rollout_speed import Counted, with_engine
+
+    world = script.random_world(tiny(), steps=3, device="cpu")
+    for changes, passes in (({"cached": False, "keep": 0}, 3 * 6), ({"rule": "rolling"}, 3 + 1)):
+        counted = Counted(world.network)
+        changed = with_engine(world, counted, **changes)
+        state = script.full(world, 1, 1)
+        actions = script.np.zeros((1, 1, world.spec.size), "float32")
+        state, _ = changed.step(state, actions)
+        before = counted.frames
+        changed.step(state, actions)
+        assert counted.frames - before == passes
