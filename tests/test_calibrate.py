@@ -19,6 +19,7 @@ from worldgym.report.terminal import print_calibration
 from worldgym.stats.calibration import Calibration
 from worldgym.stats.summary import summarize
 from worldgym.testing import FakeJudge
+from worldgym.types import Rollout, Task, Verdict
 
 
 @pytest.fixture
@@ -49,6 +50,35 @@ def test_figures_by_hand(labels: Path, tmp_path: Path) -> None:
         "fake-judge", Calibration.read(tmp_path / "out" / "calibration.json").counts
     )
     print_calibration(figures)
+
+
+class Breaks(FakeJudge):
+    """Cannot read videos whose last frame is darker than `dark`."""
+
+    dark = 30
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        if rollout.frames[-1].mean() < self.dark:
+            raise RuntimeError("too dark")
+        return super().__call__(rollout, task)
+
+
+def test_a_judge_that_breaks_on_some_videos(labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = calibrate(CalibrateConfig(labels, tmp_path / "out", probes=0), Breaks())
+    assert (figures["videos"], figures["broken"]) == (8, 2)
+    rows = [json.loads(line) for line in (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()]
+    assert rows[0].keys() == {"video", "known", "broken"} and rows[0]["broken"] == "RuntimeError: too dark"
+    print_calibration(figures)
+    assert "2 on which the judge broke" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_judge_that_breaks_on_every_video_is_named(labels: Path, tmp_path: Path) -> None:
+    judge = Breaks()
+    judge.dark = 256
+    with pytest.raises(InputError, match="every one of 10 videos, on the first because: RuntimeError: too dark"):
+        calibrate(CalibrateConfig(labels, tmp_path / "out"), judge)
+    with pytest.raises(InputError, match="probes is -1"):
+        calibrate(CalibrateConfig(labels, tmp_path / "out", probes=-1), judge)
 
 
 def test_a_judge_that_guesses_from_the_scene_is_caught(labels: Path, tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ class CalibrateConfig:
 def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     """Writes OUT/calibration.json and OUT/verdicts.jsonl (one line a video), and returns the former.
 
-    Videos on which the labellers differ, or cannot tell, are left out and counted; so are those that the judge broke on.
+    Videos on which the labellers differ, or cannot tell, are left out and counted; so are those that the judge broke on, unless
+    that is all of them: InputError.
     """
     if config.probes < 0:
         raise InputError(f"probes is {config.probes}; give a number of videos, 0 for none")
@@ -49,21 +50,23 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     known = [clip for clip in labelled if clip.score is not None]
     if not known:
         raise InputError(f"{config.labels}: of no video is the outcome known; label some more")
-    judged, lines, broken = list[Judged](), list[bytes](), 0
+    judged, lines, broken = list[Judged](), list[bytes](), list[str]()
     batches = [known[i : i + BATCH] for i in range(0, len(known), BATCH)]
     for batch in progress(batches, len(batches), "judging", "batch"):
         rollouts = [clip.clip.rollout() for clip in batch]
         for clip, verdict in zip(batch, judge_each(judge, rollouts), strict=True):
             lines.append(_line(clip, verdict))
             if isinstance(verdict, Failure):
-                broken += 1
+                broken.append(verdict.reason)
             else:
                 judged.append(Judged(bool(clip.score and clip.score > 0.5), verdict.score, verdict.probability))
+    if not judged:
+        raise InputError(f"the judge broke on every one of {len(broken)} videos, on the first because: {broken[0]}")
     figures = {
         "judge": judge.name,
         "settings": dict(judge.settings),
         "labels": _labels(config.labels, labelled, known),
-        "broken": broken,
+        "broken": len(broken),
         **calibration_figures(judged),
         "probes": _probes(judge, known[: config.probes]) if config.probes else {},
     }
@@ -86,7 +89,8 @@ def _labels(path: Path, labelled: Sequence[LabelledClip], known: Sequence[Labell
 
 
 def _line(clip: LabelledClip, verdict: Verdict | Failure) -> bytes:
-    return json_line({"video": str(clip.clip.video), "known": clip.score, **asdict(verdict)})
+    said = verdict.to_json() if isinstance(verdict, Failure) else asdict(verdict)
+    return json_line({"video": str(clip.clip.video), "known": clip.score, **said})
 
 
 def _probes(judge: Judge, clips: Sequence[LabelledClip]) -> dict[str, Any]:

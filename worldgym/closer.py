@@ -47,7 +47,8 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
     factor:    how many times the comparisons of one start frame, which share rollouts, widen the variance.
     ranking:   policies, best, above, ranks, orders (see ranking.py); None where nothing was decided.
 
-    A run again costs nothing for what was answered. InputError where two of them share no trial with videos.
+    A comparison on which the judge broke is counted as `broken`. A run again costs nothing for what was answered. InputError
+    where two of them share no trial with videos.
     """
     header, records = read_log(config.run / LOG_NAME)
     outcome, tasks = results(records), tasks_of_run(config.run, config.tasks)
@@ -113,7 +114,7 @@ def _lines(pairs: Sequence[Pair], found: Sequence[Preference | Failure]) -> byte
             "repeat": pair.first.repeat,
             "first": pair.first.policy,
             "second": pair.second.policy,
-            **asdict(answer),
+            **(answer.to_json() if isinstance(answer, Failure) else asdict(answer)),
         }
         for pair, answer in zip(pairs, found, strict=True)
     )

@@ -18,6 +18,9 @@ class Failure:
     reason: str
     error: Exception
 
+    def to_json(self) -> dict[str, str]:
+        return {"broken": self.reason}
+
 
 def attempt(call: Callable[[], T]) -> T | Failure:
     """The only place that catches everything. What concerns every trial passes through."""

@@ -112,6 +112,16 @@ def test_two_policies_of_a_run(config: VlmConfig, model_server: Any, run: Path, 
             compare_policies(replace(wanted, policies=policies), judge)
 
 
+def test_a_comparison_that_broke_is_counted_and_says_nothing(
+    config: VlmConfig, model_server: Any, run: Path, tmp_path: Path
+) -> None:
+    model_server.script = lambda request, number: model_server.said(status=500)
+    figures = compare_policies(CloserConfig(run, tmp_path / "out", ("light", "dark")), PairwiseJudge(config, wait=lambda _: None))
+    assert figures["pairs"][0]["broken"] == 2 and figures["ranking"] is None
+    rows = [json.loads(line) for line in (tmp_path / "out" / "comparisons.jsonl").read_text().splitlines()]
+    assert [row.keys() for row in rows] == [{"task", "repeat", "first", "second", "broken"}] * 2
+
+
 def brightness(request: dict[str, Any]) -> list[float]:
     """Of the corner that FakeWorld paints with the first action number: first and last frame of A, then of B."""
     urls = [str(part["image_url"]["url"]) for part in request["messages"][0]["content"] if part["type"] == "image_url"]

@@ -94,8 +94,13 @@ def print_calibration(figures: Mapping[str, Any], console: Console | None = None
     table.add_row("success", *(str(counts[name]) for name in ("true_success", "false_failure", "unscored_success")))
     table.add_row("failure", *(str(counts[name]) for name in ("false_success", "true_failure", "unscored_failure")))
     console.print(table)
+    labels = figures["labels"]
     lines = [
-        f"{what} {percent(rate['value'])} of {rate['of']} ({span(rate['low'], rate['high'])})"
+        f"{figures['videos']} videos, labelled by {', '.join(labels['labellers'])}",
+        f"left out: {labels['undecided']} on which labellers differ or cannot tell, {figures['broken']} on which the judge broke",
+    ]
+    lines += [
+        f"{what} {percent(rate['value'])} of {rate['of']} (95 % interval {span(rate['low'], rate['high'])})"
         for rate, what in ((figures["tpr"], "TPR: successes found"), (figures["fpr"], "FPR: failures taken for a success"))
     ]
     for key, what in (("kappa", "Cohen's kappa"), ("alpha", "Krippendorff's alpha")):
