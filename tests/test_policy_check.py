@@ -14,7 +14,7 @@ import pytest
 
 from worldgym.cli import main
 from worldgym.policies.bc import BCConfig, BCNet, BCPolicy
-from worldgym.policies.protocol import Observation
+from worldgym.policies.protocol import Needs, Observation
 from worldgym.policy_check import check_and_time
 from worldgym.testing import FAKE_SPEC, FakePolicy
 from worldgym.types import Actions
@@ -42,7 +42,7 @@ class BrokenPolicy(FakePolicy):
 
 def test_a_sound_policy_holds_every_rule() -> None:
     report = check_and_time(FakePolicy(chunk=4), SHAPE, FAKE_SPEC, calls=3)
-    assert report.broken == 0 and len(report.outcomes) == 6 and report.latency is not None
+    assert report.broken == 0 and len(report.outcomes) == 7 and report.latency is not None
     assert report.latency.an_action == report.latency.median / 4 and report.latency.median <= report.latency.p95
 
 
@@ -59,7 +59,16 @@ def test_a_broken_rule_is_named_and_the_others_still_tried() -> None:
 def test_a_policy_that_raises_is_reported_not_raised() -> None:
     report = check_and_time(BrokenPolicy(), SHAPE, None, calls=2)
     assert report.latency is None and report.broken == 4
-    assert {outcome.complaint for outcome in report.outcomes[1:]} == {"RuntimeError: out of memory"}
+    assert {outcome.complaint for outcome in report.outcomes[1:5]} == {"RuntimeError: out of memory"}
+
+
+def test_needs_that_no_world_meets_are_one_sentence_a_rule() -> None:
+    joints = check_and_time(FakePolicy(needs=Needs(state=("joint_0",))), SHAPE, None, calls=2)
+    assert joints.latency is None and joints.broken == 6
+    assert all('"joint_0" cannot be followed from actions' in str(outcome.complaint) for outcome in joints.outcomes)
+    views = check_and_time(FakePolicy(needs=Needs(cameras=("front", "wrist"))), SHAPE, None, calls=2)
+    (broken,) = [outcome for outcome in views.outcomes if outcome.complaint]
+    assert broken.rule == "a world can show what it needs" and 'needs the camera "wrist"' in str(broken.complaint)
 
 
 @pytest.fixture
@@ -79,7 +88,7 @@ def test_on_the_command_line(policy: Path, capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit) as stop:
         main([*words, "--size", "8", "8"])
     out, err = capsys.readouterr()
-    assert stop.value.code == 2 and "4 of 5 rules are broken" in err and "resize the task images" in " ".join(out.split())
+    assert stop.value.code == 2 and "4 of 6 rules are broken" in err and "resize the task images" in " ".join(out.split())
 
 
 def test_who_may_be_served(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.foreign import Failure, attempt
-from worldgym.policies.observing import observe
+from worldgym.policies.observing import check_needs, observe
 from worldgym.policies.protocol import Policy
 from worldgym.testing import Shape, policy_rules
 from worldgym.types import ActionSpec, Task, Trial
@@ -58,6 +58,8 @@ class PolicyReport:
 def check_and_time(policy: Policy[Any], frame_shape: Shape, world: ActionSpec | None, calls: int) -> PolicyReport:
     """Every rule, whether or not one before is broken; latency only of a policy that answers."""
     outcomes = [Outcome(rule, _complaint(check)) for rule, check in policy_rules(policy, frame_shape).items()]
+    met = _complaint(lambda: check_needs(policy.name, policy.needs, policy.spec, []))
+    outcomes.append(Outcome("a world can show what it needs", met))
     if world is not None:
         differences = "; ".join(policy.spec.differences(world))
         outcomes.append(Outcome("speaks the world's action convention", differences or None))

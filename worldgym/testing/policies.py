@@ -103,7 +103,9 @@ def _random_trials(frame_shape: Shape) -> list[Trial]:
 
 def _play(policy: Policy[State], trials: Sequence[Trial], detour: bool = False) -> Actions:
     """[B, T, A]: the actions of three calls. With `detour`, each list of states is first used with other frames."""
-    who, states, parts = f"policy {policy.name!r}", policy.reset(trials), []
+    who = f"policy {policy.name!r}"
+    _check_needs(who, policy)
+    states, parts = policy.reset(trials), []
     low, high = np.array(policy.spec.low, np.float32), np.array(policy.spec.high, np.float32)
     require(len(states) == len(trials), who, f"reset returned {len(states)} states for {len(trials)} trials")
     for call in range(3):
