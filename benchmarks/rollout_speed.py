@@ -180,7 +180,7 @@ def main() -> None:
         f"Frames a second. Both ratios of a line are at its batch. {' '.join(ratios(rows))}",
         "",
         f"The engine's batch of {most.batch}, chunk {most.chunk}, {most.steps} steps, reaches {100 * share:.0f} % of the "
-        f"{peak:.2f} TFLOP/s of a large bfloat16 product in the same run. Decoding takes {100 * decoding[0]:.0f} % of one thread's "
+        f"{peak:.2f} TFLOP/s of a large bfloat16 product in the same run. Decoding takes {100 * decoding[0]:.0f} % of a thread's "
         f"time with one trial, {100 * decoding[1]:.0f} % with 16. Memory: {memory:.2f} GiB at most.",
         f"Under the rule `rolling`: {times[0]:.1f} frames a second with one trial, {times[1]:.1f} with {most.batch}.",
     ]

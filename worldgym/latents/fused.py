@@ -2,8 +2,7 @@
 
 Everything is bfloat16 with channels last; SiLU, residuals, position maps and pixel shuffles are part of writing what a
 convolution gives (native/decoder.c). Frames are decoded a few at a time: what lies between two convolutions then stays in the
-second-level cache (2 MiB a core where this was measured). As many threads as the caller allows share the columns of a
-convolution; the picture does not depend on their number.
+second-level cache (2 MiB a core where this was measured).
 """
 
 from __future__ import annotations
@@ -20,10 +19,8 @@ from worldgym.latents.layers import PositionMap, ResidualBlock
 from worldgym.native import kernels as native
 from worldgym.native.kernels import SLACK, WIDE, kernels_for
 from worldgym.native.products import Arranged
-from worldgym.native.threads import allowed_threads
 
 TOGETHER = 4  # frames
-SHARES = 2  # parts of a convolution for each thread
 
 
 @dataclass(frozen=True)
@@ -70,10 +67,8 @@ class FusedDecoder:
         inner.copy_(latents.permute(0, 2, 3, 1))
         room = self._library.border_room(self._layers, len(self._steps), frames)
         kept, one, other = x.new_empty(frames * self._kept), x.new_empty(room), x.new_empty(room)
-        threads = allowed_threads()
-        shares = 1 if threads == 1 else threads * SHARES
         tensors = (tensor.data_ptr() for tensor in (x, kept, one, other))
-        self._library.decode(native.Decoding(self._layers, *tensors, len(self._steps), frames, shares), threads)
+        self._library.decode(native.Decoding(self._layers, *tensors, len(self._steps), frames))
         return self._pixels(kept, frames)
 
     def _pixels(self, kept: Tensor, frames: int) -> Tensor:

@@ -1,9 +1,9 @@
-/* A convolutional decoder in one call, by a team of threads: a phase a convolution, columns shared out, a few frames at a time.
+/* A convolutional decoder in one call, a few frames at a time, on the caller's thread: two that shared the columns out were no
+   faster, for each then waits for what the other wrote.
 
    Between convolutions frames lie with channels last in a border of zeros, so that a convolution is a product of rows that begin
    one place further for each place of its kernel. SiLU, residuals, position maps and pixel shuffles are part of writing them. */
 
-#include "team.h"
 #include "tiles.h"
 
 #define SLACK 64 /* rows behind the last frame that products may read */
@@ -22,10 +22,8 @@ typedef struct {
     const convolution *layers;
     const real *x;
     real *kept, *one, *other;
-    count depth, frames, shares;
+    count depth, frames;
 } decoding;
-
-static count units(const convolution *c) { return c->w.wide / PAIR; }
 
 static count channels_of(const convolution *c) { return c->w.in / (c->kernel * c->kernel); }
 
@@ -86,14 +84,13 @@ static void columns(const convolution *c, const reach *of, const real *x, const 
     }
 }
 
-static void convolve(const decoding *d, const convolution *c, const real *from, real *to, count share) {
+static void convolve(const decoding *d, const convolution *c, const real *from, real *to) {
     count channels = channels_of(c), edge = c->side + 2, taps[9], parts = c->kernel * c->kernel, middle = c->kernel == 1;
     for (count i = 0; i < parts; i++) taps[i] = ((i / c->kernel + middle) * edge + i % c->kernel + middle) * channels;
     reach of = {taps, parts, channels, channels};
     begin(tile_rows(c->side * edge - 2));
-    for (count unit = units(c) * share / d->shares; unit < units(c) * (share + 1) / d->shares; unit++)
+    for (count n = 0; n < c->w.wide; n += PAIR)
         for (count frame = 0; frame < d->frames; frame++) {
-            count n = unit * PAIR;
             target left = aim(c, d->kept, to, frame, n), right = aim(c, d->kept, to, frame, n + LANES);
             clear_border(&left);
             clear_border(&right);
@@ -102,15 +99,12 @@ static void convolve(const decoding *d, const convolution *c, const real *from, 
     end();
 }
 
-static count opened(const void *what, count done) { return done + ((const decoding *)what)->shares; }
-
-static void run(const void *what, count task) {
-    const decoding *d = what;
-    count i = task / d->shares;
+void decode(const decoding *d) {
     real *buffers[] = {d->one, d->other};
-    convolve(d, d->layers + i, i ? buffers[(i - 1) % 2] : d->x, i + 1 < d->depth ? buffers[i % 2] : NULL, task % d->shares);
-}
-
-void decode(const decoding *d, count threads) {
-    together(&(job){d->depth * d->shares, opened, run, d}, threads);
+    const real *from = d->x;
+    for (count i = 0; i < d->depth; i++) {
+        real *to = i + 1 < d->depth ? buffers[i % 2] : NULL;
+        convolve(d, d->layers + i, from, to);
+        from = to;
+    }
 }

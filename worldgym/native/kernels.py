@@ -99,7 +99,7 @@ class Convolution(ctypes.Structure):
 class Decoding(ctypes.Structure):
     """`decoding` of decoder.c."""
 
-    _fields_ = _fields(layers=ctypes.POINTER(Convolution), x=_P, kept=_P, one=_P, other=_P, depth=_N, frames=_N, shares=_N)
+    _fields_ = _fields(layers=ctypes.POINTER(Convolution), x=_P, kept=_P, one=_P, other=_P, depth=_N, frames=_N)
 
 
 FUNCTIONS = {
@@ -109,7 +109,7 @@ FUNCTIONS = {
     "room_for": ([ctypes.POINTER(Network), ctypes.POINTER(Call)], _N),
     "denoise": ([ctypes.POINTER(Network), ctypes.POINTER(Call)], None),
     "border_room": ([ctypes.POINTER(Convolution), _N, _N], _N),
-    "decode": ([ctypes.POINTER(Decoding), _N], None),
+    "decode": ([ctypes.POINTER(Decoding)], None),
 }  # of each its arguments and result
 
 

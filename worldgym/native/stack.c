@@ -8,7 +8,7 @@
 #include "passes.h"
 #include "team.h"
 
-#define GROUP 256 /* rows of a group, unless a single trial has more */
+#define GROUP 600 /* rows of a group, unless a single trial has more */
 #define SHARES 2  /* tasks of a phase for each thread: one that comes late then finds something left */
 #define WIDE 32   /* columns of a product that are worked on together */
 

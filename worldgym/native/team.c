@@ -1,5 +1,6 @@
 /* Threads that share one job. Nobody waits for a thread that has not begun a task, so one that the system has taken off its
-   processor costs nothing until it comes back; a task once begun is waited for.
+   processor costs nothing until it comes back; a task once begun is waited for. After a long wait the caller works alone for a
+   while: on a busy machine two threads that wait for each other get less done than one.
 
    `ticket` and `open` are (number of the job) << 32 | (task): the next to be begun, and up to where they may be. Who wins the
    next task keeps the job alive until it is done; nobody else looks into it. */
@@ -13,6 +14,8 @@
 
 #define SPINS 200       /* looks before the clock is looked at */
 #define AWAKE 1000000   /* nanoseconds without a task after which a thread sleeps: longer than the usual gap between two calls */
+#define LATE 200000     /* nanoseconds waited for others' tasks, in one go, that are taken as the sign of a busy machine */
+#define REST 100000000  /* nanoseconds for which the caller then works alone */
 #define STACK (8 << 20) /* bytes; macOS gives threads 512 KiB */
 
 static _Alignas(64) _Atomic uint64_t ticket; /* each in a line of the processor's cache by itself */
@@ -21,7 +24,8 @@ static _Alignas(64) _Atomic int64_t done;
 static _Alignas(64) _Atomic int asleep;
 static _Atomic(const job *) now;
 static atomic_flag taken = ATOMIC_FLAG_INIT;
-static int64_t members; /* threads made; changed by who has `taken` */
+static int64_t rest_until; /* as the next: changed by who has `taken` */
+static int64_t members; /* threads made */
 static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t bell = PTHREAD_COND_INITIALIZER;
 
@@ -111,11 +115,8 @@ static void grow(int64_t wanted) {
     pthread_attr_destroy(&attributes);
 }
 
-void together(const job *work, int64_t threads) {
-    if (threads < 2 || atomic_flag_test_and_set(&taken)) { /* the team is busy with another's job */
-        for (int64_t task = 0; task < work->tasks; task++) work->run(work->what, task);
-        return;
-    }
+/* By who has `taken`. */
+static void lead(const job *work, int64_t threads) {
     grow(threads - 1);
     uint64_t number = ((atomic_load(&ticket) >> 32) + 1) << 32;
     atomic_store(&now, work);
@@ -123,13 +124,25 @@ void together(const job *work, int64_t threads) {
     atomic_store(&ticket, number);
     atomic_store(&open, number + (uint64_t)work->opened(work->what, 0));
     ring();
+    int64_t since = 0; /* when the wait began; 0: none */
     for (int64_t looks = 1; atomic_load(&done) < work->tasks; looks++) {
         if (attempt())
-            looks = 0;
-        else if (looks < SPINS)
+            since = 0;
+        else if (!since)
+            since = nanoseconds(), looks = 1;
+        else if (looks % SPINS)
             pause_briefly();
-        else
-            sched_yield();
+        else if (nanoseconds() - since > LATE)
+            rest_until = nanoseconds() + REST, sched_yield();
     }
-    atomic_flag_clear(&taken);
+}
+
+void together(const job *work, int64_t threads) {
+    int mine = threads > 1 && !atomic_flag_test_and_set(&taken); /* else the team is busy with another's job */
+    int shared = mine && nanoseconds() > rest_until;
+    if (!shared)
+        for (int64_t task = 0; task < work->tasks; task++) work->run(work->what, task);
+    else
+        lead(work, threads);
+    if (mine) atomic_flag_clear(&taken);
 }
