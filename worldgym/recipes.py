@@ -47,23 +47,23 @@ def reference_world(out: Path, device: str) -> WorldTrainConfig:
 def bridge_codec(out: Path, device: str) -> CodecTrainConfig:
     """Four minutes on two CPU cores, at 128x128."""
     return CodecTrainConfig(
-        out, ConvCodecConfig(size=128, width=64), OptimizerConfig(steps=2000, lr=1e-3), batch=16, device=device
+        out, ConvCodecConfig(size=128, width=64), OptimizerConfig(steps=1500, lr=1e-3), batch=16, device=device
     )
 
 
 def bridge_world(out: Path, device: str) -> WorldTrainConfig:
-    """A world for a handful of real episodes: 5.5 M parameters, 128x128, eleven minutes on two CPU cores.
+    """A world for a handful of real episodes: 5.5 M parameters, 128x128, nine minutes on two CPU cores.
 
     It learns these episodes by heart; what it shows is that real data go all the way (`make bridge-sample`).
     """
     return WorldTrainConfig(
         out=out,
         network=DiTConfig(latent_shape=(8, 16, 16), width=192, pairs=4, heads=3, action_octaves=2),
-        optimizer=OptimizerConfig(steps=750, lr=1e-3, muon_lr=4e-3, weight_decay=0.01, warmup=50, ema=0.995),
+        optimizer=OptimizerConfig(steps=600, lr=1e-3, muon_lr=4e-3, weight_decay=0.01, warmup=50, ema=0.995),
         sampler=SamplerConfig(steps=4, window=16, keep=8, rule="rolling"),
         batch=12,
         frames=16,
-        save_every=250,
+        save_every=200,
         device=device,
         normalize=True,
     )
