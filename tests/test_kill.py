@@ -66,6 +66,10 @@ def finished(command: list[str]) -> float:
     return time.perf_counter() - begun
 
 
+def written(log: Path) -> int:
+    return log.read_bytes().count(b"\n") if log.exists() else 0
+
+
 def test_killed_and_resumed_is_uninterrupted(bundle: Path, tmp_path: Path) -> None:
     finished(words(bundle, tmp_path / "first"))  # loads the modules
     whole = [tmp_path / f"whole-{i}" for i in range(AT_ONCE)]
@@ -77,13 +81,15 @@ def test_killed_and_resumed_is_uninterrupted(bundle: Path, tmp_path: Path) -> No
 
     def killed(moment: int) -> int:
         """=> lines in the log when it was killed."""
-        out = tmp_path / f"killed-{moment}"
+        out, rng = tmp_path / f"killed-{moment}", random.Random(moment)
+        log, awaited = out / LOG_NAME, rng.randrange(7)  # lines, the header among them; then a while longer
         process = started(words(bundle, out))
-        time.sleep(seconds * random.Random(moment).uniform(0.0, 1.0))
+        while process.is_alive() and written(log) < awaited:
+            time.sleep(0.002)
+        time.sleep(seconds * rng.uniform(0.0, 0.1 if awaited else 0.5))
         process.kill()
         process.join()
-        log = out / LOG_NAME
-        lines = log.read_bytes().count(b"\n") if log.exists() else 0
+        lines = written(log)
         finished(words(bundle, out))
         found, records = read_log(log)
         assert records == expected and header.difference(found) is None

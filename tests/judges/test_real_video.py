@@ -13,9 +13,27 @@ import pytest
 from PIL import Image
 
 from worldgym.calibrate import CalibrateConfig, calibrate
+from worldgym.cli import main
 from worldgym.judges.labels import Clip, Label, append_label
 from worldgym.judges.vlm import VlmConfig, VlmJudge
+from worldgym.reference.demo import BUNDLE
 from worldgym.servers.provider import Server
+
+
+def test_the_bundled_classifier_on_real_robot_video(
+    sample_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a user would: converted at the size that it reads, then calibrated. It was trained in a simulator, on another robot."""
+    droid, judge, store = sample_data / "droid_mp4", BUNDLE / "judge", tmp_path / "store"
+    if not droid.is_dir() or not judge.is_dir():
+        pytest.skip(f"no DROID episodes in {sample_data}, or no bundle")
+    main(["convert", str(droid), str(store), "--size", "96", "96"])
+    capsys.readouterr()
+    words = ["judge", "calibrate", "--judge", str(judge), "--labels", str(store), "--out", str(tmp_path / "out"), "--probes", "2"]
+    main([*words, "--json"])
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["videos"], figures["broken"], figures["tpr"]["of"], figures["fpr"]["of"]) == (11, 0, 4, 7)
+    assert figures["probes"]["blank"]["videos"] == figures["probes"]["frozen"]["videos"] == 2
 
 
 def test_real_robot_video(sample_data: Path, model_server: Any, tmp_path: Path) -> None:
