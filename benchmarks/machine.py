@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import time
@@ -39,6 +40,7 @@ def note(title: str, lines: list[str]) -> None:
     """Prints the result and appends it to RESULTS.md with date, machine and commit."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     where = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {torch.get_num_threads()} threads, commit {commit or 'unknown'}"
+    where += f", load average {os.getloadavg()[1]:.0f}"  # of five minutes: how much else was running
     text = "\n".join([f"\n## {title}", "", where, "", *lines, ""])
     print(text)
     with RESULTS.open("a", encoding="utf-8") as file:
