@@ -16,6 +16,7 @@ from worldgym.files import write_atomic
 from worldgym.report.words import decimal, percent, span
 
 PAGE_NAME = "check.html"
+WIDEST = 24  # characters of a word that a terminal's table is not to break
 STYLES = {"green": "green", "amber": "yellow", "red": "bold red"}
 Row = tuple[str, ...]
 
@@ -32,8 +33,10 @@ def print_check(found: Mapping[str, Any], console: Console | None = None) -> Non
     for title, columns, rows in sections(found):
         if rows:
             detail = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+            longest = max(len(word) for row in rows for word in row[0].split())
             for number, column in enumerate(columns):
-                detail.add_column(Text(column), justify="left" if number == 0 else "right", overflow="fold")
+                width = None if number else min(longest, WIDEST)
+                detail.add_column(Text(column), justify="right" if number else "left", overflow="fold", min_width=width)
             for row in rows:
                 detail.add_row(*map(Text, row))
             console.print(detail)
