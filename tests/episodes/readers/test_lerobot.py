@@ -61,6 +61,14 @@ def test_a_video_of_another_rate_is_refused(tmp_path: Path) -> None:
         LeRobotSource(tmp_path).read("episode_000000")
 
 
+def test_rows_without_their_order_are_refused(tmp_path: Path) -> None:
+    write_lerobot_v2(tmp_path, recordings(1))
+    path = tmp_path / "data" / "chunk-000" / "episode_000000.parquet"
+    parquet.write_table(parquet.read_table(path).drop_columns("frame_index"), path)
+    with pytest.raises(InputError, match="not a readable table .*frame_index.*download it again"):
+        LeRobotSource(tmp_path).read("episode_000000")
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -133,7 +133,7 @@ class LeRobotSource:
         table = read_table(path, sorted(set(columns)), entry.index)
         if len(table) != entry.length:
             raise InputError(f"{path}: {len(table)} rows of episode {entry.index}, which has {entry.length}; download it again")
-        return table.sort_by("frame_index")
+        return table
 
     def _filmed(self, key: str) -> bool:
         return _kind(self.features.get(key)) == "video"
@@ -169,7 +169,7 @@ class LeRobotSource:
 
 
 def read_table(path: Path, columns: Sequence[str], episode: int | None = None) -> Table:
-    """Those of the columns that a parquet file has, all rows or those of one episode.
+    """Those of the columns that a parquet file has, all rows or those of one episode in the order of its frames.
 
     Row groups are read one by one in this thread, and found by the column itself. On damaged files pyarrow's scanner with a
     filter was seen to hang, and its row group statistics to abort the process.
@@ -186,7 +186,9 @@ def read_table(path: Path, columns: Sequence[str], episode: int | None = None) -
             there = [name for name in file.schema_arrow.names if name in columns]
             groups = list(range(file.num_row_groups)) if episode is None else _groups_of(file, episode)
             table = file.read_row_groups(groups, columns=there, use_threads=False)
-            return table if episode is None else table.filter(compute.equal(table["episode_index"], episode))
+            if episode is None:
+                return table
+            return table.filter(compute.equal(table["episode_index"], episode)).sort_by("frame_index")
     except (OSError, KeyError, ValueError, pyarrow.ArrowException, OverflowError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a readable table ({reason}); download it again") from error
