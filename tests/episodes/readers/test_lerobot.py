@@ -65,7 +65,7 @@ def test_rows_without_their_order_are_refused(tmp_path: Path) -> None:
     write_lerobot_v2(tmp_path, recordings(1))
     path = tmp_path / "data" / "chunk-000" / "episode_000000.parquet"
     parquet.write_table(parquet.read_table(path).drop_columns("frame_index"), path)
-    with pytest.raises(InputError, match="not a readable table .*frame_index.*download it again"):
+    with pytest.raises(InputError, match=r"not a readable table .*frame_index.*download it again"):
         LeRobotSource(tmp_path).read("episode_000000")
 
 
