@@ -44,7 +44,7 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
     the latter: counts of every pair, and of the policies (see bradley_terry.py):
 
     strengths: log strengths with 95 % intervals, strongest first. They sum to 0; a gap of 1 is odds of 2.7 where there is no tie.
-    factor:    how many times the comparisons of one start frame, which share rollouts, widen the variance.
+               factor: how many times the comparisons of one start frame, which share rollouts, widen the variance.
     ranking:   policies, best, above, ranks, orders (see ranking.py); None where nothing was decided.
 
     A comparison on which the judge broke is counted as `broken`. A run again costs nothing for what was answered. InputError
@@ -98,11 +98,10 @@ def _strengths(policies: Sequence[str], pairs: Sequence[Pair], found: Sequence[P
         if isinstance(answer, Preference) and answer.winner is not None
     ]
     told = bradley_terry(verdicts, len(policies))
-    rows = zip(policies, told.values, told.intervals, strict=True)
-    strengths = [{"policy": policy, "value": value, "low": low, "high": high} for policy, value, (low, high) in rows]
+    rows = zip(policies, told.values, told.intervals, told.factors, strict=True)
+    strengths = [{"policy": name, "value": value, "low": low, "high": high, "factor": f} for name, value, (low, high), f in rows]
     return {
         "strengths": sorted(strengths, key=lambda row: -float(row["value"])),
-        "factor": told.factor,
         "ranking": told.ranking.named(policies) if verdicts else None,
     }
 

@@ -145,5 +145,5 @@ def test_several_policies_are_compared_each_with_each(config: VlmConfig, model_s
     assert [row["policy"] for row in figures["strengths"]] == ["light", "dim", "dark"]
     ranking = figures["ranking"]
     assert ranking["orders"][0]["policies"] == ["light", "dim", "dark"] and ranking["policies"] == ["dark", "light", "dim"]
-    assert ranking["above"][1][0] > ranking["above"][1][2] > 0.5 and figures["factor"] >= 1
+    assert ranking["above"][1][0] > ranking["above"][1][2] > 0.5 and figures["strengths"][0]["factor"] >= 1
     assert figures == json.loads((tmp_path / "out" / "comparisons.json").read_text())

@@ -56,7 +56,7 @@ def test_a_wrong_pair_is_named(wrong: Verdicts) -> None:
 
 def test_one_comparison_a_frame_is_independent_of_the_others() -> None:
     apart = [Verdicts(0, 1, 1, 0, frame=str(i)) for i in range(6)] + [Verdicts(0, 1, 0, 1, frame=str(i)) for i in range(6, 10)]
-    assert bradley_terry(apart, 2).factor == 1
+    assert bradley_terry(apart, 2).factors == (1, 1)
     together = bradley_terry([Verdicts(0, 1, 6, 4)], 2)
     assert bradley_terry(apart, 2).intervals[0] == pytest.approx(together.intervals[0])
 
@@ -64,8 +64,10 @@ def test_one_comparison_a_frame_is_independent_of_the_others() -> None:
 def test_repeats_of_a_frame_widen_as_far_as_they_are_alike() -> None:
     won = [Verdicts(0, 1, 1, 0, frame=str(i)) for i in range(12)] + [Verdicts(0, 1, 0, 1, frame=str(i)) for i in range(12, 20)]
     once, alike = bradley_terry(won, 2), bradley_terry(won * 10, 2)
-    assert alike.factor == pytest.approx(10, rel=0.1)  # ten copies of a verdict are worth one
-    assert alike.intervals[0][1] - alike.values[0] == pytest.approx(once.intervals[0][1] - once.values[0], rel=0.05)
+    student = (2.093 / 1.96) ** 2  # 20 start frames
+    assert alike.factors == pytest.approx((10 * student,) * 2, rel=0.1)  # ten copies of a verdict are worth one
+    half = once.intervals[0][1] - once.values[0]
+    assert alike.intervals[0][1] - alike.values[0] == pytest.approx(half * 2.093 / 1.96, rel=0.05)
 
 
 def test_the_ranking_follows_from_strengths_and_intervals() -> None:

@@ -21,7 +21,6 @@ from worldgym.stats.ceiling import Trials, noise_ceiling
 from worldgym.stats.comparison import newcombe_interval, paired_interval, tango_interval
 from worldgym.stats.planning import TwoRates
 from worldgym.stats.prediction import Frames, prediction_powered
-from worldgym.stats.ranking import ranking
 from worldgym.stats.rates import Interval, clopper_pearson_interval, effective_trials, score_rate, wilson_interval
 
 STUDIES = 4000
@@ -251,18 +250,6 @@ def test_the_ceiling_holds_the_r_of_perfect_evaluators(measured: Check) -> None:
         assert ceiling is not None
         inside += ceiling.low <= np.corrcoef(rng.binomial(10, p), rng.binomial(10, p))[0, 1] <= ceiling.high
     measured(inside / STUDIES, LEAST, MOST)
-
-
-@pytest.mark.slow
-def test_ranks_lie_in_their_ranges(measured: Check) -> None:
-    """Four policies whose true rates are drawn from the prior, 30 start frames: each true rank lies within in 95 % or more."""
-    rng, names, inside = np.random.default_rng(20), [str(i) for i in range(30)], 0
-    for study in range(STUDIES):
-        rates = rng.random(4)
-        found = ranking((rng.random((4, 30)) < rates[:, None]).astype(float), names, draws=400, seed=study)
-        true = np.argsort(np.argsort(-rates)) + 1
-        inside += sum(low <= rank <= high for rank, (low, high) in zip(true, found.ranks, strict=True))
-    measured(inside / (4 * STUDIES), LEAST)
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import combinations
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -58,3 +61,32 @@ def test_repeats_of_a_frame_count_as_one() -> None:
 def test_without_trials_every_order_is_as_probable() -> None:
     found = ranking(np.empty((2, 0)), [])
     assert found.best == pytest.approx((0.5, 0.5), abs=0.03)
+
+
+@pytest.mark.slow
+def test_ranks_lie_in_their_ranges(measured: Callable[..., None]) -> None:
+    """Four policies whose true rates are drawn from the prior, 30 start frames: each true rank lies within in 95 % or more."""
+    rng, names, inside = np.random.default_rng(20), [str(i) for i in range(30)], 0
+    for study in range(4000):
+        rates = rng.random(4)
+        found = ranking((rng.random((4, 30)) < rates[:, None]).astype(float), names, draws=400, seed=study)
+        true = np.argsort(np.argsort(-rates)) + 1
+        inside += sum(low <= rank <= high for rank, (low, high) in zip(true, found.ranks, strict=True))
+    measured(inside / (4 * 4000), 0.94)
+
+
+@pytest.mark.slow
+def test_probabilities_of_the_better_policy_come_true(measured: Callable[..., None]) -> None:
+    """Four policies, 30 start frames, true rates drawn from the prior: of pairs called with 90 %, say, 90 % are so."""
+    rng, names, said, true = np.random.default_rng(25), [str(i) for i in range(30)], list[float](), list[bool]()
+    for study in range(4000):
+        rates = rng.random(4)
+        above = ranking((rng.random((4, 30)) < rates[:, None]).astype(float), names, draws=400, seed=study).above
+        for a, b in combinations(range(4), 2):
+            said.append(max(above[a][b], above[b][a]))
+            true.append(bool((rates[a] > rates[b]) == (above[a][b] > above[b][a])))
+    known, right = np.array(said), np.array(true)
+    for low, high in ((0.5, 0.7), (0.7, 0.9), (0.9, 0.98), (0.98, 1.01)):
+        here = (known >= low) & (known < high)
+        mean = float(known[here].mean())
+        measured(right[here].mean(), mean - 0.03, mean + 0.03, f"said {mean:.3f}")
