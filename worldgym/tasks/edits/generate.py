@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from worldgym.errors import EditRefused, InputError
 from worldgym.servers.asking import Answer, Asker
@@ -118,6 +118,8 @@ def _drawn(answer: Answer) -> Frames:
                 raise EditRefused(f"the model's picture is {image.width}x{image.height}, more than {MAX_PIXELS} pixels a side")
             image.load()
             return np.array(image.convert("RGB"))
+    except UnidentifiedImageError:
+        raise EditRefused("the model's answer holds no PNG, JPEG or WebP picture") from None
     except (binascii.Error, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise EditRefused(f"the model's picture cannot be read ({error})") from None
 

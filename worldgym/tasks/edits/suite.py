@@ -91,7 +91,7 @@ class Edit:
         frame, instruction = task.frame, task.instruction
         try:
             if min(frame.shape[:2]) < SMALLEST:
-                raise InputError(f"its image is {frame.shape[1]}x{frame.shape[0]}, and edits need {SMALLEST} pixels a side")
+                raise InputError(f"its image is {frame.shape[1]}x{frame.shape[0]}; give one of {SMALLEST} pixels a side or more")
             for image_step in self.image:
                 frame = image_step.paint(frame, scene)
             for text_step in self.text:
