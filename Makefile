@@ -26,7 +26,7 @@ bench: $(VENV)/.dev  ## one script per published figure
 release-check: $(VENV)/.dev  ## the bundled world on held-out policies and seeds, against the figures of its release: two hours
 	$(BIN)/worldgym reference release-check
 
-bridge-sample: $(VENV)/.dev  ## a world of real episodes, 20 minutes on two cores; needs the sample data
+bridge-sample: $(VENV)/.dev  ## a world of real episodes, eleven minutes on two cores; needs the sample data
 	$(BIN)/python benchmarks/bridge_sample.py runs/bridge-sample
 
 format: $(VENV)/.dev
