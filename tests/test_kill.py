@@ -7,8 +7,10 @@ import lzma
 import multiprocessing
 import random
 import shutil
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from statistics import fmean
@@ -23,6 +25,7 @@ from worldgym.reference.demo import BUNDLE
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")]
 
 MOMENTS, AT_ONCE = 50, 4
+STATES = threading.Lock()  # two threads that ask how one process ended: the second is told 255 (also `start` asks, of all)
 LOADED = ["worldgym.evaluate", "worldgym.report.page", "worldgym.report.terminal"]
 
 
@@ -54,15 +57,23 @@ def started(command: list[str]) -> BaseProcess:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(LOADED)
     process = context.Process(target=main, args=(command,))
-    process.start()
+    with STATES:
+        process.start()
     return process
+
+
+def ended(process: BaseProcess) -> int | None:
+    """Its exit code, once it has one."""
+    wait([process.sentinel])
+    with STATES:
+        process.join()
+        return process.exitcode
 
 
 def finished(command: list[str]) -> float:
     """=> seconds that it took."""
     begun, process = time.perf_counter(), started(command)
-    process.join()
-    assert process.exitcode == 0
+    assert ended(process) == 0
     return time.perf_counter() - begun
 
 
@@ -84,11 +95,12 @@ def test_killed_and_resumed_is_uninterrupted(bundle: Path, tmp_path: Path) -> No
         out, rng = tmp_path / f"killed-{moment}", random.Random(moment)
         log, awaited = out / LOG_NAME, rng.randrange(7)  # lines, the header among them; then a while longer
         process = started(words(bundle, out))
-        while process.is_alive() and written(log) < awaited:
+        while not wait([process.sentinel], 0) and written(log) < awaited:
             time.sleep(0.002)
         time.sleep(seconds * rng.uniform(0.0, 0.1 if awaited else 0.5))
-        process.kill()
-        process.join()
+        with STATES:
+            process.kill()
+        ended(process)
         lines = written(log)
         finished(words(bundle, out))
         found, records = read_log(log)
