@@ -10,7 +10,7 @@ import tyro
 
 from worldgym.cli.data import Convert, Data, Tasks
 from worldgym.cli.judge import Judge
-from worldgym.cli.ood import Perturb, Stress
+from worldgym.cli.ood import Augment, Perturb, Stress
 from worldgym.cli.policies import PolicyCommand, ServePolicy
 from worldgym.cli.reference import Reference
 from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
@@ -40,6 +40,7 @@ Command = (
     | Convert
     | Tasks
     | Perturb
+    | Augment
     | Stress
     | ImportCheckpoint
     | ImportCodec

@@ -37,6 +37,30 @@ class Perturb:
 
 
 @dataclass(frozen=True)
+class Augment:
+    """Copy recordings with their pictures edited, so that a world may learn scenes that nobody recorded. Resumes."""
+
+    store: tyro.conf.Positional[Path]
+    """episode store"""
+    edits: Annotated[Path, tyro.conf.arg(name="with")]
+    """edits.toml, ranges allowed: gain = { mild = 1.0, harsh = 0.2 }"""
+    out: Path
+    """episode store for the edited copies"""
+    limit: int = 0
+    """episodes a task; 0 = all"""
+    seed: int = 0
+
+    def run(self) -> None:
+        from worldgym.tasks.augment import AugmentConfig, augment
+
+        counts, skipped = augment(AugmentConfig(self.store, self.edits, self.out, self.limit, self.seed))
+        print(f"{self.out}: {sum(counts.values())} edited episodes")
+        for name, count in counts.items():
+            print(f"  {name}: {count}")
+        print_skipped(skipped)
+
+
+@dataclass(frozen=True)
 class Stress:
     """Search the mildest edit that breaks a policy, confirm it on fresh start frames and seeds, write a suite of it. Resumes."""
 

@@ -1,0 +1,127 @@
+"""`worldgym augment`: recordings whose pictures are edited, so that a world learns scenes that nobody recorded.
+
+Every episode gets one edit of the file, the same from the first frame to the last; ranges (ranges.py) are drawn anew for each.
+What the robot does is not changed, so an edit may change only what the motion does not depend on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+
+from worldgym.episodes.store import EpisodeInfo, EpisodeStore
+from worldgym.errors import EditRefused, InputError
+from worldgym.progress import progress
+from worldgym.tasks.edits.protocol import ImageStep, Scene
+from worldgym.tasks.edits.ranges import RangedEdit
+from worldgym.tasks.edits.suite import Edit, read_suite
+from worldgym.types import Episode, Frames
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """limit: episodes a group, spread evenly over the store, 0 = all.   seed: of the choice of edits and of their strengths."""
+
+    store: Path
+    edits: Path
+    out: Path
+    limit: int = 0
+    seed: int = 0
+
+
+def augment(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
+    """Writes the store OUT, resuming one that is there => (episodes of each edit, episode that fits no edit => reason)."""
+    if config.out.resolve() == config.store.resolve():
+        raise InputError(f"{config.out}: is the store itself; choose another --out, so that recordings stay as they are")
+    store, edits = EpisodeStore(config.store), _edits(config.edits)
+    written = EpisodeStore.create(config.out, store.spec, store.fps)
+    counts, skipped = dict.fromkeys((edit.name for edit in edits), 0), dict[str, str]()
+    chosen = _spread(store.infos, config.limit)
+    for info in progress(chosen, len(chosen), "editing", "episode"):
+        rng = np.random.default_rng(_number(f"{config.seed}/{info.name}"))
+        fitting = [edits[i] for i in rng.permutation(len(edits)) if _fits(edits[i], info)]
+        reason = f"no edit is for {info.group}"
+        for ranged in fitting:
+            name, strength, noise = f"{info.name}-{ranged.name}", float(rng.uniform()), int(rng.integers(2**32))
+            if name not in written:
+                try:
+                    edit = ranged.at(strength, ranged.name)
+                    written.write(name, edited_episode(store[info.name], edit, strength, noise))
+                except InputError as error:
+                    reason = str(error)
+                    continue
+            counts[ranged.name] += 1
+            break
+        else:
+            skipped[info.name] = reason
+    return counts, skipped
+
+
+def edited_episode(episode: Episode, edit: Edit, strength: float = 0.0, seed: int = 0) -> Episode:
+    """The episode with every frame edited, fresh noise for each, and the instruction too.
+
+    A step that cannot be done on a later frame (the robot hides what it adds or recolours) is left out of that frame. InputError
+    if it cannot be done on the first.
+    """
+    scene = Scene(np.random.default_rng(seed))
+    frames: list[Frames] = []
+    for frame in episode.frames:
+        for paint in edit.image:
+            frame = _painted(paint, frame, scene, first=not frames)
+        frames.append(frame)
+    instruction = episode.instruction
+    for reword in edit.text:
+        instruction = reword.say(instruction, scene)
+    extras = {**episode.extras, "edit": edit.name, "strength": strength}
+    return replace(episode, frames=np.stack(frames), instruction=instruction, extras=extras)
+
+
+def _painted(step: ImageStep, frame: Frames, scene: Scene, first: bool) -> Frames:
+    try:
+        return step.paint(frame, scene)
+    except (InputError, EditRefused):
+        if first:
+            raise
+        return frame
+
+
+def _edits(path: Path) -> list[RangedEdit]:
+    """InputError for what cannot be trained on: a new goal, and edits that ask a server for every frame."""
+    suite = read_suite(path)
+    if suite.asker is not None:
+        raise InputError(f"{path}: has a [server], which would be asked for every frame; leave out edits by a model")
+    edits = [RangedEdit(described, suite) for described in suite.described]
+    for edit in edits:
+        if edit.described.success:
+            raise InputError(f"{path}: edit {edit.name} has a new goal, which the recorded actions do not pursue; leave it out")
+        for strength in (0.0, 1.0):
+            try:
+                edit.at(strength, edit.name)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from None
+    return edits
+
+
+def _fits(edit: RangedEdit, info: EpisodeInfo) -> bool:
+    return any(fnmatchcase(f"{info.group}/{info.name}", pattern) for pattern in edit.described.only)
+
+
+def _spread(infos: Sequence[EpisodeInfo], limit: int) -> list[EpisodeInfo]:
+    """At most so many of each group, evenly over the store."""
+    groups: Mapping[str, list[EpisodeInfo]] = {info.group: [] for info in infos}
+    for info in infos:
+        groups[info.group].append(info)
+    return [
+        some[i]
+        for some in groups.values()
+        for i in np.unique(np.linspace(0, len(some) - 1, min(limit or len(some), len(some))).round().astype(int))
+    ]
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
