@@ -39,6 +39,7 @@ class Blank:
     latent_shape: tuple[int, int, int]
     frame_shape: tuple[int, int, int] = (1, 1, 3)
     fingerprint: str = ""
+    latents: str = ""
 
     def encode(self, frames: Tensor) -> Tensor:
         return torch.zeros(len(frames), *self.latent_shape, device=frames.device)

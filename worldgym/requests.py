@@ -65,6 +65,25 @@ class DistillRequest:
 
 
 @dataclass(frozen=True)
+class SharpenRequest:
+    """Train the decoder of a codec on. Its encoder stays, and with it every stored latent, world and gauge made with it."""
+
+    codec: Path
+    """checkpoint of a codec"""
+    data: tuple[str, ...]
+    """episode stores with frames to learn from"""
+    out: Path
+    """gets codec/, with --world a copy of it in world/, and the state to resume from"""
+    world: Path | None = None
+    """checkpoint of a world to copy beside the new codec"""
+    steps: int = 2000
+    """optimiser steps of 32 frames"""
+    mix: tuple[float, ...] = ()
+    """share of each store in a batch, in the order of --data (default: by their numbers of episodes)"""
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
 class PublishedImport:
     """Bring in a published WorldGym checkpoint. pixel_rope, cfg: as its authors say.   heads, size: the file does not tell."""
 

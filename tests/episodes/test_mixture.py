@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from worldgym.actions.embodiment import Scaling
-from worldgym.episodes.mixture import NamedStore, open_mixture
+from worldgym.episodes.mixture import NamedStore, draw_episodes, open_mixture
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.testing import FAKE_SPEC
@@ -61,3 +61,16 @@ def test_what_cannot_be_mixed_is_refused(make_store: Callable[..., NamedStore]) 
         open_mixture([first, make_store("c", "c", fps=7.0)])
     with pytest.raises(InputError, match=r"48x48 .* of 32x32, .*convert one of them with --size"):
         open_mixture([first, make_store("d", "d", size=48)])
+
+
+@pytest.mark.parametrize("shares", [(1.0, 1.0), (3.0, 1.0), (0.2, 1.0)])
+def test_every_batch_keeps_the_shares(shares: tuple[float, float]) -> None:
+    stores = np.array([0, 3, 9])
+    counts = []
+    for step in range(40):
+        drawn = draw_episodes(stores, shares, 24, np.random.default_rng([0, step]))
+        assert drawn.min() >= 0 and drawn.max() < 9
+        counts.append(int((drawn < 3).sum()))
+    wanted = 24 * shares[0] / sum(shares)
+    assert max(abs(count - wanted) for count in counts) <= 1
+    assert np.mean(counts) == pytest.approx(wanted, abs=0.3)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ def quiet(step: int, scalars: dict[str, float]) -> None:
     pass
 
 
-def train(store: EpisodeStore, out: Path, steps: int = 250, **changes: int) -> ConvCodec:
+def train(store: EpisodeStore, out: Path, steps: int = 250, **changes: Any) -> ConvCodec:
     config = CodecTrainConfig(out, TINY, OptimizerConfig(steps=steps, lr=3e-3, warmup=5, ema=0.9), batch=8, **changes)
     return train_codec(config, Frameset.of(frame_cache(store, workers=1)), out / "codec", quiet)
 
@@ -49,6 +51,36 @@ def test_training_beats_the_mean_frame(codec: ConvCodec, episode_store: EpisodeS
     error = (codec.decode(codec.encode(frames)).float() - frames.float()).square().mean()
     flat = (frames.float().mean((0, 1, 2)) - frames.float()).square().mean()
     assert error < 0.5 * flat
+
+
+def test_sharpened_codec_keeps_its_latents(codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Path) -> None:
+    codec.save(tmp_path / "start", "# codec\n", {})
+    start = ConvCodec.load(tmp_path / "start")
+    data = Frameset.of(frame_cache(episode_store, workers=1))
+    steps = OptimizerConfig(steps=150, lr=3e-3, warmup=5, ema=0.9)
+    config = CodecTrainConfig(tmp_path / "run", TINY, steps, batch=8, start=tmp_path / "start")
+    sharper = train_codec(config, data, tmp_path / "sharper", quiet)
+    frames = torch.from_numpy(episode_store["square-0"].frames)
+    latents = start.encode(frames)
+    assert torch.equal(sharper.encode(frames), latents)
+    assert sharper.latents == start.latents == start.fingerprint != sharper.fingerprint
+    errors = [(one.decode(latents).float() - frames.float()).square().mean() for one in (start, sharper)]
+    assert errors[1] < 0.9 * errors[0]
+    again = train_codec(replace(config, out=tmp_path / "run2", start=tmp_path / "sharper"), data, tmp_path / "again", quiet)
+    assert again.latents == start.latents  # also of one that was sharpened twice
+    check_codec(again, atol=0.05)
+
+
+def test_sharpening_resumed_is_uninterrupted(
+    codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec.save(tmp_path / "start", "# codec\n", {})
+    whole = train(episode_store, tmp_path / "whole", 8, save_every=4, start=tmp_path / "start")
+    monkeypatch.setattr("worldgym.training.save_state", save_once := SaveOnce())
+    train(episode_store, tmp_path / "broken", 8, save_every=4, start=tmp_path / "start")
+    assert save_once.calls == 2  # the second one was lost
+    monkeypatch.undo()
+    assert train(episode_store, tmp_path / "broken", 8, save_every=4, start=tmp_path / "start").fingerprint == whole.fingerprint
 
 
 def test_resumed_is_uninterrupted(episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,7 @@ class Reference:
 class Codec:
     """Latents are given: frames say which of two starts is meant."""
 
-    latent_shape, frame_shape, fingerprint = (CHANNELS, GRID, GRID), (64, 64, 3), "none"
+    latent_shape, frame_shape, fingerprint, latents = (CHANNELS, GRID, GRID), (64, 64, 3), "none", "none"
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         return torch.stack([frame_noise(int(frame.max()), 0, self.latent_shape) for frame in frames])

@@ -25,7 +25,7 @@ SPEC = ActionSpec(("x", "y"), "delta_pose", "1 m", "none", "none", (-1.0, -1.0),
 class TinyCodec:
     """8x8 pixels <=> latents [3, 8, 8]: exact up to rounding, so that the network alone is tested."""
 
-    latent_shape, frame_shape, fingerprint = (3, 8, 8), (8, 8, 3), "tiny"
+    latent_shape, frame_shape, fingerprint, latents = (3, 8, 8), (8, 8, 3), "tiny", "tiny"
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         return frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0

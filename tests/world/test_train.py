@@ -22,7 +22,7 @@ from worldgym.world.train import Tables, WorldTrainConfig, diffusion_loss, make_
 
 
 class Codec:
-    latent_shape, frame_shape, fingerprint = (2, 4, 4), (4, 4, 3), "none"
+    latent_shape, frame_shape, fingerprint, latents = (2, 4, 4), (4, 4, 3), "none", "none"
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         raise AssertionError("training must not encode")
@@ -114,7 +114,7 @@ def test_checkpoint_round_trip_and_the_wrong_codec(tmp_path: Path, monkeypatch: 
     assert loaded.config == world.config
     for name, value in world.network.state_dict().items():
         assert torch.equal(value.bfloat16().float(), loaded.network.state_dict()[name]), name
-    monkeypatch.setattr(Codec, "fingerprint", "another")
+    monkeypatch.setattr(Codec, "latents", "another")
     with pytest.raises(CheckpointError, match="another"):
         load_world(tmp_path / "world")
 

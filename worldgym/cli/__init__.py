@@ -16,7 +16,7 @@ from worldgym.cli.reference import Reference
 from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
 from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
 from worldgym.cli.trust import Check, Trust
-from worldgym.cli.worlds import Distill, ImportCheckpoint, ImportCodec, Train
+from worldgym.cli.worlds import Distill, ImportCheckpoint, ImportCodec, Sharpen, Train
 from worldgym.errors import WorldGymError
 
 Command = (
@@ -36,6 +36,7 @@ Command = (
     | Trust
     | Train
     | Distill
+    | Sharpen
     | Data
     | Convert
     | Tasks

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from worldgym.requests import DistillRequest, PublishedImport, TrainRequest
+from worldgym.requests import DistillRequest, PublishedImport, SharpenRequest, TrainRequest
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,21 @@ class Distill(DistillRequest):
         from worldgym.distill import distill_world
 
         print(distill_world(self))
+
+
+@dataclass(frozen=True)
+class Sharpen(SharpenRequest):
+    """Train the decoder of a codec on: sharper frames from the same latents. Run it again to resume."""
+
+    codec: tyro.conf.Positional[Path]
+    """checkpoint of a codec that `worldgym train` made"""
+    data: tyro.conf.UseAppendAction[tuple[str, ...]]
+    """episode store with frames to learn from; may be repeated, with recordings in other scenes (worldgym augment)"""
+
+    def run(self) -> None:
+        from worldgym.sharpen import sharpen
+
+        print(sharpen(self))
 
 
 @dataclass(frozen=True)

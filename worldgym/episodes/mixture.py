@@ -11,6 +11,7 @@ import numpy as np
 from worldgym.actions.embodiment import Embodiment, Scaling
 from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.windows import Ints
 from worldgym.errors import InputError
 from worldgym.types import ActionSpec
 
@@ -58,6 +59,18 @@ def open_mixture(sources: Sequence[NamedStore], normalize: bool = False) -> list
     scaled = normalize or len(names) > 1
     robots = {spec: Embodiment(name, spec, _scaling(spec, stores) if scaled else Scaling()) for spec, name in names.items()}
     return [RobotStore(store, robots[store.spec]) for store in stores]
+
+
+def draw_episodes(stores: Ints, mix: Sequence[float], count: int, rng: np.random.Generator) -> Ints:
+    """=> [count] any episodes; or by the shares of `mix`, as many of each store as is its share, give or take one.
+
+    stores: int [stores + 1], number of the first episode of each.
+    """
+    if not mix:
+        return rng.integers(0, stores[-1], count)
+    ends = np.cumsum(mix) / sum(mix)
+    store = np.searchsorted(ends[:-1], (np.arange(count) + rng.random()) / count, side="right")
+    return stores[store] + rng.integers(0, np.diff(stores)[store])
 
 
 def _check_rates(stores: Sequence[EpisodeStore]) -> None:

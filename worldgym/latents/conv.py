@@ -72,6 +72,7 @@ class ConvCodec(nn.Module):
             nn.PixelShuffle(4),
         )
         self._fingerprint: str | None = None
+        self._latents: str | None = None  # None: its own fingerprint
         self._fused: FusedDecoder | None = None  # of a loaded codec, whose weights no longer change
 
     @property
@@ -84,10 +85,15 @@ class ConvCodec(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """Names the weights: latents cached under it were made by exactly these."""
+        """Names the weights."""
         if self._fingerprint is None:
             raise CheckpointError("this codec was never saved, so its latents cannot be cached: save it and load it again")
         return self._fingerprint
+
+    @property
+    def latents(self) -> str:
+        """The fingerprint of the codec that the encoder was trained in."""
+        return self._latents or self.fingerprint
 
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
@@ -112,6 +118,7 @@ class ConvCodec(nn.Module):
     def save(self, folder: Path, card: str, training: dict[str, Any]) -> None:
         tensors = {name: value for name, value in self.state_dict().items() if name != "normalize.num_batches_tracked"}
         config = {"kind": KIND, "model": asdict(self.config), "training": training}
+        config |= {"latents": self._latents} if self._latents else {}
         save_folder(folder, config, tensors, card, half=True)
 
     @staticmethod
@@ -119,9 +126,17 @@ class ConvCodec(nn.Module):
         config, tensors = load_folder(folder, KIND)
         codec = ConvCodec(ConvCodecConfig(**config["model"]))
         codec.load_state_dict({**tensors, "normalize.num_batches_tracked": torch.tensor(0)})
-        codec._fingerprint = fingerprint(folder)
+        codec._fingerprint, codec._latents = fingerprint(folder), config.get("latents")
         codec.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         codec._fused = fused_decoder(codec.decoder, codec.latent_shape[1])
+        return codec
+
+    @staticmethod
+    def to_sharpen(folder: Path, device: str = "cpu") -> ConvCodec:
+        """A saved codec whose decoder may be trained on; its encoder is fixed."""
+        codec = ConvCodec.load(folder, device)
+        codec._latents, codec._fingerprint, codec._fused = codec.latents, None, None
+        codec.encoder.requires_grad_(False)
         return codec
 
 

@@ -40,6 +40,10 @@ class KLCodec:
         self.frame_shape, self.fingerprint = (size, size, 3), name
         self._scale = float(config["scaling_factor"])
 
+    @property
+    def latents(self) -> str:
+        return self.fingerprint
+
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
         """uint8 [B, H, W, 3] => float32 [B, C, h, w]."""

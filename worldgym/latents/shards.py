@@ -1,7 +1,7 @@
-"""Latents of a whole store, made once and kept on disk under the codec's fingerprint.
+"""Latents of a whole store, made once and kept on disk under what the codec calls them.
 
-    STORE/cache/latents-<fingerprint>.npy    float16 [total frames, C, h, w], memory-mapped, rows as in the frame cache
-    STORE/cache/latents-<fingerprint>.json   which episode begins where
+    STORE/cache/latents-<codec.latents>.npy   float16 [total frames, C, h, w], memory-mapped, rows as in the frame cache
+    STORE/cache/latents-<codec.latents>.json  which episode begins where
 
 Training reads these alone: it never decodes video, and never encodes a frame twice. Where episodes were added, only those are
 encoded (see `worldgym.episodes.rows`).
@@ -64,7 +64,7 @@ def latent_episodes(
     store: EpisodeStore, codec: Codec, robot: Embodiment, device: str = "cpu", size: int | None = None
 ) -> LatentEpisodes:
     """Opens the latents of a store, encoding what is missing first.   size: see `conditioning`."""
-    stem = store.root / "cache" / f"latents-{codec.fingerprint}"
+    stem = store.root / "cache" / f"latents-{codec.latents}"
     cache = RowCache(
         stem.with_suffix(".npy"),
         stem.with_suffix(".json"),

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worldgym.episodes.frames import FrameCache
+from worldgym.episodes.mixture import draw_episodes
 from worldgym.latents.conv import ConvCodec, ConvCodecConfig, to_unit
 from worldgym.training import Background, Optimizer, OptimizerConfig, load_state
 from worldgym.types import Frames
@@ -21,7 +22,11 @@ MOVED = 12.0 / 127.5  # a pixel that differs by 12 grey values between two frame
 
 @dataclass(frozen=True)
 class CodecTrainConfig:
-    """moving_weight: extra weight of pixels that change within the episode (the still background is easy and large)."""
+    """moving_weight: extra weight of pixels that change within the episode (the still background is easy and large).
+
+    start: checkpoint of a codec whose decoder alone is trained on, so that its latents stay what they are (then `model` is its);
+    None = a new codec.   mix: share of every store in a batch, in any unit; empty = every episode is as likely as any other.
+    """
 
     out: Path
     model: ConvCodecConfig = field(default_factory=ConvCodecConfig)
@@ -31,6 +36,8 @@ class CodecTrainConfig:
     moving_weight: float = 4.0
     save_every: int = 100
     device: str = "cpu"
+    start: Path | None = None
+    mix: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,8 @@ def train_codec(
 ) -> ConvCodec:
     """Trains, or resumes what `config.out` holds, saves the codec to `folder` and returns it. report(step, scalars)."""
     torch.manual_seed(config.seed)
-    codec = ConvCodec(config.model).to(config.device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    optimizer = Optimizer(codec, config.optimizer)
+    codec, learned = _learner(config)
+    optimizer = Optimizer(learned, config.optimizer)
     state, first = config.out / "state.safetensors", 0
     if (found := load_state(state)) is not None:
         first, tensors = found
@@ -71,18 +78,35 @@ def train_codec(
                 extra = {f"normalize/{n}": v for n, v in codec.normalize.state_dict().items()}
                 background.save(state, step + 1, optimizer.tensors() | extra)
     with torch.no_grad():
-        for name, parameter in codec.named_parameters():
+        for name, parameter in learned.named_parameters():
             parameter.copy_(optimizer.ema[name])
-    _recalibrate(codec, data, config)
-    card = f"# Codec\nConvolutional autoencoder, {config.optimizer.steps} steps of {config.batch} frames.\n"
+    if config.start is None:
+        _recalibrate(codec, data, config)
+    what = (
+        "Convolutional autoencoder"
+        if config.start is None
+        else f"The encoder of codec {codec.latents}, and its decoder trained on"
+    )
+    card = f"# Codec\n{what}, {config.optimizer.steps} steps of {config.batch} frames.\n"
     codec.save(folder, card, {"optimizer": asdict(config.optimizer), "batch": config.batch, "seed": config.seed})
     return ConvCodec.load(folder, config.device)
+
+
+def _learner(config: CodecTrainConfig) -> tuple[ConvCodec, nn.Module]:
+    """=> the codec in training mode, and the part of it that learns."""
+    if config.start is None:
+        codec = ConvCodec(config.model).to(config.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return codec.train(), codec
+    codec = ConvCodec.to_sharpen(config.start, config.device)
+    return codec, codec.decoder.train()
 
 
 def _batch(data: Frameset, config: CodecTrainConfig, step: int) -> tuple[Tensor, Tensor]:
     """Two frames each of `batch` random episodes => uint8 [B, H, W, 3] twice."""
     rng = np.random.default_rng([config.seed, step])
-    spans = np.array(data.spans)[rng.integers(0, len(data.spans), config.batch)]
+    spans = np.array(data.spans)
+    stores = np.searchsorted(spans[:, 0], np.arange(len(data.pixels) + 1))  # episodes of a store follow each other
+    spans = spans[draw_episodes(stores, config.mix, config.batch, rng)]
     places = spans[:, 1:2] + rng.integers(0, spans[:, 2:], (config.batch, 2))
     picked = [data.pixels[store][rows] for store, rows in zip(spans[:, 0], places, strict=True)]
     both = torch.from_numpy(np.stack(picked)).to(config.device)

@@ -24,7 +24,8 @@ def check_codec(codec: Codec, frames: Tensor | None = None, atol: float = 1e-4) 
     import torch
 
     who = f"codec {codec.fingerprint!r}"
-    require(bool(codec.fingerprint), who, "fingerprint is empty, so cached latents could not be told apart")
+    require(bool(codec.fingerprint), who, "fingerprint is empty, so codecs could not be told apart")
+    require(bool(codec.latents), who, "latents is empty, so stored latents could not be told apart")
     if frames is None:
         frames = torch.randint(0, 256, (3, *codec.frame_shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     given = frames.clone()
@@ -50,6 +51,7 @@ class FakeCodec:
 
     frame_shape: Shape = (16, 24, 3)
     fingerprint: str = "fake-codec"
+    latents: str = "fake-latents"
 
     @property
     def latent_shape(self) -> Shape:

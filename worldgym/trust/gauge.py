@@ -147,7 +147,7 @@ class Readable:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What latents and actions mean. codec: fingerprint.   scale: standard deviation of each recorded action number.
+    """What latents and actions mean. codec: `latents` of it.   scale: standard deviation of each recorded action number.
 
     readable: by name of the action number, in the spec's order; empty before it was measured.
     """
@@ -190,10 +190,10 @@ class Gauge:
     def check(self, codec: Codec, spec: ActionSpec) -> None:
         """CheckpointError if it was made for another codec or other actions."""
         own = self.meaning
-        if own.codec != codec.fingerprint or own.spec != spec:
+        if own.codec != codec.latents or own.spec != spec:
             raise CheckpointError(
                 f"{self.name} was made for the codec {own.codec} and the actions {', '.join(own.spec.names)}, not for this "
-                f"world's ({codec.fingerprint}; {', '.join(spec.names)}): make one with `worldgym trust train`"
+                f"world's ({codec.latents}; {', '.join(spec.names)}): make one with `worldgym trust train`"
             )
 
     def save(self, folder: Path, facts: Mapping[str, Any], card: str) -> None:

@@ -79,7 +79,7 @@ def train_gauge(codec: Codec, spec: ActionSpec, config: GaugeTrainConfig) -> Gau
     torch.manual_seed(config.fit.seed)
     net = InverseDynamics(network)
     losses = fit(net, _loss(net, data, windows, torch.from_numpy(scale), config.fit), config.fit, "gauge")
-    meaning = Meaning(codec.fingerprint, spec, tuple(float(s) for s in scale))
+    meaning = Meaning(codec.latents, spec, tuple(float(s) for s in scale))
     gauge = Gauge(net, _statistics(data, trained_on, held_back, network), meaning)
     readable = _readable(gauge, data, Windows.of(data, held_back, network.offsets))
     gauge = Gauge(net, gauge.statistics, replace(meaning, readable=readable))

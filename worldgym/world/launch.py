@@ -69,7 +69,7 @@ def _prepare(run: TrainRun) -> None:
     held_out_stores(mixture, run.held_out)
     free = ("out", "device", "save_every", "sampler", "checkpointing")  # what may differ between the two starts of one run
     told = [f for f in fields(run.config) if f.name not in free]
-    settings = {f.name: repr(getattr(run.config, f.name)) for f in told} | {"codec": codec.fingerprint}
+    settings = {f.name: repr(getattr(run.config, f.name)) for f in told} | {"codec": codec.latents}
     scaled = run.config.normalize or len(mixture) > 1  # by what is in the stores, so these must stay as they were
     settings["stores"] = repr([part.robot for part in mixture]) if scaled else ""
     settings["distill"] = repr(run.distill) if run.distill else ""

@@ -280,9 +280,9 @@ def load_world(
     data, tensors = single(data, tensors, embodiment, folder)
     config = WorldConfig.from_json(data)
     codec = load_codec(codec_folder or folder.parent / "codec", device)
-    if config.codec and codec.fingerprint != config.codec:
+    if config.codec and codec.latents != config.codec:
         raise CheckpointError(
-            f"{folder}: trained on latents of codec {config.codec}, but the codec at hand is {codec.fingerprint}; "
+            f"{folder}: trained on latents of codec {config.codec}, but those of the codec at hand are {codec.latents}; "
             "give the folder of the right codec"
         )
     network = DiT(config.network)
@@ -290,5 +290,6 @@ def load_world(
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise CheckpointError(f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})") from error
-    name = "-".join([folder.resolve().name, fingerprint(folder), *([embodiment] if embodiment else [])])
+    sharpened = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
+    name = "-".join([folder.resolve().name, fingerprint(folder), *sharpened, *([embodiment] if embodiment else [])])
     return DiffusionWorld(config, network.to(device), codec, name, torch.float32 if dtype == "float32" else torch.bfloat16)

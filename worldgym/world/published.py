@@ -50,7 +50,7 @@ def import_published(request: PublishedImport) -> Path:
     weights, branch = read_weights(request.file)
     network = network_of(weights, request)
     tensors = convert(weights, network)
-    codec = import_autoencoder(request.codec, request.out / "codec", request.size).fingerprint if request.codec else ""
+    codec = import_autoencoder(request.codec, request.out / "codec", request.size).latents if request.codec else ""
     sampler = replace(SAMPLERS["paper"], cfg=request.cfg)
     config = WorldConfig(PUBLISHED_SPEC, network, sampler, "sigmoid_v", {}, codec, "action")
     config.check()

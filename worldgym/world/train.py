@@ -17,6 +17,7 @@ from torch import Tensor
 
 from worldgym.actions.embodiment import Embodiment
 from worldgym.checkpoint import load_folder, save_folder
+from worldgym.episodes.mixture import draw_episodes
 from worldgym.episodes.windows import Ints, check_shown, cut, random_starts, shown_columns
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.protocol import Codec
@@ -237,7 +238,7 @@ class Batch:
 def make_batch(tables: Tables, config: WorldTrainConfig, step: int, ranks: Ranks) -> Batch:
     """Random windows of random episodes, a function of (seed, step)."""
     rng, mine = np.random.default_rng([config.seed, step]), ranks.share(config.batch)
-    episodes = draw_episodes(tables.stores, config, rng)
+    episodes = draw_episodes(tables.stores, config.mix, config.batch, rng)
     lengths = tables.lengths[episodes]
     frames, mask = cut(lengths, config.frames, random_starts(lengths, config.frames, rng))
     first = tables.first[episodes][mine]
@@ -247,15 +248,6 @@ def make_batch(tables: Tables, config: WorldTrainConfig, step: int, ranks: Ranks
     start = tables.latents.take(first)
     actions, robots = torch.where(known[..., None], shown, null_actions(shown)), _robots(tables, episodes[mine])
     return Batch(latents, start, actions, known, mine, robots)
-
-
-def draw_episodes(stores: Ints, config: WorldTrainConfig, rng: np.random.Generator) -> Ints:
-    """=> [B] any episodes; or by the shares of `config.mix`, as many rows of each store as is its share, give or take one."""
-    if not config.mix:
-        return rng.integers(0, stores[-1], config.batch)
-    ends = np.cumsum(config.mix) / sum(config.mix)
-    store = np.searchsorted(ends[:-1], (np.arange(config.batch) + rng.random()) / config.batch, side="right")
-    return stores[store] + rng.integers(0, np.diff(stores)[store])
 
 
 def _robots(tables: Tables, episodes: Ints) -> Robots | None:
@@ -296,7 +288,7 @@ def motion_weight(x: Tensor, start: Tensor, extra: float) -> Tensor:
 def describe(config: WorldTrainConfig, robots: Sequence[Embodiment], codec: Codec) -> dict[str, Any]:
     """config.json of the checkpoint."""
     network, settings = config.network, dict(config.schedule_settings)
-    known = (network, config.sampler, config.schedule, settings, codec.fingerprint, config.conditioning)
+    known = (network, config.sampler, config.schedule, settings, codec.latents, config.conditioning)
     one = WorldConfig(robots[0].spec, *known, robots[0].scaling).to_json()
     return one if len(robots) == 1 else shared(one, network, robots)
 
