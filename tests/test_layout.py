@@ -36,7 +36,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("calibrate", "closer"),
     ("trust",),
     ("recipes",),
-    ("distill", "train"),
+    ("distill", "sharpen", "train"),
 )
 RECORDS = {"types", "errors", "confusion", "fields", "files", "log"}  # all that statistics and reports may know
 READERS = {"stats": RECORDS, "report": RECORDS | {"stats"}}

@@ -65,7 +65,7 @@ def test_a_saved_gauge_is_the_same(gauge: Gauge, tmp_path: Path) -> None:
     np.testing.assert_allclose(copy.drift(latents).residual, gauge.drift(latents).residual, rtol=1e-4)
     assert copy.meaning == gauge.meaning and copy.name.startswith("gauge-")
     copy.check(FakeCodec(), FAKE_SPEC)
-    for codec, spec in ((FakeCodec(fingerprint="other"), FAKE_SPEC), (FakeCodec(), replace(FAKE_SPEC, unit="furlong"))):
+    for codec, spec in ((FakeCodec(latents="other"), FAKE_SPEC), (FakeCodec(), replace(FAKE_SPEC, unit="furlong"))):
         with pytest.raises(CheckpointError, match="worldgym trust train"):
             copy.check(codec, spec)
 
