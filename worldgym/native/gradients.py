@@ -71,6 +71,12 @@ def gradients() -> ctypes.CDLL | None:
     return found
 
 
+def apply(step: type[Function], *arguments: object) -> Any:
+    """`Function.apply`, which torch ships without types."""
+    function: Any = step.apply
+    return function(*arguments)
+
+
 def _call(name: str, *arguments: object) -> None:
     """Tensors are passed by their address."""
     function = getattr(gradients(), name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from worldgym.native.gradients import Attend, GatedNorm, Linear, Mlp, Norm, gradients
+from worldgym.native.gradients import Attend, GatedNorm, Linear, Mlp, Norm, apply, gradients
 from worldgym.native.kernels import WIDE
 from worldgym.world.attention import Attention, Pass
 from worldgym.world.dit import DiT
@@ -29,14 +29,14 @@ class Learner(DiT):
         by = [block.adaLN_modulation(condition).view(b * t, 6, d).unbind(1) for block in blocks]
         last = self.final_modulation(condition).view(b * t, 2, d).unbind(1)
         h = h.view(b * t, n, d)
-        x = Norm.apply(h, *by[0][:2])
+        x = apply(Norm, h, *by[0][:2])
         for index, (block, (*_, gate, shift, scale, last_gate)) in enumerate(zip(blocks, by, strict=True)):
             following = by[index + 1][:2] if index + 1 < len(by) else last
             y = _attended(block.attn, x, now, t, time=index % 2 == 1)
-            h, x = GatedNorm.apply(h, y, gate, shift, scale)
+            h, x = apply(GatedNorm, h, y, gate, shift, scale)
             up, _, down = block.ffwd
-            y = Mlp.apply(x.view(-1, d), up.weight, up.bias, down.weight, down.bias)
-            h, x = GatedNorm.apply(h, y.view_as(h), last_gate, *following)
+            y = apply(Mlp, x.view(-1, d), up.weight, up.bias, down.weight, down.bias)
+            h, x = apply(GatedNorm, h, y.view_as(h), last_gate, *following)
         return x.view(b, t, n, d)
 
     def _served(self, h: Tensor, now: Pass) -> bool:
@@ -52,11 +52,12 @@ def _attended(layer: Attention, x: Tensor, now: Pass, frames: int, time: bool) -
     tokens, width = x.shape[1:]
     qkv = _linear(layer.qkv_proj, x.view(-1, width)).view(-1, 3, layer.heads, layer.head_dim)
     if time:
-        out = Attend.apply(qkv, layer.mask(now, x), frames, tokens)
+        out = apply(Attend, qkv, layer.mask(now, x), frames, tokens)
     else:
-        out = Attend.apply(qkv, None, tokens, 1)
+        out = apply(Attend, qkv, None, tokens, 1)
     return _linear(layer.out_proj, out.view(-1, width)).view_as(x)
 
 
 def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
-    return Linear.apply(x, layer.weight, layer.bias)
+    out: Tensor = apply(Linear, x, layer.weight, layer.bias)
+    return out
