@@ -59,14 +59,6 @@ static inline __attribute__((always_inline)) void multiply_rows(const real *x, c
 
 static count chunk(count rows, count from) { return rows - from < CHUNK ? rows - from : CHUNK; }
 
-/* x [rows, in] times tiles + bias (or null) => out [rows, wide]. x is readable to a multiple of 16 rows. */
-void product_now(const real *x, const real *tiles, const float *bias, real *out, count rows, count in, count wide) {
-    begin(LANES);
-    for (count m = 0; m < rows; m += CHUNK)
-        multiply_rows(x + m * in, tiles, bias, NULL, out + m * wide, chunk(rows, m), in, wide, PLAIN);
-    end();
-}
-
 /* x [rows, width] => squared ReLU of x up + bias, down + the other bias => out [rows, width]. hidden: room for CHUNK rows. */
 void mlp_forward(const real *x, const real *up, const float *up_bias, const real *down, const float *down_bias, real *hidden,
                  real *out, count rows, count width, count wide) {
@@ -149,18 +141,18 @@ typedef struct {
 } mlp_gradients;
 
 /* Gradients of `mlp_forward`, which is done once more: to keep what it hides takes longer than to compute it. back_up, back_down:
-   tiles of the weights for their gradients. hidden, d_hidden: room for CHUNK rows. */
+   tiles of the weights for the gradients of what enters. hidden: room for CHUNK rows. */
 void mlp_backward(const real *d_out, const real *x, const real *up, const float *up_bias, const real *back_up,
-                  const real *back_down, real *hidden, real *d_hidden, real *room, real *d_x, const mlp_gradients *to,
-                  count rows, count width, count wide) {
+                  const real *back_down, real *hidden, real *room, real *d_x, const mlp_gradients *to, count rows, count width,
+                  count wide) {
     begin(LANES);
     for (count m = 0; m < rows; m += CHUNK) {
         count some = chunk(rows, m), at = m * width;
         multiply_rows(x + at, up, up_bias, NULL, hidden, some, width, wide, BENDS);
         add_gradient(d_out + at, hidden, room, to->down, to->down_bias, some, width, wide, !m);
-        multiply_rows(d_out + at, back_down, NULL, hidden, d_hidden, some, width, wide, SLOPES);
-        add_gradient(d_hidden, x + at, room, to->up, to->up_bias, some, wide, width, !m);
-        multiply_rows(d_hidden, back_up, NULL, NULL, d_x + at, some, wide, width, PLAIN);
+        multiply_rows(d_out + at, back_down, NULL, hidden, hidden, some, width, wide, SLOPES); /* now its gradient */
+        add_gradient(hidden, x + at, room, to->up, to->up_bias, some, wide, width, !m);
+        multiply_rows(hidden, back_up, NULL, NULL, d_x + at, some, wide, width, PLAIN);
     }
     end();
 }

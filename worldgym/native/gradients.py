@@ -48,10 +48,9 @@ class Sequences(ctypes.Structure):
 _BY, _OF, _TO, _IN = (ctypes.POINTER(kind) for kind in (Modulators, Layout, MlpGradients, Sequences))
 FUNCTIONS = {
     "arrange_now": [_P, _P, _N, _N, _I],
-    "product_now": [_P] * 4 + [_N] * 3,
     "mlp_forward": [_P] * 7 + [_N] * 3,
     "linear_backward": [_P] * 7 + [_N] * 3,
-    "mlp_backward": [_P] * 10 + [_TO] + [_N] * 3,
+    "mlp_backward": [_P] * 9 + [_TO] + [_N] * 3,
     "norm_forward": [_P, _P, _BY, _P, _P, _OF],
     "norm_backward": [_P, _P, _BY] + [_P] * 5 + [_OF],
     "attention_forward": [_P, _P, _P, _IN],
@@ -100,12 +99,10 @@ class Linear(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        x, out = _readable(x), x.new_empty(len(x), len(weight))
+        x = x.contiguous()
         ctx.save_for_backward(x, weight)
         ctx.biased = bias is not None
-        added = None if bias is None else bias.float()
-        _call("product_now", x, _tiles(weight, True), added, out, len(out), *reversed(weight.shape))
-        return out
+        return F.linear(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -137,10 +134,10 @@ class Mlp(Function):
         (wide, width), rows, d_out = up.shape, len(grads[0]), _readable(grads[0])
         shapes = (wide, width), (wide,), (width, wide), (width,)
         to = [x.new_empty(shape, dtype=torch.float32) for shape in shapes]
-        hidden, d_hidden, room = (x.new_empty(CHUNK, size) for size in (wide, wide, wide + width))
+        hidden, room = x.new_empty(CHUNK, wide), x.new_empty(CHUNK, wide + width)
         d_x, pointers = x.new_empty(rows, width), MlpGradients(*(t.data_ptr() for t in to))
         back = _tiles(up, False), _tiles(down, False)
-        _call("mlp_backward", d_out, x, tiles, biases, *back, hidden, d_hidden, room, d_x, pointers, rows, width, wide)
+        _call("mlp_backward", d_out, x, tiles, biases, *back, hidden, room, d_x, pointers, rows, width, wide)
         return d_x, *(t.bfloat16() for t in to)
 
 
