@@ -36,6 +36,7 @@ typedef struct {
    last tile by itself. */
 static void tile_product(left_side a, const real *right, count high, count wide, count deep, float *sums) {
     count lines = a.stride * (count)sizeof(real), below = wide * LANES * (count)sizeof(float);
+    settle();
     for (count i = 0; i < high; i++)
         for (count j = 0; j < wide; j += 2) {
             int both = j + 1 < wide;

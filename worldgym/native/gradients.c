@@ -38,6 +38,7 @@ static inline __attribute__((always_inline)) void multiply_rows(const real *x, c
     count tap = 0;
     reach of = {&tap, 1, in, in};
     float sums[PAIR * PAIR];
+    settle();
     for (count n = 0; n < wide; n += PAIR) {
         lanes low = {}, high = {};
         if (bias) low = *(const lanes *)(bias + n), high = *(const lanes *)(bias + n + LANES);
@@ -51,7 +52,7 @@ static inline __attribute__((always_inline)) void multiply_rows(const real *x, c
                     left *= left, right *= right;
                 }
                 if (way == SLOPES) left *= slope(load(beside + at)), right *= slope(load(beside + at + LANES));
-                *(__m512bh *)(out + at) = _mm512_cvtne2ps_pbh((__m512)right, (__m512)left);
+                _mm512_storeu_si512(out + at, (__m512i)_mm512_cvtne2ps_pbh((__m512)right, (__m512)left));
             }
         }
     }
@@ -74,6 +75,7 @@ void mlp_forward(const real *x, const real *up, const float *up_bias, const real
 /* 32 x 32 sums, a's columns by b's, over `deep` tiles, added to what stands there unless `first`. */
 static inline void outer(const real *a, const real *b, count deep, float *sums, count wide, int first) {
     count line = wide * (count)sizeof(float);
+    settle();
     if (first) {
         _tile_zero(0);
         _tile_zero(1);

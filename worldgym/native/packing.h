@@ -8,24 +8,28 @@
 #ifdef MATRIX_UNIT
 
 /* The word in line i, place j of 16 x 16 goes to line j, place i: four times, halves are exchanged between lines. */
-#define EXCHANGE(apart, low, high)                                           \
-    for (int i = 0; i < LANES; i++)                                          \
-        if (!(i & apart)) {                                                  \
-            words above = x[i], below = x[i + apart];                        \
-            x[i] = __builtin_shuffle(above, below, (words)low);              \
-            x[i + apart] = __builtin_shuffle(above, below, (words)high);     \
+#define EXCHANGE(apart, low, high)                                        \
+    for (int i = 0; i < LANES; i++)                                       \
+        if (!(i & apart)) {                                               \
+            words above = x[i], below = x[i + apart];                     \
+            x[i] = __builtin_shufflevector(above, below, low);            \
+            x[i + apart] = __builtin_shufflevector(above, below, high);   \
         }
+#define PLACES(...) __VA_ARGS__
 
 static inline __attribute__((always_inline)) void transpose(words *x) {
-    EXCHANGE(8, ((words){0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23}),
-             ((words){8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31}))
-    EXCHANGE(4, ((words){0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27}),
-             ((words){4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31}))
-    EXCHANGE(2, ((words){0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29}),
-             ((words){2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31}))
-    EXCHANGE(1, ((words){0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30}),
-             ((words){1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31}))
+    EXCHANGE(8, PLACES(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+             PLACES(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
+    EXCHANGE(4, PLACES(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
+             PLACES(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
+    EXCHANGE(2, PLACES(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+             PLACES(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
+    EXCHANGE(1, PLACES(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
+             PLACES(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
 }
+
+/* What was written is in memory from here on: the compiler does not know that tiles are loaded from there. */
+static inline void settle(void) { __asm__ volatile("" : : : "memory"); }
 
 /* Two rows, 32 columns => the two numbers of each column beside each other. */
 static inline __attribute__((always_inline)) void pair(const real *upper, const real *lower, words *left, words *right) {
