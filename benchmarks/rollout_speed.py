@@ -163,7 +163,11 @@ def table(world: DiffusionWorld, asked: argparse.Namespace) -> Iterator[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--steps", type=int, nargs="+", default=[1, 4, 10], help="network calls a frame: the bundled world's, its teacher's, published"
+        "--steps",
+        type=int,
+        nargs="+",
+        default=[1, 4, 10],
+        help="network calls a frame: the bundled world's, its teacher's, published",
     )
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--chunks", type=int, nargs="+", default=list(CHUNKS))

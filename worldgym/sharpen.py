@@ -39,7 +39,9 @@ def sharpen(request: SharpenRequest) -> Path:
         _copy_world(request.world, start, request)
     optimizer = OptimizerConfig(request.steps, lr=8e-4, warmup=20, ema=0.99)
     run, out = request.out / "codec-run", request.out / "codec"
-    config = CodecTrainConfig(run, start.config, optimizer, device=request.device, start=request.codec, mix=request.mix)
+    config = CodecTrainConfig(
+        run, start.config, optimizer, device=request.device, start=request.codec, decoder_only=True, mix=request.mix
+    )
     _same_run(run / "run.json", {"codec": start.fingerprint, "config": repr(replace(config, out=Path(), start=None, device=""))})
     if not (out / "manifest.json").exists():
         train_codec(config, Frameset.of(*caches), out, _report)
