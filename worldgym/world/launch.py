@@ -24,7 +24,7 @@ from worldgym.latents.load import load_codec
 from worldgym.latents.protocol import Codec
 from worldgym.latents.shards import LatentEpisodes, latent_episodes
 from worldgym.memory import keep_freed_memory
-from worldgym.ranks import Ranks, first_goes_ahead
+from worldgym.ranks import Ranks, first_goes_ahead, follow_parent
 from worldgym.types import Episode
 from worldgym.world.distill import DistillConfig, distillation
 from worldgym.world.replay import contact_sheet, replay
@@ -85,6 +85,7 @@ def _prepare(run: TrainRun) -> None:
 
 
 def _spawned(rank: int, run: TrainRun, meeting: str) -> None:
+    follow_parent()
     keep_freed_memory()
     torch.set_num_threads(1)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
