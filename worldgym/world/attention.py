@@ -101,10 +101,10 @@ class Attention(nn.Module):
             q, k = rotate(q, now.time), rotate(k, now.time)
         if now.cache is not None:
             k, v = now.cache.extend(block, k, v)
-        out = attend(q, k, v, self._mask(now, q))  # [B, N, heads, T, head_dim]
+        out = attend(q, k, v, self.mask(now, q))  # [B, N, heads, T, head_dim]
         return self.out_proj(out.permute(0, 3, 1, 2, 4).reshape(b, t, n, d))
 
-    def _mask(self, now: Pass, like: Tensor) -> Tensor | None:
+    def mask(self, now: Pass, like: Tensor) -> Tensor | None:
         """[queries, keys] or [heads, queries, keys]: -inf where hidden, the learned bias by age elsewhere."""
         if self.time_bias is None:
             bias = None if now.hidden is None else like.new_zeros(now.age.shape)

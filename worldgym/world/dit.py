@@ -199,13 +199,17 @@ class DiT(nn.Module):
         now = self._pass(x, cache, sight, branches)
         h = self.x_proj(self.views(x, start_frame, cache, branches))
         h = h if self.position_map is None else h + self.position_map
+        return unpatchify(self.final_linear(self.through(h, condition, now)), self.config)
+
+    def through(self, h: Tensor, condition: Tensor, now: Pass) -> Tensor:
+        """h [B, T, N, D] tokens, condition [B, T, D] => all blocks, and the last norm [B, T, N, D]."""
         for index, pair in enumerate(self.pairs):
             if self.checkpointing and torch.is_grad_enabled():
                 h = checkpoint(pair, h, condition, now, index, use_reentrant=False)
             else:
                 h = pair(h, condition, now, index)
         shift, scale = self.final_modulation(condition).unsqueeze(2).chunk(2, dim=-1)
-        return unpatchify(self.final_linear(modulate(h, shift, 1.0 + scale)), self.config)
+        return modulate(h, shift, 1.0 + scale)
 
     def _actions(self, actions: Tensor, robots: Robots | None, dtype: torch.dtype) -> Tensor:
         """[..., A] => [..., D]: what is shown and, where `robots` are given (then [B, T, A]), whose it is. Numbers that are not

@@ -27,6 +27,7 @@ from worldgym.ranks import Ranks
 from worldgym.training import Background, Clock, Optimizer, OptimizerConfig, load_state
 from worldgym.world.dit import DiT, DiTConfig, Robots, grown
 from worldgym.world.embodiments import shared, single
+from worldgym.world.learner import Learner
 from worldgym.world.model import KIND, DiffusionWorld, WorldConfig
 from worldgym.world.noise import make_schedule
 from worldgym.world.sampler import SamplerConfig, null_actions
@@ -119,7 +120,7 @@ def train_world(
     objective, robots = objective or forcing(config), check(config, data)
     described = describe(config, robots, codec)
     torch.manual_seed(config.seed)
-    network = DiT(config.network, config.checkpointing)
+    network = Learner(config.network, config.checkpointing)
     if config.start is not None:
         _start(network, config.start)
     network = network.to(config.device, getattr(torch, config.dtype))

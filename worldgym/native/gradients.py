@@ -1,0 +1,222 @@
+"""Steps of a network in training as functions that torch can differentiate, over compiled passes: bfloat16, one thread, on a
+processor with a matrix unit.
+
+R = F N rows, F frames of N tokens; D width; I and O numbers in and out of a linear layer, multiples of 32.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn import functional as F
+
+from worldgym.native.kernels import LANES, kernels_for
+
+CHUNK = 256  # of gradients.c
+_P, _N, _I = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
+
+
+class Modulators(ctypes.Structure):
+    """`modulators` of gradients.c."""
+
+    _fields_ = [(name, _P) for name in ("gate", "shift", "scale")] + [(name, _N) for name in ("gate_stride", "stride")]
+
+
+class Layout(ctypes.Structure):
+    """`layout` of gradients.c."""
+
+    _fields_ = [(name, _N) for name in ("frames", "tokens", "width")]
+
+
+class MlpGradients(ctypes.Structure):
+    """`mlp_gradients` of gradients.c."""
+
+    _fields_ = [(name, _P) for name in ("up", "up_bias", "down", "down_bias")]
+
+
+class Sequences(ctypes.Structure):
+    """`sequences` of attention.c."""
+
+    _fields_ = [(name, _N) for name in ("groups", "length", "inner", "heads", "size")]
+
+
+_BY, _OF, _TO, _IN = (ctypes.POINTER(kind) for kind in (Modulators, Layout, MlpGradients, Sequences))
+FUNCTIONS = {
+    "arrange_now": [_P, _P, _N, _N, _I],
+    "mlp_forward": [_P] * 7 + [_N] * 3,
+    "linear_backward": [_P] * 7 + [_N] * 3,
+    "mlp_backward": [_P] * 9 + [_TO] + [_N] * 3,
+    "norm_forward": [_P, _P, _BY, _P, _P, _OF],
+    "norm_backward": [_P, _P, _BY] + [_P] * 5 + [_OF],
+    "attention_forward": [_P, _P, _P, _IN],
+    "attention_backward": [_P] * 5 + [_IN],
+}  # of each its arguments
+
+
+@cache
+def gradients() -> ctypes.CDLL | None:
+    """The library, where it serves training: see `kernels_for`."""
+    found = kernels_for(torch.zeros(1, dtype=torch.bfloat16))
+    if found is None or not found.trains():
+        return None
+    for name, arguments in FUNCTIONS.items():
+        function = getattr(found, name)
+        function.argtypes, function.restype = arguments, None
+    return found
+
+
+def apply(step: type[Function], *arguments: object) -> Any:
+    """`Function.apply`, which torch ships without types."""
+    function: Any = step.apply
+    return function(*arguments)
+
+
+def _call(name: str, *arguments: object) -> None:
+    """Tensors are passed by their address."""
+    function = getattr(gradients(), name)
+    function(*(x.data_ptr() if isinstance(x, Tensor) else x for x in arguments))
+
+
+def _readable(x: Tensor) -> Tensor:
+    """x [R, I] in a row, readable to a multiple of 16 rows."""
+    return F.pad(x, (0, 0, 0, -len(x) % LANES)) if len(x) % LANES else x.contiguous()
+
+
+def _tiles(weight: Tensor, turned: bool) -> Tensor:
+    """W [O, I] as the matrix unit reads it, for x W^T (`turned`), or for the gradients of x, d W."""
+    (high, wide), tiles = weight.shape, weight.new_empty(weight.shape)
+    _call("arrange_now", weight.contiguous(), tiles, *((high, wide) if turned else (wide, high)), turned)
+    return tiles
+
+
+class Linear(Function):
+    """x [R, I], W [O, I], b [O] or None => x W^T + b [R, O]."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        x = x.contiguous()
+        ctx.save_for_backward(x, weight)
+        ctx.biased = bias is not None
+        return F.linear(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        (high, wide), rows, d_out = weight.shape, len(grads[0]), _readable(grads[0])
+        d_x = x.new_empty(rows, wide) if ctx.needs_input_grad[0] else None
+        d_weight, d_bias = (x.new_empty(shape, dtype=torch.float32) for shape in ((high, wide), (high,)))
+        room = x.new_empty(CHUNK * (high + wide))
+        _call("linear_backward", d_out, x, _tiles(weight, False), room, d_x, d_weight, d_bias, rows, high, wide)
+        return d_x, d_weight.bfloat16(), d_bias.bfloat16() if ctx.biased else None
+
+
+class Mlp(Function):
+    """x [R, D], U [H, D], u [H], V [D, H], v [D] => squared ReLU of (x U^T + u), V^T + v [R, D]. Keeps x alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, up: Tensor, up_bias: Tensor, down: Tensor, down_bias: Tensor) -> Tensor:
+        x, out, wide = _readable(x), x.new_empty(x.shape), len(up)
+        tiles, biases = _tiles(up, True), up_bias.float()
+        ctx.save_for_backward(x, up, down, tiles, biases)
+        hidden = x.new_empty(CHUNK, wide)
+        sizes = len(out), x.shape[1], wide
+        _call("mlp_forward", x, tiles, biases, _tiles(down, True), down_bias.float(), hidden, out, *sizes)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        x, up, down, tiles, biases = ctx.saved_tensors
+        (wide, width), rows, d_out = up.shape, len(grads[0]), _readable(grads[0])
+        shapes = (wide, width), (wide,), (width, wide), (width,)
+        to = [x.new_empty(shape, dtype=torch.float32) for shape in shapes]
+        hidden, room = x.new_empty(CHUNK, wide), x.new_empty(CHUNK, wide + width)
+        d_x, pointers = x.new_empty(rows, width), MlpGradients(*(t.data_ptr() for t in to))
+        back = _tiles(up, False), _tiles(down, False)
+        _call("mlp_backward", d_out, x, tiles, biases, *back, hidden, room, d_x, pointers, rows, width, wide)
+        return d_x, *(t.bfloat16() for t in to)
+
+
+class Norm(Function):
+    """h [F, N, D] => LayerNorm(h) (1 + scale) + shift, without affine, eps 1e-6. shift, scale [F, D]."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+        return _norm(ctx, h.contiguous(), None, None, shift, scale)[1]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        d_h, _, d_by = _norm_backward(ctx, None, grads[0])
+        return d_h, d_by[:, 1], d_by[:, 2]
+
+
+class GatedNorm(Function):
+    """h, y [F, N, D], gate, shift, scale [F, D] => h + gate y, and `Norm` of that."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, y: Tensor, gate: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        return _norm(ctx, h.contiguous(), y.contiguous(), gate, shift, scale)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        d_h, d_y, d_by = _norm_backward(ctx, *grads)
+        return d_h, d_y, d_by[:, 0], d_by[:, 1], d_by[:, 2]
+
+
+def _modulators(gate: Tensor | None, shift: Tensor, scale: Tensor) -> Modulators:
+    return Modulators(
+        None if gate is None else gate.data_ptr(),
+        shift.data_ptr(),
+        scale.data_ptr(),
+        0 if gate is None else gate.stride(0),
+        shift.stride(0),
+    )
+
+
+def _norm(ctx: Any, h: Tensor, y: Tensor | None, gate: Tensor | None, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    kept, out = h if gate is None else torch.empty_like(h), torch.empty_like(h)
+    _call("norm_forward", h, y, _modulators(gate, shift, scale), kept, out, Layout(*h.shape))
+    ctx.save_for_backward(kept, y, gate, shift, scale)
+    return kept, out
+
+
+def _norm_backward(ctx: Any, d_kept: Tensor | None, d_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """=> gradients of h, y and [F, 3, D] those of gate, shift, scale; where there is no gate, nothing in y's and the gate's."""
+    kept, y, gate, shift, scale = ctx.saved_tensors
+    (frames, _, width), d_h = kept.shape, torch.empty_like(kept)
+    d_y, d_by = d_h if y is None else torch.empty_like(y), kept.new_empty(frames, 3, width)
+    added = None if d_kept is None else d_kept.contiguous()
+    by = _modulators(gate, shift, scale)
+    _call("norm_backward", kept, y, by, added, d_out.contiguous(), d_h, d_y, d_by, Layout(*kept.shape))
+    return d_h, d_y, d_by
+
+
+class Attend(Function):
+    """qkv [R, 3, heads, size], bias float32 => attention of each group of `length` rows, `inner` apart [R, heads, size].
+
+    inner 1: within a frame of `length` tokens; inner N: at one place in `length` frames of N tokens.
+    bias [heads, length, length] is added to the logits, -inf where a row may not look; None: nothing is.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, bias: Tensor | None, length: int, inner: int) -> Tensor:
+        qkv, (rows, _, heads, size) = qkv.contiguous(), qkv.shape
+        of = Sequences(rows // length, length, inner, heads, size)
+        added = qkv.new_zeros(heads, length, length, dtype=torch.float32) if bias is None else bias.float()
+        added = F.pad(added, (0, -length % LANES), value=float("-inf")).contiguous()
+        out = qkv.new_empty(rows, heads, size)
+        _call("attention_forward", qkv, added, out, of)
+        ctx.save_for_backward(qkv, added)
+        ctx.of, ctx.biased = of, bias is not None
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        qkv, added = ctx.saved_tensors
+        d_qkv, d_bias = torch.empty_like(qkv), torch.zeros_like(added)
+        _call("attention_backward", qkv, added, grads[0].contiguous(), d_qkv, d_bias, ctx.of)
+        return d_qkv, d_bias[..., : ctx.of.length].bfloat16() if ctx.biased else None, None, None
