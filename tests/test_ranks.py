@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
+import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from safetensors.torch import load_file
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.ranks import Ranks, first_goes_ahead, joined
+from worldgym.ranks import Ranks, first_goes_ahead, follow_parent, joined
 
 SCRIPT = """
 import sys
@@ -45,6 +48,35 @@ def test_rows_are_shared_equally(rank: int, count: int, rows: slice) -> None:
     assert Ranks(rank, count).share(6) == rows
     with pytest.raises(InputError, match="multiple"):
         Ranks(0, 4).share(6)
+
+
+def _parent(pipe: Connection) -> None:
+    child = multiprocessing.get_context("spawn").Process(target=_child, args=(pipe,))
+    child.start()
+    pipe.close()
+    child.join()
+
+
+def _child(pipe: Connection) -> None:
+    follow_parent()
+    pipe.send(os.getpid())
+    time.sleep(600)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a promise on Linux alone")
+def test_workers_end_with_a_killed_run() -> None:
+    mine, theirs = multiprocessing.Pipe()
+    parent = multiprocessing.get_context("spawn").Process(target=_parent, args=(theirs,))
+    parent.start()
+    theirs.close()
+    assert mine.poll(120)
+    worker = int(mine.recv())
+    os.kill(worker, 0)  # it is there
+    parent.kill()
+    parent.join()
+    assert mine.poll(20)
+    with pytest.raises(EOFError):  # nobody holds the other end any more
+        mine.recv()
 
 
 @pytest.mark.slow

@@ -151,6 +151,17 @@ def _verify(folder: Path, packed: bytes | None) -> None:
             )
 
 
+def copy_folder(folder: Path, target: Path) -> Path:
+    """Copies a checkpoint, unless `target` holds one; whole or not at all. CheckpointError if there is none in `folder`."""
+    read_config(folder)
+    if not (target / MANIFEST).exists():
+        temporary = target.with_name(f".{target.name}.part")
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.copytree(folder, temporary)
+        temporary.rename(target)
+    return target
+
+
 def fingerprint(folder: Path) -> str:
     """12 hexadecimal digits that change with weights or config: identifies a loaded (so verified) model in logs and caches."""
     _read(folder, MANIFEST)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from worldgym.actions.embodiment import Scaling
-from worldgym.checkpoint import load_folder, read_config
+from worldgym.checkpoint import copy_folder, load_folder
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.errors import InputError
 from worldgym.memory import keep_freed_memory
@@ -37,7 +36,7 @@ def distill_world(request: DistillRequest) -> Path:
     _check_robot(folder, teacher, open_mixture(sources, scaled))
     with joined(request.device, request.processes) as device:
         with first_goes_ahead():
-            codec = _copied(request.codec or folder.parent / "codec", request.out / "codec")
+            codec = copy_folder(request.codec or folder.parent / "codec", request.out / "codec")
         config = replace(student_config(teacher, distill, request), normalize=scaled, start=folder, device=device)
         launch(TrainRun(config, sources, request.held_out, codec, request.processes, distill))
     return request.out / "world"
@@ -73,14 +72,3 @@ def _check_robot(folder: Path, teacher: WorldConfig, mixture: Sequence[RobotStor
                 f"{part.store.root}: its actions are not those of the data that {folder} was trained on; give the stores of its "
                 "training"
             )
-
-
-def _copied(codec: Path, target: Path) -> Path:
-    """The codec beside the student, where a world is looked for with it."""
-    read_config(codec)
-    if not (target / "manifest.json").exists():
-        temporary = target.with_name(".codec.part")
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.copytree(codec, temporary)
-        temporary.rename(target)
-    return target

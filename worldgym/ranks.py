@@ -6,7 +6,10 @@ Each computes its rows of a batch; one sum of all gradients a step keeps their w
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ from torch import distributed, nn
 
 from worldgym.errors import InputError
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PATIENCE = timedelta(hours=24)  # while the first trains a codec or encodes latents, the others wait
 
 
@@ -54,6 +58,15 @@ class Ranks:
         flat /= self.count
         for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
+
+
+def follow_parent() -> None:
+    """On Linux, ends this process when its parent ends, however that ended.
+
+    Else the workers of a killed run would go on writing to its folder, beside those of its next start.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from worldgym.memory import keep_freed_memory
 from worldgym.ranks import first_goes_ahead, joined
 from worldgym.recipes import RECIPES, Recipe
 from worldgym.requests import TrainRequest
+from worldgym.training import print_codec_step
 from worldgym.world.budget import Budget, budget
 from worldgym.world.launch import TrainRun, launch
 from worldgym.world.train import WorldTrainConfig
@@ -82,7 +82,7 @@ def _train_codec(request: TrainRequest, mixture: Sequence[RobotStore]) -> Path:
             config = replace(config, optimizer=replace(config.optimizer, steps=request.codec_steps))
         caches = [frame_cache(part.store) for part in mixture]
         _check_size(request, config.model.size, caches[0])
-        train_codec(config, Frameset.of(*caches), folder, _print_report)
+        train_codec(config, Frameset.of(*caches), folder, print_codec_step)
     return folder
 
 
@@ -93,8 +93,3 @@ def _check_size(request: TrainRequest, size: int, cache: FrameCache) -> None:
             f'{cache.store.root}: frames of {width}x{height}, but the recipe "{request.recipe}" works at {size}x{size}; convert '
             f"them with --size {size} {size}"
         )
-
-
-def _print_report(step: int, scalars: dict[str, float]) -> None:
-    values = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
-    print(f"codec step {step}  {values}", file=sys.stderr, flush=True)

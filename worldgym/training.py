@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from worldgym.errors import CheckpointError
+from worldgym.errors import CheckpointError, InputError
+from worldgym.files import read_json, write_json
 
 DECAY_SHARE = 0.6  # of the run, at its end: the learning rate falls to zero along a half cosine
 
@@ -104,6 +106,27 @@ class Optimizer:
         with torch.no_grad():
             for name, parameter in self.model_parameters.items():
                 parameter.copy_(self.master[name])
+
+
+def hold_settings(out: Path, settings: Mapping[str, str], defaults: Mapping[str, str] | None = None) -> None:
+    """OUT/run.json: what a run must be resumed with. InputError if OUT holds a run with other settings.
+
+    defaults: of a run begun before a setting existed.
+    """
+    path = out / "run.json"
+    if path.exists():
+        found = dict(defaults or {}) | read_json(path, "a training run")
+        if different := [key for key in settings if found.get(key) != settings[key]]:
+            raise InputError(
+                f"{out} holds a run with another {different[0]}: resume with the same settings or choose a new --out"
+            )
+    write_json(path, dict(settings))
+
+
+def print_codec_step(step: int, scalars: Mapping[str, float]) -> None:
+    """A line on standard error."""
+    values = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
+    print(f"codec step {step}  {values}", file=sys.stderr, flush=True)
 
 
 class Clock:

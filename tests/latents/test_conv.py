@@ -58,7 +58,7 @@ def test_sharpened_codec_keeps_its_latents(codec: ConvCodec, episode_store: Epis
     start = ConvCodec.load(tmp_path / "start")
     data = Frameset.of(frame_cache(episode_store, workers=1))
     steps = OptimizerConfig(steps=150, lr=3e-3, warmup=5, ema=0.9)
-    config = CodecTrainConfig(tmp_path / "run", TINY, steps, batch=8, start=tmp_path / "start")
+    config = CodecTrainConfig(tmp_path / "run", TINY, steps, batch=8, start=tmp_path / "start", decoder_only=True)
     sharper = train_codec(config, data, tmp_path / "sharper", quiet)
     frames = torch.from_numpy(episode_store["square-0"].frames)
     latents = start.encode(frames)
@@ -71,16 +71,47 @@ def test_sharpened_codec_keeps_its_latents(codec: ConvCodec, episode_store: Epis
     check_codec(again, atol=0.05)
 
 
+def test_a_grown_codec_begins_as_the_one_it_grew_from(codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Path) -> None:
+    frames = torch.from_numpy(episode_store["square-0"].frames)
+    grown = ConvCodec(replace(TINY, channels=6)).eval()
+    grown.load_grown(codec)
+    latents = grown.encode(frames)
+    torch.testing.assert_close(latents[:, :4], codec.encode(frames), atol=0.02, rtol=0.02)  # bfloat16, other products
+    assert (grown.decode(latents).int() - codec.decode(latents[:, :4].contiguous()).int()).abs().max() <= 4
+    with pytest.raises(CheckpointError, match="only channels and noise may differ"):
+        ConvCodec(replace(TINY, width=24)).load_grown(codec)
+    codec.save(tmp_path / "start", "# codec\n", {})
+    steps, data = OptimizerConfig(steps=3, lr=1e-3), Frameset.of(frame_cache(episode_store, workers=1))
+    config = CodecTrainConfig(tmp_path / "run", grown.config, steps, batch=4, edge_weight=0.5, start=tmp_path / "start")
+    trained = train_codec(config, data, tmp_path / "grown", quiet)
+    assert trained.latent_shape == (6, 4, 4) and trained.latents == trained.fingerprint
+    check_codec(trained, atol=0.05)
+
+
+def test_edges_count(codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Path) -> None:
+    """Weight on edges lowers the error of differences between neighbours."""
+    frames = torch.from_numpy(episode_store["square-0"].frames)
+    errors = []
+    for weight in (0.0, 4.0):
+        trained = train(episode_store, tmp_path / f"{weight}", 200, edge_weight=weight)
+        wrong = trained.decode(trained.encode(frames)).float() - frames.float()
+        errors.append(float(wrong.diff(dim=1).abs().mean() + wrong.diff(dim=2).abs().mean()))
+    assert errors[1] < errors[0]
+
+
 def test_sharpening_resumed_is_uninterrupted(
     codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codec.save(tmp_path / "start", "# codec\n", {})
-    whole = train(episode_store, tmp_path / "whole", 8, save_every=4, start=tmp_path / "start")
+    whole = train(episode_store, tmp_path / "whole", 8, save_every=4, start=tmp_path / "start", decoder_only=True)
     monkeypatch.setattr("worldgym.training.save_state", save_once := SaveOnce())
-    train(episode_store, tmp_path / "broken", 8, save_every=4, start=tmp_path / "start")
+    train(episode_store, tmp_path / "broken", 8, save_every=4, start=tmp_path / "start", decoder_only=True)
     assert save_once.calls == 2  # the second one was lost
     monkeypatch.undo()
-    assert train(episode_store, tmp_path / "broken", 8, save_every=4, start=tmp_path / "start").fingerprint == whole.fingerprint
+    assert (
+        train(episode_store, tmp_path / "broken", 8, save_every=4, start=tmp_path / "start", decoder_only=True).fingerprint
+        == whole.fingerprint
+    )
 
 
 def test_resumed_is_uninterrupted(episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

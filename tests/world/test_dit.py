@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from worldgym.world.dit import DiT, DiTConfig, octaves, patchify, unpatchify
+from worldgym.world.dit import DiT, DiTConfig, grown, octaves, patchify, unpatchify
 
 
 def network(checkpointing: bool = False, **changes: object) -> DiT:
@@ -82,3 +84,16 @@ def test_patches_come_back_as_frames() -> None:
     assert patches.shape == (2, 5, 6, 12)
     assert torch.equal(unpatchify(patches, config), x)
     assert torch.equal(patches[0, 0, 0], x[0, 0, :, :2, :2].permute(1, 2, 0).flatten())
+
+
+@pytest.mark.parametrize("views", [(True, True), (False, False), (True, False)])
+def test_a_grown_network_draws_what_it_drew(views: tuple[bool, bool]) -> None:
+    small = network(previous_frame=views[0], start_frame=views[1])
+    large = DiT(replace(small.config, latent_shape=(5, 4, 4)))
+    large.load_state_dict(grown(small.state_dict(), 2, large.config))
+    x, level, actions = torch.randn(2, 3, 5, 4, 4), torch.rand(2, 3) * 1000, torch.randn(2, 3, 3)
+    drawn = large(x, level, actions, x[:, 0])
+    torch.testing.assert_close(drawn[:, :, :2], small(x[:, :, :2], level, actions, x[:, 0, :2]))
+    assert (drawn[:, :, 2:] == 0).all()
+    same = grown(small.state_dict(), 2, small.config)
+    assert all(torch.equal(same[name], value) for name, value in small.state_dict().items())

@@ -10,7 +10,7 @@ model that is never exact needs.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,26 @@ class ConvCodec(nn.Module):
         codec.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         codec._fused = fused_decoder(codec.decoder, codec.latent_shape[1])
         return codec
+
+    @torch.no_grad()
+    def load_grown(self, other: ConvCodec) -> None:
+        """Takes the weights of a codec of the same size, width and blocks, and at most as many channels.
+
+        New channels code something at random, and the decoder does not look at them yet. CheckpointError if the two do not fit.
+        """
+        own, given, count = self.config, other.config, other.config.channels
+        if replace(given, channels=own.channels, noise=own.noise) != own or count > own.channels:
+            raise CheckpointError(
+                f"a codec of {given} cannot become one of {own}: only channels and noise may differ, channels grow"
+            )
+        tensors, kept = self.state_dict(), other.state_dict()
+        for name, tensor in tensors.items():
+            if tensor.shape == kept[name].shape:
+                tensor.copy_(kept[name])
+            elif name == "decoder.0.weight":
+                tensor.zero_()[:, :count] = kept[name]
+            else:
+                tensor[:count] = kept[name]
 
     @staticmethod
     def to_sharpen(folder: Path, device: str = "cpu") -> ConvCodec:

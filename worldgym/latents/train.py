@@ -24,8 +24,10 @@ MOVED = 12.0 / 127.5  # a pixel that differs by 12 grey values between two frame
 class CodecTrainConfig:
     """moving_weight: extra weight of pixels that change within the episode (the still background is easy and large).
 
-    start: checkpoint of a codec whose decoder alone is trained on, so that its latents stay what they are (then `model` is its);
-    None = a new codec.   mix: share of every store in a batch, in any unit; empty = every episode is as likely as any other.
+    edge_weight: of the error of differences between neighbouring pixels, where handles and gaps are a large part.
+    start: checkpoint of a codec to go on from, of as many channels or fewer than `model`; None = a new one.
+    decoder_only: of `start`, whose latents then stay what they are.
+    mix: share of every store in a batch, in any unit; empty = every episode is as likely as any other.
     """
 
     out: Path
@@ -36,7 +38,9 @@ class CodecTrainConfig:
     moving_weight: float = 4.0
     save_every: int = 100
     device: str = "cpu"
+    edge_weight: float = 0.0
     start: Path | None = None
+    decoder_only: bool = False
     mix: tuple[float, ...] = ()
 
 
@@ -80,13 +84,9 @@ def train_codec(
     with torch.no_grad():
         for name, parameter in learned.named_parameters():
             parameter.copy_(optimizer.ema[name])
-    if config.start is None:
+    if not config.decoder_only:
         _recalibrate(codec, data, config)
-    what = (
-        "Convolutional autoencoder"
-        if config.start is None
-        else f"The encoder of codec {codec.latents}, and its decoder trained on"
-    )
+    what = f"Codec {codec.latents} with its decoder trained on" if config.decoder_only else "Convolutional autoencoder"
     card = f"# Codec\n{what}, {config.optimizer.steps} steps of {config.batch} frames.\n"
     codec.save(folder, card, {"optimizer": asdict(config.optimizer), "batch": config.batch, "seed": config.seed})
     return ConvCodec.load(folder, config.device)
@@ -94,11 +94,14 @@ def train_codec(
 
 def _learner(config: CodecTrainConfig) -> tuple[ConvCodec, nn.Module]:
     """=> the codec in training mode, and the part of it that learns."""
-    if config.start is None:
-        codec = ConvCodec(config.model).to(config.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return codec.train(), codec
-    codec = ConvCodec.to_sharpen(config.start, config.device)
-    return codec, codec.decoder.train()
+    if config.start is not None and config.decoder_only:
+        codec = ConvCodec.to_sharpen(config.start, config.device)
+        return codec, codec.decoder.train()
+    codec = ConvCodec(config.model)
+    if config.start is not None:
+        codec.load_grown(ConvCodec.load(config.start))
+    codec = codec.to(config.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return codec.train(), codec
 
 
 def _batch(data: Frameset, config: CodecTrainConfig, step: int) -> tuple[Tensor, Tensor]:
@@ -121,7 +124,17 @@ def _loss(codec: ConvCodec, config: CodecTrainConfig, batch: tuple[Tensor, Tenso
     with torch.autocast(frames.device.type, dtype=torch.bfloat16):
         output = codec.reconstruct(pixels, generator)
     error = torch.nn.functional.smooth_l1_loss(output, pixels, beta=0.05, reduction="none")
-    return (error * weight).sum() / (weight.sum() * 3)
+    loss = (error * weight).sum() / (weight.sum() * 3)
+    if config.edge_weight:
+        loss = loss + config.edge_weight * (_edge_error(output, pixels, weight, 2) + _edge_error(output, pixels, weight, 3))
+    return loss
+
+
+def _edge_error(output: Tensor, pixels: Tensor, weight: Tensor, dim: int) -> Tensor:
+    """Mean error of the differences between neighbours along `dim`."""
+    error = (output - pixels).diff(dim=dim).abs()
+    where = weight.narrow(dim, 1, error.shape[dim])
+    return (error * where).sum() / (where.sum() * 3)
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ Shapes: B batch, T frames, N tokens a frame, D width, C latent channels, P = pat
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -253,6 +253,27 @@ class DiT(nn.Module):
         """Room for `capacity` frames; `start`: number of the first one in its rollout."""
         c = self.config
         return TemporalCache((c.pairs, rows, c.tokens, c.heads, capacity, c.width // c.heads), like, start)
+
+
+def grown(tensors: Mapping[str, Tensor], channels: int, config: DiTConfig) -> dict[str, Tensor]:
+    """Weights of a network for latents of `channels` channels => of `config`'s, which may have more: it draws what it drew in the
+    first ones, does not look at the new ones, and draws nothing there yet.
+    """
+    own, places, width = config.latent_shape[0], config.patch**2, config.width
+    shapes = {
+        "x_proj.weight": ((width, config.views, places, channels), (width, config.views, places, own)),
+        "final_linear.weight": ((places, channels, width), (places, own, width)),
+        "final_linear.bias": ((places, channels), (places, own)),
+    }
+    found = dict(tensors)
+    if channels >= own:
+        return found
+    for name, (before, after) in shapes.items():
+        new = tensors[name].new_zeros(after)
+        into = name == "x_proj.weight"
+        new.narrow(-1 if into else 1, 0, channels).copy_(tensors[name].view(before))
+        found[name] = new.flatten(1) if into else new.flatten(0, 1)
+    return found
 
 
 def sees(places: Tensor, keys: Tensor, sight: int) -> tuple[Tensor, Tensor]:

@@ -19,12 +19,12 @@ from worldgym.episodes.inspect import write_sheet
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.files import read_json, write_json
 from worldgym.latents.load import load_codec
 from worldgym.latents.protocol import Codec
 from worldgym.latents.shards import LatentEpisodes, latent_episodes
 from worldgym.memory import keep_freed_memory
-from worldgym.ranks import Ranks, first_goes_ahead
+from worldgym.ranks import Ranks, first_goes_ahead, follow_parent
+from worldgym.training import hold_settings
 from worldgym.types import Episode
 from worldgym.world.distill import DistillConfig, distillation
 from worldgym.world.replay import contact_sheet, replay
@@ -74,17 +74,11 @@ def _prepare(run: TrainRun) -> None:
     settings["stores"] = repr([part.robot for part in mixture]) if scaled else ""
     settings["distill"] = repr(run.distill) if run.distill else ""
     defaults = {f.name: repr(f.default) for f in told} | {"stores": "", "distill": ""}  # of a run begun before they existed
-    path = run.config.out / "run.json"
-    if path.exists():
-        found = read_json(path, "a training run")
-        if different := [key for key in settings if found.get(key, defaults.get(key)) != settings[key]]:
-            raise InputError(
-                f"{run.config.out} holds a run with another {different[0]}: resume with the same settings or choose a new --out"
-            )
-    write_json(path, settings)
+    hold_settings(run.config.out, settings, defaults)
 
 
 def _spawned(rank: int, run: TrainRun, meeting: str) -> None:
+    follow_parent()
     keep_freed_memory()
     torch.set_num_threads(1)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")

@@ -25,7 +25,7 @@ from worldgym.latents.rows import LatentRows, latent_rows
 from worldgym.latents.shards import LatentEpisodes
 from worldgym.ranks import Ranks
 from worldgym.training import Background, Clock, Optimizer, OptimizerConfig, load_state
-from worldgym.world.dit import DiT, DiTConfig, Robots
+from worldgym.world.dit import DiT, DiTConfig, Robots, grown
 from worldgym.world.embodiments import shared, single
 from worldgym.world.learner import Learner
 from worldgym.world.model import KIND, DiffusionWorld, WorldConfig
@@ -44,6 +44,7 @@ class WorldTrainConfig:
     conditioning: how actions are shown, "sum" or "action" (as published): see `worldgym.episodes.windows.conditioning`.
     checkpointing: less memory for a third more products, same gradients: see `DiT`.
     start: checkpoint of a world of the same network and codec to go on from, with a new optimiser; None = from scratch.
+    Latents may have more channels than its, as those of a codec grown from its own.
     normalize: show actions in units of their own spread. Several robots of one world always are.
     mix: share of every store in a batch, in any unit; empty = every episode is as likely as any other.
     """
@@ -173,8 +174,9 @@ def robots_of(data: Sequence[LatentEpisodes]) -> list[Embodiment]:
 
 
 def _start(network: DiT, folder: Path) -> None:
+    data, tensors = load_folder(folder, KIND)
     try:
-        network.load_state_dict(load_folder(folder, KIND)[1])
+        network.load_state_dict(grown(tensors, int(data["network"]["latent_shape"][0]), network.config))
     except RuntimeError as error:
         raise CheckpointError(
             f"{folder}: a world of another network is no start for this one ({str(error).splitlines()[0]}); use its recipe"
