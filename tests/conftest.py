@@ -40,7 +40,7 @@ def repository() -> Path:
 @pytest.fixture(scope="session")
 def sample_data() -> Path:
     """The folder of real robot data; skips where there is none."""
-    folder = Path(os.environ.get("WORLDGYM_SAMPLE_DATA", REPOSITORY.parent / "shared" / "data"))
+    folder = Path(os.environ.get("WORLDGYM_SAMPLE_DATA") or REPOSITORY.parent / "shared" / "data")
     if not folder.is_dir():
         pytest.skip(f"no sample data: set WORLDGYM_SAMPLE_DATA to its folder ({folder} does not exist)")
     return folder
