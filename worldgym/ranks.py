@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed
 
 from worldgym.errors import InputError
 
@@ -34,7 +34,7 @@ class Ranks:
     @staticmethod
     def current() -> Ranks:
         if not distributed.is_initialized():
-            return Ranks(0, 1)
+            return ALONE
         return Ranks(distributed.get_rank(), distributed.get_world_size())
 
     @property
@@ -48,16 +48,22 @@ class Ranks:
         each = rows // self.count
         return slice(self.rank * each, (self.rank + 1) * each)
 
-    def average_gradients(self, model: nn.Module) -> None:
-        """One all-reduce of all gradients, in float32."""
+    def average(self, numbers: Tensor) -> None:
+        """In place: the mean over all processes."""
+        if self.count > 1:
+            distributed.all_reduce(numbers)
+            numbers /= self.count
+
+    def gather(self, numbers: Tensor) -> Tensor:
+        """[N], as many in every process => [processes, N]."""
         if self.count == 1:
-            return
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        flat = torch.cat([g.flatten().float() for g in gradients])
-        distributed.all_reduce(flat)
-        flat /= self.count
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(part.view_as(gradient))
+            return numbers[None]
+        everyones = numbers.new_empty(self.count, *numbers.shape)
+        distributed.all_gather(list(everyones), numbers)
+        return everyones
+
+
+ALONE = Ranks(0, 1)
 
 
 def follow_parent() -> None:

@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.files import read_json, write_json
+from worldgym.muon import Muon
+from worldgym.ranks import ALONE, Ranks
 
 DECAY_SHARE = 0.6  # of the run, at its end: the learning rate falls to zero along a half cosine
 
@@ -44,37 +46,49 @@ class Optimizer:
     A model in bf16 throughout beats autocast on a CPU: no weight is cast twice and no activation returns to float32.
     """
 
-    def __init__(self, model: nn.Module, config: OptimizerConfig, matrices: Iterable[str] = ()) -> None:
-        """matrices: prefixes of the parameter names that Muon takes if they are two-dimensional."""
+    def __init__(self, model: nn.Module, config: OptimizerConfig, matrices: Iterable[str] = (), ranks: Ranks = ALONE) -> None:
+        """matrices: prefixes of the parameter names that Muon takes if they are two-dimensional.
+
+        ranks: the processes that train the same model, each with the gradients of its rows of a batch; all take every step.
+        """
         self.config, self.model_parameters = config, dict(model.named_parameters())
         self.master = {name: p.detach().float().clone().requires_grad_() for name, p in self.model_parameters.items()}
         self.ema = {name: p.detach().clone() for name, p in self.master.items()}
+        self.ranks, sizes = ranks, [p.numel() for p in self.master.values()]
+        self.gradients = torch.zeros(sum(sizes), device=next(iter(self.master.values())).device)
+        self._parts = dict(zip(self.master, self.gradients.split(sizes), strict=True))
         prefixes = tuple(matrices)
         chosen = [n for n, p in self.master.items() if config.muon_lr and p.ndim == 2 and n.startswith(prefixes)]
         rest = [self.master[name] for name in self.master if name not in set(chosen)]
         adam = torch.optim.AdamW(rest, config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay)
         self.optimizers: dict[str, torch.optim.Optimizer] = {"adam": adam}
         if chosen:
-            self.optimizers["muon"] = torch.optim.Muon(
-                [self.master[name] for name in chosen],
-                config.muon_lr,
-                weight_decay=config.weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            )
+            self.optimizers["muon"] = Muon([self.master[n] for n in chosen], config.muon_lr, config.weight_decay, ranks)
 
     def step(self, step: int) -> float:
         """Takes the gradients of the model, moves the master weights, and returns the gradients' norm before clipping."""
-        for name, parameter in self.model_parameters.items():
-            self.master[name].grad = None if parameter.grad is None else parameter.grad.float()
-            parameter.grad = None
-        norm = nn.utils.clip_grad_norm_(self.master.values(), self.config.clip)
+        self._take_gradients()
+        norm = float(torch.linalg.vector_norm(self.gradients))
+        if norm > self.config.clip:
+            self.gradients *= self.config.clip / norm
         for key, optimizer in self.optimizers.items():
             peak = self.config.lr if key == "adam" else self.config.muon_lr
             for group in optimizer.param_groups:
                 group["lr"] = peak * rate(step, self.config.steps, self.config.warmup)
             optimizer.step()
         self._publish(step)
-        return float(norm)
+        return norm
+
+    def _take_gradients(self) -> None:
+        """Of the model, averaged over all processes in float32."""
+        for name, parameter in self.model_parameters.items():
+            if parameter.grad is None:
+                self.master[name].grad = None
+                self._parts[name].zero_()
+            else:
+                self.master[name].grad = self._parts[name].view_as(parameter).copy_(parameter.grad)
+                parameter.grad = None
+        self.ranks.average(self.gradients)
 
     @torch.no_grad()
     def _publish(self, step: int) -> None:

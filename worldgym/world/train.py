@@ -124,18 +124,18 @@ def train_world(
     if config.start is not None:
         _start(network, config.start)
     network = network.to(config.device, getattr(torch, config.dtype))
-    optimizer = Optimizer(network, config.optimizer, MATRICES)
+    ranks = Ranks.current()
+    optimizer = Optimizer(network, config.optimizer, MATRICES, ranks)
     state, first = config.out / "state.safetensors", 0
     if (found := load_state(state)) is not None:
         first, tensors = found
         optimizer.load(tensors)
     flops = objective.passes * config.network.flops_per_frame * config.frames * config.batch
-    clock, ranks, tables = Clock(config.batch, flops), Ranks.current(), Tables.of(data, config)
+    clock, tables = Clock(config.batch, flops), Tables.of(data, config)
     with Background() as background:
         for step in range(first, config.optimizer.steps):
             loss = objective.loss(network, tables, step, ranks)
             loss.backward()
-            ranks.average_gradients(network)
             norm = optimizer.step(step)
             clock.tick()
             if (step + 1) % 50 == 0 and ranks.first:
