@@ -14,17 +14,18 @@ from machine import note
 from torch import distributed
 
 from worldgym.memory import keep_freed_memory
+from worldgym.muon import ITERATIONS, work
 from worldgym.ranks import Ranks
 from worldgym.recipes import RECIPES
 from worldgym.training import Optimizer
 from worldgym.world.dit import DiT
 from worldgym.world.learner import Learner
-from worldgym.world.train import MATRICES, Batch, diffusion_loss
+from worldgym.world.train import MATRICES, Batch, WorldTrainConfig, diffusion_loss
 
 PROCESSES = 2  # that train together, one a core
 ROWS = 12  # one process's share of a batch
 ROUNDS = 8
-SIZE = 2048  # of the product that the machine's rate is taken from
+SIZE, PRODUCTS = 2048, 20  # of the product that the machine's rate is taken from, and how many in a row
 NAMES = ("plain", "learner", "optimizer", "product")
 
 
@@ -33,11 +34,11 @@ def main() -> None:
         torch.multiprocessing.spawn(measure, (folder,), PROCESSES)
         took = json.loads((Path(folder) / "took.json").read_text())
     config = RECIPES["reference"].world(Path("unused"), "cpu")
-    peak, flops = 2 * SIZE**3 / took["product"] / 1e12, 3 * config.network.flops_per_frame * config.frames * ROWS / 1e12
+    peak, network, others = 2 * SIZE**3 / took["product"] / 1e12, network_tflop(config), other_tflop(config)
     step, before = (took[name] + took["optimizer"] for name in ("learner", "plain"))
 
-    def share(seconds: float) -> str:
-        return f"{100 * flops / seconds / peak:.0f} %"
+    def share(tflop: float, seconds: float) -> str:
+        return f"{100 * tflop / seconds / peak:.0f} %"
 
     note(
         "Training speed: `python benchmarks/train_speed.py`",
@@ -46,11 +47,29 @@ def main() -> None:
             f"in turn, {ROWS} clips of {config.frames} frames each: forward and backward {took['learner']:.3f} (torch's own "
             f"operations {took['plain']:.3f}), optimiser with the exchange of gradients {took['optimizer']:.3f}. "
             f"{ROWS / step:.2f} clips a second and process ({ROWS / before:.2f}).",
-            f"{flops / step:.3f} TFLOP/s in products of the network: {share(step)} ({share(before)}) of the {peak:.2f} that "
-            f"a large bfloat16 product reaches on that thread in the same run; without the optimiser {share(took['learner'])} "
-            f"({share(took['plain'])}).",
+            f"A large bfloat16 product reaches {peak:.2f} TFLOP/s there, in the same rounds. Of that, the network's products "
+            f"alone ({network:.3f} TFLOP) reach {share(network, step)} ({share(network, before)}), without the optimiser "
+            f"{share(network, took['learner'])} ({share(network, took['plain'])}). With what is computed besides, Muon's share, "
+            f"the MLP's hidden numbers again and attention ({others:.3f} TFLOP), a step reaches {share(network + others, step)}.",
         ],
     )
+
+
+def network_tflop(config: WorldTrainConfig) -> float:
+    """Forward and backward of one process's rows, attention left out."""
+    return 3 * config.network.flops_per_frame * config.frames * ROWS / 1e12
+
+
+def other_tflop(config: WorldTrainConfig) -> float:
+    """A process's share of Muon's products; `Learner`'s second computation of hidden numbers; attention, either way."""
+    network, frames = config.network, config.frames
+    matrices = [p for name, p in DiT(network).named_parameters() if p.ndim == 2 and name.startswith(MATRICES)]
+    muon = sum(ITERATIONS * 2 * work(p.shape) for p in matrices) / PROCESSES
+    tokens, blocks = network.tokens * frames * ROWS, 2 * network.pairs
+    hidden = blocks * 2 * tokens * network.mlp_ratio * network.width**2
+    keys = network.pairs * (network.tokens + frames)  # that a token meets, in all blocks
+    attention = 7 * 2 * tokens * keys * network.width  # two products forward, five backward, of which one is computed once more
+    return float(muon + hidden + attention) / 1e12
 
 
 def measure(rank: int, folder: str) -> None:
@@ -92,9 +111,10 @@ def cpu_seconds(call: Callable[[], object]) -> float:
 
 
 def product_seconds() -> float:
-    """Of one product, among several: as busy as a step keeps the other processes."""
+    """Of one among several in a row, which keep a process as busy as a step does."""
     a, b = torch.randn(SIZE, SIZE).bfloat16(), torch.randn(SIZE, SIZE).bfloat16()
-    return min(cpu_seconds(lambda: a @ b) for _ in range(20))
+    a @ b
+    return cpu_seconds(lambda: [a @ b for _ in range(PRODUCTS)]) / PRODUCTS
 
 
 if __name__ == "__main__":

@@ -64,18 +64,18 @@ class Deal:
     @staticmethod
     def of(shapes: Sequence[torch.Size], count: int) -> Deal:
         """The dearest matrix first, each to the process with the least to do so far."""
-        work, filled = [0] * count, [0] * count
+        load, filled = [0] * count, [0] * count
         owners, places = [0] * len(shapes), [slice(0)] * len(shapes)
-        for index in sorted(range(len(shapes)), key=lambda i: -_work(shapes[i])):
-            owner = work.index(min(work))
+        for index in sorted(range(len(shapes)), key=lambda i: -work(shapes[i])):
+            owner = load.index(min(load))
             owners[index], places[index] = owner, slice(filled[owner], filled[owner] + shapes[index].numel())
-            work[owner] += _work(shapes[index])
+            load[owner] += work(shapes[index])
             filled[owner] += shapes[index].numel()
         return Deal(owners, places, max(filled))
 
 
-def _work(shape: torch.Size) -> int:
-    """Multiplications of an iteration."""
+def work(shape: torch.Size) -> int:
+    """Multiplications of one iteration on a matrix."""
     small, large = sorted(shape)
     return 2 * small**2 * large + small**3
 
