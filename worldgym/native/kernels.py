@@ -104,6 +104,7 @@ class Decoding(ctypes.Structure):
 
 FUNCTIONS = {
     "ready": ([], ctypes.c_int),
+    "chunk_rows": ([], ctypes.c_int),
     "arrange": ([_P, _P, _N, _N], None),
     "multiply_by": ([_P, ctypes.POINTER(Matrix), _P, _N, _N], None),
     "room_for": ([ctypes.POINTER(Network), ctypes.POINTER(Call)], _N),
