@@ -16,6 +16,7 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from worldgym.native.kernels import LANES, kernels_for
+from worldgym.native.library import Functions, declare
 
 _P, _N, _I = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 
@@ -45,16 +46,16 @@ class Sequences(ctypes.Structure):
 
 
 _BY, _OF, _TO, _IN = (ctypes.POINTER(kind) for kind in (Modulators, Layout, MlpGradients, Sequences))
-FUNCTIONS = {
-    "arrange_now": [_P, _P, _N, _N, _I],
-    "mlp_forward": [_P] * 7 + [_N] * 3,
-    "linear_backward": [_P] * 7 + [_N] * 3,
-    "mlp_backward": [_P] * 9 + [_TO] + [_N] * 3,
-    "norm_forward": [_P, _P, _BY, _P, _P, _OF],
-    "norm_backward": [_P, _P, _BY] + [_P] * 5 + [_OF],
-    "attention_forward": [_P, _P, _P, _IN],
-    "attention_backward": [_P] * 5 + [_IN],
-}  # of each its arguments
+FUNCTIONS: Functions = {
+    "arrange_now": ([_P, _P, _N, _N, _I], None),
+    "mlp_forward": ([_P] * 7 + [_N] * 3, None),
+    "linear_backward": ([_P] * 7 + [_N] * 3, None),
+    "mlp_backward": ([_P] * 9 + [_TO] + [_N] * 3, None),
+    "norm_forward": ([_P, _P, _BY, _P, _P, _OF], None),
+    "norm_backward": ([_P, _P, _BY] + [_P] * 5 + [_OF], None),
+    "attention_forward": ([_P, _P, _P, _IN], None),
+    "attention_backward": ([_P] * 5 + [_IN], None),
+}
 
 
 @cache
@@ -63,9 +64,7 @@ def gradients() -> ctypes.CDLL | None:
     found = kernels_for(torch.zeros(1, dtype=torch.bfloat16))
     if found is None or not found.chunk_rows():
         return None
-    for name, arguments in FUNCTIONS.items():
-        function = getattr(found, name)
-        function.argtypes, function.restype = arguments, None
+    declare(found, FUNCTIONS)
     return found
 
 
