@@ -10,10 +10,10 @@ from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.mixture import NamedStore, check_shares, open_mixture
 from worldgym.errors import InputError
 from worldgym.latents.conv import ConvCodec
-from worldgym.latents.train import CodecTrainConfig, Frameset, train_codec
+from worldgym.latents.train import CodecTrainConfig, Frameset, print_codec_step, train_codec
 from worldgym.memory import keep_freed_memory
 from worldgym.requests import SharpenRequest
-from worldgym.training import OptimizerConfig, hold_settings, print_codec_step
+from worldgym.training import OptimizerConfig, hold_settings
 from worldgym.world.model import world_folder
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -90,6 +91,12 @@ def train_codec(
     card = f"# Codec\n{what}, {config.optimizer.steps} steps of {config.batch} frames.\n"
     codec.save(folder, card, {"optimizer": asdict(config.optimizer), "batch": config.batch, "seed": config.seed})
     return ConvCodec.load(folder, config.device)
+
+
+def print_codec_step(step: int, scalars: Mapping[str, float]) -> None:
+    """A line on standard error."""
+    values = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
+    print(f"codec step {step}  {values}", file=sys.stderr, flush=True)
 
 
 def _learner(config: CodecTrainConfig) -> tuple[ConvCodec, nn.Module]:
