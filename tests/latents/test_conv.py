@@ -46,6 +46,13 @@ def test_latents_have_unit_variance(codec: ConvCodec, episode_store: EpisodeStor
     assert 0.8 < float(latents.std()) < 1.2 and abs(float(latents.mean())) < 0.2
 
 
+def test_episodes_of_two_stores(episode_store: EpisodeStore) -> None:
+    cache = frame_cache(episode_store, workers=1)
+    data = Frameset.of(cache, cache)
+    assert len(data.pixels) == 2 and data.stores.tolist() == [0, 3, 6]
+    assert data.spans.tolist() == [[store, *span] for store in (0, 1) for span in cache.spans.values()]
+
+
 def test_training_beats_the_mean_frame(codec: ConvCodec, episode_store: EpisodeStore) -> None:
     frames = torch.from_numpy(episode_store["square-0"].frames)
     error = (codec.decode(codec.encode(frames)).float() - frames.float()).square().mean()
