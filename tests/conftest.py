@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import hypothesis
 import numpy as np
@@ -21,6 +23,7 @@ hypothesis.settings.load_profile("worldgym")
 REPOSITORY = Path(__file__).parent.parent
 
 MakeEpisode = Callable[..., Episode]
+LoadScript = Callable[[str], ModuleType]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,6 +38,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
+
+
+@pytest.fixture
+def load_script(monkeypatch: pytest.MonkeyPatch) -> LoadScript:
+    """load_script("benchmarks/size_speed.py"): a script as a module, which finds those beside it."""
+
+    def load(path: str) -> ModuleType:
+        file = REPOSITORY / path
+        monkeypatch.syspath_prepend(file.parent)
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, file.stem, module)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")
