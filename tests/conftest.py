@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import lzma
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +66,23 @@ def sample_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no sample data: set WORLDGYM_SAMPLE_DATA to its folder ({folder} does not exist)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def unpacked_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle with its weights unpacked, which is most of the work of loading them; skips where there is none. Shared: do not
+    write to it."""
+    bundle, root = REPOSITORY / "worldgym" / "reference" / "bundle", tmp_path_factory.mktemp("bundle")
+    if not (bundle / "world").exists():
+        pytest.skip("no bundle yet")
+    for part in bundle.iterdir():
+        packed = part / "model.safetensors.xz"
+        if packed.exists():
+            shutil.copytree(part, root / part.name, ignore=shutil.ignore_patterns(packed.name))
+            (root / part.name / packed.stem).write_bytes(lzma.decompress(packed.read_bytes()))
+        else:
+            (root / part.name).symlink_to(part)
+    return root
 
 
 @pytest.fixture(scope="session")
