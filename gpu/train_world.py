@@ -70,7 +70,8 @@ def _decode(path: Path) -> Frames:
 
 def frameset(pack: Pack) -> Frameset:
     episodes, count = pack.frames.shape[:2]
-    return Frameset((pack.frames.reshape(-1, *pack.frames.shape[2:]),), [(0, i * count, count) for i in range(episodes)])
+    spans = np.array([(0, i * count, count) for i in range(episodes)])
+    return Frameset((pack.frames.reshape(-1, *pack.frames.shape[2:]),), spans, np.array([0, episodes]))
 
 
 def encode(pack: Pack, codec: ConvCodec, device: str) -> LatentEpisodes:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import lzma
 import os
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import hypothesis
 import numpy as np
@@ -21,6 +25,7 @@ hypothesis.settings.load_profile("worldgym")
 REPOSITORY = Path(__file__).parent.parent
 
 MakeEpisode = Callable[..., Episode]
+LoadScript = Callable[[str], ModuleType]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +42,23 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@pytest.fixture
+def load_script(monkeypatch: pytest.MonkeyPatch) -> LoadScript:
+    """load_script("benchmarks/size_speed.py"): a script as a module, which finds those beside it."""
+
+    def load(path: str) -> ModuleType:
+        file = REPOSITORY / path
+        monkeypatch.syspath_prepend(file.parent)
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, file.stem, module)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
 @pytest.fixture(scope="session")
 def sample_data() -> Path:
     """The folder of real robot data; skips where there is none."""
@@ -44,6 +66,23 @@ def sample_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no sample data: set WORLDGYM_SAMPLE_DATA to its folder ({folder} does not exist)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def unpacked_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle with its weights unpacked, which is most of the work of loading them; skips where there is none. Shared: do not
+    write to it."""
+    bundle, root = REPOSITORY / "worldgym" / "reference" / "bundle", tmp_path_factory.mktemp("bundle")
+    if not (bundle / "world").exists():
+        pytest.skip("no bundle yet")
+    for part in bundle.iterdir():
+        packed = part / "model.safetensors.xz"
+        if packed.exists():
+            shutil.copytree(part, root / part.name, ignore=shutil.ignore_patterns(packed.name))
+            (root / part.name / packed.stem).write_bytes(lzma.decompress(packed.read_bytes()))
+        else:
+            (root / part.name).symlink_to(part)
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -40,15 +39,9 @@ def tiny_world(out: Path, device: str) -> WorldTrainConfig:
 
 
 @pytest.fixture
-def script(repository: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def script(load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(RECIPES, "bridge_sample", Recipe(tiny_codec, tiny_world))
-    monkeypatch.syspath_prepend(repository / "benchmarks")
-    spec = importlib.util.spec_from_file_location("bridge_sample", repository / "benchmarks" / "bridge_sample.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "bridge_sample", module)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("benchmarks/bridge_sample.py")
 
 
 def test_the_whole_path_at_a_tiny_size(script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from worldgym.cli import main
 from worldgym.reference.demo import BUNDLE
 
 pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
+Arguments = Callable[..., list[str]]
 
 
 def write_task(folder: Path, size: int = 96, **changes: object) -> None:
@@ -23,10 +25,16 @@ def write_task(folder: Path, size: int = 96, **changes: object) -> None:
     (folder / "one.json").write_text(json.dumps({"instruction": "open the drawer", "steps": 2} | changes))
 
 
-def arguments(tasks: Path, out: Path, **changes: str) -> list[str]:
-    options = {"world": BUNDLE / "world", "policy": "still", "tasks": tasks, "trials": 1, "judge": BUNDLE / "judge", "out": out}
-    pairs = {**options, **changes}.items()
-    return ["evaluate", *(str(word) for key, value in pairs for word in (f"--{key}", value))]
+@pytest.fixture
+def arguments(unpacked_bundle: Path) -> Arguments:
+    """arguments(tasks, out, **changes): words of an evaluation in the bundled world."""
+
+    def words(tasks: Path, out: Path, **changes: str) -> list[str]:
+        given = {"world": unpacked_bundle / "world", "judge": unpacked_bundle / "judge"}
+        options = {**given, "policy": "still", "tasks": tasks, "trials": 1, "out": out, **changes}
+        return ["evaluate", *(str(word) for key, value in options.items() for word in (f"--{key}", value))]
+
+    return words
 
 
 def fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -38,7 +46,7 @@ def fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return message
 
 
-def test_evaluate_report_and_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_report_and_resume(arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_task(tmp_path / "tasks")
     words = arguments(tmp_path / "tasks", tmp_path / "run")
     main([*words, "--json"])
@@ -51,59 +59,59 @@ def test_evaluate_report_and_resume(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert json.loads(capsys.readouterr().out)["cells"] == first["cells"]
 
 
-def test_missing_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_image(arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_task(tmp_path / "tasks")
     (tmp_path / "tasks" / "one.png").unlink()
     assert "one.png" in fails(arguments(tmp_path / "tasks", tmp_path / "run"), capsys)
     assert not (tmp_path / "run").exists()
 
 
-def test_image_that_is_no_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_image_that_is_no_png(arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_task(tmp_path / "tasks")
     (tmp_path / "tasks" / "one.png").write_bytes(b"GIF89a")
     assert "not a PNG" in fails(arguments(tmp_path / "tasks", tmp_path / "run"), capsys)
 
 
-def test_json_without_instruction(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_without_instruction(arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_task(tmp_path / "tasks", instruction="")
     assert "instruction" in fails(arguments(tmp_path / "tasks", tmp_path / "run"), capsys)
 
 
-def test_wrong_frame_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_frame_size(arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_task(tmp_path / "tasks", size=64)
     assert "64x64" in fails(arguments(tmp_path / "tasks", tmp_path / "run"), capsys)
 
 
-def test_unknown_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_policy(arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_task(tmp_path / "tasks")
     assert "nobody" in fails(arguments(tmp_path / "tasks", tmp_path / "run", policy="nobody"), capsys)
 
 
-def copied_world(folder: Path) -> Path:
+def copied_world(bundle: Path, folder: Path) -> Path:
     """The bundle's world and codec in a folder of our own."""
     for part in ("world", "codec"):
         (folder / part).mkdir(parents=True)
-        for file in (BUNDLE / part).iterdir():
+        for file in (bundle / part).iterdir():
             (folder / part / file.name).write_bytes(file.read_bytes())
     return folder
 
 
-def test_truncated_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_truncated_checkpoint(arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_task(tmp_path / "tasks")
-    weights = copied_world(tmp_path / "copy") / "world" / "model.safetensors.xz"
+    weights = copied_world(BUNDLE, tmp_path / "copy") / "world" / "model.safetensors.xz"
     weights.write_bytes(weights.read_bytes()[:1000])
     message = fails(arguments(tmp_path / "tasks", tmp_path / "run", world=str(tmp_path / "copy")), capsys)
     assert "cannot be unpacked" in message and "model.safetensors" in message
 
 
-def test_altered_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_altered_config(arguments: Arguments, unpacked_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_task(tmp_path / "tasks")
-    config = copied_world(tmp_path / "copy") / "world" / "config.json"
+    config = copied_world(unpacked_bundle, tmp_path / "copy") / "world" / "config.json"
     config.write_text(config.read_text().replace('"steps": ', '"steps": 1'))
     assert "sha256" in fails(arguments(tmp_path / "tasks", tmp_path / "run", world=str(tmp_path / "copy")), capsys)
 
 
-def test_policy_of_another_convention(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_policy_of_another_convention(arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from safetensors.torch import load_file
 
     from worldgym.checkpoint import save_folder
@@ -117,7 +125,7 @@ def test_policy_of_another_convention(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "gripper: +1_open against +1_closed" in message
 
 
-def test_output_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_that_cannot_be_written(arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_task(tmp_path / "tasks")
     (tmp_path / "file").write_text("in the way")
     assert "cannot write" in fails(arguments(tmp_path / "tasks", tmp_path / "file" / "run"), capsys)

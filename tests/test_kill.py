@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import lzma
 import multiprocessing
 import random
 import shutil
@@ -17,7 +16,6 @@ from statistics import fmean
 
 import pytest
 
-from worldgym.checkpoint import PACKED, WEIGHTS
 from worldgym.cli import main
 from worldgym.log import LOG_NAME, read_log
 from worldgym.reference.demo import BUNDLE
@@ -35,15 +33,10 @@ def words(bundle: Path, out: Path) -> list[str]:
 
 
 @pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    """The bundled world and judge, unpacked (which is most of the work of loading them), and three start frames of two actions:
-    a run of 6 trials in 4 batches."""
+def bundle(unpacked_bundle: Path, tmp_path: Path) -> Path:
+    """The bundled world and judge, and three start frames of two actions: a run of 6 trials in 4 batches."""
     for part in ("world", "codec", "judge"):
-        folder = tmp_path / part
-        shutil.copytree(BUNDLE / part, folder)
-        if (folder / PACKED).exists():
-            (folder / WEIGHTS).write_bytes(lzma.decompress((folder / PACKED).read_bytes()))
-            (folder / PACKED).unlink()
+        (tmp_path / part).symlink_to(unpacked_bundle / part)
     tasks = tmp_path / "tasks" / "drawer-open"
     tasks.mkdir(parents=True)
     for file in sorted((BUNDLE / "tasks" / "drawer-open").glob("*.json"))[:3]:

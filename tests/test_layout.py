@@ -7,6 +7,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
 def imported_parts(path: Path) -> set[str]:
     """Parts of worldgym that a file imports; names of the package's own door, such as __version__, belong to none."""
     names = {name.split(".")[1] for name in imports(path) if name.startswith("worldgym.")}

@@ -33,13 +33,13 @@ COMMANDS = [line for kind, block in BLOCKS for line in block.splitlines() if kin
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work(unpacked_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with my/ as the guide has it, made the current one."""
     mine = tmp_path / "my"
     (mine / "tasks").mkdir(parents=True)
     for name in ("world", "codec", "judge"):
-        (mine / name).symlink_to(BUNDLE / name)
-    (mine / "policy").symlink_to(BUNDLE / "policies" / "bc-chunk4")
+        (mine / name).symlink_to(unpacked_bundle / name)
+    (mine / "policy").symlink_to(unpacked_bundle / "policies" / "bc-chunk4")
     (mine / "family.toml").write_text(next(block for kind, block in BLOCKS if kind == "toml"))
     Image.fromarray(np.full((96, 96, 3), 90, np.uint8)).save(mine / "tasks" / "one.png")
     (mine / "tasks" / "one.json").write_text(json.dumps({"instruction": "open the drawer", "steps": 2}))

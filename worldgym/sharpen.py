@@ -7,13 +7,13 @@ from pathlib import Path
 
 from worldgym.checkpoint import copy_folder, read_config
 from worldgym.episodes.frames import frame_cache
-from worldgym.episodes.mixture import NamedStore, open_mixture
+from worldgym.episodes.mixture import NamedStore, check_shares, open_mixture
 from worldgym.errors import InputError
 from worldgym.latents.conv import ConvCodec
-from worldgym.latents.train import CodecTrainConfig, Frameset, train_codec
+from worldgym.latents.train import CodecTrainConfig, Frameset, print_codec_step, train_codec
 from worldgym.memory import keep_freed_memory
 from worldgym.requests import SharpenRequest
-from worldgym.training import OptimizerConfig, hold_settings, print_codec_step
+from worldgym.training import OptimizerConfig, hold_settings
 from worldgym.world.model import world_folder
 
 
@@ -22,10 +22,7 @@ def sharpen(request: SharpenRequest) -> Path:
     keep_freed_memory()
     start = ConvCodec.load(request.codec)
     mixture = open_mixture([NamedStore.parse(text) for text in request.data])
-    if request.mix and (len(request.mix) != len(mixture) or min(request.mix) <= 0):
-        raise InputError(
-            f"the shares {request.mix} are not one above 0 for each of {len(mixture)} stores: give as many as stores"
-        )
+    check_shares(request.mix, len(mixture))
     caches = [frame_cache(part.store) for part in mixture]
     if (shape := caches[0].pixels.shape[1:]) != start.frame_shape:
         raise InputError(

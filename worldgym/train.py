@@ -9,12 +9,11 @@ from pathlib import Path
 from worldgym.episodes.frames import FrameCache, frame_cache
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.errors import InputError
-from worldgym.latents.train import Frameset, train_codec
+from worldgym.latents.train import Frameset, print_codec_step, train_codec
 from worldgym.memory import keep_freed_memory
 from worldgym.ranks import first_goes_ahead, joined
 from worldgym.recipes import RECIPES, Recipe
 from worldgym.requests import TrainRequest
-from worldgym.training import print_codec_step
 from worldgym.world.budget import Budget, budget
 from worldgym.world.launch import TrainRun, launch
 from worldgym.world.train import WorldTrainConfig

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -135,12 +134,6 @@ def hold_settings(out: Path, settings: Mapping[str, str], defaults: Mapping[str,
                 f"{out} holds a run with another {different[0]}: resume with the same settings or choose a new --out"
             )
     write_json(path, dict(settings))
-
-
-def print_codec_step(step: int, scalars: Mapping[str, float]) -> None:
-    """A line on standard error."""
-    values = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
-    print(f"codec step {step}  {values}", file=sys.stderr, flush=True)
 
 
 class Clock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from worldgym.actions.embodiment import Scaling
-from worldgym.episodes.mixture import NamedStore, draw_episodes, open_mixture
+from worldgym.episodes.mixture import NamedStore, check_shares, draw_episodes, open_mixture
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.testing import FAKE_SPEC
@@ -61,6 +62,12 @@ def test_what_cannot_be_mixed_is_refused(make_store: Callable[..., NamedStore]) 
         open_mixture([first, make_store("c", "c", fps=7.0)])
     with pytest.raises(InputError, match=r"48x48 .* of 32x32, .*convert one of them with --size"):
         open_mixture([first, make_store("d", "d", size=48)])
+
+
+@pytest.mark.parametrize(("shares", "good"), [((), True), ((1.0, 0.2), True), ((1.0,), False), ((1.0, 0.0), False)])
+def test_each_store_has_a_share(shares: tuple[float, ...], good: bool) -> None:
+    with nullcontext() if good else pytest.raises(InputError, match="for each of 2 stores: give as many as stores"):
+        check_shares(shares, 2)
 
 
 @pytest.mark.parametrize("shares", [(1.0, 1.0), (3.0, 1.0), (0.2, 1.0)])

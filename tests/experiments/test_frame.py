@@ -64,14 +64,13 @@ def test_worlds_to_compare_must_be_named() -> None:
     assert found["bundled"].world == BUNDLE / "world"
 
 
-@pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
-def test_another_sampler_is_another_world_with_the_same_weights(tmp_path: Path) -> None:
-    setup = Setup(out=tmp_path)
+def test_another_sampler_is_another_world_with_the_same_weights(unpacked_bundle: Path, tmp_path: Path) -> None:
+    setup = Setup(world=unpacked_bundle / "world", out=tmp_path)
     two, three = with_sampler(setup, steps=2), with_sampler(setup, steps=3)
     assert len({instrument.label for instrument in (setup.instrument, two, three)}) == 3
     assert read_config(two.world)["sampler"] == {**read_config(setup.world)["sampler"], "steps": 2}
     assert with_sampler(setup, steps=2).label == two.label
-    assert fingerprint(two.world.parent / "codec") == fingerprint(BUNDLE / "codec")
+    assert fingerprint(two.world.parent / "codec") == fingerprint(unpacked_bundle / "codec")
 
 
 def test_bad_input_is_one_sentence_and_exit_code_2(

@@ -46,6 +46,13 @@ def test_latents_have_unit_variance(codec: ConvCodec, episode_store: EpisodeStor
     assert 0.8 < float(latents.std()) < 1.2 and abs(float(latents.mean())) < 0.2
 
 
+def test_episodes_of_two_stores(episode_store: EpisodeStore) -> None:
+    cache = frame_cache(episode_store, workers=1)
+    data = Frameset.of(cache, cache)
+    assert len(data.pixels) == 2 and data.stores.tolist() == [0, 3, 6]
+    assert data.spans.tolist() == [[store, *span] for store in (0, 1) for span in cache.spans.values()]
+
+
 def test_training_beats_the_mean_frame(codec: ConvCodec, episode_store: EpisodeStore) -> None:
     frames = torch.from_numpy(episode_store["square-0"].frames)
     error = (codec.decode(codec.encode(frames)).float() - frames.float()).square().mean()
@@ -66,7 +73,8 @@ def test_sharpened_codec_keeps_its_latents(codec: ConvCodec, episode_store: Epis
     assert sharper.latents == start.latents == start.fingerprint != sharper.fingerprint
     errors = [(one.decode(latents).float() - frames.float()).square().mean() for one in (start, sharper)]
     assert errors[1] < 0.9 * errors[0]
-    again = train_codec(replace(config, out=tmp_path / "run2", start=tmp_path / "sharper"), data, tmp_path / "again", quiet)
+    few = replace(config, out=tmp_path / "run2", start=tmp_path / "sharper", optimizer=replace(steps, steps=5))
+    again = train_codec(few, data, tmp_path / "again", quiet)
     assert again.latents == start.latents  # also of one that was sharpened twice
     check_codec(again, atol=0.05)
 
@@ -93,7 +101,7 @@ def test_edges_count(codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Pa
     frames = torch.from_numpy(episode_store["square-0"].frames)
     errors = []
     for weight in (0.0, 4.0):
-        trained = train(episode_store, tmp_path / f"{weight}", 200, edge_weight=weight)
+        trained = train(episode_store, tmp_path / f"{weight}", 60, edge_weight=weight)
         wrong = trained.decode(trained.encode(frames)).float() - frames.float()
         errors.append(float(wrong.diff(dim=1).abs().mean() + wrong.diff(dim=2).abs().mean()))
     assert errors[1] < errors[0]

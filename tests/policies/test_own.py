@@ -11,7 +11,6 @@ from worldgym.actions.conventions import convention
 from worldgym.cli import main
 from worldgym.errors import InputError
 from worldgym.policies.load import load_policy
-from worldgym.reference.demo import BUNDLE
 from worldgym.testing import FakePolicy, check_policy
 
 MODULE = """
@@ -124,9 +123,8 @@ def test_actions_are_converted_where_that_is_stated(module: str) -> None:
     assert load_policy(f"{module}:make", released).spec == FakePolicy().spec
 
 
-@pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
-def test_the_command_line_ends_with_exit_code_2(module: str, capsys: pytest.CaptureFixture[str]) -> None:
-    world = str(BUNDLE / "world")
+def test_the_command_line_ends_with_exit_code_2(module: str, unpacked_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = str(unpacked_bundle / "world")
     words = ["evaluate", "--world", world, "--policy", f"{module}:make?level=far", "--tasks", "t", "--trials", "1"]
     with pytest.raises(SystemExit) as stop:
         main([*words, "--judge", "j", "--out", "run"])

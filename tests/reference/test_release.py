@@ -28,10 +28,10 @@ def config(root: Path, **changes: object) -> ReleaseConfig:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(unpacked_bundle: Path, tmp_path: Path) -> Path:
     """The bundle's world and judge, with released figures of their own."""
     for part in ("codec", "world", "judge"):
-        copytree(BUNDLE / part, tmp_path / "bundle" / part)
+        copytree(unpacked_bundle / part, tmp_path / "bundle" / part)
     figures = {measure: {"value": 0.9, "tolerance": tolerance} for measure, tolerance in TOLERANCES.items()}
     parts = {part: release.fingerprint(tmp_path / "bundle" / part) for part in ("world", "judge")}
     (tmp_path / "bundle" / NAME).write_text(json.dumps({"seeds": 50, **parts, "policies": {}, "figures": figures}))

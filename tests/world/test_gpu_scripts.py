@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -21,14 +20,7 @@ from worldgym.world.model import load_world
 from worldgym.world.sampler import SamplerConfig
 from worldgym.world.train import WorldTrainConfig
 
-
-def script(repository: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"gpu_{name}", repository / "gpu" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[f"gpu_{name}"] = module
-    spec.loader.exec_module(module)
-    return module
+LoadScript = Callable[[str], ModuleType]
 
 
 def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
@@ -41,9 +33,9 @@ def tiny_world(out: Path, device: str) -> WorldTrainConfig:
     return WorldTrainConfig(out, network, optimizer, SamplerConfig(steps=2, window=6, keep=3), batch=2, frames=6, save_every=10)
 
 
-def test_pack_keeps_frames_and_actions(repository: Path, episode_store: EpisodeStore, tmp_path: Path) -> None:
-    assert script(repository, "pack").pack(episode_store.root, tmp_path, 1.0) == 2  # the third is shorter
-    packed = script(repository, "train_world").read_pack(tmp_path)
+def test_pack_keeps_frames_and_actions(load_script: LoadScript, episode_store: EpisodeStore, tmp_path: Path) -> None:
+    assert load_script("gpu/pack.py").pack(episode_store.root, tmp_path, 1.0) == 2  # the third is shorter
+    packed = load_script("gpu/train_world.py").read_pack(tmp_path)
     assert packed.spec == episode_store.spec
     for row, name in enumerate(("square-0", "square-1")):
         episode = episode_store[name]
@@ -52,11 +44,11 @@ def test_pack_keeps_frames_and_actions(repository: Path, episode_store: EpisodeS
 
 
 def test_train_resume_and_deliver(
-    repository: Path, episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    load_script: LoadScript, episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
-    script(repository, "pack").pack(episode_store.root, tmp_path / "pack", 1.0)
-    train = script(repository, "train_world")
+    load_script("gpu/pack.py").pack(episode_store.root, tmp_path / "pack", 1.0)
+    train = load_script("gpu/train_world.py")
     monkeypatch.setattr(train, "PIECE", 20_000)
     for _ in range(2):  # the second call finds everything done
         train.run(tmp_path / "pack", tmp_path / "work", tmp_path / "out", 0.005, "tiny", "cpu")

@@ -15,6 +15,7 @@ from PIL import Image
 from worldgym.episodes.alignment import Alignment, AlignmentMeter
 from worldgym.episodes.images import fit
 from worldgym.episodes.recording import Recording, Source
+from worldgym.episodes.spread import spread
 from worldgym.episodes.statistics import Statistics, number_statistics
 from worldgym.errors import InputError, WorldGymError
 from worldgym.files import write_atomic
@@ -81,8 +82,8 @@ def inspect(source: Source, sample: int = 20, strict: bool = False) -> Inspectio
         raise InputError("the data set lists no episode; is it the right folder?")
     out = Inspection(source.kind, source.cameras, source.camera, len(listing))
     meter, actions, shown = AlignmentMeter(source.spec), list[Actions](), list[Frames]()
-    chosen = np.unique(np.linspace(0, len(listing) - 1, sample or len(listing)).round().astype(int))
-    for i in progress(chosen.tolist(), len(chosen), "reading", "episode"):
+    chosen = spread(len(listing), sample or len(listing))
+    for i in progress(chosen, len(chosen), "reading", "episode"):
         name = listing[i].name
         try:
             recording = source.read(name)

@@ -61,6 +61,12 @@ def open_mixture(sources: Sequence[NamedStore], normalize: bool = False) -> list
     return [RobotStore(store, robots[store.spec]) for store in stores]
 
 
+def check_shares(mix: Sequence[float], stores: int) -> None:
+    """InputError unless there is one share above 0 for each store, or none at all."""
+    if mix and (len(mix) != stores or min(mix) <= 0):
+        raise InputError(f"the shares {mix} are not one above 0 for each of {stores} stores: give as many as stores")
+
+
 def draw_episodes(stores: Ints, mix: Sequence[float], count: int, rng: np.random.Generator) -> Ints:
     """=> [count] any episodes; or by the shares of `mix`, as many of each store as is its share, give or take one.
 

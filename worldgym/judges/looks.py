@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
+from worldgym.episodes.spread import spread
 from worldgym.errors import InputError
 from worldgym.servers.pictures import Picture, picture
 from worldgym.types import Frames
@@ -29,7 +28,7 @@ def choose_frames(rule: str, count: int, most: int) -> tuple[int, ...]:
     """Indices in order, of `count` >= 1 frames. InputError for more than `most`: a judge never thins out in silence."""
     name, _, number = check_rule(rule).partition(":")
     if name == "even":
-        chosen = {round(x) for x in np.linspace(0, count - 1, int(number))} if int(number) > 1 else {count - 1}
+        chosen = {*spread(count, int(number))} if int(number) > 1 else {count - 1}
     elif name == "every":
         chosen = {*range(0, count, int(number)), count - 1}
     else:

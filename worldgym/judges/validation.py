@@ -10,6 +10,7 @@ import numpy as np
 
 from worldgym.confusion import Confusion
 from worldgym.episodes.frames import FrameCache
+from worldgym.episodes.spread import spread
 from worldgym.judges.classifier import ClassifierJudge, Decision, FrameScores
 from worldgym.progress import progress
 
@@ -97,5 +98,5 @@ def _thresholds(probabilities: Sequence[float]) -> list[float]:
     inside = np.clip(np.unique(probabilities), 0.02, 0.98)
     odds = np.unique(np.log(inside / (1.0 - inside)))
     halfway = (odds[1:] + odds[:-1]) / 2 if len(odds) > 1 else np.zeros(1)
-    thinned = halfway[np.unique(np.linspace(0, len(halfway) - 1, 60).round().astype(int))]
+    thinned = halfway[spread(len(halfway), 60)]
     return [float(x) for x in 1.0 / (1.0 + np.exp(-thinned))]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from worldgym.episodes.frames import FrameCache
 from worldgym.episodes.mixture import draw_episodes
+from worldgym.episodes.windows import Ints
 from worldgym.latents.conv import ConvCodec, ConvCodecConfig, to_unit
 from worldgym.training import Background, Optimizer, OptimizerConfig, load_state
 from worldgym.types import Frames
@@ -46,15 +48,21 @@ class CodecTrainConfig:
 
 @dataclass(frozen=True)
 class Frameset:
-    """Frames of many episodes. pixels: uint8 [frames, H, W, 3] a store.   spans: (store, first row, rows) an episode."""
+    """Frames of many episodes, those of a store after those of the one before.
+
+    pixels: uint8 [frames, H, W, 3] a store.   spans: [episodes, 3] store, first row and rows of each.   stores: [stores + 1]
+    number of the first episode of each, and of all.
+    """
 
     pixels: tuple[Frames, ...]
-    spans: list[tuple[int, int, int]]
+    spans: Ints
+    stores: Ints
 
     @staticmethod
     def of(*caches: FrameCache) -> Frameset:
         spans = [(store, first, rows) for store, cache in enumerate(caches) for first, rows in cache.spans.values()]
-        return Frameset(tuple(cache.pixels for cache in caches), spans)
+        stores = np.cumsum([0, *(len(cache.spans) for cache in caches)])
+        return Frameset(tuple(cache.pixels for cache in caches), np.array(spans), stores)
 
 
 def train_codec(
@@ -92,6 +100,12 @@ def train_codec(
     return ConvCodec.load(folder, config.device)
 
 
+def print_codec_step(step: int, scalars: Mapping[str, float]) -> None:
+    """A line on standard error."""
+    values = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
+    print(f"codec step {step}  {values}", file=sys.stderr, flush=True)
+
+
 def _learner(config: CodecTrainConfig) -> tuple[ConvCodec, nn.Module]:
     """=> the codec in training mode, and the part of it that learns."""
     if config.start is not None and config.decoder_only:
@@ -107,9 +121,7 @@ def _learner(config: CodecTrainConfig) -> tuple[ConvCodec, nn.Module]:
 def _batch(data: Frameset, config: CodecTrainConfig, step: int) -> tuple[Tensor, Tensor]:
     """Two frames each of `batch` random episodes => uint8 [B, H, W, 3] twice."""
     rng = np.random.default_rng([config.seed, step])
-    spans = np.array(data.spans)
-    stores = np.searchsorted(spans[:, 0], np.arange(len(data.pixels) + 1))  # episodes of a store follow each other
-    spans = spans[draw_episodes(stores, config.mix, config.batch, rng)]
+    spans = data.spans[draw_episodes(data.stores, config.mix, config.batch, rng)]
     places = spans[:, 1:2] + rng.integers(0, spans[:, 2:], (config.batch, 2))
     picked = [data.pixels[store][rows] for store, rows in zip(spans[:, 0], places, strict=True)]
     both = torch.from_numpy(np.stack(picked)).to(config.device)

@@ -6,7 +6,8 @@
 #ifdef MATRIX_UNIT
 #define CHUNK 256 /* rows worked on together: what lies between two products stays in the second-level cache */
 
-int trains(void) { return 1; }
+/* Of them, for those who give room; 0 where the library does not train. */
+int chunk_rows(void) { return CHUNK; }
 
 /* W [n, k] => tiles for x W^T (`turned`), else W [k, n] => tiles for x W: see `matrix` of passes.h. Multiples of 32. */
 void arrange_now(const real *w, real *tiles, count n, count k, int turned) {
@@ -103,11 +104,8 @@ static inline void outer(const real *a, const real *b, count deep, float *sums, 
     _tile_stored(3, sums + LANES * wide + LANES, line);
 }
 
-/* Numbers of room for a gradient of weights. */
-count gradient_room(count high, count wide) { return CHUNK * (high + wide); }
-
 /* a [rows, high], b [rows, wide], up to CHUNK rows: a^T b is added to sums [high, wide], and a's columns to `columns` [high]; the
-   first time, sums are set. Multiples of 32. */
+   first time, sums are set. Multiples of 32. room: for CHUNK rows of high + wide numbers. */
 static void add_gradient(const real *a, const real *b, real *room, float *sums, float *columns, count rows, count high,
                          count wide, int first) {
     count deep = (rows + DEEP - 1) / DEEP;
@@ -242,5 +240,5 @@ void norm_backward(const real *kept, const real *y, const modulators *by, const 
     }
 }
 #else
-int trains(void) { return 0; }
+int chunk_rows(void) { return 0; }
 #endif

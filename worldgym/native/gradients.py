@@ -16,8 +16,8 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from worldgym.native.kernels import LANES, kernels_for
+from worldgym.native.library import Functions, declare
 
-CHUNK = 256  # of gradients.c
 _P, _N, _I = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 
 
@@ -46,27 +46,25 @@ class Sequences(ctypes.Structure):
 
 
 _BY, _OF, _TO, _IN = (ctypes.POINTER(kind) for kind in (Modulators, Layout, MlpGradients, Sequences))
-FUNCTIONS = {
-    "arrange_now": [_P, _P, _N, _N, _I],
-    "mlp_forward": [_P] * 7 + [_N] * 3,
-    "linear_backward": [_P] * 7 + [_N] * 3,
-    "mlp_backward": [_P] * 9 + [_TO] + [_N] * 3,
-    "norm_forward": [_P, _P, _BY, _P, _P, _OF],
-    "norm_backward": [_P, _P, _BY] + [_P] * 5 + [_OF],
-    "attention_forward": [_P, _P, _P, _IN],
-    "attention_backward": [_P] * 5 + [_IN],
-}  # of each its arguments
+FUNCTIONS: Functions = {
+    "arrange_now": ([_P, _P, _N, _N, _I], None),
+    "mlp_forward": ([_P] * 7 + [_N] * 3, None),
+    "linear_backward": ([_P] * 7 + [_N] * 3, None),
+    "mlp_backward": ([_P] * 9 + [_TO] + [_N] * 3, None),
+    "norm_forward": ([_P, _P, _BY, _P, _P, _OF], None),
+    "norm_backward": ([_P, _P, _BY] + [_P] * 5 + [_OF], None),
+    "attention_forward": ([_P, _P, _P, _IN], None),
+    "attention_backward": ([_P] * 5 + [_IN], None),
+}
 
 
 @cache
 def gradients() -> ctypes.CDLL | None:
     """The library, where it serves training: see `kernels_for`."""
     found = kernels_for(torch.zeros(1, dtype=torch.bfloat16))
-    if found is None or not found.trains():
+    if found is None or not found.chunk_rows():
         return None
-    for name, arguments in FUNCTIONS.items():
-        function = getattr(found, name)
-        function.argtypes, function.restype = arguments, None
+    declare(found, FUNCTIONS)
     return found
 
 
@@ -76,10 +74,15 @@ def apply(step: type[Function], *arguments: object) -> Any:
     return function(*arguments)
 
 
-def _call(name: str, *arguments: object) -> None:
+def _call(name: str, *arguments: object) -> Any:
     """Tensors are passed by their address."""
     function = getattr(gradients(), name)
-    function(*(x.data_ptr() if isinstance(x, Tensor) else x for x in arguments))
+    return function(*(x.data_ptr() if isinstance(x, Tensor) else x for x in arguments))
+
+
+def _room(like: Tensor, numbers: int) -> Tensor:
+    """[rows that the passes work on together, numbers], unset."""
+    return like.new_empty(_call("chunk_rows"), numbers)
 
 
 def _readable(x: Tensor) -> Tensor:
@@ -110,7 +113,7 @@ class Linear(Function):
         (high, wide), rows, d_out = weight.shape, len(grads[0]), _readable(grads[0])
         d_x = x.new_empty(rows, wide) if ctx.needs_input_grad[0] else None
         d_weight, d_bias = (x.new_empty(shape, dtype=torch.float32) for shape in ((high, wide), (high,)))
-        room = x.new_empty(CHUNK * (high + wide))
+        room = _room(x, high + wide)
         _call("linear_backward", d_out, x, _tiles(weight, False), room, d_x, d_weight, d_bias, rows, high, wide)
         return d_x, d_weight.bfloat16(), d_bias.bfloat16() if ctx.biased else None
 
@@ -123,7 +126,7 @@ class Mlp(Function):
         x, out, wide = _readable(x), x.new_empty(x.shape), len(up)
         tiles, biases = _tiles(up, True), up_bias.float()
         ctx.save_for_backward(x, up, down, tiles, biases)
-        hidden = x.new_empty(CHUNK, wide)
+        hidden = _room(x, wide)
         sizes = len(out), x.shape[1], wide
         _call("mlp_forward", x, tiles, biases, _tiles(down, True), down_bias.float(), hidden, out, *sizes)
         return out
@@ -134,7 +137,7 @@ class Mlp(Function):
         (wide, width), rows, d_out = up.shape, len(grads[0]), _readable(grads[0])
         shapes = (wide, width), (wide,), (width, wide), (width,)
         to = [x.new_empty(shape, dtype=torch.float32) for shape in shapes]
-        hidden, room = x.new_empty(CHUNK, wide), x.new_empty(CHUNK, wide + width)
+        hidden, room = _room(x, wide), _room(x, wide + width)
         d_x, pointers = x.new_empty(rows, width), MlpGradients(*(t.data_ptr() for t in to))
         back = _tiles(up, False), _tiles(down, False)
         _call("mlp_backward", d_out, x, tiles, biases, *back, hidden, room, d_x, pointers, rows, width, wide)

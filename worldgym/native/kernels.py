@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from worldgym.native.library import library
+from worldgym.native.library import Functions, declare, library
 
 DTYPES = (torch.float32, torch.bfloat16)
 LANES = 16  # head sizes are multiples of it
@@ -102,15 +102,16 @@ class Decoding(ctypes.Structure):
     _fields_ = _fields(layers=ctypes.POINTER(Convolution), x=_P, kept=_P, one=_P, other=_P, depth=_N, frames=_N)
 
 
-FUNCTIONS = {
+FUNCTIONS: Functions = {
     "ready": ([], ctypes.c_int),
+    "chunk_rows": ([], ctypes.c_int),
     "arrange": ([_P, _P, _N, _N], None),
     "multiply_by": ([_P, ctypes.POINTER(Matrix), _P, _N, _N], None),
     "room_for": ([ctypes.POINTER(Network), ctypes.POINTER(Call)], _N),
     "denoise": ([ctypes.POINTER(Network), ctypes.POINTER(Call)], None),
     "border_room": ([ctypes.POINTER(Convolution), _N, _N], _N),
     "decode": ([ctypes.POINTER(Decoding)], None),
-}  # of each its arguments and result
+}
 
 
 def kernels_for(tensor: Tensor) -> ctypes.CDLL | None:
@@ -128,7 +129,5 @@ def _kernels(bfloat16: bool) -> ctypes.CDLL | None:
     found = library(bfloat16)
     if found is None:
         return None
-    for name, (arguments, result) in FUNCTIONS.items():
-        function = getattr(found, name)  # how ctypes names what a library holds
-        function.argtypes, function.restype = arguments, result
+    declare(found, FUNCTIONS)
     return found if found.ready() else None

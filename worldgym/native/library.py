@@ -14,8 +14,10 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.files import write_atomic
@@ -27,6 +29,8 @@ if platform.machine() == "x86_64":
     FLAGS.append("-mprefer-vector-width=512")  # where there are such vectors
 OFF = "WORLDGYM_NATIVE"  # set to 0: never compile
 SECONDS = 60.0
+
+Functions = Mapping[str, tuple[list[Any], Any]]  # of each its arguments and result, as ctypes names them
 
 
 @cache
@@ -43,6 +47,12 @@ def library(bfloat16: bool) -> ctypes.CDLL | None:
         reason = str(error)
     print(f"worldgym: rollouts are slower, for the C compiler gave no kernels ({reason}); {OFF}=0 says no more", file=sys.stderr)
     return None
+
+
+def declare(found: ctypes.CDLL, functions: Functions) -> None:
+    for name, (arguments, result) in functions.items():
+        function = getattr(found, name)  # how ctypes names what a library holds
+        function.argtypes, function.restype = arguments, result
 
 
 def _compiled(compiler: str, bfloat16: bool) -> Path:

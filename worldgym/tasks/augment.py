@@ -6,20 +6,19 @@ What the robot does is not changed, so an edit may change only what the motion d
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
+from worldgym.episodes.spread import spread
 from worldgym.episodes.store import EpisodeInfo, EpisodeStore
 from worldgym.errors import EditRefused, InputError
 from worldgym.progress import progress
-from worldgym.tasks.edits.protocol import ImageStep, Scene
-from worldgym.tasks.edits.ranges import RangedEdit
-from worldgym.tasks.edits.suite import Edit, read_suite
+from worldgym.tasks.edits.protocol import ImageStep, Scene, generator_of
+from worldgym.tasks.edits.ranges import RangedEdit, ranged_edits
+from worldgym.tasks.edits.suite import Edit, fits_any, read_suite
 from worldgym.types import Episode, Frames
 
 
@@ -43,8 +42,8 @@ def augment(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
     counts, skipped = dict.fromkeys((edit.name for edit in edits), 0), dict[str, str]()
     chosen = _spread(store.infos, config.limit)
     for info in progress(chosen, len(chosen), "editing", "episode"):
-        rng = np.random.default_rng(_number(f"{config.seed}/{info.name}"))
-        fitting = [edits[i] for i in rng.permutation(len(edits)) if _fits(edits[i], info)]
+        rng, full_name = generator_of(f"{config.seed}/{info.name}"), f"{info.group}/{info.name}"
+        fitting = [edits[i] for i in rng.permutation(len(edits)) if fits_any(edits[i].described.only, full_name)]
         reason = f"no edit is for {info.group}"
         for ranged in fitting:
             name, strength, noise = f"{info.name}-{ranged.name}", float(rng.uniform()), int(rng.integers(2**32))
@@ -95,20 +94,15 @@ def _edits(path: Path) -> list[RangedEdit]:
     suite = read_suite(path)
     if suite.asker is not None:
         raise InputError(f"{path}: has a [server], which would be asked for every frame; leave out edits by a model")
-    edits = [RangedEdit(described, suite) for described in suite.described]
+    edits = ranged_edits(suite)
     for edit in edits:
         if edit.described.success:
             raise InputError(f"{path}: edit {edit.name} has a new goal, which the recorded actions do not pursue; leave it out")
-        for strength in (0.0, 1.0):
-            try:
-                edit.at(strength, edit.name)
-            except InputError as error:
-                raise InputError(f"{path}: {error}") from None
+        try:
+            edit.try_ends()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
     return edits
-
-
-def _fits(edit: RangedEdit, info: EpisodeInfo) -> bool:
-    return any(fnmatchcase(f"{info.group}/{info.name}", pattern) for pattern in edit.described.only)
 
 
 def _spread(infos: Sequence[EpisodeInfo], limit: int) -> list[EpisodeInfo]:
@@ -116,12 +110,4 @@ def _spread(infos: Sequence[EpisodeInfo], limit: int) -> list[EpisodeInfo]:
     groups: Mapping[str, list[EpisodeInfo]] = {info.group: [] for info in infos}
     for info in infos:
         groups[info.group].append(info)
-    return [
-        some[i]
-        for some in groups.values()
-        for i in np.unique(np.linspace(0, len(some) - 1, min(limit or len(some), len(some))).round().astype(int))
-    ]
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+    return [some[i] for some in groups.values() for i in spread(len(some), limit or len(some))]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from worldgym.actions.embodiment import Embodiment
 from worldgym.checkpoint import load_folder, save_folder
-from worldgym.episodes.mixture import draw_episodes
+from worldgym.episodes.mixture import check_shares, draw_episodes
 from worldgym.episodes.windows import Ints, check_shown, cut, random_starts, shown_columns
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.protocol import Codec
@@ -163,8 +163,7 @@ def check(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> list[Embo
             f"clips of {config.frames} frames are longer than the {config.network.window} over which the network learns "
             "positions: train on shorter clips or give the network a longer window"
         )
-    if config.mix and (len(config.mix) != len(data) or min(config.mix) <= 0):
-        raise InputError(f"the shares {config.mix} are not one above 0 for each of {len(data)} stores: give as many as stores")
+    check_shares(config.mix, len(data))
     return robots
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +17,11 @@ class Scene:
 
     rng: np.random.Generator
     notes: list[dict[str, Any]] = field(default_factory=list)
+
+
+def generator_of(text: str) -> np.random.Generator:
+    """Randomness that belongs to whatever the text names."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
 
 
 class ImageStep(Protocol):

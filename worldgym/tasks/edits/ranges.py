@@ -31,11 +31,20 @@ class RangedEdit:
         steps = tuple({key: _between(value, strength) for key, value in step.items()} for step in self.described.steps)
         return self.suite.edit(replace(self.described, name=name, axis=name, steps=steps))
 
+    def try_ends(self) -> None:
+        """InputError where the edit cannot be done at its mildest or at its harshest."""
+        for strength in (0.0, 1.0):
+            self.at(strength, self.name)
+
+
+def ranged_edits(suite: Suite) -> list[RangedEdit]:
+    """All of a file, with ranges or without."""
+    return [RangedEdit(described, suite) for described in suite.described]
+
 
 def read_ranges(path: Path) -> list[RangedEdit]:
     """The edits of a file, both ends of each tried out. InputError for an edit without a range."""
-    suite = read_suite(path)
-    edits = [RangedEdit(described, suite) for described in suite.described]
+    edits = ranged_edits(read_suite(path))
     for edit in edits:
         if not any(_ranges(value) for step in edit.described.steps for value in step.values()):
             raise InputError(f"{path}: edit {edit.name} has no range; write a number as {{ mild = 1.0, harsh = 0.2 }}")
@@ -43,8 +52,7 @@ def read_ranges(path: Path) -> list[RangedEdit]:
             raise InputError(
                 f"{path}: edit {edit.name} has a new goal, so its drop says nothing of difficulty; leave out success"
             )
-        for strength in (0.0, 1.0):
-            edit.at(strength, edit.name)
+        edit.try_ends()
     return edits
 
 

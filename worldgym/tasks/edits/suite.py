@@ -25,15 +25,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from worldgym.errors import EditRefused, InputError
 from worldgym.servers.asking import Asker
 from worldgym.servers.provider import Server
 from worldgym.servers.votes import Ledger, Price, default_cache
 from worldgym.tasks.edits import generate, objects, optics, wording
 from worldgym.tasks.edits.masks import Region, read_points, read_region
-from worldgym.tasks.edits.protocol import ImageStep, Scene, TextStep
+from worldgym.tasks.edits.protocol import ImageStep, Scene, TextStep, generator_of
 from worldgym.toml import read_fields, read_toml
 from worldgym.types import Frames, Task
 
@@ -82,12 +80,11 @@ class Edit:
     seed: int = 0
 
     def fits(self, task: Task) -> bool:
-        return any(fnmatchcase(task.name, pattern) for pattern in self.only)
+        return fits_any(self.only, task.name)
 
     def of(self, task: Task) -> Task:
         """The edited twin of a task. InputError, with the names of edit and task, where a step cannot be done."""
-        digest = hashlib.sha256(f"{self.seed}/{self.name}/{task.name}".encode()).digest()
-        scene = Scene(np.random.default_rng(int.from_bytes(digest[:8], "big")))
+        scene = Scene(generator_of(f"{self.seed}/{self.name}/{task.name}"))
         frame, instruction = task.frame, task.instruction
         try:
             if min(frame.shape[:2]) < SMALLEST:
@@ -218,6 +215,11 @@ def read_suite(path: Path, budget_usd: float | None = None) -> Suite:
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     return Suite(path.parent, masks, described, seed, asker)
+
+
+def fits_any(patterns: Sequence[str], name: str) -> bool:
+    """As a shell matches names, with capitals told from small letters."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _asker(data: Mapping[str, Any], folder: Path, budget_usd: float | None) -> Asker | None:

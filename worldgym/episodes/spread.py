@@ -1,0 +1,10 @@
+"""Which of many are looked at where a few must do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def spread(length: int, most: int) -> list[int]:
+    """At most so many of the places 0 to length - 1, in order, from the first to the last and evenly apart; of one, the first."""
+    return [int(place) for place in np.unique(np.linspace(0, length - 1, min(most, length)).round())]
