@@ -14,7 +14,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import CheckpointError
 from worldgym.latents.conv import ConvCodec, ConvCodecConfig, to_uint8, to_unit
 from worldgym.latents.shards import latent_episodes
-from worldgym.latents.train import CodecTrainConfig, Frameset, train_codec
+from worldgym.latents.train import CodecTrainConfig, Frameset, local_contrast, train_codec
 from worldgym.testing import check_codec
 from worldgym.training import OptimizerConfig, save_state
 
@@ -104,6 +104,27 @@ def test_edges_count(codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Pa
         trained = train(episode_store, tmp_path / f"{weight}", 60, edge_weight=weight)
         wrong = trained.decode(trained.encode(frames)).float() - frames.float()
         errors.append(float(wrong.diff(dim=1).abs().mean() + wrong.diff(dim=2).abs().mean()))
+    assert errors[1] < errors[0]
+
+
+def test_contrast_is_that_of_the_surroundings() -> None:
+    pixels = torch.zeros(1, 3, 32, 32)
+    pixels[..., 16:] = torch.linspace(-1, 1, 16).sign()  # a wall, and beside it an edge from black to white
+    contrast = local_contrast(pixels)
+    assert contrast.shape == (1, 1, 32, 32) and contrast[0, 0, :, :12].max() == 0
+    assert contrast[0, 0, 16, 24] == contrast.max() and abs(contrast[0, 0, 16, 24] - 1.0) < 0.01
+    torch.testing.assert_close(local_contrast(pixels * 0.1), contrast * 0.1, atol=1e-3, rtol=0.0)
+
+
+def test_faint_things_count_by_their_contrast(episode_store: EpisodeStore, tmp_path: Path) -> None:
+    """With it, a larger part of what is learned is learned where contrast is low."""
+    frames = torch.from_numpy(episode_store["square-0"].frames)
+    low = local_contrast(frames.movedim(-1, 1) / 127.5 - 1.0)[:, 0] < 0.02
+    errors = []
+    for contrast in (0.0, 1.0):
+        trained = train(episode_store, tmp_path / f"{contrast}", 60, contrast=contrast)
+        wrong = (trained.decode(trained.encode(frames)).float() - frames.float()).abs().mean(-1)
+        errors.append(float(wrong[low].mean() / wrong[~low].mean()))
     assert errors[1] < errors[0]
 
 

@@ -20,6 +20,7 @@ from worldgym.training import Background, Optimizer, OptimizerConfig, load_state
 from worldgym.types import Frames
 
 MOVED = 12.0 / 127.5  # a pixel that differs by 12 grey values between two frames of an episode has moved
+AROUND, FLAT = 9, 12.0 / 127.5  # contrast: deviation within so many pixels, and what is added lest plain walls weigh most
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class CodecTrainConfig:
     """moving_weight: extra weight of pixels that change within the episode (the still background is easy and large).
 
     edge_weight: of the error of differences between neighbouring pixels, where handles and gaps are a large part.
+    contrast: share of the loss in which errors count by the contrast around them: what is dark on dark is as well worth drawing.
     start: checkpoint of a codec to go on from, of as many channels or fewer than `model`; None = a new one.
     decoder_only: of `start`, whose latents then stay what they are.
     mix: share of every store in a batch, in any unit; empty = every episode is as likely as any other.
@@ -41,6 +43,7 @@ class CodecTrainConfig:
     save_every: int = 100
     device: str = "cpu"
     edge_weight: float = 0.0
+    contrast: float = 0.0
     start: Path | None = None
     decoder_only: bool = False
     mix: tuple[float, ...] = ()
@@ -133,6 +136,9 @@ def _loss(codec: ConvCodec, config: CodecTrainConfig, batch: tuple[Tensor, Tenso
     pixels, generator = to_unit(frames), torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     moved = ((pixels - to_unit(others)).abs().amax(1, keepdim=True) > MOVED).float()
     weight = 1.0 + config.moving_weight * moved
+    if config.contrast:
+        relative = weight / (local_contrast(pixels) + FLAT)
+        weight = (1.0 - config.contrast) * weight / weight.mean() + config.contrast * relative / relative.mean()
     with torch.autocast(frames.device.type, dtype=torch.bfloat16):
         output = codec.reconstruct(pixels, generator)
     error = torch.nn.functional.smooth_l1_loss(output, pixels, beta=0.05, reduction="none")
@@ -140,6 +146,15 @@ def _loss(codec: ConvCodec, config: CodecTrainConfig, batch: tuple[Tensor, Tenso
     if config.edge_weight:
         loss = loss + config.edge_weight * (_edge_error(output, pixels, weight, 2) + _edge_error(output, pixels, weight, 3))
     return loss
+
+
+def local_contrast(pixels: Tensor) -> Tensor:
+    """[B, 3, H, W] in [-1, 1] => [B, 1, H, W], the standard deviation of the mean colour around each pixel."""
+    grey = pixels.mean(1, keepdim=True)
+    mean, square = (
+        torch.nn.functional.avg_pool2d(x, AROUND, 1, AROUND // 2, count_include_pad=False) for x in (grey, grey.square())
+    )
+    return (square - mean.square()).clamp(min=0.0).sqrt()
 
 
 def _edge_error(output: Tensor, pixels: Tensor, weight: Tensor, dim: int) -> Tensor:
