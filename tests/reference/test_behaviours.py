@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.reference.behaviours import MIXES, OBJECT_XYZ, Action, State, behaviour_name, make_behaviour
+from worldgym.reference.behaviours import MIXES, OBJECT_XYZ, Action, State, behaviour_name, expert_of, make_behaviour
 from worldgym.reference.suite import ALL_TASKS, FIRST_HELD_OUT_SEED, METAWORLD_SPEC, MORE_TASKS, STEPS, TASKS, check_tasks
 
 
@@ -47,10 +47,18 @@ def test_actions_lie_in_the_spec_and_repeat(name: str) -> None:
     np.testing.assert_array_equal(first, actions(name))
 
 
-@pytest.mark.parametrize("name", ["noisy-0.3", "misplaced", "slow", "random", "grazing", "drifting", "hesitating"])
+@pytest.mark.parametrize(
+    "name", ["noisy-0.3", "misplaced", "slow", "random", "grazing", "drifting", "hesitating", "as-window-close"]
+)
 def test_seed_and_task_both_matter(name: str) -> None:
     assert not np.array_equal(actions(name), actions(name, seed=4))
     assert not np.array_equal(actions(name), actions(name, task="door-open"))
+
+
+def test_an_arm_astray_asks_the_other_tasks_expert() -> None:
+    assert expert_of("as-window-close", "window-open") == "window-close"
+    assert expert_of("noisy-0.3", "window-open") == expert_of("random", "window-open") == "window-open"
+    assert {expert_of(name, "door-open") for name in MIXES["astray"]} == set(ALL_TASKS)
 
 
 def test_more_noise_strays_further() -> None:

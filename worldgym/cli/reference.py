@@ -22,7 +22,7 @@ class Record:
     tasks: tuple[str, ...] = ()
     """default: all"""
     mix: str = "varied"
-    """varied, or near-misses: arms that graze, drift and hesitate as imitating policies do"""
+    """varied; near-misses: arms that graze, drift and hesitate as imitating policies do; astray: that do other tasks"""
     workers: int = 0
     """processes; 0 = one a core"""
 

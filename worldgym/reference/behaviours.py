@@ -2,7 +2,8 @@
 
 A world model that saw only success is optimistic, so about a third of the varied mix fails. Imitating policies fail otherwise
 than a disturbed expert does: they miss a handle by a little, drift, stall, try again. A world that never saw that lets the door
-come along; the near misses are for it. Deterministic by (task, seed).
+come along; the near misses are for it. And a policy may do the wrong task: where nobody ever closed a window that should be
+opened, a judge takes every arm that sweeps past it for success. Deterministic by (task, seed).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Behaviour = Callable[[State, int], Action]  # (state, step) -> action [4]
 
 OBJECT_XYZ = slice(4, 7)  # where Meta-World's observation keeps the object's position
 
+ASTRAY = "as-"  # begins the behaviour of an arm that does another task; that task's name follows
 DREAMT = "dreamt-"  # begins the behaviour of an episode whose actions come from a closed loop in a learned world
 
 # Episodes in a block; a recording of any length cycles through a fixed shuffle of one block.
@@ -36,6 +38,7 @@ MIXES: dict[str, dict[str, int]] = {
         "random": 20,
     },
     "near-misses": {"grazing": 40, "drifting": 40, "hesitating": 20},
+    "astray": {f"{ASTRAY}{task}": 1 for task in ALL_TASKS},
 }
 
 
@@ -46,7 +49,7 @@ def behaviour_name(seed: int, mix: str = "varied") -> str:
 
 
 def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
-    """A behaviour with its own random numbers. `expert` has `get_action(state)`."""
+    """A behaviour with its own random numbers. `expert` has `get_action(state)`; it is that of `expert_of(name, task)`."""
     rng = np.random.default_rng([list(ALL_TASKS).index(task), seed])
 
     def from_expert(state: State) -> Action:
@@ -65,6 +68,9 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
         direction = rng.normal(0.0, 1.0, 3)
         offset = rng.uniform(0.01, 0.045) * direction / np.linalg.norm(direction)
         return lambda state, step: from_expert(_move_object(state, offset))
+    if name.startswith(ASTRAY):  # it takes this task's object for its own
+        offset, sd = rng.normal(0.0, 0.02, 3), rng.uniform(0.0, 0.5)
+        return lambda state, step: _clip(expert.get_action(_move_object(state, offset)) + rng.normal(0.0, sd, 4))
     if name == "drifting":
         return _drift(rng, from_expert)
     if name == "hesitating":
@@ -79,6 +85,11 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
     if name == "random":
         return _random_walk(rng)
     raise ValueError(f"unknown behaviour {name!r}: one of {', '.join(known for mix in MIXES.values() for known in mix)}")
+
+
+def expert_of(name: str, task: str) -> str:
+    """The task whose expert a behaviour asks."""
+    return name.removeprefix(ASTRAY) if name.startswith(ASTRAY) else task
 
 
 def follow(actions: npt.NDArray[np.float32]) -> Behaviour:

@@ -12,7 +12,7 @@ import numpy as np
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.progress import progress
-from worldgym.reference.behaviours import MIXES, Behaviour, behaviour_name, make_behaviour
+from worldgym.reference.behaviours import MIXES, Behaviour, behaviour_name, expert_of, make_behaviour
 from worldgym.reference.simulator import Simulator
 from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS, check_tasks
 from worldgym.types import Episode
@@ -56,7 +56,8 @@ def episode_name(task: str, seed: int) -> str:
 
 def play(simulator: Simulator, behaviour: str, seed: int, steps: int = STEPS) -> Episode:
     """One episode of a behaviour (see `behaviours.MIXES`) from the start state of a seed."""
-    act = make_behaviour(behaviour, simulator.task.name, seed, simulator.expert())
+    task = simulator.task.name
+    act = make_behaviour(behaviour, task, seed, simulator.expert(expert_of(behaviour, task)))
     return play_behaviour(simulator, behaviour, act, seed, steps)
 
 

@@ -98,9 +98,9 @@ class Simulator:
         averaged: Frames = ((pixels.sum((1, 3)) + k * k // 2) // (k * k)).astype(np.uint8)
         return seen(averaged, self._change, self._sensor)
 
-    def expert(self) -> Any:
-        """A fresh scripted expert of the package; call `get_action(state)`."""
-        return getattr(metaworld.policies, self.task.expert)()
+    def expert(self, task: str = "") -> Any:
+        """A fresh scripted expert of the package, of this task or another; call `get_action(state)`."""
+        return getattr(metaworld.policies, (ALL_TASKS[task] if task else self.task).expert)()
 
     def close(self) -> None:
         self._renderer.close()
