@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from worldgym.actions.embodiment import Scaling
 from worldgym.checkpoint import copy_folder, load_folder
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.errors import InputError
@@ -32,7 +31,7 @@ def distill_world(request: DistillRequest) -> Path:
         folder, request.teacher_steps or teacher.sampler.steps, request.steps, request.shuffled, request.steered
     )
     sources = tuple(NamedStore.parse(text) for text in request.data)
-    scaled = teacher.scaling != Scaling()
+    scaled = bool(teacher.scaling.scale)
     _check_robot(folder, teacher, open_mixture(sources, scaled))
     with joined(request.device, request.processes) as device:
         with first_goes_ahead():

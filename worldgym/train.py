@@ -57,7 +57,8 @@ def fit(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> WorldTrainCo
     """
     robots = {part.robot for part in mixture}
     widest = max(robot.spec.size for robot in robots)
-    size = 2 * widest + 1 if config.conditioning == "sum" else config.network.action_size
+    sums = max(robot.scaling.sums for robot in robots)
+    size = widest * (1 + sums) + 1 if config.conditioning == "sum" else config.network.action_size
     return replace(config, network=replace(config.network, action_size=size, embodiments=len(robots)))
 
 

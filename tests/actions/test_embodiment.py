@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from worldgym.actions.conventions import CONVENTIONS
-from worldgym.actions.embodiment import Embodiment, Scaling
+from worldgym.actions.embodiment import Embodiment, Reach, Scaling
+from worldgym.errors import InputError
 from worldgym.testing import FAKE_SPEC
 
 
@@ -46,3 +47,24 @@ def test_a_number_that_never_moves_stays() -> None:
 def test_json_round_trip(spec) -> None:  # type: ignore[no-untyped-def]
     robot = Embodiment("arm", spec, Scaling.measured(spec, drawn(0.2, 0.1, size=spec.size)))
     assert Embodiment.from_json(robot.to_json()) == robot
+
+
+def test_a_reach_is_told_in_actions_and_shown_as_they_are() -> None:
+    size = FAKE_SPEC.size
+    reach = Reach((((-2.0,) * size, (4.0,) * size), ((0.0,) * size, (1.0,) * size)))
+    reach.check(FAKE_SPEC)
+    scaling = Scaling((0.0,) * size, (0.5,) * size, reach)
+    assert scaling.sums == 2 and Scaling().sums == 1
+    assert scaling.bounds(size).tolist() == [[[-4.0] * size, [8.0] * size], [[0.0] * size, [2.0] * size]]
+    assert np.isinf(Scaling().bounds(size)).all() and Scaling().bounds(size).shape == (1, 2, size)
+    robot = Embodiment("arm", FAKE_SPEC, scaling)
+    assert Embodiment.from_json(robot.to_json()) == robot
+    assert Scaling.from_json({"offset": [], "scale": []}) == Scaling()  # of older checkpoints
+
+
+@pytest.mark.parametrize("box", [((0.1,), (1.0,)), ((-1.0,), (-0.5,)), ((-1.0, -1.0), (1.0,))])
+def test_a_box_that_does_not_hold_the_start_is_refused(box: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
+    with pytest.raises(InputError, match="box of a reach"):
+        Reach((box,)).check(replace(FAKE_SPEC, names=("x",)))
+    with pytest.raises(InputError, match="absolute_pose"):
+        Reach((((-1.0,), (1.0,)),)).check(replace(FAKE_SPEC, names=("x",), mode="absolute_pose"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worldgym.actions.embodiment import Scaling
+from worldgym.actions.embodiment import Reach, Scaling
 from worldgym.episodes.mixture import NamedStore, check_shares, draw_episodes, open_mixture
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
@@ -62,6 +63,18 @@ def test_what_cannot_be_mixed_is_refused(make_store: Callable[..., NamedStore]) 
         open_mixture([first, make_store("c", "c", fps=7.0)])
     with pytest.raises(InputError, match=r"48x48 .* of 32x32, .*convert one of them with --size"):
         open_mixture([first, make_store("d", "d", size=48)])
+
+
+def test_stores_of_one_robot_have_one_reach(make_store: Callable[..., NamedStore]) -> None:
+    sources, size = [make_store("a", "a"), make_store("a", "b", seed=1)], FAKE_SPEC.size
+    header = sources[0].root / "store.json"
+    reach = Reach((((-1.0,) * size, (2.0,) * size),))
+    header.write_text(json.dumps(json.loads(header.read_text()) | {"reach": reach.to_json()}))
+    with pytest.raises(InputError, match="another reach"):
+        open_mixture(sources)
+    assert open_mixture(sources[:1])[0].robot.scaling == Scaling(reach=reach)
+    scaled = open_mixture(sources[:1], normalize=True)[0].robot.scaling
+    assert scaled.reach == reach and scaled.scale
 
 
 @pytest.mark.parametrize(("shares", "good"), [((), True), ((1.0, 0.2), True), ((1.0,), False), ((1.0, 0.0), False)])

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from worldgym.actions.embodiment import Reach
 from worldgym.episodes import store as store_module
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
@@ -92,8 +93,17 @@ def test_create_opens_what_is_there_and_agrees(own_store: EpisodeStore) -> None:
 
 @pytest.mark.parametrize(("spec", "fps"), [(replace(FAKE_SPEC, gripper="+1_open"), 5.0), (FAKE_SPEC, 20.0)])
 def test_create_refuses_another_convention(own_store: EpisodeStore, spec: object, fps: float) -> None:
-    with pytest.raises(InputError, match="another action spec or rate; choose another folder"):
+    with pytest.raises(InputError, match="another action spec, rate or reach; choose another folder"):
         EpisodeStore.create(own_store.root, spec, fps)  # type: ignore[arg-type]
+
+
+def test_the_reach_of_the_robot_is_kept(tmp_path: Path) -> None:
+    reach = Reach((((-1.0,) * FAKE_SPEC.size, (2.0,) * FAKE_SPEC.size),))
+    assert EpisodeStore.create(tmp_path / "store", FAKE_SPEC, 5.0, reach).reach == reach
+    assert EpisodeStore(tmp_path / "store").reach == reach
+    with pytest.raises(InputError, match="reach"):
+        EpisodeStore.create(tmp_path / "store", FAKE_SPEC, 5.0)
+    assert EpisodeStore.create(tmp_path / "plain", FAKE_SPEC, 5.0).reach == Reach()
 
 
 def test_a_folder_that_is_no_store_gets_one_sentence(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from worldgym.actions.embodiment import Scaling
+from worldgym.episodes.windows import follow
 from worldgym.errors import InputError
 
 if importlib.util.find_spec("metaworld") is None:
@@ -15,9 +17,10 @@ if importlib.util.find_spec("metaworld") is None:
 
 from worldgym.reference.record import RecordConfig, play, record
 from worldgym.reference.simulator import Simulator
-from worldgym.reference.suite import MORE_TASKS, TASKS
+from worldgym.reference.suite import ALL_TASKS, MORE_TASKS, REACH, TASKS
 
 pytestmark = pytest.mark.reference
+MOVES = [(1, 1, 1, 1), (-1, -1, -1, 1), (0.3, -0.5, 0.2, -1)]
 
 
 def test_same_seed_same_episode_in_another_simulator() -> None:
@@ -77,3 +80,17 @@ def test_unknown_task(tmp_path: Path) -> None:
         record(RecordConfig(tmp_path, tasks=("drawer-opn",)))
     assert not list(tmp_path.iterdir())
     assert len(TASKS) >= 6
+
+
+@pytest.mark.parametrize("task", ALL_TASKS)
+def test_the_controllers_target_stays_in_one_of_the_boxes(task: str) -> None:
+    """Of the reach that recordings carry: driven against any border, and back."""
+    simulator = Simulator(task)
+    simulator.reset(3)
+    data, moves = simulator._env.data, [np.array(move, np.float32) for move in MOVES for _ in range(14)]
+    begun, targets = data.mocap_pos[0].copy(), []
+    for move in moves:
+        simulator.step(move)
+        targets.append((data.mocap_pos[0] - begun) / 0.04)
+    told = follow(np.stack(moves), Scaling(reach=REACH).bounds(4))[..., :3]
+    assert min(np.abs(told[:, box] - np.array(targets)).max() for box in range(told.shape[1])) < 0.02

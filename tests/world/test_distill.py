@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from tests.world.test_train import Codec, Stop, config, episodes, quiet, stop
+from worldgym.actions.embodiment import Reach, Scaling
 from worldgym.checkpoint import save_folder
+from worldgym.episodes.windows import DISPLACEMENT_SCALE
 from worldgym.errors import InputError
 from worldgym.ranks import Ranks
 from worldgym.world.distill import Distillation, DistillConfig, Span, continued, spans
@@ -142,12 +144,20 @@ def test_spans_of_a_rollout() -> None:
 def test_actions_of_another_clip_go_on_from_this_one() -> None:
     def shown(start: float, actions: list[float]) -> torch.Tensor:
         sums = start + np.cumsum(actions)
-        return torch.tensor([[[a, s, 0.0] for a, s in zip(actions, sums, strict=True)]], dtype=torch.float32)
+        return scaled(torch.tensor([[[a, s, 0.0] for a, s in zip(actions, sums, strict=True)]], dtype=torch.float32))
+
+    def scaled(numbers: torch.Tensor) -> torch.Tensor:
+        """Sums are shown in other units."""
+        return torch.cat([numbers[..., :1], DISPLACEMENT_SCALE * numbers[..., 1:]], -1)
 
     mine, other = shown(3.0, [1.0, 1.0, 1.0]), shown(-7.0, [5.0, 2.0, -1.0])
     expected = torch.tensor([[[1.0, 4.0, 0.0], [2.0, 6.0, 0.0], [-1.0, 5.0, 0.0]]])
-    torch.testing.assert_close(continued(mine, other, "sum"), expected)
-    plain = continued(mine, other, "action")
+    torch.testing.assert_close(continued(mine, other, Scaling()), scaled(expected))
+    near = Scaling(reach=Reach((((-9.0,), (5.0,)), ((-9.0,), (9.0,)))))
+    mine, other = (torch.cat([x[..., :2], x[..., 1:]], -1) for x in (mine, other))
+    expected = torch.tensor([[[1.0, 4.0, 4.0, 0.0], [2.0, 5.0, 6.0, 0.0], [-1.0, 4.0, 5.0, 0.0]]])
+    torch.testing.assert_close(continued(mine, other, near), scaled(expected))
+    plain = continued(mine, other, None)
     assert torch.equal(plain[:, :1], mine[:, :1]) and torch.equal(plain[:, 1:], other[:, 1:])
 
 

@@ -90,10 +90,15 @@ def test_patches_come_back_as_frames() -> None:
 def test_a_grown_network_draws_what_it_drew(views: tuple[bool, bool]) -> None:
     small = network(previous_frame=views[0], start_frame=views[1])
     large = DiT(replace(small.config, latent_shape=(5, 4, 4)))
-    large.load_state_dict(grown(small.state_dict(), 2, large.config))
+    large.load_state_dict(grown(small.state_dict(), small.config, large.config))
     x, level, actions = torch.randn(2, 3, 5, 4, 4), torch.rand(2, 3) * 1000, torch.randn(2, 3, 3)
     drawn = large(x, level, actions, x[:, 0])
     torch.testing.assert_close(drawn[:, :, :2], small(x[:, :, :2], level, actions, x[:, 0, :2]))
     assert (drawn[:, :, 2:] == 0).all()
-    same = grown(small.state_dict(), 2, small.config)
+    more = DiT(replace(small.config, action_size=7, action_octaves=2))
+    start = DiT(replace(small.config, action_octaves=2))
+    more.load_state_dict(grown(start.state_dict(), start.config, more.config))
+    shown = torch.cat([actions[..., :-1], torch.randn(2, 3, 4), actions[..., -1:]], -1)  # new numbers before the last
+    torch.testing.assert_close(more(x[:, :, :2], level, shown, x[:, 0, :2]), start(x[:, :, :2], level, actions, x[:, 0, :2]))
+    same = grown(small.state_dict(), small.config, small.config)
     assert all(torch.equal(same[name], value) for name, value in small.state_dict().items())

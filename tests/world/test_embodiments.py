@@ -56,7 +56,7 @@ def data(counts: tuple[int, int] = (3, 6), form: str = "sum") -> list[LatentEpis
     for robot, count in zip(ROBOTS, counts, strict=True):
         actions = [rng.uniform(-1, 1, (3 + i, robot.spec.size)).astype(np.float32) for i in range(count)]
         latents = rng.normal(size=(sum(len(a) + 1 for a in actions), 3, 4, 4)).astype(np.float16)
-        stores.append(join(latents, actions, robot, config(Path("out"), form).plain_size(robot.spec.size)))
+        stores.append(join(latents, actions, robot, config(Path("out"), form).plain_size(robot)))
     return stores
 
 
@@ -72,7 +72,7 @@ def network(form: str) -> DiT:
 
 def rows(form: str, index: int, count: int = 2) -> Robots:
     known = torch.zeros(SIZES[form], dtype=torch.bool)
-    known[torch.from_numpy(shown_columns(form, ROBOTS[index].spec.size, SIZES[form]))] = True
+    known[torch.from_numpy(shown_columns(form, ROBOTS[index].spec.size, SIZES[form], widest=5))] = True
     return Robots(torch.full((count,), index), known.expand(count, -1))
 
 
@@ -83,7 +83,7 @@ def inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def test_columns_are_the_robots_own_in_the_order_in_which_they_are_shown() -> None:
-    assert shown_columns("sum", 2, 11).tolist() == [0, 1, 5, 6, 10]
+    assert shown_columns("sum", 2, 11, widest=5).tolist() == [0, 1, 5, 6, 10]
     assert shown_columns("sum", 5, 11).tolist() == list(range(11))
     assert shown_columns("action", 3, 5).tolist() == [0, 1, 2, 4]
     assert shown_columns("action", 5, 5).tolist() == [0, 1, 2, 3, 4]
@@ -145,7 +145,7 @@ def test_batches_hold_each_robots_scaled_actions_at_its_own_places(form: str) ->
     tables = Tables.of(stores, run)
     row = 0
     for part in stores:
-        columns = run.columns(part.robot.spec.size)
+        columns = run.columns(part.robot, max(p.robot.spec.size for p in stores))
         shown = tables.shown[row : row + len(part.shown)].numpy()
         np.testing.assert_array_equal(shown[:, columns], part.shown)
         assert not np.delete(shown, columns, axis=1).any()

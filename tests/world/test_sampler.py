@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from worldgym.actions.embodiment import Reach, Scaling
 from worldgym.episodes.windows import conditioning
 from worldgym.errors import CheckpointError, InputError
 from worldgym.testing import check_world
@@ -35,21 +37,26 @@ class TinyCodec:
 
 
 def make_world(
-    positions: str = "learned", schedule: str = "flow", views: tuple[bool, bool] = (True, True), **sampler: object
+    positions: str = "learned",
+    schedule: str = "flow",
+    views: tuple[bool, bool] = (True, True),
+    scaling: Scaling | None = None,
+    **sampler: object,
 ) -> DiffusionWorld:
     """A world of random weights, none of them zero: AdaLN-Zero would make every sampler agree.
 
-    views: whether the network is shown the previous frame, and the start frame.
+    views: whether the network is shown the previous frame, and the start frame.   scaling: of its actions.
     """
     torch.manual_seed(0)
-    size = DiTConfig((3, 8, 8), width=32, pairs=2, heads=2, action_size=5, action_octaves=2)
+    scaling = scaling or Scaling()
+    size = DiTConfig((3, 8, 8), width=32, pairs=2, heads=2, action_size=3 + 2 * scaling.sums, action_octaves=2)
     network = DiT(replace(size, positions=positions, previous_frame=views[0], start_frame=views[1]))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.08)
-    config = WorldConfig(
-        SPEC, network.config, SamplerConfig(**{"steps": 4, "window": 8, "keep": 4} | sampler), schedule, {}, "tiny"
-    )
+    chosen = SamplerConfig(**{"steps": 4, "window": 8, "keep": 4} | sampler)
+    config = WorldConfig(SPEC, network.config, chosen, schedule, {}, "tiny", scaling=scaling)
+    config.check()
     return DiffusionWorld(config, network, TinyCodec(), "tiny", torch.float32)
 
 
@@ -266,11 +273,17 @@ def test_sampler_settings_travel() -> None:
     assert world.with_sampler(steps=7).config.sampler == replace(world.config.sampler, steps=7)
 
 
-def test_the_world_shows_what_training_showed() -> None:
+NEAR = Reach((((-0.5, -0.2), (0.1, 9.0)), ((0.0, -1.0), (1.0, 0.3))))
+
+
+@pytest.mark.parametrize("scaling", [Scaling(), Scaling(reach=NEAR), Scaling((0.0, 0.0), (0.5, 2.0), NEAR)])
+def test_the_world_shows_what_training_showed(scaling: Scaling) -> None:
     """Actions reach the network in rollouts exactly as windows show them in training."""
-    world, rng = make_world(window=12), np.random.default_rng(3)
+    world, rng = make_world(window=12, scaling=scaling), np.random.default_rng(3)
+    assert WorldConfig.from_json(json.loads(json.dumps(world.config.to_json()))) == world.config
     actions = rng.uniform(-1, 1, (1, 9, 2)).astype(np.float32)
     state = world.reset(np.zeros((1, 8, 8, 3), np.uint8), [0])
     for start, size in ((0, 1), (1, 3), (4, 5)):
         state, _ = world.step(state, actions[:, start : start + size])
-    np.testing.assert_allclose(state.context.actions[0].numpy(), conditioning(actions[0]), atol=1e-6)
+    learnt = conditioning(scaling.shown(actions[0]), bounds=scaling.bounds(2))
+    np.testing.assert_allclose(state.context.actions[0].numpy(), learnt, atol=1e-6)

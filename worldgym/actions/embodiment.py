@@ -6,35 +6,89 @@ Robots of one world share a network, and it is shown all of them at one size: 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from worldgym.errors import InputError
 from worldgym.types import Actions, ActionSpec
 
 MOVING_MODES = ("delta_pose", "joint_velocity")  # where zero means "do not move", and must stay zero
 NO_SPREAD = 1e-6  # a number that never differs more is shown as it is
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """Actions are shown as (a - offset) / scale, A numbers each; as they are where both are empty."""
+Side = tuple[float, ...]
 
-    offset: tuple[float, ...] = ()
-    scale: tuple[float, ...] = ()
+
+@dataclass(frozen=True)
+class Reach:
+    """Where a controller that is told moves keeps the place that it makes for, in sums of actions since an episode began.
+
+    What it is told beyond that is lost, so a plain sum of moves goes astray where a robot is driven against the border of its
+    workspace. boxes: (lowest, highest), A numbers each; several where robots begin in several places, which the border does not
+    follow. None: sums are not kept within anything.
+    """
+
+    boxes: tuple[tuple[Side, Side], ...] = ()
 
     @staticmethod
-    def measured(spec: ActionSpec, actions: Actions) -> Scaling:
+    def from_json(data: Any) -> Reach:
+        return Reach(tuple((_floats(low), _floats(high)) for low, high in data))
+
+    def to_json(self) -> list[list[list[float]]]:
+        return [[list(low), list(high)] for low, high in self.boxes]
+
+    def check(self, spec: ActionSpec) -> None:
+        """InputError unless the boxes are of the spec's numbers, hold the start, and the numbers are moves."""
+        if self.boxes and spec.mode not in MOVING_MODES:
+            raise InputError(f'a reach bounds sums of moves, and actions of mode "{spec.mode}" are none: leave it out')
+        for low, high in self.boxes:
+            if not (len(low) == len(high) == spec.size) or any(a > 0.0 or b < 0.0 for a, b in zip(low, high, strict=True)):
+                raise InputError(
+                    f"a box of a reach has a lowest sum of at most 0 and a highest of at least 0 for each of {spec.size} "
+                    f"numbers, not {list(low)} and {list(high)}"
+                )
+
+
+NO_REACH = Reach()
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Actions are shown as (a - offset) / scale, A numbers each; as they are where both are empty.   reach: of their sums."""
+
+    offset: Side = ()
+    scale: Side = ()
+    reach: Reach = NO_REACH
+
+    @staticmethod
+    def measured(spec: ActionSpec, actions: Actions, reach: Reach = NO_REACH) -> Scaling:
         """actions: [M, A], M > 0. Unit mean square for moves, about zero; zero mean and unit variance for places."""
         wide = actions.astype(np.float64)
         offset = np.zeros(spec.size) if spec.mode in MOVING_MODES else wide.mean(axis=0)
         spread = np.sqrt(np.square(wide - offset).mean(axis=0))
-        return Scaling(_floats(offset), _floats(np.where(spread > NO_SPREAD, spread, 1.0)))
+        return Scaling(_floats(offset), _floats(np.where(spread > NO_SPREAD, spread, 1.0)), reach)
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Scaling:
-        return Scaling(_floats(data["offset"]), _floats(data["scale"]))
+        return Scaling(_floats(data["offset"]), _floats(data["scale"]), Reach.from_json(data.get("reach", ())))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"offset": list(self.offset), "scale": list(self.scale), "reach": self.reach.to_json()}
+
+    @property
+    def sums(self) -> int:
+        """How many sums of each number are shown."""
+        return max(len(self.reach.boxes), 1)
+
+    def bounds(self, size: int) -> npt.NDArray[np.float32]:
+        """[sums, 2, A] of sums of actions as shown; infinite where there is no reach.   size: A."""
+        if not self.reach.boxes:
+            return np.array([[[-np.inf] * size, [np.inf] * size]], np.float32)
+        boxes, unit = np.array(self.reach.boxes, np.float32), np.array(self.scale or [1.0] * size, np.float32)
+        return np.divide(boxes, unit, dtype=np.float32)
 
     def shown(self, actions: Actions) -> Actions:
         """float32 [..., A] => float32 [..., A]; the same object where nothing is scaled."""
@@ -54,7 +108,7 @@ class Embodiment:
     scaling: Scaling = field(default_factory=Scaling)
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "spec": self.spec.to_json(), "scaling": asdict(self.scaling)}
+        return {"name": self.name, "spec": self.spec.to_json(), "scaling": self.scaling.to_json()}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Embodiment:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from worldgym.actions.embodiment import Embodiment, Scaling
+from worldgym.actions.embodiment import Embodiment, Reach, Scaling
 from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.windows import Ints
@@ -57,7 +57,9 @@ def open_mixture(sources: Sequence[NamedStore], normalize: bool = False) -> list
             )
         names.setdefault(store.spec, source.name)
     scaled = normalize or len(names) > 1
-    robots = {spec: Embodiment(name, spec, _scaling(spec, stores) if scaled else Scaling()) for spec, name in names.items()}
+    reaches = {spec: _reach(spec, stores) for spec in names}
+    scalings = {spec: _scaling(spec, stores, reaches[spec]) if scaled else Scaling(reach=reaches[spec]) for spec in names}
+    robots = {spec: Embodiment(name, spec, scalings[spec]) for spec, name in names.items()}
     return [RobotStore(store, robots[store.spec]) for store in stores]
 
 
@@ -103,9 +105,17 @@ def _check_sizes(stores: Sequence[EpisodeStore]) -> None:
             )
 
 
-def _scaling(spec: ActionSpec, stores: Sequence[EpisodeStore]) -> Scaling:
+def _reach(spec: ActionSpec, stores: Sequence[EpisodeStore]) -> Reach:
+    """Of the robot, as its stores have it; they must agree."""
+    own = [store for store in stores if store.spec == spec]
+    if other := next((store for store in own if store.reach != own[0].reach), None):
+        raise InputError(f"{other.root} and {own[0].root} hold one robot's episodes, and another reach of it; make them agree")
+    return own[0].reach
+
+
+def _scaling(spec: ActionSpec, stores: Sequence[EpisodeStore], reach: Reach) -> Scaling:
     """Measured on all actions of the robot."""
     actions = [store.actions(info.name) for store in stores if store.spec == spec for info in store]
     if not any(len(table) for table in actions):
         raise InputError(f"{stores[0].root}: holds no action to measure; convert some episodes into it first")
-    return Scaling.measured(spec, np.concatenate(actions))
+    return Scaling.measured(spec, np.concatenate(actions), reach)

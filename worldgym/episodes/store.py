@@ -1,6 +1,6 @@
 """The episode store: one folder, two files an episode, and an index that is derived from them.
 
-    STORE/store.json            format, version, action spec, frames a second
+    STORE/store.json            format, version, action spec, frames a second, reach of the robot where it is known
     STORE/episodes/NAME.mp4     h264 yuv444p crf 12: 34 times smaller than raw at 41.6 dB (decision 0001)
     STORE/episodes/NAME.json    instruction, success, actions, extras; renamed into place last: it commits the episode
     STORE/index.jsonl           one line an episode without actions; rebuilt whenever it is absent or stale
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from worldgym.actions.embodiment import NO_REACH, Reach
 from worldgym.episodes.video import decode_video, encode_mp4
 from worldgym.errors import InputError
 from worldgym.files import read_json, write_atomic, write_json
@@ -56,17 +57,20 @@ class EpisodeStore:
         self.root = root
         self.spec = ActionSpec.from_json(header["spec"])
         self.fps = float(header["fps"])
+        self.reach = Reach.from_json(header.get("reach", ()))
         self.infos = _load_index(root)
         self._by_name = {info.name: info for info in self.infos}
 
     @staticmethod
-    def create(root: Path, spec: ActionSpec, fps: float) -> EpisodeStore:
-        """Makes an empty store, or opens the one that is there if spec and rate agree."""
+    def create(root: Path, spec: ActionSpec, fps: float, reach: Reach = NO_REACH) -> EpisodeStore:
+        """Makes an empty store, or opens the one that is there if spec, rate and reach agree."""
+        reach.check(spec)
         header = {"format": FORMAT, "version": VERSION, "spec": spec.to_json(), "fps": fps}
+        header |= {"reach": reach.to_json()} if reach.boxes else {}
         if (root / "store.json").exists():
             found = read_json(root / "store.json", "an episode store")
             if found != header:
-                raise InputError(f"{root} holds episodes of another action spec or rate; choose another folder")
+                raise InputError(f"{root} holds episodes of another action spec, rate or reach; choose another folder")
         else:
             write_json(root / "store.json", header)
         return EpisodeStore(root)

@@ -15,45 +15,68 @@ from worldgym.types import Actions
 DISPLACEMENT_SCALE = 0.1  # of a sum of actions, so that it has the size of an action
 
 Ints = npt.NDArray[np.int64]
+Bounds = npt.NDArray[np.float32]
 
 
-def conditioning(actions: Actions, size: int | None = None) -> Actions:
+def conditioning(actions: Actions, size: int | None = None, bounds: Bounds | None = None) -> Actions:
     """actions [T, A] of an episode => float32 [T+1, numbers shown] shown with each of its frames; no action leads to frame 0.
 
-    "sum" (size None): 2 A + 1. The action's A numbers, the sum of all actions since the episode began (scaled), and a flag "no
-    action known", which is 1 (and all others 0) at frame 0. The sum anchors a robot moved by delta poses, however blurred the
-    frames before may be.
+    "sum" (size None): A (1 + K) + 1. The action's A numbers, the sums of all actions since the episode began (scaled), kept
+    within each of the K bounds (see `follow`; None: one sum, without bounds), and a flag "no action known", which is 1 (and all
+    others 0) at frame 0. The sum anchors a robot moved by delta poses, however blurred the frames before may be.
     "action" (as published): the action, then zeros up to `size` numbers; frame 0 gets zeros.
     In both, zeros with a last number of 1 stand for padding and for a dropped action in classifier-free guidance.
     """
-    count = actions.shape[1]
-    out = np.zeros((len(actions) + 1, 2 * count + 1 if size is None else size), np.float32)
-    out[1:, :count] = actions
+    steps, count = actions.shape
     if size is None:
-        out[1:, count:-1] = DISPLACEMENT_SCALE * np.cumsum(actions, axis=0)
+        sums = follow(actions, bounds)
+        out = np.zeros((steps + 1, count * (1 + sums.shape[1]) + 1), np.float32)
+        out[1:, count:-1] = DISPLACEMENT_SCALE * sums.reshape(steps, count * sums.shape[1])
         out[0, -1] = 1.0
+    else:
+        out = np.zeros((steps + 1, size), np.float32)
+    out[1:, :count] = actions
     return out
 
 
-def check_shown(conditioning: str, actions: int, size: int) -> None:
-    """CheckpointError unless a network that is shown `size` numbers can be shown actions of so many numbers in this way."""
+def follow(actions: Actions, bounds: Bounds | None = None, begun: Bounds | None = None) -> Bounds:
+    """actions [..., T, A] => where a controller makes for after each of them, [..., T, K, A]: their sum so far, kept within each
+    of the bounds [K, 2, A] all the time. None: one sum, without bounds.   begun: [..., K, A], the sums before; None = zero.
+    """
+    *rows, steps, count = actions.shape
+    if bounds is None:
+        bounds = np.array([[[-np.inf] * count, [np.inf] * count]], np.float32)
+    now = np.zeros((*rows, len(bounds), count), np.float32) if begun is None else begun
+    sums = np.empty((*rows, steps, len(bounds), count), np.float32)
+    for step in range(steps):
+        now = np.clip(now + actions[..., step, None, :], bounds[:, 0], bounds[:, 1])
+        sums[..., step, :, :] = now
+    return sums
+
+
+def check_shown(conditioning: str, actions: int, size: int, sums: int = 1) -> None:
+    """CheckpointError unless a network that is shown `size` numbers can be shown actions of so many numbers in this way, with so
+    many sums of each."""
     if conditioning not in ("sum", "action"):
         raise CheckpointError(f'no conditioning "{conditioning}": a checkpoint names "sum" or "action"')
-    if (size != 2 * actions + 1) if conditioning == "sum" else (size < actions):
+    wanted = actions * (1 + sums) + 1 if conditioning == "sum" else actions
+    if size != wanted if conditioning == "sum" else size < wanted:
         raise CheckpointError(
             f'a network that takes {size} numbers with each frame cannot be shown actions of {actions} as "{conditioning}": '
-            f"give action_size {2 * actions + 1 if conditioning == 'sum' else actions}, or data of other actions"
+            f"give action_size {wanted}, or data of other actions"
         )
 
 
-def shown_columns(conditioning: str, actions: int, size: int) -> Ints:
-    """Which of the `size` numbers that a shared network is shown stand for a robot of so many action numbers, in the order in
-    which `conditioning` gives them; the rest are padding. [2 A + 1], or [A or A + 1] where the conditioning is "action".
+def shown_columns(conditioning: str, actions: int, size: int, sums: int = 1, widest: int | None = None) -> Ints:
+    """Which of the `size` numbers that a shared network is shown stand for a robot of so many action numbers and sums of each, in
+    the order in which `conditioning` gives them; the rest are padding. [A (1 + K) + 1], or [A or A + 1] where the conditioning
+    is "action".
 
-    The last number, "no action known", is every robot's.
+    widest: action numbers of the robot with the most, None = this one. The last number, "no action known", is every robot's.
     """
-    width = (size - 1) // 2 if conditioning == "sum" else 0
-    own = [*range(actions), *range(width, width + actions), size - 1]
+    blocks = range(1 + sums) if conditioning == "sum" else range(1)
+    starts = [block * (widest or actions) for block in blocks]
+    own = [*(start + number for start in starts for number in range(actions)), size - 1]
     return np.unique(np.array(own, np.int64))
 
 

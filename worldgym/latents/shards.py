@@ -56,7 +56,8 @@ def join(
     """latents of all episodes in a row, and the actions [T, A] of each.   size: see `conditioning`."""
     lengths = np.array([len(a) + 1 for a in actions], np.int64)
     first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    shown = np.concatenate([conditioning(robot.scaling.shown(a), size) for a in actions])
+    bounds = robot.scaling.bounds(robot.spec.size)
+    shown = np.concatenate([conditioning(robot.scaling.shown(a), size, bounds) for a in actions])
     return LatentEpisodes(latents, shown, first, lengths, robot)
 
 

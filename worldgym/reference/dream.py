@@ -24,7 +24,7 @@ from worldgym.progress import progress
 from worldgym.reference.behaviours import DREAMT, follow
 from worldgym.reference.record import episode_name, play_behaviour
 from worldgym.reference.simulator import Simulator
-from worldgym.reference.suite import FIRST_HELD_OUT_SEED, FPS, METAWORLD_SPEC, STEPS, TASKS, check_tasks
+from worldgym.reference.suite import FIRST_HELD_OUT_SEED, FPS, METAWORLD_SPEC, REACH, STEPS, TASKS, check_tasks
 from worldgym.rollout import roll_out
 from worldgym.types import Task, Trial
 from worldgym.world.model import DiffusionWorld, load_world
@@ -60,7 +60,7 @@ def dream(config: DreamConfig) -> EpisodeStore:
     check_tasks(config.tasks)
     if held_out := [seed for seed in config.seeds if seed >= FIRST_HELD_OUT_SEED]:
         raise InputError(f"seed {held_out[0]} is kept for evaluation: give seeds below {FIRST_HELD_OUT_SEED}")
-    store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS)
+    store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS, REACH)
     jobs = []
     for source in config.policies:
         name = load_policy(source, METAWORLD_SPEC).name

@@ -35,7 +35,7 @@ def imagine(config: ImagineConfig) -> EpisodeStore:
     """Writes OUT: every recorded episode, and NAME-imagined for those of every n-th seed. Resumes."""
     keep_freed_memory()
     source = EpisodeStore(config.store)
-    out = EpisodeStore.create(config.out, source.spec, source.fps)
+    out = EpisodeStore.create(config.out, source.spec, source.fps, source.reach)
     for info in source:
         if info.name not in out:
             for suffix in (".mp4", ".json"):  # the JSON last: it commits the episode

@@ -14,7 +14,7 @@ from worldgym.errors import InputError
 from worldgym.progress import progress
 from worldgym.reference.behaviours import MIXES, Behaviour, behaviour_name, expert_of, make_behaviour
 from worldgym.reference.simulator import Simulator
-from worldgym.reference.suite import FPS, METAWORLD_SPEC, STEPS, TASKS, check_tasks
+from worldgym.reference.suite import FPS, METAWORLD_SPEC, REACH, STEPS, TASKS, check_tasks
 from worldgym.types import Episode
 
 
@@ -39,7 +39,7 @@ def record(config: RecordConfig) -> EpisodeStore:
     check_tasks(config.tasks)
     if config.mix not in MIXES:
         raise InputError(f"unknown mix {config.mix!r}: one of {', '.join(MIXES)}")
-    store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS)
+    store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS, REACH)
     seeds = range(config.first_seed, config.first_seed + config.episodes)
     jobs = [(config.out, task, seed, config.steps, config.mix) for seed in seeds for task in config.tasks]
     jobs = [job for job in jobs if episode_name(job[1], job[2]) not in store]

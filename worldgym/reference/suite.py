@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from worldgym.actions.conventions import convention
+from worldgym.actions.embodiment import Reach, Side
 from worldgym.errors import InputError
 
 SIZE = 96  # pixels, both ways
@@ -15,6 +16,17 @@ STEPS = 40  # actions an episode
 FIRST_HELD_OUT_SEED = 10_000  # training data come from seeds below, every evaluation from this seed on
 
 METAWORLD_SPEC = convention("metaworld")
+FREE = 1000.0  # moves; the gripper is stopped by nothing
+
+
+def _box(back: float, down: float) -> tuple[Side, Side]:
+    """Of a hand that begins `back` metres from the near border of its workspace and `down` metres above the lower one."""
+    low, high = (-0.5, -back, -down), (0.5, 0.6 - back, 0.3)
+    return (*(side / 0.04 for side in low), -FREE), (*(side / 0.04 for side in high), FREE)
+
+
+REACH = Reach((_box(0.2, 0.15), _box(0.0, 0.15), _box(0.0, 0.35)))  # hands begin 0.6 or 0.4 m away; faucets stand lower
+"""Where Meta-World's controller keeps its target: `mocap_low` and `mocap_high` of the environments, 0.04 m a move."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def augment(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
     if config.out.resolve() == config.store.resolve():
         raise InputError(f"{config.out}: is the store itself; choose another --out, so that recordings stay as they are")
     store, edits = EpisodeStore(config.store), _edits(config.edits)
-    written = EpisodeStore.create(config.out, store.spec, store.fps)
+    written = EpisodeStore.create(config.out, store.spec, store.fps, store.reach)
     counts, skipped = dict.fromkeys((edit.name for edit in edits), 0), dict[str, str]()
     chosen = _spread(store.infos, config.limit)
     for info in progress(chosen, len(chosen), "editing", "episode"):

@@ -17,9 +17,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from worldgym.actions.embodiment import Scaling
+from worldgym.episodes.windows import DISPLACEMENT_SCALE, follow
 from worldgym.errors import InputError
 from worldgym.ranks import Ranks
 from worldgym.world.dit import DiT
@@ -121,7 +124,8 @@ class Distillation:
         swapped = (torch.rand(self.config.batch, generator=generator) < self.distill.shuffled)[batch.rows, None].to(
             batch.mask.device
         )
-        actions = continued(batch.actions, other.actions, self.config.conditioning)
+        scaling = self.teacher.config.scaling if self.config.conditioning == "sum" else None
+        actions = continued(batch.actions, other.actions, scaling)
         actions = torch.where(swapped[..., None], actions, batch.actions)
         return replace(batch, actions=actions, mask=batch.mask & (other.mask | ~swapped))
 
@@ -141,7 +145,7 @@ class Distillation:
         student, dtype = self.student(network, steps), self.teacher.dtype
         frames, ends = [batch.latents[:, :1].to(dtype)], []
         context = Context(frames[0], batch.actions[:, :1], batch.start.to(dtype))
-        state = taught = WorldState(context, None, 0, tuple(seeds), 1, batch.actions.new_zeros(len(seeds), student.spec.size))
+        state = taught = WorldState(context, None, 0, tuple(seeds), 1, np.zeros((len(seeds), 0, 0), np.float32))
         for actions in batch.actions[:, 1:].split(1, 1):
             taught, end = self.teacher.imagine(taught, actions)
             state, frame = student.imagine(state, actions)
@@ -180,12 +184,16 @@ def spans(frames: int, sampler: SamplerConfig) -> list[Span]:
     return [*found, Span(first, begin, frames)]
 
 
-def continued(actions: Tensor, other: Tensor, conditioning: str) -> Tensor:
+def continued(actions: Tensor, other: Tensor, scaling: Scaling | None) -> Tensor:
     """Actions as shown [B, T, numbers] of two clips => those of the other behind the first frame of the one: where sums of
     actions are shown, they go on from that frame's.
+
+    scaling: by which they are shown; None = no sums are.
     """
-    moved = torch.zeros_like(actions[:, :1])
-    if conditioning == "sum":
-        sums = slice((actions.shape[-1] - 1) // 2, actions.shape[-1] - 1)
-        moved[..., sums] = actions[:, :1, sums] - other[:, :1, sums]
-    return torch.cat([actions[:, :1], other[:, 1:] + moved], 1)
+    found = torch.cat([actions[:, :1], other[:, 1:]], 1)
+    if scaling is not None:
+        count = (actions.shape[-1] - 1) // (1 + scaling.sums)
+        begun = actions[:, 0, count:-1].unflatten(-1, (-1, count)) / DISPLACEMENT_SCALE
+        sums = follow(other[:, 1:, :count].cpu().numpy(), scaling.bounds(count), begun.cpu().numpy())
+        found[:, 1:, count:-1] = DISPLACEMENT_SCALE * torch.from_numpy(sums).flatten(-2).to(found.device)
+    return found

@@ -255,10 +255,12 @@ class DiT(nn.Module):
         return TemporalCache((c.pairs, rows, c.tokens, c.heads, capacity, c.width // c.heads), like, start)
 
 
-def grown(tensors: Mapping[str, Tensor], channels: int, config: DiTConfig) -> dict[str, Tensor]:
-    """Weights of a network for latents of `channels` channels => of `config`'s, which may have more: it draws what it drew in the
-    first ones, does not look at the new ones, and draws nothing there yet.
+def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) -> dict[str, Tensor]:
+    """Weights of a network like `start` => like `config`, whose latents may have more channels: it draws what it drew in the
+    first ones, does not look at the new ones, and draws nothing there yet. More numbers may be shown with each frame, before the
+    last; it does not look at those yet.
     """
+    channels = start.latent_shape[0]
     own, places, width = config.latent_shape[0], config.patch**2, config.width
     shapes = {
         "x_proj.weight": ((width, config.views, places, channels), (width, config.views, places, own)),
@@ -266,6 +268,12 @@ def grown(tensors: Mapping[str, Tensor], channels: int, config: DiTConfig) -> di
         "final_linear.bias": ((places, channels), (places, own)),
     }
     found = dict(tensors)
+    if start.action_size < config.action_size:
+        known = torch.ones(config.action_size, dtype=torch.bool)
+        known[start.action_size - 1 : -1] = False
+        name, columns = "action_embedder.weight", spread(known, config.action_octaves)
+        found[name] = tensors[name].new_zeros(len(tensors[name]), len(columns))
+        found[name][:, columns] = tensors[name]
     if channels >= own:
         return found
     for name, (before, after) in shapes.items():

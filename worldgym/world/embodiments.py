@@ -51,7 +51,8 @@ def single(
         raise InputError(f"{where}: a world of several robots, {', '.join(names)}; {asked}: give one as --embodiment")
     index = names.index(name)
     size = int(data["network"]["action_size"])
-    columns = shown_columns(data["conditioning"], robots[index].spec.size, size)
+    robot, widest = robots[index], max(robot.spec.size for robot in robots)
+    columns = shown_columns(data["conditioning"], robot.spec.size, size, robot.scaling.sums, widest)
     known = torch.zeros(size, dtype=torch.bool)
     known[torch.from_numpy(columns)] = True
     network = data["network"] | {"action_size": len(columns), "embodiments": 1}

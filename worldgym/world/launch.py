@@ -98,7 +98,7 @@ def _train(run: TrainRun) -> None:
 
 
 def _data(mixture: Sequence[RobotStore], codec: Codec, config: WorldTrainConfig) -> list[LatentEpisodes]:
-    sizes = [config.plain_size(part.robot.spec.size) for part in mixture]
+    sizes = [config.plain_size(part.robot) for part in mixture]
     return [
         latent_episodes(part.store, codec, part.robot, config.device, size) for part, size in zip(mixture, sizes, strict=True)
     ]

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from worldgym.actions.embodiment import Scaling
 from worldgym.checkpoint import fingerprint, load_folder
-from worldgym.episodes.windows import DISPLACEMENT_SCALE, check_shown
+from worldgym.episodes.windows import DISPLACEMENT_SCALE, check_shown, follow
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.load import load_codec
 from worldgym.latents.protocol import Codec
@@ -49,7 +49,7 @@ class WorldConfig:
     scaling: Scaling = field(default_factory=Scaling)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"kind": KIND, "spec": self.spec.to_json()}
+        return asdict(self) | {"kind": KIND, "spec": self.spec.to_json(), "scaling": self.scaling.to_json()}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> WorldConfig:
@@ -70,7 +70,7 @@ class WorldConfig:
 
     def check(self) -> None:
         """CheckpointError where the parts do not fit each other."""
-        check_shown(self.conditioning, self.spec.size, self.network.action_size)
+        check_shown(self.conditioning, self.spec.size, self.network.action_size, self.scaling.sums)
         if self.network.positions == "learned" and self.sampler.window > self.network.window:
             raise CheckpointError(
                 f"the sampler's window of {self.sampler.window} frames is longer than the {self.network.window} over which the "
@@ -85,7 +85,7 @@ class WorldState:
     context: finished frames that the next one depends on.   cache: the keys and values of all but the newest of them, shared
     with later states; `stored` says how many of its positions are ours.
     seeds, frame: the noise of the next frame is a function of the trial's seed and the frame's number alone.
-    moved: [B, A] sum of all actions so far, scaled as they are shown.
+    moved: [B, K, A] sums of all actions so far, as they are shown: see `worldgym.episodes.windows.follow`.
     """
 
     context: Context
@@ -93,7 +93,7 @@ class WorldState:
     stored: int
     seeds: tuple[int, ...]
     frame: int
-    moved: Tensor
+    moved: npt.NDArray[np.float32]
 
 
 class DiffusionWorld:
@@ -163,7 +163,7 @@ class DiffusionWorld:
         actions = torch.zeros(len(frames), 1, self.config.network.action_size, device=self._device)
         if self.config.conditioning == "sum":
             actions = null_actions(actions)
-        moved = torch.zeros(len(frames), self.spec.size, device=self._device)
+        moved = np.zeros((len(frames), self.config.scaling.sums, self.spec.size), np.float32)
         return WorldState(Context(latents[:, None], actions, latents), None, 0, tuple(seeds), 1, moved)
 
     @torch.inference_mode()
@@ -185,13 +185,14 @@ class DiffusionWorld:
 
     def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
         """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in `worldgym.episodes.windows.conditioning`."""
-        known = torch.from_numpy(np.ascontiguousarray(self.config.scaling.shown(actions))).to(self._device)
-        moved = state.moved[:, None] + known.cumsum(1)
-        if self.config.conditioning == "action":
-            shown = F.pad(known, (0, self.config.network.action_size - known.shape[-1]))
-        else:
-            shown = torch.cat([known, DISPLACEMENT_SCALE * moved, torch.zeros_like(known[..., :1])], -1)
-        return replace(state, moved=moved[:, -1]), shown
+        known, count = self.config.scaling.shown(actions), self.spec.size
+        shown = np.zeros((*known.shape[:2], self.config.network.action_size), np.float32)
+        shown[..., :count] = known
+        if self.config.conditioning == "sum":
+            sums = follow(known, self.config.scaling.bounds(count), state.moved)
+            shown[..., count:-1] = DISPLACEMENT_SCALE * sums.reshape(*known.shape[:2], -1)
+            state = replace(state, moved=sums[:, -1])
+        return state, torch.from_numpy(shown).to(self._device)
 
     @torch.inference_mode()
     def imagine(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:

@@ -69,13 +69,13 @@ class WorldTrainConfig:
     normalize: bool = False
     mix: tuple[float, ...] = ()
 
-    def columns(self, actions: int) -> Ints:
-        """Which of the numbers that the network is shown are those of a robot of so many action numbers."""
-        return shown_columns(self.conditioning, actions, self.network.action_size)
+    def columns(self, robot: Embodiment, widest: int) -> Ints:
+        """Which of the numbers that the network is shown are this robot's.   widest: see `shown_columns`."""
+        return shown_columns(self.conditioning, robot.spec.size, self.network.action_size, robot.scaling.sums, widest)
 
-    def plain_size(self, actions: int) -> int | None:
-        """The `size` of `conditioning`, for a robot of so many action numbers."""
-        return len(self.columns(actions)) if self.conditioning == "action" else None
+    def plain_size(self, robot: Embodiment) -> int | None:
+        """The `size` of `conditioning`, for one robot."""
+        return len(self.columns(robot, robot.spec.size)) if self.conditioning == "action" else None
 
 
 Worlds = Mapping[str, DiffusionWorld]  # by the name of the robot
@@ -153,7 +153,8 @@ def train_world(
 def check(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> list[Embodiment]:
     """=> the robots. CheckpointError or InputError where network, clips, robots and shares do not fit each other."""
     robots = robots_of(data)
-    check_shown(config.conditioning, max(robot.spec.size for robot in robots), config.network.action_size)
+    most = max(robot.scaling.sums for robot in robots)
+    check_shown(config.conditioning, max(robot.spec.size for robot in robots), config.network.action_size, most)
     if config.network.embodiments != len(robots):
         raise CheckpointError(
             f"a network for {config.network.embodiments} robots cannot learn from {len(robots)}: give embodiments {len(robots)}"
@@ -175,7 +176,8 @@ def robots_of(data: Sequence[LatentEpisodes]) -> list[Embodiment]:
 def _start(network: DiT, folder: Path) -> None:
     data, tensors = load_folder(folder, KIND)
     try:
-        network.load_state_dict(grown(tensors, int(data["network"]["latent_shape"][0]), network.config))
+        start = DiTConfig(**data["network"] | {"latent_shape": tuple(data["network"]["latent_shape"])})
+        network.load_state_dict(grown(tensors, start, network.config))
     except RuntimeError as error:
         raise CheckpointError(
             f"{folder}: a world of another network is no start for this one ({str(error).splitlines()[0]}); use its recipe"
@@ -203,11 +205,12 @@ class Tables:
     @staticmethod
     def of(data: Sequence[LatentEpisodes], config: WorldTrainConfig) -> Tables:
         robots, size = robots_of(data), config.network.action_size
+        widest = max(robot.spec.size for robot in robots)
         known = torch.zeros(len(robots), size, dtype=torch.bool)
         shown = torch.zeros(sum(len(part.shown) for part in data), size)
         row = 0
         for part in data:
-            columns = torch.from_numpy(config.columns(part.robot.spec.size))
+            columns = torch.from_numpy(config.columns(part.robot, widest))
             known[robots.index(part.robot), columns] = True
             shown[row : row + len(part.shown), columns] = torch.from_numpy(part.shown)
             row += len(part.shown)
