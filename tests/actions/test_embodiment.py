@@ -55,8 +55,13 @@ def test_a_reach_is_told_in_actions_and_shown_as_they_are() -> None:
     reach.check(FAKE_SPEC)
     scaling = Scaling((0.0,) * size, (0.5,) * size, reach)
     assert scaling.sums == 2 and Scaling().sums == 1
-    assert scaling.bounds(size).tolist() == [[[-4.0] * size, [8.0] * size], [[0.0] * size, [2.0] * size]]
-    assert np.isinf(Scaling().bounds(size)).all() and Scaling().bounds(size).shape == (1, 2, size)
+    bounds = scaling.bounds(size)
+    assert (
+        bounds is not None
+        and bounds.dtype == np.float32
+        and bounds.tolist() == [[[-4.0] * size, [8.0] * size], [[0.0] * size, [2.0] * size]]
+    )
+    assert Scaling().bounds(size) is None
     robot = Embodiment("arm", FAKE_SPEC, scaling)
     assert Embodiment.from_json(robot.to_json()) == robot
     assert Scaling.from_json({"offset": [], "scale": []}) == Scaling()  # of older checkpoints

@@ -83,10 +83,10 @@ class Scaling:
         """How many sums of each number are shown."""
         return max(len(self.reach.boxes), 1)
 
-    def bounds(self, size: int) -> npt.NDArray[np.float32]:
-        """[sums, 2, A] of sums of actions as shown; infinite where there is no reach.   size: A."""
+    def bounds(self, size: int) -> npt.NDArray[np.float32] | None:
+        """[sums, 2, A] of sums of actions as shown; None where there is no reach.   size: A."""
         if not self.reach.boxes:
-            return np.array([[[-np.inf] * size, [np.inf] * size]], np.float32)
+            return None
         boxes, unit = np.array(self.reach.boxes, np.float32), np.array(self.scale or [1.0] * size, np.float32)
         return np.divide(boxes, unit, dtype=np.float32)
 

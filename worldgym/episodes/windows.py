@@ -15,10 +15,10 @@ from worldgym.types import Actions
 DISPLACEMENT_SCALE = 0.1  # of a sum of actions, so that it has the size of an action
 
 Ints = npt.NDArray[np.int64]
-Bounds = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
 
 
-def conditioning(actions: Actions, size: int | None = None, bounds: Bounds | None = None) -> Actions:
+def conditioning(actions: Actions, size: int | None = None, bounds: Floats | None = None) -> Actions:
     """actions [T, A] of an episode => float32 [T+1, numbers shown] shown with each of its frames; no action leads to frame 0.
 
     "sum" (size None): A (1 + K) + 1. The action's A numbers, the sums of all actions since the episode began (scaled), kept
@@ -39,7 +39,7 @@ def conditioning(actions: Actions, size: int | None = None, bounds: Bounds | Non
     return out
 
 
-def follow(actions: Actions, bounds: Bounds | None = None, begun: Bounds | None = None) -> Bounds:
+def follow(actions: Actions, bounds: Floats | None = None, begun: Floats | None = None) -> Floats:
     """actions [..., T, A] => where a controller makes for after each of them, [..., T, K, A]: their sum so far, kept within each
     of the bounds [K, 2, A] all the time. None: one sum, without bounds.   begun: [..., K, A], the sums before; None = zero.
     """

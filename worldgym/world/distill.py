@@ -145,7 +145,8 @@ class Distillation:
         student, dtype = self.student(network, steps), self.teacher.dtype
         frames, ends = [batch.latents[:, :1].to(dtype)], []
         context = Context(frames[0], batch.actions[:, :1], batch.start.to(dtype))
-        state = taught = WorldState(context, None, 0, tuple(seeds), 1, np.zeros((len(seeds), 0, 0), np.float32))
+        unused = np.zeros((len(seeds), 0, 0), np.float32)  # the clip's sums come with its actions
+        state = taught = WorldState(context, None, 0, tuple(seeds), 1, unused)
         for actions in batch.actions[:, 1:].split(1, 1):
             taught, end = self.teacher.imagine(taught, actions)
             state, frame = student.imagine(state, actions)
