@@ -35,7 +35,7 @@ class Muon(torch.optim.Optimizer):
         parameters = [(group, p) for group in self.param_groups for p in group["params"]]
         dealt = zip(parameters, self._deal.owners, self._deal.places, strict=True)
         moving = [(group, p, owner, place) for (group, p), owner, place in dealt if p.grad is not None]
-        mine = torch.zeros(self._deal.length, dtype=torch.bfloat16, device=parameters[0][1].device)
+        mine = torch.empty(self._deal.length, dtype=torch.bfloat16, device=parameters[0][1].device)  # its end is never read
         for group, p, owner, place in moving:
             held = self._momentum(p).lerp_(p.grad, 1 - group["momentum"])
             if owner == self._ranks.rank:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from worldgym.actions.embodiment import most_numbers, most_sums
 from worldgym.episodes.frames import FrameCache, frame_cache
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.errors import InputError
@@ -56,9 +57,7 @@ def fit(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> WorldTrainCo
     A network of the published conditioning keeps its size.
     """
     robots = {part.robot for part in mixture}
-    widest = max(robot.spec.size for robot in robots)
-    sums = max(robot.scaling.sums for robot in robots)
-    size = widest * (1 + sums) + 1 if config.conditioning == "sum" else config.network.action_size
+    size = most_numbers(robots) * (1 + most_sums(robots)) + 1 if config.conditioning == "sum" else config.network.action_size
     return replace(config, network=replace(config.network, action_size=size, embodiments=len(robots)))
 
 

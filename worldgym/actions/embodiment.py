@@ -5,7 +5,7 @@ Robots of one world share a network, and it is shown all of them at one size: 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,6 +113,16 @@ class Embodiment:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Embodiment:
         return Embodiment(str(data["name"]), ActionSpec.from_json(data["spec"]), Scaling.from_json(data["scaling"]))
+
+
+def most_numbers(robots: Iterable[Embodiment]) -> int:
+    """Action numbers of the robot with the most."""
+    return max(robot.spec.size for robot in robots)
+
+
+def most_sums(robots: Iterable[Embodiment]) -> int:
+    """Sums of each number, of the robot that is shown the most."""
+    return max(robot.scaling.sums for robot in robots)
 
 
 def _floats(values: Any) -> tuple[float, ...]:

@@ -57,9 +57,7 @@ def open_mixture(sources: Sequence[NamedStore], normalize: bool = False) -> list
             )
         names.setdefault(store.spec, source.name)
     scaled = normalize or len(names) > 1
-    reaches = {spec: _reach(spec, stores) for spec in names}
-    scalings = {spec: _scaling(spec, stores, reaches[spec]) if scaled else Scaling(reach=reaches[spec]) for spec in names}
-    robots = {spec: Embodiment(name, spec, scalings[spec]) for spec, name in names.items()}
+    robots = {spec: Embodiment(name, spec, _scaling(spec, stores, scaled)) for spec, name in names.items()}
     return [RobotStore(store, robots[store.spec]) for store in stores]
 
 
@@ -113,8 +111,11 @@ def _reach(spec: ActionSpec, stores: Sequence[EpisodeStore]) -> Reach:
     return own[0].reach
 
 
-def _scaling(spec: ActionSpec, stores: Sequence[EpisodeStore], reach: Reach) -> Scaling:
-    """Measured on all actions of the robot."""
+def _scaling(spec: ActionSpec, stores: Sequence[EpisodeStore], scaled: bool) -> Scaling:
+    """Measured on all actions of the robot; of its reach alone where nothing is to be scaled."""
+    reach = _reach(spec, stores)
+    if not scaled:
+        return Scaling(reach=reach)
     actions = [store.actions(info.name) for store in stores if store.spec == spec for info in store]
     if not any(len(table) for table in actions):
         raise InputError(f"{stores[0].root}: holds no action to measure; convert some episodes into it first")

@@ -27,16 +27,22 @@ def conditioning(actions: Actions, size: int | None = None, bounds: Floats | Non
     "action" (as published): the action, then zeros up to `size` numbers; frame 0 gets zeros.
     In both, zeros with a last number of 1 stand for padding and for a dropped action in classifier-free guidance.
     """
-    steps, count = actions.shape
-    if size is None:
-        sums = follow(actions, bounds)
-        out = np.zeros((steps + 1, count * (1 + sums.shape[1]) + 1), np.float32)
-        out[1:, count:-1] = DISPLACEMENT_SCALE * sums.reshape(steps, count * sums.shape[1])
-        out[0, -1] = 1.0
-    else:
-        out = np.zeros((steps + 1, size), np.float32)
-    out[1:, :count] = actions
-    return out
+    sums = follow(actions, bounds) if size is None else None
+    shown = beside(actions, sums, size)
+    first = np.zeros((1, shown.shape[1]), np.float32)
+    first[0, -1] = size is None
+    return np.concatenate([first, shown])
+
+
+def beside(actions: Actions, sums: Floats | None, size: int | None = None) -> Actions:
+    """actions [..., A] and their sums [..., K, A] (see `follow`) => float32 [..., numbers shown]: both, the sums scaled, and a
+    last zero, "the action is known". sums None: the action and zeros up to `size` numbers.
+    """
+    *places, count = actions.shape
+    blocks = [actions] if sums is None else [actions, DISPLACEMENT_SCALE * sums.reshape(*places, sums.shape[-2] * count)]
+    shown = sum(block.shape[-1] for block in blocks)
+    rest = np.zeros((*places, (size or shown + 1) - shown), np.float32)
+    return np.concatenate([*blocks, rest], -1, dtype=np.float32)
 
 
 def follow(actions: Actions, bounds: Floats | None = None, begun: Floats | None = None) -> Floats:

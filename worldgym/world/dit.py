@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +53,10 @@ class DiTConfig:
     activation: str = "relu2"
     window: int = 32
     embodiments: int = field(default=1, repr=False)  # runs are told apart by the repr, and some began before it existed
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> DiTConfig:
+        return DiTConfig(**data | {"latent_shape": tuple(data["latent_shape"])})
 
     @property
     def grid(self) -> tuple[int, int]:

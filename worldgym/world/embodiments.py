@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from worldgym.actions.embodiment import Embodiment
+from worldgym.actions.embodiment import Embodiment, most_numbers
 from worldgym.episodes.windows import shown_columns
 from worldgym.errors import CheckpointError, InputError
 from worldgym.world.dit import DiTConfig, spread
@@ -51,8 +51,8 @@ def single(
         raise InputError(f"{where}: a world of several robots, {', '.join(names)}; {asked}: give one as --embodiment")
     index = names.index(name)
     size = int(data["network"]["action_size"])
-    robot, widest = robots[index], max(robot.spec.size for robot in robots)
-    columns = shown_columns(data["conditioning"], robot.spec.size, size, robot.scaling.sums, widest)
+    robot = robots[index]
+    columns = shown_columns(data["conditioning"], robot.spec.size, size, robot.scaling.sums, most_numbers(robots))
     known = torch.zeros(size, dtype=torch.bool)
     known[torch.from_numpy(columns)] = True
     network = data["network"] | {"action_size": len(columns), "embodiments": 1}

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from worldgym.actions.embodiment import Scaling
 from worldgym.checkpoint import fingerprint, load_folder
-from worldgym.episodes.windows import DISPLACEMENT_SCALE, check_shown, follow
+from worldgym.episodes.windows import beside, check_shown, follow
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.load import load_codec
 from worldgym.latents.protocol import Codec
@@ -53,10 +53,9 @@ class WorldConfig:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> WorldConfig:
-        network = data["network"] | {"latent_shape": tuple(data["network"]["latent_shape"])}
         return WorldConfig(
             ActionSpec.from_json(data["spec"]),
-            DiTConfig(**network),
+            DiTConfig.from_json(data["network"]),
             SamplerConfig(**data["sampler"]),
             data["schedule"],
             data["schedule_settings"],
@@ -118,6 +117,7 @@ class DiffusionWorld:
         self.config, self.codec, self.name = config, codec, name
         self.network = network.to(dtype).eval().requires_grad_(False)
         self.schedule = config.make_schedule()
+        self._bounds = config.scaling.bounds(config.spec.size)
         self.engine = engine or fastest(self.network)
         self._denoiser = Denoiser(self.engine, self.schedule, config.sampler)
         self._dtype, self._device = dtype, next(network.parameters()).device
@@ -185,13 +185,11 @@ class DiffusionWorld:
 
     def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
         """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in `worldgym.episodes.windows.conditioning`."""
-        known, count = self.config.scaling.shown(actions), self.spec.size
-        shown = np.zeros((*known.shape[:2], self.config.network.action_size), np.float32)
-        shown[..., :count] = known
+        known, sums = self.config.scaling.shown(actions), None
         if self.config.conditioning == "sum":
-            sums = follow(known, self.config.scaling.bounds(count), state.moved)
-            shown[..., count:-1] = DISPLACEMENT_SCALE * sums.reshape(*known.shape[:2], -1)
+            sums = follow(known, self._bounds, state.moved)
             state = replace(state, moved=sums[:, -1])
+        shown = beside(known, sums, self.config.network.action_size)
         return state, torch.from_numpy(shown).to(self._device)
 
     @torch.inference_mode()

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldgym.actions.embodiment import Embodiment
+from worldgym.actions.embodiment import Embodiment, most_numbers, most_sums
 from worldgym.checkpoint import load_folder, save_folder
 from worldgym.episodes.mixture import check_shares, draw_episodes
 from worldgym.episodes.windows import Ints, check_shown, cut, random_starts, shown_columns
@@ -153,8 +153,7 @@ def train_world(
 def check(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> list[Embodiment]:
     """=> the robots. CheckpointError or InputError where network, clips, robots and shares do not fit each other."""
     robots = robots_of(data)
-    most = max(robot.scaling.sums for robot in robots)
-    check_shown(config.conditioning, max(robot.spec.size for robot in robots), config.network.action_size, most)
+    check_shown(config.conditioning, most_numbers(robots), config.network.action_size, most_sums(robots))
     if config.network.embodiments != len(robots):
         raise CheckpointError(
             f"a network for {config.network.embodiments} robots cannot learn from {len(robots)}: give embodiments {len(robots)}"
@@ -176,8 +175,7 @@ def robots_of(data: Sequence[LatentEpisodes]) -> list[Embodiment]:
 def _start(network: DiT, folder: Path) -> None:
     data, tensors = load_folder(folder, KIND)
     try:
-        start = DiTConfig(**data["network"] | {"latent_shape": tuple(data["network"]["latent_shape"])})
-        network.load_state_dict(grown(tensors, start, network.config))
+        network.load_state_dict(grown(tensors, DiTConfig.from_json(data["network"]), network.config))
     except RuntimeError as error:
         raise CheckpointError(
             f"{folder}: a world of another network is no start for this one ({str(error).splitlines()[0]}); use its recipe"
@@ -205,7 +203,7 @@ class Tables:
     @staticmethod
     def of(data: Sequence[LatentEpisodes], config: WorldTrainConfig) -> Tables:
         robots, size = robots_of(data), config.network.action_size
-        widest = max(robot.spec.size for robot in robots)
+        widest = most_numbers(robots)
         known = torch.zeros(len(robots), size, dtype=torch.bool)
         shown = torch.zeros(sum(len(part.shown) for part in data), size)
         row = 0
