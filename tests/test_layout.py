@@ -36,7 +36,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("planning",),
     ("evaluate",),
     ("export", "merge", "rejudge", "stress"),
-    ("calibrate", "closer"),
+    ("calibrate", "closer", "decide"),
     ("trust",),
     ("recipes",),
     ("distill", "sharpen", "train"),

@@ -7,13 +7,13 @@ import torch
 
 from worldgym.checkpoint import save_folder
 from worldgym.errors import CheckpointError, InputError
-from worldgym.judges.classifier import ClassifierJudge, Decision, FrameScores, JudgeConfig, JudgeNet
+from worldgym.judges.classifier import BATCH, ClassifierJudge, Decision, JudgeConfig, JudgeNet, looks
 from worldgym.judges.load import load_judge
 from worldgym.testing import check_judge
 from worldgym.types import Rollout, Task, Trial
 from worldgym.vision import TrunkConfig
 
-TINY = JudgeConfig((16, 16), 8, TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4))
+TINY = JudgeConfig((16, 16), 8, TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4), moments=2)
 
 
 def make_judge(decision: Decision | None = None) -> ClassifierJudge:
@@ -31,7 +31,8 @@ def make_rollouts(lengths: list[int]) -> list[Rollout]:
 
 
 def test_many_equal_one_by_one() -> None:
-    judge, rollouts = make_judge(Decision(stride=2, window=3)), make_rollouts([1, 40, 7, 33])
+    judge, rollouts = make_judge(), make_rollouts([1, 40, 7, 33, 2, 5])
+    assert len(rollouts) > BATCH
     for rollout, verdict in zip(rollouts, judge.judge_many(rollouts), strict=True):
         alone = judge(rollout, rollout.trial.task)
         assert alone.score == verdict.score and alone.judge == "tiny"
@@ -53,16 +54,19 @@ def test_the_instruction_is_read() -> None:
 
 
 def test_stride_always_sees_the_last_frame() -> None:
-    frames = make_rollouts([10])[0].frames
-    assert len(make_judge(Decision(stride=4)).score_frames([(frames, "do")])[0].logits) == 3  # frames 4, 8, 10
-    assert len(make_judge(Decision(stride=99)).score_frames([(frames, "do")])[0].logits) == 1
+    assert looks(10, 4) == [4, 8, 10] and looks(10, 4, 3) == [1, 5, 9, 10] and looks(1, 99) == [1]
+    judge, frames = make_judge(), make_rollouts([10])[0].frames
+    unseen, last = frames.copy(), frames.copy()
+    unseen[1::2], last[-1] = 0, 0
+    assert judge.score([(unseen, "do")]) == judge.score([(frames, "do")])
+    assert judge.score([(last, "do")]) != judge.score([(frames, "do")])
 
 
-def test_pooling_takes_the_best_window() -> None:
-    scores = FrameScores(np.array([-9, 4, -4, 1, 1], np.float32), np.array([0, 0.2, 0.9, 0.1, 0], np.float32))
-    assert scores.pooled(1) == pytest.approx((1 / (1 + np.exp(-4)), 0.9))
-    assert scores.pooled(2) == pytest.approx((1 / (1 + np.exp(-1)), 0.55))
-    assert scores.pooled(9)[0] == pytest.approx(1 / (1 + np.exp(1.4)))
+def test_the_order_of_frames_is_read() -> None:
+    judge, frames = make_judge(), make_rollouts([12])[0].frames
+    turned = np.concatenate([frames[:1], frames[:1:-2].repeat(2, 0)[: len(frames) - 1]])
+    assert len(turned) == len(frames)
+    assert judge.score([(turned, "do")])[0].probability != judge.score([(frames, "do")])[0].probability
 
 
 def test_threshold_and_band() -> None:
@@ -78,13 +82,13 @@ def test_threshold_and_band() -> None:
 def test_wrong_frames_are_named() -> None:
     judge = make_judge()
     with pytest.raises(InputError, match="two or more frames"):
-        judge.score_frames([(np.zeros((1, 16, 16, 3), np.uint8), "do")])
+        judge.score([(np.zeros((1, 16, 16, 3), np.uint8), "do")])
     with pytest.raises(InputError, match=r"\(3, 8, 8, 3\)"):
-        judge.score_frames([(np.zeros((3, 8, 8, 3), np.uint8), "do")])
+        judge.score([(np.zeros((3, 8, 8, 3), np.uint8), "do")])
 
 
 def test_saved_and_loaded(tmp_path: Path) -> None:
-    judge, rollout = make_judge(Decision(2, 3, 0.6, (0.55, 0.65))), make_rollouts([9])[0]
+    judge, rollout = make_judge(Decision(0.6, (0.55, 0.65))), make_rollouts([9])[0]
     judge.save(tmp_path / "judge", {"trained": {}}, "# judge\n")
     loaded = load_judge(tmp_path / "judge")
     assert isinstance(loaded, ClassifierJudge) and loaded.decision == judge.decision

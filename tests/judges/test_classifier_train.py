@@ -9,7 +9,15 @@ from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.judges.classifier import ClassifierJudge
-from worldgym.judges.classifier_train import JudgeTrainConfig, draw, make_labels, progress_of, sampling_pools, train_judge
+from worldgym.judges.classifier_train import (
+    JudgeTrainConfig,
+    draw,
+    make_labels,
+    make_lesson,
+    progress_of,
+    sampling_pools,
+    train_judge,
+)
 from worldgym.judges.validation import evaluate_judge
 from worldgym.learning import FitConfig
 from worldgym.types import ActionSpec, Episode
@@ -41,7 +49,7 @@ def make_store(root: Path, episodes: int = 16) -> Path:
 
 
 def recipe(store: Path, out: Path) -> JudgeTrainConfig:
-    fit = FitConfig(steps=120, batch=32, lr=1e-2, warmup=5, average=0.9)
+    fit = FitConfig(steps=120, batch=8, lr=1e-2, warmup=5, average=0.9)
     return JudgeTrainConfig(store, out, validation_from=10, hidden=16, trunk=TRUNK, degradation=0.3, fit=fit)
 
 
@@ -68,12 +76,35 @@ def test_the_decision_may_be_chosen_on_some_of_those_held_back(tmp_path: Path) -
 def test_pools_balance_success_and_failure(tmp_path: Path) -> None:
     cache = frame_cache(EpisodeStore(make_store(tmp_path / "store", 4)))
     labels = make_labels(cache, cache.names)
-    assert len(labels.row) == 4 * LENGTH and labels.success.sum() == 2 * 4
-    assert labels.start[LENGTH] == LENGTH + 1 and labels.row[LENGTH] == LENGTH + 2
+    assert labels.first.tolist() == [i * (LENGTH + 1) for i in range(4)] and set(labels.later) == {LENGTH}
+    assert labels.succeeded().tolist() == [False, True, False, True] and labels.done.sum() == 2 * 4
     drawn = draw(sampling_pools(labels), 4000, np.random.default_rng(0))
-    assert 0.45 < labels.success[drawn].mean() < 0.55
-    failures = labels.progress[drawn][~labels.success[drawn]]
-    assert failures.mean() > labels.progress[~labels.success].mean()
+    assert 0.45 < labels.succeeded()[drawn].mean() < 0.55
+
+
+def test_a_lesson_that_ends_early_has_not_seen_what_comes_later(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", 4)
+    cache, config = frame_cache(EpisodeStore(store)), replace(recipe(store, tmp_path / "judge"), degradation=0.0)
+    labels, ends = make_labels(cache, cache.names), set()
+    for seed in range(40):
+        lesson = make_lesson(labels, np.array([1, 0]), config, np.random.default_rng(seed))
+        assert lesson.pairs.shape[:2] == lesson.known.shape == lesson.done.shape
+        assert (lesson.done.any(1) <= lesson.success).all() and not lesson.success[1] and lesson.text.tolist() == [0, 0]
+        assert not lesson.pairs[~lesson.known].any() and lesson.pairs[lesson.known].any((1, 2, 3)).all()
+        ends.add((int(lesson.known[0].sum()), bool(lesson.success[0])))
+    assert {success for _, success in ends} == {False, True}
+    assert max(looked for looked, success in ends if not success) < max(looked for looked, _ in ends)
+
+
+def test_another_tasks_instruction_makes_a_failure(tmp_path: Path) -> None:
+    store = EpisodeStore(make_store(tmp_path / "store", 4))
+    store.write("e9", replace(store["e01"], instruction="pull the block"))
+    labels = make_labels(cache := frame_cache(EpisodeStore(store.root)), cache.names)
+    episodes, config = np.full(400, 1), recipe(store.root, tmp_path / "judge")
+    lesson = make_lesson(labels, episodes, config, np.random.default_rng(0))
+    assert 5 <= lesson.swapped.sum() <= 40
+    assert (lesson.text[lesson.swapped] != labels.text[1]).all() and (lesson.text[~lesson.swapped] == labels.text[1]).all()
+    assert not lesson.success[lesson.swapped].any() and not lesson.done[lesson.swapped].any()
 
 
 def test_progress_is_the_share_of_the_way() -> None:

@@ -73,6 +73,24 @@ class Calibrate:
 
 
 @dataclass(frozen=True)
+class Decide:
+    """Choose a success classifier's threshold on a run whose truth is known: rates as near as can be to the true ones."""
+
+    run_folder: tyro.conf.Positional[Path]
+    """judged by this very judge"""
+    judge: Path
+    """checkpoint"""
+    out: Path
+    """folder for the judge with its new threshold"""
+
+    def run(self) -> None:
+        from worldgym.decide import DecideConfig, decide
+
+        judge = decide(DecideConfig(self.run_folder, self.judge, self.out))
+        print(f"{self.out}: {judge.name}, threshold {judge.decision.threshold:.3f}")
+
+
+@dataclass(frozen=True)
 class Rejudge:
     """Judge the videos of a run with another judge, into a new run folder; nothing is rolled out. Resumes."""
 
@@ -129,6 +147,7 @@ class Judge:
     action: (
         Annotated[Label, tyro.conf.arg(name="")]
         | Annotated[Calibrate, tyro.conf.arg(name="")]
+        | Annotated[Decide, tyro.conf.arg(name="")]
         | Annotated[Rejudge, tyro.conf.arg(name="")]
         | Annotated[Closer, tyro.conf.arg(name="")]
     )

@@ -1,22 +1,22 @@
 """A learned success classifier: start frame, later frames and the instruction in; success probability and progress out.
 
-A network compares every later frame with the start frame. Success counts at any time (a button springs back, a door swings
-past), so the episode's answer is the highest frame answer, averaged over a short window against flicker. The threshold, the
-window and the unscored band are chosen on episodes held back from training and are part of the checkpoint.
+A network compares every later frame with the start frame, and a second one reads along time what the first found: an arm hides
+what it moves, so whether a drawer is open shows in some frames only, and one frame of an arm that sweeps past looks like success.
+Success counts at any time (a button springs back, a door swings past). The threshold and the unscored band are chosen on
+episodes held back from training and are part of the checkpoint.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from worldgym.checkpoint import fingerprint, load_folder, save_folder
 from worldgym.errors import InputError
@@ -25,68 +25,83 @@ from worldgym.types import Frames, Rollout, Task, Verdict
 from worldgym.vision import Trunk, TrunkConfig, head
 
 KIND = "classifier-judge"
-BATCH = 64  # frames judged at once
-Floats = npt.NDArray[np.float32]
+BATCH = 4  # videos judged at once
+REACH = 5  # frames looked at together by a step along time
 
 
 @dataclass(frozen=True)
 class JudgeConfig:
-    """size: (H, W) of the frames, multiples of 8.   trunk: 6 channels, start frame and later frame."""
+    """size: (H, W) of the frames, multiples of 8.   trunk: 6 channels, start frame and later frame.
+
+    stride: every n-th later frame is looked at, and always the last.   moments: averages over time that the answer is made of.
+    """
 
     size: tuple[int, int] = (96, 96)
-    hidden: int = 256
+    hidden: int = 128
     trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(channels=6))
+    stride: int = 2
+    moments: int = 8
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> JudgeConfig:
-        height, width = data["size"]
-        return JudgeConfig((height, width), data["hidden"], TrunkConfig(**data["trunk"]))
+        return JudgeConfig(**data | {"size": tuple(data["size"]), "trunk": TrunkConfig(**data["trunk"])})
 
 
 @dataclass(frozen=True)
 class Decision:
-    """How frame answers become a verdict.
+    """How an answer becomes a verdict.
 
-    stride: every n-th later frame is looked at, and always the last.   window: looked-at frames averaged.
     threshold: probability from which on it is a success.   band: (lo, hi), probabilities strictly between are unscored.
     """
 
-    stride: int = 1
-    window: int = 1
     threshold: float = 0.5
     band: tuple[float, float] | None = None
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Decision:
         band = None if data["band"] is None else (float(data["band"][0]), float(data["band"][1]))
-        return Decision(data["stride"], data["window"], data["threshold"], band)
+        return Decision(data["threshold"], band)
+
+
+class Answers(NamedTuple):
+    """Success logit of the video [B]; success logit and progress in [0, 1] of every frame looked at [B, K]."""
+
+    video: Tensor
+    frames: Tensor
+    progress: Tensor
 
 
 class JudgeNet(nn.Module):
-    """pairs uint8 [B, H, W, 6], features float [B, buckets] => success logit [B], progress in [0, 1] [B]."""
+    """pairs uint8 [B, K, H, W, 6], features float [B, buckets], known bool [B, K] (False behind a video's end) => Answers."""
 
     def __init__(self, config: JudgeConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, hidden = config, config.hidden
         self.trunk = Trunk(config.trunk)
-        self.head = head(config.trunk.out, config.hidden, 2)
+        self.each = nn.Linear(config.trunk.out, hidden)
+        self.frame = nn.Linear(hidden, 2)
+        self.along = nn.ModuleList(nn.Conv1d(hidden, hidden, REACH, padding=REACH // 2) for _ in range(2))
+        self.weigh = nn.Linear(hidden, config.moments)
+        self.head = head(hidden * config.moments, hidden, 1)
 
-    def forward(self, pairs: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        logit, progress = self.head(self.trunk(pairs, features)).float().unbind(1)
-        return logit, progress.sigmoid()
+    def forward(self, pairs: Tensor, features: Tensor, known: Tensor) -> Answers:
+        rows, looked = known.shape
+        found = self.trunk(pairs.flatten(0, 1), features.repeat_interleave(looked, 0)).unflatten(0, (rows, looked))
+        x, there = F.silu(self.each(found)), known[..., None]
+        logits, progress = self.frame(x).float().unbind(-1)
+        for step in self.along:
+            x = x + F.relu(step((x * there).transpose(1, 2)).transpose(1, 2))
+        weights = self.weigh(x).float().masked_fill(~there, float("-inf")).softmax(1)
+        moments = weights.transpose(1, 2) @ (x * there).float()
+        return Answers(self.head(moments.flatten(1)).float().squeeze(1), logits, progress.sigmoid())
 
 
 @dataclass(frozen=True)
-class FrameScores:
-    """Success logits and progress of the frames looked at, float32 [K]."""
+class Score:
+    """Of a video: success probability, and progress in [0, 1], the highest of any frame."""
 
-    logits: Floats
-    progress: Floats
-
-    def pooled(self, window: int) -> tuple[float, float]:
-        """(success probability, progress) of the episode: the highest mean over `window` neighbouring frames."""
-        logit = float(_running_mean(self.logits, window).max())
-        return 1.0 / (1.0 + math.exp(-max(min(logit, 60.0), -60.0))), float(_running_mean(self.progress, window).max())
+    probability: float
+    progress: float
 
 
 class ClassifierJudge:
@@ -109,21 +124,26 @@ class ClassifierJudge:
         return {"kind": KIND, **decision, "band": decision["band"] and list(decision["band"])}
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
-        return self._verdict(self.score_frames([(rollout.frames, task.instruction)])[0])
+        return self._verdict(self.score([(rollout.frames, task.instruction)])[0])
 
     def judge_many(self, rollouts: Sequence[Rollout]) -> list[Verdict]:
         """Equal to judging one by one against each rollout's own task."""
         videos = [(rollout.frames, rollout.trial.task.instruction) for rollout in rollouts]
-        return [self._verdict(scores) for scores in self.score_frames(videos)]
+        return [self._verdict(score) for score in self.score(videos)]
 
-    def score_frames(self, videos: Sequence[tuple[Frames, str]]) -> list[FrameScores]:
-        """videos: (frames uint8 [T+1, H, W, 3], instruction), T >= 1 => the frame answers of each, before any decision."""
+    @torch.no_grad()
+    def score(self, videos: Sequence[tuple[Frames, str]]) -> list[Score]:
+        """videos: (frames uint8 [T+1, H, W, 3], instruction), T >= 1 => the answer of each, before any decision."""
         looks = [self._looks(frames) for frames, _ in videos]
         features = instruction_features([text for _, text in videos], self.net.config.trunk.buckets)
-        pairs = [(video, t) for video, times in enumerate(looks) for t in times]
-        answers = np.concatenate([self._answers(videos, features, batch) for batch in _batches(pairs)], axis=1)
-        ends = np.cumsum([len(times) for times in looks])
-        return [FrameScores(part[0], part[1]) for part in np.split(answers, ends[:-1], axis=1)]
+        scores, device = [], self.net.trunk.film.weight.device
+        for start in range(0, len(videos), BATCH):
+            batch = slice(start, start + BATCH)
+            pairs, known = _stacked([frames for frames, _ in videos[batch]], looks[batch])
+            answers = self.net(pairs.to(device), features[batch].to(device), known.to(device))
+            progress = answers.progress.masked_fill(~known.to(device), 0.0).amax(1)
+            scores += [Score(*both) for both in zip(answers.video.sigmoid().tolist(), progress.tolist(), strict=True)]
+        return scores
 
     def _looks(self, frames: Frames) -> list[int]:
         wanted, last = (*self.net.config.size, 3), len(frames) - 1
@@ -131,17 +151,10 @@ class ClassifierJudge:
             raise InputError(
                 f"judge {self.name} reads videos of two or more frames {wanted}, not {frames.shape}; give another judge or size"
             )
-        return sorted({*range(self.decision.stride, last, self.decision.stride), last})
+        return looks(last, self.net.config.stride)
 
-    @torch.no_grad()
-    def _answers(self, videos: Sequence[tuple[Frames, str]], features: Tensor, pairs: Sequence[tuple[int, int]]) -> Floats:
-        stacked = np.stack([np.concatenate([videos[i][0][0], videos[i][0][t]], axis=-1) for i, t in pairs])
-        device = self.net.trunk.film.weight.device
-        logits, progress = self.net(torch.from_numpy(stacked).to(device), features[[i for i, _ in pairs]].to(device))
-        return torch.stack([logits, progress]).cpu().numpy()
-
-    def _verdict(self, scores: FrameScores) -> Verdict:
-        probability, progress = scores.pooled(self.decision.window)
+    def _verdict(self, score: Score) -> Verdict:
+        probability, progress = score.probability, score.progress
         band = self.decision.band
         if band and band[0] < probability < band[1]:
             reason = f"success probability {probability:.2f} lies inside the unscored band {band[0]:.2f}-{band[1]:.2f}"
@@ -164,12 +177,20 @@ class ClassifierJudge:
         return ClassifierJudge(net, Decision.from_json(config["decision"]), f"classifier:{fingerprint(folder)}")
 
 
-def _running_mean(values: Floats, window: int) -> Floats:
-    """Means over `window` neighbours; over all where there are fewer."""
-    width = min(window, len(values))
-    return np.convolve(values, np.full(width, 1.0 / width, np.float32), mode="valid")
+def looks(last: int, stride: int, phase: int = 0) -> list[int]:
+    """Numbers of the frames looked at in a video whose last frame has the number `last`, which is at least 1.
+
+    phase: by how many frames, fewer than `stride`, all but the last are looked at earlier.
+    """
+    return sorted({*range(stride - phase, last, stride), last})
 
 
-def _batches(pairs: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    for start in range(0, len(pairs), BATCH):
-        yield pairs[start : start + BATCH]
+def _stacked(videos: Sequence[Frames], looks: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+    """=> start and later frames uint8 [B, K, H, W, 6], K of the longest, and which of them there are, bool [B, K]."""
+    most = max(map(len, looks))
+    pairs = np.zeros((len(videos), most, *videos[0].shape[1:3], 6), np.uint8)
+    known = np.zeros(pairs.shape[:2], np.bool_)
+    for row, (frames, own) in enumerate(zip(videos, looks, strict=True)):
+        pairs[row, : len(own), ..., :3], pairs[row, : len(own), ..., 3:] = frames[0], frames[own]
+        known[row, : len(own)] = True
+    return torch.from_numpy(pairs), torch.from_numpy(known)

@@ -1,13 +1,14 @@
 """Trains the success classifier from an episode store that knows, frame by frame, whether the task was done.
 
-Needs `extras["success_at"]` (bool a frame) and `extras["distance"]` (object to goal, any unit, a frame). Frames are drawn
-half successes, half not, every instruction alike; of the failures half are near misses. A few pairs get another task's
-instruction and count as failures, so that the text must be read.
+Needs `extras["success_at"]` (bool a frame) and `extras["distance"]` (object to goal, any unit, a frame). Episodes are drawn half
+successes, half not, every instruction alike, and half of them are cut short: what leads to a success is none yet. A few get
+another task's instruction and count as failures, so that the text must be read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from worldgym.confusion import Confusion
 from worldgym.episodes.frames import FrameCache, frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.judges.classifier import ClassifierJudge, Decision, JudgeConfig, JudgeNet
+from worldgym.judges.classifier import ClassifierJudge, Decision, JudgeConfig, JudgeNet, looks
 from worldgym.judges.degrade import degrade
 from worldgym.judges.validation import choose_decision, confusion_of, judge_store, table
 from worldgym.language import instruction_features
@@ -32,8 +33,10 @@ from worldgym.types import Frames
 from worldgym.vision import TrunkConfig, shifted
 
 Ints = npt.NDArray[np.int64]
-SWAPPED = 0.05  # share of pairs shown with another task's instruction
-NEAR = 0.3  # the nearest share of the failures counts as near misses
+Bools = npt.NDArray[np.bool_]
+SWAPPED = 0.05  # share of episodes shown with another task's instruction
+CUT = 0.5  # share of episodes that end early, after a quarter of their frames at the soonest
+FRAMES = 0.5  # weight of the answers to single frames, which the verdict does not rest on
 
 
 @dataclass(frozen=True)
@@ -46,25 +49,34 @@ class JudgeTrainConfig:
     """episodes whose extras["seed"] is at least this are held back from training"""
     decide_on: str = ""
     """of those held back, only names that end so choose the decision, e.g. "-imagined"; empty = all"""
-    hidden: int = 256
+    hidden: int = 128
     trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(channels=6))
-    degradation: float = 1.0
+    stride: int = 2
+    degradation: float = 0.3
+    """of recorded frames, 0 to 1: the less, the more imagined episodes there are to learn from"""
     band: float = 0.0
     """half-width of the unscored band around the threshold, in probability"""
-    fit: FitConfig = field(default_factory=FitConfig)
+    fit: FitConfig = field(default_factory=lambda: FitConfig(batch=16))
+    """its batch: of episodes"""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """One row a later frame: where it and its start frame lie in the pixels, and what is true of it."""
+    """Of episode e: first[e] is the row of its start frame in the pixels, `later[e]` frames follow it, and text[e] is the number
+    of its instruction. done, progress: of every row.
+    """
 
     pixels: Frames
-    start: Ints
-    row: Ints
+    first: Ints
+    later: Ints
     text: Ints
     instructions: tuple[str, ...]
-    success: npt.NDArray[np.bool_]
+    done: Bools
     progress: npt.NDArray[np.float32]
+
+    def succeeded(self) -> Bools:
+        """Of every episode, at any time."""
+        return np.array([self.done[f + 1 : f + 1 + n].any() for f, n in zip(self.first, self.later, strict=True)])
 
 
 def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
@@ -80,7 +92,7 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     labels = make_labels(cache, trained_on)
     torch.manual_seed(config.fit.seed)
     height, width = cache.pixels.shape[1:3]
-    net = JudgeNet(JudgeConfig((height, width), config.hidden, config.trunk))
+    net = JudgeNet(JudgeConfig((height, width), config.hidden, config.trunk, config.stride))
     losses = fit(net, judge_loss(net, labels, config), config.fit, "judge")
     untuned = ClassifierJudge(net, Decision(), "untuned")
     scores = judge_store(untuned, cache, held_back)
@@ -103,21 +115,19 @@ def split_names(store: EpisodeStore, validation_from: int) -> tuple[list[str], l
 
 
 def make_labels(cache: FrameCache, names: Sequence[str]) -> Labels:
-    """Every later frame of the episodes. InputError for an episode without frame labels."""
+    """Of these episodes. InputError for one without frame labels."""
     infos = {info.name: info for info in cache.store}
     instructions = tuple(sorted({infos[name].instruction for name in names}))
-    starts, rows, texts, success, progress = [], [], [], [], []
+    done, progress = np.zeros(len(cache.pixels), np.bool_), np.zeros(len(cache.pixels), np.float32)
     for name in names:
         extras, (first, count) = cache.episode(name).extras, cache.spans[name]
         if "success_at" not in extras or "distance" not in extras:
             raise InputError(f'{cache.store.root}: episode {name} lacks extras "success_at" or "distance"; record it with them')
-        starts.append(np.full(count - 1, first))
-        rows.append(np.arange(first + 1, first + count))
-        texts.append(np.full(count - 1, instructions.index(infos[name].instruction)))
-        success.append(np.asarray(extras["success_at"][1:], bool))
-        progress.append(progress_of(np.asarray(extras["distance"], np.float32)))
-    join = np.concatenate
-    return Labels(cache.pixels, join(starts), join(rows), join(texts), instructions, join(success), join(progress))
+        done[first + 1 : first + count] = extras["success_at"][1:]
+        progress[first + 1 : first + count] = progress_of(np.asarray(extras["distance"], np.float32))
+    first, count = np.array([cache.spans[name] for name in names]).T
+    text = np.array([instructions.index(infos[name].instruction) for name in names])
+    return Labels(cache.pixels, first, count - 1, text, instructions, done, progress)
 
 
 def progress_of(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -127,50 +137,98 @@ def progress_of(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def judge_loss(net: JudgeNet, labels: Labels, config: JudgeTrainConfig) -> Callable[[int], Tensor]:
-    """Cross-entropy of success plus smooth L1 of progress. Batch and augmentation depend on (seed, step) alone."""
+    """Cross-entropy of success, of the video and less so of its frames, plus smooth L1 of progress. Batch and augmentation depend
+    on (seed, step) alone."""
     features = instruction_features(labels.instructions, net.config.trunk.buckets)
     device = next(net.parameters()).device
     pools = sampling_pools(labels)
 
-    def loss_at(step: int) -> Tensor:
+    def lesson_at(step: int) -> Lesson:
         rng = np.random.default_rng([config.fit.seed, step])
-        picked = draw(pools, config.fit.batch, rng)
-        pairs = torch.from_numpy(make_pairs(labels, picked, config.degradation, rng)).to(device)
-        offset = rng.integers(1, max(len(labels.instructions), 2), len(picked))
-        swapped = (rng.random(len(picked)) < SWAPPED) & (len(labels.instructions) > 1)
-        texts = np.where(swapped, (labels.text[picked] + offset) % len(labels.instructions), labels.text[picked])
-        logit, progress = net(pairs, features[torch.from_numpy(texts)].to(device))
-        success = torch.from_numpy(np.float32(labels.success[picked] & ~swapped)).to(device)
-        error = F.smooth_l1_loss(progress, torch.from_numpy(labels.progress[picked]).to(device), beta=0.1, reduction="none")
-        kept = torch.from_numpy(np.float32(~swapped)).to(device)
-        return F.binary_cross_entropy_with_logits(logit, success) + (error * kept).mean()
+        return make_lesson(labels, draw(pools, config.fit.batch, rng), config, rng)
+
+    lessons = Ahead(lesson_at)
+
+    def loss_at(step: int) -> Tensor:
+        lesson = lessons(step)
+        known, pairs = torch.from_numpy(lesson.known).to(device), torch.from_numpy(lesson.pairs).to(device)
+        answers = net(pairs, features[torch.from_numpy(lesson.text)].to(device), known)
+        video, frames, progress = (
+            torch.from_numpy(np.float32(x)).to(device) for x in (lesson.success, lesson.done, lesson.progress)
+        )
+        verdict = F.binary_cross_entropy_with_logits(answers.video, video)
+        single = F.binary_cross_entropy_with_logits(answers.frames[known], frames[known])
+        true_text = known & torch.from_numpy(~lesson.swapped).to(device)[:, None]
+        error = F.smooth_l1_loss(answers.progress[true_text], progress[true_text], beta=0.1)
+        return verdict + FRAMES * single + error
 
     return loss_at
 
 
-def sampling_pools(labels: Labels) -> list[tuple[Ints, float]]:
-    """(rows, weight) pools: for each instruction successes 1/2, near misses 1/4, other failures 1/4."""
-    pools: list[tuple[Ints, float]] = []
-    for text in range(len(labels.instructions)):
-        own = labels.text == text
-        failures = np.flatnonzero(own & ~labels.success)
-        order = failures[np.argsort(labels.progress[failures], kind="stable")]
-        cut = int(len(order) * (1.0 - NEAR))
-        pools += [(np.flatnonzero(own & labels.success), 0.5), (order[cut:], 0.25), (order[:cut], 0.25)]
-    return [pool for pool in pools if len(pool[0])]
+class Ahead:
+    """A function of the step, computed for the next one while this one is learned from: half of a step's time otherwise."""
+
+    def __init__(self, make: Callable[[int], Lesson]) -> None:
+        self._make, self._pool = make, ThreadPoolExecutor(1, "lesson")
+        self._coming: dict[int, Future[Lesson]] = {}
+
+    def __call__(self, step: int) -> Lesson:
+        coming = self._coming.pop(step, None) or self._pool.submit(self._make, step)
+        self._coming = {step + 1: self._pool.submit(self._make, step + 1)}
+        return coming.result()
 
 
-def draw(pools: list[tuple[Ints, float]], count: int, rng: np.random.Generator) -> Ints:
-    """`count` rows, a pool by its weight and then evenly within it."""
-    weights = np.array([weight for _, weight in pools])
-    chosen = rng.choice(len(pools), count, p=weights / weights.sum())
-    return np.array([pools[i][0][rng.integers(len(pools[i][0]))] for i in chosen])
+@dataclass(frozen=True)
+class Lesson:
+    """A batch: pairs uint8 [B, K, H, W, 6]; known, done and progress [B, K]; success, text and swapped [B]. See `Labels`.
+
+    known: False behind a video's end.   swapped: under another task's instruction.
+    """
+
+    pairs: Frames
+    known: Bools
+    done: Bools
+    progress: npt.NDArray[np.float32]
+    success: Bools
+    text: Ints
+    swapped: Bools
 
 
-def make_pairs(labels: Labels, picked: Ints, degradation: float, rng: np.random.Generator) -> Frames:
-    """uint8 [B, H, W, 6]: start frame as recorded, later frame degraded and moved by up to a pixel, then both moved alike."""
-    later = shifted(degrade(labels.pixels[labels.row[picked]], degradation, rng), 1, rng)
-    return shifted(np.concatenate([labels.pixels[labels.start[picked]], later], axis=-1), 2, rng)
+def make_lesson(labels: Labels, episodes: Ints, config: JudgeTrainConfig, rng: np.random.Generator) -> Lesson:
+    """Of these episodes: cut, looked at from a random frame on, degraded, some under another task's instruction."""
+    last = labels.later[episodes]
+    last = np.where(rng.random(len(last)) < CUT, rng.integers(np.maximum(last // 4, 1), last + 1), last)
+    phases, first = rng.integers(0, config.stride, len(last)), labels.first[episodes]
+    times = [looks(int(n), config.stride, int(phase)) for n, phase in zip(last, phases, strict=True)]
+    known = np.arange(max(map(len, times))) < np.array([len(own) for own in times])[:, None]
+    rows = np.zeros(known.shape, np.int64)
+    rows[known] = np.concatenate([begin + np.array(own) for begin, own in zip(first, times, strict=True)])
+    pairs = np.zeros((*known.shape, *labels.pixels.shape[1:3], 6), np.uint8)
+    pairs[known] = make_pairs(labels.pixels, np.repeat(first, known.sum(1)), rows[known], config.degradation, rng)
+    others = len(labels.instructions) - 1
+    swapped = (rng.random(len(last)) < SWAPPED) & (others > 0)
+    text = labels.text[episodes] + np.where(swapped, rng.integers(1, max(others, 1) + 1, len(last)), 0)
+    done = labels.done[rows] & known & ~swapped[:, None]
+    success = np.array([labels.done[f + 1 : f + 1 + n].any() for f, n in zip(first, last, strict=True)]) & ~swapped
+    return Lesson(pairs, known, done, labels.progress[rows], success, text % (others + 1), swapped)
+
+
+def sampling_pools(labels: Labels) -> list[Ints]:
+    """Episodes: for each instruction those that succeed and those that do not."""
+    succeeded = labels.succeeded()
+    own = [labels.text == text for text in range(len(labels.instructions))]
+    return [pool for mine in own for kind in (succeeded, ~succeeded) if len(pool := np.flatnonzero(mine & kind))]
+
+
+def draw(pools: list[Ints], count: int, rng: np.random.Generator) -> Ints:
+    """`count` episodes, every pool alike and then evenly within it."""
+    return np.array([pool[rng.integers(len(pool))] for pool in (pools[i] for i in rng.integers(0, len(pools), count))])
+
+
+def make_pairs(pixels: Frames, starts: Ints, rows: Ints, degradation: float, rng: np.random.Generator) -> Frames:
+    """uint8 [M, H, W, 6]: start frame as recorded, later frame degraded and moved by up to a pixel, then both moved alike."""
+    later = shifted(degrade(pixels[rows], degradation, rng), 1, rng)
+    return shifted(np.concatenate([pixels[starts], later], axis=-1), 2, rng)
 
 
 def facts(
@@ -189,7 +247,7 @@ def card(judge: ClassifierJudge, config: JudgeTrainConfig, confusion: dict[str, 
     )
     return (
         "# Success classifier\n\nReads start frame, later frames and instruction of a rollout; success counts at any time.\n"
-        f"Success from a probability of {decision.threshold:.3f} on, in the best {decision.window} neighbouring frame(s); "
-        f"{unscored}.\n\n## Held-back episodes (training stores, seeds from {config.validation_from} on)\n\n"
+        f"Success from a probability of {decision.threshold:.3f} on; {unscored}.\n\n"
+        f"## Held-back episodes (training stores, seeds from {config.validation_from} on)\n\n"
         f"{table(confusion)}\n## Recipe\n\n{describe(asdict(config.fit))}"
     )

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from worldgym.confusion import Confusion
 from worldgym.episodes.frames import FrameCache
 from worldgym.episodes.spread import spread
-from worldgym.judges.classifier import ClassifierJudge, Decision, FrameScores
+from worldgym.judges.classifier import ClassifierJudge, Decision
 from worldgym.progress import progress
-
-WINDOWS = (1, 2, 3)
 
 
 @dataclass(frozen=True)
 class Known:
-    """The frame answers of an episode whose success is known."""
+    """The judge's probability of success for an episode whose success is known."""
 
     group: str
     success: bool
-    scores: FrameScores
+    probability: float
 
 
 def evaluate_judge(judge: ClassifierJudge, cache: FrameCache, names: Sequence[str] = ()) -> dict[str, Confusion]:
@@ -32,14 +30,14 @@ def evaluate_judge(judge: ClassifierJudge, cache: FrameCache, names: Sequence[st
 
 
 def judge_store(judge: ClassifierJudge, cache: FrameCache, names: Sequence[str]) -> list[Known]:
-    """The judge's frame answers for recorded episodes whose success is known."""
+    """The judge's answers for recorded episodes whose success is known."""
     infos = {info.name: info for info in cache.store if info.success is not None}
     wanted = [infos[name] for name in names if name in infos]
     known = []
     batches = [wanted[i : i + 8] for i in range(0, len(wanted), 8)]
     for some in progress(batches, len(batches), "judging", "batch"):
-        scores = judge.score_frames([(cache.frames(info.name), info.instruction) for info in some])
-        known += [Known(info.group, bool(info.success), score) for info, score in zip(some, scores, strict=True)]
+        scores = judge.score([(cache.frames(info.name), info.instruction) for info in some])
+        known += [Known(info.group, bool(info.success), score.probability) for info, score in zip(some, scores, strict=True)]
     return known
 
 
@@ -54,21 +52,32 @@ def confusion_of(decision: Decision, known: Sequence[Known]) -> dict[str, Confus
     return {group: Confusion.of(own) for group, own in ordered}
 
 
-def choose_decision(known: Sequence[Known], band: float = 0.0, stride: int = 1) -> Decision:
-    """The window and threshold with the best balanced agreement, mean over groups; in the middle of the best thresholds.
+def choose_decision(known: Sequence[Known], band: float = 0.0) -> Decision:
+    """The threshold with the best balanced agreement, mean over groups; in the middle of the best ones.
 
     band: half-width of the unscored band around the threshold, in probability; 0 = none.
     """
-    best, chosen = -1.0, Decision(stride)
-    for window in WINDOWS:
-        grid = _thresholds([episode.scores.pooled(window)[0] for episode in known])
-        values = [_mean_balance(Decision(stride, window, threshold), known) for threshold in grid]
-        if max(values) > best + 1e-9:
-            best = max(values)
-            ties = [threshold for threshold, value in zip(grid, values, strict=True) if value > best - 1e-9]
-            chosen = Decision(stride, window, ties[len(ties) // 2])
-    limits = (max(chosen.threshold - band, 0.0), min(chosen.threshold + band, 1.0))
-    return replace(chosen, band=limits if band > 0.0 else None)
+    grid = _thresholds([episode.probability for episode in known])
+    values = [_mean_balance(Decision(threshold), known) for threshold in grid]
+    ties = [threshold for threshold, value in zip(grid, values, strict=True) if value > max(values) - 1e-9]
+    threshold = ties[len(ties) // 2]
+    return Decision(threshold, (max(threshold - band, 0.0), min(threshold + band, 1.0)) if band > 0.0 else None)
+
+
+def fit_rates(known: Sequence[Known]) -> Decision:
+    """The threshold whose rates lie nearest to the true ones, least squares over groups; in the middle of the best ones.
+
+    For groups that are cells of policy and task: it is their rates that an evaluation reports, and a closed loop shows a judge
+    other failures than recordings do.
+    """
+    grid = _thresholds([episode.probability for episode in known])
+    groups = sorted({episode.group for episode in known})
+    member = np.array([[episode.group == group for episode in known] for group in groups], float)
+    member /= member.sum(1, keepdims=True)
+    probability, success = (np.array([getattr(episode, name) for episode in known]) for name in ("probability", "success"))
+    errors = [float(np.square(member @ (probability >= threshold) - member @ success).mean()) for threshold in grid]
+    ties = [threshold for threshold, error in zip(grid, errors, strict=True) if error < min(errors) + 1e-12]
+    return Decision(ties[len(ties) // 2])
 
 
 def table(confusion: Mapping[str, Confusion]) -> str:
@@ -82,10 +91,9 @@ def table(confusion: Mapping[str, Confusion]) -> str:
 
 def _judged(decision: Decision, episode: Known) -> bool | None:
     """None = unscored."""
-    probability = episode.scores.pooled(decision.window)[0]
-    if decision.band and decision.band[0] < probability < decision.band[1]:
+    if decision.band and decision.band[0] < episode.probability < decision.band[1]:
         return None
-    return probability >= decision.threshold
+    return episode.probability >= decision.threshold
 
 
 def _mean_balance(decision: Decision, known: Sequence[Known]) -> float:

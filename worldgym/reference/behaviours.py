@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worldgym.reference.suite import ALL_TASKS, STEPS
+from worldgym.reference.suite import STEPS, TASKS
 
 State = npt.NDArray[np.float64]
 Action = npt.NDArray[np.float32]
@@ -38,7 +38,7 @@ MIXES: dict[str, dict[str, int]] = {
         "random": 20,
     },
     "near-misses": {"grazing": 40, "drifting": 40, "hesitating": 20},
-    "astray": {f"{ASTRAY}{task}": 1 for task in ALL_TASKS},
+    "astray": {f"{ASTRAY}{task}": 1 for task in TASKS},
 }
 
 
@@ -50,7 +50,7 @@ def behaviour_name(seed: int, mix: str = "varied") -> str:
 
 def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
     """A behaviour with its own random numbers. `expert` has `get_action(state)`; it is that of `expert_of(name, task)`."""
-    rng = np.random.default_rng([list(ALL_TASKS).index(task), seed])
+    rng = np.random.default_rng([list(TASKS).index(task), seed])
 
     def from_expert(state: State) -> Action:
         return _clip(expert.get_action(state))

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import MissingExtra
-from worldgym.reference.suite import ALL_TASKS, FRAME_SKIP, SIZE
+from worldgym.reference.suite import FRAME_SKIP, SIZE, TASKS
 from worldgym.reference.variations import PLAIN, Variation
 from worldgym.types import Frames
 
@@ -55,7 +55,7 @@ class Simulator:
 
     def __init__(self, task: str, size: int = SIZE, change: Variation = PLAIN) -> None:
         """change: what is made to look otherwise; physics and success stay as they are."""
-        self.task, self._change, self._sensor = ALL_TASKS[task], change, np.random.default_rng(0)
+        self.task, self._change, self._sensor = TASKS[task], change, np.random.default_rng(0)
         env = ALL_V3_ENVIRONMENTS[self.task.env]()
         env.seeded_rand_vec, env._freeze_rand_vec, env._set_task_called, env._partially_observable = True, False, True, False
         self._env, self._size = env, size
@@ -100,7 +100,7 @@ class Simulator:
 
     def expert(self, task: str = "") -> Any:
         """A fresh scripted expert of the package, of this task or another; call `get_action(state)`."""
-        return getattr(metaworld.policies, (ALL_TASKS[task] if task else self.task).expert)()
+        return getattr(metaworld.policies, (TASKS[task] if task else self.task).expert)()
 
     def close(self) -> None:
         self._renderer.close()

@@ -40,7 +40,7 @@ class ReferenceTask:
     partial_credit: str
 
 
-_BUNDLED = (
+_TABLE = (
     # name, Meta-World's environment, its expert, instruction, partial credit
     ("drawer-open", "drawer-open-v3", "SawyerDrawerOpenV3Policy", "open the drawer", "the drawer is partly open"),
     ("drawer-close", "drawer-close-v3", "SawyerDrawerCloseV3Policy", "close the drawer", "the drawer is partly closed"),
@@ -54,8 +54,7 @@ _BUNDLED = (
     ("door-open", "door-open-v3", "SawyerDoorOpenV3Policy", "open the door", "the door is partly open"),
     ("window-open", "window-open-v3", "SawyerWindowOpenV3Policy", "open the window", "the window is partly open"),
     ("window-close", "window-close-v3", "SawyerWindowCloseV3Policy", "close the window", "the window is partly closed"),
-)
-_MORE = (  # chosen in docs/decisions/0010
+    # chosen in docs/decisions/0010
     ("faucet-open", "faucet-open-v3", "SawyerFaucetOpenV3Policy", "open the faucet", "the faucet's handle is partly turned"),
     ("faucet-close", "faucet-close-v3", "SawyerFaucetCloseV3Policy", "close the faucet", "the faucet's handle is partly turned"),
     ("handle-press", "handle-press-v3", "SawyerHandlePressV3Policy", "press the handle down", "the handle is partly down"),
@@ -67,14 +66,11 @@ _MORE = (  # chosen in docs/decisions/0010
         "the handle is partly down",
     ),
 )
-TASKS: dict[str, ReferenceTask] = {row[0]: ReferenceTask(*row) for row in _BUNDLED}
-"""Those that the bundled world knows: the default of every command."""
-MORE_TASKS: dict[str, ReferenceTask] = {row[0]: ReferenceTask(*row) for row in _MORE}
-"""Known by name. The bundled world has not seen them; a world that shall is trained on recordings of both."""
-ALL_TASKS = TASKS | MORE_TASKS
+TASKS: dict[str, ReferenceTask] = {row[0]: ReferenceTask(*row) for row in _TABLE}
+"""Those that the bundled world knows: the default of every command. Their order is part of every recording's seed."""
 
 
 def check_tasks(names: Iterable[str]) -> None:
-    """InputError for a name that is neither of TASKS nor of MORE_TASKS."""
-    if unknown := next((name for name in names if name not in ALL_TASKS), None):
-        raise InputError(f"unknown task {unknown!r}: one of {', '.join(ALL_TASKS)}")
+    """InputError for a name that is none of TASKS."""
+    if unknown := next((name for name in names if name not in TASKS), None):
+        raise InputError(f"unknown task {unknown!r}: one of {', '.join(TASKS)}")
