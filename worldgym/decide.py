@@ -25,14 +25,14 @@ def decide(config: DecideConfig) -> ClassifierJudge:
     """Saves the judge with the threshold that gives the run's true rates best. InputError where the run is another judge's, or
     knows no truth."""
     judge = ClassifierJudge.load(config.judge)
-    finished = results(read_log(config.run / LOG_NAME)[1]).finished
-    if other := next((record for record in finished if record.judge != judge.name), None):
+    header, records = read_log(config.run / LOG_NAME)
+    if header.judge != judge.name:
         raise InputError(
-            f"{config.run}: judged by {other.judge}, and {config.judge} is {judge.name}; run `worldgym judge rejudge`"
+            f"{config.run}: judged by {header.judge}, and {config.judge} is {judge.name}; run `worldgym judge rejudge`"
         )
     known = [
         Known(f"{record.policy}/{record.group}", record.truth, record.probability)
-        for record in finished
+        for record in results(records).finished
         if record.truth is not None and record.probability is not None
     ]
     if not known:

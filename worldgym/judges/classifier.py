@@ -62,6 +62,12 @@ class Decision:
         band = None if data["band"] is None else (float(data["band"][0]), float(data["band"][1]))
         return Decision(data["threshold"], band)
 
+    def outcome(self, probability: float) -> bool | None:
+        """Success or failure; None = unscored."""
+        if self.band and self.band[0] < probability < self.band[1]:
+            return None
+        return probability >= self.threshold
+
 
 class Answers(NamedTuple):
     """Success logit of the video [B]; success logit and progress in [0, 1] of every frame looked at [B, K]."""
@@ -134,12 +140,12 @@ class ClassifierJudge:
     @torch.no_grad()
     def score(self, videos: Sequence[tuple[Frames, str]]) -> list[Score]:
         """videos: (frames uint8 [T+1, H, W, 3], instruction), T >= 1 => the answer of each, before any decision."""
-        looks = [self._looks(frames) for frames, _ in videos]
+        times = [self._looks(frames) for frames, _ in videos]
         features = instruction_features([text for _, text in videos], self.net.config.trunk.buckets)
         scores, device = [], self.net.trunk.film.weight.device
         for start in range(0, len(videos), BATCH):
             batch = slice(start, start + BATCH)
-            pairs, known = _stacked([frames for frames, _ in videos[batch]], looks[batch])
+            pairs, known = _stacked([frames for frames, _ in videos[batch]], times[batch])
             answers = self.net(pairs.to(device), features[batch].to(device), known.to(device))
             progress = answers.progress.masked_fill(~known.to(device), 0.0).amax(1)
             scores += [Score(*both) for both in zip(answers.video.sigmoid().tolist(), progress.tolist(), strict=True)]
@@ -154,14 +160,11 @@ class ClassifierJudge:
         return looks(last, self.net.config.stride)
 
     def _verdict(self, score: Score) -> Verdict:
-        probability, progress = score.probability, score.progress
-        band = self.decision.band
-        if band and band[0] < probability < band[1]:
-            reason = f"success probability {probability:.2f} lies inside the unscored band {band[0]:.2f}-{band[1]:.2f}"
-            return Verdict(None, self.name, reason, probability, progress)
-        success = probability >= self.decision.threshold
+        probability, success, band = score.probability, self.decision.outcome(score.probability), self.decision.band
         reason = f"success probability {probability:.2f}, threshold {self.decision.threshold:.2f}"
-        return Verdict(float(success), self.name, reason, probability, progress)
+        if success is None and band is not None:
+            reason = f"success probability {probability:.2f} lies inside the unscored band {band[0]:.2f}-{band[1]:.2f}"
+        return Verdict(None if success is None else float(success), self.name, reason, probability, score.progress)
 
     def save(self, folder: Path, facts: dict[str, Any], card: str) -> None:
         """Writes a checkpoint; `facts` (training, validation) go into config.json."""
@@ -185,12 +188,12 @@ def looks(last: int, stride: int, phase: int = 0) -> list[int]:
     return sorted({*range(stride - phase, last, stride), last})
 
 
-def _stacked(videos: Sequence[Frames], looks: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+def _stacked(videos: Sequence[Frames], times: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
     """=> start and later frames uint8 [B, K, H, W, 6], K of the longest, and which of them there are, bool [B, K]."""
-    most = max(map(len, looks))
+    most = max(map(len, times))
     pairs = np.zeros((len(videos), most, *videos[0].shape[1:3], 6), np.uint8)
     known = np.zeros(pairs.shape[:2], np.bool_)
-    for row, (frames, own) in enumerate(zip(videos, looks, strict=True)):
+    for row, (frames, own) in enumerate(zip(videos, times, strict=True)):
         pairs[row, : len(own), ..., :3], pairs[row, : len(own), ..., 3:] = frames[0], frames[own]
         known[row, : len(own)] = True
     return torch.from_numpy(pairs), torch.from_numpy(known)

@@ -76,11 +76,15 @@ class Labels:
 
     def succeeded(self) -> Bools:
         """Of every episode, at any time."""
-        return np.array([self.done[f + 1 : f + 1 + n].any() for f, n in zip(self.first, self.later, strict=True)])
+        return self.done_within(self.first, self.later)
+
+    def done_within(self, first: Ints, later: Ints) -> Bools:
+        """Whether it was done in any of so many frames later than each of these start frames."""
+        return np.array([self.done[f + 1 : f + 1 + n].any() for f, n in zip(first, later, strict=True)])
 
 
 def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
-    """Trains, chooses threshold and window on the episodes held back, saves to `config.out`, and returns the judge."""
+    """Trains, chooses the threshold on the episodes held back, saves to `config.out`, and returns the judge."""
     store = EpisodeStore(config.store)
     cache = frame_cache(store)
     trained_on, held_back = split_names(store, config.validation_from)
@@ -209,7 +213,7 @@ def make_lesson(labels: Labels, episodes: Ints, config: JudgeTrainConfig, rng: n
     swapped = (rng.random(len(last)) < SWAPPED) & (others > 0)
     text = labels.text[episodes] + np.where(swapped, rng.integers(1, max(others, 1) + 1, len(last)), 0)
     done = labels.done[rows] & known & ~swapped[:, None]
-    success = np.array([labels.done[f + 1 : f + 1 + n].any() for f, n in zip(first, last, strict=True)]) & ~swapped
+    success = labels.done_within(first, last) & ~swapped
     return Lesson(pairs, known, done, labels.progress[rows], success, text % (others + 1), swapped)
 
 

@@ -45,7 +45,7 @@ def confusion_of(decision: Decision, known: Sequence[Known]) -> dict[str, Confus
     """Per group of tasks, sorted, with the sum under "all"."""
     outcomes: dict[str, list[tuple[bool, bool | None]]] = defaultdict(list)
     for episode in known:
-        outcome = episode.success, _judged(decision, episode)
+        outcome = episode.success, decision.outcome(episode.probability)
         outcomes[episode.group].append(outcome)
         outcomes["all"].append(outcome)
     ordered = sorted(outcomes.items(), key=lambda item: (item[0] == "all", item[0]))
@@ -59,8 +59,7 @@ def choose_decision(known: Sequence[Known], band: float = 0.0) -> Decision:
     """
     grid = _thresholds([episode.probability for episode in known])
     values = [_mean_balance(Decision(threshold), known) for threshold in grid]
-    ties = [threshold for threshold, value in zip(grid, values, strict=True) if value > max(values) - 1e-9]
-    threshold = ties[len(ties) // 2]
+    threshold = _middle_of_best(grid, values)
     return Decision(threshold, (max(threshold - band, 0.0), min(threshold + band, 1.0)) if band > 0.0 else None)
 
 
@@ -75,9 +74,8 @@ def fit_rates(known: Sequence[Known]) -> Decision:
     member = np.array([[episode.group == group for episode in known] for group in groups], float)
     member /= member.sum(1, keepdims=True)
     probability, success = (np.array([getattr(episode, name) for episode in known]) for name in ("probability", "success"))
-    errors = [float(np.square(member @ (probability >= threshold) - member @ success).mean()) for threshold in grid]
-    ties = [threshold for threshold, error in zip(grid, errors, strict=True) if error < min(errors) + 1e-12]
-    return Decision(ties[len(ties) // 2])
+    true = member @ success
+    return Decision(_middle_of_best(grid, [-np.square(member @ (probability >= threshold) - true).mean() for threshold in grid]))
 
 
 def table(confusion: Mapping[str, Confusion]) -> str:
@@ -89,16 +87,15 @@ def table(confusion: Mapping[str, Confusion]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _judged(decision: Decision, episode: Known) -> bool | None:
-    """None = unscored."""
-    if decision.band and decision.band[0] < episode.probability < decision.band[1]:
-        return None
-    return episode.probability >= decision.threshold
-
-
 def _mean_balance(decision: Decision, known: Sequence[Known]) -> float:
     groups = {group: c for group, c in confusion_of(decision, known).items() if group != "all"}
     return float(np.mean([c.balanced for c in groups.values()]))
+
+
+def _middle_of_best(grid: Sequence[float], values: Sequence[float]) -> float:
+    best = max(values)
+    ties = [threshold for threshold, value in zip(grid, values, strict=True) if value > best - 1e-9]
+    return ties[len(ties) // 2]
 
 
 def _thresholds(probabilities: Sequence[float]) -> list[float]:
