@@ -50,7 +50,7 @@ def make_store(root: Path, episodes: int = 16) -> Path:
 
 def recipe(store: Path, out: Path) -> JudgeTrainConfig:
     fit = FitConfig(steps=120, batch=8, lr=1e-2, warmup=5, average=0.9)
-    return JudgeTrainConfig(store, out, validation_from=10, hidden=16, trunk=TRUNK, degradation=0.3, fit=fit)
+    return JudgeTrainConfig(store, out, hold_back=3, hidden=16, trunk=TRUNK, degradation=0.3, fit=fit)
 
 
 def test_training_learns_and_reports_its_agreement(tmp_path: Path) -> None:
@@ -66,11 +66,11 @@ def test_training_learns_and_reports_its_agreement(tmp_path: Path) -> None:
 
 def test_the_decision_may_be_chosen_on_some_of_those_held_back(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store")
-    some = replace(recipe(store, tmp_path / "judge"), decide_on="5")  # e15 alone
+    some = replace(recipe(store, tmp_path / "judge"), drawn="15")
     train_judge(some)
     assert read_config(tmp_path / "judge")["validation"]["episodes"] == 1
     with pytest.raises(InputError, match="-imagined"):
-        train_judge(replace(some, decide_on="-imagined"))
+        train_judge(replace(some, drawn="-imagined"))
 
 
 def test_pools_balance_success_and_failure(tmp_path: Path) -> None:
@@ -80,6 +80,15 @@ def test_pools_balance_success_and_failure(tmp_path: Path) -> None:
     assert labels.succeeded().tolist() == [False, True, False, True] and labels.done.sum() == 2 * 4
     drawn = draw(sampling_pools(labels), 4000, np.random.default_rng(0))
     assert 0.45 < labels.succeeded()[drawn].mean() < 0.55
+
+
+def test_pools_balance_what_a_world_drew_and_what_was_recorded(tmp_path: Path) -> None:
+    store = EpisodeStore(make_store(tmp_path / "store", 12))
+    for name in ("e00", "e01"):
+        store.write(f"{name}-imagined", store[name])
+    labels = make_labels(cache := frame_cache(EpisodeStore(store.root)), cache.names, "-imagined")
+    drawn = draw(sampling_pools(labels), 4000, np.random.default_rng(0))
+    assert labels.drawn.sum() == 2 and 0.45 < labels.drawn[drawn].mean() < 0.55
 
 
 def test_a_lesson_that_ends_early_has_not_seen_what_comes_later(tmp_path: Path) -> None:
@@ -115,7 +124,7 @@ def test_progress_is_the_share_of_the_way() -> None:
 def test_stores_that_cannot_teach_are_named(tmp_path: Path) -> None:
     store = make_store(tmp_path / "store", 4)
     with pytest.raises(InputError, match="needs both"):
-        train_judge(recipe(store, tmp_path / "judge"))
+        train_judge(replace(recipe(store, tmp_path / "judge"), hold_back=1))
     bare = EpisodeStore(store)
     episode = bare["e00"]
     bare.write("e04", replace(episode, extras={"task": "push", "seed": 4}))

@@ -43,6 +43,13 @@ def test_points_at_one_place_do_not_hide_each_other() -> None:
     assert min(math.dist(a, b) for i, a in enumerate(places) for b in places[:i]) > 8
 
 
+def test_many_points_at_one_place_stay_by_it() -> None:
+    svg = scatter([cell(task=f"t{i}", rate=1.0, truth=1.0) for i in range(40)], ["good"])
+    assert svg is not None
+    places = {(float(p.get("cx", "")), float(p.get("cy", ""))) for p in points(svg)}
+    assert len(places) == 40 and max(math.dist(place, (LEFT + SIDE, TOP)) for place in places) < 14
+
+
 def agreement(**changes: Any) -> dict[str, Any]:
     ceiling = {"mean": 0.86, "low": 0.78, "high": 0.92}
     return {"pearson": 0.785, "noise_ceiling": ceiling, "intervals": {"pearson": {"tasks": [0.65, 0.88]}}, **changes}

@@ -93,17 +93,15 @@ class TrainJudge:
     data: Path
     """episode store, recorded or (see imagine) with imagined episodes too"""
     out: Path
-    validation_from: int = 360
-    """episodes of seeds from here on choose the threshold instead of being learned from"""
-    decide_on: str = ""
-    """only those whose name ends so choose it: "-imagined" """
+    drawn: str = ""
+    """names of imagined episodes end so: "-imagined"; they are half of what is learned from, and choose the threshold"""
     seed: int = 0
 
     def run(self) -> None:
         from worldgym.judges.classifier_train import train_judge
         from worldgym.reference.train_judge import recipe
 
-        print(train_judge(recipe(self.data, self.out, self.validation_from, self.decide_on, self.seed)).name)
+        print(train_judge(recipe(self.data, self.out, self.drawn, self.seed)).name)
 
 
 @dataclass(frozen=True)
@@ -135,7 +133,7 @@ class Imagine:
     data: Path
     out: Path
     every: int = 4
-    """one of so many seeds"""
+    """one of so many seeds, and every dreamt episode"""
     batch: int = 30
 
     def run(self) -> None:
@@ -162,13 +160,13 @@ class Dream:
     """processes; 0 = one a core"""
 
     def run(self) -> None:
-        from worldgym.reference.behaviours import DREAMT
+        from worldgym.reference.behaviours import is_dreamt
         from worldgym.reference.dream import DreamConfig, dream
         from worldgym.reference.suite import TASKS
 
         seeds, tasks = tuple(range(self.first_seed, self.first_seed + self.seeds)), self.tasks or tuple(TASKS)
         store = dream(DreamConfig(self.world, self.policy, self.out, seeds, tasks, workers=self.workers))
-        dreamt = [info for info in store if str(info.extras.get("behaviour")).startswith(DREAMT)]
+        dreamt = [info for info in store if is_dreamt(info)]
         print(
             f"{store.root}: {len(store)} episodes, {len(dreamt)} dreamt, {sum(bool(i.success) for i in dreamt)} of them successes"
         )

@@ -1,8 +1,8 @@
 """Trains the success classifier from an episode store that knows, frame by frame, whether the task was done.
 
 Needs `extras["success_at"]` (bool a frame) and `extras["distance"]` (object to goal, any unit, a frame). Episodes are drawn half
-successes, half not, every instruction alike, and half of them are cut short: what leads to a success is none yet. A few get
-another task's instruction and count as failures, so that the text must be read.
+successes, half not, every instruction alike, those that a world drew as often as recorded ones, and half of them are cut short:
+what leads to a success is none yet. A few get another task's instruction and count as failures, so that the text must be read.
 """
 
 from __future__ import annotations
@@ -45,10 +45,12 @@ class JudgeTrainConfig:
 
     store: Path
     out: Path
-    validation_from: int = 360
-    """episodes whose extras["seed"] is at least this are held back from training"""
-    decide_on: str = ""
-    """of those held back, only names that end so choose the decision, e.g. "-imagined"; empty = all"""
+    hold_back: int = 11
+    """one of so many seeds (extras["seed"]) is held back from training, whatever was recorded from it; a prime falls in step with
+    no other choice by seed"""
+    drawn: str = ""
+    """names of episodes that a world drew end so, e.g. "-imagined". They are half of what is learned from, and of those held back
+    they alone choose the decision. Empty = no difference is made"""
     hidden: int = 128
     trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(channels=6))
     stride: int = 2
@@ -62,8 +64,8 @@ class JudgeTrainConfig:
 
 @dataclass(frozen=True)
 class Labels:
-    """Of episode e: first[e] is the row of its start frame in the pixels, `later[e]` frames follow it, and text[e] is the number
-    of its instruction. done, progress: of every row.
+    """Of episode e: first[e] is the row of its start frame in the pixels, `later[e]` frames follow it, text[e] is the number of
+    its instruction, and drawn[e] says whether a world drew it. done, progress: of every row.
     """
 
     pixels: Frames
@@ -71,6 +73,7 @@ class Labels:
     later: Ints
     text: Ints
     instructions: tuple[str, ...]
+    drawn: Bools
     done: Bools
     progress: npt.NDArray[np.float32]
 
@@ -87,13 +90,11 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     """Trains, chooses the threshold on the episodes held back, saves to `config.out`, and returns the judge."""
     store = EpisodeStore(config.store)
     cache = frame_cache(store)
-    trained_on, held_back = split_names(store, config.validation_from)
-    held_back = [name for name in held_back if name.endswith(config.decide_on)]
+    trained_on, held_back = split_names(store, config.hold_back)
+    held_back = [name for name in held_back if name.endswith(config.drawn)]
     if not held_back:
-        raise InputError(
-            f'{store.root}: no episode held back ends in "{config.decide_on}"; imagine some or leave decide_on empty'
-        )
-    labels = make_labels(cache, trained_on)
+        raise InputError(f'{store.root}: no episode held back ends in "{config.drawn}"; imagine some or leave drawn empty')
+    labels = make_labels(cache, trained_on, config.drawn)
     torch.manual_seed(config.fit.seed)
     height, width = cache.pixels.shape[1:3]
     net = JudgeNet(JudgeConfig((height, width), config.hidden, config.trunk, config.stride))
@@ -106,20 +107,20 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     return ClassifierJudge.load(config.out)
 
 
-def split_names(store: EpisodeStore, validation_from: int) -> tuple[list[str], list[str]]:
+def split_names(store: EpisodeStore, hold_back: int) -> tuple[list[str], list[str]]:
     """(trained on, held back), by extras["seed"]. InputError if either is empty."""
-    held_back = [info.name for info in store if info.extras.get("seed", -1) >= validation_from]
-    trained_on = [info.name for info in store if info.extras.get("seed", -1) < validation_from]
+    held_back = [info.name for info in store if info.extras.get("seed", 1) % hold_back == 0]
+    trained_on = sorted({info.name for info in store} - set(held_back))
     if not held_back or not trained_on:
         raise InputError(
-            f"{store.root}: {len(trained_on)} episodes with seeds below {validation_from} and {len(held_back)} from it on; "
-            f"a judge needs both, so choose another validation_from"
+            f"{store.root}: {len(held_back)} episodes have a seed that {hold_back} divides and {len(trained_on)} have not; "
+            f"a judge needs both, so choose another hold_back"
         )
     return trained_on, held_back
 
 
-def make_labels(cache: FrameCache, names: Sequence[str]) -> Labels:
-    """Of these episodes. InputError for one without frame labels."""
+def make_labels(cache: FrameCache, names: Sequence[str], drawn: str = "") -> Labels:
+    """Of these episodes, those drawn by a world known by the end of their name. InputError for one without frame labels."""
     infos = {info.name: info for info in cache.store}
     instructions = tuple(sorted({infos[name].instruction for name in names}))
     done, progress = np.zeros(len(cache.pixels), np.bool_), np.zeros(len(cache.pixels), np.float32)
@@ -131,7 +132,8 @@ def make_labels(cache: FrameCache, names: Sequence[str]) -> Labels:
         progress[first + 1 : first + count] = progress_of(np.asarray(extras["distance"], np.float32))
     first, count = np.array([cache.spans[name] for name in names]).T
     text = np.array([instructions.index(infos[name].instruction) for name in names])
-    return Labels(cache.pixels, first, count - 1, text, instructions, done, progress)
+    by_world = np.array([name.endswith(drawn) for name in names])
+    return Labels(cache.pixels, first, count - 1, text, instructions, by_world, done, progress)
 
 
 def progress_of(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -218,10 +220,15 @@ def make_lesson(labels: Labels, episodes: Ints, config: JudgeTrainConfig, rng: n
 
 
 def sampling_pools(labels: Labels) -> list[Ints]:
-    """Episodes: for each instruction those that succeed and those that do not."""
+    """Episodes: for each instruction those that succeed and those that do not, of each those drawn and those recorded."""
     succeeded = labels.succeeded()
-    own = [labels.text == text for text in range(len(labels.instructions))]
-    return [pool for mine in own for kind in (succeeded, ~succeeded) if len(pool := np.flatnonzero(mine & kind))]
+    kinds = [
+        (labels.text == text) & (succeeded == success) & (labels.drawn == drawn)
+        for text in range(len(labels.instructions))
+        for success in (True, False)
+        for drawn in (True, False)
+    ]
+    return [pool for kind in kinds if len(pool := np.flatnonzero(kind))]
 
 
 def draw(pools: list[Ints], count: int, rng: np.random.Generator) -> Ints:
@@ -252,6 +259,6 @@ def card(judge: ClassifierJudge, config: JudgeTrainConfig, confusion: dict[str, 
     return (
         "# Success classifier\n\nReads start frame, later frames and instruction of a rollout; success counts at any time.\n"
         f"Success from a probability of {decision.threshold:.3f} on; {unscored}.\n\n"
-        f"## Held-back episodes (training stores, seeds from {config.validation_from} on)\n\n"
+        f"## Held-back episodes (training stores, one seed of {config.hold_back})\n\n"
         f"{table(confusion)}\n## Recipe\n\n{describe(asdict(config.fit))}"
     )

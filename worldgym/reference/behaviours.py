@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from worldgym.episodes.store import EpisodeInfo
 from worldgym.reference.suite import STEPS, TASKS
 
 State = npt.NDArray[np.float64]
@@ -40,6 +41,11 @@ MIXES: dict[str, dict[str, int]] = {
     "near-misses": {"grazing": 40, "drifting": 40, "hesitating": 20},
     "astray": {f"{ASTRAY}{task}": 1 for task in TASKS},
 }
+
+
+def is_dreamt(info: EpisodeInfo) -> bool:
+    """Whether a recorded episode's actions come from a closed loop in a learned world."""
+    return str(info.extras.get("behaviour")).startswith(DREAMT)
 
 
 def behaviour_name(seed: int, mix: str = "varied") -> str:

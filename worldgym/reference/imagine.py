@@ -2,6 +2,7 @@
 
 A judge that also learns from these knows how the world draws a success, its blur and its habits included. The labels are
 what truly happened to those actions, so where the world is wrong they disagree with the picture; the judge learns to doubt it.
+Dreamt episodes are imagined all: they are what a policy does in a closed loop, which is what a judge is asked about.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.memory import keep_freed_memory
 from worldgym.progress import progress
+from worldgym.reference.behaviours import is_dreamt
 from worldgym.world.model import load_world
 from worldgym.world.replay import replay
 
@@ -22,7 +24,7 @@ SUFFIX = "-imagined"
 
 @dataclass(frozen=True)
 class ImagineConfig:
-    """every: one of so many seeds is imagined.   batch: episodes advanced together."""
+    """every: one of so many seeds is imagined, and every dreamt episode.   batch: episodes advanced together."""
 
     world: Path
     store: Path
@@ -32,7 +34,7 @@ class ImagineConfig:
 
 
 def imagine(config: ImagineConfig) -> EpisodeStore:
-    """Writes OUT: every recorded episode, and NAME-imagined for those of every n-th seed. Resumes."""
+    """Writes OUT: every recorded episode, and NAME-imagined for those of every n-th seed and all dreamt ones. Resumes."""
     keep_freed_memory()
     source = EpisodeStore(config.store)
     out = EpisodeStore.create(config.out, source.spec, source.fps, source.reach)
@@ -44,7 +46,8 @@ def imagine(config: ImagineConfig) -> EpisodeStore:
                     source.root / "episodes" / f"{info.name}{suffix}", config.out / "episodes" / f"{info.name}{suffix}"
                 )
     cache, world = frame_cache(source), load_world(config.world)
-    chosen = [info.name for info in source if info.extras["seed"] % config.every == 0 and info.name + SUFFIX not in out]
+    wanted = [info.name for info in source if info.extras["seed"] % config.every == 0 or is_dreamt(info)]
+    chosen = [name for name in wanted if name + SUFFIX not in out]
     batches = [chosen[i : i + config.batch] for i in range(0, len(chosen), config.batch)]
     for names in progress(batches, len(batches), "imagining", "batch"):
         episodes = [cache.episode(name) for name in names]

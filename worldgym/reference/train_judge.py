@@ -13,10 +13,10 @@ from worldgym.judges.validation import evaluate_judge
 from worldgym.learning import FitConfig
 
 
-def recipe(store: Path, out: Path, validation_from: int = 360, decide_on: str = "", seed: int = 0) -> JudgeTrainConfig:
-    """Seeds from `validation_from` on choose the decision; about forty minutes on two cores."""
+def recipe(store: Path, out: Path, drawn: str = "", seed: int = 0) -> JudgeTrainConfig:
+    """drawn: how the names of imagined episodes end. About forty minutes on two cores."""
     fit = FitConfig(steps=8000, batch=16, lr=1.5e-3, seed=seed)
-    return JudgeTrainConfig(store, out, validation_from=validation_from, decide_on=decide_on, fit=fit)
+    return JudgeTrainConfig(store, out, drawn=drawn, fit=fit)
 
 
 def check_judge(folder: Path, store: Path) -> dict[str, Confusion]:

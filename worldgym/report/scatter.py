@@ -14,7 +14,7 @@ from worldgym.report.section import Facts, Section
 from worldgym.report.words import decimal
 
 SIDE, LEFT, TOP, BOTTOM = 400, 46, 10, 44  # of the scatter, in SVG units
-SPREAD = 4.5  # distance by which points at the same place stand apart
+APART, WIDEST = 6.0, 13.0  # points at the same place stand so far apart, but none so far from it that it hides the scale
 STRIP = 62  # height of the strip of r
 
 
@@ -106,14 +106,16 @@ def _axes() -> Markup:
 
 
 def _spread(cells: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
-    """Offsets that set points at the same place on a small circle around it, so that none hides another."""
+    """Offsets that fill a small disc around a place with the points that share it, as a sunflower's seeds do, so that none hides
+    another."""
     places = defaultdict(list)
     for i, cell in enumerate(cells):
         places[cell["truth_rate"], cell["rate"]].append(i)
     offsets = [(0.0, 0.0)] * len(cells)
     for members in places.values():
-        radius = SPREAD / math.sin(math.pi / len(members)) if len(members) > 1 else 0.0
-        for turn, i in enumerate(members):
-            angle = 2 * math.pi * turn / len(members)
-            offsets[i] = radius * math.cos(angle), radius * math.sin(angle)
+        if len(members) > 1:
+            apart = min(APART, WIDEST / math.sqrt(len(members)))
+            for seed, i in enumerate(members):
+                radius, angle = apart * math.sqrt(seed + 0.5), seed * math.pi * (3 - math.sqrt(5))
+                offsets[i] = radius * math.cos(angle), radius * math.sin(angle)
     return offsets
