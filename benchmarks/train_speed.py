@@ -14,10 +14,9 @@ from machine import note
 from torch import distributed
 
 from worldgym.memory import keep_freed_memory
-from worldgym.muon import ITERATIONS, work
 from worldgym.ranks import Ranks
 from worldgym.recipes import RECIPES
-from worldgym.training import Optimizer
+from worldgym.training import NEWTON_SCHULZ, Optimizer, orthogonal_work
 from worldgym.world.dit import DiT
 from worldgym.world.learner import Learner
 from worldgym.world.train import MATRICES, Batch, WorldTrainConfig, diffusion_loss
@@ -64,7 +63,7 @@ def other_tflop(config: WorldTrainConfig) -> float:
     """A process's share of Muon's products; `Learner`'s second computation of hidden numbers; attention, either way."""
     network, frames = config.network, config.frames
     matrices = [p for name, p in DiT(network).named_parameters() if p.ndim == 2 and name.startswith(MATRICES)]
-    muon = sum(ITERATIONS * 2 * work(p.shape) for p in matrices) / PROCESSES
+    muon = sum(NEWTON_SCHULZ * 2 * orthogonal_work(p.shape) for p in matrices) / PROCESSES
     tokens, blocks = network.tokens * frames * ROWS, 2 * network.pairs
     hidden = blocks * 2 * tokens * network.mlp_ratio * network.width**2
     keys = network.pairs * (network.tokens + frames)  # that a token meets, in all blocks

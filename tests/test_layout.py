@@ -20,7 +20,6 @@ ARROW = (  # each line may import the lines above it and its own part
     ("confusion", "fields", "files", "foreign", "progress", "memory", "requests", "timing", "toml", "watchdog"),
     ("native",),
     ("ranks",),
-    ("muon",),
     ("checkpoint", "language", "vision", "learning", "training", "servers"),
     ("actions",),
     ("episodes",),

@@ -5,16 +5,19 @@ import os
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.ranks import Ranks, first_goes_ahead, follow_parent, joined
+from worldgym.ranks import Deal, Ranks, first_goes_ahead, follow_parent, joined
 
 SCRIPT = """
 import sys
@@ -48,6 +51,18 @@ def test_rows_are_shared_equally(rank: int, count: int, rows: slice) -> None:
     assert Ranks(rank, count).share(6) == rows
     with pytest.raises(InputError, match="multiple"):
         Ranks(0, 4).share(6)
+
+
+@given(st.lists(st.integers(1, 80), min_size=1, max_size=6), st.integers(1, 4))
+def test_shares_do_not_overlap_and_are_about_equal(sizes: list[int], count: int) -> None:
+    deal = Deal.of(sizes, sizes, count)
+    for owner in range(count):
+        own = sorted((p.start, p.stop) for p, o in zip(deal.places, deal.owners, strict=True) if o == owner)
+        assert all(before[1] == after[0] for before, after in pairwise(own))
+        assert not own or (own[0][0] == 0 and own[-1][1] <= deal.length)
+    assert all(p.stop - p.start == size for p, size in zip(deal.places, sizes, strict=True))
+    equal = Deal.of([32] * (3 * count), [32] * (3 * count), count)
+    assert all(equal.owners.count(owner) == 3 for owner in range(count))
 
 
 def _parent(pipe: Connection) -> None:

@@ -1,7 +1,7 @@
 """Processes that train together: on the cores of one machine, or on the GPUs of one or many, started by torchrun.
 
-Each computes its rows of a batch; one sum of all gradients a step keeps their weights equal. Batches and noise are functions of
-(seed, step), so a run does not depend on how many there are but for the order in which that sum is taken.
+Each computes its rows of a batch, gathers the gradients of its share of the weights, moves that share and sends it to the others.
+Batches and noise are functions of (seed, step), so a run does not depend on how many there are but for the order of that sum.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,11 +48,19 @@ class Ranks:
         each = rows // self.count
         return slice(self.rank * each, (self.rank + 1) * each)
 
-    def average(self, numbers: Tensor) -> None:
-        """In place: the mean over all processes."""
+    def total(self, number: Tensor) -> float:
+        """Of one number of every process, the sum."""
         if self.count > 1:
-            distributed.all_reduce(numbers)
-            numbers /= self.count
+            distributed.all_reduce(number)
+        return float(number)
+
+    def exchange(self, letters: Tensor) -> Tensor:
+        """[processes, N], a row for each process => [processes, N], the row that each has for this one."""
+        if self.count == 1:
+            return letters
+        received = torch.empty_like(letters)
+        distributed.all_to_all_single(received, letters)
+        return received
 
     def gather(self, numbers: Tensor) -> Tensor:
         """[N], as many in every process => [processes, N]."""
@@ -62,8 +70,37 @@ class Ranks:
         distributed.all_gather(list(everyones), numbers)
         return everyones
 
+    def merge(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What all processes have, by name, no name twice; on the CPU where they are several."""
+        if self.count == 1:
+            return tensors
+        everyones: list[dict[str, Tensor]] = [{}] * self.count
+        distributed.all_gather_object(everyones, {name: tensor.detach().cpu() for name, tensor in tensors.items()})
+        return {name: tensor for own in everyones for name, tensor in own.items()}
+
 
 ALONE = Ranks(0, 1)
+
+
+@dataclass(frozen=True)
+class Deal:
+    """Which process takes which of some things, and where in its numbers those of the thing lie. length: of the longest share."""
+
+    owners: list[int]
+    places: list[slice]
+    length: int
+
+    @staticmethod
+    def of(sizes: Sequence[int], costs: Sequence[int], count: int) -> Deal:
+        """The dearest thing first, each to the process with the least to do so far."""
+        load, filled = [0] * count, [0] * count
+        owners, places = [0] * len(sizes), [slice(0)] * len(sizes)
+        for index in sorted(range(len(sizes)), key=lambda i: -costs[i]):
+            owner = load.index(min(load))
+            owners[index], places[index] = owner, slice(filled[owner], filled[owner] + sizes[index])
+            load[owner] += costs[index]
+            filled[owner] += sizes[index]
+        return Deal(owners, places, max(filled))
 
 
 def follow_parent() -> None:

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.files import read_json, write_json
-from worldgym.muon import Muon
-from worldgym.ranks import ALONE, Ranks
+from worldgym.ranks import ALONE, Deal, Ranks
 
+NEWTON_SCHULZ = 5  # iterations with which Muon makes a matrix orthogonal (https://kellerjordan.github.io/posts/muon/)
 DECAY_SHARE = 0.6  # of the run, at its end: the learning rate falls to zero along a half cosine
 
 
@@ -42,7 +42,9 @@ class OptimizerConfig:
 class Optimizer:
     """float32 master weights behind a model that may live in bf16, with AdamW, Muon for matrices, and an EMA.
 
-    A model in bf16 throughout beats autocast on a CPU: no weight is cast twice and no activation returns to float32.
+    A model in bf16 throughout beats autocast on a CPU: no weight is cast twice and no activation returns to float32. Processes
+    that train together deal the weights out: master, moments and EMA of a weight are held and moved by one of them (ZeRO,
+    arXiv 1910.02054, stage 1), which gets its gradients from the others and sends them the weight.
     """
 
     def __init__(self, model: nn.Module, config: OptimizerConfig, matrices: Iterable[str] = (), ranks: Ranks = ALONE) -> None:
@@ -50,24 +52,26 @@ class Optimizer:
 
         ranks: the processes that train the same model, each with the gradients of its rows of a batch; all take every step.
         """
-        self.config, self.model_parameters = config, dict(model.named_parameters())
-        self.master = {name: p.detach().float().clone().requires_grad_() for name, p in self.model_parameters.items()}
+        self.config, self.ranks, self.model_parameters = config, ranks, dict(model.named_parameters())
+        names, prefixes = list(self.model_parameters), tuple(matrices)
+        shapes = {name: p.shape for name, p in self.model_parameters.items()}
+        chosen = [n for n in names if config.muon_lr and len(shapes[n]) == 2 and n.startswith(prefixes)]
+        self._names = {"adam": [name for name in names if name not in set(chosen)], "muon": chosen}
+        costs = [orthogonal_work(shapes[name]) if name in set(chosen) else shapes[name].numel() for name in names]
+        deal = Deal.of([shapes[name].numel() for name in names], costs, ranks.count)
+        self._owner, self._place = dict(zip(names, deal.owners, strict=True)), dict(zip(names, deal.places, strict=True))
+        own = {name: p for name, p in self.model_parameters.items() if self._owner[name] == ranks.rank}
+        self.master = {name: p.detach().float().clone().requires_grad_() for name, p in own.items()}
         self.ema = {name: p.detach().clone() for name, p in self.master.items()}
-        self.ranks, sizes = ranks, [p.numel() for p in self.master.values()]
-        self.gradients = torch.zeros(sum(sizes), device=next(iter(self.master.values())).device)
-        self._parts = dict(zip(self.master, self.gradients.split(sizes), strict=True))
-        prefixes = tuple(matrices)
-        chosen = [n for n, p in self.master.items() if config.muon_lr and p.ndim == 2 and n.startswith(prefixes)]
-        rest = [self.master[name] for name in self.master if name not in set(chosen)]
-        adam = torch.optim.AdamW(rest, config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay)
-        self.optimizers: dict[str, torch.optim.Optimizer] = {"adam": adam}
-        if chosen:
-            self.optimizers["muon"] = Muon([self.master[n] for n in chosen], config.muon_lr, config.weight_decay, ranks)
+        some = self.model_parameters[names[0]]
+        self.letters = torch.zeros(ranks.count, deal.length, dtype=some.dtype, device=some.device)
+        self.gradients = torch.zeros(sum(p.numel() for p in own.values()), device=some.device)
+        self.optimizers = {key: self._optimizer(key) for key in self._names if self._own(key)}
 
     def step(self, step: int) -> float:
         """Takes the gradients of the model, moves the master weights, and returns the gradients' norm before clipping."""
         self._take_gradients()
-        norm = float(torch.linalg.vector_norm(self.gradients))
+        norm = math.sqrt(self.ranks.total(torch.linalg.vector_norm(self.gradients).square()))
         if norm > self.config.clip:
             self.gradients *= self.config.clip / norm
         for key, optimizer in self.optimizers.items():
@@ -75,50 +79,85 @@ class Optimizer:
             for group in optimizer.param_groups:
                 group["lr"] = peak * rate(step, self.config.steps, self.config.warmup)
             optimizer.step()
-        self._publish(step)
+        decay = min(self.config.ema, (1 + step) / (10 + step))
+        if self.ema:
+            torch._foreach_lerp_(list(self.ema.values()), [p.detach() for p in self.master.values()], 1 - decay)
+        self._publish()
         return norm
 
-    def _take_gradients(self) -> None:
-        """Of the model, averaged over all processes in float32."""
-        for name, parameter in self.model_parameters.items():
-            if parameter.grad is None:
-                self.master[name].grad = None
-                self._parts[name].zero_()
-            else:
-                self.master[name].grad = self._parts[name].view_as(parameter).copy_(parameter.grad)
-                parameter.grad = None
-        self.ranks.average(self.gradients)
-
-    @torch.no_grad()
-    def _publish(self, step: int) -> None:
-        decay = min(self.config.ema, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.ema.values()), list(self.master.values()), 1 - decay)
-        for name, parameter in self.model_parameters.items():
-            parameter.copy_(self.master[name])
-
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that a resumed run needs."""
+        """Everything that a resumed run needs, whatever the number of its processes. All processes must ask for it."""
         flat = {f"master/{name}": value.detach() for name, value in self.master.items()}
         flat |= {f"ema/{name}": value for name, value in self.ema.items()}
         for key, optimizer in self.optimizers.items():
+            own = self._own(key)
             for index, state in optimizer.state_dict()["state"].items():
-                flat |= {f"{key}/{index}/{name}": value for name, value in state.items()}
-        return flat
+                flat |= {f"{key}/{self._names[key].index(own[index])}/{name}": value for name, value in state.items()}
+        return self.ranks.merge(flat)
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        for kind, own in (("master", self.master), ("ema", self.ema)):
-            for name, value in own.items():
+        for kind, held in (("master", self.master), ("ema", self.ema)):
+            for name, value in held.items():
                 value.data.copy_(tensors[f"{kind}/{name}"])
         for key, optimizer in self.optimizers.items():
+            own = self._own(key)
             state: dict[int, dict[str, Tensor]] = {}
             for name, value in tensors.items():
                 kind, *rest = name.split("/")
-                if kind == key:
-                    state.setdefault(int(rest[0]), {})[rest[1]] = value
+                if kind == key and (weight := self._names[key][int(rest[0])]) in own:
+                    state.setdefault(own.index(weight), {})[rest[1]] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-        with torch.no_grad():
-            for name, parameter in self.model_parameters.items():
-                parameter.copy_(self.master[name])
+        self._publish()
+
+    def _own(self, key: str) -> list[str]:
+        """Names of the weights that this process moves with that optimiser, in its order."""
+        return [name for name in self._names[key] if name in self.master]
+
+    def _optimizer(self, key: str) -> torch.optim.Optimizer:
+        weights, c = [self.master[name] for name in self._own(key)], self.config
+        if key == "adam":
+            return torch.optim.AdamW(weights, c.lr, betas=(0.9, 0.99), weight_decay=c.weight_decay)
+        return torch.optim.Muon(
+            weights, c.muon_lr, c.weight_decay, ns_steps=NEWTON_SCHULZ, adjust_lr_fn="match_rms_adamw"
+        )  # arXiv 2502.16982: as long as AdamW's steps
+
+    def _take_gradients(self) -> None:
+        """Of the own weights, averaged over all processes in float32. One without a gradient stays as it is."""
+        for name, parameter in self.model_parameters.items():
+            letter = self.letters[self._owner[name], self._place[name]]
+            if parameter.grad is None:
+                letter.zero_()
+            else:
+                letter.copy_(parameter.grad.flatten())
+            if (weight := self.master.get(name)) is not None:
+                weight.grad = None if parameter.grad is None else self.gradients[self._place[name]].view_as(parameter)
+            parameter.grad = None
+        first, *others = self.ranks.exchange(self.letters)[:, : len(self.gradients)]
+        self.gradients.copy_(first)
+        for other in others:
+            self.gradients += other
+        self.gradients /= self.ranks.count
+
+    @torch.no_grad()
+    def _publish(self) -> None:
+        """The weights go to the model, in every process."""
+        letter = self.letters[self.ranks.rank]
+        for name, weight in self.master.items():
+            letter[self._place[name]] = weight.flatten()
+        everyones = self.ranks.gather(letter)
+        for name, parameter in self.model_parameters.items():
+            parameter.copy_(everyones[self._owner[name], self._place[name]].view_as(parameter))
+
+
+def averaged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The moving averages in the state of an optimiser, by the names of the model's parameters."""
+    return {name.removeprefix("ema/"): value for name, value in tensors.items() if name.startswith("ema/")}
+
+
+def orthogonal_work(shape: torch.Size) -> int:
+    """Multiplications of one of Muon's iterations on a matrix."""
+    small, large = sorted(shape)
+    return 2 * small**2 * large + small**3
 
 
 def hold_settings(out: Path, settings: Mapping[str, str], defaults: Mapping[str, str] | None = None) -> None:

@@ -30,11 +30,12 @@ def test_resident_memory_is_what_the_optimiser_holds() -> None:
         parameter.grad = torch.ones_like(parameter)
     optimizer.step(0)
     held = sum(tensor.nbytes for tensor in optimizer.tensors().values() if tensor.ndim)  # Adam's step numbers have none
-    held += optimizer.gradients.nbytes
+    held += optimizer.gradients.nbytes + optimizer.letters.nbytes
     held += 2 * sum(parameter.nbytes for parameter in network.parameters())  # weights and gradients
     found = budget(CONFIG)
     assert found.parameters == sum(parameter.numel() for parameter in network.parameters())
     assert found.state_bytes == held
+    assert budget(CONFIG, 2).state_bytes < held < 2 * budget(CONFIG, 2).state_bytes
 
 
 def test_activations_grow_with_rows_and_pairs_and_shrink_with_checkpointing() -> None:

@@ -49,9 +49,10 @@ def budget(config: WorldTrainConfig, processes: int = 1) -> Budget:
     with torch.device("meta"):
         parameters = {name: p.numel() for name, p in DiT(config.network).named_parameters()}
         matrices = sum(p.numel() for name, p in DiT(config.network).named_parameters() if _muon(config, name, p))
-    # gradients in both types; of moments Adam keeps two, Muon one
     total, width = sum(parameters.values()), getattr(torch, config.dtype).itemsize
-    state = total * (2 * width + 4 + 4 + 4) + 4 * (2 * (total - matrices) + matrices)
+    whole = width * total * (3 if processes == 1 else 4)  # weights, gradients, letters to the others and theirs
+    dealt = 4 * (3 * total + 2 * (total - matrices) + matrices)  # master, EMA, gradients; of moments Adam keeps two, Muon one
+    state = whole + dealt // processes
     factor = 3.0 * (CHECKPOINTING_FACTOR if config.checkpointing else 1.0)
     flops = factor * config.network.flops_per_frame * config.frames * config.batch
     rows = -(-config.batch // processes)

@@ -24,7 +24,7 @@ from worldgym.latents.protocol import Codec
 from worldgym.latents.rows import LatentRows, latent_rows
 from worldgym.latents.shards import LatentEpisodes
 from worldgym.ranks import Ranks
-from worldgym.training import Background, Clock, Optimizer, OptimizerConfig, load_state
+from worldgym.training import Background, Clock, Optimizer, OptimizerConfig, averaged, load_state
 from worldgym.world.dit import DiT, DiTConfig, Robots, grown
 from worldgym.world.embodiments import shared, single
 from worldgym.world.learner import Learner
@@ -140,14 +140,16 @@ def train_world(
             clock.tick()
             if (step + 1) % 50 == 0 and ranks.first:
                 report(step + 1, {"loss": loss.item(), "gradient_norm": norm, **clock.read()})
-            if ranks.first and ((step + 1) % config.save_every == 0 or step + 1 == config.optimizer.steps):
-                background.save(state, step + 1, optimizer.tensors())
-                card = model_card(config, step + 1, sum(map(len, data)))
-                facts = {"training": training_facts(config, step + 1), **objective.facts}
-                save_folder(config.out / "world", described | facts, optimizer.ema, card, half=True)
-                visit(step + 1, _averaged(config, optimizer, described, robots, codec))
-                clock = Clock(config.batch, flops)
-    return _averaged(config, optimizer, described, robots, codec)
+            if (step + 1) % config.save_every == 0 or step + 1 == config.optimizer.steps:
+                tensors = optimizer.tensors()
+                if ranks.first:
+                    background.save(state, step + 1, tensors)
+                    card = model_card(config, step + 1, sum(map(len, data)))
+                    facts = {"training": training_facts(config, step + 1), **objective.facts}
+                    save_folder(config.out / "world", described | facts, averaged(tensors), card, half=True)
+                    visit(step + 1, _worlds(config, averaged(tensors), described, robots, codec))
+                    clock = Clock(config.batch, flops)
+    return _worlds(config, averaged(optimizer.tensors()), described, robots, codec)
 
 
 def check(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> list[Embodiment]:
@@ -296,13 +298,17 @@ def describe(config: WorldTrainConfig, robots: Sequence[Embodiment], codec: Code
     return one if len(robots) == 1 else shared(one, network, robots)
 
 
-def _averaged(
-    config: WorldTrainConfig, optimizer: Optimizer, described: Mapping[str, Any], robots: Sequence[Embodiment], codec: Codec
+def _worlds(
+    config: WorldTrainConfig,
+    weights: Mapping[str, Tensor],
+    described: Mapping[str, Any],
+    robots: Sequence[Embodiment],
+    codec: Codec,
 ) -> Worlds:
-    """The world of averaged weights as each robot meets it."""
+    """The world of these weights as each robot meets it."""
     worlds = {}
     for robot in robots:
-        data, tensors = single(described, optimizer.ema, robot.name if len(robots) > 1 else None, config.out)
+        data, tensors = single(described, weights, robot.name if len(robots) > 1 else None, config.out)
         world = WorldConfig.from_json(data)
         network = DiT(world.network).to(config.device)
         network.load_state_dict(tensors)
