@@ -2,6 +2,7 @@ import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ if importlib.util.find_spec("metaworld") is None:  # importing it here would cho
     pytest.skip("needs the simulator: pip install 'worldgym[reference]'", allow_module_level=True)
 
 from worldgym.errors import InputError
+from worldgym.policies.load import load_policy
+from worldgym.policies.protocol import Needs
 from worldgym.policies.scripted import RandomPolicy, ReplayPolicy, StillPolicy
+from worldgym.reference.demo import BUNDLE
 from worldgym.reference.simulator import Simulator
 from worldgym.reference.suite import METAWORLD_SPEC
 from worldgym.reference.truth import Score, TruthConfig, run_episode, to_csv, truth, write_tasks
@@ -63,6 +67,36 @@ def test_a_chunk_is_executed_whole_and_cut_at_the_last_step() -> None:
     assert all((a.frame == b.frame).all() for a, b in zip(one, four, strict=True))
     still = run_episode(StillPolicy(METAWORLD_SPEC), simulator, 20000, 2)
     assert (still[0].frame == one[0].frame).all()
+    simulator.close()
+
+
+@pytest.mark.parametrize("name", ["bc-large", "bc-chunk8", "bc-three"])
+def test_a_brief_episode_succeeds_at_the_same_step(name: str) -> None:
+    policy, simulator = load_policy(str(BUNDLE / "policies" / name), METAWORLD_SPEC), Simulator("drawer-close")
+    whole = run_episode(policy, simulator, 10000, 30)
+    brief = run_episode(policy, simulator, 10000, 30, brief=True)
+    successes = [place for place, sight in enumerate(whole) if sight.success]
+    assert len(brief) == (successes[0] + 1 if successes else 31)
+    assert [sight.success for sight in brief] == [sight.success for sight in whole[: len(brief)]]
+    assert all((one.state == other.state).all() for one, other in zip(brief, whole, strict=False))
+    simulator.close()
+
+
+def test_a_brief_episode_shows_every_frame_to_a_policy_that_looks_back() -> None:
+    simulator, seen = Simulator("drawer-close"), []
+
+    class Looking(RandomPolicy):
+        needs = Needs(history=3)
+
+        def act(self, states: Any, observations: Any) -> Any:
+            seen.append([*observations[0].past, observations[0].frame])
+            return super().act(states, observations)
+
+    whole = run_episode(Looking(METAWORLD_SPEC), simulator, 10000, 6)
+    drawn, seen[:] = list(seen), []
+    run_episode(Looking(METAWORLD_SPEC), simulator, 10000, 6, brief=True)
+    assert len(whole) == 7
+    assert np.array_equal(drawn, seen)
     simulator.close()
 
 

@@ -74,14 +74,19 @@ class Simulator:
         _, info = self._env.evaluate_state(state, np.zeros(4, np.float32))
         return SimStep(self.render(), False, state, self._distance(state, info))
 
-    def step(self, action: npt.NDArray[np.floating[Any]]) -> SimStep:
-        """action: [4] in METAWORLD_SPEC, clipped to its bounds. Success counts if it held at any simulator step."""
+    def step(self, action: npt.NDArray[np.floating[Any]], draw: bool = True) -> SimStep:
+        """action: [4] in METAWORLD_SPEC, clipped to its bounds. Success counts if it held at any simulator step.
+
+        Without `draw` the frame is the last one drawn: drawing takes most of a step's time. Noise of a sensor follows
+        from the frames before, so where there is some every frame is drawn.
+        """
         held = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
         success = False
         for _ in range(FRAME_SKIP):
             state, _, _, _, info = self._env.step(held)
             success |= bool(info["success"])
-        return SimStep(self.render(), success, state, self._distance(state, info))
+        frame = self.render() if draw or self._change.noise_sd else self._frame
+        return SimStep(frame, success, state, self._distance(state, info))
 
     def _distance(self, state: Observation, info: dict[str, Any]) -> float:
         """Metres from the object to its goal. Meta-World's door reports 0 always, so its handle's x is taken."""
@@ -96,7 +101,8 @@ class Simulator:
         k, s = SUPERSAMPLING, self._size
         pixels = self._renderer.render().reshape(s, k, s, k, 3).astype(np.uint16)
         averaged: Frames = ((pixels.sum((1, 3)) + k * k // 2) // (k * k)).astype(np.uint8)
-        return seen(averaged, self._change, self._sensor)
+        self._frame = seen(averaged, self._change, self._sensor)
+        return self._frame
 
     def expert(self, task: str = "") -> Any:
         """A fresh scripted expert of the package, of this task or another; call `get_action(state)`."""
