@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import platform
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from worldgym.native.kernels import kernels_for
+from worldgym.native.kernels import FUNCTIONS, kernels_for
+from worldgym.native.library import FLAGS, declare, library
 from worldgym.native.products import Product
 
 ACTIVATIONS = {
@@ -71,3 +74,24 @@ def test_the_ends_of_the_activation() -> None:
     x = torch.tensor([[-1e4, -50.0, -8.0, -1e-6, 0.0, 1e-6, 8.0, 50.0, 1e4] + [1.0] * 23])
     out = Product(made(torch.float32), layer, activation="gelu")(x, 1)
     torch.testing.assert_close(out, F.gelu(x, approximate="tanh"), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="these instructions are x86's")
+@pytest.mark.parametrize("lacking", [("amx-bf16",), ("amx-bf16", "avx512bf16"), ("amx-bf16", "avx512bf16", "avx512f")])
+def test_processors_that_lack_something(lacking: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("worldgym.native.library.FLAGS", [*FLAGS, "-O1", *(f"-mno-{name}" for name in lacking)])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    library.cache_clear()
+    found = library(True)
+    library.cache_clear()
+    if found is None:
+        pytest.skip("no C compiler here")
+    declare(found, FUNCTIONS)
+    torch.manual_seed(0)
+    layer, x = nn.Linear(96, 64).bfloat16(), torch.randn(37, 96).bfloat16()
+    product = Product(found, layer)
+    out = product(x, 1)
+    with torch.no_grad():
+        expected = F.linear(x.float(), layer.weight.float(), layer.bias.float())
+    torch.testing.assert_close(out.float(), expected, atol=1e-2, rtol=1e-2)
+    assert all(torch.equal(out[row], product(x[row : row + 1].clone(), 1)[0]) for row in (0, 11, 36))

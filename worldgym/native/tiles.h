@@ -1,5 +1,5 @@
-/* Some rows times 32 columns: on x86's matrix unit (AMX) where there is one, else in vectors. Each number is summed in one order,
-   whatever rows and columns are asked for beside it. */
+/* Some rows times 32 columns: on x86's matrix unit (AMX) where there is one, else in vectors, by their bfloat16 products where
+   they have such (AVX512_BF16). Each number is summed in one order, whatever rows and columns are asked for beside it. */
 
 #ifndef TILES_H
 #define TILES_H
@@ -9,7 +9,7 @@
 #define DEEP 32             /* numbers in a row of a tile */
 #define TILE (LANES * DEEP) /* numbers in a tile: 16 columns of 32 inputs */
 #define PAIR (2 * LANES)    /* rows, and columns, worked on together: two tiles each way */
-#define FEW 4               /* rows whose sums stay in registers, without such a unit */
+#define FEW 8               /* rows, at most, whose sums stay in registers, without such a unit */
 #define ROOM ((PAIR + FEW) * PAIR) /* numbers that `multiply` may write */
 
 /* What is multiplied: row r of a part is at x + r * stride + taps[part], `depth` numbers long; a product has one part, a
@@ -25,11 +25,15 @@ static inline count tile_rows(count rows) {
     return (rows + tiles - 1) / tiles;
 }
 
-#if defined(__AMX_BF16__) && defined(BFLOAT16)
-#define MATRIX_UNIT
-
-/* A column's inputs lie in pairs, as the unit multiplies them. */
+#if defined(BFLOAT16) && (defined(__AMX_BF16__) || defined(__AVX512BF16__))
+/* A column's inputs lie in pairs, as they are multiplied. */
 static inline count within(count n, count k) { return k / 2 * DEEP + n * 2 + k % 2; }
+#else
+static inline count within(count n, count k) { return k * LANES + n; }
+#endif
+
+#if defined(BFLOAT16) && defined(__AMX_BF16__)
+#define MATRIX_UNIT
 
 /* high: rows of x in a tile; the unit takes a cycle for each. */
 static inline void begin(count high) {
@@ -70,25 +74,46 @@ static inline void multiply(const real *x, const reach *of, count high, int both
     _tile_stored(3, sums + high * PAIR + LANES, PAIR * sizeof(float));
 }
 #else
-static inline count within(count n, count k) { return k * LANES + n; }
-
 static inline void begin(count high) { (void)high; }
 
 static inline void end(void) {}
 
-static inline void few(const real *x, const reach *of, const real *w, float *sums) {
+#if defined(BFLOAT16) && defined(__AVX512BF16__)
+typedef __m512bh inputs; /* pairs of 16 columns */
+
+static inline inputs columns_at(const real *w) { return (inputs)_mm512_loadu_si512(w); }
+
+static inline lanes add(lanes sums, const real *x, inputs w) {
+    int two;
+    memcpy(&two, x, sizeof two);
+    return (lanes)_mm512_dpbf16_ps((__m512)sums, (inputs)_mm512_set1_epi32(two), w);
+}
+
+#define AT_ONCE 2 /* inputs that `add` takes */
+#else
+typedef lanes inputs;
+
+static inline inputs columns_at(const real *w) { return load(w); }
+
+static inline lanes add(lanes sums, const real *x, inputs w) { return sums + number(*x) * w; }
+
+#define AT_ONCE 1
+#endif
+
+/* rows: a constant. */
+static inline __attribute__((always_inline)) void few(const real *x, const reach *of, const real *w, float *sums, int rows) {
     lanes low[FEW] = {}, high[FEW] = {};
     const real *behind = w + of->parts * of->depth * LANES;
     for (count part = 0; part < of->parts; part++, w += of->depth * LANES, behind += of->depth * LANES)
-        for (count k = 0; k < of->depth; k++) {
-            lanes left = load(w + k * LANES), right = load(behind + k * LANES);
-            for (int r = 0; r < FEW; r++) {
-                float one = number(x[r * of->stride + of->taps[part] + k]);
-                low[r] += one * left;
-                high[r] += one * right;
+        for (count k = 0; k < of->depth; k += AT_ONCE) {
+            inputs left = columns_at(w + k * LANES), right = columns_at(behind + k * LANES);
+            for (int r = 0; r < rows; r++) {
+                const real *one = x + r * of->stride + of->taps[part] + k;
+                low[r] = add(low[r], one, left);
+                high[r] = add(high[r], one, right);
             }
         }
-    for (int r = 0; r < FEW; r++) {
+    for (int r = 0; r < rows; r++) {
         *(lanes *)(sums + r * PAIR) = low[r];
         *(lanes *)(sums + r * PAIR + LANES) = high[r];
     }
@@ -96,7 +121,9 @@ static inline void few(const real *x, const reach *of, const real *w, float *sum
 
 /* As above. */
 static inline void multiply(const real *x, const reach *of, count high, int both, const real *w, float *sums) {
-    for (count r = 0; r < (both ? 2 * high : high); r += FEW) few(x + r * of->stride, of, w, sums + r * PAIR);
+    count rows = both ? 2 * high : high, r = 0;
+    for (; r + FEW / 2 < rows; r += FEW) few(x + r * of->stride, of, w, sums + r * PAIR, FEW);
+    if (r < rows) few(x + r * of->stride, of, w, sums + r * PAIR, FEW / 2);
 }
 #endif
 
