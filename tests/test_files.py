@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.files import read_array, read_json, sha256_file, write_array, write_atomic, write_json
+from worldgym.files import Hold, read_array, read_json, sha256_file, write_array, write_atomic, write_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -118,3 +120,19 @@ def test_arrays_come_back_and_damage_is_told(tmp_path: Path) -> None:
     np.save(path, np.array([{}], object), allow_pickle=True)
     with pytest.raises(InputError, match="cannot be read"):
         read_array(path)
+
+
+def test_a_folder_has_one_writer(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "run"
+    with Hold(folder):
+        other = "import pathlib, sys; from worldgym.files import Hold; Hold(pathlib.Path(sys.argv[1]))"
+        done = subprocess.run([sys.executable, "-c", other, str(folder)], capture_output=True, text=True, check=False)
+        assert done.returncode != 0 and "is being written by another run" in done.stderr
+        with pytest.raises(InputError, match="another run"):
+            Hold(folder)
+    kept = Hold(folder)
+    del kept
+    Hold(folder)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="choose a writable folder"):
+        Hold(tmp_path / "file" / "run")

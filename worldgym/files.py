@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import hashlib
 import io
 import json
 import os
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,32 @@ def write_atomic(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+class Hold:
+    """A folder for one writer: as long as this lives, a second one is refused. The system lets go of it when a process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder where there is none. InputError while another holds it."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder, os.O_RDONLY)
+        except OSError as error:
+            raise InputError(f"cannot write {folder}: {error.strerror}; choose a writable folder") from error
+        self.release = weakref.finalize(self, os.close, handle)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise InputError(f"{folder} is being written by another run; wait for its end, or choose another folder") from None
+        except OSError:
+            pass  # a file system without locks
+
+    def __enter__(self) -> Hold:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 from worldgym.errors import InputError
 from worldgym.fields import checked, first_difference
-from worldgym.files import json_line, write_atomic
+from worldgym.files import Hold, json_line, write_atomic
 from worldgym.types import Vote
 
 LOG_NAME = "log.jsonl"
@@ -186,8 +186,9 @@ class Results:
 class RunLog:
     """The log of one run, open for appending. `done` holds the trials with a finished attempt; `records` all attempts."""
 
-    def __init__(self, path: Path, header: RunHeader, records: Iterable[TrialRecord] = ()) -> None:
-        self.path, self.header = path, header
+    def __init__(self, path: Path, header: RunHeader, hold: Hold, records: Iterable[TrialRecord] = ()) -> None:
+        """hold: on the run's folder, kept as long as this lives."""
+        self.path, self.header, self._hold = path, header, hold
         self.records: list[TrialRecord] = []
         self.done: set[TrialKey] = set()
         self._attempts: Counter[TrialKey] = Counter()
@@ -198,12 +199,13 @@ class RunLog:
     def open(run_dir: Path, header: RunHeader, resume: bool = True) -> RunLog:
         """Starts RUN/log.jsonl, or goes on with the one that is there (and keeps its header).
 
-        InputError if the log belongs to another run, is corrupt, cannot be written, or exists and `resume` is false.
+        InputError if the log belongs to another run, is corrupt, cannot be written, is being written by another process, or
+        exists and `resume` is false.
         """
-        path = run_dir / LOG_NAME
+        path, hold = run_dir / LOG_NAME, Hold(run_dir)
         if not path.exists():
             write_atomic(path, json_line(header.to_json()))
-            return RunLog(path, header)
+            return RunLog(path, header, hold)
         if not resume:
             raise InputError(f"{path} already holds a run; resume it or choose another folder")
         found, records = read_log(path)
@@ -211,7 +213,7 @@ class RunLog:
         if difference is not None:
             raise InputError(f"{path} holds another run: {difference}; repeat its options or choose another folder")
         _cut_torn_line(path)
-        return RunLog(path, found, records)
+        return RunLog(path, found, hold, records)
 
     def append(self, record: TrialRecord) -> None:
         """Writes one line through to the disk. InputError if the disk refuses; the log is then as before."""

@@ -19,7 +19,7 @@ from worldgym.types import ActionSpec
 from worldgym.world.dit import DiT, DiTConfig
 from worldgym.world.model import DiffusionWorld, WorldConfig, WorldState
 from worldgym.world.noise import FlowMatching, SigmoidV
-from worldgym.world.sampler import SAMPLERS, SamplerConfig, level_plan
+from worldgym.world.sampler import SAMPLERS, SamplerConfig, level_plan, spans_of
 
 SPEC = ActionSpec(("x", "y"), "delta_pose", "1 m", "none", "none", (-1.0, -1.0), (1.0, 1.0), 10.0)
 
@@ -159,6 +159,22 @@ def test_frames_computed_a_new_frame(rule: dict[str, object], per_frame: int, mo
     assert sum(seen) == per_frame and len(seen) == 4
 
 
+@pytest.mark.parametrize(
+    ("order", "steps", "calls"), [("pyramid", 1, [3 + 1, 2, 2]), ("pyramid", 2, [3 + 1, 2, 3, 2]), ("parallel", 2, [3 + 3, 3])]
+)
+def test_frames_computed_a_chunk(order: str, steps: int, calls: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the chunk before, then what moves and what finished in the call before; no frame that has not begun."""
+    world = make_world(rule="rolling", window=8, keep=4, order=order, steps=steps)
+    state, _ = world.step(world.reset(np.zeros((1, 8, 8, 3), np.uint8), [0]), np.zeros((1, 3, 2), np.float32))
+    seen: list[int] = []
+    denoise = world.engine.denoise
+    count = lambda x, *rest: seen.append(x.shape[1]) or denoise(x, *rest)  # noqa: E731
+    monkeypatch.setattr(world.engine, "denoise", count)
+    state, _ = world.step(state, np.zeros((1, 3, 2), np.float32))
+    assert seen == calls
+    assert state.cache is not None and state.cache.length == state.stored == 4, "the chunk's own frames are not stored yet"
+
+
 def test_a_rolling_state_may_be_stepped_after_a_branch_overwrote_it() -> None:
     world, rng = make_world(rule="rolling", window=4, keep=1), np.random.default_rng(4)
     actions = rng.uniform(-1, 1, (1, 24, 2)).astype(np.float32)
@@ -262,6 +278,12 @@ def test_plan_of_a_pyramid() -> None:
     plan = level_plan(FlowMatching(), steps=2, chunk=3, order="pyramid").tolist()
     assert plan == [[1000, 1000, 1000], [500, 1000, 1000], [0, 500, 1000], [0, 0, 500], [0, 0, 0]]
     assert level_plan(FlowMatching(), 2, 2, "parallel").tolist() == [[1000, 1000], [500, 500], [0, 0]]
+
+
+def test_frames_that_each_call_of_a_pyramid_computes() -> None:
+    plan = level_plan(FlowMatching(), steps=2, chunk=4, order="pyramid")
+    assert spans_of(plan) == [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4)]
+    assert spans_of(level_plan(FlowMatching(), 2, 4, "parallel")) == [(0, 4), (0, 4)]
 
 
 def test_released_level_grid() -> None:

@@ -24,7 +24,7 @@ import torch
 from worldgym.checkpoint import fingerprint
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError
-from worldgym.files import write_atomic
+from worldgym.files import Hold, write_atomic
 from worldgym.policies.load import load_policy
 from worldgym.policies.observing import check_needs, observe
 from worldgym.policies.protocol import Policy
@@ -95,13 +95,14 @@ def truth(config: TruthConfig) -> list[Score]:
     """Scores what is missing in `config.out`, writes truth.csv, and returns all asked for, sorted by policy and task."""
     jobs = _jobs(config)
     partial = config.out / "partial.jsonl"
-    done = _read_partial(partial)
-    waiting = [job for job in jobs if job.key not in done or (job.video and not job.video.exists())]
-    with _open(partial) as file:
-        for job, score in _run(waiting, config.workers or multiprocessing.cpu_count()):
-            file.write(json.dumps({"key": job.key, "score": asdict(score)}) + "\n")
-            file.flush()
-            done[job.key] = score
+    with Hold(config.out):
+        done = _read_partial(partial)
+        waiting = [job for job in jobs if job.key not in done or (job.video and not job.video.exists())]
+        with _open(partial) as file:
+            for job, score in _run(waiting, config.workers or multiprocessing.cpu_count()):
+                file.write(json.dumps({"key": job.key, "score": asdict(score)}) + "\n")
+                file.flush()
+                done[job.key] = score
     scores = sorted((done[job.key] for job in jobs), key=lambda score: (score.policy, score.task))
     write_atomic(config.out / "truth.csv", to_csv(scores).encode())
     return scores

@@ -76,6 +76,10 @@ class TemporalCache:
         self.length += latents.shape[1]
         self.last = latents[:, -1:]
 
+    def rewind(self, length: int, last: Tensor | None) -> None:
+        """Forgets all frames from position `length` on; `last` is the newest before it, as in the attribute."""
+        self.length, self.last = length, last
+
     def fork(self, length: int, last: Tensor | None) -> TemporalCache:
         """A copy that holds the first `length` frames only (those that the ring still has: see `holds`)."""
         other = TemporalCache.__new__(TemporalCache)

@@ -3,13 +3,14 @@
 `Denoiser.plain` recomputes the whole window at every network call; `Denoiser.cached` computes the frames in work only and
 reads the finished ones from a `TemporalCache`. Causal attention makes both exact; a test holds them to 1e-4.
 
-What else `cached` saves: a finished frame needs no call of its own, it rides along in the first call of the next chunk; and
-what the noise levels and actions of a chunk say to the network is worked out once, for all calls.
+What else `cached` saves: a finished frame needs no call of its own, it rides along in the first call of the next chunk; frames
+of a chunk that have not begun, or are finished and stored, are left out of its calls; and what the noise levels and actions of a
+chunk say to the network is worked out once, for all calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -104,6 +105,21 @@ def level_plan(schedule: Schedule, steps: int, chunk: int, order: str) -> Tensor
     return grid[(torch.arange(calls + 1)[:, None] - lag).clamp(0, steps)]
 
 
+def spans_of(plan: Tensor) -> list[tuple[int, int]]:
+    """[calls + 1, chunk] levels => the frames first .. behind - 1 of the chunk that each network call must compute.
+
+    Not those behind the last one that moves, for no earlier frame sees them; nor those before the first that was not yet shown
+    at its last level, for their keys and values stay as they are.
+    """
+    spans, first, chunk = [], 0, plan.shape[1]
+    for now, after in pairwise(plan):
+        moving = (now != after).nonzero().flatten().tolist()
+        spans.append((first, moving[-1] + 1))
+        while first < chunk and now[first] == plan[-1, first]:
+            first += 1
+    return spans
+
+
 def null_actions(actions: Tensor) -> Tensor:
     """Zeros with the last number 1: "no action known"."""
     null = torch.zeros_like(actions)
@@ -148,16 +164,24 @@ class Denoiser:
             cache.advance(self._both(done))
             pending = pending.after(room)
         done, done_level = self._finished(pending.latents)
-        conditions = self._conditions(done_level, pending.actions, actions)
+        spans = spans_of(level_plan(self.schedule, self.config.steps, chunk, self.config.order))
+        conditions = self._conditions(done_level, pending.actions, actions, spans)
+        length, last = cache.length + pending.length, self._both(done[:, -1:]) if pending.length else cache.last
 
         def predict(call: int, x: Tensor, level: Tensor) -> Tensor:
-            if call or not pending.length:
-                return self._guided(x, conditions[call], pending.start, cache)
-            v = self._guided(torch.cat([done, x], 1), conditions[0], pending.start, cache)
-            cache.advance(self._both(done))
+            first, behind = spans[call]
+            work, v = x[:, first:behind], torch.zeros_like(x)
+            shown = work if call else torch.cat([done, work], 1)
+            v[:, first:behind] = self._guided(shown, conditions[call], pending.start, cache)[:, first - behind :]
+            if not call and pending.length:
+                cache.advance(self._both(done))
+            if finished := (spans[call + 1][0] if call + 1 < len(spans) else first) - first:
+                cache.advance(self._both(work[:, :finished]))
             return v
 
-        return self._descend(noise, predict)
+        clean = self._descend(noise, predict)
+        cache.rewind(length, last)  # a finished frame of a chunk in work is shown at another level than one of the context
+        return clean
 
     def _descend(self, noise: Tensor, predict: Callable[[int, Tensor, Tensor], Tensor]) -> Tensor:
         """The steps of a chunk, from noise to clean; predict(number of the call, latents and levels as shown) => v, whose last
@@ -179,12 +203,15 @@ class Denoiser:
         shown, level = self.schedule.context(latents)
         return shown, torch.full(latents.shape[:2], level, device=latents.device)
 
-    def _conditions(self, done_level: Tensor, done_actions: Tensor, actions: Tensor) -> list[Tensor]:
+    def _conditions(
+        self, done_level: Tensor, done_actions: Tensor, actions: Tensor, spans: Sequence[tuple[int, int]]
+    ) -> list[Tensor]:
         """The condition of each network call of a chunk, all computed at once; the first call shows finished frames too."""
         rows = done_level.shape[0]
-        levels = [self.schedule.shown_level(now).expand(rows, -1) for now in self._plan(actions)[:-1]]
-        levels[0] = torch.cat([done_level, levels[0]], 1)
-        every = [torch.cat([done_actions, actions], 1)] + [actions] * (len(levels) - 1)
+        plan = self._plan(actions)[:-1]
+        levels = [self.schedule.shown_level(now[a:b]).expand(rows, -1) for now, (a, b) in zip(plan, spans, strict=True)]
+        every = [actions[:, a:b] for a, b in spans]
+        levels[0], every[0] = torch.cat([done_level, levels[0]], 1), torch.cat([done_actions, every[0]], 1)
         rows = self._both(done_level).shape[0]
         levels, every = [self._both(level) for level in levels], [self._with_null(shown) for shown in every]
         condition = self.network.condition(torch.cat([x.flatten() for x in levels]), torch.cat([x.flatten(0, 1) for x in every]))
