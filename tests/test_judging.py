@@ -110,9 +110,12 @@ def strip(record):  # type: ignore[no-untyped-def]
 
 
 def test_a_wrong_key_stops_the_run(tasks: Path, tmp_path: Path) -> None:
-    with pytest.raises(JudgeStopped, match="wrong key"):
+    with pytest.raises(JudgeStopped, match="wrong key") as stopped:
         run(tmp_path / "run", tasks, Moody(raises=JudgeStopped("wrong key"), at=2))
     assert len(read_log(tmp_path / "run" / "log.jsonl")[1]) == 1
+    run(tmp_path / "run", tasks, Moody())  # in the same program, which still holds the error and all it refers to
+    assert len(results(read_log(tmp_path / "run" / "log.jsonl")[1]).finished) == 6
+    assert stopped.value.args
 
 
 def test_verdicts_come_in_order_whatever_runs_at_once(tasks: Path) -> None:

@@ -156,22 +156,22 @@ def evaluate(
     planned = plan_trials(tasks, config.trials, config.seed)
     part, parts = config.shard
     trials, size = planned[part - 1 :: parts], even_batch(len(planned), config.batch)
-    log = RunLog.open(config.out, header)
-    if config.check is not None:
-        adopt_check(config.out, config.check, world.name)
-    setting = Setting(config, world, judge, log, known.trials, size, _paired(tasks))
-    batches = list(in_batches(policies, trials, size, log.done))
-    try:
-        with Watchdog(config.stall_minutes) as dog:
-            for policy, batch in progress(_in_time(config, batches), len(batches), "rolling out", "batch"):
-                for record in _run_batch(setting, policy, batch):
-                    log.append(record)
-                    dog.fed()
-    except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
-        for policy, batch in in_batches(policies, trials, size, log.done):
-            for trial in batch:
-                log.append(_failed(setting, policy.name, trial, str(spent)))
-    return write_summary(config.out, log.header, log.records, config.include_red)
+    with RunLog.open(config.out, header) as log:
+        if config.check is not None:
+            adopt_check(config.out, config.check, world.name)
+        setting = Setting(config, world, judge, log, known.trials, size, _paired(tasks))
+        batches = list(in_batches(policies, trials, size, log.done))
+        try:
+            with Watchdog(config.stall_minutes) as dog:
+                for policy, batch in progress(_in_time(config, batches), len(batches), "rolling out", "batch"):
+                    for record in _run_batch(setting, policy, batch):
+                        log.append(record)
+                        dog.fed()
+        except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
+            for policy, batch in in_batches(policies, trials, size, log.done):
+                for trial in batch:
+                    log.append(_failed(setting, policy.name, trial, str(spent)))
+        return write_summary(config.out, log.header, log.records, config.include_red)
 
 
 def _in_time(config: EvaluateConfig, batches: Sequence[T]) -> Iterator[T]:

@@ -184,10 +184,12 @@ class Results:
 
 
 class RunLog:
-    """The log of one run, open for appending. `done` holds the trials with a finished attempt; `records` all attempts."""
+    """The log of one run, open for appending. `done` holds the trials with a finished attempt; `records` all attempts.
+
+    The run's folder is held for this one writer until the `with` around it ends, however it ends.
+    """
 
     def __init__(self, path: Path, header: RunHeader, hold: Hold, records: Iterable[TrialRecord] = ()) -> None:
-        """hold: on the run's folder, kept as long as this lives."""
         self.path, self.header, self._hold = path, header, hold
         self.records: list[TrialRecord] = []
         self.done: set[TrialKey] = set()
@@ -203,17 +205,27 @@ class RunLog:
         exists and `resume` is false.
         """
         path, hold = run_dir / LOG_NAME, Hold(run_dir)
-        if not path.exists():
-            write_atomic(path, json_line(header.to_json()))
-            return RunLog(path, header, hold)
-        if not resume:
-            raise InputError(f"{path} already holds a run; resume it or choose another folder")
-        found, records = read_log(path)
-        difference = found.difference(header)
-        if difference is not None:
-            raise InputError(f"{path} holds another run: {difference}; repeat its options or choose another folder")
-        _cut_torn_line(path)
-        return RunLog(path, found, hold, records)
+        try:
+            if not path.exists():
+                write_atomic(path, json_line(header.to_json()))
+                return RunLog(path, header, hold)
+            if not resume:
+                raise InputError(f"{path} already holds a run; resume it or choose another folder")
+            found, records = read_log(path)
+            difference = found.difference(header)
+            if difference is not None:
+                raise InputError(f"{path} holds another run: {difference}; repeat its options or choose another folder")
+            _cut_torn_line(path)
+            return RunLog(path, found, hold, records)
+        except BaseException:
+            hold.release()
+            raise
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hold.release()
 
     def append(self, record: TrialRecord) -> None:
         """Writes one line through to the disk. InputError if the disk refuses; the log is then as before."""

@@ -25,14 +25,14 @@ def merge(shards: Sequence[Path], out: Path) -> dict[str, Any]:
     order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
     keys = sorted(merged, key=lambda key: _place(order, merged[key][-1]))
     records = [record for key in keys for record in merged[key]]
-    log = RunLog.open(out, header)
-    if log.records != records[: len(log.records)]:
-        raise InputError(f"{out} holds other trials of this run; choose another --out")
-    for record in records[len(log.records) :]:
-        for name in (record.video, record.actions_file, record.truth_video, record.frame):
-            _copy(owner[record.key], out, name)
-        log.append(record)
-    return write_summary(out, log.header, log.records)
+    with RunLog.open(out, header) as log:
+        if log.records != records[: len(log.records)]:
+            raise InputError(f"{out} holds other trials of this run; choose another --out")
+        for record in records[len(log.records) :]:
+            for name in (record.video, record.actions_file, record.truth_video, record.frame):
+                _copy(owner[record.key], out, name)
+            log.append(record)
+        return write_summary(out, log.header, log.records)
 
 
 def _read(shards: Sequence[Path]) -> tuple[RunHeader, dict[TrialKey, Attempts], dict[TrialKey, Path]]:

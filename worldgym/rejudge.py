@@ -52,21 +52,21 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
         raise InputError(f"{config.out} is the run itself; choose another --out, for a log is never changed")
     header, records = read_log(config.run / LOG_NAME)
     tasks, outcome = tasks_of_run(config.run, config.tasks), results(records)
-    log = RunLog.open(config.out, _header(config, header, judge))
-    left = [record for record in outcome.finished + outcome.failed if record.key not in log.done]
-    for record in left:
-        if record.video is None and not log.attempts(*record.key):
-            log.append(replace(record, attempt=1))
-    left = [record for record in left if record.video is not None]
-    batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
-    try:
-        for batch in progress(batches, len(batches), "judging", "batch"):
-            _judge_batch(config, judge, log, batch, tasks)
-    except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
+    with RunLog.open(config.out, _header(config, header, judge)) as log:
+        left = [record for record in outcome.finished + outcome.failed if record.key not in log.done]
         for record in left:
-            if record.key not in log.done:
-                log.append(TrialRecord(**_known(log, record), failure_reason=str(spent), judge=judge.name))
-    return write_summary(config.out, log.header, log.records)
+            if record.video is None and not log.attempts(*record.key):
+                log.append(replace(record, attempt=1))
+        left = [record for record in left if record.video is not None]
+        batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
+        try:
+            for batch in progress(batches, len(batches), "judging", "batch"):
+                _judge_batch(config, judge, log, batch, tasks)
+        except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
+            for record in left:
+                if record.key not in log.done:
+                    log.append(TrialRecord(**_known(log, record), failure_reason=str(spent), judge=judge.name))
+        return write_summary(config.out, log.header, log.records)
 
 
 def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
