@@ -1,6 +1,6 @@
 """(a) Success rates in the world against the truth, over policies x tasks, with the ceiling that these trials allow.
 
-Held-out policies, 50 start states a task. Two idle cores: 23 minutes of truth, 38 in the world.
+Held-out policies, 50 start states a task. Two idle cores: 13 minutes of truth, 38 in the world.
 """
 
 from __future__ import annotations

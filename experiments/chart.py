@@ -11,6 +11,8 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM, LEGEND = 440, 320, 62, 14, 52, 190
 LIGHT = ("#2f6db3", "#d0761b", "#2e8b57", "#b0447c", "#7358c4", "#12889a", "#bd4134", "#83703a")
 DARK = ("#6aa7ee", "#f0a150", "#5fc38a", "#e882b4", "#a995f0", "#4cc4d4", "#ee7f72", "#c4ad6c")
 TICKS = 5
+LETTER = 6.5  # mean width of one
+SLANT = 35  # degrees, of names of places too long to stand side by side
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def to_svg(chart: Chart) -> str:
         parts.append(f'<path class="soft" d="M{x(x.low)} {y(x.low)}L{x(x.high)} {y(x.high)}"/>')
     for i, series in enumerate(chart.series):
         parts += _series(series, i, x, y)
-    size = f"0 0 {LEFT + WIDTH + LEGEND} {TOP + HEIGHT + BOTTOM}"
+    size = f"0 0 {LEFT + WIDTH + LEGEND} {TOP + HEIGHT + BOTTOM + _drop(chart.ticks)}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}">\n<style>{_style()}</style>\n'
         + "\n".join(parts)
@@ -102,16 +104,26 @@ def _range(values: Sequence[float], names: Sequence[str]) -> tuple[float, float]
     return (low if low == 0.0 else low - room), high + room
 
 
+def _drop(names: Sequence[str]) -> int:
+    """How far names of places reach down when they stand slanted; 0 for those that fit side by side."""
+    longest = LETTER * max((len(name) for name in names), default=0)
+    if longest * len(names) < WIDTH:
+        return 0
+    return round(longest * math.sin(math.radians(SLANT)))
+
+
 def _axes(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
-    base = TOP + HEIGHT
+    base, drop = TOP + HEIGHT, _drop(chart.ticks)
     places = list(enumerate(chart.ticks)) if chart.ticks else [(value, f"{value:g}") for value in x.ticks()]
     for value, name in places:
         yield f'<path class="grid" d="M{x(value)} {TOP}V{base}"/>'
-        yield f'<text x="{x(value)}" y="{base + 17}" text-anchor="middle">{escape(name)}</text>'
+        stands = f'transform="translate({x(value) + 4} {base + 14}) rotate(-{SLANT})" text-anchor="end"'
+        lies = f'x="{x(value)}" y="{base + 17}" text-anchor="middle"'
+        yield f"<text {stands if drop else lies}>{escape(name)}</text>"
     for value in y.ticks():
         yield f'<path class="grid" d="M{LEFT} {y(value)}H{LEFT + WIDTH}"/>'
         yield f'<text x="{LEFT - 7}" y="{y(value) + 4}" text-anchor="end">{value:g}</text>'
-    yield f'<text x="{LEFT + WIDTH / 2}" y="{base + 40}" text-anchor="middle">{escape(chart.x)}</text>'
+    yield f'<text x="{LEFT + WIDTH / 2}" y="{base + 40 + drop}" text-anchor="middle">{escape(chart.x)}</text>'
     middle = TOP + HEIGHT / 2
     yield f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(chart.y)}</text>'
 

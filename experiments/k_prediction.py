@@ -1,8 +1,9 @@
 """(k) Real trials saved: with few simulator trials and many imagined ones, how many real ones is the interval worth?
 
-The run of (a), no rollouts; two minutes. For every policy some start states are taken as "tried for real", at random, many times;
-the others were only imagined. Saved = 1 - n / (real trials that would give the same width). Covered = the interval holds
-the policy's true rate over all start states.
+The run of (a), no rollouts; two minutes. For every policy some start states are taken as "tried for real", at random from those
+of all tasks, many times; the others were only imagined. Saved = 1 - n / (real trials that would give the same width). Covered =
+the interval holds the policy's true rate over all start states. Both are estimated for the mixture of tasks that the draws come
+from, and once more within tasks alone, as they must be where the robot's trials are of another mixture.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from worldgym.stats.studies import estimate
 from worldgym.stats.tables import RealTrial
 
 REAL = (20, 40, 80)  # trials a policy
-DRAWS = 20
+DRAWS = 40
 
 
 def measure(setup: Setup) -> Finding:
@@ -36,50 +37,57 @@ def measure(setup: Setup) -> Finding:
 class Saving:
     """One policy with `n` real trials, over many draws. saved: share of the real trials that would be needed otherwise, mean.
 
-    covered: share of the intervals that hold the true rate.
+    covered: share of the intervals that hold the true rate.   within: what the world knows about whole tasks is not credited.
     """
 
     policy: str
     n: int
     saved: float
     covered: float
+    within: bool
 
 
 def finding(run: Run, measured_on: str, draws: int = DRAWS) -> Finding:
     known = [trial for trial in run.trials() if trial.truth is not None and trial.score is not None]
     policies = list(dict.fromkeys(trial.policy for trial in known))
-    savings = {n: [found for policy in policies if (found := _saving(known, policy, n, draws))] for n in REAL}
-    told = [
-        f"of {n} real trials {100 * median(s.saved for s in some):.0f} % saved (median policy), the truth in "
-        f"{100 * mean(s.covered for s in some):.0f} % of intervals"
-        for n, some in savings.items()
-        if some
-    ]
-    if not told:
+    savings = [saving for n in REAL for policy in policies for saving in _savings(known, policy, n, draws)]
+    sizes = [n for n in REAL if any(saving.n == n for saving in savings)]
+    if not sizes:
         raise InputError(f"no policy of the run has more than {REAL[0]} scored trials of known truth; score more start states")
+    mixed = {n: [saving for saving in savings if saving.n == n and not saving.within] for n in sizes}
+    told = [f"of {n} real trials {_told(some)} % of intervals" for n, some in mixed.items()]
+    within = _told([saving for saving in savings if saving.n == sizes[-1] and saving.within])
     series = tuple(
         Series(f"{n} real trials", tuple(Point(policies.index(s.policy), s.saved, name=s.policy) for s in some))
-        for n, some in savings.items()
-        if some
+        for n, some in mixed.items()
     )
     chart = Chart("policy", "real trials saved", series, tuple(policies))
-    rows = [asdict(saving) for some in savings.values() for saving in some]
-    return Finding("k_prediction", "How many real trials does the world save?", "; ".join(told), measured_on, rows, chart)
+    result = f"{'; '.join(told)}; within tasks alone, of {sizes[-1]}, {within} %"
+    rows = [asdict(saving) for saving in savings]
+    return Finding("k_prediction", "How many real trials does the world save?", result, measured_on, rows, chart)
 
 
-def _saving(known: Sequence[TrialRecord], policy: str, n: int, draws: int) -> Saving | None:
-    """None for a policy without trials beyond `n`."""
+def _told(some: Sequence[Saving]) -> str:
+    saved, covered = median(s.saved for s in some), mean(s.covered for s in some)
+    return f"{100 * saved:.0f} % saved (median policy), the truth in {100 * covered:.0f}"
+
+
+def _savings(known: Sequence[TrialRecord], policy: str, n: int, draws: int) -> list[Saving]:
+    """As a mixture, and within tasks. Empty for a policy without trials beyond `n`."""
     own = [trial for trial in known if trial.policy == policy]
     if len(own) <= n:
-        return None
+        return []
     truth, rng = mean(float(trial.truth is True) for trial in own), np.random.default_rng(n)
-    saved, covered = [], []
+    tables = []
     for _ in range(draws):
         picked = [own[i] for i in rng.choice(len(own), n, replace=False)]
-        (found,) = estimate(own, [RealTrial(policy, t.task, t.group, float(t.truth is True)) for t in picked])
-        saved.append(1 - found["n"] / found["worth"] if found["helps"] else 0.0)
-        covered.append(float(found["low"] <= truth <= found["high"]))
-    return Saving(policy, n, mean(saved), mean(covered))
+        tables.append([RealTrial(policy, t.task, t.group, float(t.truth is True)) for t in picked])
+    savings = []
+    for within in (False, True):
+        found = [estimate(own, table, mixture=not within)[0] for table in tables]
+        saved = mean(1 - e["n"] / e["worth"] if e["helps"] else 0.0 for e in found)
+        savings.append(Saving(policy, n, saved, mean(float(e["low"] <= truth <= e["high"]) for e in found), within))
+    return savings
 
 
 if __name__ == "__main__":

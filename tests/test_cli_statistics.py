@@ -114,7 +114,8 @@ def test_estimate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (answer,) = json.loads(said([*words, "--json"], capsys))["estimates"]
     assert (answer["n"], answer["paired"], answer["N"], answer["helps"]) == (30, 30, 170, True)
     assert answer["real_low"] < answer["low"] < answer["real"] < answer["high"] < answer["real_high"]
-    assert "real trials" in said(words, capsys)
+    assert "r within tasks" in said(words, capsys)
+    assert "r over all tasks" in said([*words, "--mixture"], capsys)
     assert "level" in fails([*words, "--level", "95"], capsys)
     real.write_text("policy,task,success\nsomebody,door/1,1\n")
     assert "somebody" in fails(words, capsys)

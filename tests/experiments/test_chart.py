@@ -54,3 +54,14 @@ def test_places_may_have_names_and_values_may_be_negative_or_equal() -> None:
 def test_a_chart_without_points_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a point"):
         to_svg(Chart("x", "y", (Series("empty", ()),)))
+
+
+def test_names_that_do_not_fit_side_by_side_stand_slanted_and_the_picture_makes_room() -> None:
+    points = (Point(0, 0.5), Point(1, 0.7))
+    heights = {}
+    for names in (("a", "b"), ("a" * 40, "b" * 40)):
+        root = drawn(Chart("x", "y", (Series("s", points),), names))
+        slanted = [text for text in root.iter() if "rotate(-35)" in text.get("transform", "")]
+        assert [text.text for text in slanted] == [name for name in names if len(name) > 1]
+        heights[names] = float(root.get("viewBox", "").split()[3])
+    assert heights["a" * 40, "b" * 40] > heights["a", "b"]

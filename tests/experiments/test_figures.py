@@ -66,7 +66,8 @@ def test_real_trials_are_saved_by_a_world_that_is_mostly_right(known_run: Run) -
     rows = k_prediction.finding(known_run, "here", draws=2).rows
     assert {row["n"] for row in rows} == {20, 40}  # of 80 trials a policy, none is left to be imagined alone
     assert all(0.0 <= float(row["saved"]) < 1.0 and 0.0 <= float(row["covered"]) <= 1.0 for row in rows)
-    assert sum(float(row["saved"]) for row in rows) / len(rows) > 0.1
+    saved = {within: [float(row["saved"]) for row in rows if row["within"] is within] for within in (False, True)}
+    assert len(saved[False]) == len(saved[True]) and sum(saved[False]) / len(saved[False]) > 0.1
 
 
 def test_cost_adds_up(known_run: Run) -> None:

@@ -60,7 +60,7 @@ def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:
 def test_an_estimate_says_whether_the_world_model_helps(useful: bool) -> None:
     y = np.tile([1.0, 1, 0, 1, 0], 8)
     frames = Frames(y, y if useful else 1 - y, np.zeros(40, int), np.tile([1.0, 0], 100), np.zeros(200, int))
-    text = estimate_text({"level": 0.95, "estimates": [{"policy": "p", **asdict(prediction_powered(frames))}]})
+    text = estimate_text({"level": 0.95, "mixture": False, "estimates": [{"policy": "p", **asdict(prediction_powered(frames))}]})
     assert ("saved" in text) == useful
     assert ("does not help" in text) != useful
     assert "(Wilson)" in text and "(exact)" in text and "(betting)" in text

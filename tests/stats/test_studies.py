@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,30 @@ def replace_repeat(r: TrialRecord, repeat: int) -> TrialRecord:
 def test_a_frame_that_was_not_imagined_counts_as_real_alone() -> None:
     (found,) = estimate(run(), [*real(20), RealTrial("good", "door/999", "door", 1.0), RealTrial("good", "elsewhere", "", 0.0)])
     assert (found["n"], found["paired"]) == (22, 20)
+
+
+def test_frames_drawn_from_the_mixture_credit_what_is_known_of_whole_tasks() -> None:
+    """The world model knows which tasks succeed, and nothing about their single frames."""
+    rng = np.random.default_rng(0)
+    rates, records, trials = {"door": 0.95, "drawer": 0.05}, [], []
+    for i in range(300):
+        group = str(rng.choice(list(rates)))
+        records.append(record("p", f"{group}/{i}", float(rng.random() < rates[group])))
+        trials.append(RealTrial("p", f"{group}/{i}", "", float(rng.random() < rates[group])))
+    (within,), (mixed,) = estimate(records, trials[:50]), estimate(records, trials[:50], mixture=True)
+    assert mixed["saved"] > 25 and within["saved"] < 5
+    assert abs(mixed["value"] - 0.5) < 0.15 and mixed["high"] - mixed["low"] < 0.85 * (within["high"] - within["low"])
+    assert mixed["N"] == within["N"] == 250
+    with pytest.raises(InputError, match=r"door/999 was not imagined.*--mixture"):
+        estimate(records, [RealTrial("p", "door/999", "door", 1.0)], mixture=True)
+
+
+def test_a_probability_says_more_than_a_verdict() -> None:
+    sure = [replace(r, probability=0.9 * float(r.score or 0) + 0.05) for r in run()]
+    (by_verdict,), (by_probability,) = estimate(run(), real(40)), estimate(sure, real(40))
+    assert by_probability["belief"] > by_verdict["belief"] and by_probability["correlation"] == pytest.approx(
+        by_verdict["correlation"]
+    )
 
 
 def test_wrong_names_and_levels_get_one_sentence() -> None:

@@ -65,6 +65,8 @@ class Estimate:
     """CSV, one line a real trial: policy, task (start frame, as named in the run), success (0 to 1)"""
     level: float = 0.95
     """of the intervals"""
+    mixture: bool = False
+    """the real start frames were drawn at random from all of the run's: what it says of whole tasks then counts too"""
     json: bool = False
     """all numbers, by the names in worldgym/stats/prediction.py"""
 
@@ -75,8 +77,8 @@ class Estimate:
         from worldgym.stats.tables import read_real_trials
 
         _, records = read_log(self.world_run / LOG_NAME)
-        estimates = estimate(records, read_real_trials(self.real), self.level)
-        answer({"level": self.level, "estimates": estimates}, estimate_text, self.json)
+        estimates = estimate(records, read_real_trials(self.real), self.level, self.mixture)
+        answer({"level": self.level, "mixture": self.mixture, "estimates": estimates}, estimate_text, self.json)
 
 
 @dataclass(frozen=True)

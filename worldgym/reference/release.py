@@ -129,7 +129,7 @@ def as_released(run: Run, seeds: int, bundle: Path, policies: Sequence[str]) -> 
 
 
 def make_held_out_policies(data: Path, out: Path, workers: int = 0) -> list[Path]:
-    """Records what the recipes learn from, and trains, both where they are missing: an hour on two cores from nothing."""
+    """Records what the recipes learn from, and trains, both where they are missing: 40 minutes on two cores from nothing."""
     from worldgym.reference.record import RecordConfig, record
     from worldgym.reference.zoo import RECORDINGS
 

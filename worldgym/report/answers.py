@@ -73,8 +73,9 @@ def closer_text(answer: Mapping[str, Any]) -> str:
 
 
 def estimate_text(answer: Mapping[str, Any]) -> str:
-    """Of {"level": ..., "estimates": what studies.estimate returns}."""
-    return "\n\n".join(_estimate(estimate, f"{100 * answer['level']:g} %") for estimate in answer["estimates"])
+    """Of {"level": ..., "mixture": ..., "estimates": what studies.estimate returns}."""
+    level, scope = f"{100 * answer['level']:g} %", "over all tasks" if answer["mixture"] else "within tasks"
+    return "\n\n".join(_estimate(estimate, level, scope) for estimate in answer["estimates"])
 
 
 def plan_text(answer: Mapping[str, Any]) -> str:
@@ -111,7 +112,7 @@ def stress_text(answer: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _estimate(e: Mapping[str, Any], level: str) -> str:
+def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
     real = f"{e['policy']}: {percent(e['real'])} of {e['n']} real start frames"
     wilson, exact = span(e["real_low"], e["real_high"]), span(e["exact_low"], e["exact_high"])
     alone = f"  {level} from these alone: {wilson} (Wilson), {exact} (exact)"
@@ -127,7 +128,7 @@ def _estimate(e: Mapping[str, Any], level: str) -> str:
         )
     used = f"{e['paired']} of them imagined too, and {e['N']} more imagined ones"
     power = f"  {level} with {used}: {percent(e['value'])}, {span(e['low'], e['high'])} (asymptotic)"
-    trust = f"r within tasks {decimal(e['correlation'])}, lambda {e['belief']:.2f}"
+    trust = f"r {scope} {decimal(e['correlation'])}, lambda {e['belief']:.2f}"
     worth = f"  worth {e['worth']:.0f} real trials, {e['saved']:.0f} saved; {trust}"
     return "\n".join([real, alone, power, worth, bet])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import combinations
 from typing import Any
 
@@ -39,11 +39,15 @@ def compare(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[str
     }
 
 
-def estimate(records: Iterable[TrialRecord], real: Sequence[RealTrial], level: float = 0.95) -> list[dict[str, Any]]:
+def estimate(
+    records: Iterable[TrialRecord], real: Sequence[RealTrial], level: float = 0.95, mixture: bool = False
+) -> list[dict[str, Any]]:
     """For every policy of the real trials: the fields of `Powered`, and policy. Plain JSON. InputError for a policy not in it.
 
-    A real trial's twin is every scored trial of its policy and task (start frame) in the run. Its group is the run's; a task
-    that was not imagined brings its own, or counts as a group by itself.
+    A real trial's twin is every scored trial of its policy and task (start frame) in the run, with the judge's probability of
+    success where it gave one, for that says more than the verdict. Its group is the run's; a task that was not imagined brings
+    its own, or counts as a group by itself. mixture: the real frames were drawn at random from all that the run holds, so all
+    are one group, and what the world model knows about whole tasks is credited too. InputError if one is not in the run.
     """
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, not {level}; 0.95 is usual")
@@ -58,7 +62,15 @@ def estimate(records: Iterable[TrialRecord], real: Sequence[RealTrial], level: f
             raise InputError(
                 f"the run has no scored trial of the policy {policy} of the real table; it has {known}: use one name"
             )
-        frames = _frames([trial for trial in real if trial.policy == policy], imagined[policy])
+        own = [trial for trial in real if trial.policy == policy]
+        if mixture and (other := next((trial.task for trial in own if trial.task not in imagined[policy]), None)):
+            raise InputError(
+                f"the real start frame {other} was not imagined with {policy}, so the real ones were not drawn from the "
+                "run's: leave out --mixture"
+            )
+        frames = _frames(own, imagined[policy])
+        if mixture:
+            frames = replace(frames, groups=np.zeros_like(frames.groups), extra_groups=np.zeros_like(frames.extra_groups))
         estimates.append({"policy": policy, **asdict(prediction_powered(frames, level))})
     return estimates
 
@@ -98,7 +110,7 @@ def _frames(real: Sequence[RealTrial], imagined: Mapping[str, Sequence[TrialReco
     group_of = {task: own[0].group or task for task, own in trials.items()}
     group_of |= {task: own[0].group for task, own in imagined.items()}
     number = {group: i for i, group in enumerate(sorted(set(group_of.values())))}
-    twin = {task: float(np.mean([r.score for r in own if r.score is not None])) for task, own in imagined.items()}
+    twin = {task: float(np.mean([_imagined(r) for r in own])) for task, own in imagined.items()}
     extra = [task for task in imagined if task not in trials]
     return Frames(
         real=np.array([np.mean([trial.score for trial in own]) for own in trials.values()]),
@@ -107,3 +119,8 @@ def _frames(real: Sequence[RealTrial], imagined: Mapping[str, Sequence[TrialReco
         extra=np.array([twin[task] for task in extra], np.float64),
         extra_groups=np.array([number[group_of[task]] for task in extra], int),
     )
+
+
+def _imagined(record: TrialRecord) -> float:
+    """What the world model says of a scored trial, in [0, 1]."""
+    return float(record.probability if record.probability is not None else record.score or 0.0)
