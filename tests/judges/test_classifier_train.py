@@ -3,12 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from worldgym.checkpoint import read_config
+from worldgym.checkpoint import fingerprint, load_folder, read_config
 from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.judges.classifier import ClassifierJudge
+from worldgym.judges.classifier import KIND, ClassifierJudge
 from worldgym.judges.classifier_train import (
     JudgeTrainConfig,
     draw,
@@ -62,6 +63,18 @@ def test_training_learns_and_reports_its_agreement(tmp_path: Path) -> None:
     assert config["validation"]["episodes"] == 6 and config["trained"]["episodes"] == 10
     assert "| push |" in (tmp_path / "judge" / "README.md").read_text()
     assert ClassifierJudge.load(tmp_path / "judge").decision == judge.decision
+
+
+def test_a_judge_learns_on_from_another(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store")
+    train_judge(recipe(store, tmp_path / "judge"))
+    more = replace(recipe(store, tmp_path / "more"), start=tmp_path / "judge", fit=FitConfig(0, 8))
+    train_judge(more)
+    weights = [load_folder(tmp_path / name, KIND)[1] for name in ("judge", "more")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert read_config(tmp_path / "more")["trained"]["settings"]["start"] == fingerprint(tmp_path / "judge")
+    with pytest.raises(InputError, match="another network"):
+        train_judge(replace(more, hidden=8))
 
 
 def test_the_decision_may_be_chosen_on_some_of_those_held_back(tmp_path: Path) -> None:

@@ -95,13 +95,17 @@ class TrainJudge:
     out: Path
     drawn: str = ""
     """names of imagined episodes end so: "-imagined"; they are half of what is learned from, and choose the threshold"""
+    start: Path | None = None
+    """a judge to learn on from"""
+    steps: int = 8000
     seed: int = 0
 
     def run(self) -> None:
         from worldgym.judges.classifier_train import train_judge
         from worldgym.reference.train_judge import recipe
 
-        print(train_judge(recipe(self.data, self.out, self.drawn, self.seed)).name)
+        config = recipe(self.data, self.out, self.drawn, self.seed, self.start, self.steps)
+        print(train_judge(config).name)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldgym.checkpoint import describe
+from worldgym.checkpoint import describe, fingerprint
 from worldgym.confusion import Confusion
 from worldgym.episodes.frames import FrameCache, frame_cache
 from worldgym.episodes.store import EpisodeStore
@@ -58,6 +58,8 @@ class JudgeTrainConfig:
     """of recorded frames, 0 to 1: the less, the more imagined episodes there are to learn from"""
     band: float = 0.0
     """half-width of the unscored band around the threshold, in probability"""
+    start: Path | None = None
+    """checkpoint of a judge to learn on from; of this network"""
     fit: FitConfig = field(default_factory=lambda: FitConfig(batch=16))
     """its batch: of episodes"""
 
@@ -98,6 +100,8 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     torch.manual_seed(config.fit.seed)
     height, width = cache.pixels.shape[1:3]
     net = JudgeNet(JudgeConfig((height, width), config.hidden, config.trunk, config.stride))
+    if config.start is not None:
+        net = _learned_before(config.start, net.config)
     losses = fit(net, judge_loss(net, labels, config), config.fit, "judge")
     untuned = ClassifierJudge(net, Decision(), "untuned")
     scores = judge_store(untuned, cache, held_back)
@@ -105,6 +109,13 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     confusion = confusion_of(judge.decision, scores)
     judge.save(config.out, facts(config, trained_on, held_back, losses, confusion), card(judge, config, confusion))
     return ClassifierJudge.load(config.out)
+
+
+def _learned_before(start: Path, wanted: JudgeConfig) -> JudgeNet:
+    net = ClassifierJudge.load(start).net
+    if net.config != wanted:
+        raise InputError(f"{start}: a judge of another network ({net.config}) than this training's ({wanted}); start from none")
+    return net.train()
 
 
 def split_names(store: EpisodeStore, hold_back: int) -> tuple[list[str], list[str]]:
@@ -246,6 +257,7 @@ def facts(
     config: JudgeTrainConfig, trained_on: list[str], held_back: list[str], losses: list[float], confusion: dict[str, Confusion]
 ) -> dict[str, Any]:
     settings = {key: value for key, value in asdict(config).items() if key not in ("store", "out")}
+    settings["start"] = None if config.start is None else fingerprint(config.start)
     last = losses[-100:]
     trained = {"settings": settings, "episodes": len(trained_on), "final_loss": sum(last) / max(len(last), 1)}
     return {"trained": trained, "validation": {"episodes": len(held_back), **{k: asdict(v) for k, v in confusion.items()}}}

@@ -13,10 +13,12 @@ from worldgym.judges.validation import evaluate_judge
 from worldgym.learning import FitConfig
 
 
-def recipe(store: Path, out: Path, drawn: str = "", seed: int = 0) -> JudgeTrainConfig:
-    """drawn: how the names of imagined episodes end. About forty minutes on two cores."""
-    fit = FitConfig(steps=8000, batch=16, lr=1.5e-3, seed=seed)
-    return JudgeTrainConfig(store, out, drawn=drawn, fit=fit)
+def recipe(
+    store: Path, out: Path, drawn: str = "", seed: int = 0, start: Path | None = None, steps: int = 8000
+) -> JudgeTrainConfig:
+    """drawn: how the names of imagined episodes end.   start: a judge to learn on from. About forty minutes on two cores."""
+    fit = FitConfig(steps=steps, batch=16, lr=1.5e-3, seed=seed)
+    return JudgeTrainConfig(store, out, drawn=drawn, start=start, fit=fit)
 
 
 def check_judge(folder: Path, store: Path) -> dict[str, Confusion]:

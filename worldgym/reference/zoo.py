@@ -4,7 +4,7 @@ development   the eight policies of the bundle and one of the other architecture
               at whenever a world, a judge or a setting is chosen. So were the bundled start states, seeds 10000-10019.
 held-out      fifteen policies on the start states of seeds 20000-20099: scored once for each release of the bundled world
               (`make release-check`), and nothing is chosen by them.
-collectors    six policies that act in a learned world so that its errors become training data (dream.py). Never evaluated.
+collectors    twelve policies, most of them weak, that act in a learned world so that its errors become training data (dream.py). Never evaluated.
 
 The sets differ in the seed of their training too. All learn from recordings with seeds of neither range, never from dreamt ones.
 An evaluation is only as convincing as its policies are different: each of the held-out ones differs from `full` in one way.
@@ -28,6 +28,7 @@ from worldgym.vision import TrunkConfig
 SMALL = TrunkConfig(width=24, blocks=1, points=8, values=2, buckets=64, language=16)
 MEDIUM = TrunkConfig(width=40, blocks=2, points=16, values=3, buckets=128, language=24)
 SERIES = (75, 150, 300, 600, 1200)  # training steps after which one run is saved
+EARLY = (60, 110, 200, 400)  # the same of a collector: policies fail in more ways than experts that are disturbed
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,9 @@ def _collectors(make: Maker) -> list[PolicyTrainConfig]:
         make("collector-brief", 300, BCConfig(chunk=3)),
         make("collector-halting", 500, BCConfig(chunk=4), replace(make.data, imitate="executed")),
         make("collector-narrow", 500, BCConfig(chunk=5), replace(make.data, episodes=30)),
+        make("collector-early", EARLY[-1], BCConfig(chunk=2), save_at=EARLY),
+        make("collector-slight", 800, BCConfig(chunk=3, hidden=64, trunk=SMALL)),
+        make("collector-drawn", 900, DiffusionConfig(chunk=6, layers=2, temperature=0.7)),
     ]
 
 
