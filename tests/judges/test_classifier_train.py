@@ -9,7 +9,7 @@ from worldgym.checkpoint import fingerprint, load_folder, read_config
 from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.judges.classifier import KIND, ClassifierJudge
+from worldgym.judges.classifier import KIND, ClassifierJudge, Decision
 from worldgym.judges.classifier_train import (
     JudgeTrainConfig,
     draw,
@@ -77,11 +77,14 @@ def test_a_judge_learns_on_from_another(tmp_path: Path) -> None:
         train_judge(replace(more, hidden=8))
 
 
-def test_the_decision_may_be_chosen_on_some_of_those_held_back(tmp_path: Path) -> None:
+def test_the_decision_may_be_chosen_on_some_of_those_held_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = make_store(tmp_path / "store")
     some = replace(recipe(store, tmp_path / "judge"), drawn="15")
     train_judge(some)
     assert read_config(tmp_path / "judge")["validation"]["episodes"] == 1
+    monkeypatch.setattr("worldgym.judges.classifier_train.fit_rates", lambda known, band: Decision(0.123))
+    thresholds = [train_judge(replace(some, drawn=drawn, fit=FitConfig(0, 8))).decision.threshold for drawn in ("15", "")]
+    assert thresholds[0] == 0.123 != thresholds[1]  # by rates where a world drew them
     with pytest.raises(InputError, match="-imagined"):
         train_judge(replace(some, drawn="-imagined"))
 

@@ -4,7 +4,7 @@ import pytest
 
 from worldgym.confusion import Confusion
 from worldgym.judges.classifier import Decision
-from worldgym.judges.validation import Known, choose_decision, confusion_of, table
+from worldgym.judges.validation import Known, choose_decision, confusion_of, fit_rates, table
 
 
 def known(group: str, success: bool, logit: float) -> Known:
@@ -37,6 +37,16 @@ def test_the_decision_separates_what_can_be_separated() -> None:
     assert 1 / (1 + math.exp(-1)) < decision.threshold < 1 / (1 + math.exp(-2))
     assert decision.band == pytest.approx((decision.threshold - 0.02, decision.threshold + 0.02))
     assert choose_decision(EPISODES).band is None
+
+
+def test_rates_are_fitted_where_agreement_would_let_one_error_outweigh_the_other() -> None:
+    """Failures that look like successes are worth passing for the sake of agreement, and would raise the rate."""
+    some = [known("a", True, 1.5)] * 8 + [known("a", False, 0.5)] * 4 + [known("a", True, 0.0)] * 4 + [known("a", False, -3)] * 16
+    agreed, fitted = choose_decision(some), fit_rates(some, band=0.01)
+    rates = [sum(decision.outcome(k.probability) is True for k in some) for decision in (agreed, fitted)]
+    assert rates == [16, 12] and sum(k.success for k in some) == 12
+    assert fitted.band == pytest.approx((fitted.threshold - 0.01, fitted.threshold + 0.01))
+    assert fit_rates(some).band is None
 
 
 def test_table_has_a_line_a_group() -> None:

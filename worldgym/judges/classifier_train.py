@@ -26,7 +26,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.judges.classifier import ClassifierJudge, Decision, JudgeConfig, JudgeNet, looks
 from worldgym.judges.degrade import degrade
-from worldgym.judges.validation import choose_decision, confusion_of, judge_store, table
+from worldgym.judges.validation import choose_decision, confusion_of, fit_rates, judge_store, table
 from worldgym.language import instruction_features
 from worldgym.learning import FitConfig, fit
 from worldgym.types import Frames
@@ -50,7 +50,7 @@ class JudgeTrainConfig:
     no other choice by seed"""
     drawn: str = ""
     """names of episodes that a world drew end so, e.g. "-imagined". They are half of what is learned from, and of those held back
-    they alone choose the decision. Empty = no difference is made"""
+    they alone choose the decision, by the rates of tasks (`fit_rates`). Empty = no difference is made"""
     hidden: int = 128
     trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(channels=6))
     stride: int = 2
@@ -105,7 +105,8 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     losses = fit(net, judge_loss(net, labels, config), config.fit, "judge")
     untuned = ClassifierJudge(net, Decision(), "untuned")
     scores = judge_store(untuned, cache, held_back)
-    judge = ClassifierJudge(net, choose_decision(scores, config.band), "trained")
+    choose = fit_rates if config.drawn else choose_decision  # a world's judge is asked for rates
+    judge = ClassifierJudge(net, choose(scores, config.band), "trained")
     confusion = confusion_of(judge.decision, scores)
     judge.save(config.out, facts(config, trained_on, held_back, losses, confusion), card(judge, config, confusion))
     return ClassifierJudge.load(config.out)

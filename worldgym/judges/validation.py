@@ -59,15 +59,14 @@ def choose_decision(known: Sequence[Known], band: float = 0.0) -> Decision:
     """
     grid = _thresholds([episode.probability for episode in known])
     values = [_mean_balance(Decision(threshold), known) for threshold in grid]
-    threshold = _middle_of_best(grid, values)
-    return Decision(threshold, (max(threshold - band, 0.0), min(threshold + band, 1.0)) if band > 0.0 else None)
+    return _decision(_middle_of_best(grid, values), band)
 
 
-def fit_rates(known: Sequence[Known]) -> Decision:
+def fit_rates(known: Sequence[Known], band: float = 0.0) -> Decision:
     """The threshold whose rates lie nearest to the true ones, least squares over groups; in the middle of the best ones.
 
-    For groups that are cells of policy and task: it is their rates that an evaluation reports, and a closed loop shows a judge
-    other failures than recordings do.
+    For groups whose rates an evaluation reports: tasks, or cells of policy and task. Where a judge errs, as many failures pass
+    for successes as successes for failures then; the best agreement may lie where one error is the commoner by far.
     """
     grid = _thresholds([episode.probability for episode in known])
     groups = sorted({episode.group for episode in known})
@@ -75,7 +74,8 @@ def fit_rates(known: Sequence[Known]) -> Decision:
     member /= member.sum(1, keepdims=True)
     probability, success = (np.array([getattr(episode, name) for episode in known]) for name in ("probability", "success"))
     true = member @ success
-    return Decision(_middle_of_best(grid, [-np.square(member @ (probability >= threshold) - true).mean() for threshold in grid]))
+    values = [-np.square(member @ (probability >= threshold) - true).mean() for threshold in grid]
+    return _decision(_middle_of_best(grid, values), band)
 
 
 def table(confusion: Mapping[str, Confusion]) -> str:
@@ -85,6 +85,10 @@ def table(confusion: Mapping[str, Confusion]) -> str:
         counts = f"{c.true_success} | {c.false_success} | {c.false_failure} | {c.true_failure} | {c.unscored}"
         lines.append(f"| {group} | {counts} | {100 * c.agreement:.1f} % |")
     return "\n".join(lines) + "\n"
+
+
+def _decision(threshold: float, band: float) -> Decision:
+    return Decision(threshold, (max(threshold - band, 0.0), min(threshold + band, 1.0)) if band > 0.0 else None)
 
 
 def _mean_balance(decision: Decision, known: Sequence[Known]) -> float:
