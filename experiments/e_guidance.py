@@ -9,8 +9,8 @@ from __future__ import annotations
 from experiments.chart import Chart
 from experiments.frame import AGREEMENT, Finding, Setup, lines, main, on, replayed, scope, sweep, told, with_sampler
 
-SEEDS = 10
-STRENGTHS = (1.0, 1.5, 2.0, 3.0)
+SEEDS = 5
+STRENGTHS = (1.0, 1.5, 3.0)
 
 
 def measure(setup: Setup) -> Finding:

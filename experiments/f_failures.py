@@ -1,8 +1,8 @@
 """(f) What failures in the training data do to a world's optimism.
 
-Give worlds trained alike but for their data: `--worlds experts=DIR varied=DIR near-misses=DIR dreams=DIR`, e.g. from stores that
-hold only the behaviour "expert", the varied mix, that and near misses, that and dreamt episodes; same codec, recipe, steps, seed.
-Development policies, 20 start states a task: 9 minutes a world on two idle cores, beside the training.
+Small worlds of as many episodes each (experiments/worlds.py): of experts alone, of the varied mix (a third fails), and of that
+mix, near misses and dreamt episodes in equal parts; or others, by `--worlds`. Development policies, 5 start states a task: 2
+minutes a world on two idle cores, and 8 of one core to train it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 from experiments.chart import Chart
 from experiments.frame import Finding, Setup, lines, main, on, other_worlds, scope, sweep, told
 
-SEEDS = 20
+SEEDS = 5
+WORLDS = ("experts", "varied", "with-dreams")
 
 
 def measure(setup: Setup) -> Finding:
     """Optimism of worlds that were shown failures or not."""
-    rows = sweep(setup, other_worlds(setup), SEEDS)
+    worlds = other_worlds(setup, WORLDS)
+    rows = sweep(setup, worlds, SEEDS)
     result = (
         f"world less truth, points: {told(rows, 'optimism', '{:+.1f}')}; true failures judged a success: "
         f"{told(rows, 'false_successes')}; r {told(rows, 'pearson')}"
@@ -24,9 +26,8 @@ def measure(setup: Setup) -> Finding:
     series = lines(rows, {"false_successes": "true failures judged a success", "pearson": "Pearson r"})
     chart = Chart("training data of the world", "share, or correlation", series, ticks)
     what = scope(setup, "development", SEEDS)
-    return Finding(
-        "f_failures", "Do failures in the data make a world less optimistic?", result, on(what, setup.instrument), rows, chart
-    )
+    question = "Do failures in the data make a world less optimistic?"
+    return Finding("f_failures", question, result, on(what, *worlds.values()), rows, chart)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from typing import Any
 import tyro
 
 from experiments.chart import Chart, Point, Series, to_svg
+from experiments.worlds import trained
 from worldgym.checkpoint import fingerprint, reconfigure
 from worldgym.errors import InputError, WorldGymError
 from worldgym.files import read_json, write_atomic
@@ -53,7 +54,7 @@ class Setup:
     world: Path = BUNDLE / "world"
     judge: Path = BUNDLE / "judge"
     worlds: tuple[str, ...] = ()
-    """NAME=FOLDER of worlds trained otherwise, for the figures that compare such"""
+    """NAME=FOLDER of worlds trained otherwise, for the figures that compare such; empty = those of experiments/worlds.py"""
     recordings: Path = Path("data/dev")
     """episodes for replays to choose by: development seeds"""
     held_out: Path = Path("data/heldout")
@@ -110,10 +111,11 @@ def scored(setup: Setup, what: Scope, instrument: Instrument | None = None) -> R
     return score(what, instrument or setup.instrument, setup.out, setup.workers)
 
 
-def on(what: Scope, instrument: Instrument) -> str:
-    """For the column of that name."""
+def on(what: Scope, *instruments: Instrument) -> str:
+    """For the column of that name. instruments: worlds with one judge."""
     size = f"{len(what.policies)} {what.name} policies x {len(what.tasks)} tasks x {len(what.seeds)}"
-    return f"{size}; world {fingerprint(instrument.world)}, judge {fingerprint(instrument.judge)}"
+    worlds = ", ".join(fingerprint(instrument.world) for instrument in instruments)
+    return f"{size}; world{'s' * (len(instruments) > 1)} {worlds}, judge {fingerprint(instruments[0].judge)}"
 
 
 def with_sampler(setup: Setup, **settings: float) -> Instrument:
@@ -125,14 +127,12 @@ def with_sampler(setup: Setup, **settings: float) -> Instrument:
     return Instrument(folder / "world", setup.judge)
 
 
-def other_worlds(setup: Setup) -> dict[str, Instrument]:
-    """`--worlds`, by name. InputError where none was given, or one is not written NAME=FOLDER."""
-    if not setup.worlds:
-        raise InputError("this figure compares worlds that were trained for it: give --worlds NAME=FOLDER NAME=FOLDER ...")
+def other_worlds(setup: Setup, names: tuple[str, ...]) -> dict[str, Instrument]:
+    """`--worlds`, by name; without it those of `experiments.worlds` with these names. InputError if not NAME=FOLDER."""
     named = [entry.partition("=") for entry in setup.worlds]
     if wrong := next(("".join(entry) for entry in named if not (entry[0] and entry[2])), None):
         raise InputError(f"--worlds {wrong}: write NAME=FOLDER")
-    folders = {name: Path(folder) for name, _, folder in named}
+    folders = {name: Path(folder) for name, _, folder in named} or trained(setup.out / "trained", names)
     return {name: Instrument(_world_in(folder), setup.judge) for name, folder in folders.items()}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from experiments.chart import Chart
 from experiments.frame import AGREEMENT, Finding, Setup, lines, main, on, replayed, scope, sweep, told, with_sampler
 
-SEEDS = 10
+SEEDS = 5
 STEPS = (1, 2, 4, 10)
 
 

@@ -55,12 +55,12 @@ def test_rows_in_words_and_as_series() -> None:
     assert to_csv([]) == "\n"
 
 
-def test_worlds_to_compare_must_be_named() -> None:
-    with pytest.raises(InputError, match="give --worlds"):
-        other_worlds(Setup())
+def test_worlds_to_compare_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="lacks the worlds all few: train them by"):
+        other_worlds(Setup(out=tmp_path), ("all", "few"))
     with pytest.raises(InputError, match="--worlds there: write NAME=FOLDER"):
-        other_worlds(Setup(worlds=("a=b", "there")))
-    found = other_worlds(Setup(worlds=("bundled=" + str(BUNDLE),)))
+        other_worlds(Setup(worlds=("a=b", "there")), ("all",))
+    found = other_worlds(Setup(worlds=("bundled=" + str(BUNDLE),)), ("all",))
     assert found["bundled"].world == BUNDLE / "world"
 
 

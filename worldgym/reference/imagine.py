@@ -7,19 +7,26 @@ Dreamt episodes are imagined all: they are what a policy does in a closed loop, 
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.memory import keep_freed_memory
 from worldgym.progress import progress
 from worldgym.reference.behaviours import is_dreamt
+from worldgym.types import Episode, Frames
 from worldgym.world.model import load_world
-from worldgym.world.replay import replay
+from worldgym.world.replay import play
 
 SUFFIX = "-imagined"
+SEED = 1_000  # the noise of an episode is that of its own seed and this
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,24 @@ def imagine(config: ImagineConfig) -> EpisodeStore:
     wanted = [info.name for info in source if info.extras["seed"] % config.every == 0 or is_dreamt(info)]
     chosen = [name for name in wanted if name + SUFFIX not in out]
     batches = [chosen[i : i + config.batch] for i in range(0, len(chosen), config.batch)]
-    for names in progress(batches, len(batches), "imagining", "batch"):
-        episodes = [cache.episode(name) for name in names]
-        result = replay(world, episodes, seed=1_000 + int(episodes[0].extras["seed"]))
-        for name, episode, frames in zip(names, episodes, result.frames, strict=True):
-            out.write(name + SUFFIX, replace(episode, frames=frames, source=f"{episode.source}, imagined by {world.name}"))
+
+    def write(name: str, episode: Episode, frames: Frames) -> None:
+        out.write(name + SUFFIX, replace(episode, frames=frames, source=f"{episode.source}, imagined by {world.name}"))
+
+    with ThreadPoolExecutor(os.cpu_count()) as writers:  # a batch is coded while the world draws the next
+        writing: list[Future[None]] = []
+        for names in progress(batches, len(batches), "imagining", "batch"):
+            episodes = [cache.episode(name) for name in names]
+            seeds = [SEED + int(episode.extras["seed"]) for episode in episodes]
+            starts, actions = np.stack([e.frames[0] for e in episodes]), np.stack([e.actions for e in episodes])
+            videos = play(world, starts, seeds, actions)
+            _await(writing)
+            writing = [writers.submit(write, *row) for row in zip(names, episodes, videos, strict=True)]
+        _await(writing)
     return EpisodeStore(config.out)
+
+
+def _await(futures: Sequence[Future[None]]) -> None:
+    """Raises what went wrong in one of them."""
+    for future in futures:
+        future.result()
