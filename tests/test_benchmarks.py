@@ -45,10 +45,10 @@ def test_sizes(script: ModuleType, device: str) -> None:
 
 def test_what_is_counted_is_what_is_computed(script: ModuleType) -> None:
     """Frames that pass the network of each sampler once the window is full."""
-    from rollout_speed import Counted, with_engine
+    from rollout_speed import PUBLISHED, Counted, with_engine
 
-    world = script.random_world(tiny(), steps=3, device="cpu")
-    for changes, passes in (({"cached": False, "keep": 0}, 3 * 6), ({"rule": "rolling"}, 3 + 1)):
+    world = script.random_world(tiny(), steps=3, device="cpu").with_sampler(rule="rolling")  # as the bundled one is
+    for changes, passes in ((PUBLISHED, 3 * 6), ({}, 3 + 1)):
         counted = Counted(world.network)
         changed = with_engine(world, counted, **changes)
         state = script.full(world, 1, 1)
