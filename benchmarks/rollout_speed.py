@@ -193,8 +193,8 @@ def main() -> None:
         "",
         f"The engine's batch of {most.batch} under `rolling`, chunk {most.chunk}, {most.steps} steps, reaches "
         f"{100 * share:.0f} % of the {peak:.2f} TFLOP/s of a large bfloat16 product in the same run. Decoding takes "
-        f"{100 * decoding[0]:.0f} % of a thread's time with one trial, {100 * decoding[1]:.0f} % with 16. Memory: {memory:.2f} GiB "
-        "at most.",
+        f"{100 * decoding[0]:.0f} % of a thread's time with one trial, {100 * decoding[1]:.0f} % with 16. Memory: "
+        f"{memory:.2f} GiB at most.",
     ]
     note("Rollout speed: `python benchmarks/rollout_speed.py`", lines)
 
