@@ -27,7 +27,7 @@ from worldgym.types import Actions
 from worldgym.world.dit import DiT
 from worldgym.world.model import DiffusionWorld, WorldConfig, WorldState
 from worldgym.world.protocol import World
-from worldgym.world.sampler import Context
+from worldgym.world.sampler import Context, level_plan, spans_of
 from worldgym.world.split import on_all_cores
 from worldgym.world.train import WorldTrainConfig
 
@@ -104,7 +104,8 @@ def speeds(world: DiffusionWorld, chunks: list[int], batches: list[int], plain_b
     fast = world.with_sampler(rule="rolling")
     for chunk in chunks:
         calls = sampler.steps + chunk - 1
-        work = (calls * sampler.window / chunk * call, (calls + 1) * call)  # kept once more, when finished
+        drawn = sum(behind - first for first, behind in spans_of(level_plan(world.schedule, sampler.steps, chunk, sampler.order)))
+        work = (calls * sampler.window / chunk * call, (drawn / chunk + 1) * call)  # kept once more, when finished
         for rows in batches:
             state, actions = full(world, rows, chunk), np.zeros((rows, chunk, world.spec.size), np.float32)
             plain = seconds_a_chunk(slow, state, actions, 0, 1) / chunk / rows if rows in plain_batches else None

@@ -84,7 +84,8 @@ def to_svg(chart: Chart) -> str:
         parts.append(f'<path class="soft" d="M{x(x.low)} {y(x.low)}L{x(x.high)} {y(x.high)}"/>')
     for i, series in enumerate(chart.series):
         parts += _series(series, i, x, y)
-    size = f"0 0 {LEFT + WIDTH + LEGEND} {TOP + HEIGHT + BOTTOM + _drop(chart.ticks)}"
+    beyond = _overhang(chart.ticks, x)
+    size = f"{-beyond} 0 {LEFT + WIDTH + LEGEND + beyond} {TOP + HEIGHT + BOTTOM + _drop(chart.ticks)}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}">\n<style>{_style()}</style>\n'
         + "\n".join(parts)
@@ -110,6 +111,14 @@ def _drop(names: Sequence[str]) -> int:
     if longest * len(names) < WIDTH:
         return 0
     return round(longest * math.sin(math.radians(SLANT)))
+
+
+def _overhang(names: Sequence[str], x: Scale) -> int:
+    """How far slanted names of places reach beyond the left edge."""
+    if not _drop(names):
+        return 0
+    lengths = [LETTER * len(name) * math.cos(math.radians(SLANT)) for name in names]
+    return max(0, *(math.ceil(length - x(i)) for i, length in enumerate(lengths)))
 
 
 def _axes(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """(j) How agreement grows with the size of the world model and with its data.
 
 Small worlds (experiments/worlds.py) of 8 episodes a task, 60 and all, and of three widths; or others, by `--worlds`. Development
-policies, 5 start states a task: 2 minutes a world on two idle cores, and 8 of one core to train it.
+policies, 5 start states a task: 2 minutes a world on two idle cores, and 13 of one core to train it.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """(k) Real trials saved: with few simulator trials and many imagined ones, how many real ones is the interval worth?
 
-The run of (a), no rollouts; two minutes. For every policy some start states are taken as "tried for real", at random from those
-of all tasks, many times; the others were only imagined. Saved = 1 - n / (real trials that would give the same width). Covered =
-the interval holds the policy's true rate over all start states. Both are estimated for the mixture of tasks that the draws come
-from, and once more within tasks alone, as they must be where the robot's trials are of another mixture.
+The run of (a), no rollouts; 2 minutes. For every policy some start states are drawn as "tried for real", at random from those of
+all tasks, many times, and others as only imagined, together as many as there are, with replacement. Saved = 1 - n / (real trials
+that would give the same width). Covered = the interval holds the policy's true rate over all start states. Both are estimated for
+the mixture of tasks that the draws come from, and once more within tasks alone, as they must be where the robot's trials are of
+another mixture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import mean, median
 
 import numpy as np
@@ -78,13 +79,13 @@ def _savings(known: Sequence[TrialRecord], policy: str, n: int, draws: int) -> l
     if len(own) <= n:
         return []
     truth, rng = mean(float(trial.truth is True) for trial in own), np.random.default_rng(n)
-    tables = []
-    for _ in range(draws):
-        picked = [own[i] for i in rng.choice(len(own), n, replace=False)]
-        tables.append([RealTrial(policy, t.task, t.group, float(t.truth is True)) for t in picked])
+    studies = []
+    for _ in range(draws):  # with replacement: the scored trials stand for all that there could be, of which these are the rate
+        drawn = [replace(own[i], task=f"{own[i].task} {k}", repeat=0) for k, i in enumerate(rng.integers(0, len(own), len(own)))]
+        studies.append((drawn, [RealTrial(policy, t.task, t.group, float(t.truth is True)) for t in drawn[:n]]))
     savings = []
     for within in (False, True):
-        found = [estimate(own, table, mixture=not within)[0] for table in tables]
+        found = [estimate(drawn, table, mixture=not within)[0] for drawn, table in studies]
         saved = mean(1 - e["n"] / e["worth"] if e["helps"] else 0.0 for e in found)
         savings.append(Saving(policy, n, saved, mean(float(e["low"] <= truth <= e["high"]) for e in found), within))
     return savings

@@ -1,6 +1,6 @@
 """Small worlds that differ in one thing each, trained from nothing for the figures (f), (i) and (j).
 
-    python -m experiments.worlds --data data/train --processes 2          # about eight minutes of one core a world
+    python -m experiments.worlds --data data/train --processes 2          # a quarter of an hour of one core a world
 
 All learn alike: the codec of the bundle, steps, noise, learning rates, frames a step; 2 M parameters unless the width is what
 differs. They are no rivals of the bundled world, which has ten times their size and thirty times their training: what is compared
@@ -9,9 +9,10 @@ is one of them with another. A world that is there is left alone, one that is ha
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -100,6 +101,8 @@ def train_all(training: Training) -> None:
     """Trains small worlds that differ in one thing each, for the figures that compare such."""
     if unknown := set(training.only) - set(VARIANTS):
         raise InputError(f"no such world: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}")
+    if training.steps < 1 or training.processes < 1:
+        raise InputError(f"--steps {training.steps} --processes {training.processes}: give 1 or more of each")
     names = [name for name in VARIANTS if not training.only or name in training.only]
     load_latents(training)  # encoded once, before several ask for it
     with ProcessPoolExecutor(training.processes, get_context("spawn"), follow_parent) as pool:
@@ -113,10 +116,11 @@ def train_one(training: Training, name: str) -> str:
     torch.set_num_threads(1)
     config = world_config(training, name)
     data, store = load_latents(training), EpisodeStore(training.data)
-    rows = chosen(list(store), VARIANTS[name].episodes)
+    rows, codec = chosen(store.infos, VARIANTS[name].episodes), load_codec(training.codec, training.device)
     part = replace(data, first=data.first[rows], lengths=data.lengths[rows])
-    hold_settings(config.out, {"variant": repr(VARIANTS[name]), "steps": str(training.steps)}, {})
-    codec = load_codec(training.codec, training.device)
+    episodes = hashlib.sha256("\n".join(store.infos[row].name for row in rows).encode()).hexdigest()[:12]
+    settings = {"config": repr(replace(config, out=Path(), device="")), "codec": codec.latents, "episodes": episodes}
+    hold_settings(config.out, settings)
 
     def report(step: int, scalars: dict[str, float]) -> None:
         line = "  ".join(f"{key} {value:.4g}" for key, value in scalars.items())
@@ -147,7 +151,7 @@ def load_latents(training: Training) -> LatentEpisodes:
     return latent_episodes(part.store, load_codec(training.codec, training.device), part.robot, training.device)
 
 
-def chosen(episodes: list[EpisodeInfo], kinds: Mapping[str, int]) -> Ints:
+def chosen(episodes: Sequence[EpisodeInfo], kinds: Mapping[str, int]) -> Ints:
     """Rows of a store: of each kind and task as many episodes as asked for, spread evenly. InputError for too few."""
     rows: list[int] = []
     for kind, count in kinds.items():
@@ -167,12 +171,16 @@ def chosen(episodes: list[EpisodeInfo], kinds: Mapping[str, int]) -> Ints:
 def trained(folder: Path, names: tuple[str, ...]) -> dict[str, Path]:
     """{name: its folder} of finished worlds. InputError names the command where one is missing."""
     folders = {name: folder / name for name in names}
-    if missing := " ".join(name for name, world in folders.items() if not (world / "codec" / MANIFEST).exists()):
+    if missing := " ".join(name for name, world in folders.items() if not _finished(world)):
         raise InputError(
             f"{folder} lacks the worlds {missing}: train them by `python -m experiments.worlds --out {folder} --only {missing}`, "
             "or compare your own with --worlds NAME=FOLDER NAME=FOLDER ..."
         )
     return folders
+
+
+def _finished(folder: Path) -> bool:
+    return all((folder / part / MANIFEST).exists() for part in ("world", "codec"))
 
 
 if __name__ == "__main__":

@@ -58,10 +58,13 @@ def test_a_chart_without_points_is_refused() -> None:
 
 def test_names_that_do_not_fit_side_by_side_stand_slanted_and_the_picture_makes_room() -> None:
     points = (Point(0, 0.5), Point(1, 0.7))
-    heights = {}
+    heights: dict[tuple[str, str], float] = {}
+    lefts, rights = dict(heights), dict(heights)
     for names in (("a", "b"), ("a" * 40, "b" * 40)):
         root = drawn(Chart("x", "y", (Series("s", points),), names))
         slanted = [text for text in root.iter() if "rotate(-35)" in text.get("transform", "")]
         assert [text.text for text in slanted] == [name for name in names if len(name) > 1]
-        heights[names] = float(root.get("viewBox", "").split()[3])
-    assert heights["a" * 40, "b" * 40] > heights["a", "b"]
+        left, _, width, height = map(float, root.get("viewBox", "").split())
+        heights[names], lefts[names], rights[names] = height, left, left + width
+    short, long = heights
+    assert heights[long] > heights[short] and lefts[long] < lefts[short] == 0.0 and rights[long] == rights[short]

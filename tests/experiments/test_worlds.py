@@ -57,9 +57,15 @@ def test_a_world_is_trained_and_found_by_its_name(store: Path, tmp_path: Path) -
     out = tmp_path / "experiments" / "trained"
     with pytest.raises(InputError, match="no such world: none"):
         train_all(Training(store, out, ("none",), 2, tmp_path / "codec"))
+    with pytest.raises(InputError, match="--processes 0: give 1 or more"):
+        train_all(Training(store, out, (), 2, tmp_path / "codec", processes=0))
     train_all(Training(store, out, ("width-64",), 2, tmp_path / "codec"))
     (found,) = other_worlds(Setup(out=out.parent), ("width-64",)).values()
     assert found.world == out / "width-64" / "world"
     before = fingerprint(found.world)
     train_all(Training(store, out, ("width-64",), 2, tmp_path / "codec"))
     assert fingerprint(found.world) == before
+    opened = EpisodeStore(store)
+    opened.write("e9", opened["e0"])
+    with pytest.raises(InputError, match="holds a run with another episodes"):
+        train_all(Training(store, out, ("width-64",), 2, tmp_path / "codec"))

@@ -87,6 +87,10 @@ def test_the_decision_may_be_chosen_on_some_of_those_held_back(tmp_path: Path, m
     assert thresholds[0] == 0.123 != thresholds[1]  # by rates where a world drew them
     with pytest.raises(InputError, match="-imagined"):
         train_judge(replace(some, drawn="-imagined"))
+    unknown = EpisodeStore(store)
+    unknown.write("e15", replace(unknown["e15"], success=None))
+    with pytest.raises(InputError, match="no episode held back of known success"):
+        train_judge(some)
 
 
 def test_pools_balance_success_and_failure(tmp_path: Path) -> None:

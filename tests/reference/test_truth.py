@@ -47,6 +47,11 @@ def test_scores_videos_and_resumption(tmp_path: Path) -> None:
     assert len(partial.read_text().splitlines()) == 4
     assert all(json.loads(line)["key"][3] == 3 for line in partial.read_text().splitlines())
 
+    assert len(truth(replace(config(tmp_path), seeds=(20000,), policies=("still",)))) == 1
+    assert (tmp_path / "truth.csv").read_bytes() == whole  # what others asked for stays
+    longer = truth(replace(config(tmp_path), seeds=(20000,), policies=("still",), steps=4))
+    assert (tmp_path / "truth.csv").read_text().splitlines()[1:] == to_csv(longer).splitlines()[1:]
+
 
 def test_wrong_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown task 'fly'"):

@@ -100,11 +100,30 @@ def test_frames_drawn_from_the_mixture_credit_what_is_known_of_whole_tasks() -> 
     assert mixed["saved"] > 25 and within["saved"] < 5
     assert abs(mixed["value"] - 0.5) < 0.15 and mixed["high"] - mixed["low"] < 0.85 * (within["high"] - within["low"])
     assert mixed["N"] == within["N"] == 250
-    with pytest.raises(InputError, match=r"door/999 was not imagined.*--mixture"):
+    with pytest.raises(InputError, match=r"door/999 is none of the run's.*--mixture"):
         estimate(records, [RealTrial("p", "door/999", "door", 1.0)], mixture=True)
 
 
-def test_a_probability_says_more_than_a_verdict() -> None:
+def test_a_twin_that_has_no_score_is_still_one_of_the_run_s_frames() -> None:
+    unscored = [replace(r, score=None, reason="unclear") if r.task == "door/4" else r for r in run()]
+    assert any(r.task == "door/4" and r.policy == "good" for r in unscored)
+    (whole,), (found,) = estimate(run(), real(20), mixture=True), estimate(unscored, real(20), mixture=True)
+    assert (whole["paired"], found["paired"]) == (20, 19) and found["n"] == 20
+
+
+def test_the_correlation_within_tasks_is_not_that_between_them() -> None:
+    rates, records, trials = {"door": 19, "drawer": 1}, [], []
+    for group, successes in rates.items():
+        for i in range(40):
+            score = float(i % 20 < successes)
+            records.append(record("p", f"{group}/{i}", score))
+            trials.append(RealTrial("p", f"{group}/{i}", "", score))
+    some = [trial for trial in trials if int(trial.task.split("/")[1]) >= 19 or trial.task.endswith("/0")]
+    (within,) = estimate(records, some)
+    assert within["correlation"] == pytest.approx(1.0)
+
+
+def test_a_probability_counts_where_the_judge_gave_one() -> None:
     sure = [replace(r, probability=0.9 * float(r.score or 0) + 0.05) for r in run()]
     (by_verdict,), (by_probability,) = estimate(run(), real(40)), estimate(sure, real(40))
     assert by_probability["belief"] > by_verdict["belief"] and by_probability["correlation"] == pytest.approx(

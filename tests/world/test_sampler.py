@@ -286,6 +286,14 @@ def test_frames_that_each_call_of_a_pyramid_computes() -> None:
     assert spans_of(level_plan(FlowMatching(), 2, 4, "parallel")) == [(0, 4), (0, 4)]
 
 
+@pytest.mark.parametrize("order", ["pyramid", "parallel"])
+@pytest.mark.parametrize("steps", [1, 10, 1001, 1200])
+def test_every_call_computes_a_frame_even_where_neighbouring_levels_are_equal(order: str, steps: int) -> None:
+    plan = level_plan(SigmoidV(), steps, 3, order)
+    spans = spans_of(plan)
+    assert len(spans) == len(plan) - 1 and all(0 <= first < behind <= 3 for first, behind in spans)
+
+
 def test_released_level_grid() -> None:
     assert SigmoidV().grid(10).tolist() == [999, 899, 799, 699, 599, 499, 399, 299, 199, 99, -1]
 

@@ -93,9 +93,12 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     store = EpisodeStore(config.store)
     cache = frame_cache(store)
     trained_on, held_back = split_names(store, config.hold_back)
-    held_back = [name for name in held_back if name.endswith(config.drawn)]
+    known = {info.name for info in store if info.success is not None}
+    held_back = [name for name in held_back if name.endswith(config.drawn) and name in known]
     if not held_back:
-        raise InputError(f'{store.root}: no episode held back ends in "{config.drawn}"; imagine some or leave drawn empty')
+        raise InputError(
+            f'{store.root}: no episode held back of known success ends in "{config.drawn}"; imagine some or leave drawn empty'
+        )
     labels = make_labels(cache, trained_on, config.drawn)
     torch.manual_seed(config.fit.seed)
     height, width = cache.pixels.shape[1:3]

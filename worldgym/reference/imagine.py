@@ -8,7 +8,6 @@ Dreamt episodes are imagined all: they are what a policy does in a closed loop, 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ import numpy as np
 
 from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
+from worldgym.files import write_atomic
 from worldgym.memory import keep_freed_memory
 from worldgym.progress import progress
 from worldgym.reference.behaviours import is_dreamt
@@ -47,11 +47,8 @@ def imagine(config: ImagineConfig) -> EpisodeStore:
     out = EpisodeStore.create(config.out, source.spec, source.fps, source.reach)
     for info in source:
         if info.name not in out:
-            for suffix in (".mp4", ".json"):  # the JSON last: it commits the episode
-                (config.out / "episodes").mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(
-                    source.root / "episodes" / f"{info.name}{suffix}", config.out / "episodes" / f"{info.name}{suffix}"
-                )
+            for file in (f"{info.name}.mp4", f"{info.name}.json"):  # the JSON last: it commits the episode
+                write_atomic(config.out / "episodes" / file, (source.root / "episodes" / file).read_bytes())
     cache, world = frame_cache(source), load_world(config.world)
     wanted = [info.name for info in source if info.extras["seed"] % config.every == 0 or is_dreamt(info)]
     chosen = [name for name in wanted if name + SUFFIX not in out]

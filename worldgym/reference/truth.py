@@ -1,6 +1,7 @@
 """True success of policies: the closed loop of an evaluation, with the simulator in the world's place.
 
-TRUTH/truth.csv                        policy, task, group, success, first_success_step; sorted, written at the end
+TRUTH/truth.csv                        policy, task, group, success, first_success_step; sorted, written at the end. All that the
+                                       folder knows, other calls' policies and seeds too
 TRUTH/partial.jsonl                    one line a finished episode: a killed run goes on from here
 TRUTH/videos/POLICY/GROUP/SEED.mp4     what happened, for as many seeds a task as asked for
 """
@@ -11,7 +12,7 @@ import csv
 import io
 import json
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from itertools import product
@@ -103,9 +104,23 @@ def truth(config: TruthConfig) -> list[Score]:
                 file.write(json.dumps({"key": job.key, "score": asdict(score)}) + "\n")
                 file.flush()
                 done[job.key] = score
-    scores = sorted((done[job.key] for job in jobs), key=lambda score: (score.policy, score.task))
-    write_atomic(config.out / "truth.csv", to_csv(scores).encode())
-    return scores
+        write_atomic(config.out / "truth.csv", to_csv(_sorted(_current(done, jobs))).encode())
+    return _sorted(done[job.key] for job in jobs)
+
+
+def _current(done: Mapping[tuple[str, str, str, int], Score], jobs: Sequence[Job]) -> Iterable[Score]:
+    """One result of a policy and task: the newest, but none of other weights or lengths where the jobs say which."""
+    asked, steps = {job.policy: job.identity for job in jobs}, {job.steps for job in jobs}
+    kept = {
+        (policy, task): score
+        for (policy, identity, task, length), score in done.items()
+        if length in steps and asked.get(policy, identity) == identity
+    }
+    return kept.values()
+
+
+def _sorted(scores: Iterable[Score]) -> list[Score]:
+    return sorted(scores, key=lambda score: (score.policy, score.task))
 
 
 def run_episode(policy: Policy[Any], simulator: Simulator, seed: int, steps: int = STEPS, brief: bool = False) -> list[SimStep]:

@@ -95,7 +95,7 @@ def prediction_powered(frames: Frames, level: float = 0.95, seed: int = 0) -> Po
         *_betting(frames, level, seed),
         helps,
         belief=belief if helps else 0.0,
-        correlation=_correlation(y[paired], g[paired]),
+        correlation=_correlation(y[paired], g[paired], frames.groups[paired]),
         worth=worth,
         saved=worth - n,
         n=len(y),
@@ -197,7 +197,13 @@ def _beliefs(y: Numbers, h: Numbers) -> Numbers:
     return np.asarray(np.clip((together + FIRST_BELIEF * FIRST_WEIGHT) / (spread + FIRST_WEIGHT), 0.0, MOST_BELIEF))
 
 
-def _correlation(y: Numbers, g: Numbers) -> float | None:
+def _correlation(y: Numbers, g: Numbers, groups: Indices) -> float | None:
+    """Within groups: both less their group's mean."""
+    y, g = (np.concatenate([part - part.mean() for part in _parted(column, groups)] or [column]) for column in (y, g))
     if len(y) < 3 or y.std() < 1e-9 or g.std() < 1e-9:
         return None
     return float(np.corrcoef(y, g)[0, 1])
+
+
+def _parted(column: Numbers, groups: Indices) -> list[Numbers]:
+    return [column[groups == group] for group in np.unique(groups)]

@@ -45,15 +45,18 @@ def estimate(
     """For every policy of the real trials: the fields of `Powered`, and policy. Plain JSON. InputError for a policy not in it.
 
     A real trial's twin is every scored trial of its policy and task (start frame) in the run, with the judge's probability of
-    success where it gave one, for that says more than the verdict. Its group is the run's; a task that was not imagined brings
+    success where it gave one, else its verdict. Its group is the run's; a task that was not imagined brings
     its own, or counts as a group by itself. mixture: the real frames were drawn at random from all that the run holds, so all
     are one group, and what the world model knows about whole tasks is credited too. InputError if one is not in the run.
     """
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, not {level}; 0.95 is usual")
     imagined: dict[str, dict[str, list[TrialRecord]]] = defaultdict(lambda: defaultdict(list))
-    for record in results(records).finished:
-        if record.score is not None:
+    tried: dict[str, set[str]] = defaultdict(set)  # failed and unscored ones too
+    found = results(records)
+    for record in (*found.finished, *found.failed):
+        tried[record.policy].add(record.task)
+        if record.finished and record.score is not None:
             imagined[record.policy][record.task].append(record)
     estimates = []
     for policy in dict.fromkeys(trial.policy for trial in real):
@@ -63,10 +66,10 @@ def estimate(
                 f"the run has no scored trial of the policy {policy} of the real table; it has {known}: use one name"
             )
         own = [trial for trial in real if trial.policy == policy]
-        if mixture and (other := next((trial.task for trial in own if trial.task not in imagined[policy]), None)):
+        if mixture and (other := next((trial.task for trial in own if trial.task not in tried[policy]), None)):
             raise InputError(
-                f"the real start frame {other} was not imagined with {policy}, so the real ones were not drawn from the "
-                "run's: leave out --mixture"
+                f"the real start frame {other} is none of the run's with {policy}, so the real ones were not drawn from "
+                "these: leave out --mixture"
             )
         frames = _frames(own, imagined[policy])
         if mixture:

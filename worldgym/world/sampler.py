@@ -114,7 +114,8 @@ def spans_of(plan: Tensor) -> list[tuple[int, int]]:
     spans, first, chunk = [], 0, plan.shape[1]
     for now, after in pairwise(plan):
         moving = (now != after).nonzero().flatten().tolist()
-        spans.append((first, moving[-1] + 1))
+        least = min(first, chunk - 1)  # one frame at least: of a fine grid, rounded, neighbouring levels may be equal
+        spans.append((least, max([least, *moving]) + 1))
         while first < chunk and now[first] == plan[-1, first]:
             first += 1
     return spans
