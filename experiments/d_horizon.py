@@ -1,7 +1,7 @@
 """(d) Horizon: time and agreement when a policy executes 1, 2, 4 or 8 actions before it looks again.
 
 Development policies that draw chunks of eight, as they are and shortened; the world draws as many frames at once. 20 start
-states a task. Two idle cores, two such policies: 5 minutes of truth, 8 in the world.
+states a task. Two idle cores, one such policy: 6 minutes.
 """
 
 from __future__ import annotations
