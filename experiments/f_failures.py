@@ -23,7 +23,7 @@ def measure(setup: Setup) -> Finding:
         f"{told(rows, 'false_successes')}; r {told(rows, 'pearson')}"
     )
     ticks = tuple(row["setting"] for row in rows)
-    series = lines(rows, {"false_successes": "true failures judged a success", "pearson": "Pearson r"})
+    series = lines(rows, {"false_successes": "false successes", "pearson": "Pearson r"})
     chart = Chart("training data of the world", "share, or correlation", series, ticks)
     what = scope(setup, "development", SEEDS)
     question = "Do failures in the data make a world less optimistic?"
