@@ -172,11 +172,11 @@ def sweep(setup: Setup, instruments: Mapping[str, Instrument], seeds: int) -> li
     return [{"setting": name, **measures(scored(setup, what, instrument))} for name, instrument in instruments.items()]
 
 
-def lines(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> tuple[Series, ...]:
+def lines(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, joined: bool = True) -> tuple[Series, ...]:
     """A series for each column {column: name}, over the rows in order; rows without a number are left out."""
     return tuple(
         Series(
-            name, tuple(Point(i, row[key], name=str(row["setting"])) for i, row in enumerate(rows) if row[key] is not None), True
+            name, tuple(Point(i, row[key], name=str(row["setting"])) for i, row in enumerate(rows) if row[key] is not None), joined
         )
         for key, name in columns.items()
     )

@@ -15,7 +15,7 @@ from worldgym.checkpoint import load_folder
 from worldgym.world.model import KIND
 
 SEEDS = 5
-WORLDS = ("few", "with-dreams", "width-64", "width-96", "all")
+WORLDS = ("few", "with-dreams", "all", "width-96", "width-64")
 
 
 def measure(setup: Setup) -> Finding:
@@ -31,7 +31,7 @@ def measure(setup: Setup) -> Finding:
         f"{told(rows, 'psnr_20', '{:.1f}')}; parameters {sizes}"
     )
     ticks = tuple(row["setting"] for row in rows)
-    chart = Chart("world", "share, or correlation", lines(rows, AGREEMENT), ticks)
+    chart = Chart("world", "share, or correlation", lines(rows, AGREEMENT, joined=False), ticks)
     what = scope(setup, "development", SEEDS)
     return Finding("j_scale", "What do size and data of the world model bring?", result, on(what, *worlds.values()), rows, chart)
 

@@ -2,8 +2,8 @@
 
     python -m experiments.worlds --data data/train --processes 2          # a quarter of an hour of one core a world
 
-All learn alike: the codec of the bundle, steps, noise, learning rates, frames a step; 2 M parameters unless the width is what
-differs. They are no rivals of the bundled world, which has ten times their size and thirty times their training: what is compared
+All learn alike: the codec of the bundle, steps, noise, learning rates, frames a step; 3 M parameters unless the width is what
+differs. They are no rivals of the bundled world, which has three times their size and 27 times their training: what is compared
 is one of them with another. A world that is there is left alone, one that is half trained goes on.
 """
 
