@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError, SpecMismatch
-from worldgym.evaluate import MAX_ATTEMPTS, EvaluateConfig, evaluate
-from worldgym.log import read_log
+from worldgym.evaluate import EvaluateConfig, evaluate
+from worldgym.log import ATTEMPTS, read_log
 from worldgym.policies.protocol import Needs
+from worldgym.report.page import write_report
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
@@ -109,10 +110,55 @@ def test_a_failed_trial_is_isolated_and_counted_apart(tmp_path: Path) -> None:
     summary = run(tmp_path, [Stumbling(level=0.9)], trials=3)
     _, records = read_log(tmp_path / "log.jsonl")
     failed = [record for record in records if record.failure_reason]
-    assert [record.attempt for record in failed] == list(range(1, MAX_ATTEMPTS + 1))
+    assert [record.attempt for record in failed] == list(range(1, ATTEMPTS + 1))
     assert {record.task for record in failed} == {"a/1"} and failed[0].failure_reason == "ConnectionError: server gone"
     cell = next(cell for cell in summary["cells"] if cell["task"] == "a")
     assert (cell["trials"], cell["failed"], cell["unscored"], cell["successes"]) == (2, 1, 0, 2)
+
+
+def test_a_run_of_edited_tasks_may_stop_anywhere(tmp_path: Path) -> None:
+    """The second policy may have met nothing but edited twins by then."""
+    twins = [replace(t, name=f"0/{t.name}", group=f"0/{t.group}", nominal=t.name, axis="light") for t in tasks()]
+    config = EvaluateConfig(tmp_path, trials=3, batch=3)
+    evaluate(config, FakeWorld(), POLICIES, twins + tasks(), FakeJudge())
+    lines = (tmp_path / "log.jsonl").read_bytes().splitlines(keepends=True)
+    for count in range(1, len(lines) + 1):
+        (tmp_path / "log.jsonl").write_bytes(b"".join(lines[:count]))
+        text = write_report(tmp_path).read_text()
+    assert "0/a" in text
+    (tmp_path / "log.jsonl").write_bytes(b"".join(lines[: 1 + 12 + 3]))
+    summary = evaluate(replace(config, max_minutes=0.0), FakeWorld(), POLICIES, twins + tasks(), FakeJudge())
+    assert [policy["policy"] for policy in summary["policies"]] == ["low", "high"]
+    assert summary["policies"][1]["trials"] == 0 and summary["policies"][1]["rate"] is None
+
+
+def test_every_start_has_its_attempts(tmp_path: Path) -> None:
+    for start in (1, 2):
+        Stumbling.left[0] = 1000
+        run(tmp_path, [Stumbling(level=0.9)], trials=3)
+        _, records = read_log(tmp_path / "log.jsonl")
+        assert [r.attempt for r in records if r.failure_reason] == list(range(1, start * ATTEMPTS + 1))
+
+
+@pytest.mark.parametrize("field", ["frame", "instruction", "steps", "partial_credit", "rubric"])
+def test_a_run_is_not_resumed_with_other_tasks(tmp_path: Path, field: str) -> None:
+    run(tmp_path)
+    changed, other = tasks(), {"frame": np.zeros((16, 24, 3), np.uint8), "steps": 5}
+    extras = {"extras": {"rubric": ["it is open"]}}
+    changed[-1] = replace(changed[-1], **(extras if field == "rubric" else {field: other.get(field, "other")}))
+    with pytest.raises(InputError, match=r"another run: config\.tasks_sha256 is"):
+        evaluate(EvaluateConfig(tmp_path, trials=4, batch=3), FakeWorld(), POLICIES, changed, FakeJudge())
+
+
+def test_a_run_whose_log_lacks_the_hash_of_its_tasks_is_resumed(tmp_path: Path) -> None:
+    run(tmp_path)
+    log = tmp_path / "log.jsonl"
+    header, *lines = log.read_bytes().splitlines(keepends=True)
+    old = json.loads(header)
+    del old["config"]["tasks_sha256"]
+    log.write_bytes(json.dumps({**old, "version": 2}).encode() + b"\n" + b"".join(lines[:-3]))
+    run(tmp_path)
+    assert len(read_log(log)[1]) == len(lines)
 
 
 def test_a_trial_that_works_at_the_second_attempt_is_scored(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from worldgym.evaluate import EvaluateConfig, evaluate
 from worldgym.foreign import Failure
 from worldgym.judges.label_page import LabelConfig, LabelServer
 from worldgym.judges.load import load_judge
-from worldgym.judging import MAX_ATTEMPTS, judge_each
-from worldgym.log import read_log, results
+from worldgym.judging import judge_each
+from worldgym.log import ATTEMPTS, read_log, results
 from worldgym.rejudge import RejudgeConfig, clips_of_run, rejudge
 from worldgym.tasks.folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
@@ -88,7 +88,7 @@ def test_a_judge_that_breaks_is_asked_again_without_another_rollout(tasks: Path,
 def test_a_judge_that_stays_broken_fails_the_trial_alone(tasks: Path, tmp_path: Path) -> None:
     run(tmp_path / "run", tasks, Moody(breaks=99))
     outcome = results(read_log(tmp_path / "run" / "log.jsonl")[1])
-    assert [(r.key, r.attempt, r.score) for r in outcome.failed] == [(("high", "door/1", 0), MAX_ATTEMPTS, None)]
+    assert [(r.key, r.attempt, r.score) for r in outcome.failed] == [(("high", "door/1", 0), ATTEMPTS, None)]
     assert outcome.failed[0].video and len(outcome.finished) == 5
 
 
@@ -143,6 +143,14 @@ def test_judged_again_without_rollouts(tasks: Path, tmp_path: Path) -> None:
     before = (tmp_path / "again" / "log.jsonl").read_bytes()
     rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), strict)
     assert (tmp_path / "again" / "log.jsonl").read_bytes() == before
+
+
+def test_judged_again_the_check_of_the_world_still_counts(tasks: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", tasks, FakeJudge())
+    check = {"world": "fake-world", "tasks": {"door": {"colour": "red", "reason": "shuffled actions succeed"}}}
+    (tmp_path / "run" / "check.json").write_text(json.dumps(check))
+    summary = rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), FakeJudge())
+    assert summary["trust"]["left_out"] == ["door"] and {policy["trials"] for policy in summary["policies"]} == {0}
 
 
 def test_judging_again_resumes_after_a_budget(tasks: Path, tmp_path: Path) -> None:

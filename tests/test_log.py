@@ -55,7 +55,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_each_line_says_what_it_is(tmp_path: Path) -> None:
     header, *trials = [json.loads(line) for line in written(tmp_path).read_text().splitlines()]
-    assert (header["type"], header["version"]) == ("header", 2)
+    assert (header["type"], header["version"]) == ("header", 3)
     assert {line["type"] for line in trials} == {"trial"}
     assert trials[1]["flags"] == ["frozen", "dark"]
 
@@ -222,7 +222,7 @@ def test_files_that_are_no_log(tmp_path: Path) -> None:
     (tmp_path / LOG_NAME).write_bytes(b"")
     with pytest.raises(InputError, match="no header"):
         read_log(tmp_path / LOG_NAME)
-    (tmp_path / LOG_NAME).write_bytes(b'{"type": "header", "version": 3}\n')
+    (tmp_path / LOG_NAME).write_bytes(b'{"type": "header", "version": 4}\n')
     with pytest.raises(InputError, match="version 1"):
         read_log(tmp_path / LOG_NAME)
     with pytest.raises(InputError, match="cannot write"):

@@ -13,6 +13,8 @@ from worldgym.errors import InputError
 from worldgym.evaluate import EvaluateConfig, evaluate
 from worldgym.log import read_log
 from worldgym.merge import merge
+from worldgym.stats.summary import write_summary
+from worldgym.stats.trusted import adopt_check
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
@@ -40,6 +42,26 @@ def test_merged_shards_are_the_single_run(tmp_path: Path, parts: int) -> None:
         assert record.video is not None
         for name in (record.video, str(record.actions_file)):
             assert (tmp_path / "merged" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_the_check_and_the_calibration_of_the_shards_come_along(tmp_path: Path) -> None:
+    run(tmp_path / "whole")
+    shards = [tmp_path / f"shard-{part}" for part in (1, 2)]
+    for part, shard in enumerate(shards, 1):
+        run(shard, (part, 2))
+    check = {"world": "fake-world", "tasks": {"a": {"colour": "red", "reason": "shuffled actions succeed"}}}
+    (tmp_path / "check.json").write_text(json.dumps(check))
+    for folder in (tmp_path / "whole", *shards):
+        adopt_check(folder, tmp_path / "check.json", "fake-world")
+    header, records = read_log(tmp_path / "whole" / "log.jsonl")
+    for include_red in (False, True):
+        whole = write_summary(tmp_path / "whole", header, records, include_red)
+        merged = merge(shards, tmp_path / "merged", include_red)
+        assert merged["trust"] == whole["trust"] and merged["policies"] == whole["policies"]
+    assert merged["trust"]["left_out"] == [] and len({policy["trials"] for policy in merged["policies"]}) == 1
+    (shards[1] / "check.json").write_text(json.dumps({**check, "tasks": {}}))
+    with pytest.raises(InputError, match=r"check\.json differ"):
+        merge(shards, tmp_path / "other")
 
 
 def test_a_merge_cut_short_goes_on(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,6 +83,21 @@ def test_it_resumes(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (tmp_path / "out").glob("*/log.jsonl")}
     assert run(tmp_path, Sighted(level=0.9)) == found
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_changed_edits_are_another_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path, Sighted(level=0.9))
+    monkeypatch.setattr(sys.modules[__name__], "EDITS", EDITS.replace("harsh = 0.0", "harsh = 0.5"))
+    with pytest.raises(InputError, match="tasks_sha256"):
+        run(tmp_path, Sighted(level=0.9))
+
+
+def test_the_budget_holds_the_confirmation(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--budget 28 is too small for 8 candidates on 2 task groups; give 54 or more"):
+        run(tmp_path, FakePolicy(), budget=28)
+    for keep in (2, 8):
+        found = run(tmp_path / str(keep), FakePolicy(level=0.9), budget=54, keep=keep)
+        assert found["rollouts"] <= 54  # type: ignore[operator]
 
 
 def test_a_policy_that_nothing_breaks(tmp_path: Path) -> None:

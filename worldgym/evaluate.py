@@ -23,8 +23,8 @@ from worldgym.files import write_array, write_atomic
 from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
-from worldgym.judging import MAX_ATTEMPTS, judge_each, judged_records
-from worldgym.log import RunHeader, RunLog, TrialRecord, actions_beside
+from worldgym.judging import judge_each, judged_records
+from worldgym.log import TASKS_KEY, RunHeader, RunLog, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
 from worldgym.planning import even_batch, in_batches, plan_trials
 from worldgym.policies.load import given_name, load_policy
@@ -34,13 +34,14 @@ from worldgym.progress import progress
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import write_summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
+from worldgym.tasks.digest import tasks_digest
 from worldgym.tasks.folder import check_frames, load_tasks
 from worldgym.tasks.truth import TABLES, known_results
 from worldgym.tasks.write import to_png
 from worldgym.timing import measured
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.watchdog import Watchdog
-from worldgym.world.model import load_world
+from worldgym.world.model import DiffusionWorld, load_world
 from worldgym.world.protocol import World
 from worldgym.world.split import on_all_cores
 
@@ -109,13 +110,15 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
         config = replace(config, truth=sources.tasks)
     if config.check is None and (sources.world / CHECK_NAME).exists():
         config = replace(config, check=sources.world / CHECK_NAME)
-    folders = {policy.name: Path(given_name(source)[1]) for policy, source in zip(policies, sources.policies, strict=True)}
-    described = {
-        "tasks": str(sources.tasks),
-        "sampler": asdict(world.config.sampler),
-        "checkpoints": {"codec": world.codec.fingerprint, "policies": {name: _hash(folder) for name, folder in folders.items()}},
-    }
+    described = {"tasks": str(sources.tasks), **identities(world, policies, sources.policies)}
     return evaluate(replace(config, device=world.device), on_all_cores(world), policies, tasks, judge, described)
+
+
+def identities(world: DiffusionWorld, policies: Sequence[Policy[Any]], sources: Sequence[str]) -> dict[str, Any]:
+    """For the log's header: what the names of world and policies do not tell. sources: where the policies came from, in order."""
+    folders = {policy.name: Path(given_name(source)[1]) for policy, source in zip(policies, sources, strict=True)}
+    hashes = {name: _hash(folder) for name, folder in folders.items()}
+    return {"sampler": asdict(world.config.sampler), "checkpoints": {"codec": world.codec.fingerprint, "policies": hashes}}
 
 
 def _hash(folder: Path) -> str | None:
@@ -152,7 +155,8 @@ def evaluate(
     check(world, policies, tasks)
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     truths = tuple(asdict(result) for result in known.groups)
-    header = replace(_header(config, world, policies, judge, described or {}), truths=truths)
+    described = {**(described or {}), TASKS_KEY: tasks_digest(tasks)}
+    header = replace(_header(config, world, policies, judge, described), truths=truths)
     planned = plan_trials(tasks, config.trials, config.seed)
     part, parts = config.shard
     trials, size = planned[part - 1 :: parts], even_batch(len(planned), config.batch)
@@ -214,7 +218,7 @@ def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Ite
     else:
         failed = _failed(setting, policy.name, batch[0], rollouts.reason)
         yield failed
-        if failed.attempt < MAX_ATTEMPTS:
+        if failed.attempt < setting.log.last_attempt(*failed.key):
             yield from _run_batch(setting, policy, batch)
 
 
@@ -246,9 +250,12 @@ def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure) -> I
         write_atomic(out / frame, to_png(trial.task.frame))
     ran = {"frame": frame, "steps": len(rollout.actions), "flags": rollout.flags, "video": video}
     took = {"seconds": rollout.seconds, "timing": rollout.timing}
-    yield from judged_records(
-        setting.judge, rollout, verdict, lambda: {**_identity(setting, rollout.policy, trial), **ran, **took, "time": now()}
-    )
+    last = setting.log.last_attempt(rollout.policy, trial.task.name, trial.repeat)
+
+    def known() -> dict[str, Any]:
+        return {**_identity(setting, rollout.policy, trial), **ran, **took, "time": now()}
+
+    yield from judged_records(setting.judge, rollout, verdict, known, last)
 
 
 def _identity(setting: Setting, policy: str, trial: Trial) -> dict[str, Any]:

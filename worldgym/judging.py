@@ -13,7 +13,6 @@ from worldgym.judges.protocol import Judge
 from worldgym.log import TrialRecord
 from worldgym.types import Rollout, Verdict
 
-MAX_ATTEMPTS = 3
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -47,9 +46,9 @@ def scores(judge: Judge, rollouts: Sequence[Rollout]) -> list[float | None]:
 
 
 def judged_records(
-    judge: Judge, rollout: Rollout, verdict: Verdict | Failure, known: Callable[[], dict[str, Any]]
+    judge: Judge, rollout: Rollout, verdict: Verdict | Failure, known: Callable[[], dict[str, Any]], last_attempt: int
 ) -> Iterator[TrialRecord]:
-    """The lines of one rollout: a judge that broke is asked again, until there were MAX_ATTEMPTS.
+    """The lines of one rollout: a judge that broke is asked again, until the attempt of that number.
 
     known: the record's fields that do not come from the verdict, `timing` among them, asked for anew for each line, for attempts
     are counted.
@@ -57,7 +56,7 @@ def judged_records(
     while isinstance(verdict, Failure):
         failed = TrialRecord(**known(), failure_reason=verdict.reason, judge=judge.name)
         yield failed
-        if failed.attempt >= MAX_ATTEMPTS:
+        if failed.attempt >= last_attempt:
             return
         verdict = next(judge_each(judge, [rollout]))
     fields = known()

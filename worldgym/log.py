@@ -23,11 +23,13 @@ from worldgym.files import Hold, json_line, write_atomic
 from worldgym.types import Vote
 
 LOG_NAME = "log.jsonl"
-VERSION = 2  # of what is written: 2 added `timing`, and `config.checkpoints` and `environment.device` to the header
-READABLE = (1, VERSION)
+VERSION = 3  # of what is written; docs/log.md says what each added
+READABLE = (1, 2, VERSION)
+ATTEMPTS = 3  # at a trial that breaks, in one start of the run
 T = TypeVar("T")
 TrialKey = tuple[str, str, int]  # policy, task, repeat
 
+TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a result depends on
 _MAY_DIFFER = ("command", "environment", "started")  # between the two starts of one run
 
 
@@ -75,6 +77,9 @@ class RunHeader:
         mine, theirs = (json.loads(json_line(header.to_json())) for header in (self, other))
         for key in _MAY_DIFFER:
             del mine[key], theirs[key]
+        if not all(TASKS_KEY in header["config"] for header in (mine, theirs)):  # older runs did not keep it
+            for header in (mine, theirs):
+                header["config"].pop(TASKS_KEY, None)
         return first_difference(mine, theirs)
 
 
@@ -196,6 +201,7 @@ class RunLog:
         self._attempts: Counter[TrialKey] = Counter()
         for record in records:
             self._remember(record)
+        self._before = Counter(self._attempts)
 
     @staticmethod
     def open(run_dir: Path, header: RunHeader, resume: bool = True) -> RunLog:
@@ -247,6 +253,10 @@ class RunLog:
     def attempts(self, policy: str, task: str, repeat: int) -> int:
         """How often this trial was tried so far, failed attempts included."""
         return self._attempts[policy, task, repeat]
+
+    def last_attempt(self, policy: str, task: str, repeat: int) -> int:
+        """The number of the last attempt that this start may make at a trial."""
+        return self._before[policy, task, repeat] + ATTEMPTS
 
     def _remember(self, record: TrialRecord) -> None:
         self.records.append(record)

@@ -10,16 +10,19 @@ from typing import Any
 from worldgym.errors import InputError
 from worldgym.files import write_atomic
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialKey, TrialRecord, read_log
+from worldgym.stats.calibration import CALIBRATION_NAME
 from worldgym.stats.summary import write_summary
+from worldgym.stats.trusted import CHECK_NAME
 
 Attempts = list[TrialRecord]
 
 
-def merge(shards: Sequence[Path], out: Path) -> dict[str, Any]:
+def merge(shards: Sequence[Path], out: Path, include_red: bool = False) -> dict[str, Any]:
     """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again to resume.
 
-    A trial that stands in several shards counts once, if they say the same of it. InputError if they disagree, if they are not
-    shards of one run, or if OUT holds something else.
+    A trial that stands in several shards counts once, if they say the same of it. A check or calibration that lies in the shards
+    comes along. include_red: see `write_summary`. InputError if shards disagree, if they are not shards of one run, or if OUT
+    holds something else.
     """
     header, merged, owner = _read(shards)
     order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
@@ -28,11 +31,13 @@ def merge(shards: Sequence[Path], out: Path) -> dict[str, Any]:
     with RunLog.open(out, header) as log:
         if log.records != records[: len(log.records)]:
             raise InputError(f"{out} holds other trials of this run; choose another --out")
+        for beside in (CHECK_NAME, CALIBRATION_NAME):
+            _adopt(shards, out, beside)
         for record in records[len(log.records) :]:
             for name in (record.video, record.actions_file, record.truth_video, record.frame):
                 _copy(owner[record.key], out, name)
             log.append(record)
-        return write_summary(out, log.header, log.records)
+        return write_summary(out, log.header, log.records, include_red)
 
 
 def _read(shards: Sequence[Path]) -> tuple[RunHeader, dict[TrialKey, Attempts], dict[TrialKey, Path]]:
@@ -66,6 +71,16 @@ def _by_trial(records: Sequence[TrialRecord]) -> dict[TrialKey, Attempts]:
 def _place(order: Mapping[str, int], last: TrialRecord) -> tuple[int, int, str, int, str]:
     """Where a single process would have logged the trial: policy by policy, trials of one length together."""
     return order[last.policy], last.steps, last.group, last.repeat, last.task
+
+
+def _adopt(shards: Sequence[Path], out: Path, name: str) -> None:
+    """What lies beside the shards' logs and shapes their summaries. InputError if two shards hold different ones."""
+    holders = [shard for shard in shards if (shard / name).exists()]
+    for shard in holders[1:]:
+        if (shard / name).read_bytes() != (holders[0] / name).read_bytes():
+            raise InputError(f"{shard / name} and {holders[0] / name} differ; give one to all shards by `worldgym report`")
+    if holders:
+        write_atomic(out / name, (holders[0] / name).read_bytes())
 
 
 def _copy(shard: Path, out: Path, name: str | None) -> None:

@@ -24,6 +24,7 @@ from worldgym.judging import judge_each, judged_records
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
 from worldgym.progress import progress
 from worldgym.stats.summary import write_summary
+from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.tasks.folder import load_tasks
 from worldgym.types import Rollout, Task, Trial
 
@@ -46,13 +47,17 @@ class RejudgeConfig:
 def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
     """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again to resume.
 
-    Trials without a video keep the record they have, for they never ran. InputError if OUT holds another run.
+    Trials without a video keep the record they have, for they never ran. The check of the run's world comes along, for its
+    colours decide what the headline numbers are of; a calibration does not, for it is of the other judge. InputError if OUT holds
+    another run.
     """
     if config.out.resolve() == config.run.resolve():
         raise InputError(f"{config.out} is the run itself; choose another --out, for a log is never changed")
     header, records = read_log(config.run / LOG_NAME)
     tasks, outcome = tasks_of_run(config.run, config.tasks), results(records)
     with RunLog.open(config.out, _header(config, header, judge)) as log:
+        if (config.run / CHECK_NAME).exists():
+            adopt_check(config.out, config.run / CHECK_NAME, header.world)
         left = [record for record in outcome.finished + outcome.failed if record.key not in log.done]
         for record in left:
             if record.video is None and not log.attempts(*record.key):
@@ -120,7 +125,7 @@ def _judge_batch(
         for name in filter(None, (record.video, record.actions_file, record.truth_video, record.frame)):
             if (config.run / name).exists() or name == record.video:  # older runs lack the actions
                 write_atomic(config.out / name, (config.run / name).read_bytes())
-        for judged in judged_records(judge, rollout, verdict, partial(_known, log, record)):
+        for judged in judged_records(judge, rollout, verdict, partial(_known, log, record), log.last_attempt(*record.key)):
             log.append(judged)
 
 

@@ -10,14 +10,14 @@ OUT/stress.json   what is returned         OUT/suite   every task, and its twins
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.evaluate import EvaluateConfig, evaluate
+from worldgym.evaluate import EvaluateConfig, evaluate, identities
 from worldgym.files import write_json
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
@@ -89,13 +89,15 @@ class Party:
     world: World[Any]
     policy: Policy[Any]
     judge: Judge
+    described: Mapping[str, Any] = field(default_factory=dict)  # for the logs' headers, see `evaluate.identities`
 
 
 def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
     """Loads everything, then `search`."""
     keep_freed_memory()
     world = load_world(sources.world)
-    party = Party(world, load_policy(sources.policy, world.spec), load_judge(sources.judge))
+    policy = load_policy(sources.policy, world.spec)
+    party = Party(world, policy, load_judge(sources.judge), identities(world, [policy], [sources.policy]))
     return search(config, party, nominal_tasks(sources.tasks), read_ranges(sources.edits))
 
 
@@ -114,7 +116,7 @@ def search(config: StressConfig, party: Party, tasks: Sequence[Task], edits: Seq
         used += (count + 1) * groups * trials
         left.sort(key=lambda one: (-_merit(drops.get(one.name, {}).get("drop"), one.strength, config.drop), one.name))
     left = left[: config.keep]
-    trials = max(1, (config.budget - used) // ((len(left) + 1) * groups))
+    trials = (config.budget - used) // ((len(left) + 1) * groups)
     confirmed = _confirmed(_drops(config, party, "confirm", kept_back, left, trials), left, config.drop)
     suite = _write_suite(config.out / "suite", tasks, [one for one in left if _is_confirmed(confirmed, one)])
     found = {
@@ -129,15 +131,19 @@ def search(config: StressConfig, party: Party, tasks: Sequence[Task], edits: Seq
 
 
 def _plan(count: int, config: StressConfig, groups: int) -> list[tuple[int, int]]:
-    """(candidates, trials a group) of every round, each round of equal cost. InputError if the budget allows no trial in one."""
+    """(candidates, trials a group) of every round, each round of equal cost. InputError if the budget allows no trial in one,
+    or none in the confirmation."""
     sizes = [count]
     while sizes[-1] > config.keep:
         sizes.append(max(config.keep, sizes[-1] // 2))
     sizes = sizes[:-1] or [count]  # the last size is what is confirmed
     share = SEARCH_SHARE * config.budget / len(sizes)
     plan = [(size, math.floor(share / ((size + 1) * groups))) for size in sizes]
-    if plan[0][1] < 1:
-        needed = math.ceil((count + 1) * groups * len(sizes) / SEARCH_SHARE)
+    confirming = (min(config.keep, count) + 1) * groups
+    left = config.budget - sum((size + 1) * groups * trials for size, trials in plan)
+    if plan[0][1] < 1 or left < confirming:
+        searching = (count + 1) * groups * len(sizes)
+        needed = max(math.ceil(searching / SEARCH_SHARE), math.ceil(confirming / (1 - SEARCH_SHARE)))
         raise InputError(
             f"--budget {config.budget} is too small for {count} candidates on {groups} task groups; give {needed} or more"
         )
@@ -161,8 +167,8 @@ def _drops(
     seed = config.seed + (FRESH if folder == "confirm" else int(folder.rpartition("-")[2]))
     run = EvaluateConfig(config.out / folder, trials, seed, config.batch, command=config.command)
     suite = edited(tasks, [candidate.made() for candidate in candidates])
-    names = {"candidates": [candidate.name for candidate in candidates]}
-    summary = evaluate(run, party.world, [party.policy], suite, party.judge, names)
+    described = {"candidates": [candidate.name for candidate in candidates], **party.described}
+    summary = evaluate(run, party.world, [party.policy], suite, party.judge, described)
     return {axis["axis"]: axis["cells"][0] for axis in (summary["perturbed"] or {"axes": []})["axes"]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,15 @@ def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
     assert f"broken train-002: {tmp_path}/train/002.mp4: not a readable video" in text and "warning: 1 of 3" in text
     with pytest.raises(InputError, match=r"002\.mp4"):
         inspect(open_source(tmp_path), strict=True)
+
+
+@pytest.mark.parametrize("convention", ["metaworld", "bridge_v2"])
+def test_a_convention_of_another_size_is_said(tmp_path: Path, convention: str) -> None:
+    width = {"metaworld": 7, "bridge_v2": 4}[convention]
+    write_mp4_npz(tmp_path, [replace(r, actions=r.actions[:, :width]) for r in recordings(3)])
+    found = inspect(open_source(tmp_path, SourceOptions(convention=convention)))
+    said = f"actions hold {width} numbers, the convention {11 - width}: is it the right convention?"
+    assert said in found.warnings() and found.outside == [] and found.alignment is not None
 
 
 def test_without_a_convention_numbers_have_no_names(tmp_path: Path) -> None:

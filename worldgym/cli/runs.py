@@ -134,13 +134,15 @@ class Merge:
 
     shards: tyro.conf.Positional[tuple[Path, ...]]
     out: Path
+    include_red: bool = False
+    """let tasks that the shards' check calls red count in the headline numbers"""
     json: bool = False
     """print summary.json instead of a table"""
 
     def run(self) -> None:
         from worldgym.merge import merge
 
-        show(merge(self.shards, self.out), self.out, self.json)
+        show(merge(self.shards, self.out, self.include_red), self.out, self.json)
 
 
 @dataclass(frozen=True)

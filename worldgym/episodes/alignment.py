@@ -52,7 +52,8 @@ class Alignment:
 
 @dataclass
 class AlignmentMeter:
-    """Takes recordings one by one and keeps numbers only. `spec` tells gripper from pose; None takes all numbers as motion."""
+    """Takes recordings one by one and keeps numbers only. `spec` tells gripper from pose; without one, or with one of another
+    size than the actions, all numbers count as motion."""
 
     spec: ActionSpec | None
     moved: list[Numbers] = field(default_factory=list)  # [N - 1] an episode
@@ -68,15 +69,17 @@ class AlignmentMeter:
     def result(self) -> Alignment:
         if not self.acted:
             return Alignment(dict.fromkeys(LAGS), None, 0)
-        moving = [i for i in range(self.acted[0].shape[1]) if self.spec is None or self.spec.names[i] != "gripper"]
+        width = self.acted[0].shape[1]
+        spec = self.spec if self.spec is not None and self.spec.size == width else None
+        moving = [i for i in range(width) if spec is None or spec.names[i] != "gripper"]
         spread = np.concatenate(self.acted).std(axis=0)
         spread[spread == 0.0] = 1.0
         sizes = [np.linalg.norm((actions / spread)[:, moving], axis=1) for actions in self.acted]
         pixels = {lag: _correlation(*_paired(self.moved, sizes, lag)) for lag in LAGS}
-        return Alignment(pixels, self._states(), sum(len(moves) for moves in self.moved))
+        return Alignment(pixels, self._states(spec), sum(len(moves) for moves in self.moved))
 
-    def _states(self) -> dict[int, float | None] | None:
-        delta = self.spec is not None and self.spec.mode == "delta_pose" and self.spec.names[: len(POSE)] == POSE
+    def _states(self, spec: ActionSpec | None) -> dict[int, float | None] | None:
+        delta = spec is not None and spec.mode == "delta_pose" and spec.names[: len(POSE)] == POSE
         if not delta or len(self.travelled) != len(self.acted):
             return None
         out: dict[int, float | None] = {}

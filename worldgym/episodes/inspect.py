@@ -48,6 +48,7 @@ class Inspection:
     names: list[str] = field(default_factory=list)
     actions: Statistics = field(default_factory=dict)
     outside: list[float] = field(default_factory=list)
+    expected: int | None = None
     first_still: float = 0.0
     alignment: Alignment | None = None
     sheet: Frames | None = None
@@ -59,6 +60,8 @@ class Inspection:
             out.append(sentence)
         if self.first_still >= 0.5:
             out.append(f"the first action moves nothing in {self.first_still:.0%} of the episodes: consider --drop-first")
+        if self.names and self.expected not in (None, len(self.names)):
+            out.append(f"actions hold {len(self.names)} numbers, the convention {self.expected}: is it the right convention?")
         wide = [f"{name} {share:.1%}" for name, share in zip(self.names, self.outside, strict=False) if share > 0.01]
         if wide:
             out.append(f"numbers beyond the convention's bounds ({', '.join(wide)}): is it the right convention?")
@@ -118,6 +121,7 @@ def _measure(out: Inspection, source: Source, actions: Sequence[Actions]) -> Non
     if not actions:
         return
     joined, spec = np.concatenate(actions), source.spec
+    out.expected = spec.size if spec else None
     fits = spec is not None and spec.size == joined.shape[1]
     out.names = list(spec.names) if spec and fits else [str(i) for i in range(joined.shape[1])]
     out.actions = number_statistics(joined)

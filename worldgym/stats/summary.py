@@ -76,7 +76,7 @@ def summarize(
         check.match(header.world)
         left_out = check.left_out([r.group for r in trials])
     order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
-    names = sorted({r.policy for r in trials}, key=lambda name: (order.get(name, len(order)), name))
+    names = sorted({r.policy for r in records}, key=lambda name: (order.get(name, len(order)), name))
     known = {(t["policy"], t["group"]): (float(t["successes"]), int(t["trials"])) for t in header.truths}
     cells, policies = [], []
     for name in names:

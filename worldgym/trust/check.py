@@ -13,7 +13,7 @@ from typing import Any
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
-from worldgym.evaluate import EvaluateConfig, environment, evaluate, now
+from worldgym.evaluate import EvaluateConfig, environment, evaluate, identities, now
 from worldgym.files import write_json
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
@@ -153,7 +153,8 @@ def _check_closed_loop(config: CheckConfig, parts: Parts, figures: dict[str, Any
     tasks = load_tasks(config.tasks) if config.tasks else []
     policies = [load_policy(policy, parts.world.spec) for policy in config.policies]
     run = EvaluateConfig(config.out / "run", config.per_task, config.seed, config.batch, command=config.command)
-    evaluate(run, parts.world, policies, tasks, parts.judge, {"tasks": str(config.tasks)})
+    described = {"tasks": str(config.tasks), **identities(parts.world, policies, config.policies)}
+    evaluate(run, parts.world, policies, tasks, parts.judge, described)
     rollouts, records, chunks = rollouts_of(run.out)
     playing = replace(parts.playing, chunks=chunks)
     _add_floors("policies", control_floors(parts.world, parts.judge, rollouts, playing), figures, found)

@@ -15,8 +15,7 @@ from policy_server import POLICIES, Server
 
 from worldgym.errors import PolicyOutage
 from worldgym.evaluate import EvaluateConfig, evaluate
-from worldgym.judging import MAX_ATTEMPTS
-from worldgym.log import TrialRecord, read_log
+from worldgym.log import ATTEMPTS, TrialRecord, read_log
 from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Observation, Policy
 from worldgym.rollout import roll_out
@@ -140,7 +139,7 @@ def test_a_server_that_stays_away_fails_trials_apart_and_a_later_start_completes
     summary = run(tmp_path / "there", remote, Interrupted(8, server.kill))
     failed = [record for record in records(tmp_path / "there") if not record.finished]
     assert failed and all(record.score is None and server.address in str(record.failure_reason) for record in failed)
-    assert max(record.attempt for record in failed) == MAX_ATTEMPTS
+    assert max(record.attempt for record in failed) == ATTEMPTS
     assert sum(cell["failed"] for cell in summary["cells"]) == len({record.key for record in failed})
     server.start()
     run(tmp_path / "there", load_policy(server.address, FAKE_SPEC))

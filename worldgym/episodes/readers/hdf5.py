@@ -58,13 +58,16 @@ class Hdf5Source:
             return Recording(frames, actions, states, _instruction(file), where, self.options.fps)
 
     def _place(self, name: str) -> tuple[Path, str]:
-        """File and demonstration of an episode's name: "demo_3", "file-demo_3" or "episode_3"."""
+        """File and demonstration of an episode's name: "demo_3", "file-demo_3" or "episode_3". Both may hold hyphens."""
         if name in self.files:
             return self.files[name], ""
-        stem, _, demo = name.rpartition("-") if "-" in name else ("", "", name)
-        if stem not in self.files:
-            raise no_episode(self.root, name)
-        return self.files[stem], demo if self.kind == "hdf5 (robomimic)" else ""
+        for stem in sorted(self.files, key=len, reverse=True):
+            demo = name.removeprefix(f"{stem}-") if stem else name
+            if (demo != name or not stem) and demo in _names(self.files[stem]):
+                return self.files[stem], demo
+        if "" in self.files and name == self.root.stem:
+            return self.root, ""
+        raise no_episode(self.root, name)
 
     def _frames(self, file: File, demo: str, where: str) -> Frames:
         images = _images(file, demo)
@@ -72,8 +75,10 @@ class Hdf5Source:
             raise InputError(f"{where}: has no camera {self.camera}; it has {', '.join(images) or 'none'}")
         data = images[self.camera]
         check_bytes(data.nbytes, where)
+        if data.dtype != np.uint8:
+            raise InputError(f"{where}: frames of camera {self.camera} are {data.dtype}; store them as uint8, 0 to 255")
         if data.ndim == 4:
-            return stack([fit(np.asarray(frame, np.uint8), self.options.size) for frame in data], where)
+            return stack([fit(frame, self.options.size) for frame in data], where)
         return stack([fit(decode_image(bytes(row), where), self.options.size) for row in data[:]], where)
 
 
@@ -93,6 +98,15 @@ def _opened(path: Path) -> Iterator[File]:
 
 def _demos(file: File) -> list[str]:
     return sorted(file["data"], key=lambda name: (len(name), name)) if "data" in file else []
+
+
+def _names(path: Path) -> list[str]:
+    """Demonstrations of a file; none of one that does not open."""
+    try:
+        with _opened(path) as file:
+            return _demos(file)
+    except InputError:
+        return []
 
 
 def _listed(stem: str, path: Path) -> list[Listed]:

@@ -18,7 +18,6 @@ Steps are done in order. Randomness depends on the file's `seed`, the edit and t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
@@ -29,6 +28,7 @@ from worldgym.errors import EditRefused, InputError
 from worldgym.servers.asking import Asker
 from worldgym.servers.provider import Server
 from worldgym.servers.votes import Ledger, Price, default_cache
+from worldgym.tasks.digest import frame_digest
 from worldgym.tasks.edits import generate, objects, optics, wording
 from worldgym.tasks.edits.masks import Region, read_points, read_region
 from worldgym.tasks.edits.protocol import ImageStep, Scene, TextStep, generator_of
@@ -114,8 +114,8 @@ class Edit:
             "name": self.name,
             "steps": [dict(step) for step in self.described],
             "instruction_before": task.instruction,
-            "sha256_before": _digest(task.frame),
-            "sha256_after": _digest(frame),
+            "sha256_before": frame_digest(task.frame),
+            "sha256_after": frame_digest(frame),
         }
         return origin | ({"notes": scene.notes} if scene.notes else {})
 
@@ -247,7 +247,3 @@ def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"[{key}] must be a table, not {value!r}")
     return value
-
-
-def _digest(frame: Frames) -> str:
-    return hashlib.sha256(f"{frame.shape}".encode() + frame.tobytes()).hexdigest()
