@@ -1,7 +1,7 @@
 """(h) Number of sampler steps: few against the many of the teacher.
 
 Development policies, 5 start states a task, and replays of development recordings. Two idle cores: a minute of truth; 4 to 15
-minutes in the world and of replays, by the number of steps: 30 in all.
+minutes in the world and of replays, by the number of steps: 22 in all.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.checkpoint import fingerprint, load_folder, pack_folder, reconfigure, save_folder
+from worldgym.checkpoint import fingerprint, load_folder, pack_folder, read_config, reconfigure, save_folder
 from worldgym.errors import CheckpointError, InputError
 
 CONFIG = {"kind": "toy", "width": 3}
@@ -110,9 +110,28 @@ def test_a_folder_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("dear")
     with pytest.raises(InputError, match="not a checkpoint"):
         save_folder(tmp_path, CONFIG, TENSORS, "")
+    save_folder(tmp_path.parent / f"{tmp_path.name}-toy", CONFIG, TENSORS, "")
+    with pytest.raises(InputError, match="not a checkpoint"):
+        reconfigure(tmp_path.parent / f"{tmp_path.name}-toy", tmp_path, {})
+    assert (tmp_path / "letters.txt").read_text() == "dear"
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         save_folder(tmp_path / "file" / "toy", CONFIG, TENSORS, "")
+
+
+def test_a_reader_between_the_two_renames_does_not_stop_the_writer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename, read = Path.rename, list[str]()
+
+    def watched(self: Path, target: Path) -> Path:
+        if target == folder and not read and self.name != f".{folder.name}.older":
+            read.append("once")
+            read_config(folder)  # takes the gap for a kill's
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", watched)
+    save_folder(folder, {**CONFIG, "width": 9}, TENSORS, "")
+    assert read and read_config(folder)["width"] == 9
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
 @pytest.mark.parametrize("packed", [False, True])

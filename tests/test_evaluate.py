@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError, SpecMismatch
-from worldgym.evaluate import EvaluateConfig, evaluate
+from worldgym.evaluate import EvaluateConfig, _check_beside, evaluate
 from worldgym.log import ATTEMPTS, read_log
 from worldgym.policies.protocol import Needs
 from worldgym.report.page import write_report
@@ -114,6 +115,52 @@ def test_a_failed_trial_is_isolated_and_counted_apart(tmp_path: Path) -> None:
     assert {record.task for record in failed} == {"a/1"} and failed[0].failure_reason == "ConnectionError: server gone"
     cell = next(cell for cell in summary["cells"] if cell["task"] == "a")
     assert (cell["trials"], cell["failed"], cell["unscored"], cell["successes"]) == (2, 1, 0, 2)
+
+
+def test_the_time_of_rows_that_fill_up_a_batch_is_that_of_its_trials(tmp_path: Path) -> None:
+    class Slow(FakeWorld):
+        def reset(self, frames, seeds):  # type: ignore[no-untyped-def]
+            time.sleep(0.05)
+            return super().reset(frames, seeds)
+
+    started = time.perf_counter()
+    config = EvaluateConfig(tmp_path, trials=2, batch=3)  # 4 trials a policy, in batches of 2 and with one fault of one each
+    Stumbling.left[0] = 1
+    summary = evaluate(config, Slow(), [Stumbling(level=0.9)], tasks(), FakeJudge())
+    took = time.perf_counter() - started
+    batches = 0.05 * 3  # a whole one and two trials apart
+    assert batches <= summary["expenses"]["seconds"] <= took
+    assert batches <= summary["expenses"]["timing"]["world"] <= took
+
+
+@pytest.mark.parametrize("batch", [0, -1])
+def test_a_batch_holds_something(tmp_path: Path, batch: int) -> None:
+    with pytest.raises(InputError, match=f"--batch is {batch}"):
+        EvaluateConfig(tmp_path, trials=1, batch=batch)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 4, 5])
+def test_halves_of_a_batch_are_alike_for_a_policy_that_computes_elsewhere(tmp_path: Path, batch: int) -> None:
+    rows = list[int]()
+
+    class Watched(FakeWorld):
+        def reset(self, frames, seeds):  # type: ignore[no-untyped-def]
+            rows.append(len(frames))
+            return super().reset(frames, seeds)
+
+    policy = replace(POLICIES[0], needs=Needs(elsewhere=True))
+    evaluate(EvaluateConfig(tmp_path, trials=5, batch=batch), Watched(), [policy], tasks(), FakeJudge())
+    assert len(set(rows)) == 1 and 2 * rows[0] <= max(batch, 2)
+
+
+def test_the_check_is_found_however_the_world_is_named(tmp_path: Path) -> None:
+    (tmp_path / "w" / "world").mkdir(parents=True)
+    for place in ("w", "w/world"):
+        (tmp_path / place / "check.json").touch()
+        assert {_check_beside(tmp_path / name) for name in ("w", "w/world")} == {tmp_path / place / "check.json"}
+        (tmp_path / place / "check.json").unlink()
+    (tmp_path / "check.json").touch()  # of something else
+    assert _check_beside(tmp_path / "w") is None and _check_beside(tmp_path / "w" / "world") is None
 
 
 def test_a_run_of_edited_tasks_may_stop_anywhere(tmp_path: Path) -> None:

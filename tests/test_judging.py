@@ -85,6 +85,43 @@ def test_a_judge_that_breaks_is_asked_again_without_another_rollout(tasks: Path,
     assert len(judge.calls) == 6 + 2  # nobody else is judged again
 
 
+def test_a_judge_whose_numbers_no_log_can_hold_fails_the_trial_alone(tasks: Path, tmp_path: Path) -> None:
+    odd = Verdict(1.0, "fake-judge", provenance={"tokens": 3})
+
+    class Odd(FakeJudge):
+        def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+            if task.name == "door/1":
+                return replace(odd, provenance={"tokens": np.int64(3)})
+            return super().__call__(rollout, task)
+
+    summary = run(tmp_path / "run", tasks, Odd())
+    assert [(p["trials"], p["failed"]) for p in summary["policies"]] == [(2, 1), (2, 1)]  # type: ignore[attr-defined]
+    _, records = read_log(tmp_path / "run" / "log.jsonl")
+    assert {r.failure_reason for r in records if r.task == "door/1"} == {
+        "TypeError: Object of type int64 is not JSON serializable"
+    }
+
+
+def test_the_time_of_a_rollout_counts_once_however_often_the_judge_broke(tasks: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", tasks, Moody(breaks=1))
+    _, records = read_log(tmp_path / "run" / "log.jsonl")
+    broken = [r for r in records if r.failure_reason]
+    assert broken and all(r.seconds == 0.0 and not r.timing for r in broken)
+    assert all(r.seconds > 0.0 and r.timing for r in results(records).finished)
+
+
+def test_a_video_that_is_gone_costs_its_trial_alone(tasks: Path, tmp_path: Path) -> None:
+    run(tmp_path / "run", tasks, FakeJudge())
+    video = tmp_path / "run" / "videos" / "high" / "door" / "1-0.mp4"
+    data = video.read_bytes()
+    video.unlink()
+    config = RejudgeConfig(tmp_path / "run", tmp_path / "again")
+    summary = rejudge(config, FakeJudge())
+    assert [(p["trials"], p["failed"]) for p in summary["policies"]] == [(3, 0), (2, 1)]
+    video.write_bytes(data)
+    assert [(p["trials"], p["failed"]) for p in rejudge(config, FakeJudge())["policies"]] == [(3, 0), (3, 0)]
+
+
 def test_a_judge_that_stays_broken_fails_the_trial_alone(tasks: Path, tmp_path: Path) -> None:
     run(tmp_path / "run", tasks, Moody(breaks=99))
     outcome = results(read_log(tmp_path / "run" / "log.jsonl")[1])

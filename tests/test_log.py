@@ -152,6 +152,10 @@ def test_a_corrupt_middle_line_is_named(tmp_path: Path, line: bytes) -> None:
         ({"repeat": 0.5}, '"repeat" holds 0.5'),
         ({"flags": "dark"}, '"flags" holds'),
         ({"mood": "good"}, '"mood" is unknown'),
+        ({"flags": [1, {}]}, '"flags" holds'),
+        ({"timing": {"world": "long"}}, '"timing" holds'),
+        ({"timing": {"world": None}}, '"timing" holds'),
+        ({"seconds": 10**400}, "line 2"),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path: Path, changes: dict[str, Any], fault: str) -> None:
@@ -161,6 +165,21 @@ def test_a_wrong_field_is_named(tmp_path: Path, changes: dict[str, Any], fault: 
         file.write(json.dumps(record().to_json() | changes) + "\n")
     with pytest.raises(InputError, match=fault):
         read_log(path)
+
+
+@pytest.mark.parametrize("line", [b"[" * 100_000, b'{"a":' * 100_000])
+def test_a_deep_line_is_named(tmp_path: Path, line: bytes) -> None:
+    RunLog.open(tmp_path, HEADER)
+    with (tmp_path / LOG_NAME).open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(InputError, match="line 2"):
+        read_log(tmp_path / LOG_NAME)
+
+
+def test_policies_that_are_no_objects_are_named(tmp_path: Path) -> None:
+    (tmp_path / LOG_NAME).write_text(json.dumps({**HEADER.to_json(), "policies": [1]}) + "\n")
+    with pytest.raises(InputError, match="line 1"):
+        read_log(tmp_path / LOG_NAME)
 
 
 def test_nan_is_refused_on_both_ways(tmp_path: Path) -> None:

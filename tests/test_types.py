@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 import worldgym
 from worldgym.testing import FAKE_SPEC
-from worldgym.types import ActionSpec, Episode, Task, Trial, Verdict
+from worldgym.types import ActionSpec, Episode, Task, Trial, Verdict, Vote
 
 NUMBERS = st.floats(-1e6, 1e6)
 
@@ -95,6 +96,20 @@ def test_an_unscored_verdict_gives_its_reason() -> None:
 def test_a_score_lies_between_0_and_1(score: float) -> None:
     with pytest.raises(ValueError, match="score must lie in"):
         Verdict(score, "judge")
+
+
+def test_a_verdict_holds_what_a_log_can_hold() -> None:
+    vote = Vote(np.float32(0.5), cost_usd=np.float64(0.1))  # type: ignore[arg-type]
+    verdict = Verdict(np.float32(0.5), "judge", probability=np.float64(0.25), votes=(vote,))  # type: ignore[arg-type]
+    assert {type(x) for x in (verdict.score, verdict.probability, vote.score, vote.cost_usd)} == {float}
+    for numbers in ({"probability": math.nan}, {"progress": 1.5}, {"cost_usd": math.inf}, {"paid_usd": math.nan}):
+        with pytest.raises(ValueError, match="must"):
+            Verdict(1.0, "judge", **numbers)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="finite"):
+        Vote(math.nan)
+    for provenance in ({"tokens": np.int64(3)}, {"score": math.nan}):
+        with pytest.raises((TypeError, ValueError)):
+            Verdict(1.0, "judge", provenance=provenance)
 
 
 def test_nouns_are_frozen() -> None:

@@ -43,8 +43,7 @@ def save_folder(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, T
     """
     if "kind" not in config:
         raise ValueError('a checkpoint\'s config needs a "kind"')
-    if folder.exists() and not (folder / MANIFEST).exists():
-        raise InputError(f"{folder} exists and is not a checkpoint; choose another folder or remove it")
+    _check_replaceable(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -105,6 +104,7 @@ def reconfigure(folder: Path, out: Path, changes: Mapping[str, Any]) -> None:
     changes: of its config; an object's keys are replaced one by one, so {"sampler": {"steps": 2}} leaves the other settings.
     """
     verify_folder(folder)
+    _check_replaceable(out)
     config = read_config(folder)
     for key, value in changes.items():
         config[key] = {**config[key], **value} if isinstance(value, Mapping) else value
@@ -186,13 +186,24 @@ def _older(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.older")
 
 
+def _check_replaceable(folder: Path) -> None:
+    if folder.exists() and not (folder / MANIFEST).exists():
+        raise InputError(f"{folder} exists and is not a checkpoint; choose another folder or remove it")
+
+
 def _replace_folder(temporary: Path, folder: Path) -> None:
     """A folder cannot be renamed onto another: the old one steps aside first; `_restore` mends a kill in between."""
     older = _older(folder)
-    if folder.exists():
-        shutil.rmtree(older, ignore_errors=True)
-        folder.rename(older)
-    temporary.rename(folder)
+    while True:
+        if folder.exists():
+            shutil.rmtree(older, ignore_errors=True)
+            folder.rename(older)
+        try:
+            temporary.rename(folder)
+            break
+        except OSError:
+            if not folder.exists():  # else a reader took the gap for a kill's, and put the old one back
+                raise
     shutil.rmtree(older, ignore_errors=True)
 
 

@@ -58,6 +58,12 @@ class MissingExtra(WorldGymError):
         super().__init__(f'{purpose} needs the package "{package}": install it with  pip install "worldgym[{extra}]"')
 
 
+def at_least(option: str, value: float, least: int = 0) -> None:
+    """InputError for an option below its bound."""
+    if not value >= least:
+        raise InputError(f"{option} is {value:g}: give {least} or more")
+
+
 class SpecMismatch(WorldGymError):
     """Two parties disagree on what an action means. Carries both specs."""
 

@@ -41,7 +41,7 @@ from worldgym.tasks.write import to_png
 from worldgym.timing import measured
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.watchdog import Watchdog
-from worldgym.world.model import DiffusionWorld, load_world
+from worldgym.world.model import DiffusionWorld, load_world, world_folder
 from worldgym.world.protocol import World
 from worldgym.world.split import on_all_cores
 
@@ -77,6 +77,8 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:
             raise InputError(f"there is no shard {self.shard[0]} of {self.shard[1]}: shards count from 1, e.g. 2/4")
+        if self.batch < 1:
+            raise InputError(f"--batch is {self.batch}: let 1 or more trials advance together")
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,17 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
     tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
     if config.truth is None and any((sources.tasks / table).exists() for table in TABLES):
         config = replace(config, truth=sources.tasks)
-    if config.check is None and (sources.world / CHECK_NAME).exists():
-        config = replace(config, check=sources.world / CHECK_NAME)
+    if config.check is None:
+        config = replace(config, check=_check_beside(sources.world))
     described = {"tasks": str(sources.tasks), **identities(world, policies, sources.policies)}
     return evaluate(replace(config, device=world.device), on_all_cores(world), policies, tasks, judge, described)
+
+
+def _check_beside(world: Path) -> Path | None:
+    """The check.json in the world's folder, or in the one that holds the world beside its codec; None if there is none."""
+    folder = world_folder(world)
+    places = (folder, folder.parent) if folder.name == "world" else (folder,)
+    return next((place / CHECK_NAME for place in places if (place / CHECK_NAME).exists()), None)
 
 
 def identities(world: DiffusionWorld, policies: Sequence[Policy[Any]], sources: Sequence[str]) -> dict[str, Any]:
@@ -160,6 +169,8 @@ def evaluate(
     planned = plan_trials(tasks, config.trials, config.seed)
     part, parts = config.shard
     trials, size = planned[part - 1 :: parts], even_batch(len(planned), config.batch)
+    if size > 1 and any(policy.needs.elsewhere for policy in policies):  # they are played in halves, which must be alike too
+        size += size % 2 if size < config.batch else -(size % 2)
     with RunLog.open(config.out, header) as log:
         if config.check is not None:
             adopt_check(config.out, config.check, world.name)
@@ -208,7 +219,7 @@ def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Ta
 def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Iterator[TrialRecord]:
     """Finished records in order. Where the batch breaks, each trial runs alone, so that only the bad one fails."""
     filled = batch + batch[-1:] * (setting.rows - len(batch))
-    rollouts = attempt(lambda: _rolled_out(setting.world, policy, filled)[: len(batch)])
+    rollouts = attempt(lambda: _rolled_out(setting.world, policy, filled, len(batch)))
     if not isinstance(rollouts, Failure):
         for rollout, verdict in zip(rollouts, judge_each(setting.judge, rollouts), strict=True):
             yield from _judged(setting, rollout, verdict)
@@ -222,12 +233,12 @@ def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Ite
             yield from _run_batch(setting, policy, batch)
 
 
-def _rolled_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) -> list[Rollout]:
-    """`roll_out`, with the time of its parts, shared out evenly as `seconds` is."""
+def _rolled_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial], count: int) -> list[Rollout]:
+    """The first `count` of `roll_out`, for the others fill up the batch: all the time it took is theirs, in equal shares."""
     with measured() as parts:
-        rollouts = roll_out(world, policy, trials)
-    timing = {part: round(seconds / len(trials), 6) for part, seconds in parts.items()}
-    return [replace(rollout, timing=timing) for rollout in rollouts]
+        rollouts = roll_out(world, policy, trials)[:count]
+    timing, share = {part: round(seconds / count, 6) for part, seconds in parts.items()}, len(trials) / count
+    return [replace(rollout, seconds=share * rollout.seconds, timing=timing) for rollout in rollouts]
 
 
 def _paired(tasks: Sequence[Task]) -> frozenset[str]:

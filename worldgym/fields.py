@@ -11,11 +11,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Kind:
-    """python: types that `json.loads` gives.   schema: JSON Schema.   column: Arrow type; lists and mappings are JSON text."""
+    """python: types that `json.loads` gives.   schema: JSON Schema.   column: Arrow type; lists and mappings are JSON text.
+
+    items: annotation of what it holds, where that is checked here.
+    """
 
     python: tuple[type, ...]
     schema: Mapping[str, Any]
     column: str = "string"
+    items: str | None = None
 
 
 KINDS: Mapping[str, Kind] = {  # of the annotations in use, without "| None"
@@ -23,11 +27,11 @@ KINDS: Mapping[str, Kind] = {  # of the annotations in use, without "| None"
     "int": Kind((int,), {"type": "integer"}, "int64"),
     "float": Kind((int, float), {"type": "number"}, "float64"),
     "bool": Kind((bool,), {"type": "boolean"}, "bool"),
-    "tuple[str, ...]": Kind((list,), {"type": "array", "items": {"type": "string"}}),
+    "tuple[str, ...]": Kind((list,), {"type": "array", "items": {"type": "string"}}, items="str"),
     "tuple[Vote, ...]": Kind((list,), {"type": "array", "items": {"$ref": "#/$defs/vote"}}),
     "tuple[Mapping[str, Any], ...]": Kind((list,), {"type": "array", "items": {"type": "object"}}),
     "Mapping[str, Any]": Kind((dict,), {"type": "object"}),
-    "Mapping[str, float]": Kind((dict,), {"type": "object", "additionalProperties": {"type": "number"}}),
+    "Mapping[str, float]": Kind((dict,), {"type": "object", "additionalProperties": {"type": "number"}}, items="float"),
 }
 
 
@@ -80,7 +84,11 @@ def _schema(annotation: str) -> Mapping[str, Any]:
 def _fits(annotation: str, value: Any) -> bool:
     kind, null = kind_of(annotation)
     allowed = (*kind.python, NoneType) if null else kind.python
-    return isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool))
+    if type(value) not in allowed:  # exactly: True is no int
+        return False
+    if kind.items is None or value is None:
+        return True
+    return all(_fits(kind.items, item) for item in (value.values() if isinstance(value, dict) else value))
 
 
 def first_difference(found: Any, wanted: Any, where: str = "") -> str | None:

@@ -51,13 +51,14 @@ def judged_records(
     """The lines of one rollout: a judge that broke is asked again, until the attempt of that number.
 
     known: the record's fields that do not come from the verdict, `timing` among them, asked for anew for each line, for attempts
-    are counted.
+    are counted. The time of the rollout stands in the last line alone.
     """
     while isinstance(verdict, Failure):
-        failed = TrialRecord(**known(), failure_reason=verdict.reason, judge=judge.name)
-        yield failed
-        if failed.attempt >= last_attempt:
+        fields = known()
+        if fields["attempt"] >= last_attempt:
+            yield TrialRecord(**fields, failure_reason=verdict.reason, judge=judge.name)
             return
+        yield TrialRecord(**{**fields, "seconds": 0.0, "timing": {}}, failure_reason=verdict.reason, judge=judge.name)
         verdict = next(judge_each(judge, [rollout]))
     fields = known()
     yield TrialRecord(

@@ -305,9 +305,9 @@ def _parsed(path: Path, number: int, line: bytes, parse: Callable[[dict[str, Any
         if not isinstance(data, dict):
             raise ValueError("not a JSON object")
         return parse(data)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         fault = f"not valid JSON ({error})"
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:
         fault = str(error)
     raise InputError(f"{path}, line {number}: {fault}; restore the log from a copy or choose another folder")
 

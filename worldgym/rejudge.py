@@ -18,6 +18,7 @@ from worldgym.episodes.video import decode_video
 from worldgym.errors import BudgetSpent, InputError
 from worldgym.evaluate import environment, now
 from worldgym.files import read_array, sha256_file, write_atomic
+from worldgym.foreign import Failure, attempt
 from worldgym.judges.labels import Clip
 from worldgym.judges.protocol import Judge
 from worldgym.judging import judge_each, judged_records
@@ -120,8 +121,16 @@ def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader
 def _judge_batch(
     config: RejudgeConfig, judge: Judge, log: RunLog, batch: Sequence[TrialRecord], tasks: Mapping[str, Task]
 ) -> None:
-    rollouts = [rollout_of(config.run, log.header, record, task_of(tasks, record)) for record in batch]
-    for record, rollout, verdict in zip(batch, rollouts, judge_each(judge, rollouts), strict=True):
+    whole, rollouts = list[TrialRecord](), list[Rollout]()
+    for record in batch:
+        task = task_of(tasks, record)
+        rollout = attempt(partial(rollout_of, config.run, log.header, record, task))
+        if isinstance(rollout, Failure):
+            log.append(TrialRecord(**{**_known(log, record), "video": None}, failure_reason=rollout.reason, judge=judge.name))
+        else:
+            whole.append(record)
+            rollouts.append(rollout)
+    for record, rollout, verdict in zip(whole, rollouts, judge_each(judge, rollouts), strict=True):
         for name in filter(None, (record.video, record.actions_file, record.truth_video, record.frame)):
             if (config.run / name).exists() or name == record.video:  # older runs lack the actions
                 write_atomic(config.out / name, (config.run / name).read_bytes())

@@ -7,6 +7,8 @@ NumPy only: this module is imported by everything, the statistics and the report
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -178,6 +180,17 @@ class Vote:
     tokens_out: int = 0
     cost_usd: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.score or 0.0) and math.isfinite(self.cost_usd)):
+            raise ValueError(f"score and cost of a vote must be finite, not {self.score} and {self.cost_usd}")
+        _become(self, "score", None if self.score is None else float(self.score))
+        _become(self, "cost_usd", float(self.cost_usd))
+
+
+def _become(record: Vote | Verdict, field_name: str, value: float | None) -> None:
+    """A field of a frozen record, while it is made."""
+    object.__setattr__(record, field_name, value)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -188,6 +201,7 @@ class Verdict:
     votes: the answers behind it.   cost_usd: their price.   paid_usd: what was paid just now, votes already bought left out.
     provenance: how it was made, as JSON values: model, hash of the prompt, frames looked at.
     seconds: how long the judge took; whoever calls it fills that in.
+    Numbers of other kinds (NumPy's) become floats. ValueError or TypeError for what a log could not hold.
     """
 
     score: float | None
@@ -204,8 +218,15 @@ class Verdict:
     def __post_init__(self) -> None:
         if self.score is None and not self.reason:
             raise ValueError("an unscored verdict needs a reason")
-        if self.score is not None and not 0.0 <= self.score <= 1.0:
-            raise ValueError(f"score must lie in [0, 1], not {self.score}")
+        for name, share in (("score", self.score), ("probability", self.probability), ("progress", self.progress)):
+            if share is not None and not 0.0 <= share <= 1.0:  # false for NaN too
+                raise ValueError(f"{name} must lie in [0, 1], not {share}")
+            _become(self, name, None if share is None else float(share))
+        for name, amount in (("cost_usd", self.cost_usd), ("paid_usd", self.paid_usd), ("seconds", self.seconds)):
+            if not math.isfinite(amount):
+                raise ValueError(f"{name} must be finite, not {amount}")
+            _become(self, name, float(amount))
+        json.dumps(dict(self.provenance), allow_nan=False)
 
     @property
     def unscored(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,47 @@ def test_an_episode_cannot_name_a_file_elsewhere(tmp_path: Path, clips: Path) ->
         (tmp_path / "in" / f"a b;c.{kind}").write_bytes((clips / "test" / f"000.{kind}").read_bytes())
     convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
     assert [info.name for info in EpisodeStore(tmp_path / "store")] == ["a_b_c"]
+
+
+def test_episodes_whose_names_fall_together_are_all_kept(tmp_path: Path, clips: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name, number in (("run 1", "train/001"), ("run_1", "train/002"), ("train-001", "test/000")):
+        for kind in ("mp4", "npz"):
+            (tmp_path / "in" / f"{name}.{kind}").write_bytes((clips / f"{number}.{kind}").read_bytes())
+    (tmp_path / "in" / "train").mkdir()
+    for kind in ("mp4", "npz"):
+        (tmp_path / "in" / "train" / f"001.{kind}").write_bytes((clips / f"train/001.{kind}").read_bytes())
+    done = convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
+    store = EpisodeStore(tmp_path / "store")
+    assert len(done.written) == 4 == len(store)
+    assert {info.name: info.length for info in store} == {"run_1": 6, "run_1-2": 7, "train-001": 6, "train-001-2": 5}
+    again = convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
+    assert len(again.kept) == 4 and not again.written
+
+
+@pytest.mark.parametrize("change", [{"rule": TimeRule(shift=1)}, {"target": "released_10"}])
+def test_a_store_is_not_resumed_with_other_settings(clips: Path, tmp_path: Path, change: dict[str, object]) -> None:
+    request = ConvertRequest(clips, tmp_path / "store", options=BRIDGE, limit=1)
+    convert(request)
+    with pytest.raises(InputError, match=r"converted otherwise: (shift|actions) is .* choose another --out"):
+        convert(replace(request, **change))  # type: ignore[arg-type]
+    assert convert(replace(request, limit=0, strict=True)).kept == ["test-000"]
+
+
+def test_a_full_disk_stops_at_once(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: EpisodeStore, name: str, episode: object) -> None:
+        raise InputError("cannot write: No space left on device")
+
+    monkeypatch.setattr(EpisodeStore, "write", full)
+    with pytest.raises(InputError, match=r"^cannot write: No space"):
+        convert(ConvertRequest(clips, tmp_path / "store", options=BRIDGE))
+
+
+def test_numbers_below_their_bounds(clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--limit is -1: give 0 or more"):
+        convert(ConvertRequest(clips, tmp_path / "store", options=BRIDGE, limit=-1))
+    with pytest.raises(InputError, match="0 frames a second are no rate"):
+        SourceOptions(fps=0.0)
 
 
 def test_real_bridge_to_lerobot_and_back(sample_data: Path, tmp_path: Path) -> None:

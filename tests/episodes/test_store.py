@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,18 @@ def test_the_index_follows_added_and_deleted_episodes(own_store: EpisodeStore, m
     for suffix in (".mp4", ".json"):
         (own_store.root / "episodes" / f"square-0{suffix}").unlink()
     assert [info.name for info in EpisodeStore(own_store.root)] == ["square-1", "square-9"]
+
+
+def test_the_index_follows_episodes_replaced_by_hand_and_its_own_damage(own_store: EpisodeStore) -> None:
+    path, index = own_store.root / "episodes" / "square-1.json", own_store.root / "index.jsonl"
+    EpisodeStore(own_store.root)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"success": False, "instruction": "another"}))
+    os.utime(path, ns=(0, index.stat().st_mtime_ns + 1))
+    found = EpisodeStore(own_store.root).infos
+    assert (found[1].success, found[1].instruction) == (False, "another")
+    for damage in ('{"name": 1', "[]\n", '{"colour": 1}\n'):
+        index.write_text(damage)
+        assert EpisodeStore(own_store.root).infos == found
 
 
 def test_the_index_is_derived(own_store: EpisodeStore) -> None:

@@ -97,7 +97,7 @@ def test_needs_survive_json(needs: Needs) -> None:
     [
         ({"history": "two"}, "\"history\" holds 'two', which is not int"),
         ({"history": 0}, "history must be 1 to 1000"),
-        ({"state": ["x", 1]}, "up to 100 names"),
+        ({"state": ["x", 1]}, r"which is not tuple\[str, ...\]"),
         ({"cameras": ["x"] * 101}, "up to 100 names"),
         ({"blackened": ["x"]}, "not among the cameras"),
         ({"colour": 1}, '"colour" is unknown'),

@@ -92,8 +92,9 @@ def test_bundling_copies_what_it_verified(truth: Path, trained: Path) -> None:
 
 def test_gauge_and_probe_are_those_of_the_bundled_world(truth: Path, trained: Path, unpacked_bundle: Path) -> None:
     world, judge = load_world(unpacked_bundle), load_judge(BUNDLE / "judge")
-    Gauge.load(BUNDLE / "gauge").check(world.codec, world.spec)
-    Probe.load(BUNDLE / "probe.json").check(world.name, judge.name)
+    gauge = Gauge.load(BUNDLE / "gauge")
+    gauge.check(world.codec, world.spec)
+    Probe.load(BUNDLE / "probe.json").check(world.name, judge.name, gauge.name)
     made = replace(config(truth), gauge=BUNDLE / "gauge", probe=BUNDLE / "probe.json")
     bundle(made)
     assert (made.out / "probe.json").read_bytes() == (BUNDLE / "probe.json").read_bytes()

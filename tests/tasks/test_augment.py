@@ -121,6 +121,15 @@ def test_an_episode_that_no_edit_fits_is_named(config: AugmentConfig) -> None:
     assert counts == {"dim": 6} and set(skipped.values()) == {"no edit is for drawer"} and len(skipped) == 6
 
 
+def test_a_full_disk_stops_at_once(config: AugmentConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: EpisodeStore, name: str, episode: Episode) -> None:
+        raise InputError("cannot write: No space left on device")
+
+    monkeypatch.setattr(EpisodeStore, "write", full)
+    with pytest.raises(InputError, match=r"^cannot write: No space"):
+        augment(config)
+
+
 def test_command(config: AugmentConfig, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["augment", config.store, "--with", config.edits, "--out", config.out, "--limit", 1]
     main([str(word) for word in words])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,27 @@ def test_no_steps_are_refused(tmp_path: Path) -> None:
         new_tasks(NewTasks(tmp_path, tmp_path, steps=0))
 
 
-@pytest.mark.parametrize(("text", "name"), [("Put the cup, away.", "put-the-cup-away"), ("../../x", "x"), ("杯", "task")])
+@pytest.mark.parametrize(
+    ("text", "name"), [("Put the cup, away.", "put-the-cup-away"), ("../../x", "x"), ("Öffne!", "offne"), (" ?", "task")]
+)
 def test_folder_names(text: str, name: str) -> None:
     assert slug(text) == name
+
+
+def test_folder_names_of_what_does_not_fit_into_them() -> None:
+    long = "put the " + "very " * 20
+    texts = ["打开抽屉", "关上抽屉", "закрой", "open 抽屉", "open 门", f"{long}red cup away", f"{long}blue cup away"]
+    names = [slug(text) for text in texts]
+    assert len(set(names)) == len(texts) and names == [slug(text) for text in texts]
+    assert all(len(name) <= 80 and re.fullmatch(r"[a-z0-9-]+", name) and name.strip("-") == name for name in names)
+    assert names[3].startswith("open-") and names[5].startswith("put-the-very-")
+
+
+def test_episodes_whose_names_fall_together_stay_apart(tmp_path: Path) -> None:
+    write_mp4_npz(tmp_path / "set", recordings(1))
+    for kind in ("mp4", "npz"):
+        data = (tmp_path / "set" / "test" / f"000.{kind}").read_bytes()
+        for name in ("run 1", "run_1", "test-000"):
+            (tmp_path / "set" / f"{name}.{kind}").write_bytes(data)
+    names, _ = new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", instruction="Push it!"))
+    assert len(set(names)) == 4 == len(load_tasks(tmp_path / "tasks"))

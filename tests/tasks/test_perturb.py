@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worldgym.errors import InputError
+from worldgym.errors import EditRefused, InputError
+from worldgym.tasks.edits.suite import Edit
 from worldgym.tasks.folder import load_tasks
 from worldgym.tasks.perturb import PerturbConfig, perturb
 from worldgym.tasks.write import write_task
@@ -47,6 +48,27 @@ def test_a_suite_is_perturbed_from_its_nominal_tasks(tasks: Path) -> None:
     again = tasks.parent / "again"
     assert perturb(config(tasks.parent / "out", out=again, limit=2)) == (2, {"dim": 2}, {})
     assert len(load_tasks(again)) == 4
+
+
+def test_what_an_earlier_file_of_edits_made_is_told(tasks: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tasks / "published.csv").write_text("policy,group,trials,successes\np,door,3,1\n")
+    perturb(config(tasks))
+    perturb(config(tasks))
+    assert capsys.readouterr().err == "" and (tasks.parent / "out" / "published.csv").exists()
+    (tasks.parent / "edits.toml").write_text(EDITS.replace('"dim"', '"dark"'))
+    perturb(config(tasks))
+    assert "holds 3 tasks that" in (told := capsys.readouterr().err) and "dim/door/0 among them" in told
+
+
+def test_an_edit_that_is_refused_now_leaves_no_twin(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    perturb(config(tasks))
+
+    def refuse(self: Edit, task: Task) -> Task:
+        raise EditRefused("no")
+
+    monkeypatch.setattr(Edit, "of", refuse)
+    assert perturb(config(tasks))[1] == {"dim": 0}
+    assert all(task.nominal is None for task in load_tasks(tasks.parent / "out"))
 
 
 def test_what_cannot_be_done(tasks: Path) -> None:

@@ -62,8 +62,6 @@ def needs_three_frames(rollout: Rollout) -> Verdict:
     [
         (lambda r: 1.0, "returned float, not a Verdict"),
         (lambda r: Verdict(1.0, "another"), "signed its verdict 'another'"),
-        (lambda r: Verdict(1.0, "fake-judge", probability=1.2), r"must lie in \[0, 1\]"),
-        (lambda r: Verdict(1.0, "fake-judge", progress=float("nan")), r"must lie in \[0, 1\]"),
         (lambda r: Verdict(1.0, "fake-judge", votes=(Vote(1.0), Vote(None, "dark"), Vote(2.0))), r"must lie in \[0, 1\]"),
         (lambda r: Verdict(1.0, "fake-judge", cost_usd=-1.0), "cost is -1.0 USD"),
         (blacken, "changed the rollout it was given"),

@@ -49,6 +49,21 @@ def test_recordings_are_half_failures_as_far_as_there_are_any(make_episode, tmp_
     assert {c.rollout.trial.task.group for c in chosen} == {"push the square"}
 
 
+@pytest.mark.parametrize("limit, expected", [(None, (3, 2, 7)), (2, (1, 1, 0)), (4, (2, 2, 0)), (6, (3, 2, 1))])
+def test_recordings_of_unknown_outcome_take_what_is_left(make_episode, tmp_path: Path, limit, expected) -> None:  # type: ignore[no-untyped-def]
+    store = EpisodeStore.create(tmp_path, FAKE_SPEC, FAKE_SPEC.rate_hz)
+    outcomes = [True] * 3 + [False] * 2 + [None] * 7
+    for seed, success in enumerate(outcomes):
+        store.write(f"e-{seed:02}", replace(make_episode(seed, 2), success=success))
+    chosen = [recorded.success for recorded in recorded_rollouts(EpisodeStore(tmp_path), limit)]
+    assert tuple(chosen.count(side) for side in (True, False, None)) == expected
+
+
+def test_a_batch_holds_something() -> None:
+    with pytest.raises(InputError, match="--batch is 0"):
+        Playing(batch=0)
+
+
 def test_an_empty_store(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no episode"):
         recorded_rollouts(EpisodeStore.create(tmp_path, FAKE_SPEC, 5.0))

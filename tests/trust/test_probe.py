@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -81,10 +82,14 @@ def test_the_file_gives_the_same_doubts(tmp_path: Path) -> None:
 
 
 def test_a_probe_serves_its_own_world_and_judge() -> None:
-    probe().check("w", "j")
+    probe().check("w", "j", None)
+    measured = replace(probe(), facts={"gauge": "g"})
+    measured.check("w", "j", "g")
+    with pytest.raises(CheckpointError, match="fitted on readings of g, here is another"):
+        measured.check("w", "j", "another")
     for world, judge in (("another", "j"), ("w", "another")):
         with pytest.raises(CheckpointError, match=f"here are {world} and {judge}; fit one"):
-            probe().check(world, judge)
+            probe().check(world, judge, None)
 
 
 def test_what_is_no_probe_is_told(tmp_path: Path) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from worldgym.actions.conventions import convention, convention_of
 from worldgym.actions.convert import convert_actions
 from worldgym.episodes.lerobot_writer import LeRobotWriter
-from worldgym.episodes.recording import Source, SourceOptions, TimeRule, to_episode
+from worldgym.episodes.recording import Source, SourceOptions, TimeRule, file_names, to_episode
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.statistics import write_statistics
 from worldgym.episodes.store import EpisodeStore
-from worldgym.errors import InputError, WorldGymError
+from worldgym.errors import InputError, WorldGymError, at_least
+from worldgym.fields import first_difference
+from worldgym.files import read_json, write_json
 from worldgym.progress import progress
 from worldgym.types import ActionSpec, Episode
 
@@ -51,13 +53,15 @@ def convert(request: ConvertRequest) -> Converted:
     """Episode by episode, so any size of set fits. A store is resumed; a LeRobot set is written whole or not at all."""
     if request.to not in FORMS:
         raise InputError(f'no format "{request.to}" to write: choose {" or ".join(FORMS)}')
+    at_least("--limit", request.limit)
     source = open_source(request.source, request.options)
     change = _change(source, request)
+    _check_resumed(request)
     names = [listed.name for listed in source.listing()][: request.limit or None]
     done, writer = Converted(), _Writer(request, done_before=_names(request))
     try:
-        for name in progress(names, len(names), "converting", "episode"):
-            _convert_one(source, name, change, writer, done)
+        for name, safe in progress(list(zip(names, file_names(names), strict=True)), len(names), "converting", "episode"):
+            _convert_one(source, name, safe, change, writer, done)
     except BaseException:
         writer.abandon()
         raise
@@ -70,18 +74,20 @@ def convert(request: ConvertRequest) -> Converted:
     return done
 
 
-def _convert_one(source: Source, name: str, change: Callable[..., Episode], writer: _Writer, done: Converted) -> None:
-    safe = re.sub(r"[^\w.+-]", "_", name)
+def _convert_one(source: Source, name: str, safe: str, change: Callable[..., Episode], writer: _Writer, done: Converted) -> None:
     if safe in writer.done_before:
         done.kept.append(name)
         return
     try:
-        writer.write(safe, change(source, name))
-        done.written.append(name)
+        episode = change(source, name)
+        writer.check(episode)
     except WorldGymError as error:
         if writer.request.strict:
             raise
         done.skipped[name] = str(error)
+    else:  # what cannot be written concerns every episode
+        writer.write(safe, episode)
+        done.written.append(name)
 
 
 def _change(source: Source, request: ConvertRequest) -> Callable[[Source, str], Episode]:
@@ -106,6 +112,27 @@ def _change(source: Source, request: ConvertRequest) -> Callable[[Source, str], 
     return change
 
 
+def _settings(request: ConvertRequest) -> dict[str, Any]:
+    """What an episode of the store depends on, but for the files it was read from."""
+    size = list(request.options.size) if request.options.size else None
+    return {**asdict(request.options), "size": size, **asdict(request.rule), "actions": request.target}
+
+
+def _made_with(request: ConvertRequest) -> dict[str, Any]:
+    """OUT/convert.json: by data set the settings that its episodes were converted with."""
+    path = request.out / "convert.json"
+    return read_json(path, "a converted store") if request.to == "worldgym" and path.exists() else {}
+
+
+def _check_resumed(request: ConvertRequest) -> None:
+    found, settings = _made_with(request).get(str(request.source)), _settings(request)
+    if found is not None and (difference := first_difference(found, settings)):
+        raise InputError(
+            f"{request.out} holds episodes of {request.source} converted otherwise: {difference}; choose another --out, or "
+            f"remove it"
+        )
+
+
 def _names(request: ConvertRequest) -> frozenset[str]:
     """Episodes that the store holds already."""
     if request.to == "worldgym" and (request.out / "store.json").exists():
@@ -122,17 +149,20 @@ class _Writer:
         self.store: EpisodeStore | None = None
         self.lerobot: LeRobotWriter | None = None
 
-    def write(self, name: str, episode: Episode) -> None:
+    def check(self, episode: Episode) -> None:
+        """InputError if it does not go with the first one."""
         form = episode.spec, episode.fps, episode.frames.shape[1:]
-        if self.first is None:
-            self._open(episode)
-            self.first = form
-        if form != self.first:
+        if self.first is not None and form != self.first:
             (_, rate, size), (_, first_rate, first_size) = form, self.first
             raise InputError(
                 f"{episode.source}: {size[1]}x{size[0]} at {rate:g} Hz, where the others are {first_size[1]}x{first_size[0]} at "
                 f"{first_rate:g} Hz; give a size to resize to, or convert it to a folder of its own"
             )
+
+    def write(self, name: str, episode: Episode) -> None:
+        if self.first is None:
+            self._open(episode)
+            self.first = episode.spec, episode.fps, episode.frames.shape[1:]
         if self.store is not None:  # an empty store is false
             self.store.write(name, episode)
         elif self.lerobot is not None:
@@ -153,3 +183,5 @@ class _Writer:
             self.lerobot = LeRobotWriter(self.request.out, episode.spec, episode.fps)
         else:
             self.store = EpisodeStore.create(self.request.out, episode.spec, episode.fps)
+            made = {**_made_with(self.request), str(self.request.source): _settings(self.request)}
+            write_json(self.request.out / "convert.json", made)

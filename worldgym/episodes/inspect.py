@@ -17,7 +17,7 @@ from worldgym.episodes.images import fit
 from worldgym.episodes.recording import Recording, Source
 from worldgym.episodes.spread import spread
 from worldgym.episodes.statistics import Statistics, number_statistics
-from worldgym.errors import InputError, WorldGymError
+from worldgym.errors import InputError, WorldGymError, at_least
 from worldgym.files import write_atomic
 from worldgym.progress import progress
 from worldgym.types import Actions, Frames
@@ -80,6 +80,7 @@ class Inspection:
 
 def inspect(source: Source, sample: int = 20, strict: bool = False) -> Inspection:
     """Reads `sample` episodes spread evenly over the set (0 = all). Broken ones are named and counted; `strict` stops there."""
+    at_least("--sample", sample)
     listing = source.listing()
     if not listing:
         raise InputError("the data set lists no episode; is it the right folder?")

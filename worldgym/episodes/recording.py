@@ -7,7 +7,9 @@ Axes legend: N recorded frames, A action numbers, S state numbers, H height, W w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -97,6 +99,10 @@ class SourceOptions:
     size: tuple[int, int] | None = None
     fps: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.fps is not None and not 0.0 < self.fps < math.inf:
+            raise InputError(f"{self.fps:g} frames a second are no rate; give a number above 0")
+
     def choose(self, cameras: Sequence[str], where: object) -> str:
         """The camera asked for. InputError lists what there is."""
         if not cameras:
@@ -162,6 +168,23 @@ def _moves(recording: Recording, spec: ActionSpec) -> Actions:
     if recording.states is None or recording.states.shape[1] < len(POSE):
         raise InputError(f"{recording.source}: has no states of {len(POSE)} pose numbers to relabel from; leave relabelling off")
     return pose_moves(recording.states)
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names in order, one that was there before with a number behind it: "a", "b", "a" => "a", "b", "a-2"."""
+    taken: dict[str, None] = {}
+    for name in names:
+        number, free = 1, name
+        while free in taken:
+            number += 1
+            free = f"{name}-{number}"
+        taken[free] = None
+    return list(taken)
+
+
+def file_names(names: Iterable[str]) -> list[str]:
+    """Names of episodes as those of files: letters, digits, _ . + - alone, and no two alike."""
+    return distinct(re.sub(r"[^\w.+-]", "_", name) for name in names)
 
 
 def pose_moves(states: Actions) -> Actions:

@@ -134,10 +134,13 @@ class EpisodeStore:
 
 
 def _load_index(root: Path) -> list[EpisodeInfo]:
-    names = sorted(entry.name[:-5] for entry in _scan(root) if entry.name.endswith(".json"))
-    index = root / "index.jsonl"
-    if index.exists():
-        infos = [EpisodeInfo(**json.loads(line)) for line in index.read_text().splitlines()]
+    written = {entry.name[:-5]: entry.stat().st_mtime_ns for entry in _scan(root) if entry.name.endswith(".json")}
+    names, index = sorted(written), root / "index.jsonl"
+    if index.exists() and index.stat().st_mtime_ns >= max(written.values(), default=0):
+        try:
+            infos = [EpisodeInfo(**json.loads(line)) for line in index.read_text(encoding="utf-8").splitlines()]
+        except (ValueError, TypeError):  # damaged: it is made of the episodes, and again
+            infos = []
         if [info.name for info in infos] == names:
             return infos
     infos = [_info(root, name) for name in names]

@@ -69,10 +69,11 @@ def bundle(config: BundleConfig) -> float:
 def _add_trust(config: BundleConfig, staged: Path) -> None:
     """Refuses a gauge or probe of another world, and copies the probe."""
     world = load_world(staged)
-    if config.gauge is not None:
-        Gauge.load(staged / "gauge").check(world.codec, world.spec)
+    gauge = None if config.gauge is None else Gauge.load(staged / "gauge")
+    if gauge is not None:
+        gauge.check(world.codec, world.spec)
     if config.probe is not None:
-        Probe.load(config.probe).check(world.name, load_judge(staged / "judge").name)
+        Probe.load(config.probe).check(world.name, load_judge(staged / "judge").name, None if gauge is None else gauge.name)
         shutil.copy(config.probe, staged / "probe.json")
 
 

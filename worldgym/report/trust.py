@@ -33,7 +33,7 @@ def print_check(found: Mapping[str, Any], console: Console | None = None) -> Non
     for title, columns, rows in sections(found):
         if rows:
             detail = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
-            longest = max(len(word) for row in rows for word in row[0].split())
+            longest = max((len(word) for row in rows for word in row[0].split()), default=0)
             for number, column in enumerate(columns):
                 width = None if number else min(longest, WIDEST)
                 detail.add_column(Text(column), justify="right" if number else "left", overflow="fold", min_width=width)

@@ -14,7 +14,7 @@ import numpy as np
 
 from worldgym.episodes.spread import spread
 from worldgym.episodes.store import EpisodeInfo, EpisodeStore
-from worldgym.errors import EditRefused, InputError
+from worldgym.errors import EditRefused, InputError, at_least
 from worldgym.progress import progress
 from worldgym.tasks.edits.protocol import ImageStep, Scene, generator_of
 from worldgym.tasks.edits.ranges import RangedEdit, ranged_edits
@@ -37,6 +37,7 @@ def augment(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
     """Writes the store OUT, resuming one that is there => (episodes of each edit, episode that fits no edit => reason)."""
     if config.out.resolve() == config.store.resolve():
         raise InputError(f"{config.out}: is the store itself; choose another --out, so that recordings stay as they are")
+    at_least("--limit", config.limit)
     store, edits = EpisodeStore(config.store), _edits(config.edits)
     written = EpisodeStore.create(config.out, store.spec, store.fps, store.reach)
     counts, skipped = dict.fromkeys((edit.name for edit in edits), 0), dict[str, str]()
@@ -50,10 +51,11 @@ def augment(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
             if name not in written:
                 try:
                     edit = ranged.at(strength, ranged.name)
-                    written.write(name, edited_episode(store[info.name], edit, strength, noise))
+                    episode = edited_episode(store[info.name], edit, strength, noise)
                 except InputError as error:
                     reason = str(error)
                     continue
+                written.write(name, episode)
             counts[ranged.name] += 1
             break
         else:

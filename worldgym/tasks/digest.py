@@ -18,8 +18,8 @@ def tasks_digest(tasks: Sequence[Task]) -> str:
     """64 hexadecimal digits that change with anything of the tasks that a rollout or a verdict depends on, their order too."""
     rows = [
         {
-            **{name: getattr(task, name) for name in ("name", "group", "instruction", "steps", "partial_credit", "success")},
-            **{name: getattr(task, name) for name in ("nominal", "axis", "new_goal")},
+            "task": (task.name, task.group, task.nominal, task.axis, task.new_goal),
+            "asked": (task.instruction, task.steps, task.success, task.partial_credit),
             "state": {name: float(number) for name, number in sorted(task.state.items())},
             "rubric": task.extras.get("rubric"),
             "frame": frame_digest(task.frame),

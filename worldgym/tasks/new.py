@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from worldgym.episodes.recording import SourceOptions
+from worldgym.episodes.recording import SourceOptions, file_names
 from worldgym.episodes.sources import open_source
-from worldgym.errors import InputError, WorldGymError
+from worldgym.errors import InputError, WorldGymError, at_least
 from worldgym.progress import progress
 from worldgym.tasks.folder import DEFAULT_STEPS
 from worldgym.tasks.write import write_task
@@ -36,16 +38,18 @@ def new_tasks(request: NewTasks) -> tuple[list[str], dict[str, str]]:
     """A task an episode, grouped by instruction => (names of the tasks, skipped episode => reason). InputError for none."""
     if request.steps < 1:
         raise InputError(f"{request.steps} steps leave a policy nothing to do; give 1 or more")
+    at_least("--limit", request.limit)
     source = open_source(request.source, request.options)
     names: list[str] = []
     skipped: dict[str, str] = {}
     listing = source.listing()
-    for listed in progress(listing, len(listing), "first frames", "episode"):
+    named = list(zip(listing, file_names(listed.name for listed in listing), strict=True))
+    for listed, file in progress(named, len(named), "first frames", "episode"):
         if request.limit and len(names) >= request.limit:
             break
         try:
             recording = source.read(listed.name)
-            task = _task(listed.name, recording.instruction or request.instruction, recording.frames[0], request)
+            task = _task(listed.name, file, recording.instruction or request.instruction, recording.frames[0], request)
         except WorldGymError as error:
             if request.strict:
                 raise
@@ -59,14 +63,22 @@ def new_tasks(request: NewTasks) -> tuple[list[str], dict[str, str]]:
     return names, skipped
 
 
-def _task(episode: str, instruction: str, frame: Frames, request: NewTasks) -> Task:
+def _task(episode: str, file: str, instruction: str, frame: Frames, request: NewTasks) -> Task:
     if not instruction:
         raise InputError(f"{episode}: has no instruction; give one for all such episodes with --instruction")
-    group, name = slug(instruction), re.sub(r"[^\w.+-]", "_", episode)
+    group = slug(instruction)
     extras = {"source": f"{request.source.name}/{episode}"}
-    return Task(f"{group}/{name}", group, frame, instruction, request.steps, request.partial_credit, extras=extras)
+    return Task(f"{group}/{file}", group, frame, instruction, request.steps, request.partial_credit, extras=extras)
 
 
 def slug(text: str) -> str:
-    """The words of a text as the name of a folder: "Put the cup away." => "put-the-cup-away"."""
-    return "-".join(re.findall(r"[a-z0-9]+", text.lower()))[:80] or "task"
+    """The words of a text as the name of a folder: "Put the cup away." => "put-the-cup-away".
+
+    Where letters of other alphabets, or words beyond 80 characters, do not fit in, 6 digits of the text's SHA-256 tell texts
+    apart.
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    words = "-".join(re.findall(r"[a-z0-9]+", plain))
+    if len(words) <= 80 and all(c.isascii() or not c.isalnum() for c in plain):
+        return words or "task"
+    return "-".join(filter(None, (words[:73].rstrip("-"), hashlib.sha256(text.encode()).hexdigest()[:6])))

@@ -2,20 +2,22 @@
 
 OUT/NAME.png, .json           the nominal tasks, as they were
 OUT/EDIT/NAME.png, .json      the edited ones: `nominal`, `axis`, `goal`, and under `edit` how they were made
-OUT/truth.csv                 copied, where the tasks have one
+OUT/truth.csv, published.csv  copied, where the tasks have them
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from worldgym.errors import EditRefused, InputError
+from worldgym.errors import EditRefused, InputError, at_least
 from worldgym.files import write_atomic
 from worldgym.progress import progress
 from worldgym.tasks.edits.suite import Edit, read_edits
 from worldgym.tasks.folder import load_tasks
+from worldgym.tasks.truth import TABLES
 from worldgym.tasks.write import write_task
 from worldgym.types import Task
 
@@ -38,23 +40,30 @@ def perturb(config: PerturbConfig) -> tuple[int, dict[str, int], dict[str, str]]
     """
     if config.out.resolve() == config.tasks.resolve():
         raise InputError(f"{config.out}: is the folder of the tasks themselves; choose another --out")
+    at_least("--limit", config.limit)
     tasks = nominal_tasks(config.tasks, config.limit)
     edits = read_edits(config.edits, config.budget_usd)
     if idle := next((edit for edit in edits if not any(edit.fits(task) for task in tasks)), None):
         raise InputError(f"{config.edits}: edit {idle.name} fits no task of {config.tasks}; mend its only = {list(idle.only)}")
     for task in tasks:
         write_task(config.out, task)
-    truth = config.tasks / "truth.csv"
-    if truth.exists():
-        write_atomic(config.out / "truth.csv", truth.read_bytes())
+    for table in TABLES:
+        if (config.tasks / table).exists():
+            write_atomic(config.out / table, (config.tasks / table).read_bytes())
     counts = dict.fromkeys((edit.name for edit in edits), 0)
     pairs = [(edit, task) for edit in edits for task in tasks if edit.fits(task)]
     refused: dict[str, str] = {}
+    made = {f"{edit.name}/{task.name}" for edit, task in pairs} | {task.name for task in tasks}
+    if others := [task.name for task in load_tasks(config.out) if task.name not in made]:
+        left = f"{len(others)} tasks that {config.edits} does not make, {others[0]} among them"
+        print(f"worldgym: {config.out} holds {left}; they stay in the suite unless you remove them", file=sys.stderr)
     for edit, task in progress(pairs, len(pairs), "editing", "task"):
         try:
             write_task(config.out, edit.of(task))
         except EditRefused as reason:
             refused[f"{edit.name}/{task.name}"] = str(reason)
+            for kind in ("png", "json"):  # of a time when it was not refused
+                (config.out / f"{edit.name}/{task.name}.{kind}").unlink(missing_ok=True)
         else:
             counts[edit.name] += 1
     return len(tasks), counts, refused

@@ -24,9 +24,9 @@ def check_judge(judge: Judge, rollout: Rollout, task: Task) -> None:
         verdict = judge(record, task)
         require(isinstance(verdict, Verdict), who, f"returned {type(verdict).__name__}, not a Verdict")
         require(verdict.judge == judge.name, who, f"signed its verdict {verdict.judge!r}")
-        shares = [verdict.probability, verdict.progress, *(vote.score for vote in verdict.votes)]
+        shares = [vote.score for vote in verdict.votes]
         inside = all(share is None or 0.0 <= share <= 1.0 for share in shares)
-        require(inside, who, f"probability, progress and votes must lie in [0, 1], not {shares}")
+        require(inside, who, f"votes must lie in [0, 1], not {shares}")
         require(verdict.cost_usd >= 0.0, who, f"cost is {verdict.cost_usd} USD")
         require(verdict.paid_usd <= verdict.cost_usd, who, f"{verdict.paid_usd} USD were paid for {verdict.cost_usd} USD")
         same = np.array_equal(frames, record.frames) and np.array_equal(actions, record.actions)

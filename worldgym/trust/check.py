@@ -114,8 +114,8 @@ def _load(config: CheckConfig) -> Parts:
         gauge.check(world.codec, world.spec)
     probe_file = config.probe or beside(config.world, "probe.json")
     parts = Parts(world, load_judge(judge), gauge, None if probe_file is None else Probe.load(probe_file), Playing(config.batch))
-    if parts.probe is not None:
-        parts.probe.check(world.name, parts.judge.name)
+    if parts.probe is not None and gauge is not None:
+        parts.probe.check(world.name, parts.judge.name, gauge.name)
     return parts
 
 
@@ -202,7 +202,7 @@ def _described(config: CheckConfig, parts: Parts) -> dict[str, Any]:
         left_out.append("per-rollout doubt needs a probe: `worldgym trust fit`")
     if config.episodes is None:
         left_out.append("the replay test needs recorded episodes: --episodes")
-    if not config.policies:
+    if not (config.policies and config.tasks):
         left_out.append("closed loops need policies and tasks: --policy, --tasks")
     return {
         "world": parts.world.name,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.errors import InputError
+from worldgym.errors import InputError, at_least
 from worldgym.files import write_json
 from worldgym.judges.load import load_judge
 from worldgym.log import LOG_NAME, TrialRecord, read_log, results
@@ -89,6 +89,7 @@ def fit_probe(request: FitRequest, instruments: Instruments) -> dict[str, Any]:
 
 def fit_run(request: FitRequest, world: Path, judge: Path, gauge: Path | None = None, futures: int = 0) -> dict[str, Any]:
     """Loads world, judge and gauge (None = the one beside the world), then `fit_probe`."""
+    at_least("--futures", futures)
     keep_freed_memory()
     folder = gauge or beside(world, "gauge")
     if folder is None:
@@ -96,6 +97,7 @@ def fit_run(request: FitRequest, world: Path, judge: Path, gauge: Path | None = 
     loaded, reader = load_world(world), Gauge.load(folder)
     reader.check(loaded.codec, loaded.spec)
     header = read_log(request.run / LOG_NAME)[0]
+    loaded = loaded.with_sampler(**header.config.get("sampler", {}))  # the run's own, which options may have changed
     playing = Playing(chunks={str(policy["name"]): int(policy["chunk"]) for policy in header.policies})
     return fit_probe(request, Instruments(loaded, loaded.codec, reader, load_judge(judge), playing, futures))
 

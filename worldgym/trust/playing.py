@@ -21,13 +21,17 @@ RECORDED = "recorded"  # the policy of a recorded episode
 
 @dataclass(frozen=True)
 class Playing:
-    """batch: rollouts advanced together; filled up, so that results do not depend on how many there are.
+    """batch: rollouts advanced together at most; where there are more, the last ones are filled up to as many.
 
     chunks: actions a step, by policy; 1 for others. Where a world forgets depends on it, so it must be the run's own.
     """
 
     batch: int = 20
     chunks: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise InputError(f"--batch is {self.batch}: let 1 or more rollouts advance together")
 
 
 @dataclass(frozen=True)
@@ -61,14 +65,16 @@ def play_again(
 
 
 def recorded_rollouts(store: EpisodeStore, per_group: int | None = None) -> list[Recorded]:
-    """Episodes of a store, sorted by name; of each group of tasks at most `per_group`, half successes as far as there are any."""
+    """Episodes of a store, sorted by name; of each group of tasks at most `per_group`, half successes and half failures as far as
+    there are any, and those of which nobody knows in what is left."""
     order = np.random.default_rng(0).permutation(len(store.infos))
     shuffled, names = [store.infos[i] for i in order], list[str]()
     for group in sorted({info.group for info in shuffled}):
-        good, bad = ([i.name for i in shuffled if i.group == group and bool(i.success) is side] for side in (True, False))
-        limit = len(good) + len(bad) if per_group is None else per_group
+        own = [info for info in shuffled if info.group == group]
+        good, bad, unknown = ([info.name for info in own if info.success is side] for side in (True, False, None))
+        limit = len(own) if per_group is None else per_group
         failures = min(len(bad), max(limit // 2, limit - len(good)))
-        names += good[: limit - failures] + bad[:failures]
+        names += (good[: limit - failures] + bad[:failures] + unknown)[:limit]
     if not names:
         raise InputError(f"{store.root}: the store holds no episode; record some first")
     groups = {info.name: info.group for info in store}

@@ -49,12 +49,16 @@ class Probe:
         unit = (values - np.array(self.mean)) / np.array(self.deviation)
         return _logistic(self.intercept + unit @ np.array(self.coefficients))
 
-    def check(self, world: str, judge: str) -> None:
-        """CheckpointError if it was fitted on rollouts of another world, or on another judge's verdicts."""
+    def check(self, world: str, judge: str, gauge: str | None) -> None:
+        """CheckpointError if it was fitted on another world's rollouts, another judge's verdicts or another gauge's readings."""
         if (self.world, self.judge) != (world, judge):
             raise CheckpointError(
                 f"the probe was fitted on the world {self.world} and the judge {self.judge}, here are {world} and {judge}; "
                 f"fit one with `worldgym trust fit`, or leave it out"
+            )
+        if gauge is not None and self.facts.get("gauge", gauge) != gauge:
+            raise CheckpointError(
+                f"the probe was fitted on readings of {self.facts['gauge']}, here is {gauge}; fit one with `worldgym trust fit`"
             )
 
     def save(self, path: Path) -> None:

@@ -29,6 +29,11 @@ def test_colours_wrap_around_red() -> None:
     assert Mask(hue=(10.0, 350.0)).of(FRAME)[:, 20:].all() and not Mask(value=(0.0, 0.5)).of(FRAME).any()
 
 
+def test_all_hues_are_all_colours() -> None:
+    for hue in ((0.0, 360.0), (-180.0, 180.0)):
+        assert Mask(hue=hue).of(FRAME).all()
+
+
 def test_what_is_named_must_all_fit_and_a_region_is_a_union() -> None:
     both = Mask(box=(0.0, 0.0, 1.0, 0.5), hue=(230.0, 250.0)).of(FRAME)
     assert both.sum() == 10 * 20 and both[:10, 20:].all()

@@ -46,6 +46,8 @@ def scene() -> Scene:
         (WordOrder(), "put the red cup on the plate", "the red cup, put it on the plate"),
         (Language("de"), "press the button from above", "drücke den Knopf von oben"),
         (Language("fr"), "open the window", "ouvre la fenêtre"),
+        (WordOrder(), "turn off the light", "the light, turn it off"),
+        (Reference("the lamp"), "turn off the light", "turn off the lamp"),
         (Reference("the object left of the mug"), "pick up the can", "pick up the object left of the mug"),
         (Mention("the apple"), "open the door", "open the door, and leave the apple alone"),
         (Reword("shut it"), "open the door", "shut it"),
@@ -84,8 +86,9 @@ def test_what_is_not_known_is_refused(step: TextStep, fault: str) -> None:
 
 def test_an_instruction_of_another_form() -> None:
     assert parts_of("pick up the can") == parts_of("Pick up the can.")
-    with pytest.raises(InputError, match="not of the form"):
-        parts_of("jump")
+    for other in ("jump", "move onto the plate", "lean with the arm"):
+        with pytest.raises(InputError, match="not of the form"):
+            parts_of(other)
 
 
 @pytest.mark.parametrize(

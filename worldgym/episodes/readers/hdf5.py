@@ -18,7 +18,7 @@ import numpy as np
 
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.images import check_bytes, decode_image, fit, stack
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
 from worldgym.errors import InputError, MissingExtra
 from worldgym.types import Actions, ActionSpec, Frames
 
@@ -34,7 +34,8 @@ class Hdf5Source:
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
         self.root, self.options = root, options
         files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.suffix in SUFFIXES)
-        self.files = {("" if path == root else "-".join(path.relative_to(root).with_suffix("").parts)): path for path in files}
+        names = ["" if path == root else "-".join(path.relative_to(root).with_suffix("").parts) for path in files]
+        self.files = dict(zip(distinct(names), files, strict=True))
         with _opened(files[0]) as file:
             self.kind = "hdf5 (robomimic)" if "data" in file else "hdf5 (ACT)"
             first = next(iter(_demos(file)), "")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.readers.npz import read_npz
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
 from worldgym.episodes.video import decode_video
 from worldgym.errors import InputError
 from worldgym.types import Actions, ActionSpec
@@ -31,7 +31,7 @@ class Mp4NpzSource:
         self.spec: ActionSpec | None = load_convention(options.convention) if options.convention else None
         options.choose(self.cameras, root)
         stems = {path.relative_to(root).with_suffix("") for kind in ("mp4", "npz") for path in root.rglob(f"*.{kind}")}
-        self.stems = {"-".join(stem.parts): stem for stem in sorted(stems)}
+        self.stems = dict(zip(distinct("-".join(stem.parts) for stem in sorted(stems)), sorted(stems), strict=True))
 
     def listing(self) -> Sequence[Listed]:
         return [Listed(name) for name in self.stems]

@@ -78,7 +78,8 @@ class Mask:
         hue, saturation, value = np.moveaxis(to_hsv(frame), -1, 0)
         found = np.ones(hue.shape, bool)
         if self.hue is not None:
-            start, length = self.hue[0], (self.hue[1] - self.hue[0]) % 360
+            start, end = self.hue
+            length = 360 if abs(end - start) >= 360 else (end - start) % 360
             found &= ((hue - start) % 360 <= length) & (saturation > 0)
         for channel, bounds in ((saturation, self.saturation), (value, self.value)):
             if bounds is not None:

@@ -88,8 +88,10 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
     "es": {"": "", "from above": "desde arriba"},
     "fr": {"": "", "from above": "par le haut"},
 }
+PREPOSITIONS = frozenset({"from", "on", "onto", "in", "into", "to", "out", "with", "under", "off", "up", "down"})
 PARTS = re.compile(
-    r"(?P<verb>\w+(?: up| down)?) (?P<object>(?:the |a )?.+?)(?: (?P<rest>(?:from|on|onto|in|into|to|out of|with|under) .+))?"
+    r"(?P<verb>\w+(?: up| down| on| off)?) (?P<object>(?:the |a )?.+?)"
+    r"(?: (?P<rest>(?:from|on|onto|in|into|to|out of|with|under) .+))?"
 )
 
 
@@ -105,7 +107,7 @@ class Parts:
 def parts_of(instruction: str) -> Parts:
     """InputError for an instruction of another form."""
     found = PARTS.fullmatch(instruction.strip().rstrip(".").lower())
-    if found is None:
+    if found is None or found["object"].split()[0] in PREPOSITIONS:
         raise InputError(f'"{instruction}" is not of the form VERB the OBJECT ...; write the new wording out (kind = "reword")')
     return Parts(found["verb"], found["object"], found["rest"] or "")
 
@@ -147,7 +149,8 @@ class WordOrder:
 
     def say(self, instruction: str, scene: Scene) -> str:
         parts = parts_of(instruction)
-        return f"{parts.object}, {parts.verb} it {parts.rest}".strip()
+        verb, _, particle = parts.verb.partition(" ")
+        return " ".join(filter(None, (f"{parts.object}, {verb} it", particle, parts.rest)))
 
 
 @dataclass(frozen=True)
