@@ -9,7 +9,7 @@ A figure is a function from `Setup` to `Finding`. `main` parses the command line
 Scores of policies resume (worldgym/reference/scoring.py), so an interrupted experiment goes on with the same command.
 
 Figures about the instrument as it is (a, b, c, g, k, l) use held-out policies and start states; sweeps over settings and
-trainings (d, e, f, h, i, j), by which something might be chosen, use the development ones.
+trainings (d, e, f, h, i, j), and (m), by which something might be chosen, use the development ones.
 """
 
 from __future__ import annotations

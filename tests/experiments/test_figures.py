@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import a_agreement, b_ranking, c_training_steps, d_horizon, g_errors, h_sampler, k_prediction, l_cost
+from experiments import a_agreement, b_ranking, c_training_steps, d_horizon, g_errors, h_sampler, k_prediction, l_cost, m_loops
 from experiments.frame import Finding, Setup
 from worldgym.errors import InputError
 from worldgym.policies.bc import BCConfig, BCNet, BCPolicy
@@ -22,7 +22,7 @@ SCRIPTS = sorted(path.stem for path in Path(a_agreement.__file__).parent.glob("[
 
 
 def test_there_is_a_script_for_every_figure_and_its_time_is_told(repository: Path) -> None:
-    assert [name[0] for name in SCRIPTS] == list("abcdefghijkl")
+    assert [name[0] for name in SCRIPTS] == list("abcdefghijklm")
     readme = (repository / "experiments" / "README.md").read_text()
     for name in SCRIPTS:
         module = importlib.import_module(f"experiments.{name}")
@@ -62,6 +62,13 @@ def test_errors_are_split_into_judge_world_and_loop(known_run: Run) -> None:
     assert (row["judge"], row["replay"], row["closed"]) == pytest.approx((0.02, 0.06, 0.1))
 
 
+def test_crossed_loops_tell_a_wrong_world_from_a_policy_that_acts_otherwise() -> None:
+    ends = [(True, True, False, False), (True, True, False, False), (True, False, True, False), (False, False, False, False)]
+    *_, row = m_loops.finding([m_loops.Loops("door-open", *end) for end in ends], "here").rows
+    assert (row["world"], row["world_in_simulator"], row["simulator_in_world"], row["simulator"]) == (0.75, 0.5, 0.25, 0.0)
+    assert (row["wrong_own"], row["wrong_simulator"], row["otherwise"]) == (0.25, 0.25, 0.5)
+
+
 def test_real_trials_are_saved_by_a_world_that_is_mostly_right(known_run: Run) -> None:
     rows = k_prediction.finding(known_run, "here", draws=2).rows
     assert {row["n"] for row in rows} == {20, 40}  # of 80 trials a policy, none is left to be imagined alone
@@ -95,9 +102,10 @@ def test_figures_at_the_smallest_size(tmp_path: Path) -> None:
         random_policy(tmp_path / "zoo" / "held-out", name, chunk)
     random_policy(tmp_path / "zoo" / "development", "bc-chunk8", 8)
     setup = Setup(zoo=tmp_path / "zoo", out=tmp_path / "out", seeds=2, tasks=("drawer-open",), steps=4, workers=1)
-    found: list[Finding] = [script.measure(setup) for script in (a_agreement, l_cost, d_horizon)]
-    assert [finding.name for finding in found] == ["a_agreement", "l_cost", "d_horizon"]
+    found: list[Finding] = [script.measure(setup) for script in (a_agreement, l_cost, d_horizon, m_loops)]
+    assert [finding.name for finding in found] == ["a_agreement", "l_cost", "d_horizon", "m_loops"]
     assert "4 cells" in found[0].result and "8 trials" in found[1].result
     assert {(row["policy"], row["horizon"]) for row in found[2].rows} == {("bc-chunk8", h) for h in (1, 2, 4, 8)}
+    assert [row["trials"] for row in found[3].rows] == [2]
     rows = [h_sampler.sweep(setup, {str(n): h_sampler.with_sampler(setup, steps=n) for n in (1, 2)}, 2)]
     assert [row["setting"] for row in rows[0]] == ["1", "2"]

@@ -1,0 +1,150 @@
+"""(m) Is the world wrong, or does the policy act otherwise in it? Loops of world and simulator, crossed.
+
+Development policies, 5 start states a task. The actions of each loop in the world are played in the simulator, those of each loop
+in the simulator are played in the world. Where the world answers rightly to both and the loops still end otherwise, the policy
+saw something in the world's frames that made it act otherwise. Two idle cores: 9 minutes, 5 of them beside the run of (h).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import torch
+
+from experiments.chart import Chart, Point, Series
+from experiments.frame import Finding, Setup, main, on, scope, scored
+from worldgym.judges.load import load_judge
+from worldgym.policies.load import load_policy
+from worldgym.progress import progress
+from worldgym.reference.scoring import Run
+from worldgym.reference.simulator import SimStep, Simulator
+from worldgym.reference.suite import METAWORLD_SPEC
+from worldgym.reference.truth import run_episode
+from worldgym.trust.fit import rollouts_of
+from worldgym.trust.playing import Playing, play_again
+from worldgym.types import Actions, Rollout
+from worldgym.world.model import load_world
+from worldgym.world.split import on_all_cores
+
+SEEDS = 5
+ENDS = {
+    "world": "loop in the world",
+    "world_in_simulator": "its actions in the simulator",
+    "simulator_in_world": "the simulator's actions in the world",
+    "simulator": "loop in the simulator",
+}
+
+
+@dataclass(frozen=True)
+class Loops:
+    """How one trial ended, in four ways: see ENDS."""
+
+    task: str
+    world: bool
+    world_in_simulator: bool
+    simulator_in_world: bool
+    simulator: bool
+
+
+class _Noting(Simulator):
+    """Notes the actions of the episode."""
+
+    def reset(self, seed: int) -> SimStep:
+        self.moves: list[Actions] = []
+        return super().reset(seed)
+
+    def step(self, action: Actions, draw: bool = True) -> SimStep:
+        self.moves.append(np.asarray(action, np.float32))
+        return super().step(action, draw)
+
+
+def measure(setup: Setup) -> Finding:
+    """Success of loops in the world and in the simulator, and of each one's actions in the other."""
+    what = scope(setup, "development", SEEDS)
+    run = scored(setup, what)
+    return finding(crossed(setup, run, what.policies), on(what, setup.instrument))
+
+
+def crossed(setup: Setup, run: Run, policies: Sequence[str]) -> list[Loops]:
+    """Every judged trial of the run, its actions played in the simulator, and the simulator's loop in the world."""
+    rollouts, records, chunks = rollouts_of(run.folder)
+    sources = {load_policy(source, METAWORLD_SPEC).name: source for source in policies}
+
+    def cell(i: int) -> tuple[str, str]:
+        return rollouts[i].trial.task.group, rollouts[i].policy
+
+    cells = [(key, list(rows)) for key, rows in groupby(sorted(range(len(rollouts)), key=cell), key=cell)]
+    jobs = [(task, sources[policy], [(_seed(rollouts[i]), rollouts[i].actions) for i in rows]) for (task, policy), rows in cells]
+    ends = dict[int, tuple[bool, bool]]()
+    moves = dict[int, Actions]()
+    with multiprocessing.get_context("spawn").Pool(
+        setup.workers or multiprocessing.cpu_count(), torch.set_num_threads, (1,)
+    ) as pool:
+        answers = progress(pool.imap(_simulated, jobs), len(jobs), "simulating", "cell")
+        for (_, rows), found in zip(cells, answers, strict=True):
+            for i, (of_world, own, actions) in zip(rows, found, strict=True):
+                ends[i], moves[i] = (of_world, own), actions
+    world, judge = on_all_cores(load_world(setup.world)), load_judge(setup.judge)
+    played = play_again(world, [replace(rollout, actions=moves[i]) for i, rollout in enumerate(rollouts)], Playing(chunks=chunks))
+    verdicts = [judge(rollout, rollout.trial.task) for rollout in played]
+    return [
+        Loops(record.group, bool(record.succeeded), ends[i][0], (verdicts[i].score or 0.0) > 0.5, ends[i][1])
+        for i, record in enumerate(records)
+    ]
+
+
+def _seed(rollout: Rollout) -> int:
+    """Start states are named TASK/SEED."""
+    return int(rollout.trial.task.name.rpartition("/")[2])
+
+
+def _simulated(job: tuple[str, str, Sequence[tuple[int, Actions]]]) -> list[tuple[bool, bool, Actions]]:
+    """(task, policy, starts) => for each seed: the given actions succeed, the policy's own loop does, its actions."""
+    task, source, starts = job
+    simulator, policy, found = _Noting(task), load_policy(source, METAWORLD_SPEC), []
+    for seed, actions in starts:
+        simulator.reset(seed)
+        of_world = any([simulator.step(action, draw=False).success for action in actions])
+        sights = run_episode(policy, simulator, seed, len(actions))
+        found.append((of_world, any(sight.success for sight in sights), np.stack(simulator.moves)))
+    simulator.close()
+    return found
+
+
+def finding(loops: Sequence[Loops], measured_on: str) -> Finding:
+    rows = [_row(task, [loop for loop in loops if loop.task == task]) for task in sorted({loop.task for loop in loops})]
+    of_all = _row("all", loops)
+    told = "; ".join(f"{name} {100 * of_all[key]:.0f} %" for key, name in ENDS.items())
+    result = (
+        f"success: {told}; the world errs on {100 * of_all['wrong_own']:.0f} % of its own loops and on "
+        f"{100 * of_all['wrong_simulator']:.0f} % of the simulator's, and {100 * of_all['otherwise']:.0f} % truly end otherwise"
+    )
+    series = tuple(
+        Series(name, tuple(Point(i, row[key], name=str(row["task"])) for i, row in enumerate(rows))) for key, name in ENDS.items()
+    )
+    chart = Chart("task", "success", series, tuple(str(row["task"]) for row in rows))
+    question = "Is the world wrong, or does the policy act otherwise in it?"
+    return Finding("m_loops", question, result, measured_on, rows, chart)
+
+
+def _row(task: str, loops: Sequence[Loops]) -> dict[str, Any]:
+    """Rates of the four ends, and shares of trials where two of them differ."""
+    ends = [asdict(loop) for loop in loops]
+    return {
+        "task": task,
+        "trials": len(loops),
+        **{key: mean(float(end[key]) for end in ends) for key in ENDS},
+        "wrong_own": mean(float(loop.world != loop.world_in_simulator) for loop in loops),
+        "wrong_simulator": mean(float(loop.simulator_in_world != loop.simulator) for loop in loops),
+        "otherwise": mean(float(loop.world_in_simulator != loop.simulator) for loop in loops),
+    }
+
+
+if __name__ == "__main__":
+    main(measure)
