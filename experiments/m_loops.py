@@ -34,10 +34,10 @@ from worldgym.world.split import on_all_cores
 
 SEEDS = 5
 ENDS = {
-    "world": "loop in the world",
-    "world_in_simulator": "its actions in the simulator",
-    "simulator_in_world": "the simulator's actions in the world",
-    "simulator": "loop in the simulator",
+    "world": "world",
+    "world_in_simulator": "the world's actions in truth",
+    "simulator_in_world": "true actions in the world",
+    "simulator": "truth",
 }
 
 
@@ -122,7 +122,7 @@ def finding(loops: Sequence[Loops], measured_on: str) -> Finding:
     of_all = _row("all", loops)
     told = "; ".join(f"{name} {100 * of_all[key]:.0f} %" for key, name in ENDS.items())
     result = (
-        f"success: {told}; the world errs on {100 * of_all['wrong_own']:.0f} % of its own loops and on "
+        f"success, {told}; the world errs on {100 * of_all['wrong_own']:.0f} % of its own loops and on "
         f"{100 * of_all['wrong_simulator']:.0f} % of the simulator's, and {100 * of_all['otherwise']:.0f} % truly end otherwise"
     )
     series = tuple(

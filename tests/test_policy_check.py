@@ -92,7 +92,12 @@ def test_on_the_command_line(policy: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_who_may_be_served(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words, complaint in ((["--host", "0.0.0.0"], "set a key"), (["--key-env", "NO_SUCH"], "environment variable NO_SUCH")):
+    for words, complaint in (
+        (["--host", "0.0.0.0"], "set a key"),
+        (["--key-env", "NO_SUCH"], "environment variable NO_SUCH"),
+        (["--port", "99999"], "--port is 99999: give 0 to 65535"),
+        (["--port", "99999", "--protocol", "openvla"], "--port is 99999"),
+    ):
         with pytest.raises(SystemExit) as stop:
             main(["serve-policy", str(policy), *words])
         assert stop.value.code == 2 and complaint in capsys.readouterr().err

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from worldgym.actions.conventions import convention
 from worldgym.recipes import RECIPES
 from worldgym.world.dit import DiT
 from worldgym.world.model import WorldConfig
-from worldgym.world.published import PUBLISHED_SPEC
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("paper_")])
@@ -20,7 +20,7 @@ def test_a_paper_recipe_has_the_size_in_its_name_and_fits_the_published_actions(
         millions = sum(parameter.numel() for parameter in DiT(config.network).parameters()) / 1e6
     assert abs(millions - int(name.removeprefix("paper_").removesuffix("m"))) < 0.6
     assert config.network.tokens == 256
-    WorldConfig(PUBLISHED_SPEC, config.network, config.sampler, config.schedule, {}, "", config.conditioning).check()
+    WorldConfig(convention("released_10"), config.network, config.sampler, config.schedule, {}, "", config.conditioning).check()
 
 
 def test_the_largest_is_the_published_network() -> None:

@@ -17,7 +17,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError
 from worldgym.judges.label_page import LabelConfig, LabelServer
-from worldgym.judges.labels import Clip, HumanJudge, Label, append_label, read_clips, read_labels
+from worldgym.judges.labels import Clip, HumanJudge, Label, append_label, frames_digest, read_clips, read_labels
 from worldgym.judges.load import load_judge
 from worldgym.testing import check_judge
 
@@ -182,3 +182,11 @@ def test_labels_are_a_judge(server: LabelServer, tmp_path: Path) -> None:
     assert other.unscored and "nobody has labelled" in other.reason
     with pytest.raises(InputError, match="costs nothing"):
         load_judge(tmp_path / "labels.jsonl", budget_usd=1.0)
+
+
+def test_labels_of_a_video_that_was_made_again_are_not_counted(tmp_path: Path, clips: list[Clip]) -> None:
+    new = clips[0].rollout()
+    for labeller, score, frames in (("anna", 1.0, "old"), ("ben", 1.0, "old"), ("carl", 0.0, frames_digest(new.frames))):
+        append_label(tmp_path / "labels.jsonl", Label(clips[0], score, labeller, frames=frames))
+    verdict = HumanJudge.read(tmp_path / "labels.jsonl")(new, new.trial.task)
+    assert verdict.score == 0.0 and verdict.provenance["labellers"] == ["carl"]

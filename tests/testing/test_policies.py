@@ -86,10 +86,11 @@ class ForgettingPolicy(FakePolicy):
         (PaintingPolicy(), "act changed the frames it was given"),
         (ForgettingPolicy(), "act returned 2 states for 3 trials"),
         (FakePolicy(chunk=0), "chunk is 0"),
+        (FakePolicy(name="@x"), "its name must be"),
     ],
 )
 def test_a_faulty_policy_is_caught(policy: FakePolicy, complaint: str) -> None:
-    with pytest.raises(AssertionError, match=f"^policy 'fake-policy': .*{complaint}"):
+    with pytest.raises(AssertionError, match=f"^policy '{policy.name}': .*{complaint}"):
         check_policy(policy, SHAPE)
 
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
+from worldgym.actions.conventions import convention, convention_of
 from worldgym.checkpoint import load_folder
 from worldgym.cli import main
 from worldgym.errors import CheckpointError, InputError
+from worldgym.policies.converted import spoken_in
 from worldgym.requests import PublishedImport
+from worldgym.testing import FakePolicy
 from worldgym.world.model import DiffusionWorld, WorldConfig, frame_noise, load_world
 from worldgym.world.published import convert, import_published, network_of
 from worldgym.world.sampler import SAMPLERS
@@ -268,3 +272,22 @@ def test_heads_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         import_published(PublishedImport(tmp_path / "bare.pt", tmp_path / "out", heads=7))
     with pytest.raises(InputError, match="no such file"):
         import_published(PublishedImport(tmp_path / "none.pt", tmp_path / "out"))
+    with pytest.raises(InputError, match="--heads is 0: give 1 or more"):
+        import_published(PublishedImport(tmp_path / "bare.pt", tmp_path / "out", heads=0))
+    with pytest.raises(InputError, match="--size is -256"):
+        import_published(PublishedImport(tmp_path / "bare.pt", tmp_path / "out", size=-256))
+
+
+@pytest.mark.parametrize(
+    "change", [{1: torch.zeros(1)}, {"action_embedder.weight": torch.zeros(3)}, {"x_proj.weight": torch.zeros(8, 2, 0, 0)}]
+)
+def test_weights_of_odd_names_and_forms_are_refused(change: dict[Any, torch.Tensor], tmp_path: Path) -> None:
+    torch.save(released_weights() | change, tmp_path / "odd.pt")
+    with pytest.raises(CheckpointError, match=r"odd\.pt"):
+        import_published(PublishedImport(tmp_path / "odd.pt", tmp_path / "out", heads=HEADS, size=8 * GRID))
+
+
+def test_an_imported_world_is_spoken_to_by_policies_of_bridge(imported: DiffusionWorld) -> None:
+    assert convention_of(imported.spec) == "released_10"
+    policy = spoken_in(FakePolicy(spec=convention("bridge_v2")), imported.spec)
+    assert policy.spec == imported.spec

@@ -202,7 +202,9 @@ def test_settings_may_change_on_the_way() -> None:
         state = found
 
 
-@pytest.mark.parametrize("changes", [{"rule": "forget"}, {"order": "spiral"}, {"keep": 8}, {"keep": -1}, {"steps": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"rule": "forget"}, {"order": "spiral"}, {"keep": 8}, {"keep": -1}, {"steps": 0}, {"cfg": float("nan")}]
+)
 def test_settings_that_make_no_sampler_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(InputError):
         make_world(**changes)

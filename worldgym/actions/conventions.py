@@ -47,7 +47,10 @@ def _without(spec: ActionSpec, *names: str) -> ActionSpec:
 
 
 def _released() -> ActionSpec:
-    """The ten numbers of the released world model: scaled deltas, gripper, and a base that Bridge never moves."""
+    """The ten numbers of the released world model: scaled deltas, gripper, and a base that Bridge never moves.
+
+    Guidance's null action is the one with a last number of 1.
+    """
     arm = _arm(HELD_MOVE, HELD_TURN, "1/35 m (Bridge); rotation in 1/5.6 rad", "+1_closed", 5.0)
     names = (*arm.names, "base_x", "base_y", "base_yaw")
     return replace(arm, names=names, low=(*arm.low, -1.0, -1.0, -1.0), high=(*arm.high, 1.0, 1.0, 1.0))

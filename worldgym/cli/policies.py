@@ -44,6 +44,8 @@ class ServePolicy:
         from worldgym.policies.wire.serve_openvla import OpenvlaServer
         from worldgym.world.model import load_world
 
+        if not 0 <= self.port < 2**16:
+            raise InputError(f"--port is {self.port}: give 0 to 65535")
         authorization, folder = self._authorization(), Path(given_name(self.policy)[1])
         policy = load_policy(self.policy, load_world(self.world).spec if self.world else None)
         responder = Responder(policy, FAMILIES[self.protocol][OWN], fingerprint(folder) if folder.is_dir() else "")

@@ -80,7 +80,12 @@ class HumanJudge:
 
     def __init__(self, labelled: Sequence[LabelledClip], name: str) -> None:
         self.name = name
-        self._by_frames = {label.frames: clip for clip in labelled for label in clip.labels if label.frames}
+        seen = dict[str, dict[str, Label]]()  # by what was seen, whatever the file is called now
+        for label in (label for clip in labelled for label in clip.labels if label.frames):
+            seen.setdefault(label.frames, {})[label.labeller] = label
+        self._by_frames = {
+            frames: LabelledClip(next(iter(labels.values())).clip, tuple(labels.values())) for frames, labels in seen.items()
+        }
         self._labellers = sorted({label.labeller for clip in labelled for label in clip.labels})
 
     @staticmethod

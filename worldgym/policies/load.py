@@ -18,7 +18,7 @@ from worldgym.policies.source import PolicySource
 from worldgym.policies.wire.address import is_address
 from worldgym.types import ActionSpec
 
-GIVEN_NAME = re.compile(r"([\w@+-][\w.@+-]*)=(.+)")
+GIVEN_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99})=(.+)")  # NAME of policies/protocol.py, without blanks
 MADE_HERE = re.compile(r"(lerobot|openvla):.*|[\w.]+:\w+(\?.*)?", re.DOTALL)
 
 

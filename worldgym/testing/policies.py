@@ -14,7 +14,7 @@ import numpy as np
 
 from worldgym.actions.pose import unsound
 from worldgym.policies.observing import observe
-from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation, Policy
+from worldgym.policies.protocol import NAME, NEWEST_FRAME, Needs, Observation, Policy
 from worldgym.testing.rules import FAKE_SPEC, SEEDS, Shape, check_form, check_spec, require
 from worldgym.types import Actions, ActionSpec, Task, Trial
 
@@ -44,6 +44,7 @@ def policy_rules(
     def promises() -> None:
         check_spec(who, policy.spec)
         _check_needs(who, policy)
+        require(NAME.fullmatch(policy.name) is not None, who, "its name must be 1 to 100 letters, digits and . _ + @ - or blanks")
         require(policy.chunk >= 1, who, f"chunk is {policy.chunk}, but a call must return at least one action")
 
     def repeats() -> None:

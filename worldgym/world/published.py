@@ -20,29 +20,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from worldgym.actions.conventions import convention
 from worldgym.checkpoint import describe, save_folder
-from worldgym.errors import CheckpointError, InputError
+from worldgym.errors import CheckpointError, InputError, at_least
 from worldgym.latents.kl import import_autoencoder
 from worldgym.requests import PublishedImport
-from worldgym.types import ActionSpec
 from worldgym.world.dit import DiT, DiTConfig
 from worldgym.world.model import WorldConfig
 from worldgym.world.sampler import SAMPLERS
 
 DOWNSAMPLING = 8  # of the Stable Diffusion 3 autoencoder
-
-# 1.75 is 0.05 m and 1.4 is 0.25 rad; the released conversion clips 0.01 inside the bounds. The last three are terminate flags,
-# zeros in the Bridge data, and the last of them marks the null action of guidance.
-PUBLISHED_SPEC = ActionSpec(
-    names=("x", "y", "z", "roll", "pitch", "yaw", "gripper", "terminate_0", "terminate_1", "terminate_2"),
-    mode="delta_pose",
-    unit="1/35 m an action (rotation: 1/5.6 rad)",
-    rotation="euler_xyz",
-    gripper="+1_closed",
-    low=(-1.75,) * 3 + (-1.4,) * 3 + (-1.0,) + (0.0,) * 3,
-    high=(1.75,) * 3 + (1.4,) * 3 + (1.0,) * 4,
-    rate_hz=5.0,
-)
 
 
 def import_published(request: PublishedImport) -> Path:
@@ -52,7 +39,7 @@ def import_published(request: PublishedImport) -> Path:
     tensors = convert(weights, network)
     codec = import_autoencoder(request.codec, request.out / "codec", request.size).latents if request.codec else ""
     sampler = replace(SAMPLERS["paper"], cfg=request.cfg)
-    config = WorldConfig(PUBLISHED_SPEC, network, sampler, "sigmoid_v", {}, codec, "action")
+    config = WorldConfig(convention("released_10"), network, sampler, "sigmoid_v", {}, codec, "action")
     config.check()
     facts = {"file": request.file.name, "branch": branch, "heads": request.heads, "size": request.size}
     card = f"# World model\n\nImported from a published checkpoint of arXiv 2506.00613.\n\n{describe(facts)}"
@@ -71,7 +58,7 @@ def read_weights(file: Path) -> tuple[dict[str, Tensor], str]:
         raise CheckpointError(f"{file}: not a checkpoint of plain tensors ({reason}); download it again") from error
     branch = next((name for name in ("ema", "model") if isinstance(found, dict) and name in found), "bare")
     weights = found if branch == "bare" else found[branch]
-    if not isinstance(weights, Mapping) or not weights:
+    if not isinstance(weights, Mapping) or not weights or not all(isinstance(name, str) for name in weights):
         raise CheckpointError(f"{file}: holds no weights by name; give a file with a state dict, or with one under ema or model")
     if strange := [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]:
         raise CheckpointError(f"{file}: {', '.join(strange)} are no tensors; give a file with a state dict")
@@ -80,9 +67,19 @@ def read_weights(file: Path) -> tuple[dict[str, Tensor], str]:
 
 def network_of(weights: Mapping[str, Tensor], request: PublishedImport) -> DiTConfig:
     """The network's sizes, read from the shapes of its weights."""
+    at_least("--heads", request.heads, 1)
+    at_least("--size", request.size, 1)
     first, action = weights.get("x_proj.weight"), weights.get("action_embedder.weight")
     hidden = weights.get("blocks.0.s_block.ffwd.0.weight")
-    if first is None or first.ndim != 4 or action is None or hidden is None:
+    if (
+        first is None
+        or first.ndim != 4
+        or 0 in first.shape
+        or action is None
+        or action.ndim != 2
+        or hidden is None
+        or not hidden.ndim
+    ):
         raise CheckpointError(
             f"{request.file}: no published checkpoint, for x_proj.weight (a convolution), action_embedder.weight or "
             f"blocks.0.s_block.ffwd.0.weight is missing (found {_listed(weights)}); give another file"

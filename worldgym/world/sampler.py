@@ -10,6 +10,7 @@ chunk say to the network is worked out once, for all calls.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -55,6 +56,8 @@ class SamplerConfig:
                 f"a sampler needs a step, a window of 2 frames and keep < window, not steps {self.steps}, window {self.window}, "
                 f"keep {self.keep}: change these"
             )
+        if not math.isfinite(self.cfg):
+            raise InputError(f"guidance of strength {self.cfg} is no number: give 1 (off) or more")
 
     @property
     def longest_chunk(self) -> int:

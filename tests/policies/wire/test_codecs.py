@@ -108,7 +108,14 @@ def test_few_bytes_do_not_become_much_memory() -> None:
     ):
         with pytest.raises(Malformed):
             msgpack_numpy.unpack(bomb)
-    for text in (b"[" * 100_000, b"[" + b"{}," * many + b"{}]", b"[NaN]", b"Infinity", b"9" * 5000):
+    for text in (
+        b"[" * 100_000,
+        b"[" + b"{}," * many + b"{}]",
+        b"[" + b"[]," * 2 * many + b"[]]",
+        b"[NaN]",
+        b"Infinity",
+        b"9" * 5000,
+    ):
         with pytest.raises(Malformed):
             json_numpy.decode(text)
 

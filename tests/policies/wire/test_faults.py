@@ -23,6 +23,7 @@ from worldgym.policies.wire.arrays import MAX_ANSWER
 from worldgym.policies.wire.json_numpy import encode
 from worldgym.policies.wire.line import Dropped, Line
 from worldgym.testing import FAKE_SPEC
+from worldgym.types import Task, Trial
 
 sync_server = pytest.importorskip("websockets.sync.server", reason="the extra [remote] is not installed")
 pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
@@ -119,6 +120,21 @@ def answers(message: Any) -> Callable[[Any], None]:
             connection.send(message if isinstance(message, str | bytes) else msgpack_numpy.pack(message))
 
     return talk
+
+
+def test_repeats_of_a_trial_get_draws_of_their_own_and_copies_of_a_row_one(family: str) -> None:
+    rng, task = np.random.default_rng(0), Task("t", "g", SEEN.frame, "push", 2)
+
+    def draws(connection: Any) -> None:
+        for _ in connection:
+            connection.send(msgpack_numpy.pack({"actions": rng.random((2, 3), np.float32)}))
+
+    with openpi(draws) as address:
+        policy = load_policy(f"{address}?family={family}")
+        states = policy.reset([Trial(task, repeat, 0) for repeat in (0, 1, 1)])
+        for _ in range(2):
+            states, actions = policy.act(states, [SEEN] * 3)
+            assert not np.array_equal(actions[0], actions[1]) and np.array_equal(actions[1], actions[2])
 
 
 WRONG_ANSWERS: list[tuple[Any, str]] = [

@@ -225,6 +225,8 @@ def test_an_address_with_everything() -> None:
         ("ws://h:port", "must look like"),
         ("ws://me:secret@h", "without a user"),
         ("ws://h#x", "must look like"),
+        ("ws://a..b:80", "must look like"),
+        ("http://h/\u00e4", "plain characters"),
         ("ws://h?colour=red", 'the unknown option "colour"; options are family, chunk'),
         ("ws://h?chunk=1&chunk=2", "an option is given twice"),
         ("ws://h?chunk=0", 'chunk is "0"; give a whole number from 1'),

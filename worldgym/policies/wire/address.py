@@ -85,7 +85,10 @@ class Address:
         source.check_options(*OPTIONS)
         try:
             url = urlsplit(f"{source.kind}:{source.place}")
-            port, host = url.port or PORT, url.hostname or ""
+            port, host = PORT if url.port is None else url.port, url.hostname or ""
+            host.encode("idna")
+            if not (url.path.isascii() and url.path.isprintable()):
+                raise ValueError("its path must be of plain characters")
         except ValueError as error:
             raise InputError(f'policy "{text}": {error}; it must look like ws://HOST:PORT?family=NAME') from error
         if url.scheme not in SCHEMES or not host or url.username is not None or url.fragment:

@@ -23,7 +23,12 @@ def encode(message: Any) -> bytes:
 
 
 def decode(data: bytes) -> Any:
-    """The inverse of `encode`. Malformed for anything else; the caller bounds the size of `data`."""
+    """The inverse of `encode`. Malformed for anything else; the caller bounds the size of `data`.
+
+    Lists are counted by their brackets, before they take thirty times as many bytes; an instruction may hold some too.
+    """
+    if data.count(b"[") > 2 * MAX_CONTAINERS:
+        raise Malformed(f"holds more than {MAX_CONTAINERS} lists")
     objects = count()
 
     def counted(pairs: dict[str, Any]) -> Any:

@@ -1,11 +1,12 @@
 """A policy behind a server, as a policy: `load_policy("ws://HOST:PORT?family=droid")`.
 
 The wire takes one observation at a time; the rows of a batch are asked for one by one, over as many connections as allowed, so
-row b depends on row b alone. Equal rows (a batch is filled up with copies) are asked for once.
+row b depends on row b alone. Copies of a row (a batch is filled up with them) are asked for once; repeats of a trial are asked
+for one by one, since a server may draw its answers at random.
 
-Servers of others carry nothing between questions: the state is None. Our own server gives back a token for the state that its
-policy is in; the caller carries it. A server that was restarted does not know the tokens of its past life, and says so: the trial
-is run again from its start. Policies without memory have no token, and go on where they were.
+Servers of others carry nothing between questions: the state only tells the trials apart. Our own server gives back a token for
+the state that its policy is in; the caller carries it. A server that was restarted does not know the tokens of its past life,
+and says so: the trial is run again from its start. Policies without memory have no token, and go on where they were.
 """
 
 from __future__ import annotations
@@ -71,9 +72,9 @@ class RemotePolicy:
         self._closing()
 
     def reset(self, trials: Sequence[Trial]) -> list[str | None]:
-        """A token a trial, from a server of ours whose policy remembers; else None."""
+        """A token a trial, from a server of ours whose policy remembers; else what tells trials apart, which is never sent."""
         if not self._family.own:
-            return [None] * len(trials)
+            return [f"{trial.run_seed}/{trial.repeat}/{trial.task.name}" for trial in trials]
         answers = self._ask_all([self._beginning(trial) for trial in trials])
         return [self._token(answer) for answer in answers]
 
@@ -82,7 +83,7 @@ class RemotePolicy:
         keys = [(state, _seen(observation)) for state, observation in zip(states, observations, strict=True)]
         first = {key: b for b, key in reversed(list(enumerate(keys)))}
         answers = self._ask_all([self._question(states[b], observations[b]) for b in first.values()])
-        read = {key: (self._token(answer), self._actions(answer)) for key, answer in zip(first, answers, strict=True)}
+        read = {key: (self._after(key[0], answer), self._actions(answer)) for key, answer in zip(first, answers, strict=True)}
         return [read[key][0] for key in keys], np.stack([read[key][1] for key in keys])
 
     def _beginning(self, trial: Trial) -> dict[str, Any]:
@@ -121,6 +122,9 @@ class RemotePolicy:
             return actions
         low, high = (np.asarray(bounds, np.float32) for bounds in (self.spec.low, self.spec.high))
         return np.clip(actions, low, high)
+
+    def _after(self, state: str | None, answer: Any) -> str | None:
+        return self._token(answer) if self._family.own else state
 
     def _token(self, answer: Any) -> str | None:
         try:
