@@ -23,7 +23,6 @@ from machine import note
 
 from worldgym.cli import main as worldgym
 from worldgym.episodes.store import EpisodeStore
-from worldgym.judges.labels import Clip, Label, append_label
 from worldgym.recipes import RECIPES
 from worldgym.types import Episode
 from worldgym.world.model import DiffusionWorld, load_world
@@ -40,7 +39,7 @@ def commands(samples: Path, out: Path, train_options: str = "") -> list[str]:
     assert recipe is not None
     size = recipe(out, "cpu").model.size
     form = f"--convention released_10 --size {size} {size}"
-    world = f"--world {out}/run --tasks {out}/tasks --judge {out}/labels.jsonl"
+    world = f"--world {out}/run --tasks {out}/tasks --judge later"
     return [
         f"worldgym convert {samples}/bridge_mp4/train {out}/bridge {form} --shift -1",
         f"worldgym convert {samples}/bridge_mp4/test {out}/bridge-test {form} --shift -1",
@@ -55,8 +54,6 @@ def run(samples: Path, out: Path, train_options: str) -> list[str]:
     fresh, rows, started = not out.exists(), [], time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
     for command in commands(samples, out, train_options):
-        if "evaluate" in command:
-            _undecided(out)
         begun = time.perf_counter()
         print(f"$ {command}", flush=True)
         worldgym(shlex.split(command)[1:])
@@ -64,13 +61,6 @@ def run(samples: Path, out: Path, train_options: str) -> list[str]:
     total = time.perf_counter() - started
     table = ["| step | seconds |", "| --- | --- |", *rows, f"| all | {total:.0f} |", ""] if fresh else ["(resumed: no times)", ""]
     return table + quality(out)
-
-
-def _undecided(out: Path) -> None:
-    """A label file of one clip that nobody could decide."""
-    if not (out / "labels.jsonl").exists():
-        video = next(iter(sorted((out / "bridge-test" / "episodes").glob("*.mp4"))))
-        append_label(out / "labels.jsonl", Label(Clip(video, NO_LANGUAGE), None, "nobody"))
 
 
 def quality(out: Path) -> list[str]:

@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 from worldgym.cli import main
+from worldgym.judges.labels import Label, append_label, frames_digest
 from worldgym.reference.demo import BUNDLE
+from worldgym.rejudge import clips_of_run
 
 pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
 Arguments = Callable[..., list[str]]
@@ -133,6 +135,27 @@ def test_output_that_cannot_be_written(arguments: Arguments, tmp_path: Path, cap
 
 def test_report_of_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "log.jsonl" in fails(["report", str(tmp_path)], capsys)
+
+
+def test_people_judge_later(arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_task(tmp_path / "tasks")
+    main([*arguments(tmp_path / "tasks", tmp_path / "run", judge="later"), "--json"])
+    (policy,) = json.loads(capsys.readouterr().out)["policies"]
+    assert (policy["unscored"], policy["rate"]) == (1, None)
+    (clip,) = clips_of_run(tmp_path / "run")
+    label = Label(clip, 1.0, "anna", frames=frames_digest(clip.rollout().frames))
+    append_label(tmp_path / "run" / "labels.jsonl", label)
+    words = ["judge", "rejudge", str(tmp_path / "run"), "--judge", str(tmp_path / "run" / "labels.jsonl")]
+    main([*words, "--out", str(tmp_path / "judged"), "--json"])
+    assert json.loads(capsys.readouterr().out)["policies"][0]["successes"] == 1
+    again = arguments(tmp_path / "tasks", tmp_path / "again", judge=str(tmp_path / "run" / "labels.jsonl"))
+    assert "evaluate with --judge later" in fails(again, capsys) and not (tmp_path / "again").exists()
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
+    worldgym = f"{sys.executable} -c 'from worldgym.cli import main; main()' data conventions"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", f"{worldgym} | true"], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 141) and done.stderr == ""
 
 
 def test_help_does_not_wait_for_torch() -> None:

@@ -234,7 +234,7 @@ def labelled(tasks: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_labels_are_verdicts_like_any_other(labelled: Path, tmp_path: Path) -> None:
-    summary = rejudge(RejudgeConfig(labelled, tmp_path / "human"), load_judge(labelled / "labels.jsonl"))
+    summary = rejudge(RejudgeConfig(labelled, tmp_path / "human"), load_judge(labelled / "labels.jsonl", finished=True))
     assert [(p["policy"], p["successes"], p["trials"]) for p in summary["policies"]] == [("low", 0, 3), ("high", 3, 3)]
     _, records = read_log(tmp_path / "human" / "log.jsonl")
     assert all(record.judge.startswith("human:") and record.votes for record in records)

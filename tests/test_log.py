@@ -156,6 +156,9 @@ def test_a_corrupt_middle_line_is_named(tmp_path: Path, line: bytes) -> None:
         ({"timing": {"world": "long"}}, '"timing" holds'),
         ({"timing": {"world": None}}, '"timing" holds'),
         ({"seconds": 10**400}, "line 2"),
+        ({"video": "/etc/passwd"}, "lies outside the run's folder"),
+        ({"truth_video": "../secret.mp4"}, "lies outside the run's folder"),
+        ({"frame": "frames/../../x.png"}, "lies outside the run's folder"),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path: Path, changes: dict[str, Any], fault: str) -> None:

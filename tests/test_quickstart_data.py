@@ -16,7 +16,6 @@ from worldgym.actions.conventions import load_convention
 from worldgym.cli import main
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.store import EpisodeStore
-from worldgym.judges.labels import Clip, Label, append_label
 from worldgym.latents.conv import ConvCodecConfig
 from worldgym.latents.train import CodecTrainConfig
 from worldgym.recipes import RECIPES, Recipe
@@ -56,7 +55,6 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_mp4_npz(data / "clips", recordings(3))
     write_robomimic(data / "hdf5", recordings(2))
     (data / "my-robot.json").write_text(next(block for kind, block in BLOCKS if kind == "json"))
-    append_label(data / "labels.jsonl", Label(Clip(data / "clips/train/001.mp4", "push the square"), None, "nobody"))
     monkeypatch.setitem(RECIPES, "bridge_sample", Recipe(tiny_codec, tiny_world))
     frames = data / "bridge17-frames" / "08-put-carrot-on-plate"
     frames.mkdir(parents=True)

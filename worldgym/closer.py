@@ -59,8 +59,12 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
 
     def compare(pair: Pair) -> Preference | Failure:
         task = task_of(tasks, pair.first)
-        first, second = (rollout_of(config.run, header, record, task) for record in (pair.first, pair.second))
-        return attempt(lambda: judge.compare(first, second, task))
+
+        def look() -> Preference:
+            first, second = (rollout_of(config.run, header, record, task) for record in (pair.first, pair.second))
+            return judge.compare(first, second, task)
+
+        return attempt(look)
 
     found = list(at_once(compare, pairs, judge.config.server.concurrency))
     write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found))

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 import worldgym
-from worldgym.checkpoint import MANIFEST, fingerprint
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import BudgetSpent, InputError, SpecMismatch
 from worldgym.files import write_array, write_atomic
@@ -27,7 +26,7 @@ from worldgym.judging import judge_each, judged_records
 from worldgym.log import TASKS_KEY, RunHeader, RunLog, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
 from worldgym.planning import even_batch, in_batches, plan_trials
-from worldgym.policies.load import given_name, load_policy
+from worldgym.policies.load import Loaded, load
 from worldgym.policies.observing import check_needs
 from worldgym.policies.protocol import NAME, Policy
 from worldgym.progress import progress
@@ -106,13 +105,14 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
     changes = {"steps": sources.sampler_steps, "cfg": sources.cfg, "rule": sources.rule}
     world = load_world(sources.world, embodiment=sources.embodiment)
     world = world.with_sampler(**{key: value for key, value in changes.items() if value is not None})
-    policies = [load_policy(policy, world.spec) for policy in sources.policies]
+    loaded = [load(policy, world.spec) for policy in sources.policies]
     tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
     if config.truth is None and any((sources.tasks / table).exists() for table in TABLES):
         config = replace(config, truth=sources.tasks)
     if config.check is None:
         config = replace(config, check=_check_beside(sources.world))
-    described = {"tasks": str(sources.tasks), **identities(world, policies, sources.policies)}
+    described = {"tasks": str(sources.tasks), **identities(world, loaded)}
+    policies = [known.policy for known in loaded]
     return evaluate(replace(config, device=world.device), on_all_cores(world), policies, tasks, judge, described)
 
 
@@ -123,16 +123,10 @@ def _check_beside(world: Path) -> Path | None:
     return next((place / CHECK_NAME for place in places if (place / CHECK_NAME).exists()), None)
 
 
-def identities(world: DiffusionWorld, policies: Sequence[Policy[Any]], sources: Sequence[str]) -> dict[str, Any]:
-    """For the log's header: what the names of world and policies do not tell. sources: where the policies came from, in order."""
-    folders = {policy.name: Path(given_name(source)[1]) for policy, source in zip(policies, sources, strict=True)}
-    hashes = {name: _hash(folder) for name, folder in folders.items()}
-    return {"sampler": asdict(world.config.sampler), "checkpoints": {"codec": world.codec.fingerprint, "policies": hashes}}
-
-
-def _hash(folder: Path) -> str | None:
-    """Of a policy's checkpoint; None for one that is none of ours. World and judge carry theirs in their names."""
-    return fingerprint(folder) if (folder / MANIFEST).exists() else None
+def identities(world: DiffusionWorld, loaded: Sequence[Loaded]) -> dict[str, Any]:
+    """For the log's header: what the names of world and policies do not tell. World and judge carry hashes in their names."""
+    policies = {known.policy.name: known.identity for known in loaded}
+    return {"sampler": asdict(world.config.sampler), "checkpoints": {"codec": world.codec.fingerprint, "policies": policies}}
 
 
 @dataclass(frozen=True)

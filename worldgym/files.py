@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 from worldgym.errors import InputError
 
+ENDS = 2**20  # bytes that `digest_of_files` reads of a file's beginning and end
+
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Writes beside the target, flushes to the disk, renames into place: readers see the old file or the new one."""
@@ -127,3 +129,16 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
 def sha256_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_files(folder: Path) -> str:
+    """12 hexadecimal digits of the names and sizes of all files in it, and of the first and last MiB of each."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\0".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(ENDS))
+            file.seek(max(size - ENDS, 0))
+            digest.update(file.read(ENDS))
+    return digest.hexdigest()[:12]

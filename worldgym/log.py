@@ -14,7 +14,7 @@ import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn, TypeVar
 
 from worldgym.errors import InputError
@@ -176,6 +176,9 @@ class TrialRecord:
         if data.get("type") != "trial":
             raise ValueError("not a trial")
         values = checked(TrialRecord, {key: value for key, value in data.items() if key != "type"})
+        for name in (values.get("video"), values.get("truth_video"), values.get("frame")):
+            if name is not None and (PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts):
+                raise ValueError(f"{reprlib.repr(name)} lies outside the run's folder")
         votes = tuple(Vote(**checked(Vote, vote)) for vote in values.get("votes", []))
         return TrialRecord(**{**values, "flags": tuple(values.get("flags", [])), "votes": votes})
 

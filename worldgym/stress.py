@@ -22,7 +22,7 @@ from worldgym.files import write_json
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
 from worldgym.memory import keep_freed_memory
-from worldgym.policies.load import load_policy
+from worldgym.policies.load import load
 from worldgym.policies.protocol import Policy
 from worldgym.tasks.edits.ranges import RangedEdit, read_ranges
 from worldgym.tasks.edits.suite import Edit
@@ -96,8 +96,8 @@ def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
     """Loads everything, then `search`."""
     keep_freed_memory()
     world = load_world(sources.world)
-    policy = load_policy(sources.policy, world.spec)
-    party = Party(world, policy, load_judge(sources.judge), identities(world, [policy], [sources.policy]))
+    loaded = load(sources.policy, world.spec)
+    party = Party(world, loaded.policy, load_judge(sources.judge), identities(world, [loaded]))
     return search(config, party, nominal_tasks(sources.tasks), read_ranges(sources.edits))
 
 

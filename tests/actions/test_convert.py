@@ -118,9 +118,28 @@ def test_a_convention_of_ones_own(tmp_path: Path) -> None:
     assert load_convention(str(path)).unit == "my own" and convention_of(load_convention(str(path))) is None
 
 
-@pytest.mark.parametrize("change", [{"low": [0.0]}, {"rate_hz": 0}, {"names": None}, {"high": ["a"] * 7}, {"low": [9.0] * 7}])
+@pytest.mark.parametrize(
+    "change", [{"low": [0.0]}, {"rate_hz": 0}, {"names": None}, {"high": ["a"] * 7}, {"low": [9.0] * 7}, {"names": "xyzabcg"}]
+)
 def test_a_damaged_convention_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(convention("viola").to_json() | change))
     with pytest.raises(InputError, match=r"mine\.json: (not an action convention|needs a low below a high)"):
+        load_convention(str(path))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"gripper": "1_open"}, 'its gripper is "1_open"; one of none, '),
+        ({"mode": "delta"}, 'its mode is "delta"; one of delta_pose, '),
+        ({"rotation": "euler"}, 'its rotation is "euler"'),
+        ({"names": ["x", "y", "z", "roll", "pitch", "x", "gripper"]}, "each name stands once"),
+        ({"names": ["x", "y", "z", "roll", "pitch", "yaw", "fingers"]}, "one of them ends so"),
+    ],
+)
+def test_a_convention_in_unknown_words_is_refused(tmp_path: Path, change: dict[str, object], fault: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(convention("viola").to_json() | change))
+    with pytest.raises(InputError, match=rf"mine\.json: .*{fault}"):
         load_convention(str(path))

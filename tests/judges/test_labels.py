@@ -172,7 +172,7 @@ def test_too_much_is_refused(server: LabelServer) -> None:
 
 def test_labels_are_a_judge(server: LabelServer, tmp_path: Path) -> None:
     get(server.url + "label", {"item": 2, "score": 0.5, "reason": "nearly"})
-    judge = load_judge(tmp_path / "labels.jsonl")
+    judge = load_judge(tmp_path / "labels.jsonl", finished=True)
     assert isinstance(judge, HumanJudge) and judge.name.startswith("human:")
     rollout = server.clips[2].rollout()
     check_judge(judge, rollout, rollout.trial.task)

@@ -112,6 +112,21 @@ def test_two_policies_of_a_run(config: VlmConfig, model_server: Any, run: Path, 
             compare_policies(replace(wanted, policies=policies), judge)
 
 
+def test_the_name_changes_with_the_settings(config: VlmConfig) -> None:
+    names = {PairwiseJudge(replace(config, **change)).name for change in ({}, {"votes": 7}, {"frames": "last"})}  # type: ignore[arg-type]
+    assert len(names) == 3 and all(name.startswith("closer:") for name in names)
+    with pytest.raises(InputError, match="leave `prompt` out"):
+        PairwiseJudge(replace(config, prompt=Path("mine.txt")))
+
+
+def test_a_video_that_is_damaged_breaks_its_own_comparison(
+    config: VlmConfig, model_server: Any, run: Path, tmp_path: Path
+) -> None:
+    next(run.glob("videos/light/**/*.mp4")).write_bytes(b"torn")
+    figures = compare_policies(CloserConfig(run, tmp_path / "out", ("light", "dark")), PairwiseJudge(config, wait=lambda _: None))
+    assert figures["pairs"][0]["broken"] == 1
+
+
 def test_a_comparison_that_broke_is_counted_and_says_nothing(
     config: VlmConfig, model_server: Any, run: Path, tmp_path: Path
 ) -> None:

@@ -44,6 +44,8 @@ def score(text: str, kind: str = "partial", task: Task = TASK) -> float | None:
         ('<think>maybe {"verdict": "failure"}</think> {"verdict": "success"}', 1.0),
         ("The cup stands there.\nVerdict: Success.", 1.0),
         ("**verdict** = cannot tell", None),
+        ("verdict: success, for the cup stands there", 1.0),
+        ("{" * 5000 + '{"verdict": "failure"}', 0.0),
     ],
 )
 def test_an_answer_in_many_dresses(text: str, expected: float | None) -> None:
@@ -60,11 +62,21 @@ def test_an_answer_in_many_dresses(text: str, expected: float | None) -> None:
         '{"verdict": "unsuccessful"}',
         '{"other": 2}',
         "verdict: success\nverdict: failure",
+        '"verdict": "success | partial | failure | cannot tell"',
+        "The verdict: success or failure? I would need more frames.",
+        "verdict = success/failure",
     ],
 )
 def test_what_cannot_be_read_is_no_score(text: str) -> None:
     with pytest.raises(ValueError):
         score(text)
+
+
+def test_a_range_is_no_progress() -> None:
+    rubric = rubric_for("progress", TASK)
+    assert rubric.score(find_answer("progress: 50/100", rubric)) == 0.5
+    with pytest.raises(ValueError, match="no readable answer"):
+        find_answer("progress: 0-100", rubric)
 
 
 @given(st.text())

@@ -360,11 +360,19 @@ def test_a_missing_library_names_the_extra(config: VlmConfig, monkeypatch: pytes
         patient(config)
 
 
-def test_keys_stay_out_of_the_cache(
+def test_a_key_goes_to_no_address_that_it_was_not_named_for(
     config: VlmConfig, model_server: Any, make_rollout: MakeRollout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-123")
     ask(patient(config), make_rollout())
+    assert config.server.base_url and not any("secret" in str(headers) for headers in model_server.headers)
+
+
+def test_keys_stay_out_of_the_cache(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-secret-123")
+    ask(patient(replace(config, server=replace(config.server, api_key_env="MY_KEY"))), make_rollout())
     texts = [path.read_text() for path in (config.cache or Path()).rglob("*.json")]
     assert len(texts) == 3 and not any("secret" in text for text in texts)
     assert json.loads(texts[0])["model"] == "tiny-vlm-7"

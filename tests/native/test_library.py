@@ -22,11 +22,19 @@ def test_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worldgym.native.library.FLAGS", ["-O0" if flag == "-O3" else flag for flag in FLAGS])  # soon done
     if library(True) is None:
         pytest.skip("no C compiler here")
-    (kept,) = (tmp_path / "worldgym").iterdir()
+    (kept,) = (tmp_path / "worldgym" / "kernels").iterdir()
     written = kept.stat().st_mtime_ns
     library.cache_clear()
     assert library(True) is not None and kept.stat().st_mtime_ns == written
-    assert (tmp_path / "worldgym").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "worldgym" / "kernels").stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "worldgym" / "kernels"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    assert library(False) is None and not list(folder.iterdir())
+    assert "is not this user's alone to write" in capsys.readouterr().err
 
 
 def test_a_compiler_that_fails_is_told_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from worldgym.actions.conventions import convention
+from worldgym.actions.pose import Pose, pose_after
 from worldgym.errors import InputError
 from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Observation
@@ -34,9 +36,19 @@ def wander(names: list[str], steps: int) -> Actions:
 def test_still_commands_no_motion() -> None:
     policy = StillPolicy(SPEC)
     states, actions = policy.act(policy.reset(trials("a", "b")), [look(0), look(0)])
-    assert states == [None, None] and actions.shape == (2, 1, 2) and not actions.any()
+    assert states == [1.0, 1.0] and actions.shape == (2, 1, 2) and not actions.any()
     with pytest.raises(InputError, match="absolute_pose"):
         StillPolicy(replace(SPEC, mode="absolute_pose"))
+
+
+@pytest.mark.parametrize(("name", "opened", "closed"), [("bridge_v2", 1.0, 0.0), ("droid_delta", 0.0, 1.0), ("libero", 0.0, 0.0)])
+def test_still_leaves_the_gripper_as_it_stands(name: str, opened: float, closed: float) -> None:
+    policy, (plain,) = StillPolicy(convention(name)), trials("a")
+    shut = replace(plain, task=replace(plain.task, state={"gripper_open": 0.0}))
+    _, actions = policy.act(policy.reset([plain, shut]), [look(0)] * 2)
+    assert actions[:, 0, 6].tolist() == [opened, closed] and not actions[:, :, :6].any()
+    for b, pose in enumerate((Pose.of({}), Pose.of({"gripper_open": 0.0}))):
+        assert pose_after(pose, actions[b], policy.spec).gripper_open == pose.gripper_open
 
 
 def test_random_is_smooth_bounded_and_seeded_by_the_trial() -> None:

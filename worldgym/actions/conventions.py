@@ -78,6 +78,9 @@ def _aloha() -> ActionSpec:
     return ActionSpec(names, "joint_position", "1 rad", "none", "1_open_0_closed", low, high, 50.0)
 
 
+MODES = ("delta_pose", "absolute_pose", "joint_velocity", "joint_position")
+ROTATIONS = ("none", "euler_xyz", "axis_angle", "quaternion")
+GRIPPERS = ("none", "+1_closed", "+1_open", "1_open_0_closed", "1_closed_0_open")
 METRES = "1 m; rotation in rad"
 CONVENTIONS: Mapping[str, ActionSpec] = {
     "bridge_v2": _arm(0.05, 0.25, METRES, "1_open_0_closed", 5.0),
@@ -127,11 +130,23 @@ def load_convention(name: str) -> ActionSpec:
     try:
         spec = ActionSpec.from_json(data)
         bounds = [*spec.low, *spec.high, spec.rate_hz]
+        words = [*spec.names, spec.mode, spec.unit, spec.rotation, spec.gripper]
+        if not isinstance(data["names"], list) or not all(isinstance(word, str) for word in words):
+            raise ValueError("names is a list of texts; mode, unit, rotation and gripper are texts")
         sound = len(spec.low) == len(spec.high) == spec.size > 0 and all(map(math.isfinite, bounds)) and spec.rate_hz > 0
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not an action convention ({error}); give names, mode, unit, rotation, gripper, low, high, rate_hz"
         ) from error
+    for what, word, known in (
+        ("mode", spec.mode, MODES),
+        ("rotation", spec.rotation, ROTATIONS),
+        ("gripper", spec.gripper, GRIPPERS),
+    ):
+        if word not in known:
+            raise InputError(f'{path}: its {what} is "{word}"; one of {", ".join(known)}')
+    if len(set(spec.names)) < spec.size or (spec.gripper != "none" and not any(name.endswith("gripper") for name in spec.names)):
+        raise InputError(f"{path}: each name stands once, and where there is a gripper one of them ends so")
     if not sound or any(low >= high for low, high in zip(spec.low, spec.high, strict=True)):
         raise InputError(f"{path}: needs a low below a high for every name, all finite, and a rate above 0")
     return spec

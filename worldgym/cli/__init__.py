@@ -50,7 +50,8 @@ Command = (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Exit code 0 on success, 2 on bad input (one sentence on standard error), 130 on Ctrl-C (what ran is kept)."""
+    """Exit code 0 on success, 2 on bad input (one sentence on standard error), 130 on Ctrl-C (what ran is kept), 141
+    where nobody reads the output any more."""
     style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     command = tyro.cli(Command, args=arguments, prog="worldgym", config=style)
     try:
@@ -58,6 +59,9 @@ def main(arguments: list[str] | None = None) -> None:
     except WorldGymError as error:
         print(f"worldgym: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except KeyboardInterrupt:
         print("worldgym: stopped; what ran is kept, and the same command goes on from there", file=sys.stderr)
         sys.stdout.flush()

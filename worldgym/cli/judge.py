@@ -64,7 +64,9 @@ class Calibrate:
         from worldgym.judges.load import load_judge
         from worldgym.report.terminal import print_calibration
 
-        figures = calibrate(CalibrateConfig(self.labels, self.out, self.probes), load_judge(self.judge, self.budget))
+        figures = calibrate(
+            CalibrateConfig(self.labels, self.out, self.probes), load_judge(self.judge, self.budget, finished=True)
+        )
         if self.json:
             print(json.dumps(figures, indent=2))
         else:
@@ -109,7 +111,7 @@ class Rejudge:
         from worldgym.rejudge import RejudgeConfig, rejudge
 
         config = RejudgeConfig(self.run_folder, self.out, self.tasks, command_line())
-        show(rejudge(config, load_judge(self.judge, self.budget)), self.out, self.json)
+        show(rejudge(config, load_judge(self.judge, self.budget, finished=True)), self.out, self.json)
 
 
 @dataclass(frozen=True)

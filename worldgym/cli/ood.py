@@ -71,7 +71,7 @@ class Stress:
     tasks: Path
     """folder of NAME.png + NAME.json; half of the start frames of each group are kept for the confirmation"""
     judge: Path
-    """checkpoint of a judge, judge.toml, or labels.jsonl"""
+    """checkpoint of a judge, or judge.toml"""
     edits: Annotated[Path, tyro.conf.arg(name="with")]
     """edits.toml with ranges: gain = { mild = 1.0, harsh = 0.2 }"""
     budget: int

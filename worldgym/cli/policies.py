@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +16,7 @@ from worldgym.errors import InputError
 if TYPE_CHECKING:
     from worldgym.policy_check import PolicyReport
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,7 @@ class ServePolicy:
     """environment variable with the key that clients must give"""
 
     def run(self) -> None:
-        from worldgym.checkpoint import fingerprint
-        from worldgym.policies.load import given_name, load_policy
+        from worldgym.policies.load import load
         from worldgym.policies.wire.family import FAMILIES, OWN
         from worldgym.policies.wire.responder import Responder
         from worldgym.policies.wire.serve_openpi import OpenpiServer
@@ -46,14 +46,17 @@ class ServePolicy:
 
         if not 0 <= self.port < 2**16:
             raise InputError(f"--port is {self.port}: give 0 to 65535")
-        authorization, folder = self._authorization(), Path(given_name(self.policy)[1])
-        policy = load_policy(self.policy, load_world(self.world).spec if self.world else None)
-        responder = Responder(policy, FAMILIES[self.protocol][OWN], fingerprint(folder) if folder.is_dir() else "")
+        authorization = self._authorization()
+        loaded = load(self.policy, load_world(self.world).spec if self.world else None)
+        responder = Responder(loaded.policy, FAMILIES[self.protocol][OWN], loaded.identity or "")
         kind = OpenpiServer if self.protocol == "openpi" else OpenvlaServer
         server = kind(responder, self.host, self.port, authorization)
         scheme = "ws" if self.protocol == "openpi" else "http"
-        print(f"{policy.name}: {scheme}://{self.host}:{server.port}", flush=True)
-        server.serve()
+        print(f"{loaded.policy.name}: {scheme}://{self.host}:{server.port}", flush=True)
+        try:
+            server.serve()
+        except KeyboardInterrupt:
+            print("stopped", file=sys.stderr)
 
     def _authorization(self) -> str:
         key = os.environ.get(self.key_env, "") if self.key_env else ""

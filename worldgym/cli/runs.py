@@ -47,7 +47,7 @@ class Evaluate:
     trials: int
     """trials a task group; start frames in order, then again with fresh noise"""
     judge: Path
-    """checkpoint of a judge, judge.toml (a model behind a server), or labels.jsonl (human labels)"""
+    """checkpoint of a judge, judge.toml (a model behind a server), or "later": people, once the videos are there"""
     out: Path
     embodiment: str | None = None
     """which robot's actions the world takes, where its checkpoint holds several"""

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,17 @@ class HumanJudge:
         if found.score is None:
             return Verdict(None, self.name, reason or "the labellers cannot tell, or differ", votes=votes, provenance=provenance)
         return Verdict(found.score, self.name, reason, votes=votes, provenance=provenance)
+
+
+class LaterJudge:
+    """Leaves every rollout to people, who can label a run's videos once they lie on the disk."""
+
+    name = "later"
+    concurrency = 1
+    settings: Mapping[str, Any] = MappingProxyType({"kind": "later"})
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        return Verdict(None, self.name, "to be judged later: `worldgym judge label` the run, then `worldgym judge rejudge` it")
 
 
 def frames_digest(frames: Frames) -> str:

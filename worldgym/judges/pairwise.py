@@ -5,6 +5,7 @@ For two failures a score says nothing; a comparison may still tell the better po
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -44,15 +45,18 @@ class PairwiseJudge:
     """Made from the description of a VLM judge; its rubric is not used."""
 
     def __init__(self, config: VlmConfig, budget_usd: float | None = None, wait: Callable[[float], None] = time.sleep) -> None:
-        """budget_usd, wait: as for a VlmJudge."""
+        """budget_usd, wait: as for a VlmJudge. InputError for a prompt, which would be that of a rubric."""
+        if config.prompt is not None:
+            raise InputError("the judge has a prompt of its own, and comparisons are asked with theirs: leave `prompt` out")
         self.config = config
         self.asker = Asker(config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait)
         self._prompt = read_prompt("closer")
 
     @property
     def name(self) -> str:
-        """closer:MODEL:hash of the prompt."""
-        return f"closer:{self.config.server.model}:{digest_of(self._prompt)}"
+        """closer:MODEL:12 digits that change with the prompt and with all else that the answers depend on."""
+        made = json.dumps({**self.config.asking(), "prompt": digest_of(self._prompt)}, sort_keys=True)
+        return f"closer:{self.config.server.model}:{digest_of(made)[:12]}"
 
     def compare(self, first: Rollout, second: Rollout, task: Task) -> Preference:
         """InputError if the rollouts are not of one task."""

@@ -23,6 +23,7 @@ from worldgym.types import Task
 
 KINDS = ("success", "partial", "progress", "criteria")
 UNSURE = "cannot tell"
+MOST_TRIED = 100  # opening braces of a text, the last ones
 LEVELS = {"success": 1.0, "partial": 0.5, "failure": 0.0}
 Answer = Mapping[str, Any]
 
@@ -74,7 +75,9 @@ def find_answer(text: str, rubric: Rubric) -> Answer:
 
     ValueError if there is neither.
     """
-    decoder, position, found = json.JSONDecoder(), text.find("{"), None
+    decoder, found = json.JSONDecoder(), None
+    begins = [place.start() for place in re.finditer(r"\{", text)][-MOST_TRIED:]
+    position = begins[0] if begins else -1
     while position >= 0:
         try:
             value, end = decoder.raw_decode(text, position)
@@ -92,7 +95,9 @@ def _plain(text: str, rubric: Rubric) -> Answer:
     for name, field in rubric.fields.items():
         options = {option.lower(): option for option in field.get("enum", ())}
         values = "|".join(map(re.escape, sorted(options, key=len, reverse=True))) or r"\d{1,3}"
-        said = {v.lower() for v in re.findall(rf"\b{re.escape(name)}\b[\"'*\s]*[:=][\"'*\s]*({values})\b", text, re.IGNORECASE)}
+        another = rf"[\"'*\s]*(?:[|/,]|or\b)[\"'*\s]*(?:{values})\b" if options else r"\s*(?:-|–|\.\.+|to\b)\s*\d"
+        form = rf"\b{re.escape(name)}\b[\"'*\s]*[:=][\"'*\s]*({values})\b(?!{another})"  # what quotes the options says none
+        said = {v.lower() for v in re.findall(form, text, re.IGNORECASE)}
         if len(said) != 1:
             raise ValueError("no readable answer" if not said else f"{len(said)} different answers")
         value = said.pop()

@@ -69,6 +69,19 @@ class VlmConfig:
         prompt, cache = config.prompt and beside / config.prompt, config.cache and beside / config.cache
         return replace(config, prompt=prompt, cache=cache)
 
+    def asking(self) -> dict[str, Any]:
+        """How a model is asked, whatever it is asked. The server's address is no part of it: a model may move."""
+        server = self.server
+        sampling = {"temperature": server.temperature, "max_tokens": server.max_tokens, "seed": server.seed}
+        return {
+            "provider": server.provider,
+            "model": server.model,
+            "sampling": {**sampling, "extra": dict(server.extra)},
+            "votes": self.votes,
+            "frames": self.frames,
+            "frame_size": self.frame_size,
+        }
+
 
 class VlmJudge:
     """Behind the judge seam. Answers are cached on the disk, so what was bought once is never paid for again."""
@@ -98,19 +111,11 @@ class VlmJudge:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Without the server's address: the model may be served elsewhere when a run resumes."""
-        config, server = self.config, self.config.server
-        sampling = {"temperature": server.temperature, "max_tokens": server.max_tokens, "seed": server.seed}
         return {
             "kind": "vlm",
-            "provider": server.provider,
-            "model": server.model,
-            "sampling": {**sampling, "extra": dict(server.extra)},
-            "votes": config.votes,
-            "frames": config.frames,
-            "frame_size": config.frame_size,
-            "rubric": config.rubric,
-            "backwards": config.backwards,
+            **self.config.asking(),
+            "rubric": self.config.rubric,
+            "backwards": self.config.backwards,
             "prompts": {kind: digest_of(prompt) for kind, prompt in self._prompts.items()},
         }
 

@@ -1,8 +1,8 @@
 """Compiles the passes in C beside this file on first use and keeps the result; without a C compiler there is none, and torch's
 own operations serve.
 
-The compiled file lies in $XDG_CACHE_HOME/worldgym (~/.cache/worldgym), named by source, compiler and processor, in a folder
-that its owner alone may read and write.
+The compiled file lies in $XDG_CACHE_HOME/worldgym/kernels (in ~/.cache by default), named by source, compiler and processor. The
+folder must be its owner's alone to write, for what lies there is run.
 """
 
 from __future__ import annotations
@@ -60,10 +60,12 @@ def _compiled(compiler: str, bfloat16: bool) -> Path:
     command = [compiler, *FLAGS, *(["-DBFLOAT16"] if bfloat16 else [])]
     texts = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.[ch]"))]
     identity = "\n".join([*command, _processor(), *texts])
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym"
-    path = folder / f"kernels-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.so"
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / "kernels"
+    path = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.so"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (state := folder.stat()).st_uid != os.getuid() or state.st_mode & 0o022:
+        raise InputError(f"{folder} is not this user's alone to write; remove it")
     if not path.exists():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")
         subprocess.run([*command, *SOURCES, "-o", str(draft), "-lm"], check=True, capture_output=True, timeout=SECONDS)
         write_atomic(path, draft.read_bytes())

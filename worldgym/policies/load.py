@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worldgym.checkpoint import read_config
+from worldgym.checkpoint import fingerprint, read_config
 from worldgym.errors import CheckpointError, InputError
 from worldgym.policies import bc, diffusion
 from worldgym.policies.converted import spoken_in
@@ -28,7 +30,20 @@ def given_name(source: str | Path) -> tuple[str, str]:
     return ("", str(source)) if found is None else (found[1], found[2])
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """identity: what tells the policy from others of its name, for a run that goes on later; None for the scripted ones."""
+
+    policy: Policy[Any]
+    identity: str | None
+
+
 def load_policy(source: str | Path, spec: ActionSpec | None = None) -> Policy[Any]:
+    """The policy of `load`."""
+    return load(source, spec).policy
+
+
+def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
     """ "still", "random", the folder of a checkpoint, the address of a server (ws://, http://; see `wire.address`),
     "lerobot:DIR", "openvla:DIR", or "MODULE:FACTORY" of the user's own; with NAME= before it to be called so in this run.
 
@@ -37,27 +52,30 @@ def load_policy(source: str | Path, spec: ActionSpec | None = None) -> Policy[An
     """
     name, source = given_name(source)
     if name:
-        return Renamed(load_policy(source, spec), name)
-    if str(source) in ("still", "random"):
+        found = load(source, spec)
+        return Loaded(Renamed(found.policy, name), found.identity)
+    if source in ("still", "random"):
         if spec is None:
             raise InputError(f'the policy "{source}" needs an action spec: load it together with a world')
-        return StillPolicy(spec) if str(source) == "still" else RandomPolicy(spec)
-    if is_address(str(source)):
+        return Loaded(StillPolicy(spec) if source == "still" else RandomPolicy(spec), None)
+    if is_address(source):
         from worldgym.policies.wire.remote import connect_policy
 
-        return spoken_in(connect_policy(str(source)), spec)
-    folder = Path(source)
-    if MADE_HERE.fullmatch(str(source)) and not folder.exists():
-        return spoken_in(_made_here(PolicySource.parse(str(source))), spec)
-    if not folder.is_dir():
+        remote = connect_policy(source)
+        return Loaded(spoken_in(remote, spec), remote.identity)
+    if MADE_HERE.fullmatch(source) and not os.path.exists(source):
+        parsed = PolicySource.parse(source)
+        return Loaded(spoken_in(_made_here(parsed), spec), parsed.identity)
+    if not os.path.isdir(source):
         raise InputError(
             f'no policy "{source}": give "still", "random", the folder of a policy checkpoint, ws://HOST:PORT, or MODULE:FACTORY'
         )
+    folder = Path(source)
     kind = read_config(folder).get("kind")
     if kind == bc.KIND:
-        return bc.BCPolicy.load(folder)
+        return Loaded(bc.BCPolicy.load(folder), fingerprint(folder))
     if kind == diffusion.KIND:
-        return diffusion.DiffusionPolicy.load(folder)
+        return Loaded(diffusion.DiffusionPolicy.load(folder), fingerprint(folder))
     raise CheckpointError(f'{folder}: holds a "{kind}", which is not a policy; give the folder of a policy checkpoint')
 
 

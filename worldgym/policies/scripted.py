@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from worldgym.actions.embodiment import MOVING_MODES
+from worldgym.actions.pose import Pose
 from worldgym.errors import InputError
 from worldgym.policies.bounds import from_unit
 from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
@@ -14,7 +15,7 @@ from worldgym.types import Actions, ActionSpec, Trial
 
 
 class StillPolicy:
-    """Commands no motion. Whatever succeeds under it succeeded without the robot."""
+    """Commands no motion; the gripper stays as the task says it stands, else open. What succeeds here did without the robot."""
 
     def __init__(self, spec: ActionSpec) -> None:
         if spec.mode not in MOVING_MODES:
@@ -37,11 +38,18 @@ class StillPolicy:
     def needs(self) -> Needs:
         return NEWEST_FRAME
 
-    def reset(self, trials: Sequence[Trial]) -> list[None]:
-        return [None] * len(trials)
+    def reset(self, trials: Sequence[Trial]) -> list[float]:
+        """How far each gripper is open, 0 to 1."""
+        return [Pose.of(trial.task.state or {}).gripper_open for trial in trials]
 
-    def act(self, states: Sequence[None], observations: Sequence[Observation]) -> tuple[list[None], Actions]:
-        return list(states), np.zeros((len(observations), 1, self._spec.size), np.float32)
+    def act(self, states: Sequence[float], observations: Sequence[Observation]) -> tuple[list[float], Actions]:
+        actions = np.zeros((len(observations), 1, self._spec.size), np.float32)
+        if self._spec.gripper in ("1_open_0_closed", "1_closed_0_open"):  # where zero is a command
+            opened = np.asarray(states, np.float32)
+            held = opened if self._spec.gripper == "1_open_0_closed" else 1.0 - opened
+            for i in (i for i, name in enumerate(self._spec.names) if name.endswith("gripper")):
+                actions[:, 0, i] = held
+        return list(states), actions
 
 
 WanderState = tuple[int, int, tuple[float, ...]]  # (trial seed, calls so far, last action in [-1, 1])

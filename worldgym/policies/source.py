@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 from worldgym.errors import InputError
+from worldgym.files import digest_of_files
 
 SECONDS = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
 YES, NO = ("yes", "true", "1"), ("no", "false", "0")
@@ -34,6 +37,14 @@ class PolicySource:
         if len(dict(pairs)) < len(pairs):
             raise InputError(f'policy "{text}": an option is given twice; leave one out')
         return PolicySource(text, kind, place, dict(pairs))
+
+    @property
+    def identity(self) -> str:
+        """Kind, options and a digest of the files, wherever they lie; the text itself where the place is no folder."""
+        if not os.path.isdir(self.place):
+            return self.text
+        options = "&".join(f"{name}={value}" for name, value in sorted(self.options.items()))
+        return f"{self.kind}:{digest_of_files(Path(self.place))}?{options}"
 
     def check_options(self, *known: str) -> None:
         if unknown := [name for name in self.options if name not in known]:

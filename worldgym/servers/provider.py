@@ -64,13 +64,16 @@ class Server:
             raise InputError("server.timeout_seconds must be above 0, attempts 1 or more, concurrency between 1 and 256")
 
     def key(self, default: str) -> str:
-        """The API key from the environment. A server of one's own needs none; InputError where it is missing."""
+        """The API key from the environment. InputError where it is missing.
+
+        A server of one's own gets none that is not named: descriptions of judges are passed on, and keys are not for any address.
+        """
+        if self.base_url is not None and self.api_key_env is None:
+            return "none"
         name = self.api_key_env or default
         if value := os.environ.get(name):
             return value
-        if self.base_url is None or self.api_key_env is not None:
-            raise InputError(f"no API key: set the environment variable {name}, or api_key_env to the name of yours")
-        return "none"
+        raise InputError(f"no API key: set the environment variable {name}, or api_key_env to the name of yours")
 
 
 @dataclass(frozen=True)

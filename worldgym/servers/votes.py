@@ -123,6 +123,6 @@ class Ledger:
         with self._guard:
             self.paid_usd += self.price.of(reply)
             self._highest = max(self._highest, self.price.of(reply))
-        if self.budget_usd is not None and reply.tokens_in is None and reply.ending != "refused":
+        if self.budget_usd is not None and None in (reply.tokens_in, reply.tokens_out) and reply.ending != "refused":
             raise JudgeStopped("the model's server does not say how many tokens it used, so no budget can be kept; run without")
         return reply

@@ -18,7 +18,7 @@ from worldgym.files import write_json
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
 from worldgym.memory import keep_freed_memory
-from worldgym.policies.load import load_policy
+from worldgym.policies.load import load
 from worldgym.stats.rates import Rate, score_rate
 from worldgym.stats.trusted import CHECK_NAME
 from worldgym.tasks.folder import check_frames, load_tasks
@@ -151,9 +151,10 @@ def _replay_findings(outcomes: Sequence[Outcome], judged: dict[str, Any]) -> lis
 def _check_closed_loop(config: CheckConfig, parts: Parts, figures: dict[str, Any], found: Found) -> list[Task]:
     """=> the tasks."""
     tasks = load_tasks(config.tasks) if config.tasks else []
-    policies = [load_policy(policy, parts.world.spec) for policy in config.policies]
+    loaded = [load(policy, parts.world.spec) for policy in config.policies]
+    policies = [known.policy for known in loaded]
     run = EvaluateConfig(config.out / "run", config.per_task, config.seed, config.batch, command=config.command)
-    described = {"tasks": str(config.tasks), **identities(parts.world, policies, config.policies)}
+    described = {"tasks": str(config.tasks), **identities(parts.world, loaded)}
     evaluate(run, parts.world, policies, tasks, parts.judge, described)
     rollouts, records, chunks = rollouts_of(run.out)
     playing = replace(parts.playing, chunks=chunks)

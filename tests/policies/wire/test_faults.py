@@ -16,13 +16,17 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError, PolicyOutage
-from worldgym.policies.load import load_policy
+from worldgym.files import sha256_file
+from worldgym.policies.load import load, load_policy
 from worldgym.policies.protocol import Observation
 from worldgym.policies.wire import msgpack_numpy
 from worldgym.policies.wire.arrays import MAX_ANSWER
+from worldgym.policies.wire.family import FAMILIES, OWN
 from worldgym.policies.wire.json_numpy import encode
 from worldgym.policies.wire.line import Dropped, Line
-from worldgym.testing import FAKE_SPEC
+from worldgym.policies.wire.responder import Responder
+from worldgym.policies.wire.serve_openpi import OpenpiServer
+from worldgym.testing import FAKE_SPEC, FakePolicy
 from worldgym.types import Task, Trial
 
 sync_server = pytest.importorskip("websockets.sync.server", reason="the extra [remote] is not installed")
@@ -135,6 +139,20 @@ def test_repeats_of_a_trial_get_draws_of_their_own_and_copies_of_a_row_one(famil
         for _ in range(2):
             states, actions = policy.act(states, [SEEN] * 3)
             assert not np.array_equal(actions[0], actions[1]) and np.array_equal(actions[1], actions[2])
+
+
+@pytest.mark.parametrize("fingerprint", ["0123456789ab", ""])
+def test_a_run_knows_which_checkpoint_a_server_serves(fingerprint: str, family: str) -> None:
+    server = OpenpiServer(Responder(FakePolicy(), FAMILIES["openpi"][OWN], fingerprint), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        assert load(f"ws://127.0.0.1:{server.port}").identity == (fingerprint or None)
+    finally:
+        server.stop()
+        thread.join()
+    with openpi(answers({"actions": GOOD})) as address:
+        assert load(f"x={address}?family={family}").identity == f"family {sha256_file(Path(family))[:12]}"
 
 
 WRONG_ANSWERS: list[tuple[Any, str]] = [

@@ -34,6 +34,7 @@ cache = "cache"
 model = "painter-1"
 provider = "{provider}"
 base_url = "{url}"
+api_key_env = "OPENAI_API_KEY"
 attempts = 2
 extra = {{ quality = "low" }}
 [price]

@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from queue import LifoQueue
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, PolicyOutage
+from worldgym.files import sha256_file
 from worldgym.policies.protocol import Needs, Observation
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.arrays import Malformed
@@ -40,10 +42,12 @@ class RemotePolicy:
     """Asks a server. Its connections are closed with `close`, or when nobody holds the policy any more.
 
     Answers of families of others are held within the bounds of their convention, as a robot's controller does.
+    identity: of the checkpoint that a server of ours serves, where it says so; of others the family.
     """
 
     def __init__(self, address: Address, family: Family, offer: Offer, lines: Sequence[Line]) -> None:
         self._begin_family, self._family = family, family.carrying(offer.needs) if family.own else family
+        self.identity = offer.fingerprint or None if family.own else _told_by(address.family)
         self._offer, self._url, self._chunk = offer, address.url, address.chunk or offer.chunk
         self._needs = replace(address.allowed(offer.needs), elsewhere=True)
         self._lines: LifoQueue[Line] = LifoQueue()
@@ -169,6 +173,11 @@ def connect_policy(source: str) -> RemotePolicy:
         link.close()
         raise
     return RemotePolicy(address, family, offer, lines)
+
+
+def _told_by(family: str) -> str:
+    """The name of a known family; of one's own what its file holds."""
+    return f"family {sha256_file(Path(family))[:12]}" if family.endswith(".toml") else family
 
 
 def _seen(observation: Observation) -> Hashable:
