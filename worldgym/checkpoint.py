@@ -152,9 +152,15 @@ def _verify(folder: Path, packed: bytes | None) -> None:
 
 
 def copy_folder(folder: Path, target: Path) -> Path:
-    """Copies a checkpoint, unless `target` holds one; whole or not at all. CheckpointError if there is none in `folder`."""
+    """Copies a checkpoint, unless `target` holds it; whole or not at all. CheckpointError if there is none in `folder`.
+
+    InputError where `target` holds another.
+    """
     read_config(folder)
-    if not (target / MANIFEST).exists():
+    if (target / MANIFEST).exists():
+        if fingerprint(target) != fingerprint(folder):
+            raise InputError(f"{target} holds another checkpoint than {folder}; choose another --out, or remove it")
+    else:
         temporary = target.with_name(f".{target.name}.part")
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.copytree(folder, temporary)

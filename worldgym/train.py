@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from worldgym.actions.embodiment import most_numbers, most_sums
+from worldgym.checkpoint import copy_folder
 from worldgym.episodes.frames import FrameCache, frame_cache
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.errors import InputError
@@ -33,7 +34,7 @@ def train_from_store(request: TrainRequest) -> Path:
         with first_goes_ahead():
             mixture = open_mixture(data, config.normalize)
             config = fit(config, mixture)
-            codec = request.codec or _train_codec(request, mixture)
+            codec = copy_folder(request.codec, request.out / "codec") if request.codec else _train_codec(request, mixture)
         launch(TrainRun(config, data, request.held_out, codec, request.processes))
     return request.out / "world"
 

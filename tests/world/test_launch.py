@@ -58,6 +58,12 @@ def test_train_then_load(
     assert result.frames.shape == (2, 9, 32, 32, 3) and result.psnr.shape == (2, 8)
     with pytest.raises(InputError, match="optimizer"):
         train_from_store(replace(request, steps=6))
+    if processes == 1:  # a leg that goes on from it is whole by itself
+        leg = replace(request, out=tmp_path / "leg", start=folder, codec=tmp_path / "out" / "codec")
+        assert load_world(train_from_store(leg)).codec.fingerprint == world.codec.fingerprint
+        ConvCodec(ConvCodecConfig(32, 4, 16, 1)).save(tmp_path / "other", "", {})
+        with pytest.raises(InputError, match="holds another checkpoint"):
+            train_from_store(replace(leg, codec=tmp_path / "other"))
 
 
 def test_a_run_begun_before_a_setting_existed_goes_on(episode_store: EpisodeStore, tmp_path: Path) -> None:
