@@ -54,6 +54,8 @@ def test_clients_of_others_may_send_what_a_policy_needs(protocol: str, keys: set
         ({"state": STATE.astype(np.int64)}, '"state" must be floats'),
         ({"state": [0.0, 0.0, 0.0]}, '"state" must be floats'),
         ({"state": STATE + np.inf}, '"state" holds numbers that are not finite'),
+        ({"state": STATE * np.nan}, '"state" holds numbers that are not finite'),
+        ({"state": STATE + 1e300}, "or beyond float32"),
     ],
 )
 def test_a_request_that_lacks_what_the_policy_needs(changes: dict[str, Any], complaint: str) -> None:

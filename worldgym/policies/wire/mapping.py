@@ -123,8 +123,8 @@ def _states(request: Any, family: Family, stack: tuple[int, ...]) -> list[tuple[
         value = _get(request, key)
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.shape != (*stack, len(names)):
             raise Malformed(f'"{key}" must be floats of the shape {[*stack, len(names)]}: {", ".join(names)}')
-        if not np.isfinite(value).all():
-            raise Malformed(f'"{key}" holds numbers that are not finite')
+        if not (np.abs(value) <= np.finfo(np.float32).max).all():
+            raise Malformed(f'"{key}" holds numbers that are not finite, or beyond float32')
         parts.append(value.reshape(family.history, len(names)))
     rows = np.concatenate(parts, axis=1) if parts else np.empty((family.history, 0))
     return [tuple(map(float, row)) for row in rows]
