@@ -172,14 +172,19 @@ def sweep(setup: Setup, instruments: Mapping[str, Instrument], seeds: int) -> li
     return [{"setting": name, **measures(scored(setup, what, instrument))} for name, instrument in instruments.items()]
 
 
-def lines(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, joined: bool = True) -> tuple[Series, ...]:
-    """A series for each column {column: name}, over the rows in order; rows without a number are left out."""
+def lines(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, joined: bool = True, named: str = "setting"
+) -> tuple[Series, ...]:
+    """A series for each column {column: name}, over the rows in order; rows without a number are left out.
+
+    named: column that says what a row is of.
+    """
 
     def known(key: str) -> list[tuple[int, Mapping[str, Any]]]:
         return [(i, row) for i, row in enumerate(rows) if row[key] is not None]
 
     return tuple(
-        Series(name, tuple(Point(i, row[key], name=str(row["setting"])) for i, row in known(key)), joined)
+        Series(name, tuple(Point(i, row[key], name=str(row[named])) for i, row in known(key)), joined)
         for key, name in columns.items()
     )
 

@@ -11,8 +11,8 @@ from statistics import mean
 from typing import Any
 
 from experiments.a_agreement import SEEDS
-from experiments.chart import Chart, Point, Series
-from experiments.frame import Finding, Setup, main, on, replayed, scope, scored
+from experiments.chart import Chart
+from experiments.frame import Finding, Setup, lines, main, on, replayed, scope, scored
 from worldgym.reference.scoring import Run
 
 STAGES = {"judge": "judge alone", "replay": "with the world, open loop", "closed": "with the world, closed loop"}
@@ -41,11 +41,7 @@ def finding(replay: dict[str, Any], run: Run, measured_on: str) -> Finding:
     for key, name in STAGES.items():
         known = [row[key] for row in rows if row[key] is not None]
         shown.append(f"{name} {100 * mean(known):.1f} %" if known else f"{name} –")
-    series = tuple(
-        Series(name, tuple(Point(i, row[key], name=row["task"]) for i, row in enumerate(rows) if row[key] is not None))
-        for key, name in STAGES.items()
-    )
-    chart = Chart("task", "wrong verdicts", series, tuple(row["task"] for row in rows))
+    chart = Chart("task", "wrong verdicts", lines(rows, STAGES, joined=False, named="task"), tuple(row["task"] for row in rows))
     return Finding("g_errors", "Whose errors are they?", "wrong verdicts: " + ", ".join(shown), measured_on, rows, chart)
 
 

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.chart import Chart, Point, Series
-from experiments.frame import Finding, Setup, main, on, scope, scored
+from experiments.chart import Chart
+from experiments.frame import Finding, Setup, lines, main, on, scope, scored
 from worldgym.judges.load import load_judge
+from worldgym.judging import scores
 from worldgym.policies.load import load_policy
 from worldgym.progress import progress
 from worldgym.reference.scoring import Run
@@ -81,21 +82,20 @@ def crossed(setup: Setup, run: Run, policies: Sequence[str]) -> list[Loops]:
 
     cells = [(key, list(rows)) for key, rows in groupby(sorted(range(len(rollouts)), key=cell), key=cell)]
     jobs = [(task, sources[policy], [(_seed(rollouts[i]), rollouts[i].actions) for i in rows]) for (task, policy), rows in cells]
-    ends = dict[int, tuple[bool, bool]]()
-    moves = dict[int, Actions]()
+    ends = dict[int, tuple[bool, bool, Actions]]()  # of `_simulated`
     with multiprocessing.get_context("spawn").Pool(
         setup.workers or multiprocessing.cpu_count(), torch.set_num_threads, (1,)
     ) as pool:
         answers = progress(pool.imap(_simulated, jobs), len(jobs), "simulating", "cell")
         for (_, rows), found in zip(cells, answers, strict=True):
-            for i, (of_world, own, actions) in zip(rows, found, strict=True):
-                ends[i], moves[i] = (of_world, own), actions
+            ends |= zip(rows, found, strict=True)
     world, judge = on_all_cores(load_world(setup.world)), load_judge(setup.judge)
-    played = play_again(world, [replace(rollout, actions=moves[i]) for i, rollout in enumerate(rollouts)], Playing(chunks=chunks))
-    verdicts = [judge(rollout, rollout.trial.task) for rollout in played]
+    played = play_again(
+        world, [replace(rollout, actions=ends[i][2]) for i, rollout in enumerate(rollouts)], Playing(chunks=chunks)
+    )
     return [
-        Loops(record.group, bool(record.succeeded), ends[i][0], (verdicts[i].score or 0.0) > 0.5, ends[i][1])
-        for i, record in enumerate(records)
+        Loops(record.group, bool(record.succeeded), ends[i][0], (score or 0.0) > 0.5, ends[i][1])
+        for i, (record, score) in enumerate(zip(records, scores(judge, played), strict=True))
     ]
 
 
@@ -125,10 +125,7 @@ def finding(loops: Sequence[Loops], measured_on: str) -> Finding:
         f"success, {told}; the world errs on {100 * of_all['wrong_own']:.0f} % of its own loops and on "
         f"{100 * of_all['wrong_simulator']:.0f} % of the simulator's, and {100 * of_all['otherwise']:.0f} % truly end otherwise"
     )
-    series = tuple(
-        Series(name, tuple(Point(i, row[key], name=str(row["task"])) for i, row in enumerate(rows))) for key, name in ENDS.items()
-    )
-    chart = Chart("task", "success", series, tuple(str(row["task"]) for row in rows))
+    chart = Chart("task", "success", lines(rows, ENDS, joined=False, named="task"), tuple(str(row["task"]) for row in rows))
     question = "Is the world wrong, or does the policy act otherwise in it?"
     return Finding("m_loops", question, result, measured_on, rows, chart)
 

@@ -17,7 +17,7 @@ import torch
 
 import worldgym
 from worldgym.episodes.video import encode_mp4
-from worldgym.errors import BudgetSpent, InputError, SpecMismatch
+from worldgym.errors import BudgetSpent, InputError, SpecMismatch, at_least
 from worldgym.files import write_array, write_atomic
 from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
@@ -76,8 +76,7 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:
             raise InputError(f"there is no shard {self.shard[0]} of {self.shard[1]}: shards count from 1, e.g. 2/4")
-        if self.batch < 1:
-            raise InputError(f"--batch is {self.batch}: let 1 or more trials advance together")
+        at_least("--batch", self.batch, 1)
 
 
 @dataclass(frozen=True)

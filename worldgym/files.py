@@ -22,6 +22,11 @@ from worldgym.errors import InputError
 ENDS = 2**20  # bytes that `digest_of_files` reads of a file's beginning and end
 
 
+def cache_folder(name: str) -> Path:
+    """$XDG_CACHE_HOME/worldgym/NAME, by default in ~/.cache. It need not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / name
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Writes beside the target, flushes to the disk, renames into place: readers see the old file or the new one."""
     try:

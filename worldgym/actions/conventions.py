@@ -21,12 +21,14 @@ from worldgym.files import read_json
 from worldgym.types import ActionSpec
 
 POSE = ("x", "y", "z", "roll", "pitch", "yaw")
+FROM_ZERO = ("1_open_0_closed", "1_closed_0_open")  # grippers whose numbers lie in [0, 1], so that zero is a command
+OPEN_IS_HIGH = ("+1_open", "1_open_0_closed")
 HELD_MOVE, HELD_TURN = 1.74, 1.39  # bounds of the released form: 1.75 and 1.4 less its margin of 0.01
 
 
 def _arm(move: float, turn: float, unit: str, gripper: str, rate_hz: float, rotation: str = "euler_xyz") -> ActionSpec:
     """Delta pose of a gripper arm: xyz within +-move, rotation within +-turn, and the gripper."""
-    lowest = 0.0 if gripper in ("1_open_0_closed", "1_closed_0_open") else -1.0
+    lowest = 0.0 if gripper in FROM_ZERO else -1.0
     names = (*POSE, "gripper")
     bounds = (*(move,) * 3, *(turn,) * 3)
     low, high = (*(-b for b in bounds), lowest), (*bounds, 1.0)

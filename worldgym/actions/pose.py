@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from worldgym.actions.conventions import OPEN_IS_HIGH
 from worldgym.types import Actions, ActionSpec
 
 POSITION = ("x", "y", "z")
@@ -145,7 +146,7 @@ def _gripper(opened: float, values: Vector, spec: ActionSpec) -> float:
     if not len(told):
         return opened
     last = float(np.clip(told[-1], 0.0, 1.0))
-    return last if spec.gripper in ("+1_open", "1_open_0_closed") else 1.0 - last
+    return last if spec.gripper in OPEN_IS_HIGH else 1.0 - last
 
 
 def _angles(rotation: Vector) -> tuple[float, float, float]:

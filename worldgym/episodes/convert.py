@@ -151,7 +151,7 @@ class _Writer:
 
     def check(self, episode: Episode) -> None:
         """InputError if it does not go with the first one."""
-        form = episode.spec, episode.fps, episode.frames.shape[1:]
+        form = _form(episode)
         if self.first is not None and form != self.first:
             (_, rate, size), (_, first_rate, first_size) = form, self.first
             raise InputError(
@@ -162,7 +162,7 @@ class _Writer:
     def write(self, name: str, episode: Episode) -> None:
         if self.first is None:
             self._open(episode)
-            self.first = episode.spec, episode.fps, episode.frames.shape[1:]
+            self.first = _form(episode)
         if self.store is not None:  # an empty store is false
             self.store.write(name, episode)
         elif self.lerobot is not None:
@@ -185,3 +185,8 @@ class _Writer:
             self.store = EpisodeStore.create(self.request.out, episode.spec, episode.fps)
             made = {**_made_with(self.request), str(self.request.source): _settings(self.request)}
             write_json(self.request.out / "convert.json", made)
+
+
+def _form(episode: Episode) -> tuple[ActionSpec, float, tuple[int, ...]]:
+    """What all episodes of one store share: what actions mean, rate, and form of a frame."""
+    return episode.spec, episode.fps, episode.frames.shape[1:]

@@ -12,7 +12,6 @@ the decoded pixels: a label belongs to what was seen, whatever the file is calle
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import Counter
@@ -28,6 +27,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.video import decode_video
 from worldgym.errors import InputError
 from worldgym.files import json_line, sha256_file
+from worldgym.tasks.digest import frame_digest
 from worldgym.types import Frames, Rollout, Task, Trial, Verdict, Vote
 
 MAX_FILE = 2**28  # bytes of a label file
@@ -127,7 +127,7 @@ class LaterJudge:
 
 def frames_digest(frames: Frames) -> str:
     """32 hexadecimal digits of the pixels and their shape."""
-    return hashlib.sha256(f"{frames.shape}".encode() + frames.tobytes()).hexdigest()[:32]
+    return frame_digest(frames)[:32]
 
 
 def read_clips(path: Path) -> list[Clip]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.files import write_atomic
+from worldgym.files import cache_folder, write_atomic
 
 FOLDER = Path(__file__).parent
 SOURCES = [str(path) for path in sorted(FOLDER.glob("*.c"))]
@@ -60,7 +60,7 @@ def _compiled(compiler: str, bfloat16: bool) -> Path:
     command = [compiler, *FLAGS, *(["-DBFLOAT16"] if bfloat16 else [])]
     texts = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.[ch]"))]
     identity = "\n".join([*command, _processor(), *texts])
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / "kernels"
+    folder = cache_folder("kernels")
     path = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.so"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (state := folder.stat()).st_uid != os.getuid() or state.st_mode & 0o022:

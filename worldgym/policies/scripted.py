@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from worldgym.actions.conventions import FROM_ZERO, OPEN_IS_HIGH
 from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.actions.pose import Pose
 from worldgym.errors import InputError
@@ -40,13 +41,13 @@ class StillPolicy:
 
     def reset(self, trials: Sequence[Trial]) -> list[float]:
         """How far each gripper is open, 0 to 1."""
-        return [Pose.of(trial.task.state or {}).gripper_open for trial in trials]
+        return [Pose.of(trial.task.state).gripper_open for trial in trials]
 
     def act(self, states: Sequence[float], observations: Sequence[Observation]) -> tuple[list[float], Actions]:
         actions = np.zeros((len(observations), 1, self._spec.size), np.float32)
-        if self._spec.gripper in ("1_open_0_closed", "1_closed_0_open"):  # where zero is a command
+        if self._spec.gripper in FROM_ZERO:
             opened = np.asarray(states, np.float32)
-            held = opened if self._spec.gripper == "1_open_0_closed" else 1.0 - opened
+            held = opened if self._spec.gripper in OPEN_IS_HIGH else 1.0 - opened
             for i in (i for i, name in enumerate(self._spec.names) if name.endswith("gripper")):
                 actions[:, 0, i] = held
         return list(states), actions

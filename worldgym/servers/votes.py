@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from worldgym.errors import BudgetSpent, InputError, JudgeStopped
-from worldgym.files import read_json, write_json
+from worldgym.files import cache_folder, read_json, write_json
 from worldgym.servers.provider import Question, Reply, Server
 
 MILLION = 1e6
 
 
 def default_cache() -> Path:
-    """$XDG_CACHE_HOME/worldgym/votes, by default in ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / "votes"
+    """Where votes are kept unless a description says otherwise."""
+    return cache_folder("votes")
 
 
 def vote_key(server: Server, question: Question, vote: int) -> str:

@@ -10,7 +10,7 @@ from worldgym.types import Frames, Task
 
 
 def frame_digest(frame: Frames) -> str:
-    """SHA-256 of a picture's shape and pixels, in hexadecimal digits."""
+    """SHA-256 of the shape and pixels of a picture, or of a video, in hexadecimal digits."""
     return hashlib.sha256(f"{frame.shape}".encode() + frame.tobytes()).hexdigest()
 
 

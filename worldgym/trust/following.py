@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from worldgym.actions.conventions import OPEN_IS_HIGH
 from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.latents.protocol import Codec
 from worldgym.trust.controls import grippers
@@ -24,7 +25,6 @@ from worldgym.world.protocol import World
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a number's range, low to high
 STEPS = 8  # actions; the first and the last two are left out of the reading, whose frames lie outside the sweep
 READABLE = 0.5  # correlation on recordings from which on a number can be judged
-OPEN_IS_HIGH = ("+1_open", "1_open_0_closed")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.episodes.store import EpisodeStore
-from worldgym.errors import InputError
+from worldgym.errors import InputError, at_least
 from worldgym.progress import progress
 from worldgym.types import Rollout, Task, Trial
 from worldgym.world.protocol import World
@@ -30,8 +30,7 @@ class Playing:
     chunks: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.batch < 1:
-            raise InputError(f"--batch is {self.batch}: let 1 or more rollouts advance together")
+        at_least("--batch", self.batch, 1)
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ class Mp4NpzSource:
         self.root, self.options = root, options
         self.spec: ActionSpec | None = load_convention(options.convention) if options.convention else None
         options.choose(self.cameras, root)
-        stems = {path.relative_to(root).with_suffix("") for kind in ("mp4", "npz") for path in root.rglob(f"*.{kind}")}
-        self.stems = dict(zip(distinct("-".join(stem.parts) for stem in sorted(stems)), sorted(stems), strict=True))
+        stems = sorted({path.relative_to(root).with_suffix("") for kind in ("mp4", "npz") for path in root.rglob(f"*.{kind}")})
+        self.stems = dict(zip(distinct("-".join(stem.parts) for stem in stems), stems, strict=True))
 
     def listing(self) -> Sequence[Listed]:
         return [Listed(name) for name in self.stems]
