@@ -23,9 +23,9 @@ from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
 from worldgym.judging import judge_each, judged_records
-from worldgym.log import TASKS_KEY, RunHeader, RunLog, TrialRecord, actions_beside
+from worldgym.log import PLANNED_KEY, TASKS_KEY, RunHeader, RunLog, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
-from worldgym.planning import even_batch, in_batches, plan_trials
+from worldgym.planning import even_batch, in_batches, plan_trials, planned_repeats
 from worldgym.policies.load import Loaded, load
 from worldgym.policies.observing import check_needs
 from worldgym.policies.protocol import NAME, Policy
@@ -157,9 +157,9 @@ def evaluate(
     check(world, policies, tasks)
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     truths = tuple(asdict(result) for result in known.groups)
-    described = {**(described or {}), TASKS_KEY: tasks_digest(tasks)}
-    header = replace(_header(config, world, policies, judge, described), truths=truths)
     planned = plan_trials(tasks, config.trials, config.seed)
+    described = {**(described or {}), TASKS_KEY: tasks_digest(tasks), PLANNED_KEY: planned_repeats(planned)}
+    header = replace(_header(config, world, policies, judge, described), truths=truths)
     part, parts = config.shard
     trials, size = planned[part - 1 :: parts], even_batch(len(planned), config.batch)
     if size > 1 and any(policy.needs.elsewhere for policy in policies):  # they are played in halves, which must be alike too

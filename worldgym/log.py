@@ -30,6 +30,7 @@ T = TypeVar("T")
 TrialKey = tuple[str, str, int]  # policy, task, repeat
 
 TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a result depends on
+PLANNED_KEY = "planned"  # in `config`: the trials of every policy, see `worldgym.planning.planned_repeats`
 _MAY_DIFFER = ("command", "environment", "started")  # between the two starts of one run
 
 
@@ -77,9 +78,10 @@ class RunHeader:
         mine, theirs = (json.loads(json_line(header.to_json())) for header in (self, other))
         for key in _MAY_DIFFER:
             del mine[key], theirs[key]
-        if not all(TASKS_KEY in header["config"] for header in (mine, theirs)):  # older runs did not keep it
-            for header in (mine, theirs):
-                header["config"].pop(TASKS_KEY, None)
+        for key in (TASKS_KEY, PLANNED_KEY):  # older runs did not keep them
+            if not all(key in header["config"] for header in (mine, theirs)):
+                for header in (mine, theirs):
+                    header["config"].pop(key, None)
         return first_difference(mine, theirs)
 
 
