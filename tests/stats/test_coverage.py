@@ -16,11 +16,11 @@ import pytest
 from worldgym.confusion import Confusion
 from worldgym.stats.agreement import Cells, bootstrap, measures
 from worldgym.stats.betting import anytime_interval, betting_interval
-from worldgym.stats.calibration import cohens_kappa, krippendorff_alpha
 from worldgym.stats.ceiling import Trials, noise_ceiling
 from worldgym.stats.comparison import newcombe_interval, paired_interval, tango_interval
 from worldgym.stats.planning import TwoRates
 from worldgym.stats.prediction import Frames, prediction_powered
+from worldgym.stats.raters import cohens_kappa, krippendorff_alpha
 from worldgym.stats.rates import Interval, clopper_pearson_interval, effective_trials, score_rate, wilson_interval
 
 STUDIES = 4000

@@ -13,6 +13,7 @@ A model may always say that it cannot tell; such a vote has no score.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -168,4 +169,6 @@ def _sum(criteria: Sequence[Criterion], answer: Answer) -> float | None:
         if said not in ("met", "not met"):
             raise ValueError(f"{criterion.name} is {said!r}")
         met[criterion.name] = said == "met" and all(met[name] for name in criterion.needs)
-    return min(1.0, sum(criterion.points for criterion in criteria if met[criterion.name]))
+    # rounded: 0.7 + 0.2 + 0.1 is a full success, and so are three points of 0.333333
+    total = math.fsum(criterion.points for criterion in criteria)
+    return round(math.fsum(c.points for c in criteria if met[c.name]) / total, 6)

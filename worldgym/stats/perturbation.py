@@ -16,6 +16,7 @@ import numpy as np
 from worldgym.log import TrialRecord, results
 from worldgym.stats.comparison import NOTHING, Difference, holm, paired_difference
 from worldgym.stats.correlation import pearson
+from worldgym.types import ROUNDING
 
 LARGE = 0.1  # true drops from here on are expected to be predicted with the right sign
 EXAMPLES = 3  # pictures of an axis that a report shows
@@ -54,7 +55,7 @@ def perturbed(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[s
     if not pairs:
         return None
     axes = [_axis(axis, new_goal, found, policies) for (axis, new_goal), found in pairs.items()]
-    axes.sort(key=lambda axis: (axis["new_goal"], -(axis["drop"] if axis["drop"] is not None else -2), axis["axis"]))
+    axes.sort(key=lambda axis: (axis["new_goal"], -round(axis["drop"] if axis["drop"] is not None else -2, 9), axis["axis"]))
     cells = [cell for axis in axes if not axis["new_goal"] for cell in axis["cells"]]
     for cell, p in zip(cells, holm([cell["p"] for cell in cells]), strict=True):
         cell["p_holm"] = p
@@ -71,12 +72,12 @@ def drop_agreement(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     if not known:
         return None
     predicted, true = (np.array([cell[key] for cell in known], np.float64) for key in ("drop", "true_drop"))
-    r, large = float(pearson(predicted, true, np.ones(len(known)))), true >= LARGE - 1e-9
+    r, large = float(pearson(predicted, true, np.ones(len(known)))), true >= LARGE - ROUNDING
     return {
         "n": len(known),
         "pearson": None if np.isnan(r) else r,
         "large": int(large.sum()),
-        "same_sign": int((predicted[large] > 0).sum()),
+        "same_sign": int((predicted[large] > ROUNDING).sum()),
         "mean_abs_gap": float(100 * abs(predicted - true).mean()),
     }
 
