@@ -7,7 +7,8 @@ import pytest
 
 from worldgym.report.answers import agreement_text, closer_text, comparison_text, estimate_text, plan_text
 from worldgym.report.words import NBSP
-from worldgym.stats.agreement import CellPair, agreement
+from worldgym.stats.agreement import agreement
+from worldgym.stats.cells import CellPair
 from worldgym.stats.planning import plan
 from worldgym.stats.prediction import Frames, prediction_powered
 from worldgym.stats.wanted import Plan

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.stats.agreement import CellPair, agreement
+from worldgym.stats.agreement import agreement
+from worldgym.stats.cells import CellPair
 
 rates = st.integers(0, 20).map(lambda k: k / 20)
 cells = st.lists(st.builds(CellPair, st.sampled_from("abc"), st.sampled_from("xyz"), rates, rates), max_size=30)

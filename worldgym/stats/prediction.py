@@ -164,16 +164,12 @@ def _errors(
         own = paired & (frames.groups == group)
         extra = frames.extra[frames.extra_groups == group]
         g[own] = frames.twin[own] - extra.mean()
-        variance = variance_with_doubt(
-            np.append(frames.twin[own], extra), (float(scores.min()), float(scores.max()))
-        )
+        variance = variance_with_doubt(np.append(frames.twin[own], extra), (float(scores.min()), float(scores.max())))
         noise += (own.sum() / len(g)) ** 2 * variance / len(extra)
     return g, float(noise), paired
 
 
-def variance_with_doubt(
-    scores: Numbers, ends: tuple[float, float], weights: Numbers | None = None
-) -> float:
+def variance_with_doubt(scores: Numbers, ends: tuple[float, float], weights: Numbers | None = None) -> float:
     """Variance of scores [k >= 1] to which half a frame of either end was added.
 
     weights [k]: how often each score counts; None = once.
