@@ -86,7 +86,7 @@ def prediction_powered(frames: Frames, level: float = 0.95, seed: int = 0) -> Po
     g, noise, paired = _errors(frames)
     N = int(np.isin(frames.extra_groups, frames.groups[paired]).sum())
     belief, gain = power_tuning(*_with_doubt(y, g), noise)
-    gain = min(gain, 1 + N / len(y))  # an imagined frame never says more than a real one
+    gain = _capped(gain, len(y), N)
     helps = gain > 1 + NO_GAIN
     if not helps:
         belief, gain = 0.0, 1.0
@@ -129,14 +129,32 @@ def power_tuning(y: Numbers, g: Numbers, weights: Numbers, noise: float) -> tupl
     return belief, var_y / total / after
 
 
-def _with_doubt(y: Numbers, g: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+def expected_gain(n: int, N: int, rate: float, correlation: float) -> float:
+    """By how much n real frames are worth more where they, and N further ones, are imagined too.
+
+    For one group of whole scores that come as expected: the same rate on both sides, and scores of
+    a frame that correlate so. What `prediction_powered` then finds, doubt included.
+    """
+    both = rate**2 + correlation * rate * (1 - rate)
+    shares = np.array([both, rate - both, rate - both, 1 - 2 * rate + both])
+    y, f = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])
+    noise = variance_with_doubt(f, (0.0, 1.0), (n + N) * shares) / N
+    return max(1.0, _capped(power_tuning(*_with_doubt(y, f - rate, n * shares), noise)[1], n, N))
+
+
+def _capped(gain: float, n: int, N: int) -> float:
+    """An imagined frame never says more than a real one."""
+    return min(gain, 1 + N / n)
+
+
+def _with_doubt(y: Numbers, g: Numbers, weights: Numbers | None = None) -> tuple[Numbers, Numbers, Numbers]:
     """y, g and weights with half a frame each added in which the world model missed the best and the worst score.
 
     Few frames may show no error of a world model that errs in one of ten, and would then be as good as the imagined ones:
     without doubt the 95 % interval of 10 to 20 frames covers 82-91 % for a world that is only ever too optimistic. The idea
     is that of D. G. Bonett and R. M. Price (2012), J. Educ. Behav. Stat. 37, 479-488; half the weight suffices here.
     """
-    weights = np.append(np.ones_like(y), [DOUBT, DOUBT])
+    weights = np.append(np.ones_like(y) if weights is None else weights, [DOUBT, DOUBT])
     return np.append(y, [y.max(), y.min()]), np.append(g, [g.min(), g.max()]), weights
 
 
