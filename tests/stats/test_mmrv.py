@@ -4,7 +4,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worldgym.stats.mmrv import VARIANTS, mmrv, top1_regret, weighted_mmrv, weighted_regret
@@ -49,6 +49,7 @@ def test_one_policy_has_no_order_and_none_is_an_error() -> None:
         mmrv(np.array([0.5]), np.array([0.5]), "other")
 
 
+@settings(max_examples=30)
 @given(rates, st.randoms(use_true_random=False))
 def test_the_order_of_a_sum_decides_no_tie(drawn: list[tuple[int, int]], shuffle: Random) -> None:
     """Means of the same cells summed in another order differ in their last bits, and tie all the same."""
@@ -67,6 +68,7 @@ def test_the_order_of_a_sum_decides_no_tie(drawn: list[tuple[int, int]], shuffle
         assert measure(*told[0]) == pytest.approx(measure(*told[1]), abs=1e-9)
 
 
+@settings(max_examples=30)
 @given(rates, st.lists(st.integers(0, 3), min_size=8, max_size=8))
 def test_a_policy_that_counts_twice_is_two_policies(drawn: list[tuple[int, int]], times: list[int]) -> None:
     world, truth = (np.array(column) / 5 for column in zip(*drawn, strict=True))

@@ -173,7 +173,9 @@ def _ranges(answer: Mapping[str, Any], key: str, form: str = "{:.2f}") -> str:
 
 
 def _between(span: Sequence[float], form: str = "{:.2f}") -> str:
-    return " to ".join(form.format(end).replace("-", "−") for end in span)
+    """ "0.65 to 0.87"; no sign before a zero that rounding made, unless the form asks for one."""
+    ends = (form.format(end) for end in span)
+    return " to ".join(end.replace("-", "−" if float(end) else "") for end in ends)
 
 
 def _bracketed(text: str) -> str:

@@ -106,16 +106,20 @@ def reached(ceiling: Mapping[str, Any]) -> str:
 
 
 def biased(bias: Mapping[str, Any]) -> str:
-    """World less truth: "4.3 points too high (95 % +2.9 to +5.7)", from the trials' noise alone."""
+    """World less truth: "4.3 points too high over all cells (95 % +2.9 to +5.7)"; the interval is
+    that of the trials' noise alone."""
+    span = bias["trials"]
+    interval = "" if span is None else f" (95{NBSP}% {signed(span[0])} to {signed(span[1])})"
     side = "too high" if bias["value"] > 0 else "too low"
-    low_high = bias["trials"]
-    interval = "" if low_high is None else f" (95{NBSP}% {signed(low_high[0])} to {signed(low_high[1])})"
-    return f"{abs(bias['value']):.1f} points {side} over all cells{interval}"
+    size = f"{abs(bias['value']):.1f}"
+    if size == "0.0":
+        return f"neither too high nor too low over all cells{interval}"
+    return f"{size} points {side} over all cells{interval}"
 
 
 def signed(number: float) -> str:
     """Percentage points with their sign and one digit: "+2.9", "−0.4"."""
-    return f"{number:+.1f}".replace("-", "−")
+    return f"{round(number, 1) + 0.0:+.1f}".replace("-", "−")
 
 
 def verdict_sentence(summary: Mapping[str, Any]) -> str:
