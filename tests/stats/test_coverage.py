@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from worldgym.confusion import Confusion
+from worldgym.stats import prediction
 from worldgym.stats.agreement import measures
 from worldgym.stats.betting import anytime_interval, betting_interval
 from worldgym.stats.calibration import cohens_kappa, krippendorff_alpha
@@ -194,6 +195,75 @@ def test_prediction_powered(measured: Check, n: int, p: float, optimism: float, 
         inside_bet += found.bet_low <= truth <= found.bet_high
     measured(inside / STUDIES, LEAST, most, "asymptotic")
     measured(inside_bet / STUDIES, LEAST, 1.0, "betting")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [0.0, 0.1])
+@pytest.mark.parametrize(("n", "p"), [(20, 0.5), (20, 0.8), (80, 0.95)])
+def test_few_further_imagined_frames(measured: Check, monkeypatch: pytest.MonkeyPatch, n: int, p: float, wrong: float) -> None:
+    """Worlds that are right on all frames, or wrong on a tenth, and 2 to 200 further frames.
+
+    Rates lie within 4 points of p. The betting interval, which takes no variance from the further
+    frames, is left out here, for its time.
+    """
+    monkeypatch.setattr(prediction, "_betting", lambda *_: (0.0, 1.0))
+    rng = np.random.default_rng(25)
+    for N in (2, 3, 5, 10, 20, 50, 100, 200):
+        inside = 0
+        for truth in rng.uniform(p - 0.04, p + 0.04, 1000):
+            y = rng.random(n + N) < truth
+            f = (y ^ (rng.random(n + N) < wrong)).astype(float)
+            zeros = np.zeros(n + N, int)
+            found = prediction_powered(Frames(y[:n].astype(float), f[:n], zeros[:n], f[n:], zeros[n:]))
+            inside += found.low <= truth <= found.high
+            assert found.worth <= n + N + 1e-9
+        measured(inside / 1000, 0.93, 1.0, f"{N} further")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("tasks", "policies", "n"), [(30, 3, 10), (10, 6, 50)])
+def test_gaps_and_lines_over_tasks(measured: Check, tasks: int, policies: int, n: int) -> None:
+    """Bootstrap over tasks; the world is 0.05 + 0.8 truth and scatter of its own. The truth is the
+    value over very many tasks of the kind: of observed rates, or without noise for r and the line.
+    MMRV and regret vanish there, and are noisy with few tasks: their intervals reach down to 0.
+    """
+    rng, good = np.random.default_rng(26), np.linspace(-1, 1, policies)
+    pearson, line = "pearson", ("slope", "intercept")
+
+    def drawn(tasks: int) -> tuple[np.ndarray, np.ndarray]:
+        hard = rng.normal(0, 1, (tasks, 1)) + rng.normal(0, 0.7, (tasks, policies))
+        truth = 1 / (1 + np.exp(-(hard + good)))
+        return np.clip(0.05 + 0.8 * truth + rng.normal(0, 0.08, truth.shape), 0, 1), truth
+
+    def observed(world: np.ndarray, truth: np.ndarray) -> list[CellPair]:
+        counts = (rng.binomial(n, rates) / n for rates in (world, truth))
+        rows = zip(*(rates.ravel().tolist() for rates in counts), strict=True)
+        return [CellPair(str(i % policies), str(i // policies), *row, n, n) for i, row in enumerate(rows)]
+
+    world, truth = drawn(20_000)
+    gaps = np.subtract(*(rng.binomial(n, rates) / n for rates in (world, truth)))
+    slope = float(np.cov(world.ravel(), truth.ravel())[0, 1] / truth.var())
+    known = {
+        "bias": 100 * gaps.mean(),
+        "mean_abs_gap": 100 * abs(gaps.mean(axis=0)).mean(),
+        "rmse": 100 * np.sqrt((gaps**2).mean()),
+        "mmrv": 0.0,
+        "top1_regret": 0.0,
+        pearson: np.corrcoef(world.ravel(), truth.ravel())[0, 1],
+        "slope": slope,
+        "intercept": world.mean() - slope * truth.mean(),
+    }
+    inside = dict.fromkeys(known, 0)
+    for _ in range(300):
+        found = agreement(observed(*drawn(tasks)), separate=True)
+        free = found.noise_free["independent"].intervals
+        assert found.bias is not None
+        for name, value in known.items():
+            spans = free[name] if name in (pearson, *line) else found.intervals.get(name, {})
+            span = found.bias.tasks if name == "bias" else spans["tasks"]
+            inside[name] += span is not None and span[0] <= value <= span[1]
+    for name, count in inside.items():
+        measured(count / 300, 0.88 if name == "mmrv" else 0.91, 1.0, name)
 
 
 @pytest.mark.slow
