@@ -19,7 +19,7 @@ from worldgym.stats.agreement import measures
 from worldgym.stats.betting import anytime_interval, betting_interval
 from worldgym.stats.calibration import cohens_kappa, krippendorff_alpha
 from worldgym.stats.ceiling import Trials, noise_ceiling
-from worldgym.stats.cells import Cells
+from worldgym.stats.cells import CellPair, Cells
 from worldgym.stats.comparison import newcombe_interval, paired_interval, tango_interval
 from worldgym.stats.planning import TwoRates
 from worldgym.stats.prediction import Frames, prediction_powered

@@ -74,7 +74,8 @@ def _worst(world: Numbers, truth: Numbers, weights: Numbers, variant: str) -> Nu
     """Largest gap over violated pairs, for each policy: [B, P]."""
     gaps = truth[:, None, :] - truth[:, :, None]  # [B, i, j]
     violated = VARIANTS[variant](_signs(world[:, None, :] - world[:, :, None]), _signs(gaps))
-    return np.max(abs(gaps) * (violated & (weights > 0)[:, None, :]), axis=-1, initial=0.0)
+    counted = violated & (weights > 0)[:, None, :]
+    return np.asarray(np.max(abs(gaps) * counted, axis=-1, initial=0.0))
 
 
 def _signs(differences: Numbers) -> Numbers:
