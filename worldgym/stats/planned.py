@@ -35,6 +35,11 @@ class Planned:
         kept = {group: trials for group, trials in self.groups.items() if group not in left_out}
         return Planned(kept, self.edited, self.known, self.shard)
 
+    def missing(self, there: Iterable[TrialRecord], groups: Iterable[str]) -> int:
+        """How many trials of these task groups are not among those of one policy, whether these ran or failed."""
+        found = {(r.task, r.repeat) for r in there}
+        return sum(len(self.groups.get(group, frozenset()) - found) for group in groups)
+
     def frames(self, group: str) -> int:
         """Number of initial frames of a task group."""
         return len({task for task, _ in self.groups.get(group, ()) if task != UNNAMED})
@@ -79,20 +84,18 @@ def _seen(header: RunHeader, ordinary: Sequence[TrialRecord], shard: str | None)
     return Planned({group: frozenset(trials) for group, trials in seen.items()}, shard=shard)
 
 
-def completeness(planned: Planned, header: RunHeader, edited: Iterable[TrialRecord], missing: int) -> dict[str, Any]:
+def completeness(planned: Planned, policies: Sequence[str], edited: Iterable[TrialRecord], missing: int) -> dict[str, Any]:
     """For summary.json. missing: ordinary trials of all policies that the log lacks; edited: attempts of edited twins.
 
     known, shard: see `Planned`.   planned: trials of all policies.   missing: of these; edited_missing: of edited twins.
     """
-    policies = {str(policy["name"]) for policy in header.policies}
-    there = {r.key for r in edited if r.policy in policies}
-    lacking = len(policies) * len(planned.edited) - len(there) if planned.known else 0
+    wanted = {(policy, *trial) for policy in policies for trial in planned.edited}
     return {
         "known": planned.known,
         "shard": planned.shard,
         "planned": len(policies) * sum(map(len, planned.groups.values())),
         "missing": missing,
-        "edited_missing": max(0, lacking),
+        "edited_missing": len(wanted - {r.key for r in edited}),
     }
 
 

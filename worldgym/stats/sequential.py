@@ -106,5 +106,5 @@ def in_rounds(arrived: Mapping[str, Sequence[float | None]], planned: Mapping[st
 
 
 def frame_order(task: str) -> str:
-    """A random number of an initial frame that only its name decides: frames that came at the same moment follow each other by it."""
+    """A random number of an initial frame that its name alone decides; orders frames that came at the same moment."""
     return hashlib.sha256(f"order of {task}".encode()).hexdigest()
