@@ -15,7 +15,7 @@ import pytest
 
 from worldgym.confusion import Confusion
 from worldgym.stats import prediction
-from worldgym.stats.agreement import agreement, measures
+from worldgym.stats.agreement import agreement, intervals, measures
 from worldgym.stats.betting import anytime_interval, betting_interval
 from worldgym.stats.calibration import cohens_kappa, krippendorff_alpha
 from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling
