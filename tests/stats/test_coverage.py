@@ -15,7 +15,7 @@ import pytest
 
 from worldgym.confusion import Confusion
 from worldgym.stats import prediction
-from worldgym.stats.agreement import agreement, intervals, measures
+from worldgym.stats.agreement import agreement, bootstrap, measures
 from worldgym.stats.betting import anytime_interval, betting_interval
 from worldgym.stats.calibration import cohens_kappa, krippendorff_alpha
 from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling
@@ -306,7 +306,7 @@ def test_correlations(covered: Check, measure: str, tasks: int, policies: int) -
     truth, intervals = float(np.mean([value(drawn(300)) for _ in range(60)])), []
     for _ in range(STUDIES):
         cells = drawn(tasks)
-        found = intervals({measure: measures(cells)[measure]}, cells)[measure]["tasks"]
+        found = bootstrap({measure: measures(cells)[measure]}, cells)[measure]["tasks"]
         assert found is not None
         intervals.append((found[0], found[1]))
     covered(intervals, truth)
