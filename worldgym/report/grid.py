@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -25,8 +26,14 @@ class Grid:
     rows: Sequence[tuple[Text, Sequence[Text]]]
     ruled: bool = False
 
-    def tables(self, width: int) -> list[Table]:
-        """As few tables as fit, each no wider than `width` unless one column of numbers alone is."""
+    def print(self, console: Console) -> None:
+        """As few tables as fit, each no wider than the console unless one column of numbers alone is."""
+        parts = self._tables(console.width)
+        for i, table in enumerate(parts):
+            console.print(Text(self.title if len(parts) == 1 else f"{self.title} (table {i + 1} of {len(parts)})", "italic"))
+            console.print(table)
+
+    def _tables(self, width: int) -> list[Table]:
         widths = [self._width(j) for j in range(len(self.columns))]
         names = min(
             max([len(self.corner), *(len(name.plain) for name, _ in self.rows)]),
@@ -34,24 +41,21 @@ class Grid:
             max(NARROWEST, width - 1 - 2 * BETWEEN - max(widths, default=0)),
         )
         parts = _parts(widths, width - 1 - names - BETWEEN)
-        return [self._table(i, parts, names, widths) for i in range(len(parts))]
+        return [self._table(part, names, widths) for part in parts]
 
     def _width(self, column: int) -> int:
         """What its widest number and the words of its heading need."""
         numbers = [len(line) for _, cells in self.rows for line in cells[column].plain.split("\n")]
         return max([*numbers, *(min(len(word), HEADING) for word in _words(self.columns[column]))])
 
-    def _table(self, part: int, parts: Sequence[Sequence[int]], names: int, widths: Sequence[int]) -> Table:
-        title = self.title if len(parts) == 1 else f"{self.title} (table {part + 1} of {len(parts)})"
-        table = Table(
-            title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_lines=self.ruled
-        )
+    def _table(self, part: Sequence[int], names: int, widths: Sequence[int]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_lines=self.ruled)
         table.add_column(self.corner, width=names, no_wrap=True)
-        for column in parts[part]:
+        for column in part:
             heading = Text(folded(self.columns[column], widths[column]))
             table.add_column(heading, width=widths[column], justify="right", no_wrap=True)
         for name, cells in self.rows:
-            table.add_row(Text(folded(name.plain, names), name.style), *(cells[column] for column in parts[part]))
+            table.add_row(Text(folded(name.plain, names), name.style), *(cells[column] for column in part))
         return table
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
-from rich.table import Table
 from rich.text import Text
 
 from worldgym.report.figures import BAR_HEIGHT, interval_marks
@@ -50,17 +49,17 @@ def perturbed_sentences(summary: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def drops_tables(summary: Mapping[str, Any], width: int) -> list[Table]:
-    """A row an axis, a column a policy, in as many tables as the width asks for; none without edited tasks."""
+def drops_grid(summary: Mapping[str, Any]) -> Grid | None:
+    """A row an axis, a column a policy; None without edited tasks."""
     found = summary["perturbed"]
     if found is None:
-        return []
+        return None
     policies, rows = [p["policy"] for p in summary["policies"]], []
     for axis in found["axes"]:
         cells = {cell["policy"]: cell for cell in axis["cells"]}
         row = [Text(_cell(cells[p]) if p in cells else "") for p in policies]
         rows.append((Text(_name(axis)), [Text(interval(axis), "bold"), *row]))
-    return Grid("drop by edits, points [95 % interval]", "edit", ["all policies", *policies], rows).tables(width)
+    return Grid("drop by edits, points [95 % interval]", "edit", ["all policies", *policies], rows)
 
 
 def perturbed_section(facts: Facts) -> Section | None:

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from worldgym.report.findings import all_tasks, headline, sentences
 from worldgym.report.grid import Grid
-from worldgym.report.perturbed import drops_tables, perturbed_sentences
-from worldgym.report.words import NBSP, all_tasks, decimal, headline, percent, sentences, span
+from worldgym.report.perturbed import drops_grid, perturbed_sentences
+from worldgym.report.words import NBSP, decimal, percent, span
 
 FEW = 4  # policies that stand side by side with everything known of their cells
 
@@ -20,9 +21,9 @@ FEW = 4  # policies that stand side by side with everything known of their cells
 def print_summary(summary: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the rates by task and policy, then the sentences of the report."""
     console = console or Console()
-    grid = _full_grid(summary) if len(summary["policies"]) <= FEW else _short_grid(summary)
-    for table in (*grid.tables(console.width), *drops_tables(summary, console.width)):
-        console.print(table)
+    (_full_grid(summary) if len(summary["policies"]) <= FEW else _short_grid(summary)).print(console)
+    if (drops := drops_grid(summary)) is not None:
+        drops.print(console)
     console.print(Text("\n".join([headline(summary), *sentences(summary), *perturbed_sentences(summary)])))
 
 

@@ -33,8 +33,7 @@ def print_check(found: Mapping[str, Any], console: Console | None = None) -> Non
     for title, columns, rows in sections(found):
         if rows:
             told = [(Text(row[0]), [Text(_stacked(cell)) for cell in row[1:]]) for row in rows]
-            for part in Grid(title, columns[0], columns[1:], told).tables(console.width):
-                console.print(part)
+            Grid(title, columns[0], columns[1:], told).print(console)
     for missing in found["not_measured"]:
         console.print(Text(f"not measured: {missing}"))
 
@@ -99,8 +98,7 @@ def print_uncertainty(figures: Mapping[str, Any], console: Console | None = None
         (Text(kind), [Text(decimal(scored["auroc"])), *(Text(percent(point["agreement"])) for point in curves[kind])])
         for kind, scored in figures["out_of_fold"].items()
     ]
-    for table in Grid("finding wrong verdicts, out of fold", "left out together", columns, rows).tables(console.width):
-        console.print(table)
+    Grid("finding wrong verdicts, out of fold", "left out together", columns, rows).print(console)
     for name, found in figures["signals"].items():
         how = "without" if name in figures["used"] else "with"
         changed = ", ".join(f"by {kind} {decimal(value)}" for kind, value in found[f"probe_{how}"].items())

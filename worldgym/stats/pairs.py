@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from worldgym.errors import InputError
 from worldgym.log import TrialRecord, results
 from worldgym.stats.comparison import holm, paired_difference, paired_interval
 from worldgym.stats.equivalence import Gate, passes
@@ -70,18 +71,36 @@ def compare(records: Iterable[TrialRecord], policies: Sequence[str], planned: Pl
 
 
 def against_baseline(
-    records: Iterable[TrialRecord], policies: Sequence[str], baseline: str, margin: float, two_sided: bool = False
-) -> list[dict[str, Any]]:
-    """Every other of the named policies against the baseline on common trials. Plain JSON: policy, n, frames and the fields of
-    `equivalence.Passed`."""
-    trials, _ = _trials(records)
+    records: Sequence[TrialRecord], policies: Sequence[str], planned: Planned, baseline: str, gate: Gate
+) -> dict[str, Any]:
+    """Every other of the named policies against the baseline on common trials. Plain JSON. InputError without such a policy.
+
+    baseline, margin, equivalent: what was asked.   passes: whether all pass.
+    answers: policy, n (common trials), frames, missing (planned trials of the two that the log lacks: then it cannot be told,
+             for the tasks that are done may be the easy ones), and answer, value, low, high of `equivalence.Passed`.
+    """
+    if baseline not in policies:
+        raise InputError(f'the run has no policy "{baseline}" to be the baseline; it has {", ".join(policies)}')
     others = [policy for policy in policies if policy != baseline]
-    gate, answers = Gate(margin, two_sided, max(1, len(others))), []
+    if not others:
+        raise InputError(f"the run has no other policy than {baseline}, so that there is nothing to compare it with")
+    gate, (trials, _) = replace(gate, tests=len(others)), _trials(records)
+    missing = {p: planned.missing([r for r in records if r.policy == p], planned.groups) for p in policies}
+    answers = []
     for policy in others:
         A, B, frames = _common(trials, policy, baseline)
-        counts = {"n": len(frames), "frames": len(set(frames))}
-        answers.append({"policy": policy, **counts, **asdict(passes(A, B, frames, gate))})
-    return answers
+        found = passes(A, B, frames, gate)
+        lacking = missing[policy] + missing[baseline]
+        if lacking:
+            found = replace(found, answer="cannot be told")
+        answers.append({"policy": policy, "n": len(frames), "frames": len(set(frames)), "missing": lacking, **asdict(found)})
+    return {
+        "baseline": baseline,
+        "margin": gate.margin,
+        "equivalent": gate.two_sided,
+        "passes": all(row["answer"] == "passes" for row in answers),
+        "answers": answers,
+    }
 
 
 def _trials(records: Iterable[TrialRecord]) -> tuple[dict[str, Trials], dict[str, str]]:

@@ -84,10 +84,11 @@ def ranked(values: Numbers) -> Ranking:
 
 
 def comparable(table: Table) -> list[int]:
-    """The policies that can be ranked: each shares scored trials with the others, directly or through third ones, in every task.
+    """The policies that can be ranked: each shares scored trials with the others, directly or through
+    third ones, in every task.
 
-    Who has no trial of a hard task yet would otherwise be ranked by the easy ones. Where policies fall into several groups without
-    a common trial the group with the most trials stays.
+    Who has no trial of a hard task yet would otherwise be ranked by the easy ones. Where policies
+    fall into several groups without a common trial the group with the most trials stays.
     """
     known, group = ~np.isnan(table.scores), numbered(table.groups)
     kept = [p for p in range(len(known)) if known[p].any()]

@@ -100,7 +100,7 @@ def summarize(
         "unequal_mixture": _unequal([c for c in cells if c["task"] in headline], policies),
         "completeness": completeness(used.planned, names, split(records)[1], sum(p["missing"] for p in policies)),
         "agreement": truth_agreement([c for c in cells if c["task"] in headline], [r for r in trials if r.group in headline]),
-        **compare(used.records, names, used.planned.without(used.left_out)),
+        **compare(used.records, names, used.headline),
         "perturbed": perturbed(records, names),
         "config": dict(header.config),
         "command": header.command,
@@ -127,6 +127,11 @@ class Headline:
     policies: list[str]
     planned: Planned
     left_out: frozenset[str]
+
+    @property
+    def headline(self) -> Planned:
+        """The plan without red tasks."""
+        return self.planned.without(self.left_out)
 
 
 def headline_trials(header: RunHeader, records: Sequence[TrialRecord], check: Check | None) -> Headline:
