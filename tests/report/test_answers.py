@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from worldgym.report.answers import agreement_text, closer_text, comparison_text, estimate_text, plan_text
+from worldgym.report.answers import agreement_text, closer_text, estimate_text, plan_text
 from worldgym.report.words import NBSP
 from worldgym.stats.agreement import agreement
 from worldgym.stats.cells import CellPair
@@ -52,23 +52,6 @@ def test_agreement_counts_trainings() -> None:
 
 
 RANKING = {"policies": ["B", "A"], "best": [0.1, 0.9], "orders": [{"policies": ["A", "B"], "probability": 0.9}]}
-
-
-def compared(p: float, n: int = 120) -> dict[str, object]:
-    return {"a": "A", "b": "B", "value": 0.18 if n else None, "low": 0.06, "high": 0.3, "p": p, "p_holm": p, "n": n}
-
-
-def test_a_comparison_says_whether_a_difference_is_shown() -> None:
-    policies = [
-        {"policy": name, "rate": rate, "low": 0.1, "high": 0.9, "trials": 120} for name, rate in (("B", 0.4), ("A", 0.58))
-    ]
-    known = {"policies": policies, "ranking": RANKING}
-    text = comparison_text({**known, "comparisons": [compared(0.004)], "trust": {"left_out": ["door"]}}).replace(NBSP, " ")
-    assert text.startswith("A    58 % (10–90 %) of 120 trials\nB    40 %") and "A > B (probability 90 %)" in text
-    assert "A beats B: +18.0 points [+6, +30], p = 0.004, 120 paired trials" in text and "calls them red: door" in text
-    assert "is not shown to differ from" in comparison_text({**known, "comparisons": [compared(0.2)]})
-    assert "share no scored trial" in comparison_text({**known, "comparisons": [compared(1.0, 0)]})
-    assert comparison_text({"policies": [], "comparisons": [], "ranking": None}) == "No trial has been scored yet."
 
 
 def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:

@@ -125,7 +125,8 @@ def missing_sentence(summary: Mapping[str, Any]) -> str:
     )
     edited = f"{count(told['edited_missing'], 'trial')} of edited tasks"
     if not told["missing"]:
-        return " ".join(said for said in (part, f"{edited} are missing." if told["edited_missing"] else "") if said)
+        are = "is" if told["edited_missing"] == 1 else "are"
+        return " ".join(filter(None, (part, f"{edited} {are} missing." if told["edited_missing"] else "")))
     lacking = [p for p in summary["policies"] if p["missing"]]
     whose = [f"{p['missing']} of {p['planned']} with {p['policy']}" for p in lacking[:NAMED]]
     if len(lacking) > NAMED:

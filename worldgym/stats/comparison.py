@@ -21,6 +21,7 @@ from worldgym.types import ROUNDING
 FLIPS = 10_000  # random divisions of a permutation test
 GRID = 1 << 14  # steps of all differences together, where they have to be rounded
 BESIDE = 1e-10
+BESIDE_HALF = 1e-6  # halves are all rounded up, whatever their last bits
 MAX_BARNARD = 200  # trials a side; the exact test's work grows with their product
 LARGEST = 1.0  # variance of a difference of two scores
 
@@ -168,7 +169,7 @@ def _whole_steps(sizes: Numbers) -> Indices:
         steps = sizes * parts / sizes.min()
         if steps.sum() <= GRID and np.all(abs(steps - np.round(steps)) < 1e-6):
             return np.round(steps).astype(np.intp)
-    return np.round(sizes * max(GRID, 16 * len(sizes)) / sizes.sum()).astype(np.intp)
+    return np.floor(sizes * max(GRID, 16 * len(sizes)) / sizes.sum() + 0.5 + BESIDE_HALF).astype(np.intp)
 
 
 def permutation_p(a: Numbers, b: Numbers, permutations: int = FLIPS, seed: int = 0) -> float:

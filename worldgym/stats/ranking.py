@@ -162,7 +162,8 @@ def posterior(values: Numbers, covariance: Numbers, draws: int, seed: int) -> Nu
     chance = np.exp(evidence - evidence.max())
     chosen = rng.choice(len(SPREADS), draws, p=chance / chance.sum())
     kept = SPREADS[chosen, None] ** 2 / total[chosen]  # share of a difference that is believed
-    drawn = kept * y + np.sqrt(kept * size) * rng.standard_normal((draws, P - 1))
+    normal = rng.standard_normal((draws, P - 1)) @ axes  # so that draws do not turn on which axes stand for equal sizes
+    drawn = kept * y + np.sqrt(kept * size) * normal
     return np.asarray(drawn @ axes.T @ basis.T)
 
 
