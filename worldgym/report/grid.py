@@ -28,20 +28,23 @@ class Grid:
 
     def print(self, console: Console) -> None:
         """As few tables as fit, each no wider than the console unless one column of numbers alone is."""
-        parts = self._tables(console.width)
-        for i, table in enumerate(parts):
-            console.print(Text(self.title if len(parts) == 1 else f"{self.title} (table {i + 1} of {len(parts)})", "italic"))
-            console.print(table)
-
-    def _tables(self, width: int) -> list[Table]:
         widths = [self._width(j) for j in range(len(self.columns))]
-        names = min(
+        names = self._names(widths, console.width)
+        parts = _parts(widths, console.width - 1 - names - BETWEEN)
+        for i, part in enumerate(parts):
+            console.print(Text(self.title if len(parts) == 1 else f"{self.title} (table {i + 1} of {len(parts)})", "italic"))
+            width, needed = console.width, 1 + sum(w + BETWEEN for w in (names, *(widths[j] for j in part)))
+            console.width = max(width, needed)  # where there is no room for one number, it is not cut all the same
+            console.print(self._table(part, names, widths))
+            console.width = width
+
+    def _names(self, widths: Sequence[int], width: int) -> int:
+        """Characters of the rows' names, which are folded first."""
+        return min(
             max([len(self.corner), *(len(name.plain) for name, _ in self.rows)]),
             max(NARROWEST, width // 3, width - 1 - BETWEEN - sum(w + BETWEEN for w in widths)),
             max(NARROWEST, width - 1 - 2 * BETWEEN - max(widths, default=0)),
         )
-        parts = _parts(widths, width - 1 - names - BETWEEN)
-        return [self._table(part, names, widths) for part in parts]
 
     def _width(self, column: int) -> int:
         """What its widest number and the words of its heading need."""
