@@ -143,7 +143,9 @@ def mixture_sentence(summary: Mapping[str, Any]) -> str:
     if not summary["unequal_mixture"]:
         return ""
     scored = [p for p in summary["policies"] if p["trials"]]
-    means = [f"{p['policy']} {percent(p['mean_over_tasks'])}" for p in scored if p["mean_over_tasks"] is not None]
+    known = [p for p in scored if p["mean_over_tasks"] is not None]
+    known.sort(key=lambda p: -round(p["mean_over_tasks"], 9))
+    means = [f"{p['policy']} {percent(p['mean_over_tasks'])}" for p in known]
     lacking = [p["policy"] for p in scored if p["mean_over_tasks"] is None]
     said = "The policies' scored trials are spread unequally over the tasks, so their rates over all tasks do not compare."
     if means:
