@@ -79,10 +79,10 @@ def summarize(
     known = {(t["policy"], t["group"]): (float(t["successes"]), int(t["trials"])) for t in header.truths}
     groups = sorted({*used.planned.groups, *(r.group for r in trials)})
     headline = [group for group in groups if group not in used.left_out]
-    cells, policies = [], []
+    cells, policies = list[dict[str, Any]](), list[dict[str, Any]]()
     for name in used.policies:
         mine = [r for r in trials if r.policy == name]
-        own = []
+        own = list[dict[str, Any]]()
         for group in groups:
             here = [r for r in mine if r.group == group]
             trust = {} if check is None else {"trust": check.colour(group)}
