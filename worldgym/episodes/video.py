@@ -16,12 +16,13 @@ from worldgym.episodes.images import check_bytes, fit, stack
 from worldgym.errors import InputError
 from worldgym.types import Frames
 
+STABLE = "mbtree=0"  # x264's tree of macroblocks reads memory that nobody wrote: equal frames then gave other bytes
 MAX_FRAMES = 20_000  # a longer file is refused before it fills the memory
 MAX_PIXELS = 3840 * 2160  # a frame; held against before anything is decoded
 
 
 def encode_mp4(frames: Frames, fps: float, crf: int = 16, pixel_format: str = "yuv420p", key_every: int = 10) -> bytes:
-    """frames uint8 [T, H, W, 3] RGB, H and W even => the bytes of an h264 mp4.
+    """frames uint8 [T, H, W, 3] RGB, H and W even => the bytes of an h264 mp4, the same ones for the same frames.
 
     crf 0-51, lower is finer. "yuv420p" plays in every browser and halves the colour resolution; "yuv444p" keeps it.
     key_every: frames between key frames; more is smaller, fewer lets a reader start in the middle sooner.
@@ -35,7 +36,7 @@ def encode_mp4(frames: Frames, fps: float, crf: int = 16, pixel_format: str = "y
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
-        stream.options = {"crf": str(crf), "g": str(key_every), "preset": "medium", "threads": "1"}
+        stream.options = {"crf": str(crf), "g": str(key_every), "preset": "medium", "threads": "1", "x264-params": STABLE}
         for array in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
         container.mux(stream.encode())
