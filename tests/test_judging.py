@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
+from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped, SameFailure
 from worldgym.evaluate import EvaluateConfig, evaluate
 from worldgym.foreign import Failure
 from worldgym.judges.label_page import LabelConfig, LabelServer
@@ -127,6 +127,20 @@ def test_a_judge_that_stays_broken_fails_the_trial_alone(tasks: Path, tmp_path: 
     outcome = results(read_log(tmp_path / "run" / "log.jsonl")[1])
     assert [(r.key, r.attempt, r.score) for r in outcome.failed] == [(("high", "door/1", 0), ATTEMPTS, None)]
     assert outcome.failed[0].video and len(outcome.finished) == 5
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_stops_after_ten_equal_failures(tasks: Path, tmp_path: Path, again: bool) -> None:
+    dead = Moody(raises=JudgeOutage("at most 1 image"), at=0)
+    if again:
+        run(tmp_path / "run", tasks, FakeJudge())
+    with pytest.raises(SameFailure, match="10 times in a row: at most 1 image"):
+        if again:
+            rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), dead)
+        else:
+            run(tmp_path / "run", tasks, dead)
+    out = tmp_path / ("again" if again else "run")
+    assert len(read_log(out / "log.jsonl")[1]) == 10 and (out / "summary.json").exists()
 
 
 def test_a_spent_budget_leaves_the_rest_to_the_next_start(tasks: Path, tmp_path: Path) -> None:

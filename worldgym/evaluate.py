@@ -17,7 +17,7 @@ import torch
 
 import worldgym
 from worldgym.episodes.video import encode_mp4
-from worldgym.errors import BudgetSpent, InputError, SpecMismatch, at_least
+from worldgym.errors import BudgetSpent, InputError, SameFailure, SpecMismatch, at_least
 from worldgym.files import write_array, write_atomic
 from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
@@ -33,6 +33,7 @@ from worldgym.progress import progress
 from worldgym.rollout import roll_out
 from worldgym.stats.summary import write_summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
+from worldgym.streak import Streak
 from worldgym.tasks.digest import tasks_digest
 from worldgym.tasks.folder import check_frames, load_tasks
 from worldgym.tasks.truth import TABLES, known_results
@@ -152,7 +153,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Runs what the log lacks, writes RUN/log.jsonl, videos and RUN/summary.json, and returns the summary.
 
-    described: further settings for the log's header; they belong to the run's identity.
+    described: further settings for the log's header; they belong to the run's identity. SameFailure, after writing the summary,
+    where one failure keeps repeating.
     """
     check(world, policies, tasks)
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
@@ -168,17 +170,21 @@ def evaluate(
         if config.check is not None:
             adopt_check(config.out, config.check, world.name)
         setting = Setting(config, world, judge, log, known.trials, size, _paired(tasks))
-        batches = list(in_batches(policies, trials, size, log.done))
+        batches, streak = list(in_batches(policies, trials, size, log.done)), Streak()
         try:
             with Watchdog(config.stall_minutes) as dog:
                 for policy, batch in progress(_in_time(config, batches), len(batches), "rolling out", "batch"):
                     for record in _run_batch(setting, policy, batch):
                         log.append(record)
                         dog.fed()
+                        streak.note(record.failure_reason)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for policy, batch in in_batches(policies, trials, size, log.done):
                 for trial in batch:
                     log.append(_failed(setting, policy.name, trial, str(spent)))
+        except SameFailure:
+            write_summary(config.out, log.header, log.records, config.include_red)
+            raise
         return write_summary(config.out, log.header, log.records, config.include_red)
 
 

@@ -6,7 +6,7 @@ compressed, so a classifier sees pixels that differ a little from those it saw d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.episodes.video import decode_video
-from worldgym.errors import BudgetSpent, InputError
+from worldgym.errors import BudgetSpent, InputError, SameFailure
 from worldgym.evaluate import environment, now
 from worldgym.files import read_array, sha256_file, write_atomic
 from worldgym.foreign import Failure, attempt
@@ -26,6 +26,7 @@ from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, res
 from worldgym.progress import progress
 from worldgym.stats.summary import write_summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
+from worldgym.streak import Streak
 from worldgym.tasks.folder import load_tasks
 from worldgym.types import Rollout, Task, Trial
 
@@ -50,7 +51,7 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
 
     Trials without a video keep the record they have, for they never ran. The check of the run's world comes along, for its
     colours decide what the headline numbers are of; a calibration does not, for it is of the other judge. InputError if OUT holds
-    another run.
+    another run; SameFailure, after writing the summary, where one failure keeps repeating.
     """
     if config.out.resolve() == config.run.resolve():
         raise InputError(f"{config.out} is the run itself; choose another --out, for a log is never changed")
@@ -64,14 +65,19 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
             if record.video is None and not log.attempts(*record.key):
                 log.append(replace(record, attempt=1))
         left = [record for record in left if record.video is not None]
-        batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
+        batches, streak = [left[i : i + BATCH] for i in range(0, len(left), BATCH)], Streak()
         try:
             for batch in progress(batches, len(batches), "judging", "batch"):
-                _judge_batch(config, judge, log, batch, tasks)
+                for judged in _judge_batch(config, judge, log, batch, tasks):
+                    log.append(judged)
+                    streak.note(judged.failure_reason)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for record in left:
                 if record.key not in log.done:
                     log.append(TrialRecord(**_known(log, record), failure_reason=str(spent), judge=judge.name))
+        except SameFailure:
+            write_summary(config.out, log.header, log.records)
+            raise
         return write_summary(config.out, log.header, log.records)
 
 
@@ -120,13 +126,14 @@ def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader
 
 def _judge_batch(
     config: RejudgeConfig, judge: Judge, log: RunLog, batch: Sequence[TrialRecord], tasks: Mapping[str, Task]
-) -> None:
+) -> Iterator[TrialRecord]:
+    """The records to append, in order."""
     whole, rollouts = list[TrialRecord](), list[Rollout]()
     for record in batch:
         task = task_of(tasks, record)
         rollout = attempt(partial(rollout_of, config.run, log.header, record, task))
         if isinstance(rollout, Failure):
-            log.append(TrialRecord(**{**_known(log, record), "video": None}, failure_reason=rollout.reason, judge=judge.name))
+            yield TrialRecord(**{**_known(log, record), "video": None}, failure_reason=rollout.reason, judge=judge.name)
         else:
             whole.append(record)
             rollouts.append(rollout)
@@ -134,8 +141,7 @@ def _judge_batch(
         for name in filter(None, (record.video, record.actions_file, record.truth_video, record.frame)):
             if (config.run / name).exists() or name == record.video:  # older runs lack the actions
                 write_atomic(config.out / name, (config.run / name).read_bytes())
-        for judged in judged_records(judge, rollout, verdict, partial(_known, log, record), log.last_attempt(*record.key)):
-            log.append(judged)
+        yield from judged_records(judge, rollout, verdict, partial(_known, log, record), log.last_attempt(*record.key))
 
 
 def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) -> Rollout:

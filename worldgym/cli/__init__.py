@@ -50,15 +50,15 @@ Command = (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Exit code 0 on success, 2 on bad input (one sentence on standard error), 130 on Ctrl-C (what ran is kept), 141
-    where nobody reads the output any more."""
+    """Exit code 0 on success, 2 on bad input (one sentence on standard error), 3 where a run stopped because nothing worked
+    any more, 130 on Ctrl-C (what ran is kept), 141 where nobody reads the output any more."""
     style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     command = tyro.cli(Command, args=arguments, prog="worldgym", config=style)
     try:
         command.run()
     except WorldGymError as error:
         print(f"worldgym: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
