@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
 from worldgym.judging import judge_each, judged_records
-from worldgym.log import TASKS_KEY, RunHeader, RunLog, TrialRecord, actions_beside
+from worldgym.log import CODE_KEY, ENGINE_KEY, TASKS_KEY, RunHeader, RunLog, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
 from worldgym.planning import even_batch, in_batches, plan_trials
 from worldgym.policies.load import Loaded, load
@@ -58,6 +58,8 @@ class EvaluateConfig:
     command: as typed, and device: what the world computes on: for the log's header.
     shard: (i, n) = the i-th of n equal parts of the trials, counted from 1; `worldgym.merge` puts parts together.
     check: what `worldgym check` found; kept in the run, whose headline numbers leave out red tasks unless `include_red`.
+    code: of policies made in this process, by name: see `Loaded.code`.   other_engine: goes on with a run whose frames were drawn
+    by other kernels, which round otherwise.
     max_minutes: no batch starts later than that; what is left waits for the next start.   stall_minutes: see `Watchdog`; 0 = off.
     """
 
@@ -73,6 +75,8 @@ class EvaluateConfig:
     device: str = "cpu"
     check: Path | None = None
     include_red: bool = False
+    code: Mapping[str, str] = field(default_factory=dict)
+    other_engine: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:
@@ -113,7 +117,8 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
         config = replace(config, check=_check_beside(sources.world))
     described = {"tasks": str(sources.tasks), **identities(world, loaded)}
     policies = [known.policy for known in loaded]
-    return evaluate(replace(config, device=world.device), on_all_cores(world), policies, tasks, judge, described)
+    config = replace(config, device=world.device, code=codes(loaded))
+    return evaluate(config, on_all_cores(world), policies, tasks, judge, described)
 
 
 def _check_beside(world: Path) -> Path | None:
@@ -126,7 +131,13 @@ def _check_beside(world: Path) -> Path | None:
 def identities(world: DiffusionWorld, loaded: Sequence[Loaded]) -> dict[str, Any]:
     """For the log's header: what the names of world and policies do not tell. World and judge carry hashes in their names."""
     policies = {known.policy.name: known.identity for known in loaded}
-    return {"sampler": asdict(world.config.sampler), "checkpoints": {"codec": world.codec.fingerprint, "policies": policies}}
+    checkpoints = {"codec": world.codec.fingerprint, "policies": policies}
+    return {"sampler": asdict(world.config.sampler), "checkpoints": checkpoints, ENGINE_KEY: world.computes}
+
+
+def codes(loaded: Sequence[Loaded]) -> dict[str, str]:
+    """For `EvaluateConfig.code`."""
+    return {known.policy.name: known.code for known in loaded if known.code}
 
 
 @dataclass(frozen=True)
@@ -166,7 +177,7 @@ def evaluate(
     trials, size = planned[part - 1 :: parts], even_batch(len(planned), config.batch)
     if size > 1 and any(policy.needs.elsewhere for policy in policies):  # they are played in halves, which must be alike too
         size += size % 2 if size < config.batch else -(size % 2)
-    with RunLog.open(config.out, header) as log:
+    with RunLog.open(config.out, header, may_differ=(ENGINE_KEY,) if config.other_engine else ()) as log:
         if config.check is not None:
             adopt_check(config.out, config.check, world.name)
         setting = Setting(config, world, judge, log, known.trials, size, _paired(tasks))
@@ -259,6 +270,7 @@ def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure) -> I
     if frame is not None and not (out / frame).exists():
         write_atomic(out / frame, to_png(trial.task.frame))
     ran = {"frame": frame, "steps": len(rollout.actions), "flags": rollout.flags, "video": video}
+    ran["clipped"] = rollout.clipped
     took = {"seconds": rollout.seconds, "timing": rollout.timing}
     last = setting.log.last_attempt(rollout.policy, trial.task.name, trial.repeat)
 
@@ -306,20 +318,20 @@ def _header(
     return RunHeader(
         config={"trials": config.trials, "batch": config.batch, **described, **shard, "judge": dict(judge.settings)},
         command=config.command,
-        policies=tuple(_described(policy) for policy in policies),
+        policies=tuple(_described(policy, config.code) for policy in policies),
         world=world.name,
         judge=judge.name,
         run_seed=config.seed,
-        environment=environment(config.device),
+        environment=environment(config.device) | {ENGINE_KEY: described.get(ENGINE_KEY)},
         started=now(),
     )
 
 
-def _described(policy: Policy[Any]) -> dict[str, Any]:
-    """A policy for the log's header; its needs only where it has any."""
+def _described(policy: Policy[Any], codes: Mapping[str, str]) -> dict[str, Any]:
+    """A policy for the log's header; its needs, and the digest of its code, only where it has any."""
     described = {"name": policy.name, "spec": policy.spec.to_json(), "chunk": policy.chunk}
-    needs = policy.needs.to_json()
-    return {**described, "needs": needs} if needs else described
+    further = {"needs": policy.needs.to_json(), CODE_KEY: codes.get(policy.name)}
+    return described | {key: value for key, value in further.items() if value}
 
 
 def environment(device: str) -> dict[str, Any]:

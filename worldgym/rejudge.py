@@ -171,6 +171,7 @@ def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
         "attempt": log.attempts(*record.key) + 1,
         "steps": record.steps,
         "flags": record.flags,
+        "clipped": record.clipped,
         "truth": record.truth,
         "video": record.video,
         "truth_video": record.truth_video,

@@ -74,6 +74,9 @@ class Evaluate:
     """check.json of the world, from `worldgym check` (default: the one in the folder of the world, if any)"""
     include_red: bool = False
     """let tasks that the check calls red count in the headline numbers"""
+    other_engine: bool = False
+    """go on with a run whose frames were drawn by other kernels (with or without a C compiler, another device): they differ a
+    little"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -94,6 +97,7 @@ class Evaluate:
             self.stall_minutes,
             check=self.check,
             include_red=self.include_red,
+            other_engine=self.other_engine,
         )
         show(evaluate_sources(sources, config), self.out, self.json)
 

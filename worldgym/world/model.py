@@ -20,6 +20,7 @@ from worldgym.episodes.windows import beside, check_shown, follow
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.load import load_codec
 from worldgym.latents.protocol import Codec
+from worldgym.native.kernels import kernels_for
 from worldgym.timing import stage
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
@@ -144,6 +145,13 @@ class DiffusionWorld:
         """What it computes on, in words for a log: "cpu", "cuda: NAME OF THE CARD"."""
         name = f": {torch.cuda.get_device_name(self._device)}" if self._device.type == "cuda" else ""
         return f"{self._device.type}{name}"
+
+    @property
+    def computes(self) -> str:
+        """What draws the frames, for a log: other kernels, another dtype or another device round otherwise."""
+        compiled = kernels_for(next(self.network.parameters())) is not None
+        kernels = "compiled passes" if compiled else "torch"
+        return f"{kernels}, {str(self._dtype).removeprefix('torch.')}, {self._device.type}"
 
     def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
         """The same weights with other sampler settings (see SamplerConfig): a named set, guidance excepted, and single ones."""
