@@ -7,8 +7,8 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from worldgym.policies.protocol import Needs, Observation
 from worldgym.policies.bounds import PolicyFault
+from worldgym.policies.protocol import Needs, Observation
 from worldgym.rollout import roll_out
 from worldgym.testing import FakePolicy, FakeWorld
 from worldgym.types import Task, Trial

@@ -44,5 +44,7 @@ def commanded(chunk: Actions, shape: tuple[int, int, int], spec: ActionSpec, who
     if (outside > BEYOND * (high - low)).any():
         at = np.unravel_index(np.argmax(outside), outside.shape)
         bounds = f"{spec.low[at[-1]]:g} to {spec.high[at[-1]]:g}"
-        raise PolicyFault(f"{who} returned {chunk[at]:g} for {spec.names[at[-1]]}, whose bounds are {bounds}: its unit or scale is wrong")
+        raise PolicyFault(
+            f"{who} returned {chunk[at]:g} for {spec.names[at[-1]]}, whose bounds are {bounds}: its unit or scale is wrong"
+        )
     return np.clip(chunk, low, high), (outside > SLACK * (high - low)).any(-1)

@@ -48,7 +48,7 @@ class PolicySource:
         return f"{self.kind}:{digest_of_files(Path(self.place))}?{options}"
 
     def code(self, files: Sequence[Path] = ()) -> str:
-        """12 hexadecimal digits of the contents of these files, and of all files and folders that the options name; "" of none."""
+        """12 hexadecimal digits of the contents of these files and of those that the options name; "" where there are none."""
         named = [Path(value) for value in self.options.values() if 0 < len(value) < 4096 and os.path.exists(value)]
         found = [digest_of_files(path) if path.is_dir() else sha256_file(path) for path in (*files, *named) if path.exists()]
         return hashlib.sha256("".join(found).encode()).hexdigest()[:12] if found else ""
