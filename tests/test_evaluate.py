@@ -200,10 +200,11 @@ def test_a_run_is_not_resumed_with_other_tasks(tmp_path: Path, field: str) -> No
 def test_a_run_whose_log_lacks_the_hash_of_its_tasks_is_resumed(tmp_path: Path) -> None:
     run(tmp_path)
     log = tmp_path / "log.jsonl"
-    header, *lines = log.read_bytes().splitlines(keepends=True)
-    old = json.loads(header)
-    del old["config"]["tasks_sha256"]
-    log.write_bytes(json.dumps({**old, "version": 2}).encode() + b"\n" + b"".join(lines[:-3]))
+    header, *lines = [json.loads(line) for line in log.read_text().splitlines()]
+    del header["config"]["tasks_sha256"]
+    for line in (header, *lines):
+        del line["crc32"]
+    log.write_text("".join(json.dumps(line) + "\n" for line in [{**header, "version": 2}, *lines[:-3]]))
     run(tmp_path)
     assert len(read_log(log)[1]) == len(lines)
 

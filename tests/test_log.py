@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import random
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from logs import signed
 
 from worldgym.errors import InputError
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
@@ -36,12 +36,6 @@ def record(**fields: Any) -> TrialRecord:
     if "failure_reason" not in fields:
         known["score"] = 1.0
     return TrialRecord(**{**known, **fields})
-
-
-def signed(line: dict[str, Any]) -> str:
-    """A line of a log by hand, with its checksum."""
-    body = json.dumps({key: value for key, value in line.items() if key != "crc32"})[:-1]
-    return f'{body}, "crc32": {zlib.crc32(body.encode())}}}'
 
 
 RECORDS = [

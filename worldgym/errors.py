@@ -21,9 +21,13 @@ from worldgym.types import ActionSpec
 
 
 class WorldGymError(Exception):
-    """Base of everything WorldGym raises on purpose.   exit_code: of the command line."""
+    """Base of everything WorldGym raises on purpose.
+
+    exit_code: of the command line.   paid_usd: what was paid for answers before it, which are kept but part of no verdict yet.
+    """
 
     exit_code = 2
+    paid_usd = 0.0
 
 
 class InputError(WorldGymError):

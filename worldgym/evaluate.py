@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,13 +18,13 @@ import torch
 
 import worldgym
 from worldgym.episodes.video import encode_mp4
-from worldgym.errors import BudgetSpent, InputError, SameFailure, SpecMismatch, at_least
+from worldgym.errors import BudgetSpent, InputError, JudgeStopped, SameFailure, SpecMismatch, at_least
 from worldgym.files import write_array, write_atomic
 from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
-from worldgym.judging import judge_each, judged_records
-from worldgym.log import CODE_KEY, ENGINE_KEY, TASKS_KEY, RunHeader, RunLog, TrialRecord, actions_beside
+from worldgym.judging import Bench, charge, judge_each, judged_records, prepare, tried
+from worldgym.log import CODE_KEY, ENGINE_KEY, TASKS_KEY, RunHeader, RunLog, TrialKey, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
 from worldgym.planning import even_batch, in_batches, plan_trials
 from worldgym.policies.load import Loaded, load
@@ -40,6 +41,7 @@ from worldgym.tasks.truth import TABLES, known_results
 from worldgym.tasks.write import to_png
 from worldgym.timing import measured
 from worldgym.types import Rollout, Task, Trial, Verdict
+from worldgym.unjudged import drop, keep, kept, waiting
 from worldgym.watchdog import Watchdog
 from worldgym.world.model import DiffusionWorld, load_world, world_folder
 from worldgym.world.protocol import World
@@ -146,12 +148,14 @@ class Setting:
 
     config: EvaluateConfig
     world: World[Any]
-    judge: Judge
+    bench: Bench
     log: RunLog
     truth: Mapping[tuple[str, str], bool]
     rows: int
     paired: frozenset[str]
     """edited tasks and their nominal twins: their start frames are kept for the report"""
+    ran: Mapping[TrialKey, TrialRecord]
+    """trials of an earlier start that ran and have no verdict"""
 
 
 def evaluate(
@@ -168,6 +172,7 @@ def evaluate(
     where one failure keeps repeating.
     """
     check(world, policies, tasks)
+    prepare(judge, tasks)
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     truths = tuple(asdict(result) for result in known.groups)
     described = {**(described or {}), TASKS_KEY: tasks_digest(tasks)}
@@ -180,19 +185,21 @@ def evaluate(
     with RunLog.open(config.out, header, may_differ=(ENGINE_KEY,) if config.other_engine else ()) as log:
         if config.check is not None:
             adopt_check(config.out, config.check, world.name)
-        setting = Setting(config, world, judge, log, known.trials, size, _paired(tasks))
-        batches, streak = list(in_batches(policies, trials, size, log.done)), Streak()
+        bench, ran = Bench(judge, Streak()), waiting(config.out, log.records)
+        setting = Setting(config, world, bench, log, known.trials, size, _paired(tasks), ran)
+        charge(judge, config.out, log.records)
+        batches = list(in_batches(policies, trials, size, log.done))
         try:
             with Watchdog(config.stall_minutes) as dog:
                 for policy, batch in progress(_in_time(config, batches), len(batches), "rolling out", "batch"):
                     for record in _run_batch(setting, policy, batch):
                         log.append(record)
                         dog.fed()
-                        streak.note(record.failure_reason)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for policy, batch in in_batches(policies, trials, size, log.done):
                 for trial in batch:
-                    log.append(_failed(setting, policy.name, trial, str(spent)))
+                    if not tried(log, (policy.name, trial.task.name, trial.repeat)):
+                        log.append(_failed(setting, policy.name, trial, str(spent)))
         except SameFailure:
             write_summary(config.out, log.header, log.records, config.include_red)
             raise
@@ -228,17 +235,23 @@ def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Ta
 
 def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Iterator[TrialRecord]:
     """Finished records in order. Where the batch breaks, each trial runs alone, so that only the bad one fails."""
+    if ran := _ran_before(setting, policy, batch):
+        yield from _judged_batch(setting, ran, new=False)
+        again = {rollout.trial.key for rollout in ran}
+        if batch := [trial for trial in batch if trial.key not in again]:
+            yield from _run_batch(setting, policy, batch)
+        return
     filled = batch + batch[-1:] * (setting.rows - len(batch))
     rollouts = attempt(lambda: _rolled_out(setting.world, policy, filled, len(batch)))
     if not isinstance(rollouts, Failure):
-        for rollout, verdict in zip(rollouts, judge_each(setting.judge, rollouts), strict=True):
-            yield from _judged(setting, rollout, verdict)
+        yield from _judged_batch(setting, rollouts)
     elif len(batch) > 1:
         for trial in batch:
             yield from _run_batch(setting, policy, [trial])
     else:
         failed = _failed(setting, policy.name, batch[0], rollouts.reason)
         yield failed
+        setting.bench.streak.note(rollouts.reason)
         if failed.attempt < setting.log.last_attempt(*failed.key):
             yield from _run_batch(setting, policy, batch)
 
@@ -257,15 +270,42 @@ def _paired(tasks: Sequence[Task]) -> frozenset[str]:
 
 
 def _failed(setting: Setting, policy: str, trial: Trial, reason: str) -> TrialRecord:
-    return TrialRecord(**_identity(setting, policy, trial), failure_reason=reason, judge=setting.judge.name, time=now())
+    return TrialRecord(**_identity(setting, policy, trial), failure_reason=reason, judge=setting.bench.judge.name, time=now())
 
 
-def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure) -> Iterator[TrialRecord]:
+def _ran_before(setting: Setting, policy: Policy[Any], batch: Sequence[Trial]) -> list[Rollout]:
+    """The rollouts of an earlier start that lie on the disk and have no verdict yet; what cannot be read is made again."""
+    found = []
+    for trial in batch:
+        key = (policy.name, trial.task.name, trial.repeat)
+        if key in setting.ran and not tried(setting.log, key):
+            found.append(attempt(partial(kept, setting.config.out, trial, setting.ran[key])))
+    return [rollout for rollout in found if not isinstance(rollout, Failure)]
+
+
+def _judged_batch(setting: Setting, rollouts: Sequence[Rollout], new: bool = True) -> Iterator[TrialRecord]:
+    """The lines of rollouts. Those that the run stops before are on the disk too. new: their files are still to be written."""
+    bench, done = setting.bench, 0
+    try:
+        for rollout, verdict in zip(rollouts, judge_each(bench.judge, rollouts), strict=True):
+            done += 1
+            yield from _judged(setting, rollout, verdict, new)
+    except SameFailure as stop:
+        for rollout in rollouts[done:]:
+            unjudged = Failure("the run stopped before this was judged", JudgeStopped(str(stop)))
+            yield from _judged(setting, rollout, unjudged, new)
+        raise
+
+
+def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure, new: bool) -> Iterator[TrialRecord]:
     """The lines of a trial that ran; its video and its actions are on the disk before they are."""
     trial, out = rollout.trial, setting.config.out
     video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
-    write_atomic(out / video, encode_mp4(rollout.frames, setting.world.spec.rate_hz, crf=20))
-    write_array(out / actions_beside(video), rollout.actions)
+    if new:
+        write_atomic(out / video, encode_mp4(rollout.frames, setting.world.spec.rate_hz, crf=20))
+        write_array(out / actions_beside(video), rollout.actions)
+    if isinstance(verdict, Failure):
+        keep(out, rollout)
     frame = f"frames/{trial.task.name}.png" if trial.task.name in setting.paired else None
     if frame is not None and not (out / frame).exists():
         write_atomic(out / frame, to_png(trial.task.frame))
@@ -277,7 +317,10 @@ def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure) -> I
     def known() -> dict[str, Any]:
         return {**_identity(setting, rollout.policy, trial), **ran, **took, "time": now()}
 
-    yield from judged_records(setting.judge, rollout, verdict, known, last)
+    for record in judged_records(setting.bench, rollout, verdict, known, last):
+        yield record
+        if record.finished:
+            drop(out, rollout)
 
 
 def _identity(setting: Setting, policy: str, trial: Trial) -> dict[str, Any]:

@@ -84,6 +84,19 @@ def json_line(data: Any) -> bytes:
     return (json.dumps(data, allow_nan=False) + "\n").encode()
 
 
+def append_line(path: Path, data: Any) -> None:
+    """Writes one line of JSON through to the disk. A line torn by a crash never counted, and is cut off first."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b", buffering=0) as file:
+            if file.tell() and not path.read_bytes().endswith(b"\n"):
+                file.truncate(path.read_bytes().rfind(b"\n") + 1)
+            file.write(json_line(data))
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; make room or choose another place") from error
+
+
 def read_json(path: Path, what: str) -> dict[str, Any]:
     """The object in a JSON file. `what` names the thing wanted in the error, e.g. "an episode store"."""
     try:

@@ -13,7 +13,6 @@ the decoded pixels: a label belongs to what was seen, whatever the file is calle
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ import numpy as np
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.video import decode_video
 from worldgym.errors import InputError
-from worldgym.files import json_line, sha256_file
+from worldgym.files import append_line, sha256_file
 from worldgym.tasks.digest import frame_digest
 from worldgym.types import Frames, Rollout, Task, Trial, Verdict, Vote
 
@@ -166,15 +165,7 @@ def append_label(path: Path, label: Label) -> None:
         "frames": label.frames,
         "time": label.time,
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b", buffering=0) as file:
-            if file.tell() and not path.read_bytes().endswith(b"\n"):
-                file.truncate(path.read_bytes().rfind(b"\n") + 1)  # a line torn by a crash never counted
-            file.write(json_line(row))
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose another --labels") from error
+    append_line(path, row)
 
 
 def _rows(path: Path) -> list[tuple[int, Clip, dict[str, Any]]]:
