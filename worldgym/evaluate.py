@@ -24,7 +24,7 @@ from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
 from worldgym.judging import Bench, charge, judge_each, judged_records, prepare, tried
-from worldgym.log import CODE_KEY, ENGINE_KEY, TASKS_KEY, RunHeader, RunLog, TrialKey, TrialRecord, actions_beside
+from worldgym.log import CODE_KEY, ENGINE_KEY, PLANNED_KEY, TASKS_KEY, RunHeader, RunLog, TrialKey, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
 from worldgym.planning import even_batch, in_batches, plan_trials
 from worldgym.policies.load import Loaded, load
@@ -175,9 +175,9 @@ def evaluate(
     prepare(judge, tasks)
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     truths = tuple(asdict(result) for result in known.groups)
-    described = {**(described or {}), TASKS_KEY: tasks_digest(tasks)}
-    header = replace(_header(config, world, policies, judge, described), truths=truths)
     planned = plan_trials(tasks, config.trials, config.seed)
+    described = {**(described or {}), TASKS_KEY: tasks_digest(tasks), PLANNED_KEY: len(planned)}
+    header = replace(_header(config, world, policies, judge, described), truths=truths)
     part, parts = config.shard
     trials, size = planned[part - 1 :: parts], even_batch(len(planned), config.batch)
     if size > 1 and any(policy.needs.elsewhere for policy in policies):  # they are played in halves, which must be alike too
@@ -380,18 +380,26 @@ def _described(policy: Policy[Any], codes: Mapping[str, str]) -> dict[str, Any]:
 def environment(device: str) -> dict[str, Any]:
     """Versions and machine, for the log's header."""
     root = Path(worldgym.__file__).parents[1]
-    git = ["git", "rev-parse", "--show-toplevel", "HEAD"]
-    told = subprocess.run(git, cwd=root, capture_output=True, text=True, check=False).stdout.split()
-    ours = len(told) == 2 and Path(told[0]) == root.resolve()  # an installed copy may lie in somebody else's repository
     return {
         "python": platform.python_version(),
         "worldgym": worldgym.__version__,
         "torch": str(torch.__version__),
         "numpy": np.__version__,
-        "commit": told[1] if ours else None,
+        "commit": _commit(root),
         "machine": f"{platform.machine()} {platform.system()}, {torch.get_num_threads()} threads",
         "device": device,
     }
+
+
+def _commit(root: Path) -> str | None:
+    """Of the repository that WorldGym runs from; None where it is installed, or where there is no git."""
+    git = ["git", "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        told = subprocess.run(git, cwd=root, capture_output=True, text=True, check=False).stdout.split()
+    except OSError:
+        return None
+    ours = len(told) == 2 and Path(told[0]) == root.resolve()  # an installed copy may lie in somebody else's repository
+    return told[1] if ours else None
 
 
 def now() -> str:

@@ -18,13 +18,18 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import InputError
+from worldgym.text import cleaned
 
+MAX_ARRAY = 2**32  # bytes; a larger one is refused before it fills the memory
 ENDS = 2**20  # bytes that `digest_of_files` reads of a file's beginning and end
 
 
 def cache_folder(name: str) -> Path:
-    """$XDG_CACHE_HOME/worldgym/NAME, by default in ~/.cache. It need not exist."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / name
+    """$XDG_CACHE_HOME/worldgym/NAME, by default in ~/.cache. It need not exist. InputError where nobody knows a home folder."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / name
+    except RuntimeError as error:
+        raise InputError("this user has no home folder: set XDG_CACHE_HOME to a folder that can be written") from error
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -109,7 +114,8 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         raise InputError(f"{path}: not valid JSON ({error.msg}, line {error.lineno}); mend or remove it") from error
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds {type(data).__name__}, but {what} is a JSON object")
-    return data
+    found: dict[str, Any] = cleaned(data)
+    return found
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
@@ -120,9 +126,14 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
 
 
 def read_array(path: Path) -> npt.NDArray[Any]:
-    """The array in a .npy file. InputError if it is absent, cut short, or not an array of numbers."""
+    """The array in a .npy file. InputError if it is absent, cut short, larger than 4 GiB, or not an array of numbers."""
     try:
-        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))  # mapped: a size that the file lacks is refused
+        found = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a size that the file lacks is refused
+        if not isinstance(found, np.ndarray):  # what is zipped may unpack to any size
+            raise ValueError("an .npz file of several arrays")
+        if found.nbytes > MAX_ARRAY:
+            raise ValueError(f"{found.nbytes >> 20} MiB, more than {MAX_ARRAY >> 20}")
+        return np.array(found)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: cannot be read as an array ({error}); remove it or make it again") from error
 

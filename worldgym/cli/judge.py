@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from worldgym.cli.output import answer, command_line, show
+from worldgym.cli.output import answer, command_line, conclude, show
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ class Rejudge:
 
         config = RejudgeConfig(self.run_folder, self.out, self.tasks, command_line())
         show(rejudge(config, load_judge(self.judge, self.budget, finished=True)), self.out, self.json)
+        conclude(self.out)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from worldgym.errors import Incomplete
+from worldgym.text import clean
+
 
 def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
     """Writes RUN/report.html and prints the summary."""
@@ -22,6 +25,21 @@ def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
 
     print_summary(summary)
     print(f"report: {report}")
+
+
+def conclude(run: Path) -> None:
+    """Incomplete, with the reasons and how often each came, where trials of the run failed or are missing."""
+    from worldgym.log import LOG_NAME, missing, read_log, results
+    from worldgym.streak import counted
+
+    header, records = read_log(run / LOG_NAME)
+    outcome, left = results(records), missing(header, records)
+    if not outcome.failed and not left:
+        return
+    trials = len(outcome.finished) + len(outcome.failed) + left
+    reasons = [f"  {count} x {reason}" for reason, count in counted(str(r.failure_reason) for r in outcome.failed)]
+    said = f"of {trials} trials {len(outcome.failed)} failed and {left} were not begun; the same command goes on from there"
+    raise Incomplete("\n".join([said, *reasons]))
 
 
 def print_skipped(skipped: dict[str, str]) -> None:
@@ -38,4 +56,4 @@ def answer(answer: dict[str, Any], words: Callable[[Mapping[str, Any]], str], as
 
 
 def command_line() -> str:
-    return shlex.join(["worldgym", *sys.argv[1:]])
+    return clean(shlex.join(["worldgym", *sys.argv[1:]]))

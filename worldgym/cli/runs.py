@@ -8,7 +8,7 @@ from typing import Literal
 
 import tyro
 
-from worldgym.cli.output import command_line, show
+from worldgym.cli.output import command_line, conclude, show
 from worldgym.errors import InputError
 
 
@@ -30,6 +30,7 @@ class Demo:
         from worldgym.reference.demo import run_demo
 
         show(run_demo(self.out, self.trials, self.full, self.seed, command_line()), self.out, self.json)
+        conclude(self.out)
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Evaluate:
             other_engine=self.other_engine,
         )
         show(evaluate_sources(sources, config), self.out, self.json)
+        conclude(self.out)
 
 
 @dataclass(frozen=True)
