@@ -10,6 +10,7 @@
     |- JudgeOutage           a model's server gave no answer to this question: a trial is tried again, never scored
     |- JudgeStopped          a model's server refuses every question (key, model, address): asking on is useless
     |- SameFailure           a run stopped because one failure came again and again; exit code 3
+    |- NothingWorked         every trial of a run failed; exit code 3
     |- BudgetSpent           the money set for a judge, or for edits by a model, is spent
     |- EditRefused           a model refused an edit, or changed what it was to leave alone
     `- MissingExtra          an optional dependency is not installed
@@ -60,6 +61,12 @@ class SameFailure(WorldGymError):
             f"stopped, because the same failure came {times} times in a row: {reason}\n"
             "Fix that and give the same command again: what ran is kept, and it goes on from there."
         )
+
+
+class NothingWorked(WorldGymError):
+    """A run came to its end, and every single trial of it failed."""
+
+    exit_code = 3
 
 
 class EditRefused(WorldGymError):

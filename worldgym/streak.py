@@ -10,6 +10,11 @@ LIMIT = 10  # equal failures in a row
 _VARIES = re.compile(r"[\w-]*\d[\w-]*")  # words with a digit: counts, times, the server's name for a request
 
 
+def kind_of(reason: str) -> str:
+    """What reasons have in common that differ only in words with digits."""
+    return _VARIES.sub("#", reason)
+
+
 class Streak:
     """Of equal failures, one after another. What one policy, server or judge does; make one for each run."""
 
@@ -19,9 +24,9 @@ class Streak:
     def note(self, failure_reason: str | None) -> None:
         """Counts one attempt; None = it worked. SameFailure at the `limit`-th equal reason in a row.
 
-        Reasons are equal if they differ only in words with digits.
+        Reasons are equal if they are of one kind.
         """
-        kind = "" if failure_reason is None else _VARIES.sub("#", failure_reason)
+        kind = "" if failure_reason is None else kind_of(failure_reason)
         self._count = 0 if failure_reason is None else self._count + 1 if kind == self._kind else 1
         self._kind = kind
         if failure_reason is not None and self._count >= self._limit:

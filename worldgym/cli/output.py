@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from worldgym.errors import NothingWorked
+
 
 def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
     """Writes RUN/report.html and prints the summary."""
@@ -22,6 +24,14 @@ def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
 
     print_summary(summary)
     print(f"report: {report}")
+
+
+def show_ran(summary: dict[str, Any], run: Path, as_json: bool) -> None:
+    """As `show`, after a command that made or judged trials. NothingWorked if every one of them failed."""
+    show(summary, run, as_json)
+    if summary["reasons"]["failed"] and not any(p["trials"] + p["unscored"] for p in summary["policies"]):
+        first = summary["reasons"]["failed"][0]
+        raise NothingWorked(f"every trial failed, {first['trials']} because: {first['reason']}")
 
 
 def print_skipped(skipped: dict[str, str]) -> None:

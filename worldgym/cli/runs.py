@@ -8,7 +8,7 @@ from typing import Literal
 
 import tyro
 
-from worldgym.cli.output import command_line, show
+from worldgym.cli.output import command_line, show, show_ran
 from worldgym.errors import InputError
 
 
@@ -95,7 +95,7 @@ class Evaluate:
             check=self.check,
             include_red=self.include_red,
         )
-        show(evaluate_sources(sources, config), self.out, self.json)
+        show_ran(evaluate_sources(sources, config), self.out, self.json)
 
 
 @dataclass(frozen=True)
