@@ -40,7 +40,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("recipes",),
     ("distill", "sharpen", "train"),
 )
-RECORDS = {"types", "errors", "text", "confusion", "fields", "files", "log"}  # all that statistics and reports may know
+RECORDS = {"types", "errors", "text", "confusion", "fields", "files", "streak", "log"}  # all that statistics and reports may know
 READERS = {"stats": RECORDS, "report": RECORDS | {"stats"}}
 TESTING = {"types", "errors", "actions", "latents", "world", "policies", "judges"}  # the seams and what they speak of
 FREE = ("reference", "cli")  # stand below everything; they alone import the reference world

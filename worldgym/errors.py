@@ -11,6 +11,7 @@
     |- JudgeStopped          a model's server refuses every question (key, model, address): asking on is useless
     |- SameFailure           a run stopped because one failure came again and again; exit code 3
     |- Incomplete            a run ended without all of its trials; exit code 4
+    |- NothingWorked         every trial of a run failed; exit code 3
     |- BudgetSpent           the money set for a judge, or for edits by a model, is spent
     |- EditRefused           a model refused an edit, or changed what it was to leave alone
     `- MissingExtra          an optional dependency is not installed
@@ -67,6 +68,12 @@ class Incomplete(WorldGymError):
     """A run ended, and some of its trials failed or are missing. What ran is kept."""
 
     exit_code = 4
+
+
+class NothingWorked(WorldGymError):
+    """A run came to its end, and every single trial of it failed."""
+
+    exit_code = 3
 
 
 class EditRefused(WorldGymError):

@@ -1,16 +1,18 @@
-"""Failures that repeat: a run in which everything breaks for one reason stops, and says so, instead of trying to the end; any run
-ends with the reasons of its failures.
-"""
+"""Failures that repeat: a run in which everything breaks for one reason stops, and says so, instead of trying to the end."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from worldgym.errors import SameFailure
 
 LIMIT = 10  # equal failures in a row
 _VARIES = re.compile(r"[\w-]*\d[\w-]*")  # words with a digit: counts, times, the server's name for a request
+
+
+def kind_of(reason: str) -> str:
+    """What reasons have in common that differ only in words with digits."""
+    return _VARIES.sub("#", reason)
 
 
 class Streak:
@@ -22,26 +24,10 @@ class Streak:
     def note(self, failure_reason: str | None) -> None:
         """Counts one attempt; None = it worked. SameFailure at the `limit`-th equal reason in a row.
 
-        Reasons are equal if they differ only in words with digits.
+        Reasons are equal if they are of one kind.
         """
         kind = "" if failure_reason is None else kind_of(failure_reason)
         self._count = 0 if failure_reason is None else self._count + 1 if kind == self._kind else 1
         self._kind = kind
         if failure_reason is not None and self._count >= self._limit:
             raise SameFailure(self._count, failure_reason)
-
-
-def kind_of(failure_reason: str) -> str:
-    """What equal reasons have in common: all but words with digits."""
-    return _VARIES.sub("#", failure_reason)
-
-
-def counted(failure_reasons: Iterable[str]) -> list[tuple[str, int]]:
-    """Reasons and how often each came, most frequent first; of equal ones the first stands for all."""
-    first: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    for reason in failure_reasons:
-        kind = kind_of(reason)
-        first.setdefault(kind, reason)
-        counts[kind] = counts.get(kind, 0) + 1
-    return sorted(((first[kind], count) for kind, count in counts.items()), key=lambda pair: -pair[1])

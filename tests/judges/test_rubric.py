@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -209,7 +210,7 @@ def test_frames_are_chosen_by_the_rule(rule: str, count: int, expected: tuple[in
 def test_of_a_long_video_as_many_frames_as_may_be_sent_are_shown_evenly_spaced() -> None:
     chosen = choose_frames("every:3", 201, 64)
     assert len(chosen) == 64 and (chosen[0], chosen[-1]) == (0, 200)
-    assert {b - a for a, b in zip(chosen, chosen[1:], strict=False)} == {3, 4}
+    assert {b - a for a, b in pairwise(chosen)} == {3, 4}
 
 
 @pytest.mark.parametrize(("rule", "most"), [("even:65", 64), ("every:2", 1), ("first+last", 1), ("last", 0)])

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from worldgym.cli.output import answer, command_line, conclude, show
+from worldgym.cli.output import answer, command_line, show_ran
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,7 @@ class Rejudge:
         from worldgym.rejudge import RejudgeConfig, rejudge
 
         config = RejudgeConfig(self.run_folder, self.out, self.tasks, command_line())
-        show(rejudge(config, load_judge(self.judge, self.budget, finished=True)), self.out, self.json)
-        conclude(self.out)
+        show_ran(rejudge(config, load_judge(self.judge, self.budget, finished=True)), self.out, self.json)
 
 
 @dataclass(frozen=True)

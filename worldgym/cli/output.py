@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import Incomplete
+from worldgym.errors import Incomplete, NothingWorked
 from worldgym.text import clean
 
 
@@ -27,19 +27,22 @@ def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
     print(f"report: {report}")
 
 
-def conclude(run: Path) -> None:
-    """Incomplete, with the reasons and how often each came, where trials of the run failed or are missing."""
+def show_ran(summary: dict[str, Any], run: Path, as_json: bool) -> None:
+    """As `show`, after a command that made or judged trials. NothingWorked where all of them failed, Incomplete where some did or
+    are missing: with the reasons, and how often each came.
+    """
     from worldgym.log import LOG_NAME, missing, read_log, results
-    from worldgym.streak import counted
+    from worldgym.stats.reasons import reasons
 
+    show(summary, run, as_json)
     header, records = read_log(run / LOG_NAME)
     outcome, left = results(records), missing(header, records)
-    if not outcome.failed and not left:
-        return
-    trials = len(outcome.finished) + len(outcome.failed) + left
-    reasons = [f"  {count} x {reason}" for reason, count in counted(str(r.failure_reason) for r in outcome.failed)]
-    said = f"of {trials} trials {len(outcome.failed)} failed and {left} were not begun; the same command goes on from there"
-    raise Incomplete("\n".join([said, *reasons]))
+    found = [f"  {row['reason']} ({row['trials']} x)" for row in reasons(outcome.failed)["failed"]]
+    if outcome.failed and not outcome.finished:
+        raise NothingWorked("\n".join(["every trial failed:", *found]))
+    if outcome.failed or left:
+        said = f"{len(outcome.failed)} trials failed and {left} were not begun; the same command goes on from there"
+        raise Incomplete("\n".join([said, *found]))
 
 
 def print_skipped(skipped: dict[str, str]) -> None:

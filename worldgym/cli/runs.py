@@ -8,7 +8,7 @@ from typing import Literal
 
 import tyro
 
-from worldgym.cli.output import command_line, conclude, show
+from worldgym.cli.output import command_line, show, show_ran
 from worldgym.errors import InputError
 
 
@@ -29,8 +29,7 @@ class Demo:
     def run(self) -> None:
         from worldgym.reference.demo import run_demo
 
-        show(run_demo(self.out, self.trials, self.full, self.seed, command_line()), self.out, self.json)
-        conclude(self.out)
+        show_ran(run_demo(self.out, self.trials, self.full, self.seed, command_line()), self.out, self.json)
 
 
 @dataclass(frozen=True)
@@ -100,8 +99,7 @@ class Evaluate:
             include_red=self.include_red,
             other_engine=self.other_engine,
         )
-        show(evaluate_sources(sources, config), self.out, self.json)
-        conclude(self.out)
+        show_ran(evaluate_sources(sources, config), self.out, self.json)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def http_client(
         response.stream = httpx2.ByteStream(b"".join(parts))
 
     return httpx2.Client(
-        transport=_transport(_proxy(address), clock),
+        transport=_transport(address, clock),
         timeout=seconds,
         event_hooks={"request": [prepare], "response": [hold]},
         headers={"accept-encoding": "identity"},
@@ -80,7 +80,7 @@ class _Clock:
         return left if wanted is None else min(left, wanted)
 
 
-def _transport(proxy: str | None, clock: _Clock) -> httpx2.BaseTransport:
+def _transport(address: str, clock: _Clock) -> httpx2.BaseTransport:
     """Connections that keep to the clock."""
     import httpcore2
     import httpx2
@@ -114,7 +114,9 @@ def _transport(proxy: str | None, clock: _Clock) -> httpx2.BaseTransport:
         def connect_tcp(self, *arguments: Any, **named: Any) -> httpcore2.NetworkStream:
             return Stream(super().connect_tcp(*arguments, **named))
 
-    transport = httpx2.HTTPTransport(proxy=proxy)
+    proxy = _proxy(address)
+    secure = any(url.startswith("https:") for url in (address, proxy or ""))  # certificates take long to load
+    transport = httpx2.HTTPTransport(verify=secure, proxy=proxy)
     transport._pool._network_backend = Backend()
     return transport
 

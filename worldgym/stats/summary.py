@@ -18,6 +18,7 @@ from worldgym.stats.calibration import Calibration, corrected_rate, false_positi
 from worldgym.stats.expenses import expenses
 from worldgym.stats.perturbation import perturbed, split
 from worldgym.stats.rates import Rate, score_rate, wilson_rate
+from worldgym.stats.reasons import reasons
 from worldgym.stats.series import checkpoint_series
 from worldgym.stats.studies import compare
 from worldgym.stats.trusted import Check
@@ -49,6 +50,7 @@ def summarize(
     policies:  the same over all tasks of a policy, trials pooled.
     perturbed: what edited tasks cost each policy against their nominal twins (see perturbation.perturbed), or None. All figures
                above and below are of tasks that are not the edited twin of another in the log.
+    reasons:   why trials were not scored: failed and unscored, a list of {reason, trials} each (see reasons.py).
     comparisons, ranking: the policies against each other on common trials (see studies.compare).
     agreement: the fields of agreement.Agreement over the n cells in which both rates are known; trial_agreement: share of
                the trial_n scored trials of known truth whose verdict equals it.
@@ -90,6 +92,7 @@ def summarize(
         "cells": cells,
         "policies": policies,
         "agreement": _agreement([c for c in cells if c["task"] not in left_out], [r for r in trials if r.group not in left_out]),
+        "reasons": reasons([r for r in trials if r.group not in left_out]),
         **compare([r for r in ordinary if r.group not in left_out], names),
         "perturbed": perturbed(records, names),
         "config": dict(header.config),
