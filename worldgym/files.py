@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import InputError
-from worldgym.text import cleaned
+from worldgym.text import clean, cleaned
 
 MAX_ARRAY = 2**32  # bytes; a larger one is refused before it fills the memory
 ENDS = 2**20  # bytes that `digest_of_files` reads of a file's beginning and end
@@ -103,9 +103,10 @@ def append_line(path: Path, data: Any) -> None:
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:
-    """The object in a JSON file. `what` names the thing wanted in the error, e.g. "an episode store"."""
+    """The object in a JSON file, its texts cleaned. `what` names the thing wanted in the error, e.g. "an episode store"."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file, so {path.parent} is not {what}") from None
     except (OSError, UnicodeDecodeError, RecursionError) as error:
@@ -114,7 +115,8 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         raise InputError(f"{path}: not valid JSON ({error.msg}, line {error.lineno}); mend or remove it") from error
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds {type(data).__name__}, but {what} is a JSON object")
-    found: dict[str, Any] = cleaned(data)
+    odd = "\\" in text or clean(text) != text  # in most files there is nothing to clean, and some hold many numbers
+    found: dict[str, Any] = cleaned(data) if odd else data
     return found
 
 
