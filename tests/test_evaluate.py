@@ -324,7 +324,7 @@ def test_odd_actions_are_flagged_and_absurd_ones_fail(tmp_path: Path) -> None:
     assert all(r.score is None and "its unit or scale is wrong" in str(r.failure_reason) for r in absurd)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(name=ANY_TEXT.filter(lambda text: "/" not in text and text.strip(".\x00")), said=ANY_TEXT.filter(str.strip))
 def test_any_text_comes_through_to_report_and_export(tmp_path_factory: pytest.TempPathFactory, name: str, said: str) -> None:
     """In a task's name and instruction, in what a policy complains of and in what a judge says."""

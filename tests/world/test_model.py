@@ -84,6 +84,7 @@ def test_two_worlds_of_one_network() -> None:
     assert kernels in ("compiled passes, float32, cpu", "torch, float32, cpu")
 
 
+@pytest.mark.slow
 def test_without_compiled_passes_the_log_says_so() -> None:
     assert said("print(world(network(width=64, pairs=1, heads=2), torch.bfloat16).computes)", WORLDGYM_NATIVE="0") == (
         "torch, bfloat16, cpu"
