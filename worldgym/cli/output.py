@@ -29,8 +29,13 @@ def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
 def show_ran(summary: dict[str, Any], run: Path, as_json: bool) -> None:
     """As `show`, after a command that made or judged trials. NothingWorked if every one of them failed."""
     show(summary, run, as_json)
-    if summary["reasons"]["failed"] and not any(p["trials"] + p["unscored"] for p in summary["policies"]):
-        first = summary["reasons"]["failed"][0]
+    stop_where_nothing_worked(summary["reasons"], sum(p["trials"] + p["unscored"] for p in summary["policies"]))
+
+
+def stop_where_nothing_worked(reasons: Mapping[str, Any], finished: int) -> None:
+    """NothingWorked if no trial finished and some failed. reasons: as in summary.json."""
+    if reasons["failed"] and not finished:
+        first = reasons["failed"][0]
         raise NothingWorked(f"every trial failed, {first['trials']} because: {first['reason']}")
 
 
