@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -56,6 +57,33 @@ def decode_video(path: Path, size: tuple[int, int] | None = None) -> Frames:
     if not frames:
         raise InputError(f"{path}: the video holds no frame; re-record or remove it")
     return stack(frames, str(path))
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """size: (height, width) in pixels.   fps: frames a second, None where the file does not say.   codec, pixel_format: FFmpeg's
+    names, e.g. "h264" and "yuv420p"."""
+
+    size: tuple[int, int]
+    fps: float | None
+    codec: str
+    pixel_format: str
+
+
+def video_facts(path: Path) -> VideoFacts:
+    """What a video file says of itself; no frame is decoded. InputError names a file that cannot be read."""
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            context, rate = stream.codec_context, stream.average_rate
+            if context is None or not (context.width > 0 and context.height > 0):
+                raise InputError(f"{path}: a video of unknown coding; re-encode it as h264")
+            fps = float(rate) if rate else None
+            return VideoFacts((context.height, context.width), fps, context.name, context.pix_fmt or "")
+    except (av.FFmpegError, IndexError, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable video ({error}); re-record or remove it") from error
 
 
 def decode_clip(path: Path, start: float, count: int, fps: float, size: tuple[int, int] | None = None) -> Frames:

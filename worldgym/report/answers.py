@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from worldgym.report.words import compared, count, decimal, percent, points, span
+from worldgym.report.words import compared, count, decimal, named_reasons, percent, points, span
 
 LEAST = 0.001  # probability of being the best that is named
 
@@ -174,3 +174,19 @@ def _noise(answer: Mapping[str, Any]) -> str:
         return ""
     share = f"{percent(answer['noise_share'])} of its square"
     return f" (trial noise alone: {ceiling['mean_abs_gap']:.2f} and {ceiling['rmse']:.1f}, {share})"
+
+
+def videos_text(answer: Mapping[str, Any]) -> str:
+    """Of the summary of judged videos (see videos.py): a line an instruction, then what was not scored and why."""
+    rows = [*answer["instructions"]] if len(answer["instructions"]) > 1 else []
+    lines = [
+        f"{percent(row['rate']):>7} ({span(row['low'], row['high'])}) of {row['trials']}  {row['instruction']}" for row in rows
+    ]
+    lines.append(
+        f"{percent(answer['rate']):>7} ({span(answer['low'], answer['high'])}) of {count(answer['trials'], 'scored video')}"
+    )
+    lines.append(f"{answer['unscored']} unscored and {answer['failed']} failed, which enter no rate.")
+    lines.append(named_reasons(answer["reasons"], "video"))
+    if answer["cost_usd"]:
+        lines.append(f"The answers cost {answer['cost_usd']:.2f} USD, of which {answer['paid_usd']:.2f} were paid now.")
+    return "\n".join(line for line in lines if line)

@@ -124,10 +124,15 @@ def counts_sentence(summary: Mapping[str, Any]) -> str:
 
 def reasons_sentence(summary: Mapping[str, Any]) -> str:
     """Why trials failed or were left unscored, the most frequent reasons first; empty where all were scored."""
+    return named_reasons(summary["reasons"], "trial")
+
+
+def named_reasons(reasons: Mapping[str, Any], noun: str) -> str:
+    """reasons: as in summary.json, of trials or of other things that the noun names."""
     parts = []
-    for what, rows in summary["reasons"].items():
+    for what, rows in reasons.items():
         if rows:
-            named = "; ".join(f"{row['reason']} ({count(row['trials'], 'trial')})" for row in rows[:REASONS])
+            named = "; ".join(f"{row['reason']} ({count(row['trials'], noun)})" for row in rows[:REASONS])
             parts.append(f"{what}: {named}" + ("; and others" if len(rows) > REASONS else ""))
     return f"Why: {'. '.join(parts)}." if parts else ""
 
