@@ -13,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from worldgym.episodes.readers.tfrecord import masked_crc32c
 from worldgym.episodes.recording import Recording
@@ -31,7 +32,11 @@ def recordings(count: int = 3) -> list[Recording]:
         actions = rng.uniform(-0.04, 0.04, (n, 7)).astype(np.float32)
         actions[:, 6] = rng.integers(0, 2, n)
         states = np.zeros((n, 7), np.float32)
-        states[1:, :6] = np.cumsum(actions[:-1, :6], axis=0)
+        states[1:, :3] = np.cumsum(actions[:-1, :3], axis=0)
+        turned = Rotation.identity()
+        for state, action in zip(states[1:], actions, strict=False):
+            turned = Rotation.from_euler("xyz", action[3:6]) * turned
+            state[3:6] = turned.as_euler("xyz")
         frames = np.full((n, SIZE, SIZE, 3), (40, 60, 90), np.uint8)
         for frame, (x, y) in zip(frames, (SIZE / 2 + SPEED * states[:, :2]).clip(4, SIZE - 5).astype(int), strict=True):
             frame[y - 4 : y + 5, x - 4 : x + 5] = (220, 120, 40)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent / "worldgym"
 ARROW = (  # each line may import the lines above it and its own part
     ("types",),
     ("errors",),
-    ("confusion", "fields", "files", "foreign", "progress", "memory", "requests", "timing", "toml", "watchdog"),
+    ("confusion", "fields", "files", "foreign", "progress", "memory", "requests", "text", "timing", "toml", "watchdog"),
     ("native",),
     ("ranks",),
     ("checkpoint", "language", "vision", "learning", "training", "servers"),

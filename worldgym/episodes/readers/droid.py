@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.conventions import convention
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode, pose_moves
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
+from worldgym.episodes.states import pose_moves
 from worldgym.episodes.video import decode_video
 from worldgym.errors import InputError
 from worldgym.files import read_json
