@@ -102,7 +102,7 @@ def test_listing_decodes_nothing(made: tuple[str, Path], monkeypatch: pytest.Mon
     def refuse(*arguments: object) -> None:
         raise AssertionError(f"decoded {arguments}")
 
-    for name in ("mp4_npz.decode_video", "droid.decode_video", "lerobot.decode_clip", "rlds.read_record", "hdf5._matrix"):
+    for name in ("mp4_npz.read_film", "droid.read_film", "lerobot.read_clip", "rlds.read_record", "hdf5._matrix"):
         monkeypatch.setattr(f"worldgym.episodes.readers.{name}", refuse)
     assert len(opened(made).listing()) == 3
 

@@ -32,7 +32,7 @@ class Facts:
     stated_fps: frames a second as the files state them, whatever the user says.
     state_names: of the state's numbers, as the files name them; () = not named.
     no_pose: why the states are not the robot's pose, in words; "" = nothing speaks against it.
-    depth: whether the frames show a depth map.
+    depth: whether the frames show depth or segments and not a picture.
     notes: what was done to make the episode fit, one sentence each and without names, so that they can be counted.
     """
 
@@ -134,7 +134,7 @@ SUBTASKS = ("join", "first", "last", "split")
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """camera: "" = the first that is no depth map.   convention: registry name or JSON file, "" = what the files say.
+    """camera: "" = the first that shows a picture.   convention: registry name or JSON file, "" = what the files say.
 
     size: (H, W) to resize frames to.   fps: overrides what the files say.   action, state: keys that hold them, "" = the usual.
     instruction: for episodes that have none.   wording: which of several texts of one episode, from 1 on.

@@ -48,7 +48,9 @@ def test_an_unknown_set_with_actions_in_parts_is_refused(tmp_path: Path) -> None
     write_rlds(tmp_path, [episode], "unheard_of")
     features = {key.replace("steps/action", "steps/action/left"): value for key, value in rlds_features(episode).items()}
     (tmp_path / "unheard_of-train.tfrecord-00000-of-00001").write_bytes(record(example(features)))
-    with pytest.raises(InputError, match="has no steps/action; it holds action/left, a layout that is not known"):
+    with pytest.raises(
+        InputError, match="has no steps/action; it holds action/left; name those that are the action with --action"
+    ):
         RldsSource(tmp_path).read("train-00000-00000")
 
 
