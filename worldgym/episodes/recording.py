@@ -19,6 +19,7 @@ import numpy.typing as npt
 from worldgym.actions.conventions import METRES, POSE
 from worldgym.episodes.states import not_a_pose, plain_names, pose_moves
 from worldgym.errors import InputError
+from worldgym.text import clean
 from worldgym.types import Actions, ActionSpec, Episode, Frames
 
 
@@ -64,6 +65,8 @@ class Recording:
     facts: Facts = Facts()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "instruction", clean(self.instruction))
+        object.__setattr__(self, "source", clean(self.source))
         n = len(self.frames)
         if self.actions.ndim != 2 or len(self.actions) not in (n - 1, n):
             raise InputError(
@@ -232,9 +235,9 @@ def _moves(recording: Recording, spec: ActionSpec) -> Actions:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names in order, one that was there before with a number behind it: "a", "b", "a" => "a", "b", "a-2"."""
+    """The names in order and fit to be shown, one that was there before with a number behind it: "a", "a" => "a", "a-2"."""
     taken: dict[str, None] = {}
-    for name in names:
+    for name in map(clean, names):
         number, free = 1, name
         while free in taken:
             number += 1

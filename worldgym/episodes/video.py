@@ -128,16 +128,16 @@ def read_clip(path: Path, stamps: Stamps, size: tuple[int, int] | None = None) -
 
 
 def clock_notes(times: Times | None, fps: float | None = None) -> tuple[str, ...]:
-    """What is odd about the clock of an episode's frames: that it is uneven, or of another rate than `fps`."""
+    """What is odd about the clock of an episode's frames: that it is uneven, or on average not of the rate `fps`."""
     if times is None or len(times) < 3:
         return ()
-    gaps = np.diff(times)
-    usual = float(np.median(gaps))
+    gaps, usual = np.diff(times), float(times[-1] - times[0]) / (len(times) - 1)
+    notes = []
     if gaps.min() < 0.5 * usual or gaps.max() > 1.5 * usual:
-        return ("the frames of the video are unevenly spaced in time: they are taken as even, one an action",)
-    if fps and abs(usual * fps - 1.0) > 0.02:
-        return (f"the video shows {1 / usual:.3g} frames a second, the metadata say {fps:g}: the metadata are believed",)
-    return ()
+        notes.append("the frames of the video are unevenly spaced in time: they are taken as even, one an action")
+    if fps and usual > 0.0 and not 0.95 < usual * fps < 1.05:
+        notes.append(f"the video shows {1 / usual:.3g} frames a second, the metadata say {fps:g}: the metadata are believed")
+    return tuple(notes)
 
 
 def _turned(rotations: set[int]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from worldgym.actions.conventions import POSE, convention, load_convention
 from worldgym.episodes.instructions import called
 from worldgym.episodes.readers.keys import joined, wanted
 from worldgym.episodes.readers.paths import inside
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
 from worldgym.episodes.states import pose_moves
 from worldgym.episodes.video import Film, clock_notes, read_film
 from worldgym.errors import InputError
@@ -56,7 +56,8 @@ class DroidSource:
             known = ", ".join((*ARM, STATED))
             raise InputError(f"{root}: its actions are {known}, not {self.convention}; name one of them, or a key with --action")
         files = sorted((root / "annotation").rglob("*.json"))
-        self.files = {"-".join(path.relative_to(root / "annotation").with_suffix("").parts): path for path in files}
+        names = ("-".join(path.relative_to(root / "annotation").with_suffix("").parts) for path in files)
+        self.files = dict(zip(distinct(names), files, strict=True))
 
     def listing(self) -> Sequence[Listed]:
         return [Listed(name) for name in self.files]

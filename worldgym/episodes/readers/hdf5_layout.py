@@ -78,13 +78,17 @@ def _walk(group: Group, path: str, depth: int, left: list[int]) -> Iterator[tupl
 
 
 def cameras(group: Group) -> dict[str, Dataset]:
-    """By name: arrays that have the shape of images, and rows of JPEG or PNG; those that are no picture last."""
+    """By name: arrays that have the shape of images, and rows of JPEG or PNG; first those in colour, last what is no picture."""
     found: dict[str, Dataset] = {}
     for path, data in arrays(group).items():
         if shows_frames(path, data):
             short = next((path.removeprefix(prefix) for prefix in PREFIXES if path.startswith(prefix)), path)
             found[path if short in found else short] = data
-    return {name: found[name] for name in sorted(found, key=lambda name: (aside(name, found[name]), name))}
+    return {name: found[name] for name in sorted(found, key=lambda name: (_rank(name, found[name]), name))}
+
+
+def _rank(name: str, data: Dataset) -> int:
+    return 2 if aside(name, data) else int(data.ndim in (3, 4) and _single(data))
 
 
 def shows_frames(path: str, data: Dataset) -> bool:

@@ -195,12 +195,11 @@ class LeRobotSource:
         if len(stamps) == entry.total:
             return entry.before
         times, margin = stamps * seconds_a_tick(path), 0.5 / self.stated
-        for origin in (0.0, *times[:1]):  # some files begin late
-            due = origin + start + np.arange(entry.length) / self.stated
-            first = int(np.searchsorted(times, due[0] - margin))
-            found = times[first : first + entry.length]
-            if len(found) == entry.length and (np.abs(found - due) <= margin).all():
-                return first
+        due = start + np.arange(entry.length) / self.stated
+        first = int(np.searchsorted(times, due[0] - margin))
+        found = times[first : first + entry.length]
+        if len(found) == entry.length and times[0] <= margin and (np.abs(found - due) <= margin).all():
+            return first  # of a file that begins late too, nobody could say which frames are missing
         raise InputError(
             f"{path}: {len(stamps)} frames, where the tables have {entry.total}, and none at the times of episode "
             f"{entry.index}; the file is cut off or of another rate"

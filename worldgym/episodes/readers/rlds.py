@@ -103,7 +103,9 @@ class RldsSource:
         there = [key for key in self.states if self._long(key) in features]
         states = np.concatenate([self._numbers(features, key, n, where) for key in there], axis=1) if there else None
         facts = {
-            key.removeprefix("episode_metadata/"): _text(features[key], where) for key in features if key.endswith("file_path")
+            key.removeprefix("episode_metadata/"): clean(_text(features[key], where))
+            for key in features
+            if key.endswith("file_path")
         }
         instruction, told = self._called(features, n, where)
         told = replace(told, depth=self.camera in self.depth)
