@@ -28,16 +28,19 @@ def cache_folder(name: str) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / name
 
 
-def unreadable(path: Path, problem: str) -> InputError:
-    """What to raise for a file that is not what it should be: the problem in words, or that it was never fetched from git-lfs."""
+def not_fetched(path: Path) -> str:
+    """A sentence where the file is only git-lfs's pointer to one, else ""."""
     try:
         with path.open("rb") as file:
             pointer = file.read(len(LFS)) == LFS
     except (OSError, ValueError):
-        pointer = False
-    if pointer:
-        return InputError(f"{path}: only git-lfs's pointer to the file was downloaded; fetch the file with  git lfs pull")
-    return InputError(f"{path}: {problem}")
+        return ""
+    return f"{path}: only git-lfs's pointer to the file was downloaded; fetch the file with  git lfs pull" if pointer else ""
+
+
+def unreadable(path: Path, problem: str) -> InputError:
+    """What to raise for a file that is not what it should be: the problem in words, or that it was never fetched."""
+    return InputError(not_fetched(path) or f"{path}: {problem}")
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -159,7 +159,7 @@ def test_states_that_are_described_as_joints_are_no_pose(name: str, text: str, p
     if pose:
         assert len(to_episode(found, convention("bridge_v2"), TimeRule(relabel=True))) == 5
         return
-    with pytest.raises(InputError, match='features.json describes them as "Robot state: 7x joint angles"'):
+    with pytest.raises(InputError, match=r'features\.json describes them as "Robot state: 7x joint angles"'):
         to_episode(found, convention("bridge_v2"), TimeRule(relabel=True))
 
 
