@@ -55,8 +55,10 @@ def _told(reasons: Mapping[str, Any]) -> list[str]:
 
 def print_skipped(skipped: dict[str, str]) -> None:
     """Names and reasons on standard error, where a pipe does not take them for results."""
+    from worldgym.text import clean
+
     for name, reason in skipped.items():
-        print(f"skipped {name}: {reason}", file=sys.stderr)
+        print(clean(f"skipped {name}: {reason}"), file=sys.stderr)
 
 
 def answer(answer: dict[str, Any], words: Callable[[Mapping[str, Any]], str], as_json: bool) -> None:
