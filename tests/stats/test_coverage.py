@@ -469,7 +469,7 @@ def test_kappa(covered: Check, n: int, right: float) -> None:
 def test_alpha(covered: Check, n: int, labellers: int, right: float) -> None:
     """Labellers of n videos, each right in so many: alpha is 1 less the disagreement among them over that of strangers."""
     rng, intervals = np.random.default_rng(22), []
-    for _ in range(1500):
+    for _ in range(1000):
         outcomes = rng.random(n) < 0.5
         ratings = outcomes[:, None] ^ (rng.random((n, labellers)) > right)
         value, interval = krippendorff_alpha(ratings.astype(float).tolist())
@@ -484,7 +484,7 @@ def test_kappa_and_alpha_of_repeated_start_frames(covered: Check, frames: int, r
     """Of a frame that misleads the judge, one in five, all videos are judged by chance; truth varies within frames."""
     rng, kappas, alphas = np.random.default_rng(35), [], []
     names = [f"{i}" for i in range(frames) for _ in range(repeats)]
-    for _ in range(1500):
+    for _ in range(1000):
         misled = np.repeat(rng.random(frames) < 0.2, repeats)
         truth, said = rng.random((2, frames * repeats)) < 0.5
         judged = [

@@ -133,7 +133,7 @@ def _criteria(task: Task) -> list[Criterion]:
         if missing := [name for name in one.needs if name not in known]:
             raise InputError(f'{where}: "{one.name}" needs "{missing[0]}", which no earlier criterion is called')
         criteria.append(one)
-    if any(c.points < 0 for c in criteria) or abs(sum(c.points for c in criteria) - 1) > 1e-6:
+    if any(c.points < 0 for c in criteria) or abs(sum(c.points for c in criteria) - 1) > 1e-5:
         raise InputError(f"{where}: the points must be 0 or more and sum to 1")
     return criteria
 
