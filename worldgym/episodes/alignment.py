@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from worldgym.actions.conventions import POSE
 from worldgym.episodes.recording import Recording
-from worldgym.types import ActionSpec, Frames
+from worldgym.types import ROUNDING, ActionSpec, Frames
 
 LAGS = (-2, -1, 0, 1, 2)
 CLEAR = 0.1  # by how much another lag's correlation must exceed lag 0's before anyone is warned
@@ -40,8 +40,8 @@ class Alignment:
         known = {lag: value for lag, value in measured.items() if value is not None}
         if self.pairs < MIN_PAIRS or 0 not in known:
             return ""
-        best = max(known, key=lambda lag: known[lag])
-        if known[best] - known[0] <= CLEAR:
+        best = max(known, key=lambda lag: (round(known[lag], 9), -abs(lag)))  # of equal ones the nearest
+        if known[best] - known[0] <= CLEAR + ROUNDING:
             return ""
         what = "the arm's motion" if self.states else "the picture's motion"
         return (
