@@ -15,7 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.files import Hold, cache_folder, read_array, read_json, sha256_file, write_array, write_atomic, write_json
+from worldgym.files import (
+    Hold,
+    cache_folder,
+    read_array,
+    read_json,
+    sha256_file,
+    unreadable,
+    write_array,
+    write_atomic,
+    write_json,
+)
 from worldgym.text import cleaned
 
 JSON = st.recursive(
@@ -86,7 +96,7 @@ def test_a_missing_file_says_what_the_folder_is_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b'{"a": 1,}', r"not valid JSON \(.*, line 1\); mend or remove it"),
+        (b'{"a": 1,}', r"not valid JSON \(.*, line 1\); fix or remove it"),
         (b"", "not valid JSON"),
         (b"[1, 2]", "holds list, but a thing is a JSON object"),
         (b"\xff\xfe", "cannot be read"),
@@ -173,3 +183,11 @@ def test_no_home_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", nobody)
     with pytest.raises(InputError, match="set XDG_CACHE_HOME"):
         cache_folder("votes")
+
+
+def test_a_git_lfs_pointer_is_told_from_a_damaged_file(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n")
+    (tmp_path / "y").write_bytes(b"version")
+    assert "git lfs pull" in str(unreadable(tmp_path / "x", "damaged"))
+    for name in ("y", "absent", "."):
+        assert str(unreadable(tmp_path / name, "damaged")) == f"{tmp_path / name}: damaged"

@@ -35,7 +35,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("planning",),
     ("evaluate",),
     ("export", "merge", "rejudge", "stress"),
-    ("calibrate", "closer", "decide"),
+    ("calibrate", "closer", "decide", "videos"),
     ("trust",),
     ("recipes",),
     ("distill", "sharpen", "train"),

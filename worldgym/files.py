@@ -21,6 +21,7 @@ from worldgym.errors import InputError
 from worldgym.text import clean, cleaned
 
 MAX_ARRAY = 2**32  # bytes; a larger one is refused before it fills the memory
+LFS = b"version https://git-lfs"
 ENDS = 2**20  # bytes that `digest_of_files` reads of a file's beginning and end
 
 
@@ -30,6 +31,21 @@ def cache_folder(name: str) -> Path:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / name
     except RuntimeError as error:
         raise InputError("this user has no home folder: set XDG_CACHE_HOME to a folder that can be written") from error
+
+
+def not_fetched(path: Path) -> str:
+    """A sentence where the file is only git-lfs's pointer to one, else ""."""
+    try:
+        with path.open("rb") as file:
+            pointer = file.read(len(LFS)) == LFS
+    except (OSError, ValueError):
+        return ""
+    return f"{path}: only git-lfs's pointer to the file was downloaded; fetch the file with  git lfs pull" if pointer else ""
+
+
+def unreadable(path: Path, problem: str) -> InputError:
+    """What to raise for a file that is not what it should be: the problem in words, or that it was never fetched."""
+    return InputError(not_fetched(path) or f"{path}: {problem}")
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -112,7 +128,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not valid JSON ({error.msg}, line {error.lineno}); mend or remove it") from error
+        raise unreadable(path, f"not valid JSON ({error.msg}, line {error.lineno}); fix or remove it") from error
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds {type(data).__name__}, but {what} is a JSON object")
     odd = "\\" in text or clean(text) != text  # in most files there is nothing to clean, and some hold many numbers
@@ -137,7 +153,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
             raise ValueError(f"{found.nbytes >> 20} MiB, more than {MAX_ARRAY >> 20}")
         return np.array(found)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as an array ({error}); remove it or make it again") from error
+        raise unreadable(path, f"cannot be read as an array ({error}); remove it or make it again") from error
 
 
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:

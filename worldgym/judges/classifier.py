@@ -134,6 +134,10 @@ class ClassifierJudge:
         for task in tasks:
             self._fits((task.steps + 1, *task.frame.shape))
 
+    def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Its own, whatever the video's."""
+        return self.net.config.size
+
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
         return self._verdict(self.score([(rollout.frames, task.instruction)])[0])
 

@@ -40,6 +40,15 @@ class Checking(Protocol):
 
 
 @runtime_checkable
+class Scaled(Protocol):
+    """What a judge may have besides: a size that it looks at."""
+
+    def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of a recorded video => those at which it is to be read."""
+        ...
+
+
+@runtime_checkable
 class Paying(Protocol):
     """What a judge may have besides: a purse."""
 

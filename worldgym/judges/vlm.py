@@ -143,6 +143,11 @@ class VlmJudge:
         if notice := self.config.thinned(max((task.steps for task in tasks), default=0) + 1):
             print(f"worldgym: {notice}", file=sys.stderr)
 
+    def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The video's own, or that of the pictures which are sent where these are smaller."""
+        scale = min(1.0, (self.config.frame_size or max(size)) / max(size))
+        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
     def charge(self, folder: Path, paid_usd: float) -> None:
         """Its budget is that of the run in this folder, whose payments are noted there."""
         self.asker.ledger.keep(folder, paid_usd)

@@ -16,10 +16,11 @@ def reasons(trials: Sequence[TrialRecord]) -> dict[str, list[dict[str, Any]]]:
     """failed, unscored: {reason, trials} each, the most frequent first; the reason is the first of those that are alike."""
     failed = (r.failure_reason for r in trials if r.failure_reason is not None)
     unscored = (r.reason for r in trials if r.finished and r.score is None)
-    return {"failed": _counted(failed), "unscored": _counted(unscored)}
+    return {"failed": counted(failed), "unscored": counted(unscored)}
 
 
-def _counted(said: Iterable[str]) -> list[dict[str, Any]]:
+def counted(said: Iterable[str]) -> list[dict[str, Any]]:
+    """{reason, trials} for each kind of reason, the most frequent first."""
     found: dict[str, dict[str, Any]] = {}
     for reason in said:
         found.setdefault(kind_of(reason), {"reason": reason[:LONGEST], "trials": 0})["trials"] += 1
