@@ -168,7 +168,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
             if missing:
                 raise InputError(f"{path}: lacks the column {missing[0]}; its first line must name {', '.join(columns)}")
             wanted = [*columns, *optional]
-            return [(reader.line_num, {column: row.get(column, "").strip() for column in wanted}) for row in reader]
+            return [(reader.line_num, {column: clean(row.get(column, "")).strip() for column in wanted}) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a table ({error}); it must be a CSV file in UTF-8") from error
 

@@ -21,6 +21,7 @@ from worldgym.policies.wire.address import is_address
 from worldgym.types import ActionSpec
 
 GIVEN_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99})=(.+)")  # NAME of policies/protocol.py, without blanks
+SCRIPTED = ("still", "random")
 OTHERS = ("lerobot", "openvla")  # frameworks whose policies run in this process
 MADE_HERE = re.compile(rf"({'|'.join(OTHERS)}):.*|[\w.]+:\w+(\?.*)?", re.DOTALL)
 
@@ -35,7 +36,8 @@ def given_name(source: str | Path) -> tuple[str, str]:
 class Loaded:
     """identity: what tells the policy from others of its name, for a run that goes on later; None for the scripted ones.
 
-    code: of a policy made in this process, a digest of the source and the files that it is made of; "" of others.
+    code: of a policy made in this process, a digest of the source and the files that it is made of; of a scripted one under
+    another name, its own; "" of others.
     """
 
     policy: Policy[Any]
@@ -58,8 +60,8 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
     name, source = given_name(source)
     if name:
         found = load(source, spec)
-        return replace(found, policy=Renamed(found.policy, name))
-    if source in ("still", "random"):
+        return replace(found, policy=Renamed(found.policy, name), code=source if source in SCRIPTED else found.code)
+    if source in SCRIPTED:
         if spec is None:
             raise InputError(f'the policy "{source}" needs an action spec: load it together with a world')
         return Loaded(StillPolicy(spec) if source == "still" else RandomPolicy(spec), None)

@@ -150,7 +150,7 @@ class DiffusionWorld:
     def computes(self) -> str:
         """What draws the frames, for a log: other kernels, another dtype or another device round otherwise."""
         compiled = kernels_for(next(self.network.parameters())) is not None
-        kernels = "compiled passes" if compiled else "torch"
+        kernels = "compiled" if compiled else "torch"
         return f"{kernels}, {str(self._dtype).removeprefix('torch.')}, {self._device.type}"
 
     def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
