@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.files import Hold, read_array, read_json, sha256_file, write_array, write_atomic, write_json
+from worldgym.files import Hold, read_array, read_json, sha256_file, unreadable, write_array, write_atomic, write_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -147,3 +147,11 @@ def test_a_folder_has_one_writer(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="choose a writable folder"):
         Hold(tmp_path / "file" / "run")
+
+
+def test_a_git_lfs_pointer_is_told_from_a_damaged_file(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n")
+    (tmp_path / "y").write_bytes(b"version")
+    assert "git lfs pull" in str(unreadable(tmp_path / "x", "damaged"))
+    for name in ("y", "absent", "."):
+        assert str(unreadable(tmp_path / name, "damaged")) == f"{tmp_path / name}: damaged"

@@ -19,12 +19,28 @@ import numpy.typing as npt
 
 from worldgym.errors import InputError
 
+LFS = b"version https://git-lfs"
 ENDS = 2**20  # bytes that `digest_of_files` reads of a file's beginning and end
 
 
 def cache_folder(name: str) -> Path:
     """$XDG_CACHE_HOME/worldgym/NAME, by default in ~/.cache. It need not exist."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / name
+
+
+def not_fetched(path: Path) -> str:
+    """A sentence where the file is only git-lfs's pointer to one, else ""."""
+    try:
+        with path.open("rb") as file:
+            pointer = file.read(len(LFS)) == LFS
+    except (OSError, ValueError):
+        return ""
+    return f"{path}: only git-lfs's pointer to the file was downloaded; fetch the file with  git lfs pull" if pointer else ""
+
+
+def unreadable(path: Path, problem: str) -> InputError:
+    """What to raise for a file that is not what it should be: the problem in words, or that it was never fetched."""
+    return InputError(not_fetched(path) or f"{path}: {problem}")
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -93,7 +109,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not valid JSON ({error.msg}, line {error.lineno}); mend or remove it") from error
+        raise unreadable(path, f"not valid JSON ({error.msg}, line {error.lineno}); fix or remove it") from error
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds {type(data).__name__}, but {what} is a JSON object")
     return data
@@ -111,7 +127,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
     try:
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))  # mapped: a size that the file lacks is refused
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as an array ({error}); remove it or make it again") from error
+        raise unreadable(path, f"cannot be read as an array ({error}); remove it or make it again") from error
 
 
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:

@@ -1,13 +1,24 @@
-"""Text from files and servers, made safe to show, store and send."""
+"""Text from outside, made safe to write: a file in UTF-8, a page, a table or a terminal can hold what `clean` returns."""
 
 from __future__ import annotations
 
 import re
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # of C0 and C1, all but newline and tab
-_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a UTF-16 pair: no UTF-8, so neither JSON's reader nor a page takes it
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # C0 and C1 but tab and newline: no XML, and a terminal obeys them
 
 
 def clean(text: str) -> str:
-    """The text without control characters other than newline and tab; lone surrogates become U+FFFD."""
-    return _SURROGATES.sub("�", _CONTROLS.sub("", text))
+    """Lone surrogates become U+FFFD; control characters except newline and tab are removed."""
+    return _CONTROL.sub("", _SURROGATE.sub("\ufffd", text))
+
+
+def cleaned(value: object) -> object:
+    """A JSON value with every text in it cleaned, keys included."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {cleaned(key): cleaned(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [cleaned(item) for item in value]
+    return value

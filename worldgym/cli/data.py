@@ -20,11 +20,11 @@ class Reading:
     """How a data set is read; the options that its commands share."""
 
     camera: str = ""
-    """key of the camera (default: the first that is no depth map)"""
+    """key of the camera (default: the first that shows no depth map)"""
     action: str = ""
-    """key of the actions (default: the usual one of the format)"""
+    """key that holds the actions; several joined by commas (default: the usual one of the format)"""
     state: str = ""
-    """key of the states (default: the usual one of the format)"""
+    """key that holds the states, likewise"""
     convention: str = ""
     """what the actions mean, where the files do not say: a registered name, or a JSON file of your own"""
     size: tuple[int, int] | None = None

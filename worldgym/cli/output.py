@@ -26,8 +26,10 @@ def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
 
 def print_skipped(skipped: dict[str, str]) -> None:
     """Names and reasons on standard error, where a pipe does not take them for results."""
+    from worldgym.text import clean
+
     for name, reason in skipped.items():
-        print(f"skipped {name}: {reason}", file=sys.stderr)
+        print(clean(f"skipped {name}: {reason}"), file=sys.stderr)
 
 
 def answer(answer: dict[str, Any], words: Callable[[Mapping[str, Any]], str], as_json: bool) -> None:

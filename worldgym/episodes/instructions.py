@@ -13,12 +13,7 @@ from worldgym.episodes.recording import Facts, Listed, Recording, Source, Source
 from worldgym.text import clean
 from worldgym.types import ActionSpec
 
-NAMED = {
-    "join": "they are joined in their order",
-    "first": "the first names the episode",
-    "last": "the last names the episode",
-    "split": "where it changes is not known, so they are joined",
-}
+NAMED = {"join": "all are joined", "first": "the first one counts", "last": "the last one counts", "split": "all are joined"}
 
 
 def called(options: SourceOptions, wordings: Sequence[str], texts: Sequence[str] = ()) -> tuple[str, Facts]:
@@ -48,7 +43,7 @@ def subtasks(options: SourceOptions, tasks: Sequence[str]) -> tuple[str, Facts]:
     known = tuple(dict.fromkeys(filter(None, map(_plain, tasks))))
     if len(known) < 2:
         return called(options, known)
-    note = f"several instructions for one episode: {NAMED[options.subtasks]} (--subtasks chooses)"
+    note = f"several instructions, and no file says where each begins: {NAMED[options.subtasks]} (--subtasks chooses)"
     return named_by(options.subtasks, known), Facts(wordings=known, notes=(note,))
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from worldgym.actions.conventions import METRES, POSE
 from worldgym.episodes.states import not_a_pose, plain_names, pose_moves
 from worldgym.errors import InputError
+from worldgym.text import clean
 from worldgym.types import Actions, ActionSpec, Episode, Frames, States
 
 
@@ -32,7 +33,7 @@ class Facts:
     stated_fps: frames a second as the files state them, whatever the user says.
     state_names: of the state's numbers, as the files name them; () = not named.
     no_pose: why the states are not the robot's pose, in words; "" = nothing speaks against it.
-    depth: whether the frames show a depth map.
+    depth: whether the frames show depth or segments and not a picture.
     notes: what was done to make the episode fit, one sentence each and without names, so that they can be counted.
     doubts: where the files contradict each other or themselves, likewise; `convert --strict` stops at them.
     """
@@ -66,6 +67,8 @@ class Recording:
     facts: Facts = Facts()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "instruction", clean(self.instruction))
+        object.__setattr__(self, "source", clean(self.source))
         n = len(self.frames)
         if self.actions.ndim != 2 or len(self.actions) not in (n - 1, n):
             raise InputError(
@@ -138,9 +141,9 @@ TURNS = (0, 90, 180, 270)
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """camera: "" = the first that is no depth map.   convention: registry name or JSON file, "" = what the files say.
+    """camera: "" = the first that shows a picture.   convention: registry name or JSON file, "" = what the files say.
 
-    size: (H, W) to resize frames to.   fps: overrides what the files say.   action, state: keys that hold them, "" = the usual.
+    size: (H, W) to resize frames to.   fps: recorded; overrides what the files say.   action, state: keys that hold them, "" = the usual.
     instruction: for episodes that have none.   wording: which of several texts of one episode, from 1 on.
 
     subtasks: what an episode is called whose instruction changes: "join" one after the other, "first", "last"; or "split"
@@ -256,9 +259,9 @@ def _moves(recording: Recording, spec: ActionSpec) -> Actions:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names in order, one that was there before with a number behind it: "a", "b", "a" => "a", "b", "a-2"."""
+    """The names in order and fit to be shown, one that was there before with a number behind it: "a", "a" => "a", "a-2"."""
     taken: dict[str, None] = {}
-    for name in names:
+    for name in map(clean, names):
         number, free = 1, name
         while free in taken:
             number += 1

@@ -25,7 +25,7 @@ from PIL import Image
 
 from worldgym.actions.pose import NUMBERS, QUATERNION
 from worldgym.errors import InputError
-from worldgym.files import read_json, read_table
+from worldgym.files import read_json, read_table, unreadable
 from worldgym.types import Frames, Task
 
 DEFAULT_STEPS = 40
@@ -170,7 +170,7 @@ def read_png(path: Path) -> Frames:
         with path.open("rb") as file:
             header = file.read(24)  # magic 8, chunk length 4, "IHDR" 4, width 4, height 4
         if len(header) < 24 or not header.startswith(PNG_MAGIC):
-            raise InputError(f"{path}: not a PNG image; convert it, the name alone does not make one")
+            raise unreadable(path, "not a PNG image; convert it, the name alone does not make one")
         width, height = struct.unpack(">II", header[16:24])
         if max(width, height) > MAX_PIXELS:
             raise InputError(f"{path}: {width}x{height} pixels, more than {MAX_PIXELS} a side; resize it to the world's frames")
