@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.actions.compose import check_composable, composed
+from worldgym.episodes.faults import clock_rate
 from worldgym.episodes.recording import Recording
 from worldgym.errors import InputError
 from worldgym.types import ActionSpec, Episode
@@ -26,8 +27,7 @@ def recorded_rate(recording: Recording, spec: ActionSpec) -> float:
     """
     if recording.fps is not None:
         return recording.fps
-    times = recording.facts.times
-    clock = 1.0 / float(np.median(np.diff(times))) if times is not None and len(times) > 2 else None
+    clock = clock_rate(recording)
     if clock is not None and abs(clock / spec.rate_hz - 1.0) > 0.02:
         raise InputError(
             f"{recording.source}: the video shows {clock:.4g} frames a second, the convention says {spec.rate_hz:g}: say which "

@@ -126,9 +126,13 @@ class EpisodeStore:
     def _table(self, data: Mapping[str, Any]) -> Actions:
         return np.asarray(data["actions"], np.float32).reshape(-1, self.spec.size)
 
-    def free_name(self, name: str, origin: str) -> str:
-        """The name, with a number behind it where an episode of another origin was there when the store was opened."""
-        return next(free for free in _numbered(name) if free not in self._by_name or self._by_name[free].origin == origin)
+    def info(self, name: str) -> EpisodeInfo:
+        """What the index knows of one episode. KeyError for a name that is not there."""
+        return self._by_name[name]
+
+    def is_free(self, name: str, origin: str) -> bool:
+        """Whether no episode of another origin had the name when the store was opened."""
+        return name not in self._by_name or (origin != "" and self._by_name[name].origin == origin)
 
     def write(self, name: str, episode: Episode, origin: str = "") -> None:
         """Adds or replaces an episode. Safe from several processes as long as names differ."""
@@ -160,7 +164,7 @@ def digest_of(episode: Episode) -> str:
     return digest.hexdigest()[:24]
 
 
-def _numbered(name: str) -> Iterator[str]:
+def numbered(name: str) -> Iterator[str]:
     """ "a", "a-2", "a-3" ..."""
     yield name
     yield from (f"{name}-{number}" for number in itertools.count(2))
