@@ -1,7 +1,7 @@
 """Several actions in one: what a robot that is told less often must be told to make the same motion.
 
-Deltas add up, and their rotations compose in the frame of the base, R = R_k ... R_1, as in `worldgym.actions.pose`. Velocities are
-averaged; of absolute targets, and of grippers, the last one counts. Axes legend: K actions in a row, A action numbers.
+Deltas add up, and their rotations compose in the frame of the base, R = R_k ... R_1, as in `worldgym.actions.pose`. Velocities
+are averaged; of absolute targets, and of grippers, the last one counts. Axes legend: K actions in a row, A action numbers.
 """
 
 from __future__ import annotations

@@ -49,9 +49,13 @@ Command = (
 )
 
 
+APPENDED = ("--data", "--held-out")  # options that are given once for each value
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Exit code 0 on success, 2 on bad input (one sentence on standard error), 130 on Ctrl-C (what ran is kept), 141
     where nobody reads the output any more."""
+    _refuse_repeated(sys.argv[1:] if arguments is None else arguments)
     style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     command = tyro.cli(Command, args=arguments, prog="worldgym", config=style)
     try:
@@ -67,3 +71,12 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(130)  # threads that wait for a judge's server would hold the process for as long as their patience lasts
+
+
+def _refuse_repeated(arguments: list[str]) -> None:
+    """Exit code 2 where an option is given again: only its last values would count, and the others be lost without a word."""
+    names = [word.partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--")]
+    for name in names:
+        if names.count(name) > 1 and name not in APPENDED:
+            print(f"worldgym: {name} is given {names.count(name)} times: give it once, with all its values behind it", file=sys.stderr)
+            sys.exit(2)

@@ -198,5 +198,3 @@ def _shared(recording: Recording, spec: ActionSpec) -> dict[int, int]:
     elif not names:
         names = spec.names if width == spec.size else ()
     return {i: names.index(name) for name, i in moving.items() if name in names}
-
-

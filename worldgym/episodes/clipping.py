@@ -47,4 +47,6 @@ class ClippedCount:
     def check(self, most: float, where: str) -> None:
         """InputError where a larger share than `most` is clipped."""
         if self.share > most:
-            raise InputError(f"{where}: {self.sentence()}; choose another --actions, or allow it with --most-clipped {self.share:.2g}")
+            raise InputError(
+                f"{where}: {self.sentence()}; choose another --actions, or allow it with --most-clipped {self.share:.2g}"
+            )

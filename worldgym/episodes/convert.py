@@ -12,7 +12,7 @@ from worldgym.actions.convert import convert_and_measure
 from worldgym.episodes.clipping import ClippedCount
 from worldgym.episodes.faults import episode_faults
 from worldgym.episodes.identity import Origins
-from worldgym.episodes.lerobot_writer import LeRobotWriter
+from worldgym.episodes.lerobot_writer import LeRobotWriter, state_form
 from worldgym.episodes.readers.lerobot_counts import contradictions
 from worldgym.episodes.recording import Recording, Source, SourceOptions, TimeRule, file_names, to_episode
 from worldgym.episodes.resample import recorded_rate, resampled
@@ -60,6 +60,12 @@ class Converted:
     faults: Counter[str] = field(default_factory=Counter)
     twice: int = 0
     clipped: ClippedCount = field(default_factory=ClippedCount)
+
+    def sentences(self) -> list[str]:
+        """What a user should know of the episodes that were written."""
+        out = [f"{kind}: {count} of {len(self.written)} episodes" for kind, count in self.faults.most_common()]
+        out += [f"{self.twice} of {len(self.written)} episodes are equal to another one"] if self.twice else []
+        return out + ([self.clipped.sentence()] if self.clipped.touched else [])
 
 
 def convert(request: ConvertRequest) -> Converted:
@@ -189,7 +195,7 @@ class _Writer:
                 f"{episode.source}: {size} at {rate:g} Hz, where the others are {first_size} at {first_rate:g} Hz; give a size "
                 f"to resize to, or convert it to a folder of its own"
             )
-        if self.lerobot and _state_form(episode) != _state_form(self.first):
+        if self.lerobot and state_form(episode) != state_form(self.first):
             raise InputError(f"{episode.source}: states of another form than the others'; convert it to a folder of its own")
 
     def write(self, name: str, safe: str, episode: Episode) -> None:
@@ -228,10 +234,6 @@ def _settings(request: ConvertRequest) -> Mapping[str, object]:
 def _form(episode: Episode) -> tuple[ActionSpec, float, tuple[int, ...]]:
     """What all episodes of one store share: what actions mean, rate, and form of a frame."""
     return episode.spec, episode.fps, episode.frames.shape[1:]
-
-
-def _state_form(episode: Episode) -> tuple[int, tuple[str, ...]]:
-    return (episode.states.values.shape[1], episode.states.names) if episode.states else (0, ())
 
 
 def _one(episode: Episode) -> States | None:

@@ -124,7 +124,7 @@ def _scaled(episodes: Sequence[Pairs]) -> list[tuple[Numbers, Numbers]] | None:
 
 
 def _turns(length: int, where: Numbers) -> npt.NDArray[np.intp]:
-    """Turns of an episode of that length, from `where` in [0, 1): at least NEAREST steps either way, as far as it is long enough."""
+    """Turns of an episode of that length, from `where` in [0, 1): by NEAREST steps or more either way, if it is long enough."""
     nearest = min(NEAREST, length // 2)
     return np.asarray(nearest + where * (length - 2 * nearest + 1), np.intp) % length
 

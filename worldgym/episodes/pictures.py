@@ -1,4 +1,4 @@
-"""Pictures that were stored another way than they are meant: upside down, on their side, or with red and blue in each other's place."""
+"""Pictures that were stored another way than they are meant: upside down, on their side, or with red and blue exchanged."""
 
 from __future__ import annotations
 

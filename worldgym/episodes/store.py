@@ -116,6 +116,13 @@ class EpisodeStore:
         """The file that holds the frames of one episode."""
         return self.root / "episodes" / f"{name}.mp4"
 
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of the first episode's frames. InputError for an empty store."""
+        if not self.infos:
+            raise InputError(f"{self.root}: the store holds no episode; record some first")
+        height, width = decode_video(self.video(self.infos[0].name)).shape[1:3]
+        return height, width
+
     def _annotation(self, name: str) -> dict[str, Any]:
         return read_json(self.root / "episodes" / f"{name}.json", "an episode")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def _shared(what: str, files: Mapping[str, Sequence[tuple[Any, Any, Any]]], slac
     found = []
     for spans in files.values():
         known = sorted(span for span in spans if None not in span)
-        for (_, end, one), (begin, _, other) in zip(known[:-1], known[1:], strict=True):
+        for (_, end, one), (begin, _, other) in pairwise(known):
             if begin < end - slack:
                 found.append(f"{one} and {other}")
     if found:
