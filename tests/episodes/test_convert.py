@@ -20,6 +20,7 @@ from worldgym.errors import InputError
 pytest.importorskip("pyarrow", reason="the extra [data] is not installed")
 
 BRIDGE = SourceOptions(convention="bridge_v2")
+STATED = SourceOptions(convention="bridge_v2", fps=5.0)  # the clips' files say 20
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +106,7 @@ def test_a_broken_episode_is_left_out_by_name_or_stops_it(tmp_path: Path) -> Non
     done = convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
     assert done.written == ["test-000", "train-002"] and "001.npz: not a readable npz file" in done.skipped["train-001"]
     with pytest.raises(InputError, match=r"001\.npz"):
-        convert(ConvertRequest(tmp_path / "in", tmp_path / "out", to="lerobot", options=BRIDGE, strict=True))
+        convert(ConvertRequest(tmp_path / "in", tmp_path / "out", to="lerobot", options=STATED, strict=True))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "store"]
 
 
@@ -133,7 +134,7 @@ def test_what_cannot_be_converted_gets_one_sentence(clips: Path, tmp_path: Path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     with pytest.raises(InputError, match="exists and is not empty"):
-        convert(ConvertRequest(clips, tmp_path / "full", to="lerobot", options=BRIDGE, strict=True))
+        convert(ConvertRequest(clips, tmp_path / "full", to="lerobot", options=STATED, strict=True))
     assert not (tmp_path / "a").exists()
 
 
@@ -163,7 +164,7 @@ def test_episodes_whose_names_fall_together_are_all_kept(tmp_path: Path, clips: 
 
 @pytest.mark.parametrize("change", [{"rule": TimeRule(shift=1)}, {"target": "released_10"}])
 def test_a_store_is_not_resumed_with_other_settings(clips: Path, tmp_path: Path, change: dict[str, object]) -> None:
-    request = ConvertRequest(clips, tmp_path / "store", options=BRIDGE, limit=1)
+    request = ConvertRequest(clips, tmp_path / "store", options=STATED, limit=1)
     convert(request)
     with pytest.raises(InputError, match=r"converted otherwise: (shift|actions) is .* choose another --out"):
         convert(replace(request, **change))  # type: ignore[arg-type]
@@ -171,7 +172,7 @@ def test_a_store_is_not_resumed_with_other_settings(clips: Path, tmp_path: Path,
 
 
 def test_a_full_disk_stops_at_once(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: EpisodeStore, name: str, episode: object) -> None:
+    def full(self: EpisodeStore, name: str, episode: object, origin: str) -> None:
         raise InputError("cannot write: No space left on device")
 
     monkeypatch.setattr(EpisodeStore, "write", full)

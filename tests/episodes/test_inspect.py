@@ -14,22 +14,22 @@ from synthetic_sets import recordings, write_mp4_npz, write_rlds
 from worldgym.episodes.inspect import SHEET_FRAMES, SHEET_SIDE, inspect, write_sheet
 from worldgym.episodes.inspect_text import inspection_text
 from worldgym.episodes.recording import SourceOptions
-from worldgym.episodes.sources import open_source
 from worldgym.errors import InputError
 
 
 def test_what_is_there(tmp_path: Path) -> None:
-    write_rlds(tmp_path, recordings(12))
+    write_rlds(tmp_path, recordings(8))
     found = inspect(tmp_path, sample=0)
-    assert (found.kind, found.episodes, len(found.read), found.broken) == ("rlds", 12, 12, {})
-    assert found.lengths == list(range(6, 18)) and dict(found.sizes) == {"32x32": 12}
+    assert (found.kind, found.episodes, len(found.read), found.broken) == ("rlds", 8, 8, {})
+    assert found.lengths == list(range(6, 14)) and dict(found.sizes) == {"32x32": 8}
     assert found.names[-1] == "gripper" and found.actions["max"][6] == 1.0
-    assert found.instructions == {"push the square 0": 6, "push the square 1": 6}
+    assert found.instructions == {"push the square 0": 4, "push the square 1": 4}
     assert found.alignment is not None and found.alignment.states is not None and (found.alignment.states[0] or 0) > 0.9
-    assert found.warnings() == []
+    (exchanged,) = found.warnings()
+    assert "red and blue are exchanged between the camera image_0 and image_1" in exchanged
     json.dumps(found.to_json(), allow_nan=False)
     text = inspection_text(found)
-    assert "rlds: 12 episodes, 12 read, 0 broken" in text and "length 6 to 17, median 11" in text
+    assert "rlds: 8 episodes, 8 read, 0 broken" in text and "length 6 to 13, median 9" in text
 
 
 def test_a_sample_is_spread_over_the_set(tmp_path: Path) -> None:

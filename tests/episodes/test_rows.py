@@ -37,9 +37,9 @@ class Means:
 
     def open(self) -> Rows:
         self.asked.clear()
-        files = self.root / "cache" / "means.npy", self.root / "cache" / "means.json"
-        cache = RowCache(*files, "a cache of means", lambda: (np.float32, (self.width,)), self.fill)
-        rows, spans = cache.open(EpisodeStore(self.root))
+        names = "means.npy", "means.json", "a cache of means"
+        cache = RowCache(EpisodeStore(self.root), *names, lambda: (np.float32, (self.width,)), self.fill)
+        rows, spans = cache.open()
         assert sum(count for _, count in spans.values()) == len(rows)
         return rows.copy()
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from h5py import Dataset, File, Group
 
 SUFFIXES = (".hdf5", ".h5")
+CODED = "pictures are coded; OpenCV exchanges red and blue in them if given RGB: look at --sheet, and consider --swap-red-blue"
 
 
 class Hdf5Source:
