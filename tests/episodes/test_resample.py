@@ -64,6 +64,8 @@ def test_the_recorded_rate_is_what_is_said_and_never_a_guess() -> None:
     recording = Recording(frames, actions, None, "", "clip.mp4")
     assert recorded_rate(recording, SPEC) == 10.0 and recorded_rate(replace(recording, fps=7.0), SPEC) == 7.0
     clocked = replace(recording, facts=Facts(times=np.arange(6) / 20.0))
-    with pytest.raises(InputError, match=r"clip.mp4: the video shows 20 frames a second, the convention says 10: .*--recorded-fps"):
+    with pytest.raises(
+        InputError, match=r"clip.mp4: the video shows 20 frames a second, the convention says 10: .*--recorded-fps"
+    ):
         recorded_rate(clocked, SPEC)
     assert recorded_rate(replace(clocked, fps=20.0), SPEC) == 20.0

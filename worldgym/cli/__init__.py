@@ -78,5 +78,8 @@ def _refuse_repeated(arguments: list[str]) -> None:
     names = [word.partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--")]
     for name in names:
         if names.count(name) > 1 and name not in APPENDED:
-            print(f"worldgym: {name} is given {names.count(name)} times: give it once, with all its values behind it", file=sys.stderr)
+            print(
+                f"worldgym: {name} is given {names.count(name)} times: give it once, with all its values behind it",
+                file=sys.stderr,
+            )
             sys.exit(2)

@@ -10,7 +10,7 @@ from pathlib import Path
 from worldgym.actions.conventions import convention, convention_of
 from worldgym.actions.convert import convert_and_measure
 from worldgym.episodes.clipping import ClippedCount
-from worldgym.episodes.faults import episode_faults
+from worldgym.episodes.faults import CHANGES, Fault, episode_faults, several_texts
 from worldgym.episodes.identity import Origins
 from worldgym.episodes.lerobot_writer import LeRobotWriter, state_form
 from worldgym.episodes.readers.lerobot_counts import contradictions
@@ -110,6 +110,8 @@ def _convert_one(source: Source, names: tuple[str, str], change: _Change, writer
     try:
         recording = source.read(name)
         faults = episode_faults(recording, source.spec)
+        if strict and writer.request.options.subtasks == "join" and several_texts(recording):
+            faults.append(Fault(CHANGES))
         if strict and faults:
             detail = f" ({faults[0].detail})" if faults[0].detail else ""
             raise InputError(f"{recording.source}: {faults[0].kind}{detail}; leave the episode or --strict out")

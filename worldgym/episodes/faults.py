@@ -27,6 +27,7 @@ REPEATED = "frames repeat the one before while the arm moves"
 DARK = "frames are black"
 DEPTH = "the frames show depth or segments, not a picture"
 RATE = "the video's clock and the convention state different rates (say the true one with --recorded-fps)"
+CHANGES = "the instruction changes within the episode (choose with --subtasks first, last or split)"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Fault:
 def episode_faults(recording: Recording, spec: ActionSpec | None) -> list[Fault]:
     """All that is found, the doubts of the reader first."""
     return [*map(Fault, recording.facts.doubts), *_faults(recording, spec)]
+
+
+def several_texts(recording: Recording) -> bool:
+    """Whether the instruction changes within the episode, or is one of several subtasks'."""
+    return len(set(recording.facts.texts) - {""}) > 1
 
 
 def _faults(recording: Recording, spec: ActionSpec | None) -> Iterator[Fault]:

@@ -25,6 +25,7 @@ from worldgym.types import Actions, ActionSpec, Episode, Task, Trial
 
 EPISODES = 10  # of the store, spread evenly
 OPPOSITE = 0.01  # probability by chance of a correlation as negative, over all numbers, below which it is a complaint
+SELDOM = 1 / 3  # share of the steps; a gripper told the same less often is told the opposite
 SAME = ("names", "mode", "unit", "rotation", "gripper")  # what both must mean by an action
 
 
@@ -47,8 +48,8 @@ class NumberFit:
 
 @dataclass(frozen=True)
 class OpenLoop:
-    """gripper: share of steps at which both tell the gripper the same, None without one, and the probability of so little agreement
-    where each episode agrees or disagrees by the toss of a coin."""
+    """gripper: share of steps at which both tell the gripper the same, and the probability of so few episodes that mostly
+    agree where each does so by the toss of a coin; None without a gripper."""
 
     episodes: int
     steps: int
@@ -61,7 +62,7 @@ class OpenLoop:
         against = [f"{n.name} (correlation {n.correlation:.2f})" for n in self.numbers if n.correlation and n.opposite <= level]
         if against:
             return f"goes against the recorded actions: {', '.join(against)}; is a sign flipped?"
-        if self.gripper is not None and self.gripper[1] <= OPPOSITE:
+        if self.gripper is not None and self.gripper[0] < SELDOM and self.gripper[1] <= OPPOSITE:
             return f"tells the gripper what was recorded at {self.gripper[0]:.0%} of the steps alone; is its sign flipped?"
         return None
 
