@@ -85,7 +85,7 @@ def test_a_missing_file_says_what_the_folder_is_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b'{"a": 1,}', r"not valid JSON \(.*, line 1\); mend or remove it"),
+        (b'{"a": 1,}', r"not valid JSON \(.*, line 1\); fix or remove it"),
         (b"", "not valid JSON"),
         (b"[1, 2]", "holds list, but a thing is a JSON object"),
         (b"\xff\xfe", "cannot be read"),

@@ -23,6 +23,7 @@ from worldgym.types import Frames
 
 if TYPE_CHECKING:
     from av import VideoFrame
+    from av.container import InputContainer
     from av.video.stream import VideoStream
 
 MAX_FRAMES = 20_000  # a longer file is refused before it fills the memory
@@ -95,8 +96,8 @@ def read_film(path: Path, size: tuple[int, int] | None = None) -> Film:
 
 def frame_stamps(path: Path) -> Stamps:
     """int64 [N]: when each frame of the file is shown, in units of its clock and in order. Nothing is decoded."""
-    with _opened(path) as stream:
-        packets = [packet for packet in stream.container.demux(stream) if packet.size and not packet.is_discard]
+    with _opened(path) as (container, stream):
+        packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
         stamps = [packet.pts for packet in packets if packet.pts is not None]
         if len(stamps) < len(packets):
             raise InputError(f"{path}: some of its frames have no time stamp; re-encode it")
@@ -105,7 +106,7 @@ def frame_stamps(path: Path) -> Stamps:
 
 def seconds_a_tick(path: Path) -> float:
     """The unit of `frame_stamps`."""
-    with _opened(path) as stream:
+    with _opened(path) as (_, stream):
         return float(stream.time_base or 0)
 
 
@@ -124,7 +125,7 @@ def read_clip(path: Path, stamps: Stamps, size: tuple[int, int] | None = None) -
         turned.add(picture.rotation)
     if shown != stamps.tolist():
         raise InputError(f"{path}: {len(frames)} of {len(stamps)} frames can be decoded; the file is cut off or damaged")
-    return Film(stack(frames, str(path)), stamps * seconds_a_tick(path), _turned(turned))
+    return Film(stack(frames, str(path)), stamps.astype(np.float64) * seconds_a_tick(path), _turned(turned))
 
 
 def clock_notes(times: Times | None, fps: float | None = None) -> tuple[str, ...]:
@@ -157,8 +158,8 @@ def _upright(picture: VideoFrame, size: tuple[int, int] | None) -> Frames:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[VideoStream]:
-    """The video of a file; whatever PyAV raises while it is read becomes one sentence."""
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A file and its video; whatever PyAV raises while it is read becomes one sentence."""
     import av
 
     try:
@@ -168,14 +169,14 @@ def _opened(path: Path) -> Iterator[VideoStream]:
                 raise InputError(f"{path}: a video of unknown coding; re-encode it as h264")
             stream.thread_count = 1
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-            yield stream
+            yield container, stream
     except (av.FFmpegError, IndexError, OSError, ValueError, OverflowError) as error:
         raise unreadable(path, f"not a readable video ({error}); re-record or remove it") from error
 
 
 def _pictures(path: Path, stamp: int | None = None) -> Iterator[VideoFrame]:
     """Decoded frames in order of time, from the key frame before `stamp` on."""
-    with _opened(path) as stream:
+    with _opened(path) as (container, stream):
         if stamp is not None:
-            stream.container.seek(stamp, stream=stream)
-        yield from stream.container.decode(stream)
+            container.seek(stamp, stream=stream)
+        yield from container.decode(stream)

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from worldgym.actions.conventions import convention
 from worldgym.checkpoint import describe, save_folder
-from worldgym.files import not_fetched
 from worldgym.errors import CheckpointError, InputError, at_least
+from worldgym.files import not_fetched
 from worldgym.latents.kl import import_autoencoder
 from worldgym.requests import PublishedImport
 from worldgym.world.dit import DiT, DiTConfig

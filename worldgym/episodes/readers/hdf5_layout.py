@@ -92,7 +92,7 @@ def _rank(name: str, data: Dataset) -> int:
 
 
 def shows_frames(path: str, data: Dataset) -> bool:
-    shape = data.shape or ()
+    shape: tuple[int, ...] = data.shape or ()
     if len(shape) == 4:
         return (shape[3] in CHANNELS and min(shape[1:3]) >= MIN_SIDE) or (shape[1] in CHANNELS and min(shape[2:]) >= MIN_SIDE)
     if len(shape) == 3:
@@ -102,7 +102,7 @@ def shows_frames(path: str, data: Dataset) -> bool:
 
 def is_coded(data: Dataset) -> bool:
     """Whether a frame may be a row of bytes, padded or not."""
-    shape = data.shape or ()
+    shape: tuple[int, ...] = data.shape or ()
     return (len(shape) == 2 and data.dtype == np.uint8) or (len(shape) == 1 and data.dtype.kind in "SO")
 
 

@@ -217,7 +217,7 @@ def _leaves(feature: Any, path: str, depth: int = 0) -> Iterator[tuple[str, _Lea
     elif "sequence" in feature:
         yield from _leaves(feature["sequence"].get("feature"), path, depth + 1)
     elif "image" in feature or "tensor" in feature:
-        form = feature.get("image", feature.get("tensor"))
+        form = feature["image" if "image" in feature else "tensor"]
         sizes = [int(size) for size in form.get("shape", {}).get("dimensions", [])]
         single = (len(sizes) == 3 and sizes[2] == 1) or form.get("dtype", "uint8") != "uint8"
         yield path, _Leaf("image" in feature, single, str(feature.get("description") or ""))
