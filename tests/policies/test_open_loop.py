@@ -20,6 +20,7 @@ from worldgym.testing import FAKE_SPEC, FakePolicy
 from worldgym.types import Actions, ActionSpec, Episode, States, Trial
 
 SPEC = replace(FAKE_SPEC, names=("x", "y", "gripper"), low=(-1.0,) * 3, high=(1.0,) * 3)
+NEEDS = Needs()
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Sees:
     constant: float | None = None
     chunk: int = 1
     spec: ActionSpec = SPEC
-    needs: Needs = Needs()
+    needs: Needs = NEEDS
     name: str = "sees"
 
     def reset(self, trials: Sequence[Trial]) -> list[int]:
@@ -121,7 +122,7 @@ def test_the_recorded_state_is_what_a_policy_starts_from(store: EpisodeStore) ->
 
 
 def test_another_convention_and_an_empty_store_are_refused(store: EpisodeStore, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="gripper: .*1_open_0_closed"):
+    with pytest.raises(InputError, match=r"gripper: .*1_open_0_closed"):
         compare_with_recorded(Sees(spec=replace(SPEC, gripper="1_open_0_closed")), store)
     with pytest.raises(InputError, match="holds no episode"):
         compare_with_recorded(Sees(), EpisodeStore.create(tmp_path / "empty", SPEC, 5.0))

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from worldgym.cli import main
+from worldgym.episodes.store import EpisodeStore
 from worldgym.training import Optimizer, OptimizerConfig
 from worldgym.world.budget import activation_bytes, budget
 from worldgym.world.dit import DiT, DiTConfig

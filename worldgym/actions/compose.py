@@ -37,7 +37,8 @@ def composed(actions: Actions, spec: ActionSpec) -> Actions:
     if spec.mode == "delta_pose" and spec.rotation != "none":
         columns = _turning(spec)
         out[columns] = _turned(wide[:, columns], spec)
-    return np.where(last, wide[-1], out).astype(np.float32)
+    joined: Actions = np.where(last, wide[-1], out).astype(np.float32)
+    return joined
 
 
 def _turning(spec: ActionSpec) -> list[int]:

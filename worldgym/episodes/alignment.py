@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from worldgym.actions.conventions import POSE
 from worldgym.episodes.lags import Numbers, Pairs, chance, chance_of_gain, correlation
@@ -130,7 +129,7 @@ class AlignmentMeter:
         """{} where states cannot be compared with the actions."""
         if not self._states() or (absolute and not self._known_start()):
             return {}
-        stood = self.stood if absolute else [None] * len(self.acted)
+        stood: Sequence[Numbers | None] = self.stood if absolute else [None] * len(self.acted)
         return {
             lag: [
                 _paired(moves, actions[:, self.columns], lag, start)
@@ -142,7 +141,8 @@ class AlignmentMeter:
     def _pictures(self, spec: ActionSpec | None, absolute: bool) -> dict[int, list[Pairs]]:
         """Motion of the picture with the size of the action, its numbers in units of their own spread."""
         columns = [i for i in range(self.acted[0].shape[1]) if spec is None or not spec.names[i].endswith("gripper")]
-        acted, stood = [actions[:, columns] for actions in self.acted], [None] * len(self.acted)
+        acted = [actions[:, columns] for actions in self.acted]
+        stood: Sequence[Numbers | None] = [None] * len(self.acted)
         if absolute and self._known_start():
             acted, stood = [actions[:, self.columns] for actions in self.acted], self.stood
         elif absolute:

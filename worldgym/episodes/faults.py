@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from worldgym.episodes.alignment import ABSOLUTE, Numbers, picture_motion
+from worldgym.episodes.alignment import ABSOLUTE, picture_motion
+from worldgym.episodes.lags import Numbers
 from worldgym.episodes.recording import Recording
 from worldgym.types import ActionSpec, Frames
 

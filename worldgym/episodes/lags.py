@@ -55,13 +55,13 @@ def chance(lags: Mapping[int, Sequence[Pairs]], seed: int = 0) -> float:
     turned = [sums for episodes in lags.values() if (sums := _turned(episodes)) is not None]
     if not turned:
         return 1.0
-    found = max(sum(float(sums[0]) for sums in lag) / sum(map(len, lag)) for lag in turned)
+    found = max(sum(float(products[0]) for products in lag) / sum(map(len, lag)) for lag in turned)
     best = np.full(DRAWS, -np.inf)
     where = rng.random((DRAWS, len(turned[0])))
     for lag in turned:
         total = np.zeros(DRAWS)
-        for episode, sums in enumerate(lag):
-            total += sums[_turns(len(sums), where[:, episode])]
+        for episode, products in enumerate(lag):
+            total += products[_turns(len(products), where[:, episode])]
         best = np.maximum(best, total / sum(map(len, lag)))
     return float((1 + (best >= found - 1e-9).sum()) / (1 + DRAWS))
 

@@ -143,7 +143,7 @@ TURNS = (0, 90, 180, 270)
 class SourceOptions:
     """camera: "" = the first that shows a picture.   convention: registry name or JSON file, "" = what the files say.
 
-    size: (H, W) to resize frames to.   fps: recorded; overrides what the files say.   action, state: keys that hold them, "" = the usual.
+    size: (H, W) to resize frames to.   fps: recorded, overrides what the files say.   action, state: keys, "" = the usual ones.
     instruction: for episodes that have none.   wording: which of several texts of one episode, from 1 on.
 
     subtasks: what an episode is called whose instruction changes: "join" one after the other, "first", "last"; or "split"

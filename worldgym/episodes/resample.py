@@ -7,6 +7,7 @@ one is refused: the frames between would have to be invented.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +53,7 @@ def resampled(episode: Episode, fps: float, stated_hz: float) -> Episode:
     kept = kept_frames(len(episode.frames), episode.fps, fps)
     if len(kept) < 2:
         raise InputError(f"{episode.source}: too short for {fps:g} Hz: {len(episode.frames)} frames at {episode.fps:g} Hz")
-    spans = zip(kept[:-1], kept[1:], strict=True)
+    spans = pairwise(kept)
     actions = np.stack([composed(episode.actions[first:last], episode.spec) for first, last in spans])
     spec = replace(_widened(episode.spec, max(stated_hz / fps, 1.0)), rate_hz=fps)
     states = episode.states.only(kept) if episode.states else None

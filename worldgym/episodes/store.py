@@ -15,12 +15,12 @@ without a lock, and a killed recording leaves whole episodes only. Pixels are de
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-import itertools
 from pathlib import Path
 from typing import Any
 

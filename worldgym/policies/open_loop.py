@@ -25,6 +25,7 @@ from worldgym.types import Actions, ActionSpec, Episode, Task, Trial
 
 EPISODES = 10  # of the store, spread evenly
 OPPOSITE = 0.01  # probability by chance of a correlation as negative, over all numbers, below which it is a complaint
+AGAINST = -0.25  # correlation; a flipped sign shows in more than that, and less is a policy that is merely poor
 SELDOM = 1 / 3  # share of the steps; a gripper told the same less often is told the opposite
 SAME = ("names", "mode", "unit", "rotation", "gripper")  # what both must mean by an action
 
@@ -59,7 +60,8 @@ class OpenLoop:
     def complaint(self) -> str | None:
         """One sentence where a number goes against the recorded one beyond chance, else None."""
         level = OPPOSITE / len(self.numbers)
-        against = [f"{n.name} (correlation {n.correlation:.2f})" for n in self.numbers if n.correlation and n.opposite <= level]
+        flipped = [n for n in self.numbers if (n.correlation or 0.0) < AGAINST and n.opposite <= level]
+        against = [f"{n.name} (correlation {n.correlation:.2f})" for n in flipped]
         if against:
             return f"goes against the recorded actions: {', '.join(against)}; is a sign flipped?"
         if self.gripper is not None and self.gripper[0] < SELDOM and self.gripper[1] <= OPPOSITE:
@@ -81,9 +83,9 @@ def compare_with_recorded(policy: Policy[Any], store: EpisodeStore, most: int = 
     for i in spread(len(store), most):
         episode = store[store.infos[i].name]
         pairs.append((episode.actions.astype(np.float64), answers(policy, episode).astype(np.float64)))
-    recorded, answered = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    steps = sum(len(recorded) for recorded, _ in pairs)
     numbers = tuple(_fit(name, [(a[:, i], b[:, i]) for a, b in pairs]) for i, name in enumerate(store.spec.names))
-    return OpenLoop(len(pairs), len(recorded), numbers, _gripper(pairs, store.spec))
+    return OpenLoop(len(pairs), steps, numbers, _gripper(pairs, store.spec))
 
 
 def answers(policy: Policy[Any], episode: Episode) -> Actions:

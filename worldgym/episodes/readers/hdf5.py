@@ -116,8 +116,8 @@ class Hdf5Source:
         check_bytes(data.nbytes, where)
         if layout.is_coded(data):
             rows = (layout.row_bytes(row) for row in data[:])
-            notes = () if self.options.swap_red_blue else (CODED,)
-            return stack([fit(decode_image(row, where), self.options.size) for row in rows], where), notes
+            coded = () if self.options.swap_red_blue else (CODED,)
+            return stack([fit(decode_image(row, where), self.options.size) for row in rows], where), coded
         if data.dtype != np.uint8:
             raise InputError(f"{where}: frames of camera {self.camera} are {data.dtype}; store them as uint8, 0 to 255")
         frames, notes = _rgb(data)
