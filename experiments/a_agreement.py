@@ -1,4 +1,4 @@
-"""(a) Success rates in the world against the truth, over policies x tasks, with the ceiling that these trials allow.
+"""(a) Success rates in the world against the truth, over policies x tasks, beside what a perfect evaluator would reach.
 
 Held-out policies, 50 start states a task. Two idle cores: 13 minutes of truth, 38 in the world.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
 from worldgym.reference.scoring import Run
-from worldgym.report.words import decimal
+from worldgym.report.words import decimal, reached
 
 SEEDS = 50
 
@@ -23,7 +23,7 @@ def finding(run: Run, measured_on: str) -> Finding:
     found = run.agreement
     known = [cell for cell in run.summary["cells"] if cell["trials"] and "truth_rate" in cell]
     ceiling = found["noise_ceiling"]
-    best = f" (a perfect evaluator: {decimal(ceiling['mean'])})" if ceiling else ""
+    best = f" (a perfect evaluator: {reached(ceiling)})" if ceiling else ""
     result = (
         f"r = {decimal(found['pearson'])}{best}, within policies {decimal(found['policy_centred_pearson'])}, mean gap of policy "
         f"means {found['mean_abs_gap']:.1f} points, MMRV {found['mmrv']:.3f}, {found['n']} cells"

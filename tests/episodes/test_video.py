@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -154,3 +157,26 @@ def test_real_robot_video_decodes(sample_data: Path) -> None:
     with np.load(path.with_suffix(".npz")) as arrays:
         assert frames.shape == (len(arrays["arr_0"]), 256, 256, 3)
     assert frames.std() > 10.0
+
+
+ENCODES = """
+import sys
+import numpy as np
+from worldgym.episodes.video import encode_mp4
+rng = np.random.default_rng(0)
+for height, width in ((24, 16), (96, 96)):
+    base = rng.integers(0, 256, (height // 2, width // 2, 3), np.uint8).repeat(2, 0).repeat(2, 1)
+    frames = np.stack([np.roll(base, (t // 2, t), (0, 1)) for t in range(61)])
+    for colours, every in (("yuv420p", 10), ("yuv444p", 250)):
+        sys.stdout.buffer.write(encode_mp4(frames, 20.0, crf=12, pixel_format=colours, key_every=every))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="MALLOC_PERTURB_ is glibc's")
+def test_bytes_do_not_depend_on_what_memory_held_before() -> None:
+    """Each value fills memory that is handed out with other bytes."""
+    found = set()
+    for value in ("0", "85", "255"):
+        perturbed = {**os.environ, "MALLOC_PERTURB_": value}
+        found.add(subprocess.run([sys.executable, "-c", ENCODES], env=perturbed, check=True, capture_output=True).stdout)
+    assert len(found) == 1 and len(found.pop()) > 10_000

@@ -49,7 +49,7 @@ def test_page_terminal_and_headline(tmp_path: Path) -> None:
     printed = console.export_text()
     assert "drop by edits" in printed and "true +50" in printed
     said = perturbed_sentences(summary)
-    assert said[0].startswith("Of 1 kinds of edit") or "costs most: +50" in said[0]
+    assert said[0].startswith("Of 1 kind of edit,") and "costs most: +50" in said[0]
     assert "of 1 true drops of 10 points or more, 1 are predicted as drops" in said[1]
 
 

@@ -51,7 +51,8 @@ def test_many_points_at_one_place_stay_by_it() -> None:
 
 
 def agreement(**changes: Any) -> dict[str, Any]:
-    ceiling = {"mean": 0.86, "low": 0.78, "high": 0.92}
+    least = {"mean": 0.86, "low": 0.78, "high": 0.92}
+    ceiling = {"least": least, "most": {"mean": 0.97, "low": 0.95, "high": 0.99}}
     return {"pearson": 0.785, "noise_ceiling": ceiling, "intervals": {"pearson": {"tasks": [0.65, 0.88]}}, **changes}
 
 
@@ -61,8 +62,9 @@ def test_the_strip_holds_r_its_interval_and_the_ceiling() -> None:
     found = {element.get("class", "").split()[0]: element for element in ElementTree.fromstring(svg) if element.get("class")}
     assert float(found["dot"].get("cx", "")) == pytest.approx(LEFT + 0.785 * SIDE, abs=0.1)
     assert float(found["band"].get("x2", "")) == pytest.approx(LEFT + 0.88 * SIDE, abs=0.1)
-    assert float(found["ceiling"].get("width", "")) == pytest.approx((0.92 - 0.78) * SIDE, abs=0.1)
-    assert f"M{LEFT + 0.86 * SIDE:.1f} " in found["perfect"].get("d", "")
+    assert float(found["ceiling"].get("width", "")) == pytest.approx((0.99 - 0.78) * SIDE, abs=0.1)
+    assert all(f'class="perfect" d="M{LEFT + mean * SIDE:.1f} ' in svg for mean in (0.86, 0.97))
+    assert "a perfect evaluator: 0.86 to 0.97, 95 % of studies 0.78 to 0.99" in svg
 
 
 def test_the_strip_reaches_below_zero_where_it_must_and_does_without_an_interval() -> None:

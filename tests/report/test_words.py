@@ -15,9 +15,13 @@ def summary(*policies: dict[str, Any], **agreement: Any) -> dict[str, Any]:
         "policy_centred_pearson": None,
         "mean_abs_gap": None,
         "noise_ceiling": None,
+        "bias": {"value": -3.1, "trials": None},
         "n": 0,
         "trial_agreement": None,
         "trial_n": 0,
+        "trial_low": None,
+        "trial_high": None,
+        "trial_frames": 0,
     }
     return {"policies": list(policies), "agreement": unknown | agreement, "comparisons": []}
 
@@ -59,17 +63,28 @@ def test_the_headline_names_the_best_first() -> None:
 def test_the_agreement_is_said_as_far_as_it_is_defined() -> None:
     assert "truth is unknown" in words.agreement_sentence(summary())
     few = plain(words.agreement_sentence(summary(n=1, mean_abs_gap=4.0)))
-    assert (
-        few
-        == "Against the known truth in 1 cell, policy means are off by 4.0 points on average; a correlation is not defined yet."
+    assert few == (
+        "Against the known truth in 1 cell, policy means are off by 4.0 points on average, and the world model's "
+        "rates are 3.1 points too low over all cells; a correlation is not defined yet."
     )
     r = plain(words.agreement_sentence(summary(n=51, mean_abs_gap=3.333, pearson=0.785, policy_centred_pearson=0.465)))
     assert "in 51 cells, Pearson r is 0.79 (0.47 within policies); policy means are off by 3.3 points" in r
-    ceiling = {"mean": 0.864, "low": 0.78, "high": 0.92}
-    assert "perfect evaluator with these trials would reach 0.86;" in words.agreement_sentence(
-        summary(n=51, mean_abs_gap=3.3, pearson=0.785, noise_ceiling=ceiling)
-    )
     assert "within" not in words.agreement_sentence(summary(n=3, mean_abs_gap=3.0, pearson=0.785))
+
+
+def test_a_perfect_evaluator_reaches_a_range_unless_its_ends_are_one() -> None:
+    ceiling = {"least": {"mean": 0.864}, "most": {"mean": 1.0}}
+    said = words.agreement_sentence(summary(n=51, mean_abs_gap=3.3, pearson=0.785, noise_ceiling=ceiling))
+    assert "where a perfect evaluator would reach 0.86 to 1.00;" in said
+    assert words.reached({"least": {"mean": 0.998}, "most": {"mean": 1.0}}) == "1.00"
+
+
+def test_bias_is_said_with_its_side() -> None:
+    said = [plain(words.biased({"value": v, "trials": t})) for v, t in ((4.26, [2.94, -0.04]), (-0.02, None))]
+    assert said == [
+        "4.3 points too high over all cells (95 % +2.9 to +0.0)",
+        "neither too high nor too low over all cells",
+    ]
 
 
 def test_the_best_is_compared_with_the_next() -> None:
@@ -87,8 +102,8 @@ def test_the_best_is_compared_with_the_next() -> None:
 def test_verdicts_and_counts() -> None:
     assert words.verdict_sentence(summary()) == ""
     assert (
-        plain(words.verdict_sentence(summary(trial_agreement=0.9, trial_n=30)))
-        == "The verdict equals the truth in 90 % of 30 trials."
+        plain(words.verdict_sentence(summary(trial_agreement=0.9, trial_n=30, trial_low=0.74, trial_high=0.97, trial_frames=10)))
+        == "The verdict equals the truth in 90 % of 30 trials (95 % interval 74–97 %, over 10 initial frames)."
     )
     counts = plain(words.counts_sentence(summary(policy("a", 0.5), policy("b", 0.5))))
     assert counts == "40 scored trials; 2 unscored and 4 failed, which enter no rate."

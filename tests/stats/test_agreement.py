@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.stats.agreement import CellPair, agreement
+from worldgym.stats.agreement import agreement
+from worldgym.stats.cells import CellPair
 
 rates = st.integers(0, 20).map(lambda k: k / 20)
 cells = st.lists(st.builds(CellPair, st.sampled_from("abc"), st.sampled_from("xyz"), rates, rates), max_size=30)
@@ -41,19 +44,22 @@ def test_the_published_figures_are_reproduced(sample_data: Path) -> None:
 def test_the_published_ceiling_is_reproduced(sample_data: Path) -> None:
     ceiling = agreement(published(sample_data)).noise_ceiling
     assert ceiling is not None
-    assert (ceiling.mean, ceiling.low, ceiling.high) == pytest.approx((0.87, 0.78, 0.93), abs=0.01)
+    least = ceiling.least
+    assert (least.mean, least.low, least.high) == pytest.approx((0.87, 0.78, 0.93), abs=0.01)
+    assert ceiling.most.mean == pytest.approx(1)  # from the robot's own frames, if these decide all
     assert ceiling.unlimited == pytest.approx(0.93, abs=0.01)
 
 
 def test_ranges_of_the_published_figures_hold_the_value(sample_data: Path) -> None:
     measured = agreement(published(sample_data))
-    assert measured.pearson is not None and measured.rmse is not None and measured.noise_share is not None
+    assert measured.pearson is not None and measured.rmse is not None
     low, high = measured.intervals["pearson"]["tasks"] or [1, -1]
     assert low < measured.pearson < high
     assert measured.intervals["pearson"]["policies"] is None  # three policies
     least, most = measured.leave_one_out["pearson"]["policies"] or [1, -1]
     assert least < 0.6 < measured.pearson < most  # without OpenVLA little agreement is left
-    assert 0.5 < measured.noise_share < 1
+    apart, alike = (measured.noise_free[kind].noise_share for kind in ("independent", "shared"))
+    assert apart is not None and alike is not None and 0.2 < alike < apart < 1
 
 
 def test_policy_means_alone_make_a_high_r_and_no_centred_one() -> None:
@@ -85,7 +91,8 @@ def test_a_perfect_world_agrees_perfectly(cells: list[CellPair]) -> None:
     for r in (measured.pearson, measured.spearman, measured.kendall, measured.policy_centred_pearson):
         assert r in (None, pytest.approx(1))
     assert measured.mean_abs_gap == (None if not cells else 0)
-    assert measured.mmrv in (None, 0)
+    assert measured.mmrv in (None, 0) and measured.top1_regret in (None, 0)
+    assert measured.bias is None or measured.bias.value == 0
 
 
 @settings(max_examples=25)
@@ -103,7 +110,9 @@ def test_correlations_and_gaps_are_finite_and_mirror(cells: list[CellPair]) -> N
 def test_below_three_cells_no_correlation(n: int) -> None:
     measured = agreement([CellPair("a", f"t{i}", 0.1 + i / 2, 0.2 + i / 2, 10, 10) for i in range(n)])
     assert (measured.n, measured.pearson, measured.spearman, measured.kendall) == (n, None, None, None)
-    assert measured.noise_ceiling is measured.noise_share is None
+    assert measured.noise_ceiling is None
+    assert all(free.pearson is free.slope is free.noise_share is None for free in measured.noise_free.values())
+    assert (measured.bias is None) == (n == 0) and measured.mmrv is measured.top1_regret is None
     assert (measured.mean_abs_gap is None) == (measured.rmse is None) == (n == 0)
 
 
@@ -115,6 +124,51 @@ def test_without_spread_no_correlation() -> None:
 
 def test_the_ceiling_needs_trials_on_both_sides() -> None:
     assert agreement([CellPair("a", f"t{i}", i / 5, i / 5, None, 10) for i in range(5)]).noise_ceiling is None
+
+
+def test_separate_frames_leave_one_ceiling_and_one_correction() -> None:
+    cells = [CellPair("a", f"t{i}", i / 9, i / 9, 10, 10) for i in range(10)]
+    unknown, separate = agreement(cells), agreement(cells, separate=True)
+    assert unknown.noise_free.keys() == {"independent", "shared"}
+    assert separate.noise_free.keys() == {"independent"}
+    ceiling = separate.noise_ceiling
+    assert ceiling is not None and ceiling.least == ceiling.most and ceiling.most.mean < 1
+
+
+def grid(names: list[str], tasks: int = 6) -> list[CellPair]:
+    rng = np.random.default_rng(0)
+    return [CellPair(name, f"t{j}", *rng.integers(0, 11, 2) / 10, 10, 10) for name in names for j in range(tasks)]
+
+
+def test_checkpoints_of_one_training_count_as_one() -> None:
+    apart, series = agreement(grid([f"p{i}" for i in range(6)])), agreement(grid([f"p@{i}k" for i in range(6)]))
+    assert apart.units == {"policies": 6, "families": 6, "tasks": 6}
+    assert series.units == {"policies": 6, "families": 1, "tasks": 6}
+    assert apart.pearson == series.pearson and apart.intervals["pearson"]["tasks"] == series.intervals["pearson"]["tasks"]
+    for name, spans in series.intervals.items():
+        assert spans["policies"] is None, name
+        assert apart.intervals[name]["policies"] is not None, name
+        assert series.leave_one_out[name]["policies"] is None
+
+
+def test_a_family_is_left_out_together() -> None:
+    """Without the five alike checkpoints no agreement is left, whichever other policy is kept."""
+    cells = grid(["a", "b"]) + [CellPair(f"c@{i}", f"t{j}", j / 5, j / 5) for i in range(5) for j in range(6)]
+    found = agreement(cells)
+    least, most = found.leave_one_out["pearson"]["policies"] or [1, -1]
+    rest = agreement(grid(["a", "b"])).pearson
+    assert rest is not None and least == pytest.approx(rest) and most > 0.5
+
+
+@settings(max_examples=25)
+@given(cells)
+def test_every_interval_holds_its_value_and_nothing_is_nan(cells: list[CellPair]) -> None:
+    found = agreement(cells)
+    values = {name: getattr(found, name) for name in found.intervals}
+    for name, spans in found.intervals.items():
+        for span in spans.values():
+            assert span is None or span[0] - 1e-9 <= values[name] <= span[1] + 1e-9, name
+    json.dumps(asdict(found), allow_nan=False)
 
 
 def test_rates_outside_the_unit_interval_are_refused() -> None:

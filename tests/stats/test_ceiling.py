@@ -3,27 +3,59 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from worldgym.stats.ceiling import Trials, noise_ceiling, posterior_rates
+from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling, posterior_rates
 
 
-def trials(n: int, cells: int = 40, spread: float = 1.0, world_trials: int | None = None) -> Trials:
-    """One policy whose observed rates lie evenly between 0 and `spread`."""
-    rates = np.linspace(0, spread, cells)
-    counts = np.full(cells, float(n))
-    return Trials(np.zeros(cells, int), rates * n, counts, np.full(cells, float(world_trials or n)))
+def trials(n: int, cells: int = 40, world_trials: int | None = None, frames: int = 0) -> Trials:
+    """One policy whose observed rates lie evenly between 0 and 1; `frames` tried on both sides."""
+    rates = np.linspace(0, 1, cells)
+    counts, world = (np.full(cells, float(k)) for k in (n, world_trials or n))
+    shared = np.full(cells, float(frames))
+    return Trials(np.zeros(cells, int), rates * n, counts, world, shared, world if frames else shared)
+
+
+def found(known: Trials, share: float = 0.0) -> NoiseCeiling:
+    ceiling = noise_ceiling(known, share, simulations=600)
+    assert ceiling is not None
+    return ceiling
 
 
 def test_more_trials_raise_the_ceiling_towards_one() -> None:
-    means = [ceiling.mean for n in (5, 20, 2000) if (ceiling := noise_ceiling(trials(n)))]
+    means = [found(trials(n)).least.mean for n in (5, 20, 2000)]
     assert means == sorted(means) and len(means) == 3
     assert means[-1] > 0.995
 
 
 def test_unlimited_imagined_trials_leave_the_real_sides_noise() -> None:
-    few, many = noise_ceiling(trials(10)), noise_ceiling(trials(10, world_trials=100_000))
-    assert few is not None and many is not None
-    assert few.unlimited == pytest.approx(many.mean, abs=0.005)
-    assert few.mean < many.mean < 1
+    few, many = found(trials(10)), found(trials(10, world_trials=100_000))
+    assert few.unlimited == pytest.approx(many.least.mean, abs=0.005)
+    assert few.least.mean < many.least.mean < 1
+
+
+def test_from_the_same_frames_that_decide_all_a_perfect_evaluator_reaches_one() -> None:
+    same = found(trials(10, frames=10))
+    assert (same.most.mean, same.most.low, same.most.high) == pytest.approx((1, 1, 1))
+    assert same.most.rmse == same.most.mean_abs_gap == 0
+    assert same.least == found(trials(10)).least
+    repeated = found(trials(10, world_trials=30, frames=10))  # three times from each frame
+    assert repeated.most.mean == pytest.approx(1) and repeated.least.mean < 1
+
+
+def test_from_different_frames_there_is_one_ceiling() -> None:
+    apart = found(trials(10))
+    assert apart.least is apart.most and apart.most.mean < 1
+    assert found(trials(10), share=0.9).least.share == 0  # no frame decides on both sides
+
+
+def test_the_more_the_frames_decide_the_higher_the_ceiling() -> None:
+    means = [found(trials(10, frames=10), share).least.mean for share in (0.0, 0.4, 0.8, 1.0)]
+    assert means == sorted(means) and means[-1] == pytest.approx(1)
+
+
+def test_frames_that_one_side_alone_tried_leave_noise() -> None:
+    """The truth from 100 frames, the world from 50 of them."""
+    half = found(trials(100, world_trials=50, frames=50))
+    assert half.least.mean < half.most.mean < 1
 
 
 def test_it_is_the_r_of_perfect_evaluators() -> None:
@@ -33,11 +65,12 @@ def test_it_is_the_r_of_perfect_evaluators() -> None:
     for _ in range(40):
         p = rng.beta(0.8, 1.2, 51)
         world, truth = rng.binomial(10, p), rng.binomial(10, p)
-        ten = np.full(51, 10.0)
-        ceiling = noise_ceiling(Trials(np.zeros(51, int), truth.astype(float), ten, ten), simulations=300)
+        ten, none = np.full(51, 10.0), np.zeros(51)
+        known = Trials(np.zeros(51, int), truth.astype(float), ten, ten, none, none)
+        ceiling = noise_ceiling(known, simulations=300)
         assert ceiling is not None
         reached.append(np.corrcoef(world, truth)[0, 1])
-        told.append(ceiling.mean)
+        told.append(ceiling.least.mean)
     assert np.mean(told) == pytest.approx(np.mean(reached), abs=0.015)
 
 

@@ -94,3 +94,13 @@ def test_true_drops() -> None:
     assert alike is not None and alike["pearson"] is None
     by_axis = perturbed(records(), ["p", "q"])
     assert by_axis is not None and by_axis["truth"]["n"] == 3 and by_axis["axes"][0]["cells"][0]["true_drop"] == 1.0
+
+
+def test_the_most_harmful_of_several_axes_has_an_interval_for_all_at_once() -> None:
+    found = perturbed(records(), ["p", "q"])
+    assert found is not None
+    distractor, light, goal = found["axes"]  # two axes with the same goal, one with a new one
+    for axis in (distractor, light):
+        low, high = axis["together"]
+        assert low < axis["low"] and axis["high"] < high <= 1
+    assert goal["together"] == [goal["low"], goal["high"]]

@@ -6,10 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.stats.comparison import mcnemar_p
+from worldgym.stats.comparison import barnard_p, mcnemar_p
 from worldgym.stats.planning import (
     Plan,
     TwoRates,
+    barnard_calls,
+    barnard_power,
     mcnemar_power,
     pairs_to_tell,
     plan,
@@ -18,6 +20,7 @@ from worldgym.stats.planning import (
     trials_for_width,
     trials_to_tell,
 )
+from worldgym.stats.prediction import Frames, prediction_powered
 from worldgym.stats.rates import wilson_interval
 
 
@@ -31,7 +34,8 @@ def test_the_number_for_a_width_is_enough_and_one_less_is_not(width: float, rate
 
 def test_known_numbers() -> None:
     assert trials_for_width(0.2) == 93  # (1.96 / 0.2)^2 = 96 less the 3.84 that Wilson's interval gains
-    assert trials_to_tell(TwoRates(0.6, 0.75)) == 152  # Fleiss (1981), table A.3 has 165 with his correction
+    assert trials_to_tell(TwoRates(0.8, 0.4)) == 23  # Fleiss's formula has 22
+    assert trials_to_tell(TwoRates(0.5, 0.4)) == 388  # by the formula, beyond 200
 
 
 def test_the_exact_power_is_that_of_simulated_tests() -> None:
@@ -50,10 +54,53 @@ def test_pairs_that_resemble_each_other_need_fewer() -> None:
 
 
 def test_imagined_trials_save_real_ones_as_far_as_they_correlate() -> None:
-    assert real_trials_with_imagined(100, 0.0, 1000) == 100 == real_trials_with_imagined(100, 0.9, 0)
-    some, more = real_trials_with_imagined(100, 0.5, 1000), real_trials_with_imagined(100, 0.8, 1000)
-    assert 100 > some > more > 36  # 36 = 100 (1 - 0.8^2) with unlimited imagined ones
-    assert real_trials_with_imagined(100, 0.8, 10**6) == 37
+    def needed(correlation: float, imagined: int) -> int:
+        return real_trials_with_imagined(0.2, 0.5, correlation, imagined)
+
+    assert needed(0.0, 1000) == 93 == needed(0.9, 0)
+    some, more = needed(0.5, 1000), needed(0.8, 1000)
+    assert 93 > some > more > 34  # 93 (1 - 0.8^2), with unlimited imagined ones and without doubt
+    assert needed(0.8, 10**6) <= more
+    assert needed(0.9, 10) >= 93 - 10
+
+
+def frames(rng: np.random.Generator, n: int, N: int, rate: float, correlation: float) -> Frames:
+    both = rate**2 + correlation * rate * (1 - rate)
+    drawn = rng.choice(4, n + N, p=[both, rate - both, rate - both, 1 - 2 * rate + both])
+    y, f = (drawn < 2).astype(float), (drawn % 2 == 0).astype(float)
+    return Frames(y[:n], f[:n], np.zeros(n, int), f[n:], np.zeros(N, int))
+
+
+@pytest.mark.parametrize(
+    ("width", "rate", "correlation", "imagined"),
+    [(0.4, 0.5, 0.95, 500), (0.2, 0.8, 0.9, 500), (0.3, 0.5, 0.9, 40)],
+)
+def test_the_estimator_gets_the_planned_width(width: float, rate: float, correlation: float, imagined: int) -> None:
+    """At the planned number the interval is so wide on average, and at four fifths of it wider."""
+    planned = real_trials_with_imagined(width, rate, correlation, imagined)
+    rng, widths = np.random.default_rng(0), []
+    for n in (planned, int(0.8 * planned)):
+        studies = (frames(rng, n, imagined, rate, correlation) for _ in range(30))
+        found = [prediction_powered(study) for study in studies]
+        widths.append(float(np.mean([e.high - e.low for e in found])))
+    assert widths[0] <= 1.04 * width < widths[1]
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.99, 0.01), (0.95, 0.05), (0.9, 0.1), (0.9, 0.3), (0.8, 0.4), (0.3, 0.7)])
+def test_the_planned_numbers_have_their_exact_power_and_one_less_has_not(a: float, b: float) -> None:
+    rates = TwoRates(a, b)
+    for planned, power in ((trials_to_tell(rates), barnard_power), (pairs_to_tell(rates), mcnemar_power)):
+        assert all(power(rates, planned + more) >= 0.8 for more in range(9))
+        assert planned == 1 or power(rates, planned - 1) < 0.8
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_what_barnards_test_calls_is_what_its_p_value_says(n: int) -> None:
+    called = barnard_calls(n)
+    for a in range(n + 1):
+        for b in range(n + 1):
+            p = barnard_p(np.arange(n) < a, np.arange(n) < b)
+            assert called[a, b] == (p <= 0.05), (a, b)
 
 
 def test_repeats_cost_what_they_correlate() -> None:
@@ -64,7 +111,7 @@ def test_repeats_cost_what_they_correlate() -> None:
 def test_a_plan_answers_what_was_asked() -> None:
     assert plan(Plan(width=0.2)) == {"for_width": 93}
     assert plan(Plan(width=0.2, repeats=2, repeat_correlation=0.5)) == {"for_width": 140}
-    assert plan(Plan(width=0.2, imagined=500, real_correlation=0.7)) == {"for_width": 93, "for_width_with_imagined": 52}
+    assert plan(Plan(width=0.2, imagined=500, real_correlation=0.7)) == {"for_width": 93, "for_width_with_imagined": 57}
     assert set(plan(Plan(a=0.6, b=0.75))) == {"pairs_to_tell", "trials_to_tell"}
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.stats.prediction import Frames, power_tuning, prediction_powered
+from worldgym.stats.prediction import Frames, expected_gain, power_tuning, prediction_powered
 from worldgym.stats.rates import clopper_pearson_interval, wilson_interval
 
 
@@ -102,3 +102,35 @@ def test_power_tuning_is_the_best_lambda() -> None:
     assert variance(belief) <= min(variance(belief - 0.01), variance(belief + 0.01))
     assert gain == pytest.approx(float(np.var(y)) / 200 / variance(belief), rel=0.05)
     assert power_tuning(-y, g, once, noise) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("N", [1, 2, 3, 5])
+@pytest.mark.parametrize("extra", [0.0, 1.0])
+def test_few_further_frames_that_all_turn_out_alike_say_little(N: int, extra: float) -> None:
+    """Twenty real trials of which half succeed, and a world that is right on all of them."""
+    y = np.repeat([1.0, 0.0], 10)
+    frames = Frames(y, y, np.zeros(20, int), np.full(N, extra), np.zeros(N, int))
+    found = prediction_powered(frames)
+    assert found.worth <= 20 + N and found.low < 0.5 < found.high
+    assert found.high - found.low > 0.95 * (found.real_high - found.real_low)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6), st.integers(2, 40), st.integers(0, 60), st.booleans())
+def test_imagined_frames_are_never_worth_more_than_real_ones(seed: int, n: int, N: int, partial: bool) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.random(n) if partial else rng.integers(0, 2, n).astype(float)
+    extra = rng.random(N) if partial else rng.integers(0, 2, N).astype(float)
+    found = prediction_powered(Frames(y, y, rng.integers(0, 2, n), extra, rng.integers(0, 2, N)))
+    assert n <= found.worth <= n + found.N + 1e-9
+    assert found.saved == pytest.approx(found.worth - n)
+
+
+def test_the_expected_gain_is_that_of_frames_that_come_as_expected() -> None:
+    """Half of 40 succeed on either side, and 36 agree: r = 0.8; 200 further frames alike."""
+    y, f = np.repeat([1.0, 1.0, 0.0, 0.0], [18, 2, 2, 18]), np.repeat([1.0, 0.0, 1.0, 0.0], [18, 2, 2, 18])
+    extra = np.tile([1.0, 0.0], 100)
+    found = prediction_powered(Frames(y, f, np.zeros(40, int), extra, np.zeros(200, int)))
+    assert 40 * expected_gain(40, 200, 0.5, 0.8) == pytest.approx(found.worth)
+    assert expected_gain(40, 200, 0.5, 0.0) == 1
+    assert expected_gain(20, 2, 0.5, 0.999) <= 22 / 20

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from worldgym.stats.series import checkpoint_series, training_step
+from worldgym.stats.series import checkpoint_series, training, training_step
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,8 @@ def test_checkpoints_of_one_training_are_put_in_order() -> None:
         {"name": "b", "steps": [5, 10], "policies": ["b@5", "b@10"]},
         {"name": "a", "steps": [2000, 20_000], "policies": ["a@2000", "a@20k"]},
     ]
+
+
+def test_checkpoints_of_one_training_have_its_name() -> None:
+    names = [training(name) for name in ("grasp@2000", "grasp@20k", "grasp", "grasp@best")]
+    assert names == ["grasp", "grasp", "grasp", "grasp@best"]

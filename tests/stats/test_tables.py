@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.stats.agreement import CellPair
+from worldgym.stats.cells import CellPair
 from worldgym.stats.tables import CellRate, RealTrial, paired_cells, read_rates, read_real_trials
 
 

@@ -6,18 +6,21 @@ import os
 import sys
 from typing import Annotated
 
-import tyro
+try:
+    import tyro
 
-from worldgym.cli.data import Convert, Data, Tasks
-from worldgym.cli.judge import Judge
-from worldgym.cli.ood import Augment, Perturb, Stress
-from worldgym.cli.policies import PolicyCommand, ServePolicy
-from worldgym.cli.reference import Reference
-from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
-from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
-from worldgym.cli.trust import Check, Trust
-from worldgym.cli.worlds import Distill, ImportCheckpoint, ImportCodec, Sharpen, Train
-from worldgym.errors import WorldGymError
+    from worldgym.cli.data import Convert, Data, Tasks
+    from worldgym.cli.judge import Judge
+    from worldgym.cli.ood import Augment, Perturb, Stress
+    from worldgym.cli.policies import PolicyCommand, ServePolicy
+    from worldgym.cli.reference import Reference
+    from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
+    from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
+    from worldgym.cli.trust import Check, Trust
+    from worldgym.cli.worlds import Distill, ImportCheckpoint, ImportCodec, Sharpen, Train
+    from worldgym.errors import InputError, WorldGymError
+except KeyboardInterrupt:  # Ctrl-C while modules are loaded: nothing has begun
+    sys.exit(130)
 
 Command = (
     Demo
@@ -53,16 +56,15 @@ APPENDED = ("--data", "--held-out")  # options that are given once for each valu
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Exit code 0 on success, 2 on bad input (one sentence on standard error), 130 on Ctrl-C (what ran is kept), 141
-    where nobody reads the output any more."""
-    _refuse_repeated(sys.argv[1:] if arguments is None else arguments)
+    """Ends with the exit codes of docs/conventions.md; an error is one sentence on standard error."""
     style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
-    command = tyro.cli(Command, args=arguments, prog="worldgym", config=style)
     try:
+        _refuse_repeated(sys.argv[1:] if arguments is None else arguments)
+        command = tyro.cli(Command, args=arguments, prog="worldgym", config=style)
         command.run()
     except WorldGymError as error:
         print(f"worldgym: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
@@ -74,12 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _refuse_repeated(arguments: list[str]) -> None:
-    """Exit code 2 where an option is given again: only its last values would count, and the others be lost without a word."""
+    """InputError where an option is given again: its last values alone would count, and the others be lost without a word."""
     names = [word.partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--")]
     for name in names:
         if names.count(name) > 1 and name not in APPENDED:
-            print(
-                f"worldgym: {name} is given {names.count(name)} times: give it once, with all its values behind it",
-                file=sys.stderr,
-            )
-            sys.exit(2)
+            raise InputError(f"{name} is given {names.count(name)} times: give it once, with all its values behind it")

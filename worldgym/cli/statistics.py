@@ -13,12 +13,14 @@ from worldgym.stats import wanted
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well success rates of a world model agree with real ones, and what a perfect evaluator could have reached."""
+    """How well success rates of a world model agree with real ones: r, bias, calibration line, regret, noise ceiling."""
 
     world: Path
     """CSV with policy, task and trials + successes, or rate in [0, 1] (+ trials)"""
     real: Path
     """CSV of the same form"""
+    separate_frames: bool = False
+    """the real trials started from other initial frames than those in the world model"""
     json: bool = False
     """all numbers, by the names of docs/statistics.md"""
 
@@ -30,7 +32,7 @@ class Agreement:
         from worldgym.stats.tables import paired_cells, read_rates
 
         world, real = read_rates(self.world), read_rates(self.real)
-        measured = agreement(paired_cells(world, real))
+        measured = agreement(paired_cells(world, real), separate=self.separate_frames)
         unpaired = {"world": len(world) - measured.n, "real": len(real) - measured.n}
         answer({**asdict(measured), "unpaired": unpaired}, agreement_text, self.json)
 

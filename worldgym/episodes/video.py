@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+STABLE = "mbtree=0"  # x264's tree of macroblocks reads memory that nobody wrote: equal frames then gave other bytes
 MAX_FRAMES = 20_000  # a longer file is refused before it fills the memory
 MAX_PIXELS = 3840 * 2160  # a frame; held against before anything is decoded
 Times = npt.NDArray[np.float64]
@@ -33,7 +34,7 @@ Stamps = npt.NDArray[np.int64]
 
 
 def encode_mp4(frames: Frames, fps: float, crf: int = 16, pixel_format: str = "yuv420p", key_every: int = 10) -> bytes:
-    """frames uint8 [T, H, W, 3] RGB => the bytes of an h264 mp4.
+    """frames uint8 [T, H, W, 3] RGB => the bytes of an h264 mp4, the same ones for the same frames.
 
     Where colour resolution is halved, an odd height or width grows by one: the last row or column is shown twice.
     crf 0-51, lower is finer. "yuv420p" plays in every browser and halves the colour resolution; "yuv444p" keeps it.
@@ -48,7 +49,7 @@ def encode_mp4(frames: Frames, fps: float, crf: int = 16, pixel_format: str = "y
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
-        stream.options = {"crf": str(crf), "g": str(key_every), "preset": "medium", "threads": "1"}
+        stream.options = {"crf": str(crf), "g": str(key_every), "preset": "medium", "threads": "1", "x264-params": STABLE}
         for array in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
         container.mux(stream.encode())
@@ -92,6 +93,33 @@ def read_film(path: Path, size: tuple[int, int] | None = None) -> Film:
     known = [time for time in times if time is not None]
     clock = np.array(known, np.float64) if len(known) == len(frames) else None
     return Film(stack(frames, str(path)), clock, _turned(turned))
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """size: (height, width) in pixels.   fps: frames a second, None where the file does not say.   codec, pixel_format: FFmpeg's
+    names, e.g. "h264" and "yuv420p"."""
+
+    size: tuple[int, int]
+    fps: float | None
+    codec: str
+    pixel_format: str
+
+
+def video_facts(path: Path) -> VideoFacts:
+    """What a video file says of itself; no frame is decoded. InputError names a file that cannot be read."""
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            context, rate = stream.codec_context, stream.average_rate
+            if context is None or not (context.width > 0 and context.height > 0):
+                raise InputError(f"{path}: a video of unknown coding; re-encode it as h264")
+            fps = float(rate) if rate else None
+            return VideoFacts((context.height, context.width), fps, context.name, context.pix_fmt or "")
+    except (av.FFmpegError, IndexError, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable video ({error}); re-record or remove it") from error
 
 
 def frame_stamps(path: Path) -> Stamps:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from worldgym.report.words import compared, count, decimal, percent, points, span
+from worldgym.report.words import (
+    NOISE,
+    compared,
+    count,
+    decimal,
+    named_reasons,
+    percent,
+    points,
+    signed,
+    span,
+)
 
 LEAST = 0.001  # probability of being the best that is named
 
@@ -14,7 +24,10 @@ def agreement_text(answer: Mapping[str, Any]) -> str:
     """Of an Agreement as a mapping, with `unpaired` cells of either side."""
     if answer["n"] == 0:
         return "No cell of policy and task is known on both sides."
-    lines = [f"{count(answer['n'], 'cell')} of policy and task known on both sides", ""]
+    units = answer["units"]
+    trained = "" if units["families"] == units["policies"] else f" of {count(units['families'], 'training')}"
+    of = f"{_policies(units['policies'])}{trained}, {count(units['tasks'], 'task')}"
+    lines = [f"{count(answer['n'], 'cell')} of policy and task known on both sides: {of}", ""]
     names = {
         "pearson": "Pearson r",
         "spearman": "Spearman",
@@ -23,21 +36,18 @@ def agreement_text(answer: Mapping[str, Any]) -> str:
         "task_centred_pearson": "r within tasks",
     }
     lines += [f"{name:<22}{decimal(answer[key]):>6}  {_ranges(answer, key)}" for key, name in names.items()]
-    lines.append(f"{'r of policy means only':<22}{decimal(answer['policy_mean_only_pearson']):>6}  (knows nothing about tasks)")
-    ceiling = answer["noise_ceiling"]
-    if ceiling is None:
-        lines.append("noise ceiling of r: not defined; it needs the numbers of trials on both sides and rates that differ")
-    else:
-        spread = f"95 % of studies {decimal(ceiling['low'])} to {decimal(ceiling['high'])}"
-        lines.append(
-            f"{'noise ceiling of r':<22}{decimal(ceiling['mean']):>6}  ({spread}; a perfect evaluator with these trials)"
-        )
-    lines += [
-        "",
-        f"gap of policy means {answer['mean_abs_gap']:.2f} points, RMSE of cells {answer['rmse']:.1f} points{_noise(answer)}",
-    ]
+    only = decimal(answer["policy_mean_only_pearson"])
+    lines.append(f"{'r of policy means only':<22}{only:>6}  (knows nothing about tasks)")
+    lines += [*_ceiling(answer["noise_ceiling"]), *_noise_free(answer["noise_free"]), ""]
+    lines += _bias(answer)
+    for key, name in (("mean_abs_gap", "gap of policy means"), ("rmse", "RMSE of cells")):
+        lines.append(f"{name} {answer[key]:.1f} points{_bracketed(_ranges(answer, key, '{:.1f}'))}")
     if answer["mmrv"] is not None:
-        lines.append(f"MMRV over policy means {answer['mmrv']:.3f} (0 = same order)")
+        mmrv = _bracketed(_ranges(answer, "mmrv", "{:.3f}"))
+        lines.append(f"MMRV over policy means {answer['mmrv']:.3f} (0 = same order){mmrv}")
+        regret = _bracketed(_ranges(answer, "top1_regret", "{:.3f}"))
+        what = "true rate of the best policy less that of the world model's best"
+        lines.append(f"top-1 regret {answer['top1_regret']:.3f} ({what}){regret}")
     if any(answer["unpaired"].values()):
         left_out = answer["unpaired"]
         lines.append(f"left out, known on one side only: {left_out['world']} cells of the world, {left_out['real']} real ones")
@@ -157,10 +167,14 @@ def _repeated(asked: Mapping[str, Any]) -> str:
     return f", each start frame tried {asked['repeats']} times with outcomes that correlate by {asked['repeat_correlation']:g}"
 
 
-def _ranges(answer: Mapping[str, Any], key: str) -> str:
+def _policies(number: int) -> str:
+    return f"{number} {'policy' if number == 1 else 'policies'}"
+
+
+def _ranges(answer: Mapping[str, Any], key: str, form: str = "{:.2f}") -> str:
     """95 % intervals that exist, and the leave-one-out ranges."""
     parts = [
-        f"{label} over {axis} {decimal(found[0])} to {decimal(found[1])}"
+        f"{label} over {axis} {_between(found, form)}"
         for label, ranges in (("95 %", answer["intervals"]), ("leaving one out", answer["leave_one_out"]))
         for axis, found in ranges[key].items()
         if found is not None
@@ -168,9 +182,87 @@ def _ranges(answer: Mapping[str, Any], key: str) -> str:
     return "; ".join(parts)
 
 
-def _noise(answer: Mapping[str, Any]) -> str:
-    ceiling = answer["noise_ceiling"]
-    if ceiling is None or answer["noise_share"] is None:
-        return ""
-    share = f"{percent(answer['noise_share'])} of its square"
-    return f" (trial noise alone: {ceiling['mean_abs_gap']:.2f} and {ceiling['rmse']:.1f}, {share})"
+def videos_text(answer: Mapping[str, Any]) -> str:
+    """Of the summary of judged videos (see videos.py): a line an instruction, then what was not scored and why."""
+    rows = [*answer["instructions"]] if len(answer["instructions"]) > 1 else []
+    lines = [
+        f"{percent(row['rate']):>7} ({span(row['low'], row['high'])}) of {row['trials']}  {row['instruction']}" for row in rows
+    ]
+    lines.append(
+        f"{percent(answer['rate']):>7} ({span(answer['low'], answer['high'])}) of {count(answer['trials'], 'scored video')}"
+    )
+    lines.append(f"{answer['unscored']} unscored and {answer['failed']} failed, which enter no rate.")
+    lines.append(named_reasons(answer["reasons"], "video"))
+    if answer["cost_usd"]:
+        lines.append(f"The answers cost {answer['cost_usd']:.2f} USD, of which {answer['paid_usd']:.2f} were paid now.")
+    return "\n".join(line for line in lines if line)
+
+
+def _between(span: Sequence[float], form: str = "{:.2f}") -> str:
+    """ "0.65 to 0.87"; no sign before a zero that rounding made, unless the form asks for one."""
+    ends = (form.format(end) for end in span)
+    return " to ".join(end.replace("-", "−" if float(end) else "") for end in ends)
+
+
+def _bracketed(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
+def _ceiling(ceiling: Mapping[str, Any] | None) -> list[str]:
+    """What a perfect evaluator would reach, in a line or two."""
+    if ceiling is None:
+        why = "it needs the numbers of trials on both sides and rates that differ"
+        return [f"noise ceiling of r: not defined; {why}"]
+    least, most = ceiling["least"], ceiling["most"]
+    same = least["share"] == most["share"]
+    frames = "" if same else " if the initial frames of the two sides decide nothing in common"
+    if not same and least["share"] > 0:
+        frames = " if the initial frame decides as little of the outcome as these trials allow"
+    studies = f"95 % of studies {_between((least['low'], least['high']))}"
+    lines = [f"{'noise ceiling of r':<22}{decimal(least['mean']):>6}  (a perfect evaluator{frames}; {studies})"]
+    if not same:
+        alike = "a perfect evaluator from the same initial frames, if these decide the outcome"
+        lines.append(f"{'':<22}{decimal(most['mean']):>6}  ({alike})")
+    return lines
+
+
+def _noise_free(found: Mapping[str, Any]) -> list[str]:
+    """r and the calibration line without the noise of few trials."""
+    lines = []
+    for name, free in found.items():
+        if free["pearson"] is None:
+            continue
+        over = {
+            key: _bracketed(
+                "; ".join(f"95 % over {axis} {_between(span)}" for axis, span in free["intervals"][key].items() if span)
+            )
+            for key in ("pearson", "slope", "intercept")
+        }
+        of = "without trial noise" + NOISE[name]
+        lines.append(f"r {of}: {decimal(free['pearson'])}{over['pearson']}")
+        line = f"slope {decimal(free['slope'])}{over['slope']}, intercept {decimal(free['intercept'])}{over['intercept']}"
+        lines.append(
+            f"  world model's rate over true rate: {line}; {percent(free['noise_share'])} of the squared RMSE is trial noise"
+        )
+    return lines
+
+
+def _bias(answer: Mapping[str, Any]) -> list[str]:
+    """World less truth, over all cells, by policy and by task."""
+    lines = [f"bias, world model less truth: {_biased(answer['bias'])}"]
+    for key, of in (("policy_bias", "policy"), ("task_bias", "task")):
+        rows = sorted(answer[key], key=lambda row: (-round(row["value"], 6), row["name"]))
+        width = max(len(row["name"]) for row in rows)
+        lines.append(f"  by {of}, each interval for its own row (of {len(rows)}):")
+        lines += [f"    {row['name']:<{width}} {_biased(row)}" for row in rows]
+    return lines
+
+
+def _biased(row: Mapping[str, Any]) -> str:
+    spans = {
+        "95 % for these trials": row["trials"],
+        "over tasks": row["tasks"],
+        "over policies": row["policies"],
+    }
+    known = "; ".join(f"{what} {_between(span, '{:+.1f}')}" for what, span in spans.items() if span)
+    return f"{signed(row['value'])} points{_bracketed(known)}"

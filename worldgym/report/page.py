@@ -71,7 +71,14 @@ def render(facts: Facts) -> str:
         "duration": words.duration,
         "pretty": _pretty,
     }
-    environment.globals |= {"bar": interval_bar, "span": words.span, "colours": COLOURS}
+    environment.globals |= {
+        "bar": interval_bar,
+        "span": words.span,
+        "colours": COLOURS,
+        "reached": words.reached,
+        "signed": words.signed,
+        "noise_words": words.NOISE,
+    }
     found = [section for section in (make(facts) for make in SECTIONS) if section is not None]
     return environment.get_template("page.html").render(
         {

@@ -34,10 +34,12 @@ def perturbed_sentences(summary: Mapping[str, Any]) -> list[str]:
     same = [axis for axis in found["axes"] if not axis["new_goal"] and axis["drop"] is not None]
     said = []
     if same:
-        worst = same[0]
+        worst, (low, high) = same[0], same[0]["together"]
+        kinds = "1 kind" if len(same) == 1 else f"{len(same)} kinds"
+        at_once = "" if len(same) == 1 else ", an interval that holds for all kinds at once"
         said.append(
-            f"Of {len(same)} kinds of edit, {worst['axis']} costs most: {interval(worst)} points over all policies, "
-            f"{worst['n']} pairs of a trial and its edited twin. Rates above are of the tasks as they were."
+            f"Of {kinds} of edit, {worst['axis']} costs most: {interval({**worst, 'low': low, 'high': high})} points over all "
+            f"policies{at_once}, {worst['n']} pairs of a trial and its edited twin. Rates above are of the tasks as they were."
         )
     if (truth := found["truth"]) is not None:
         sign = f"; of {truth['large']} true drops of 10 points or more, {truth['same_sign']} are predicted as drops"

@@ -1,4 +1,4 @@
-"""World model against truth, cell by cell, and how near the agreement comes to that of a perfect evaluator."""
+"""World model against truth, cell by cell, and how near r comes to that of a perfect evaluator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from worldgym.report.figures import COLOURS, mark
 from worldgym.report.section import Facts, Section
-from worldgym.report.words import decimal
+from worldgym.report.words import decimal, reached
 
 SIDE, LEFT, TOP, BOTTOM = 400, 46, 10, 44  # of the scatter, in SVG units
 APART, WIDEST = 6.0, 13.0  # points at the same place stand so far apart, but none so far from it that it hides the scale
@@ -47,31 +47,33 @@ def scatter(cells: Sequence[Mapping[str, Any]], policies: Sequence[str]) -> Mark
 
 
 def ceiling_strip(agreement: Mapping[str, Any]) -> Markup | None:
-    """r from -1 or 0 to 1: what was measured, with its 95 % interval, and what a perfect evaluator reaches with these trials."""
+    """r from -1 or 0 to 1: what was measured, with its 95 % interval, and what a perfect evaluator
+    reaches, from the least to the most (see stats/ceiling.py)."""
     r, ceiling = agreement["pearson"], agreement["noise_ceiling"]
     if r is None or ceiling is None:
         return None
     interval = agreement["intervals"]["pearson"]["tasks"]
-    lowest = -1.0 if min(r, ceiling["low"], *(interval or [])) < 0 else 0.0
+    least, most = ceiling["least"], ceiling["most"]
+    lowest = -1.0 if min(r, least["low"], *(interval or [])) < 0 else 0.0
 
     def x(value: float) -> float:
         return LEFT + SIDE * (value - lowest) / (1 - lowest)
 
     middle = 22
     known = f"95 % over tasks {decimal(interval[0])} to {decimal(interval[1])}" if interval else "no interval: too few tasks"
-    perfect = f"{decimal(ceiling['mean'])}, 95 % of studies {decimal(ceiling['low'])} to {decimal(ceiling['high'])}"
-    tip = f"Pearson r {decimal(r)} ({known}); a perfect evaluator with these trials: {perfect}"
+    studies = f"95 % of studies {decimal(least['low'])} to {decimal(most['high'])}"
+    tip = f"Pearson r {decimal(r)} ({known}); a perfect evaluator: {reached(ceiling)}, {studies}"
+    track = Markup('<line class="track" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>')
+    box = Markup('<rect class="ceiling" x="{:.1f}" y="{}" width="{:.1f}" height="16" rx="3"/>')
+    mean = Markup('<path class="perfect" d="M{:.1f} {}V{}"/>')
+    tick = Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{:g}</text>')
+    name = Markup('<text class="name" x="{}" y="{}" text-anchor="end">r</text>')
     parts = [
-        Markup('<line class="track" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>').format(x(lowest), x(1), middle, middle),
-        Markup('<rect class="ceiling" x="{:.1f}" y="{}" width="{:.1f}" height="16" rx="3"/>').format(
-            x(ceiling["low"]), middle - 8, max(2.0, x(ceiling["high"]) - x(ceiling["low"]))
-        ),
-        Markup('<path class="perfect" d="M{:.1f} {}V{}"/>').format(x(ceiling["mean"]), middle - 11, middle + 11),
-        *(
-            Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{:g}</text>').format(x(t), middle + 30, t)
-            for t in _ticks(lowest)
-        ),
-        Markup('<text class="name" x="{}" y="{}" text-anchor="end">r</text>').format(LEFT - 12, middle + 5),
+        track.format(x(lowest), x(1), middle, middle),
+        box.format(x(least["low"]), middle - 8, max(2.0, x(most["high"]) - x(least["low"]))),
+        *(mean.format(x(end["mean"]), middle - 11, middle + 11) for end in (least, most)),
+        *(tick.format(x(t), middle + 30, t) for t in _ticks(lowest)),
+        name.format(LEFT - 12, middle + 5),
     ]
     if interval:
         line = Markup('<line class="band c0" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>')

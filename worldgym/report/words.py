@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 NBSP = "\N{NO-BREAK SPACE}"
+REASONS = 3  # named for trials that have no score
+NOISE = {  # what is known of the initial frames that the noise of both sides comes from
+    "measured": "",
+    "independent": ", if the two sides' trials start from different frames",
+    "shared": ", if they start from the same frames and these decide the outcome",
+}
 NAMED = 6  # policies named in the headline, best first
 
 
@@ -84,13 +90,37 @@ def agreement_sentence(summary: Mapping[str, Any]) -> str:
         return "The truth is unknown here, so these rates say nothing yet about their own bias."
     cells = f"Against the known truth in {count(measures['n'], 'cell')}"
     gap = f"policy means are off by {measures['mean_abs_gap']:.1f} points on average"
+    gap += f", and the world model's rates are {biased(measures['bias'])}"
     if measures["pearson"] is None:
         return f"{cells}, {gap}; a correlation is not defined yet."
     centred = measures["policy_centred_pearson"]
     within = f" ({decimal(centred)} within policies)" if centred is not None else ""
     ceiling = measures["noise_ceiling"]
-    most = "" if ceiling is None else f", where a perfect evaluator with these trials would reach {decimal(ceiling['mean'])}"
+    most = "" if ceiling is None else f", where a perfect evaluator would reach {reached(ceiling)}"
     return f"{cells}, Pearson r is {decimal(measures['pearson'])}{within}{most}; {gap}."
+
+
+def reached(ceiling: Mapping[str, Any]) -> str:
+    """r of a perfect evaluator: "0.89 to 1.00", or one number where the two ends are one."""
+    least, most = (decimal(ceiling[end]["mean"]) for end in ("least", "most"))
+    return least if least == most else f"{least} to {most}"
+
+
+def biased(bias: Mapping[str, Any]) -> str:
+    """World less truth: "4.3 points too high over all cells (95 % +2.9 to +5.7)"; the interval is
+    that of the trials' noise alone."""
+    span = bias["trials"]
+    interval = "" if span is None else f" (95{NBSP}% {signed(span[0])} to {signed(span[1])})"
+    side = "too high" if bias["value"] > 0 else "too low"
+    size = f"{abs(bias['value']):.1f}"
+    if size == "0.0":
+        return f"neither too high nor too low over all cells{interval}"
+    return f"{size} points {side} over all cells{interval}"
+
+
+def signed(number: float) -> str:
+    """Percentage points with their sign and one digit: "+2.9", "−0.4"."""
+    return f"{round(number, 1) + 0.0:+.1f}".replace("-", "−")
 
 
 def verdict_sentence(summary: Mapping[str, Any]) -> str:
@@ -98,7 +128,10 @@ def verdict_sentence(summary: Mapping[str, Any]) -> str:
     measures = summary["agreement"]
     if not measures["trial_n"]:
         return ""
-    return f"The verdict equals the truth in {percent(measures['trial_agreement'])} of {count(measures['trial_n'], 'trial')}."
+    interval = f"95{NBSP}% interval {span(measures['trial_low'], measures['trial_high'])}"
+    frames = count(measures["trial_frames"], "initial frame")
+    share, trials = percent(measures["trial_agreement"]), count(measures["trial_n"], "trial")
+    return f"The verdict equals the truth in {share} of {trials} ({interval}, over {frames})."
 
 
 def trust_sentence(summary: Mapping[str, Any]) -> str:
@@ -119,6 +152,21 @@ def counts_sentence(summary: Mapping[str, Any]) -> str:
     """What entered the rates and what did not."""
     scored, unscored, failed = (sum(p[key] for p in summary["policies"]) for key in ("trials", "unscored", "failed"))
     return f"{count(scored, 'scored trial')}; {unscored} unscored and {failed} failed, which enter no rate."
+
+
+def reasons_sentence(summary: Mapping[str, Any]) -> str:
+    """Why trials failed or were left unscored, the most frequent reasons first; empty where all were scored."""
+    return named_reasons(summary["reasons"], "trial")
+
+
+def named_reasons(reasons: Mapping[str, Any], noun: str) -> str:
+    """reasons: as in summary.json, of trials or of other things that the noun names."""
+    parts = []
+    for what, rows in reasons.items():
+        if rows:
+            named = "; ".join(f"{row['reason']} ({count(row['trials'], noun)})" for row in rows[:REASONS])
+            parts.append(f"{what}: {named}" + ("; and others" if len(rows) > REASONS else ""))
+    return f"Why: {'. '.join(parts)}." if parts else ""
 
 
 def correction_sentence(summary: Mapping[str, Any]) -> str:
@@ -168,6 +216,7 @@ def sentences(summary: Mapping[str, Any]) -> list[str]:
         verdict_sentence,
         correction_sentence,
         counts_sentence,
+        reasons_sentence,
         time_sentence,
         cost_sentence,
     )

@@ -10,49 +10,59 @@ import numpy as np
 
 from worldgym.stats import correlation
 from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling
-from worldgym.stats.frames import Indices, Numbers, numbered
-from worldgym.stats.mmrv import VARIANTS, mmrv
-from worldgym.stats.resampling import fisher_interval, resample
-
-MIN_LEVELS = 5  # tasks or policies; a bootstrap over fewer says nothing of those not seen
+from worldgym.stats.cells import CellPair, Cells, levels
+from worldgym.stats.frames import Indices, Numbers
+from worldgym.stats.gaps import Bias, Span, biases, gap_measures, noise_interval
+from worldgym.stats.mmrv import VARIANTS, weighted_mmrv, weighted_regret
+from worldgym.stats.noise_free import Noise, noise_free_measures, noise_free_span, noises
+from worldgym.stats.rates import Interval
+from worldgym.stats.resampling import (
+    MIN_LEVELS,
+    fisher_interval,
+    normal_interval,
+    resample,
+    shortfall_interval,
+)
 
 Measure = Callable[[Numbers], Numbers]  # weights of the cells [B, N] => [B]
-Span = list[float]  # low, high; a list, for it goes into JSON
+Around = Callable[[float, Numbers, int], Interval | None]  # point, draws, groups => interval
 Ranges = Mapping[str, Mapping[str, Span | None]]  # measure => "tasks" or "policies" => low and high
 
 
 @dataclass(frozen=True)
-class CellPair:
-    """One policy on one task: success rate in the world model and in truth, both in [0, 1], and trials where known."""
+class NoiseFree:
+    """Measures with the noise of few trials taken out, see noise_free.py. None = not defined."""
 
-    policy: str
-    task: str
-    world: float
-    truth: float
-    world_trials: int | None = None
-    truth_trials: int | None = None
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.world <= 1 and 0 <= self.truth <= 1):
-            raise ValueError(f"rates lie in [0, 1], not {self.world} and {self.truth}")
+    pearson: float | None
+    slope: float | None
+    intercept: float | None
+    noise_share: float | None
+    intervals: Ranges
 
 
 @dataclass(frozen=True)
 class Agreement:
     """Measures over n cells. None = not defined. Correlations lie in [-1, 1].
 
-    policy_centred_pearson, task_centred_pearson: r with each policy's (task's) mean removed on both sides.
-    policy_mean_only_pearson: r of a predictor that knows only each policy's mean in the world model; ..._real_means: only
-        the real means. What a world model must pass to know anything about tasks.
-    mean_abs_gap, rmse:  percentage points, between policy means and between cells.
-    noise_share: part of the mean square gap of cells that a perfect evaluator would show too, at most 1.
-    mmrv:        SIMPLER's, over the policy means, in [0, 1].   mmrv_variants: by name, see mmrv.py.
-    noise_ceiling: needs the numbers of trials.
-    intervals:   95 %, bootstrap over tasks and over policies; None below five of them.
+    units: how many tasks, policies and families of policies there are. Checkpoints of one training
+        are one family, and what is drawn again, or left out, "over policies" is a family.
+    policy_centred_pearson, task_centred_pearson: r with each policy's (task's) mean removed on both
+        sides.
+    policy_mean_only_pearson: r of a predictor that knows only each policy's mean in the world
+        model; ..._real_means: only the real means. What a world model must pass to know anything
+        about tasks.
+    mean_abs_gap, rmse: percentage points, between policy means and between cells.
+    bias: world less truth, over all cells, by policy and by task.
+    mmrv: SIMPLER's, over the policy means, in [0, 1].   mmrv_variants: by name, see mmrv.py.
+    top1_regret: true rate of the truly best policy less that of the world model's best, in [0, 1].
+    noise_free: by what is known of the trials' initial frames, see noise_free.noises.
+    noise_ceiling: of r; needs the numbers of trials.
+    intervals: 95 %, bootstrap over tasks and over policies; None below five of them.
     leave_one_out: smallest and largest value when one task, or one policy, is left out.
     """
 
     n: int
+    units: Mapping[str, int]
     pearson: float | None
     spearman: float | None
     kendall: float | None
@@ -62,113 +72,167 @@ class Agreement:
     policy_mean_only_pearson_real_means: float | None
     mean_abs_gap: float | None
     rmse: float | None
-    noise_share: float | None
+    bias: Bias | None
+    policy_bias: Sequence[Bias]
+    task_bias: Sequence[Bias]
     mmrv: float | None
     mmrv_variants: Mapping[str, float]
+    top1_regret: float | None
+    noise_free: Mapping[str, NoiseFree]
     noise_ceiling: NoiseCeiling | None
     intervals: Ranges = field(default_factory=dict)
     leave_one_out: Ranges = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Cells:
-    """The cells as columns: each [N]."""
+def agreement(pairs: Sequence[CellPair], least_share: float = 0.0, separate: bool = False) -> Agreement:
+    """All measures of agreement over the cells, in which both rates are known.
 
-    world: Numbers
-    truth: Numbers
-    policies: Indices
-    tasks: Indices
-
-    @staticmethod
-    def of(cells: Sequence[CellPair]) -> Cells:
-        return Cells(
-            np.array([cell.world for cell in cells], np.float64),
-            np.array([cell.truth for cell in cells], np.float64),
-            numbered([cell.policy for cell in cells]),
-            numbered([cell.task for cell in cells]),
-        )
-
-    def policy_means(self) -> tuple[Numbers, Numbers]:
-        """World and truth [P]: each the mean of the policy's cells."""
-        counts = np.bincount(self.policies)
-        return np.bincount(self.policies, self.world) / counts, np.bincount(self.policies, self.truth) / counts
-
-
-def agreement(cells: Sequence[CellPair]) -> Agreement:
-    """All measures of agreement over the cells, in which both rates are known."""
-    c = Cells.of(cells)
-    correlations = measures(c)
-    once = np.ones((1, len(cells)))
-    world_means, truth_means = c.policy_means()
-    rmse = 100 * float(np.sqrt(np.mean((c.world - c.truth) ** 2))) if cells else None
-    ceiling = _ceiling(cells, c)
-    violations = {name: mmrv(world_means, truth_means, name) for name in VARIANTS} if len(world_means) > 1 else {}
+    least_share: of outcomes that the initial frame decides, at least (see ceiling.py).
+    separate: trials of the world and true ones are known to start from different frames.
+    """
+    cells = Cells.of(pairs)
+    once = np.ones((1, len(pairs)))
+    plain = measures(cells)
+    values = {name: _known(measure(once)[0]) for name, measure in plain.items()}
+    spans = intervals(plain, cells)
+    bias = _bias(pairs, values.pop("bias"), spans.pop("bias"))
+    world, truth, weights = cells.policy_means(once)
+    several = weights.shape[1] > 1
+    if not several:  # one policy has no order
+        values |= {"mmrv": None, "top1_regret": None}
+    variants = {name: float(weighted_mmrv(world, truth, weights, name)[0]) for name in VARIANTS if several}
+    free = {name: _noise_free(cells, noise, spans["pearson"]) for name, noise in noises(pairs, separate).items()}
     return Agreement(
-        n=len(cells),
-        **{name: _known(measure(once)[0]) for name, measure in correlations.items()},
-        policy_mean_only_pearson=_known(correlation.pearson(world_means[c.policies], c.truth, once)[0]),
-        policy_mean_only_pearson_real_means=_known(correlation.pearson(truth_means[c.policies], c.truth, once)[0]),
-        mean_abs_gap=100 * float(np.mean(abs(world_means - truth_means))) if cells else None,
-        rmse=rmse,
-        noise_share=min(1.0, (ceiling.rmse / rmse) ** 2) if ceiling and rmse else None,
-        mmrv=violations.get("simpler"),
-        mmrv_variants=violations,
-        noise_ceiling=ceiling,
-        intervals=_ranges(correlations, c, bootstrap),
-        leave_one_out=_ranges(correlations, c, _leave_one_out),
+        n=len(pairs),
+        units={"policies": levels(cells.policies), **_units(cells)},
+        **values,
+        policy_mean_only_pearson=_of_means(cells, world),
+        policy_mean_only_pearson_real_means=_of_means(cells, truth),
+        bias=bias,
+        policy_bias=biases(pairs, "policies"),
+        task_bias=biases(pairs, "tasks"),
+        mmrv_variants=variants,
+        noise_free=free,
+        noise_ceiling=_ceiling(pairs, cells, least_share, separate),
+        intervals=spans,
+        leave_one_out=leave_one_out(plain, cells),
     )
 
 
-def measures(c: Cells) -> dict[str, Measure]:
-    """The correlations by the names of their fields, as functions of the cells' weights."""
+def measures(cells: Cells) -> dict[str, Measure]:
+    """Measures by the names of their fields, as functions of the cells' weights."""
     return {
-        "pearson": partial(correlation.pearson, c.world, c.truth),
-        "spearman": partial(correlation.spearman, c.world, c.truth),
-        "kendall": partial(correlation.kendall, c.world, c.truth),
-        "policy_centred_pearson": partial(_centred_pearson, c, c.policies),
-        "task_centred_pearson": partial(_centred_pearson, c, c.tasks),
+        "pearson": partial(correlation.pearson, cells.world, cells.truth),
+        "spearman": partial(correlation.spearman, cells.world, cells.truth),
+        "kendall": partial(correlation.kendall, cells.world, cells.truth),
+        "policy_centred_pearson": partial(_centred_pearson, cells, cells.policies),
+        "task_centred_pearson": partial(_centred_pearson, cells, cells.tasks),
+        **gap_measures(cells),
+        "mmrv": lambda weights: weighted_mmrv(*cells.policy_means(weights)),
+        "top1_regret": lambda weights: weighted_regret(*cells.policy_means(weights)),
     }
+
+
+def intervals(found: Mapping[str, Measure], cells: Cells) -> dict[str, dict[str, Span | None]]:
+    """95 % intervals of measures, by bootstrap over tasks and over families of policies.
+
+    None below MIN_LEVELS groups, or where the measure is not defined.
+    """
+    once, spans = np.ones((1, len(cells.world))), dict[str, dict[str, Span | None]]()
+    for axis, groups in cells.axes.items():
+        drawn = resample(groups) if levels(groups) >= MIN_LEVELS else None
+        for name, measure in found.items():
+            point = float(measure(once)[0])
+            span = None
+            if drawn is not None and not np.isnan(point):
+                span = AROUND.get(name, normal_interval)(point, measure(drawn), levels(groups))
+            spans.setdefault(name, {})[axis] = None if span is None else list(span)
+    return spans
+
+
+def leave_one_out(found: Mapping[str, Measure], cells: Cells) -> dict[str, dict[str, Span | None]]:
+    """Smallest and largest value; None where any of them leaves a measure that is not defined."""
+    without = {axis: 1 - np.eye(levels(groups))[:, groups] for axis, groups in cells.axes.items()}
+    return {name: {axis: _extremes(measure, weights) for axis, weights in without.items()} for name, measure in found.items()}
+
+
+def _extremes(measure: Measure, weights: Numbers) -> Span | None:
+    if len(weights) < 2:
+        return None
+    values = measure(weights)
+    return None if np.isnan(values).any() else [float(values.min()), float(values.max())]
+
+
+AROUND: Mapping[str, Around] = {  # how an interval is made from draws, where not as of a mean
+    "pearson": fisher_interval,
+    "spearman": fisher_interval,
+    "kendall": fisher_interval,
+    "policy_centred_pearson": fisher_interval,
+    "task_centred_pearson": fisher_interval,
+    "mean_abs_gap": partial(normal_interval, lowest=0.0),
+    "rmse": partial(normal_interval, lowest=0.0),
+    "mmrv": shortfall_interval,
+    "top1_regret": shortfall_interval,
+}
 
 
 def _centred_pearson(cells: Cells, groups: Indices, weights: Numbers) -> Numbers:
     """Pearson with each group's mean removed on both sides.
 
-    Centred on policies: does the world model know which task is hard for whom? A predictor that knows nothing but each
-    policy's mean scores high on the plain r and has no value here.
+    Centred on policies: does the world model know which task is hard for whom? A predictor that
+    knows nothing but each policy's mean scores high on the plain r and has no value here.
     """
     world, truth = (correlation.centred(rates, weights, groups) for rates in (cells.world, cells.truth))
     return correlation.pearson(world, truth, weights)
 
 
-def _ranges(correlations: Mapping[str, Measure], cells: Cells, span: Callable[[Measure, Indices], Span | None]) -> Ranges:
-    axes = {"tasks": cells.tasks, "policies": cells.policies}
-    return {name: {axis: span(measure, groups) for axis, groups in axes.items()} for name, measure in correlations.items()}
+def _of_means(cells: Cells, means: Numbers) -> float | None:
+    """r of a predictor that knows each policy's mean [1, P] and nothing of tasks."""
+    once = np.ones((1, len(cells.truth)))
+    return _known(correlation.pearson(means[0][cells.policies], cells.truth, once)[0])
 
 
-def bootstrap(measure: Measure, groups: Indices) -> Span | None:
-    """95 % interval over groups; None below MIN_LEVELS of them, or where the correlation is not defined."""
-    levels = int(groups.max(initial=-1) + 1)
-    point = float(measure(np.ones((1, len(groups))))[0])
-    if levels < MIN_LEVELS or np.isnan(point):
+def _bias(pairs: Sequence[CellPair], value: float | None, spans: Mapping[str, Span | None]) -> Bias | None:
+    if value is None:
         return None
-    return list(fisher_interval(point, measure(resample(groups)), levels))
+    return Bias("", value, len(pairs), noise_interval(pairs), **spans)
 
 
-def _leave_one_out(measure: Measure, groups: Indices) -> Span | None:
-    """None where any of them leaves a correlation that is not defined."""
-    without = 1 - np.eye(groups.max(initial=-1) + 1)[:, groups]  # [G, N]
-    if len(without) < 2:
-        return None
-    values = measure(without)
-    return None if np.isnan(values).any() else [float(values.min()), float(values.max())]
+def _noise_free(cells: Cells, noise: Noise, spans: Mapping[str, Span | None]) -> NoiseFree:
+    """spans: of the plain r."""
+    once, found = np.ones((1, len(cells.world))), noise_free_measures(cells, noise)
+    values = {name: _known(measure(once)[0]) for name, measure in found.items()}
+    line = intervals({name: found[name] for name in ("slope", "intercept")}, cells)
+    r = {axis: noise_free_span(cells, noise, span) for axis, span in spans.items()}
+    return NoiseFree(**values, intervals={"pearson": r, **line})
 
 
-def _ceiling(cells: Sequence[CellPair], c: Cells) -> NoiseCeiling | None:
-    trials = [(cell.truth_trials, cell.world_trials) for cell in cells if cell.truth_trials and cell.world_trials]
-    if not cells or len(trials) < len(cells):
+def _units(cells: Cells) -> dict[str, int]:
+    return {"families": levels(cells.families), "tasks": levels(cells.tasks)}
+
+
+def _ceiling(pairs: Sequence[CellPair], cells: Cells, least_share: float, separate: bool) -> NoiseCeiling | None:
+    trials = [(pair.truth_trials, pair.world_trials) for pair in pairs if pair.counted]
+    if not pairs or len(trials) < len(pairs):
         return None
     truth_trials, world_trials = np.array(trials, np.float64).T
-    return noise_ceiling(Trials(c.policies, c.truth * truth_trials, truth_trials, world_trials))
+    frames, common = _common(pairs, separate)
+    found = Trials(cells.policies, cells.truth * truth_trials, truth_trials, world_trials, frames, common)
+    return noise_ceiling(found, least_share)
+
+
+def _common(pairs: Sequence[CellPair], separate: bool) -> tuple[Numbers, Numbers]:
+    """Frames tried on both sides, and the world's trials from them, both [N]: where they are not
+    known all that there can be, the world's further trials being repeats; none where separate."""
+    found = []
+    for pair in pairs:
+        n, m = pair.world_trials or 0, pair.truth_trials or 0
+        if pair.shared is not None:
+            found.append((pair.shared.frames, pair.shared.trials))
+        else:
+            found.append((0, 0) if separate else (min(n, m), n))
+    frames, common = np.array(found, np.float64).T
+    return frames, common
 
 
 def _known(value: float) -> float | None:

@@ -1,7 +1,9 @@
 """The noise ceiling: what a perfect evaluator would score against these real trials.
 
-An evaluator whose success rate equals the true one in every cell still does not reach r = 1: both sides see the rates through
-a few trials. How far below 1 it stays follows from the number of trials and from how much the true rates differ.
+A perfect evaluator's outcome has the true probability from every initial frame. Both sides see the
+rates through a few trials, so where these start from different frames it does not reach r = 1, and
+from the same frames it reaches 1 only as far as the initial frame decides the outcome. How far
+below 1 it stays follows from the numbers of trials and from how much the true rates differ.
 """
 
 from __future__ import annotations
@@ -20,36 +22,59 @@ GRID = 40  # points an axis of the prior
 
 @dataclass(frozen=True)
 class Trials:
-    """Real successes and the numbers of trials on both sides of every cell: each [N]. policies [N] counts from 0."""
+    """Real successes and the numbers of trials on both sides of every cell: each [N].
+
+    policies [N] counts from 0. frames: initial frames that were tried on both sides.
+    common: the world's trials from these.
+    """
 
     policies: Indices
     successes: Numbers
     truth_trials: Numbers
     world_trials: Numbers
+    frames: Numbers
+    common: Numbers
 
 
 @dataclass(frozen=True)
-class NoiseCeiling:
-    """Pearson's r of a perfect evaluator with these trials: mean and central 95 % of studies [low, high]; None = not defined.
+class Ceiling:
+    """A perfect evaluator with these trials, where the initial frame decides a share of outcomes.
 
-    unlimited:    the mean r if imagined trials were unlimited, so that the real side's noise alone remains.
-    rmse, mean_abs_gap: what it would show of these, in percentage points, on average (root mean square for rmse).
+    share: correlation of two outcomes from the same frame within a cell, in [0, 1].
+    mean, low, high: Pearson's r, mean and central 95 % of studies.
+    rmse, mean_abs_gap: what it would show of these, in percentage points, on average (root mean
+    square for rmse).
     """
 
+    share: float
     mean: float
     low: float
     high: float
-    unlimited: float
     rmse: float
     mean_abs_gap: float
 
 
-def noise_ceiling(trials: Trials, simulations: int = SIMULATIONS, seed: int = 0) -> NoiseCeiling | None:
-    """Studies drawn anew: true rates from what the real trials say of them, then binomial trials on both sides.
+@dataclass(frozen=True)
+class NoiseCeiling:
+    """least: where the initial frame decides as little as these trials allow.   most: where it
+    decides all. The two are one where no frame was tried on both sides. A perfect evaluator lies
+    between least.low and most.high in 95 % of studies or more.
 
-    True rates are drawn and not set to the observed ones, whose spread is that of the truth plus noise, nor to shrunken
-    ones, whose spread is too small. Partial credit varies less than the binomial, so with it the ceiling errs on the low side.
-    None below three cells, or where no study has spread (no trials, say).
+    unlimited: the mean r of an evaluator that reports the true rates themselves.
+    """
+
+    least: Ceiling
+    most: Ceiling
+    unlimited: float
+
+
+def noise_ceiling(trials: Trials, least_share: float = 0.0, simulations: int = SIMULATIONS, seed: int = 0) -> NoiseCeiling | None:
+    """Studies drawn anew: true rates from what the real trials say of them, then trials of both.
+
+    least_share: of outcomes that the initial frame decides, at least. True rates are drawn and not
+    set to the observed ones, whose spread is that of the truth plus noise, nor to shrunken ones,
+    whose spread is too small. Partial credit varies less than the binomial, so with it the ceiling
+    errs on the low side. None below three cells, or where no study has spread (no trials, say).
     """
     if len(trials.successes) == 0 or min(trials.truth_trials.min(), trials.world_trials.min()) < 1:
         return None
@@ -57,8 +82,19 @@ def noise_ceiling(trials: Trials, simulations: int = SIMULATIONS, seed: int = 0)
     p = np.empty((simulations, len(trials.successes)))
     for policy in range(trials.policies.max() + 1):
         own = trials.policies == policy
-        p[:, own] = posterior_rates(trials.successes[own], trials.truth_trials[own], simulations, rng)
-    world, truth = (rng.binomial(n.round().astype(int), p) / n.round() for n in (trials.world_trials, trials.truth_trials))
+        args = trials.successes[own], trials.truth_trials[own], simulations, rng
+        p[:, own] = posterior_rates(*args)
+    least = ceiling(trials, p, least_share if trials.frames.any() else 0.0, rng)
+    most = ceiling(trials, p, 1.0, rng) if trials.frames.any() else least
+    if least is None or most is None:
+        return None
+    truth = _outcomes(trials, p, 0.0, rng)[1]
+    return NoiseCeiling(least, most, float(np.nanmean(pearson(p, truth, np.ones_like(p)))))
+
+
+def ceiling(trials: Trials, p: Numbers, share: float, rng: np.random.Generator) -> Ceiling | None:
+    """What perfect evaluators show in studies of true rates p [studies, N]."""
+    world, truth = _outcomes(trials, p, share, rng)
     once = np.ones_like(p)
     r = pearson(world, truth, once)
     if np.isnan(r).mean() > 0.5:
@@ -67,13 +103,31 @@ def noise_ceiling(trials: Trials, simulations: int = SIMULATIONS, seed: int = 0)
     gap = world - truth
     means = gap - centred(gap, once, trials.policies)  # of each cell's policy
     _, first = np.unique(trials.policies, return_index=True)
-    return NoiseCeiling(
+    return Ceiling(
+        share,
         mean=float(np.nanmean(r)),
         low=float(low),
         high=float(high),
-        unlimited=float(np.nanmean(pearson(p, truth, once))),
         rmse=100 * float(np.sqrt(np.mean(gap**2))),
         mean_abs_gap=100 * float(np.mean(abs(means[:, first]))),
+    )
+
+
+def _outcomes(trials: Trials, p: Numbers, share: float, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
+    """Rates of a perfect evaluator and of the truth, both [studies, N].
+
+    A frame decides its outcome with probability `share`: it then turns out alike on both sides and
+    in every repeat. From other frames each trial succeeds with probability p.
+    """
+    n, m, frames = (column.round().astype(int) for column in (trials.world_trials, trials.truth_trials, trials.frames))
+    repeats = trials.common / np.maximum(frames, 1)
+    decided = rng.binomial(frames, share, p.shape)
+    alike = rng.binomial(decided, p)
+    told = np.rint(repeats * decided).astype(int)  # the world's trials from decided frames
+    world = np.where(decided > 0, told * alike / np.maximum(decided, 1), 0.0)
+    return (
+        (world + rng.binomial(n - told, p)) / n,
+        (alike + rng.binomial(m - decided, p)) / m,
     )
 
 

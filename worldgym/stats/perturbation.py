@@ -46,6 +46,8 @@ def perturbed(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[s
     axes:  axis, new_goal, drop, low, high, p over all policies (trials of one start frame hang together, see comparison.py), n
            pairs, unpaired (trials of which one arm has no score), cells, and examples: task, nominal, instruction and
            nominal_instruction, frame and nominal_frame (PNG files relative to RUN, or None), one an edit in turn.
+           together: [low, high] that holds for all axes with the same kind of goal at once (Bonferroni), as the most harmful
+           one of several needs it.
     cells: the same of each policy, with nominal_rate and edited_rate, p_holm (for the number of cells with the same goal), and,
            where the truth of both arms is known, true_drop over true_n start frames.
     truth: predicted against true drops over the cells with the same goal, or None (see `drop_agreement`).
@@ -54,7 +56,10 @@ def perturbed(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[s
     if not pairs:
         return None
     axes = [_axis(axis, new_goal, found, policies) for (axis, new_goal), found in pairs.items()]
-    axes.sort(key=lambda axis: (axis["new_goal"], -(axis["drop"] if axis["drop"] is not None else -2), axis["axis"]))
+    for axis in axes:
+        kinds = sum(other["new_goal"] == axis["new_goal"] for other in axes)
+        axis["together"] = _together(pairs[axis["axis"], axis["new_goal"]], kinds)
+    axes.sort(key=lambda axis: (axis["new_goal"], -round(_harm(axis), 9), axis["axis"]))
     cells = [cell for axis in axes if not axis["new_goal"] for cell in axis["cells"]]
     for cell, p in zip(cells, holm([cell["p"] for cell in cells]), strict=True):
         cell["p_holm"] = p
@@ -101,11 +106,24 @@ def _axis(axis: str, new_goal: bool, pairs: Sequence[Pair], policies: Sequence[s
     return {"axis": axis, "new_goal": new_goal, **_drop(pairs), "cells": cells, "examples": _examples(pairs)}
 
 
+def _harm(axis: Mapping[str, Any]) -> float:
+    return -2.0 if axis["drop"] is None else float(axis["drop"])
+
+
 def _drop(pairs: Sequence[Pair]) -> dict[str, Any]:
     scored = [pair for pair in pairs if pair.scored]
+    return {**_named(_difference(scored)), "unpaired": len(pairs) - len(scored)}
+
+
+def _together(pairs: Sequence[Pair], kinds: int) -> list[float]:
+    difference = _difference([pair for pair in pairs if pair.scored], 1 - 0.05 / kinds)
+    return [difference.low, difference.high]
+
+
+def _difference(scored: Sequence[Pair], level: float = 0.95) -> Difference:
     A, B = _scores(scored)
-    difference = paired_difference(A, B, [pair.nominal.task for pair in scored]) if scored else NOTHING
-    return {**_named(difference), "unpaired": len(pairs) - len(scored)}
+    frames = [pair.nominal.task for pair in scored]
+    return paired_difference(A, B, frames, level) if scored else NOTHING
 
 
 def _named(difference: Difference) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from worldgym.stats.betting import betting_interval
 from worldgym.stats.frames import Indices, Numbers
 from worldgym.stats.rates import Interval, clopper_pearson_interval, effective_trials, wilson_interval
 
-DOUBT = 0.5  # frames added on either side, see _with_doubt
+DOUBT = 0.5  # frames added on either side, see _with_doubt and variance_with_doubt
+NO_GAIN = 1e-9  # of one over another variance: rounding
 MOST_BELIEF = 0.7  # largest lambda of the betting interval: more belief widens the bounds, and bets get timid (n < 100)
 FIRST_BELIEF = 0.5  # its lambda before any frame has been seen ...
 FIRST_WEIGHT = 1.0  # ... and the sum of squares it stands for, about five frames' worth
@@ -44,11 +45,12 @@ class Powered:
 
     real, real_low, real_high:   from the real trials alone: mean, Wilson's interval at their effective number.
     exact_low, exact_high:       the same trials, valid for any number: Clopper-Pearson, or betting where scores are not whole.
-    value, low, high:            with the imagined ones, asymptotic: Wilson's interval at `worth` trials. The numbers of `real`
-                                 where the world model does not help (helps is false).
+    value, low, high:            with the imagined ones, asymptotic: Wilson's interval at the trials of `real` times
+                                 worth / n. The numbers of `real` where the world model does not help (helps is false).
     bet_low, bet_high:           with the imagined ones, valid for any number of trials: betting.
     belief:       lambda in [0, 1] of `value`.   correlation: of real and imagined scores within groups, None = not defined.
-    worth, saved: real trials that would leave the same uncertainty, and how many more that is than were made.
+    worth, saved: real frames that would leave the same uncertainty, at most n + N, and how many more
+                  that is than were tried.
     n, paired, N: real frames, those of them with a twin that counts, imagined frames used beside them.
     """
 
@@ -82,25 +84,28 @@ def prediction_powered(frames: Frames, level: float = 0.95, seed: int = 0) -> Po
     y, p = frames.real, float(frames.real.mean())
     n = effective_trials(y, [str(i) for i in range(len(y))], level)
     g, noise, paired = _errors(frames)
+    N = int(np.isin(frames.extra_groups, frames.groups[paired]).sum())
     belief, gain = power_tuning(*_with_doubt(y, g), noise)
-    helps = gain > 1 and bool(paired.any())
-    worth = n * gain if helps else n
-    value = float(np.clip(p - belief * g.mean(), 0.0, 1.0)) if helps else p
+    gain = _capped(gain, len(y), N)
+    helps = gain > 1 + NO_GAIN
+    if not helps:
+        belief, gain = 0.0, 1.0
+    value = float(np.clip(p - belief * g.mean(), 0.0, 1.0))
     return Powered(
         p,
         *wilson_interval(p * n, n, level),
         *_exact(frames, level, seed),
         value,
-        *wilson_interval(value * worth, worth, level),
+        *wilson_interval(value * n * gain, n * gain, level),
         *_betting(frames, level, seed),
         helps,
-        belief=belief if helps else 0.0,
+        belief,
         correlation=_correlation(y[paired], g[paired], frames.groups[paired]),
-        worth=worth,
-        saved=worth - n,
+        worth=len(y) * gain,
+        saved=len(y) * (gain - 1),
         n=len(y),
         paired=int(paired.sum()),
-        N=int(np.isin(frames.extra_groups, frames.groups[paired]).sum()),
+        N=N,
     )
 
 
@@ -124,14 +129,32 @@ def power_tuning(y: Numbers, g: Numbers, weights: Numbers, noise: float) -> tupl
     return belief, var_y / total / after
 
 
-def _with_doubt(y: Numbers, g: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+def expected_gain(n: int, N: int, rate: float, correlation: float) -> float:
+    """By how much n real frames are worth more where they, and N further ones, are imagined too.
+
+    For one group of whole scores that come as expected: the same rate on both sides, and scores of
+    a frame that correlate so. What `prediction_powered` then finds, doubt included.
+    """
+    both = rate**2 + correlation * rate * (1 - rate)
+    shares = np.array([both, rate - both, rate - both, 1 - 2 * rate + both])
+    y, f = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])
+    noise = variance_with_doubt(f, (0.0, 1.0), (n + N) * shares) / N
+    return max(1.0, _capped(power_tuning(*_with_doubt(y, f - rate, n * shares), noise)[1], n, N))
+
+
+def _capped(gain: float, n: int, N: int) -> float:
+    """An imagined frame never says more than a real one."""
+    return min(gain, 1 + N / n)
+
+
+def _with_doubt(y: Numbers, g: Numbers, weights: Numbers | None = None) -> tuple[Numbers, Numbers, Numbers]:
     """y, g and weights with half a frame each added in which the world model missed the best and the worst score.
 
     Few frames may show no error of a world model that errs in one of ten, and would then be as good as the imagined ones:
     without doubt the 95 % interval of 10 to 20 frames covers 82-91 % for a world that is only ever too optimistic. The idea
     is that of D. G. Bonett and R. M. Price (2012), J. Educ. Behav. Stat. 37, 479-488; half the weight suffices here.
     """
-    weights = np.append(np.ones_like(y), [DOUBT, DOUBT])
+    weights = np.append(np.ones_like(y) if weights is None else weights, [DOUBT, DOUBT])
     return np.append(y, [y.max(), y.min()]), np.append(g, [g.min(), g.max()]), weights
 
 
@@ -142,20 +165,38 @@ def _exact(frames: Frames, level: float, seed: int) -> Interval:
     return betting_interval(np.random.default_rng(seed).permutation(y), np.zeros_like(y), level)
 
 
-def _errors(frames: Frames) -> tuple[Numbers, float, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """(twin less the mean of the group's extra frames [n], 0 where there is none; variance that those means bring into the
-    mean of it; which frames count as paired [n])."""
+def _errors(
+    frames: Frames,
+) -> tuple[Numbers, float, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """(twin less the mean of the group's extra frames [n], 0 where there is none; variance that
+    those means bring into the mean of it; which frames count as paired [n]).
+
+    A group's real frames are drawn like its extra ones, so the variance of an imagined score is
+    taken from both: three extra frames that all succeed say nothing about how much they vary.
+    """
     g, noise = np.zeros_like(frames.real), 0.0
-    paired = np.zeros(len(g), bool)
-    for group in np.unique(frames.groups):
+    imagined = ~np.isnan(frames.twin)
+    paired = imagined & np.isin(frames.groups, frames.extra_groups)
+    scores = np.concatenate([frames.twin[imagined], frames.extra])
+    for group in np.unique(frames.groups[paired]):
+        own = paired & (frames.groups == group)
         extra = frames.extra[frames.extra_groups == group]
-        own = (frames.groups == group) & ~np.isnan(frames.twin)
-        if len(extra) < 2:
-            continue
         g[own] = frames.twin[own] - extra.mean()
-        noise += (own.sum() / len(g)) ** 2 * extra.var(ddof=1) / len(extra)
-        paired |= own
+        variance = variance_with_doubt(np.append(frames.twin[own], extra), (float(scores.min()), float(scores.max())))
+        noise += (own.sum() / len(g)) ** 2 * variance / len(extra)
     return g, float(noise), paired
+
+
+def variance_with_doubt(scores: Numbers, ends: tuple[float, float], weights: Numbers | None = None) -> float:
+    """Variance of scores [k >= 1] to which half a frame of either end was added.
+
+    weights [k]: how often each score counts; None = once.
+    """
+    weights = np.ones_like(scores) if weights is None else weights
+    scores, weights = np.append(scores, ends), np.append(weights, [DOUBT, DOUBT])
+    total = float(weights.sum())
+    squares = float(weights @ (scores - weights @ scores / total) ** 2)
+    return squares / (total - 1)
 
 
 def _betting(frames: Frames, level: float, seed: int) -> Interval:

@@ -11,6 +11,8 @@ from worldgym.stats.frames import Indices, Numbers
 from worldgym.stats.rates import Interval
 
 RESAMPLES = 2000
+MIN_LEVELS = 5  # tasks or policies; a bootstrap over fewer says nothing of those not seen
+NO_SPREAD = 1e-9  # relative to the values: rounding
 NEARLY = 1 - 1e-9  # a coefficient of 1 has no place on Fisher's scale
 
 
@@ -34,3 +36,34 @@ def fisher_interval(point: float, draws: Numbers, groups: int, level: float = 0.
     spread = float(np.arctanh(np.clip(known, -NEARLY, NEARLY)).std()) * math.sqrt(groups / (groups - 1))
     middle, half = math.atanh(min(max(point, -NEARLY), NEARLY)), spread * float(stdtrit(groups - 1, (1 + level) / 2))
     return min(point, math.tanh(middle - half)), max(point, math.tanh(middle + half))
+
+
+def normal_interval(point: float, draws: Numbers, groups: int, lowest: float = -math.inf, level: float = 0.95) -> Interval | None:
+    """Interval of a mean-like number, from bootstrap draws over `groups` groups, cut at `lowest`.
+
+    Normal with the bootstrap's standard deviation, widened for few groups as `fisher_interval`.
+    None with a single group, where over half of the draws are not defined, or where none differs.
+    """
+    known = draws[~np.isnan(draws)]
+    if groups < 2 or 2 * len(known) <= len(draws):
+        return None
+    spread = float(known.std()) * math.sqrt(groups / (groups - 1))
+    if spread <= NO_SPREAD * float(abs(known).max()):
+        return None
+    half = spread * float(stdtrit(groups - 1, (1 + level) / 2))
+    return max(lowest, point - half), point + half
+
+
+def shortfall_interval(point: float, draws: Numbers, groups: int, level: float = 0.95) -> Interval | None:
+    """Interval of a number that is 0 at best and that noise makes larger, such as a regret.
+
+    From the lower end of the reflected bootstrap interval (A. C. Davison and D. V. Hinkley (1997),
+    Bootstrap Methods and their Application, section 5.2), for resampling adds noise as sampling
+    did, to the upper percentile; it holds the point. None with a single group, or where over half
+    of the draws are not defined.
+    """
+    known = draws[~np.isnan(draws)]
+    if groups < 2 or 2 * len(known) <= len(draws):
+        return None
+    low, high = (float(end) for end in np.quantile(known, [(1 - level) / 2, (1 + level) / 2]))
+    return max(0.0, min(point, low, 2 * point - high)), max(point, high)

@@ -17,6 +17,15 @@ def training_step(policy: str) -> tuple[str, int] | None:
     return None if found is None else (found["name"], int(found["number"]) * UNITS[found["unit"]])
 
 
+def training(policy: str) -> str:
+    """Name of the training that a policy comes from, which is its own where it names no step.
+
+    "grasp@20k" and "grasp" => "grasp". Policies of one training are no independent samples.
+    """
+    named = training_step(policy)
+    return policy if named is None else named[0]
+
+
 def checkpoint_series(policies: Iterable[str]) -> list[dict[str, Any]]:
     """name, steps (rising) and policies of every name of which two steps or more are there, in the order of first appearance."""
     found: dict[str, list[tuple[int, str]]] = defaultdict(list)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,14 +12,15 @@ from worldgym.confusion import Confusion
 from worldgym.errors import InputError
 from worldgym.files import write_json
 from worldgym.log import RunHeader, TrialRecord, results
-from worldgym.stats.agreement import CellPair, agreement
 from worldgym.stats.calibration import Calibration, corrected_rate, false_positive_rate, true_positive_rate
 from worldgym.stats.expenses import expenses
 from worldgym.stats.perturbation import perturbed, split
 from worldgym.stats.rates import Rate, score_rate, wilson_rate
+from worldgym.stats.reasons import reasons
 from worldgym.stats.series import checkpoint_series
 from worldgym.stats.studies import compare
 from worldgym.stats.trusted import Check
+from worldgym.stats.truth import truth_agreement
 
 SUMMARY_NAME = "summary.json"
 Key = tuple[str, str]  # policy, group
@@ -49,9 +49,9 @@ def summarize(
     policies:  the same over all tasks of a policy, trials pooled.
     perturbed: what edited tasks cost each policy against their nominal twins (see perturbation.perturbed), or None. All figures
                above and below are of tasks that are not the edited twin of another in the log.
+    reasons:   why trials were not scored: failed and unscored, a list of {reason, trials} each (see reasons.py).
     comparisons, ranking: the policies against each other on common trials (see studies.compare).
-    agreement: the fields of agreement.Agreement over the n cells in which both rates are known; trial_agreement: share of
-               the trial_n scored trials of known truth whose verdict equals it.
+    agreement: see truth.truth_agreement.
     series:    policies that are checkpoints of one training (see series.py).
     expenses:  time, votes and money over all attempts (see expenses.py), and under policies the same for each of them.
     config, command, world, judge: the header's.
@@ -89,7 +89,10 @@ def summarize(
     return {
         "cells": cells,
         "policies": policies,
-        "agreement": _agreement([c for c in cells if c["task"] not in left_out], [r for r in trials if r.group not in left_out]),
+        "reasons": reasons([r for r in trials if r.group not in left_out]),
+        "agreement": truth_agreement(
+            [c for c in cells if c["task"] not in left_out], [r for r in trials if r.group not in left_out]
+        ),
         **compare([r for r in ordinary if r.group not in left_out], names),
         "perturbed": perturbed(records, names),
         "config": dict(header.config),
@@ -141,17 +144,6 @@ def tally(
         "truth_low": truth.low,
         "truth_high": truth.high,
     }
-
-
-def _agreement(cells: Sequence[Mapping[str, Any]], trials: Iterable[TrialRecord]) -> dict[str, Any]:
-    pairs = [
-        CellPair(cell["policy"], cell["task"], cell["rate"], cell["truth_rate"], cell["trials"], cell["truth_trials"])
-        for cell in cells
-        if cell["trials"] and "truth_rate" in cell
-    ]
-    right = [r.right for r in trials if r.right is not None]
-    share = sum(right) / len(right) if right else None
-    return {**asdict(agreement(pairs)), "trial_agreement": share, "trial_n": len(right)}
 
 
 def _truth(trials: Sequence[TrialRecord], known: Mapping[Key, Counted]) -> Rate:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.files import read_table
-from worldgym.stats.agreement import CellPair
+from worldgym.stats.cells import CellPair
 
 Key = tuple[str, str]  # policy, task
 SCORES = {"true": 1.0, "false": 0.0}

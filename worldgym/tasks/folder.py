@@ -26,6 +26,7 @@ from PIL import Image
 from worldgym.actions.pose import NUMBERS, QUATERNION
 from worldgym.errors import InputError
 from worldgym.files import read_json, read_table, unreadable
+from worldgym.text import clean
 from worldgym.types import Frames, Task
 
 DEFAULT_STEPS = 40
@@ -50,7 +51,12 @@ def load_tasks(folder: Path) -> list[Task]:
         present, absent = (".png", ".json") if unpaired[0] in images else (".json", ".png")
         name = Path(unpaired[0]).name
         raise InputError(f"{folder / unpaired[0]}{present}: has no {name}{absent} beside it; add that file or remove this one")
-    return [_load_task(folder, name) for name in sorted(images)]
+    tasks = [_load_task(folder, name) for name in sorted(images)]
+    names = [task.name for task in tasks]
+    if len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{folder}: two files would both be called {double} without what no file or page can hold; rename one")
+    return tasks
 
 
 def check_frames(tasks: Sequence[Task], frame_shape: tuple[int, int, int]) -> None:
@@ -91,9 +97,10 @@ def _stems(folder: Path, suffix: str) -> set[str]:
 def _load_task(folder: Path, name: str) -> Task:
     path = folder / f"{name}.json"
     data = read_json(path, "a task")
-    group = _text(data, "group", path) or (name.rpartition("/")[0] or name)
+    called = clean(name)
+    group = _text(data, "group", path) or (called.rpartition("/")[0] or called)
     return Task(
-        name=name,
+        name=called,
         group=group,
         frame=read_png(folder / f"{name}.png"),
         instruction=_instruction(data, path),
