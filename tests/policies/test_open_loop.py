@@ -85,6 +85,7 @@ def test_a_gripper_that_is_told_one_thing_alone(store: EpisodeStore) -> None:
     closing = EpisodeStore(closing.root)
     wrong, right = (compare_with_recorded(Sees(constant=value), closing) for value in (-1.0, 1.0))
     assert wrong.numbers[2].correlation is None and right.complaint() is None
+    assert right.remarks() == ["gripper: the policy says 1.00 whatever it sees, and it was recorded to change"]
     assert "tells the gripper what was recorded at 30% of the steps alone" in str(wrong.complaint())
 
 

@@ -138,6 +138,8 @@ def _print(report: PolicyReport) -> None:
         console.print(specs)
     if report.open_loop is not None:
         console.print(_open_loop(report.open_loop))
+        for remark in report.open_loop.remarks():
+            console.print(Text(remark, "yellow"))
     if report.latency is not None:
         late = report.latency
         times = f"median {1e3 * late.median:.1f} ms, 95th percentile {1e3 * late.p95:.1f} ms of {late.calls} calls"

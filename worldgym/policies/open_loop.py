@@ -68,8 +68,16 @@ class OpenLoop:
             return f"tells the gripper what was recorded at {self.gripper[0]:.0%} of the steps alone; is its sign flipped?"
         return None
 
+    def remarks(self) -> list[str]:
+        """What is odd and may be right: a number that the policy never changes although it was recorded to change."""
+        return [
+            f"{number.name}: the policy says {number.policy[0]:.2f} whatever it sees, and it was recorded to change"
+            for number in self.numbers
+            if number.policy[1] == 0.0 < number.recorded[1]
+        ]
+
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "complaint": self.complaint()}
+        return {**asdict(self), "complaint": self.complaint(), "remarks": self.remarks()}
 
 
 def compare_with_recorded(policy: Policy[Any], store: EpisodeStore, most: int = EPISODES) -> OpenLoop:
