@@ -126,6 +126,18 @@ def test_subtasks_of_which_no_file_says_where_they_begin(tmp_path: Path) -> None
     assert "no file says where each begins: all are joined" in found.facts.notes[0]
 
 
+@pytest.mark.parametrize("name", ["tasks.parquet", "file-000.parquet"])
+def test_texts_that_are_no_utf_8_get_one_sentence(name: str, tmp_path: Path) -> None:
+    write_lerobot_v3(tmp_path, recordings(1), codec="libx264", subtasks=True)
+    (path,) = (path for path in tmp_path.rglob(name) if "episodes" not in str(path))
+    table = parquet.read_table(path)
+    broken = pa.Array.from_buffers(pa.string(), len(table), pa.array([b"\xff\xf4"] * len(table), pa.binary()).buffers())
+    key = "task" if name == "tasks.parquet" else "language_instruction"
+    parquet.write_table(table.append_column(key, broken), path)
+    with pytest.raises(InputError, match=rf"{name}: not a readable table \(.*UTF"):
+        LeRobotSource(tmp_path).read("episode_000000")
+
+
 def test_wordings_in_columns(tmp_path: Path) -> None:
     write_lerobot_v2(tmp_path, recordings(1))
     path = tmp_path / "data" / "chunk-000" / "episode_000000.parquet"
