@@ -18,7 +18,7 @@ try:
     from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
     from worldgym.cli.trust import Check, Trust
     from worldgym.cli.worlds import Distill, ImportCheckpoint, ImportCodec, Sharpen, Train
-    from worldgym.errors import WorldGymError
+    from worldgym.errors import InputError, WorldGymError
 except KeyboardInterrupt:  # Ctrl-C while modules are loaded: nothing has begun
     sys.exit(130)
 
@@ -52,10 +52,14 @@ Command = (
 )
 
 
+APPENDED = ("--data", "--held-out")  # options that are given once for each value
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Ends with the exit codes of docs/conventions.md; an error is one sentence on standard error."""
     style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     try:
+        _refuse_repeated(sys.argv[1:] if arguments is None else arguments)
         command = tyro.cli(Command, args=arguments, prog="worldgym", config=style)
         command.run()
     except WorldGymError as error:
@@ -69,3 +73,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(130)  # threads that wait for a judge's server would hold the process for as long as their patience lasts
+
+
+def _refuse_repeated(arguments: list[str]) -> None:
+    """InputError where an option is given again: its last values alone would count, and the others be lost without a word."""
+    names = [word.partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--")]
+    for name in names:
+        if names.count(name) > 1 and name not in APPENDED:
+            raise InputError(f"{name} is given {names.count(name)} times: give it once, with all its values behind it")

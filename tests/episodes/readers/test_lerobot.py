@@ -80,7 +80,7 @@ def test_where_frames_and_rows_are_equally_many_the_clock_of_the_video_does_not_
         found = source.read(f"episode_{i:06d}")
         assert np.abs(found.frames.astype(int) - episode.frames).mean() < 6.0 and found.fps == FPS
         assert found.facts.times is not None and len(found.facts.times) == len(episode.frames)
-        said = " ".join(found.facts.notes)
+        said = " ".join(found.facts.doubts)
         assert ("the metadata say 5: the metadata are believed" in said) == (case in ("slow", "fast"))
 
 
@@ -200,7 +200,7 @@ def test_names_of_states_are_held_against_relabelling(names: list[str] | None, f
         return
     with pytest.raises(InputError, match=r"not the robot's pose \(its numbers are named joint_0, joint_1"):
         to_episode(found, spec, TimeRule(relabel=True))
-    assert "info.json speaks against the convention: of the action its numbers are named joint_0" in found.facts.notes[0]
+    assert "info.json speaks against the convention: of the action its numbers are named joint_0" in found.facts.doubts[0]
 
 
 def test_version_2_0_is_read(tmp_path: Path) -> None:
