@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent / "worldgym"
 
 ARROW = (  # each line may import the lines above it and its own part
     ("types",),
-    ("errors",),
-    ("confusion", "fields", "files", "foreign", "progress", "memory", "requests", "timing", "toml", "watchdog"),
+    ("errors", "text"),
+    ("confusion", "fields", "files", "foreign", "progress", "memory", "requests", "streak", "timing", "toml", "watchdog"),
     ("native",),
     ("ranks",),
     ("checkpoint", "language", "vision", "learning", "training", "servers"),
@@ -35,12 +35,12 @@ ARROW = (  # each line may import the lines above it and its own part
     ("planning",),
     ("evaluate",),
     ("export", "merge", "rejudge", "stress"),
-    ("calibrate", "closer", "decide"),
+    ("calibrate", "closer", "decide", "videos"),
     ("trust",),
     ("recipes",),
     ("distill", "sharpen", "train"),
 )
-RECORDS = {"types", "errors", "confusion", "fields", "files", "log"}  # all that statistics and reports may know
+RECORDS = {"types", "errors", "text", "confusion", "fields", "files", "streak", "log"}  # all that statistics and reports may know
 READERS = {"stats": RECORDS, "report": RECORDS | {"stats"}}
 TESTING = {"types", "errors", "actions", "latents", "world", "policies", "judges"}  # the seams and what they speak of
 FREE = ("reference", "cli")  # stand below everything; they alone import the reference world

@@ -119,7 +119,7 @@ def test_broken_and_strict_on_the_command_line(work: Path, capsys: pytest.Captur
     assert stop.value.code == 2 and "001.mp4: not a readable video" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stop:
         main(["data", "inspect", "my-data/bridge17-frames"])
-    assert stop.value.code == 2 and "not a data set that can be read" in capsys.readouterr().err
+    assert stop.value.code == 2 and "not a dataset that can be read" in capsys.readouterr().err
 
 
 def test_inspection_as_json(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

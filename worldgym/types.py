@@ -150,8 +150,13 @@ class Trial:
     @property
     def seed(self) -> int:
         """63-bit seed derived from (run seed, task or its nominal twin, repeat), never from the policy or the batch."""
-        digest = hashlib.sha256(f"{self.run_seed}/{self.task.nominal or self.task.name}/{self.repeat}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") >> 1
+        return trial_seed(self.run_seed, self.task.nominal or self.task.name, self.repeat)
+
+
+def trial_seed(run_seed: int, task: str, repeat: int) -> int:
+    """`Trial.seed`.   task: the name of the task, or of its nominal twin."""
+    digest = hashlib.sha256(f"{run_seed}/{task}/{repeat}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,7 @@ class Rollout:
     """What happened in one trial. frames: uint8 [T+1, H, W, 3], start frame first. actions: float32 [T, A].
 
     seconds: wall time.   timing: its parts in seconds where known (world, decode, policy).
+    clipped: actions that the policy wanted outside its bounds; `actions` has them clipped.
     """
 
     trial: Trial
@@ -168,6 +174,7 @@ class Rollout:
     seconds: float = 0.0
     flags: tuple[str, ...] = ()
     timing: Mapping[str, float] = field(default_factory=dict)
+    clipped: int = 0
 
 
 @dataclass(frozen=True)

@@ -168,12 +168,11 @@ def test_faults_get_a_sentence(world: Path, run: Path, tmp_path: Path, episode_s
 
 def test_a_run_without_truth_teaches_nothing(world: Path, run: Path, tmp_path: Path) -> None:
     header, records = read_log(run / "log.jsonl")
-    lines = [json.dumps(header.to_json()), *(json.dumps(replace(r, truth=None).to_json()) for r in results(records).finished)]
+    log, finished = tmp_path / "blind" / "log.jsonl", results(records).finished
     shutil.copytree(run, tmp_path / "blind")
-    (tmp_path / "blind" / "log.jsonl").write_text("\n".join(lines) + "\n")
+    log.write_bytes(header.to_line() + b"".join(replace(r, truth=None).to_line() for r in finished))
     with pytest.raises(InputError, match="the truth is known"):
         probe_of(world, tmp_path / "blind", tmp_path / "fit")
-    right = [json.dumps(replace(r, truth=r.succeeded).to_json()) for r in results(records).finished]
-    (tmp_path / "blind" / "log.jsonl").write_text("\n".join([lines[0], *right]) + "\n")
+    log.write_bytes(header.to_line() + b"".join(replace(r, truth=r.succeeded).to_line() for r in finished))
     with pytest.raises(InputError, match="0 of 8 verdicts are wrong"):
         probe_of(world, tmp_path / "blind", tmp_path / "fit")

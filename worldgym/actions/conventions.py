@@ -123,9 +123,9 @@ def convention(name: str) -> ActionSpec:
     return CONVENTIONS[name]
 
 
-def load_convention(name: str) -> ActionSpec:
+def load_convention(name: str | Path) -> ActionSpec:
     """A named convention, or one of the user's own from a JSON file (the fields of `ActionSpec`)."""
-    if not name.endswith(".json"):
+    if isinstance(name, str) and not name.endswith(".json"):
         return convention(name)
     path = Path(name)
     data = read_json(path, "an action convention")

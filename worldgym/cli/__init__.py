@@ -6,18 +6,21 @@ import os
 import sys
 from typing import Annotated
 
-import tyro
+try:
+    import tyro
 
-from worldgym.cli.data import Convert, Data, Tasks
-from worldgym.cli.judge import Judge
-from worldgym.cli.ood import Augment, Perturb, Stress
-from worldgym.cli.policies import PolicyCommand, ServePolicy
-from worldgym.cli.reference import Reference
-from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
-from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
-from worldgym.cli.trust import Check, Trust
-from worldgym.cli.worlds import Distill, ImportCheckpoint, ImportCodec, Sharpen, Train
-from worldgym.errors import WorldGymError
+    from worldgym.cli.data import Convert, Data, Tasks
+    from worldgym.cli.judge import Judge
+    from worldgym.cli.ood import Augment, Perturb, Stress
+    from worldgym.cli.policies import PolicyCommand, ServePolicy
+    from worldgym.cli.reference import Reference
+    from worldgym.cli.runs import Demo, Evaluate, Export, Merge, Report
+    from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
+    from worldgym.cli.trust import Check, Trust
+    from worldgym.cli.worlds import Distill, ImportCheckpoint, ImportCodec, Sharpen, Train
+    from worldgym.errors import WorldGymError
+except KeyboardInterrupt:  # Ctrl-C while modules are loaded: nothing has begun
+    sys.exit(130)
 
 Command = (
     Demo
@@ -50,15 +53,14 @@ Command = (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Exit code 0 on success, 2 on bad input (one sentence on standard error), 130 on Ctrl-C (what ran is kept), 141
-    where nobody reads the output any more."""
+    """Ends with the exit codes of docs/conventions.md; an error is one sentence on standard error."""
     style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
-    command = tyro.cli(Command, args=arguments, prog="worldgym", config=style)
     try:
+        command = tyro.cli(Command, args=arguments, prog="worldgym", config=style)
         command.run()
     except WorldGymError as error:
         print(f"worldgym: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

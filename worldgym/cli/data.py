@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,20 +20,31 @@ class Reading:
     """How a data set is read; the options that its commands share."""
 
     camera: str = ""
-    """default: the first"""
+    """key of the camera (default: the first that shows no depth map)"""
+    action: str = ""
+    """key that holds the actions; several joined by commas (default: the usual one of the format)"""
+    state: str = ""
+    """key that holds the states, likewise"""
     convention: str = ""
     """what the actions mean, where the files do not say: a registered name, or a JSON file of your own"""
     size: tuple[int, int] | None = None
     """height and width to resize frames to (default: as they are)"""
     fps: float | None = None
     """frames a second (default: what the files, or the convention, say)"""
+    instruction: str = ""
+    """for episodes that have none"""
+    wording: int = 1
+    """which one, where an episode has several texts of the same task"""
+    subtasks: Literal["join", "first", "last", "split"] = "join"
+    """an episode whose instruction changes: join the texts, take one of them, or split it into an episode each"""
     strict: bool = False
     """stop at the first broken episode instead of leaving it out"""
 
     def options(self) -> SourceOptions:
         from worldgym.episodes.recording import SourceOptions
 
-        return SourceOptions(self.camera, self.convention, self.size, self.fps)
+        reading = vars(self)
+        return SourceOptions(**{option.name: reading[option.name] for option in fields(SourceOptions)})
 
 
 @dataclass(frozen=True)
@@ -119,8 +130,6 @@ class New(Reading):
 
     source: tyro.conf.Positional[Path] = tyro.MISSING
     out: tyro.conf.Positional[Path] = tyro.MISSING
-    instruction: str = ""
-    """for episodes that have none"""
     partial_credit: str = ""
     """written criterion for a score of 0.5"""
     steps: int = 40
@@ -131,8 +140,8 @@ class New(Reading):
     def run(self) -> None:
         from worldgym.tasks.new import NewTasks, new_tasks
 
-        texts = self.instruction, self.partial_credit
-        names, skipped = new_tasks(NewTasks(self.source, self.out, self.options(), *texts, self.steps, self.limit, self.strict))
+        request = NewTasks(self.source, self.out, self.options(), self.partial_credit, self.steps, self.limit, self.strict)
+        names, skipped = new_tasks(request)
         print(f"{self.out}: {len(names)} tasks, {len(skipped)} episodes skipped")
         print_skipped(skipped)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from worldgym.cli.output import answer, command_line, show
+from worldgym.cli.output import answer, command_line, show_ran
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Rejudge:
         from worldgym.rejudge import RejudgeConfig, rejudge
 
         config = RejudgeConfig(self.run_folder, self.out, self.tasks, command_line())
-        show(rejudge(config, load_judge(self.judge, self.budget, finished=True)), self.out, self.json)
+        show_ran(rejudge(config, load_judge(self.judge, self.budget, finished=True)), self.out, self.json)
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,39 @@ class Closer:
 
 
 @dataclass(frozen=True)
+class Videos:
+    """Judge videos that no run made: of another world model, or of a robot. Run it again to go on."""
+
+    sources: tyro.conf.Positional[tuple[Path, ...]]
+    """videos, folders of videos, or lists (.jsonl with video and instruction, and partial_credit if you like)"""
+    judge: Path
+    """checkpoint, judge.toml or labels.jsonl"""
+    out: Path
+    """folder for verdicts.jsonl, a line a video, and summary.json"""
+    instruction: str = ""
+    """what the robot was asked to do, in every video that comes without an instruction"""
+    fps: float | None = None
+    """frames a second to look at (default: all frames); a classifier sees motion at the rate of the videos it learned from"""
+    budget: float | None = None
+    """US dollars that verdicts may cost"""
+    json: bool = False
+    """print summary.json instead of words"""
+
+    def run(self) -> None:
+        from worldgym.cli.output import stop_where_nothing_worked
+        from worldgym.judges.load import load_judge
+        from worldgym.report.answers import videos_text
+        from worldgym.videos import VideosConfig, judge_videos
+
+        config = VideosConfig(self.sources, self.out, self.instruction, self.fps)
+        summary = judge_videos(config, load_judge(self.judge, self.budget, finished=True))
+        answer(summary, videos_text, self.json)
+        stop_where_nothing_worked(summary["reasons"], summary["trials"] + summary["unscored"])
+
+
+@dataclass(frozen=True)
 class Judge:
-    """Label, calibrate and compare judges; judge a run again."""
+    """Label, calibrate and compare judges; judge a run again, or any videos."""
 
     action: (
         Annotated[Label, tyro.conf.arg(name="")]
@@ -152,6 +183,7 @@ class Judge:
         | Annotated[Decide, tyro.conf.arg(name="")]
         | Annotated[Rejudge, tyro.conf.arg(name="")]
         | Annotated[Closer, tyro.conf.arg(name="")]
+        | Annotated[Videos, tyro.conf.arg(name="")]
     )
 
     def run(self) -> None:

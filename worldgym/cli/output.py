@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from worldgym.errors import Incomplete, NothingWorked
+from worldgym.text import clean
+
 
 def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
     """Writes RUN/report.html and prints the summary."""
@@ -24,10 +27,38 @@ def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
     print(f"report: {report}")
 
 
+def show_ran(summary: dict[str, Any], run: Path, as_json: bool) -> None:
+    """As `show`, after a command that made or judged trials. NothingWorked where all of them failed, Incomplete where some did or
+    are missing: with the reasons, and how often each came.
+    """
+    from worldgym.log import LOG_NAME, missing, read_log, results
+
+    show(summary, run, as_json)
+    header, records = read_log(run / LOG_NAME)
+    outcome, left = results(records), missing(header, records)
+    stop_where_nothing_worked(summary["reasons"], len(outcome.finished))
+    if outcome.failed or left:
+        said = f"{len(outcome.failed)} trials failed and {left} were not begun; the same command goes on from there"
+        raise Incomplete("\n".join([said, *_told(summary["reasons"])]))
+
+
+def stop_where_nothing_worked(reasons: Mapping[str, Any], finished: int) -> None:
+    """NothingWorked if no trial finished and some failed. reasons: as in summary.json."""
+    if reasons["failed"] and not finished:
+        raise NothingWorked("\n".join(["every trial failed:", *_told(reasons)]))
+
+
+def _told(reasons: Mapping[str, Any]) -> list[str]:
+    """A line for every reason of a failure, with how often it came."""
+    return [f"  {row['reason']} ({row['trials']} x)" for row in reasons["failed"]]
+
+
 def print_skipped(skipped: dict[str, str]) -> None:
     """Names and reasons on standard error, where a pipe does not take them for results."""
+    from worldgym.text import clean
+
     for name, reason in skipped.items():
-        print(f"skipped {name}: {reason}", file=sys.stderr)
+        print(clean(f"skipped {name}: {reason}"), file=sys.stderr)
 
 
 def answer(answer: dict[str, Any], words: Callable[[Mapping[str, Any]], str], as_json: bool) -> None:
@@ -38,4 +69,4 @@ def answer(answer: dict[str, Any], words: Callable[[Mapping[str, Any]], str], as
 
 
 def command_line() -> str:
-    return shlex.join(["worldgym", *sys.argv[1:]])
+    return clean(shlex.join(["worldgym", *sys.argv[1:]]))

@@ -8,7 +8,7 @@ from typing import Literal
 
 import tyro
 
-from worldgym.cli.output import command_line, show
+from worldgym.cli.output import command_line, show, show_ran
 from worldgym.errors import InputError
 
 
@@ -29,7 +29,7 @@ class Demo:
     def run(self) -> None:
         from worldgym.reference.demo import run_demo
 
-        show(run_demo(self.out, self.trials, self.full, self.seed, command_line()), self.out, self.json)
+        show_ran(run_demo(self.out, self.trials, self.full, self.seed, command_line()), self.out, self.json)
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,9 @@ class Evaluate:
     """check.json of the world, from `worldgym check` (default: the one in the folder of the world, if any)"""
     include_red: bool = False
     """let tasks that the check calls red count in the headline numbers"""
+    other_engine: bool = False
+    """go on with a run whose frames were drawn by other kernels (with or without a C compiler, another device): they differ a
+    little"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -94,8 +97,9 @@ class Evaluate:
             self.stall_minutes,
             check=self.check,
             include_red=self.include_red,
+            other_engine=self.other_engine,
         )
-        show(evaluate_sources(sources, config), self.out, self.json)
+        show_ran(evaluate_sources(sources, config), self.out, self.json)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.actions.conventions import POSE
-from worldgym.episodes.recording import Recording, pose_moves
+from worldgym.episodes.recording import Recording
 from worldgym.types import ActionSpec, Frames
 
 LAGS = (-2, -1, 0, 1, 2)
@@ -63,8 +63,9 @@ class AlignmentMeter:
     def add(self, recording: Recording) -> None:
         self.moved.append(picture_motion(recording.frames))
         self.acted.append(recording.actions.astype(np.float64))
-        if recording.states is not None and recording.states.shape[1] >= len(POSE):
-            self.travelled.append(pose_moves(recording.states).astype(np.float64))
+        if not recording.no_pose():
+            rotation = self.spec.rotation if self.spec else "euler_xyz"
+            self.travelled.append(recording.moves(rotation).astype(np.float64))
 
     def result(self) -> Alignment:
         if not self.acted:

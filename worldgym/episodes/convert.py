@@ -126,7 +126,8 @@ def _made_with(request: ConvertRequest) -> dict[str, Any]:
 
 def _check_resumed(request: ConvertRequest) -> None:
     found, settings = _made_with(request).get(str(request.source)), _settings(request)
-    if found is not None and (difference := first_difference(found, settings)):
+    before = {**_settings(ConvertRequest(request.source, request.out)), **(found or {})}  # a store may be older than an option
+    if found is not None and (difference := first_difference(before, settings)):
         raise InputError(
             f"{request.out} holds episodes of {request.source} converted otherwise: {difference}; choose another --out, or "
             f"remove it"

@@ -31,6 +31,7 @@ class Inspection:
     """episodes: listed.   read: names of those read.   broken: name => what is wrong.   lengths: frames of those read.
 
     actions: statistics a number.   outside: share of numbers beyond the convention's bounds, a number; empty without one.
+    notes: what readers did to make episodes fit => number of episodes.
     first_still: share of episodes whose first action moves nothing.
     """
 
@@ -45,6 +46,7 @@ class Inspection:
     rates: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     instructions: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
     names: list[str] = field(default_factory=list)
     actions: Statistics = field(default_factory=dict)
     outside: list[float] = field(default_factory=list)
@@ -68,7 +70,8 @@ class Inspection:
         if len(self.sizes) > 1:
             out.append(f"frames of different sizes ({', '.join(self.sizes)}): give --size to convert them")
         if self.read and set(self.instructions) == {""}:
-            out.append("no episode says what it does: a policy and a judge need an instruction")
+            out.append("no episode says what it does: a policy and a judge need one; give it with --instruction")
+        out += [f"{note} ({count} of {len(self.read)} episodes)" for note, count in self.notes.items()]
         return out
 
     def to_json(self) -> dict[str, Any]:
@@ -116,6 +119,7 @@ def _count(out: Inspection, name: str, recording: Recording) -> None:
     out.rates["rate unknown" if recording.fps is None else f"{recording.fps:g} Hz"] += 1
     out.outcomes[{True: "success", False: "failure", None: "unknown"}[recording.success]] += 1
     out.instructions[recording.instruction] += 1
+    out.notes.update(recording.facts.notes)
 
 
 def _measure(out: Inspection, source: Source, actions: Sequence[Actions]) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from worldgym.episodes.inspect import Inspection
+from worldgym.text import clean
 
 SHOWN = 5  # instructions and broken episodes that are named
 
 
 def inspection_text(found: Inspection) -> str:
     """A few lines: what there is, a table of the action numbers, alignment, what is broken, warnings last."""
-    return "\n".join(_lines(found))
+    return clean("\n".join(_lines(found)))
 
 
 def _lines(found: Inspection) -> Iterator[str]:

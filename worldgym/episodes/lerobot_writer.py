@@ -19,6 +19,7 @@ import numpy as np
 
 from worldgym.episodes.pixels import PixelCounts
 from worldgym.episodes.statistics import number_statistics
+from worldgym.episodes.video import STABLE
 from worldgym.errors import InputError, MissingExtra
 from worldgym.files import write_json
 from worldgym.types import Actions, ActionSpec, Episode, Frames
@@ -217,7 +218,7 @@ class _Video:
         self.container: OutputContainer = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
         self.stream: VideoStream = self.container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, "yuv420p"
-        self.stream.options = {"crf": "18", "g": "10", "preset": "medium", "threads": "1"}
+        self.stream.options = {"crf": "18", "g": "10", "preset": "medium", "threads": "1", "x264-params": STABLE}
 
     def append(self, frames: Frames) -> float:
         """=> the second in the file at which the first of the frames is shown."""

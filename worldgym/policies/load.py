@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from worldgym.checkpoint import fingerprint, read_config
 from worldgym.errors import CheckpointError, InputError
 from worldgym.policies import bc, diffusion
 from worldgym.policies.converted import spoken_in
-from worldgym.policies.own import own_policy
+from worldgym.policies.own import files_of, own_policy
 from worldgym.policies.protocol import Policy
 from worldgym.policies.renamed import Renamed
 from worldgym.policies.scripted import RandomPolicy, StillPolicy
@@ -21,7 +21,8 @@ from worldgym.policies.wire.address import is_address
 from worldgym.types import ActionSpec
 
 GIVEN_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99})=(.+)")  # NAME of policies/protocol.py, without blanks
-MADE_HERE = re.compile(r"(lerobot|openvla):.*|[\w.]+:\w+(\?.*)?", re.DOTALL)
+OTHERS = ("lerobot", "openvla")  # frameworks whose policies run in this process
+MADE_HERE = re.compile(rf"({'|'.join(OTHERS)}):.*|[\w.]+:\w+(\?.*)?", re.DOTALL)
 
 
 def given_name(source: str | Path) -> tuple[str, str]:
@@ -32,10 +33,14 @@ def given_name(source: str | Path) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Loaded:
-    """identity: what tells the policy from others of its name, for a run that goes on later; None for the scripted ones."""
+    """identity: what tells the policy from others of its name, for a run that goes on later; None for the scripted ones.
+
+    code: of a policy made in this process, a digest of the source and the files that it is made of; "" of others.
+    """
 
     policy: Policy[Any]
     identity: str | None
+    code: str = ""
 
 
 def load_policy(source: str | Path, spec: ActionSpec | None = None) -> Policy[Any]:
@@ -53,7 +58,7 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
     name, source = given_name(source)
     if name:
         found = load(source, spec)
-        return Loaded(Renamed(found.policy, name), found.identity)
+        return replace(found, policy=Renamed(found.policy, name))
     if source in ("still", "random"):
         if spec is None:
             raise InputError(f'the policy "{source}" needs an action spec: load it together with a world')
@@ -65,7 +70,9 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
         return Loaded(spoken_in(remote, spec), remote.identity)
     if MADE_HERE.fullmatch(source) and not os.path.exists(source):
         parsed = PolicySource.parse(source)
-        return Loaded(spoken_in(_made_here(parsed), spec), parsed.identity)
+        policy = _made_here(parsed)
+        own = [] if parsed.kind in OTHERS else files_of(parsed, policy)
+        return Loaded(spoken_in(policy, spec), parsed.identity, parsed.code(own))
     if not os.path.isdir(source):
         raise InputError(
             f'no policy "{source}": give "still", "random", the folder of a policy checkpoint, ws://HOST:PORT, or MODULE:FACTORY'

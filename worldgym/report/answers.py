@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from worldgym.report.words import NOISE, compared, count, decimal, percent, points, signed, span
+from worldgym.report.words import (
+    NOISE,
+    compared,
+    count,
+    decimal,
+    named_reasons,
+    percent,
+    points,
+    signed,
+    span,
+)
 
 LEAST = 0.001  # probability of being the best that is named
 
@@ -170,6 +180,22 @@ def _ranges(answer: Mapping[str, Any], key: str, form: str = "{:.2f}") -> str:
         if found is not None
     ]
     return "; ".join(parts)
+
+
+def videos_text(answer: Mapping[str, Any]) -> str:
+    """Of the summary of judged videos (see videos.py): a line an instruction, then what was not scored and why."""
+    rows = [*answer["instructions"]] if len(answer["instructions"]) > 1 else []
+    lines = [
+        f"{percent(row['rate']):>7} ({span(row['low'], row['high'])}) of {row['trials']}  {row['instruction']}" for row in rows
+    ]
+    lines.append(
+        f"{percent(answer['rate']):>7} ({span(answer['low'], answer['high'])}) of {count(answer['trials'], 'scored video')}"
+    )
+    lines.append(f"{answer['unscored']} unscored and {answer['failed']} failed, which enter no rate.")
+    lines.append(named_reasons(answer["reasons"], "video"))
+    if answer["cost_usd"]:
+        lines.append(f"The answers cost {answer['cost_usd']:.2f} USD, of which {answer['paid_usd']:.2f} were paid now.")
+    return "\n".join(line for line in lines if line)
 
 
 def _between(span: Sequence[float], form: str = "{:.2f}") -> str:

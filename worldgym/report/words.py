@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 NBSP = "\N{NO-BREAK SPACE}"
+REASONS = 3  # named for trials that have no score
 NOISE = {  # what is known of the initial frames that the noise of both sides comes from
     "measured": "",
     "independent": ", if the two sides' trials start from different frames",
@@ -153,6 +154,21 @@ def counts_sentence(summary: Mapping[str, Any]) -> str:
     return f"{count(scored, 'scored trial')}; {unscored} unscored and {failed} failed, which enter no rate."
 
 
+def reasons_sentence(summary: Mapping[str, Any]) -> str:
+    """Why trials failed or were left unscored, the most frequent reasons first; empty where all were scored."""
+    return named_reasons(summary["reasons"], "trial")
+
+
+def named_reasons(reasons: Mapping[str, Any], noun: str) -> str:
+    """reasons: as in summary.json, of trials or of other things that the noun names."""
+    parts = []
+    for what, rows in reasons.items():
+        if rows:
+            named = "; ".join(f"{row['reason']} ({count(row['trials'], noun)})" for row in rows[:REASONS])
+            parts.append(f"{what}: {named}" + ("; and others" if len(rows) > REASONS else ""))
+    return f"Why: {'. '.join(parts)}." if parts else ""
+
+
 def correction_sentence(summary: Mapping[str, Any]) -> str:
     """How good the judge was shown to be, and on how much; empty without a calibration."""
     if "calibration" not in summary:
@@ -200,6 +216,7 @@ def sentences(summary: Mapping[str, Any]) -> list[str]:
         verdict_sentence,
         correction_sentence,
         counts_sentence,
+        reasons_sentence,
         time_sentence,
         cost_sentence,
     )

@@ -16,6 +16,7 @@ from worldgym.stats.calibration import Calibration, corrected_rate, false_positi
 from worldgym.stats.expenses import expenses
 from worldgym.stats.perturbation import perturbed, split
 from worldgym.stats.rates import Rate, score_rate, wilson_rate
+from worldgym.stats.reasons import reasons
 from worldgym.stats.series import checkpoint_series
 from worldgym.stats.studies import compare
 from worldgym.stats.trusted import Check
@@ -48,6 +49,7 @@ def summarize(
     policies:  the same over all tasks of a policy, trials pooled.
     perturbed: what edited tasks cost each policy against their nominal twins (see perturbation.perturbed), or None. All figures
                above and below are of tasks that are not the edited twin of another in the log.
+    reasons:   why trials were not scored: failed and unscored, a list of {reason, trials} each (see reasons.py).
     comparisons, ranking: the policies against each other on common trials (see studies.compare).
     agreement: see truth.truth_agreement.
     series:    policies that are checkpoints of one training (see series.py).
@@ -87,6 +89,7 @@ def summarize(
     return {
         "cells": cells,
         "policies": policies,
+        "reasons": reasons([r for r in trials if r.group not in left_out]),
         "agreement": truth_agreement(
             [c for c in cells if c["task"] not in left_out], [r for r in trials if r.group not in left_out]
         ),

@@ -19,7 +19,7 @@ from worldgym.types import Frames, Task
 
 @dataclass(frozen=True)
 class NewTasks:
-    """instruction: for episodes that have none; an episode left without one is skipped.   limit: tasks, 0 = all.
+    """options: an episode without an instruction, of its own or of them, is skipped.   limit: tasks, 0 = all.
 
     partial_credit: criterion for a score of 0.5, the same for all.   strict: stop at the first episode that cannot be used.
     """
@@ -27,7 +27,6 @@ class NewTasks:
     source: Path
     out: Path
     options: SourceOptions = field(default_factory=SourceOptions)
-    instruction: str = ""
     partial_credit: str = ""
     steps: int = DEFAULT_STEPS
     limit: int = 0
@@ -49,7 +48,7 @@ def new_tasks(request: NewTasks) -> tuple[list[str], dict[str, str]]:
             break
         try:
             recording = source.read(listed.name)
-            task = _task(listed.name, file, recording.instruction or request.instruction, recording.frames[0], request)
+            task = _task(listed.name, file, recording.instruction, recording.frames[0], request)
         except WorldGymError as error:
             if request.strict:
                 raise

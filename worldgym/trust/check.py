@@ -13,7 +13,7 @@ from typing import Any
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
-from worldgym.evaluate import EvaluateConfig, environment, evaluate, identities, now
+from worldgym.evaluate import EvaluateConfig, codes, environment, evaluate, identities, now
 from worldgym.files import write_json
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
@@ -153,7 +153,9 @@ def _check_closed_loop(config: CheckConfig, parts: Parts, figures: dict[str, Any
     tasks = load_tasks(config.tasks) if config.tasks else []
     loaded = [load(policy, parts.world.spec) for policy in config.policies]
     policies = [known.policy for known in loaded]
-    run = EvaluateConfig(config.out / "run", config.per_task, config.seed, config.batch, command=config.command)
+    run = EvaluateConfig(
+        config.out / "run", config.per_task, config.seed, config.batch, command=config.command, code=codes(loaded)
+    )
     described = {"tasks": str(config.tasks), **identities(parts.world, loaded)}
     evaluate(run, parts.world, policies, tasks, parts.judge, described)
     rollouts, records, chunks = rollouts_of(run.out)

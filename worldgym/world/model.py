@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from worldgym.episodes.windows import beside, check_shown, follow
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.load import load_codec
 from worldgym.latents.protocol import Codec
+from worldgym.native.kernels import kernels_for
 from worldgym.timing import stage
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
@@ -107,7 +109,10 @@ class DiffusionWorld:
         dtype: torch.dtype = torch.bfloat16,
         engine: Network | None = None,
     ) -> None:
-        """engine: what computes the network in rollouts; None = the fastest at hand. `network` itself is the slow twin."""
+        """network: copied where it is of another dtype or still in training, else shared; it is never changed.
+
+        engine: what computes the network in rollouts; None = the fastest at hand. `network` itself is the slow twin.
+        """
         if config.network.latent_shape != codec.latent_shape:
             raise CheckpointError(
                 f"the world works on latents {config.network.latent_shape}, but the codec makes {codec.latent_shape}: use the "
@@ -115,12 +120,12 @@ class DiffusionWorld:
             )
         config.check()
         self.config, self.codec, self.name = config, codec, name
-        self.network = network.to(dtype).eval().requires_grad_(False)
+        self.network = frozen(network, dtype)
         self.schedule = config.make_schedule()
         self._bounds = config.scaling.bounds(config.spec.size)
         self.engine = engine or fastest(self.network)
         self._denoiser = Denoiser(self.engine, self.schedule, config.sampler)
-        self._dtype, self._device = dtype, next(network.parameters()).device
+        self._dtype, self._device = dtype, next(self.network.parameters()).device
 
     @property
     def spec(self) -> ActionSpec:
@@ -140,6 +145,13 @@ class DiffusionWorld:
         """What it computes on, in words for a log: "cpu", "cuda: NAME OF THE CARD"."""
         name = f": {torch.cuda.get_device_name(self._device)}" if self._device.type == "cuda" else ""
         return f"{self._device.type}{name}"
+
+    @property
+    def computes(self) -> str:
+        """What draws the frames, for a log: other kernels, another dtype or another device round otherwise."""
+        compiled = kernels_for(next(self.network.parameters())) is not None
+        kernels = "compiled passes" if compiled else "torch"
+        return f"{kernels}, {str(self._dtype).removeprefix('torch.')}, {self._device.type}"
 
     def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
         """The same weights with other sampler settings (see SamplerConfig): a named set, guidance excepted, and single ones."""
@@ -245,6 +257,13 @@ class DiffusionWorld:
         return last if self.config.sampler.cfg == 1.0 else torch.cat([last, last])
 
 
+def frozen(network: DiT, dtype: torch.dtype) -> DiT:
+    """The network in this dtype, for inference: itself where it is that already, else a copy."""
+    numbers = [*network.parameters(), *network.buffers()]
+    ready = not network.training and all(x.dtype == dtype and not x.requires_grad for x in numbers)
+    return network if ready else deepcopy(network).to(dtype).eval().requires_grad_(False)
+
+
 def frame_noise(seed: int, frame: int, shape: tuple[int, int, int]) -> Tensor:
     """Standard normal [C, h, w] of frame number `frame` of the trial with this seed, the same on every device."""
     digest = hashlib.sha256(f"{seed}/{frame}".encode()).digest()
@@ -291,4 +310,6 @@ def load_world(
         raise CheckpointError(f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})") from error
     sharpened = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
     name = "-".join([folder.resolve().name, fingerprint(folder), *sharpened, *([embodiment] if embodiment else [])])
-    return DiffusionWorld(config, network.to(device), codec, name, torch.float32 if dtype == "float32" else torch.bfloat16)
+    kept = torch.float32 if dtype == "float32" else torch.bfloat16
+    network = network.to(device, kept).eval().requires_grad_(False)  # ours alone, so no copy need be made
+    return DiffusionWorld(config, network, codec, name, kept)
