@@ -10,7 +10,7 @@ from worldgym.actions.embodiment import most_numbers, most_sums
 from worldgym.checkpoint import copy_folder
 from worldgym.episodes.frames import FrameCache, frame_cache
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
-from worldgym.errors import InputError
+from worldgym.errors import InputError, did_you_mean
 from worldgym.latents.train import Frameset, print_codec_step, train_codec
 from worldgym.memory import keep_freed_memory
 from worldgym.ranks import first_goes_ahead, joined
@@ -64,7 +64,7 @@ def fit(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> WorldTrainCo
 
 def _recipe(request: TrainRequest) -> Recipe:
     if request.recipe not in RECIPES:
-        raise InputError(f'no recipe "{request.recipe}": one of {", ".join(RECIPES)}')
+        raise InputError(f'no recipe "{request.recipe}"{did_you_mean(request.recipe, RECIPES)}: one of {", ".join(RECIPES)}')
     return RECIPES[request.recipe]
 
 
