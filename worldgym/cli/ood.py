@@ -17,7 +17,7 @@ from worldgym.cli.places import JudgePlace, TasksPlace, WorldPlace
 class Perturb:
     """Make an out-of-distribution suite: edited start images and instructions beside the tasks they were made from."""
 
-    tasks: tyro.conf.Positional[Path]
+    tasks: tyro.conf.Positional[TasksPlace]
     """folder of NAME.png + NAME.json"""
     edits: Annotated[Path, tyro.conf.arg(name="with")]
     """edits.toml, see docs/ood.md"""
