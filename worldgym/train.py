@@ -11,7 +11,7 @@ from worldgym.checkpoint import copy_folder, read_config
 from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.mixture import NamedStore, RobotStore, check_shares, open_mixture
 from worldgym.episodes.store import EpisodeStore
-from worldgym.errors import InputError
+from worldgym.errors import InputError, did_you_mean
 from worldgym.latents.train import Frameset, print_codec_step, train_codec
 from worldgym.memory import keep_freed_memory
 from worldgym.ranks import first_goes_ahead, joined
@@ -83,7 +83,7 @@ def fit(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> WorldTrainCo
 
 def _recipe(request: TrainRequest) -> Recipe:
     if request.recipe not in RECIPES:
-        raise InputError(f'no recipe "{request.recipe}": one of {", ".join(RECIPES)}')
+        raise InputError(f'no recipe "{request.recipe}"{did_you_mean(request.recipe, RECIPES)}: one of {", ".join(RECIPES)}')
     return RECIPES[request.recipe]
 
 

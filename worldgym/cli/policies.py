@@ -6,11 +6,11 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from worldgym.cli.places import WorldPlace
 from worldgym.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class ServePolicy:
     """address to listen on; others than this machine's own need --key-env"""
     port: int = 8000
     """0 = any free one"""
-    world: Path | None = None
+    world: WorldPlace | None = None
     """whose actions "still" and "random" speak"""
     key_env: str = ""
     """environment variable with the key that clients must give"""
@@ -79,7 +79,7 @@ class PolicyCommand:
     action: tyro.conf.Positional[Literal["check"]]
     policy: tyro.conf.Positional[str]
     """anything that `worldgym evaluate --policy` takes"""
-    world: Path | None = None
+    world: WorldPlace | None = None
     """checkpoint of a world to compare with; it also gives the size of frames"""
     size: tuple[int, int] = (96, 96)
     """height and width of frames, without a world or episodes"""
