@@ -43,6 +43,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("rollout",),
     ("judges",),
     ("log",),
+    ("unjudged",),
     ("judging",),
     ("stats",),
     ("report",),
