@@ -24,7 +24,7 @@ from worldgym.errors import InputError
 from worldgym.fields import checked, first_difference
 from worldgym.files import Hold, json_line, write_atomic
 from worldgym.text import clean, cleaned
-from worldgym.types import Vote, trial_seed
+from worldgym.types import Vote, is_success, trial_seed
 
 LOG_NAME = "log.jsonl"
 VERSION = 4  # of what is written; docs/log.md says what each added
@@ -181,7 +181,7 @@ class TrialRecord:
     @property
     def succeeded(self) -> bool | None:
         """The verdict as yes or no: a score above one half; partial credit of one half is no success. None if unscored."""
-        return None if self.score is None else self.score > 0.5
+        return None if self.score is None else is_success(self.score)
 
     @property
     def right(self) -> bool | None:

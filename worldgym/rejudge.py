@@ -91,7 +91,8 @@ def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
     if not records:
         raise InputError(f"{run}: its log names no video, so there is nothing to look at; choose another run")
     return [
-        Clip(run / str(r.video), r.instruction, task_of(known, r).partial_credit) for r in sorted(records, key=lambda r: r.key)
+        Clip(run / str(r.video), r.instruction, task_of(known, r).partial_credit, r.task)
+        for r in sorted(records, key=lambda r: r.key)
     ]
 
 

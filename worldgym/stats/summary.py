@@ -8,11 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from worldgym.confusion import Confusion
 from worldgym.errors import InputError
 from worldgym.files import write_json
 from worldgym.log import RunHeader, TrialRecord, results
-from worldgym.stats.calibration import Calibration, corrected_rate, false_positive_rate, true_positive_rate
+from worldgym.stats.calibration import Calibration, false_positive_rate, true_positive_rate
 from worldgym.stats.expenses import expenses
 from worldgym.stats.perturbation import perturbed, split
 from worldgym.stats.rates import Rate, score_rate, wilson_rate
@@ -104,13 +103,14 @@ def summarize(
             **expenses(records),
             "policies": [{"policy": name, **expenses([r for r in records if r.policy == name])} for name in names],
         },
-        **({} if calibration is None else {"calibration": _calibration(calibration.counts)}),
+        **({} if calibration is None else {"calibration": _calibration(calibration)}),
         **({} if check is None else {"trust": check.figures([r.group for r in trials])}),
     }
 
 
-def _calibration(counts: Confusion) -> dict[str, Any]:
-    both = {"tpr": true_positive_rate(counts), "fpr": false_positive_rate(counts)}
+def _calibration(calibration: Calibration) -> dict[str, Any]:
+    counts, worth = calibration.counts, calibration.worth
+    both = {"tpr": true_positive_rate(counts, worth), "fpr": false_positive_rate(counts, worth)}
     rates = {name: {"rate": r.value, "low": r.low, "high": r.high} for name, r in both.items()}
     return {"videos": counts.successes + counts.failures, **rates}
 
@@ -132,7 +132,8 @@ def tally(
         "high": rate.high,
     }
     if calibration is not None:
-        right = corrected_rate(sum(r.succeeded is True for r in trials), len(scored), calibration.counts)
+        verdicts = [(r.succeeded, r.task) for r in trials if r.succeeded is not None]
+        right = calibration.corrected([said for said, _ in verdicts], [task for _, task in verdicts])
         counts["corrected"] = {"rate": right.value, "low": right.low, "high": right.high}
     truth = _truth(trials, known)
     if not truth.trials:

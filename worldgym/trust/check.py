@@ -32,7 +32,7 @@ from worldgym.trust.probe import Probe
 from worldgym.trust.replays import Outcome, by_group, replay_figures, replay_test
 from worldgym.trust.signals import Instruments
 from worldgym.trust.verdict import LIMITS, Finding, finding, following_finding, verdict
-from worldgym.types import Task
+from worldgym.types import ROUNDING, Task
 from worldgym.world.model import DiffusionWorld, load_world
 
 SWEPT = 6  # start frames from which actions are swept
@@ -144,7 +144,7 @@ def _replay_findings(outcomes: Sequence[Outcome], judged: dict[str, Any]) -> lis
     )
     made = []
     for kind, share, what in kinds:
-        wrong = 0.0 if share["value"] is None else (1.0 - share["value"]) * share["of"]
+        wrong = 0.0 if share["value"] is None else float(round((1.0 - share["value"]) * share["of"]))
         made.append(finding(kind, Rate(wrong, share["of"], 1.0 - share["high"], 1.0 - share["low"]), what))
     return [one for one in made if one is not None]
 
@@ -170,7 +170,7 @@ def _check_closed_loop(config: CheckConfig, parts: Parts, figures: dict[str, Any
         for group in sorted({record.group for record in records}):
             own = [(r.task, float(d)) for r, d in zip(records, doubts, strict=True) if r.group == group]
             rate = score_rate([doubt for _, doubt in own], [task for task, _ in own])
-            flagged = sum(doubt >= parts.probe.threshold for _, doubt in own)
+            flagged = sum(doubt >= parts.probe.threshold - ROUNDING for _, doubt in own)
             figures["doubt"][group] = {"expected_wrong": _json(rate), "flagged": flagged, "rollouts": len(own)}
             _add(found, group, finding("doubt", rate, "closed-loop verdicts are expected to be wrong"))
     return tasks
