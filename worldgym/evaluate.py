@@ -27,7 +27,7 @@ from worldgym.judges.protocol import Judge
 from worldgym.judging import Bench, charge, judge_each, judged_records, prepare, tried
 from worldgym.log import CODE_KEY, ENGINE_KEY, PLANNED_KEY, TASKS_KEY, RunHeader, RunLog, TrialKey, TrialRecord, actions_beside
 from worldgym.memory import keep_freed_memory
-from worldgym.planning import even_batch, in_batches, plan_trials
+from worldgym.planning import even_batch, in_batches, plan_trials, planned_repeats
 from worldgym.policies.load import Loaded, load
 from worldgym.policies.observing import check_needs
 from worldgym.policies.protocol import NAME, Policy
@@ -186,7 +186,7 @@ def evaluate(
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     truths = tuple(asdict(result) for result in known.groups)
     planned = plan_trials(tasks, config.trials, config.seed)
-    described = {**(described or {}), TASKS_KEY: tasks_digest(tasks), PLANNED_KEY: len(planned)}
+    described = {**(described or {}), TASKS_KEY: tasks_digest(tasks), PLANNED_KEY: planned_repeats(planned)}
     header = replace(_header(config, world, policies, judge, described), truths=truths)
     part, parts = config.shard
     trials, size = planned[part - 1 :: parts], even_batch(len(planned), config.batch)

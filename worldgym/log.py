@@ -35,7 +35,7 @@ T = TypeVar("T")
 TrialKey = tuple[str, str, int]  # policy, task, repeat
 
 TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a result depends on
-PLANNED_KEY = "planned"  # in `config`: trials of each policy, of all shards together
+PLANNED_KEY = "planned"  # in `config`: the trials of every policy, of all shards, see `worldgym.planning.planned_repeats`
 ENGINE_KEY = "engine"  # in `config`: what computed the frames, for other kernels round otherwise
 CODE_KEY = "code"  # of a policy: digest of its source and of the files that it is made of
 CHECKSUM = "crc32"  # the last key of a line: of the bytes before its comma
@@ -213,18 +213,6 @@ class Results:
 
     finished: tuple[TrialRecord, ...]
     failed: tuple[TrialRecord, ...]
-
-
-def missing(header: RunHeader, records: Iterable[TrialRecord]) -> int:
-    """Trials that were planned and have no line yet; 0 where the header does not say how many were planned (older versions), or
-    where the trials are those of another run.
-    """
-    planned, shard = header.config.get(PLANNED_KEY), str(header.config.get("shard", "1/1"))
-    part, _, parts = shard.partition("/")
-    if not (isinstance(planned, int) and part.isdecimal() and parts.isdecimal()) or "rejudged" in header.config:
-        return 0
-    here = len(range(int(part) - 1, planned, max(int(parts), 1)))
-    return max(len(header.policies) * here - len({record.key for record in records}), 0)
 
 
 class RunLog:
