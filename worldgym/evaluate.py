@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 import worldgym
+from worldgym.bundled import bundled, each_policy
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import BudgetSpent, InputError, JudgeStopped, SameFailure, SpecMismatch, at_least
 from worldgym.files import write_array, write_atomic
@@ -31,8 +32,8 @@ from worldgym.policies.load import Loaded, load
 from worldgym.policies.observing import check_needs
 from worldgym.policies.protocol import NAME, Policy
 from worldgym.progress import progress
+from worldgym.report.page import write_results
 from worldgym.rollout import roll_out
-from worldgym.stats.summary import write_summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.streak import Streak
 from worldgym.tasks.digest import tasks_digest
@@ -108,10 +109,11 @@ class Sources:
 def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]:
     """Loads everything, then `evaluate`."""
     keep_freed_memory()
+    sources = replace(sources, world=bundled(sources.world, "world"), tasks=bundled(sources.tasks, "tasks"))
     changes = {"steps": sources.sampler_steps, "cfg": sources.cfg, "rule": sources.rule}
     world = load_world(sources.world, embodiment=sources.embodiment)
     world = world.with_sampler(**{key: value for key, value in changes.items() if value is not None})
-    loaded = [load(policy, world.spec) for policy in sources.policies]
+    loaded = [load(policy, world.spec) for policy in each_policy(sources.policies)]
     tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
     if config.truth is None and any((sources.tasks / table).exists() for table in TABLES):
         config = replace(config, truth=sources.tasks)
@@ -128,6 +130,14 @@ def _check_beside(world: Path) -> Path | None:
     folder = world_folder(world)
     places = (folder, folder.parent) if folder.name == "world" else (folder,)
     return next((place / CHECK_NAME for place in places if (place / CHECK_NAME).exists()), None)
+
+
+def _say_what_is_there(out: Path, done: int, planned: int) -> None:
+    """Where a run goes on, on standard error: or else nobody knows whether a table is new."""
+    if done >= planned:
+        print(f"{out}: all {planned} trials were there; none was rolled out", file=sys.stderr)
+    elif done:
+        print(f"{out}: {done} of {planned} trials were there; the rest follows", file=sys.stderr)
 
 
 def identities(world: DiffusionWorld, loaded: Sequence[Loaded]) -> dict[str, Any]:
@@ -166,7 +176,7 @@ def evaluate(
     judge: Judge,
     described: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Runs what the log lacks, writes RUN/log.jsonl, videos and RUN/summary.json, and returns the summary.
+    """Runs what the log lacks, writes RUN/log.jsonl, videos, RUN/summary.json and RUN/report.html, and returns the summary.
 
     described: further settings for the log's header; they belong to the run's identity. SameFailure, after writing the summary,
     where one failure keeps repeating.
@@ -189,6 +199,7 @@ def evaluate(
         setting = Setting(config, world, bench, log, known.trials, size, _paired(tasks), ran)
         charge(judge, config.out, log.records)
         batches = list(in_batches(policies, trials, size, log.done))
+        _say_what_is_there(config.out, len(log.done), len(policies) * len(trials))
         try:
             with Watchdog(config.stall_minutes) as dog:
                 for policy, batch in progress(_in_time(config, batches), len(batches), "rolling out", "batch"):
@@ -201,9 +212,9 @@ def evaluate(
                     if not tried(log, (policy.name, trial.task.name, trial.repeat)):
                         log.append(_failed(setting, policy.name, trial, str(spent)))
         except SameFailure:
-            write_summary(config.out, log.header, log.records, config.include_red)
+            write_results(config.out, log.header, log.records, config.include_red)
             raise
-        return write_summary(config.out, log.header, log.records, config.include_red)
+        return write_results(config.out, log.header, log.records, config.include_red)
 
 
 def _in_time(config: EvaluateConfig, batches: Sequence[T]) -> Iterator[T]:

@@ -24,7 +24,7 @@ from worldgym.judges.protocol import Judge
 from worldgym.judging import Bench, charge, judge_each, judged_records, prepare, tried
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
 from worldgym.progress import progress
-from worldgym.stats.summary import write_summary
+from worldgym.report.page import write_results
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.streak import Streak
 from worldgym.tasks.folder import load_tasks
@@ -79,9 +79,9 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
                 if record.key not in log.done and not tried(log, record.key):
                     log.append(TrialRecord(**_known(log, record), failure_reason=str(spent), judge=judge.name))
         except SameFailure:
-            write_summary(config.out, log.header, log.records)
+            write_results(config.out, log.header, log.records)
             raise
-        return write_summary(config.out, log.header, log.records)
+        return write_results(config.out, log.header, log.records)
 
 
 def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:

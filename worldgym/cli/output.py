@@ -14,17 +14,16 @@ from worldgym.text import clean
 
 
 def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
-    """Writes RUN/report.html and prints the summary."""
-    from worldgym.report.page import write_report
+    """Prints the summary of a run, and where its report lies."""
+    from worldgym.report.page import REPORT_NAME
     from worldgym.report.terminal import print_summary
 
-    report = write_report(run, summary=summary)
     if as_json:
         print(json.dumps(summary, indent=2))
         return
 
     print_summary(summary)
-    print(f"report: {report}")
+    print(f"report: {run / REPORT_NAME}")
 
 
 def show_ran(summary: dict[str, Any], run: Path, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from worldgym.cli.output import command_line
+from worldgym.cli.places import JudgePlace, TasksPlace, WorldPlace
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class Check:
     """episode store that the world was not trained on, successes and failures"""
     policy: tuple[str, ...] = ()
     """policies whose closed loop is checked: "still", "random", or folders"""
-    tasks: Path | None = None
+    tasks: TasksPlace | None = None
     """folder of NAME.png + NAME.json for these policies"""
-    judge: Path | None = None
+    judge: JudgePlace | None = None
     """default: "judge" beside the world"""
     gauge: Path | None = None
     """from `worldgym trust train` (default: "gauge" beside the world)"""
@@ -59,7 +60,7 @@ class Train:
 
     data: Path
     """the episode store that the world was trained on"""
-    world: Path
+    world: WorldPlace
     out: Path
     """put it at "gauge" beside the world, and `worldgym check` takes it up"""
     steps: int = 600
@@ -86,13 +87,13 @@ class Fit:
     """Learn from a run with known truth how likely a verdict is wrong. Run it again to resume."""
 
     run_folder: tyro.conf.Positional[Path]
-    world: Path
-    judge: Path
+    world: WorldPlace
+    judge: JudgePlace
     out: Path
     """gets signals.jsonl, probe.json and uncertainty.json; put probe.json beside the world, and `worldgym check` takes it up"""
     gauge: Path | None = None
     """default: "gauge" beside the world"""
-    tasks: Path | None = None
+    tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     signals: tuple[str, ...] = ()
     """those to use (default: see docs/trust.md)"""

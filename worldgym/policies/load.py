@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from worldgym.bundled import BUNDLE, bundled_policies
 from worldgym.checkpoint import fingerprint, read_config
-from worldgym.errors import CheckpointError, InputError
+from worldgym.errors import CheckpointError, InputError, did_you_mean
 from worldgym.policies import bc, diffusion
 from worldgym.policies.converted import spoken_in
 from worldgym.policies.own import files_of, own_policy
@@ -51,7 +52,8 @@ def load_policy(source: str | Path, spec: ActionSpec | None = None) -> Policy[An
 
 
 def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
-    """ "still", "random", the folder of a checkpoint, the address of a server (ws://, http://; see `wire.address`),
+    """ "still", "random", the folder of a checkpoint, the name of a bundled policy ("bc-large"),
+    the address of a server (ws://, http://; see `wire.address`),
     "lerobot:DIR", "openvla:DIR", or "MODULE:FACTORY" of the user's own; with NAME= before it to be called so in this run.
 
     spec: the world's, which the two scripted ones speak, and to which actions are converted where that is stated.
@@ -75,11 +77,13 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
         policy = _made_here(parsed)
         own = [] if parsed.kind in OTHERS else files_of(parsed, policy)
         return Loaded(spoken_in(policy, spec), parsed.identity, parsed.code(own))
-    if not os.path.isdir(source):
+    folder = BUNDLE / "policies" / source if source in bundled_policies() and not os.path.exists(source) else Path(source)
+    if not folder.is_dir():
+        hint = did_you_mean(source, ["still", "random", *bundled_policies()])
         raise InputError(
-            f'no policy "{source}": give "still", "random", the folder of a policy checkpoint, ws://HOST:PORT, or MODULE:FACTORY'
+            f'no policy "{source}"{hint}: give "still", "random", the folder of a policy checkpoint, ws://HOST:PORT, '
+            f"MODULE:FACTORY, or one of the bundled world's: {', '.join(bundled_policies())}"
         )
-    folder = Path(source)
     kind = read_config(folder).get("kind")
     if kind == bc.KIND:
         return Loaded(bc.BCPolicy.load(folder), fingerprint(folder))

@@ -139,7 +139,7 @@ def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
     used = f"{e['paired']} of them imagined too, and {e['N']} more imagined ones"
     power = f"  {level} with {used}: {percent(e['value'])}, {span(e['low'], e['high'])} (asymptotic)"
     trust = f"r {scope} {decimal(e['correlation'])}, lambda {e['belief']:.2f}"
-    worth = f"  worth {e['worth']:.0f} real trials, {e['saved']:.0f} saved; {trust}"
+    worth = f"  worth {e['worth']:.0f} real start frames, {e['saved']:.0f} saved; {trust}"
     return "\n".join([real, alone, power, worth, bet])
 
 

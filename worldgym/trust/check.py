@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from worldgym.bundled import each_policy
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.evaluate import EvaluateConfig, codes, environment, evaluate, identities, now
@@ -151,7 +152,7 @@ def _replay_findings(outcomes: Sequence[Outcome], judged: dict[str, Any]) -> lis
 def _check_closed_loop(config: CheckConfig, parts: Parts, figures: dict[str, Any], found: Found) -> list[Task]:
     """=> the tasks."""
     tasks = load_tasks(config.tasks) if config.tasks else []
-    loaded = [load(policy, parts.world.spec) for policy in config.policies]
+    loaded = [load(policy, parts.world.spec) for policy in each_policy(config.policies)]
     policies = [known.policy for known in loaded]
     run = EvaluateConfig(
         config.out / "run", config.per_task, config.seed, config.batch, command=config.command, code=codes(loaded)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from worldgym.actions.embodiment import Scaling
+from worldgym.bundled import bundled
 from worldgym.checkpoint import fingerprint, load_folder
 from worldgym.episodes.windows import beside, check_shown, follow
 from worldgym.errors import CheckpointError, InputError
@@ -276,13 +277,14 @@ def frames_noise(seeds: Sequence[int], frame: int, count: int, shape: tuple[int,
     return torch.stack([torch.stack([frame_noise(seed, frame + i, shape) for i in range(count)]) for seed in seeds])
 
 
-def world_folder(folder: Path) -> Path:
-    """FOLDER/world if there is one, else FOLDER."""
+def world_folder(folder: str | Path) -> Path:
+    """FOLDER/world if there is one, else FOLDER; of the bundled world for the name "bundled"."""
+    folder = bundled(folder, "world")
     return folder / "world" if (folder / "world").is_dir() else folder
 
 
 def load_world(
-    folder: Path,
+    folder: str | Path,
     codec_folder: Path | None = None,
     device: str = "cpu",
     dtype: str = "auto",
