@@ -37,9 +37,12 @@ TrialKey = tuple[str, str, int]  # policy, task, repeat
 TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a result depends on
 PLANNED_KEY = "planned"  # in `config`: the trials of every policy, of all shards, see `worldgym.planning.planned_repeats`
 ENGINE_KEY = "engine"  # in `config`: what computed the frames, for other kernels round otherwise
+FAMILIARITY_KEY = "familiarity"  # in `config`: by which limit initial frames were called strange; null = by none
 CODE_KEY = "code"  # of a policy: digest of its source and of the files that it is made of
 CHECKSUM = "crc32"  # the last key of a line: of the bytes before its comma
 _CHECKSUM = re.compile(rb', "crc32": ([0-9]{1,10})\}$')
+STRANGE = "strange initial frame"  # flags of a trial: the world does not know the frame that it starts from;
+SOLVED = "already solved at the start"  # the judge takes that frame for a success
 _MAY_DIFFER = ("command", "environment", "started")  # between the two starts of one run
 
 
@@ -95,7 +98,7 @@ class RunHeader:
             del mine[key], theirs[key]
         for key in may_differ:
             theirs["config"].pop(key, None)
-        _forget((mine["config"], theirs["config"]), (TASKS_KEY, ENGINE_KEY, PLANNED_KEY))
+        _forget((mine["config"], theirs["config"]), (TASKS_KEY, ENGINE_KEY, PLANNED_KEY, FAMILIARITY_KEY))
         for policies in zip(mine["policies"], theirs["policies"], strict=False):
             _forget(policies, (CODE_KEY,))
         return first_difference(mine, theirs)

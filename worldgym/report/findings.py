@@ -17,7 +17,9 @@ from worldgym.report.words import (
     probability,
     reasons_sentence,
     signed,
+    solved_sentence,
     span,
+    strange_sentence,
     time_sentence,
     trust_sentence,
     verdict_sentence,
@@ -38,6 +40,8 @@ def sentences(summary: Mapping[str, Any]) -> list[str]:
     said = (
         missing_sentence,
         mixture_sentence,
+        strange_sentence,
+        solved_sentence,
         trust_sentence,
         next_sentence,
         rates_sentence,

@@ -72,7 +72,12 @@ def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
         for r in found["following"]
     ]
     doubt = [(task, _rate(d["expected_wrong"]), f"{d['flagged']} of {d['rollouts']}") for task, d in found["doubt"].items()]
+    strange = [
+        (task, f"{len(some['frames'])} of {some['of']}", ", ".join(some["frames"]))
+        for task, some in found.get("strange", {}).items()
+    ]
     return [
+        ("Initial frames that the world does not know, left out of everything below", ("task", "frames", "names"), strange),
         ("Success with actions that cannot do the task", ("task", *arms), control),
         (
             "Replay of recorded episodes",

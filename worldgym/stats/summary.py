@@ -15,6 +15,7 @@ from worldgym.files import write_json
 from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.calibration import Calibration, false_positive_rate, true_positive_rate
 from worldgym.stats.expenses import expenses
+from worldgym.stats.flags import flagged
 from worldgym.stats.pairs import compare
 from worldgym.stats.perturbation import perturbed, split
 from worldgym.stats.planned import Planned, completeness, planned_trials
@@ -56,6 +57,7 @@ def summarize(
     perturbed: what edited tasks cost each policy against their nominal twins (see perturbation.perturbed), or None. All figures
                above and below are of tasks that are not the edited twin of another in the log.
     reasons:   why trials were not scored: failed and unscored, a list of {reason, trials} each (see reasons.py).
+    flags:     which flags trials carry, edited tasks among them (see flags.flagged).
     comparisons, ranking, unranked, best_set, rank_intervals: the policies against each other on common trials (see
                pairs.compare).
     agreement: see truth.truth_agreement.
@@ -105,6 +107,7 @@ def summarize(
         "agreement": truth_agreement([c for c in cells if c["task"] in headline], [r for r in trials if r.group in headline]),
         **compare(used.records, names, used.headline),
         "perturbed": perturbed(records, names),
+        "flags": flagged(results(records).finished),
         "config": dict(header.config),
         "command": header.command,
         "world": header.world,
