@@ -57,11 +57,25 @@ def test_mcnemar_is_the_binomial_test(gain: int, loss: int) -> None:
     assert sign_flip_p(np.array([1.0] * gain + [-1.0] * loss + [0.0])) == mcnemar_p(gain, loss)
 
 
-def test_random_flips_come_close_to_all_flips() -> None:
-    moved = np.array([0.5, 1.0, -0.25, 0.75, 0.5, 1.0, -0.5, 0.25])
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from([-1.0, -0.75, -0.5, 0.25, 1 / 3, 0.5, 0.7, 0.9999, 1.0]), min_size=2, max_size=10))
+def test_the_sign_flip_test_counts_all_flips(drawn: list[float]) -> None:
+    """Against every one of the 2^G flips, spelled out; rounding to the grid may move sums that nearly tie."""
+    moved = np.array(drawn)
+    signs = np.array(np.meshgrid(*[[-1, 1]] * len(moved))).reshape(len(moved), -1).T
+    sums, observed = abs(signs @ abs(moved)), abs(moved.sum())
+    surely, perhaps = np.mean(sums > observed + 2e-3), np.mean(sums > observed - 2e-3)
+    assert surely <= sign_flip_p(moved) + 1e-12 and sign_flip_p(moved) <= perhaps + 1e-12
+
+
+def test_quarters_are_exact_and_large_studies_have_no_floor() -> None:
+    quarters = np.array([0.5, 1.0, -0.25, 0.75, 0.5, 1.0, -0.5, 0.25])
     signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1).T
-    exact = np.mean(abs(signs @ abs(moved)) >= abs(moved.sum()) - 1e-9)
-    assert sign_flip_p(moved) == pytest.approx(exact, abs=0.01)
+    assert sign_flip_p(quarters) == np.mean(abs(signs @ abs(quarters)) >= abs(quarters.sum()))
+    steady = np.array([1.0] * 38 + [0.5, 0.25])
+    assert sign_flip_p(steady) == pytest.approx(2 / 2**40)
+    drawn = np.random.default_rng(0).random(2000) - 0.4
+    assert 0 < sign_flip_p(drawn) < 1e-15 and sign_flip_p(drawn) == sign_flip_p(-drawn)
 
 
 @settings(max_examples=40)

@@ -37,13 +37,14 @@ from worldgym.stats.comparison import (
     tango_interval,
     unpaired_difference,
 )
+from worldgym.stats.equivalence import Gate, passes
 from worldgym.stats.mmrv import VARIANTS, mmrv
 from worldgym.stats.perturbation import drop_agreement
 from worldgym.stats.prediction import Frames, prediction_powered
-from worldgym.stats.ranking import ranking
+from worldgym.stats.ranking import Table, contrasts, ranking
 from worldgym.stats.raters import cohens_kappa, krippendorff_alpha
 from worldgym.stats.rates import effective_trials, score_rate, wilson_interval
-from worldgym.stats.sequential import by_frame, sequential_test
+from worldgym.stats.sequential import Looks, in_rounds, sequential_tests
 
 BITS = 4e-15
 A_DRAW = 2e-3  # shares of random draws move by whole draws
@@ -71,6 +72,16 @@ def cells(x: np.ndarray) -> list[CellPair]:
     return [CellPair(f"p{i % 3}", f"t{i // 3}", w, r, 10, 10) for i, (w, r) in enumerate(rates)]
 
 
+def rounds(x: np.ndarray) -> Looks:
+    return in_rounds({"a": x[::2].tolist(), "b": x[1::2].tolist()}, {"a": 6, "b": 6})
+
+
+def table(x: np.ndarray) -> Table:
+    known = x.reshape(3, 8).copy()
+    known[0, 5] = known[1, 6] = np.nan
+    return Table(known, FRAMES[:8], ["a", "b"] * 4)
+
+
 def policy_means(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     world, truth = x[: N // 2].reshape(4, 3).mean(1), x[N // 2 :].reshape(4, 3).mean(1)
     return world, truth
@@ -88,14 +99,16 @@ ESTIMATORS: dict[str, Estimator] = {
     "unpaired_difference": lambda x: asdict(unpaired_difference(x[:15], SINGLE[:15], x[15:], SINGLE[15:])),
     "tango_interval": lambda x: tango_interval(x[:12].sum(), x[12:].sum(), N),
     "newcombe_interval": lambda x: newcombe_interval((x[:6].mean(), x[6:].mean()), (6, 18)),
-    "sign_flip_p": lambda x: sign_flip_p(x[:12] - x[12:], 500),
+    "sign_flip_p": lambda x: sign_flip_p(x[:12] - x[12:]),
+    "sign_flip_p, on the grid": lambda x: sign_flip_p(x[:12] ** 2 - x[12:] ** 3),
+    "passes": lambda x: asdict(passes(x[:12], x[12:], FRAMES[:12], Gate(0.1))),
     "permutation_p": lambda x: permutation_p(x[:10], x[10:], 500),
     "holm": lambda x: holm(x.tolist()),
     "bradley_terry": lambda x: asdict(bradley_terry(pairs(x), 3)),
     "betting_interval": lambda x: betting_interval(x, np.zeros(N)),
     "anytime_interval": lambda x: anytime_interval(x[:12] - x[12:]),
     "wealth": lambda x: wealth(x[:12] - x[12:]),
-    "sequential_test": lambda x: asdict(sequential_test(by_frame(x[:12] - x[12:], FRAMES[:12]))),
+    "sequential_tests": lambda x: [asdict(found) for found in sequential_tests([rounds(x[:12] - x[12:]), rounds(x[12:] - 0.5)])],
     "corrected_rate": lambda x: asdict(corrected_rate(x.sum(), N, Confusion(9, 1, 2, 8), worth=Worth(9 + x[0], 8 + x[1]))),
     "cohens_kappa": lambda x: cohens_kappa(Confusion(9, 1, 2, 8), videos=12 + x[0]),
     "krippendorff_alpha": lambda x: krippendorff_alpha(x.reshape(8, 3).tolist()),
@@ -109,7 +122,8 @@ ESTIMATORS: dict[str, Estimator] = {
         [{"drop": a - b, "true_drop": b - a} for a, b in zip(x[:12], x[12:], strict=True)]
     ),
     "prediction_powered": lambda x: asdict(prediction_powered(Frames(x[:12], x[12:], GROUPS, x[::2], GROUPS))),
-    "ranking": lambda x: ranking(x.reshape(3, 8), FRAMES[:8]).best,
+    "ranking": lambda x: ranking(table(x)).best,
+    "contrasts": lambda x: list(contrasts(table(x))),
     "agreement": lambda x: asdict(agreement(cells(x))),
     **{f"mmrv, {v}": lambda x, v=v: mmrv(*policy_means(x), v) for v in VARIANTS},  # type: ignore[misc]
 }

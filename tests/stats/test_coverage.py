@@ -16,12 +16,13 @@ from scipy.stats import binom
 
 from worldgym.confusion import Confusion
 from worldgym.stats import prediction
-from worldgym.stats.agreement import agreement, measures
+from worldgym.stats.agreement import bootstrap, measures
 from worldgym.stats.betting import anytime_interval, betting_interval
 from worldgym.stats.calibration import Judged, calibration_figures
 from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling
 from worldgym.stats.cells import CellPair, Cells
 from worldgym.stats.comparison import newcombe_interval, paired_interval, tango_interval
+from worldgym.stats.noise_free import noise_free_measures, noise_free_span, noises
 from worldgym.stats.planning import TwoRates
 from worldgym.stats.prediction import Frames, prediction_powered
 from worldgym.stats.raters import cohens_kappa, krippendorff_alpha
@@ -314,7 +315,7 @@ def test_gaps_and_lines_over_tasks(measured: Check, tasks: int, policies: int, n
     MMRV and regret vanish there, and are noisy with few tasks: their intervals reach down to 0.
     """
     rng, good = np.random.default_rng(26), np.linspace(-1, 1, policies)
-    pearson, line = "pearson", ("slope", "intercept")
+    line = ("slope", "intercept")
 
     def drawn(tasks: int) -> tuple[np.ndarray, np.ndarray]:
         hard = rng.normal(0, 1, (tasks, 1)) + rng.normal(0, 0.7, (tasks, policies))
@@ -326,6 +327,15 @@ def test_gaps_and_lines_over_tasks(measured: Check, tasks: int, policies: int, n
         rows = zip(*(rates.ravel().tolist() for rates in counts), strict=True)
         return [CellPair(str(i % policies), str(i // policies), *row, n, n) for i, row in enumerate(rows)]
 
+    def spans(pairs: list[CellPair]) -> dict[str, list[float] | None]:
+        """By the names of `known`, over tasks."""
+        cells, noise = Cells.of(pairs), noises(pairs, separate=True)["independent"]
+        free = noise_free_measures(cells, noise)
+        told = {name: measure for name, measure in measures(cells).items() if name in known}
+        found = bootstrap({**told, **{name: free[name] for name in line}}, cells)
+        over = {name: span["tasks"] for name, span in found.items()}
+        return over | {"pearson": noise_free_span(cells, noise, over["pearson"])}
+
     world, truth = drawn(20_000)
     gaps = np.subtract(*(rng.binomial(n, rates) / n for rates in (world, truth)))
     slope = float(np.cov(world.ravel(), truth.ravel())[0, 1] / truth.var())
@@ -335,19 +345,14 @@ def test_gaps_and_lines_over_tasks(measured: Check, tasks: int, policies: int, n
         "rmse": 100 * np.sqrt((gaps**2).mean()),
         "mmrv": 0.0,
         "top1_regret": 0.0,
-        pearson: np.corrcoef(world.ravel(), truth.ravel())[0, 1],
+        "pearson": np.corrcoef(world.ravel(), truth.ravel())[0, 1],
         "slope": slope,
         "intercept": world.mean() - slope * truth.mean(),
     }
     inside = dict.fromkeys(known, 0)
     for _ in range(300):
-        found = agreement(observed(*drawn(tasks)), separate=True)
-        free = found.noise_free["independent"].intervals
-        assert found.bias is not None
-        for name, value in known.items():
-            spans = free[name] if name in (pearson, *line) else found.intervals.get(name, {})
-            span = found.bias.tasks if name == "bias" else spans["tasks"]
-            inside[name] += span is not None and span[0] <= value <= span[1]
+        for name, span in spans(observed(*drawn(tasks))).items():
+            inside[name] += span is not None and span[0] <= known[name] <= span[1]
     for name, count in inside.items():
         measured(count / 300, 0.88 if name == "mmrv" else 0.91, 1.0, name)
 
@@ -392,7 +397,7 @@ def test_correlations(covered: Check, measure: str, tasks: int, policies: int) -
     truth, intervals = float(np.mean([value(drawn(300)) for _ in range(60)])), []
     for _ in range(STUDIES):
         cells = drawn(tasks)
-        found = intervals({measure: measures(cells)[measure]}, cells)[measure]["tasks"]
+        found = bootstrap({measure: measures(cells)[measure]}, cells)[measure]["tasks"]
         assert found is not None
         intervals.append((found[0], found[1]))
     covered(intervals, truth)

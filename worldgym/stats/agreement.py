@@ -94,7 +94,7 @@ def agreement(pairs: Sequence[CellPair], least_share: float = 0.0, separate: boo
     once = np.ones((1, len(pairs)))
     plain = measures(cells)
     values = {name: _known(measure(once)[0]) for name, measure in plain.items()}
-    spans = intervals(plain, cells)
+    spans = bootstrap(plain, cells)
     bias = _bias(pairs, values.pop("bias"), spans.pop("bias"))
     world, truth, weights = cells.policy_means(once)
     several = weights.shape[1] > 1
@@ -133,7 +133,7 @@ def measures(cells: Cells) -> dict[str, Measure]:
     }
 
 
-def intervals(found: Mapping[str, Measure], cells: Cells) -> dict[str, dict[str, Span | None]]:
+def bootstrap(found: Mapping[str, Measure], cells: Cells) -> dict[str, dict[str, Span | None]]:
     """95 % intervals of measures, by bootstrap over tasks and over families of policies.
 
     None below MIN_LEVELS groups, or where the measure is not defined.
@@ -202,7 +202,7 @@ def _noise_free(cells: Cells, noise: Noise, spans: Mapping[str, Span | None]) ->
     """spans: of the plain r."""
     once, found = np.ones((1, len(cells.world))), noise_free_measures(cells, noise)
     values = {name: _known(measure(once)[0]) for name, measure in found.items()}
-    line = intervals({name: found[name] for name in ("slope", "intercept")}, cells)
+    line = bootstrap({name: found[name] for name in ("slope", "intercept")}, cells)
     r = {axis: noise_free_span(cells, noise, span) for axis, span in spans.items()}
     return NoiseFree(**values, intervals={"pearson": r, **line})
 

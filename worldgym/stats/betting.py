@@ -75,17 +75,18 @@ def anytime_interval(differences: Numbers, level: float = 0.95) -> Interval:
 
     All m that a mixture of bets against m has not refuted; excludes 0 if and only if `wealth` is now 1 / (1 - level) or more.
     """
-    x = (1 + differences) / 2
+    values, counts = np.unique(differences, return_counts=True)  # whole scores have three
+    x = (1 + values) / 2
     stakes = (np.arange(STAKES) + 0.5) / STAKES
 
     def refuted(mean: float) -> bool:
         """Whether the wealth against a mean of x in [0, 1] is high enough. It is convex in the mean, and at most 1 at x's own."""
         mean = min(max(mean, TINY), 1 - TINY)
-        more = np.log1p(np.outer(x / mean - 1, stakes)).sum(axis=0)
-        less = np.log1p(np.outer((1 - x) / (1 - mean) - 1, stakes)).sum(axis=0)
+        more = counts @ np.log1p(np.outer(x / mean - 1, stakes))
+        less = counts @ np.log1p(np.outer((1 - x) / (1 - mean) - 1, stakes))
         return float(np.logaddexp.reduce(np.concatenate([more, less]))) >= math.log(2 * STAKES / (1 - level))
 
-    middle = float(x.mean()) if len(x) else 0.5
+    middle = float(counts @ x / counts.sum()) if len(x) else 0.5
     return 2 * _edge(refuted, middle, 0.0) - 1, 2 * _edge(refuted, middle, 1.0) - 1
 
 

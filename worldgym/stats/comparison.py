@@ -14,12 +14,14 @@ from scipy.optimize import brentq
 from scipy.special import bdtr, ndtri
 from scipy.stats import barnard_exact
 
-from worldgym.stats.frames import Numbers, numbered, spread
+from worldgym.stats.frames import Indices, Numbers, numbered, spread
 from worldgym.stats.rates import Interval, effective_trials, wilson_interval, worth
 from worldgym.types import ROUNDING
 
-FLIPS = 10_000  # random rearrangements where a p-value has no closed form
+FLIPS = 10_000  # random divisions of a permutation test
+GRID = 1 << 14  # steps of all differences together, where they have to be rounded
 BESIDE = 1e-10
+BESIDE_HALF = 1e-6  # halves are all rounded up, whatever their last bits
 MAX_BARNARD = 200  # trials a side; the exact test's work grows with their product
 LARGEST = 1.0  # variance of a difference of two scores
 
@@ -140,18 +142,34 @@ def mcnemar_p(gain: int, loss: int) -> float:
     return min(1.0, 2 * float(bdtr(min(gain, loss), gain + loss, 0.5)))
 
 
-def sign_flip_p(differences: Numbers, flips: int = FLIPS, seed: int = 0) -> float:
+def sign_flip_p(differences: Numbers) -> float:
     """Two-sided p-value that differences [G] are symmetric about 0, as they are if two policies are alike: R. A. Fisher (1935),
-    The Design of Experiments, section 21. McNemar's where all are equal in size; else by random flips, never below 1 / flips."""
+    The Design of Experiments, section 21. McNemar's where all are equal in size. Exact over all 2^G flips, however small: by
+    convolution on a grid (M. Pagano and D. Tritchler (1983), J. Am. Stat. Assoc. 78, 435-440). Scores that are multiples of a
+    common fraction lie on it; others are rounded to it first, which keeps the test exact, for sizes do not change with the sign.
+    """
     moved = differences[abs(differences) > ROUNDING]
     sizes = abs(moved)
     if len(moved) == 0 or np.ptp(sizes) < ROUNDING:
         return mcnemar_p(int(np.sum(moved > 0)), int(np.sum(moved < 0)))
-    rng, limit, extreme = np.random.default_rng(seed), abs(moved.sum()) - ROUNDING * len(moved), 0
-    for batch in _batches(flips):
-        signs = 2 * rng.integers(0, 2, (batch, len(moved)), dtype=np.int8) - 1
-        extreme += int(np.sum(abs(signs @ sizes) >= limit))
-    return (1 + extreme) / (1 + flips)
+    steps = _whole_steps(sizes)
+    total, shares = int(steps.sum()), np.ones(1)  # shares[k]: probability that the flipped sum is 2 k - total so far
+    for step in steps:
+        wider = np.zeros(len(shares) + step)
+        wider[: len(shares)] = shares / 2
+        wider[step:] += shares / 2
+        shares = wider
+    observed = abs(int(np.where(moved > 0, steps, -steps).sum()))
+    return min(1.0, float(2 * shares[: (total - observed) // 2 + 1].sum()))
+
+
+def _whole_steps(sizes: Numbers) -> Indices:
+    """Sizes [G] above 0 in steps of a grid, exactly where they are multiples of their smallest over 1 to 12, else rounded."""
+    for parts in range(1, 13):
+        steps = sizes * parts / sizes.min()
+        if steps.sum() <= GRID and np.all(abs(steps - np.round(steps)) < 1e-6):
+            return np.round(steps).astype(np.intp)
+    return np.floor(sizes * max(GRID, 16 * len(sizes)) / sizes.sum() + 0.5 + BESIDE_HALF).astype(np.intp)
 
 
 def permutation_p(a: Numbers, b: Numbers, permutations: int = FLIPS, seed: int = 0) -> float:
