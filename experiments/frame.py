@@ -29,10 +29,10 @@ import tyro
 
 from experiments.chart import Chart, Point, Series, to_svg
 from experiments.worlds import trained
+from worldgym.bundled import BUNDLE
 from worldgym.checkpoint import fingerprint, reconfigure
 from worldgym.errors import InputError, WorldGymError
 from worldgym.files import read_json, write_atomic
-from worldgym.reference.demo import BUNDLE
 from worldgym.reference.scoring import Instrument, Run, Scope, score, set_scope
 from worldgym.reference.suite import STEPS, TASKS
 from worldgym.reference.validate import ValidateConfig, validate
@@ -156,11 +156,10 @@ def measures(run: Run) -> dict[str, float | None]:
     """
     agreed, trials = run.agreement, run.trials()
     kept = ("pearson", "policy_centred_pearson", "mean_abs_gap", "mmrv", "trial_agreement")
-    gaps = [cell["rate"] - cell["truth_rate"] for cell in run.summary["cells"] if cell["trials"] and "truth_rate" in cell]
     failures = [float(trial.succeeded) for trial in trials if trial.truth is False and trial.succeeded is not None]
     return {
         **{key: agreed[key] for key in kept},
-        "optimism": 100 * mean(gaps) if gaps else None,
+        "optimism": agreed["bias"]["value"] if agreed["bias"] else None,
         "false_successes": mean(failures) if failures else None,
         "seconds": mean(trial.seconds for trial in trials),
     }

@@ -7,7 +7,7 @@ import lzma
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +15,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from tests.model_server import ModelServer
 from worldgym.episodes.store import EpisodeStore
 from worldgym.testing import FAKE_SPEC
 from worldgym.types import Episode
@@ -40,6 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
+
+
+@pytest.fixture
+def model_server() -> Iterator[ModelServer]:
+    pytest.importorskip("openai", reason="the extra [openai] is not installed")
+    server = ModelServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture

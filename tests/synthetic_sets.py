@@ -13,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from worldgym.episodes.readers.tfrecord import masked_crc32c
 from worldgym.episodes.recording import Recording
@@ -21,6 +22,7 @@ from worldgym.types import Frames
 
 FPS, SIZE, SPEED = 5.0, 32, 200.0  # SPEED: pixels a metre
 CAMERAS = ("front", "wrist")
+SUBTASKS = ("pick the square", "place the square")
 
 
 def recordings(count: int = 3) -> list[Recording]:
@@ -31,7 +33,11 @@ def recordings(count: int = 3) -> list[Recording]:
         actions = rng.uniform(-0.04, 0.04, (n, 7)).astype(np.float32)
         actions[:, 6] = rng.integers(0, 2, n)
         states = np.zeros((n, 7), np.float32)
-        states[1:, :6] = np.cumsum(actions[:-1, :6], axis=0)
+        states[1:, :3] = np.cumsum(actions[:-1, :3], axis=0)
+        turned = Rotation.identity()
+        for state, action in zip(states[1:], actions, strict=False):
+            turned = Rotation.from_euler("xyz", action[3:6]) * turned
+            state[3:6] = turned.as_euler("xyz")
         frames = np.full((n, SIZE, SIZE, 3), (40, 60, 90), np.uint8)
         for frame, (x, y) in zip(frames, (SIZE / 2 + SPEED * states[:, :2]).clip(4, SIZE - 5).astype(int), strict=True):
             frame[y - 4 : y + 5, x - 4 : x + 5] = (220, 120, 40)
@@ -107,16 +113,48 @@ def write_act(root: Path, episodes: Sequence[Recording]) -> None:
             file["observations/images/coded"] = np.stack([np.pad(row, (0, width - len(row))) for row in coded])
 
 
-def write_lerobot_v2(root: Path, episodes: Sequence[Recording]) -> None:
+def write_isaac(root: Path, episodes: Sequence[Recording]) -> None:
+    """As Isaac Lab records: cameras of any name, the outcome as an attribute; one camera channels first, one of grey levels."""
+    import h5py
+
+    root.mkdir(parents=True, exist_ok=True)
+    with h5py.File(root / "recorded.hdf5", "w") as file:
+        for i, episode in enumerate(episodes):
+            demo = file.create_group(f"data/demo_{i}")
+            demo.attrs["success"] = bool(episode.success)
+            demo.attrs["ep_meta"] = json.dumps({"lang": episode.instruction})
+            demo["actions"], demo["states"] = episode.actions, episode.states
+            demo["obs/table_cam"], demo["obs/wrist_cam"] = episode.frames, np.moveaxis(wrist(episode.frames), 3, 1)
+            demo["obs/grey"] = episode.frames[..., 0]
+            demo["obs/depth_cam"] = episode.frames[..., :1].astype(np.float32)
+            demo["obs/eef_pos"] = np.asarray(episode.states)[:, :3]
+        file["mask/train"] = np.array(["demo_0", "demo_2"], "S6")
+
+
+def write_robotwin(root: Path, episodes: Sequence[Recording]) -> None:
+    """A file an episode, JPEG as fixed-size texts, and no states."""
+    import h5py
+
+    root.mkdir(parents=True, exist_ok=True)
+    for i, episode in enumerate(episodes):
+        with h5py.File(root / f"episode{i}.hdf5", "w") as file:
+            file["joint_action/vector"] = episode.actions
+            for name, frames in (("head_camera", episode.frames), ("left_camera", wrist(episode.frames))):
+                file[f"observation/{name}/rgb"] = np.array([jpeg(frame) for frame in frames])
+
+
+def write_lerobot_v2(root: Path, episodes: Sequence[Recording], subtasks: bool = False) -> None:
+    """subtasks: the first half of every episode is one task, the second half another."""
     chunk = "chunk-000"
     for i, episode in enumerate(episodes):
-        _write_parquet(root / "data" / chunk / f"episode_{i:06d}.parquet", [_rows(episode, i, 0)])
+        _write_parquet(root / "data" / chunk / f"episode_{i:06d}.parquet", [_rows(episode, i, 0, subtasks)])
         for camera in CAMERAS:
             path = root / "videos" / chunk / f"observation.images.{camera}" / f"episode_{i:06d}.mp4"
             path.parent.mkdir(parents=True, exist_ok=True)
             seen = wrist(episode.frames) if camera == "wrist" else episode.frames
             path.write_bytes(encode_mp4(seen, FPS, crf=4, pixel_format="yuv444p"))
-    lines = [{"episode_index": i, "tasks": [e.instruction], "length": len(e.frames)} for i, e in enumerate(episodes)]
+    tasks = [_tasks(episode, subtasks) for episode in episodes]
+    lines = [{"episode_index": i, "tasks": tasks[i], "length": len(e.frames)} for i, e in enumerate(episodes)]
     _write_info(
         root,
         "v2.1",
@@ -124,18 +162,29 @@ def write_lerobot_v2(root: Path, episodes: Sequence[Recording]) -> None:
         "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
     )
     (root / "meta" / "episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    named = [{"task_index": i, "task": text} for i, text in enumerate(SUBTASKS if subtasks else _both(episodes))]
+    (root / "meta" / "tasks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in named))
 
 
-def write_lerobot_v3(root: Path, episodes: Sequence[Recording], codec: str = "libsvtav1") -> None:
+def _tasks(episode: Recording, subtasks: bool) -> list[str]:
+    """As lerobot lists them: in no order."""
+    return [*reversed(SUBTASKS)] if subtasks else [episode.instruction]
+
+
+def _both(episodes: Sequence[Recording]) -> list[str]:
+    return [episode.instruction for episode in episodes[:2]]
+
+
+def write_lerobot_v3(root: Path, episodes: Sequence[Recording], codec: str = "libsvtav1", subtasks: bool = False) -> None:
     """All episodes in one table and one AV1 video a camera, as lerobot itself writes them."""
     import pyarrow as pa
 
     starts = np.cumsum([0, *(len(episode.frames) for episode in episodes)])
-    rows = [_rows(episode, i, int(starts[i])) for i, episode in enumerate(episodes)]
+    rows = [_rows(episode, i, int(starts[i]), subtasks) for i, episode in enumerate(episodes)]
     _write_parquet(root / "data" / "chunk-000" / "file-000.parquet", rows)
     table: dict[str, list[Any]] = {
         "episode_index": list(range(len(episodes))),
-        "tasks": [[episode.instruction] for episode in episodes],
+        "tasks": [_tasks(episode, subtasks) for episode in episodes],
         "length": [len(episode.frames) for episode in episodes],
         "data/chunk_index": [0] * len(episodes),
         "data/file_index": [0] * len(episodes),
@@ -159,12 +208,16 @@ def write_lerobot_v3(root: Path, episodes: Sequence[Recording], codec: str = "li
         "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
     )
     _write_parquet(root / "meta" / "episodes" / "chunk-000" / "file-000.parquet", [pa.table(table)])
+    texts = list(SUBTASKS) if subtasks else _both(episodes)
+    named = pa.table({"task_index": list(range(len(texts))), "__index_level_0__": texts})  # as lerobot 0.4 names the column
+    _write_parquet(root / "meta" / "tasks.parquet", [named])
 
 
-def _rows(episode: Recording, index: int, first: int) -> Any:
+def _rows(episode: Recording, index: int, first: int, subtasks: bool) -> Any:
     import pyarrow as pa
 
     n = len(episode.frames)
+    task = (np.arange(n) >= n // 2).astype(int) if subtasks else np.full(n, index % 2)
     return pa.table(
         {
             "action": pa.FixedSizeListArray.from_arrays(pa.array(episode.actions.ravel()), 7),
@@ -173,7 +226,7 @@ def _rows(episode: Recording, index: int, first: int) -> Any:
             "frame_index": np.arange(n),
             "episode_index": np.full(n, index),
             "index": first + np.arange(n),
-            "task_index": np.full(n, index % 2),
+            "task_index": task,
             "next.success": [bool(episode.success) and i == n - 1 for i in range(n)],
         }
     )
@@ -198,13 +251,32 @@ def _write_info(root: Path, version: str, data_path: str, video_path: str) -> No
 
 
 def _video(frames: Frames, codec: str) -> bytes:
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4") as container:
+    return film(frames, codec, options={"preset": "12"} if codec == "libsvtav1" else {})
+
+
+def film(
+    frames: Frames,
+    codec: str = "libx264",
+    times: Sequence[float] | None = None,
+    turned: int = 0,
+    form: str = "mp4",
+    options: Mapping[str, str] = {},
+) -> bytes:
+    """A video file. times: seconds at which frames are shown, default every 1 / FPS.   turned: degrees written as metadata."""
+    buffer, clock = io.BytesIO(), 1000
+    with av.open(buffer, "w", format=form) as container:
         stream: Any = container.add_stream(codec, rate=Fraction(FPS))
         stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
-        stream.options = {"g": "2", "crf": "10", **({"preset": "12"} if codec == "libsvtav1" else {})}
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        stream.options = {"g": "2", "crf": "10", **options}
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, clock)
+        if turned:
+            stream.set_display_rotation(turned)
+        for i, array in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = round(times[i] * clock), Fraction(1, clock)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return buffer.getvalue()
 
@@ -285,6 +357,8 @@ WRITERS: Mapping[str, Callable[[Path, Sequence[Recording]], None]] = {
     "droid": write_droid,
     "robomimic": write_robomimic,
     "act": write_act,
+    "isaac": write_isaac,
+    "robotwin": write_robotwin,
     "lerobot_v2": write_lerobot_v2,
     "lerobot_v3": write_lerobot_v3,
     "rlds": write_rlds,

@@ -148,3 +148,12 @@ def test_other_settings_keep_the_weights(tmp_path: Path, packed: bool) -> None:
     reconfigure(source, tmp_path / "copies" / "two", {})
     assert fingerprint(tmp_path / "copies" / "two") == fingerprint(source)
     assert [path.name for path in (tmp_path / "copies").iterdir()] == ["two"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "model.safetensors.xz", "manifest.json"])
+def test_a_git_lfs_pointer_is_called_so(folder: Path, name: str) -> None:
+    if name.endswith(".xz"):
+        pack_folder(folder)
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n")
+    with pytest.raises(CheckpointError, match=rf"{name}: only git-lfs's pointer .* git lfs pull"):
+        load_folder(folder, "toy")

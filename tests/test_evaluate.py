@@ -10,15 +10,22 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from worldgym.errors import InputError, SpecMismatch
-from worldgym.evaluate import EvaluateConfig, _check_beside, evaluate
+from worldgym.evaluate import EvaluateConfig, _check_beside, environment, evaluate
+from worldgym.export import export
 from worldgym.log import ATTEMPTS, read_log
 from worldgym.policies.protocol import Needs
 from worldgym.report.page import write_report
+from worldgym.stats.summary import summarize
+from worldgym.tasks.folder import load_tasks
+from worldgym.tasks.write import to_png
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
+ANY_TEXT = st.text(st.characters(codec=None), max_size=20)  # lone surrogates and control characters too
 POLICIES = [FakePolicy(level=0.1, name="low"), FakePolicy(level=0.7, chunk=3, name="high")]
 
 
@@ -200,10 +207,11 @@ def test_a_run_is_not_resumed_with_other_tasks(tmp_path: Path, field: str) -> No
 def test_a_run_whose_log_lacks_the_hash_of_its_tasks_is_resumed(tmp_path: Path) -> None:
     run(tmp_path)
     log = tmp_path / "log.jsonl"
-    header, *lines = log.read_bytes().splitlines(keepends=True)
-    old = json.loads(header)
-    del old["config"]["tasks_sha256"]
-    log.write_bytes(json.dumps({**old, "version": 2}).encode() + b"\n" + b"".join(lines[:-3]))
+    header, *lines = [json.loads(line) for line in log.read_text().splitlines()]
+    del header["config"]["tasks_sha256"]
+    for line in (header, *lines):
+        del line["crc32"]
+    log.write_text("".join(json.dumps(line) + "\n" for line in [{**header, "version": 2}, *lines[:-3]]))
     run(tmp_path)
     assert len(read_log(log)[1]) == len(lines)
 
@@ -280,3 +288,66 @@ def test_other_options_do_not_resume(tmp_path: Path) -> None:
     run(tmp_path)
     with pytest.raises(InputError, match="trials"):
         run(tmp_path, trials=5)
+
+
+def test_a_run_is_not_resumed_with_other_code(tmp_path: Path) -> None:
+    run(tmp_path, code={"low": "a"})
+    with pytest.raises(InputError, match=r"policies\[0\].code is 'a' there and 'b' now"):
+        run(tmp_path, code={"low": "b"})
+    run(tmp_path, code={"low": "a"})
+
+
+def test_how_many_trials_are_missing(tmp_path: Path) -> None:
+    run(tmp_path / "whole")
+    run(tmp_path / "none", max_minutes=0.0)
+    run(tmp_path / "part", shard=(2, 3), max_minutes=0.0)
+    summaries = [summarize(*read_log(tmp_path / name / "log.jsonl")) for name in ("whole", "none", "part")]
+    assert [summary["completeness"]["missing"] for summary in summaries] == [0, 2 * 8, 2 * 3]
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert environment("cpu")["commit"] is None
+
+
+class Commanding(FakePolicy):
+    def act(self, states, observations):  # type: ignore[no-untyped-def]
+        states, actions = super().act(states, observations)
+        actions[:, :, 0] = self.level
+        return states, actions
+
+
+def test_odd_actions_are_flagged_and_absurd_ones_fail(tmp_path: Path) -> None:
+    run(tmp_path, [replace(Commanding(), level=5.0, name="odd"), replace(Commanding(), level=1e30, name="absurd")], trials=1)
+    _, records = read_log(tmp_path / "log.jsonl")
+    odd, absurd = ([r for r in records if r.policy == name] for name in ("odd", "absurd"))
+    assert {(r.clipped, r.flags, r.finished) for r in odd} == {(4, ("actions out of bounds",), True)}
+    assert all(r.score is None and "its unit or scale is wrong" in str(r.failure_reason) for r in absurd)
+
+
+@settings(max_examples=5)
+@given(name=ANY_TEXT.filter(lambda text: "/" not in text and text.strip(".\x00")), said=ANY_TEXT.filter(str.strip))
+def test_any_text_comes_through_to_report_and_export(tmp_path_factory: pytest.TempPathFactory, name: str, said: str) -> None:
+    """In a task's name and instruction, in what a policy complains of and in what a judge says."""
+
+    class Complaining(FakePolicy):
+        def reset(self, trials):  # type: ignore[no-untyped-def]
+            raise RuntimeError(said)
+
+    class Saying(FakeJudge):
+        def __call__(self, rollout, task):  # type: ignore[no-untyped-def]
+            return replace(super().__call__(rollout, task), reason=said, provenance={"prompt": said})
+
+    out = tmp_path_factory.mktemp("run")
+    (out / "tasks").mkdir()
+    (out / "tasks" / "one.png").write_bytes(to_png(tasks()[0].frame))
+    (out / "tasks" / "one.json").write_text(
+        json.dumps({"instruction": "do " + said, "steps": 2, "tags": [name], "group": "g" + name})
+    )
+    loaded = load_tasks(out / "tasks")
+    policies = [FakePolicy(name="calm"), Complaining(name="loud")]
+    config = EvaluateConfig(out, trials=1, command=said)
+    for _ in range(2):
+        evaluate(config, FakeWorld(), policies, loaded, Saying(), {"tasks": name, "options": {name: said}})
+    write_report(out).read_bytes().decode()
+    assert export(out, out / "t.csv", None) == 1 + 2 * ATTEMPTS

@@ -15,7 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.files import Hold, read_array, read_json, sha256_file, write_array, write_atomic, write_json
+from worldgym.files import (
+    Hold,
+    cache_folder,
+    read_array,
+    read_json,
+    sha256_file,
+    unreadable,
+    write_array,
+    write_atomic,
+    write_json,
+)
+from worldgym.text import cleaned
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -67,7 +78,7 @@ def test_a_folder_that_cannot_be_made_gets_one_sentence(tmp_path: Path) -> None:
 def test_json_survives_the_disk(data: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("json") / "data.json"
     write_json(path, data)
-    assert read_json(path, "a thing") == data
+    assert read_json(path, "a thing") == cleaned(data)
 
 
 def test_nan_is_refused_and_the_old_file_kept(tmp_path: Path) -> None:
@@ -85,7 +96,7 @@ def test_a_missing_file_says_what_the_folder_is_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b'{"a": 1,}', r"not valid JSON \(.*, line 1\); mend or remove it"),
+        (b'{"a": 1,}', r"not valid JSON \(.*, line 1\); fix or remove it"),
         (b"", "not valid JSON"),
         (b"[1, 2]", "holds list, but a thing is a JSON object"),
         (b"\xff\xfe", "cannot be read"),
@@ -147,3 +158,36 @@ def test_a_folder_has_one_writer(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="choose a writable folder"):
         Hold(tmp_path / "file" / "run")
+
+
+def test_zipped_arrays_are_no_array(tmp_path: Path) -> None:
+    """A file of a few kilobytes may unpack to gigabytes."""
+    np.savez_compressed(tmp_path / "zipped.npz", np.zeros(10**6))
+    (tmp_path / "zipped.npz").rename(tmp_path / "zipped.npy")
+    with pytest.raises(InputError, match="several arrays"):
+        read_array(tmp_path / "zipped.npy")
+
+
+def test_an_array_larger_than_the_bound_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_array(tmp_path / "a.npy", np.zeros(1000))
+    monkeypatch.setattr("worldgym.files.MAX_ARRAY", 7999)
+    with pytest.raises(InputError, match="more than"):
+        read_array(tmp_path / "a.npy")
+
+
+def test_no_home_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    with pytest.raises(InputError, match="set XDG_CACHE_HOME"):
+        cache_folder("votes")
+
+
+def test_a_git_lfs_pointer_is_told_from_a_damaged_file(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n")
+    (tmp_path / "y").write_bytes(b"version")
+    assert "git lfs pull" in str(unreadable(tmp_path / "x", "damaged"))
+    for name in ("y", "absent", "."):
+        assert str(unreadable(tmp_path / name, "damaged")) == f"{tmp_path / name}: damaged"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
+import worldgym.evaluate as evaluate_module
+from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped, SameFailure, WorldGymError
 from worldgym.evaluate import EvaluateConfig, evaluate
 from worldgym.foreign import Failure
 from worldgym.judges.label_page import LabelConfig, LabelServer
@@ -19,9 +21,10 @@ from worldgym.judges.load import load_judge
 from worldgym.judging import judge_each
 from worldgym.log import ATTEMPTS, read_log, results
 from worldgym.rejudge import RejudgeConfig, clips_of_run, rejudge
+from worldgym.rollout import roll_out
 from worldgym.tasks.folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
-from worldgym.types import Rollout, Task, Verdict, Vote
+from worldgym.types import Rollout, Task, Trial, Verdict, Vote
 
 POLICIES = [FakePolicy(level=0.1, name="low"), FakePolicy(level=0.9, chunk=2, name="high")]
 
@@ -129,6 +132,56 @@ def test_a_judge_that_stays_broken_fails_the_trial_alone(tasks: Path, tmp_path: 
     assert outcome.failed[0].video and len(outcome.finished) == 5
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_stops_after_ten_equal_failures(tasks: Path, tmp_path: Path, again: bool) -> None:
+    dead = Moody(raises=JudgeOutage("at most 1 image"), at=0)
+    if again:
+        run(tmp_path / "run", tasks, FakeJudge())
+    with pytest.raises(SameFailure, match="10 times in a row: at most 1 image"):
+        if again:
+            rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), dead)
+        else:
+            run(tmp_path / "run", tasks, dead)
+    out = tmp_path / ("again" if again else "run")
+    outcome = results(read_log(out / "log.jsonl")[1])
+    assert sum(r.attempt for r in outcome.failed if r.failure_reason == "at most 1 image") == 10
+    assert (out / "summary.json").exists()
+
+
+@pytest.mark.parametrize("stop", [JudgeOutage("at most 1 image"), JudgeStopped("no key"), BudgetSpent("no money")])
+def test_what_ran_is_judged_and_not_made_again(
+    tasks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: WorldGymError
+) -> None:
+    """Also what was still to be judged when the run stopped; and the judge sees every pixel as it was."""
+    run(tmp_path / "whole", tasks, FakeJudge())
+    with contextlib.suppress(SameFailure, JudgeStopped):
+        run(tmp_path / "run", tasks, Moody(raises=stop, at=2))
+    ran = {record.key for record in read_log(tmp_path / "run" / "log.jsonl")[1] if record.video}
+    assert len(ran) >= 3 and list((tmp_path / "run" / "unjudged").rglob("*.npy"))
+    made: list[str] = []
+
+    def counted(world: object, policy: object, trials: Sequence[Trial]) -> list[Rollout]:
+        made.extend(trial.key for trial in trials)
+        return roll_out(world, policy, trials)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(evaluate_module, "roll_out", counted)
+    run(tmp_path / "run", tasks, FakeJudge())
+    assert len(made) == 6 - len(ran) and not list((tmp_path / "run" / "unjudged").rglob("*.npy"))
+    finished, expected = (results(read_log(tmp_path / name / "log.jsonl")[1]).finished for name in ("run", "whole"))
+    assert {(r.key, r.score, r.probability, r.steps) for r in finished} == {
+        (r.key, r.score, r.probability, r.steps) for r in expected
+    }
+
+
+def test_what_ran_but_is_damaged_is_made_again(tasks: Path, tmp_path: Path) -> None:
+    with pytest.raises(JudgeStopped):
+        run(tmp_path / "run", tasks, Moody(raises=JudgeStopped("no key"), at=2))
+    for kept in (tmp_path / "run" / "unjudged").rglob("*.npy"):
+        kept.write_bytes(b"torn")
+    run(tmp_path / "run", tasks, FakeJudge())
+    assert len(results(read_log(tmp_path / "run" / "log.jsonl")[1]).finished) == 6
+
+
 def test_a_spent_budget_leaves_the_rest_to_the_next_start(tasks: Path, tmp_path: Path) -> None:
     run(tmp_path / "whole", tasks, Moody())
     summary = run(tmp_path / "run", tasks, Moody(raises=BudgetSpent("budget spent"), at=3))
@@ -149,7 +202,8 @@ def strip(record):  # type: ignore[no-untyped-def]
 def test_a_wrong_key_stops_the_run(tasks: Path, tmp_path: Path) -> None:
     with pytest.raises(JudgeStopped, match="wrong key") as stopped:
         run(tmp_path / "run", tasks, Moody(raises=JudgeStopped("wrong key"), at=2))
-    assert len(read_log(tmp_path / "run" / "log.jsonl")[1]) == 1
+    outcome = results(read_log(tmp_path / "run" / "log.jsonl")[1])
+    assert len(outcome.finished) == 1 and {r.failure_reason for r in outcome.failed} == {"wrong key"}
     run(tmp_path / "run", tasks, Moody())  # in the same program, which still holds the error and all it refers to
     assert len(results(read_log(tmp_path / "run" / "log.jsonl")[1]).finished) == 6
     assert stopped.value.args
@@ -158,8 +212,6 @@ def test_a_wrong_key_stops_the_run(tasks: Path, tmp_path: Path) -> None:
 def test_verdicts_come_in_order_whatever_runs_at_once(tasks: Path) -> None:
     task = load_tasks(tasks)[0]
     frames = [np.full((2, 16, 24, 3), 12 * i, np.uint8) for i in range(20)]
-    from worldgym.types import Trial
-
     rollouts = [Rollout(Trial(task, 0, 0), "p", f, np.zeros((1, 3), np.float32)) for f in frames]
     one, many = (list(judge_each(FakeJudge(concurrency=n), rollouts)) for n in (1, 7))
     assert one == many and not any(isinstance(verdict, Failure) for verdict in one)

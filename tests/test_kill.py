@@ -16,9 +16,9 @@ from statistics import fmean
 
 import pytest
 
+from worldgym.bundled import BUNDLE
 from worldgym.cli import main
 from worldgym.log import LOG_NAME, read_log
-from worldgym.reference.demo import BUNDLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")]
 
@@ -34,13 +34,16 @@ def words(bundle: Path, out: Path) -> list[str]:
 
 @pytest.fixture
 def bundle(unpacked_bundle: Path, tmp_path: Path) -> Path:
-    """The bundled world and judge, and three start frames of two actions: a run of 6 trials in 4 batches."""
+    """The bundled world and judge, and three start frames, of 24, 2 and 2 actions: a run of 6 trials in 4 batches.
+
+    The video of 25 frames is long enough for an encoder's look ahead: there bytes once depended on what memory had held.
+    """
     for part in ("world", "codec", "judge"):
         (tmp_path / part).symlink_to(unpacked_bundle / part)
     tasks = tmp_path / "tasks" / "drawer-open"
     tasks.mkdir(parents=True)
-    for file in sorted((BUNDLE / "tasks" / "drawer-open").glob("*.json"))[:3]:
-        (tasks / file.name).write_text(json.dumps(json.loads(file.read_text()) | {"steps": 2}))
+    for file, steps in zip(sorted((BUNDLE / "tasks" / "drawer-open").glob("*.json")), (24, 2, 2), strict=False):
+        (tasks / file.name).write_text(json.dumps(json.loads(file.read_text()) | {"steps": steps}))
         shutil.copy(file.with_suffix(".png"), tasks)
     return tmp_path
 

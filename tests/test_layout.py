@@ -16,8 +16,21 @@ ROOT = Path(__file__).parent.parent / "worldgym"
 
 ARROW = (  # each line may import the lines above it and its own part
     ("types",),
-    ("errors",),
-    ("confusion", "fields", "files", "foreign", "progress", "memory", "requests", "timing", "toml", "watchdog"),
+    ("errors", "text"),
+    (
+        "bundled",
+        "confusion",
+        "fields",
+        "files",
+        "foreign",
+        "progress",
+        "memory",
+        "requests",
+        "streak",
+        "timing",
+        "toml",
+        "watchdog",
+    ),
     ("native",),
     ("ranks",),
     ("checkpoint", "language", "vision", "learning", "training", "servers"),
@@ -30,20 +43,22 @@ ARROW = (  # each line may import the lines above it and its own part
     ("rollout",),
     ("judges",),
     ("log",),
+    ("unjudged",),
     ("judging",),
     ("stats",),
-    ("planning",),
+    ("report",),
+    ("planning", "starts"),
     ("evaluate",),
     ("export", "merge", "rejudge", "stress"),
-    ("calibrate", "closer", "decide"),
+    ("calibrate", "closer", "decide", "videos"),
     ("trust",),
     ("recipes",),
     ("distill", "sharpen", "train"),
 )
-RECORDS = {"types", "errors", "confusion", "fields", "files", "log"}  # all that statistics and reports may know
+RECORDS = {"types", "errors", "text", "confusion", "fields", "files", "streak", "log"}  # all that statistics and reports may know
 READERS = {"stats": RECORDS, "report": RECORDS | {"stats"}}
 TESTING = {"types", "errors", "actions", "latents", "world", "policies", "judges"}  # the seams and what they speak of
-FREE = ("reference", "cli")  # stand below everything; they alone import the reference world
+FREE = ("reference", "cli", "__main__")  # stand below everything; they alone import the reference world
 
 ALLOWED = {part: {name for line in ARROW[:i] for name in line} for i, parts in enumerate(ARROW) for part in parts}
 ALLOWED |= READERS | {"testing": TESTING, "policy_check": {"types", "foreign", "policies", "testing"}}

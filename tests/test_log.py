@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from logs import signed
 
 from worldgym.errors import InputError
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
+from worldgym.text import clean
+from worldgym.types import Vote, trial_seed
 
 HEADER = RunHeader(
     config={"trials": 20, "sampler": {"steps": 10, "sizes": [1, 2]}},
@@ -27,7 +31,8 @@ HEADER = RunHeader(
 
 
 def record(**fields: Any) -> TrialRecord:
-    known = {"policy": "good", "task": "door/1", "group": "door", "instruction": "open the door", "repeat": 0, "seed": 11}
+    known = {"policy": "good", "task": "door/1", "group": "door", "instruction": "open the door", "repeat": 0}
+    known["seed"] = trial_seed(HEADER.run_seed, fields.get("task", "door/1"), 0)
     if "failure_reason" not in fields:
         known["score"] = 1.0
     return TrialRecord(**{**known, **fields})
@@ -55,7 +60,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_each_line_says_what_it_is(tmp_path: Path) -> None:
     header, *trials = [json.loads(line) for line in written(tmp_path).read_text().splitlines()]
-    assert (header["type"], header["version"]) == ("header", 3)
+    assert (header["type"], header["version"]) == ("header", 4)
     assert {line["type"] for line in trials} == {"trial"}
     assert trials[1]["flags"] == ["frozen", "dark"]
 
@@ -81,6 +86,8 @@ def test_logs_of_the_first_version_are_read_and_go_on(tmp_path: Path) -> None:
     header, *trials = [json.loads(line) for line in path.read_text().splitlines()]
     for trial in trials:
         del trial["timing"]
+    for line in (header, *trials):
+        del line["crc32"]
     path.write_text("".join(json.dumps(line) + "\n" for line in ({**header, "version": 1}, *trials)))
     assert read_log(path) == (HEADER, RECORDS)
     assert RunLog.open(tmp_path, HEADER).records == RECORDS
@@ -165,7 +172,7 @@ def test_a_wrong_field_is_named(tmp_path: Path, changes: dict[str, Any], fault: 
     path = tmp_path / LOG_NAME
     RunLog.open(tmp_path, HEADER)
     with path.open("a") as file:
-        file.write(json.dumps(record().to_json() | changes) + "\n")
+        file.write(signed(record().to_json() | changes) + "\n")
     with pytest.raises(InputError, match=fault):
         read_log(path)
 
@@ -180,7 +187,9 @@ def test_a_deep_line_is_named(tmp_path: Path, line: bytes) -> None:
 
 
 def test_policies_that_are_no_objects_are_named(tmp_path: Path) -> None:
-    (tmp_path / LOG_NAME).write_text(json.dumps({**HEADER.to_json(), "policies": [1]}) + "\n")
+    (tmp_path / LOG_NAME).write_text(
+        json.dumps({**HEADER.to_json(), "policies": [1]}) + "\n"
+    )  # no checksum is needed to see that
     with pytest.raises(InputError, match="line 1"):
         read_log(tmp_path / LOG_NAME)
 
@@ -192,7 +201,9 @@ def test_nan_is_refused_on_both_ways(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         RunLog.open(tmp_path / "other", replace(HEADER, config={"cfg": float("inf")}))
     path = written(tmp_path)
-    path.write_text(path.read_text().replace('"probability": 0.5', '"probability": NaN'))
+    lines = path.read_text().splitlines()
+    lines[2] = signed(json.loads(lines[2]) | {"probability": float("nan")})
+    path.write_text("\n".join(lines) + "\n")
     with pytest.raises(InputError, match="line 3: NaN"):
         read_log(path)
 
@@ -244,7 +255,7 @@ def test_files_that_are_no_log(tmp_path: Path) -> None:
     (tmp_path / LOG_NAME).write_bytes(b"")
     with pytest.raises(InputError, match="no header"):
         read_log(tmp_path / LOG_NAME)
-    (tmp_path / LOG_NAME).write_bytes(b'{"type": "header", "version": 4}\n')
+    (tmp_path / LOG_NAME).write_bytes(b'{"type": "header", "version": 5}\n')
     with pytest.raises(InputError, match="version 1"):
         read_log(tmp_path / LOG_NAME)
     with pytest.raises(InputError, match="cannot write"):
@@ -300,3 +311,85 @@ def test_the_verdict_against_the_truth(
 ) -> None:
     r = record(score=score, truth=truth, reason="why")
     assert (r.succeeded, r.right) == (succeeded, right)
+
+
+def test_no_flipped_bit_is_believed(tmp_path: Path) -> None:
+    """3,000 of them, anywhere: a damaged log is refused with the line; without its last newline, it is one trial shorter."""
+    path, rng = written(tmp_path), random.Random(0)
+    whole = path.read_bytes()
+    for bit in rng.sample(range(8 * len(whole)), 3000):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        if bit // 8 == len(whole) - 1:
+            assert read_log(path) == (HEADER, RECORDS[:-1])
+        else:
+            with pytest.raises(InputError, match="line"):
+                read_log(path)
+
+
+def test_a_line_without_its_checksum_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    lines = path.read_text().splitlines()
+    lines[3] = json.dumps({key: value for key, value in json.loads(lines[3]).items() if key != "crc32"})
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match="line 4: it carries no checksum"):
+        read_log(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [({"seed": 12}, "seed 12 is not that of task 'door/1'"), ({"repeat": 1}, "seed"), ({"task": "door/5"}, "seed")],
+)
+def test_without_checksums_the_seed_tells(tmp_path: Path, changes: dict[str, Any], fault: str) -> None:
+    path = tmp_path / LOG_NAME
+    path.write_text(f"{json.dumps({**HEADER.to_json(), 'version': 3})}\n{json.dumps(record().to_json() | changes)}\n")
+    with pytest.raises(InputError, match=f"line 2: {fault}"):
+        read_log(path)
+
+
+def test_a_trial_of_a_policy_that_the_header_lacks_is_refused(tmp_path: Path) -> None:
+    RunLog.open(tmp_path, HEADER).append(record(policy="stranger"))
+    with pytest.raises(InputError, match="line 2: policy 'stranger' is not among those of the header"):
+        read_log(tmp_path / LOG_NAME)
+
+
+ANY_TEXT = st.text(st.characters(codec=None))  # lone surrogates and control characters too
+
+
+@given(text=ANY_TEXT)
+def test_whatever_is_said_can_be_logged_and_read(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    header = replace(HEADER, config={"tasks": text, text: 1}, command=text)
+    said = record(instruction=text, reason=text + ".", flags=(text,), votes=(Vote(1.0, text),), provenance={"prompt": text})
+    with RunLog.open(folder, header) as log:
+        log.append(said)
+    assert read_log(folder / LOG_NAME)[1] == [said] and said.instruction == clean(text)
+    with RunLog.open(folder, header) as log:
+        assert log.records == [said]
+
+
+@pytest.mark.parametrize(("key", "where"), [("tasks_sha256", "config"), ("engine", "config"), ("code", "policies")])
+def test_what_older_runs_did_not_keep_is_not_compared_with_them(tmp_path: Path, key: str, where: str) -> None:
+    def header(value: str | None) -> RunHeader:
+        known = {} if value is None else {key: value}
+        config = {**HEADER.config, **known} if where == "config" else HEADER.config
+        return replace(
+            HEADER, config=config, policies=({**HEADER.policies[0], **known} if where == "policies" else HEADER.policies[0],)
+        )
+
+    RunLog.open(tmp_path / "older", header(None))
+    RunLog.open(tmp_path / "older", header("a"))
+    RunLog.open(tmp_path / "newer", header("a"))
+    with pytest.raises(InputError, match=f"{key} is 'a' there and 'b' now"):
+        RunLog.open(tmp_path / "newer", header("b"))
+
+
+def test_another_engine_goes_on_only_where_that_is_said(tmp_path: Path) -> None:
+    def header(engine: str) -> RunHeader:
+        return replace(HEADER, config={**HEADER.config, "engine": engine})
+
+    RunLog.open(tmp_path, header("compiled, bfloat16, cpu"))
+    with pytest.raises(InputError, match="give --other-engine"):
+        RunLog.open(tmp_path, header("torch, bfloat16, cpu"))
+    RunLog.open(tmp_path, header("torch, bfloat16, cpu"), may_differ=("engine",))

@@ -7,8 +7,9 @@ from threading import Barrier
 import numpy as np
 import pytest
 
+from worldgym.policies.bounds import PolicyFault
 from worldgym.policies.protocol import Needs, Observation
-from worldgym.rollout import PolicyFault, roll_out
+from worldgym.rollout import roll_out
 from worldgym.testing import FakePolicy, FakeWorld
 from worldgym.types import Task, Trial
 
@@ -149,3 +150,26 @@ class Broken(FakePolicy):
 def test_actions_no_world_can_take(level: float, complaint: str, elsewhere: bool) -> None:
     with pytest.raises(PolicyFault, match=complaint):
         roll_out(FakeWorld(), replace(Broken(), level=level, chunk=2, needs=Needs(elsewhere=elsewhere)), trials())
+
+
+class Wild(FakePolicy):
+    """Its second action wants `level` in place of the first number, and every third one is sound."""
+
+    def act(self, states, observations):  # type: ignore[no-untyped-def]
+        states, actions = FakePolicy(chunk=self.chunk).act(states, observations)
+        actions[:, 1, 0] = self.level
+        return states, actions
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_actions_out_of_bounds_are_clipped_and_counted(elsewhere: bool) -> None:
+    policy, high = Wild(level=5.0, chunk=3, needs=Needs(elsewhere=elsewhere)), FakePolicy().spec.high[0]
+    for rollout in roll_out(FakeWorld(), policy, trials(steps=8)):
+        assert rollout.clipped == 3 and rollout.flags == ("actions out of bounds",)
+        assert (rollout.actions[[1, 4, 7], 0] == np.float32(high)).all() and (rollout.actions <= np.float32(high)).all()
+    assert all(rollout.clipped == 0 and not rollout.flags for rollout in roll_out(FakeWorld(), FakePolicy(), trials()))
+
+
+def test_absurd_actions_are_a_fault() -> None:
+    with pytest.raises(PolicyFault, match="its unit or scale is wrong"):
+        roll_out(FakeWorld(), Wild(level=1e30, chunk=3), trials())

@@ -20,7 +20,7 @@ from worldgym.foreign import Failure
 from worldgym.judges.labels import LabelledClip, read_labels
 from worldgym.judges.protocol import Judge
 from worldgym.judges.vlm import VlmJudge
-from worldgym.judging import judge_each, scores
+from worldgym.judging import charge, judge_each, scores
 from worldgym.progress import progress
 from worldgym.stats.calibration import CALIBRATION_NAME, Judged, calibration_figures
 from worldgym.stats.raters import krippendorff_alpha
@@ -51,6 +51,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     known = [clip for clip in labelled if clip.score is not None]
     if not known:
         raise InputError(f"{config.labels}: of no video is the outcome known; label some more")
+    charge(judge, config.out)
     judged, lines, broken = list[Judged](), list[bytes](), list[str]()
     batches = [known[i : i + BATCH] for i in range(0, len(known), BATCH)]
     for batch in progress(batches, len(batches), "judging", "batch"):

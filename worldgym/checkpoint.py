@@ -26,7 +26,7 @@ from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from worldgym.errors import CheckpointError, InputError
-from worldgym.files import read_json, sha256_file, write_atomic, write_json
+from worldgym.files import not_fetched, read_json, sha256_file, write_atomic, write_json
 
 CONFIG, WEIGHTS, CARD, MANIFEST = "config.json", "model.safetensors", "README.md", "manifest.json"
 PACKED = f"{WEIGHTS}.xz"
@@ -129,7 +129,8 @@ def _unpacked(folder: Path) -> bytes | None:
         with lzma.open(path) as file:
             data = file.read(MAX_UNPACKED + 1)
     except (OSError, EOFError, lzma.LZMAError) as error:
-        raise CheckpointError(f"{path}: cannot be unpacked ({error}); copy the checkpoint again") from error
+        reason = not_fetched(path) or f"{path}: cannot be unpacked ({error}); copy the checkpoint again"
+        raise CheckpointError(reason) from error
     if len(data) > MAX_UNPACKED:
         raise CheckpointError(f"{path}: unpacks to more than {MAX_UNPACKED >> 20} MiB; ship such weights as {WEIGHTS}")
     return data
@@ -146,9 +147,8 @@ def _verify(folder: Path, packed: bytes | None) -> None:
         else:
             raise CheckpointError(f"{path}: missing, so the checkpoint is incomplete; copy or save it again")
         if manifest.get(name) != found:
-            raise CheckpointError(
-                f"{path}: its sha256 is not the manifest's (altered or cut short); copy or save the checkpoint again"
-            )
+            altered = f"{path}: its sha256 is not the manifest's (altered or cut short); copy or save the checkpoint again"
+            raise CheckpointError(not_fetched(path) or altered)
 
 
 def copy_folder(folder: Path, target: Path) -> Path:

@@ -55,6 +55,7 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
     filmed = {record.key: record for record in outcome.finished + outcome.failed if record.video is not None}
     if len(set(config.policies)) < max(2, len(config.policies)):
         raise InputError(f"--policies is {' '.join(config.policies)}: name two or more, each once")
+    judge.charge(config.out, 0.0)
     pairs = [pair for a, b in combinations(config.policies, 2) for pair in _shared(config.run, filmed, a, b)]
 
     def compare(pair: Pair) -> Preference | Failure:

@@ -2,13 +2,16 @@
 
 ::
 
-    WorldGymError            anything the user can mend; the command line prints it and exits with 2
+    WorldGymError            anything the user can fix; the command line prints it and exits with `exit_code`, 2
     |- InputError            a file, folder, option or value given by the user
     |- SpecMismatch          policy and world (or data) disagree on what an action means
     |- CheckpointError       a checkpoint or bundle is incomplete, altered or of another kind
     |- PolicyOutage          a policy's server gave no usable answer: the trial is tried again, never scored
     |- JudgeOutage           a model's server gave no answer to this question: a trial is tried again, never scored
     |- JudgeStopped          a model's server refuses every question (key, model, address): asking on is useless
+    |- SameFailure           a run stopped because one failure came again and again; exit code 3
+    |- Incomplete            a run ended without all of its trials; exit code 4
+    |- NothingWorked         every trial of a run failed; exit code 3
     |- BudgetSpent           the money set for a judge, or for edits by a model, is spent
     |- EditRefused           a model refused an edit, or changed what it was to leave alone
     `- MissingExtra          an optional dependency is not installed
@@ -16,11 +19,20 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from worldgym.types import ActionSpec
 
 
 class WorldGymError(Exception):
-    """Base of everything WorldGym raises on purpose."""
+    """Base of everything WorldGym raises on purpose.
+
+    exit_code: of the command line.   paid_usd: what was paid for answers before it, which are kept but part of no verdict yet.
+    """
+
+    exit_code = 2
+    paid_usd = 0.0
 
 
 class InputError(WorldGymError):
@@ -43,6 +55,30 @@ class JudgeStopped(WorldGymError):
     """A judge will get no answer to any question until the user mends its description."""
 
 
+class SameFailure(WorldGymError):
+    """One failure came so often in a row that the rest would come out the same. What ran is kept."""
+
+    exit_code = 3
+
+    def __init__(self, times: int, reason: str) -> None:
+        super().__init__(
+            f"stopped, because the same failure came {times} times in a row: {reason}\n"
+            "Fix that and give the same command again: what ran is kept, and it goes on from there."
+        )
+
+
+class Incomplete(WorldGymError):
+    """A run ended, and some of its trials failed or are missing. What ran is kept."""
+
+    exit_code = 4
+
+
+class NothingWorked(WorldGymError):
+    """A run came to its end, and every single trial of it failed."""
+
+    exit_code = 3
+
+
 class EditRefused(WorldGymError):
     """A model did not make the edit that was asked for."""
 
@@ -56,6 +92,12 @@ class MissingExtra(WorldGymError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f'{purpose} needs the package "{package}": install it with  pip install "worldgym[{extra}]"')
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """ " (did you mean NAME?)", or "" where no known name is like it."""
+    found = difflib.get_close_matches(name, list(known), 1)
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def at_least(option: str, value: float, least: int = 0) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from worldgym.errors import MissingExtra
 from worldgym.fields import kind_of, schema
 from worldgym.files import write_atomic
-from worldgym.log import LOG_NAME, READABLE, VERSION, RunHeader, TrialRecord, read_log
+from worldgym.log import CHECKSUM, LOG_NAME, READABLE, VERSION, RunHeader, TrialRecord, read_log
 from worldgym.types import Vote
 
 
@@ -36,6 +36,8 @@ def log_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of one line of log.jsonl: a header or a trial. Fields with a default may be missing."""
     header = schema(RunHeader, type={"const": "header"}, version={"enum": list(READABLE)})
     trial = schema(TrialRecord, type={"const": "trial"})
+    for line in (header, trial):
+        line["properties"][CHECKSUM] = {"type": "integer"}  # lines of older versions have none
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"A line of a WorldGym run log, version {VERSION}",

@@ -10,7 +10,8 @@ import json
 import os
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,34 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import InputError
+from worldgym.text import clean, cleaned
 
+MAX_ARRAY = 2**32  # bytes; a larger one is refused before it fills the memory
+LFS = b"version https://git-lfs"
 ENDS = 2**20  # bytes that `digest_of_files` reads of a file's beginning and end
 
 
 def cache_folder(name: str) -> Path:
-    """$XDG_CACHE_HOME/worldgym/NAME, by default in ~/.cache. It need not exist."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / name
+    """$XDG_CACHE_HOME/worldgym/NAME, by default in ~/.cache. It need not exist. InputError where nobody knows a home folder."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / name
+    except RuntimeError as error:
+        raise InputError("this user has no home folder: set XDG_CACHE_HOME to a folder that can be written") from error
+
+
+def not_fetched(path: Path) -> str:
+    """A sentence where the file is only git-lfs's pointer to one, else ""."""
+    try:
+        with path.open("rb") as file:
+            pointer = file.read(len(LFS)) == LFS
+    except (OSError, ValueError):
+        return ""
+    return f"{path}: only git-lfs's pointer to the file was downloaded; fetch the file with  git lfs pull" if pointer else ""
+
+
+def unreadable(path: Path, problem: str) -> InputError:
+    """What to raise for a file that is not what it should be: the problem in words, or that it was never fetched."""
+    return InputError(not_fetched(path) or f"{path}: {problem}")
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -74,6 +96,22 @@ class Hold:
         self.release()
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Waits until no other process is inside, for a few lines that read a file and write it. Makes the folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}; choose a writable folder") from error
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def write_json(path: Path, data: Any) -> None:
     """JSON with two spaces, NaN refused, atomic."""
     write_atomic(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
@@ -84,19 +122,35 @@ def json_line(data: Any) -> bytes:
     return (json.dumps(data, allow_nan=False) + "\n").encode()
 
 
-def read_json(path: Path, what: str) -> dict[str, Any]:
-    """The object in a JSON file. `what` names the thing wanted in the error, e.g. "an episode store"."""
+def append_line(path: Path, data: Any) -> None:
+    """Writes one line of JSON through to the disk. A line torn by a crash never counted, and is cut off first."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b", buffering=0) as file:
+            if file.tell() and not path.read_bytes().endswith(b"\n"):
+                file.truncate(path.read_bytes().rfind(b"\n") + 1)
+            file.write(json_line(data))
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; make room or choose another place") from error
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """The object in a JSON file, its texts cleaned. `what` names the thing wanted in the error, e.g. "an episode store"."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file, so {path.parent} is not {what}") from None
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not valid JSON ({error.msg}, line {error.lineno}); mend or remove it") from error
+        raise unreadable(path, f"not valid JSON ({error.msg}, line {error.lineno}); fix or remove it") from error
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds {type(data).__name__}, but {what} is a JSON object")
-    return data
+    odd = "\\" in text or clean(text) != text  # in most files there is nothing to clean, and some hold many numbers
+    found: dict[str, Any] = cleaned(data) if odd else data
+    return found
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
@@ -107,11 +161,16 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
 
 
 def read_array(path: Path) -> npt.NDArray[Any]:
-    """The array in a .npy file. InputError if it is absent, cut short, or not an array of numbers."""
+    """The array in a .npy file. InputError if it is absent, cut short, larger than 4 GiB, or not an array of numbers."""
     try:
-        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))  # mapped: a size that the file lacks is refused
+        found = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a size that the file lacks is refused
+        if not isinstance(found, np.ndarray):  # what is zipped may unpack to any size
+            raise ValueError("an .npz file of several arrays")
+        if found.nbytes > MAX_ARRAY:
+            raise ValueError(f"{found.nbytes >> 20} MiB, more than {MAX_ARRAY >> 20}")
+        return np.array(found)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as an array ({error}); remove it or make it again") from error
+        raise unreadable(path, f"cannot be read as an array ({error}); remove it or make it again") from error
 
 
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:
@@ -126,7 +185,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
             if missing:
                 raise InputError(f"{path}: lacks the column {missing[0]}; its first line must name {', '.join(columns)}")
             wanted = [*columns, *optional]
-            return [(reader.line_num, {column: row.get(column, "").strip() for column in wanted}) for row in reader]
+            return [(reader.line_num, {column: clean(row.get(column, "")).strip() for column in wanted}) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a table ({error}); it must be a CSV file in UTF-8") from error
 

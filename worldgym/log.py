@@ -2,6 +2,7 @@
 
 A line counts once its newline is on the disk. A run killed in the middle of a line leaves a torn last line: readers
 ignore it, and the next `RunLog.open` cuts it off before it appends. Any other wrong line is an error with its number.
+A line ends with a checksum of itself, so that no damaged one is believed.
 """
 
 from __future__ import annotations
@@ -10,27 +11,38 @@ import errno
 import json
 import math
 import os
+import re
 import reprlib
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn, TypeVar
 
 from worldgym.errors import InputError
 from worldgym.fields import checked, first_difference
 from worldgym.files import Hold, json_line, write_atomic
-from worldgym.types import Vote, is_success
+from worldgym.text import clean, cleaned
+from worldgym.types import Vote, is_success, trial_seed
 
 LOG_NAME = "log.jsonl"
-VERSION = 3  # of what is written; docs/log.md says what each added
-READABLE = (1, 2, VERSION)
+VERSION = 4  # of what is written; docs/log.md says what each added
+READABLE = (1, 2, 3, VERSION)
+CHECKED = 4  # the first version whose lines carry a checksum
 ATTEMPTS = 3  # at a trial that breaks, in one start of the run
 T = TypeVar("T")
 TrialKey = tuple[str, str, int]  # policy, task, repeat
 
 TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a result depends on
-PLANNED_KEY = "planned"  # in `config`: the trials of every policy, see `worldgym.planning.planned_repeats`
+PLANNED_KEY = "planned"  # in `config`: the trials of every policy, of all shards, see `worldgym.planning.planned_repeats`
+ENGINE_KEY = "engine"  # in `config`: what computed the frames, for other kernels round otherwise
+FAMILIARITY_KEY = "familiarity"  # in `config`: by which limit initial frames were called strange; null = by none
+CODE_KEY = "code"  # of a policy: digest of its source and of the files that it is made of
+CHECKSUM = "crc32"  # the last key of a line: of the bytes before its comma
+_CHECKSUM = re.compile(rb', "crc32": ([0-9]{1,10})\}$')
+STRANGE = "strange initial frame"  # flags of a trial: the world does not know the frame that it starts from;
+SOLVED = "already solved at the start"  # the judge takes that frame for a success
 _MAY_DIFFER = ("command", "environment", "started")  # between the two starts of one run
 
 
@@ -39,7 +51,7 @@ class RunHeader:
     """What was run: the first line of the log. All but `command`, `environment` and `started` is the run's identity.
 
     config:      the resolved options, with the hashes of prompts and checkpoints.   command: as typed.
-    policies:    one {name, spec, chunk} each, in the order asked for.
+    policies:    one {name, spec, chunk} each, in the order asked for; `code` of those of the user's own.
     world/judge: their names, which identify the weights.   environment: versions of python, worldgym,
     torch and numpy, git commit or null, machine, device.   started: ISO time.
     truths: known results of a policy on a task group as a whole, {policy, group, trials, successes} each; successes may be
@@ -57,13 +69,16 @@ class RunHeader:
     truths: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        if any("name" not in policy for policy in self.policies):
+        if not all(isinstance(policy, Mapping) and isinstance(policy.get("name"), str) for policy in self.policies):
             raise ValueError("every policy of a header needs a name")
         for truth in self.truths:
             _check_truth(truth)
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "header", "version": VERSION, **asdict(self)}
+
+    def to_line(self) -> bytes:
+        return _line(self.to_json())
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> RunHeader:
@@ -73,15 +88,19 @@ class RunHeader:
         values = checked(RunHeader, {key: value for key, value in data.items() if key not in ("type", "version")})
         return RunHeader(**{**values, "policies": tuple(values["policies"]), "truths": tuple(values.get("truths", []))})
 
-    def difference(self, other: RunHeader) -> str | None:
-        """The first key in which the two runs' identities differ, with both values; None if they are the same run."""
-        mine, theirs = (json.loads(json_line(header.to_json())) for header in (self, other))
-        for key in _MAY_DIFFER:
+    def difference(self, other: RunHeader, may_differ: Collection[str] = ()) -> str | None:
+        """The first key in which the two runs' identities differ, with both values; None if they are the same run.
+
+        may_differ: keys of `config` that are not compared.
+        """
+        mine, theirs = (json.loads(header.to_line()) for header in (self, other))
+        for key in (*_MAY_DIFFER, "version", CHECKSUM):
             del mine[key], theirs[key]
-        for key in (TASKS_KEY, PLANNED_KEY):  # older runs did not keep them
-            if not all(key in header["config"] for header in (mine, theirs)):
-                for header in (mine, theirs):
-                    header["config"].pop(key, None)
+        for key in may_differ:
+            theirs["config"].pop(key, None)
+        _forget((mine["config"], theirs["config"]), (TASKS_KEY, ENGINE_KEY, PLANNED_KEY, FAMILIARITY_KEY))
+        for policies in zip(mine["policies"], theirs["policies"], strict=False):
+            _forget(policies, (CODE_KEY,))
         return first_difference(mine, theirs)
 
 
@@ -96,6 +115,7 @@ class TrialRecord:
     votes, cost_usd, provenance: the answers behind the score, their price, and how they were made (see `Verdict`).
     paid_usd:       what this run paid for them; votes bought before cost nothing again.
     video/truth_video: mp4 files (yuv420p, so that every browser plays them), relative to RUN, or None.
+    clipped:        actions that the policy wanted outside its bounds.
     nominal, axis, new_goal: of an edited task (see `Task`).   frame: PNG of the start frame, relative to RUN, where one was kept.
     seconds, time:  wall time of the rollout, a batch's shared out evenly; ISO time of the end.
     timing:         seconds of its parts where known: world, decode and policy, which make up `seconds`, and judge.
@@ -120,6 +140,7 @@ class TrialRecord:
     paid_usd: float = field(default=0.0, compare=False)
     steps: int = 0
     flags: tuple[str, ...] = ()
+    clipped: int = 0
     truth: bool | None = None
     video: str | None = None
     truth_video: str | None = None
@@ -132,6 +153,7 @@ class TrialRecord:
     time: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        _clean_texts(self)
         for name, value in (("score", self.score), ("probability", self.probability), ("progress", self.progress)):
             if value is not None and not 0.0 <= value <= 1.0:  # false for NaN too
                 raise ValueError(f"{name} must lie in [0, 1], not {value}")
@@ -172,6 +194,9 @@ class TrialRecord:
     def to_json(self) -> dict[str, Any]:
         return {"type": "trial", **asdict(self)}
 
+    def to_line(self) -> bytes:
+        return _line(self.to_json())
+
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> TrialRecord:
         """ValueError if a field is missing, unknown, of the wrong type or out of range."""
@@ -209,23 +234,27 @@ class RunLog:
         self._before = Counter(self._attempts)
 
     @staticmethod
-    def open(run_dir: Path, header: RunHeader, resume: bool = True) -> RunLog:
+    def open(run_dir: Path, header: RunHeader, resume: bool = True, may_differ: Collection[str] = ()) -> RunLog:
         """Starts RUN/log.jsonl, or goes on with the one that is there (and keeps its header).
 
+        may_differ: see `RunHeader.difference`.
         InputError if the log belongs to another run, is corrupt, cannot be written, is being written by another process, or
         exists and `resume` is false.
         """
         path, hold = run_dir / LOG_NAME, Hold(run_dir)
         try:
             if not path.exists():
-                write_atomic(path, json_line(header.to_json()))
+                write_atomic(path, header.to_line())
                 return RunLog(path, header, hold)
             if not resume:
                 raise InputError(f"{path} already holds a run; resume it or choose another folder")
             found, records = read_log(path)
-            difference = found.difference(header)
+            difference = found.difference(header, may_differ)
             if difference is not None:
-                raise InputError(f"{path} holds another run: {difference}; repeat its options or choose another folder")
+                remedy = "repeat its options or choose another folder"
+                if difference.startswith(f"config.{ENGINE_KEY} "):
+                    remedy = "the frames would differ a little, so choose another folder, or give --other-engine to mix them"
+                raise InputError(f"{path} holds another run: {difference}; {remedy}")
             _cut_torn_line(path)
             return RunLog(path, found, hold, records)
         except BaseException:
@@ -240,7 +269,7 @@ class RunLog:
 
     def append(self, record: TrialRecord) -> None:
         """Writes one line through to the disk. InputError if the disk refuses; the log is then as before."""
-        data = json_line(record.to_json())
+        data = record.to_line()
         try:
             with self.path.open("ab", buffering=0) as file:
                 size = file.tell()
@@ -283,8 +312,19 @@ def read_log(path: Path) -> tuple[RunHeader, list[TrialRecord]]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name the log of a run") from error
     if not lines:
         raise InputError(f"{path}: holds no header, so it is not a run log; remove it or choose another folder")
-    header = _parsed(path, 1, lines[0], RunHeader.from_json)
-    return header, [_parsed(path, number, line, TrialRecord.from_json) for number, line in enumerate(lines[1:], start=2)]
+    header, version = _parsed(path, 1, lines[0], lambda data: (RunHeader.from_json(data), data["version"]))
+    names = {str(policy["name"]) for policy in header.policies}
+
+    def record(data: dict[str, Any]) -> TrialRecord:
+        found = TrialRecord.from_json(data)
+        if found.policy not in names:
+            raise ValueError(f"policy {reprlib.repr(found.policy)} is not among those of the header")
+        if version < CHECKED and found.seed != trial_seed(header.run_seed, found.nominal or found.task, found.repeat):
+            raise ValueError(f"seed {found.seed} is not that of task {reprlib.repr(found.task)}, repeat {found.repeat}")
+        return found
+
+    numbered = enumerate(lines[1:], start=2)
+    return header, [_parsed(path, number, line, record, version >= CHECKED) for number, line in numbered]
 
 
 def results(records: Iterable[TrialRecord]) -> Results:
@@ -304,12 +344,47 @@ def _check_truth(truth: Any) -> None:
         raise ValueError(f"{reprlib.repr(successes)} successes in {reprlib.repr(trials)} trials are no known result")
 
 
-def _parsed(path: Path, number: int, line: bytes, parse: Callable[[dict[str, Any]], T]) -> T:
+def _line(data: Mapping[str, Any]) -> bytes:
+    """One line of JSON, its texts cleaned, with the checksum of what stands before it."""
+    body = json_line(cleaned(data)).removesuffix(b"}\n")
+    return body + f', "{CHECKSUM}": {zlib.crc32(body)}}}\n'.encode()
+
+
+def _check(line: bytes, needed: bool) -> None:
+    """ValueError where the line does not have the checksum that it carries, or has none where that is needed."""
+    found = _CHECKSUM.search(line)
+    if found is None and needed:
+        raise ValueError("it carries no checksum, so it is damaged")
+    if found is not None and int(found[1]) != zlib.crc32(line[: found.start()]):
+        raise ValueError("its checksum is wrong, so it is damaged")
+
+
+def _clean_texts(record: TrialRecord) -> None:
+    """Whatever a task, a policy or a judge said: what a record holds is then what its line gives back."""
+    texts = {name: clean(value) for name, value in vars(record).items() if isinstance(value, str)}
+    votes = tuple(replace(vote, reason=clean(vote.reason)) for vote in record.votes)
+    flags = tuple(clean(flag) for flag in record.flags)
+    for name, value in {**texts, "votes": votes, "flags": flags, "provenance": cleaned(record.provenance)}.items():
+        object.__setattr__(record, name, value)
+
+
+def _forget(both: Collection[dict[str, Any]], keys: Collection[str]) -> None:
+    """Drops what one of them does not have, for older runs did not keep it."""
+    for key in keys:
+        if not all(key in one for one in both):
+            for one in both:
+                one.pop(key, None)
+
+
+def _parsed(path: Path, number: int, line: bytes, parse: Callable[[dict[str, Any]], T], checksum: bool = False) -> T:
+    """checksum: the line must carry one."""
     try:
+        _check(line, checksum)
         data = json.loads(line, parse_constant=_refuse_constant)
         if not isinstance(data, dict):
             raise ValueError("not a JSON object")
-        return parse(data)
+        data.pop(CHECKSUM, None)
+        return parse(cleaned(data))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         fault = f"not valid JSON ({error})"
     except (ValueError, TypeError, OverflowError) as error:

@@ -6,7 +6,7 @@ compressed, so a classifier sees pixels that differ a little from those it saw d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,19 +15,22 @@ from typing import Any
 import numpy as np
 
 from worldgym.episodes.video import decode_video
-from worldgym.errors import BudgetSpent, InputError
+from worldgym.errors import BudgetSpent, InputError, SameFailure
 from worldgym.evaluate import environment, now
-from worldgym.files import read_array, sha256_file, write_atomic
+from worldgym.files import sha256_file, write_atomic
 from worldgym.foreign import Failure, attempt
 from worldgym.judges.labels import Clip
 from worldgym.judges.protocol import Judge
-from worldgym.judging import judge_each, judged_records
+from worldgym.judging import Bench, charge, judge_each, judged_records, prepare, tried
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
 from worldgym.progress import progress
-from worldgym.stats.summary import write_summary
+from worldgym.report.page import write_results
+from worldgym.starts import solved_starts, with_solved
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
+from worldgym.streak import Streak
 from worldgym.tasks.folder import load_tasks
 from worldgym.types import Rollout, Task, Trial
+from worldgym.unjudged import actions_of
 
 BATCH = 16  # videos decoded at once
 
@@ -50,12 +53,14 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
 
     Trials without a video keep the record they have, for they never ran. The check of the run's world comes along, for its
     colours decide what the headline numbers are of; a calibration does not, for it is of the other judge. InputError if OUT holds
-    another run.
+    another run; SameFailure, after writing the summary, where one failure keeps repeating.
     """
     if config.out.resolve() == config.run.resolve():
         raise InputError(f"{config.out} is the run itself; choose another --out, for a log is never changed")
     header, records = read_log(config.run / LOG_NAME)
     tasks, outcome = tasks_of_run(config.run, config.tasks), results(records)
+    filmed = {record.task for record in records if record.video is not None}
+    prepare(judge, [task for name, task in tasks.items() if name in filmed])
     with RunLog.open(config.out, _header(config, header, judge)) as log:
         if (config.run / CHECK_NAME).exists():
             adopt_check(config.out, config.run / CHECK_NAME, header.world)
@@ -64,15 +69,21 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
             if record.video is None and not log.attempts(*record.key):
                 log.append(replace(record, attempt=1))
         left = [record for record in left if record.video is not None]
-        batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
+        charge(judge, config.out, log.records)
+        solved = solved_starts([task_of(tasks, record) for record in {r.task: r for r in left}.values()], judge)
+        batches, bench = [left[i : i + BATCH] for i in range(0, len(left), BATCH)], Bench(judge, Streak())
         try:
             for batch in progress(batches, len(batches), "judging", "batch"):
-                _judge_batch(config, judge, log, batch, tasks)
+                for judged in _judge_batch(config, bench, log, batch, tasks, solved):
+                    log.append(judged)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for record in left:
-                if record.key not in log.done:
+                if record.key not in log.done and not tried(log, record.key):
                     log.append(TrialRecord(**_known(log, record), failure_reason=str(spent), judge=judge.name))
-        return write_summary(config.out, log.header, log.records)
+        except SameFailure:
+            write_results(config.out, log.header, log.records)
+            raise
+        return write_results(config.out, log.header, log.records)
 
 
 def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
@@ -120,33 +131,37 @@ def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader
 
 
 def _judge_batch(
-    config: RejudgeConfig, judge: Judge, log: RunLog, batch: Sequence[TrialRecord], tasks: Mapping[str, Task]
-) -> None:
+    config: RejudgeConfig,
+    bench: Bench,
+    log: RunLog,
+    batch: Sequence[TrialRecord],
+    tasks: Mapping[str, Task],
+    solved: Collection[str],
+) -> Iterator[TrialRecord]:
+    """The records to append, in order. solved: tasks that this judge takes for solved at the start."""
     whole, rollouts = list[TrialRecord](), list[Rollout]()
     for record in batch:
+        record = replace(record, flags=with_solved(record.flags, record.task in solved))
         task = task_of(tasks, record)
         rollout = attempt(partial(rollout_of, config.run, log.header, record, task))
         if isinstance(rollout, Failure):
-            log.append(TrialRecord(**{**_known(log, record), "video": None}, failure_reason=rollout.reason, judge=judge.name))
+            lost = {**_known(log, record), "video": None}
+            yield TrialRecord(**lost, failure_reason=rollout.reason, judge=bench.judge.name)
+            bench.streak.note(rollout.reason)
         else:
             whole.append(record)
             rollouts.append(rollout)
-    for record, rollout, verdict in zip(whole, rollouts, judge_each(judge, rollouts), strict=True):
+    for record, rollout, verdict in zip(whole, rollouts, judge_each(bench.judge, rollouts), strict=True):
         for name in filter(None, (record.video, record.actions_file, record.truth_video, record.frame)):
             if (config.run / name).exists() or name == record.video:  # older runs lack the actions
                 write_atomic(config.out / name, (config.run / name).read_bytes())
-        for judged in judged_records(judge, rollout, verdict, partial(_known, log, record), log.last_attempt(*record.key)):
-            log.append(judged)
+        yield from judged_records(bench, rollout, verdict, partial(_known, log, record), log.last_attempt(*record.key))
 
 
 def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) -> Rollout:
     """The record's video as a rollout, with its actions; [T, 0] where an older run did not keep them: no judge reads them."""
-    frames, path = decode_video(run / str(record.video)), run / str(record.actions_file)
-    actions = read_array(path) if path.exists() else np.zeros((len(frames) - 1, 0), np.float32)
-    if actions.ndim != 2 or len(actions) != len(frames) - 1 or actions.dtype != np.float32:
-        raise InputError(
-            f"{path}: holds {actions.dtype} {actions.shape} for {len(frames)} frames; restore it from a copy or remove it"
-        )
+    frames, there = decode_video(run / str(record.video)), (run / str(record.actions_file)).exists()
+    actions = actions_of(run, record, len(frames)) if there else np.zeros((len(frames) - 1, 0), np.float32)
     return Rollout(Trial(task, record.repeat, header.run_seed), record.policy, frames, actions, record.seconds, record.flags)
 
 
@@ -166,6 +181,7 @@ def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
         "attempt": log.attempts(*record.key) + 1,
         "steps": record.steps,
         "flags": record.flags,
+        "clipped": record.clipped,
         "truth": record.truth,
         "video": record.video,
         "truth_video": record.truth_video,

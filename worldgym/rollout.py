@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.errors import WorldGymError
+from worldgym.policies.bounds import OUT_OF_BOUNDS, commanded
 from worldgym.policies.observing import observe, substitutes
 from worldgym.policies.protocol import Observation, Policy
 from worldgym.timing import stage
@@ -21,16 +21,12 @@ from worldgym.types import Actions, Rollout, Trial
 from worldgym.world.protocol import World
 
 
-class PolicyFault(WorldGymError):
-    """A policy answered with actions that no world can take: an infrastructure failure, never a score."""
-
-
 def roll_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) -> list[Rollout]:
     """Plays a batch of trials to their ends. A whole chunk is executed before the policy looks again.
 
     Row b of everything depends on trial b alone. Trials that end early ride along with the longest; what is drawn of them past
     their end is dropped. While a policy that computes elsewhere is asked about one half of the batch, the world draws the other.
-    PolicyFault if the policy returns the wrong shape or numbers not finite.
+    Actions outside the policy's bounds are clipped, and the trial is flagged; see `worldgym.policies.bounds` for PolicyFault.
     """
     started = time.perf_counter()
     cut = (len(trials) + 1) // 2 if policy.needs.elsewhere else len(trials)
@@ -70,6 +66,7 @@ class _Part:
         rows, steps = len(trials), max(trial.task.steps for trial in trials)
         self._video = np.empty((rows, steps + 1, *world.frame_shape), np.uint8)
         self._moves = np.empty((rows, steps, policy.spec.size), np.float32)
+        self._outside = np.zeros((rows, steps), np.bool_)
         self._video[:, 0] = [trial.task.frame for trial in trials]
         with stage("world"):
             self._state = world.reset(self._video[:, 0], [trial.seed for trial in trials])
@@ -86,7 +83,10 @@ class _Part:
         rows = [b if on else goes_on.index(True) for b, on in enumerate(goes_on)]
         after, chunk = policy.act([self._memory[b] for b in rows], [self._observation(b) for b in rows])
         self._memory = [new if on else old for new, old, on in zip(after, self._memory, goes_on, strict=True)]
-        return _checked(chunk, policy, len(rows))[:, :left]
+        due = (len(rows), policy.chunk, policy.spec.size)
+        held, outside = commanded(chunk, due, policy.spec, f"policy {policy.name}")
+        self._outside[:, step : step + policy.chunk] = outside[:, :left]
+        return held[:, :left]
 
     def _observation(self, b: int) -> Observation:
         policy, task = self._policy, self._trials[b].task
@@ -100,15 +100,8 @@ class _Part:
         self._step = end
 
     def rollouts(self, seconds: float) -> Iterator[Rollout]:
-        for trial, video, moves in zip(self._trials, self._video, self._moves, strict=True):
+        for trial, video, moves, outside in zip(self._trials, self._video, self._moves, self._outside, strict=True):
             steps, flags = trial.task.steps, substitutes(self._policy.needs, trial.task)
-            yield Rollout(trial, self._policy.name, video[: steps + 1], moves[:steps], seconds, flags)
-
-
-def _checked(chunk: Actions, policy: Policy[Any], rows: int) -> Actions:
-    expected = (rows, policy.chunk, policy.spec.size)
-    if chunk.shape != expected:
-        raise PolicyFault(f"policy {policy.name} returned actions of shape {chunk.shape} where {expected} are due")
-    if not np.isfinite(chunk).all():
-        raise PolicyFault(f"policy {policy.name} returned actions that are not finite numbers")
-    return chunk
+            clipped = int(outside[:steps].sum())
+            flags = (*flags, OUT_OF_BOUNDS) if clipped else flags
+            yield Rollout(trial, self._policy.name, video[: steps + 1], moves[:steps], seconds, flags, clipped=clipped)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.evaluate import EvaluateConfig, evaluate, identities
+from worldgym.evaluate import EvaluateConfig, codes, evaluate, identities
 from worldgym.files import write_json
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
@@ -90,6 +90,7 @@ class Party:
     policy: Policy[Any]
     judge: Judge
     described: Mapping[str, Any] = field(default_factory=dict)  # for the logs' headers, see `evaluate.identities`
+    code: Mapping[str, str] = field(default_factory=dict)  # see `EvaluateConfig`
 
 
 def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
     keep_freed_memory()
     world = load_world(sources.world)
     loaded = load(sources.policy, world.spec)
-    party = Party(world, loaded.policy, load_judge(sources.judge), identities(world, [loaded]))
+    party = Party(world, loaded.policy, load_judge(sources.judge), identities(world, [loaded]), codes([loaded]))
     return search(config, party, nominal_tasks(sources.tasks), read_ranges(sources.edits))
 
 
@@ -165,7 +166,7 @@ def _drops(
 ) -> dict[str, dict[str, Any]]:
     """{candidate's name: its cell of summary.json} of one evaluation."""
     seed = config.seed + (FRESH if folder == "confirm" else int(folder.rpartition("-")[2]))
-    run = EvaluateConfig(config.out / folder, trials, seed, config.batch, command=config.command)
+    run = EvaluateConfig(config.out / folder, trials, seed, config.batch, command=config.command, code=party.code)
     suite = edited(tasks, [candidate.made() for candidate in candidates])
     described = {"candidates": [candidate.name for candidate in candidates], **party.described}
     summary = evaluate(run, party.world, [party.policy], suite, party.judge, described)

@@ -80,11 +80,33 @@ class ActionSpec:
 
 
 @dataclass(frozen=True)
+class States:
+    """Recorded states of the robot, one for each frame of an episode.
+
+    values: float32 [T+1, S].   names: of the numbers; () = not named.
+    no_pose: why they are not the robot's pose, in words; "" = nothing speaks against it.
+    """
+
+    values: npt.NDArray[np.float32]
+    names: tuple[str, ...] = ()
+    no_pose: str = ""
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or (self.names and len(self.names) != self.values.shape[1]):
+            raise ValueError(f"states of shape {self.values.shape} and {len(self.names)} names do not fit")
+
+    def only(self, frames: npt.NDArray[np.intp] | slice) -> States:
+        """The states of some of the frames."""
+        return States(self.values[frames], self.names, self.no_pose)
+
+
+@dataclass(frozen=True)
 class Episode:
     """Recorded data. Action t is applied between frame t and frame t+1.
 
     frames:  uint8 [T+1, H, W, 3] RGB.   actions: float32 [T, A] in the units of `spec`.
     success: True, False, or None where nobody knows.   source: where it came from, in words.
+    states:  of the robot, where they were recorded.
     """
 
     frames: Frames
@@ -95,6 +117,7 @@ class Episode:
     success: bool | None = None
     source: str = ""
     extras: Mapping[str, Any] = field(default_factory=dict)
+    states: States | None = None
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.dtype != np.uint8 or self.frames.shape[-1] != 3:
@@ -102,6 +125,8 @@ class Episode:
         if self.actions.shape != (len(self.frames) - 1, self.spec.size):
             expected = (len(self.frames) - 1, self.spec.size)
             raise ValueError(f"actions must have shape {expected} for {len(self.frames)} frames, not {self.actions.shape}")
+        if self.states is not None and len(self.states.values) != len(self.frames):
+            raise ValueError(f"{len(self.states.values)} states do not go with {len(self.frames)} frames")
 
     def __len__(self) -> int:
         """Number of actions, T."""
@@ -151,8 +176,13 @@ class Trial:
     @property
     def seed(self) -> int:
         """63-bit seed derived from (run seed, task or its nominal twin, repeat), never from the policy or the batch."""
-        digest = hashlib.sha256(f"{self.run_seed}/{self.task.nominal or self.task.name}/{self.repeat}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") >> 1
+        return trial_seed(self.run_seed, self.task.nominal or self.task.name, self.repeat)
+
+
+def trial_seed(run_seed: int, task: str, repeat: int) -> int:
+    """`Trial.seed`.   task: the name of the task, or of its nominal twin."""
+    digest = hashlib.sha256(f"{run_seed}/{task}/{repeat}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
 
 
 @dataclass(frozen=True)
@@ -160,6 +190,7 @@ class Rollout:
     """What happened in one trial. frames: uint8 [T+1, H, W, 3], start frame first. actions: float32 [T, A].
 
     seconds: wall time.   timing: its parts in seconds where known (world, decode, policy).
+    clipped: actions that the policy wanted outside its bounds; `actions` has them clipped.
     """
 
     trial: Trial
@@ -169,6 +200,7 @@ class Rollout:
     seconds: float = 0.0
     flags: tuple[str, ...] = ()
     timing: Mapping[str, float] = field(default_factory=dict)
+    clipped: int = 0
 
 
 @dataclass(frozen=True)

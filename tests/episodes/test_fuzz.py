@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from damage import mutated, with_other_value
 from PIL import Image
-from synthetic_sets import WRITERS, example, record, recordings, rlds_features
+from synthetic_sets import WRITERS, example, record, recordings, rlds_features, write_lerobot_v2, write_lerobot_v3
 
 from worldgym.actions.conventions import convention, load_convention
 from worldgym.episodes.recording import SourceOptions
@@ -46,6 +46,10 @@ TARGETS: dict[str, tuple[str, str, str]] = {  # what is mutated => (parser, set,
     "mp4 of many episodes": ("mp4", "lerobot_v3", "observation.images.front/chunk-000/file-000.mp4"),
     "npz": ("npz", "mp4_npz", "000.npz"),
     "hdf5": ("hdf5", "robomimic", "demos.hdf5"),
+    "hdf5 of any camera": ("hdf5", "isaac", "recorded.hdf5"),
+    "hdf5 of JPEG": ("hdf5", "robotwin", "episode0.hdf5"),
+    "tasks.jsonl": ("json", "subtasks_v2", "tasks.jsonl"),
+    "parquet tasks": ("parquet", "subtasks_v3", "tasks.parquet"),
     "annotation": ("json", "droid", "0.json"),
     "task image": ("png", "tasks", "a.png"),
     "task text": ("json", "tasks", "a.json"),
@@ -56,7 +60,7 @@ TARGETS: dict[str, tuple[str, str, str]] = {  # what is mutated => (parser, set,
 def damage(what: str, data: bytes, rng: np.random.Generator) -> bytes:
     if what == "tfrecord, checksums mended":
         return record(mutated(example(rlds_features(recordings(1)[0])), rng))
-    if what == "episodes.jsonl" and rng.random() < 0.7:
+    if what.endswith(".jsonl") and rng.random() < 0.7:
         return with_other_value(data.splitlines()[0], rng) + b"\n"
     if what.endswith(".json") or what in ("annotation", "task text", "convention"):
         return with_other_value(data, rng) if rng.random() < 0.7 else mutated(data, rng)
@@ -70,7 +74,9 @@ def read_all(root: Path) -> None:
     elif root.name == "convention":
         load_convention(str(root / "spec.json"))
     else:
-        source = open_source(root, SourceOptions(convention="" if root.name in ("droid", "rlds") else "bridge_v2"))
+        source = open_source(
+            root, SourceOptions(convention="" if root.name in ("droid", "rlds") else "bridge_v2", subtasks="split")
+        )
         for listed in source.listing()[:3]:
             try:
                 source.read(listed.name)
@@ -84,6 +90,8 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fuzz")
     for kind in {kind for _, kind, _ in TARGETS.values()} & set(WRITERS):
         WRITERS[kind](root / kind, recordings(1 if kind == "rlds" else 2))
+    write_lerobot_v2(root / "subtasks_v2", recordings(1), subtasks=True)
+    write_lerobot_v3(root / "subtasks_v3", recordings(1), subtasks=True)
     (root / "tasks").mkdir()
     Image.fromarray(recordings(1)[0].frames[0]).save(root / "tasks" / "a.png")
     (root / "tasks" / "a.json").write_text(json.dumps({"instruction": "go", "steps": 3, "tags": ["x"], "group": "g"}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.judges.looks import choose_frames, pictures
-from worldgym.judges.rubric import find_answer, rubric_for
+from worldgym.judges.looks import check_most, choose_frames, pictures
+from worldgym.judges.rubric import rubric_for
 from worldgym.judges.vlm import filled
 from worldgym.judges.voting import decide, read_vote
 from worldgym.servers.asking import Answer
@@ -29,8 +30,7 @@ CRITERIA = [
 
 
 def score(text: str, kind: str = "partial", task: Task = TASK) -> float | None:
-    rubric = rubric_for(kind, task)
-    return rubric.score(find_answer(text, rubric))
+    return rubric_for(kind, task).read(text)[0]
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,17 @@ def score(text: str, kind: str = "partial", task: Task = TASK) -> float | None:
         ('{"verdict": "cannot tell"}', None),
         ('```json\n{"reasoning": "a {brace}", "verdict": "success"}\n```', 1.0),
         ('<think>maybe {"verdict": "failure"}</think> {"verdict": "success"}', 1.0),
-        ("The cup stands there.\nVerdict: Success.", 1.0),
+        ('The cup stands there.\n\n{"verdict": "success"}', 1.0),
+        ('The prompt opened the thoughts.</think>\n```json\n{"verdict": "partial"}\n```', 0.5),
+        ('{"Verdict": "Success"}', 1.0),
+        ('{"verdict": "success."}', 1.0),
+        ('{"verdict": "CANNOT_TELL"}', None),
+        ("success", 1.0),
+        ("**Failure.**", 0.0),
+        ("Verdict: Success", 1.0),
+        ("**Verdict:** success", 1.0),
         ("**verdict** = cannot tell", None),
-        ("verdict: success, for the cup stands there", 1.0),
-        ("{" * 5000 + '{"verdict": "failure"}', 0.0),
+        ("```\npartial\n```", 0.5),
     ],
 )
 def test_an_answer_in_many_dresses(text: str, expected: float | None) -> None:
@@ -56,7 +63,24 @@ def test_an_answer_in_many_dresses(text: str, expected: float | None) -> None:
     "text",
     [
         "",
-        "success",
+        "{" * 5000 + '{"verdict": "failure"}',
+        "verdict: success, for the cup stands there",
+        "The cup stands there.\nVerdict: Success.",
+        '<think>it could be {"verdict": "success"}',
+        '<think>a <think>b</think>\n{"verdict": "success"}',
+        '{"verdict": "success"}\n{"verdict": "failure"}',
+        'Verdict: failure\n{"verdict": "success"}',
+        '{"verdict": "failure", "verdict": "success"}',
+        '{"verdict": "failure", "Verdict": "success"}',
+        '{"verdict": "success", "correction": "failure"}',
+        'It is not {"verdict": "success"}',
+        '{"verdict": "success"} would be wrong.',
+        '{"verdict": "partial success"}',
+        '{"verdict": ["success"]}',
+        '[{"verdict": "success"}]',
+        "success?",
+        "~~success~~",
+        "> success",
         "no verdict",
         '{"verdict": 1}',
         '{"verdict": "unsuccessful"}',
@@ -74,9 +98,9 @@ def test_what_cannot_be_read_is_no_score(text: str) -> None:
 
 def test_a_range_is_no_progress() -> None:
     rubric = rubric_for("progress", TASK)
-    assert rubric.score(find_answer("progress: 50/100", rubric)) == 0.5
-    with pytest.raises(ValueError, match="no readable answer"):
-        find_answer("progress: 0-100", rubric)
+    for text in ("progress: 0-100", "progress: 50/100", "50 to 60"):
+        with pytest.raises(ValueError, match="is no number from 0 to 100"):
+            rubric.read(text)
 
 
 @given(st.text())
@@ -99,8 +123,12 @@ def test_options_backwards() -> None:
 
 def test_progress() -> None:
     assert score('{"reasoning": "", "progress": 40}', "progress") == 0.4
-    assert score("Progress: 100", "progress") == 1.0
-    for wrong in ('{"progress": 120}', '{"progress": true}', '{"progress": "some"}', "progress: 5, progress: 6"):
+    assert (
+        score("Progress: 100", "progress") == score("**100 %**", "progress") == score('{"progress": "100%"}', "progress") == 1.0
+    )
+    assert score('{"progress": 0.0}', "progress") == 0.0 and score('{"progress": "1%"}', "progress") == 0.01
+    fractions = ('{"progress": 0.8}', '{"progress": 1.0}', '{"progress": 1}', "progress: 0.8", "1")
+    for wrong in ('{"progress": 120}', '{"progress": true}', '{"progress": "some"}', "progress: 5, progress: 6", *fractions):
         with pytest.raises(ValueError):
             score(wrong, "progress")
 
@@ -114,6 +142,17 @@ def test_a_criterion_counts_only_with_those_it_needs(met: str, expected: float) 
     assert score(json.dumps(said), "criteria", task) == pytest.approx(expected)
     assert score(json.dumps({**said, "held": "cannot tell"}), "criteria", task) is None
     assert "only if also met: held, above" in rubric_for("criteria", task).wording
+
+
+@pytest.mark.parametrize("points", [(0.7, 0.2, 0.1), (0.333333,) * 3, (0.1, 0.2, 0.7)])
+def test_all_criteria_met_are_a_full_success(points: tuple[float, ...]) -> None:
+    """Whatever the last bits of their sum."""
+    rows = [{"id": name, "criterion": name, "points": p} for name, p in zip("abc", points, strict=True)]
+    task = replace(TASK, extras={"rubric": rows})
+    assert score(json.dumps(dict.fromkeys("abc", "met")), "criteria", task) == 1.0
+    halves = [{"id": name, "criterion": name, "points": p} for name, p in zip("abcd", (0.1, 0.2, 0.2, 0.5), strict=True)]
+    said = {name: "met" if name != "d" else "not met" for name in "abcd"}
+    assert score(json.dumps(said), "criteria", replace(TASK, extras={"rubric": halves})) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -179,9 +218,16 @@ def test_frames_are_chosen_by_the_rule(rule: str, count: int, expected: tuple[in
     assert choose_frames(rule, count, 64) == expected
 
 
-def test_too_many_frames_are_refused_not_thinned() -> None:
-    with pytest.raises(InputError, match=r"picks 66 of 66 frames, more than max_frames = 64"):
-        choose_frames("every:1", 66, 64)
+def test_of_a_long_video_as_many_frames_as_may_be_sent_are_shown_evenly_spaced() -> None:
+    chosen = choose_frames("every:3", 201, 64)
+    assert len(chosen) == 64 and (chosen[0], chosen[-1]) == (0, 200)
+    assert {b - a for a, b in pairwise(chosen)} == {3, 4}
+
+
+@pytest.mark.parametrize(("rule", "most"), [("even:65", 64), ("every:2", 1), ("first+last", 1), ("last", 0)])
+def test_a_bound_that_no_video_keeps_is_refused(rule: str, most: int) -> None:
+    with pytest.raises(InputError, match=f"max_frames is {most}"):
+        check_most(rule, most)
 
 
 def test_a_picture_is_known_by_its_pixels() -> None:

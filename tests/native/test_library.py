@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from worldgym.native.library import FLAGS, OFF, library
+from worldgym.native.library import FLAGS, OFF, _compiled, _passing, library
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +44,49 @@ def test_a_compiler_that_fails_is_told_of(monkeypatch: pytest.MonkeyPatch, capsy
     assert "slower" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("name", "value"), [(OFF, "0"), ("CC", "no-such-compiler")])
+@pytest.mark.parametrize(("name", "value"), [(OFF, "0"), ("CC", "no-such-compiler"), ("CC", '"')])
 def test_done_without(name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv(name, value)
-    assert library(False) is None
-    assert capsys.readouterr().err == ""
+    assert library(False) is None and library(False) is None
+    assert len(capsys.readouterr().err.splitlines()) == (name == "CC")  # said once, and only where it was not asked for
+
+
+def test_a_compiler_with_options_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("worldgym.native.library.FLAGS", [*FLAGS, "-O0"])
+    monkeypatch.setenv("CC", "cc -g0")
+    assert shutil.which("cc") is None or library(False) is not None
+
+
+def test_damaged_kernels_are_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("worldgym.native.library.FLAGS", [*FLAGS, "-O0"])
+    if library(False) is None:
+        pytest.skip("no C compiler here")
+    (kept,) = (tmp_path / "worldgym" / "kernels").iterdir()
+    whole = kept.read_bytes()
+    kept.unlink()  # the loaded file stays as it is
+    kept.write_bytes(whole[: len(whole) // 2])
+    library.cache_clear()
+    assert library(False) is not None and kept.read_bytes() == whole
+
+
+@pytest.mark.parametrize("reason", ["no home", "unwritable"])
+def test_without_a_folder_to_keep_them_in(
+    reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("worldgym.native.library.FLAGS", [*FLAGS, "-O0"])
+    if reason == "no home":
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setattr(Path, "home", nobody)
+    else:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))  # a folder that even root cannot write
+    _passing.cache_clear()
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler here")
+    assert library(False) is not None and _compiled(["cc"], False).exists()
+    said = capsys.readouterr().err
+    assert said.count("kernels are compiled for this process alone") == 1 and len(said.splitlines()) == 1
+
+
+def nobody() -> Path:
+    raise RuntimeError("Could not determine home directory.")

@@ -10,7 +10,7 @@ import pytest
 from worldgym.actions.conventions import convention
 from worldgym.cli import main
 from worldgym.errors import InputError
-from worldgym.policies.load import load_policy
+from worldgym.policies.load import load, load_policy
 from worldgym.testing import FakePolicy, check_policy
 
 MODULE = """
@@ -130,3 +130,52 @@ def test_the_command_line_ends_with_exit_code_2(module: str, unpacked_bundle: Pa
         main([*words, "--judge", "j", "--out", "run"])
     assert stop.value.code == 2
     assert capsys.readouterr().err.startswith(f'worldgym: policy "{module}:make?level=far": make failed (ValueError')
+
+
+def code(source: str) -> str:
+    return load(source).code
+
+
+def test_another_file_is_another_policy(module: str, tmp_path: Path) -> None:
+    file, first = tmp_path / f"{module}.py", code(f"{module}:make")
+    assert first and code(f"{module}:make") == first
+    file.write_text(file.read_text() + "\n# changed\n")
+    assert code(f"{module}:make") != first
+
+
+def test_files_in_options_and_declared_weights_count(module: str, tmp_path: Path) -> None:
+    (tmp_path / f"{module}.py").write_text(MODULE + DECLARES)
+    weights = tmp_path / "w.npz"
+    seen = set()
+    for content in (b"one", b"two"):
+        weights.write_bytes(content)
+        seen |= {code(f"{module}:declares?path={weights}&told=yes"), code(f"{module}:takes?path={weights}")}
+    assert len(seen) == 4
+    weights.unlink()
+    with pytest.raises(InputError, match=r'it names .*w\.npz in "weights", which is not there'):
+        code(f"{module}:declares?path={weights}&told=yes")
+
+
+def test_all_modules_of_a_package_count(tmp_path: Path, module: str) -> None:
+    package = tmp_path / f"{module}_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "own.py").write_text(MODULE)
+    (package / "beside.py").write_text("A = 1\n")
+    first = code(f"{package.name}.own:make")
+    (package / "beside.py").write_text("A = 2\n")
+    assert first and code(f"{package.name}.own:make") != first
+
+
+DECLARES = """
+class Declaring:
+    def __init__(self, path):
+        self.weights = [path]
+    name, spec, chunk, needs, reset, act = GOOD.name, GOOD.spec, GOOD.chunk, GOOD.needs, GOOD.reset, GOOD.act
+
+def declares(path, told):
+    return Declaring(path)
+
+def takes(path):
+    return GOOD
+"""

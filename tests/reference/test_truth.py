@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,14 @@ import pytest
 if importlib.util.find_spec("metaworld") is None:  # importing it here would choose the renderer before the simulator does
     pytest.skip("needs the simulator: pip install 'worldgym[reference]'", allow_module_level=True)
 
+from worldgym.bundled import BUNDLE
 from worldgym.errors import InputError
 from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Needs
 from worldgym.policies.scripted import RandomPolicy, ReplayPolicy, StillPolicy
-from worldgym.reference.demo import BUNDLE
 from worldgym.reference.simulator import Simulator
 from worldgym.reference.suite import METAWORLD_SPEC
-from worldgym.reference.truth import Score, TruthConfig, run_episode, to_csv, truth, write_tasks
+from worldgym.reference.truth import Score, TruthConfig, _jobs, run_episode, to_csv, truth, write_tasks
 from worldgym.tasks.folder import load_tasks, load_truth
 
 pytestmark = pytest.mark.reference
@@ -116,3 +117,30 @@ def test_task_folder_is_readable(tmp_path: Path) -> None:
 def test_csv_form() -> None:
     scores = [Score("p", "a/1", "a", True, 7), Score("p", "a/2", "a", False, None)]
     assert to_csv(scores) == "policy,task,group,success,first_success_step\np,a/1,a,1,7\np,a/2,a,0,\n"
+
+
+OWN = """
+from dataclasses import replace
+from worldgym.reference.suite import METAWORLD_SPEC
+from worldgym.testing import FakePolicy
+
+def opt(go="0"):
+    return FakePolicy(level=float(go), name="opt", spec=METAWORLD_SPEC)
+"""
+
+
+def test_results_of_other_options_or_code_are_not_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "mine_of_truth.py"
+    module.write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def key(policy: str) -> object:
+        (job,) = _jobs(TruthConfig(tmp_path, (policy,), (20000,), ("drawer-open",), steps=3))
+        return job.key
+
+    first = [key(f"mine_of_truth:opt?go={go}") for go in (0, 1)]
+    assert key("mine_of_truth:opt?go=1") == first[1] != first[0]
+    module.write_text(OWN + "# changed")
+    assert key("mine_of_truth:opt?go=1") != first[1]
+    assert key("calm=still") != key("calm=random")

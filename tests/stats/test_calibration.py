@@ -28,7 +28,7 @@ from worldgym.stats.calibration import (
     threshold_curve,
     true_positive_rate,
 )
-from worldgym.stats.rates import score_rate, wilson_rate
+from worldgym.stats.rates import effective_trials, score_rate, wilson_rate
 
 JUDGED = [
     Judged(True, 1.0, 0.9),
@@ -141,6 +141,31 @@ def test_the_interval_covers(covered: Callable[..., None], rate: float, tpr: flo
         corrected = corrected_rate(successes, 200, Confusion(hit, alarm, known - hit, known - alarm))
         intervals.append((corrected.low, corrected.high))
     covered(intervals, rate)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
+@pytest.mark.parametrize("correlation", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("own", [False, True])
+def test_the_interval_covers_repeats(covered: Callable[..., None], rate: float, correlation: float, own: bool) -> None:
+    """20 initial frames x 10, whose true outcomes correlate so, and a judge of TPR 0.9 and FPR 0.1.
+    own: the calibration's 40 frames x 5 repeat too, and the judge's hits of a frame correlate by 0.3."""
+    rng, intervals, names = np.random.default_rng(4), [], [str(i) for i in range(20) for _ in range(10)]
+    known = [str(i) for i in range(40) for _ in range(5)]
+
+    def repeated(p: float, frames: int, repeats: int, correlation: float) -> np.ndarray:
+        size = 1 / correlation - 1
+        return rng.random((frames, repeats)) < rng.beta(p * size, (1 - p) * size, (frames, 1))
+
+    for _ in range(3000):
+        truth, chance = repeated(rate, 20, 10, correlation), rng.random((20, 10))
+        verdicts = np.where(truth, chance < 0.9, chance < 0.1).ravel()
+        hits, alarms = (repeated(p, 40, 5, 0.3 if own else 0.001).ravel() for p in (0.9, 0.1))
+        counts = Confusion(int(hits.sum()), int(alarms.sum()), int((~hits).sum()), int((~alarms).sum()))
+        worth = Worth(*(effective_trials(side.astype(float), known) for side in (hits, alarms)))
+        found = Calibration("j", counts, worth if own else None).corrected(verdicts.tolist(), names)
+        intervals.append((found.low, found.high))
+    covered(intervals, rate, 0.985, least=0.93)
 
 
 def test_read_and_checked(tmp_path: Path) -> None:

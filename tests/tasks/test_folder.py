@@ -232,3 +232,13 @@ def test_an_unreadable_truth_table_gets_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "truth.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot be read as a table"):
         load_truth(tmp_path / "truth.csv")
+
+
+def test_odd_names_and_texts_are_cleaned(tmp_path: Path, add: AddTask) -> None:
+    add("caf\udce9", instruction="open\ud800 the\x1b[31m door", tags=["a\udfff"])  # a file name that is no UTF-8
+    (task,) = load_tasks(tmp_path)
+    assert (task.name, task.group) == ("caf\ufffd", "caf\ufffd")
+    assert (task.instruction, task.tags) == ("open\ufffd the[31m door", ("a\ufffd",))
+    add("caf\udcea")
+    with pytest.raises(InputError, match="two files would both be called caf\ufffd"):
+        load_tasks(tmp_path)

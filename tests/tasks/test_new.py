@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from synthetic_sets import recordings, write_mp4_npz, write_rlds
 
+from worldgym.episodes.recording import SourceOptions
 from worldgym.errors import InputError
 from worldgym.tasks.folder import load_tasks
 from worldgym.tasks.new import NewTasks, new_tasks, slug
@@ -30,10 +31,10 @@ def test_an_instruction_for_those_that_have_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gives no task .*has no instruction"):
         new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks"))
     (tmp_path / "set" / "train" / "001.mp4").write_bytes(b"")
-    names, skipped = new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", instruction="Push it!", limit=2))
+    names, skipped = new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", SourceOptions(instruction="Push it!"), limit=2))
     assert names == ["push-it/test-000", "push-it/train-002"] and list(skipped) == ["train-001"]
     with pytest.raises(InputError, match=r"001\.mp4"):
-        new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", instruction="Push it!", strict=True))
+        new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", SourceOptions(instruction="Push it!"), strict=True))
 
 
 def test_no_steps_are_refused(tmp_path: Path) -> None:
@@ -63,5 +64,14 @@ def test_episodes_whose_names_fall_together_stay_apart(tmp_path: Path) -> None:
         data = (tmp_path / "set" / "test" / f"000.{kind}").read_bytes()
         for name in ("run 1", "run_1", "test-000"):
             (tmp_path / "set" / f"{name}.{kind}").write_bytes(data)
-    names, _ = new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", instruction="Push it!"))
+    names, _ = new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", SourceOptions(instruction="Push it!")))
     assert len(set(names)) == 4 == len(load_tasks(tmp_path / "tasks"))
+
+
+def test_tasks_of_another_dataset_keep_their_place(tmp_path: Path) -> None:
+    episodes = recordings(4)
+    for folder, chosen in (("one", episodes[:2]), ("two", episodes[2:])):
+        write_rlds(tmp_path / folder, chosen)
+        for _ in range(2):  # again: the same tasks
+            assert len(new_tasks(NewTasks(tmp_path / folder, tmp_path / "tasks"))[0]) == 2
+    assert len(load_tasks(tmp_path / "tasks")) == 4

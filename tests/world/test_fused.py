@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from worldgym.native.threads import allow_threads
 from worldgym.world.cache import TemporalCache
 from worldgym.world.dit import DiT, DiTConfig
-from worldgym.world.fused import FusedDiT, fastest
+from worldgym.world.fused import FusedDiT, fastest, serves
 
 SMALL = DiTConfig((2, 6, 4), width=64, pairs=2, heads=2, mlp_ratio=2, action_size=5, action_octaves=2, window=12)
 
@@ -120,3 +120,50 @@ def test_what_does_not_fit_is_left_to_torch() -> None:
     assert fastest(odd) is odd
     other = network().to(torch.float64)
     assert fastest(other) is other
+
+
+def test_what_does_not_fit_the_stack_is_left_to_torch() -> None:
+    wide = network(width=1024, heads=2, pairs=1)
+    assert isinstance(fused(network()), FusedDiT) and isinstance(fused(wide), FusedDiT)
+    many = replace(SMALL, latent_shape=(2, 96, 96), width=1024, pairs=1)  # 2304 tokens x heads of 512 numbers
+    assert (
+        not serves(many) and serves(replace(many, width=64)) and not serves(replace(many, latent_shape=(2, 280, 280), width=128))
+    )
+
+
+def cache(rows: int = 2, dtype: torch.dtype = torch.float32, capacity: int = 8, tokens: int = 6) -> TemporalCache:
+    return TemporalCache((2, rows, tokens, 2, capacity, 32), torch.zeros(1, dtype=dtype))
+
+
+WIDE_CONDITION = 26 * 64  # 6 widths a block, and 2
+WRONG = {  # of two rows of three frames and a float32 network
+    "frames of another dtype": {"x": torch.zeros(2, 3, 2, 6, 4).bfloat16(), "start_frame": torch.zeros(2, 2, 6, 4).bfloat16()},
+    "frames of another size": {"x": torch.zeros(2, 3, 2, 8, 6)},
+    "a start frame of another size": {"start_frame": torch.zeros(2, 2, 8, 6)},
+    "a condition of another dtype": {"condition": torch.zeros(2, 3, WIDE_CONDITION).bfloat16()},
+    "a condition of another width": {"condition": torch.zeros(2, 3, WIDE_CONDITION - 32)},
+    "a condition of fewer rows": {"condition": torch.zeros(1, 3, WIDE_CONDITION)},
+    "a cache of another dtype": {"cache": cache(dtype=torch.bfloat16)},
+    "a cache of fewer rows": {"cache": cache(rows=1)},
+    "a cache of fewer tokens": {"cache": cache(tokens=3)},
+    "a cache that is too short": {"cache": cache(capacity=2)},
+}
+
+
+@pytest.mark.parametrize("wrong", list(WRONG.values()), ids=list(WRONG))
+def test_a_wrong_call_is_refused(wrong: dict[str, torch.Tensor | TemporalCache]) -> None:
+    model, x = fused(network()), torch.randn(2, 3, 2, 6, 4)
+    condition = model.condition(torch.rand(2, 3), torch.randn(2, 3, 5))
+    assert condition.shape == (2, 3, WIDE_CONDITION)
+    given = {"x": x, "condition": condition, "start_frame": x[:, 0]}
+    with pytest.raises((ValueError, RuntimeError)):  # torch's own errors, before anything reaches C
+        model.denoise(**{**given, **wrong})  # type: ignore[arg-type]
+
+
+def test_changing_the_network_afterwards_is_harmless() -> None:
+    model, slow = fused(network()), network()
+    x, level, actions = torch.randn(2, 3, 2, 6, 4), torch.rand(2, 3), torch.randn(2, 3, 5)
+    expected = slow(x, level, actions, x[:, 0])
+    model.network.to(torch.bfloat16)
+    found = model.denoise(x, model.condition(level, actions), x[:, 0])
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import tyro
 
-from worldgym.cli.output import answer, command_line, show
+from worldgym.cli.output import answer, command_line, show_ran
+from worldgym.cli.places import JudgePlace, TasksPlace
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Label:
     labels: Path | None = None
     """file that labels are added to (default: labels.jsonl beside the videos)"""
     labeller: str = "anonymous"
-    tasks: Path | None = None
+    tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     port: int = 0
     """0 = any free one"""
@@ -47,7 +48,7 @@ class Label:
 class Calibrate:
     """Compare a judge with labels: confusion, agreement, curves, probes. Its calibration.json corrects a run's rates."""
 
-    judge: Path
+    judge: JudgePlace
     """checkpoint, judge.toml or labels.jsonl"""
     labels: Path
     """labels.jsonl, or an episode store whose successes are known"""
@@ -80,7 +81,7 @@ class Decide:
 
     run_folder: tyro.conf.Positional[Path]
     """judged by this very judge"""
-    judge: Path
+    judge: JudgePlace
     """checkpoint"""
     out: Path
     """folder for the judge with its new threshold"""
@@ -97,10 +98,10 @@ class Rejudge:
     """Judge the videos of a run with another judge, into a new run folder; nothing is rolled out. Resumes."""
 
     run_folder: tyro.conf.Positional[Path]
-    judge: Path
+    judge: JudgePlace
     """checkpoint, judge.toml or labels.jsonl"""
     out: Path
-    tasks: Path | None = None
+    tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     budget: float | None = None
     """US dollars that verdicts may cost"""
@@ -111,7 +112,7 @@ class Rejudge:
         from worldgym.rejudge import RejudgeConfig, rejudge
 
         config = RejudgeConfig(self.run_folder, self.out, self.tasks, command_line())
-        show(rejudge(config, load_judge(self.judge, self.budget, finished=True)), self.out, self.json)
+        show_ran(rejudge(config, load_judge(self.judge, self.budget, finished=True)), self.out, self.json)
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,13 @@ class Closer:
     """Ask a model which of two policies came closer, trial by trial, in both orders; several policies: each with each."""
 
     run_folder: tyro.conf.Positional[Path]
-    judge: Path
+    judge: JudgePlace
     """judge.toml"""
     policies: tuple[str, ...]
     """two or more"""
     out: Path
     """folder for comparisons.jsonl, a line a comparison, and comparisons.json"""
-    tasks: Path | None = None
+    tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     budget: float | None = None
     """US dollars that answers may cost"""
@@ -143,8 +144,39 @@ class Closer:
 
 
 @dataclass(frozen=True)
+class Videos:
+    """Judge videos that no run made: of another world model, or of a robot. Run it again to go on."""
+
+    sources: tyro.conf.Positional[tuple[Path, ...]]
+    """videos, folders of videos, or lists (.jsonl with video and instruction, and partial_credit if you like)"""
+    judge: JudgePlace
+    """checkpoint, judge.toml or labels.jsonl"""
+    out: Path
+    """folder for verdicts.jsonl, a line a video, and summary.json"""
+    instruction: str = ""
+    """what the robot was asked to do, in every video that comes without an instruction"""
+    fps: float | None = None
+    """frames a second to look at (default: all frames); a classifier sees motion at the rate of the videos it learned from"""
+    budget: float | None = None
+    """US dollars that verdicts may cost"""
+    json: bool = False
+    """print summary.json instead of words"""
+
+    def run(self) -> None:
+        from worldgym.cli.output import stop_where_nothing_worked
+        from worldgym.judges.load import load_judge
+        from worldgym.report.answers import videos_text
+        from worldgym.videos import VideosConfig, judge_videos
+
+        config = VideosConfig(self.sources, self.out, self.instruction, self.fps)
+        summary = judge_videos(config, load_judge(self.judge, self.budget, finished=True))
+        answer(summary, videos_text, self.json)
+        stop_where_nothing_worked(summary["reasons"], summary["trials"] + summary["unscored"])
+
+
+@dataclass(frozen=True)
 class Judge:
-    """Label, calibrate and compare judges; judge a run again."""
+    """Label, calibrate and compare judges; judge a run again, or any videos."""
 
     action: (
         Annotated[Label, tyro.conf.arg(name="")]
@@ -152,6 +184,7 @@ class Judge:
         | Annotated[Decide, tyro.conf.arg(name="")]
         | Annotated[Rejudge, tyro.conf.arg(name="")]
         | Annotated[Closer, tyro.conf.arg(name="")]
+        | Annotated[Videos, tyro.conf.arg(name="")]
     )
 
     def run(self) -> None:

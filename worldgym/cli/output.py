@@ -9,25 +9,56 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from worldgym.errors import Incomplete, NothingWorked
+from worldgym.text import clean
+
 
 def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
-    """Writes RUN/report.html and prints the summary."""
-    from worldgym.report.page import write_report
+    """Prints the summary of a run, and where its report lies."""
+    from worldgym.report.page import REPORT_NAME
     from worldgym.report.terminal import print_summary
 
-    report = write_report(run, summary=summary)
     if as_json:
         print(json.dumps(summary, indent=2))
         return
 
     print_summary(summary)
-    print(f"report: {report}")
+    print(f"report: {run / REPORT_NAME}")
+
+
+def show_ran(summary: dict[str, Any], run: Path, as_json: bool) -> None:
+    """As `show`, after a command that made or judged trials. NothingWorked where all of them failed, Incomplete where some did or
+    are missing: with the reasons, and how often each came.
+    """
+    from worldgym.log import LOG_NAME, read_log, results
+
+    show(summary, run, as_json)
+    outcome = results(read_log(run / LOG_NAME)[1])
+    rejudged = "rejudged" in summary["config"]  # what its run lacks, judging again cannot add
+    left = 0 if rejudged else sum(c["missing"] for c in summary["cells"]) + summary["completeness"]["edited_missing"]
+    stop_where_nothing_worked(summary["reasons"], len(outcome.finished))
+    if outcome.failed or left:
+        said = f"{len(outcome.failed)} trials failed and {left} were not begun; the same command goes on from there"
+        raise Incomplete("\n".join([said, *_told(summary["reasons"])]))
+
+
+def stop_where_nothing_worked(reasons: Mapping[str, Any], finished: int) -> None:
+    """NothingWorked if no trial finished and some failed. reasons: as in summary.json."""
+    if reasons["failed"] and not finished:
+        raise NothingWorked("\n".join(["every trial failed:", *_told(reasons)]))
+
+
+def _told(reasons: Mapping[str, Any]) -> list[str]:
+    """A line for every reason of a failure, with how often it came."""
+    return [f"  {row['reason']} ({row['trials']} x)" for row in reasons["failed"]]
 
 
 def print_skipped(skipped: dict[str, str]) -> None:
     """Names and reasons on standard error, where a pipe does not take them for results."""
+    from worldgym.text import clean
+
     for name, reason in skipped.items():
-        print(f"skipped {name}: {reason}", file=sys.stderr)
+        print(clean(f"skipped {name}: {reason}"), file=sys.stderr)
 
 
 def answer(answer: dict[str, Any], words: Callable[[Mapping[str, Any]], str], as_json: bool) -> None:
@@ -38,4 +69,4 @@ def answer(answer: dict[str, Any], words: Callable[[Mapping[str, Any]], str], as
 
 
 def command_line() -> str:
-    return shlex.join(["worldgym", *sys.argv[1:]])
+    return clean(shlex.join(["worldgym", *sys.argv[1:]]))

@@ -8,7 +8,8 @@ from typing import Literal
 
 import tyro
 
-from worldgym.cli.output import command_line, show
+from worldgym.cli.output import command_line, show, show_ran
+from worldgym.cli.places import JudgePlace, TasksPlace, WorldPlace
 from worldgym.errors import InputError
 
 
@@ -29,24 +30,24 @@ class Demo:
     def run(self) -> None:
         from worldgym.reference.demo import run_demo
 
-        show(run_demo(self.out, self.trials, self.full, self.seed, command_line()), self.out, self.json)
+        show_ran(run_demo(self.out, self.trials, self.full, self.seed, command_line()), self.out, self.json)
 
 
 @dataclass(frozen=True)
 class Evaluate:
     """Roll policies out in a world, let a judge score the videos, and summarise. Run it again to resume."""
 
-    world: Path
+    world: WorldPlace
     """checkpoint of a world, or the folder that `worldgym train` wrote"""
     policy: tuple[str, ...]
     """one or more: "still", "random", the folder of a policy, a server at ws:// or http://, lerobot:DIR, openvla:DIR,
     MODULE:FACTORY. NAME=POLICY calls it NAME in this run; checkpoints of one training, called NAME@STEP (grasp@2000, grasp@20k),
     are drawn as a line in the report"""
-    tasks: Path
+    tasks: TasksPlace
     """folder of NAME.png + NAME.json"""
     trials: int
     """trials a task group; start frames in order, then again with fresh noise"""
-    judge: Path
+    judge: JudgePlace
     """checkpoint of a judge, judge.toml (a model behind a server), or "later": people, once the videos are there"""
     out: Path
     embodiment: str | None = None
@@ -74,6 +75,9 @@ class Evaluate:
     """check.json of the world, from `worldgym check` (default: the one in the folder of the world, if any)"""
     include_red: bool = False
     """let tasks that the check calls red count in the headline numbers"""
+    other_engine: bool = False
+    """go on with a run whose frames were drawn by other kernels (with or without a C compiler, another device): they differ a
+    little"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -94,8 +98,9 @@ class Evaluate:
             self.stall_minutes,
             check=self.check,
             include_red=self.include_red,
+            other_engine=self.other_engine,
         )
-        show(evaluate_sources(sources, config), self.out, self.json)
+        show_ran(evaluate_sources(sources, config), self.out, self.json)
 
 
 @dataclass(frozen=True)
@@ -115,8 +120,8 @@ class Report:
     def run(self) -> None:
         from worldgym.files import write_atomic
         from worldgym.log import LOG_NAME, read_log
+        from worldgym.report.page import write_results
         from worldgym.stats.calibration import CALIBRATION_NAME, Calibration
-        from worldgym.stats.summary import write_summary
         from worldgym.stats.trusted import adopt_check
 
         header, records = read_log(self.run_folder / LOG_NAME)
@@ -125,7 +130,7 @@ class Report:
             write_atomic(self.run_folder / CALIBRATION_NAME, self.calibration.read_bytes())
         if self.check is not None:
             adopt_check(self.run_folder, self.check, header.world)
-        show(write_summary(self.run_folder, header, records, self.include_red), self.run_folder, self.json)
+        show(write_results(self.run_folder, header, records, self.include_red), self.run_folder, self.json)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from worldgym.episodes.inspect import Inspection
+from worldgym.text import clean
 
 SHOWN = 5  # instructions and broken episodes that are named
 
 
 def inspection_text(found: Inspection) -> str:
     """A few lines: what there is, a table of the action numbers, alignment, what is broken, warnings last."""
-    return "\n".join(_lines(found))
+    return clean("\n".join(_lines(found)))
 
 
 def _lines(found: Inspection) -> Iterator[str]:
@@ -32,6 +33,8 @@ def _lines(found: Inspection) -> Iterator[str]:
             if measured:
                 lags = "  ".join(f"{lag:+d}: {'-' if value is None else f'{value:.2f}'}" for lag, value in measured.items())
                 yield f"motion of {what} from t to t + 1 against action t + lag, correlation  {lags}"
+    if found.resampling:
+        yield found.resampling
     for name, reason in list(found.broken.items())[:SHOWN]:
         yield f"broken {name}: {reason}"
     for warning in found.warnings():

@@ -9,15 +9,44 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from worldgym.actions.conventions import METRES, POSE
+from worldgym.episodes.states import not_a_pose, plain_names, pose_moves
 from worldgym.errors import InputError
-from worldgym.types import Actions, ActionSpec, Episode, Frames
+from worldgym.text import clean
+from worldgym.types import Actions, ActionSpec, Episode, Frames, States
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a reader learnt of an episode besides its numbers. The defaults say nothing.
+
+    texts: the instruction of each frame, N of them, where it changes within the episode; () = one holds throughout.
+    wordings: all that the files call the whole episode, the first one first.
+    times: float64 [N], the seconds at which the file shows the frames; None where no file says.
+    stated_fps: frames a second as the files state them, whatever the user says.
+    state_names: of the state's numbers, as the files name them; () = not named.
+    no_pose: why the states are not the robot's pose, in words; "" = nothing speaks against it.
+    depth: whether the frames show depth or segments and not a picture.
+    notes: what was done to make the episode fit, one sentence each and without names, so that they can be counted.
+    doubts: where the files contradict each other or themselves, likewise; `convert --strict` stops at them.
+    """
+
+    texts: tuple[str, ...] = ()
+    wordings: tuple[str, ...] = ()
+    times: npt.NDArray[np.float64] | None = None
+    stated_fps: float | None = None
+    state_names: tuple[str, ...] = ()
+    no_pose: str = ""
+    depth: bool = False
+    notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,8 +64,11 @@ class Recording:
     fps: float | None = None
     success: bool | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = Facts()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "instruction", clean(self.instruction))
+        object.__setattr__(self, "source", clean(self.source))
         n = len(self.frames)
         if self.actions.ndim != 2 or len(self.actions) not in (n - 1, n):
             raise InputError(
@@ -47,6 +79,21 @@ class Recording:
         for what, numbers in (("an action", self.actions), ("a state", self.states)):
             if numbers is not None and not np.isfinite(numbers).all():
                 raise InputError(f"{self.source}: {what} is not a finite number; remove or re-export the episode")
+
+    def no_pose(self) -> str:
+        """Why the states do not give the robot's pose, in words; "" where they do."""
+        if self.states is None:
+            return "it holds no states"
+        if reason := self.facts.no_pose or not_a_pose(self.facts.state_names):
+            return reason
+        few = not plain_names(self.facts.state_names) and self.states.shape[1] < len(POSE)
+        return f"a state has {self.states.shape[1]} numbers, and a pose {len(POSE)}" if few else ""
+
+    def moves(self, rotation: str = "euler_xyz") -> Actions:
+        """float32 [N - 1, 6]: how far the robot's pose moved between frames. InputError where the states give none."""
+        if (reason := self.no_pose()) or self.states is None:
+            raise InputError(f"{self.source}: its states are not the robot's pose ({reason})")
+        return pose_moves(self.states, self.facts.state_names, rotation)
 
 
 @dataclass(frozen=True)
@@ -87,29 +134,61 @@ def no_episode(root: object, name: str) -> InputError:
     return InputError(f'{root}: no episode "{name}"; list them with  worldgym data inspect')
 
 
+SUBTASKS = ("join", "first", "last", "split")
+FLIPS = ("", "vertical", "horizontal", "both")
+TURNS = (0, 90, 180, 270)
+
+
 @dataclass(frozen=True)
 class SourceOptions:
-    """camera: "" = the first.   convention: registry name or JSON file, "" = what the files say.
+    """camera: "" = the first that shows a picture.   convention: registry name or JSON file, "" = what the files say.
 
-    size: (H, W) to resize frames to.   fps: overrides what the files say.
+    size: (H, W) to resize frames to.   fps: recorded, overrides what the files say.   action, state: keys, "" = the usual ones.
+    instruction: for episodes that have none.   wording: which of several texts of one episode, from 1 on.
+
+    subtasks: what an episode is called whose instruction changes: "join" one after the other, "first", "last"; or "split"
+    it into an episode each.
+
+    flip: "vertical" (upside down), "horizontal", "both".   rotate: degrees clockwise, one of TURNS.   swap_red_blue: of sets
+    whose writer took one for the other.
     """
 
     camera: str = ""
     convention: str = ""
     size: tuple[int, int] | None = None
     fps: float | None = None
+    action: str = ""
+    state: str = ""
+    instruction: str = ""
+    wording: int = 1
+    subtasks: str = "join"
+    flip: str = ""
+    rotate: int = 0
+    swap_red_blue: bool = False
 
     def __post_init__(self) -> None:
+        if self.flip not in FLIPS or self.rotate not in TURNS:
+            raise InputError(
+                f'pictures can be flipped "vertical", "horizontal" or "both", and turned by 90, 180 or 270 degrees, not '
+                f'"{self.flip}" and {self.rotate}'
+            )
         if self.fps is not None and not 0.0 < self.fps < math.inf:
             raise InputError(f"{self.fps:g} frames a second are no rate; give a number above 0")
+        if self.subtasks not in SUBTASKS:
+            raise InputError(f'"{self.subtasks}" is no way to name an episode of several subtasks: one of {", ".join(SUBTASKS)}')
+        if self.wording < 1:
+            raise InputError(f"wording {self.wording} does not exist; they are counted from 1")
 
-    def choose(self, cameras: Sequence[str], where: object) -> str:
-        """The camera asked for. InputError lists what there is."""
+    def choose(self, cameras: Sequence[str], where: object, depth: Collection[str] = ()) -> str:
+        """The camera asked for, or the first that is not among `depth`. InputError lists what there is."""
         if not cameras:
             raise InputError(f"{where}: holds no camera; frames are needed to train or look at anything")
         if self.camera and self.camera not in cameras:
             raise InputError(f'{where}: no camera "{self.camera}"; choose one of {", ".join(cameras)}')
-        return self.camera or cameras[0]
+        colour = [camera for camera in cameras if camera not in depth]
+        if not self.camera and not colour:
+            raise InputError(f"{where}: holds depth maps alone ({', '.join(cameras)}); name one with --camera to use it")
+        return self.camera or colour[0]
 
 
 @dataclass(frozen=True)
@@ -141,9 +220,18 @@ def to_episode(recording: Recording, spec: ActionSpec, rule: TimeRule = TimeRule
     if rule.relabel:
         actions[:, : len(POSE)] = _moves(recording, spec)[first:last]
     fps = recording.fps or spec.rate_hz
-    facts = recording.success, recording.source, recording.extras
+    facts = recording.success, recording.source, recording.extras, _states(recording, slice(first, last + 1))
     frames = recording.frames[first : last + 1]
     return Episode(frames, actions, recording.instruction, replace(spec, rate_hz=fps), fps, *facts)
+
+
+def _states(recording: Recording, frames: slice) -> States | None:
+    """The recorded states of those frames; names that are not one a number say nothing."""
+    if recording.states is None or not recording.states.shape[1]:
+        return None
+    names = recording.facts.state_names
+    fitting = names if len(names) == recording.states.shape[1] else ()
+    return States(recording.states[frames].astype(np.float32), fitting, recording.facts.no_pose)
 
 
 def _span(recording: Recording, rule: TimeRule) -> tuple[int, int]:
@@ -165,15 +253,15 @@ def _moves(recording: Recording, spec: ActionSpec) -> Actions:
             f"{recording.source}: only delta poses in metres and radians can be relabelled from states, "
             f"not {spec.mode} in {spec.unit}; leave relabelling off"
         )
-    if recording.states is None or recording.states.shape[1] < len(POSE):
-        raise InputError(f"{recording.source}: has no states of {len(POSE)} pose numbers to relabel from; leave relabelling off")
-    return pose_moves(recording.states)
+    if reason := recording.no_pose():
+        raise InputError(f"{recording.source}: its states are not the robot's pose ({reason}); leave relabelling off")
+    return recording.moves(spec.rotation)
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names in order, one that was there before with a number behind it: "a", "b", "a" => "a", "b", "a-2"."""
+    """The names in order and fit to be shown, one that was there before with a number behind it: "a", "a" => "a", "a-2"."""
     taken: dict[str, None] = {}
-    for name in names:
+    for name in map(clean, names):
         number, free = 1, name
         while free in taken:
             number += 1
@@ -185,10 +273,3 @@ def distinct(names: Iterable[str]) -> list[str]:
 def file_names(names: Iterable[str]) -> list[str]:
     """Names of episodes as those of files: letters, digits, _ . + - alone, and no two alike."""
     return distinct(re.sub(r"[^\w.+-]", "_", name) for name in names)
-
-
-def pose_moves(states: Actions) -> Actions:
-    """States [N, 6 or more], xyz and Euler angles first => float32 [N - 1, 6]: how far between frames, angles in (-pi, pi]."""
-    moves = np.diff(states[:, : len(POSE)].astype(np.float64), axis=0)
-    moves[:, 3:] = np.pi - np.mod(np.pi - moves[:, 3:], 2 * np.pi)
-    return moves.astype(np.float32)

@@ -1,9 +1,11 @@
-"""Opening a data set of whatever format: the files in the folder say which."""
+"""Opening a dataset of whatever format: the files in the folder say which."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from worldgym.episodes.instructions import SplitSource
+from worldgym.episodes.pictures import CorrectedSource, as_stored, changes_pictures
 from worldgym.episodes.readers.droid import DroidSource
 from worldgym.episodes.readers.hdf5 import SUFFIXES, Hdf5Source
 from worldgym.episodes.readers.lerobot import LeRobotSource
@@ -15,9 +17,22 @@ from worldgym.errors import InputError
 
 
 def open_source(root: Path, options: SourceOptions = SourceOptions()) -> Source:
-    """Reads metadata alone. InputError where nothing there is a known format, with those that are known."""
+    """Reads metadata alone; of a set that is split by its instructions, the texts too. InputError for no known format."""
     if not root.exists():
-        raise InputError(f"{root}: no such file or folder; give the folder of a data set")
+        raise InputError(f"{root}: no such file or folder; give the folder of a dataset")
+    if changes_pictures(options):
+        return CorrectedSource(_split(root, as_stored(options)), options)
+    return _split(root, options)
+
+
+def _split(root: Path, options: SourceOptions) -> Source:
+    source = _found(root, options)
+    if options.subtasks == "split" and isinstance(source, (LeRobotSource, RldsSource, Hdf5Source)):
+        return SplitSource(source, source.texts)  # other formats hold one instruction an episode
+    return source
+
+
+def _found(root: Path, options: SourceOptions) -> Source:
     if root.suffix in SUFFIXES and root.is_file():
         return Hdf5Source(root, options)
     if (root / "store.json").exists():
@@ -33,6 +48,6 @@ def open_source(root: Path, options: SourceOptions = SourceOptions()) -> Source:
     if any(path.suffix in SUFFIXES for path in root.rglob("*")):
         return Hdf5Source(root, options)
     raise InputError(
-        f"{root}: not a data set that can be read; known are WorldGym stores, LeRobot v2.1 and v3.0 (meta/info.json), RLDS "
-        f"(dataset_info.json beside tfrecord files), mp4 with npz, mp4 with annotation/*.json, and HDF5"
+        f"{root}: not a dataset that can be read; known are WorldGym stores, LeRobot v2.0 to v3.0 (meta/info.json), RLDS "
+        f"(dataset_info.json beside tfrecord files), videos with npz, mp4 with annotation/*.json, and HDF5"
     )

@@ -129,6 +129,15 @@ class ClassifierJudge:
         decision = asdict(self.decision)
         return {"kind": KIND, **decision, "band": decision["band"] and list(decision["band"])}
 
+    def check(self, tasks: Sequence[Task]) -> None:
+        """InputError for a task whose frames it cannot read."""
+        for task in tasks:
+            self._fits((task.steps + 1, *task.frame.shape))
+
+    def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Its own, whatever the video's."""
+        return self.net.config.size
+
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
         return self._verdict(self.score([(rollout.frames, task.instruction)])[0])
 
@@ -152,12 +161,15 @@ class ClassifierJudge:
         return scores
 
     def _looks(self, frames: Frames) -> list[int]:
-        wanted, last = (*self.net.config.size, 3), len(frames) - 1
-        if frames.shape[1:] != wanted or last < 1:
+        self._fits(frames.shape)
+        return looks(len(frames) - 1, self.net.config.stride)
+
+    def _fits(self, shape: tuple[int, ...]) -> None:
+        wanted = (*self.net.config.size, 3)
+        if shape[1:] != wanted or shape[0] < 2:
             raise InputError(
-                f"judge {self.name} reads videos of two or more frames {wanted}, not {frames.shape}; give another judge or size"
+                f"judge {self.name} reads videos of two or more frames {wanted}, not {shape}; give another judge or size"
             )
-        return looks(last, self.net.config.stride)
 
     def _verdict(self, score: Score) -> Verdict:
         probability, success, band = score.probability, self.decision.outcome(score.probability), self.decision.band

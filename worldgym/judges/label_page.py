@@ -17,11 +17,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from worldgym.episodes.video import decode_video, encode_mp4, video_facts
 from worldgym.errors import InputError
 from worldgym.judges.labels import Clip, Label, append_label, frames_digest, read_labels
 
 MAX_POST = 2**16  # bytes of one label
 SCORES = (0.0, 0.5, 1.0, None)
+PLAYED = ("h264", "vp8", "vp9", "av1")  # by every browser; not MPEG-4 part 2, which OpenCV writes as "mp4v"
+FPS = 10.0  # of a video that does not say
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class LabelServer:
         self.config = config
         self.clips = sorted(clips, key=lambda clip: hashlib.sha256(str(clip.video).encode()).digest())
         self.scores = self._known()
+        self._coded: dict[int, bytes] = {}
         self.secret = secrets.token_urlsafe(16)
         handler = _handler(self)
         try:
@@ -85,7 +91,16 @@ class LabelServer:
         return {"labeller": self.config.labeller, "items": items}
 
     def video(self, number: int) -> bytes:
-        return self.clips[number].video.read_bytes()
+        """The file as it is where every browser plays it; else its frames, coded anew. Labels are of the file's own frames."""
+        path = self.clips[number].video
+        facts = video_facts(path)
+        if facts.codec in PLAYED and facts.pixel_format in ("yuv420p", "yuvj420p"):
+            return path.read_bytes()
+        if number not in self._coded:
+            frames = decode_video(path)
+            odd = [(0, 0), *((0, side % 2) for side in frames.shape[1:3]), (0, 0)]
+            self._coded = {number: encode_mp4(np.pad(frames, odd, "edge"), facts.fps or FPS)}  # only the one that is looked at
+        return self._coded[number]
 
     def label(self, said: dict[str, Any]) -> None:
         """Appends a label. ValueError if it is out of form."""

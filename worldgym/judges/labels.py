@@ -14,7 +14,6 @@ video starts from, which others may share; it may be left out.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ import numpy as np
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.video import decode_video
 from worldgym.errors import InputError
-from worldgym.files import json_line, sha256_file
+from worldgym.files import append_line, sha256_file
 from worldgym.tasks.digest import frame_digest
 from worldgym.types import Frames, Rollout, Task, Trial, Verdict, Vote
 
@@ -52,9 +51,12 @@ class Clip:
         """Its task; where that is not noted the video itself, as if no other began alike."""
         return self.task or self.video.as_posix()
 
-    def rollout(self) -> Rollout:
-        """The video as a record of what happened, with its task; the actions are unknown. InputError if it cannot be read."""
-        frames = decode_video(self.video)
+    def rollout(self, frames: Frames | None = None) -> Rollout:
+        """The video as a record of what happened, with its task; the actions are unknown. InputError if it cannot be read.
+
+        frames: uint8 [N, H, W, 3], what is to be looked at of it; None = all, as they are.
+        """
+        frames = decode_video(self.video) if frames is None else frames
         name = self.video.with_suffix("").as_posix()
         task = Task(name, self.video.parent.name, frames[0], self.instruction, max(len(frames) - 1, 1), self.partial_credit)
         return Rollout(Trial(task, 0, 0), "unknown", frames, np.zeros((len(frames) - 1, 0), np.float32))
@@ -140,9 +142,9 @@ def frames_digest(frames: Frames) -> str:
     return frame_digest(frames)[:32]
 
 
-def read_clips(path: Path) -> list[Clip]:
-    """The videos of a list or label file, each once, in its order."""
-    return list({clip.video: clip for _, clip, _ in _rows(path)}.values())
+def read_clips(path: Path, instruction: str = "") -> list[Clip]:
+    """The videos of a list or label file, each once, in its order. instruction: of those that come without one."""
+    return list({clip.video: clip for _, clip, _ in _rows(path, instruction)}.values())
 
 
 def read_labels(path: Path) -> list[LabelledClip]:
@@ -177,18 +179,10 @@ def append_label(path: Path, label: Label) -> None:
         "time": label.time,
         "task": clip.task,
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b", buffering=0) as file:
-            if file.tell() and not path.read_bytes().endswith(b"\n"):
-                file.truncate(path.read_bytes().rfind(b"\n") + 1)  # a line torn by a crash never counted
-            file.write(json_line(row))
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; choose another --labels") from error
+    append_line(path, row)
 
 
-def _rows(path: Path) -> list[tuple[int, Clip, dict[str, Any]]]:
+def _rows(path: Path, instruction: str = "") -> list[tuple[int, Clip, dict[str, Any]]]:
     """(line number, clip, all that the line says) of every whole line."""
     try:
         if path.stat().st_size > MAX_FILE:
@@ -200,12 +194,12 @@ def _rows(path: Path) -> list[tuple[int, Clip, dict[str, Any]]]:
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            video, instruction = Path(row["video"]), row["instruction"]
-            task = row.get("task") or (_task_in(video) if of_run else "")
-            clip = Clip(path.parent / video, instruction, row.get("partial_credit", ""), task)
+            asked = row.get("instruction", instruction or None)
+            task = row.get("task") or (_task_in(Path(row["video"])) if of_run else "")
+            clip = Clip(path.parent / Path(row["video"]), asked, row.get("partial_credit", ""), task)
         except (ValueError, LookupError, TypeError, AttributeError):
-            raise InputError(f'{path}, line {number}: not a JSON object with "video" and "instruction"; mend the line') from None
-        if not isinstance(instruction, str) or not instruction.strip() or not isinstance(clip.partial_credit, str):
+            raise InputError(f'{path}, line {number}: not a JSON object with "video" and "instruction"; fix the line') from None
+        if not isinstance(asked, str) or not asked.strip() or not isinstance(clip.partial_credit, str):
             raise InputError(f"{path}, line {number}: the instruction is empty or no text; write what the robot was asked to do")
         if not isinstance(clip.task, str):
             raise InputError(f'{path}, line {number}: "task" is no text; write the name of the initial frame, or leave it out')

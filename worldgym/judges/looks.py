@@ -1,8 +1,9 @@
-"""Which frames of a video a judge looks at, and the pictures it is sent. The choice is stated, never made on the way.
+"""Which frames of a video a judge looks at, and the pictures it is sent. Every verdict says which they were.
 
 "first"  "last"  "first+last"      those frames
 "even:8"                           8 frames evenly spaced from the first to the last
-"every:3"                          every 3rd frame from the first on, and the last (the paper: every 3rd, at 256 pixels)
+"every:3"                          every 3rd frame from the first on, and the last (the paper: every 3rd, at 256 pixels);
+                                   of a longer video as many as the judge may be sent, evenly spaced from first to last
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def check_rule(rule: str) -> str:
 
 
 def choose_frames(rule: str, count: int, most: int) -> tuple[int, ...]:
-    """Indices in order, of `count` >= 1 frames. InputError for more than `most`: a judge never thins out in silence."""
+    """Indices in order, of `count` >= 1 frames; at most `most`."""
     name, _, number = check_rule(rule).partition(":")
     if name == "even":
         chosen = {*spread(count, int(number))} if int(number) > 1 else {count - 1}
@@ -33,9 +34,17 @@ def choose_frames(rule: str, count: int, most: int) -> tuple[int, ...]:
         chosen = {*range(0, count, int(number)), count - 1}
     else:
         chosen = {0 if part == "first" else count - 1 for part in name.split("+")}
-    if len(chosen) > most:
-        raise InputError(f'the rule "{rule}" picks {len(chosen)} of {count} frames, more than max_frames = {most}; choose fewer')
-    return tuple(sorted(chosen))
+    return tuple(sorted(chosen if len(chosen) <= most else spread(count, most)))
+
+
+def check_most(rule: str, most: int) -> None:
+    """InputError for a bound that says nothing, or that the rule exceeds in every video."""
+    name, _, number = check_rule(rule).partition(":")
+    least = int(number) if name == "even" else 2 if name in ("every", "first+last") else 1
+    if not least <= most:
+        raise InputError(
+            f'max_frames is {most}, but the rule "{rule}" picks {least} frames; give {least} or more, or choose fewer'
+        )
 
 
 def pictures(frames: Frames, looks: tuple[int, ...], size: int | None, name: str = "") -> tuple[Picture, ...]:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
@@ -17,7 +18,8 @@ from worldgym.judges.looks import choose_frames, pictures
 from worldgym.judges.rubric import UNSURE, Rubric
 from worldgym.judges.vlm import VlmConfig, digest_of, filled, read_prompt
 from worldgym.judges.voting import decide, read_vote
-from worldgym.servers.asking import Asker
+from worldgym.servers.answers import one_of
+from worldgym.servers.asking import Asker, Reading
 from worldgym.servers.provider import Question
 from worldgym.servers.votes import Ledger, default_cache
 from worldgym.types import Rollout, Task, Vote
@@ -58,6 +60,10 @@ class PairwiseJudge:
         made = json.dumps({**self.config.asking(), "prompt": digest_of(self._prompt)}, sort_keys=True)
         return f"closer:{self.config.server.model}:{digest_of(made)[:12]}"
 
+    def charge(self, folder: Path, paid_usd: float) -> None:
+        """As a VlmJudge."""
+        self.asker.ledger.keep(folder, paid_usd)
+
     def compare(self, first: Rollout, second: Rollout, task: Task) -> Preference:
         """InputError if the rollouts are not of one task."""
         if first.trial.task.name != second.trial.task.name:
@@ -84,8 +90,8 @@ class PairwiseJudge:
         """Votes for video A and what they cost just now."""
         shown = tuple(picture for name, one in (("video A", a), ("video B", b)) for picture in self._pictures(one, name))
         question = Question(filled(self._prompt, task, RUBRIC), shown, RUBRIC.schema)
-        answers = self.asker.ask(question, self.config.votes)
-        return [read_vote(answer, RUBRIC) for answer in answers], sum(answer.price_usd for answer in answers if answer.bought)
+        answers = self.asker.ask(question, self.config.votes, Reading(RUBRIC.read, RUBRIC.reminder))
+        return [read_vote(answer, RUBRIC) for answer in answers], sum(answer.paid_usd for answer in answers)
 
     def _pictures(self, rollout: Rollout, name: str) -> Sequence[Any]:
         return pictures(rollout.frames, self._looks(rollout), self.config.frame_size, name)
@@ -125,12 +131,7 @@ def _winner(scores: Sequence[float | None]) -> tuple[str | None, bool, str]:
 
 
 def _score(answer: Any) -> float | None:
-    said = answer["closer"]
-    if said == UNSURE:
-        return None
-    if said not in CHOICES:
-        raise ValueError(f"closer is {said!r}")
-    return CHOICES[said]
+    return CHOICES.get(one_of(answer["closer"], [*CHOICES, UNSURE]))
 
 
 RUBRIC = Rubric("closer", {"closer": {"type": "string", "enum": [*CHOICES, UNSURE]}}, False, "", _score)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from worldgym.types import Rollout, Task, Verdict
 
@@ -26,4 +27,31 @@ class Judge(Protocol):
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
         """Scores the rollout's frames against the task's instruction; unscored with a reason where it cannot decide."""
+        ...
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """What a judge may have besides: a look ahead."""
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        """Before the first frame of a rollout is made: InputError for what is known to make its verdicts impossible."""
+        ...
+
+
+@runtime_checkable
+class Scaled(Protocol):
+    """What a judge may have besides: a size that it looks at."""
+
+    def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of a recorded video => those at which it is to be read."""
+        ...
+
+
+@runtime_checkable
+class Paying(Protocol):
+    """What a judge may have besides: a purse."""
+
+    def charge(self, folder: Path, paid_usd: float) -> None:
+        """From now on it pays for the run of this folder, for which `paid_usd` was paid before, as the run's log says."""
         ...

@@ -20,11 +20,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from worldgym.errors import InputError
+from worldgym.servers.answers import one_of, percentage, read_fields
+from worldgym.text import clean
 from worldgym.types import Task
 
 KINDS = ("success", "partial", "progress", "criteria")
 UNSURE = "cannot tell"
-MOST_TRIED = 100  # opening braces of a text, the last ones
+MET = ("met", "not met", UNSURE)
 LEVELS = {"success": 1.0, "partial": 0.5, "failure": 0.0}
 Answer = Mapping[str, Any]
 
@@ -54,6 +56,20 @@ class Rubric:
         parts = {name: " | ".join(field.get("enum", ["0 to 100"])) for name, field in self.fields.items()}
         return json.dumps({"reasoning": "what you saw, in one to three sentences", **parts})
 
+    @property
+    def reminder(self) -> str:
+        """What is added to a question whose answer could not be read."""
+        allowed = [f'"{name}" is exactly {_allowed(field)}' for name, field in self.fields.items()]
+        return (
+            "An earlier answer to this could not be read. Answer with one JSON object and nothing else, no word before or after "
+            f"it, in which {'; '.join(allowed)}:\n{self.form}"
+        )
+
+    def read(self, text: str) -> tuple[float | None, str]:
+        """(score, reasoning) of a model's answer; the score is None if it could not tell. ValueError if it cannot be read."""
+        answer = read_fields(text, tuple(self.fields))
+        return self.score(answer), clean(str(answer.get("reasoning", "")))
+
 
 def rubric_for(kind: str, task: Task, backwards: bool = False) -> Rubric:
     """The rubric of this kind for a task. backwards: options in reverse order, to probe whether their order matters.
@@ -64,46 +80,16 @@ def rubric_for(kind: str, task: Task, backwards: bool = False) -> Rubric:
         return Rubric(kind, {"progress": {"type": "integer"}}, True, "", _progress)
     if kind == "criteria":
         criteria = _criteria(task)
-        fields = {c.name: _options(["met", "not met", UNSURE], backwards) for c in criteria}
+        fields = {c.name: _options(list(MET), backwards) for c in criteria}
         return Rubric(kind, fields, True, "\n".join(c.wording for c in criteria), lambda answer: _sum(criteria, answer))
     levels = list(LEVELS) if kind == "partial" and task.partial_credit else ["success", "failure"]
     fields = {"verdict": _options([*levels, UNSURE], backwards)}
     return Rubric("partial" if len(levels) == 3 else "success", fields, False, task.partial_credit, lambda a: _level(levels, a))
 
 
-def find_answer(text: str, rubric: Rubric) -> Answer:
-    """The last JSON object in the text that has the rubric's fields; else `field: value` in plain text, if it says one thing.
-
-    ValueError if there is neither.
-    """
-    decoder, found = json.JSONDecoder(), None
-    begins = [place.start() for place in re.finditer(r"\{", text)][-MOST_TRIED:]
-    position = begins[0] if begins else -1
-    while position >= 0:
-        try:
-            value, end = decoder.raw_decode(text, position)
-        except (json.JSONDecodeError, RecursionError):
-            end = position + 1
-        else:
-            if isinstance(value, dict) and all(name in value for name in rubric.fields):
-                found = value
-        position = text.find("{", end)
-    return found if found is not None else _plain(text, rubric)
-
-
-def _plain(text: str, rubric: Rubric) -> Answer:
-    answer: dict[str, Any] = {"reasoning": text.strip()}
-    for name, field in rubric.fields.items():
-        options = {option.lower(): option for option in field.get("enum", ())}
-        values = "|".join(map(re.escape, sorted(options, key=len, reverse=True))) or r"\d{1,3}"
-        another = rf"[\"'*\s]*(?:[|/,]|or\b)[\"'*\s]*(?:{values})\b" if options else r"\s*(?:-|–|\.\.+|to\b)\s*\d"
-        form = rf"\b{re.escape(name)}\b[\"'*\s]*[:=][\"'*\s]*({values})\b(?!{another})"  # what quotes the options says none
-        said = {v.lower() for v in re.findall(form, text, re.IGNORECASE)}
-        if len(said) != 1:
-            raise ValueError("no readable answer" if not said else f"{len(said)} different answers")
-        value = said.pop()
-        answer[name] = options[value] if options else int(value)
-    return answer
+def _allowed(field: Mapping[str, Any]) -> str:
+    options = field.get("enum")
+    return f"one of: {', '.join(options)}" if options else "a whole number from 0 to 100, in percent"
 
 
 def _options(values: list[str], backwards: bool) -> dict[str, Any]:
@@ -111,19 +97,11 @@ def _options(values: list[str], backwards: bool) -> dict[str, Any]:
 
 
 def _level(levels: Sequence[str], answer: Answer) -> float | None:
-    said = answer["verdict"]
-    if said == UNSURE:
-        return None
-    if said not in levels:
-        raise ValueError(f"the verdict is {said!r}")
-    return LEVELS[said]
+    return LEVELS.get(one_of(answer["verdict"], [*levels, UNSURE]))
 
 
 def _progress(answer: Answer) -> float:
-    said = answer["progress"]
-    if isinstance(said, bool) or not isinstance(said, (int, float)) or not 0 <= said <= 100:
-        raise ValueError(f"the progress is {said!r}")
-    return said / 100
+    return percentage(answer["progress"])
 
 
 @dataclass(frozen=True)
@@ -155,19 +133,18 @@ def _criteria(task: Task) -> list[Criterion]:
         if missing := [name for name in one.needs if name not in known]:
             raise InputError(f'{where}: "{one.name}" needs "{missing[0]}", which no earlier criterion is called')
         criteria.append(one)
-    if any(c.points < 0 for c in criteria) or abs(sum(c.points for c in criteria) - 1) > 1e-6:
+    if any(c.points < 0 for c in criteria) or abs(sum(c.points for c in criteria) - 1) > 1e-5:
         raise InputError(f"{where}: the points must be 0 or more and sum to 1")
     return criteria
 
 
 def _sum(criteria: Sequence[Criterion], answer: Answer) -> float | None:
+    said_of = {criterion.name: one_of(answer[criterion.name], MET) for criterion in criteria}
+    if UNSURE in said_of.values():
+        return None
     met: dict[str, bool] = {}
     for criterion in criteria:
-        said = answer[criterion.name]
-        if said == UNSURE:
-            return None
-        if said not in ("met", "not met"):
-            raise ValueError(f"{criterion.name} is {said!r}")
+        said = said_of[criterion.name]
         met[criterion.name] = said == "met" and all(met[name] for name in criterion.needs)
     # rounded: 0.7 + 0.2 + 0.1 is a full success, and so are three points of 0.333333
     total = math.fsum(criterion.points for criterion in criteria)

@@ -9,30 +9,34 @@ from __future__ import annotations
 import hashlib
 import json
 import string
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.judges.looks import check_rule, choose_frames, pictures
+from worldgym.judges.looks import check_most, choose_frames, pictures
 from worldgym.judges.rubric import KINDS, Rubric, rubric_for
 from worldgym.judges.voting import decide, read_vote
-from worldgym.servers.asking import Asker
+from worldgym.servers.asking import Asker, Reading
 from worldgym.servers.provider import Question, Server
 from worldgym.servers.votes import Ledger, Price, default_cache
 from worldgym.toml import read_fields, read_toml
 from worldgym.types import Rollout, Task, Verdict
+
+MAX_FRAMES = 64  # pictures of a video that are sent unless the description says otherwise
 
 
 @dataclass(frozen=True)
 class VlmConfig:
     """votes: answers a video.   frames: a rule of `looks`.   frame_size: pixels of the longer side, None = as recorded.
 
-    max_frames: a rule that picks more is refused.   rubric: a kind of `rubric`.   prompt: a file instead of the bundled
-    one.   cache: folder of votes, None = `votes.default_cache`.   backwards: options in reverse order, for a probe.
+    max_frames: most pictures of a video; of a longer one, "every:N" becomes so many evenly spaced frames.
+    rubric: a kind of `rubric`.   prompt: a file instead of the bundled one.   cache: folder of votes, None =
+    `votes.default_cache`.   backwards: options in reverse order, for a probe.
     """
 
     server: Server
@@ -40,14 +44,14 @@ class VlmConfig:
     votes: int = 5
     frames: str = "every:3"
     frame_size: int | None = 256
-    max_frames: int = 64
+    max_frames: int = MAX_FRAMES
     rubric: str = "partial"
     prompt: Path | None = None
     cache: Path | None = None
     backwards: bool = False
 
     def __post_init__(self) -> None:
-        check_rule(self.frames)
+        check_most(self.frames, self.max_frames)
         if self.rubric not in KINDS:
             raise InputError(f'rubric is "{self.rubric}"; known are {", ".join(KINDS)}')
         if not 1 <= self.votes <= 100:
@@ -69,6 +73,15 @@ class VlmConfig:
         prompt, cache = config.prompt and beside / config.prompt, config.cache and beside / config.cache
         return replace(config, prompt=prompt, cache=cache)
 
+    def thinned(self, count: int) -> str:
+        """What to say about a video of `count` frames of which not all are shown that the rule picks; "" if they are."""
+        picked, shown = (len(choose_frames(self.frames, count, most)) for most in (count, self.max_frames))
+        if picked == shown:
+            return ""
+        return (
+            f'the judge is shown {shown} frames of {count}, evenly spaced: "{self.frames}" picks {picked}, max_frames is {shown}'
+        )
+
     def asking(self) -> dict[str, Any]:
         """How a model is asked, whatever it is asked. The server's address is no part of it: a model may move."""
         server = self.server
@@ -80,6 +93,7 @@ class VlmConfig:
             "votes": self.votes,
             "frames": self.frames,
             "frame_size": self.frame_size,
+            **({} if self.max_frames == MAX_FRAMES else {"max_frames": self.max_frames}),
         }
 
 
@@ -119,12 +133,32 @@ class VlmJudge:
             "prompts": {kind: digest_of(prompt) for kind, prompt in self._prompts.items()},
         }
 
+    def check(self, tasks: Sequence[Task]) -> None:
+        """InputError for a task that it cannot be asked about, a prompt with a wrong placeholder, or answers that could not be
+        kept. Says where it will look at fewer frames than its rule picks."""
+        for task in tasks:
+            rubric = rubric_for(self.config.rubric, task, self.config.backwards)
+            filled(self._prompts[rubric.kind], task, rubric)
+        self.asker.check()
+        if notice := self.config.thinned(max((task.steps for task in tasks), default=0) + 1):
+            print(f"worldgym: {notice}", file=sys.stderr)
+
+    def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The video's own, or that of the pictures which are sent where these are smaller."""
+        scale = min(1.0, (self.config.frame_size or max(size)) / max(size))
+        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+    def charge(self, folder: Path, paid_usd: float) -> None:
+        """Its budget is that of the run in this folder, whose payments are noted there."""
+        self.asker.ledger.keep(folder, paid_usd)
+
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
         config, rubric = self.config, rubric_for(self.config.rubric, task, self.config.backwards)
         looks = choose_frames(config.frames, len(rollout.frames), config.max_frames)
         prompt = self._prompts[rubric.kind]
         shown = pictures(rollout.frames, looks, config.frame_size)
-        answers = self.asker.ask(Question(filled(prompt, task, rubric), shown, rubric.schema), config.votes)
+        question = Question(filled(prompt, task, rubric), shown, rubric.schema)
+        answers = self.asker.ask(question, config.votes, Reading(rubric.read, rubric.reminder))
         votes = tuple(read_vote(answer, rubric) for answer in answers)
         decision = decide(votes, rubric)
         return Verdict(
@@ -132,7 +166,7 @@ class VlmJudge:
             judge=self.name,
             votes=votes,
             cost_usd=sum(answer.price_usd for answer in answers),
-            paid_usd=sum(answer.price_usd for answer in answers if answer.bought),
+            paid_usd=sum(answer.paid_usd for answer in answers),
             provenance={
                 "model": config.server.model,
                 "served_as": sorted({answer.reply.model for answer in answers if answer.reply.model}),

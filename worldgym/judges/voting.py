@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from worldgym.judges.rubric import UNSURE, Rubric, find_answer
-from worldgym.servers.asking import Answer
+from worldgym.judges.rubric import UNSURE, Rubric
+from worldgym.servers.asking import Answer, reading
 from worldgym.types import Vote
 
 MAX_REASON = 2000  # characters of a vote's reasoning kept in the log
@@ -29,23 +29,23 @@ class Decision:
 
 
 def read_vote(answer: Answer, rubric: Rubric) -> Vote:
-    """The vote in one reply; without a score, and with the reason, where it was refused, cut off, unreadable or unsure."""
+    """The vote in one answer; without a score, and with the reason, where it was refused, cut off, unreadable or unsure."""
     reply = answer.reply
-    score, reason = None, ""
+    score = None
     if reply.ending == "refused":
         reason = f"refused: {reply.text}"
     elif reply.ending == "length":
         reason = f"cut off after {reply.tokens_out if reply.tokens_out is not None else 'its last'} tokens"
+    elif not reply.text.strip():
+        reason = "empty reply"
     else:
         try:
-            found = find_answer(reply.text, rubric)
-            score = rubric.score(found)
-            reason = str(found.get("reasoning", ""))
+            score, reason = reading(reply, rubric.read)
         except ValueError as fault:
-            reason = f"unreadable ({fault}): {reply.text}" if reply.text.strip() else "empty reply"
+            reason = f"unreadable ({fault}): {reply.text}"
         else:
             reason = reason if score is not None else f"{UNSURE}: {reason}"
-    return Vote(score, reason[:MAX_REASON], reply.tokens_in or 0, reply.tokens_out or 0, answer.price_usd)
+    return Vote(score, reason[:MAX_REASON], answer.tokens_in, answer.tokens_out, answer.price_usd)
 
 
 def decide(votes: Sequence[Vote], rubric: Rubric) -> Decision:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from worldgym.latents.layers import PositionMap, ResidualBlock
 from worldgym.native import kernels as native
-from worldgym.native.kernels import SLACK, WIDE, kernels_for
+from worldgym.native.kernels import SLACK, WIDE, address, kernels_for
 from worldgym.native.products import Arranged
 
 TOGETHER = 4  # frames
@@ -61,14 +61,18 @@ class FusedDecoder:
         return torch.cat([self._few(part) for part in latents.split(TOGETHER)])
 
     def _few(self, latents: Tensor) -> Tensor:
-        frames, channels, side, _ = latents.shape
+        frames, first = len(latents), self._steps[0]
+        if tuple(latents.shape[1:]) != (first.layer.in_channels, first.side, first.side):
+            taken = [first.layer.in_channels, first.side, first.side]
+            raise ValueError(f"this decoder takes latents [B, {', '.join(map(str, taken))}], not {list(latents.shape)}")
+        channels, side = first.layer.in_channels, first.side
         x = latents.new_zeros(frames * (side + 2) ** 2 + SLACK, WIDE, dtype=torch.bfloat16)
         inner = x[:-SLACK].view(frames, side + 2, side + 2, WIDE)[:, 1:-1, 1:-1, :channels]
         inner.copy_(latents.permute(0, 2, 3, 1))
         room = self._library.border_room(self._layers, len(self._steps), frames)
         kept, one, other = x.new_empty(frames * self._kept), x.new_empty(room), x.new_empty(room)
-        tensors = (tensor.data_ptr() for tensor in (x, kept, one, other))
-        self._library.decode(native.Decoding(self._layers, *tensors, len(self._steps), frames))
+        addresses = [address(tensor, torch.bfloat16, *tensor.shape) for tensor in (x, kept, one, other)]
+        self._library.decode(native.Decoding(self._layers, *addresses, len(self._steps), frames))
         return self._pixels(kept, frames)
 
     def _pixels(self, kept: Tensor, frames: int) -> Tensor:

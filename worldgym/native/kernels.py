@@ -1,4 +1,7 @@
-"""The compiled passes as functions of tensors, and the structures that they take. All work on the CPU."""
+"""The compiled passes as functions of tensors, and the structures that they take. All work on the CPU.
+
+C believes the addresses and sizes that it is given, so every tensor goes to it through `address`, which checks them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ DTYPES = (torch.float32, torch.bfloat16)
 LANES = 16  # head sizes are multiples of it
 SLACK = 64  # rows behind the last frame that convolutions may read
 WIDE = 32  # numbers that enter and leave a product: multiples of it
+ON_STACK = 2**18  # float32 numbers of an array that a pass keeps on the stack: 1 MiB, of 8 that threads usually have
 _P, _N = ctypes.c_void_p, ctypes.c_int64
 
 
@@ -104,6 +108,7 @@ class Decoding(ctypes.Structure):
 
 FUNCTIONS: Functions = {
     "ready": ([], ctypes.c_int),
+    "number_bytes": ([], _N),
     "chunk_rows": ([], ctypes.c_int),
     "arrange": ([_P, _P, _N, _N], None),
     "multiply_by": ([_P, ctypes.POINTER(Matrix), _P, _N, _N], None),
@@ -117,7 +122,7 @@ FUNCTIONS: Functions = {
 def kernels_for(tensor: Tensor) -> ctypes.CDLL | None:
     """The library for tensors like this one; None where the compiled passes do not serve: another device or dtype, no compiler.
 
-    Nothing is checked by its functions: callers own their shapes.
+    Its functions check nothing: give them what `address` returns, and sizes that follow from the same tensors.
     """
     if tensor.device.type != "cpu" or tensor.dtype not in DTYPES:
         return None
@@ -131,3 +136,27 @@ def _kernels(bfloat16: bool) -> ctypes.CDLL | None:
         return None
     declare(found, FUNCTIONS)
     return found if found.ready() else None
+
+
+def dtype_of(library: ctypes.CDLL) -> torch.dtype:
+    """The one that this library computes in."""
+    return torch.float32 if library.number_bytes() == 4 else torch.bfloat16
+
+
+def address(x: Tensor, dtype: torch.dtype, *shape: int) -> int:
+    """Where the numbers of a tensor begin. ValueError unless it lies in one piece on the CPU and has this dtype and shape."""
+    if x.dtype != dtype or tuple(x.shape) != shape or x.device.type != "cpu" or not x.is_contiguous():
+        pieces = "" if x.is_contiguous() else "not in one piece, "
+        raise ValueError(
+            f"the compiled passes take {dtype} {list(shape)} in one piece on the CPU here, not {pieces}{x.dtype} {list(x.shape)} "
+            f"on {x.device}: convert the tensor, or use the network itself"
+        )
+    return x.data_ptr()
+
+
+def address_of_rows(x: Tensor, dtype: torch.dtype) -> int:
+    """The same of [rows, numbers] of which each row lies in one piece."""
+    if x.ndim != 2 or x.stride(1) != 1:
+        raise ValueError(f"the compiled passes take rows of numbers here, not {list(x.shape)} in strides of {list(x.stride())}")
+    address(x[0], dtype, x.shape[1])
+    return x.data_ptr()

@@ -14,6 +14,9 @@ int ready(void) { return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM *
 int ready(void) { return 1; }
 #endif
 
+/* Bytes of a number in this build: what callers must give. */
+count number_bytes(void) { return sizeof(real); }
+
 /* W [wide, in] => tiles of 16 columns by 32 inputs. */
 void arrange(const real *w, real *tiles, count wide, count in) {
     for (count n = 0; n < wide; n++)

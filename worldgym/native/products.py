@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldgym.native.kernels import LANES, WIDE, Matrix
+from worldgym.native.kernels import LANES, WIDE, Matrix, address, dtype_of
 
 ACTIVATIONS = {"none": 0, "relu2": 1, "gelu": 2, "silu": 3}  # as in passes.h
 
@@ -22,12 +22,14 @@ class Arranged:
     """
 
     def __init__(self, library: ctypes.CDLL, weight: Tensor, bias: Tensor, activation: str = "none") -> None:
+        self._dtype, self._features = dtype_of(library), weight.shape[1]
         weight = F.pad(weight.detach(), (0, -weight.shape[1] % WIDE, 0, -len(weight) % WIDE)).contiguous()
         self._bias = F.pad(bias.detach().float(), (0, len(weight) - bias.shape[1])).contiguous()
         self._tiles, (self.wide, self.inputs) = torch.empty_like(weight), weight.shape
-        library.arrange(weight.data_ptr(), self._tiles.data_ptr(), self.wide, self.inputs)
-        pointers = self._tiles.data_ptr(), self._bias.data_ptr()
-        self.matrix = Matrix(*pointers, self.inputs, self.wide, len(bias), ACTIVATIONS[activation])
+        tiles = address(self._tiles, self._dtype, self.wide, self.inputs)
+        library.arrange(address(weight, self._dtype, self.wide, self.inputs), tiles, self.wide, self.inputs)
+        biases = address(self._bias, torch.float32, len(bias), self.wide)
+        self.matrix = Matrix(tiles, biases, self.inputs, self.wide, len(bias), ACTIVATIONS[activation])
 
 
 class Product(Arranged):
@@ -45,9 +47,16 @@ class Product(Arranged):
     def __call__(self, x: Tensor, threads: int) -> Tensor:
         """x [rows, I] => [rows, wide]. Each number as if it were computed alone, to the last bit."""
         out, padded = x.new_empty(len(x), self.wide), self.pad(x)
-        self._library.multiply_by(padded.data_ptr(), self.matrix, out.data_ptr(), len(x), threads)
+        into = address(out, self._dtype, len(x), self.wide)
+        self._library.multiply_by(self.address(padded, len(x)), self.matrix, into, len(x), threads)
         return out
 
     def pad(self, x: Tensor) -> Tensor:
-        """x [rows, I] with zeros to `inputs`, and behind it the rows that a product may read."""
+        """x [rows, I] with zeros to `inputs`, and behind it the rows that a product may read. ValueError for another width."""
+        if x.ndim != 2 or x.shape[1] != self._features:
+            raise ValueError(f"this product takes [rows, {self._features}], not {list(x.shape)}: give it what its layers take")
         return F.pad(x, (0, self.inputs - x.shape[1], 0, LANES))
+
+    def address(self, padded: Tensor, rows: int) -> int:
+        """Where what `pad` made of so many rows begins, for C."""
+        return address(padded, self._dtype, rows + LANES, self.inputs)

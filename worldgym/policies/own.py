@@ -39,6 +39,23 @@ def own_policy(source: PolicySource) -> Policy[Any]:
     return policy
 
 
+def files_of(source: PolicySource, policy: Policy[Any]) -> list[Path]:
+    """What decides how the policy acts: its module, or all modules of the package that holds it, and the files and folders that
+    it names in `weights`, a list of paths, if it has that. InputError for a path that is not there.
+    """
+    top = sys.modules[source.kind.partition(".")[0]]
+    folders = [Path(folder) for folder in getattr(top, "__path__", ())]
+    modules = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    if not folders and top.__file__:
+        modules = [Path(top.__file__)]
+    weights = attempt(lambda: [Path(path) for path in getattr(policy, "weights", ())])
+    if isinstance(weights, Failure):
+        raise InputError(f'policy "{source.text}": its "weights" is no list of paths ({weights.reason})')
+    if missing := next((path for path in weights if not path.exists()), None):
+        raise InputError(f'policy "{source.text}": it names {missing} in "weights", which is not there')
+    return modules + weights
+
+
 def _called(call: Callable[[], Any], complaint: str) -> Any:
     """InputError with the complaint, the exception and the line that raised it. Our own errors pass."""
     answer = attempt(call)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 from worldgym.errors import InputError
-from worldgym.files import digest_of_files
+from worldgym.files import digest_of_files, sha256_file
 
 SECONDS = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?")
 YES, NO = ("yes", "true", "1"), ("no", "false", "0")
@@ -45,6 +46,12 @@ class PolicySource:
             return self.text
         options = "&".join(f"{name}={value}" for name, value in sorted(self.options.items()))
         return f"{self.kind}:{digest_of_files(Path(self.place))}?{options}"
+
+    def code(self, files: Sequence[Path] = ()) -> str:
+        """12 hexadecimal digits of the contents of these files and of those that the options name; "" where there are none."""
+        named = [Path(value) for value in self.options.values() if 0 < len(value) < 4096 and os.path.exists(value)]
+        found = [digest_of_files(path) if path.is_dir() else sha256_file(path) for path in (*files, *named) if path.exists()]
+        return hashlib.sha256("".join(found).encode()).hexdigest()[:12] if found else ""
 
     def check_options(self, *known: str) -> None:
         if unknown := [name for name in self.options if name not in known]:

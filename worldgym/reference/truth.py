@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from worldgym.checkpoint import fingerprint
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError
 from worldgym.files import Hold, write_atomic
-from worldgym.policies.load import load_policy
+from worldgym.policies.bounds import commanded
+from worldgym.policies.load import load, load_policy
 from worldgym.policies.observing import check_needs, observe
 from worldgym.policies.protocol import Policy
 from worldgym.progress import progress
@@ -136,7 +136,8 @@ def run_episode(policy: Policy[Any], simulator: Simulator, seed: int, steps: int
     while len(sights) <= steps:
         observation = observe(policy.needs, policy.spec, task, [sight.frame for sight in sights], moves)
         states, actions = policy.act(states, [observation])
-        chunk = actions[0, : steps + 1 - len(sights)]
+        held, _ = commanded(actions, (1, policy.chunk, policy.spec.size), policy.spec, f"policy {policy.name}")
+        chunk = held[0, : steps + 1 - len(sights)]
         for left, action in zip(range(len(chunk), 0, -1), chunk, strict=True):
             sights.append(simulator.step(action, draw=not brief or left == 1 or policy.needs.history > 1))
             if brief and sights[-1].success:
@@ -194,11 +195,12 @@ def _jobs(config: TruthConfig) -> list[Job]:
         variation(change)
     jobs, names = [], set()
     for source in config.policies:
-        name = load_policy(source, METAWORLD_SPEC).name
+        loaded = load(source, METAWORLD_SPEC)
+        name = loaded.policy.name
         if name in names:
             raise InputError(f'two policies are called "{name}"; their results would be mixed, so leave one out')
         names.add(name)
-        identity = fingerprint(Path(source)) if Path(source).is_dir() else name
+        identity = " ".join(filter(None, (loaded.identity, loaded.code))) or name
         for change, (place, seed), task in product(("", *config.variations), enumerate(config.seeds), config.tasks):
             video = config.out / "videos" / name / varied(change, task) / f"{seed}.mp4" if place < config.videos else None
             jobs.append(Job(source, name, identity, task, seed, config.steps, video, change))

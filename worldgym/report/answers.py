@@ -14,7 +14,17 @@ from worldgym.report.findings import (
     mixture_sentence,
     unranked_sentence,
 )
-from worldgym.report.words import NOISE, count, decimal, percent, points, probability, signed, span
+from worldgym.report.words import (
+    NOISE,
+    count,
+    decimal,
+    named_reasons,
+    percent,
+    points,
+    probability,
+    signed,
+    span,
+)
 
 LEAST = 0.001  # probability of being the best that is named
 PAIRS = 28  # comparisons that are listed in full
@@ -182,7 +192,7 @@ def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
     used = f"{e['paired']} of them imagined too, and {e['N']} more imagined ones"
     power = f"  {level} with {used}: {percent(e['value'])}, {span(e['low'], e['high'])} (asymptotic)"
     trust = f"r {scope} {decimal(e['correlation'])}, lambda {e['belief']:.2f}"
-    worth = f"  worth {e['worth']:.0f} real trials, {e['saved']:.0f} saved; {trust}"
+    worth = f"  worth {e['worth']:.0f} real start frames, {e['saved']:.0f} saved; {trust}"
     return "\n".join([real, alone, power, worth, bet])
 
 
@@ -239,6 +249,22 @@ def _ranges(answer: Mapping[str, Any], key: str, form: str = "{:.2f}") -> str:
         if found is not None
     ]
     return "; ".join(parts)
+
+
+def videos_text(answer: Mapping[str, Any]) -> str:
+    """Of the summary of judged videos (see videos.py): a line an instruction, then what was not scored and why."""
+    rows = [*answer["instructions"]] if len(answer["instructions"]) > 1 else []
+    lines = [
+        f"{percent(row['rate']):>7} ({span(row['low'], row['high'])}) of {row['trials']}  {row['instruction']}" for row in rows
+    ]
+    lines.append(
+        f"{percent(answer['rate']):>7} ({span(answer['low'], answer['high'])}) of {count(answer['trials'], 'scored video')}"
+    )
+    lines.append(f"{answer['unscored']} unscored and {answer['failed']} failed, which enter no rate.")
+    lines.append(named_reasons(answer["reasons"], "video"))
+    if answer["cost_usd"]:
+        lines.append(f"The answers cost {answer['cost_usd']:.2f} USD, of which {answer['paid_usd']:.2f} were paid now.")
+    return "\n".join(line for line in lines if line)
 
 
 def _between(span: Sequence[float], form: str = "{:.2f}") -> str:

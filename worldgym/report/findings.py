@@ -15,8 +15,11 @@ from worldgym.report.words import (
     percent,
     points,
     probability,
+    reasons_sentence,
     signed,
+    solved_sentence,
     span,
+    strange_sentence,
     time_sentence,
     trust_sentence,
     verdict_sentence,
@@ -37,6 +40,8 @@ def sentences(summary: Mapping[str, Any]) -> list[str]:
     said = (
         missing_sentence,
         mixture_sentence,
+        strange_sentence,
+        solved_sentence,
         trust_sentence,
         next_sentence,
         rates_sentence,
@@ -45,6 +50,7 @@ def sentences(summary: Mapping[str, Any]) -> list[str]:
         verdict_sentence,
         correction_sentence,
         counts_sentence,
+        reasons_sentence,
         time_sentence,
         cost_sentence,
     )

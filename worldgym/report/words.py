@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from worldgym.log import FAMILIARITY_KEY, SOLVED, STRANGE
+
 NBSP = "\N{NO-BREAK SPACE}"
+REASONS = 3  # named for trials that have no score
 NOISE = {  # what is known of the initial frames that the noise of both sides comes from
     "measured": "",
     "independent": ", if the two sides' trials start from different frames",
@@ -104,6 +107,64 @@ def trust_sentence(summary: Mapping[str, Any]) -> str:
             parts.append(f"{colour}: {listed(named)}" + (f" ({why})" if why else ""))
     said = f"May the world model be believed? {'; '.join(parts)}."
     return f"{said} Red tasks are left out of every number but their own." if out else said
+
+
+def strange_sentence(summary: Mapping[str, Any]) -> str:
+    """Which trials start from frames that the world does not know, or that nobody measured that; empty where all are known."""
+    found = _flag(summary, STRANGE)
+    if found is not None:
+        return (
+            f"{_of_all(found)} start from an initial frame that the world does not know ({_frames(found)}): what it draws from "
+            "there, and so their verdicts, say nothing of the robot."
+        )
+    if summary["config"].get(FAMILIARITY_KEY, "") is None:
+        return (
+            "Whether the world knows these initial frames is unknown: it has no familiarity.json, which "
+            "`worldgym trust familiarity` measures on held-out recordings."
+        )
+    return ""
+
+
+def solved_sentence(summary: Mapping[str, Any]) -> str:
+    """Which trials the judge takes for solved before anything happens; empty where there are none."""
+    found = _flag(summary, SOLVED)
+    if found is None:
+        return ""
+    return (
+        f"{_of_all(found)} are already solved at the start ({_frames(found)}), by the judge's verdict on the initial frame "
+        "alone: a policy that does nothing succeeds there."
+    )
+
+
+def _flag(summary: Mapping[str, Any], flag: str) -> Mapping[str, Any] | None:
+    found: Mapping[str, Any] | None = next((f for f in summary["flags"] if f["flag"] == flag), None)
+    return found
+
+
+def _of_all(found: Mapping[str, Any]) -> str:
+    return f"{found['trials']} of {count(found['of'], 'trial')}"
+
+
+def _frames(found: Mapping[str, Any]) -> str:
+    """ "door-open: 3 frames, drawer-open: drawer-open/7" for those of a flag, by task."""
+    return ", ".join(
+        f"{group}: {count(len(names), 'frame')}" if len(names) > 1 else names[0] for group, names in found["tasks"].items()
+    )
+
+
+def reasons_sentence(summary: Mapping[str, Any]) -> str:
+    """Why trials failed or were left unscored, the most frequent reasons first; empty where all were scored."""
+    return named_reasons(summary["reasons"], "trial")
+
+
+def named_reasons(reasons: Mapping[str, Any], noun: str) -> str:
+    """reasons: as in summary.json, of trials or of other things that the noun names."""
+    parts = []
+    for what, rows in reasons.items():
+        if rows:
+            named = "; ".join(f"{row['reason']} ({count(row['trials'], noun)})" for row in rows[:REASONS])
+            parts.append(f"{what}: {named}" + ("; and others" if len(rows) > REASONS else ""))
+    return f"Why: {'. '.join(parts)}." if parts else ""
 
 
 def correction_sentence(summary: Mapping[str, Any]) -> str:

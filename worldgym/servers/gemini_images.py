@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from worldgym.errors import MissingExtra
-from worldgym.servers.gemini_provider import read_response
-from worldgym.servers.provider import MAX_PICTURE_REPLY, Busy, Question, Reply, Server, fault, http_client
+from worldgym.servers.gemini_provider import ADDRESS, read_response
+from worldgym.servers.provider import MAX_PICTURE_REPLY, Busy, Question, Reply, Server, fault
 
 
 class GeminiImages:
@@ -20,15 +20,16 @@ class GeminiImages:
             from google import genai
         except ImportError:
             raise MissingExtra("google-genai", "gemini", "image edits by Gemini") from None
-        self.server, self._key = server, server.key("GEMINI_API_KEY")
+        line = server.line("GEMINI_API_KEY", ADDRESS, MAX_PICTURE_REPLY)
+        self.server, self.secrets = server, line.secrets
         options: dict[str, Any] = {
             "timeout": round(1000 * server.timeout_seconds),
-            "httpx_client": http_client(server.timeout_seconds, MAX_PICTURE_REPLY),
+            "httpx_client": line.client,
             "extra_body": dict(server.extra) or None,
         }
         if server.base_url is not None:
             options["base_url"] = server.base_url
-        self._client = genai.Client(api_key=self._key, http_options=genai.types.HttpOptions(**options))
+        self._client = genai.Client(api_key=line.key, http_options=genai.types.HttpOptions(**options))
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
         import httpx2
@@ -45,7 +46,7 @@ class GeminiImages:
             return replace(read_response(response), image=_picture(response))
         except errors.APIError as error:
             headers = error.response.headers if error.response is not None else {}
-            raise fault(error.code or 500, str(error.details), headers.get("retry-after"), self._key) from None
+            raise fault(error.code or 500, str(error.details), headers.get("retry-after")) from None
         except (httpx2.HTTPError, ValueError) as error:  # ValueError: a body that is no JSON, or not of the form
             raise Busy(f"{type(error).__name__}: {error}") from None
 

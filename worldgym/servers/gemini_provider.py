@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from worldgym.errors import MissingExtra
-from worldgym.servers.provider import Busy, Question, Reply, Server, fault, http_client
+from worldgym.servers.provider import MAX_REPLY, Busy, Question, Reply, Server, count, ending_of, fault
 
-REFUSALS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT"}
+ADDRESS = "https://generativelanguage.googleapis.com"
+REFUSALS = {"safety", "recitation", "blocklist", "prohibited_content", "spii", "image_safety", "image_prohibited_content"}
 
 
 class GeminiProvider:
@@ -17,15 +18,16 @@ class GeminiProvider:
             from google import genai
         except ImportError:
             raise MissingExtra("google-genai", "gemini", "a Gemini model") from None
-        self.server, self._key = server, server.key("GEMINI_API_KEY")
+        line = server.line("GEMINI_API_KEY", ADDRESS, MAX_REPLY)
+        self.server, self.secrets = server, line.secrets
         options: dict[str, Any] = {
             "timeout": round(1000 * server.timeout_seconds),
-            "httpx_client": http_client(server.timeout_seconds),
+            "httpx_client": line.client,
             "extra_body": dict(server.extra) or None,
         }
         if server.base_url is not None:
             options["base_url"] = server.base_url
-        self._client = genai.Client(api_key=self._key, http_options=genai.types.HttpOptions(**options))
+        self._client = genai.Client(api_key=line.key, http_options=genai.types.HttpOptions(**options))
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
         import httpx2
@@ -42,7 +44,7 @@ class GeminiProvider:
             return read_response(response)
         except errors.APIError as error:
             headers = error.response.headers if error.response is not None else {}
-            raise fault(error.code or 500, str(error.details), headers.get("retry-after"), self._key) from None
+            raise fault(error.code or 500, str(error.details), headers.get("retry-after")) from None
         except (httpx2.HTTPError, ValueError) as error:  # ValueError: a body that is no JSON, or not of the form
             raise Busy(f"{type(error).__name__}: {error}") from None
 
@@ -59,18 +61,18 @@ class GeminiProvider:
 def read_response(response: Any) -> Reply:
     """The first candidate. Busy if there is none and nothing says that the question was blocked."""
     usage, blocked = response.usage_metadata, response.prompt_feedback and response.prompt_feedback.block_reason
-    tokens_in = usage.prompt_token_count if usage else None
-    counts = (usage.candidates_token_count, usage.thoughts_token_count) if usage else ()
-    tokens_out = sum(count or 0 for count in counts) if usage else None
+    tokens_in = count(usage.prompt_token_count) if usage else None
+    said = (usage.candidates_token_count, usage.thoughts_token_count) if usage else ()
+    tokens_out = sum(count(tokens) or 0 for tokens in said) if usage else None
     model = response.model_version or ""
     if blocked:
         return Reply(f"blocked: {blocked.value}", "refused", tokens_in, tokens_out, model)
     if not response.candidates:
         raise Busy("the answer holds no candidate")
     candidate = response.candidates[0]
-    ending = candidate.finish_reason.value if candidate.finish_reason else "STOP"
+    ending = ending_of(candidate.finish_reason and candidate.finish_reason.value, "max_tokens", REFUSALS)
     parts = (candidate.content.parts if candidate.content else None) or []
     text = "".join(part.text for part in parts if part.text and not part.thought)
-    if ending in REFUSALS:
-        return Reply(f"blocked: {ending}", "refused", tokens_in, tokens_out, model)
-    return Reply(text, "length" if ending == "MAX_TOKENS" else "stop", tokens_in, tokens_out, model)
+    if ending == "refused":
+        return Reply(f"blocked: {candidate.finish_reason.value}", "refused", tokens_in, tokens_out, model)
+    return Reply(text, ending, tokens_in, tokens_out, model)

@@ -9,7 +9,8 @@ from typing import Any
 from PIL import Image
 
 from worldgym.errors import MissingExtra
-from worldgym.servers.provider import MAX_PICTURE_REPLY, Busy, Question, Reply, Server, fault, http_client
+from worldgym.servers.openai_provider import ADDRESS
+from worldgym.servers.provider import MAX_PICTURE_REPLY, TAKEN, Busy, Question, Reply, Server, count, fault
 
 
 class OpenAiImages:
@@ -21,13 +22,14 @@ class OpenAiImages:
             import openai
         except ImportError:
             raise MissingExtra("openai", "openai", "image edits behind an OpenAI-compatible server") from None
-        self.server, self._key = server, server.key("OPENAI_API_KEY")
+        line = server.line("OPENAI_API_KEY", ADDRESS, MAX_PICTURE_REPLY)
+        self.server, self.secrets = server, line.secrets
         self._client = openai.OpenAI(
-            api_key=self._key,
-            base_url=server.base_url or "https://api.openai.com/v1",
+            api_key=line.key,
+            base_url=line.url,
             max_retries=0,
             timeout=server.timeout_seconds,
-            http_client=http_client(server.timeout_seconds, MAX_PICTURE_REPLY),
+            http_client=line.client,
         )
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
@@ -42,7 +44,7 @@ class OpenAiImages:
             return read_image(raw.content, self.server.model)
         except openai.APIStatusError as error:
             headers = error.response.headers
-            raise fault(error.status_code, error.response.text, headers.get("retry-after"), self._key) from None
+            raise fault(error.status_code, error.response.text, headers.get("retry-after")) from None
         except openai.APIConnectionError as error:
             raise Busy(f"{error} {error.__cause__ or ''}".strip()) from None
 
@@ -64,8 +66,10 @@ def read_image(body: bytes, model: str) -> Reply:
         data = json.loads(body)
         first, usage = data["data"][0], data.get("usage") or {}
         image: Any = first.get("b64_json") or ""
-        tokens = [usage.get(name) for name in ("input_tokens", "output_tokens")]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise Busy(f"the answer is no image edit: {body[:80]!r}") from None
-    counts = [count if isinstance(count, int) and count >= 0 else None for count in tokens]
-    return Reply("", "stop", counts[0], counts[1], str(data.get("model") or model), image if isinstance(image, str) else "")
+        tokens = [count(usage.get(name)) for name in ("input_tokens", "output_tokens")]
+        broken = data.get("error") or first.get("error")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise Busy(f"the answer is no image edit: {body[:TAKEN]!r}") from None
+    if broken:
+        raise Busy(f"the answer reports an error: {body[:TAKEN]!r}")
+    return Reply("", "stop", tokens[0], tokens[1], str(data.get("model") or model), image if isinstance(image, str) else "")

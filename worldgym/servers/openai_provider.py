@@ -10,7 +10,9 @@ import json
 from typing import Any
 
 from worldgym.errors import MissingExtra
-from worldgym.servers.provider import Busy, Question, Reply, Server, fault, http_client
+from worldgym.servers.provider import MAX_REPLY, TAKEN, Busy, Question, Reply, Server, count, ending_of, fault
+
+ADDRESS = "https://api.openai.com/v1"
 
 
 class OpenAiProvider:
@@ -20,13 +22,14 @@ class OpenAiProvider:
             import openai
         except ImportError:
             raise MissingExtra("openai", "openai", "a model behind an OpenAI-compatible server") from None
-        self.server, self._key = server, server.key("OPENAI_API_KEY")
+        line = server.line("OPENAI_API_KEY", ADDRESS, MAX_REPLY)
+        self.server, self.secrets = server, line.secrets
         self._client = openai.OpenAI(
-            api_key=self._key,
-            base_url=server.base_url or "https://api.openai.com/v1",
+            api_key=line.key,
+            base_url=line.url,
             max_retries=0,  # `asking` retries, for every provider alike
             timeout=server.timeout_seconds,
-            http_client=http_client(server.timeout_seconds),
+            http_client=line.client,
         )
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
@@ -37,7 +40,7 @@ class OpenAiProvider:
             return read_completion(raw.content)
         except openai.APIStatusError as error:
             headers = error.response.headers
-            raise fault(error.status_code, error.response.text, headers.get("retry-after"), self._key) from None
+            raise fault(error.status_code, error.response.text, headers.get("retry-after")) from None
         except openai.APIConnectionError as error:
             raise Busy(f"{error} {error.__cause__ or ''}".strip()) from None
 
@@ -61,21 +64,27 @@ class OpenAiProvider:
 
 
 def read_completion(body: bytes) -> Reply:
-    """The one choice of a chat completion. Busy if the body is none: servers and proxies send pages of all sorts as 200."""
+    """The one choice of a chat completion. Busy if the body is none, or reports an error: servers and proxies send pages of all
+    sorts as 200, and those that pass questions on their upstream's errors too.
+    """
     try:
         data = json.loads(body)
         choice, usage = data["choices"][0], data.get("usage") or {}
-        message, ending = choice["message"], choice.get("finish_reason")
-        refusal, text = message.get("refusal"), message.get("content")
-        tokens = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise Busy(f"the answer is no chat completion: {body[:80]!r}") from None
-    if refusal or ending == "content_filter":
-        text, ending = refusal or "content filter", "refused"
-    elif ending != "length":
-        ending = "stop"
-    return Reply(text if isinstance(text, str) else "", ending, tokens[0], tokens[1], str(data.get("model") or ""))
+        message, ending = choice["message"], ending_of(choice.get("finish_reason"), "length", ("content_filter",))
+        refusal, text = message.get("refusal"), _text(message.get("content"))
+        tokens = [count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+        broken = ending == "error" or data.get("error") or choice.get("error") or message.get("error")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise Busy(f"the answer is no chat completion: {body[:TAKEN]!r}") from None
+    if broken:
+        raise Busy(f"the answer reports an error: {body[:TAKEN]!r}")
+    if refusal or ending == "refused":
+        text, ending = str(refusal or "content filter"), "refused"
+    return Reply(text, ending, tokens[0], tokens[1], str(data.get("model") or ""))
 
 
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
+def _text(content: Any) -> str:
+    """A message's content: a text, or parts of which those of type text are the answer; "" for anything else."""
+    if isinstance(content, list):
+        return "".join(str(part["text"]) for part in content if part["type"] == "text")
+    return content if isinstance(content, str) else ""

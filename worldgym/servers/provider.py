@@ -2,25 +2,27 @@
 
 Busy         no answer now: rate limit, server error, dropped connection, time-out, a body cut short   => ask again
 Rejected     this question will not do: too long, malformed, a form the server does not speak          => give it up
-JudgeStopped no question will do: key, model name, address, unpaid bill                                => stop
+Stopped      no question will do: key, model name, address, unpaid bill                                => stop
 MissingExtra the client library is not installed
 
-A refusal by the model is none of them: it is a reply, and was paid for.
+A refusal by the model is none of them: it is a reply, and was paid for. What a provider says may quote the key, which
+`sealed` hides.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from worldgym.errors import InputError, JudgeStopped
+from worldgym.errors import InputError
+from worldgym.servers.http import http_client
+from worldgym.servers.keys import from_environment
 from worldgym.servers.pictures import Picture
 
 if TYPE_CHECKING:
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
 
 MAX_REPLY = 4 * 2**20  # bytes of one HTTP body; a verdict has a few thousand
 MAX_PICTURE_REPLY = 32 * 2**20  # the same of an answer that is a picture, in base64
-SHOWN = 300  # characters of a server's complaint that enter a message
+MOST_TOKENS = 10**9  # of one answer; a server that says more has miscounted
+TAKEN = 2000  # bytes of a body that is no answer, for the complaint about it
+SECRET = re.compile(r"key|token|secret|auth|password|cookie|credential|signature", re.IGNORECASE)
+ENVIRONMENT = "env:"  # begins a value that is the name of an environment variable
+NORMAL = {"stop", "eos", "eos_token", "end_turn", "stop_sequence"}  # what servers call an answer that ended by itself
 FILTERED = re.compile(r"content[_ ]?(filter|policy|management)|safety system|responsible", re.IGNORECASE)
 
 
@@ -38,6 +44,7 @@ class Server:
 
     provider: "openai" (any OpenAI-compatible server) or "gemini".   base_url: None = the provider's own.
     api_key_env: name of the environment variable with the key, never the key.   extra: further fields of every request.
+    query, headers: further parts of every request's address and head; "env:NAME" stands for the value of a variable.
     temperature, max_tokens, seed: None = the server's own; vote i is asked with seed + i.
     timeout_seconds: for one answer.   attempts: at one answer, counting the first.   concurrency: answers awaited at once.
     """
@@ -50,30 +57,70 @@ class Server:
     max_tokens: int | None = None
     seed: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=dict)
     timeout_seconds: float = 120.0
     attempts: int = 6
     concurrency: int = 8
 
     def __post_init__(self) -> None:
         address = urlsplit(self.base_url or "https://default")
-        if address.scheme not in ("http", "https") or not address.hostname or address.username or address.query:
-            raise InputError("server.base_url must look like http://HOST:PORT/v1, without a user, password or query")
+        if address.query:
+            raise InputError('server.base_url has a query: write what follows the ? as  query = { NAME = "VALUE" }  in [server]')
+        if address.scheme not in ("http", "https") or not address.hostname or address.username:
+            raise InputError("server.base_url must look like http://HOST:PORT/v1, without a user or password")
+        for table, values in (("query", self.query), ("headers", self.headers)):
+            for name, value in values.items():
+                if not isinstance(value, str) or not value.isprintable() or not value.isascii():
+                    raise InputError(f'server.{table}: "{name}" is no text that can be sent; write one in ASCII')
+                if SECRET.search(name) and not value.startswith(ENVIRONMENT):
+                    raise InputError(
+                        f'server.{table}: "{name}" looks secret; write "{ENVIRONMENT}NAME" with the variable\'s name'
+                    )
         if not self.model.strip():
             raise InputError("server.model is empty; name the model, for there is no default")
         if not (self.timeout_seconds > 0 and self.attempts >= 1 and 1 <= self.concurrency <= 256):
             raise InputError("server.timeout_seconds must be above 0, attempts 1 or more, concurrency between 1 and 256")
 
-    def key(self, default: str) -> str:
-        """The API key from the environment. InputError where it is missing.
+    def line(self, default_key: str, default_url: str, most: int) -> Line:
+        """How the server is reached. default_key: the environment variable of the provider's own key.   most: bytes of an answer.
 
-        A server of one's own gets none that is not named: descriptions of judges are passed on, and keys are not for any address.
+        InputError where a key is missing or no header can carry it, or a proxy cannot be used. A server of one's own gets no key
+        that is not named: descriptions of judges are passed on, and keys are not for any address.
         """
-        if self.base_url is not None and self.api_key_env is None:
-            return "none"
-        name = self.api_key_env or default
-        if value := os.environ.get(name):
-            return value
-        raise InputError(f"no API key: set the environment variable {name}, or api_key_env to the name of yours")
+        key = None
+        if self.base_url is None or self.api_key_env is not None:
+            key = from_environment(self.api_key_env or default_key, "API key")
+        query, headers = _filled(self.query, "part of the query"), _filled(self.headers, "header")
+        without = () if key else tuple(name for name in KEY_HEADERS if name not in {given.lower() for given in headers})
+        url = self.base_url or default_url
+        client = http_client(url, self.timeout_seconds, most, query, headers, without)
+        from_outside = [both[0][name] for both in ((query, self.query), (headers, self.headers)) for name in _secret(both[1])]
+        return Line(key or "none", url, client, tuple(filter(None, [key, *from_outside])))
+
+
+KEY_HEADERS = ("authorization", "x-goog-api-key")
+
+
+class Line(NamedTuple):
+    """key: or "none".   secrets: everything that the environment gave."""
+
+    key: str
+    url: str
+    client: httpx2.Client
+    secrets: tuple[str, ...]
+
+
+def _secret(table: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in table.items() if str(value).startswith(ENVIRONMENT)]
+
+
+def _filled(table: Mapping[str, Any], what: str) -> dict[str, str]:
+    secret = _secret(table)
+    return {
+        name: from_environment(value.removeprefix(ENVIRONMENT), f"{what} {name}") if name in secret else value
+        for name, value in table.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -88,8 +135,9 @@ class Question:
 
 @dataclass(frozen=True)
 class Reply:
-    """ending: "stop", "length" (cut off) or "refused".   tokens: None where the server does not say.   model: as it says.
+    """ending: "stop", "length" (cut off), "refused", or the server's own word for another.
 
+    tokens: None where the server does not say.   model: as it says.
     image: a picture file in base64, where one was asked for and given.
     """
 
@@ -102,6 +150,11 @@ class Reply:
 
 
 class Provider(Protocol):
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must stand in no text that leaves it."""
+        ...
+
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
         """One answer. structured: hold the server to the schema; without, the prompt alone asks for its form."""
         ...
@@ -111,53 +164,49 @@ class Busy(Exception):
     """No answer now. retry_after: seconds the server asked for, or None."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
-        super().__init__(reason[:SHOWN])
+        super().__init__(reason)
         self.retry_after = retry_after
 
 
 class Rejected(Exception):
     """The server will not answer this question. filtered: because of what it shows."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason[:SHOWN])
-        self.filtered = bool(FILTERED.search(reason))
+    def __init__(self, reason: str, filtered: bool) -> None:
+        super().__init__(reason)
+        self.filtered = filtered
 
 
-def fault(status: int, complaint: str, retry_after: str | None, key: str) -> Exception:
-    """The fault that an HTTP status stands for. The key is blotted out of the server's words."""
-    words = f"HTTP {status}: {' '.join(complaint.replace(key, '[key]').split())}"
+class Stopped(Exception):
+    """The server will answer no question.   mend: what is to be done about it."""
+
+    def __init__(self, reason: str, mend: str) -> None:
+        super().__init__(reason)
+        self.mend = mend
+
+
+def fault(status: int, complaint: str, retry_after: str | None) -> Exception:
+    """The fault that an HTTP status stands for."""
+    words = f"HTTP {status}: {' '.join(complaint.split())}"
     if status == 429 and "insufficient_quota" in complaint:
-        return JudgeStopped(f"the model's server says that its quota is spent ({words[:SHOWN]}); top it up, then run this again")
-    if status in (408, 409, 425, 429) or status >= 500:
+        return Stopped(words, "its quota is spent; top it up, then run this again")
+    if status in (408, 409, 420, 424, 425, 429, 449, 499) or (status >= 500 and status != 501):
         return Busy(words, _seconds(retry_after))
-    if status in (401, 402, 403, 404) or "API_KEY_INVALID" in complaint:  # Gemini's 400
-        return JudgeStopped(f"the model's server refuses every question ({words[:SHOWN]}); check key, model and base_url")
-    return Rejected(words)
+    if status in (400, 413, 422) and "API_KEY_INVALID" not in complaint:  # Gemini's 400
+        return Rejected(words, FILTERED.search(complaint) is not None)
+    return Stopped(words, "check key, model and base_url")  # redirects too: an address that is not the server's own
 
 
-def http_client(seconds: float, most: int = MAX_REPLY) -> httpx2.Client:
-    """A client for either library whose answers are bounded in size and in time."""
-    import httpx2
+def count(value: Any) -> int | None:
+    """A number of tokens as a server says it; None where it is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS else None
 
-    def hold(response: httpx2.Response) -> None:
-        """Reads the body itself, up to `most` bytes: the libraries would read any number."""
-        parts, size, started = list[bytes](), 0, datetime.now(UTC)
-        stream = response.stream
-        if not isinstance(stream, httpx2.SyncByteStream):
-            return
-        try:
-            for part in stream:
-                size += len(part)
-                if size > most:
-                    raise httpx2.RemoteProtocolError(f"the answer has more than {most} bytes")
-                if (datetime.now(UTC) - started).total_seconds() > seconds:
-                    raise httpx2.ReadTimeout(f"the answer took more than {seconds:g} s")
-                parts.append(part)
-        finally:
-            stream.close()
-        response.stream = httpx2.ByteStream(b"".join(parts))
 
-    return httpx2.Client(timeout=seconds, event_hooks={"response": [hold]}, headers={"accept-encoding": "identity"})
+def ending_of(said: Any, cut: str, refused: Collection[str]) -> str:
+    """A server's finish reason => the ending of a reply. None = it says none."""
+    word = "stop" if said is None else str(said).lower()
+    if word in refused:
+        return "refused"
+    return "length" if word == cut else "stop" if word in NORMAL else word
 
 
 def _seconds(retry_after: str | None) -> float | None:

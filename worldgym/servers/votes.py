@@ -3,22 +3,28 @@
 CACHE/ab/abcd....json   one reply, filed under SHA-256 of model, server, settings, prompt, pixels and the vote's index
 
 Every reply that was paid for is kept, refusals and unreadable ones too: a repeated run costs nothing and says the same.
+
+RUN/payments.jsonl      a line for every reply that was paid for on behalf of this run, written before anything else is done with
+                        it: the budget is the run's, however often it is started, and whatever ends it
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from worldgym.errors import BudgetSpent, InputError, JudgeStopped
-from worldgym.files import cache_folder, read_json, write_json
+from worldgym.files import append_line, cache_folder, read_json, write_atomic, write_json
 from worldgym.servers.provider import Question, Reply, Server
 
 MILLION = 1e6
+PAYMENTS_NAME = "payments.jsonl"
+ROUNDING = 1e-9  # by which sums of prices may differ
 
 
 def default_cache() -> Path:
@@ -30,6 +36,7 @@ def vote_key(server: Server, question: Question, vote: int) -> str:
     """What identifies a vote: all that the answer depends on, and its index. Waiting and retrying are no part of it."""
     request = {
         "server": [server.provider, server.base_url, server.model],
+        **{name: dict(table) for name, table in (("query", server.query), ("headers", server.headers)) if table},
         "sampling": [server.temperature, server.max_tokens, server.seed, dict(server.extra)],
         "prompt": question.prompt,
         "schema": None if question.schema is None else dict(question.schema),
@@ -46,16 +53,32 @@ class VoteCache:
         self.root = root
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
+        self._writable, self._broken = False, ""
+
+    def check(self) -> None:
+        """InputError where no reply could be kept: it would be paid for and lost."""
+        if not self._writable:
+            trial = self.root / ".writable"
+            write_atomic(trial, b"")
+            trial.unlink(missing_ok=True)
+            self._writable = True
 
     def get_or_ask(self, key: str, ask: Callable[[], Reply]) -> tuple[Reply, bool]:
-        """(reply, whether it was bought just now)."""
+        """(reply, whether it was bought just now). InputError, before asking, where it could not be kept; a reply that cannot be
+        kept after all is returned, and the next one that would have to be bought is a JudgeStopped."""
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
             if (found := self._read(key)) is not None:
                 return found, False
+            if self._broken:
+                raise JudgeStopped(f"answers can no longer be kept, so none is bought any more: {self._broken}")
+            self.check()
             reply = ask()
-            write_json(self._path(key), asdict(reply))
+            try:
+                write_json(self._path(key), asdict(reply))
+            except InputError as error:
+                self._broken = str(error)
             return reply, True
 
     def _path(self, key: str) -> Path:
@@ -101,27 +124,70 @@ class Ledger:
         if budget_usd is not None and not budget_usd >= 0:  # which holds of NaN too
             raise InputError(f"the budget is {budget_usd} USD; give 0 or more")
         self.price, self.budget_usd, self.paid_usd = price, budget_usd, 0.0
-        self._in_flight, self._highest = 0, 0.0
+        self._in_flight, self._highest, self._fault = 0, 0.0, ""
+        self._payments: Path | None = None
         self._guard = threading.Lock()
 
+    def keep(self, folder: Path, paid_usd: float = 0.0) -> None:
+        """Goes on with what was paid for the run of this folder, and notes there what it pays.
+
+        paid_usd: what its log says, for runs from before there was a file of payments. InputError for a damaged file.
+        """
+        self._payments = folder / PAYMENTS_NAME
+        prices = read_payments(self._payments)
+        self.paid_usd, self._highest = max(math.fsum(prices), paid_usd), max([self._highest, *prices])
+
     def buy(self, ask: Callable[[], Reply]) -> Reply:
-        """Asks if the budget allows it, and notes the price. BudgetSpent if not; JudgeStopped if the price cannot be known."""
+        """Asks if the budget allows it, and notes the price. BudgetSpent if not; JudgeStopped as `check`."""
         with self._guard:
-            expected = self.paid_usd + (self._in_flight + 1) * self._highest
-            if self.budget_usd is not None and (expected > self.budget_usd or self.paid_usd >= self.budget_usd):
-                raise BudgetSpent(
-                    f"the budget of {self.budget_usd:g} USD is spent ({self.paid_usd:.4f} USD paid); "
-                    f"run the same command with a higher --budget"
-                )
+            self._permit()
             self._in_flight += 1
         try:
             reply = ask()
         finally:
             with self._guard:
                 self._in_flight -= 1
+        price = self.price.of(reply)
         with self._guard:
-            self.paid_usd += self.price.of(reply)
-            self._highest = max(self._highest, self.price.of(reply))
-        if self.budget_usd is not None and None in (reply.tokens_in, reply.tokens_out) and reply.ending != "refused":
-            raise JudgeStopped("the model's server does not say how many tokens it used, so no budget can be kept; run without")
+            self.paid_usd += price
+            self._highest = max(self._highest, price)
+            if self.budget_usd is not None and None in (reply.tokens_in, reply.tokens_out) and reply.ending != "refused":
+                self._fault = "the model's server does not say how many tokens it used, so no budget can be kept; run without"
+            if self._payments is not None and price > 0:
+                try:
+                    append_line(self._payments, {"usd": price})
+                except InputError as error:  # the reply is there, and is kept; no other one is bought
+                    self._fault = f"payments can no longer be noted: {error}"
         return reply
+
+    def check(self) -> None:
+        """JudgeStopped once payments cannot be counted any more."""
+        if self._fault:
+            raise JudgeStopped(self._fault)
+
+    def _permit(self) -> None:
+        self.check()
+        if self.budget_usd is None:
+            return
+        expected = self.paid_usd + (self._in_flight + 1) * self._highest
+        if expected > self.budget_usd * (1 + ROUNDING) or self.paid_usd >= self.budget_usd:
+            raise BudgetSpent(
+                f"the budget of {self.budget_usd:g} USD is spent ({self.paid_usd:.4f} USD paid); "
+                f"run the same command with a higher --budget"
+            )
+
+
+def read_payments(path: Path) -> list[float]:
+    """US dollars of every line; a torn last line is ignored. InputError for any other that is no payment."""
+    if not path.exists():
+        return []
+    prices = []
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        try:
+            price = json.loads(line)["usd"]
+            if not (isinstance(price, float | int) and 0 <= price < math.inf):
+                raise ValueError
+        except (ValueError, LookupError, TypeError):
+            raise InputError(f"{path}, line {number}: no payment; restore the file from a copy") from None
+        prices.append(float(price))
+    return prices

@@ -53,7 +53,7 @@ def biases(pairs: Sequence[CellPair], by: str) -> list[Bias]:
     found = []
     for group in range(levels(groups)):
         own = np.flatnonzero(groups == group)
-        gaps, some = cells.world[own] - cells.truth[own], [pairs[i] for i in own]
+        gaps, some = cells.world[own] - cells.truth[own], [pairs[i] for i in own.tolist()]
         over = {"tasks": None, "policies": None} | {axis: _over(gaps, cells.axes[axis][own])}
         name = some[0].policy if by == "policies" else some[0].task
         found.append(Bias(name, 100 * float(gaps.mean()), len(own), noise_interval(some), **over))

@@ -59,7 +59,8 @@ class Table:
         """The same of these policies alone, and the trials in which two of them at least were scored."""
         scores = self.scores[list(policies)]
         shared = np.flatnonzero(np.count_nonzero(~np.isnan(scores), axis=0) >= min(2, len(policies)))
-        return Table(scores[:, shared], [self.frames[i] for i in shared.tolist()], [self.groups[i] for i in shared.tolist()])
+        chosen = shared.tolist()
+        return Table(scores[:, shared], [self.frames[i] for i in chosen], [self.groups[i] for i in chosen])
 
 
 def ranking(table: Table, draws: int = DRAWS, seed: int = 0) -> Ranking:
@@ -198,7 +199,7 @@ def _largest(known: Known, names: Sequence[int]) -> list[int]:
     while left:
         members = {left.pop()}
         while True:
-            trials = known[sorted(members)].any(axis=0)
+            trials = np.asarray(known[sorted(members)].any(axis=0))
             more = {p for p in left if (known[p] & trials).any()}
             if not more:
                 break

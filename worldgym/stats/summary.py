@@ -15,10 +15,12 @@ from worldgym.files import write_json
 from worldgym.log import RunHeader, TrialRecord, results
 from worldgym.stats.calibration import Calibration, false_positive_rate, true_positive_rate
 from worldgym.stats.expenses import expenses
+from worldgym.stats.flags import flagged
 from worldgym.stats.pairs import compare
 from worldgym.stats.perturbation import perturbed, split
 from worldgym.stats.planned import Planned, completeness, planned_trials
 from worldgym.stats.rates import Rate, score_rate, wilson_rate
+from worldgym.stats.reasons import reasons
 from worldgym.stats.series import checkpoint_series
 from worldgym.stats.trusted import Check
 from worldgym.stats.truth import truth_agreement
@@ -54,6 +56,8 @@ def summarize(
     completeness: planned, missing and whether the plan is known (see planned.completeness).
     perturbed: what edited tasks cost each policy against their nominal twins (see perturbation.perturbed), or None. All figures
                above and below are of tasks that are not the edited twin of another in the log.
+    reasons:   why trials were not scored: failed and unscored, a list of {reason, trials} each (see reasons.py).
+    flags:     which flags trials carry, edited tasks among them (see flags.flagged).
     comparisons, ranking, unranked, best_set, rank_intervals: the policies against each other on common trials (see
                pairs.compare).
     agreement: see truth.truth_agreement.
@@ -91,17 +95,19 @@ def summarize(
         cells += [cell for cell in own if cell["planned"] or cell["trials"] + cell["unscored"] + cell["failed"]]
         counted = [r for r in mine if r.group not in used.left_out]
         whole = {**tally(counted, calibration, known), **_planned(used.planned, mine, headline)}
-        rates = [cell["rate"] for cell in own if cell["task"] in headline]
-        policies.append({"policy": name, **whole, "mean_over_tasks": _mean(rates)})
+        rates = [cell for cell in own if cell["task"] in headline]
+        policies.append({"policy": name, **whole, "mean_over_tasks": _mean_rate(rates)})
     names = used.policies
     return {
         "cells": cells,
         "policies": policies,
+        "reasons": reasons([r for r in trials if r.group in headline]),
         "unequal_mixture": _unequal([c for c in cells if c["task"] in headline], policies),
         "completeness": completeness(used.planned, names, split(records)[1], sum(p["missing"] for p in policies)),
         "agreement": truth_agreement([c for c in cells if c["task"] in headline], [r for r in trials if r.group in headline]),
         **compare(used.records, names, used.headline),
         "perturbed": perturbed(records, names),
+        "flags": flagged(results(records).finished),
         "config": dict(header.config),
         "command": header.command,
         "world": header.world,
@@ -153,9 +159,9 @@ def _planned(planned: Planned, mine: Sequence[TrialRecord], groups: Sequence[str
     }
 
 
-def _mean(rates: Sequence[float | None]) -> float | None:
-    known = [rate for rate in rates if rate is not None]
-    return math.fsum(known) / len(known) if known and len(known) == len(rates) else None
+def _mean_rate(cells: Sequence[Mapping[str, Any]]) -> float | None:
+    known = [cell["rate"] for cell in cells if cell["rate"] is not None]
+    return math.fsum(known) / len(known) if known and len(known) == len(cells) else None
 
 
 def _unequal(cells: Sequence[Mapping[str, Any]], policies: Sequence[Mapping[str, Any]]) -> bool:

@@ -24,8 +24,10 @@ import numpy as np
 from PIL import Image
 
 from worldgym.actions.pose import NUMBERS, QUATERNION
+from worldgym.bundled import bundled
 from worldgym.errors import InputError
-from worldgym.files import read_json, read_table
+from worldgym.files import read_json, read_table, unreadable
+from worldgym.text import clean
 from worldgym.types import Frames, Task
 
 DEFAULT_STEPS = 40
@@ -39,8 +41,12 @@ GOALS = {"": False, "same": False, "new": True}
 TRUTH_VALUES = {"1": True, "true": True, "0": False, "false": False}
 
 
-def load_tasks(folder: Path) -> list[Task]:
-    """Every task below `folder`, sorted by name. InputError for an empty folder, an unpaired file, a bad PNG or JSON."""
+def load_tasks(folder: str | Path) -> list[Task]:
+    """Every task below `folder` (or of the bundle, for "bundled"), sorted by name.
+
+    InputError for an empty folder, an unpaired file, a bad PNG or JSON.
+    """
+    folder = bundled(folder, "tasks")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; tasks are a folder of NAME.png and NAME.json pairs")
     images, texts = _stems(folder, ".png"), _stems(folder, ".json")
@@ -50,7 +56,12 @@ def load_tasks(folder: Path) -> list[Task]:
         present, absent = (".png", ".json") if unpaired[0] in images else (".json", ".png")
         name = Path(unpaired[0]).name
         raise InputError(f"{folder / unpaired[0]}{present}: has no {name}{absent} beside it; add that file or remove this one")
-    return [_load_task(folder, name) for name in sorted(images)]
+    tasks = [_load_task(folder, name) for name in sorted(images)]
+    names = [task.name for task in tasks]
+    if len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{folder}: two files would both be called {double} without what no file or page can hold; rename one")
+    return tasks
 
 
 def check_frames(tasks: Sequence[Task], frame_shape: tuple[int, int, int]) -> None:
@@ -91,9 +102,10 @@ def _stems(folder: Path, suffix: str) -> set[str]:
 def _load_task(folder: Path, name: str) -> Task:
     path = folder / f"{name}.json"
     data = read_json(path, "a task")
-    group = _text(data, "group", path) or (name.rpartition("/")[0] or name)
+    called = clean(name)
+    group = _text(data, "group", path) or (called.rpartition("/")[0] or called)
     return Task(
-        name=name,
+        name=called,
         group=group,
         frame=read_png(folder / f"{name}.png"),
         instruction=_instruction(data, path),
@@ -170,7 +182,7 @@ def read_png(path: Path) -> Frames:
         with path.open("rb") as file:
             header = file.read(24)  # magic 8, chunk length 4, "IHDR" 4, width 4, height 4
         if len(header) < 24 or not header.startswith(PNG_MAGIC):
-            raise InputError(f"{path}: not a PNG image; convert it, the name alone does not make one")
+            raise unreadable(path, "not a PNG image; convert it, the name alone does not make one")
         width, height = struct.unpack(">II", header[16:24])
         if max(width, height) > MAX_PIXELS:
             raise InputError(f"{path}: {width}x{height} pixels, more than {MAX_PIXELS} a side; resize it to the world's frames")

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from worldgym.episodes.recording import SourceOptions, file_names
 from worldgym.episodes.sources import open_source
+from worldgym.episodes.store import numbered
 from worldgym.errors import InputError, WorldGymError, at_least
+from worldgym.files import read_json
 from worldgym.progress import progress
 from worldgym.tasks.folder import DEFAULT_STEPS
 from worldgym.tasks.write import write_task
@@ -19,7 +21,7 @@ from worldgym.types import Frames, Task
 
 @dataclass(frozen=True)
 class NewTasks:
-    """instruction: for episodes that have none; an episode left without one is skipped.   limit: tasks, 0 = all.
+    """options: an episode without an instruction, of its own or of them, is skipped.   limit: tasks, 0 = all.
 
     partial_credit: criterion for a score of 0.5, the same for all.   strict: stop at the first episode that cannot be used.
     """
@@ -27,7 +29,6 @@ class NewTasks:
     source: Path
     out: Path
     options: SourceOptions = field(default_factory=SourceOptions)
-    instruction: str = ""
     partial_credit: str = ""
     steps: int = DEFAULT_STEPS
     limit: int = 0
@@ -49,7 +50,7 @@ def new_tasks(request: NewTasks) -> tuple[list[str], dict[str, str]]:
             break
         try:
             recording = source.read(listed.name)
-            task = _task(listed.name, file, recording.instruction or request.instruction, recording.frames[0], request)
+            task = _task(listed.name, file, recording.instruction, recording.frames[0], request)
         except WorldGymError as error:
             if request.strict:
                 raise
@@ -67,8 +68,15 @@ def _task(episode: str, file: str, instruction: str, frame: Frames, request: New
     if not instruction:
         raise InputError(f"{episode}: has no instruction; give one for all such episodes with --instruction")
     group = slug(instruction)
-    extras = {"source": f"{request.source.name}/{episode}"}
-    return Task(f"{group}/{file}", group, frame, instruction, request.steps, request.partial_credit, extras=extras)
+    source = f"{request.source.name}/{episode}"
+    name = next(name for name in numbered(f"{group}/{file}") if _source(request.out / f"{name}.json") in (None, source))
+    extras = {"source": source}
+    return Task(name, group, frame, instruction, request.steps, request.partial_credit, extras=extras)
+
+
+def _source(path: Path) -> str | None:
+    """Dataset and episode of the task that is there already; None where there is none, so that no task takes another's place."""
+    return str(read_json(path, "a task").get("source", "")) if path.exists() else None
 
 
 def slug(text: str) -> str:

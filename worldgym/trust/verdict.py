@@ -16,6 +16,7 @@ from worldgym.types import ROUNDING
 
 GREEN, AMBER, RED = "green", "amber", "red"
 ORDER = (GREEN, AMBER, RED)
+NAMED = 3  # initial frames named in a sentence
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: a key of LIMITS, or "following" for the world as a whole.   sentence: what was found, without a full stop."""
+    """kind: a key of LIMITS, "strange", or "following" for the world as a whole.   sentence: what was found, without a stop."""
 
     kind: str
     colour: str
@@ -64,6 +65,21 @@ def finding(kind: str, rate: Rate, what: str) -> Finding | None:
     interval = f"95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %"
     sentence = f"{100 * rate.value:.0f} % of {rate.trials} {what} ({interval}); at most {100 * limit.amber:.0f} % should"
     return Finding(kind, colour, rate.value, sentence)
+
+
+def strange_finding(names: Sequence[str], count: int) -> Finding | None:
+    """names: of those among a task's `count` initial frames that the world does not know; None if there are none.
+
+    They are left out of all other measures, so some of them are amber; without any other frame nothing can be measured: red.
+    """
+    if not names:
+        return None
+    if len(names) == count:
+        return Finding("strange", RED, 1.0, f"the world knows none of the {count} initial frames")
+    told = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return Finding(
+        "strange", AMBER, len(names) / count, f"the world does not know {len(names)} of {count} initial frames: {told}"
+    )
 
 
 def following_finding(responses: Sequence[Response], gripper: str) -> Finding | None:

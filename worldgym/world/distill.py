@@ -26,7 +26,7 @@ from worldgym.episodes.windows import DISPLACEMENT_SCALE, follow
 from worldgym.errors import InputError
 from worldgym.ranks import Ranks
 from worldgym.world.dit import DiT
-from worldgym.world.model import DiffusionWorld, WorldState, frames_noise, load_world
+from worldgym.world.model import DiffusionWorld, WorldState, frames_noise, frozen, load_world
 from worldgym.world.sampler import Context, SamplerConfig
 from worldgym.world.train import Batch, Objective, Tables, WorldTrainConfig, make_batch, motion_weight
 
@@ -91,7 +91,7 @@ class Distillation:
         self.config, self.distill = config, distill
         self.teacher = teacher.with_sampler(steps=distill.teacher_steps, rule="recompute")
         self.schedule = teacher.schedule
-        self._mirror = DiT(config.network).to(config.device)
+        self._mirror = frozen(DiT(config.network).to(config.device), teacher.dtype)
         self._spans = spans(config.frames, self.teacher.config.sampler)
 
     @property

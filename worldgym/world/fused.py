@@ -18,23 +18,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldgym.native import kernels as native
-from worldgym.native.kernels import LANES, WIDE, kernels_for
+from worldgym.native.kernels import LANES, ON_STACK, WIDE, address, dtype_of, kernels_for
 from worldgym.native.products import Product
 from worldgym.native.threads import allowed_threads
 from worldgym.world.attention import rotary_angles_1d, rotary_angles_2d, rotation
 from worldgym.world.cache import TemporalCache, ring_positions
-from worldgym.world.dit import Block, DiT, octaves, sees, sinusoid, unpatchify
+from worldgym.world.dit import Block, DiT, DiTConfig, octaves, sees, sinusoid, unpatchify
 from worldgym.world.sampler import Network
 
 
 def fastest(network: DiT) -> Network:
     """What computes this network soonest where its weights lie: itself, if the compiled passes do not serve."""
-    c, library = network.config, kernels_for(network.final_linear.weight)
+    library = kernels_for(network.final_linear.weight)
+    return network if library is None or not serves(network.config) else FusedDiT(network, library)
+
+
+def serves(c: DiTConfig) -> bool:
+    """Whether the compiled passes know networks of these sizes."""
     turned = 1 if c.positions == "learned" else 2  # rotary positions turn halves of a head
     size = c.width // c.heads
     grouped = size % WIDE == 0 or (c.width % WIDE == 0 and WIDE % size == 0)  # heads that fill columns of a product
-    fits = size % (turned * LANES) == 0 and grouped and c.mlp_ratio * c.width % WIDE == 0
-    return network if library is None or not fits else FusedDiT(network, library)
+    whole = size % (turned * LANES) == 0 and grouped and c.mlp_ratio * c.width % WIDE == 0
+    on_stack = max(2 * (c.tokens + LANES) * size, c.width)  # keys and values of a head; a row
+    return whole and on_stack <= ON_STACK
 
 
 class FusedBlock:
@@ -71,7 +77,7 @@ class FusedDiT:
     """Implements `worldgym.world.sampler.Network`: see `DiT` for shapes. For inference; holds copies of the weights."""
 
     def __init__(self, network: DiT, library: ctypes.CDLL) -> None:
-        self.network, self.config, self._library = network, network.config, library
+        self.network, self.config, self._library, self._dtype = network, network.config, library, dtype_of(library)
         c, blocks = self.config, [block for pair in network.pairs for block in (pair.s_block, pair.t_block)]
         self._blocks = [FusedBlock(library, block, c.activation) for block in blocks]
         modulations = [*(block.adaLN_modulation for block in blocks), network.final_modulation]
@@ -86,7 +92,9 @@ class FusedDiT:
             self._space = rotation(rotary_angles_2d(*c.grid, self._head_dim, pixel), torch.float32)
         matrices = (native.Block * len(blocks))(*(block.matrices for block in self._blocks))
         sizes = (len(blocks), c.tokens, c.heads, self._head_dim, c.mlp_ratio * c.width)
-        self._parts = native.Network(self._first.matrix, self._last.matrix, matrices, _turn(self._space, 1), *sizes)
+        self._parts = native.Network(
+            self._first.matrix, self._last.matrix, matrices, self._turn(self._space, c.tokens, 1), *sizes
+        )
 
     @property
     def _head_dim(self) -> int:
@@ -94,7 +102,7 @@ class FusedDiT:
 
     def condition(self, level: Tensor, actions: Tensor) -> Tensor:
         """=> [..., 6 D a block, and 2 D]: shift, scale and gate, twice, of every block, and the last shift and scale."""
-        threads, dtype = allowed_threads(), self.network.action_embedder.weight.dtype
+        threads, dtype = allowed_threads(), self._dtype
         hidden = self._embed(sinusoid(level.flatten()).to(dtype), threads)
         shown = self._act(octaves(actions, self.config.action_octaves).flatten(0, -2).to(dtype), threads)
         return self._modulation(F.silu(self._time(hidden, threads) + shown), threads).view(*level.shape, -1)
@@ -102,37 +110,45 @@ class FusedDiT:
     def denoise(
         self, x: Tensor, condition: Tensor, start_frame: Tensor, cache: TemporalCache | None = None, sight: int = 0
     ) -> Tensor:
+        """As `DiT.denoise`. ValueError for tensors of another dtype or shape than the weights', which C would not notice."""
         (b, t), c = x.shape[:2], self.config
         cache = self.network.new_cache(b, t, x) if cache is None else cache
-        seen = self._sight_at(cache.length, t, cache.capacity, sight)
+        rows = b * t * c.tokens
         shown = self._first.pad(self.network.views(x, start_frame, cache).flatten(0, 2))
-        modulations, out = condition.contiguous(), x.new_empty(b * t * c.tokens, self._last.wide)
-        keys, values = cache.claim(t)
-        ring = native.Ring(
-            keys.data_ptr(),
-            values.data_ptr(),
-            seen.slots.data_ptr(),
-            seen.bias.data_ptr(),
-            cache.capacity,
-            min(cache.length + t, cache.capacity),
-        )
+        out, modulations = x.new_empty(rows, self._last.wide), condition.contiguous()
+        seen = self._sight_at(cache.length, t, cache.capacity, sight)
         call = native.Call(
-            shown.data_ptr(),
-            out.data_ptr(),
+            self._first.address(shown, rows),
+            address(out, self._dtype, rows, self._last.wide),
             None,
-            native.Modulation(modulations.data_ptr(), modulations.shape[-1]),
-            ring,
-            _turn(seen.time, c.tokens),
+            native.Modulation(address(modulations, self._dtype, b, t, self._modulation.wide), self._modulation.wide),
+            self._ring(cache, b, t, seen),
+            self._turn(seen.time, t, c.tokens),
             b,
             t,
-            keys[0].numel(),
+            cache.keys[0].numel(),
             seen.bias[0].numel(),
             allowed_threads(),
         )
         room = x.new_empty(self._library.room_for(self._parts, call))
-        call.room = room.data_ptr()
+        call.room = address(room, self._dtype, len(room))
         self._library.denoise(self._parts, call)
         return unpatchify(out[:, : self.network.final_linear.out_features].reshape(b, t, c.tokens, -1), c)
+
+    def _ring(self, cache: TemporalCache, rows: int, frames: int, seen: Sight) -> native.Ring:
+        c, capacity, used = self.config, cache.capacity, min(cache.length + frames, cache.capacity)
+        if not frames <= capacity <= ON_STACK:
+            raise ValueError(f"{frames} frames do not fit a cache of {capacity}, or it is longer than {ON_STACK}: choose another")
+        shape = (c.pairs, rows, c.tokens, c.heads, capacity, self._head_dim)
+        keys, values = (address(x, self._dtype, *shape) for x in cache.claim(frames))
+        bias = address(seen.bias, torch.float32, c.pairs, c.heads, frames, -(-used // LANES) * LANES)
+        return native.Ring(keys, values, address(seen.slots, torch.int64, frames), bias, capacity, used)
+
+    def _turn(self, angles: tuple[Tensor, Tensor] | None, lines: int, inner: int) -> native.Turn:
+        if angles is None:
+            return native.Turn()
+        cos, sin = (address(x, torch.float32, lines, self._head_dim) for x in angles)
+        return native.Turn(cos, sin, inner, lines)
 
     def _sight(self, length: int, frames: int, capacity: int, sight: int) -> Sight:
         places = torch.arange(length, length + frames)
@@ -143,10 +159,3 @@ class FusedDiT:
         added = torch.stack(learned) if learned else torch.zeros(self.config.pairs, self.config.heads, *age.shape)
         added = F.pad(added.masked_fill(hidden, float("-inf")), (0, -age.shape[1] % LANES), value=float("-inf"))
         return Sight(added.contiguous(), places % capacity, time)
-
-
-def _turn(angles: tuple[Tensor, Tensor] | None, inner: int) -> native.Turn:
-    if angles is None:
-        return native.Turn()
-    cos, sin = angles
-    return native.Turn(cos.data_ptr(), sin.data_ptr(), inner, len(cos))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ import torch
 from torch import Tensor
 
 from worldgym.actions.embodiment import Scaling
+from worldgym.bundled import bundled
 from worldgym.checkpoint import fingerprint, load_folder
 from worldgym.episodes.windows import beside, check_shown, follow
 from worldgym.errors import CheckpointError, InputError
 from worldgym.latents.load import load_codec
 from worldgym.latents.protocol import Codec
+from worldgym.native.kernels import kernels_for
 from worldgym.timing import stage
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
@@ -107,7 +110,10 @@ class DiffusionWorld:
         dtype: torch.dtype = torch.bfloat16,
         engine: Network | None = None,
     ) -> None:
-        """engine: what computes the network in rollouts; None = the fastest at hand. `network` itself is the slow twin."""
+        """network: copied where it is of another dtype or still in training, else shared; it is never changed.
+
+        engine: what computes the network in rollouts; None = the fastest at hand. `network` itself is the slow twin.
+        """
         if config.network.latent_shape != codec.latent_shape:
             raise CheckpointError(
                 f"the world works on latents {config.network.latent_shape}, but the codec makes {codec.latent_shape}: use the "
@@ -115,12 +121,12 @@ class DiffusionWorld:
             )
         config.check()
         self.config, self.codec, self.name = config, codec, name
-        self.network = network.to(dtype).eval().requires_grad_(False)
+        self.network = frozen(network, dtype)
         self.schedule = config.make_schedule()
         self._bounds = config.scaling.bounds(config.spec.size)
         self.engine = engine or fastest(self.network)
         self._denoiser = Denoiser(self.engine, self.schedule, config.sampler)
-        self._dtype, self._device = dtype, next(network.parameters()).device
+        self._dtype, self._device = dtype, next(self.network.parameters()).device
 
     @property
     def spec(self) -> ActionSpec:
@@ -140,6 +146,13 @@ class DiffusionWorld:
         """What it computes on, in words for a log: "cpu", "cuda: NAME OF THE CARD"."""
         name = f": {torch.cuda.get_device_name(self._device)}" if self._device.type == "cuda" else ""
         return f"{self._device.type}{name}"
+
+    @property
+    def computes(self) -> str:
+        """What draws the frames, for a log: other kernels, another dtype or another device round otherwise."""
+        compiled = kernels_for(next(self.network.parameters())) is not None
+        kernels = "compiled" if compiled else "torch"
+        return f"{kernels}, {str(self._dtype).removeprefix('torch.')}, {self._device.type}"
 
     def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
         """The same weights with other sampler settings (see SamplerConfig): a named set, guidance excepted, and single ones."""
@@ -245,6 +258,13 @@ class DiffusionWorld:
         return last if self.config.sampler.cfg == 1.0 else torch.cat([last, last])
 
 
+def frozen(network: DiT, dtype: torch.dtype) -> DiT:
+    """The network in this dtype, for inference: itself where it is that already, else a copy."""
+    numbers = [*network.parameters(), *network.buffers()]
+    ready = not network.training and all(x.dtype == dtype and not x.requires_grad for x in numbers)
+    return network if ready else deepcopy(network).to(dtype).eval().requires_grad_(False)
+
+
 def frame_noise(seed: int, frame: int, shape: tuple[int, int, int]) -> Tensor:
     """Standard normal [C, h, w] of frame number `frame` of the trial with this seed, the same on every device."""
     digest = hashlib.sha256(f"{seed}/{frame}".encode()).digest()
@@ -257,13 +277,25 @@ def frames_noise(seeds: Sequence[int], frame: int, count: int, shape: tuple[int,
     return torch.stack([torch.stack([frame_noise(seed, frame + i, shape) for i in range(count)]) for seed in seeds])
 
 
-def world_folder(folder: Path) -> Path:
-    """FOLDER/world if there is one, else FOLDER."""
+def world_folder(folder: str | Path) -> Path:
+    """FOLDER/world if there is one, else FOLDER; of the bundled world for the name "bundled"."""
+    folder = bundled(folder, "world")
     return folder / "world" if (folder / "world").is_dir() else folder
 
 
+def root_of(world: Path) -> Path:
+    """The folder that holds a world's checkpoint, its codec and what else was made for it."""
+    return world if (world / "world").is_dir() else world.parent
+
+
+def beside_world(world: Path, name: str) -> Path | None:
+    """What lies beside the checkpoint of a world under this name, as its codec does."""
+    path = root_of(world) / name
+    return path if path.exists() else None
+
+
 def load_world(
-    folder: Path,
+    folder: str | Path,
     codec_folder: Path | None = None,
     device: str = "cpu",
     dtype: str = "auto",
@@ -291,4 +323,6 @@ def load_world(
         raise CheckpointError(f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})") from error
     sharpened = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
     name = "-".join([folder.resolve().name, fingerprint(folder), *sharpened, *([embodiment] if embodiment else [])])
-    return DiffusionWorld(config, network.to(device), codec, name, torch.float32 if dtype == "float32" else torch.bfloat16)
+    kept = torch.float32 if dtype == "float32" else torch.bfloat16
+    network = network.to(device, kept).eval().requires_grad_(False)  # ours alone, so no copy need be made
+    return DiffusionWorld(config, network, codec, name, kept)

@@ -23,6 +23,7 @@ from torch import Tensor
 from worldgym.actions.conventions import convention
 from worldgym.checkpoint import describe, save_folder
 from worldgym.errors import CheckpointError, InputError, at_least
+from worldgym.files import not_fetched
 from worldgym.latents.kl import import_autoencoder
 from worldgym.requests import PublishedImport
 from worldgym.world.dit import DiT, DiTConfig
@@ -54,8 +55,8 @@ def read_weights(file: Path) -> tuple[dict[str, Tensor], str]:
     try:
         found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{file}: not a checkpoint of plain tensors ({reason}); download it again") from error
+        reason = f"{file}: not a checkpoint of plain tensors ({str(error).splitlines()[0]}); download it again"
+        raise CheckpointError(not_fetched(file) or reason) from error
     branch = next((name for name in ("ema", "model") if isinstance(found, dict) and name in found), "bare")
     weights = found if branch == "bare" else found[branch]
     if not isinstance(weights, Mapping) or not weights or not all(isinstance(name, str) for name in weights):

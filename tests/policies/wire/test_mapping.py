@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldgym.actions.conventions import CONVENTIONS, convention
+from worldgym.actions.conventions import CONVENTIONS, convention, load_convention
 from worldgym.errors import InputError
 from worldgym.policies.load import load_policy
 from worldgym.policies.observing import check_needs, observe
@@ -18,7 +18,7 @@ from worldgym.policies.protocol import NAME, Needs, Observation
 from worldgym.policies.wire import json_numpy, msgpack_numpy
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.arrays import Malformed
-from worldgym.policies.wire.family import FAMILIES, OWN, load_family
+from worldgym.policies.wire.family import FAMILIES, OWN, choices, load_family
 from worldgym.policies.wire.mapping import actions_of, observation_of, request_of, resize_with_pad
 from worldgym.types import Task
 
@@ -199,9 +199,7 @@ def test_a_family_that_is_unsound(text: str, complaint: str, tmp_path: Path) -> 
 
 
 def test_an_unknown_family_is_refused_with_the_known(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match='no policy family "bridge" for openpi: one of worldgym, droid, libero, aloha, or a TOML'
-    ):
+    with pytest.raises(InputError, match='no policy family "bridge" for openpi: name worldgym, or a TOML file of your own'):
         load_family("bridge", "openpi")
     with pytest.raises(InputError, match=r"none\.toml: cannot be read as TOML"):
         load_family(str(tmp_path / "none.toml"), "openpi")
@@ -253,3 +251,18 @@ def test_the_key_comes_from_the_environment_and_stays_out_of_messages(monkeypatc
     monkeypatch.setenv("MY_KEY", "line\r\nbreak")
     with pytest.raises(InputError, match="plain characters"):
         address.headers()
+
+
+def test_families_that_are_offered_can_be_served() -> None:
+    assert choices("openvla").startswith("bridge, libero, or a TOML file of your own (libero-oft, aloha-oft ask for")
+    for protocol, families in FAMILIES.items():
+        for family in families.values():
+            offered = family.name in choices(protocol).partition(" (")[0].split(", ")
+            needs = family.needs
+            if family.own:
+                continue
+            if offered:
+                check_needs("p", needs, load_convention(family.convention), [])
+            else:
+                with pytest.raises(InputError, match="needs the robot's state"):
+                    check_needs("p", replace(needs, blackened=needs.cameras[1:]), load_convention(family.convention), [])

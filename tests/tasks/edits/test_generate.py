@@ -231,7 +231,7 @@ def test_a_budget_stops_before_it_is_overrun(painter: Painter, edit: Callable[..
 
 def test_a_wording_by_a_model(painter: Painter, edit: Callable[..., Edit]) -> None:
     ask = '{ kind = "ask", prompt = "name the object by its use" }'
-    painter.answer = lambda number: (200, b'Sure: {"instruction": "open the  thing for cutlery"}', False)
+    painter.answer = lambda number: (200, b"Sure! " * (number == 0) + b'{"instruction": "open the  thing for cutlery"}', False)
     task = edit(ask, provider="openai").of(TASK)
     assert task.instruction == "open the thing for cutlery" and (task.frame == FRAME).all()
     said = painter.requests[0]["messages"][0]["content"][0]["text"]

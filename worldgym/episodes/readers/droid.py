@@ -5,7 +5,8 @@
 
 The layout is that of github Robert-gyj/Ctrl-World. The video shows every k-th recorded step (k = 3), and the rate in the mp4 is
 wrong in some of the published files: k and the rate come from the lengths. Between two frames lie k recorded actions:
-velocities are averaged over them, poses are the last one commanded.
+velocities are averaged over them, poses are the last one commanded. Some of the published episodes hold states alone: of
+those the only actions are the states' own moves, and nothing says the rate.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.actions.conventions import convention
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode, pose_moves
-from worldgym.episodes.video import decode_video
+from worldgym.actions.conventions import POSE, convention, load_convention
+from worldgym.episodes.instructions import called
+from worldgym.episodes.readers.keys import joined, wanted
+from worldgym.episodes.readers.paths import inside
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
+from worldgym.episodes.states import pose_moves
+from worldgym.episodes.video import Film, clock_notes, read_film
 from worldgym.errors import InputError
 from worldgym.files import read_json
 from worldgym.types import Actions, ActionSpec
@@ -29,6 +34,7 @@ CAMERAS = ("0", "1", "2")
 ARM = {"droid_joint_velocity": "action.joint_velocity", "droid_cartesian": "action.cartesian_position"}
 GRIPPER = "action.gripper_position"
 STATED = "droid_delta"  # from the states: how far the arm went between frames
+STATE = (*POSE, "gripper")
 
 
 class DroidSource:
@@ -41,11 +47,17 @@ class DroidSource:
         self.root, self.options = root, options
         self.camera = options.choose(CAMERAS, root)
         self.convention = options.convention or "droid_joint_velocity"
-        if self.convention not in (*ARM, STATED):
-            raise InputError(f"{root}: its actions are {', '.join((*ARM, STATED))}, not {self.convention}; name one of them")
-        self.spec: ActionSpec | None = replace(convention(self.convention), rate_hz=RATE_HZ)
+        self.spec: ActionSpec | None
+        if options.action:
+            self.spec = load_convention(options.convention) if options.convention else None
+        elif self.convention in (*ARM, STATED):
+            self.spec = replace(convention(self.convention), rate_hz=RATE_HZ)
+        else:
+            known = ", ".join((*ARM, STATED))
+            raise InputError(f"{root}: its actions are {known}, not {self.convention}; name one of them, or a key with --action")
         files = sorted((root / "annotation").rglob("*.json"))
-        self.files = {"-".join(path.relative_to(root / "annotation").with_suffix("").parts): path for path in files}
+        names = ("-".join(path.relative_to(root / "annotation").with_suffix("").parts) for path in files)
+        self.files = dict(zip(distinct(names), files, strict=True))
 
     def listing(self) -> Sequence[Listed]:
         return [Listed(name) for name in self.files]
@@ -55,16 +67,24 @@ class DroidSource:
             raise no_episode(self.root, name)
         path = self.files[name]
         data = read_json(path, "an annotated episode")
-        frames = decode_video(self._video(data, path), self.options.size)
+        film = read_film(self._video(data, path), self.options.size)
         step = _step(data, path)
-        states = _numbers(data, "states", path)
-        if len(states) != len(frames):
-            raise InputError(f"{path}: {len(states)} states for {len(frames)} frames; re-export the episode")
-        actions = self._actions(data, path, len(frames), step, states)
+        keys = wanted(self.options.state, ("states",), data, "key", "--state", path) or ["states"]
+        film, states, notes = _fitted(film, self._table(data, keys, path), path)
+        actions = self._actions(data, path, len(film.frames), step, states)
         texts, success = data.get("texts"), data.get("success")
-        instruction = texts[0] if isinstance(texts, list) and texts and isinstance(texts[0], str) else ""
+        instruction, facts = called(self.options, [str(text) for text in texts] if isinstance(texts, list) else ())
+        rate = RATE_HZ / step if step else None
+        facts = replace(
+            facts,
+            times=film.times,
+            stated_fps=rate,
+            state_names=STATE if keys == ["states"] and states.shape[1] == len(STATE) else (),
+            notes=(*facts.notes, *film.notes, *notes),
+            doubts=clock_notes(film.times),
+        )
         known = None if success not in (0, 1) else bool(success)
-        return Recording(frames, actions, states, instruction, str(path), self.options.fps or RATE_HZ / step, known)
+        return Recording(film.frames, actions, states, instruction, str(path), self.options.fps or rate, known, facts=facts)
 
     def _video(self, data: Mapping[str, Any], path: Path) -> Path:
         try:
@@ -73,23 +93,47 @@ class DroidSource:
             raise InputError(
                 f"{path}: names no video of camera {self.camera}; choose another or re-export the episode"
             ) from error
-        if not video.resolve().is_relative_to(self.root.resolve()):
-            raise InputError(f"{path}: its video {video} lies outside the data set; mend the path")
+        if not inside(video, self.root):
+            raise InputError(f"{path}: its video {video} lies outside the dataset; fix the path, or copy the file into it")
         return video
 
-    def _actions(self, data: Mapping[str, Any], path: Path, n: int, step: int, states: Actions) -> Actions:
-        """float32 [n - 1, A]: between frame t and t + 1 lie the recorded steps from t * step on."""
-        gripper = _numbers(data, GRIPPER, path)
+    def _table(self, data: Mapping[str, Any], keys: Sequence[str], path: Path) -> Actions:
+        return joined(keys, {key: _numbers(data, key, path) for key in keys}, path)
+
+    def _actions(self, data: Mapping[str, Any], path: Path, n: int, step: int | None, states: Actions) -> Actions:
+        """float32 [n - 1 or n, A]: between frame t and t + 1 lie the recorded steps from t * step on."""
+        if self.options.action:
+            named = self._table(data, wanted(self.options.action, (), data, "key", "--action", path), path)
+            return named if len(named) in (n - 1, n) else _every(named, n, step, path)[:, -1]
         if self.convention == STATED:
-            return np.hstack([pose_moves(states), _every(gripper, n, step, path)[:, -1]])
+            recorded = GRIPPER in data and step
+            gripper = _every(_numbers(data, GRIPPER, path), n, step, path)[:, -1] if recorded else states[1:, len(POSE) :][:, :1]
+            return np.hstack([pose_moves(states), gripper])
+        if ARM[self.convention] not in data:
+            raise InputError(f"{path}: holds no {ARM[self.convention]}; --convention {STATED} takes actions from the states")
+        gripper = _numbers(data, GRIPPER, path)
         arm = _every(_numbers(data, ARM[self.convention], path), n, step, path)
         moved = arm.mean(axis=1) if self.convention == "droid_joint_velocity" else arm[:, -1]
         return np.hstack([moved, _every(gripper, n, step, path)[:, -1]]).astype(np.float32)
 
 
-def _step(data: Mapping[str, Any], path: Path) -> int:
-    """Recorded steps a frame."""
+def _fitted(film: Film, states: Actions, path: Path) -> tuple[Film, Actions, tuple[str, ...]]:
+    """Frames and states of one length: where there is one too many of either, it is left out, and said."""
+    n = min(len(film.frames), len(states))
+    if max(len(film.frames), len(states)) > n + 1:
+        raise InputError(f"{path}: {len(states)} states for {len(film.frames)} frames; re-export the episode")
+    if len(film.frames) == len(states):
+        return film, states, ()
+    more, less = ("frame", "states") if len(film.frames) > n else ("state", "frames")
+    times = None if film.times is None else film.times[:n]
+    return replace(film, frames=film.frames[:n], times=times), states[:n], (f"one {more} more than {less}: the last is left out",)
+
+
+def _step(data: Mapping[str, Any], path: Path) -> int | None:
+    """Recorded steps a frame; None where the episode holds no recorded steps."""
     raw, shown = data.get("raw_length"), data.get("video_length")
+    if raw is None:
+        return None
     if not isinstance(raw, int) or not isinstance(shown, int) or shown < 2 or raw < shown:
         raise InputError(f"{path}: raw_length {raw!r} and video_length {shown!r} do not fit; re-export the episode")
     return -(-raw // shown)
@@ -104,8 +148,10 @@ def _numbers(data: Mapping[str, Any], key: str, path: Path) -> Actions:
         raise InputError(f"{path}: {key} is not a table of numbers ({error}); re-export the episode") from error
 
 
-def _every(values: Actions, n: int, step: int, path: Path) -> Actions:
+def _every(values: Actions, n: int, step: int | None, path: Path) -> Actions:
     """[raw, k] => [n - 1, step, k]."""
+    if step is None:
+        raise InputError(f"{path}: no raw_length says how many recorded actions lie between two frames; re-export the episode")
     if values.ndim != 2 or len(values) < (n - 1) * step:
         raise InputError(f"{path}: {values.shape} recorded actions for {n} frames of {step} steps; re-export the episode")
     return values[: (n - 1) * step].reshape(n - 1, step, -1)

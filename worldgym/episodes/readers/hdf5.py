@@ -1,16 +1,14 @@
-"""HDF5 demonstrations in the two common layouts. Needs the extra "data" (h5py).
-
-    robomimic, LIBERO   FILE.hdf5: data/demo_0/{actions [N, A], obs/CAMERA_image or CAMERA_rgb [N, H, W, 3], states}
-    ACT, ALOHA          episode_0.hdf5: action [N, A], observations/images/CAMERA [N, H, W, 3] (or rows of JPEG), qpos beside
+"""HDF5 demonstrations, in one file or in one file each. Needs the extra "data" (h5py). Layouts: see `hdf5_layout`.
 
 Images are taken as they are stored: LIBERO's own files hold them upside down, which a contact sheet shows at a glance.
+Axes legend: N frames, H height, W width, C channels.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +16,19 @@ import numpy as np
 
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.images import check_bytes, decode_image, fit, stack
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
+from worldgym.episodes.instructions import called
+from worldgym.episodes.readers import hdf5_layout as layout
+from worldgym.episodes.readers.keys import joined, shown, wanted
+from worldgym.episodes.recording import Facts, Listed, Recording, SourceOptions, distinct, no_episode
 from worldgym.errors import InputError, MissingExtra
+from worldgym.files import unreadable
 from worldgym.types import Actions, ActionSpec, Frames
 
 if TYPE_CHECKING:
     from h5py import Dataset, File, Group
 
 SUFFIXES = (".hdf5", ".h5")
+CODED = "pictures are coded; OpenCV exchanges red and blue in them if given RGB: look at --sheet, and consider --swap-red-blue"
 
 
 class Hdf5Source:
@@ -36,51 +39,107 @@ class Hdf5Source:
         files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.suffix in SUFFIXES)
         names = ["" if path == root else "-".join(path.relative_to(root).with_suffix("").parts) for path in files]
         self.files = dict(zip(distinct(names), files, strict=True))
-        with _opened(files[0]) as file:
-            self.kind = "hdf5 (robomimic)" if "data" in file else "hdf5 (ACT)"
-            first = next(iter(_demos(file)), "")
-            self.cameras = tuple(sorted(_images(file, first))) if first or self.kind.endswith("(ACT)") else ()
-        self.camera = options.choose(self.cameras, root)
+        with _first_readable(files) as file:
+            self.kind = "hdf5 (robomimic)" if "data" in file else "hdf5 (ACT)" if "observations" in file else "hdf5"
+            images = layout.cameras(_group(file, next(iter(layout.demos(file)), "")))
+            self.depth = {name for name, data in images.items() if layout.aside(name, data)}
+        self.cameras = tuple(images)
+        self.camera = options.choose(self.cameras, root, self.depth)
         self.spec: ActionSpec | None = load_convention(options.convention) if options.convention else None
 
     def listing(self) -> Sequence[Listed]:
         """Opens every file, and reads no array. A file that does not open is listed under its own name, and fails when read."""
-        return [listed for stem, path in self.files.items() for listed in _listed(stem, path)]
+        return [listed for stem, path in self.files.items() for listed in _listed(stem, path, self.options)]
 
     def read(self, name: str) -> Recording:
         path, demo = self._place(name)
         where = f"{path}, {demo}" if demo else str(path)
         with _opened(path) as file:
-            group = file[f"data/{demo}"] if demo else file
-            actions = _matrix(group["actions" if demo else "action"], where)
-            frames = self._frames(file, demo, where)
-            state = next((group[key] for key in ("states", "observations/qpos") if key in group), None)
-            states = None if state is None else _matrix(state, where)
-            return Recording(frames, actions, states, _instruction(file), where, self.options.fps)
+            group = _group(file, demo)
+            actions, _ = self._numbers(group, self.options.action, layout.ACTIONS, ("action", "--action", where))
+            if actions is None:
+                there = shown([key for key, data in layout.arrays(group).items() if data.ndim == 2])
+                raise InputError(f"{where}: has no actions; name the array that holds them with --action: {there or 'none'}")
+            states, facts = self._numbers(group, self.options.state, layout.STATES, ("state", "--state", where))
+            frames, notes = self._frames(group, where)
+            instruction, told = _called(self.options, layout.texts(group), len(frames))
+            facts = replace(
+                told,
+                state_names=facts.state_names,
+                no_pose=facts.no_pose,
+                depth=self.camera in self.depth,
+                notes=told.notes + notes,
+            )
+            masks = layout.masks(file, demo)
+            extras = {"split": ", ".join(masks)} if masks else {}
+            success = layout.succeeded(group)
+            return Recording(frames, actions, states, instruction, where, self.options.fps, success, extras, facts)
+
+    def texts(self, name: str) -> Sequence[str]:
+        """The instruction of each frame of an episode that has one a frame; () of others."""
+        path, demo = self._place(name)
+        with _opened(path) as file:
+            found = layout.texts(_group(file, demo))
+        return found if len(found) > 1 else ()
 
     def _place(self, name: str) -> tuple[Path, str]:
-        """File and demonstration of an episode's name: "demo_3", "file-demo_3" or "episode_3". Both may hold hyphens."""
+        """File and path of an episode's name: "demo_3", "file-demo_3" or "episode_3". Both parts may hold hyphens."""
         if name in self.files:
             return self.files[name], ""
         for stem in sorted(self.files, key=len, reverse=True):
             demo = name.removeprefix(f"{stem}-") if stem else name
-            if (demo != name or not stem) and demo in _names(self.files[stem]):
-                return self.files[stem], demo
+            known = _paths(self.files[stem]) if demo != name or not stem else {}
+            if demo in known:
+                return self.files[stem], known[demo]
         if "" in self.files and name == self.root.stem:
             return self.root, ""
         raise no_episode(self.root, name)
 
-    def _frames(self, file: File, demo: str, where: str) -> Frames:
-        images = _images(file, demo)
+    def _numbers(
+        self, group: Group, named: str, usual: Sequence[str], words: tuple[str, str, str]
+    ) -> tuple[Actions | None, Facts]:
+        """The table float32 [N, k] and what its keys say; None where there is none. words: what it is, its option, and where."""
+        there = layout.arrays(group) if named else usual
+        keys = wanted(named, usual, [key for key in there if key in group], *words)
+        if not keys:
+            return None, Facts()
+        tables = {key: _matrix(group[key], words[-1]) for key in keys}
+        names = layout.names_of({key: table.shape[1] for key, table in tables.items()}) if named else ()
+        reason = "" if named else layout.no_pose(keys[0])
+        return joined(keys, tables, words[-1]), Facts(state_names=names, no_pose=reason)
+
+    def _frames(self, group: Group, where: str) -> tuple[Frames, tuple[str, ...]]:
+        images = layout.cameras(group)
         if self.camera not in images:
             raise InputError(f"{where}: has no camera {self.camera}; it has {', '.join(images) or 'none'}")
         data = images[self.camera]
         check_bytes(data.nbytes, where)
+        if layout.is_coded(data):
+            rows = (layout.row_bytes(row) for row in data[:])
+            coded = () if self.options.swap_red_blue else (CODED,)
+            return stack([fit(decode_image(row, where), self.options.size) for row in rows], where), coded
         if data.dtype != np.uint8:
             raise InputError(f"{where}: frames of camera {self.camera} are {data.dtype}; store them as uint8, 0 to 255")
-        if data.ndim == 4:
-            return stack([fit(frame, self.options.size) for frame in data], where)
-        return stack([fit(decode_image(bytes(row), where), self.options.size) for row in data[:]], where)
+        frames, notes = _rgb(data)
+        return stack([fit(frame, self.options.size) for frame in frames], where), notes
+
+
+def _rgb(data: Dataset) -> tuple[Iterator[Frames], tuple[str, ...]]:
+    """uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] => frames [H, W, 3] one by one, and what was done."""
+    if data.ndim == 3:
+        return (np.repeat(frame[..., None], 3, axis=2) for frame in data), ()
+    first = data.shape[3] not in layout.CHANNELS  # both at once: rows of 3 pixels are no image
+    channels = data.shape[1] if first else data.shape[3]
+    frames = (np.moveaxis(frame, 0, 2) if first else frame for frame in data)
+    frames = (frame[..., :3] if channels >= 3 else np.repeat(frame, 3, axis=2) for frame in frames)
+    notes = ("frames are stored channels first: they are turned to channels last",) if first else ()
+    alpha = ("frames are stored with an alpha channel: it is left out",) if channels == 4 else ()
+    return (np.ascontiguousarray(frame) for frame in frames), notes + alpha
+
+
+def _called(options: SourceOptions, found: Sequence[str], n: int) -> tuple[str, Facts]:
+    """A text a frame, or a few of the whole."""
+    return called(options, (), found) if len(found) == n > 1 else called(options, found)
 
 
 @contextmanager
@@ -93,58 +152,55 @@ def _opened(path: Path) -> Iterator[File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a readable HDF5 file ({error}); download or re-export it") from error
+    except (AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise unreadable(path, f"not a readable HDF5 file ({error}); download or re-export it") from error
 
 
-def _demos(file: File) -> list[str]:
-    return sorted(file["data"], key=lambda name: (len(name), name)) if "data" in file else []
+@contextmanager
+def _first_readable(files: Sequence[Path]) -> Iterator[File]:
+    """The first that opens; InputError of the first where none does."""
+    for path in files:
+        try:
+            with _opened(path):
+                break
+        except InputError:
+            continue
+    else:
+        path = files[0]
+    with _opened(path) as file:
+        yield file
 
 
-def _names(path: Path) -> list[str]:
-    """Demonstrations of a file; none of one that does not open."""
+def _group(file: File, demo: str) -> Group:
+    return file[demo] if demo else file
+
+
+def _paths(path: Path) -> dict[str, str]:
+    """Demonstrations of a file by name; none of one that does not open."""
     try:
         with _opened(path) as file:
-            return _demos(file)
+            return {demo.removeprefix("data/"): demo for demo in layout.demos(file)}
     except InputError:
-        return []
+        return {}
 
 
-def _listed(stem: str, path: Path) -> list[Listed]:
+def _listed(stem: str, path: Path, options: SourceOptions) -> list[Listed]:
+    keys = (options.action,) if options.action else layout.ACTIONS
     try:
         with _opened(path) as file:
-            if "data" not in file:
-                return [Listed(stem or path.stem, len(file["action"]) if "action" in file else None)]
-            return [Listed(f"{stem}-{demo}" if stem else demo, _count(file["data"][demo])) for demo in _demos(file)]
+            found = [(demo.removeprefix("data/"), _count(file[demo], keys)) for demo in layout.demos(file)]
+            if not found and "data" not in file:
+                return [Listed(stem or path.stem, _count(file, keys))]
+            return [Listed(f"{stem}-{demo}" if stem else demo, count) for demo, count in found]
     except InputError:
         return [Listed(stem or path.stem)]
 
 
-def _count(demo: Group) -> int | None:
-    return len(demo["actions"]) if "actions" in demo else None
-
-
-def _images(file: File, demo: str) -> dict[str, Dataset]:
-    """Cameras by name: what looks like an image among the observations."""
-    where = f"data/{demo}/obs" if demo else "observations/images"
-    if where not in file:
-        return {}
-    found = {name: data for name, data in file[where].items() if demo == "" or name.endswith(("_image", "_rgb"))}
-    return {name: data for name, data in found.items() if data.ndim in ((2, 4) if demo == "" else (4,))}
+def _count(group: Group, keys: Sequence[str]) -> int | None:
+    return next((len(group[key]) for key in keys if key in group), None)
 
 
 def _matrix(data: Any, where: str) -> Actions:
     check_bytes(data.nbytes, where)
     values = np.asarray(data[:], np.float32)
     return values.reshape(len(values), -1)
-
-
-def _instruction(file: File) -> str:
-    """LIBERO keeps it in the attribute problem_info, as JSON."""
-    if "data" not in file:
-        return ""
-    try:
-        problem = json.loads(file["data"].attrs.get("problem_info", "{}"))
-        return " ".join(str(problem.get("language_instruction", "")).split())
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return ""  # an instruction is a bonus: robomimic itself has none

@@ -1,86 +1,127 @@
-"""LeRobotDataset v2.1 and v3.0, read without lerobot: pyarrow for the tables, PyAV for the video (AV1 too).
+"""LeRobotDataset v2.0, v2.1 and v3.0, read without lerobot: pyarrow for the tables, PyAV for the video (AV1 too).
 
-    v2.1   data/chunk-000/episode_000000.parquet, videos/chunk-000/KEY/episode_000000.mp4, meta/episodes.jsonl, tasks.jsonl
+    v2.x   data/chunk-000/episode_000000.parquet, videos/chunk-000/KEY/episode_000000.mp4, meta/episodes.jsonl, tasks.jsonl
     v3.0   data/chunk-000/file-000.parquet and videos/KEY/chunk-000/file-000.mp4 hold many episodes each;
-           meta/episodes/*/*.parquet says where each begins and what its tasks are
+           meta/episodes/*/*.parquet says where each begins and what its tasks are, meta/tasks.parquet what they are called
 
 Every frame has an action, and the last one leads nowhere: `to_episode` leaves it out.
+A video's frames are the rows of the table in order, where both are equally many; else they are found by their time.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from worldgym.actions.conventions import load_convention
+from worldgym.actions.conventions import POSE, load_convention
 from worldgym.episodes.images import decode_image, fit, stack
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
-from worldgym.episodes.video import decode_clip
-from worldgym.errors import InputError, MissingExtra
+from worldgym.episodes.instructions import called, subtasks
+from worldgym.episodes.readers.keys import ACTION, joined, shown, wanted
+from worldgym.episodes.readers.lerobot_meta import (
+    IMAGES,
+    VERSIONS,
+    Entry,
+    entries_v2,
+    entries_v3,
+    kind,
+    number,
+    number_names,
+    shows_depth,
+    task_texts,
+)
+from worldgym.episodes.readers.parquet import matrix, read_table
+from worldgym.episodes.readers.paths import inside
+from worldgym.episodes.recording import Facts, Listed, Recording, SourceOptions, no_episode
+from worldgym.episodes.states import not_a_pose
+from worldgym.episodes.video import Film, Stamps, clock_notes, frame_stamps, read_clip, seconds_a_tick
+from worldgym.errors import InputError
 from worldgym.files import read_json
-from worldgym.types import Actions, ActionSpec, Frames
+from worldgym.types import ActionSpec
 
 if TYPE_CHECKING:
     from pyarrow import Table
-    from pyarrow.parquet import ParquetFile
 
-VERSIONS = ("v2.1", "v3.0")
-MAX_LENGTH = 20_000  # frames of an episode
-MAX_ROWS = 20_000_000  # read at once: a few bytes can claim any number
+STATE = ("observation.state", "state", "observation/state")
+TEXTS = ("language_instruction", "language_instruction_2", "language_instruction_3")
+ORDER = ("episode_index", "frame_index", "task_index")
 PLACES = re.compile(r"\{(\w+)(?::0?(\d{1,2})d)?\}")
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """Row of the list of episodes. place: what the path templates ask for, and where the episode begins in shared files."""
-
-    index: int
-    length: int
-    tasks: tuple[str, ...]
-    place: Mapping[str, float]
-    success: bool | None = None
-
-
 class LeRobotSource:
-    """`worldgym.episodes.recording.Source` over a data set folder. Needs the extra "data" (pyarrow)."""
+    """`worldgym.episodes.recording.Source` over a dataset folder. Needs the extra "data" (pyarrow)."""
 
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
-        info = read_json(root / "meta" / "info.json", "a LeRobot data set")
+        info = read_json(root / "meta" / "info.json", "a LeRobot dataset")
         self.root, self.options, self.info = root, options, info
         self.version = str(info.get("codebase_version", ""))
         if self.version not in VERSIONS:
             raise InputError(f'{root}: LeRobot format "{self.version}"; convert it to v3.0 with lerobot\'s own script')
         self.kind = f"lerobot {self.version}"
-        features = info.get("features")
-        if not isinstance(features, dict) or "action" not in features:
-            raise InputError(f"{root}/meta/info.json: lists no feature called action; it is needed")
-        self.features: dict[str, Any] = features
-        self.cameras = tuple(key for key, value in features.items() if _kind(value) in ("video", "image"))
-        self.camera = options.choose(self.cameras, root)
-        self.fps = options.fps or _number(info.get("fps"), f"{root}/meta/info.json: fps", 1e-3, 1e4)
+        self.features = self._features()
+        self.actions = wanted(options.action, ACTION, self.features, "feature", "--action", f"{root}/meta/info.json")
+        if not self.actions:
+            raise InputError(
+                f"{root}/meta/info.json: lists no feature called action or actions; name the one that holds them with "
+                f"--action: {shown(self.features)}"
+            )
+        self.states = wanted(options.state, STATE, self.features, "feature", "--state", f"{root}/meta/info.json")
+        self.cameras = tuple(key for key, value in self.features.items() if kind(value) in IMAGES)
+        self.depth = {key for key in self.cameras if shows_depth(key, self.features[key])}
+        self.camera = options.choose(self.cameras, root, self.depth)
+        self.stated = number(info.get("fps"), f"{root}/meta/info.json: fps", 1e-3, 1e4)
         self.spec = self._spec()
-        self.entries = self._entries_v3() if self.version == "v3.0" else self._entries_v2()
+        self.clock: tuple[Path, Stamps] | None = None  # of the video file read last
+        if self.version == "v3.0":
+            self.entries = entries_v3(root, self.camera, self._filmed(self.camera))
+        else:
+            self.entries = entries_v2(root, int(number(info.get("chunks_size", 1000), f"{root}: chunks_size", 1, 1e9)))
 
     def listing(self) -> Sequence[Listed]:
         return [Listed(name, entry.length) for name, entry in self.entries.items()]
 
     def read(self, name: str) -> Recording:
+        entry, where = self._entry(name), f"{self.root}, {name}"
+        numbers = {*self.actions, *self.states, "next.success"}
+        table = self._rows(entry, {*numbers, *TEXTS, *ORDER, self.camera})
+        film = self._film(entry, table)
+        instruction, facts = self._called(entry, table)
+        facts = replace(
+            facts,
+            times=film.times,
+            stated_fps=self.stated,
+            state_names=self._names(self.states),
+            depth=self.camera in self.depth,
+            notes=(*facts.notes, *film.notes),
+            doubts=(*clock_notes(film.times, self.stated), *self._doubts(), *self._surplus(entry)),
+        )
+        tables = {key: matrix(table, key, where) for key in (*self.actions, *self.states)}
+        actions = joined(self.actions, tables, where)
+        states = joined(self.states, tables, where) if self.states else None
+        success = _success(table, where) if entry.success is None else entry.success
+        rate = self.options.fps or self.stated
+        return Recording(film.frames, actions, states, instruction, where, rate, success, facts=facts)
+
+    def texts(self, name: str) -> Sequence[str]:
+        """The instruction of each frame of an episode with several; () of others, and where no file says."""
+        entry = self._entry(name)
+        return self._texts(self._rows(entry, set(ORDER))) if len(entry.tasks) != 1 else ()
+
+    def _entry(self, name: str) -> Entry:
         if name not in self.entries:
             raise no_episode(self.root, name)
-        entry = self.entries[name]
-        where = f"{self.root}, {name}"
-        table = self._rows(entry)
-        frames = self._frames(entry, table)
-        states = _matrix(table, "observation.state", where) if "observation.state" in table.column_names else None
-        text = entry.tasks[0] if entry.tasks else ""
-        success = _success(table, where) if entry.success is None else entry.success
-        return Recording(frames, _matrix(table, "action", where), states, text, where, self.fps, success)
+        return self.entries[name]
+
+    def _features(self) -> dict[str, Any]:
+        features = self.info.get("features")
+        if not isinstance(features, dict):
+            raise InputError(f"{self.root}/meta/info.json: lists no feature called action; it is needed")
+        return {key: value for key, value in features.items() if isinstance(value, dict)}
 
     def _spec(self) -> ActionSpec | None:
         if self.options.convention:
@@ -91,139 +132,103 @@ class LeRobotSource:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{self.root}/meta/info.json: a damaged action_spec ({error}); name a convention") from error
 
-    def _entries_v2(self) -> dict[str, _Entry]:
-        path = self.root / "meta" / "episodes.jsonl"
-        entries, chunk = {}, int(_number(self.info.get("chunks_size", 1000), f"{self.root}: chunks_size", 1, 1e9))
-        try:
-            with path.open(encoding="utf-8") as file:
-                for line in file:
-                    row = json.loads(line)
-                    index, tasks = int(row["episode_index"]), tuple(str(task) for task in row["tasks"])
-                    place = {"episode_chunk": index // chunk, "episode_index": index}
-                    entries[f"episode_{index:06d}"] = _Entry(index, _length(row["length"], path), tasks, place)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(f"{path}: not a list of episodes ({error}); download meta/ again") from error
-        return entries
+    def _names(self, keys: Sequence[str]) -> tuple[str, ...]:
+        """Of all numbers of the features; () where one of them has none."""
+        names = [number_names(self.features[key]) for key in keys]
+        return tuple(name for each in names for name in each) if all(names) else ()
 
-    def _entries_v3(self) -> dict[str, _Entry]:
-        video, entries = f"videos/{self.camera}", {}
-        columns = ["episode_index", "tasks", "length", "data/chunk_index", "data/file_index", "dataset_from_index"]
-        if _kind(self.features[self.camera]) == "video":
-            columns += [f"{video}/chunk_index", f"{video}/file_index", f"{video}/from_timestamp"]
-        keys = columns[3:]
-        files = sorted((self.root / "meta" / "episodes").rglob("*.parquet"))
-        if not files:
-            raise InputError(f"{self.root}/meta/episodes: holds no list of episodes; download meta/ again")
-        for path in files:
-            try:
-                for row in read_table(path, [*columns, "success"]).to_pylist():
-                    index, length = int(row["episode_index"]), _length(row["length"], path)
-                    place = {key: float(row[key]) for key in keys}
-                    entries[f"episode_{index:06d}"] = _Entry(index, length, tuple(row["tasks"] or ()), place, row.get("success"))
-            except (KeyError, TypeError, ValueError) as error:
-                raise InputError(f"{path}: not a list of episodes ({error}); download meta/ again") from error
-        return entries
+    def _doubts(self) -> tuple[str, ...]:
+        """Whether the names of the actions speak against the convention."""
+        posed = self.spec is not None and self.spec.names[: len(POSE)] == POSE
+        reason = not_a_pose(self._names(self.actions)) if posed else ""
+        return (f"info.json speaks against the convention: of the action {reason}",) if reason else ()
 
-    def _rows(self, entry: _Entry) -> Table:
+    def _surplus(self, entry: Entry) -> tuple[str, ...]:
+        """Whether the video that was read last holds other frames than the tables say."""
+        if not self._filmed(self.camera) or self.clock is None or len(self.clock[1]) == entry.total:
+            return ()
+        more = "more" if len(self.clock[1]) > entry.total else "fewer"
+        return (f"the video holds {more} frames than the table has rows: they are matched by their time",)
+
+    def _called(self, entry: Entry, table: Table) -> tuple[str, Facts]:
+        columns = [table[key].to_pylist() for key in TEXTS if key in table.column_names]
+        wordings = [str(column[0]) for column in columns if column and isinstance(column[0], str)]
+        if len(entry.tasks) == 1:
+            return called(self.options, (entry.tasks[0], *wordings))
+        if texts := self._texts(table):
+            return called(self.options, wordings, texts)
+        return subtasks(self.options, entry.tasks) if entry.tasks else called(self.options, wordings)
+
+    @cached_property
+    def _tasks(self) -> dict[int, str]:
+        return task_texts(self.root)
+
+    def _texts(self, table: Table) -> list[str]:
+        """Of each row; [] where the numbers of the tasks, or what they mean, are not there."""
+        if "task_index" not in table.column_names or not self._tasks:
+            return []
+        return [self._tasks.get(index, "") if isinstance(index, int) else "" for index in table["task_index"].to_pylist()]
+
+    def _rows(self, entry: Entry, columns: set[str]) -> Table:
         """The episode's rows of the data table, in order."""
         place = {key.removeprefix("data/"): value for key, value in entry.place.items()}
         path = self._path("data_path", "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet", place)
-        wanted = {"action", "observation.state", "next.success", "episode_index", "frame_index", self.camera}
-        columns = [key for key in (*self.features, "episode_index", "frame_index") if key in wanted and not self._filmed(key)]
-        table = read_table(path, sorted(set(columns)), entry.index)
+        table = read_table(path, sorted(key for key in columns if not self._filmed(key)), entry.index)
         if len(table) != entry.length:
             raise InputError(f"{path}: {len(table)} rows of episode {entry.index}, which has {entry.length}; download it again")
         return table
 
     def _filmed(self, key: str) -> bool:
-        return _kind(self.features.get(key)) == "video"
+        return kind(self.features.get(key)) == "video"
 
-    def _frames(self, entry: _Entry, table: Table) -> Frames:
+    def _film(self, entry: Entry, table: Table) -> Film:
         if not self._filmed(self.camera):
             where = f"{self.root}, episode {entry.index}"
-            images = [cell.get("bytes") if isinstance(cell, dict) else None for cell in table[self.camera].to_pylist()]
+            cells = table[self.camera].to_pylist() if self.camera in table.column_names else []
+            images = [cell.get("bytes") if isinstance(cell, dict) else None for cell in cells]
             if any(image is None for image in images):
                 raise InputError(f"{where}: images of {self.camera} lie outside the table; export them into it")
-            return stack([fit(decode_image(image, where), self.options.size) for image in images if image], where)
+            return Film(stack([fit(decode_image(image, where), self.options.size) for image in images if image], where))
         video = f"videos/{self.camera}/"
         place = {key.removeprefix(video): value for key, value in entry.place.items()} | {"video_key": self.camera}
         path = self._path("video_path", "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4", place)
-        start = entry.place.get(f"{video}from_timestamp", 0.0)
-        rate = _number(self.info.get("fps"), f"{self.root}/meta/info.json: fps", 1e-3, 1e4)
-        return decode_clip(path, start, entry.length, rate, self.options.size)
+        if self.clock is None or self.clock[0] != path:
+            self.clock = path, frame_stamps(path)
+        stamps = self.clock[1]
+        first = self._first(entry, path, stamps, entry.place.get(f"{video}from_timestamp", 0.0))
+        return read_clip(path, stamps[first : first + entry.length], self.options.size)
+
+    def _first(self, entry: Entry, path: Path, stamps: Stamps, start: float) -> int:
+        """Which frame of the video is the episode's first: by number where frames and rows agree, else by time."""
+        if len(stamps) == entry.total:
+            return entry.before
+        times, margin = stamps * seconds_a_tick(path), 0.5 / self.stated
+        due = start + np.arange(entry.length) / self.stated
+        first = int(np.searchsorted(times, due[0] - margin))
+        found = times[first : first + entry.length]
+        if len(found) == entry.length and times[0] <= margin and (np.abs(found - due) <= margin).all():
+            return first  # of a file that begins late too, nobody could say which frames are missing
+        raise InputError(
+            f"{path}: {len(stamps)} frames, where the tables have {entry.total}, and none at the times of episode "
+            f"{entry.index}; the file is cut off or of another rate"
+        )
 
     def _path(self, key: str, default: str, place: Mapping[str, float | str]) -> Path:
-        """A path template filled in: names and zero-padded numbers alone, and never a file outside the data set."""
+        """A path template filled in: names and zero-padded numbers alone, and never a file outside the dataset."""
         template = str(self.info.get(key) or default)
 
         def fill(match: re.Match[str]) -> str:
             value = place.get(match[1])
             if value is None:
-                raise InputError(f'{self.root}/meta/info.json: {key} asks for "{match[1]}", which is not known; mend it')
+                raise InputError(f'{self.root}/meta/info.json: {key} asks for "{match[1]}", which is not known; fix it')
             return value if isinstance(value, str) else f"{int(value):0{int(match[2] or 0)}d}"
 
         path = self.root / PLACES.sub(fill, template)
-        if not path.resolve().is_relative_to(self.root.resolve()):
-            raise InputError(f"{self.root}/meta/info.json: {key} leads outside the data set; mend it")
+        if not inside(path, self.root):
+            raise InputError(f"{self.root}/meta/info.json: {key} leads outside the dataset; fix it, or copy the file into it")
         return path
-
-
-def read_table(path: Path, columns: Sequence[str], episode: int | None = None) -> Table:
-    """Those of the columns that a parquet file has, all rows or those of one episode in the order of its frames.
-
-    Row groups are read one by one in this thread, and found by the column itself. On damaged files pyarrow's scanner with a
-    filter was seen to hang, and its row group statistics to abort the process.
-    """
-    try:
-        import pyarrow
-        from pyarrow import compute, parquet
-    except ImportError as error:
-        raise MissingExtra("pyarrow", "data", "reading a LeRobot data set") from error
-    try:
-        with parquet.ParquetFile(path, pre_buffer=False) as file:
-            if file.metadata.num_rows > MAX_ROWS:
-                raise InputError(f"{path}: claims {file.metadata.num_rows} rows; download it again")
-            there = [name for name in file.schema_arrow.names if name in columns]
-            groups = list(range(file.num_row_groups)) if episode is None else _groups_of(file, episode)
-            table = file.read_row_groups(groups, columns=there, use_threads=False)
-            if episode is None:
-                return table
-            return table.filter(compute.equal(table["episode_index"], episode)).sort_by("frame_index")
-    except (OSError, KeyError, ValueError, pyarrow.ArrowException, OverflowError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: not a readable table ({reason}); download it again") from error
-
-
-def _groups_of(file: ParquetFile, episode: int) -> list[int]:
-    """The row groups that hold rows of the episode."""
-    index = file.read(columns=["episode_index"], use_threads=False)["episode_index"].to_numpy()
-    ends = np.cumsum([file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)])
-    return [int(g) for g in np.unique(np.searchsorted(ends, np.flatnonzero(index == episode), side="right")) if g < len(ends)]
-
-
-def _matrix(table: Table, column: str, where: str) -> Actions:
-    """float32 [N, k] of a column of lists or of plain numbers."""
-    try:
-        values = np.array(table[column].to_pylist(), np.float32)
-    except (TypeError, ValueError, KeyError) as error:
-        raise InputError(f"{where}: {column} does not hold equally many numbers a frame ({error}); re-export it") from error
-    return values.reshape(len(table), -1) if len(table) else np.zeros((0, 0), np.float32)
 
 
 def _success(table: Table, where: str) -> bool | None:
     """Whether any frame of the episode is marked as a success; None where the set does not say."""
-    return bool(_matrix(table, "next.success", where).any()) if "next.success" in table.column_names else None
-
-
-def _kind(feature: object) -> str:
-    return str(feature.get("dtype")) if isinstance(feature, dict) else ""
-
-
-def _length(value: object, path: Path) -> int:
-    return int(_number(value, f"{path}: an episode's length", 1, MAX_LENGTH))
-
-
-def _number(value: object, what: str, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise InputError(f"{what} is {value!r}; it should lie between {low:g} and {high:g}")
-    return float(value)
+    return bool(matrix(table, "next.success", where).any()) if "next.success" in table.column_names else None

@@ -1,21 +1,25 @@
-"""Folders of NAME.mp4 with NAME.npz: the form of the released world model's sample data.
+"""Folders of NAME.mp4 with NAME.npz: the form of the released world model's sample data. Other containers than mp4 are read too.
 
 The npz holds the actions as `arr_0`, `actions` or `action`, one row a frame, and perhaps `states` or `state`. The rate in the
-mp4 is not believed: released converters write a constant there. It is the convention's, or what the user says.
+video file is not believed: released converters write a constant there. It is the convention's, or what the user says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from worldgym.actions.conventions import load_convention
-from worldgym.episodes.readers.npz import read_npz
+from worldgym.episodes.instructions import called
+from worldgym.episodes.readers.keys import joined, shown, wanted
+from worldgym.episodes.readers.npz import array_names, read_npz
 from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
-from worldgym.episodes.video import decode_video
+from worldgym.episodes.video import clock_notes, read_film
 from worldgym.errors import InputError
-from worldgym.types import Actions, ActionSpec
+from worldgym.types import ActionSpec
 
+VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
 ACTIONS, STATES = ("actions", "action", "arr_0"), ("states", "state")
 
 
@@ -30,8 +34,10 @@ class Mp4NpzSource:
         self.root, self.options = root, options
         self.spec: ActionSpec | None = load_convention(options.convention) if options.convention else None
         options.choose(self.cameras, root)
-        stems = sorted({path.relative_to(root).with_suffix("") for kind in ("mp4", "npz") for path in root.rglob(f"*.{kind}")})
+        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in (*VIDEOS, ".npz"))
+        stems = sorted({path.relative_to(root).with_suffix("") for path in files})
         self.stems = dict(zip(distinct("-".join(stem.parts) for stem in stems), stems, strict=True))
+        self.files = {(path.relative_to(root).with_suffix(""), path.suffix.lower()): path for path in files}
 
     def listing(self) -> Sequence[Listed]:
         return [Listed(name) for name in self.stems]
@@ -39,15 +45,27 @@ class Mp4NpzSource:
     def read(self, name: str) -> Recording:
         if name not in self.stems:
             raise no_episode(self.root, name)
-        stem = self.root / self.stems[name]
-        video, numbers = (stem.with_name(f"{stem.name}.{kind}") for kind in ("mp4", "npz"))
-        arrays = read_npz(numbers)
-        actions = _pick(arrays, ACTIONS)
-        if actions is None:
-            raise InputError(f"{numbers}: holds {', '.join(arrays) or 'nothing'}; name its array of actions {ACTIONS[0]}")
-        frames = decode_video(video, self.options.size)
-        return Recording(frames, actions, _pick(arrays, STATES), "", str(video), self.options.fps)
+        video, numbers = self._file(name, VIDEOS), self._file(name, (".npz",))
+        there = array_names(numbers)
+        actions = wanted(self.options.action, ACTIONS, there, "array", "--action", numbers)
+        if not actions:
+            raise InputError(f"{numbers}: holds {shown(there) or 'nothing'}; name its array of actions with --action")
+        states = wanted(self.options.state, STATES, there, "array", "--state", numbers)
+        arrays = read_npz(numbers, {*actions, *states})
+        film = read_film(video, self.options.size)
+        instruction, facts = called(self.options, ())
+        return Recording(
+            film.frames,
+            joined(actions, arrays, numbers),
+            joined(states, arrays, numbers) if states else None,
+            instruction,
+            str(video),
+            self.options.fps,
+            facts=replace(facts, times=film.times, notes=film.notes, doubts=clock_notes(film.times)),
+        )
 
-
-def _pick(arrays: dict[str, Actions], names: Sequence[str]) -> Actions | None:
-    return next((arrays[name] for name in names if name in arrays), None)
+    def _file(self, name: str, suffixes: Sequence[str]) -> Path:
+        """The first there is of an episode's files, or where it should be."""
+        stem = self.stems[name]
+        missing = (self.root / stem).with_name(f"{stem.name}{suffixes[0]}")
+        return next((self.files[stem, suffix] for suffix in suffixes if (stem, suffix) in self.files), missing)

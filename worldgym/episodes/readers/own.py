@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from worldgym.actions.conventions import load_convention
+from worldgym.episodes.instructions import called
 from worldgym.episodes.recording import Listed, Recording, SourceOptions
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.video import decode_video
+from worldgym.errors import InputError
 from worldgym.types import ActionSpec
 
 
@@ -22,6 +25,8 @@ class StoreSource:
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
         self.store, self.options = EpisodeStore(root), options
         options.choose(self.cameras, root)
+        if options.action or options.state:
+            raise InputError(f"{root}: a store has one table of actions and one of states; leave --action and --state out")
         self.spec: ActionSpec | None = load_convention(options.convention) if options.convention else self.store.spec
 
     def listing(self) -> Sequence[Listed]:
@@ -33,5 +38,10 @@ class StoreSource:
         if self.options.size:
             frames = decode_video(self.store.video(name), self.options.size)
         fps = self.options.fps or episode.fps
-        facts = fps, episode.success, episode.extras
-        return Recording(frames, episode.actions, None, episode.instruction, episode.source or name, *facts)
+        instruction, facts = called(self.options, (episode.instruction,))
+        facts, states = replace(facts, stated_fps=episode.fps), episode.states
+        if states:
+            facts = replace(facts, state_names=states.names, no_pose=states.no_pose)
+        told = fps, episode.success, episode.extras, facts
+        values = states.values if states else None
+        return Recording(frames, episode.actions, values, instruction, episode.source or name, *told)

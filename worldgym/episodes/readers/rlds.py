@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,24 @@ import numpy as np
 
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.images import decode_image, fit, stack
+from worldgym.episodes.instructions import called
+from worldgym.episodes.readers.keys import no_picture, shown, wanted
 from worldgym.episodes.readers.rlds_layouts import LAYOUTS, RldsLayout
 from worldgym.episodes.readers.tfrecord import feature_values, parse_example, read_record, record_offsets
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
+from worldgym.episodes.recording import Facts, Listed, Recording, SourceOptions, no_episode
 from worldgym.errors import InputError
-from worldgym.files import read_json
-from worldgym.types import Actions, ActionSpec
+from worldgym.files import read_json, unreadable
+from worldgym.text import clean
+from worldgym.types import Actions, ActionSpec, Frames
 
-IMAGES = "steps/observation/"
-TEXTS = ("steps/language_instruction", "steps/observation/natural_language_instruction", "steps/observation/instruction")
+STEPS, SEEN = "steps/", "observation/"
+TEXTS = tuple(
+    STEPS + name
+    for name in (
+        *("language_instruction", "language_instruction_2", "language_instruction_3"),  # DROID has three wordings
+        *("observation/natural_language_instruction", "observation/instruction"),
+    )
+)
 MAX_EPISODES = 10_000_000  # a set that claims more is damaged
 MAX_DEPTH = 20  # of nested features
 VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
@@ -50,18 +60,36 @@ class RldsSource:
         info = read_json(root / "dataset_info.json", "an RLDS data set")
         features = read_json(root / "features.json", "an RLDS data set")
         self.root, self.options, self.dataset = root, options, str(info.get("name", ""))
+        if (form := str(info.get("fileFormat") or "tfrecord")) != "tfrecord":
+            raise InputError(
+                f"{root}: its shards are {clean(form)} files, and only tfrecord is read; write it again with  tfds "
+                f"convert_format --dataset_version_dir={root} --out_file_format=tfrecord --out_dir=OUT"
+            )
         try:
-            self.shapes, self.shards = dict(_leaves(features, "")), dict(_shards(root, self.dataset, info))
+            self.leaves, self.shards = dict(_leaves(features, "")), dict(_shards(root, self.dataset, info))
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise InputError(f"{root}: dataset_info.json or features.json is damaged ({error}); download them again") from error
+        self.full = {_short(key): key for key in sorted(self.leaves, reverse=True) if key.startswith(STEPS)}
         self.scanned: dict[str, tuple[list[int], str]] = {}
         self.layout = LAYOUTS.get(self.dataset, RldsLayout(""))
-        found = sorted(key.removeprefix(IMAGES) for key, shape in self.shapes.items() if shape is None and key.startswith(IMAGES))
-        main = [name for name in found if name == self.layout.camera]
-        self.cameras = tuple(main + [name for name in found if name not in main])
-        self.camera = options.choose(self.cameras, root)
+        images = {_short(key): leaf for key, leaf in self.leaves.items() if leaf.image and key.startswith(STEPS)}
+        self.cameras = tuple(sorted(images, key=lambda name: (name != self.layout.camera, name)))
+        self.depth = {name for name, leaf in images.items() if leaf.depth or no_picture(name)}
+        self.camera = options.choose(self.cameras, root, self.depth)
         name = options.convention or self.layout.convention
         self.spec: ActionSpec | None = load_convention(name) if name else None
+        numbers = {_short(key) for key, leaf in self.leaves.items() if not leaf.image and key.startswith(STEPS)}
+        self.actions = self._keys(options.action, numbers, "action", "--action") or list(self.layout.actions)
+        self.states = self._keys(options.state, numbers, "state", "--state") or [key for key in ("state",) if key in numbers]
+
+    def _keys(self, named: str, there: set[str], what: str, option: str) -> list[str]:
+        """Those named, which may begin with observation/ where it is left out of names here."""
+        plain = ",".join(_short(STEPS + key.strip()) for key in named.split(","))
+        return wanted(plain, (), there, what, option, f"{self.root}/features.json")
+
+    def _long(self, name: str) -> str:
+        """As records have it: "image" => "steps/observation/image"."""
+        return self.full.get(name, STEPS + name)
 
     def listing(self) -> Sequence[Listed]:
         return [Listed(f"{shard}-{i:05d}") for shard, count in self.shards.items() for i in range(count)]
@@ -69,27 +97,50 @@ class RldsSource:
     def read(self, name: str) -> Recording:
         record, where = self._record(name)
         features = parse_example(record, where)
-        images = feature_values(_one(features, IMAGES + self.camera, where), where)
+        frames = self._frames(features, where)
+        n = len(frames)
+        actions = np.concatenate([self._numbers(features, key, n, where) for key in self.actions], axis=1)
+        there = [key for key in self.states if self._long(key) in features]
+        states = np.concatenate([self._numbers(features, key, n, where) for key in there], axis=1) if there else None
+        facts = {
+            key.removeprefix("episode_metadata/"): clean(_text(features[key], where))
+            for key in features
+            if key.endswith("file_path")
+        }
+        instruction, told = self._called(features, n, where)
+        told = replace(told, depth=self.camera in self.depth)
+        if states is not None:
+            told = self._known(told, states.shape[1])
+        return Recording(frames, actions, states, instruction, where, self.options.fps, extras=facts, facts=told)
+
+    def texts(self, name: str) -> Sequence[str]:
+        """The instruction of each step of an episode."""
+        record, where = self._record(name)
+        features = parse_example(record, where)
+        return next((texts for key in TEXTS if key in features and any(texts := _texts(features[key], where))), [])
+
+    def _frames(self, features: Mapping[str, memoryview], where: str) -> Frames:
+        images = feature_values(_one(features, self._long(self.camera), where), where)
         if not isinstance(images, list):
             raise InputError(f"{where}: {self.camera} holds numbers, not encoded images; choose another camera")
-        frames = stack(
-            [fit(decode_image(data, f"{where}, frame {t}"), self.options.size) for t, data in enumerate(images)], where
-        )
-        n = len(frames)
-        actions = np.concatenate([self._numbers(features, f"steps/{key}", n, where) for key in self.layout.actions], axis=1)
-        states = f"{IMAGES}state"
-        facts = {
-            key.removeprefix("episode_metadata/"): _text(features[key], where) for key in features if key.endswith("file_path")
-        }
-        return Recording(
-            frames,
-            actions,
-            self._numbers(features, states, n, where) if states in features and states in self.shapes else None,
-            next((_text(features[key], where) for key in TEXTS if key in features), ""),
-            where,
-            fps=self.options.fps,
-            extras=facts,
-        )
+        size = self.options.size
+        return stack([fit(decode_image(data, f"{where}, frame {t}"), size) for t, data in enumerate(images)], where)
+
+    def _called(self, features: Mapping[str, memoryview], n: int, where: str) -> tuple[str, Facts]:
+        """A text a step under the first key that has any; those under further keys are other wordings."""
+        told = [texts for key in TEXTS if key in features and any(texts := _texts(features[key], where))]
+        if not told:
+            return called(self.options, ())
+        others = [next(filter(None, texts)) for texts in told[1:]]
+        return called(self.options, others, told[0]) if len(told[0]) == n else called(self.options, (told[0][0], *others))
+
+    def _known(self, facts: Facts, size: int) -> Facts:
+        """What is known of the states: of a published set their names; of another, whether its description speaks of joints."""
+        if self.options.state == "" and self.layout.names:
+            return replace(facts, state_names=self.layout.names) if size == len(self.layout.names) else facts
+        said = " ".join(leaf.text for key, leaf in self.leaves.items() if _short(key) in self.states)
+        joints = re.search("joint", said, re.IGNORECASE) and not re.search("eef|end.effector|cartesian|pose", said, re.IGNORECASE)
+        return replace(facts, no_pose=f'features.json describes them as "{clean(said)[:80]}"') if joints else facts
 
     def _record(self, name: str) -> tuple[bytes, str]:
         shard, _, index = name.rpartition("-")
@@ -98,8 +149,8 @@ class RldsSource:
         path = _shard_path(self.root, self.dataset, shard)
         offsets, trouble = self._offsets(shard, path)
         if int(index) >= len(offsets):
-            reason = trouble or f"{path}: holds {len(offsets)} records, fewer than dataset_info.json says"
-            raise InputError(f"{reason}; download the shard again")
+            reason = trouble or f"holds {len(offsets)} records, fewer than dataset_info.json says"
+            raise unreadable(path, f"{reason}; download the shard again")
         return read_record(path, offsets[int(index)]), f"{path}, record {int(index)}"
 
     def _offsets(self, shard: str, path: Path) -> tuple[list[int], str]:
@@ -108,15 +159,23 @@ class RldsSource:
             self.scanned[shard] = record_offsets(path)
         return self.scanned[shard]
 
-    def _numbers(self, features: Mapping[str, memoryview], key: str, n: int, where: str) -> Actions:
+    def _numbers(self, features: Mapping[str, memoryview], name: str, n: int, where: str) -> Actions:
         """float32 [n, k]."""
+        key = self._long(name)
         if key not in features:
-            near = ", ".join(sorted(name.removeprefix("steps/") for name in features if name.startswith("steps/action")))
-            raise InputError(f"{where}: has no {key}; it holds {near or 'no action'}, a layout that is not known")
+            near = shown([name.removeprefix(STEPS) for name in features if name.startswith("steps/action")])
+            raise InputError(
+                f"{where}: has no {key}; it holds {near or 'no action'}; name those that are the action with --action"
+            )
         values = feature_values(features[key], where)
         if isinstance(values, list) or len(values) == 0 or len(values) % n:
             raise InputError(f"{where}: {key} holds {len(values)} values for {n} frames; download the shard again")
         return values.reshape(n, -1).astype(np.float32)
+
+
+def _short(key: str) -> str:
+    """ "steps/observation/image" => "image", "steps/action" => "action"."""
+    return key.removeprefix(STEPS).removeprefix(SEEN)
 
 
 def _one(features: Mapping[str, memoryview], key: str, where: str) -> memoryview:
@@ -133,8 +192,23 @@ def _text(feature: memoryview, where: str) -> str:
     return bytes(values[values > 0][:512].astype(np.uint8)).decode("utf-8", "replace").strip()
 
 
-def _leaves(feature: Any, path: str, depth: int = 0) -> Iterator[tuple[str, tuple[int, ...] | None]]:
-    """(flat name, shape a step, None for images) of everything in features.json."""
+def _texts(feature: memoryview, where: str) -> list[str]:
+    """A text a step, or the few there are; rows of character codes (Language-Table, 512 a step) count as one text."""
+    values = feature_values(feature, where)
+    return [value.decode("utf-8", "replace") for value in values] if isinstance(values, list) else [_text(feature, where)]
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """image: whether encoded.   depth: of one channel, or of more than 8 bits.   text: its description."""
+
+    image: bool
+    depth: bool
+    text: str
+
+
+def _leaves(feature: Any, path: str, depth: int = 0) -> Iterator[tuple[str, _Leaf]]:
+    """Every image and table of numbers in features.json by its flat name."""
     if not isinstance(feature, dict) or depth > MAX_DEPTH:
         raise InputError(f"features.json: {path or 'its top'} is not a feature; download the set again")
     if "featuresDict" in feature:
@@ -142,10 +216,11 @@ def _leaves(feature: Any, path: str, depth: int = 0) -> Iterator[tuple[str, tupl
             yield from _leaves(inner, f"{path}/{name}" if path else name, depth + 1)
     elif "sequence" in feature:
         yield from _leaves(feature["sequence"].get("feature"), path, depth + 1)
-    elif "image" in feature:
-        yield path, None
-    elif "tensor" in feature:
-        yield path, tuple(int(size) for size in feature["tensor"].get("shape", {}).get("dimensions", []))
+    elif "image" in feature or "tensor" in feature:
+        form = feature["image" if "image" in feature else "tensor"]
+        sizes = [int(size) for size in form.get("shape", {}).get("dimensions", [])]
+        single = (len(sizes) == 3 and sizes[2] == 1) or form.get("dtype", "uint8") != "uint8"
+        yield path, _Leaf("image" in feature, single, str(feature.get("description") or ""))
 
 
 def _shards(root: Path, dataset: str, info: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

@@ -10,22 +10,28 @@ from dataclasses import dataclass
 
 _MOVE, _TURN = "action/world_vector", "action/rotation_delta"
 _CLOSED, _OPEN = "action/gripper_closedness_action", "action/open_gripper"
+_BRIDGE = ("x", "y", "z", "roll", "pitch", "yaw", "gripper")
+_LIBERO = ("x", "y", "z", "rx", "ry", "rz", "finger_left", "finger_right")
 
 
 @dataclass(frozen=True)
 class RldsLayout:
-    """convention: of the action numbers.   actions: joined in this order.   camera: below observation/."""
+    """convention: of the action numbers.   actions: joined in this order.   camera: below observation/.
+
+    names: of the state's numbers, as `worldgym.actions.pose` calls them; () = not known.
+    """
 
     convention: str
     actions: tuple[str, ...] = ("action",)
     camera: str = "image"
+    names: tuple[str, ...] = ()
 
 
 LAYOUTS: Mapping[str, RldsLayout] = {
     "fractal20220817_data": RldsLayout("rt_1", (_MOVE, _TURN, _CLOSED)),
-    "bridge": RldsLayout("bridge_v2", (_MOVE, _TURN, _OPEN)),
-    "bridge_dataset": RldsLayout("bridge_v2", camera="image_0"),
-    "bridge_orig": RldsLayout("bridge_v2", camera="image_0"),
+    "bridge": RldsLayout("bridge_v2", (_MOVE, _TURN, _OPEN), names=_BRIDGE),
+    "bridge_dataset": RldsLayout("bridge_v2", camera="image_0", names=_BRIDGE),
+    "bridge_orig": RldsLayout("bridge_v2", camera="image_0", names=_BRIDGE),
     "taco_play": RldsLayout("taco_play", ("action/actions",), "rgb_static"),
     "jaco_play": RldsLayout("jaco_play", (_MOVE, _CLOSED)),
     "berkeley_cable_routing": RldsLayout("berkeley_cable_routing", (_MOVE, _TURN)),
@@ -35,8 +41,8 @@ LAYOUTS: Mapping[str, RldsLayout] = {
     "berkeley_autolab_ur5": RldsLayout("berkeley_autolab_ur5", (_MOVE, _TURN, _CLOSED)),
     "toto": RldsLayout("toto", (_MOVE, _TURN, _OPEN)),
     "language_table": RldsLayout("language_table", camera="rgb"),
-    "libero_10_no_noops": RldsLayout("libero"),
-    "libero_goal_no_noops": RldsLayout("libero"),
-    "libero_object_no_noops": RldsLayout("libero"),
-    "libero_spatial_no_noops": RldsLayout("libero"),
+    "libero_10_no_noops": RldsLayout("libero", names=_LIBERO),
+    "libero_goal_no_noops": RldsLayout("libero", names=_LIBERO),
+    "libero_object_no_noops": RldsLayout("libero", names=_LIBERO),
+    "libero_spatial_no_noops": RldsLayout("libero", names=_LIBERO),
 }

@@ -91,17 +91,17 @@ def record_offsets(path: Path) -> tuple[list[int], str]:
             while place < end:
                 header = file.read(12)
                 if len(header) < 12:
-                    return offsets, f"{path}: cut off within record {len(offsets)}"
+                    return offsets, f"cut off within record {len(offsets)}"
                 length, crc = struct.unpack("<QI", header)
                 if masked_crc32c(header[:8]) != crc:
-                    return offsets, f"{path}: the length of record {len(offsets)} fails its checksum"
+                    return offsets, f"the length of record {len(offsets)} fails its checksum"
                 if place + length + 16 > end:
-                    return offsets, f"{path}: cut off within record {len(offsets)}"
+                    return offsets, f"cut off within record {len(offsets)}"
                 offsets.append(place)
                 place += length + 16
                 file.seek(place)
     except OSError as error:
-        return offsets, f"{path}: cannot be read ({error.strerror})"
+        return offsets, f"cannot be read ({error.strerror})"
     return offsets, ""
 
 

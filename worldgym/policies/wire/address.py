@@ -1,4 +1,4 @@
-"""Where a policy's server is and how it is asked: ws://HOST:PORT?family=droid&chunk=8."""
+"""Where a policy's server is and how it is asked: ws://HOST:PORT?family=my/family.toml&chunk=8."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.actions.conventions import load_convention
-from worldgym.errors import InputError
+from worldgym.actions.pose import unsound
+from worldgym.errors import InputError, did_you_mean
 from worldgym.policies.protocol import MAX_HISTORY, Needs
 
 MAX_FILE, MAX_SIDE, MAX_CHUNK = 2**20, 2048, 1000
@@ -140,13 +141,22 @@ FAMILIES: Mapping[str, Mapping[str, Family]] = {
 }
 
 
+def choices(protocol: str) -> str:
+    """What may be named as a family, in words: those that a world can serve first, and why not the others."""
+    others = [family for family in FAMILIES[protocol].values() if not family.own]
+    refused = [family.name for family in others if unsound(load_convention(family.convention), family.needs.state)]
+    usable = [family.name for family in others if family.name not in refused]
+    why = f" ({', '.join(refused)} ask for states that do not follow from actions: describe a server that does without them)"
+    return f"{''.join(f'{name}, ' for name in usable)}or a TOML file of your own{why if refused else ''}"
+
+
 def load_family(name: str, protocol: str) -> Family:
     """A family by name, or one's own from a TOML file. InputError where it is unknown or unsound."""
     if name.endswith(".toml"):
         return _read(Path(name))
     if name not in FAMILIES[protocol]:
-        known = ", ".join(FAMILIES[protocol])
-        raise InputError(f'no policy family "{name}" for {protocol}: one of {known}, or a TOML file of your own')
+        hint = did_you_mean(name, FAMILIES[protocol])
+        raise InputError(f'no policy family "{name}" for {protocol}{hint}: name {OWN}, {choices(protocol)}')
     return FAMILIES[protocol][name]
 
 

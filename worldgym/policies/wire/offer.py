@@ -11,7 +11,7 @@ from worldgym.errors import InputError
 from worldgym.policies.protocol import NAME, NEWEST_FRAME, Needs
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.arrays import Malformed
-from worldgym.policies.wire.family import MAX_CHUNK, OWN
+from worldgym.policies.wire.family import MAX_CHUNK, OWN, choices
 from worldgym.policies.wire.json_numpy import decode
 from worldgym.policies.wire.mapping import own_part
 from worldgym.policies.wire.msgpack_numpy import unpack
@@ -44,7 +44,8 @@ class Offer:
             facts = own_part(unpack(said) if address.protocol == "openpi" else decode(said))
             if not facts:
                 raise InputError(
-                    f"{address.url}: the server does not say what it serves; name its family, e.g. {address.url}?family=droid"
+                    f"{address.url}: the server does not say what it serves; name its family, as in "
+                    f"{address.url}?family=my/family.toml: {choices(address.protocol)}"
                 )
             return _sound(facts)
         except (Malformed, KeyError, TypeError, ValueError, OverflowError) as error:

@@ -1,4 +1,4 @@
-"""A policy behind a server, as a policy: `load_policy("ws://HOST:PORT?family=droid")`.
+"""A policy behind a server, as a policy: `load_policy("ws://HOST:PORT?family=my/family.toml")`.
 
 The wire takes one observation at a time; the rows of a batch are asked for one by one, over as many connections as allowed, so
 row b depends on row b alone. Copies of a row (a batch is filled up with them) are asked for once; repeats of a trial are asked

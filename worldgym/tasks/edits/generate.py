@@ -10,24 +10,26 @@ import base64
 import binascii
 import hashlib
 import io
-import json
 from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from worldgym.errors import EditRefused, InputError
-from worldgym.servers.asking import Answer, Asker
+from worldgym.servers.answers import read_fields
+from worldgym.servers.asking import Answer, Asker, Reading, reading
 from worldgym.servers.pictures import picture
 from worldgym.servers.provider import Question
 from worldgym.tasks.edits.masks import Pixels, Region, pixels
 from worldgym.tasks.edits.protocol import Scene
 from worldgym.tasks.folder import MAX_PIXELS
+from worldgym.text import clean
 from worldgym.types import Frames
 
 IMAGES = "-images"  # ending of the providers that draw
 VISIBLE = 48  # grey levels of 255 by which a pixel must differ to count as changed: above what resizing and compression do
 LONGEST = 300  # characters of an instruction
+REMINDER = 'Answer with the JSON object alone: {"instruction": "..."}, no word before or after it.'
 STRETCH = 0.1  # share by which the sides' ratio of an answer may differ
 FORM = {
     "type": "object",
@@ -93,7 +95,7 @@ class Ask:
             f'A robot is told: "{instruction}"\nWrite another instruction for it: {self.prompt}\n'
             f'Answer with JSON of the form {{"instruction": "..."}} and nothing else.'
         )
-        (answer,) = asker.ask(Question(text, (), FORM), 1)
+        (answer,) = asker.ask(Question(text, (), FORM), 1, Reading(_said, REMINDER))
         scene.notes.append(_note(asker, answer, text))
         return _instruction(answer)
 
@@ -139,16 +141,25 @@ def _moved(frame: Frames, drawn: Frames, watched: Pixels) -> float:
 
 
 def _instruction(answer: Answer) -> str:
-    if answer.reply.ending != "stop":
-        raise EditRefused(f"the model gave no instruction ({answer.reply.text or answer.reply.ending})")
-    text = answer.reply.text
+    """EditRefused if the answer holds none."""
+    text, ending = answer.reply.text, answer.reply.ending
+    if ending in ("refused", "length"):
+        raise EditRefused(f"the model gave no instruction ({text if ending == 'refused' else 'cut off'})")
     try:
-        said = json.loads(text[text.index("{") : text.rindex("}") + 1])["instruction"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        raise EditRefused(f"the model's answer holds no instruction: {text[:80]!r}") from None
-    if not isinstance(said, str) or not said.strip() or len(said) > LONGEST:
-        raise EditRefused(f"the model's instruction is empty or longer than {LONGEST} characters")
-    return " ".join(said.split())
+        return reading(answer.reply, _said)
+    except ValueError as error:
+        raise EditRefused(f"the model's answer holds no instruction ({error}): {text[:80]!r}") from None
+
+
+def _said(text: str) -> str:
+    """The instruction in a model's answer. ValueError if it is no JSON, for other text may say anything, or holds none."""
+    if "{" not in text:
+        raise ValueError("it is no JSON")
+    said = read_fields(text, ("instruction",))["instruction"]
+    wording = " ".join(clean(said).split()) if isinstance(said, str) else ""
+    if not 0 < len(wording) <= LONGEST:
+        raise ValueError(f"the instruction is empty, longer than {LONGEST} characters, or no text")
+    return wording
 
 
 def _note(asker: Asker, answer: Answer, prompt: str) -> dict[str, object]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from worldgym.errors import InputError
+from worldgym.files import unreadable
 from worldgym.tasks.folder import MAX_PIXELS
 
 Rgba = npt.NDArray[np.uint8]  # [H, W, 4], alpha not multiplied in
@@ -31,7 +32,7 @@ def read_picture(path: Path) -> Rgba:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; paths of an edit are relative to its TOML file") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a picture that can be read ({error}); save it as PNG") from error
+        raise unreadable(path, f"not a picture that can be read ({error}); save it as PNG") from error
 
 
 def cut_out(name: str, folder: Path) -> Rgba:

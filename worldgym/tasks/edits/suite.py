@@ -24,7 +24,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import EditRefused, InputError
+from worldgym.errors import EditRefused, InputError, did_you_mean
 from worldgym.servers.asking import Asker
 from worldgym.servers.provider import Server
 from worldgym.servers.votes import Ledger, Price, default_cache
@@ -81,6 +81,10 @@ class Edit:
 
     def fits(self, task: Task) -> bool:
         return fits_any(self.only, task.name)
+
+    @property
+    def asks_a_model(self) -> bool:
+        return any(isinstance(step, generate.Generate | generate.Ask) for step in (*self.image, *self.text))
 
     def of(self, task: Task) -> Task:
         """The edited twin of a task. InputError, with the names of edit and task, where a step cannot be done."""
@@ -154,7 +158,8 @@ class Suite:
             elif kind in TEXT_STEPS:
                 text.append(TEXT_STEPS[kind](**self._fields(TEXT_STEPS[kind], values)))
             else:
-                raise InputError(f'kind is "{kind}"; known are {", ".join([*IMAGE_STEPS, *TEXT_STEPS])}')
+                hint = did_you_mean(kind, [*IMAGE_STEPS, *TEXT_STEPS])
+                raise InputError(f'kind is "{kind}"{hint}; known are {", ".join([*IMAGE_STEPS, *TEXT_STEPS])}')
         return tuple(image), tuple(text)
 
     def _fields(self, step: type, values: Mapping[str, Any]) -> dict[str, Any]:
