@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from worldgym.evaluate import EvaluateConfig, evaluate
 from worldgym.latents.load import load_codec
 from worldgym.log import SOLVED, STRANGE, read_log
-from worldgym.report.words import sentences
+from worldgym.report.findings import sentences
 from worldgym.starts import merged, solved_starts, strange_starts, with_solved
 from worldgym.tasks.folder import load_tasks
 from worldgym.testing import FakePolicy, FakeWorld
