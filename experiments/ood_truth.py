@@ -17,13 +17,13 @@ from typing import Any, Literal
 
 import tyro
 
+from worldgym.bundled import BUNDLE
 from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
 from worldgym.files import write_atomic, write_json
-from worldgym.reference.demo import BUNDLE, bundled_sources
+from worldgym.reference.demo import bundled_sources
 from worldgym.reference.suite import FIRST_HELD_OUT_SEED, TASKS
 from worldgym.reference.truth import TruthConfig, truth, write_tasks
 from worldgym.reference.variations import VARIATIONS
-from worldgym.report.page import write_report
 from worldgym.tasks.perturb import PerturbConfig, perturb
 
 EDITS = Path(__file__).parent / "ood_edits.toml"
@@ -58,7 +58,6 @@ def run(options: Experiment) -> dict[str, Any]:
     out = options.out / options.arm / "run"
     evaluated = EvaluateConfig(out, options.seeds, truth=known, command="experiments/ood_truth.py")
     summary = evaluate_sources(Sources(options.world, policies, suite, options.judge), evaluated)
-    write_report(out, summary=summary)
     found = figures(summary)
     write_json(options.out / options.arm / "ood.json", found)
     return found

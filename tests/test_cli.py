@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,9 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worldgym.cli import main
+import worldgym
+from worldgym.bundled import BUNDLE
+from worldgym.cli import commands, main
 from worldgym.judges.labels import Label, append_label, frames_digest
-from worldgym.reference.demo import BUNDLE
 from worldgym.rejudge import clips_of_run
 
 pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
@@ -165,3 +170,67 @@ def test_help_does_not_wait_for_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "evaluate" in done.stdout
+
+
+def run_plain(*words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "worldgym", *words]
+    return subprocess.run(command, capture_output=True, env={**os.environ, **environment}, check=False)
+
+
+def test_version_and_the_package_as_a_program() -> None:
+    done = run_plain("--version")
+    assert done.returncode == 0 and done.stdout.decode().strip() == f"worldgym {worldgym.__version__}"
+
+
+def test_a_command_that_does_not_exist_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean evaluate?" in fails(["evalute", "--world", "x"], capsys)
+
+
+def test_every_command_of_the_help_is_known_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert "{" + ",".join(commands()) + "}" in told
+
+
+def test_a_terminal_of_another_encoding_gets_question_marks() -> None:
+    done = run_plain("evaluate", "--world", "caf\u00e9-\u2603", "--help", PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert done.returncode == 0 and b"Traceback" not in done.stderr
+    done = run_plain("report", "\u2603", PYTHONIOENCODING="ascii", LC_ALL="C.UTF-8")
+    assert done.returncode == 2 and b"Traceback" not in done.stderr and done.stderr.startswith(b"worldgym: ")
+
+
+def test_output_that_nobody_reads_or_no_disk_holds_is_no_traceback() -> None:
+    command = f"{shlex.quote(sys.executable)} -m worldgym --help"
+    closed = subprocess.run(["bash", "-c", f"{command} | true; exit ${{PIPESTATUS[0]}}"], capture_output=True, check=False)
+    assert closed.returncode in (0, 141) and b"Traceback" not in closed.stderr
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    full = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, check=False)
+    assert full.returncode == 2 and b"Traceback" not in full.stderr and b"no space is left" in full.stderr
+
+
+def test_no_color_is_honoured_in_the_help() -> None:
+    def help_on_a_terminal(**environment: str) -> bytes:
+        master, slave = pty.openpty()
+        command = [sys.executable, "-m", "worldgym", "merge", "--help"]
+        child = subprocess.Popen(
+            command, stdout=slave, stderr=slave, env={**os.environ, "TERM": "xterm", "PYTHONUNBUFFERED": "1", **environment}
+        )
+        os.close(slave)
+        read = b""
+        with contextlib.suppress(OSError):  # the terminal is gone
+            while part := os.read(master, 65536):
+                read += part
+        child.wait()
+        os.close(master)
+        return read
+
+    assert b"\x1b[" in help_on_a_terminal() and b"\x1b[" not in help_on_a_terminal(NO_COLOR="1")
+
+
+def test_bundled_names_world_judge_and_tasks(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["evaluate", "--world", "bundled", "--judge", "bundled", "--tasks", "bundled", "--trials", "1", "--out"]
+    message = fails([*words, str(tmp_path / "run"), "--policy", "bc-larg"], capsys)
+    assert "did you mean bc-large?" in message  # world, tasks and judge were found before
+    assert not (tmp_path / "run").exists()

@@ -17,7 +17,20 @@ ROOT = Path(__file__).parent.parent / "worldgym"
 ARROW = (  # each line may import the lines above it and its own part
     ("types",),
     ("errors", "text"),
-    ("confusion", "fields", "files", "foreign", "progress", "memory", "requests", "streak", "timing", "toml", "watchdog"),
+    (
+        "bundled",
+        "confusion",
+        "fields",
+        "files",
+        "foreign",
+        "progress",
+        "memory",
+        "requests",
+        "streak",
+        "timing",
+        "toml",
+        "watchdog",
+    ),
     ("native",),
     ("ranks",),
     ("checkpoint", "language", "vision", "learning", "training", "servers"),
@@ -30,9 +43,11 @@ ARROW = (  # each line may import the lines above it and its own part
     ("rollout",),
     ("judges",),
     ("log",),
+    ("unjudged",),
     ("judging",),
     ("stats",),
-    ("planning",),
+    ("report",),
+    ("planning", "starts"),
     ("evaluate",),
     ("export", "merge", "rejudge", "stress"),
     ("calibrate", "closer", "decide", "videos"),
@@ -43,7 +58,7 @@ ARROW = (  # each line may import the lines above it and its own part
 RECORDS = {"types", "errors", "text", "confusion", "fields", "files", "streak", "log"}  # all that statistics and reports may know
 READERS = {"stats": RECORDS, "report": RECORDS | {"stats"}}
 TESTING = {"types", "errors", "actions", "latents", "world", "policies", "judges"}  # the seams and what they speak of
-FREE = ("reference", "cli")  # stand below everything; they alone import the reference world
+FREE = ("reference", "cli", "__main__")  # stand below everything; they alone import the reference world
 
 ALLOWED = {part: {name for line in ARROW[:i] for name in line} for i, parts in enumerate(ARROW) for part in parts}
 ALLOWED |= READERS | {"testing": TESTING, "policy_check": {"types", "foreign", "policies", "testing"}}

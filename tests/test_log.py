@@ -389,7 +389,7 @@ def test_another_engine_goes_on_only_where_that_is_said(tmp_path: Path) -> None:
     def header(engine: str) -> RunHeader:
         return replace(HEADER, config={**HEADER.config, "engine": engine})
 
-    RunLog.open(tmp_path, header("compiled passes, bfloat16, cpu"))
+    RunLog.open(tmp_path, header("compiled, bfloat16, cpu"))
     with pytest.raises(InputError, match="give --other-engine"):
         RunLog.open(tmp_path, header("torch, bfloat16, cpu"))
     RunLog.open(tmp_path, header("torch, bfloat16, cpu"), may_differ=("engine",))

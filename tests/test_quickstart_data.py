@@ -115,7 +115,7 @@ def test_broken_and_strict_on_the_command_line(work: Path, capsys: pytest.Captur
     out, err = capsys.readouterr()
     assert "out: 2 episodes written, 1 skipped" in out and "skipped train-001: " in err and "001.mp4" in err
     with pytest.raises(SystemExit) as stop:
-        main(["convert", "my-data/clips", "other", "--convention", "bridge_v2", "--strict"])
+        main(["convert", "my-data/clips", "other", "--convention", "bridge_v2", "--recorded-fps", "5", "--strict"])
     assert stop.value.code == 2 and "001.mp4: not a readable video" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stop:
         main(["data", "inspect", "my-data/bridge17-frames"])

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from worldgym.bundled import BUNDLE
 from worldgym.cli import main
 from worldgym.log import read_log
 from worldgym.policies.wire.address import OPTIONS
 from worldgym.policies.wire.family import FAMILIES, Family
-from worldgym.reference.demo import BUNDLE
 
 pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
 pytest.importorskip("websockets", reason="the extra [remote] is not installed")
@@ -79,7 +79,9 @@ def servers() -> Iterator[Servers]:
 def test_every_command_runs(work: Path, servers: Servers, capsys: pytest.CaptureFixture[str]) -> None:
     for command in COMMANDS:
         words = shlex.split(command)[1:]
-        if words[0] == "serve-policy":
+        if "bundled" in words:  # a run of minutes; that the names are known is tested in test_cli
+            assert words.count("bundled") == 3
+        elif words[0] == "serve-policy":
             servers.start(words)
         else:
             main(servers.mended(words))

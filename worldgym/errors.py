@@ -19,6 +19,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from worldgym.types import ActionSpec
 
 
@@ -89,6 +92,12 @@ class MissingExtra(WorldGymError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f'{purpose} needs the package "{package}": install it with  pip install "worldgym[{extra}]"')
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """ " (did you mean NAME?)", or "" where no known name is like it."""
+    found = difflib.get_close_matches(name, list(known), 1)
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def at_least(option: str, value: float, least: int = 0) -> None:

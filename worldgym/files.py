@@ -10,7 +10,8 @@ import json
 import os
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,22 @@ class Hold:
         self.release()
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Waits until no other process is inside, for a few lines that read a file and write it. Makes the folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}; choose a writable folder") from error
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def write_json(path: Path, data: Any) -> None:
     """JSON with two spaces, NaN refused, atomic."""
     write_atomic(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
@@ -168,7 +185,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
             if missing:
                 raise InputError(f"{path}: lacks the column {missing[0]}; its first line must name {', '.join(columns)}")
             wanted = [*columns, *optional]
-            return [(reader.line_num, {column: row.get(column, "").strip() for column in wanted}) for row in reader]
+            return [(reader.line_num, {column: clean(row.get(column, "")).strip() for column in wanted}) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a table ({error}); it must be a CSV file in UTF-8") from error
 

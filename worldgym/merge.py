@@ -10,8 +10,8 @@ from typing import Any
 from worldgym.errors import InputError
 from worldgym.files import write_atomic
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialKey, TrialRecord, read_log
+from worldgym.report.page import write_results
 from worldgym.stats.calibration import CALIBRATION_NAME
-from worldgym.stats.summary import write_summary
 from worldgym.stats.trusted import CHECK_NAME
 
 Attempts = list[TrialRecord]
@@ -21,7 +21,7 @@ def merge(shards: Sequence[Path], out: Path, include_red: bool = False) -> dict[
     """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again to resume.
 
     A trial that stands in several shards counts once, if they say the same of it. A check or calibration that lies in the shards
-    comes along. include_red: see `write_summary`. InputError if shards disagree, if they are not shards of one run, or if OUT
+    comes along. include_red: see `write_results`. InputError if shards disagree, if they are not shards of one run, or if OUT
     holds something else.
     """
     header, merged, owner = _read(shards)
@@ -37,7 +37,7 @@ def merge(shards: Sequence[Path], out: Path, include_red: bool = False) -> dict[
             for name in (record.video, record.actions_file, record.truth_video, record.frame):
                 _copy(owner[record.key], out, name)
             log.append(record)
-        return write_summary(out, log.header, log.records, include_red)
+        return write_results(out, log.header, log.records, include_red)
 
 
 def _read(shards: Sequence[Path]) -> tuple[RunHeader, dict[TrialKey, Attempts], dict[TrialKey, Path]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from worldgym.foreign import Failure, attempt
 from worldgym.policies.observing import check_needs, observe
+from worldgym.policies.open_loop import OpenLoop
 from worldgym.policies.protocol import Policy
 from worldgym.testing import Shape, policy_rules
 from worldgym.types import ActionSpec, Task, Trial
@@ -38,13 +39,17 @@ class Latency:
 
 @dataclass(frozen=True)
 class PolicyReport:
-    """compared: {field: (the policy's, the world's)} of the action specs; empty without a world."""
+    """compared: {field: (the policy's, the world's)} of the action specs; empty without a world.
+
+    open_loop: its actions on recorded frames beside the recorded ones, where that was asked for.
+    """
 
     policy: str
     chunk: int
     outcomes: tuple[Outcome, ...]
     latency: Latency | None
     compared: Mapping[str, tuple[Any, Any]]
+    open_loop: OpenLoop | None = None
 
     @property
     def broken(self) -> int:
@@ -52,7 +57,8 @@ class PolicyReport:
         return sum(outcome.complaint is not None for outcome in self.outcomes)
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "compared": {name: list(pair) for name, pair in self.compared.items()}, "passed": not self.broken}
+        told = {"compared": {name: list(pair) for name, pair in self.compared.items()}, "passed": not self.broken}
+        return {**asdict(self), **told, "open_loop": self.open_loop.to_json() if self.open_loop else None}
 
 
 def check_and_time(policy: Policy[Any], frame_shape: Shape, world: ActionSpec | None, calls: int) -> PolicyReport:
@@ -67,6 +73,14 @@ def check_and_time(policy: Policy[Any], frame_shape: Shape, world: ActionSpec | 
     compared = _compared(policy.spec, world) if world is not None else {}
     latency = None if isinstance(timed, Failure) else timed
     return PolicyReport(policy.name, policy.chunk, tuple(outcomes), latency, compared)
+
+
+def with_recorded(report: PolicyReport, compare: Callable[[], OpenLoop]) -> PolicyReport:
+    """The report with one rule more: on recorded frames the policy does not do the opposite of what was recorded."""
+    compared = attempt(compare)
+    said = compared.reason if isinstance(compared, Failure) else compared.complaint()
+    outcomes = (*report.outcomes, Outcome("goes with the recorded actions", said))
+    return replace(report, outcomes=outcomes, open_loop=None if isinstance(compared, Failure) else compared)
 
 
 def _complaint(check: Callable[[], None]) -> str | None:

@@ -1,16 +1,32 @@
-"""A progress bar on anything over two seconds, on a terminal only."""
+"""Progress of anything over two seconds: a bar on a terminal, else a line every half minute."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
+EVERY = 30.0  # seconds between two lines where standard error is no terminal
 
 
-def progress(items: Iterable[T], total: int, what: str, unit: str = "it") -> Iterator[T]:
-    """Yields the items; draws a bar on standard error after two seconds if it is a terminal."""
-    yield from tqdm(items, total=total, desc=what, unit=unit, delay=2.0, disable=not sys.stderr.isatty(), leave=False)
+def progress(
+    items: Iterable[T],
+    total: int,
+    what: str,
+    unit: str = "it",
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[T]:
+    """Yields the items, and says on standard error how far it is. clock: seconds."""
+    if sys.stderr.isatty():
+        yield from tqdm(items, total=total, desc=what, unit=unit, delay=2.0, leave=False)
+        return
+    started = said = clock()
+    for done, item in enumerate(items):
+        if (now := clock()) - said >= EVERY:
+            said, took = now, now - started
+            print(f"{what}: {done} of {total} ({unit}), {took:.0f} s", file=sys.stderr, flush=True)
+        yield item

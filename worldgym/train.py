@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from worldgym.actions.embodiment import most_numbers, most_sums
-from worldgym.checkpoint import copy_folder
-from worldgym.episodes.frames import FrameCache, frame_cache
-from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
-from worldgym.errors import InputError
+from worldgym.checkpoint import copy_folder, read_config
+from worldgym.episodes.frames import frame_cache
+from worldgym.episodes.mixture import NamedStore, RobotStore, check_shares, open_mixture
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError, did_you_mean
 from worldgym.latents.train import Frameset, print_codec_step, train_codec
 from worldgym.memory import keep_freed_memory
 from worldgym.ranks import first_goes_ahead, joined
 from worldgym.recipes import RECIPES, Recipe
 from worldgym.requests import TrainRequest
 from worldgym.world.budget import Budget, budget
-from worldgym.world.launch import TrainRun, launch
+from worldgym.world.launch import TrainRun, held_out_stores, launch
 from worldgym.world.train import WorldTrainConfig
 
 
@@ -29,19 +30,37 @@ def train_from_store(request: TrainRequest) -> Path:
     keep_freed_memory()
     with joined(request.device, request.processes) as device:
         request = replace(request, device=device)
-        config = world_config(request)
         data = tuple(NamedStore.parse(text) for text in request.data)
         with first_goes_ahead():
-            mixture = open_mixture(data, config.normalize)
-            config = fit(config, mixture)
+            config, mixture = checked(request)
             codec = copy_folder(request.codec, request.out / "codec") if request.codec else _train_codec(request, mixture)
         launch(TrainRun(config, data, request.held_out, codec, request.processes))
     return request.out / "world"
 
 
 def expected(request: TrainRequest) -> Budget:
-    """What the training of the world would take, by the recipe as it stands: nothing is read or written."""
-    return budget(world_config(request), request.processes)
+    """What the training of the world would take. Nothing is written; what training would refuse is refused."""
+    config, _ = checked(request)
+    return budget(config, request.processes)
+
+
+def checked(request: TrainRequest) -> tuple[WorldTrainConfig, list[RobotStore]]:
+    """The configuration and the stores of a training. InputError or CheckpointError for what cannot be trained together."""
+    config = world_config(request)
+    mixture = open_mixture([NamedStore.parse(text) for text in request.data], config.normalize)
+    held_out_stores(mixture, request.held_out)
+    check_shares(request.mix, len(mixture))
+    recipe = _recipe(request).codec
+    if request.codec is not None:
+        read_config(request.codec)
+    elif recipe is None:
+        raise InputError(
+            f'the recipe "{request.recipe}" works on the latents of a pretrained autoencoder: bring it in with '
+            "`worldgym import-codec` and give its folder as --codec"
+        )
+    elif not (request.out / "codec" / "manifest.json").exists():
+        _check_size(request, recipe(request.out / "codec-run", request.device).model.size, mixture[0].store)
+    return fit(config, mixture), mixture
 
 
 def world_config(request: TrainRequest) -> WorldTrainConfig:
@@ -64,32 +83,26 @@ def fit(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> WorldTrainCo
 
 def _recipe(request: TrainRequest) -> Recipe:
     if request.recipe not in RECIPES:
-        raise InputError(f'no recipe "{request.recipe}": one of {", ".join(RECIPES)}')
+        raise InputError(f'no recipe "{request.recipe}"{did_you_mean(request.recipe, RECIPES)}: one of {", ".join(RECIPES)}')
     return RECIPES[request.recipe]
 
 
 def _train_codec(request: TrainRequest, mixture: Sequence[RobotStore]) -> Path:
     """OUT/codec, trained on the frames of all stores unless it is there."""
     recipe, folder = _recipe(request).codec, request.out / "codec"
-    if recipe is None:
-        raise InputError(
-            f'the recipe "{request.recipe}" works on the latents of a pretrained autoencoder: bring it in with '
-            "`worldgym import-codec` and give its folder as --codec"
-        )
-    config = recipe(request.out / "codec-run", request.device)
-    if not (folder / "manifest.json").exists():
+    if recipe is not None and not (folder / "manifest.json").exists():
+        config = recipe(request.out / "codec-run", request.device)
         if request.codec_steps:
             config = replace(config, optimizer=replace(config.optimizer, steps=request.codec_steps))
         caches = [frame_cache(part.store) for part in mixture]
-        _check_size(request, config.model.size, caches[0])
         train_codec(config, Frameset.of(*caches), folder, print_codec_step)
     return folder
 
 
-def _check_size(request: TrainRequest, size: int, cache: FrameCache) -> None:
-    height, width = cache.pixels.shape[1:3]
+def _check_size(request: TrainRequest, size: int, store: EpisodeStore) -> None:
+    height, width = store.frame_size()
     if (height, width) != (size, size):
         raise InputError(
-            f'{cache.store.root}: frames of {width}x{height}, but the recipe "{request.recipe}" works at {size}x{size}; convert '
+            f'{store.root}: frames of {width}x{height}, but the recipe "{request.recipe}" works at {size}x{size}; convert '
             f"them with --size {size} {size}"
         )

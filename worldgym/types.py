@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 Frames = npt.NDArray[np.uint8]  # [T, H, W, 3] or [H, W, 3], RGB
 Actions = npt.NDArray[np.float32]  # [T, A]
+ROUNDING = 1e-9  # scores, and means and sums of them, that differ by less are equal
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,33 @@ class ActionSpec:
 
 
 @dataclass(frozen=True)
+class States:
+    """Recorded states of the robot, one for each frame of an episode.
+
+    values: float32 [T+1, S].   names: of the numbers; () = not named.
+    no_pose: why they are not the robot's pose, in words; "" = nothing speaks against it.
+    """
+
+    values: npt.NDArray[np.float32]
+    names: tuple[str, ...] = ()
+    no_pose: str = ""
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or (self.names and len(self.names) != self.values.shape[1]):
+            raise ValueError(f"states of shape {self.values.shape} and {len(self.names)} names do not fit")
+
+    def only(self, frames: npt.NDArray[np.intp] | slice) -> States:
+        """The states of some of the frames."""
+        return States(self.values[frames], self.names, self.no_pose)
+
+
+@dataclass(frozen=True)
 class Episode:
     """Recorded data. Action t is applied between frame t and frame t+1.
 
     frames:  uint8 [T+1, H, W, 3] RGB.   actions: float32 [T, A] in the units of `spec`.
     success: True, False, or None where nobody knows.   source: where it came from, in words.
+    states:  of the robot, where they were recorded.
     """
 
     frames: Frames
@@ -94,6 +117,7 @@ class Episode:
     success: bool | None = None
     source: str = ""
     extras: Mapping[str, Any] = field(default_factory=dict)
+    states: States | None = None
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.dtype != np.uint8 or self.frames.shape[-1] != 3:
@@ -101,6 +125,8 @@ class Episode:
         if self.actions.shape != (len(self.frames) - 1, self.spec.size):
             expected = (len(self.frames) - 1, self.spec.size)
             raise ValueError(f"actions must have shape {expected} for {len(self.frames)} frames, not {self.actions.shape}")
+        if self.states is not None and len(self.states.values) != len(self.frames):
+            raise ValueError(f"{len(self.states.values)} states do not go with {len(self.frames)} frames")
 
     def __len__(self) -> int:
         """Number of actions, T."""
@@ -192,6 +218,12 @@ class Vote:
             raise ValueError(f"score and cost of a vote must be finite, not {self.score} and {self.cost_usd}")
         _become(self, "score", None if self.score is None else float(self.score))
         _become(self, "cost_usd", float(self.cost_usd))
+
+
+def is_success(score: float) -> bool:
+    """Whether a score counts as a success where yes or no is asked for: above one half, and by more
+    than a sum's last bits. Partial credit of one half is no success."""
+    return score > 0.5 + ROUNDING
 
 
 def _become(record: Vote | Verdict, field_name: str, value: float | None) -> None:

@@ -20,6 +20,7 @@ from worldgym.errors import InputError
 pytest.importorskip("pyarrow", reason="the extra [data] is not installed")
 
 BRIDGE = SourceOptions(convention="bridge_v2")
+STATED = SourceOptions(convention="bridge_v2", fps=5.0)  # the clips' files say 20
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +106,7 @@ def test_a_broken_episode_is_left_out_by_name_or_stops_it(tmp_path: Path) -> Non
     done = convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
     assert done.written == ["test-000", "train-002"] and "001.npz: not a readable npz file" in done.skipped["train-001"]
     with pytest.raises(InputError, match=r"001\.npz"):
-        convert(ConvertRequest(tmp_path / "in", tmp_path / "out", to="lerobot", options=BRIDGE, strict=True))
+        convert(ConvertRequest(tmp_path / "in", tmp_path / "out", to="lerobot", options=STATED, strict=True))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "store"]
 
 
@@ -133,7 +134,7 @@ def test_what_cannot_be_converted_gets_one_sentence(clips: Path, tmp_path: Path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     with pytest.raises(InputError, match="exists and is not empty"):
-        convert(ConvertRequest(clips, tmp_path / "full", to="lerobot", options=BRIDGE, strict=True))
+        convert(ConvertRequest(clips, tmp_path / "full", to="lerobot", options=STATED, strict=True))
     assert not (tmp_path / "a").exists()
 
 
@@ -163,7 +164,7 @@ def test_episodes_whose_names_fall_together_are_all_kept(tmp_path: Path, clips: 
 
 @pytest.mark.parametrize("change", [{"rule": TimeRule(shift=1)}, {"target": "released_10"}])
 def test_a_store_is_not_resumed_with_other_settings(clips: Path, tmp_path: Path, change: dict[str, object]) -> None:
-    request = ConvertRequest(clips, tmp_path / "store", options=BRIDGE, limit=1)
+    request = ConvertRequest(clips, tmp_path / "store", options=STATED, limit=1)
     convert(request)
     with pytest.raises(InputError, match=r"converted otherwise: (shift|actions) is .* choose another --out"):
         convert(replace(request, **change))  # type: ignore[arg-type]
@@ -171,7 +172,7 @@ def test_a_store_is_not_resumed_with_other_settings(clips: Path, tmp_path: Path,
 
 
 def test_a_full_disk_stops_at_once(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: EpisodeStore, name: str, episode: object) -> None:
+    def full(self: EpisodeStore, name: str, episode: object, origin: str) -> None:
         raise InputError("cannot write: No space left on device")
 
     monkeypatch.setattr(EpisodeStore, "write", full)
@@ -195,3 +196,102 @@ def test_real_bridge_to_lerobot_and_back(sample_data: Path, tmp_path: Path) -> N
     error = np.mean((truth.frames.astype(float) - back.frames) ** 2)
     assert 10 * np.log10(255**2 / error) > 36.0
     np.testing.assert_allclose(back.actions[:-1, :3] * 35, truth.actions[:-1, :3], atol=1e-4)
+
+
+def test_states_are_kept_in_stores_and_lerobot_sets(tmp_path: Path) -> None:
+    write_lerobot_v2(tmp_path / "in", recordings(2))
+    info = tmp_path / "in" / "meta" / "info.json"
+    data = json.loads(info.read_text())
+    data["features"]["observation.state"]["names"] = ["x", "y", "z", "roll", "pitch", "yaw", "gripper"]
+    info.write_text(json.dumps(data))
+    convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
+    convert(ConvertRequest(tmp_path / "in", tmp_path / "again", "lerobot", BRIDGE))
+    convert(ConvertRequest(tmp_path / "store", tmp_path / "out", "lerobot"))
+    states = EpisodeStore(tmp_path / "store")["episode_000001"].states
+    assert states is not None and states.names[:2] == ("x", "y")
+    np.testing.assert_array_equal(states.values, recordings(2)[1].states)
+    for folder in ("store", "again", "out"):
+        back = open_source(tmp_path / folder).read("episode_000001")
+        assert back.states is not None and back.facts.state_names == states.names and back.no_pose() == ""
+        np.testing.assert_array_equal(back.states, states.values)
+    relabelled = ConvertRequest(tmp_path / "out", tmp_path / "moves", rule=TimeRule(relabel=True))
+    assert len(convert(relabelled).written) == 2
+
+
+def test_states_that_are_no_pose_stay_so(tmp_path: Path) -> None:
+    from synthetic_sets import write_act
+
+    write_act(tmp_path / "in", recordings(1))
+    convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
+    convert(ConvertRequest(tmp_path / "store", tmp_path / "out", "lerobot"))
+    for folder in ("store", "out"):
+        source = open_source(tmp_path / folder)
+        assert source.read(source.listing()[0].name).no_pose() != ""
+        with pytest.raises(InputError, match="states are not the robot's pose"):
+            convert(ConvertRequest(tmp_path / folder, tmp_path / "moves", rule=TimeRule(relabel=True)))
+
+
+def test_time_and_rate_cut_states_with_the_frames(tmp_path: Path) -> None:
+    from synthetic_sets import write_rlds
+
+    write_rlds(tmp_path / "in", recordings(1))
+    convert(ConvertRequest(tmp_path / "in", tmp_path / "store", rule=TimeRule(drop_first=True), fps=2.5))
+    episode = EpisodeStore(tmp_path / "store")["train-00000-00000"]
+    truth = recordings(1)[0]
+    assert episode.fps == 2.5 == episode.spec.rate_hz and episode.states is not None and truth.states is not None
+    np.testing.assert_array_equal(episode.states.values, truth.states[1:6:2])
+    np.testing.assert_allclose(episode.actions[:, :3], truth.actions[1:5, :3].reshape(2, 2, 3).sum(axis=1), atol=1e-6)
+
+
+def test_a_rate_is_resampled_to_and_a_recorded_one_only_stated(clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the video shows 20 frames a second, the convention says 5: .*--recorded-fps"):
+        convert(ConvertRequest(clips, tmp_path / "a", options=BRIDGE, fps=5.0))
+    convert(ConvertRequest(clips, tmp_path / "b", options=replace(BRIDGE, fps=10.0), fps=5.0))
+    convert(ConvertRequest(clips, tmp_path / "c", options=replace(BRIDGE, fps=10.0)))
+    fast, slow = EpisodeStore(tmp_path / "c"), EpisodeStore(tmp_path / "b")
+    assert (fast.fps, slow.fps) == (10.0, 5.0)
+    assert [info.length for info in fast] == [5, 6, 7] and [info.length for info in slow] == [2, 3, 3]
+    with pytest.raises(InputError, match="converted otherwise: to_fps is"):
+        convert(ConvertRequest(clips, tmp_path / "b", options=replace(BRIDGE, fps=10.0)))
+    with pytest.raises(InputError, match="0 frames a second are no rate"):
+        convert(ConvertRequest(clips, tmp_path / "d", options=BRIDGE, fps=0.0))
+
+
+def test_what_clipping_takes_away_is_counted_and_stops_a_strict_conversion(tmp_path: Path) -> None:
+    episodes = recordings(2)
+    episodes[0].actions[1, 0] = 0.08  # 3 cm beyond what the released form holds: 1.74 / 35 m
+    write_mp4_npz(tmp_path / "in", episodes)
+    request = ConvertRequest(tmp_path / "in", tmp_path / "store", options=STATED, target="released_10")
+    done = convert(request)
+    assert (done.clipped.touched, done.clipped.actions, dict(done.clipped.numbers)) == (1, 5 + 6, {"x": 1})
+    assert done.clipped.metres == pytest.approx(0.08 - 1.74 / 35, abs=1e-6)
+    (sentence,) = done.sentences()
+    assert sentence == "1 of 11 actions (9.1%) lie beyond the bounds and are clipped: x 1, 3.0 cm of motion in all"
+    with pytest.raises(InputError, match=r"000\.mp4: 1 of 5 actions \(20\.0%\) .*--most-clipped 0\.2"):
+        convert(replace(request, out=tmp_path / "strict", strict=True))
+    assert convert(replace(request, out=tmp_path / "strict", strict=True, most_clipped=0.2)).clipped.touched == 1
+    with pytest.raises(InputError, match="--most-clipped is 2: give a share"):
+        convert(replace(request, most_clipped=2.0))
+
+
+def test_faults_are_counted_and_stop_a_strict_conversion(tmp_path: Path) -> None:
+    episodes = recordings(2)
+    episodes[1].frames[3:] = 0
+    write_mp4_npz(tmp_path / "in", episodes)
+    request = ConvertRequest(tmp_path / "in", tmp_path / "store", options=STATED)
+    assert convert(request).sentences() == ["frames are black: 1 of 2 episodes"]
+    with pytest.raises(InputError, match=r"001\.mp4: frames are black \(4 of 7, from frame 3 on\); leave the episode"):
+        convert(replace(request, out=tmp_path / "strict", strict=True))
+
+
+def test_frames_of_an_odd_size_are_taken_everywhere(tmp_path: Path) -> None:
+    write_mp4_npz(tmp_path / "in", recordings(1))
+    options = SourceOptions(convention="bridge_v2", size=(31, 27))
+    convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=options))
+    store = EpisodeStore(tmp_path / "store")
+    assert store.frame_size() == (31, 27) and store["test-000"].frames.shape == (6, 31, 27, 3)
+    convert(ConvertRequest(tmp_path / "store", tmp_path / "out", "lerobot"))
+    back, info = open_source(tmp_path / "out").read("episode_000000"), json.loads((tmp_path / "out/meta/info.json").read_text())
+    assert back.frames.shape == (6, 32, 28, 3) and info["features"]["observation.images.main"]["shape"] == [32, 28, 3]
+    assert info["worldgym"]["padded"] == "the last row and the last column of every frame is shown twice"
+    assert np.abs(back.frames[:, :31, :27].astype(int) - store["test-000"].frames).mean() < 5.0

@@ -12,6 +12,7 @@ from numpy.lib.format import open_memmap
 
 from worldgym.episodes.rows import RowCache, Rows, Spans
 from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
 from worldgym.testing import FAKE_SPEC
 from worldgym.types import Episode
 
@@ -37,9 +38,9 @@ class Means:
 
     def open(self) -> Rows:
         self.asked.clear()
-        files = self.root / "cache" / "means.npy", self.root / "cache" / "means.json"
-        cache = RowCache(*files, "a cache of means", lambda: (np.float32, (self.width,)), self.fill)
-        rows, spans = cache.open(EpisodeStore(self.root))
+        names = "means.npy", "means.json", "a cache of means"
+        cache = RowCache(EpisodeStore(self.root), *names, lambda: (np.float32, (self.width,)), self.fill)
+        rows, spans = cache.open()
         assert sum(count for _, count in spans.values()) == len(rows)
         return rows.copy()
 
@@ -117,3 +118,28 @@ def test_a_computation_that_breaks_leaves_what_was(means: Means, monkeypatch: py
     monkeypatch.undo()
     means.open()
     assert means.asked == ["h"]
+
+
+def test_a_store_that_cannot_be_written_has_its_rows_in_the_users_cache(
+    means: Means, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cache/ is a file here: nobody may write into that, root neither."""
+    plain = means.open()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    for path in (tmp_path / "cache").iterdir():
+        path.unlink()
+    (tmp_path / "cache").rmdir()
+    (tmp_path / "cache").touch()
+    np.testing.assert_array_equal(means.open(), plain)
+    assert means.asked == ["b", "d", "f"] and len(list((tmp_path / "home" / "worldgym" / "stores").rglob("means.*"))) == 2
+    means.open()
+    assert means.asked == []
+    (tmp_path / "home" / "worldgym").rename(tmp_path / "away")
+    (tmp_path / "home" / "worldgym").touch()
+    with pytest.raises(InputError, match=r"cannot write .*cache.*; cannot write .*; make one of them writable"):
+        means.open()
+
+
+def test_rows_that_lie_in_a_store_are_used_without_writing(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.mkstemp", lambda **_: pytest.fail("nothing is to be written"))
+    assert len(means.open()) and means.asked == []

@@ -16,7 +16,7 @@ from worldgym.episodes import store as store_module
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.testing import FAKE_SPEC
-from worldgym.types import Episode
+from worldgym.types import Episode, States
 
 MakeEpisode = Callable[..., Episode]
 
@@ -137,3 +137,38 @@ def test_frames_and_actions_that_do_not_fit_get_one_sentence(own_store: EpisodeS
 def test_an_unknown_episode_gets_one_sentence(own_store: EpisodeStore) -> None:
     with pytest.raises(InputError, match=r"absent\.json: no such file"):
         own_store["absent"]
+
+
+def test_states_come_back(own_store: EpisodeStore, make_episode: MakeEpisode) -> None:
+    values = np.arange(10, dtype=np.float32).reshape(5, 2) / 7
+    own_store.write("stated", replace(make_episode(steps=4), states=States(values, ("x", "y"), "a reason")))
+    states = EpisodeStore(own_store.root)["stated"].states
+    assert states is not None and (states.names, states.no_pose) == (("x", "y"), "a reason")
+    np.testing.assert_array_equal(states.values, values)
+    assert own_store["square-0"].states is None
+
+
+def test_names_belong_to_origins(own_store: EpisodeStore, make_episode: MakeEpisode) -> None:
+    own_store.write("named", make_episode(), "set#1")
+    store = EpisodeStore(own_store.root)
+    assert store.info("named").origin == "set#1" and store.info("square-0").origin == ""
+    assert store.is_free("named", "set#1") and store.is_free("other", "set#2")
+    assert not store.is_free("named", "set#2") and not store.is_free("square-0", "set#1")
+
+
+def test_an_index_from_before_origins_is_made_anew(own_store: EpisodeStore) -> None:
+    index = own_store.root / "index.jsonl"
+    lines = [json.loads(line) for line in index.read_text().splitlines()]
+    index.write_text(
+        "".join(json.dumps({k: v for k, v in line.items() if k not in ("origin", "digest")}) + "\n" for line in lines)
+    )
+    assert EpisodeStore(own_store.root).infos == own_store.infos and all(info.digest for info in own_store)
+
+
+def test_a_store_that_cannot_be_written_opens(own_store: EpisodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, data: bytes) -> None:
+        raise InputError("Read-only file system")
+
+    (own_store.root / "index.jsonl").unlink()
+    monkeypatch.setattr(store_module, "write_atomic", refuse)
+    assert len(EpisodeStore(own_store.root)) == 2

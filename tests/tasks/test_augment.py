@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ def test_an_episode_that_no_edit_fits_is_named(config: AugmentConfig) -> None:
 
 
 def test_a_full_disk_stops_at_once(config: AugmentConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: EpisodeStore, name: str, episode: Episode) -> None:
+    def full(self: EpisodeStore, name: str, episode: Episode, origin: str) -> None:
         raise InputError("cannot write: No space left on device")
 
     monkeypatch.setattr(EpisodeStore, "write", full)
@@ -138,3 +139,15 @@ def test_command(config: AugmentConfig, capsys: pytest.CaptureFixture[str]) -> N
 
 def read_edits_of(config: AugmentConfig) -> dict[str, Edit]:
     return {edit.name: edit for edit in read_edits(config.edits)}
+
+
+def test_another_store_with_the_same_names_is_edited_too(config: AugmentConfig, tmp_path: Path) -> None:
+    first, _ = augment(config)
+    other = EpisodeStore.create(tmp_path / "other", SPEC, 5.0)
+    for i in range(12):
+        other.write(f"{i:02}", recording("door" if i % 2 else "drawer", 100 + i))
+    second = replace(config, store=tmp_path / "other")
+    assert augment(second)[0] == first and len(EpisodeStore(config.out)) == 24
+    augment(second)
+    augment(config)
+    assert len(EpisodeStore(config.out)) == 24

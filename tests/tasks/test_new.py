@@ -66,3 +66,12 @@ def test_episodes_whose_names_fall_together_stay_apart(tmp_path: Path) -> None:
             (tmp_path / "set" / f"{name}.{kind}").write_bytes(data)
     names, _ = new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", SourceOptions(instruction="Push it!")))
     assert len(set(names)) == 4 == len(load_tasks(tmp_path / "tasks"))
+
+
+def test_tasks_of_another_dataset_keep_their_place(tmp_path: Path) -> None:
+    episodes = recordings(4)
+    for folder, chosen in (("one", episodes[:2]), ("two", episodes[2:])):
+        write_rlds(tmp_path / folder, chosen)
+        for _ in range(2):  # again: the same tasks
+            assert len(new_tasks(NewTasks(tmp_path / folder, tmp_path / "tasks"))[0]) == 2
+    assert len(load_tasks(tmp_path / "tasks")) == 4

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from worldgym.cli import main
+from worldgym.episodes.store import EpisodeStore
 from worldgym.training import Optimizer, OptimizerConfig
 from worldgym.world.budget import activation_bytes, budget
 from worldgym.world.dit import DiT, DiTConfig
@@ -65,10 +66,38 @@ def test_activations_are_those_of_the_whole_network() -> None:
     assert activation_bytes(CONFIG, 2) == pytest.approx(sum(kept.values()), rel=0.02)
 
 
-def test_dry_run_prints_and_trains_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "out"
-    main(
-        ["train", "--data", str(tmp_path), "--held-out", str(tmp_path), "--out", str(out), "--recipe", "paper_608m", "--dry-run"]
-    )
+def test_dry_run_prints_and_writes_nothing(
+    episode_store: EpisodeStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codec = tmp_path / "codec"
+    codec.mkdir()
+    (codec / "config.json").write_text('{"kind": "any"}')
+    (codec / "manifest.json").write_text('{"files": {}}')
+    store, out = str(episode_store.root), tmp_path / "out"
+    words = ["train", "--held-out", store, "--out", str(out), "--recipe", "paper_608m", "--codec", str(codec), "--dry-run"]
+    main([*words, "--data", store])
     assert "parameters        607.9 M" in capsys.readouterr().out
-    assert not out.exists()
+    assert not out.exists() and not (episode_store.root / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--data", "absent"], "is not an episode store"),
+        (["--held-out", "absent"], "is not an episode store"),
+        (["--mix", "1", "2"], "not one above 0 for each of 1 stores"),
+        (["--recipe", "paper_608m"], "works on the latents of a pretrained autoencoder"),
+        (["--codec", "absent"], "absent"),
+        ([], 'but the recipe "reference" works at 96x96; convert them with --size 96 96'),
+    ],
+)
+def test_dry_run_refuses_what_training_refuses(
+    episode_store: EpisodeStore, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
+    given = {"--data": str(episode_store.root), "--held-out": str(episode_store.root), "--out": str(tmp_path / "out")}
+    given = {option: value for option, value in given.items() if option not in words}
+    for dry in (["--dry-run"], []):
+        with pytest.raises(SystemExit) as stop:
+            main(["train", *[word for pair in given.items() for word in pair], *words, *dry])
+        assert stop.value.code == 2 and complaint in capsys.readouterr().err
+    assert not (tmp_path / "out" / "world").exists()

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from worldgym.errors import InputError
+from worldgym.errors import InputError, did_you_mean
 from worldgym.files import read_json
 from worldgym.types import ActionSpec
 
@@ -119,7 +119,8 @@ CONVENTIONS: Mapping[str, ActionSpec] = {
 def convention(name: str) -> ActionSpec:
     """The spec of a named convention. InputError for an unknown name, with all known ones."""
     if name not in CONVENTIONS:
-        raise InputError(f'no action convention "{name}": one of {", ".join(sorted(CONVENTIONS))}')
+        hint = did_you_mean(name, CONVENTIONS)
+        raise InputError(f'no action convention "{name}"{hint}: one of {", ".join(sorted(CONVENTIONS))}')
     return CONVENTIONS[name]
 
 

@@ -1,7 +1,8 @@
 """Conversions between action conventions: a stated pair of names each, and its inverse. Nothing is composed or guessed.
 
-Every conversion is one affine map a number, out = scale * in + offset, then clipped to the bounds of the target. Going back,
-numbers that the source has no place for must hold their constant, or the call is refused: nothing is dropped silently.
+Every conversion is one affine map a number, out = scale * in + offset, then clipped to the bounds of the target; what clipping
+takes away is measured (`Clipped`). Going back, numbers that the source has no place for must hold their constant, or the call is
+refused: nothing is dropped silently.
 Axes legend: T time, A numbers of the source, B numbers of the target.
 """
 
@@ -10,11 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from worldgym.actions.conventions import convention
+from worldgym.actions.pose import POSITION, metres
 from worldgym.errors import InputError
 from worldgym.types import Actions, ActionSpec
 
+Numbers = npt.NDArray[np.float64]
 CONSTANT = -1  # in `columns`: a number of the target that no number of the source feeds
 ROUNDING = 1e-5  # by how much a constant may be off, in its own unit
 
@@ -33,19 +37,19 @@ class Conversion:
     offset: tuple[float, ...]
     rounded: bool = False
 
-    def apply(self, actions: Actions) -> Actions:
-        """[T, A] in the source's convention => float32 [T, B] in the target's, clipped to its bounds."""
-        source, target = convention(self.source), convention(self.target)
+    def apply(self, actions: Actions) -> Numbers:
+        """[T, A] in the source's convention => float64 [T, B] in the target's, beyond its bounds where the map leads there."""
+        source = convention(self.source)
         values = _checked(actions, source, self.source).astype(np.float64)
         if self.rounded:
             gripper = source.names.index("gripper")
             values[:, gripper] = values[:, gripper].round()
         fed = np.array(self.columns) != CONSTANT
-        out = np.where(fed, values[:, np.maximum(self.columns, 0)] * self.scale, 0.0) + self.offset
-        return np.clip(out, target.low, target.high).astype(np.float32)
+        numbers: Numbers = np.where(fed, values[:, np.maximum(self.columns, 0)] * self.scale, 0.0) + self.offset
+        return numbers
 
-    def invert(self, actions: Actions) -> Actions:
-        """[T, B] in the target's convention => float32 [T, A] in the source's.
+    def invert(self, actions: Actions) -> Numbers:
+        """[T, B] in the target's convention => float64 [T, A] in the source's, beyond its bounds where the map leads there.
 
         InputError where a number that the source cannot express is not at its constant.
         """
@@ -60,19 +64,57 @@ class Conversion:
                     f'"{self.target}" actions use {target.names[b]}, which "{self.source}" cannot express; '
                     f"set it to {self.offset[b]:g} first or keep the convention"
                 )
-        return np.clip(out, source.low, source.high).astype(np.float32)
+        return out
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """actions: float32 [T, B], within the bounds of `spec`.   lost: float64 [T, B], how far beyond them each number lay."""
+
+    actions: Actions
+    lost: Numbers
+    spec: ActionSpec
+
+    @property
+    def touched(self) -> npt.NDArray[np.bool_]:
+        """[T, B]: the numbers that were clipped by more than rounding."""
+        touched: npt.NDArray[np.bool_] = self.lost > ROUNDING
+        return touched
+
+    @property
+    def metres(self) -> float | None:
+        """Motion that was taken away, the sum over all actions; None where the unit is not metres or actions are no moves."""
+        unit = metres(self.spec)
+        if unit is None or self.spec.mode != "delta_pose":
+            return None
+        columns = [i for i, name in enumerate(self.spec.names) if name in POSITION]
+        return float(np.linalg.norm(self.lost[:, columns] * unit, axis=1).sum())
 
 
 def convert_actions(actions: Actions, source: str, target: str) -> Actions:
+    """Actions [T, A] from one named convention to another, clipped to its bounds: the actions of `convert_and_measure`."""
+    return convert_and_measure(actions, source, target).actions
+
+
+def convert_and_measure(actions: Actions, source: str, target: str) -> Clipped:
     """Actions [T, A] from one named convention to another. InputError where no pair is stated or the shape is wrong."""
-    if convention(source) == convention(target):
-        return _checked(actions, convention(source), source)
+    spec = convention(target)
+    if convention(source) == spec:
+        kept = _checked(actions, spec, source)
+        return Clipped(kept, np.zeros(kept.shape), spec)
     if (source, target) in CONVERSIONS:
-        return CONVERSIONS[source, target].apply(actions)
-    if (target, source) in CONVERSIONS:
-        return CONVERSIONS[target, source].invert(actions)
+        free = CONVERSIONS[source, target].apply(actions)
+    elif (target, source) in CONVERSIONS:
+        free = CONVERSIONS[target, source].invert(actions)
+    else:
+        raise _no_pair(source, target)
+    within = np.clip(free, spec.low, spec.high)
+    return Clipped(within.astype(np.float32), np.abs(free - within), spec)
+
+
+def _no_pair(source: str, target: str) -> InputError:
     known = sorted({b for a, b in CONVERSIONS if a == source} | {a for a, b in CONVERSIONS if b == source})
-    raise InputError(f'no conversion from "{source}" to "{target}"; from "{source}" there is {", ".join(known) or "none"}')
+    return InputError(f'no conversion from "{source}" to "{target}"; from "{source}" there is {", ".join(known) or "none"}')
 
 
 def _checked(actions: Actions, spec: ActionSpec, name: str) -> Actions:

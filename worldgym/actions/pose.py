@@ -70,9 +70,9 @@ def unsound(spec: ActionSpec, names: Sequence[str]) -> str | None:
         return reasons.get(spec.mode, f'actions of the mode "{spec.mode}" do not say where the arm is')
     if strange := [name for name in spec.names if name not in MOVERS]:
         return f'nobody knows what the action number "{strange[0]}" moves'
-    if set(names) & set(POSITION) and _metres(spec) is None:
+    if set(names) & set(POSITION) and metres(spec) is None:
         return f'the unit "{spec.unit}" does not give metres'
-    if set(names) - {*POSITION, *GRIPPER} and spec.rotation != "none" and _radians(spec) is None:
+    if set(names) - {*POSITION, *GRIPPER} and spec.rotation != "none" and radians(spec) is None:
         return f'the unit "{spec.unit}" does not give radians'
     if set(names) & set(GRIPPER) and spec.gripper == "none":
         return "the actions have no gripper"
@@ -93,7 +93,7 @@ def pose_after(start: Pose, actions: Actions, spec: ActionSpec) -> Pose:
     if not len(actions):
         return start
     values = actions.astype(np.float64)
-    moves = _columns(values, spec, POSITION) * (_metres(spec) or 0.0)
+    moves = _columns(values, spec, POSITION) * (metres(spec) or 0.0)
     turns = _turns(values, spec) if spec.rotation != "none" else np.eye(3)[None]
     return Pose(start.position + moves.sum(0), _product(turns) @ start.rotation, _gripper(start.gripper_open, values, spec))
 
@@ -117,7 +117,7 @@ def _columns(values: Vector, spec: ActionSpec, names: Sequence[str]) -> Vector:
 
 def _turns(values: Vector, spec: ActionSpec) -> Vector:
     """[T, 3, 3], the rotation of every action."""
-    scale = _radians(spec) or 0.0
+    scale = radians(spec) or 0.0
     if spec.rotation == "euler_xyz":
         turns = Rotation.from_euler("xyz", _columns(values, spec, ANGLES) * scale)
     elif spec.rotation == "axis_angle":
@@ -159,12 +159,12 @@ def _angles(rotation: Vector) -> tuple[float, float, float]:
     return float(roll), pitch, float(yaw)
 
 
-def _metres(spec: ActionSpec) -> float | None:
+def metres(spec: ActionSpec) -> float | None:
     """What 1.0 of a translation number is: "0.05 m; ..." => 0.05, "1/35 m ..." => 1/35."""
     return _scale(_METRES.match(spec.unit))
 
 
-def _radians(spec: ActionSpec) -> float | None:
+def radians(spec: ActionSpec) -> float | None:
     """What 1.0 of a rotation number is: "...; rotation in 0.5 rad" => 0.5, "rotation in rad" => 1. A quaternion has no unit."""
     return 1.0 if spec.rotation == "quaternion" else _scale(_RADIANS.search(spec.unit))
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import re
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Protocol, TextIO, get_args
 
 try:
     import tyro
 
+    from worldgym import __version__
     from worldgym.cli.data import Convert, Data, Tasks
     from worldgym.cli.judge import Judge
     from worldgym.cli.ood import Augment, Perturb, Stress
@@ -18,10 +23,13 @@ try:
     from worldgym.cli.statistics import Agreement, Compare, Estimate, Plan
     from worldgym.cli.trust import Check, Trust
     from worldgym.cli.worlds import Distill, ImportCheckpoint, ImportCodec, Sharpen, Train
-    from worldgym.errors import WorldGymError
+    from worldgym.errors import InputError, WorldGymError, did_you_mean
 except KeyboardInterrupt:  # Ctrl-C while modules are loaded: nothing has begun
     sys.exit(130)
 
+DESCRIPTION = (
+    "Measures robot policies in a learned world model. COMMAND --help lists the options of each; --version: which this is."
+)
 Command = (
     Demo
     | Evaluate
@@ -52,20 +60,80 @@ Command = (
 )
 
 
+APPENDED = ("--data", "--held-out")  # options that are given once for each value
+
+
+def speak_plainly(*streams: TextIO) -> None:
+    """Characters that a terminal's encoding lacks become "?", instead of ending the command."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def commands() -> list[str]:
+    """Their names, in the order of the help."""
+    names = []
+    for command in get_args(Command):
+        told = get_args(command)[1:]  # an Annotated one carries its name
+        names.append(told[0].name if told else re.sub(r"(?<!^)(?=[A-Z])", "-", command.__name__).lower())
+    return names
+
+
+def parsed(arguments: Sequence[str]) -> Runnable:
+    """The command that the arguments describe. InputError for one that does not exist; help and other faults end here."""
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in (known := commands()):
+        hint = did_you_mean(arguments[0], known)
+        raise InputError(f'there is no command "{arguments[0]}"{hint}; `worldgym --help` lists them')
+    _refuse_repeated(arguments)
+    style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
+    terminal = os.environ.get("TERM")
+    if os.environ.get("NO_COLOR"):  # tyro does not know https://no-color.org, but it knows what a dumb terminal wants
+        os.environ["TERM"] = "dumb"
+    try:
+        command: Runnable = tyro.cli(Command, args=arguments, prog="worldgym", description=DESCRIPTION, config=style)
+        return command
+    finally:
+        if terminal is not None:
+            os.environ["TERM"] = terminal
+
+
+class Runnable(Protocol):
+    def run(self) -> None: ...
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Ends with the exit codes of docs/conventions.md; an error is one sentence on standard error."""
-    style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
+    speak_plainly(sys.stdout, sys.stderr)
+    asked = sys.argv[1:] if arguments is None else arguments
     try:
-        command = tyro.cli(Command, args=arguments, prog="worldgym", config=style)
-        command.run()
+        try:
+            if asked == ["--version"]:
+                print(f"worldgym {__version__}")
+            else:
+                parsed(asked).run()
+        finally:
+            sys.stdout.flush()  # here and not at the end of the process, where a closed pipe is a traceback
     except WorldGymError as error:
         print(f"worldgym: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EPIPE) or error.filename is not None:
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        if error.errno == errno.EPIPE:  # whoever read the output has seen enough
+            sys.exit(141)
+        print("worldgym: the output cannot be written: no space is left; write it elsewhere", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("worldgym: stopped; what ran is kept, and the same command goes on from there", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(130)  # threads that wait for a judge's server would hold the process for as long as their patience lasts
+
+
+def _refuse_repeated(arguments: Sequence[str]) -> None:
+    """InputError where an option is given again: its last values alone would count, and the others be lost without a word."""
+    names = [word.partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--")]
+    for name in names:
+        if names.count(name) > 1 and name not in APPENDED:
+            raise InputError(f"{name} is given {names.count(name)} times: give it once, with all its values behind it")

@@ -29,21 +29,27 @@ class Reading:
     """what the actions mean, where the files do not say: a registered name, or a JSON file of your own"""
     size: tuple[int, int] | None = None
     """height and width to resize frames to (default: as they are)"""
-    fps: float | None = None
-    """frames a second (default: what the files, or the convention, say)"""
+    recorded_fps: float | None = None
+    """frames a second at which the set was recorded, where its files do not say or say it wrong; nothing is resampled"""
     instruction: str = ""
     """for episodes that have none"""
     wording: int = 1
     """which one, where an episode has several texts of the same task"""
     subtasks: Literal["join", "first", "last", "split"] = "join"
     """an episode whose instruction changes: join the texts, take one of them, or split it into an episode each"""
+    flip: Literal["vertical", "horizontal", "both"] | None = None
+    """turn pictures that are stored upside down (vertical), mirrored (horizontal), or both"""
+    rotate: Literal[0, 90, 180, 270] = 0
+    """degrees clockwise that pictures are turned by"""
+    swap_red_blue: bool = False
+    """exchange red and blue, where a set was written with OpenCV's order of channels"""
     strict: bool = False
     """stop at the first broken episode instead of leaving it out"""
 
     def options(self) -> SourceOptions:
         from worldgym.episodes.recording import SourceOptions
 
-        reading = vars(self)
+        reading = {**vars(self), "fps": self.recorded_fps, "flip": self.flip or ""}
         return SourceOptions(**{option.name: reading[option.name] for option in fields(SourceOptions)})
 
 
@@ -53,6 +59,8 @@ class Inspect(Reading):
 
     source: tyro.conf.Positional[Path] = tyro.MISSING
     """folder (or HDF5 file) of the data set; the format is found out"""
+    fps: float | None = None
+    """say what `worldgym convert --fps` would make of the set"""
     episodes: int = 20
     """how many are read, spread evenly; 0 = all"""
     sheet: Path | None = None
@@ -63,9 +71,8 @@ class Inspect(Reading):
     def run(self) -> None:
         from worldgym.episodes.inspect import inspect, write_sheet
         from worldgym.episodes.inspect_text import inspection_text
-        from worldgym.episodes.sources import open_source
 
-        found = inspect(open_source(self.source, self.options()), self.episodes, self.strict)
+        found = inspect(self.source, self.options(), self.episodes, self.strict, self.fps)
         if self.sheet and found.sheet is not None:
             write_sheet(found.sheet, self.sheet)
         print(json.dumps(found.to_json(), indent=2) if self.json else inspection_text(found))
@@ -103,6 +110,8 @@ class Convert(Reading):
     to: Literal["worldgym", "lerobot"] = "worldgym"
     actions: str = ""
     """convention to convert the actions to (default: as they are)"""
+    fps: float | None = None
+    """frames a second to convert to, at most the recorded ones: frames are left out, and the actions between them joined"""
     drop_first: bool = False
     """leave out frame 0 and action 0 (sets that begin with an action of zeros)"""
     shift: int = 0
@@ -111,16 +120,23 @@ class Convert(Reading):
     """pose numbers from the recorded states: what the arm did instead of what it was told"""
     limit: int = 0
     """at most so many episodes; 0 = all"""
+    strict: bool = False
+    """stop at the first episode that is broken or looks wrong (see `worldgym data inspect`), and at metadata that contradict
+    each other"""
+    most_clipped: float = 0.01
+    """with --strict and --actions: share of an episode's actions that may lie beyond the bounds"""
 
     def run(self) -> None:
         from worldgym.episodes.convert import ConvertRequest, convert
         from worldgym.episodes.recording import TimeRule
 
         rule = TimeRule(self.drop_first, self.shift, self.relabel)
-        request = ConvertRequest(self.source, self.out, self.to, self.options(), rule, self.actions, self.limit, self.strict)
-        done = convert(request)
+        checks = self.limit, self.strict, self.fps, self.most_clipped
+        done = convert(ConvertRequest(self.source, self.out, self.to, self.options(), rule, self.actions, *checks))
         kept = f", {len(done.kept)} were there" if done.kept else ""
         print(f"{self.out}: {len(done.written)} episodes written{kept}, {len(done.skipped)} skipped")
+        for sentence in done.sentences():
+            print(sentence)
         print_skipped(done.skipped)
 
 

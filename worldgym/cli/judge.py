@@ -9,7 +9,8 @@ from typing import Annotated
 
 import tyro
 
-from worldgym.cli.output import answer, command_line, show_ran
+from worldgym.cli.output import answer, command_line, show_ran, stop_where_nothing_worked
+from worldgym.cli.places import JudgePlace, TasksPlace
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Label:
     labels: Path | None = None
     """file that labels are added to (default: labels.jsonl beside the videos)"""
     labeller: str = "anonymous"
-    tasks: Path | None = None
+    tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     port: int = 0
     """0 = any free one"""
@@ -47,7 +48,7 @@ class Label:
 class Calibrate:
     """Compare a judge with labels: confusion, agreement, curves, probes. Its calibration.json corrects a run's rates."""
 
-    judge: Path
+    judge: JudgePlace
     """checkpoint, judge.toml or labels.jsonl"""
     labels: Path
     """labels.jsonl, or an episode store whose successes are known"""
@@ -80,7 +81,7 @@ class Decide:
 
     run_folder: tyro.conf.Positional[Path]
     """judged by this very judge"""
-    judge: Path
+    judge: JudgePlace
     """checkpoint"""
     out: Path
     """folder for the judge with its new threshold"""
@@ -97,10 +98,10 @@ class Rejudge:
     """Judge the videos of a run with another judge, into a new run folder; nothing is rolled out. Resumes."""
 
     run_folder: tyro.conf.Positional[Path]
-    judge: Path
+    judge: JudgePlace
     """checkpoint, judge.toml or labels.jsonl"""
     out: Path
-    tasks: Path | None = None
+    tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     budget: float | None = None
     """US dollars that verdicts may cost"""
@@ -119,13 +120,13 @@ class Closer:
     """Ask a model which of two policies came closer, trial by trial, in both orders; several policies: each with each."""
 
     run_folder: tyro.conf.Positional[Path]
-    judge: Path
+    judge: JudgePlace
     """judge.toml"""
     policies: tuple[str, ...]
     """two or more"""
     out: Path
     """folder for comparisons.jsonl, a line a comparison, and comparisons.json"""
-    tasks: Path | None = None
+    tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     budget: float | None = None
     """US dollars that answers may cost"""
@@ -139,7 +140,9 @@ class Closer:
         from worldgym.report.answers import closer_text
 
         config = CloserConfig(self.run_folder, self.out, self.policies, self.tasks)
-        answer(compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget)), closer_text, self.json)
+        found = compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget))
+        answer(found, closer_text, self.json)
+        stop_where_nothing_worked(found["reasons"], sum(pair["trials"] - pair["broken"] for pair in found["pairs"]))
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ class Videos:
 
     sources: tyro.conf.Positional[tuple[Path, ...]]
     """videos, folders of videos, or lists (.jsonl with video and instruction, and partial_credit if you like)"""
-    judge: Path
+    judge: JudgePlace
     """checkpoint, judge.toml or labels.jsonl"""
     out: Path
     """folder for verdicts.jsonl, a line a video, and summary.json"""
@@ -162,7 +165,6 @@ class Videos:
     """print summary.json instead of words"""
 
     def run(self) -> None:
-        from worldgym.cli.output import stop_where_nothing_worked
         from worldgym.judges.load import load_judge
         from worldgym.report.answers import videos_text
         from worldgym.videos import VideosConfig, judge_videos

@@ -10,13 +10,14 @@ from typing import Annotated
 import tyro
 
 from worldgym.cli.output import command_line, print_skipped
+from worldgym.cli.places import JudgePlace, TasksPlace, WorldPlace
 
 
 @dataclass(frozen=True)
 class Perturb:
     """Make an out-of-distribution suite: edited start images and instructions beside the tasks they were made from."""
 
-    tasks: tyro.conf.Positional[Path]
+    tasks: tyro.conf.Positional[TasksPlace]
     """folder of NAME.png + NAME.json"""
     edits: Annotated[Path, tyro.conf.arg(name="with")]
     """edits.toml, see docs/ood.md"""
@@ -64,13 +65,13 @@ class Augment:
 class Stress:
     """Search the mildest edit that breaks a policy, confirm it on fresh start frames and seeds, write a suite of it. Resumes."""
 
-    world: Path
+    world: WorldPlace
     """checkpoint of a world, or the folder that `worldgym train` wrote"""
     policy: str
     """one: "still", "random", or the folder of a policy"""
-    tasks: Path
+    tasks: TasksPlace
     """folder of NAME.png + NAME.json; half of the start frames of each group are kept for the confirmation"""
-    judge: Path
+    judge: JudgePlace
     """checkpoint of a judge, or judge.toml"""
     edits: Annotated[Path, tyro.conf.arg(name="with")]
     """edits.toml with ranges: gain = { mild = 1.0, harsh = 0.2 }"""

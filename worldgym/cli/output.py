@@ -14,28 +14,28 @@ from worldgym.text import clean
 
 
 def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
-    """Writes RUN/report.html and prints the summary."""
-    from worldgym.report.page import write_report
+    """Prints the summary of a run, and where its report lies."""
+    from worldgym.report.page import REPORT_NAME
     from worldgym.report.terminal import print_summary
 
-    report = write_report(run, summary=summary)
     if as_json:
         print(json.dumps(summary, indent=2))
         return
 
     print_summary(summary)
-    print(f"report: {report}")
+    print(f"report: {run / REPORT_NAME}")
 
 
 def show_ran(summary: dict[str, Any], run: Path, as_json: bool) -> None:
     """As `show`, after a command that made or judged trials. NothingWorked where all of them failed, Incomplete where some did or
     are missing: with the reasons, and how often each came.
     """
-    from worldgym.log import LOG_NAME, missing, read_log, results
+    from worldgym.log import LOG_NAME, read_log, results
 
     show(summary, run, as_json)
-    header, records = read_log(run / LOG_NAME)
-    outcome, left = results(records), missing(header, records)
+    outcome = results(read_log(run / LOG_NAME)[1])
+    rejudged = "rejudged" in summary["config"]  # what its run lacks, judging again cannot add
+    left = 0 if rejudged else sum(c["missing"] for c in summary["cells"]) + summary["completeness"]["edited_missing"]
     stop_where_nothing_worked(summary["reasons"], len(outcome.finished))
     if outcome.failed or left:
         said = f"{len(outcome.failed)} trials failed and {left} were not begun; the same command goes on from there"

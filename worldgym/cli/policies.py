@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from worldgym.cli.places import WorldPlace
 from worldgym.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from worldgym.policies.open_loop import OpenLoop
     from worldgym.policy_check import PolicyReport
 
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -31,7 +35,7 @@ class ServePolicy:
     """address to listen on; others than this machine's own need --key-env"""
     port: int = 8000
     """0 = any free one"""
-    world: Path | None = None
+    world: WorldPlace | None = None
     """whose actions "still" and "random" speak"""
     key_env: str = ""
     """environment variable with the key that clients must give"""
@@ -76,26 +80,33 @@ class PolicyCommand:
     action: tyro.conf.Positional[Literal["check"]]
     policy: tyro.conf.Positional[str]
     """anything that `worldgym evaluate --policy` takes"""
-    world: Path | None = None
+    world: WorldPlace | None = None
     """checkpoint of a world to compare with; it also gives the size of frames"""
     size: tuple[int, int] = (96, 96)
-    """height and width of frames, without a world"""
+    """height and width of frames, without a world or episodes"""
+    episodes: Path | None = None
+    """episode store: the policy's actions on its frames are compared with the recorded ones"""
     calls: int = 20
     """calls timed"""
     json: bool = False
     """print JSON instead of a table"""
 
     def run(self) -> None:
+        from worldgym.episodes.store import EpisodeStore
         from worldgym.policies.load import load_policy
-        from worldgym.policy_check import check_and_time
+        from worldgym.policies.open_loop import compare_with_recorded
+        from worldgym.policy_check import check_and_time, with_recorded
         from worldgym.world.model import load_world
 
         if self.calls < 1 or min(self.size) < 1:
             raise InputError("--calls and --size must be 1 or more")
         world = load_world(self.world) if self.world else None
-        policy = load_policy(self.policy, world.spec if world else None)
-        shape = world.frame_shape if world else (*self.size, 3)
+        store = EpisodeStore(self.episodes) if self.episodes else None
+        policy = load_policy(self.policy, world.spec if world else store.spec if store is not None else None)
+        shape = world.frame_shape if world else (*(store.frame_size() if store is not None else self.size), 3)
         report = check_and_time(policy, shape, world.spec if world else None, self.calls)
+        if store is not None:  # an empty one is false
+            report = with_recorded(report, lambda: compare_with_recorded(policy, store))
         if self.json:
             print(json.dumps(report.to_json(), indent=2))
         else:
@@ -126,10 +137,31 @@ def _print(report: PolicyReport) -> None:
             style = "" if mine == theirs else "red"
             specs.add_row(Text(name, style), Text(_words(mine)), Text(_words(theirs)))
         console.print(specs)
+    if report.open_loop is not None:
+        console.print(_open_loop(report.open_loop))
+        for remark in report.open_loop.remarks():
+            console.print(Text(remark, "yellow"))
     if report.latency is not None:
         late = report.latency
         times = f"median {1e3 * late.median:.1f} ms, 95th percentile {1e3 * late.p95:.1f} ms of {late.calls} calls"
         console.print(Text(f"one observation: {times}; {1e3 * late.an_action:.1f} ms an action"))
+
+
+def _open_loop(found: OpenLoop) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    title = f"on {found.steps} recorded frames of {found.episodes} episodes"
+    if found.gripper is not None:
+        title += f"; the gripper is told the same at {found.gripper[0]:.0%} of them"
+    table = Table("", "recorded", "policy", "error", "of the spread", "correlation", box=box.SIMPLE_HEAD)
+    table.title, table.title_justify = Text(title), "left"
+    for number in found.numbers:
+        sides = (f"{mean:.4f} +- {scatter:.4f}" for mean, scatter in (number.recorded, number.policy))
+        shares = (("-" if value is None else f"{value:.2f}") for value in (number.relative, number.correlation))
+        table.add_row(Text(number.name), *map(Text, sides), Text(f"{number.error:.4f}"), *map(Text, shares))
+    return table
 
 
 def _words(value: object) -> str:

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from worldgym.cli.places import JudgePlace, WorldPlace
+
 
 @dataclass(frozen=True)
 class Record:
@@ -112,8 +114,8 @@ class TrainJudge:
 class Validate:
     """Replay held-out recordings through a world: PSNR, the judge's agreement with the simulator, shuffled actions."""
 
-    world: Path
-    judge: Path
+    world: WorldPlace
+    judge: JudgePlace
     data: Path
     """episode store of held-out seeds"""
     out: Path
@@ -133,7 +135,7 @@ class Validate:
 class Imagine:
     """Play recorded actions through a world and keep the videos with the simulator's labels, for training a judge."""
 
-    world: Path
+    world: WorldPlace
     data: Path
     out: Path
     every: int = 4
@@ -150,7 +152,7 @@ class Imagine:
 class Dream:
     """Let policies act in a learned world, play their actions in the simulator, and keep what truly follows. Resumes."""
 
-    world: Path
+    world: WorldPlace
     policy: tuple[str, ...]
     """folders; policies that will not be evaluated"""
     out: Path

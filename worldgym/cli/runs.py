@@ -9,6 +9,7 @@ from typing import Literal
 import tyro
 
 from worldgym.cli.output import command_line, show, show_ran
+from worldgym.cli.places import JudgePlace, TasksPlace, WorldPlace
 from worldgym.errors import InputError
 
 
@@ -36,17 +37,17 @@ class Demo:
 class Evaluate:
     """Roll policies out in a world, let a judge score the videos, and summarise. Run it again to resume."""
 
-    world: Path
+    world: WorldPlace
     """checkpoint of a world, or the folder that `worldgym train` wrote"""
     policy: tuple[str, ...]
     """one or more: "still", "random", the folder of a policy, a server at ws:// or http://, lerobot:DIR, openvla:DIR,
     MODULE:FACTORY. NAME=POLICY calls it NAME in this run; checkpoints of one training, called NAME@STEP (grasp@2000, grasp@20k),
     are drawn as a line in the report"""
-    tasks: Path
+    tasks: TasksPlace
     """folder of NAME.png + NAME.json"""
     trials: int
     """trials a task group; start frames in order, then again with fresh noise"""
-    judge: Path
+    judge: JudgePlace
     """checkpoint of a judge, judge.toml (a model behind a server), or "later": people, once the videos are there"""
     out: Path
     embodiment: str | None = None
@@ -119,8 +120,8 @@ class Report:
     def run(self) -> None:
         from worldgym.files import write_atomic
         from worldgym.log import LOG_NAME, read_log
+        from worldgym.report.page import write_results
         from worldgym.stats.calibration import CALIBRATION_NAME, Calibration
-        from worldgym.stats.summary import write_summary
         from worldgym.stats.trusted import adopt_check
 
         header, records = read_log(self.run_folder / LOG_NAME)
@@ -129,7 +130,7 @@ class Report:
             write_atomic(self.run_folder / CALIBRATION_NAME, self.calibration.read_bytes())
         if self.check is not None:
             adopt_check(self.run_folder, self.check, header.world)
-        show(write_summary(self.run_folder, header, records, self.include_red), self.run_folder, self.json)
+        show(write_results(self.run_folder, header, records, self.include_red), self.run_folder, self.json)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from worldgym.cli.output import command_line
+from worldgym.cli.places import JudgePlace, TasksPlace, WorldPlace
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class Check:
     """episode store that the world was not trained on, successes and failures"""
     policy: tuple[str, ...] = ()
     """policies whose closed loop is checked: "still", "random", or folders"""
-    tasks: Path | None = None
+    tasks: TasksPlace | None = None
     """folder of NAME.png + NAME.json for these policies"""
-    judge: Path | None = None
+    judge: JudgePlace | None = None
     """default: "judge" beside the world"""
     gauge: Path | None = None
     """from `worldgym trust train` (default: "gauge" beside the world)"""
@@ -59,7 +60,7 @@ class Train:
 
     data: Path
     """the episode store that the world was trained on"""
-    world: Path
+    world: WorldPlace
     out: Path
     """put it at "gauge" beside the world, and `worldgym check` takes it up"""
     steps: int = 600
@@ -86,13 +87,13 @@ class Fit:
     """Learn from a run with known truth how likely a verdict is wrong. Run it again to resume."""
 
     run_folder: tyro.conf.Positional[Path]
-    world: Path
-    judge: Path
+    world: WorldPlace
+    judge: JudgePlace
     out: Path
     """gets signals.jsonl, probe.json and uncertainty.json; put probe.json beside the world, and `worldgym check` takes it up"""
     gauge: Path | None = None
     """default: "gauge" beside the world"""
-    tasks: Path | None = None
+    tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     signals: tuple[str, ...] = ()
     """those to use (default: see docs/trust.md)"""
@@ -110,10 +111,33 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Trust:
-    """What `worldgym check` works with: gauges and probes."""
+class Familiarity:
+    """Measure which frames a world knows, for worlds that were trained without: initial frames beyond are flagged."""
 
-    action: Annotated[Train, tyro.conf.arg(name="")] | Annotated[Fit, tyro.conf.arg(name="")]
+    world: WorldPlace
+    episodes: tuple[Path, ...]
+    """episode stores that the world was not trained on, one for each robot"""
+    out: Path | None = None
+    """default: "familiarity.json" beside the world, where `worldgym evaluate` and `worldgym check` find it"""
+
+    def run(self) -> None:
+        from worldgym.world.familiarity import FAMILIARITY_NAME, measure_familiarity
+        from worldgym.world.model import load_world, root_of
+
+        out = self.out or root_of(self.world) / FAMILIARITY_NAME
+        known = measure_familiarity(load_world(self.world).codec, self.episodes, out)
+        print(f"{out}: reconstruction error at most {known.limit:.1f}, on {known.frames} frames")
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What `worldgym check` works with: gauges, probes, and which frames a world knows."""
+
+    action: (
+        Annotated[Train, tyro.conf.arg(name="")]
+        | Annotated[Fit, tyro.conf.arg(name="")]
+        | Annotated[Familiarity, tyro.conf.arg(name="")]
+    )
 
     def run(self) -> None:
         self.action.run()

@@ -3,7 +3,8 @@
     STORE/cache/frames.npy   uint8 [total frames, H, W, 3], memory-mapped
     STORE/cache/index.json   which episode begins where
 
-The cache is derived data (see `worldgym.episodes.rows`): where the list of episodes changed, only new videos are decoded.
+The cache is derived data (see `worldgym.episodes.rows`): where the list of episodes changed, only new videos are decoded, and
+a store that cannot be written has it in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -52,15 +53,16 @@ def frame_cache(store: EpisodeStore, workers: int = 0) -> FrameCache:
     """Opens the cache of a store, decoding its videos first if needed. `workers`: threads; 0 = one a core."""
     if not len(store):
         raise InputError(f"{store.root}: the store holds no episode; record some first")
-    folder, first = store.root / "cache", store.video(store.infos[0].name)
+    first = store.video(store.infos[0].name)
     cache = RowCache(
-        folder / "frames.npy",
-        folder / "index.json",
+        store,
+        "frames.npy",
+        "index.json",
         "a frame cache",
         lambda: (np.uint8, decode_video(first).shape[1:]),
         partial(_decode, store, workers or multiprocessing.cpu_count()),
     )
-    return FrameCache(store, *cache.open(store))
+    return FrameCache(store, *cache.open())
 
 
 def _decode(store: EpisodeStore, workers: int, out: Path, spans: Spans) -> None:

@@ -33,6 +33,8 @@ def _lines(found: Inspection) -> Iterator[str]:
             if measured:
                 lags = "  ".join(f"{lag:+d}: {'-' if value is None else f'{value:.2f}'}" for lag, value in measured.items())
                 yield f"motion of {what} from t to t + 1 against action t + lag, correlation  {lags}"
+    if found.resampling:
+        yield found.resampling
     for name, reason in list(found.broken.items())[:SHOWN]:
         yield f"broken {name}: {reason}"
     for warning in found.warnings():

@@ -3,7 +3,8 @@
 The folder is written beside its place and renamed at the end: a data set is there whole or not at all. Many episodes share a
 table and a video; a new pair begins when the video passes its size. LeRobot wants an action with every frame, and the last frame
 has none: the action before is repeated there, and `meta/info.json` says so. Whether an episode succeeded stands in a column
-`success` of meta/episodes, empty where nobody knows.
+`success` of meta/episodes, empty where nobody knows. Frames of an odd height or width grow by one row or column, the last one
+again, for h264 with halved colour takes even sizes alone; info.json says that too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,7 @@ from worldgym.episodes.statistics import number_statistics
 from worldgym.episodes.video import STABLE
 from worldgym.errors import InputError, MissingExtra
 from worldgym.files import write_json
-from worldgym.types import Actions, ActionSpec, Episode, Frames
+from worldgym.types import Actions, ActionSpec, Episode, Frames, States
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from pyarrow import Table
 
 CAMERA = "observation.images.main"
+STATE = "observation.state"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 FILES_A_CHUNK = 1000
@@ -48,8 +51,11 @@ PANDAS_INDEX = json.dumps(  # what pandas notes of a table whose index is the co
 ).encode()
 
 
+StateForm = tuple[int, tuple[str, ...]] | None  # size and names
+
+
 class LeRobotWriter:
-    """`write` every episode, then `finish`. Frames must be even in size; episodes of one size, spec and rate."""
+    """`write` every episode, then `finish`. Episodes of one size, spec and rate, and with states of one form or none."""
 
     def __init__(self, out: Path, spec: ActionSpec, fps: float) -> None:
         _pyarrow()
@@ -63,30 +69,37 @@ class LeRobotWriter:
         self.out, self.spec, self.fps = out, spec, fps
         self.video: _Video | None = None
         self.size: tuple[int, ...] = ()
+        self.padded: tuple[int, ...] = ()  # rows and columns that were added to every frame
+        self.state: StateForm = None
         self.total = 0  # frames written
         self.tables: list[Table] = []  # of the file that is being filled
         self.files = 0
         self.episodes: list[dict[str, Any]] = []
         self.tasks: dict[str, int] = {}
         self.actions: list[Actions] = []
+        self.states: list[Actions] = []
         self.pixels = PixelCounts()
 
     def write(self, name: str, episode: Episode) -> None:
         """Appends an episode. LeRobot numbers episodes: the name is not kept."""
         if (episode.spec, episode.fps) != (self.spec, self.fps):
             raise InputError(f"{name}: another action spec or rate than the data set's; convert it first")
+        frames = _even(episode.frames)
+        if not self.episodes:
+            self.size, self.state = frames.shape[1:3], state_form(episode)
+            self.padded = tuple(grown - was for grown, was in zip(self.size, episode.frames.shape[1:3], strict=True))
+        if frames.shape[1:3] != self.size or state_form(episode) != self.state:
+            raise InputError(f"{name}: frames of another size, or other states, than the dataset's; give a size to resize to")
         if self.video is None:
-            self.size = episode.frames.shape[1:3]
             self.video = _Video(self._path(VIDEO_PATH), self.fps, self.size)
-        if episode.frames.shape[1:3] != self.size:
-            raise InputError(f"{name}: frames of another size than the data set's; give a size to resize to")
-        start = self.video.append(episode.frames)
+        start = self.video.append(frames)
         rows = np.concatenate([episode.actions, episode.actions[-1:]])
         task = self.tasks.setdefault(episode.instruction, len(self.tasks))
-        self.tables.append(self._rows(rows, task))
-        self.episodes.append(self._entry(rows, start, episode))
-        self.pixels = self.pixels.add(episode.frames)
+        self.tables.append(self._rows(rows, episode.states, task))
+        self.episodes.append(self._entry(rows, start, replace(episode, frames=frames)))
+        self.pixels = self.pixels.add(frames)
         self.actions.append(rows)
+        self.states += [episode.states.values] if episode.states else []
         self.total += len(rows)
         if self.video.bytes > VIDEO_BYTES:
             self._close_files()
@@ -116,12 +129,15 @@ class LeRobotWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _rows(self, actions: Actions, task: int) -> Table:
+    def _rows(self, actions: Actions, states: States | None, task: int) -> Table:
         pa = _pyarrow()
         n = len(actions)
         frame = np.arange(n)
+        tables = {"action": actions, **({STATE: states.values} if states else {})}
         columns = {
-            "action": pa.FixedSizeListArray.from_arrays(pa.array(actions.ravel(), pa.float32()), actions.shape[1]),
+            key: pa.FixedSizeListArray.from_arrays(pa.array(values.ravel(), pa.float32()), values.shape[1])
+            for key, values in tables.items()
+        } | {
             "timestamp": pa.array((frame / self.fps).astype(np.float32)),
             "frame_index": pa.array(frame, pa.int64()),
             "episode_index": pa.array(np.full(n, len(self.episodes)), pa.int64()),
@@ -149,6 +165,7 @@ class LeRobotWriter:
             "meta/episodes/file_index": 0,
             "success": episode.success,
             **_flat({**number_statistics(actions), "count": [n]}, "action"),
+            **(_flat({**number_statistics(episode.states.values), "count": [n]}, STATE) if episode.states else {}),
             **_flat(PixelCounts().add(episode.frames).statistics(), CAMERA),
         }
 
@@ -167,8 +184,10 @@ class LeRobotWriter:
         pa = _pyarrow()
         meta = self.work / "meta"
         write_json(meta / "info.json", self._info())
-        actions = np.concatenate(self.actions)
-        stats = {"action": {**number_statistics(actions), "count": [len(actions)]}, CAMERA: self.pixels.statistics()}
+        measured = {"action": np.concatenate(self.actions)}
+        measured |= {STATE: np.concatenate(self.states)} if self.states else {}
+        stats = {key: {**number_statistics(rows), "count": [len(rows)]} for key, rows in measured.items()}
+        stats[CAMERA] = self.pixels.statistics()
         write_json(meta / "stats.json", stats)
         tasks = pa.table({"task_index": pa.array(list(self.tasks.values()), pa.int64()), "task": list(self.tasks)})
         _write_table(tasks.replace_schema_metadata({b"pandas": PANDAS_INDEX}), meta / "tasks.parquet")
@@ -197,12 +216,26 @@ class LeRobotWriter:
             "video_path": VIDEO_PATH,
             "features": {
                 "action": {"dtype": "float32", "shape": [self.spec.size], "names": list(self.spec.names)},
+                **self._state_feature(),
                 CAMERA: image,
                 "timestamp": {"dtype": "float32", "shape": [1], "names": None},
                 **plain,
             },
-            "worldgym": {"action_spec": self.spec.to_json(), "last_action": "repeats the one before: no frame follows it"},
+            "worldgym": {
+                "action_spec": self.spec.to_json(),
+                "last_action": "repeats the one before: no frame follows it",
+                **({"padded": f"the last {self._grown()} of every frame is shown twice"} if any(self.padded) else {}),
+            },
         }
+
+    def _state_feature(self) -> dict[str, Any]:
+        if self.state is None:
+            return {}
+        size, names = self.state
+        return {STATE: {"dtype": "float32", "shape": [size], "names": list(names) or None}}
+
+    def _grown(self) -> str:
+        return " and the last ".join(what for what, more in zip(("row", "column"), self.padded, strict=True) if more)
 
 
 class _Video:
@@ -212,8 +245,6 @@ class _Video:
         import av
 
         height, width = size
-        if height % 2 or width % 2:
-            raise InputError(f"h264 needs even sizes, but the frames are {width}x{height}: give an even size to resize to")
         self.fps, self.count, self.bytes = fps, 0, 0
         self.container: OutputContainer = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
         self.stream: VideoStream = self.container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
@@ -237,6 +268,21 @@ class _Video:
     def close(self) -> None:
         self.container.mux(self.stream.encode())
         self.container.close()
+
+
+def _even(frames: Frames) -> Frames:
+    """[N, H, W, 3] with H and W even."""
+    rows, columns = frames.shape[1] % 2, frames.shape[2] % 2
+    return np.pad(frames, ((0, 0), (0, rows), (0, columns), (0, 0)), mode="edge") if rows or columns else frames
+
+
+def state_form(episode: Episode) -> StateForm:
+    """Size and names of the states. Numbers that are known to be no pose get names that say so, where they have none."""
+    if episode.states is None:
+        return None
+    size, names = episode.states.values.shape[1], episode.states.names
+    plain = tuple(f"number_{i}" for i in range(size)) if episode.states.no_pose else ()
+    return size, names or plain
 
 
 def _flat(statistics: dict[str, Any], feature: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from worldgym.actions.embodiment import Embodiment, Reach, Scaling
-from worldgym.episodes.frames import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.windows import Ints
 from worldgym.errors import InputError
@@ -86,15 +85,15 @@ def _check_rates(stores: Sequence[EpisodeStore]) -> None:
         if store.fps != first.fps:
             raise InputError(
                 f"{store.root} has {store.fps:g} frames a second and {first.root} {first.fps:g}, but one model has one rate: "
-                "train two, or state the true rate with `worldgym convert --fps`"
+                "train two, or convert the faster one with `worldgym convert --fps`"
             )
 
 
 def _check_sizes(stores: Sequence[EpisodeStore]) -> None:
-    """Left alone for a single store: its frames are compared with the codec's later, and decoded by one process only."""
+    """Left alone for a single store: its frames are compared with the codec's."""
     if len(stores) == 1:
         return
-    sizes = [frame_cache(store).pixels.shape[1:3] for store in stores]
+    sizes = [store.frame_size() for store in stores]
     for store, size in zip(stores, sizes, strict=True):
         if size != sizes[0]:
             raise InputError(

@@ -20,7 +20,7 @@ from worldgym.actions.conventions import METRES, POSE
 from worldgym.episodes.states import not_a_pose, plain_names, pose_moves
 from worldgym.errors import InputError
 from worldgym.text import clean
-from worldgym.types import Actions, ActionSpec, Episode, Frames
+from worldgym.types import Actions, ActionSpec, Episode, Frames, States
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Facts:
     no_pose: why the states are not the robot's pose, in words; "" = nothing speaks against it.
     depth: whether the frames show depth or segments and not a picture.
     notes: what was done to make the episode fit, one sentence each and without names, so that they can be counted.
+    doubts: where the files contradict each other or themselves, likewise; `convert --strict` stops at them.
     """
 
     texts: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class Facts:
     no_pose: str = ""
     depth: bool = False
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,17 +135,22 @@ def no_episode(root: object, name: str) -> InputError:
 
 
 SUBTASKS = ("join", "first", "last", "split")
+FLIPS = ("", "vertical", "horizontal", "both")
+TURNS = (0, 90, 180, 270)
 
 
 @dataclass(frozen=True)
 class SourceOptions:
     """camera: "" = the first that shows a picture.   convention: registry name or JSON file, "" = what the files say.
 
-    size: (H, W) to resize frames to.   fps: overrides what the files say.   action, state: keys that hold them, "" = the usual.
+    size: (H, W) to resize frames to.   fps: recorded, overrides what the files say.   action, state: keys, "" = the usual ones.
     instruction: for episodes that have none.   wording: which of several texts of one episode, from 1 on.
 
     subtasks: what an episode is called whose instruction changes: "join" one after the other, "first", "last"; or "split"
     it into an episode each.
+
+    flip: "vertical" (upside down), "horizontal", "both".   rotate: degrees clockwise, one of TURNS.   swap_red_blue: of sets
+    whose writer took one for the other.
     """
 
     camera: str = ""
@@ -155,8 +162,16 @@ class SourceOptions:
     instruction: str = ""
     wording: int = 1
     subtasks: str = "join"
+    flip: str = ""
+    rotate: int = 0
+    swap_red_blue: bool = False
 
     def __post_init__(self) -> None:
+        if self.flip not in FLIPS or self.rotate not in TURNS:
+            raise InputError(
+                f'pictures can be flipped "vertical", "horizontal" or "both", and turned by 90, 180 or 270 degrees, not '
+                f'"{self.flip}" and {self.rotate}'
+            )
         if self.fps is not None and not 0.0 < self.fps < math.inf:
             raise InputError(f"{self.fps:g} frames a second are no rate; give a number above 0")
         if self.subtasks not in SUBTASKS:
@@ -205,9 +220,18 @@ def to_episode(recording: Recording, spec: ActionSpec, rule: TimeRule = TimeRule
     if rule.relabel:
         actions[:, : len(POSE)] = _moves(recording, spec)[first:last]
     fps = recording.fps or spec.rate_hz
-    facts = recording.success, recording.source, recording.extras
+    facts = recording.success, recording.source, recording.extras, _states(recording, slice(first, last + 1))
     frames = recording.frames[first : last + 1]
     return Episode(frames, actions, recording.instruction, replace(spec, rate_hz=fps), fps, *facts)
+
+
+def _states(recording: Recording, frames: slice) -> States | None:
+    """The recorded states of those frames; names that are not one a number say nothing."""
+    if recording.states is None or not recording.states.shape[1]:
+        return None
+    names = recording.facts.state_names
+    fitting = names if len(names) == recording.states.shape[1] else ()
+    return States(recording.states[frames].astype(np.float32), fitting, recording.facts.no_pose)
 
 
 def _span(recording: Recording, rule: TimeRule) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from worldgym.episodes.instructions import SplitSource
+from worldgym.episodes.pictures import CorrectedSource, as_stored, changes_pictures
 from worldgym.episodes.readers.droid import DroidSource
 from worldgym.episodes.readers.hdf5 import SUFFIXES, Hdf5Source
 from worldgym.episodes.readers.lerobot import LeRobotSource
@@ -19,6 +20,12 @@ def open_source(root: Path, options: SourceOptions = SourceOptions()) -> Source:
     """Reads metadata alone; of a set that is split by its instructions, the texts too. InputError for no known format."""
     if not root.exists():
         raise InputError(f"{root}: no such file or folder; give the folder of a dataset")
+    if changes_pictures(options):
+        return CorrectedSource(_split(root, as_stored(options)), options)
+    return _split(root, options)
+
+
+def _split(root: Path, options: SourceOptions) -> Source:
     source = _found(root, options)
     if options.subtasks == "split" and isinstance(source, (LeRobotSource, RldsSource, Hdf5Source)):
         return SplitSource(source, source.texts)  # other formats hold one instruction an episode

@@ -2,8 +2,11 @@
 
     STORE/store.json            format, version, action spec, frames a second, reach of the robot where it is known
     STORE/episodes/NAME.mp4     h264 yuv444p crf 12: 34 times smaller than raw at 41.6 dB (decision 0001)
-    STORE/episodes/NAME.json    instruction, success, actions, extras; renamed into place last: it commits the episode
+    STORE/episodes/NAME.json    instruction, success, actions, states, extras; renamed into place last: it commits the episode
     STORE/index.jsonl           one line an episode without actions; rebuilt whenever it is absent or stale
+
+A name is a place in the store and no identity: `origin` says which episode of which dataset was written there, `digest` what
+it held.
 
 Why mp4 and JSON: both open in any tool, an episode can be added, copied or deleted by hand, several processes write
 without a lock, and a killed recording leaves whole episodes only. Pixels are decoded once, when latents are made.
@@ -11,9 +14,12 @@ without a lock, and a killed recording leaves whole episodes only. Pixels are de
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +30,7 @@ from worldgym.actions.embodiment import NO_REACH, Reach
 from worldgym.episodes.video import decode_video, encode_mp4
 from worldgym.errors import InputError
 from worldgym.files import read_json, write_atomic, write_json
-from worldgym.types import Actions, ActionSpec, Episode, Frames
+from worldgym.types import Actions, ActionSpec, Episode, Frames, States
 
 FORMAT, VERSION = "worldgym-episodes", 1
 WHOLE = 250  # frames between key frames: episodes are decoded whole, and one key frame instead of five saves a quarter
@@ -32,7 +38,11 @@ WHOLE = 250  # frames between key frames: episodes are decoded whole, and one ke
 
 @dataclass(frozen=True)
 class EpisodeInfo:
-    """What the index knows: everything but pixels, actions and lists. `length` is the number of actions."""
+    """What the index knows: everything but pixels, actions, states and lists. `length` is the number of actions.
+
+    origin: dataset and episode that it was made from.   digest: of frames, actions and instruction as they were written.
+    Both are "" where the writer did not say.
+    """
 
     name: str
     length: int
@@ -40,6 +50,8 @@ class EpisodeInfo:
     success: bool | None
     source: str
     extras: Mapping[str, Any]
+    origin: str = ""
+    digest: str = ""
 
     @property
     def group(self) -> str:
@@ -104,17 +116,32 @@ class EpisodeStore:
         """The file that holds the frames of one episode."""
         return self.root / "episodes" / f"{name}.mp4"
 
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of the first episode's frames. InputError for an empty store."""
+        if not self.infos:
+            raise InputError(f"{self.root}: the store holds no episode; record some first")
+        height, width = decode_video(self.video(self.infos[0].name)).shape[1:3]
+        return height, width
+
     def _annotation(self, name: str) -> dict[str, Any]:
         return read_json(self.root / "episodes" / f"{name}.json", "an episode")
 
     def _episode(self, data: Mapping[str, Any], frames: Frames) -> Episode:
         facts = data["instruction"], self.spec, self.fps, data["success"], data["source"], data["extras"]
-        return Episode(frames, self._table(data), *facts)
+        return Episode(frames, self._table(data), *facts, _states(data.get("states")))
 
     def _table(self, data: Mapping[str, Any]) -> Actions:
         return np.asarray(data["actions"], np.float32).reshape(-1, self.spec.size)
 
-    def write(self, name: str, episode: Episode) -> None:
+    def info(self, name: str) -> EpisodeInfo:
+        """What the index knows of one episode. KeyError for a name that is not there."""
+        return self._by_name[name]
+
+    def is_free(self, name: str, origin: str) -> bool:
+        """Whether no episode of another origin had the name when the store was opened."""
+        return name not in self._by_name or (origin != "" and self._by_name[name].origin == origin)
+
+    def write(self, name: str, episode: Episode, origin: str = "") -> None:
         """Adds or replaces an episode. Safe from several processes as long as names differ."""
         video = encode_mp4(episode.frames, self.fps, crf=12, pixel_format="yuv444p", key_every=WHOLE)
         if (self.root / "episodes" / f"{name}.json").exists():
@@ -128,9 +155,40 @@ class EpisodeStore:
                 "success": episode.success,
                 "source": episode.source,
                 "extras": dict(episode.extras),
-                "actions": [[float(x) for x in row] for row in episode.actions],
+                "origin": origin,
+                "digest": digest_of(episode),
+                "actions": _rows(episode.actions),
+                **({"states": _states_json(episode.states)} if episode.states else {}),
             },
         )
+
+
+def digest_of(episode: Episode) -> str:
+    """24 hexadecimal digits of what an episode shows and does: equal only for equal frames, actions and instruction."""
+    digest = hashlib.sha256(f"{episode.frames.shape}{episode.actions.shape}{episode.instruction}".encode())
+    for array in (episode.frames, episode.actions):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:24]
+
+
+def numbered(name: str) -> Iterator[str]:
+    """ "a", "a-2", "a-3" ..."""
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
+
+
+def _rows(values: Actions) -> list[list[float]]:
+    return [[float(x) for x in row] for row in values]
+
+
+def _states_json(states: States) -> dict[str, Any]:
+    return {"names": list(states.names), "no_pose": states.no_pose, "values": _rows(states.values)}
+
+
+def _states(data: Mapping[str, Any] | None) -> States | None:
+    if data is None:
+        return None
+    return States(np.asarray(data["values"], np.float32), tuple(data["names"]), data["no_pose"])
 
 
 def _load_index(root: Path) -> list[EpisodeInfo]:
@@ -138,7 +196,7 @@ def _load_index(root: Path) -> list[EpisodeInfo]:
     names, index = sorted(written), root / "index.jsonl"
     if index.exists() and index.stat().st_mtime_ns >= max(written.values(), default=0):
         try:
-            infos = [EpisodeInfo(**json.loads(line)) for line in index.read_text(encoding="utf-8").splitlines()]
+            infos = [_indexed(line) for line in index.read_text(encoding="utf-8").splitlines()]
         except (ValueError, TypeError):  # damaged: it is made of the episodes, and again
             infos = []
         if [info.name for info in infos] == names:
@@ -146,8 +204,17 @@ def _load_index(root: Path) -> list[EpisodeInfo]:
     infos = [_info(root, name) for name in names]
     if infos:
         lines = (json.dumps(vars(info)) for info in infos)
-        write_atomic(index, ("\n".join(lines) + "\n").encode())
+        with suppress(InputError):  # a store that is read alone has no index, or an old one
+            write_atomic(index, ("\n".join(lines) + "\n").encode())
     return infos
+
+
+def _indexed(line: str) -> EpisodeInfo:
+    """ValueError for a line of before episodes had an origin: what the file says of it is not in the line."""
+    data = json.loads(line)
+    if "origin" not in data:
+        raise ValueError("no origin")
+    return EpisodeInfo(**data)
 
 
 def _scan(root: Path) -> Iterator[os.DirEntry[str]]:
@@ -159,4 +226,5 @@ def _scan(root: Path) -> Iterator[os.DirEntry[str]]:
 def _info(root: Path, name: str) -> EpisodeInfo:
     data = read_json(root / "episodes" / f"{name}.json", "an episode")
     extras = {key: value for key, value in data["extras"].items() if not isinstance(value, list)}
-    return EpisodeInfo(name, data["length"], data["instruction"], data["success"], data["source"], extras)
+    facts = data["instruction"], data["success"], data["source"], extras, data.get("origin", ""), data.get("digest", "")
+    return EpisodeInfo(name, data["length"], *facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from worldgym.bundled import bundled
 from worldgym.errors import InputError
 from worldgym.judges.protocol import Judge
 
@@ -11,12 +12,12 @@ LATER = "later"
 
 
 def load_judge(path: str | Path, budget_usd: float | None = None, finished: bool = False) -> Judge:
-    """The judge at a path, or "later". CheckpointError or InputError if it is absent, altered or no judge.
+    """The judge at a path, "bundled", or "later". CheckpointError or InputError if it is absent, altered or no judge.
 
     budget_usd: what it may cost; InputError for a judge that costs nothing.
     finished: it is to judge videos that lie on the disk, which alone people can have labelled; InputError for labels otherwise.
     """
-    path = Path(path)
+    path = bundled(path, "judge")
     if path.suffix == ".toml":
         from worldgym.judges.vlm import VlmConfig, VlmJudge
 

@@ -65,15 +65,16 @@ def latent_episodes(
     store: EpisodeStore, codec: Codec, robot: Embodiment, device: str = "cpu", size: int | None = None
 ) -> LatentEpisodes:
     """Opens the latents of a store, encoding what is missing first.   size: see `conditioning`."""
-    stem = store.root / "cache" / f"latents-{codec.latents}"
+    stem = f"latents-{codec.latents}"
     cache = RowCache(
-        stem.with_suffix(".npy"),
-        stem.with_suffix(".json"),
+        store,
+        f"{stem}.npy",
+        f"{stem}.json",
         "a latent cache",
         lambda: (np.float16, codec.latent_shape),
         partial(_encode, store, codec, device),
     )
-    latents, _ = cache.open(store)
+    latents, _ = cache.open()
     return join(latents, [store.actions(info.name) for info in store], robot, size)
 
 

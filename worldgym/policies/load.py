@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from worldgym.bundled import BUNDLE, bundled_policies
 from worldgym.checkpoint import fingerprint, read_config
-from worldgym.errors import CheckpointError, InputError
+from worldgym.errors import CheckpointError, InputError, did_you_mean
 from worldgym.policies import bc, diffusion
 from worldgym.policies.converted import spoken_in
 from worldgym.policies.own import files_of, own_policy
@@ -21,6 +22,7 @@ from worldgym.policies.wire.address import is_address
 from worldgym.types import ActionSpec
 
 GIVEN_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99})=(.+)")  # NAME of policies/protocol.py, without blanks
+SCRIPTED = ("still", "random")
 OTHERS = ("lerobot", "openvla")  # frameworks whose policies run in this process
 MADE_HERE = re.compile(rf"({'|'.join(OTHERS)}):.*|[\w.]+:\w+(\?.*)?", re.DOTALL)
 
@@ -35,7 +37,8 @@ def given_name(source: str | Path) -> tuple[str, str]:
 class Loaded:
     """identity: what tells the policy from others of its name, for a run that goes on later; None for the scripted ones.
 
-    code: of a policy made in this process, a digest of the source and the files that it is made of; "" of others.
+    code: of a policy made in this process, a digest of the source and the files that it is made of; of a scripted one under
+    another name, its own; "" of others.
     """
 
     policy: Policy[Any]
@@ -49,7 +52,8 @@ def load_policy(source: str | Path, spec: ActionSpec | None = None) -> Policy[An
 
 
 def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
-    """ "still", "random", the folder of a checkpoint, the address of a server (ws://, http://; see `wire.address`),
+    """ "still", "random", the folder of a checkpoint, the name of a bundled policy ("bc-large"),
+    the address of a server (ws://, http://; see `wire.address`),
     "lerobot:DIR", "openvla:DIR", or "MODULE:FACTORY" of the user's own; with NAME= before it to be called so in this run.
 
     spec: the world's, which the two scripted ones speak, and to which actions are converted where that is stated.
@@ -58,8 +62,8 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
     name, source = given_name(source)
     if name:
         found = load(source, spec)
-        return replace(found, policy=Renamed(found.policy, name))
-    if source in ("still", "random"):
+        return replace(found, policy=Renamed(found.policy, name), code=source if source in SCRIPTED else found.code)
+    if source in SCRIPTED:
         if spec is None:
             raise InputError(f'the policy "{source}" needs an action spec: load it together with a world')
         return Loaded(StillPolicy(spec) if source == "still" else RandomPolicy(spec), None)
@@ -73,11 +77,13 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
         policy = _made_here(parsed)
         own = [] if parsed.kind in OTHERS else files_of(parsed, policy)
         return Loaded(spoken_in(policy, spec), parsed.identity, parsed.code(own))
-    if not os.path.isdir(source):
+    folder = BUNDLE / "policies" / source if source in bundled_policies() and not os.path.exists(source) else Path(source)
+    if not folder.is_dir():
+        hint = did_you_mean(source, ["still", "random", *bundled_policies()])
         raise InputError(
-            f'no policy "{source}": give "still", "random", the folder of a policy checkpoint, ws://HOST:PORT, or MODULE:FACTORY'
+            f'no policy "{source}"{hint}: give "still", "random", the folder of a policy checkpoint, ws://HOST:PORT, '
+            f"MODULE:FACTORY, or one of the bundled world's: {', '.join(bundled_policies())}"
         )
-    folder = Path(source)
     kind = read_config(folder).get("kind")
     if kind == bc.KIND:
         return Loaded(bc.BCPolicy.load(folder), fingerprint(folder))

@@ -12,11 +12,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from worldgym.bundled import BUNDLE
 from worldgym.errors import CheckpointError
 from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
 from worldgym.tasks.folder import load_tasks
 
-BUNDLE = Path(__file__).parent / "bundle"
 QUICK_TRIALS = 2  # a task; the full set takes ten times longer
 
 

@@ -30,6 +30,10 @@ OBJECTS = {  # the body, and which of its geoms, whose material gives the object
     "door-open": ("door_link", 0),
     "window-open": ("windowb_b", 0),
     "window-close": ("windowb_b", 0),
+    "faucet-open": ("faucet_link2", 2),
+    "faucet-close": ("faucet_link2", 2),
+    "handle-press": ("handle_link", 0),
+    "handle-press-side": ("handle_link", 0),
 }
 
 

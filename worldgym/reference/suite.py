@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from worldgym.actions.conventions import convention
 from worldgym.actions.embodiment import Reach, Side
-from worldgym.errors import InputError
+from worldgym.errors import InputError, did_you_mean
 
 SIZE = 96  # pixels, both ways
 FRAME_SKIP = 4  # simulator steps an action is held: 80 Hz / 4 = 20 frames a second
@@ -73,4 +73,4 @@ TASKS: dict[str, ReferenceTask] = {row[0]: ReferenceTask(*row) for row in _TABLE
 def check_tasks(names: Iterable[str]) -> None:
     """InputError for a name that is none of TASKS."""
     if unknown := next((name for name in names if name not in TASKS), None):
-        raise InputError(f"unknown task {unknown!r}: one of {', '.join(TASKS)}")
+        raise InputError(f"unknown task {unknown!r}{did_you_mean(unknown, TASKS)}: one of {', '.join(TASKS)}")

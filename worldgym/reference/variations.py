@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from worldgym.errors import InputError
+from worldgym.errors import InputError, did_you_mean
 
 Point = tuple[float, float, float]  # metres in the simulator's world: x right, y away from the robot, z up; the table is z = 0
 
@@ -81,5 +81,5 @@ def variation(name: str) -> Variation:
     if not name:
         return PLAIN
     if name not in VARIATIONS:
-        raise InputError(f'unknown variation "{name}": one of {", ".join(VARIATIONS)}')
+        raise InputError(f'unknown variation "{name}"{did_you_mean(name, VARIATIONS)}: one of {", ".join(VARIATIONS)}')
     return VARIATIONS[name]

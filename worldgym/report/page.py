@@ -11,8 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from worldgym.files import write_atomic
-from worldgym.log import LOG_NAME, read_log, results
-from worldgym.report import words
+from worldgym.log import LOG_NAME, RunHeader, TrialRecord, read_log, results
+from worldgym.report import findings, words
 from worldgym.report.costs import costs_section
 from worldgym.report.figures import COLOURS, interval_bar
 from worldgym.report.flags import flags_section
@@ -25,7 +25,7 @@ from worldgym.report.scatter import scatter_section
 from worldgym.report.section import Facts, ReportOptions, Section
 from worldgym.report.steps import steps_section
 from worldgym.stats.calibration import Calibration
-from worldgym.stats.summary import summarize
+from worldgym.stats.summary import summarize, write_summary
 from worldgym.stats.trusted import Check
 
 REPORT_NAME = "report.html"
@@ -56,6 +56,13 @@ def write_report(run_dir: Path, options: ReportOptions = ReportOptions(), summar
     return path
 
 
+def write_results(run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], include_red: bool = False) -> dict[str, Any]:
+    """Writes RUN/summary.json (see `write_summary`) and RUN/report.html, and returns the summary."""
+    summary = write_summary(run_dir, header, records, include_red)
+    write_report(run_dir, summary=summary)
+    return summary
+
+
 def render(facts: Facts) -> str:
     """The page as text. Everything from the log is escaped by the templates."""
     environment = Environment(
@@ -66,6 +73,7 @@ def render(facts: Facts) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "chance": findings.chance,
         "percent": words.percent,
         "decimal": words.decimal,
         "duration": words.duration,
@@ -84,8 +92,9 @@ def render(facts: Facts) -> str:
         {
             "header": facts.header,
             "summary": facts.summary,
-            "headline": words.headline(facts.summary),
-            "sentences": words.sentences(facts.summary),
+            "unequal": facts.summary["unequal_mixture"],
+            "headline": findings.headline(facts.summary),
+            "sentences": findings.sentences(facts.summary),
             "policies": facts.policies,
             "tasks": facts.tasks,
             "sections": _paired(found),

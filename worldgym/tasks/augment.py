@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from worldgym.episodes.identity import origin_of
 from worldgym.episodes.spread import spread
-from worldgym.episodes.store import EpisodeInfo, EpisodeStore
+from worldgym.episodes.store import EpisodeInfo, EpisodeStore, numbered
 from worldgym.errors import EditRefused, InputError, at_least
 from worldgym.progress import progress
 from worldgym.tasks.edits.protocol import ImageStep, Scene, generator_of
@@ -41,26 +42,33 @@ def augment(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
     store, edits = EpisodeStore(config.store), _edits(config.edits)
     written = EpisodeStore.create(config.out, store.spec, store.fps, store.reach)
     counts, skipped = dict.fromkeys((edit.name for edit in edits), 0), dict[str, str]()
-    chosen = _spread(store.infos, config.limit)
+    known, chosen = {info.origin for info in written}, _spread(store.infos, config.limit)
     for info in progress(chosen, len(chosen), "editing", "episode"):
         rng, full_name = generator_of(f"{config.seed}/{info.name}"), f"{info.group}/{info.name}"
         fitting = [edits[i] for i in rng.permutation(len(edits)) if fits_any(edits[i].described.only, full_name)]
         reason = f"no edit is for {info.group}"
         for ranged in fitting:
-            name, strength, noise = f"{info.name}-{ranged.name}", float(rng.uniform()), int(rng.integers(2**32))
-            if name not in written:
+            strength, noise = float(rng.uniform()), int(rng.integers(2**32))
+            name, origin = f"{info.name}-{ranged.name}", f"{origin_of(config.store, info.name)}#{ranged.name}"
+            if origin not in known and not _older(written, name, info):
                 try:
                     edit = ranged.at(strength, ranged.name)
                     episode = edited_episode(store[info.name], edit, strength, noise)
                 except InputError as error:
                     reason = str(error)
                     continue
-                written.write(name, episode)
+                free = next(place for place in numbered(name) if written.is_free(place, origin))
+                written.write(free, episode, origin)
             counts[ranged.name] += 1
             break
         else:
             skipped[info.name] = reason
     return counts, skipped
+
+
+def _older(written: EpisodeStore, name: str, info: EpisodeInfo) -> bool:
+    """Whether the edited episode was written before episodes had an origin."""
+    return name in written and not written.info(name).origin and written.info(name).source == info.source
 
 
 def edited_episode(episode: Episode, edit: Edit, strength: float = 0.0, seed: int = 0) -> Episode:

@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 from worldgym.actions.pose import NUMBERS, QUATERNION
+from worldgym.bundled import bundled
 from worldgym.errors import InputError
 from worldgym.files import read_json, read_table, unreadable
 from worldgym.text import clean
@@ -40,8 +41,12 @@ GOALS = {"": False, "same": False, "new": True}
 TRUTH_VALUES = {"1": True, "true": True, "0": False, "false": False}
 
 
-def load_tasks(folder: Path) -> list[Task]:
-    """Every task below `folder`, sorted by name. InputError for an empty folder, an unpaired file, a bad PNG or JSON."""
+def load_tasks(folder: str | Path) -> list[Task]:
+    """Every task below `folder` (or of the bundle, for "bundled"), sorted by name.
+
+    InputError for an empty folder, an unpaired file, a bad PNG or JSON.
+    """
+    folder = bundled(folder, "tasks")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; tasks are a folder of NAME.png and NAME.json pairs")
     images, texts = _stems(folder, ".png"), _stems(folder, ".json")

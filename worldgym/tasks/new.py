@@ -10,7 +10,9 @@ from pathlib import Path
 
 from worldgym.episodes.recording import SourceOptions, file_names
 from worldgym.episodes.sources import open_source
+from worldgym.episodes.store import numbered
 from worldgym.errors import InputError, WorldGymError, at_least
+from worldgym.files import read_json
 from worldgym.progress import progress
 from worldgym.tasks.folder import DEFAULT_STEPS
 from worldgym.tasks.write import write_task
@@ -66,8 +68,15 @@ def _task(episode: str, file: str, instruction: str, frame: Frames, request: New
     if not instruction:
         raise InputError(f"{episode}: has no instruction; give one for all such episodes with --instruction")
     group = slug(instruction)
-    extras = {"source": f"{request.source.name}/{episode}"}
-    return Task(f"{group}/{file}", group, frame, instruction, request.steps, request.partial_credit, extras=extras)
+    source = f"{request.source.name}/{episode}"
+    name = next(name for name in numbered(f"{group}/{file}") if _source(request.out / f"{name}.json") in (None, source))
+    extras = {"source": source}
+    return Task(name, group, frame, instruction, request.steps, request.partial_credit, extras=extras)
+
+
+def _source(path: Path) -> str | None:
+    """Dataset and episode of the task that is there already; None where there is none, so that no task takes another's place."""
+    return str(read_json(path, "a task").get("source", "")) if path.exists() else None
 
 
 def slug(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,9 +43,10 @@ def perturb(config: PerturbConfig) -> tuple[int, dict[str, int], dict[str, str]]
         raise InputError(f"{config.out}: is the folder of the tasks themselves; choose another --out")
     at_least("--limit", config.limit)
     tasks = nominal_tasks(config.tasks, config.limit)
-    edits = read_edits(config.edits, config.budget_usd)
+    edits = read_edits(config.edits, config.budget_usd, config.out)
     if idle := next((edit for edit in edits if not any(edit.fits(task) for task in tasks)), None):
         raise InputError(f"{config.edits}: edit {idle.name} fits no task of {config.tasks}; mend its only = {list(idle.only)}")
+    _check_each(edits, tasks)
     for task in tasks:
         write_task(config.out, task)
     for table in TABLES:
@@ -67,6 +69,19 @@ def perturb(config: PerturbConfig) -> tuple[int, dict[str, int], dict[str, str]]
         else:
             counts[edit.name] += 1
     return len(tasks), counts, refused
+
+
+def _check_each(edits: Sequence[Edit], tasks: Sequence[Task]) -> None:
+    """InputError, before anything is written, for an edit that cannot be made of the first task of a group or of an instruction.
+
+    Edits by a model are not tried: their answers cost something.
+    """
+    for edit in edits:
+        if not edit.asks_a_model:
+            some = {(task.group, task.instruction): task for task in reversed(tasks) if edit.fits(task)}
+            for task in reversed(some.values()):
+                with suppress(EditRefused):  # that leaves one task out, later
+                    edit.of(task)
 
 
 def nominal_tasks(folder: Path, limit: int = 0) -> list[Task]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from worldgym.actions.embodiment import Scaling
+from worldgym.bundled import bundled
 from worldgym.checkpoint import fingerprint, load_folder
 from worldgym.episodes.windows import beside, check_shown, follow
 from worldgym.errors import CheckpointError, InputError
@@ -150,7 +151,7 @@ class DiffusionWorld:
     def computes(self) -> str:
         """What draws the frames, for a log: other kernels, another dtype or another device round otherwise."""
         compiled = kernels_for(next(self.network.parameters())) is not None
-        kernels = "compiled passes" if compiled else "torch"
+        kernels = "compiled" if compiled else "torch"
         return f"{kernels}, {str(self._dtype).removeprefix('torch.')}, {self._device.type}"
 
     def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
@@ -276,13 +277,25 @@ def frames_noise(seeds: Sequence[int], frame: int, count: int, shape: tuple[int,
     return torch.stack([torch.stack([frame_noise(seed, frame + i, shape) for i in range(count)]) for seed in seeds])
 
 
-def world_folder(folder: Path) -> Path:
-    """FOLDER/world if there is one, else FOLDER."""
+def world_folder(folder: str | Path) -> Path:
+    """FOLDER/world if there is one, else FOLDER; of the bundled world for the name "bundled"."""
+    folder = bundled(folder, "world")
     return folder / "world" if (folder / "world").is_dir() else folder
 
 
+def root_of(world: Path) -> Path:
+    """The folder that holds a world's checkpoint, its codec and what else was made for it."""
+    return world if (world / "world").is_dir() else world.parent
+
+
+def beside_world(world: Path, name: str) -> Path | None:
+    """What lies beside the checkpoint of a world under this name, as its codec does."""
+    path = root_of(world) / name
+    return path if path.exists() else None
+
+
 def load_world(
-    folder: Path,
+    folder: str | Path,
     codec_folder: Path | None = None,
     device: str = "cpu",
     dtype: str = "auto",

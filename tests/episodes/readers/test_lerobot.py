@@ -80,7 +80,7 @@ def test_where_frames_and_rows_are_equally_many_the_clock_of_the_video_does_not_
         found = source.read(f"episode_{i:06d}")
         assert np.abs(found.frames.astype(int) - episode.frames).mean() < 6.0 and found.fps == FPS
         assert found.facts.times is not None and len(found.facts.times) == len(episode.frames)
-        said = " ".join(found.facts.notes)
+        said = " ".join(found.facts.doubts)
         assert ("the metadata say 5: the metadata are believed" in said) == (case in ("slow", "fast"))
 
 
@@ -124,6 +124,18 @@ def test_subtasks_of_which_no_file_says_where_they_begin(tmp_path: Path) -> None
     found = source.read("episode_000000")
     assert set(found.instruction.split(", then ")) == set(SUBTASKS)
     assert "no file says where each begins: all are joined" in found.facts.notes[0]
+
+
+@pytest.mark.parametrize("name", ["tasks.parquet", "file-000.parquet"])
+def test_texts_that_are_no_utf_8_get_one_sentence(name: str, tmp_path: Path) -> None:
+    write_lerobot_v3(tmp_path, recordings(1), codec="libx264", subtasks=True)
+    (path,) = (path for path in tmp_path.rglob(name) if "episodes" not in str(path))
+    table = parquet.read_table(path)
+    broken = pa.Array.from_buffers(pa.string(), len(table), pa.array([b"\xff\xf4"] * len(table), pa.binary()).buffers())
+    key = "task" if name == "tasks.parquet" else "language_instruction"
+    parquet.write_table(table.append_column(key, broken), path)
+    with pytest.raises(InputError, match=rf"{name}: not a readable table \(.*UTF"):
+        LeRobotSource(tmp_path).read("episode_000000")
 
 
 def test_wordings_in_columns(tmp_path: Path) -> None:
@@ -188,7 +200,7 @@ def test_names_of_states_are_held_against_relabelling(names: list[str] | None, f
         return
     with pytest.raises(InputError, match=r"not the robot's pose \(its numbers are named joint_0, joint_1"):
         to_episode(found, spec, TimeRule(relabel=True))
-    assert "info.json speaks against the convention: of the action its numbers are named joint_0" in found.facts.notes[0]
+    assert "info.json speaks against the convention: of the action its numbers are named joint_0" in found.facts.doubts[0]
 
 
 def test_version_2_0_is_read(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ class DroidSource:
             times=film.times,
             stated_fps=rate,
             state_names=STATE if keys == ["states"] and states.shape[1] == len(STATE) else (),
-            notes=(*facts.notes, *film.notes, *clock_notes(film.times), *notes),
+            notes=(*facts.notes, *film.notes, *notes),
+            doubts=clock_notes(film.times),
         )
         known = None if success not in (0, 1) else bool(success)
         return Recording(film.frames, actions, states, instruction, str(path), self.options.fps or rate, known, facts=facts)

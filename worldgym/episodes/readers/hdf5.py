@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from h5py import Dataset, File, Group
 
 SUFFIXES = (".hdf5", ".h5")
+CODED = "pictures are coded; OpenCV exchanges red and blue in them if given RGB: look at --sheet, and consider --swap-red-blue"
 
 
 class Hdf5Source:
@@ -115,7 +116,8 @@ class Hdf5Source:
         check_bytes(data.nbytes, where)
         if layout.is_coded(data):
             rows = (layout.row_bytes(row) for row in data[:])
-            return stack([fit(decode_image(row, where), self.options.size) for row in rows], where), ()
+            coded = () if self.options.swap_red_blue else (CODED,)
+            return stack([fit(decode_image(row, where), self.options.size) for row in rows], where), coded
         if data.dtype != np.uint8:
             raise InputError(f"{where}: frames of camera {self.camera} are {data.dtype}; store them as uint8, 0 to 255")
         frames, notes = _rgb(data)

@@ -97,7 +97,8 @@ class LeRobotSource:
             stated_fps=self.stated,
             state_names=self._names(self.states),
             depth=self.camera in self.depth,
-            notes=(*facts.notes, *film.notes, *clock_notes(film.times, self.stated), *self._doubts()),
+            notes=(*facts.notes, *film.notes),
+            doubts=(*clock_notes(film.times, self.stated), *self._doubts(), *self._surplus(entry)),
         )
         tables = {key: matrix(table, key, where) for key in (*self.actions, *self.states)}
         actions = joined(self.actions, tables, where)
@@ -141,6 +142,13 @@ class LeRobotSource:
         posed = self.spec is not None and self.spec.names[: len(POSE)] == POSE
         reason = not_a_pose(self._names(self.actions)) if posed else ""
         return (f"info.json speaks against the convention: of the action {reason}",) if reason else ()
+
+    def _surplus(self, entry: Entry) -> tuple[str, ...]:
+        """Whether the video that was read last holds other frames than the tables say."""
+        if not self._filmed(self.camera) or self.clock is None or len(self.clock[1]) == entry.total:
+            return ()
+        more = "more" if len(self.clock[1]) > entry.total else "fewer"
+        return (f"the video holds {more} frames than the table has rows: they are matched by their time",)
 
     def _called(self, entry: Entry, table: Table) -> tuple[str, Facts]:
         columns = [table[key].to_pylist() for key in TEXTS if key in table.column_names]

@@ -61,7 +61,7 @@ class Mp4NpzSource:
             instruction,
             str(video),
             self.options.fps,
-            facts=replace(facts, times=film.times, notes=(*film.notes, *clock_notes(film.times))),
+            facts=replace(facts, times=film.times, notes=film.notes, doubts=clock_notes(film.times)),
         )
 
     def _file(self, name: str, suffixes: Sequence[str]) -> Path:

@@ -26,7 +26,7 @@ class StoreSource:
         self.store, self.options = EpisodeStore(root), options
         options.choose(self.cameras, root)
         if options.action or options.state:
-            raise InputError(f"{root}: a store has one table of actions and no states; leave --action and --state out")
+            raise InputError(f"{root}: a store has one table of actions and one of states; leave --action and --state out")
         self.spec: ActionSpec | None = load_convention(options.convention) if options.convention else self.store.spec
 
     def listing(self) -> Sequence[Listed]:
@@ -39,5 +39,9 @@ class StoreSource:
             frames = decode_video(self.store.video(name), self.options.size)
         fps = self.options.fps or episode.fps
         instruction, facts = called(self.options, (episode.instruction,))
-        told = fps, episode.success, episode.extras, replace(facts, stated_fps=episode.fps)
-        return Recording(frames, episode.actions, None, instruction, episode.source or name, *told)
+        facts, states = replace(facts, stated_fps=episode.fps), episode.states
+        if states:
+            facts = replace(facts, state_names=states.names, no_pose=states.no_pose)
+        told = fps, episode.success, episode.extras, facts
+        values = states.values if states else None
+        return Recording(frames, episode.actions, values, instruction, episode.source or name, *told)

@@ -37,6 +37,7 @@ def read_table(path: Path, columns: Sequence[str], episode: int | None = None) -
             there = [name for name in file.schema_arrow.names if name in columns]
             groups = list(range(file.num_row_groups)) if episode is None else _groups_of(file, episode)
             table = file.read_row_groups(groups, columns=there, use_threads=False)
+            table.validate(full=True)  # texts that are no UTF-8 would fail when they are looked at
             if episode is None:
                 return table
             return table.filter(compute.equal(table["episode_index"], episode)).sort_by("frame_index")

@@ -16,7 +16,7 @@ from typing import Any
 
 from worldgym.actions.conventions import load_convention
 from worldgym.actions.pose import unsound
-from worldgym.errors import InputError
+from worldgym.errors import InputError, did_you_mean
 from worldgym.policies.protocol import MAX_HISTORY, Needs
 
 MAX_FILE, MAX_SIDE, MAX_CHUNK = 2**20, 2048, 1000
@@ -155,7 +155,8 @@ def load_family(name: str, protocol: str) -> Family:
     if name.endswith(".toml"):
         return _read(Path(name))
     if name not in FAMILIES[protocol]:
-        raise InputError(f'no policy family "{name}" for {protocol}: name {OWN}, {choices(protocol)}')
+        hint = did_you_mean(name, FAMILIES[protocol])
+        raise InputError(f'no policy family "{name}" for {protocol}{hint}: name {OWN}, {choices(protocol)}')
     return FAMILIES[protocol][name]
 
 

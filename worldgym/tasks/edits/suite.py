@@ -24,7 +24,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import EditRefused, InputError
+from worldgym.errors import EditRefused, InputError, did_you_mean
 from worldgym.servers.asking import Asker
 from worldgym.servers.provider import Server
 from worldgym.servers.votes import Ledger, Price, default_cache
@@ -81,6 +81,10 @@ class Edit:
 
     def fits(self, task: Task) -> bool:
         return fits_any(self.only, task.name)
+
+    @property
+    def asks_a_model(self) -> bool:
+        return any(isinstance(step, generate.Generate | generate.Ask) for step in (*self.image, *self.text))
 
     def of(self, task: Task) -> Task:
         """The edited twin of a task. InputError, with the names of edit and task, where a step cannot be done."""
@@ -154,7 +158,8 @@ class Suite:
             elif kind in TEXT_STEPS:
                 text.append(TEXT_STEPS[kind](**self._fields(TEXT_STEPS[kind], values)))
             else:
-                raise InputError(f'kind is "{kind}"; known are {", ".join([*IMAGE_STEPS, *TEXT_STEPS])}')
+                hint = did_you_mean(kind, [*IMAGE_STEPS, *TEXT_STEPS])
+                raise InputError(f'kind is "{kind}"{hint}; known are {", ".join([*IMAGE_STEPS, *TEXT_STEPS])}')
         return tuple(image), tuple(text)
 
     def _fields(self, step: type, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,9 +190,15 @@ class Suite:
         )
 
 
-def read_edits(path: Path, budget_usd: float | None = None) -> list[Edit]:
-    """The edits of a file, in order. InputError names what is wrong, and where. budget_usd: what those by a model may cost."""
+def read_edits(path: Path, budget_usd: float | None = None, payments: Path | None = None) -> list[Edit]:
+    """The edits of a file, in order. InputError names what is wrong, and where.
+
+    budget_usd: what those by a model may cost.   payments: folder that they are paid for, over all starts; see `Ledger.keep`.
+    """
     suite = read_suite(path, budget_usd)
+    if suite.asker is not None and payments is not None:
+        suite.asker.check()
+        suite.asker.ledger.keep(payments)
     try:
         return [suite.edit(described) for described in suite.described]
     except InputError as error:

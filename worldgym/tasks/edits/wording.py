@@ -36,6 +36,8 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "door": ("cabinet door", "hatch"),
     "window": ("casement", "glass pane"),
     "button": ("push button", "switch"),
+    "faucet": ("tap", "spigot"),
+    "handle": ("lever", "grip"),
     "cup": ("mug", "beaker"),
     "pot": ("saucepan", "cooking pot"),
     "plate": ("dish", "saucer"),
@@ -54,6 +56,8 @@ NOUNS: Mapping[str, Mapping[str, str]] = {
         "door": "die Tür",
         "window": "das Fenster",
         "button": "den Knopf",
+        "faucet": "den Wasserhahn",
+        "handle": "den Griff",
         "cup": "die Tasse",
         "pot": "den Topf",
         "plate": "den Teller",
@@ -65,6 +69,8 @@ NOUNS: Mapping[str, Mapping[str, str]] = {
         "door": "la puerta",
         "window": "la ventana",
         "button": "el botón",
+        "faucet": "el grifo",
+        "handle": "la manija",
         "cup": "la taza",
         "pot": "la olla",
         "plate": "el plato",
@@ -76,6 +82,8 @@ NOUNS: Mapping[str, Mapping[str, str]] = {
         "door": "la porte",
         "window": "la fenêtre",
         "button": "le bouton",
+        "faucet": "le robinet",
+        "handle": "la poignée",
         "cup": "la tasse",
         "pot": "la casserole",
         "plate": "l'assiette",
@@ -84,14 +92,29 @@ NOUNS: Mapping[str, Mapping[str, str]] = {
     },
 }
 PHRASES: Mapping[str, Mapping[str, str]] = {
-    "de": {"": "", "from above": "von oben"},
-    "es": {"": "", "from above": "desde arriba"},
-    "fr": {"": "", "from above": "par le haut"},
+    "de": {
+        "": "",
+        "from above": "von oben",
+        "down": "nach unten",
+        "on the left down": "links nach unten",
+    },
+    "es": {
+        "": "",
+        "from above": "desde arriba",
+        "down": "hacia abajo",
+        "on the left down": "de la izquierda hacia abajo",
+    },
+    "fr": {
+        "": "",
+        "from above": "par le haut",
+        "down": "vers le bas",
+        "on the left down": "de gauche vers le bas",
+    },
 }
 PREPOSITIONS = frozenset({"from", "on", "onto", "in", "into", "to", "out", "with", "under", "off", "up", "down"})
 PARTS = re.compile(
     r"(?P<verb>\w+(?: up| down| on| off)?) (?P<object>(?:the |a )?.+?)"
-    r"(?: (?P<rest>(?:from|on|onto|in|into|to|out of|with|under) .+))?"
+    r"(?: (?P<rest>(?:from|on|onto|in|into|to|out of|with|under) .+|up|down))?"
 )
 
 

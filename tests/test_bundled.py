@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from worldgym import bundled as module
+from worldgym.bundled import BUNDLE, bundled, bundled_policies, each_policy
+from worldgym.errors import CheckpointError, InputError, did_you_mean
+from worldgym.policies.load import load_policy
+
+needs_bundle = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
+
+
+@needs_bundle
+def test_the_name_stands_for_each_part() -> None:
+    assert {part: bundled("bundled", part) for part in ("world", "judge", "tasks")} == {
+        part: BUNDLE / part for part in ("world", "judge", "tasks")
+    }
+    assert each_policy(["still", "bundled"]) == ("still", *bundled_policies()) and "bc-large" in bundled_policies()
+
+
+def test_a_folder_of_that_name_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bundled").mkdir()
+    assert bundled("bundled", "world") == Path("bundled") and each_policy(["bundled"]) == ("bundled",)
+    assert bundled(Path("x/y"), "world") == Path("x/y")
+
+
+def test_an_installation_without_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUNDLE", tmp_path)
+    with pytest.raises(CheckpointError, match="missing from this installation"):
+        bundled("bundled", "judge")
+
+
+@needs_bundle
+def test_a_bundled_policy_goes_by_its_name_and_a_near_one_is_proposed() -> None:
+    assert load_policy("bc-large").name == "bc-large"
+    with pytest.raises(InputError, match=r"did you mean bc-large\?"):
+        load_policy("bc-larg")
+
+
+def test_nothing_is_proposed_for_what_is_like_nothing() -> None:
+    assert did_you_mean("zzz", ["drawer", "door"]) == "" and "drawer" in did_you_mean("drawr", ["drawer", "door"])

@@ -1,0 +1,72 @@
+"""Several actions in one: what a robot that is told less often must be told to make the same motion.
+
+Deltas add up, and their rotations compose in the frame of the base, R = R_k ... R_1, as in `worldgym.actions.pose`. Velocities
+are averaged; of absolute targets, and of grippers, the last one counts. Axes legend: K actions in a row, A action numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.transform import Rotation
+
+from worldgym.actions.pose import ANGLES, AXIS, QUATERNION, radians
+from worldgym.errors import InputError
+from worldgym.types import Actions, ActionSpec
+
+MODES = ("delta_pose", "absolute_pose", "joint_velocity", "joint_position")
+LAST = ("absolute_pose", "joint_position")
+
+
+def check_composable(spec: ActionSpec) -> None:
+    """InputError where nothing says how actions of this spec add up."""
+    if spec.mode not in MODES:
+        raise InputError(f'actions of the mode "{spec.mode}" cannot be joined; keep the recorded rate')
+    if spec.mode == "delta_pose" and spec.rotation != "none" and radians(spec) is None:
+        raise InputError(f'the unit "{spec.unit}" does not give radians, so rotations cannot be joined; keep the recorded rate')
+
+
+def composed(actions: Actions, spec: ActionSpec) -> Actions:
+    """float32 [K, A], K > 0 => float32 [A]. The result may lie beyond the bounds of the spec."""
+    check_composable(spec)
+    last = np.array([name.endswith("gripper") for name in spec.names])
+    wide = actions.astype(np.float64)
+    if spec.mode in LAST or len(wide) == 1:
+        return np.asarray(actions[-1], np.float32)
+    out = wide.sum(axis=0) if spec.mode == "delta_pose" else wide.mean(axis=0)
+    if spec.mode == "delta_pose" and spec.rotation != "none":
+        columns = _turning(spec)
+        out[columns] = _turned(wide[:, columns], spec)
+    joined: Actions = np.where(last, wide[-1], out).astype(np.float32)
+    return joined
+
+
+def _turning(spec: ActionSpec) -> list[int]:
+    """The numbers of the rotation, in order. InputError where one is missing: the others alone do not compose."""
+    forms = {"euler_xyz": (ANGLES,), "axis_angle": (AXIS, ANGLES), "quaternion": (QUATERNION,)}[spec.rotation]
+    for form in forms:
+        if set(form) <= set(spec.names):
+            return [spec.names.index(name) for name in form]
+    raise InputError(
+        f"a rotation in the form {spec.rotation} is not among {', '.join(spec.names)}; actions cannot be joined, so keep the "
+        f"recorded rate"
+    )
+
+
+def _turned(turns: npt.NDArray[np.float64], spec: ActionSpec) -> npt.NDArray[np.float64]:
+    """[K, 3 or 4] => [3 or 4] in the form and unit of the spec."""
+    unit = radians(spec) or 1.0
+    if spec.rotation == "quaternion":
+        steps = Rotation.from_quat(turns)
+    elif spec.rotation == "euler_xyz":
+        steps = Rotation.from_euler("xyz", turns * unit)
+    else:
+        steps = Rotation.from_rotvec(turns * unit)
+    whole = steps[0]
+    for step in steps[1:]:
+        whole = step * whole
+    if spec.rotation == "quaternion":
+        quaternion: npt.NDArray[np.float64] = whole.as_quat(canonical=True)
+        return quaternion
+    joined: npt.NDArray[np.float64] = whole.as_euler("xyz") if spec.rotation == "euler_xyz" else whole.as_rotvec()
+    return joined / unit
