@@ -4,13 +4,22 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-ppi test-lerobot check bench format release-check bridge-sample
+.PHONY: demo test test-kernels test-ppi test-lerobot check bench format release-check bridge-sample
 
 demo: $(VENV)/.core  ## bundled policies in the bundled world: runs/demo/report.html
 	$(BIN)/worldgym demo
 
 test: $(VENV)/.dev  ## everything but tests marked slow
 	$(BIN)/python -m pytest
+
+# Rounding differs between processors: the statistics are tested again with the kernels that OpenBLAS would choose on others
+# (an old one that every x86-64 has, and that of AMD's and older Intel's), and the worlds without our own compiled passes.
+KERNELS := $(if $(filter x86_64,$(shell uname -m)),Prescott $(if $(shell grep -lw avx2 /proc/cpuinfo 2>/dev/null),Haswell),ARMV8)
+
+test-kernels: $(VENV)/.dev  ## what computes once more, with other BLAS kernels and without the compiled passes
+	@set -e; for kernel in $(KERNELS); do echo "== OPENBLAS_CORETYPE=$$kernel"; \
+		OPENBLAS_CORETYPE=$$kernel $(BIN)/python -m pytest -q tests/stats; done
+	WORLDGYM_NATIVE=0 $(BIN)/python -m pytest -q tests/world tests/latents tests/test_rollout.py
 
 test-ppi: $(VENV)-ppi/.done  ## our prediction-powered inference against ppi-python, in an environment of its own
 	PYTHONPATH=. $(VENV)-ppi/bin/python -m pytest --noconftest -rP -p no:cacheprovider tests/stats/test_against_ppi_python.py

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from worldgym.calibrate import CalibrateConfig, calibrate
+from worldgym.confusion import Confusion
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError, NothingWorked, SameFailure
@@ -16,7 +18,7 @@ from worldgym.judges.labels import Clip, Label, append_label
 from worldgym.log import RunHeader, RunLog, TrialRecord
 from worldgym.report.page import write_report
 from worldgym.report.terminal import print_calibration
-from worldgym.stats.calibration import Calibration
+from worldgym.stats.calibration import Calibration, Worth
 from worldgym.stats.summary import summarize
 from worldgym.testing import FakeJudge
 from worldgym.types import Rollout, Task, Verdict
@@ -46,10 +48,34 @@ def test_figures_by_hand(labels: Path, tmp_path: Path) -> None:
     assert figures["probes"]["blank"] == figures["probes"]["frozen"] == {"videos": 10, "successes": 0, "unscored": 0}
     rows = [json.loads(line) for line in (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()]
     assert [row["known"] for row in rows] == [0.0] * 5 + [1.0] * 5 and rows[9]["judge"] == "fake-judge"
-    assert Calibration.of_run(tmp_path / "out") == Calibration(
-        "fake-judge", Calibration.read(tmp_path / "out" / "calibration.json").counts
-    )
+    assert Calibration.of_run(tmp_path / "out") == Calibration("fake-judge", Confusion(2, 0, 3, 5), Worth(5, 5))
+    assert figures["threshold"] == 0.7 and figures["frames"] == 10
     print_calibration(figures)
+
+
+def test_videos_of_one_initial_frame_are_not_independent(labels: Path, tmp_path: Path) -> None:
+    """The same ten videos, said to start from two frames: by the labels, or as videos of a run."""
+    rows = [json.loads(line) for line in labels.read_text().splitlines()]
+    named = "".join(json.dumps({**row, "task": "ab"[int(row["video"][0]) // 5]}) + "\n" for row in rows)
+    (tmp_path / "named.jsonl").write_text(named)
+    run = tmp_path / "run"
+    (run / "videos" / "p" / "door").mkdir(parents=True)
+    for i in range(10):
+        shutil.copy(tmp_path / f"{i}.mp4", run / "videos" / "p" / "door" / f"{i // 5}-{i}.mp4")
+    moved = [{**row, "video": f"videos/p/door/{i // 5}-{i}.mp4"} for i, row in enumerate(rows[:20:2])]
+    for row in moved:
+        del row["task"]
+    (run / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in moved))
+    figures = [
+        calibrate(CalibrateConfig(path, tmp_path / "out", probes=0), FakeJudge())
+        for path in (labels, tmp_path / "named.jsonl", run / "labels.jsonl")
+    ]
+    assert [found["frames"] for found in figures] == [10, 2, 10]
+    (run / "log.jsonl").touch()
+    figures.append(calibrate(CalibrateConfig(run / "labels.jsonl", tmp_path / "out", probes=0), FakeJudge()))
+    assert figures[3]["frames"] == 2 and figures[3]["worth"]["successes"] == 1.0
+    widths = [found["tpr"]["high"] - found["tpr"]["low"] for found in figures]
+    assert widths[1] == widths[3] > widths[0] == widths[2]
 
 
 class Breaks(FakeJudge):

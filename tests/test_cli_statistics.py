@@ -93,6 +93,42 @@ def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "log.jsonl" in fails(["compare", str(tmp_path)], capsys)
 
 
+def ends(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    """(exit code, output)."""
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    return stop.value.code, capsys.readouterr().out
+
+
+def test_compare_tells_whether_to_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = ends(["compare", str(run_folder(tmp_path / "run")), "--until-decided"], capsys)
+    assert code == 0 and "decided for good over poor after" in text
+    code, text = ends(["compare", str(run_folder(tmp_path / "short", frames=5)), "--until-decided"], capsys)
+    assert code == 1 and "good against poor: not yet decided after 5 initial frames" in text
+    code, text = ends(["compare", str(tmp_path / "short"), "--until-decided", "--json"], capsys)
+    assert code == 1 and json.loads(text)["comparisons"][0]["sequential"]["winner"] is None
+    one = RunLog.open(tmp_path / "one", RunHeader({}, "worldgym evaluate", ({"name": "only"},), "w", "j", 0, {}, ""))
+    one.append(TrialRecord("only", "door/0", "door", "open it", 0, 0, score=1.0))
+    assert "single policy" in fails(["compare", str(tmp_path / "one"), "--until-decided"], capsys)
+
+
+def test_compare_is_a_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(run_folder(tmp_path / "run"))
+    code, text = ends(["compare", run, "--baseline", "poor"], capsys)
+    assert code == 0 and text.startswith("Passes: in the world model")
+    code, text = ends(["compare", run, "--baseline", "good", "--json"], capsys)
+    assert code == 1 and json.loads(text)["answers"][0]["answer"] == "fails"
+    assert ends(["compare", run, "--baseline", "good", "--margin", "0.9"], capsys)[0] == 0
+    assert ends(["compare", run, "--baseline", "poor", "--equivalent"], capsys)[0] == 1
+    for words, said in (
+        (["--baseline", "nobody"], "no policy"),
+        (["--baseline", "good", "--margin", "5"], "--margin"),
+        (["--baseline", "good", "--until-decided"], "one of them"),
+        (["--equivalent"], "--baseline"),
+    ):
+        assert said in fails(["compare", run, *words], capsys)
+
+
 def test_compare_leaves_out_what_the_report_leaves_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Edited twins enter no comparison, and neither do the tasks that a check of the world calls red."""
     run = run_folder(tmp_path / "run")

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.evaluate import EvaluateConfig, _check_beside, environment, evaluate
 from worldgym.export import export
-from worldgym.log import ATTEMPTS, missing, read_log
+from worldgym.log import ATTEMPTS, read_log
 from worldgym.policies.protocol import Needs
 from worldgym.report.page import write_report
+from worldgym.stats.summary import summarize
 from worldgym.tasks.folder import load_tasks
 from worldgym.tasks.write import to_png
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
@@ -300,8 +301,8 @@ def test_how_many_trials_are_missing(tmp_path: Path) -> None:
     run(tmp_path / "whole")
     run(tmp_path / "none", max_minutes=0.0)
     run(tmp_path / "part", shard=(2, 3), max_minutes=0.0)
-    counts = [missing(*read_log(tmp_path / name / "log.jsonl")) for name in ("whole", "none", "part")]
-    assert counts == [0, 2 * 8, 2 * 3]
+    summaries = [summarize(*read_log(tmp_path / name / "log.jsonl")) for name in ("whole", "none", "part")]
+    assert [summary["completeness"]["missing"] for summary in summaries] == [0, 2 * 8, 2 * 3]
 
 
 def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

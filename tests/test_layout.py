@@ -47,7 +47,7 @@ ARROW = (  # each line may import the lines above it and its own part
     ("judging",),
     ("stats",),
     ("report",),
-    ("planning",),
+    ("planning", "starts"),
     ("evaluate",),
     ("export", "merge", "rejudge", "stress"),
     ("calibrate", "closer", "decide", "videos"),

@@ -65,6 +65,17 @@ def test_the_check_and_the_calibration_of_the_shards_come_along(tmp_path: Path) 
         merge(shards, tmp_path / "other")
 
 
+def test_a_shard_that_was_not_merged_is_missed(tmp_path: Path) -> None:
+    for part in (1, 2):
+        run(tmp_path / str(part), (part, 3))
+    summary = merge([tmp_path / "1", tmp_path / "2"], tmp_path / "merged")
+    told = summary["completeness"]
+    assert told == {"known": True, "shard": None, "planned": 16, "missing": 4, "edited_missing": 0}
+    assert sum(cell["missing"] for cell in summary["cells"]) == 4
+    part = json.loads((tmp_path / "1" / "summary.json").read_text())
+    assert part["completeness"]["shard"] == "1/3" and part["completeness"]["missing"] == 0
+
+
 def test_a_merge_cut_short_goes_on(tmp_path: Path) -> None:
     for part in (1, 2):
         run(tmp_path / str(part), (part, 2))

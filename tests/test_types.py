@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import worldgym
 from worldgym.testing import FAKE_SPEC
-from worldgym.types import ActionSpec, Episode, Task, Trial, Verdict, Vote
+from worldgym.types import ActionSpec, Episode, Task, Trial, Verdict, Vote, is_success
 
 NUMBERS = st.floats(-1e6, 1e6)
 
@@ -96,6 +96,11 @@ def test_an_unscored_verdict_gives_its_reason() -> None:
 def test_a_score_lies_between_0_and_1(score: float) -> None:
     with pytest.raises(ValueError, match="score must lie in"):
         Verdict(score, "judge")
+
+
+def test_one_half_is_no_success_however_it_was_added_up() -> None:
+    halves = (0.5, sum([0.1] * 5), 0.15 + 0.35, sum([1 / 6] * 3), 0.5 + 1e-12)
+    assert not any(map(is_success, halves)) and is_success(0.51) and is_success(1.0)
 
 
 def test_a_verdict_holds_what_a_log_can_hold() -> None:

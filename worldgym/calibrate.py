@@ -22,9 +22,10 @@ from worldgym.judges.protocol import Judge
 from worldgym.judges.vlm import VlmJudge
 from worldgym.judging import charge, judge_each, scores
 from worldgym.progress import progress
-from worldgym.stats.calibration import CALIBRATION_NAME, Judged, calibration_figures, krippendorff_alpha
+from worldgym.stats.calibration import CALIBRATION_NAME, Judged, calibration_figures
+from worldgym.stats.raters import krippendorff_alpha
 from worldgym.streak import Streak
-from worldgym.types import Rollout, Verdict
+from worldgym.types import Rollout, Verdict, is_success
 
 BATCH = 16  # videos decoded at once
 VERDICTS_NAME = "verdicts.jsonl"
@@ -65,7 +66,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
                     streak.note(verdict.reason)
             else:
                 streak.note(None)
-                judged.append(Judged(bool(clip.score and clip.score > 0.5), verdict.score, verdict.probability))
+                judged.append(_judged(clip, verdict))
     if not judged:
         raise NothingWorked(f"the judge broke on every one of {len(broken)} videos, on the first because: {broken[0]}")
     figures = {
@@ -73,7 +74,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
         "settings": dict(judge.settings),
         "labels": _labels(config.labels, labelled, known),
         "broken": len(broken),
-        **calibration_figures(judged),
+        **calibration_figures(judged, _threshold(judge)),
         "probes": _probes(judge, known[: config.probes]) if config.probes else {},
     }
     write_atomic(config.out / VERDICTS_NAME, b"".join(lines))
@@ -81,11 +82,23 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     return figures
 
 
+def _judged(clip: LabelledClip, verdict: Verdict) -> Judged:
+    truth = clip.score is not None and is_success(clip.score)
+    return Judged(truth, verdict.score, verdict.probability, clip.clip.initial_frame)
+
+
+def _threshold(judge: Judge) -> float:
+    """Of its probability, from which on it says success; one half for a judge that names none, such
+    as a majority of votes."""
+    return float(judge.settings.get("threshold", 0.5))
+
+
 def _labels(path: Path, labelled: Sequence[LabelledClip], known: Sequence[LabelledClip]) -> dict[str, Any]:
     """Whose labels, and how far the labellers agree among themselves, which bounds what a judge can be shown to do."""
     names = sorted({label.labeller for clip in labelled for label in clip.labels})
     ratings = [[{label.labeller: label.score for label in clip.labels}.get(name) for name in names] for clip in labelled]
-    alpha, (low, high) = krippendorff_alpha(ratings)
+    frames = [clip.clip.initial_frame for clip in labelled]
+    alpha, (low, high) = krippendorff_alpha(ratings, frames=frames)
     return {
         "sha256": sha256_file(path) if path.is_file() else None,
         "labellers": names,
@@ -113,7 +126,7 @@ def _successes(judge: Judge, rollouts: Sequence[Rollout]) -> dict[str, int]:
     found = scores(judge, rollouts)
     return {
         "videos": len(found),
-        "successes": sum(score is not None and score > 0.5 for score in found),
+        "successes": sum(score is not None and is_success(score) for score in found),
         "unscored": sum(score is None for score in found),
     }
 

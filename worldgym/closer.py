@@ -114,7 +114,7 @@ def _strengths(policies: Sequence[str], pairs: Sequence[Pair], found: Sequence[P
     rows = zip(policies, told.values, told.intervals, told.factors, strict=True)
     strengths = [{"policy": name, "value": value, "low": low, "high": high, "factor": f} for name, value, (low, high), f in rows]
     return {
-        "strengths": sorted(strengths, key=lambda row: -float(row["value"])),
+        "strengths": sorted(strengths, key=lambda row: (-round(float(row["value"]), 6), place[row["policy"]])),
         "ranking": told.ranking.named(policies) if verdicts else None,
     }
 

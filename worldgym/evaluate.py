@@ -25,15 +25,27 @@ from worldgym.foreign import Failure, attempt
 from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
 from worldgym.judging import Bench, charge, judge_each, judged_records, prepare, tried
-from worldgym.log import CODE_KEY, ENGINE_KEY, PLANNED_KEY, TASKS_KEY, RunHeader, RunLog, TrialKey, TrialRecord, actions_beside
+from worldgym.log import (
+    CODE_KEY,
+    ENGINE_KEY,
+    FAMILIARITY_KEY,
+    PLANNED_KEY,
+    TASKS_KEY,
+    RunHeader,
+    RunLog,
+    TrialKey,
+    TrialRecord,
+    actions_beside,
+)
 from worldgym.memory import keep_freed_memory
-from worldgym.planning import even_batch, in_batches, plan_trials
+from worldgym.planning import even_batch, in_batches, plan_trials, planned_repeats
 from worldgym.policies.load import Loaded, load
 from worldgym.policies.observing import check_needs
 from worldgym.policies.protocol import NAME, Policy
 from worldgym.progress import progress
 from worldgym.report.page import write_results
 from worldgym.rollout import roll_out
+from worldgym.starts import merged, start_flags
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.streak import Streak
 from worldgym.tasks.digest import tasks_digest
@@ -44,6 +56,7 @@ from worldgym.timing import measured
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.unjudged import drop, keep, kept, waiting
 from worldgym.watchdog import Watchdog
+from worldgym.world.familiarity import Familiarity, familiarity_of
 from worldgym.world.model import DiffusionWorld, load_world, world_folder
 from worldgym.world.protocol import World
 from worldgym.world.split import on_all_cores
@@ -61,6 +74,7 @@ class EvaluateConfig:
     command: as typed, and device: what the world computes on: for the log's header.
     shard: (i, n) = the i-th of n equal parts of the trials, counted from 1; `worldgym.merge` puts parts together.
     check: what `worldgym check` found; kept in the run, whose headline numbers leave out red tasks unless `include_red`.
+    familiarity: what tells initial frames that the world does not know; None = nothing does.
     code: of policies made in this process, by name: see `Loaded.code`.   other_engine: goes on with a run whose frames were drawn
     by other kernels, which round otherwise.
     max_minutes: no batch starts later than that; what is left waits for the next start.   stall_minutes: see `Watchdog`; 0 = off.
@@ -80,6 +94,7 @@ class EvaluateConfig:
     include_red: bool = False
     code: Mapping[str, str] = field(default_factory=dict)
     other_engine: bool = False
+    familiarity: Familiarity | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:
@@ -121,7 +136,8 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]
         config = replace(config, check=_check_beside(sources.world))
     described = {"tasks": str(sources.tasks), **identities(world, loaded)}
     policies = [known.policy for known in loaded]
-    config = replace(config, device=world.device, code=codes(loaded))
+    familiarity = familiarity_of(sources.world, world.codec)
+    config = replace(config, device=world.device, code=codes(loaded), familiarity=familiarity)
     return evaluate(config, on_all_cores(world), policies, tasks, judge, described)
 
 
@@ -164,6 +180,8 @@ class Setting:
     rows: int
     paired: frozenset[str]
     """edited tasks and their nominal twins: their start frames are kept for the report"""
+    starts: Mapping[str, tuple[str, ...]]
+    """flags of initial frames, by task"""
     ran: Mapping[TrialKey, TrialRecord]
     """trials of an earlier start that ran and have no verdict"""
 
@@ -186,7 +204,8 @@ def evaluate(
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     truths = tuple(asdict(result) for result in known.groups)
     planned = plan_trials(tasks, config.trials, config.seed)
-    described = {**(described or {}), TASKS_KEY: tasks_digest(tasks), PLANNED_KEY: len(planned)}
+    described = {**(described or {}), TASKS_KEY: tasks_digest(tasks), PLANNED_KEY: planned_repeats(planned)}
+    described |= _familiarity(config)
     header = replace(_header(config, world, policies, judge, described), truths=truths)
     part, parts = config.shard
     trials, size = planned[part - 1 :: parts], even_batch(len(planned), config.batch)
@@ -196,9 +215,11 @@ def evaluate(
         if config.check is not None:
             adopt_check(config.out, config.check, world.name)
         bench, ran = Bench(judge, Streak()), waiting(config.out, log.records)
-        setting = Setting(config, world, bench, log, known.trials, size, _paired(tasks), ran)
         charge(judge, config.out, log.records)
         batches = list(in_batches(policies, trials, size, log.done))
+        begun = {trial.task.name: trial.task for _, batch in batches for trial in batch}
+        starts = start_flags(list(begun.values()), config.familiarity, judge)
+        setting = Setting(config, world, bench, log, known.trials, size, _paired(tasks), starts, ran)
         _say_what_is_there(config.out, len(log.done), len(policies) * len(trials))
         try:
             with Watchdog(config.stall_minutes) as dog:
@@ -215,6 +236,11 @@ def evaluate(
             write_results(config.out, log.header, log.records, config.include_red)
             raise
         return write_results(config.out, log.header, log.records, config.include_red)
+
+
+def _familiarity(config: EvaluateConfig) -> dict[str, Any]:
+    """For the log's header: by which limit initial frames are called strange."""
+    return {FAMILIARITY_KEY: None if config.familiarity is None else config.familiarity.to_json()}
 
 
 def _in_time(config: EvaluateConfig, batches: Sequence[T]) -> Iterator[T]:
@@ -320,7 +346,8 @@ def _judged(setting: Setting, rollout: Rollout, verdict: Verdict | Failure, new:
     frame = f"frames/{trial.task.name}.png" if trial.task.name in setting.paired else None
     if frame is not None and not (out / frame).exists():
         write_atomic(out / frame, to_png(trial.task.frame))
-    ran = {"frame": frame, "steps": len(rollout.actions), "flags": rollout.flags, "video": video}
+    flags = merged(rollout.flags, setting.starts, trial.task.name)
+    ran = {"frame": frame, "steps": len(rollout.actions), "flags": flags, "video": video}
     ran["clipped"] = rollout.clipped
     took = {"seconds": rollout.seconds, "timing": rollout.timing}
     last = setting.log.last_attempt(rollout.policy, trial.task.name, trial.repeat)

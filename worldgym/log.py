@@ -24,7 +24,7 @@ from worldgym.errors import InputError
 from worldgym.fields import checked, first_difference
 from worldgym.files import Hold, json_line, write_atomic
 from worldgym.text import clean, cleaned
-from worldgym.types import Vote, trial_seed
+from worldgym.types import Vote, is_success, trial_seed
 
 LOG_NAME = "log.jsonl"
 VERSION = 4  # of what is written; docs/log.md says what each added
@@ -35,11 +35,14 @@ T = TypeVar("T")
 TrialKey = tuple[str, str, int]  # policy, task, repeat
 
 TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a result depends on
-PLANNED_KEY = "planned"  # in `config`: trials of each policy, of all shards together
+PLANNED_KEY = "planned"  # in `config`: the trials of every policy, of all shards, see `worldgym.planning.planned_repeats`
 ENGINE_KEY = "engine"  # in `config`: what computed the frames, for other kernels round otherwise
+FAMILIARITY_KEY = "familiarity"  # in `config`: by which limit initial frames were called strange; null = by none
 CODE_KEY = "code"  # of a policy: digest of its source and of the files that it is made of
 CHECKSUM = "crc32"  # the last key of a line: of the bytes before its comma
 _CHECKSUM = re.compile(rb', "crc32": ([0-9]{1,10})\}$')
+STRANGE = "strange initial frame"  # flags of a trial: the world does not know the frame that it starts from;
+SOLVED = "already solved at the start"  # the judge takes that frame for a success
 _MAY_DIFFER = ("command", "environment", "started")  # between the two starts of one run
 
 
@@ -95,7 +98,7 @@ class RunHeader:
             del mine[key], theirs[key]
         for key in may_differ:
             theirs["config"].pop(key, None)
-        _forget((mine["config"], theirs["config"]), (TASKS_KEY, ENGINE_KEY, PLANNED_KEY))
+        _forget((mine["config"], theirs["config"]), (TASKS_KEY, ENGINE_KEY, PLANNED_KEY, FAMILIARITY_KEY))
         for policies in zip(mine["policies"], theirs["policies"], strict=False):
             _forget(policies, (CODE_KEY,))
         return first_difference(mine, theirs)
@@ -181,7 +184,7 @@ class TrialRecord:
     @property
     def succeeded(self) -> bool | None:
         """The verdict as yes or no: a score above one half; partial credit of one half is no success. None if unscored."""
-        return None if self.score is None else self.score > 0.5
+        return None if self.score is None else is_success(self.score)
 
     @property
     def right(self) -> bool | None:
@@ -213,18 +216,6 @@ class Results:
 
     finished: tuple[TrialRecord, ...]
     failed: tuple[TrialRecord, ...]
-
-
-def missing(header: RunHeader, records: Iterable[TrialRecord]) -> int:
-    """Trials that were planned and have no line yet; 0 where the header does not say how many were planned (older versions), or
-    where the trials are those of another run.
-    """
-    planned, shard = header.config.get(PLANNED_KEY), str(header.config.get("shard", "1/1"))
-    part, _, parts = shard.partition("/")
-    if not (isinstance(planned, int) and part.isdecimal() and parts.isdecimal()) or "rejudged" in header.config:
-        return 0
-    here = len(range(int(part) - 1, planned, max(int(parts), 1)))
-    return max(len(header.policies) * here - len({record.key for record in records}), 0)
 
 
 class RunLog:

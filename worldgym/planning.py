@@ -32,6 +32,18 @@ def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
     return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat))
 
 
+def planned_repeats(trials: Sequence[Trial]) -> dict[str, dict[str, dict[str, int]]]:
+    """For the log's header: under "tasks" the number of repeats of every task by group, in the plan's order; under "edited" the
+    same of edited tasks whose nominal twin is there too, which enter no rate."""
+    names = {trial.task.name for trial in trials}
+    planned: dict[str, dict[str, dict[str, int]]] = {"tasks": {}, "edited": {}}
+    for trial in trials:
+        kind = "edited" if trial.task.nominal in names else "tasks"
+        repeats = planned[kind].setdefault(trial.task.group, {})
+        repeats[trial.task.name] = repeats.get(trial.task.name, 0) + 1
+    return planned
+
+
 def even_batch(trials: int, most: int) -> int:
     """Rows of the smallest batches that are as few as those of `most` rows: 24 trials, 20 at most, make two batches of 12."""
     return -(-trials // -(-trials // most))

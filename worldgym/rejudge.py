@@ -6,7 +6,7 @@ compressed, so a classifier sees pixels that differ a little from those it saw d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from worldgym.judging import Bench, charge, judge_each, judged_records, prepare,
 from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
 from worldgym.progress import progress
 from worldgym.report.page import write_results
+from worldgym.starts import solved_starts, with_solved
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.streak import Streak
 from worldgym.tasks.folder import load_tasks
@@ -69,10 +70,11 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
                 log.append(replace(record, attempt=1))
         left = [record for record in left if record.video is not None]
         charge(judge, config.out, log.records)
+        solved = solved_starts([task_of(tasks, record) for record in {r.task: r for r in left}.values()], judge)
         batches, bench = [left[i : i + BATCH] for i in range(0, len(left), BATCH)], Bench(judge, Streak())
         try:
             for batch in progress(batches, len(batches), "judging", "batch"):
-                for judged in _judge_batch(config, bench, log, batch, tasks):
+                for judged in _judge_batch(config, bench, log, batch, tasks, solved):
                     log.append(judged)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for record in left:
@@ -91,7 +93,8 @@ def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
     if not records:
         raise InputError(f"{run}: its log names no video, so there is nothing to look at; choose another run")
     return [
-        Clip(run / str(r.video), r.instruction, task_of(known, r).partial_credit) for r in sorted(records, key=lambda r: r.key)
+        Clip(run / str(r.video), r.instruction, task_of(known, r).partial_credit, r.task)
+        for r in sorted(records, key=lambda r: r.key)
     ]
 
 
@@ -128,11 +131,17 @@ def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader
 
 
 def _judge_batch(
-    config: RejudgeConfig, bench: Bench, log: RunLog, batch: Sequence[TrialRecord], tasks: Mapping[str, Task]
+    config: RejudgeConfig,
+    bench: Bench,
+    log: RunLog,
+    batch: Sequence[TrialRecord],
+    tasks: Mapping[str, Task],
+    solved: Collection[str],
 ) -> Iterator[TrialRecord]:
-    """The records to append, in order."""
+    """The records to append, in order. solved: tasks that this judge takes for solved at the start."""
     whole, rollouts = list[TrialRecord](), list[Rollout]()
     for record in batch:
+        record = replace(record, flags=with_solved(record.flags, record.task in solved))
         task = task_of(tasks, record)
         rollout = attempt(partial(rollout_of, config.run, log.header, record, task))
         if isinstance(rollout, Failure):

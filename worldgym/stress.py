@@ -28,7 +28,7 @@ from worldgym.tasks.edits.ranges import RangedEdit, read_ranges
 from worldgym.tasks.edits.suite import Edit
 from worldgym.tasks.perturb import edited, nominal_tasks
 from worldgym.tasks.write import write_task
-from worldgym.types import Task
+from worldgym.types import ROUNDING, Task
 from worldgym.world.model import load_world
 from worldgym.world.protocol import World
 
@@ -115,7 +115,7 @@ def search(config: StressConfig, party: Party, tasks: Sequence[Task], edits: Seq
         drops = _drops(config, party, f"search-{number}", searched, left, trials)
         rounds.append({"candidates": [candidate.name for candidate in left], "trials_a_group": trials})
         used += (count + 1) * groups * trials
-        left.sort(key=lambda one: (-_merit(drops.get(one.name, {}).get("drop"), one.strength, config.drop), one.name))
+        left.sort(key=lambda one: (-round(_merit(drops.get(one.name, {}).get("drop"), one.strength, config.drop), 9), one.name))
     left = left[: config.keep]
     trials = (config.budget - used) // ((len(left) + 1) * groups)
     confirmed = _confirmed(_drops(config, party, "confirm", kept_back, left, trials), left, config.drop)
@@ -139,12 +139,12 @@ def _plan(count: int, config: StressConfig, groups: int) -> list[tuple[int, int]
         sizes.append(max(config.keep, sizes[-1] // 2))
     sizes = sizes[:-1] or [count]  # the last size is what is confirmed
     share = SEARCH_SHARE * config.budget / len(sizes)
-    plan = [(size, math.floor(share / ((size + 1) * groups))) for size in sizes]
+    plan = [(size, math.floor(share / ((size + 1) * groups) + ROUNDING)) for size in sizes]
     confirming = (min(config.keep, count) + 1) * groups
     left = config.budget - sum((size + 1) * groups * trials for size, trials in plan)
     if plan[0][1] < 1 or left < confirming:
         searching = (count + 1) * groups * len(sizes)
-        needed = max(math.ceil(searching / SEARCH_SHARE), math.ceil(confirming / (1 - SEARCH_SHARE)))
+        needed = max(math.ceil(searching / SEARCH_SHARE - ROUNDING), math.ceil(confirming / (1 - SEARCH_SHARE) - ROUNDING))
         raise InputError(
             f"--budget {config.budget} is too small for {count} candidates on {groups} task groups; give {needed} or more"
         )
@@ -183,7 +183,7 @@ def _confirmed(cells: dict[str, dict[str, Any]], left: Sequence[Candidate], want
     for one in left:
         if one.name in cells:
             cell = {key: cells[one.name][key] for key in ("drop", "low", "high", "p_holm", "n")}
-            broken = cell["drop"] is not None and cell["drop"] >= wanted and cell["p_holm"] <= SIGNIFICANT
+            broken = cell["drop"] is not None and cell["drop"] >= wanted - ROUNDING and cell["p_holm"] <= SIGNIFICANT + ROUNDING
             rows.append({"edit": one.edit.name, "strength": one.strength, "name": one.name, **cell, "confirmed": broken})
     return sorted(rows, key=lambda row: (not row["confirmed"], row["strength"]))
 

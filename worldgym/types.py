@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 Frames = npt.NDArray[np.uint8]  # [T, H, W, 3] or [H, W, 3], RGB
 Actions = npt.NDArray[np.float32]  # [T, A]
+ROUNDING = 1e-9  # scores, and means and sums of them, that differ by less are equal
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,12 @@ class Vote:
             raise ValueError(f"score and cost of a vote must be finite, not {self.score} and {self.cost_usd}")
         _become(self, "score", None if self.score is None else float(self.score))
         _become(self, "cost_usd", float(self.cost_usd))
+
+
+def is_success(score: float) -> bool:
+    """Whether a score counts as a success where yes or no is asked for: above one half, and by more
+    than a sum's last bits. Partial credit of one half is no success."""
+    return score > 0.5 + ROUNDING
 
 
 def _become(record: Vote | Verdict, field_name: str, value: float | None) -> None:

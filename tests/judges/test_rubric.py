@@ -144,6 +144,17 @@ def test_a_criterion_counts_only_with_those_it_needs(met: str, expected: float) 
     assert "only if also met: held, above" in rubric_for("criteria", task).wording
 
 
+@pytest.mark.parametrize("points", [(0.7, 0.2, 0.1), (0.333333,) * 3, (0.1, 0.2, 0.7)])
+def test_all_criteria_met_are_a_full_success(points: tuple[float, ...]) -> None:
+    """Whatever the last bits of their sum."""
+    rows = [{"id": name, "criterion": name, "points": p} for name, p in zip("abc", points, strict=True)]
+    task = replace(TASK, extras={"rubric": rows})
+    assert score(json.dumps(dict.fromkeys("abc", "met")), "criteria", task) == 1.0
+    halves = [{"id": name, "criterion": name, "points": p} for name, p in zip("abcd", (0.1, 0.2, 0.2, 0.5), strict=True)]
+    said = {name: "met" if name != "d" else "not met" for name in "abcd"}
+    assert score(json.dumps(said), "criteria", replace(TASK, extras={"rubric": halves})) == 0.5
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [

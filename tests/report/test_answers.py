@@ -1,16 +1,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
+from small_logs import SIMPSON, Scores, header, run
 
-from worldgym.report.answers import agreement_text, closer_text, comparison_text, estimate_text, plan_text
+from worldgym.report.answers import (
+    agreement_text,
+    closer_text,
+    comparison_text,
+    estimate_text,
+    gate_text,
+    plan_text,
+    until_decided_text,
+)
 from worldgym.report.words import NBSP
 from worldgym.stats.agreement import agreement
 from worldgym.stats.cells import CellPair
+from worldgym.stats.equivalence import Gate
+from worldgym.stats.pairs import against_baseline
+from worldgym.stats.planned import planned_trials
 from worldgym.stats.planning import plan
 from worldgym.stats.prediction import Frames, prediction_powered
+from worldgym.stats.summary import summarize
 from worldgym.stats.wanted import Plan
 
 
@@ -54,21 +68,54 @@ def test_agreement_counts_trainings() -> None:
 RANKING = {"policies": ["B", "A"], "best": [0.1, 0.9], "orders": [{"policies": ["A", "B"], "probability": 0.9}]}
 
 
-def compared(p: float, n: int = 120) -> dict[str, object]:
-    return {"a": "A", "b": "B", "value": 0.18 if n else None, "low": 0.06, "high": 0.3, "p": p, "p_holm": p, "n": n}
+def of_run(scores: Scores, policies: list[str] | None = None, planned: dict[str, int] | None = None) -> dict[str, Any]:
+    return summarize(header(policies or list(scores), planned), run(scores))
 
 
-def test_a_comparison_says_whether_a_difference_is_shown() -> None:
-    policies = [
-        {"policy": name, "rate": rate, "low": 0.1, "high": 0.9, "trials": 120} for name, rate in (("B", 0.4), ("A", 0.58))
-    ]
-    known = {"policies": policies, "ranking": RANKING}
-    text = comparison_text({**known, "comparisons": [compared(0.004)], "trust": {"left_out": ["door"]}}).replace(NBSP, " ")
-    assert text.startswith("A    58 % (10–90 %) of 120 trials\nB    40 %") and "A > B (probability 90 %)" in text
-    assert "A beats B: +18.0 points [+6, +30], p = 0.004, 120 paired trials" in text and "calls them red: door" in text
-    assert "is not shown to differ from" in comparison_text({**known, "comparisons": [compared(0.2)]})
-    assert "share no scored trial" in comparison_text({**known, "comparisons": [compared(1.0, 0)]})
-    assert comparison_text({"policies": [], "comparisons": [], "ranking": None}) == "No trial has been scored yet."
+def alike(*policies: str, score: float = 1.0, frames: int = 20) -> Scores:
+    return {policy: {"t": [score] * frames} for policy in policies}
+
+
+def test_compare_says_first_what_matters_then_rates_ranks_and_pairs() -> None:
+    scores = {**alike("A", "C"), **alike("B", score=0.0)}
+    text = comparison_text({**of_run(scores), "trust": {"left_out": ["door"]}}).replace(NBSP, " ")
+    assert text.startswith("In the world model, A and C cannot be told from the best of 3 policies")
+    assert "calls them red: door" in text
+    assert "A   100 % (84–100 %) of 20 trials on 20 initial frames; rank 1 to 2" in text and "; rank 3\n" in text
+    assert "hold for all 3 comparisons together" in text and "A beats B: +100.0 points" in text
+    assert "A is not shown to differ from C: +0.0 points" in text and "p = 1, " in text and "corrected)" not in text
+    assert (
+        "probability of being the best: " in text and "(probability 0 %)" not in text and "100 %, " not in text.split("best: ")[1]
+    )
+    assert comparison_text({**of_run({}), "policies": []}) == "No trial has been scored yet."
+    two = comparison_text(of_run(SIMPSON)).replace(NBSP, " ")
+    assert two.count("A beats B") == 1 and "mean over tasks 67.5 %; rank 1" in two and "spread unequally" in two
+
+
+def test_of_very_many_pairs_those_of_the_first_policy_are_listed() -> None:
+    text = comparison_text(of_run(alike(*(f"p{i}" for i in range(9)))))
+    assert text.count("is not shown to differ from") == 8 and "Those with p0 are listed; --json has all" in text
+
+
+def test_whether_to_stop_is_told_pair_by_pair() -> None:
+    scores = {**alike("A", "C"), **alike("B", score=0.0)}
+    text = until_decided_text(of_run(scores)).replace(NBSP, " ")
+    assert text.startswith("In the world model: 1 not decided yet.")
+    assert "A against B: decided for A over B after 10 of 20 initial frames" in text
+    assert "A against C: not yet decided after 20 initial frames (p = 1)" in text
+    assert "Every pair is decided: you may stop." in until_decided_text(of_run({**alike("A"), **alike("B", score=0.0)}))
+
+
+def test_a_gate_is_told_with_what_it_rests_on() -> None:
+    scores = {**alike("base", "same", frames=200), **alike("poor", score=0.0, frames=200)}
+    summary, records = of_run(scores), run(scores)
+    gate = against_baseline(records, list(scores), planned_trials(header(list(scores)), records), "base", Gate(0.05))
+    text = gate_text({**summary, **gate}).replace(NBSP, " ")
+    assert text.startswith("Does not pass: in the world model, is every policy not worse by more than 5 points than base?")
+    assert "same: passes; +0.0 points, between −2 and +2 (one-sided 95 % bounds, corrected for 2 policies)" in text
+    assert "poor: fails; −100.0 points" in text and "200 common trials on 200 initial frames" in text
+    none = {**gate["answers"][0], "value": None, "n": 0}
+    assert "shares no scored trial with base" in gate_text({**summary, **gate, "answers": [none]})
 
 
 def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:

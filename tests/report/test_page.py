@@ -106,7 +106,7 @@ def test_it_says_what_was_run_and_what_came_of_it(run: Path) -> None:
     for fact in ("4711", "worldgym evaluate --out", "world-1", "judge-1", "3.11.9", "2.13.0", "101", "prefers-color-scheme"):
         assert fact in text, fact
     assert "succeeds in 50" in text
-    assert "2 unscored and 2 failed" in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "2 unscored, 2 failed and 0 missing" in text.replace("\N{NO-BREAK SPACE}", " ")
     for loss in ("too dark", "hung up", "flag "):
         assert loss in text
     assert "World model against truth" in text
@@ -194,6 +194,6 @@ def test_checkpoints_flags_and_times_get_their_sections(tmp_path: Path) -> None:
     written = page(tmp_path)
     assert set(written.values("section", "id")) >= {"steps", "flags", "costs"}
     text = written.text.replace("\N{NO-BREAK SPACE}", " ")
-    assert "<h1>g@2k is not shown to differ from g@1k: +50.0 points" in text
+    assert "<h1>In the world model, g@2k is not shown to differ from g@1k: +50.0 points" in text
     assert '<td>off the data</td><td>2</td><td data-value="1.0">100 %</td>' in text
     assert "g@2k, world: 1.5 s an attempt" in text and "20 rollouts took 40 s (world 30 s, judge 10 s)." in text

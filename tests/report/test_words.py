@@ -53,13 +53,6 @@ def test_the_time_is_told_by_its_parts() -> None:
     assert words.time_sentence({"expenses": {**spent, "seconds": 0.0}}) == ""
 
 
-def test_the_headline_names_the_best_first() -> None:
-    text = plain(words.headline(summary(policy("poor", 0.25), policy("good", 0.75), policy("unscored", None, 0))))
-    assert text == "In the world model, good succeeds in 75 % of its trials (95 % interval 10–90 %) and poor in 25 % (10–90 %)."
-    assert words.headline(summary(policy("unscored", None, 0))) == "No trial has been scored yet."
-    assert words.headline(summary(*(policy(f"p{i}", 0.5) for i in range(9)))).endswith("and 3 more below.")
-
-
 def test_the_agreement_is_said_as_far_as_it_is_defined() -> None:
     assert "truth is unknown" in words.agreement_sentence(summary())
     few = plain(words.agreement_sentence(summary(n=1, mean_abs_gap=4.0)))
@@ -87,23 +80,9 @@ def test_bias_is_said_with_its_side() -> None:
     ]
 
 
-def test_the_best_is_compared_with_the_next() -> None:
-    close = {"a": "good", "b": "fair", "value": 0.18, "low": 0.06, "high": 0.3, "p": 0.004, "p_holm": 0.008, "n": 120}
-    far = close | {"b": "poor", "p_holm": 0.0001}
-    of = summary(policy("poor", 0.2), policy("good", 0.7), policy("fair", 0.5)) | {"comparisons": [far, close]}
-    said = words.comparison_sentence(of)
-    assert said == "good beats fair: +18.0 points [+6, +30], p = 0.004 (0.008 corrected for 2 comparisons), 120 paired trials."
-    assert words.headline(of) == said
-    assert words.rates_sentence(of).startswith("In the world model, good")
-    assert "is not shown to differ from" in words.compared(close | {"p_holm": 0.06}, 2)
-    assert words.comparison_sentence(summary(policy("one", 0.7)) | {"comparisons": []}) == ""
-
-
-def test_verdicts_and_counts() -> None:
+def test_verdicts() -> None:
     assert words.verdict_sentence(summary()) == ""
     assert (
         plain(words.verdict_sentence(summary(trial_agreement=0.9, trial_n=30, trial_low=0.74, trial_high=0.97, trial_frames=10)))
         == "The verdict equals the truth in 90 % of 30 trials (95 % interval 74–97 %, over 10 initial frames)."
     )
-    counts = plain(words.counts_sentence(summary(policy("a", 0.5), policy("b", 0.5))))
-    assert counts == "40 scored trials; 2 unscored and 4 failed, which enter no rate."

@@ -28,9 +28,9 @@ def measured(record_property: Callable[[str, object], None]) -> Check:
 
 @pytest.fixture
 def covered(measured: Check) -> Check:
-    """covered(intervals, truth, most): the share of intervals that hold the truth, at least 94 %."""
+    """covered(intervals, truth, most, name, least): the share of intervals that hold the truth."""
 
-    def check(intervals: Sequence[Interval], truth: float, most: float = MOST, name: str = "share") -> None:
-        measured(np.mean([low <= truth <= high for low, high in intervals]), LEAST, most, name)
+    def check(intervals: Sequence[Interval], truth: float, most: float = MOST, name: str = "share", least: float = LEAST) -> None:
+        measured(np.mean([low <= truth <= high for low, high in intervals]), least, most, name)
 
     return check

@@ -33,6 +33,14 @@ def test_it_adapts_to_the_variance_and_narrows() -> None:
     assert widths[0] < 0.1 < widths[1] < 0.3
 
 
+def test_an_interval_moves_evenly_with_its_values() -> None:
+    """Without the steps of the grid of candidate means."""
+    x = np.tile([0.2, 0.5, 0.9], 20)
+    lows = np.array([betting_interval(x + shift, np.zeros(60))[0] for shift in np.linspace(0, 0.002, 41)])
+    steps = np.diff(lows)
+    assert steps.min() > 0 and steps.max() < 3 * steps.mean()
+
+
 def test_wider_bounds_cost_width() -> None:
     x = np.tile([0.0, 1.0], 20)
     tight, slack = (betting_interval(x, np.full(40, size)) for size in (0.0, 1.0))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -59,6 +60,21 @@ def test_one_comparison_a_frame_is_independent_of_the_others() -> None:
     assert bradley_terry(apart, 2).factors == (1, 1)
     together = bradley_terry([Verdicts(0, 1, 6, 4)], 2)
     assert bradley_terry(apart, 2).intervals[0] == pytest.approx(together.intervals[0])
+
+
+def test_factors_do_not_jump_where_frames_begin_to_share_verdicts() -> None:
+    """One frame of 40 with a second verdict counts a little, not as if all had."""
+    apart = [Verdicts(0, 1, float(i % 3 > 0), float(i % 3 == 0), frame=str(i)) for i in range(40)]
+    factor = bradley_terry([*apart, Verdicts(0, 1, 1, 0, frame="0")], 2).factors[0]
+    assert 1 <= factor < 1.1 and bradley_terry(apart, 2).frames == 40
+
+
+def test_policies_that_stand_alike_are_ranked_alike_on_every_machine() -> None:
+    """Equal eigenvalues have no eigenvectors of their own: the square root of the covariance needs none."""
+    equal = [Verdicts(a, b, 5, 5, frame=f"{a}{b}") for a, b in combinations(range(4), 2)]
+    moved = [replace(v, wins=v.wins + 1e-9 * i) for i, v in enumerate(equal)]
+    best, again = (bradley_terry(verdicts, 4).ranking.best for verdicts in (equal, moved))
+    assert best == pytest.approx(again, abs=1e-3)
 
 
 def test_repeats_of_a_frame_widen_as_far_as_they_are_alike() -> None:

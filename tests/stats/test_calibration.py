@@ -1,9 +1,10 @@
-"""Judge calibration against published examples and by hand; the corrected rate's interval by simulation."""
+"""Judge calibration by hand; the corrected rate's interval by simulation."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,47 +16,19 @@ from worldgym.confusion import Confusion
 from worldgym.errors import InputError
 from worldgym.stats.calibration import (
     Calibration,
+    Corrected,
     Judged,
+    Worth,
     abstained,
     abstention_curve,
     area_under_curve,
     calibration_figures,
-    cohens_kappa,
     corrected_rate,
     false_positive_rate,
-    krippendorff_alpha,
     threshold_curve,
     true_positive_rate,
 )
-from worldgym.stats.rates import wilson_rate
-
-# Krippendorff (2011), the example with four observers and twelve units; nominal .743, ordinal .815, interval .849
-OBSERVERS = ["1 2 3 3 2 1 4 1 2 . . .", "1 2 3 3 2 2 4 1 2 5 . 3", ". 3 3 3 2 3 4 2 2 5 1 .", "1 2 3 3 2 4 4 1 2 5 1 ."]
-UNITS = list(zip(*([None if c == "." else float(c) for c in row.split()] for row in OBSERVERS), strict=True))
-
-
-@pytest.mark.parametrize(("scale", "alpha"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
-def test_alpha_of_the_published_example(scale: str, alpha: float) -> None:
-    value, (low, high) = krippendorff_alpha(UNITS, scale)
-    assert value == pytest.approx(alpha, abs=5e-4)
-    assert low < alpha < high <= 1.0
-
-
-def test_alpha_where_it_is_not_defined() -> None:
-    for ratings in ([], [[1.0, None]], [[1.0, 1.0], [1.0, 1.0]]):
-        assert krippendorff_alpha(ratings) == (None, (-1.0, 1.0))
-    with pytest.raises(ValueError, match="scale"):
-        krippendorff_alpha([[0.0, 1.0]], "ratio")
-
-
-def test_kappa_by_hand() -> None:
-    value, (low, high) = cohens_kappa(Confusion(20, 5, 10, 15))  # observed .7, by chance .5
-    assert value == pytest.approx(0.4)
-    assert low < 0.2 and 0.55 < high < 0.7
-    assert cohens_kappa(Confusion(8, 0, 0, 9))[0] == 1.0
-    for undefined in (Confusion(), Confusion(5, 0, 0, 0)):
-        assert cohens_kappa(undefined) == (None, (-1.0, 1.0))
-
+from worldgym.stats.rates import effective_trials, score_rate, wilson_rate
 
 JUDGED = [
     Judged(True, 1.0, 0.9),
@@ -85,7 +58,7 @@ def test_curves_by_hand() -> None:
     curve = abstention_curve(JUDGED)
     assert [row["margin"] for row in curve] == pytest.approx([0.0, 0.1, 0.4])
     assert [row["coverage"] for row in curve] == pytest.approx([1.0, 4 / 6, 3 / 6])
-    assert [row["accuracy"] for row in curve] == pytest.approx([3 / 6, 3 / 4, 1.0])
+    assert [row["accuracy"] for row in curve] == pytest.approx([4 / 6, 3 / 4, 1.0])
 
 
 @settings(max_examples=30)
@@ -118,6 +91,38 @@ def test_correction_by_hand() -> None:
     assert corrected_rate(0, 100, counts).value == 0.0 and corrected_rate(100, 100, counts).value == 1.0
 
 
+def test_repeats_widen_the_corrected_rate_as_they_widen_the_raw_one() -> None:
+    """20 repeats of ten initial frames that all agree are worth ten trials."""
+    verdicts, frames = [i < 7 for i in range(10)] * 20, [str(i) for i in range(10)] * 20
+    calibration = Calibration("j", Confusion(470, 15, 30, 485))
+    found, raw = calibration.corrected(verdicts, frames), score_rate(list(map(float, verdicts)), frames)
+    assert found.high - found.low > raw.high - raw.low > 0.45
+    once = calibration.corrected(verdicts[:10], frames[:10])
+    assert (found.value, found.low, found.high) == pytest.approx((once.value, once.low, once.high))
+    assert calibration.corrected([], []) == Corrected(None, 0.0, 1.0)
+
+
+def test_a_calibration_counts_the_initial_frames_of_its_videos() -> None:
+    """Ten videos of each of six frames, judged alike, are worth six."""
+    one = [Judged(i % 2 == 0, float(i < 3), float(i < 3), f"f{i}") for i in range(6)]
+    figures, single = calibration_figures(one * 10), calibration_figures(one)
+    assert (figures["frames"], figures["videos"]) == (6, 60)
+    for key in ("worth", "kappa"):
+        assert figures[key] == pytest.approx(single[key])
+    assert [figures["tpr"][end] for end in ("low", "high")] == pytest.approx([single["tpr"][end] for end in ("low", "high")])
+    unknown = calibration_figures([replace(judged, frame="") for judged in one] * 10)
+    assert unknown["worth"] == {"successes": pytest.approx(30, abs=10), "failures": pytest.approx(30, abs=10)}
+    width = [f["alpha"]["high"] - f["alpha"]["low"] for f in (unknown, figures)]
+    assert width[0] < 0.7 * width[1]
+
+
+def test_an_abstention_curve_measures_from_the_judges_threshold() -> None:
+    judged = [Judged(p >= 0.7, float(p >= 0.62), p) for p in (0.3, 0.5, 0.6, 0.65, 0.9)]
+    curve = abstention_curve(judged, 0.62)
+    assert [row["margin"] for row in curve] == pytest.approx([0.02, 0.03, 0.12, 0.28, 0.32])
+    assert [row["accuracy"] for row in curve] == pytest.approx([4 / 5, 3 / 4, 1, 1, 1])
+
+
 def test_no_correction_by_a_judge_that_knows_nothing() -> None:
     for counts in (Confusion(), Confusion(5, 5, 5, 5), Confusion(true_success=9), Confusion(1, 9, 9, 1)):
         assert corrected_rate(5, 10, counts) == corrected_rate(0, 0, counts)
@@ -138,15 +143,45 @@ def test_the_interval_covers(covered: Callable[..., None], rate: float, tpr: flo
     covered(intervals, rate)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
+@pytest.mark.parametrize("correlation", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("own", [False, True])
+def test_the_interval_covers_repeats(covered: Callable[..., None], rate: float, correlation: float, own: bool) -> None:
+    """20 initial frames x 10, whose true outcomes correlate so, and a judge of TPR 0.9 and FPR 0.1.
+    own: the calibration's 40 frames x 5 repeat too, and the judge's hits of a frame correlate by 0.3."""
+    rng, intervals, names = np.random.default_rng(4), [], [str(i) for i in range(20) for _ in range(10)]
+    known = [str(i) for i in range(40) for _ in range(5)]
+
+    def repeated(p: float, frames: int, repeats: int, correlation: float) -> np.ndarray:
+        size = 1 / correlation - 1
+        return rng.random((frames, repeats)) < rng.beta(p * size, (1 - p) * size, (frames, 1))
+
+    for _ in range(3000):
+        truth, chance = repeated(rate, 20, 10, correlation), rng.random((20, 10))
+        verdicts = np.where(truth, chance < 0.9, chance < 0.1).ravel()
+        hits, alarms = (repeated(p, 40, 5, 0.3 if own else 0.001).ravel() for p in (0.9, 0.1))
+        counts = Confusion(int(hits.sum()), int(alarms.sum()), int((~hits).sum()), int((~alarms).sum()))
+        worth = Worth(*(effective_trials(side.astype(float), known) for side in (hits, alarms)))
+        found = Calibration("j", counts, worth if own else None).corrected(verdicts.tolist(), names)
+        intervals.append((found.low, found.high))
+    covered(intervals, rate, 0.985, least=0.93)
+
+
 def test_read_and_checked(tmp_path: Path) -> None:
     assert Calibration.of_run(tmp_path) is None
     path = tmp_path / "calibration.json"
     path.write_text(json.dumps({"judge": "j", **calibration_figures(JUDGED)}))
     calibration = Calibration.of_run(tmp_path)
-    assert calibration == Calibration("j", Confusion.of((j.truth, j.success) for j in JUDGED))
+    counts = Confusion.of((j.truth, j.success) for j in JUDGED)
+    assert calibration == Calibration("j", counts, Worth(2, 3))
+    old = {name: value for name, value in json.loads(path.read_text()).items() if name != "worth"}
+    path.write_text(json.dumps(old))
+    assert Calibration.read(path) == Calibration("j", counts)
     calibration.check("j")
     with pytest.raises(InputError, match="judge is k"):
         calibration.check("k")
-    path.write_text('{"judge": "j", "counts": {"mood": 1}}')
-    with pytest.raises(InputError, match="not a calibration"):
-        Calibration.read(path)
+    for wrong in ({"counts": {"mood": 1}}, old | {"worth": {"successes": -1, "failures": 2}}, old | {"worth": 3}):
+        path.write_text(json.dumps({"judge": "j", **wrong}))
+        with pytest.raises(InputError, match="not a calibration"):
+            Calibration.read(path)

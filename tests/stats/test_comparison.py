@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 
 from worldgym.stats.comparison import (
     NOTHING,
+    Difference,
     barnard_p,
     holm,
     mcnemar_p,
@@ -20,6 +21,7 @@ from worldgym.stats.comparison import (
     tango_interval,
     unpaired_difference,
 )
+from worldgym.stats.rates import effective_trials
 
 pairs = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1, max_size=40)
 
@@ -55,11 +57,25 @@ def test_mcnemar_is_the_binomial_test(gain: int, loss: int) -> None:
     assert sign_flip_p(np.array([1.0] * gain + [-1.0] * loss + [0.0])) == mcnemar_p(gain, loss)
 
 
-def test_random_flips_come_close_to_all_flips() -> None:
-    moved = np.array([0.5, 1.0, -0.25, 0.75, 0.5, 1.0, -0.5, 0.25])
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from([-1.0, -0.75, -0.5, 0.25, 1 / 3, 0.5, 0.7, 0.9999, 1.0]), min_size=2, max_size=10))
+def test_the_sign_flip_test_counts_all_flips(drawn: list[float]) -> None:
+    """Against every one of the 2^G flips, spelled out; rounding to the grid may move sums that nearly tie."""
+    moved = np.array(drawn)
+    signs = np.array(np.meshgrid(*[[-1, 1]] * len(moved))).reshape(len(moved), -1).T
+    sums, observed = abs(signs @ abs(moved)), abs(moved.sum())
+    surely, perhaps = np.mean(sums > observed + 2e-3), np.mean(sums > observed - 2e-3)
+    assert surely <= sign_flip_p(moved) + 1e-12 and sign_flip_p(moved) <= perhaps + 1e-12
+
+
+def test_quarters_are_exact_and_large_studies_have_no_floor() -> None:
+    quarters = np.array([0.5, 1.0, -0.25, 0.75, 0.5, 1.0, -0.5, 0.25])
     signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1).T
-    exact = np.mean(abs(signs @ abs(moved)) >= abs(moved.sum()) - 1e-9)
-    assert sign_flip_p(moved) == pytest.approx(exact, abs=0.01)
+    assert sign_flip_p(quarters) == np.mean(abs(signs @ abs(quarters)) >= abs(quarters.sum()))
+    steady = np.array([1.0] * 38 + [0.5, 0.25])
+    assert sign_flip_p(steady) == pytest.approx(2 / 2**40)
+    drawn = np.random.default_rng(0).random(2000) - 0.4
+    assert 0 < sign_flip_p(drawn) < 1e-15 and sign_flip_p(drawn) == sign_flip_p(-drawn)
 
 
 @settings(max_examples=40)
@@ -97,9 +113,63 @@ def test_nothing_and_one_pair() -> None:
     assert tango_interval(0, 0, 1) == pytest.approx((-0.7935, 0.7935), abs=1e-4)
 
 
-def test_a_single_frame_counts_its_trials() -> None:
-    a, b = np.array([1.0, 1, 1, 0]), np.array([0.0, 0, 1, 0])
-    assert paired_difference(a, b, ["x"] * 4) == paired_difference(a, b, own_frames(4))
+def test_a_single_frame_says_little_of_others() -> None:
+    """One treatment: whatever its repeats say, interval and p-value are those of one pair."""
+    a, b = np.array([1.0, 1, 1, 0] * 5), np.array([0.0, 0, 1, 0] * 5)
+    found = paired_difference(a, b, ["x"] * 20)
+    assert (found.low, found.high) == pytest.approx(tango_interval(0.5, 0, 1)) and found.p == 1.0
+    assert (found.n, found.frames) == (20, 1)
+    apart = unpaired_difference(a, ["x"] * 20, b, ["y"] * 20)
+    assert apart.p == 1.0 and apart.frames == 1 and apart.low < -0.3
+
+
+@pytest.mark.parametrize("n", [3, 10, 40])
+def test_equal_differences_have_an_honest_interval(n: int) -> None:
+    found = paired_difference(np.ones(n), np.full(n, 0.4), own_frames(n))
+    assert found.value == pytest.approx(0.6)
+    assert found.low < 0.6 - 0.8 / n and found.high > 0.6 + 0.4 / n
+    halves = paired_difference(np.ones(n), np.full(n, 0.5), own_frames(n))
+    assert abs((halves.high - halves.low) - (found.high - found.low)) < 0.05
+
+
+graded = st.sampled_from([0.0, 0.1, 0.2, 0.3, 1 / 3, 0.4, 0.5, 0.6, 2 / 3, 0.7, 0.9, 1.0])
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(graded, graded), min_size=1, max_size=12)
+    | st.tuples(st.tuples(graded, graded), st.integers(1, 30)).map(lambda one: [one[0]] * one[1]),
+    st.integers(1, 12),
+)
+def test_any_graded_study_has_an_interval_around_its_difference(drawn: list[tuple[float, float]], frames: int) -> None:
+    a, b = np.array(drawn).T
+    names = [str(i % frames) for i in range(len(a))]
+    for found in (
+        paired_difference(a, b, names),
+        Difference(
+            float(a.mean() - b.mean()),
+            *newcombe_interval((float(a.mean()), float(b.mean())), (effective_trials(a, names), effective_trials(b, names))),
+            1.0,
+            len(a),
+        ),
+    ):
+        assert found.value is not None
+        assert -1 <= found.low <= found.value <= found.high <= 1 and found.high - found.low > 0.01
+        assert 0 < found.p <= 1
+
+
+@settings(max_examples=100)
+@given(st.floats(0, 1), st.floats(0, 1), st.sampled_from([1e-3, 1.0, 3.7, 1e3, 1e6, 1e9]))
+def test_tangos_interval_exists_for_any_counts(gain: float, loss: float, n: float) -> None:
+    total = max(1.0, gain + loss)
+    low, high = tango_interval(gain / total * n, loss / total * n, n)
+    assert -1 <= low <= (gain - loss) / total + 1e-9 and (gain - loss) / total - 1e-9 <= high <= 1 and low < high
+
+
+def test_scores_that_are_whole_but_for_rounding_are_whole() -> None:
+    a, b = np.array([1.0] * 7 + [0.0] * 8), np.array([1.0] * 12 + [0.0] * 3)
+    almost = unpaired_difference(a * (1 - 2e-16), own_frames(15), b, own_frames(15))
+    assert almost.p == barnard_p(a, b)
 
 
 def test_unpaired_whole_scores_take_newcombe_and_barnard() -> None:

@@ -103,6 +103,17 @@ def test_what_barnards_test_calls_is_what_its_p_value_says(n: int) -> None:
             assert called[a, b] == (p <= 0.05), (a, b)
 
 
+@settings(max_examples=60)
+@given(st.integers(20, 400), st.integers(1, 9), st.integers(2, 6))
+def test_a_product_that_is_whole_is_not_rounded_up(n: int, tenths: int, repeats: int) -> None:
+    """1.1 times 110 is 121, and 121.00000000000001 in floats."""
+    low, high = wilson_interval(n / 2, n)
+    width = (high - low) * (1 + 1e-9)
+    assert trials_for_width(width) == n
+    exact = -(-n * (10 + (repeats - 1) * tenths) // 10)
+    assert plan(Plan(width=width, repeats=repeats, repeat_correlation=tenths / 10))["for_width"] == exact
+
+
 def test_repeats_cost_what_they_correlate() -> None:
     assert repeats_factor(5, 0.0) == 1 == repeats_factor(1, 0.9)
     assert repeats_factor(5, 1.0) == 5

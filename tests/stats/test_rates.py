@@ -105,11 +105,46 @@ def test_partial_credit_narrows_the_interval() -> None:
     assert graded.high - graded.low < (high - low) / 2
 
 
-def test_a_single_frame_counts_its_trials_and_none_says_nothing() -> None:
+def test_a_single_frame_is_worth_one_trial_and_none_says_nothing() -> None:
     rate = score_rate([1.0, 0.0, 1.0], ["a"] * 3)
-    assert (rate.low, rate.high) == wilson_interval(2, 3)
-    assert score_rate([], []) == wilson_rate(0, 0)
+    assert (rate.low, rate.high) == wilson_interval(2 / 3, 1) and rate.frames == 1
+    none = score_rate([], [])
+    assert (none.value, none.low, none.high, none.frames) == (None, 0.0, 1.0, 0)
     assert (score_rate([1.0], ["a"]).low, 1.0) == wilson_interval(1, 1)
+
+
+def test_a_second_frame_never_makes_a_rate_less_sure() -> None:
+    scores = [1.0, 0.0, 1.0, 1.0]
+    widths = []
+    for frames in range(1, 6):
+        rate = score_rate(scores * frames, [str(i) for i in range(frames) for _ in scores])
+        widths.append(rate.high - rate.low)
+    assert widths == sorted(widths, reverse=True)
+
+
+@pytest.mark.parametrize("score", [0.1, 0.4, 1 / 3, 0.5, 0.9])
+@pytest.mark.parametrize("n", [2, 3, 10, 100])
+def test_equal_scores_have_an_honest_interval(score: float, n: int) -> None:
+    """They may hide another score in one or two of n frames, and are worth n trials at least."""
+    rate = score_rate([score] * n, [str(i) for i in range(n)])
+    assert rate.low < score < rate.high and rate.high - rate.low > min(0.5, 2 / n)
+    low, high = wilson_interval(score * n, n)
+    assert low - 1e-12 <= rate.low and rate.high <= high + 1e-12
+
+
+def test_a_frame_of_many_repeats_is_one_frame() -> None:
+    scores, frames = [1.0] * 100 + [0.0] * 4, ["a"] * 100 + list("bcde")
+    assert effective_trials(np.array(scores), frames) < 1.2
+    assert score_rate(scores, frames).low < 0.25
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from([0.0, 1.0]), min_size=2, max_size=20), st.integers(1, 6))
+def test_trials_are_worth_what_lies_between_frames_and_agreement(drawn: list[float], repeats: int) -> None:
+    scores, G = np.repeat(drawn, repeats), len(drawn)
+    frames = [str(i) for i in range(G) for _ in range(repeats)]
+    p = float(scores.mean())
+    assert G <= effective_trials(scores, frames) + 1e-9 <= G * (1 + 2 * G * p * (1 - p)) + 2e-9
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from("abcde")), min_size=1, max_size=30))

@@ -9,7 +9,7 @@ import pytest
 
 from worldgym.errors import InputError
 from worldgym.log import TrialRecord
-from worldgym.stats.studies import compare, estimate
+from worldgym.stats.studies import estimate
 from worldgym.stats.tables import RealTrial
 
 
@@ -27,34 +27,6 @@ def run(frames: int = 60) -> list[TrialRecord]:
         for policy, wins in (("poor", 1), ("good", 4))
         for i in range(frames)
     ]
-
-
-def test_policies_are_compared_on_common_scored_trials() -> None:
-    records = [*run(), record("good", "door/900", 0.0), record("poor", "door/901", None), record("good", "door/901", 1.0)]
-    found = compare(records, ["poor", "good"])
-    (comparison,) = found["comparisons"]
-    assert (comparison["a"], comparison["b"], comparison["n"]) == ("good", "poor", 60)
-    assert comparison["value"] == pytest.approx(0.6)
-    assert comparison["p"] == comparison["p_holm"] < 0.001 and comparison["low"] > 0.4
-    assert comparison["sequential"]["decided"] < 30
-    assert found["ranking"]["policies"] == ["poor", "good"]
-    assert found["ranking"]["orders"][0]["policies"] == ["good", "poor"]
-
-
-def test_several_pairs_are_corrected() -> None:
-    records = [*run(), *(record("third", r.task, r.score) for r in run() if r.policy == "good")]
-    found = compare(records, ["poor", "good", "third"])["comparisons"]
-    assert len(found) == 3
-    assert sorted(c["p_holm"] for c in found)[0] == pytest.approx(3 * min(c["p"] for c in found))
-    assert [c["p"] for c in found if {c["a"], c["b"]} == {"good", "third"}] == [1.0]
-
-
-def test_a_comparison_is_plain_json_even_of_nothing() -> None:
-    for records, names in ((run(), ["poor", "good"]), ([], []), ([], ["poor"]), ([record("poor", "a", None)], ["poor", "good"])):
-        found = compare(records, names)
-        assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert compare([], [])["ranking"] is None
-    assert compare([], ["a", "b"])["comparisons"][0]["value"] is None
 
 
 def real(n: int, policy: str = "good") -> list[RealTrial]:

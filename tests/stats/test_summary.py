@@ -6,20 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from small_logs import SIMPSON, header, record, run
 
 from worldgym.errors import InputError
-from worldgym.log import RunHeader, TrialRecord
+from worldgym.log import RunHeader
 from worldgym.stats.rates import score_rate, wilson_interval
 from worldgym.stats.summary import summarize
 
 HEADER = RunHeader({"trials": 3}, "worldgym evaluate", ({"name": "b"}, {"name": "a"}), "world-1", "judge-1", 7, {}, "")
-
-
-def record(policy: str, task: str, score: float | None = None, **fields: Any) -> TrialRecord:
-    reason = "" if score is not None or "failure_reason" in fields else "unclear"
-    return TrialRecord(
-        policy, task, task.split("/")[0], "do it", **{"repeat": 0, "seed": 1, "score": score, "reason": reason} | fields
-    )
 
 
 RECORDS = [
@@ -43,6 +37,7 @@ def test_one_cell_by_hand() -> None:
     repeated = score_rate([1.0, 0.5, 0.0], ["door/1", "door/1", "door/2"])
     truth_low, truth_high = wilson_interval(2, 4)
     counted = {"trials": 3, "successes": 1.5, "unscored": 1, "failed": 1, "rate": 0.5}
+    counted |= {"frames": 2, "planned": 5, "missing": 0}
     truth = {"truth_trials": 4, "truth_successes": 2, "truth_rate": 0.5, "truth_low": truth_low, "truth_high": truth_high}
     interval = {"low": repeated.low, "high": repeated.high}
     assert cell(summarize(HEADER, RECORDS), "a", "door") == {"policy": "a", "task": "door", **counted, **interval, **truth}
@@ -75,7 +70,7 @@ def test_policies_pool_their_cells_in_the_headers_order() -> None:
     ]
     for policy in summary["policies"]:
         mine = [c for c in summary["cells"] if c["policy"] == policy["policy"]]
-        for key in ("trials", "successes", "unscored", "failed"):
+        for key in ("trials", "successes", "unscored", "failed", "planned", "missing"):
             assert policy[key] == sum(c[key] for c in mine)
 
 
@@ -141,3 +136,27 @@ def test_truth_of_a_whole_group_counts_where_that_of_its_trials_is_not_known() -
 def test_a_known_result_that_cannot_be_is_no_header(truth: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="known result"):
         replace(HEADER, truths=(truth,))
+
+
+def test_planned_trials_that_the_log_lacks_are_counted_policy_by_policy_and_task_by_task() -> None:
+    plan = {"door": 4, "drawer": 2, "window": 1}
+    records = run({"a": {"door": [1.0, 0.0, 1.0, 1.0], "drawer": [1.0, None]}, "b": {"door": [1.0]}})
+    records.append(record("b", "door/1", failure_reason="broke"))
+    summary = summarize(header(["a", "b", "late"], plan), records)
+    counts = {(c["policy"], c["task"]): (c["planned"], c["missing"]) for c in summary["cells"]}
+    assert counts["a", "door"] == (4, 0) and counts["b", "door"] == (4, 2) and counts["late", "window"] == (1, 1)
+    assert [(p["planned"], p["missing"]) for p in summary["policies"]] == [(7, 1), (7, 5), (7, 7)]
+    assert summary["completeness"] == {"known": True, "shard": None, "planned": 21, "missing": 13, "edited_missing": 0}
+    for cell in (*summary["cells"], *summary["policies"]):
+        assert cell["trials"] + cell["unscored"] + cell["failed"] + cell["missing"] == cell["planned"]
+    assert summary["unequal_mixture"] and summary["ranking"]["policies"] == ["a"] and summary["unranked"] == ["b"]
+
+
+def test_the_mean_over_tasks_weighs_them_alike() -> None:
+    summary = summarize(header(["A", "B"]), run(SIMPSON))
+    assert [p["mean_over_tasks"] for p in summary["policies"]] == pytest.approx([(0.95 + 0.4) / 2, (0.85 + 0.1) / 2])
+    assert summary["unequal_mixture"] and [p["frames"] for p in summary["policies"]] == [120, 120]
+    lacking = summarize(header(["a", "b"]), run({"a": {"t": [1.0], "u": [0.0]}, "b": {"t": [1.0]}}))
+    assert [p["mean_over_tasks"] for p in lacking["policies"]] == [0.5, None]
+    equal = summarize(header(["a", "b"]), run({"a": {"t": [1.0, 0.0], "u": [0.0]}, "b": {"t": [1.0, 1.0], "u": [0.0]}}))
+    assert not equal["unequal_mixture"]

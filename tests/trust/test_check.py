@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import CheckpointError, InputError
 from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
 from worldgym.judges.load import load_judge
 from worldgym.learning import FitConfig
-from worldgym.log import read_log, results
+from worldgym.log import STRANGE, read_log, results
 from worldgym.report.trust import check_page, print_check, print_uncertainty
 from worldgym.stats.trusted import Check
+from worldgym.tasks.folder import load_tasks
 from worldgym.trust.check import CheckConfig, check
 from worldgym.trust.fit import FitRequest, fit_run, rollouts_of
 from worldgym.trust.gauge import Gauge
@@ -26,6 +28,7 @@ from worldgym.trust.gauge_train import GaugeTrainConfig, train_gauge
 from worldgym.trust.playing import Playing
 from worldgym.trust.probe import Probe
 from worldgym.trust.signals import Instruments, measure
+from worldgym.world.familiarity import Familiarity, errors
 from worldgym.world.model import load_world
 
 FIT = FitConfig(steps=8, batch=8, warmup=2)
@@ -128,11 +131,11 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
         *(("recorded", "push the square", arm) for arm in ("null", "shuffled", "reversed")),
     }
     assert set(found["doubt"]) == {"door", "drawer"} and set(found["replay"]) == {"push the square"}
-    assert [r["name"] for r in found["following"]] == ["x", "y", "gripper"] and found["not_measured"] == []
+    assert [r["name"] for r in found["following"]] == ["x", "y", "gripper"]
     assert all(task["colour"] in ("green", "amber", "red") and task["reason"] for task in found["tasks"].values())
     print_check(found)
     page = check_page(found | {"world": "<b>"})
-    assert "&lt;b&gt;" in page and "door" in page and "not measured" not in page.lower()
+    assert "&lt;b&gt;" in page and "door" in page and "worldgym trust familiarity" in page
     assert check(config)["tasks"] == found["tasks"]  # the run is resumed, the rest repeats
     shutil.copy(tmp_path / "check" / "check.json", world / "check.json")
     summary = evaluate_sources(
@@ -145,7 +148,7 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
 
 def test_what_is_absent_is_said(tiny: Path, episode_store: EpisodeStore, tmp_path: Path) -> None:
     found = check(CheckConfig(tiny, tmp_path, episode_store.root, per_task=2, batch=4))
-    assert len(found["not_measured"]) == 2 and "worldgym trust train" in found["not_measured"][0]
+    assert len(found["not_measured"]) == 3 and "worldgym trust train" in found["not_measured"][1]
     assert found["following"] == [] and found["doubt"] == {}
 
 
@@ -176,3 +179,32 @@ def test_a_run_without_truth_teaches_nothing(world: Path, run: Path, tmp_path: P
     log.write_bytes(header.to_line() + b"".join(replace(r, truth=r.succeeded).to_line() for r in finished))
     with pytest.raises(InputError, match="0 of 8 verdicts are wrong"):
         probe_of(world, tmp_path / "blind", tmp_path / "fit")
+
+
+def test_one_folder_of_strange_frames_leaves_the_other_tasks_alone(world: Path, run: Path, tmp_path: Path) -> None:
+    root, rng = tmp_path / "w", np.random.default_rng(0)
+    shutil.copytree(world, root)
+    (root / "tasks" / "truth.csv").unlink()
+    for name in ("cartoon/1", "cartoon/2"):
+        path = root / "tasks" / name
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)).save(path.with_suffix(".png"))
+        path.with_suffix(".json").write_text('{"instruction": "push the square", "steps": 4}')
+    codec, tasks = load_world(root).codec, load_tasks(root / "tasks")
+    found = errors(codec, [task.frame for task in tasks])
+    odd = np.array([task.group == "cartoon" for task in tasks])
+    assert found[odd].min() > 1.1 * found[~odd].max()
+    limit = float(found[odd].min() + found[~odd].max()) / 2
+    (root / "familiarity.json").write_text(json.dumps(Familiarity(codec, limit, 10).to_json()))
+    config = CheckConfig(root, tmp_path / "check", None, ("still", "random"), root / "tasks", per_task=2, batch=4)
+    said = check(config)
+    assert said["strange"] == {"cartoon": {"frames": ["cartoon/1", "cartoon/2"], "of": 2}}
+    assert said["tasks"]["cartoon"]["colour"] == "red" and "none of the 2" in said["tasks"]["cartoon"]["reason"]
+    assert {floor["task"] for floor in said["floors"]} == {"door", "drawer"}
+    others = replace(config, tasks=world / "tasks", out=tmp_path / "others")
+    assert {task: said["tasks"][task]["colour"] for task in ("door", "drawer")} == {
+        task: found["colour"] for task, found in check(others)["tasks"].items()
+    }
+    assert "cartoon/1, cartoon/2" in check_page(said)
+    records = read_log(tmp_path / "check" / "run" / "log.jsonl")[1]
+    assert {record.group for record in records if STRANGE in record.flags} == {"cartoon"}

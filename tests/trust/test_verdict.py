@@ -4,7 +4,7 @@ import pytest
 
 from worldgym.stats.rates import Rate, wilson_rate
 from worldgym.trust.following import Response
-from worldgym.trust.verdict import finding, following_finding, verdict
+from worldgym.trust.verdict import LIMITS, finding, following_finding, verdict
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,15 @@ def test_red_must_be_shown_amber_may_be_chance(successes: int, trials: int, colo
     found = finding("floor", wilson_rate(successes, trials), "rollouts with null actions succeed")
     assert found is not None and found.colour == colour
     assert f"of {trials} rollouts with null actions succeed (95 % interval" in found.sentence
+
+
+@pytest.mark.parametrize("kind", LIMITS)
+def test_a_share_at_its_limit_is_not_above_it(kind: str) -> None:
+    """However it was added up: mean doubts, and shares that were taken from 1."""
+    limit = LIMITS[kind].amber
+    for share in (limit, limit * (1 + 4e-15), 1 - (1 - limit)):
+        found = finding(kind, Rate(20 * share, 20, 0.0, 1.0), "go wrong")
+        assert found is not None and found.colour == "green"
 
 
 def test_nothing_counted_is_no_finding() -> None:

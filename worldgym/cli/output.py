@@ -30,11 +30,12 @@ def show_ran(summary: dict[str, Any], run: Path, as_json: bool) -> None:
     """As `show`, after a command that made or judged trials. NothingWorked where all of them failed, Incomplete where some did or
     are missing: with the reasons, and how often each came.
     """
-    from worldgym.log import LOG_NAME, missing, read_log, results
+    from worldgym.log import LOG_NAME, read_log, results
 
     show(summary, run, as_json)
-    header, records = read_log(run / LOG_NAME)
-    outcome, left = results(records), missing(header, records)
+    outcome = results(read_log(run / LOG_NAME)[1])
+    rejudged = "rejudged" in summary["config"]  # what its run lacks, judging again cannot add
+    left = 0 if rejudged else sum(c["missing"] for c in summary["cells"]) + summary["completeness"]["edited_missing"]
     stop_where_nothing_worked(summary["reasons"], len(outcome.finished))
     if outcome.failed or left:
         said = f"{len(outcome.failed)} trials failed and {left} were not begun; the same command goes on from there"

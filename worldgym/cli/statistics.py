@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
 from worldgym.cli.output import answer
+from worldgym.errors import InputError
 from worldgym.stats import wanted
+
+TOLD = (  # of summary.json by `worldgym compare`
+    "policies",
+    "completeness",
+    "unequal_mixture",
+    "comparisons",
+    "ranking",
+    "unranked",
+    "best_set",
+    "rank_intervals",
+    "trust",
+)
 
 
 @dataclass(frozen=True)
@@ -39,22 +53,58 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Compare:
-    """Is A better than B? The policies of a run against each other on common trials, and their ranking."""
+    """Is A better than B? The policies of a run against each other on common trials, and their ranking.
+
+    Exit code 1 with --until-decided if a pair is not decided yet, with --baseline if a policy does not pass or it cannot be
+    told; else 0. 2 is bad input.
+    """
 
     run_folder: tyro.conf.Positional[Path]
     """of `worldgym evaluate`"""
+    until_decided: bool = False
+    """may the run be stopped? says of each pair for whom it is decided, and after how many initial frames; ask as often
+    as you like while the run grows"""
+    baseline: str | None = None
+    """a gate: is every other policy not worse than this one by more than --margin?"""
+    margin: float = 0.05
+    """difference of success rates that is too much; 0.05 is 5 points"""
+    equivalent: bool = False
+    """with --baseline: better by more than --margin does not pass either"""
     json: bool = False
     """all numbers, of the sequential test too"""
 
     def run(self) -> None:
         from worldgym.log import LOG_NAME, read_log
-        from worldgym.report.answers import comparison_text
-        from worldgym.stats.summary import summarize
+        from worldgym.report.answers import comparison_text, gate_text, until_decided_text
+        from worldgym.stats.equivalence import Gate
+        from worldgym.stats.pairs import against_baseline
+        from worldgym.stats.summary import headline_trials, summarize
         from worldgym.stats.trusted import Check
 
-        summary = summarize(*read_log(self.run_folder / LOG_NAME), check=Check.of_run(self.run_folder))
-        told = {"policies", "comparisons", "ranking", "trust"}
-        answer({key: value for key, value in summary.items() if key in told}, comparison_text, self.json)
+        self._check()
+        header, records = read_log(self.run_folder / LOG_NAME)
+        check = Check.of_run(self.run_folder)
+        summary = summarize(header, records, check=check)
+        if self.baseline is not None:
+            gate = Gate(self.margin, self.equivalent)
+            used = headline_trials(header, records, check)
+            found = against_baseline(used.records, used.policies, used.headline, self.baseline, gate)
+            answer({**found, "completeness": summary["completeness"], "policies": summary["policies"]}, gate_text, self.json)
+            sys.exit(0 if found["passes"] else 1)
+        told = {key: summary[key] for key in TOLD if key in summary}
+        if not self.until_decided:
+            answer(told, comparison_text, self.json)
+            return
+        if not summary["comparisons"]:
+            raise InputError(f"{self.run_folder} has a single policy, so that there is nothing to decide; name a run of several")
+        answer(told, until_decided_text, self.json)
+        sys.exit(0 if all(c["sequential"]["winner"] is not None for c in summary["comparisons"]) else 1)
+
+    def _check(self) -> None:
+        if self.until_decided and self.baseline is not None:
+            raise InputError("--until-decided and --baseline ask different things: give one of them")
+        if self.equivalent and self.baseline is None:
+            raise InputError("--equivalent needs a --baseline that the policies are to be equivalent to")
 
 
 @dataclass(frozen=True)

@@ -111,10 +111,33 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Trust:
-    """What `worldgym check` works with: gauges and probes."""
+class Familiarity:
+    """Measure which frames a world knows, for worlds that were trained without: initial frames beyond are flagged."""
 
-    action: Annotated[Train, tyro.conf.arg(name="")] | Annotated[Fit, tyro.conf.arg(name="")]
+    world: WorldPlace
+    episodes: tuple[Path, ...]
+    """episode stores that the world was not trained on, one for each robot"""
+    out: Path | None = None
+    """default: "familiarity.json" beside the world, where `worldgym evaluate` and `worldgym check` find it"""
+
+    def run(self) -> None:
+        from worldgym.world.familiarity import FAMILIARITY_NAME, measure_familiarity
+        from worldgym.world.model import load_world, root_of
+
+        out = self.out or root_of(self.world) / FAMILIARITY_NAME
+        known = measure_familiarity(load_world(self.world).codec, self.episodes, out)
+        print(f"{out}: reconstruction error at most {known.limit:.1f}, on {known.frames} frames")
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What `worldgym check` works with: gauges, probes, and which frames a world knows."""
+
+    action: (
+        Annotated[Train, tyro.conf.arg(name="")]
+        | Annotated[Fit, tyro.conf.arg(name="")]
+        | Annotated[Familiarity, tyro.conf.arg(name="")]
+    )
 
     def run(self) -> None:
         self.action.run()

@@ -3,16 +3,18 @@
 A label file is JSON Lines, append-only; the last line of a labeller on a video counts, and a torn last line is ignored:
 
     {"video": "videos/good/door/1-0.mp4", "instruction": "open the door", "partial_credit": "the door is ajar", "score": 1.0,
-     "reason": "", "labeller": "anna", "frames": "91ab...", "time": "2026-11-22T10:00:00+00:00"}
+     "reason": "", "labeller": "anna", "frames": "91ab...", "time": "2026-11-22T10:00:00+00:00", "task": "door/1"}
 
 `video` is relative to the file's folder, or absolute. `score` is in [0, 1], or null where the labeller cannot tell.
 `video` and `instruction` suffice for a list of videos to be labelled; a label needs `score` too. `frames` is a digest of
-the decoded pixels: a label belongs to what was seen, whatever the file is called.
+the decoded pixels: a label belongs to what was seen, whatever the file is called. `task` names the initial frame that the
+video starts from, which others may share; it may be left out.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,16 +32,24 @@ from worldgym.tasks.digest import frame_digest
 from worldgym.types import Frames, Rollout, Task, Trial, Verdict, Vote
 
 MAX_FILE = 2**28  # bytes of a label file
+RUN_LOG = "log.jsonl"  # beside the labels of a run's videos
 SIMULATOR = "recorded"  # the labeller of episodes that come with their success
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A video to be judged. partial_credit: the task's written criterion for 0.5, or ""."""
+    """A video to be judged. partial_credit: the task's written criterion for 0.5, or "".   task: whose initial frame it starts
+    from, or "" where that is not noted."""
 
     video: Path
     instruction: str
     partial_credit: str = ""
+    task: str = ""
+
+    @property
+    def initial_frame(self) -> str:
+        """Its task; where that is not noted the video itself, as if no other began alike."""
+        return self.task or self.video.as_posix()
 
     def rollout(self, frames: Frames | None = None) -> Rollout:
         """The video as a record of what happened, with its task; the actions are unknown. InputError if it cannot be read.
@@ -167,6 +177,7 @@ def append_label(path: Path, label: Label) -> None:
         "labeller": label.labeller,
         "frames": label.frames,
         "time": label.time,
+        "task": clip.task,
     }
     append_line(path, row)
 
@@ -179,18 +190,27 @@ def _rows(path: Path, instruction: str = "") -> list[tuple[int, Clip, dict[str, 
         lines = path.read_bytes().split(b"\n")[:-1]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a label file or a list of videos") from error
-    rows = []
+    rows, of_run = [], (path.parent / RUN_LOG).exists()
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
             asked = row.get("instruction", instruction or None)
-            clip = Clip(path.parent / Path(row["video"]), asked, row.get("partial_credit", ""))
+            task = row.get("task") or (_task_in(Path(row["video"])) if of_run else "")
+            clip = Clip(path.parent / Path(row["video"]), asked, row.get("partial_credit", ""), task)
         except (ValueError, LookupError, TypeError, AttributeError):
             raise InputError(f'{path}, line {number}: not a JSON object with "video" and "instruction"; fix the line') from None
         if not isinstance(asked, str) or not asked.strip() or not isinstance(clip.partial_credit, str):
             raise InputError(f"{path}, line {number}: the instruction is empty or no text; write what the robot was asked to do")
+        if not isinstance(clip.task, str):
+            raise InputError(f'{path}, line {number}: "task" is no text; write the name of the initial frame, or leave it out')
         rows.append((number, clip, row))
     return rows
+
+
+def _task_in(video: Path) -> str:
+    """Of a run's video, for labels that do not say it: "videos/POLICY/door/1-0.mp4" => "door/1"; "" for other paths."""
+    found = re.fullmatch(r"videos/[^/]+/(.+)-\d+\.mp4", video.as_posix())
+    return found[1] if found else ""
 
 
 def _label(path: Path, line: int, clip: Clip, row: Mapping[str, Any]) -> Label:
@@ -208,6 +228,8 @@ def _recorded(store: EpisodeStore) -> list[LabelledClip]:
     labelled = []
     for info in store:
         if info.success is not None:
-            clip = Clip(store.root / "episodes" / f"{info.name}.mp4", info.instruction)
+            seed = info.extras.get("seed")  # episodes of one seed and task start alike
+            task = "" if seed is None else f"{info.group}/{seed}"
+            clip = Clip(store.root / "episodes" / f"{info.name}.mp4", info.instruction, task=task)
             labelled.append(LabelledClip(clip, (Label(clip, float(info.success), SIMULATOR),)))
     return labelled

@@ -13,6 +13,7 @@ A model may always say that it cannot tell; such a vote has no score.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ def _criteria(task: Task) -> list[Criterion]:
         if missing := [name for name in one.needs if name not in known]:
             raise InputError(f'{where}: "{one.name}" needs "{missing[0]}", which no earlier criterion is called')
         criteria.append(one)
-    if any(c.points < 0 for c in criteria) or abs(sum(c.points for c in criteria) - 1) > 1e-6:
+    if any(c.points < 0 for c in criteria) or abs(sum(c.points for c in criteria) - 1) > 1e-5:
         raise InputError(f"{where}: the points must be 0 or more and sum to 1")
     return criteria
 
@@ -145,4 +146,6 @@ def _sum(criteria: Sequence[Criterion], answer: Answer) -> float | None:
     for criterion in criteria:
         said = said_of[criterion.name]
         met[criterion.name] = said == "met" and all(met[name] for name in criterion.needs)
-    return min(1.0, sum(criterion.points for criterion in criteria if met[criterion.name]))
+    # rounded: 0.7 + 0.2 + 0.1 is a full success, and so are three points of 0.333333
+    total = math.fsum(criterion.points for criterion in criteria)
+    return round(math.fsum(c.points for c in criteria if met[c.name]) / total, 6)

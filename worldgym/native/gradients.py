@@ -7,6 +7,7 @@ R = F N rows, F frames of N tokens; D width; I and O numbers in and out of a lin
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from worldgym.native.kernels import LANES, kernels_for
+from worldgym.native.kernels import LANES, address, address_of_rows, kernels_for
 from worldgym.native.library import Functions, declare
 
 _P, _N, _I = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
@@ -46,6 +47,17 @@ class Sequences(ctypes.Structure):
 
 
 _BY, _OF, _TO, _IN = (ctypes.POINTER(kind) for kind in (Modulators, Layout, MlpGradients, Sequences))
+_HALF, _FULL = torch.bfloat16, torch.float32  # of the tensors, in the order of the arguments
+TENSORS: Mapping[str, tuple[torch.dtype, ...]] = {
+    "arrange_now": (_HALF,) * 2,
+    "mlp_forward": (_HALF, _HALF, _FULL, _HALF, _FULL, _HALF, _HALF),
+    "linear_backward": (_HALF,) * 5 + (_FULL,) * 2,
+    "mlp_backward": (_HALF,) * 3 + (_FULL,) + (_HALF,) * 5,
+    "norm_forward": (_HALF,) * 4,
+    "norm_backward": (_HALF,) * 7,
+    "attention_forward": (_HALF, _FULL, _HALF),
+    "attention_backward": (_HALF, _FULL, _HALF, _HALF, _FULL),
+}
 FUNCTIONS: Functions = {
     "arrange_now": ([_P, _P, _N, _N, _I], None),
     "mlp_forward": ([_P] * 7 + [_N] * 3, None),
@@ -75,9 +87,16 @@ def apply(step: type[Function], *arguments: object) -> Any:
 
 
 def _call(name: str, *arguments: object) -> Any:
-    """Tensors are passed by their address."""
-    function = getattr(gradients(), name)
-    return function(*(x.data_ptr() if isinstance(x, Tensor) else x for x in arguments))
+    """Tensors, or None in place of one, are passed by their address. ValueError for one of another dtype, or in pieces."""
+    dtypes, passed = iter(TENSORS.get(name, ())), list[object]()
+    for x in arguments:
+        if isinstance(x, Tensor):
+            passed.append(address(x, next(dtypes), *x.shape))
+        else:
+            passed.append(x)
+            if x is None:
+                next(dtypes)
+    return getattr(gradients(), name)(*passed)
 
 
 def _room(like: Tensor, numbers: int) -> Tensor:
@@ -138,7 +157,7 @@ class Mlp(Function):
         shapes = (wide, width), (wide,), (width, wide), (width,)
         to = [x.new_empty(shape, dtype=torch.float32) for shape in shapes]
         hidden, room = _room(x, wide), _room(x, wide + width)
-        d_x, pointers = x.new_empty(rows, width), MlpGradients(*(t.data_ptr() for t in to))
+        d_x, pointers = x.new_empty(rows, width), MlpGradients(*(address(t, _FULL, *t.shape) for t in to))
         back = _tiles(up, False), _tiles(down, False)
         _call("mlp_backward", d_out, x, tiles, biases, *back, hidden, room, d_x, pointers, rows, width, wide)
         return d_x, *(t.bfloat16() for t in to)
@@ -172,9 +191,9 @@ class GatedNorm(Function):
 
 def _modulators(gate: Tensor | None, shift: Tensor, scale: Tensor) -> Modulators:
     return Modulators(
-        None if gate is None else gate.data_ptr(),
-        shift.data_ptr(),
-        scale.data_ptr(),
+        None if gate is None else address_of_rows(gate, _HALF),
+        address_of_rows(shift, _HALF),
+        address_of_rows(scale, _HALF),
         0 if gate is None else gate.stride(0),
         shift.stride(0),
     )

@@ -152,3 +152,11 @@ def address(x: Tensor, dtype: torch.dtype, *shape: int) -> int:
             f"on {x.device}: convert the tensor, or use the network itself"
         )
     return x.data_ptr()
+
+
+def address_of_rows(x: Tensor, dtype: torch.dtype) -> int:
+    """The same of [rows, numbers] of which each row lies in one piece."""
+    if x.ndim != 2 or x.stride(1) != 1:
+        raise ValueError(f"the compiled passes take rows of numbers here, not {list(x.shape)} in strides of {list(x.stride())}")
+    address(x[0], dtype, x.shape[1])
+    return x.data_ptr()

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from worldgym.bundled import BUNDLE
 from worldgym.checkpoint import pack_folder, read_config, verify_folder
 from worldgym.errors import InputError
 from worldgym.judges.load import load_judge
-from worldgym.reference.demo import BUNDLE
 from worldgym.tasks.folder import load_tasks, load_truth
 from worldgym.trust.gauge import Gauge
 from worldgym.trust.probe import Probe
+from worldgym.world.familiarity import FAMILIARITY_NAME
 from worldgym.world.model import load_world
 
 LIMIT_MIB = 30.0
@@ -22,9 +23,9 @@ LIMIT_MIB = 30.0
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """trained: the folder that `worldgym train` wrote (codec/ and world/).   truth: the one `worldgym reference truth` wrote,
-    with results of exactly these policies on all start frames.   videos: true videos kept a task and policy.   gauge, probe: from
-    `worldgym trust`, of this world, or None."""
+    """trained: the folder that `worldgym train` wrote: codec/, world/ and familiarity.json.   truth: the one
+    `worldgym reference truth` wrote, with results of exactly these policies on all start frames.   videos: true videos kept a
+    task and policy.   gauge, probe: from `worldgym trust`, of this world, or None."""
 
     trained: Path
     judge: Path
@@ -53,6 +54,8 @@ def bundle(config: BundleConfig) -> float:
             shutil.copytree(folder, staged / part)
         for part in ("codec", "world"):
             pack_folder(staged / part)
+        if (config.trained / FAMILIARITY_NAME).exists():
+            shutil.copy(config.trained / FAMILIARITY_NAME, staged / FAMILIARITY_NAME)
         shutil.copytree(config.truth / "tasks", staged / "tasks")
         shutil.copy(config.truth / "truth.csv", staged / "tasks")
         _copy_videos(config, staged, list(names))

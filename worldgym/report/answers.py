@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from worldgym.report.findings import (
+    chance,
+    compared,
+    headline,
+    likely_orders,
+    missing_sentence,
+    mixture_sentence,
+    unranked_sentence,
+)
 from worldgym.report.words import (
     NOISE,
-    compared,
     count,
     decimal,
     named_reasons,
     percent,
     points,
+    probability,
     signed,
     span,
 )
 
 LEAST = 0.001  # probability of being the best that is named
+PAIRS = 28  # comparisons that are listed in full
 
 
 def agreement_text(answer: Mapping[str, Any]) -> str:
@@ -55,18 +65,61 @@ def agreement_text(answer: Mapping[str, Any]) -> str:
 
 
 def comparison_text(answer: Mapping[str, Any]) -> str:
-    """Of policies, comparisons, ranking and, where the world was checked, trust, all as in summary.json."""
-    if answer["ranking"] is None:
+    """Of what `worldgym compare --json` prints."""
+    if not any(p["trials"] for p in answer["policies"]):
         return "No trial has been scored yet."
-    scored = sorted((p for p in answer["policies"] if p["trials"]), key=lambda p: -p["rate"])
-    width = max(len(p["policy"]) for p in scored)
-    lines = [
-        f"{p['policy']:<{width}} {percent(p['rate']):>7} ({span(p['low'], p['high'])}) of {p['trials']} trials" for p in scored
-    ]
+    lines = [headline(answer), missing_sentence(answer), mixture_sentence(answer), unranked_sentence(answer)]
     if left_out := answer.get("trust", {}).get("left_out"):
-        lines.append(f"left out, for the check of the world calls them red: {', '.join(left_out)}")
-    lines += ["", *(compared(comparison, len(answer["comparisons"])) for comparison in answer["comparisons"]), ""]
-    return "\n".join([*lines, *_ranked(answer["ranking"])])
+        lines.append(f"Left out, for the check of the world calls them red: {', '.join(left_out)}.")
+    lines = [*filter(None, lines), "", *_standing(answer), ""]
+    together = [c for c in answer["comparisons"] if c["n"]]
+    shown = answer["comparisons"]
+    if len(together) > 1:
+        hold = f"Intervals and p-values hold for all {len(together)} comparisons together."
+        if len(shown) > PAIRS:
+            first = answer["rank_intervals"][0]["policy"]
+            shown = [c for c in together if first in (c["a"], c["b"])]
+            hold += f" Those with {first} are listed; --json has all."
+        lines.append(hold)
+    if len(together) > 1 or len(shown) > 1 or not together:
+        lines += [*(compared(c, len(together)) for c in shown), ""]
+    return "\n".join([*lines, *_ranked(answer["ranking"])]).rstrip()
+
+
+def until_decided_text(answer: Mapping[str, Any]) -> str:
+    """Of `worldgym compare --until-decided`: a line a pair, and whether it is time to stop."""
+    lines, pairs = [], answer["comparisons"]
+    for c in pairs:
+        s = c["sequential"]
+        frames = count(s["n"], "initial frame")
+        if s["winner"] is None:
+            lines.append(f"{c['a']} against {c['b']}: not yet decided after {frames} (p {probability(s['p_holm'])})")
+        else:
+            other = c["b"] if s["winner"] == c["a"] else c["a"]
+            lines.append(f"{c['a']} against {c['b']}: decided for {s['winner']} over {other} after {s['decided']} of {frames}")
+    open_pairs = sum(c["sequential"]["winner"] is None for c in pairs)
+    whole = f"{count(len(pairs), 'pair')}, looked at as often as you like; all together err in 5 % of runs at most."
+    stop = "Every pair is decided: you may stop." if not open_pairs else f"{open_pairs} not decided yet."
+    return "\n".join([f"In the world model: {stop} {whole}", *filter(None, [missing_sentence(answer)]), "", *lines])
+
+
+def gate_text(answer: Mapping[str, Any]) -> str:
+    """Of `worldgym compare --baseline`: a line a policy."""
+    margin, rows = f"{100 * answer['margin']:g} points", answer["answers"]
+    asked = f"within {margin} of" if answer["equivalent"] else f"not worse by more than {margin} than"
+    passed = "Passes" if answer["passes"] else "Does not pass"
+    lines = [f"{passed}: in the world model, is every policy {asked} {answer['baseline']}?"]
+    several = f", corrected for {len(rows)} policies" if len(rows) > 1 else ""
+    lines += [*filter(None, [missing_sentence(answer)]), ""]
+    for row in rows:
+        if row["value"] is None:
+            lines.append(f"{row['policy']}: cannot be told; it shares no scored trial with {answer['baseline']}")
+            continue
+        bounds = f"between {points(row['low'])} and {points(row['high'])} (one-sided 95 % bounds{several})"
+        trials = f"{count(row['n'], 'common trial')} on {count(row['frames'], 'initial frame')}"
+        missing = f"; {count(row['missing'], 'planned trial')} of the two missing" if row["missing"] else ""
+        lines.append(f"{row['policy']}: {row['answer']}; {signed(100 * row['value'])} points, {bounds}, {trials}{missing}")
+    return "\n".join(lines)
 
 
 def closer_text(answer: Mapping[str, Any]) -> str:
@@ -145,15 +198,31 @@ def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
     return "\n".join([real, alone, power, worth, bet])
 
 
-def _ranked(ranking: Mapping[str, Any]) -> list[str]:
+def _standing(answer: Mapping[str, Any]) -> list[str]:
+    """A line a policy, best first: rate, interval, what it rests on, and the ranks that it may have."""
+    policies = {p["policy"]: p for p in answer["policies"]}
+    width = max(len(row["policy"]) for row in answer["rank_intervals"])
+    lines = []
+    for row in answer["rank_intervals"]:
+        p = policies[row["policy"]]
+        rank = f"rank {row['low']}" + ("" if row["low"] == row["high"] else f" to {row['high']}")
+        mean = f", mean over tasks {percent(p['mean_over_tasks'])}" if answer["unequal_mixture"] else ""
+        trials = f"{count(p['trials'], 'trial')} on {count(p['frames'], 'initial frame')}"
+        rate = f"{percent(p['rate']):>7} ({span(p['low'], p['high'])}) of {trials}{mean}"
+        lines.append(f"{row['policy']:<{width}} {rate}" + (f"; {rank}" if len(policies) > 1 else ""))
+    if len(lines) > 1:
+        lines.append("(rates: 95 % interval of each policy by itself; ranks: 95 % for all policies together)")
+    return lines
+
+
+def _ranked(ranking: Mapping[str, Any] | None) -> list[str]:
     """The most probable order, and who may be the best."""
-    likely = ranking["orders"][0]
+    if ranking is None or len(ranking["policies"]) < 2:
+        return []
     best = sorted(zip(ranking["policies"], ranking["best"], strict=True), key=lambda row: -float(row[1]))
-    shares = [f"{name} {percent(share)}" for name, share in best if share >= LEAST]
-    return [
-        f"most probable order: {' > '.join(likely['policies'])} (probability {percent(likely['probability'])})",
-        f"probability of being the best: {', '.join(shares)}{'' if len(shares) == len(best) else '; the others below 0.1 %'}",
-    ]
+    shares = [f"{name} {chance(share)}" for name, share in best if share >= LEAST]
+    rest = "" if len(shares) == len(best) else "; the others below 0.1 %"
+    return [likely_orders(ranking["orders"]), f"probability of being the best: {', '.join(shares)}{rest}"]
 
 
 def _verdicts(pair: Mapping[str, Any]) -> str:

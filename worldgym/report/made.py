@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from worldgym.log import PLANNED_KEY
 from worldgym.report.section import Facts, Section
 
 
 def made_section(facts: Facts) -> Section:
-    return Section("made", "How this was made", {"trials": facts.trials, "losses": _losses(facts)})
+    config = {key: value for key, value in facts.header.config.items() if key != PLANNED_KEY}  # the list of trials is below
+    return Section("made", "How this was made", {"trials": facts.trials, "losses": _losses(facts), "config": config})
 
 
 def _losses(facts: Facts) -> list[tuple[str, str, int]]:

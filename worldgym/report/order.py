@@ -1,31 +1,44 @@
-"""Which policy is better? Probabilities of being best, of each pair's order, and of whole orders."""
+"""Which policy is better? Who cannot be told from the best, ranks, and probabilities of orders."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from worldgym.report import words
+from worldgym.report.findings import compared, likely_orders, unranked_sentence
 from worldgym.report.section import Facts, Section
 
 ORDERS = 3  # whole orders that are named
 
 
 def order_section(facts: Facts) -> Section | None:
-    """None with fewer than two policies, or without a scored trial."""
-    ranking = facts.summary["ranking"]
-    if ranking is None or len(ranking["policies"]) < 2:
+    """None with fewer than two policies that have a scored trial."""
+    summary = facts.summary
+    ranking, standing = summary["ranking"], summary["rank_intervals"]
+    if len(standing) < 2:
         return None
-    comparisons = facts.summary["comparisons"]
+    comparisons = summary["comparisons"]
+    together = sum(1 for c in comparisons if c["n"])
+    ranked = _ranked(ranking, facts.policies) if ranking and len(ranking["policies"]) > 1 else []
+    probable = {row["policy"]: row for row in ranked}
+    unknown = {"best": None, "ranks": None}
     context = {
-        "ranked": _ranked(ranking),
-        "compared": [words.compared(c, len(comparisons)) for c in comparisons],
-        "orders": [order for order in ranking["orders"] if order["probability"] >= 0.01][:ORDERS],
+        "ranked": ranked,
+        "standing": [
+            {**unknown, **probable.get(row["policy"], {}), **row, "index": facts.policies.index(row["policy"])}
+            for row in standing
+        ],
+        "unranked": unranked_sentence(summary) if ranked else "",
+        "best": summary["best_set"],
+        "together": together,
+        "compared": [compared(c, together) for c in comparisons],
+        "orders": likely_orders(ranking["orders"], ORDERS) if ranking else "",
+        "used": ranking,
     }
     return Section("order", "Which policy is better?", context)
 
 
-def _ranked(ranking: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _ranked(ranking: Mapping[str, Any], policies: Sequence[str]) -> list[dict[str, Any]]:
     """Policies by their probability of being best: policy, index (its colour), best, ranks [highest, lowest], and above: the
     probability of being better than each of the others, in the order of these rows, None for itself."""
     places = range(len(ranking["policies"]))
@@ -33,7 +46,7 @@ def _ranked(ranking: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "policy": ranking["policies"][i],
-            "index": i,
+            "index": policies.index(ranking["policies"][i]),
             "best": ranking["best"][i],
             "ranks": ranking["ranks"][i],
             "above": [(ranking["policies"][j], None if i == j else ranking["above"][i][j]) for j in order],

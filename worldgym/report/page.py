@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from worldgym.files import write_atomic
 from worldgym.log import LOG_NAME, RunHeader, TrialRecord, read_log, results
-from worldgym.report import words
+from worldgym.report import findings, words
 from worldgym.report.costs import costs_section
 from worldgym.report.figures import COLOURS, interval_bar
 from worldgym.report.flags import flags_section
@@ -73,6 +73,7 @@ def render(facts: Facts) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "chance": findings.chance,
         "percent": words.percent,
         "decimal": words.decimal,
         "duration": words.duration,
@@ -91,8 +92,9 @@ def render(facts: Facts) -> str:
         {
             "header": facts.header,
             "summary": facts.summary,
-            "headline": words.headline(facts.summary),
-            "sentences": words.sentences(facts.summary),
+            "unequal": facts.summary["unequal_mixture"],
+            "headline": findings.headline(facts.summary),
+            "sentences": findings.sentences(facts.summary),
             "policies": facts.policies,
             "tasks": facts.tasks,
             "sections": _paired(found),

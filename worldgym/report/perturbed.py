@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from worldgym.report.figures import BAR_HEIGHT, interval_marks
+from worldgym.report.grid import Grid
 from worldgym.report.section import Facts, Section
 from worldgym.report.words import decimal, percent, points
 
@@ -50,20 +49,17 @@ def perturbed_sentences(summary: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def drops_table(summary: Mapping[str, Any]) -> Table | None:
+def drops_grid(summary: Mapping[str, Any]) -> Grid | None:
     """A row an axis, a column a policy; None without edited tasks."""
     found = summary["perturbed"]
     if found is None:
         return None
-    table = Table(title=Text("drop by edits, points [95 % interval]"), title_justify="left", box=box.SIMPLE_HEAD)
-    policies = [p["policy"] for p in summary["policies"]]
-    for name in ("edit", "all policies", *policies):
-        table.add_column(Text(name), justify="left" if name == "edit" else "right", overflow="fold")
+    policies, rows = [p["policy"] for p in summary["policies"]], []
     for axis in found["axes"]:
         cells = {cell["policy"]: cell for cell in axis["cells"]}
-        row = (Text(_cell(cells[p]) if p in cells else "") for p in policies)
-        table.add_row(Text(_name(axis)), Text(interval(axis), "bold"), *row)
-    return table
+        row = [Text(_cell(cells[p]) if p in cells else "") for p in policies]
+        rows.append((Text(_name(axis)), [Text(interval(axis), "bold"), *row]))
+    return Grid("drop by edits, points [95 % interval]", "edit", ["all policies", *policies], rows)
 
 
 def perturbed_section(facts: Facts) -> Section | None:

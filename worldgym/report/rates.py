@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from worldgym.report.findings import all_tasks
 from worldgym.report.section import Facts, Section
 
 
@@ -16,4 +17,8 @@ def policies_section(facts: Facts) -> Section:
 
 def tasks_section(facts: Facts) -> Section:
     cells = {(c["policy"], c["task"]): c for c in facts.summary["cells"]}
-    return Section("tasks", "Success rates by task", {"cells": cells, "totals": facts.summary["policies"]})
+    return Section(
+        "tasks",
+        "Success rates by task",
+        {"cells": cells, "totals": facts.summary["policies"], "all_tasks": all_tasks(facts.summary)},
+    )

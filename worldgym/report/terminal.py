@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from worldgym.report.perturbed import drops_table, perturbed_sentences
-from worldgym.report.words import NBSP, decimal, headline, percent, sentences, span
+from worldgym.report.findings import all_tasks, headline, sentences
+from worldgym.report.grid import Grid
+from worldgym.report.perturbed import drops_grid, perturbed_sentences
+from worldgym.report.words import NBSP, decimal, percent, span
 
 FEW = 4  # policies that stand side by side with everything known of their cells
 
@@ -19,29 +21,34 @@ FEW = 4  # policies that stand side by side with everything known of their cells
 def print_summary(summary: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the rates by task and policy, then the sentences of the report."""
     console = console or Console()
-    console.print(_full_table(summary) if len(summary["policies"]) <= FEW else _short_table(summary))
-    if (drops := drops_table(summary)) is not None:
-        console.print(drops)
+    (_full_grid(summary) if len(summary["policies"]) <= FEW else _short_grid(summary)).print(console)
+    if (drops := drops_grid(summary)) is not None:
+        drops.print(console)
     console.print(Text("\n".join([headline(summary), *sentences(summary), *perturbed_sentences(summary)])))
 
 
-def _short_table(summary: Mapping[str, Any]) -> Table:
+def _short_grid(summary: Mapping[str, Any]) -> Grid:
     """A row a policy: its rate and truth in each task, and over all tasks with the interval below."""
-    table = Table(
-        title=Text("success rates, %: world model|truth"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
     tasks = sorted({c["task"] for c in summary["cells"]})
     cells = {(c["policy"], c["task"]): c for c in summary["cells"]}
-    table.add_column("policy", overflow="fold")
-    for name in [*tasks, "all tasks"]:
-        table.add_column(Text(name.replace("-", "\n").replace(" ", "\n")), justify="right", overflow="fold")
+    mean = ["mean over tasks"] if summary["unequal_mixture"] else []
+    rows = []
     for policy in summary["policies"]:
         every = Text(_pair(policy), "bold")
         if policy["trials"]:
             every.append(f"\n{_bare(span(policy['low'], policy['high']))}", "dim not bold")
-        row = (cells.get((policy["policy"], task)) for task in tasks)
-        table.add_row(Text(policy["policy"]), *("" if cell is None else _pair(cell) for cell in row), every)
-    return table
+        _append_missing(every, policy)
+        row = [_short_cell(cells.get((policy["policy"], task))) for task in tasks]
+        means = [Text(_bare(percent(policy["mean_over_tasks"]))) for _ in mean]
+        rows.append((Text(policy["policy"]), [*row, every, *means]))
+    return Grid("success rates, %: world model|truth", "policy", [*tasks, all_tasks(summary), *mean], rows)
+
+
+def _short_cell(cell: Mapping[str, Any] | None) -> Text:
+    text = Text("" if cell is None else _pair(cell))
+    if cell is not None:
+        _append_missing(text, cell)
+    return text
 
 
 def _pair(cell: Mapping[str, Any]) -> str:
@@ -50,19 +57,19 @@ def _pair(cell: Mapping[str, Any]) -> str:
     return "|".join("–" if rate is None else f"{100 * rate:.0f}" for rate in known)
 
 
-def _full_table(summary: Mapping[str, Any]) -> Table:
+def _full_grid(summary: Mapping[str, Any]) -> Grid:
     """A row a task, a column a policy: rates, 95 % intervals, corrected rates and truth."""
     policies = [p["policy"] for p in summary["policies"]]
-    table = Table(title=Text("success rates, %"), title_justify="left", box=box.SIMPLE_HEAD, show_lines=True)
-    table.add_column("task", overflow="fold")
-    for policy in policies:
-        table.add_column(Text(policy), justify="right", overflow="fold")
     cells = {(c["policy"], c["task"]): c for c in summary["cells"]}
-    for task in sorted({c["task"] for c in summary["cells"]}):
-        table.add_row(Text(task), *(_cell(cells.get((policy, task))) for policy in policies))
-    table.add_section()
-    table.add_row(Text("all tasks", "bold"), *(_cell(p, "bold") for p in summary["policies"]))
-    return table
+    rows = [
+        (Text(task), [_cell(cells.get((policy, task))) for policy in policies])
+        for task in sorted({c["task"] for c in summary["cells"]})
+    ]
+    rows.append((Text(all_tasks(summary), "bold"), [_cell(p, "bold") for p in summary["policies"]]))
+    if summary["unequal_mixture"]:
+        means = [Text(_bare(percent(p["mean_over_tasks"]))) for p in summary["policies"]]
+        rows.append((Text("mean over tasks"), means))
+    return Grid("success rates, %", "task", policies, rows, ruled=True)
 
 
 def _cell(cell: Mapping[str, Any] | None, style: str = "") -> Text:
@@ -74,10 +81,17 @@ def _cell(cell: Mapping[str, Any] | None, style: str = "") -> Text:
         text.append(f"\n{_bare(span(cell['low'], cell['high']))}", "dim")
     if "corrected" in cell:
         right = cell["corrected"]
-        text.append(f"\ncorrected {_bare(percent(right['rate']))} ({_bare(span(right['low'], right['high']))})")
+        text.append(f"\ncorrected {_bare(percent(right['rate']))}\n{_bare(span(right['low'], right['high']))}")
     if "truth_rate" in cell:
         text.append(f"\ntruth {_bare(percent(cell['truth_rate']))}", "cyan")
+    _append_missing(text, cell)
     return text
+
+
+def _append_missing(text: Text, cell: Mapping[str, Any]) -> None:
+    """ "12/20 run": how many of the planned trials ran or failed, where some are missing."""
+    if cell["missing"]:
+        text.append(f"\n{cell['planned'] - cell['missing']}/{cell['planned']} run", "yellow not bold")
 
 
 def _bare(text: str) -> str:

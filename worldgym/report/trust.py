@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from worldgym.files import write_atomic
+from worldgym.report.grid import Grid
 from worldgym.report.words import decimal, percent, span
 
 PAGE_NAME = "check.html"
-WIDEST = 24  # characters of a word that a terminal's table is not to break
 STYLES = {"green": "green", "amber": "yellow", "red": "bold red"}
 Row = tuple[str, ...]
 
@@ -32,14 +32,8 @@ def print_check(found: Mapping[str, Any], console: Console | None = None) -> Non
     console.print(table)
     for title, columns, rows in sections(found):
         if rows:
-            detail = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD)
-            longest = max((len(word) for row in rows for word in row[0].split()), default=0)
-            for number, column in enumerate(columns):
-                width = None if number else min(longest, WIDEST)
-                detail.add_column(Text(column), justify="right" if number else "left", overflow="fold", min_width=width)
-            for row in rows:
-                detail.add_row(*map(Text, row))
-            console.print(detail)
+            told = [(Text(row[0]), [Text(_stacked(cell)) for cell in row[1:]]) for row in rows]
+            Grid(title, columns[0], columns[1:], told).print(console)
     for missing in found["not_measured"]:
         console.print(Text(f"not measured: {missing}"))
 
@@ -65,7 +59,7 @@ def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
     shown = dict.fromkeys((source, task) for source, task, _ in floors)
     arms = found["arms"]
     control = [(f"{task}, {source}", *(_rate(floors[source, task, arm]) for arm in arms)) for source, task in shown]
-    replay = [
+    replay: list[tuple[str, ...]] = [
         (
             task,
             str(r["episodes"]),
@@ -73,12 +67,19 @@ def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
         )
         for task, r in found["replay"].items()
     ]
-    follow = [
+    follow: list[tuple[str, ...]] = [
         (r["name"], r["state"], decimal(r["correlation"]), decimal(r["gain"]), decimal(r["spill"]), decimal(r["recorded"]))
         for r in found["following"]
     ]
-    doubt = [(task, _rate(d["expected_wrong"]), f"{d['flagged']} of {d['rollouts']}") for task, d in found["doubt"].items()]
+    doubt: list[tuple[str, ...]] = [
+        (task, _rate(d["expected_wrong"]), f"{d['flagged']} of {d['rollouts']}") for task, d in found["doubt"].items()
+    ]
+    strange: list[tuple[str, ...]] = [
+        (task, f"{len(some['frames'])} of {some['of']}", ", ".join(some["frames"]))
+        for task, some in found.get("strange", {}).items()
+    ]
     return [
+        ("Initial frames that the world does not know, left out of everything below", ("task", "frames", "names"), strange),
         ("Success with actions that cannot do the task", ("task", *arms), control),
         (
             "Replay of recorded episodes",
@@ -97,18 +98,23 @@ def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
 def print_uncertainty(figures: Mapping[str, Any], console: Console | None = None) -> None:
     """How well a probe finds wrong verdicts, out of fold."""
     console = console or Console()
-    table = Table(title=Text("finding wrong verdicts, out of fold"), title_justify="left", box=box.SIMPLE_HEAD)
     curves = {kind: scored["risk_coverage"] for kind, scored in figures["out_of_fold"].items()}
     dropped: Sequence[float] = [point["dropped"] for point in next(iter(curves.values()))]
-    for column in ("left out together", "AUROC", *(f"right, {100 * share:.0f} % dropped" for share in dropped)):
-        table.add_column(column, justify="right")
-    for kind, scored in figures["out_of_fold"].items():
-        table.add_row(kind, decimal(scored["auroc"]), *(percent(point["agreement"]) for point in scored["risk_coverage"]))
-    console.print(table)
+    columns = ["AUROC", *(f"right, {100 * share:.0f} % dropped" for share in dropped)]
+    rows = [
+        (Text(kind), [Text(decimal(scored["auroc"])), *(Text(percent(point["agreement"])) for point in curves[kind])])
+        for kind, scored in figures["out_of_fold"].items()
+    ]
+    Grid("finding wrong verdicts, out of fold", "left out together", columns, rows).print(console)
     for name, found in figures["signals"].items():
         how = "without" if name in figures["used"] else "with"
         changed = ", ".join(f"by {kind} {decimal(value)}" for kind, value in found[f"probe_{how}"].items())
         console.print(Text(f"{name}: AUROC alone {decimal(found['alone'])}; of the probe {how} it {changed}"))
+
+
+def _stacked(cell: str) -> str:
+    """ "75 % (53–89 %, n 20)" with the bracket on a line of its own, so that columns stay narrow."""
+    return cell.replace(" (", "\n(", 1)
 
 
 def _rate(row: Mapping[str, Any]) -> str:

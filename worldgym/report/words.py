@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from worldgym.log import FAMILIARITY_KEY, SOLVED, STRANGE
+
 NBSP = "\N{NO-BREAK SPACE}"
 REASONS = 3  # named for trials that have no score
 NOISE = {  # what is known of the initial frames that the noise of both sides comes from
@@ -12,7 +14,6 @@ NOISE = {  # what is known of the initial frames that the noise of both sides co
     "independent": ", if the two sides' trials start from different frames",
     "shared": ", if they start from the same frames and these decide the outcome",
 }
-NAMED = 6  # policies named in the headline, best first
 
 
 def percent(rate: float | None) -> str:
@@ -41,46 +42,6 @@ def points(rate: float | None) -> str:
         return "–"
     text = f"{100 * rate:+.0f}" if abs(rate) >= 0.005 else f"{100 * rate:+.1f}"
     return "0" if text[1:] == "0.0" else text.replace("-", "−")
-
-
-def headline(summary: Mapping[str, Any]) -> str:
-    """The best policy against the next; with one policy, or nothing to compare, how often it succeeds."""
-    return comparison_sentence(summary) or rates_sentence(summary)
-
-
-def rates_sentence(summary: Mapping[str, Any]) -> str:
-    """Which policy succeeds how often, best first, with 95 % intervals."""
-    scored = sorted((p for p in summary["policies"] if p["trials"]), key=lambda p: -p["rate"])
-    if not scored:
-        return "No trial has been scored yet."
-    best, *others = scored
-    interval = f"95{NBSP}% interval {span(best['low'], best['high'])}"
-    parts = [f"{best['policy']} succeeds in {percent(best['rate'])} of its trials ({interval})"]
-    parts += [f"{p['policy']} in {percent(p['rate'])} ({span(p['low'], p['high'])})" for p in others[: NAMED - 1]]
-    if len(scored) > NAMED:
-        parts.append(f"{len(scored) - NAMED} more below")
-    return f"In the world model, {_listed(parts)}."
-
-
-def comparison_sentence(summary: Mapping[str, Any]) -> str:
-    """The best policy against the next; empty unless two policies share a scored trial."""
-    order = [p["policy"] for p in sorted((p for p in summary["policies"] if p["trials"]), key=lambda p: -p["rate"])]
-    best = next((c for c in summary["comparisons"] if c["n"] and {c["a"], c["b"]} == set(order[:2])), None)
-    return "" if best is None else f"{compared(best, len(summary['comparisons']))}."
-
-
-def compared(c: Mapping[str, Any], pairs: int) -> str:
-    """One comparison: "A beats B: +18 points [+6, +30], p = 0.004, 120 paired trials".
-
-    pairs: how many comparisons were made together; "beats" is decided after Holm's correction for them.
-    """
-    if c["n"] == 0:
-        return f"{c['a']} and {c['b']} share no scored trial"
-    interval = f"[{points(c['low'])}, {points(c['high'])}]"
-    corrected = f" ({probability(c['p_holm']).removeprefix('= ')} corrected for {pairs} comparisons)" if pairs > 1 else ""
-    verb = "beats" if c["p_holm"] <= 0.05 else "is not shown to differ from"
-    difference = f"{100 * c['value']:+.1f} points {interval}"
-    return f"{c['a']} {verb} {c['b']}: {difference}, p {probability(c['p'])}{corrected}, {c['n']} paired trials"
 
 
 def agreement_sentence(summary: Mapping[str, Any]) -> str:
@@ -143,15 +104,52 @@ def trust_sentence(summary: Mapping[str, Any]) -> str:
     for colour in ("red", "amber", "unchecked", "green"):
         if named := [name for name, task in tasks.items() if task["colour"] == colour]:
             why = " – ".join(dict.fromkeys(tasks[name]["reason"] for name in named if colour == "red"))
-            parts.append(f"{colour}: {_listed(named)}" + (f" ({why})" if why else ""))
+            parts.append(f"{colour}: {listed(named)}" + (f" ({why})" if why else ""))
     said = f"May the world model be believed? {'; '.join(parts)}."
     return f"{said} Red tasks are left out of every number but their own." if out else said
 
 
-def counts_sentence(summary: Mapping[str, Any]) -> str:
-    """What entered the rates and what did not."""
-    scored, unscored, failed = (sum(p[key] for p in summary["policies"]) for key in ("trials", "unscored", "failed"))
-    return f"{count(scored, 'scored trial')}; {unscored} unscored and {failed} failed, which enter no rate."
+def strange_sentence(summary: Mapping[str, Any]) -> str:
+    """Which trials start from frames that the world does not know, or that nobody measured that; empty where all are known."""
+    found = _flag(summary, STRANGE)
+    if found is not None:
+        return (
+            f"{_of_all(found)} start from an initial frame that the world does not know ({_frames(found)}): what it draws from "
+            "there, and so their verdicts, say nothing of the robot."
+        )
+    if summary["config"].get(FAMILIARITY_KEY, "") is None:
+        return (
+            "Whether the world knows these initial frames is unknown: it has no familiarity.json, which "
+            "`worldgym trust familiarity` measures on held-out recordings."
+        )
+    return ""
+
+
+def solved_sentence(summary: Mapping[str, Any]) -> str:
+    """Which trials the judge takes for solved before anything happens; empty where there are none."""
+    found = _flag(summary, SOLVED)
+    if found is None:
+        return ""
+    return (
+        f"{_of_all(found)} are already solved at the start ({_frames(found)}), by the judge's verdict on the initial frame "
+        "alone: a policy that does nothing succeeds there."
+    )
+
+
+def _flag(summary: Mapping[str, Any], flag: str) -> Mapping[str, Any] | None:
+    found: Mapping[str, Any] | None = next((f for f in summary["flags"] if f["flag"] == flag), None)
+    return found
+
+
+def _of_all(found: Mapping[str, Any]) -> str:
+    return f"{found['trials']} of {count(found['of'], 'trial')}"
+
+
+def _frames(found: Mapping[str, Any]) -> str:
+    """ "door-open: 3 frames, drawer-open: drawer-open/7" for those of a flag, by task."""
+    return ", ".join(
+        f"{group}: {count(len(names), 'frame')}" if len(names) > 1 else names[0] for group, names in found["tasks"].items()
+    )
 
 
 def reasons_sentence(summary: Mapping[str, Any]) -> str:
@@ -207,27 +205,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2g}{NBSP}s" if seconds < 10 else f"{seconds:.0f}{NBSP}s"
 
 
-def sentences(summary: Mapping[str, Any]) -> list[str]:
-    """Everything there is to say below the headline."""
-    said = (
-        trust_sentence,
-        rates_sentence,
-        agreement_sentence,
-        verdict_sentence,
-        correction_sentence,
-        counts_sentence,
-        reasons_sentence,
-        time_sentence,
-        cost_sentence,
-    )
-    above = headline(summary)
-    return [sentence for sentence in (say(summary) for say in said) if sentence and sentence != above]
-
-
 def count(number: int, noun: str) -> str:
     """1 trial, 2 trials."""
     return f"{number}{NBSP}{noun}" + ("" if number == 1 else "s")
 
 
-def _listed(parts: list[str]) -> str:
+def listed(parts: list[str]) -> str:
+    """ "a, b and c"."""
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

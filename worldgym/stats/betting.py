@@ -41,11 +41,22 @@ def betting_interval(x: Numbers, slack: Numbers, level: float = 0.95) -> Interva
     gap = x[:, None] - m
     wealth = np.maximum(np.cumsum(np.log1p(more * gap), axis=0), np.cumsum(np.log1p(-less * gap), axis=0))
     richest = wealth.max(axis=0, initial=0.0)
-    kept = m[richest < math.log(2 / alpha)]  # half the money on either side
+    beyond = richest - math.log(2 / alpha)  # half the money on either side
+    kept, step = np.flatnonzero(beyond < 0), 1 / (MEANS - 1)
     if len(kept) == 0:  # possible, as Ville's inequality allows, with probability below alpha
-        return tuple(np.clip([running[-1], running[-1]], 0.0, 1.0).tolist())
-    step = 1 / (MEANS - 1)
-    return max(0.0, float(kept[0]) - step), min(1.0, float(kept[-1]) + step)
+        ends = np.clip([running[-1] - step, running[-1] + step], 0.0, 1.0)
+        return float(ends[0]), float(ends[1])
+    low, high = (_between(m, beyond, int(i), out) for i, out in ((kept[0], -1), (kept[-1], 1)))
+    return max(0.0, low - step), min(1.0, high + step)
+
+
+def _between(m: Numbers, beyond: Numbers, inside: int, out: int) -> float:
+    """Where `beyond` passes 0 between a candidate that is kept and its neighbour, which is not."""
+    outside = inside + out
+    if not 0 <= outside < len(m):
+        return float(m[inside])
+    share = beyond[inside] / (beyond[inside] - beyond[outside])
+    return float(m[inside] + share * (m[outside] - m[inside]))
 
 
 def wealth(differences: Numbers) -> Numbers:
@@ -64,17 +75,18 @@ def anytime_interval(differences: Numbers, level: float = 0.95) -> Interval:
 
     All m that a mixture of bets against m has not refuted; excludes 0 if and only if `wealth` is now 1 / (1 - level) or more.
     """
-    x = (1 + differences) / 2
+    values, counts = np.unique(differences, return_counts=True)  # whole scores have three
+    x = (1 + values) / 2
     stakes = (np.arange(STAKES) + 0.5) / STAKES
 
     def refuted(mean: float) -> bool:
         """Whether the wealth against a mean of x in [0, 1] is high enough. It is convex in the mean, and at most 1 at x's own."""
         mean = min(max(mean, TINY), 1 - TINY)
-        more = np.log1p(np.outer(x / mean - 1, stakes)).sum(axis=0)
-        less = np.log1p(np.outer((1 - x) / (1 - mean) - 1, stakes)).sum(axis=0)
+        more = counts @ np.log1p(np.outer(x / mean - 1, stakes))
+        less = counts @ np.log1p(np.outer((1 - x) / (1 - mean) - 1, stakes))
         return float(np.logaddexp.reduce(np.concatenate([more, less]))) >= math.log(2 * STAKES / (1 - level))
 
-    middle = float(x.mean()) if len(x) else 0.5
+    middle = float(counts @ x / counts.sum()) if len(x) else 0.5
     return 2 * _edge(refuted, middle, 0.0) - 1, 2 * _edge(refuted, middle, 1.0) - 1
 
 

@@ -38,6 +38,7 @@ class Strengths:
 
     A gap of 1 in log strength means odds of e = 2.7 among the verdicts that are not ties.
     factors [P]: how many times as uncertain (in variance) each is as if all verdicts were independent, at least 1.
+    frames: number of initial frames that the verdicts name; a single one shows nothing of how far verdicts hang together.
     ranking: probabilities of orders, from the normal distribution that the intervals come from.
     """
 
@@ -46,6 +47,7 @@ class Strengths:
     log_ties: float
     factors: tuple[float, ...]
     ranking: Ranking
+    frames: int = 0
 
 
 def bradley_terry(verdicts: Sequence[Verdicts], policies: int, level: float = 0.95, seed: int = 0) -> Strengths:
@@ -65,44 +67,75 @@ def bradley_terry(verdicts: Sequence[Verdicts], policies: int, level: float = 0.
     found = minimize(_loss, np.zeros(policies + 1), (X, counts), jac=True, method="L-BFGS-B", options={"gtol": 1e-8})
     contrast = np.eye(policies, policies + 1) - np.append(np.full(policies, 1 / policies), 0.0)  # less the mean of all
     spread = contrast @ np.linalg.inv(_curvature(found.x, X, counts))  # [P, P + 1]
-    factors = _widening(*_together(verdicts, found.x, X, counts), spread, contrast, level)
+    together = _together(verdicts, found.x, X, counts)
+    factors = _widening(together, spread, contrast, level)
     covariance = np.sqrt(np.outer(factors, factors)) * (spread @ contrast.T)
     half = float(ndtri((1 + level) / 2)) * np.sqrt(np.diag(covariance))
     values = contrast @ found.x
     intervals = tuple((float(v - h), float(v + h)) for v, h in zip(values, half, strict=True))
-    draws = np.random.default_rng(seed).multivariate_normal(values, covariance, DRAWS, method="eigh")
-    return Strengths(tuple(values.tolist()), intervals, float(found.x[-1]), tuple(factors.tolist()), ranked(draws))
+    draws = values + np.random.default_rng(seed).standard_normal((DRAWS, policies)) @ _root(covariance)
+    return Strengths(
+        tuple(values.tolist()),
+        intervals,
+        float(found.x[-1]),
+        tuple(factors.tolist()),
+        ranked(draws),
+        together.frames,
+    )
 
 
-def _widening(together: Numbers, frames: int, spread: Numbers, contrast: Numbers, level: float) -> Numbers:
+@dataclass(frozen=True)
+class Together:
+    """How verdicts of one initial frame hang together.
+
+    products [P + 1, P + 1]: of the gradients of two verdicts, summed over all pairs of one frame.
+    frames:                  number of frames.
+    shared:                  share of the verdicts that have another of their frame, in [0, 1].
+    """
+
+    products: Numbers
+    frames: int
+    shared: float
+
+
+def _root(covariance: Numbers) -> Numbers:
+    """The symmetric square root. Unlike any factor it is continuous: where eigenvalues are equal, as
+    with policies that stand alike, eigenvectors are a matter of the last bits."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
+
+
+def _widening(together: Together, spread: Numbers, contrast: Numbers, level: float) -> Numbers:
     """Variance of each log strength over that of independent verdicts [P], at least 1.
 
     A policy's rollout stands in a comparison with every other policy's, so a lucky one wins them all. What that adds to the
-    variance is the middle of the sandwich of P. J. Huber (1967), Proc. 5th Berkeley Symp. 1, 221-233, over start frames; where it
-    adds anything, Student's quantile stands in the normal's place. Without it the intervals of eight policies cover 75 %.
+    variance is the middle of the sandwich of P. J. Huber (1967), Proc. 5th Berkeley Symp. 1, 221-233, over initial frames; it is
+    estimated from them, so Student's quantile stands in the normal's place as far as verdicts share frames. Without it the
+    intervals of eight policies cover 75 %.
     """
-    added = np.diag(spread @ together @ spread.T) / np.diag(spread @ contrast.T)
-    if frames < 2:
+    added = np.diag(spread @ together.products @ spread.T) / np.diag(spread @ contrast.T)
+    if together.frames < 2:
         return np.ones(len(added))
     tail = (1 - level) / 2
-    student = float(stdtrit(frames - 1, tail) / ndtri(tail)) ** 2
-    return np.where(added > 0, (1 + added) * student, 1.0)
+    student = float(stdtrit(together.frames - 1, tail) / ndtri(tail)) ** 2
+    return np.maximum(1.0, (1 + added) * (1 + together.shared * (student - 1)))
 
 
-def _together(verdicts: Sequence[Verdicts], theta: Numbers, X: Numbers, counts: Numbers) -> tuple[Numbers, int]:
-    """Products of the gradients of two verdicts, summed over all pairs of one start frame: [P + 1, P + 1], and the number of
-    start frames. 0 if independent."""
+def _together(verdicts: Sequence[Verdicts], theta: Numbers, X: Numbers, counts: Numbers) -> Together:
     known = [i for i, v in enumerate(verdicts) if v.frame is not None]
     frames = numbered([str(verdicts[i].frame) for i in known])
     G = int(frames.max(initial=-1)) + 1
     if G < 2:
-        return np.zeros((len(theta), len(theta))), G
+        return Together(np.zeros((len(theta), len(theta))), G, 0.0)
     X, counts = X[known], counts[known]
     from_mean = X - np.einsum("mk,mki->mi", _probabilities(theta, X), X)[:, None]
     gradients = np.einsum("mk,mki->mi", counts, from_mean)
     sums = np.zeros((G, len(theta)))
     np.add.at(sums, frames, gradients)
-    return np.asarray((sums.T @ sums - np.einsum("mk,mki,mkj->ij", counts, from_mean, from_mean)) * G / (G - 1)), G
+    products = sums.T @ sums - np.einsum("mk,mki,mkj->ij", counts, from_mean, from_mean)
+    a_frame = np.bincount(frames, counts.sum(axis=1))
+    others = np.clip(a_frame - 1, 0.0, 1.0)
+    return Together(np.asarray(products * G / (G - 1)), G, float(a_frame @ others / max(a_frame.sum(), 1.0)))
 
 
 def _design(pairs: np.ndarray[tuple[int, int], np.dtype[np.int_]], policies: int) -> Numbers:

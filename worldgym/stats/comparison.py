@@ -6,7 +6,7 @@ Scores lie in [0, 1]. Interval and p-value answer the question from two sides an
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,19 +14,24 @@ from scipy.optimize import brentq
 from scipy.special import bdtr, ndtri
 from scipy.stats import barnard_exact
 
-from worldgym.stats.frames import Numbers, frame_means, numbered
-from worldgym.stats.rates import Interval, effective_trials, widened, wilson_interval
+from worldgym.stats.frames import Indices, Numbers, numbered, spread
+from worldgym.stats.rates import Interval, effective_trials, wilson_interval, worth
+from worldgym.types import ROUNDING
 
-FLIPS = 10_000  # random rearrangements where a p-value has no closed form
-SAME = 1e-12  # differences of scores below this are rounding
+FLIPS = 10_000  # random divisions of a permutation test
+GRID = 1 << 14  # steps of all differences together, where they have to be rounded
 BESIDE = 1e-10
+BESIDE_HALF = 1e-6  # halves are all rounded up, whatever their last bits
 MAX_BARNARD = 200  # trials a side; the exact test's work grows with their product
+LARGEST = 1.0  # variance of a difference of two scores
 
 
 @dataclass(frozen=True)
 class Difference:
     """Rate of A less rate of B over n pairs (or, unpaired, n trials in all): value, 95 % interval, p-value of "no difference".
 
+    frames: number of initial frames that they come from (unpaired: of the side that has fewer).
+    Interval and p-value are about new frames like these, so that of a single one says little.
     value is None, the interval (-1, 1) and p 1 where there is nothing to compare.
     """
 
@@ -35,24 +40,24 @@ class Difference:
     high: float
     p: float
     n: int
+    frames: int = 0
 
 
 NOTHING = Difference(None, -1.0, 1.0, 1.0, 0)
 
 
 def paired_difference(a: Numbers, b: Numbers, frames: Sequence[str], level: float = 0.95) -> Difference:
-    """For scores a, b [N] of two policies in the same trials, and the trials' start frames.
+    """For scores a, b [N] of two policies in the same trials, and the trials' initial frames.
 
-    Interval: see `paired_interval`. p: McNemar's exact test; with repeats or partial credit the sign-flip test over start
-    frames, which it is a case of. With a single frame the trials count as independent and the result is about that frame alone.
+    Interval: see `paired_interval`. p: McNemar's exact test; with repeats or partial credit the
+    sign-flip test over initial frames, which it is a case of: 1 for a single frame.
     """
     if len(a) == 0:
         return NOTHING
-    if len(set(frames)) == 1:
-        frames = [str(i) for i in range(len(a))]
     low, high = paired_interval(a, b, frames, level)
     frame_sums = np.bincount(numbered(frames), a - b).astype(np.float64)
-    return Difference(float(np.mean(a - b)), low, high, sign_flip_p(frame_sums), len(a))
+    p = sign_flip_p(frame_sums)
+    return Difference(float(np.mean(a - b)), low, high, p, len(a), len(frame_sums))
 
 
 def paired_interval(a: Numbers, b: Numbers, frames: Sequence[str], level: float = 0.95) -> Interval:
@@ -61,30 +66,31 @@ def paired_interval(a: Numbers, b: Numbers, frames: Sequence[str], level: float 
     For one whole score a frame that is Tango's own.
     """
     d = a - b
-    means, variance = frame_means(d, frames)
     gain, loss = float(np.maximum(d, 0).mean()), float(np.maximum(-d, 0).mean())
-    n = widened(gain + loss - (gain - loss) ** 2, variance, len(means), level) if len(means) > 1 else float(len(d))
+    unit_variance = max(0.0, gain + loss - (gain - loss) ** 2)
+    n = worth(unit_variance, spread(d, frames), level, LARGEST)
     return tango_interval(gain * n, loss * n, n, level)
 
 
 def unpaired_difference(
     a: Numbers, a_frames: Sequence[str], b: Numbers, b_frames: Sequence[str], level: float = 0.95
 ) -> Difference:
-    """For scores a [N] and b [M] of separate trials, each with its start frames.
+    """For scores a [N] and b [M] of separate trials, each with its initial frames.
 
-    Interval: Newcombe's, from Wilson intervals at the effective numbers of trials. p: Barnard's exact test; with repeats, partial
-    credit or more than 200 trials a side the permutation test over start frames.
+    Interval: Newcombe's, from Wilson intervals at the effective numbers of trials. p: Barnard's
+    exact test; with repeats, partial credit or more than 200 trials a side the permutation test
+    over initial frames.
     """
     if len(a) == 0 or len(b) == 0:
         return NOTHING
     rates = float(a.mean()), float(b.mean())
     trials = effective_trials(a, a_frames, level), effective_trials(b, b_frames, level)
     low, high = newcombe_interval(rates, trials, level)
-    means = frame_means(a, a_frames)[0], frame_means(b, b_frames)[0]
-    whole = all(set(np.unique(side)) <= {0.0, 1.0} for side in (a, b))
+    means = spread(a, a_frames).means, spread(b, b_frames).means
+    whole = all(np.all(abs(side - side.round()) < ROUNDING) for side in (a, b))
     single = len(means[0]) == len(a) <= MAX_BARNARD and len(means[1]) == len(b) <= MAX_BARNARD
     p = barnard_p(a, b) if whole and single else permutation_p(*means)
-    return Difference(rates[0] - rates[1], low, high, p, len(a) + len(b))
+    return Difference(rates[0] - rates[1], low, high, p, len(a) + len(b), min(map(len, means)))
 
 
 def tango_interval(gain: float, loss: float, n: float, level: float = 0.95) -> Interval:
@@ -93,7 +99,7 @@ def tango_interval(gain: float, loss: float, n: float, level: float = 0.95) -> I
     gain, loss: pairs in which only A, or only B, succeeded, of n > 0; they need not be whole. Consistent with McNemar's
     asymptotic test; n = 1 without either gives (-0.79, 0.79).
     """
-    if min(gain, loss) < 0 or gain + loss > n * (1 + SAME) or n <= 0:
+    if min(gain, loss) < 0 or gain + loss > n * (1 + ROUNDING) or n <= 0:
         raise ValueError(f"discordant pairs must be numbers that fit into all pairs, not {gain} and {loss} of {n}")
     z, observed = float(ndtri((1 + level) / 2)), (gain - loss) / n
 
@@ -105,10 +111,19 @@ def tango_interval(gain: float, loss: float, n: float, level: float = 0.95) -> I
         variance = n * (2 * only_b + difference * (1 - difference))
         return gain - loss - n * difference - wanted * math.sqrt(max(0.0, variance))
 
-    # without discordant pairs, or with nothing else, both terms vanish at the observed difference itself: start beside it
-    low = -1.0 if excess(-1.0, z) <= 0 else brentq(excess, -1.0, observed - BESIDE, (z,))
-    high = 1.0 if excess(1.0, -z) >= 0 else brentq(excess, observed + BESIDE, 1.0, (-z,))
-    return float(low), float(high)
+    # without discordant pairs, or with nothing else, both terms vanish at the observed difference
+    # itself: start beside it
+    low = _crossing(lambda difference: excess(difference, z), -1.0, observed - BESIDE)
+    high = _crossing(lambda difference: -excess(difference, -z), 1.0, observed + BESIDE)
+    return low, high
+
+
+def _crossing(excess: Callable[[float], float], end: float, beside: float) -> float:
+    """Where `excess` falls to 0 on its way from the end of the range to the observation; an end
+    itself where it does not change its sign by more than rounding."""
+    if abs(beside) >= 1 or excess(end) <= 0:
+        return end
+    return beside if excess(beside) >= 0 else float(brentq(excess, end, beside))
 
 
 def newcombe_interval(rates: tuple[float, float], trials: tuple[float, float], level: float = 0.95) -> Interval:
@@ -127,24 +142,40 @@ def mcnemar_p(gain: int, loss: int) -> float:
     return min(1.0, 2 * float(bdtr(min(gain, loss), gain + loss, 0.5)))
 
 
-def sign_flip_p(differences: Numbers, flips: int = FLIPS, seed: int = 0) -> float:
+def sign_flip_p(differences: Numbers) -> float:
     """Two-sided p-value that differences [G] are symmetric about 0, as they are if two policies are alike: R. A. Fisher (1935),
-    The Design of Experiments, section 21. McNemar's where all are equal in size; else by random flips, never below 1 / flips."""
-    moved = differences[abs(differences) > SAME]
+    The Design of Experiments, section 21. McNemar's where all are equal in size. Exact over all 2^G flips, however small: by
+    convolution on a grid (M. Pagano and D. Tritchler (1983), J. Am. Stat. Assoc. 78, 435-440). Scores that are multiples of a
+    common fraction lie on it; others are rounded to it first, which keeps the test exact, for sizes do not change with the sign.
+    """
+    moved = differences[abs(differences) > ROUNDING]
     sizes = abs(moved)
-    if len(moved) == 0 or np.ptp(sizes) < SAME:
+    if len(moved) == 0 or np.ptp(sizes) < ROUNDING:
         return mcnemar_p(int(np.sum(moved > 0)), int(np.sum(moved < 0)))
-    rng, limit, extreme = np.random.default_rng(seed), abs(moved.sum()) - SAME * len(moved), 0
-    for batch in _batches(flips):
-        signs = 2 * rng.integers(0, 2, (batch, len(moved)), dtype=np.int8) - 1
-        extreme += int(np.sum(abs(signs @ sizes) >= limit))
-    return (1 + extreme) / (1 + flips)
+    steps = _whole_steps(sizes)
+    total, shares = int(steps.sum()), np.ones(1)  # shares[k]: probability that the flipped sum is 2 k - total so far
+    for step in steps:
+        wider = np.zeros(len(shares) + step)
+        wider[: len(shares)] = shares / 2
+        wider[step:] += shares / 2
+        shares = wider
+    observed = abs(int(np.where(moved > 0, steps, -steps).sum()))
+    return min(1.0, float(2 * shares[: (total - observed) // 2 + 1].sum()))
+
+
+def _whole_steps(sizes: Numbers) -> Indices:
+    """Sizes [G] above 0 in steps of a grid, exactly where they are multiples of their smallest over 1 to 12, else rounded."""
+    for parts in range(1, 13):
+        steps = sizes * parts / sizes.min()
+        if steps.sum() <= GRID and np.all(abs(steps - np.round(steps)) < 1e-6):
+            return np.asarray(np.round(steps), np.intp)
+    return np.asarray(np.floor(sizes * max(GRID, 16 * len(sizes)) / sizes.sum() + 0.5 + BESIDE_HALF), np.intp)
 
 
 def permutation_p(a: Numbers, b: Numbers, permutations: int = FLIPS, seed: int = 0) -> float:
     """Two-sided p-value that a [N] and b [M] come from one distribution, by the difference of means of random divisions."""
     pooled, N = np.concatenate([a, b]), len(a)
-    rng, limit, extreme = np.random.default_rng(seed), abs(a.mean() - b.mean()) - SAME * len(pooled), 0
+    rng, limit, extreme = np.random.default_rng(seed), abs(a.mean() - b.mean()) - ROUNDING * len(pooled), 0
     for batch in _batches(permutations):
         orders = rng.permuted(np.tile(pooled, (batch, 1)), axis=1)
         extreme += int(np.sum(abs(orders[:, :N].mean(axis=1) - orders[:, N:].mean(axis=1)) >= limit))
@@ -153,7 +184,7 @@ def permutation_p(a: Numbers, b: Numbers, permutations: int = FLIPS, seed: int =
 
 def barnard_p(a: Numbers, b: Numbers) -> float:
     """Exact unconditional two-sided p-value for whole scores: G. A. Barnard (1947), Biometrika 34, 123-138, pooled statistic."""
-    wins_a, wins_b = int(a.sum()), int(b.sum())
+    wins_a, wins_b = round(float(a.sum())), round(float(b.sum()))
     if wins_a + wins_b in (0, len(a) + len(b)):
         return 1.0  # all alike
     return min(1.0, float(barnard_exact([[wins_a, wins_b], [len(a) - wins_a, len(b) - wins_b]]).pvalue))

@@ -1,8 +1,9 @@
-"""Repeats of one start frame resemble each other, so frames, not trials, are what an interval counts."""
+"""Repeats of one initial frame resemble each other, so an interval counts frames, not trials."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,16 +12,36 @@ Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]  # [N], counting from 0
 
 
+@dataclass(frozen=True)
+class Spread:
+    """What initial frames show of the spread of a mean.
+
+    means [G]:  mean of each frame.
+    variance:   of the mean of all values; NaN for a single frame.
+    worth:      how many frames with equal numbers of repeats these are worth, in [1, G]:
+                N^2 / sum of squared numbers (L. Kish (1965), Survey Sampling, section 8.2).
+    """
+
+    means: Numbers
+    variance: float
+    worth: float
+
+    @property
+    def frames(self) -> int:
+        return len(self.means)
+
+
 def numbered(labels: Sequence[str]) -> Indices:
     """Labels => 0, 1, ... in the order of the sorted labels."""
     return np.unique(np.array(labels, dtype=np.str_), return_inverse=True)[1]
 
 
-def frame_means(values: Numbers, frames: Sequence[str]) -> tuple[Numbers, float]:
-    """(mean of each start frame [G], variance of the mean of all values), for values [N], N >= 1, and their frames' names.
+def spread(values: Numbers, frames: Sequence[str]) -> Spread:
+    """For values [N], N >= 1, and the names of their initial frames.
 
-    The variance is that of a ratio of sums over frames, so frames may have different numbers of repeats: W. G. Cochran (1977),
-    Sampling Techniques, 3rd ed., section 11.8 without the finite-population factor. NaN for a single frame.
+    The variance is that of a ratio of sums over frames, so that they may have different numbers of
+    repeats: W. G. Cochran (1977), Sampling Techniques, 3rd ed., section 11.8 without the
+    finite-population factor.
     """
     group = numbered(frames)
     counts = np.bincount(group)
@@ -28,4 +49,5 @@ def frame_means(values: Numbers, frames: Sequence[str]) -> tuple[Numbers, float]
     G = len(counts)
     residuals = (sums - counts * values.mean()) / counts.mean()
     variance = float(residuals @ residuals) / (G * (G - 1)) if G > 1 else float("nan")
-    return sums / counts, variance
+    worth = float(counts.sum() ** 2 / (counts @ counts))
+    return Spread(sums / counts, variance, worth)

@@ -16,6 +16,7 @@ import numpy as np
 from worldgym.log import TrialRecord, results
 from worldgym.stats.comparison import NOTHING, Difference, holm, paired_difference
 from worldgym.stats.correlation import pearson
+from worldgym.types import ROUNDING
 
 LARGE = 0.1  # true drops from here on are expected to be predicted with the right sign
 EXAMPLES = 3  # pictures of an axis that a report shows
@@ -76,12 +77,12 @@ def drop_agreement(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     if not known:
         return None
     predicted, true = (np.array([cell[key] for cell in known], np.float64) for key in ("drop", "true_drop"))
-    r, large = float(pearson(predicted, true, np.ones(len(known)))), true >= LARGE - 1e-9
+    r, large = float(pearson(predicted, true, np.ones(len(known)))), true >= LARGE - ROUNDING
     return {
         "n": len(known),
         "pearson": None if np.isnan(r) else r,
         "large": int(large.sum()),
-        "same_sign": int((predicted[large] > 0).sum()),
+        "same_sign": int((predicted[large] > ROUNDING).sum()),
         "mean_abs_gap": float(100 * abs(predicted - true).mean()),
     }
 

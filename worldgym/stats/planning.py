@@ -63,15 +63,15 @@ def plan(wanted: Plan) -> dict[str, int]:
     factor = repeats_factor(wanted.repeats, wanted.repeat_correlation)
     numbers = {}
     if wanted.width is not None:
-        numbers["for_width"] = math.ceil(factor * trials_for_width(wanted.width, wanted.rate))
+        numbers["for_width"] = _upwards(factor * trials_for_width(wanted.width, wanted.rate))
         if wanted.imagined:
             numbers["for_width_with_imagined"] = real_trials_with_imagined(
                 wanted.width, wanted.rate, wanted.real_correlation, wanted.imagined
             )
     if wanted.a is not None and wanted.b is not None:
         rates = TwoRates(wanted.a, wanted.b, wanted.correlation)
-        numbers["pairs_to_tell"] = math.ceil(factor * pairs_to_tell(rates, wanted.power))
-        numbers["trials_to_tell"] = math.ceil(factor * trials_to_tell(rates, wanted.power))
+        numbers["pairs_to_tell"] = _upwards(factor * pairs_to_tell(rates, wanted.power))
+        numbers["trials_to_tell"] = _upwards(factor * trials_to_tell(rates, wanted.power))
     if not numbers or (wanted.a is None) != (wanted.b is None):
         raise InputError("nothing to plan: give --width for an interval, or --a and --b for two rates to tell apart")
     return numbers
@@ -205,6 +205,11 @@ def _check_power(rates: TwoRates, power: float) -> None:
             f"needs two different rates and a power between 0 and 1, not {rates.a}, {rates.b} and "
             f"{power}; change --a, --b or --power"
         )
+
+
+def _upwards(trials: float) -> int:
+    """The next whole number, rounding apart: 1.1 times 110 is 121."""
+    return math.ceil(trials - ROUNDING)
 
 
 def _smallest(enough: Callable[[int], bool], purpose: str) -> int:

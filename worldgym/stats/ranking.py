@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri, stdtrit
 
 from worldgym.stats.frames import Numbers, numbered
+from worldgym.stats.rates import LARGEST
 
 DRAWS = 4000
 ORDERS = 10  # the most probable ones that are kept
+SPREADS = np.geomspace(0.003, 1.0, 60)  # standard deviations of the policies' rates that may be, each as probable
+TINY = 1e-9
+Known = npt.NDArray[np.bool_]  # [P, N]: which policy was scored in which trial
 
 
 @dataclass(frozen=True)
@@ -41,15 +47,25 @@ class Ranking:
         }
 
 
-def ranking(scores: Numbers, frames: Sequence[str], draws: int = DRAWS, seed: int = 0) -> Ranking:
-    """From scores [P, N] in [0, 1] of P >= 1 policies in N trials (NaN = not scored) and the trials' start frames [N].
+@dataclass(frozen=True)
+class Table:
+    """scores [P, N] in [0, 1] of P policies in N trials, NaN = not scored; the trials' initial frames [N] and tasks [N]."""
 
-    Bayesian bootstrap: start frames get random weights, the same for every policy, so that pairing counts: D. B. Rubin (1981),
-    Ann. Statist. 9, 130-134. Each policy also gets one added frame of success and one of failure, weighted at random, which makes
-    the posterior of a single policy with whole scores the beta of a uniform prior; without them 20 of 20 against 19 of 20
-    would be certain. A policy without trials has a uniform rate.
-    """
-    return ranked(posterior_scores(scores, frames, draws, seed))
+    scores: Numbers
+    frames: Sequence[str]
+    groups: Sequence[str]
+
+    def of(self, policies: Sequence[int]) -> Table:
+        """The same of these policies alone, and the trials in which two of them at least were scored."""
+        scores = self.scores[list(policies)]
+        shared = np.flatnonzero(np.count_nonzero(~np.isnan(scores), axis=0) >= min(2, len(policies)))
+        chosen = shared.tolist()
+        return Table(scores[:, shared], [self.frames[i] for i in chosen], [self.groups[i] for i in chosen])
+
+
+def ranking(table: Table, draws: int = DRAWS, seed: int = 0) -> Ranking:
+    """Of P >= 1 policies that `comparable` found. Deterministic by seed."""
+    return ranked(posterior(*contrasts(table), draws, seed))
 
 
 def ranked(values: Numbers) -> Ranking:
@@ -68,16 +84,132 @@ def ranked(values: Numbers) -> Ranking:
     )
 
 
-def posterior_scores(scores: Numbers, frames: Sequence[str], draws: int, seed: int) -> Numbers:
-    """Draws [draws, P] of the policies' rates."""
-    rng = np.random.default_rng(seed)
-    known = ~np.isnan(scores)
-    group, G = numbered(frames), len(set(frames))
-    counts, sums = (
-        np.array([np.bincount(group, row, G) for row in values]).reshape(len(scores), G)  # [P, G]
-        for values in (known.astype(np.float64), np.where(known, scores, 0.0))
-    )
-    repeats = counts.sum(axis=1) / np.maximum(np.count_nonzero(counts, axis=1), 1)
-    added = np.where(repeats > 0, repeats, 1.0) * rng.exponential(size=(2, draws, len(scores)))  # weighs as much as a frame
-    weights = rng.exponential(size=(draws, G))
-    return np.asarray((weights @ sums.T + added[0]) / (weights @ counts.T + added.sum(axis=0)))
+def comparable(table: Table) -> list[int]:
+    """The policies that can be ranked: each shares scored trials with the others, directly or through
+    third ones, in every task.
+
+    Who has no trial of a hard task yet would otherwise be ranked by the easy ones. Where policies
+    fall into several groups without a common trial the group with the most trials stays.
+    """
+    known, group = ~np.isnan(table.scores), numbered(table.groups)
+    kept = [p for p in range(len(known)) if known[p].any()]
+    while kept:
+        staying = set(kept)
+        for g in range(int(group.max()) + 1):
+            staying &= set(_largest(known[np.ix_(kept, group == g)], kept))
+        if len(staying) == len(kept):
+            break
+        kept = sorted(staying)
+    return kept
+
+
+def rank_intervals(policies: Sequence[str], shown: Iterable[tuple[str, str]]) -> dict[str, tuple[int, int]]:
+    """policy => (highest, lowest) rank, 1 being the best, for all policies together at the level of the tests.
+
+    shown: pairs (better, worse) that tests have shown, corrected for all pairs, so that with 95 % none is wrong. As many policies
+    stand surely above as were shown to be better, and surely below as were shown to be worse: M. Mogstad, J. P. Romano, A. M.
+    Shaikh and D. Wilhelm (2024), Rev. Econ. Stud. 91, 476-518.
+    """
+    ranks = {policy: (1, len(policies)) for policy in policies}
+    for better, worse in shown:
+        ranks[better] = ranks[better][0], ranks[better][1] - 1
+        ranks[worse] = ranks[worse][0] + 1, ranks[worse][1]
+    return ranks
+
+
+def contrasts(table: Table) -> tuple[Numbers, Numbers]:
+    """(values [P] whose differences are those of the policies' rates, their covariance [P, P]), P >= 1, N >= 1.
+
+    Within a task least squares with an effect of every trial, as in an incomplete block design (F. Yates (1936), J. Agric. Sci.
+    26, 424-455): two policies are compared on common trials alone, whoever else lacks some. A task counts by its trials, for all
+    policies alike. The covariance takes initial frames as a sample of the tasks' mixture; a single one, however often repeated,
+    is one trial. Every policy gets the variance of one success and one failure more, as a uniform prior would give it, without
+    which 20 of 20 against 19 of 20 were certain.
+    """
+    known, group = ~np.isnan(table.scores), numbered(table.groups)
+    P, N = known.shape
+    frame = numbered(table.frames)
+    effects, moved = np.zeros((int(group.max()) + 1, P)), np.zeros((P, N))  # by task; share of each trial in the sum
+    for g in range(len(effects)):
+        here = group == g
+        effects[g], moved[:, here] = _within(table.scores[:, here], known[:, here])
+        moved[:, here] *= np.count_nonzero(here) / N
+    weights = np.bincount(group) / N
+    values = weights @ effects
+    moved += (effects[group] - values).T / N
+    G = int(frame.max()) + 1
+    sums = np.array([np.bincount(frame, row, G) for row in moved])
+    sampled = _steadied(sums @ sums.T * (G / (G - 1) * _student(G - 1) ** 2), G) if G > 1 else LARGEST * np.eye(P)
+    own = np.array([len(set(frame[row])) for row in known])  # frames of each policy
+    return values, sampled + np.diag(0.5 / (own + 2) ** 2)
+
+
+def posterior(values: Numbers, covariance: Numbers, draws: int, seed: int) -> Numbers:
+    """Draws [draws, P] of the policies' true values, given measured ones [P] with their covariance [P, P].
+
+    Hierarchical: the true values are normal about a common mean that may be anything. Of their
+    standard deviation every order of magnitude from 0.3 points on is as probable beforehand. So
+    policies that look alike are taken to be alike, and the best of many is not believed to be as
+    good as it looks: D. V. Lindley and A. F. M. Smith (1972), J. R. Stat. Soc. B 34, 1-41.
+    """
+    rng, P = np.random.default_rng(seed), len(values)
+    if P == 1:
+        return rng.normal(values[0], np.sqrt(covariance[0, 0]), (draws, 1))
+    basis = np.linalg.qr(np.column_stack([np.ones(P), np.eye(P)[:, 1:]]))[0][:, 1:]  # [P, P - 1], free of the common mean
+    size, axes = np.linalg.eigh(basis.T @ covariance @ basis)
+    y = axes.T @ basis.T @ values
+    total = size + SPREADS[:, None] ** 2  # [S, P - 1]
+    evidence = -0.5 * (np.log(total) + y**2 / total).sum(axis=1)
+    chance = np.exp(evidence - evidence.max())
+    chosen = rng.choice(len(SPREADS), draws, p=chance / chance.sum())
+    kept = SPREADS[chosen, None] ** 2 / total[chosen]  # share of a difference that is believed
+    normal = rng.standard_normal((draws, P - 1)) @ axes  # so that draws do not turn on which axes stand for equal sizes
+    drawn = kept * y + np.sqrt(kept * size) * normal
+    return np.asarray(drawn @ axes.T @ basis.T)
+
+
+def _within(scores: Numbers, known: Known) -> tuple[Numbers, Numbers]:
+    """(effects [P], how far each trial moves them [P, N]) of one task: least squares with an effect of every trial."""
+    each = known / np.maximum(known.sum(axis=0), 1)
+    inverse = np.linalg.pinv(np.diag(known.sum(axis=1)) - known @ each.T, rcond=TINY, hermitian=True)
+    filled = np.where(known, scores, 0.0)
+    centred = np.where(known, scores - (filled * each).sum(axis=0), 0.0)
+    effects = inverse @ centred.sum(axis=1)
+    expected = np.where(known, effects[:, None] - (each * effects[:, None]).sum(axis=0), 0.0)
+    return effects, inverse @ (centred - expected)
+
+
+def _steadied(covariance: Numbers, frames: int) -> Numbers:
+    """A covariance of differences [P, P] that few frames show, mixed with one in which all policies are
+    as uncertain: what only looks like a sure difference, of the many that P policies have, is else
+    believed. The weights are the numbers of differences and of frames, less 1 each.
+    """
+    P = len(covariance)
+    if P == 1:
+        return covariance
+    centre = np.eye(P) - 1 / P
+    own = centre @ covariance @ centre
+    w = (P - 1) / (P - 1 + frames - 1)
+    return np.asarray((1 - w) * own + w * np.trace(own) / (P - 1) * centre)
+
+
+def _largest(known: Known, names: Sequence[int]) -> list[int]:
+    """Of policies by trials, the names of those that hang together by common trials and have most of them."""
+    left, best, most = set(np.flatnonzero(known.any(axis=1)).tolist()), list[int](), 0
+    while left:
+        members = {left.pop()}
+        while True:
+            trials = np.asarray(known[sorted(members)].any(axis=0))
+            more = {p for p in left if (known[p] & trials).any()}
+            if not more:
+                break
+            members |= more
+            left -= more
+        if int(known[sorted(members)].sum()) > most:
+            best, most = sorted(members), int(known[sorted(members)].sum())
+    return [names[p] for p in best]
+
+
+def _student(freedom: int) -> float:
+    """How much further Student's 97.5 % quantile lies out than the normal one."""
+    return float(stdtrit(freedom, 0.975) / ndtri(0.975))

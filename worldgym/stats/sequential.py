@@ -2,55 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from worldgym.stats.betting import anytime_interval, wealth
-from worldgym.stats.frames import Numbers, numbered
+from worldgym.stats.comparison import holm
+from worldgym.stats.frames import Indices, Numbers
+
+LEVEL = 0.05  # probability that any of the pairs is decided wrongly
+SLACK = 1e-9  # 1 / (1 / wealth) is the wealth to the last bits only
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Differences of two policies' scores frame by frame, in an order that does not depend on them.
+
+    differences [T]: in [-1, 1], one an initial frame.
+    ends [R]:        numbers of differences after which the evidence is looked at: those at which every task has had its share.
+    """
+
+    differences: Numbers
+    ends: Indices
 
 
 @dataclass(frozen=True)
 class SequentialResult:
-    """What the pairs so far say, however often they were looked at.
+    """What the frames so far say of one pair of policies, however often they were looked at.
 
-    evidence:  wealth of a bet against "no difference", from 1; at alpha = 0.05 the difference is shown from 20 on.
-    p:         1 / the largest evidence so far, at most 1.
-    decided:   number of pairs after which it was shown; None if not yet.
-    low, high: interval of the difference in [-1, 1] that may be looked at after every pair.
+    evidence:  wealth of a bet against "no difference", from 1; of a single pair the difference is shown from 20 on.
+    p:         1 / the largest evidence so far, at most 1.   p_holm: corrected for the number of pairs (Holm).
+    decided:   initial frames after which the difference was shown, as corrected for all pairs; None if not yet.
+    sign:      1 or -1: sign of the difference that was shown; 0 if not yet.
+    low, high: 95 % interval of the difference in [-1, 1] of this pair alone, which may be looked at after every frame.
+    n:         initial frames used.
     """
 
     evidence: float
     p: float
+    p_holm: float
     decided: int | None
+    sign: int
     low: float
     high: float
     n: int
 
 
-def sequential_test(differences: Numbers, alpha: float = 0.05) -> SequentialResult:
-    """For differences [T] in [-1, 1] of two policies' scores in the order of their trials. No pair: evidence 1, (-1, 1).
+def sequential_tests(pairs: Sequence[Looks], alpha: float = LEVEL) -> list[SequentialResult]:
+    """All pairs together err with probability alpha at most, a wrong sign included. Without a frame: evidence 1, (-1, 1).
 
-    Valid if the next difference, given the earlier ones, has mean 0 when the policies are alike: one difference a start frame
-    (see `by_frame`), frames in an order fixed beforehand.
+    The wealth is a supermartingale from look to look if frames are drawn independently within tasks and the mean difference over
+    tasks, each weighted by its planned frames, is 0: with bets b and means m of the tasks the product of (1 + b m) is at most 1.
+    Tasks whose differences cancel are therefore no evidence, and neither is the order in which tasks come.
     """
-    values = wealth(differences)
-    low, high = anytime_interval(differences, 1 - alpha)
-    shown = np.flatnonzero(values >= 1 / alpha)
-    return SequentialResult(
-        evidence=float(values[-1]) if len(values) else 1.0,
-        p=float(min(1.0, 1 / values.max(initial=1.0))),
-        decided=int(shown[0]) + 1 if len(shown) else None,
-        low=low,
-        high=high,
-        n=len(values),
-    )
+    values = [wealth(looks.differences)[looks.ends - 1] for looks in pairs]
+    p_values = [float(min(1.0, 1 / found.max(initial=1.0))) for found in values]
+    known = [i for i, found in enumerate(values) if len(found)]
+    corrected = dict(zip(known, holm([p_values[i] for i in known]), strict=True))
+    order = sorted(known, key=lambda i: p_values[i])
+    needed = {i: (len(known) - place) / alpha for place, i in enumerate(order)}  # wealth at which Holm's step decides
+    results = []
+    for i, (looks, found) in enumerate(zip(pairs, values, strict=True)):
+        decided = None
+        if corrected.get(i, 1.0) <= alpha:
+            decided = int(looks.ends[np.flatnonzero(found >= needed[i] * (1 - SLACK))[0]])
+        low, high = anytime_interval(looks.differences, 1 - alpha)
+        results.append(
+            SequentialResult(
+                evidence=float(found[-1]) if len(found) else 1.0,
+                p=p_values[i],
+                p_holm=corrected.get(i, 1.0),
+                decided=decided,
+                sign=0 if decided is None else int(np.sign(looks.differences[:decided].sum())),
+                low=low,
+                high=high,
+                n=len(looks.differences),
+            )
+        )
+    return results
 
 
-def by_frame(differences: Numbers, frames: Sequence[str]) -> Numbers:
-    """Mean difference of each start frame, frames in the order in which they first came."""
-    group = numbered(frames)
-    means = np.bincount(group, differences) / np.bincount(group)
-    first = np.unique(group, return_index=True)[1]
-    return np.asarray(means[np.argsort(first, kind="stable")])
+def in_rounds(arrived: Mapping[str, Sequence[float | None]], planned: Mapping[str, int]) -> Looks:
+    """Differences of every task in the order in which its frames came (None: finished without a common score) => rounds.
+
+    planned: initial frames a task in all. After round j of R = max(planned) every task g has given j / R of its frames, to half a
+    frame. Only whole rounds count, so a task that has not begun holds the others up, and what is used never changes as more
+    frames come.
+    """
+    R = max(planned.values(), default=0)
+    used, taken, ends = list[float](), dict.fromkeys(sorted(planned), 0), list[int]()
+    for j in range(1, R + 1):
+        wanted = {group: (2 * j * planned[group] + R) // (2 * R) for group in taken}
+        if any(wanted[group] > len(arrived.get(group, ())) for group in taken):
+            break
+        for group, count in wanted.items():
+            used += [d for d in arrived.get(group, ())[taken[group] : count] if d is not None]
+        taken = wanted
+        if len(used) > (ends[-1] if ends else 0):
+            ends.append(len(used))
+    return Looks(np.array(used, np.float64), np.array(ends, np.intp))
+
+
+def frame_order(task: str) -> str:
+    """A random number of an initial frame that its name alone decides; orders frames that came at the same moment."""
+    return hashlib.sha256(f"order of {task}".encode()).hexdigest()

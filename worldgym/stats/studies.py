@@ -1,42 +1,18 @@
-"""From a run log to comparisons of its policies, and, with real trials beside it, to estimates of the real success rate."""
+"""From a run log and real trials beside it to estimates of the real success rate."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from worldgym.errors import InputError
 from worldgym.log import TrialRecord, results
-from worldgym.stats.comparison import holm, paired_difference
 from worldgym.stats.prediction import Frames, prediction_powered
-from worldgym.stats.ranking import ranking
-from worldgym.stats.sequential import by_frame, sequential_test
 from worldgym.stats.tables import RealTrial
-
-Scores = Mapping[str, Mapping[tuple[str, int], float]]  # policy => (task, repeat) => score
-
-
-def compare(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[str, Any]:
-    """Every pair of the named policies on the trials that both were scored in, and the ranking of all. Plain JSON.
-
-    comparisons: a, b, value (rate of a less rate of b), low, high, p, p_holm (corrected for the number of pairs), n (pairs of
-                 trials), sequential (see sequential.py; trials in the log's order). The policy of the higher rate stands first,
-                 in the pair and in the list.
-    ranking:     policies, best, above, ranks, orders (see ranking.py); None without a scored trial.
-    """
-    scores = _scores(records)
-    best_first = sorted(policies, key=lambda policy: -float(np.mean(list(scores[policy].values()))) if policy in scores else 0.0)
-    found = [_compared(scores, a, b) for a, b in combinations(best_first, 2)]
-    corrected = holm([comparison["p"] for comparison in found])
-    return {
-        "comparisons": [{**comparison, "p_holm": p} for comparison, p in zip(found, corrected, strict=True)],
-        "ranking": _ranking(scores, policies),
-    }
 
 
 def estimate(
@@ -76,33 +52,6 @@ def estimate(
             frames = replace(frames, groups=np.zeros_like(frames.groups), extra_groups=np.zeros_like(frames.extra_groups))
         estimates.append({"policy": policy, **asdict(prediction_powered(frames, level))})
     return estimates
-
-
-def _compared(scores: Scores, a: str, b: str) -> dict[str, Any]:
-    mine, theirs = scores.get(a, {}), scores.get(b, {})
-    common = [key for key in mine if key in theirs]
-    A, B = (np.array([side[key] for key in common], np.float64) for side in (mine, theirs))
-    if A.sum() < B.sum():
-        (a, A), (b, B) = (b, B), (a, A)
-    frames = [task for task, _ in common]
-    sequential = sequential_test(by_frame(A - B, frames))
-    return {"a": a, "b": b, **asdict(paired_difference(A, B, frames)), "sequential": asdict(sequential)}
-
-
-def _ranking(scores: Scores, policies: Sequence[str]) -> dict[str, Any] | None:
-    keys = sorted({key for own in scores.values() for key in own})
-    if not keys:
-        return None
-    table = np.array([[scores.get(policy, {}).get(key, np.nan) for key in keys] for policy in policies], np.float64)
-    return ranking(table, [task for task, _ in keys]).named(policies)
-
-
-def _scores(records: Iterable[TrialRecord]) -> dict[str, dict[tuple[str, int], float]]:
-    scores: dict[str, dict[tuple[str, int], float]] = defaultdict(dict)
-    for r in results(records).finished:
-        if r.score is not None:
-            scores[r.policy][r.task, r.repeat] = r.score
-    return scores
 
 
 def _frames(real: Sequence[RealTrial], imagined: Mapping[str, Sequence[TrialRecord]]) -> Frames:

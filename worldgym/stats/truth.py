@@ -17,7 +17,7 @@ from worldgym.log import TrialRecord
 from worldgym.stats.agreement import agreement
 from worldgym.stats.cells import CellPair, SharedFrames
 from worldgym.stats.comparison import paired_interval
-from worldgym.stats.frames import Numbers, frame_means
+from worldgym.stats.frames import Numbers, spread
 from worldgym.stats.rates import score_rate
 
 Key = tuple[str, str]  # policy, group
@@ -80,7 +80,7 @@ def shared_frames(trials: Sequence[TrialRecord], gap: float) -> SharedFrames | N
     low, high = paired_interval(a, b, names)
     covariance = float(np.cov(both.T)[0, 1]) * F / (len(set(frames)) * m)
     return SharedFrames(
-        frame_means(scores, frames)[1],
+        spread(scores, frames).variance,
         y * (1 - y) / (m - 1),
         covariance,
         frames=F,

@@ -20,20 +20,22 @@ from worldgym.judges.load import load_judge
 from worldgym.judges.protocol import Judge
 from worldgym.memory import keep_freed_memory
 from worldgym.policies.load import load
+from worldgym.starts import strange_starts
 from worldgym.stats.rates import Rate, score_rate
 from worldgym.stats.trusted import CHECK_NAME
 from worldgym.tasks.folder import check_frames, load_tasks
 from worldgym.trust.controls import ARMS, GRIPPER, Floor, control_floors
-from worldgym.trust.fit import beside, measured, rollouts_of
+from worldgym.trust.fit import measured, rollouts_of
 from worldgym.trust.following import Response, action_following
 from worldgym.trust.gauge import Gauge
 from worldgym.trust.playing import Playing, Recorded, recorded_rollouts
 from worldgym.trust.probe import Probe
 from worldgym.trust.replays import Outcome, by_group, replay_figures, replay_test
 from worldgym.trust.signals import Instruments
-from worldgym.trust.verdict import LIMITS, Finding, finding, following_finding, verdict
-from worldgym.types import Task
-from worldgym.world.model import DiffusionWorld, load_world
+from worldgym.trust.verdict import LIMITS, Finding, finding, following_finding, strange_finding, verdict
+from worldgym.types import ROUNDING, Task
+from worldgym.world.familiarity import Familiarity, familiarity_of
+from worldgym.world.model import DiffusionWorld, beside_world, load_world
 
 SWEPT = 6  # start frames from which actions are swept
 Found = dict[str, list[Finding]]  # by group of tasks
@@ -62,13 +64,14 @@ class CheckConfig:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a check works with. gauge, probe: None = what needs them is left out."""
+    """What a check works with. gauge, probe, familiarity: None = what needs them is left out."""
 
     world: DiffusionWorld
     judge: Judge
     gauge: Gauge | None
     probe: Probe | None
     playing: Playing
+    familiarity: Familiarity | None = None
 
 
 def check(config: CheckConfig) -> dict[str, Any]:
@@ -79,19 +82,23 @@ def check(config: CheckConfig) -> dict[str, Any]:
         raise InputError(f"--per-task is {config.per_task}: ask for 1 or more")
     keep_freed_memory()
     parts = _load(config)
-    figures: dict[str, Any] = {"floors": [], "replay": {}, "doubt": {}}
+    figures: dict[str, Any] = {"strange": {}, "floors": [], "replay": {}, "doubt": {}}
     found: Found = {}
     starts: list[Task] = []
     if config.episodes is not None:
         episodes = recorded_rollouts(_store(config.episodes, parts.world), config.per_task)
-        starts += [episode.rollout.trial.task for episode in episodes]
-        _check_recorded(parts, episodes, figures, found)
+        tasks = [episode.rollout.trial.task for episode in episodes]
+        check_frames(tasks, parts.world.frame_shape)
+        known = _known(tasks, parts, figures, found)
+        starts += known
+        names = {task.name for task in known}
+        _check_recorded(parts, [e for e in episodes if e.rollout.trial.task.name in names], figures, found)
     if config.policies and config.tasks:
         starts += _check_closed_loop(config, parts, figures, found)
     responses = _following(parts, starts)
     figures["following"] = [asdict(response) for response in responses]
     whole = following_finding(responses, GRIPPER)
-    for group in sorted({task.group for task in starts}):
+    for group in sorted({task.group for task in starts} | set(found)):
         own = [*found.get(group, []), *([] if whole is None else [whole])]
         said = verdict(group, own)
         figures.setdefault("tasks", {})[group] = {
@@ -106,15 +113,17 @@ def check(config: CheckConfig) -> dict[str, Any]:
 
 def _load(config: CheckConfig) -> Parts:
     world = load_world(config.world)
-    judge = config.judge or beside(config.world, "judge")
+    judge = config.judge or beside_world(config.world, "judge")
     if judge is None:
         raise InputError(f"{config.world}: no judge lies beside the world; give one with --judge")
-    gauge_folder = config.gauge or beside(config.world, "gauge")
+    gauge_folder = config.gauge or beside_world(config.world, "gauge")
     gauge = None if gauge_folder is None else Gauge.load(gauge_folder)
     if gauge is not None:
         gauge.check(world.codec, world.spec)
-    probe_file = config.probe or beside(config.world, "probe.json")
-    parts = Parts(world, load_judge(judge), gauge, None if probe_file is None else Probe.load(probe_file), Playing(config.batch))
+    probe_file = config.probe or beside_world(config.world, "probe.json")
+    probe = None if probe_file is None else Probe.load(probe_file)
+    playing, familiarity = Playing(config.batch), familiarity_of(config.world, world.codec)
+    parts = Parts(world, load_judge(judge), gauge, probe, playing, familiarity)
     if parts.probe is not None and gauge is not None:
         parts.probe.check(world.name, parts.judge.name, gauge.name)
     return parts
@@ -128,7 +137,8 @@ def _store(folder: Path, world: DiffusionWorld) -> EpisodeStore:
 
 
 def _check_recorded(parts: Parts, episodes: Sequence[Recorded], figures: dict[str, Any], found: Found) -> None:
-    check_frames([episode.rollout.trial.task for episode in episodes], parts.world.frame_shape)
+    if not episodes:
+        return
     outcomes, _ = replay_test(parts.world, parts.judge, episodes, parts.playing)
     for group, some in by_group(outcomes).items():
         figures["replay"][group] = replay_figures(some)
@@ -144,22 +154,34 @@ def _replay_findings(outcomes: Sequence[Outcome], judged: dict[str, Any]) -> lis
     )
     made = []
     for kind, share, what in kinds:
-        wrong = 0.0 if share["value"] is None else (1.0 - share["value"]) * share["of"]
+        wrong = 0.0 if share["value"] is None else float(round((1.0 - share["value"]) * share["of"]))
         made.append(finding(kind, Rate(wrong, share["of"], 1.0 - share["high"], 1.0 - share["low"]), what))
     return [one for one in made if one is not None]
 
 
 def _check_closed_loop(config: CheckConfig, parts: Parts, figures: dict[str, Any], found: Found) -> list[Task]:
-    """=> the tasks."""
+    """=> the tasks whose initial frame the world knows."""
     tasks = load_tasks(config.tasks) if config.tasks else []
     loaded = [load(policy, parts.world.spec) for policy in each_policy(config.policies)]
     policies = [known.policy for known in loaded]
     run = EvaluateConfig(
-        config.out / "run", config.per_task, config.seed, config.batch, command=config.command, code=codes(loaded)
+        config.out / "run",
+        config.per_task,
+        config.seed,
+        config.batch,
+        command=config.command,
+        code=codes(loaded),
+        familiarity=parts.familiarity,
     )
     described = {"tasks": str(config.tasks), **identities(parts.world, loaded)}
     evaluate(run, parts.world, policies, tasks, parts.judge, described)
     rollouts, records, chunks = rollouts_of(run.out)
+    known = _known(tasks, parts, figures, found)
+    names = {task.name for task in known}
+    rollouts = [rollout for rollout in rollouts if rollout.trial.task.name in names]
+    records = [record for record in records if record.task in names]
+    if not rollouts:
+        return known
     playing = replace(parts.playing, chunks=chunks)
     _add_floors("policies", control_floors(parts.world, parts.judge, rollouts, playing), figures, found)
     if parts.gauge is not None and parts.probe is not None:
@@ -170,10 +192,23 @@ def _check_closed_loop(config: CheckConfig, parts: Parts, figures: dict[str, Any
         for group in sorted({record.group for record in records}):
             own = [(r.task, float(d)) for r, d in zip(records, doubts, strict=True) if r.group == group]
             rate = score_rate([doubt for _, doubt in own], [task for task, _ in own])
-            flagged = sum(doubt >= parts.probe.threshold for _, doubt in own)
+            flagged = sum(doubt >= parts.probe.threshold - ROUNDING for _, doubt in own)
             figures["doubt"][group] = {"expected_wrong": _json(rate), "flagged": flagged, "rollouts": len(own)}
             _add(found, group, finding("doubt", rate, "closed-loop verdicts are expected to be wrong"))
-    return tasks
+    return known
+
+
+def _known(tasks: Sequence[Task], parts: Parts, figures: dict[str, Any], found: Found) -> list[Task]:
+    """Those whose initial frame the world knows; the others are named, and enter no measure."""
+    strange = strange_starts(tasks, parts.familiarity)
+    for group in sorted({task.group for task in tasks}):
+        own = sorted(task.name for task in tasks if task.group == group)
+        if odd := [name for name in own if name in strange]:
+            before = figures["strange"].setdefault(group, {"frames": [], "of": 0})
+            before["frames"] += odd
+            before["of"] += len(own)
+        _add(found, group, strange_finding(odd, len(own)))
+    return [task for task in tasks if task.name not in strange]
 
 
 def _add_floors(source: str, floors: Iterable[Floor], figures: dict[str, Any], found: Found) -> None:
@@ -200,6 +235,8 @@ def _following(parts: Parts, starts: Sequence[Task]) -> list[Response]:
 
 def _described(config: CheckConfig, parts: Parts) -> dict[str, Any]:
     left_out = []
+    if parts.familiarity is None:
+        left_out.append("whether the world knows the initial frames needs familiarity.json: `worldgym trust familiarity`")
     if parts.gauge is None:
         left_out.append("action following and per-rollout doubt need a gauge: `worldgym trust train`")
     elif parts.probe is None:

@@ -21,7 +21,7 @@ from worldgym.judges.protocol import Judge
 from worldgym.judging import scores
 from worldgym.stats.rates import Rate, score_rate
 from worldgym.trust.playing import Playing, play_again
-from worldgym.types import Actions, ActionSpec, Rollout
+from worldgym.types import Actions, ActionSpec, Rollout, is_success
 from worldgym.world.protocol import World
 
 ARMS = ("null", "shuffled", "reversed")
@@ -48,7 +48,7 @@ def control_floors(
         verdicts = list(zip(played, scores(judge, played), strict=True))
         for group in sorted({rollout.trial.task.group for rollout in rollouts}):
             own = [(rollout.trial.task.name, score) for rollout, score in verdicts if rollout.trial.task.group == group]
-            known = [(name, float(score > 0.5)) for name, score in own if score is not None]
+            known = [(name, float(is_success(score))) for name, score in own if score is not None]
             rate = score_rate([score for _, score in known], [name for name, _ in known])
             floors.append(Floor(arm, group, rate, len(own) - len(known)))
     return floors

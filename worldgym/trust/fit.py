@@ -28,7 +28,7 @@ from worldgym.trust.playing import Playing
 from worldgym.trust.probe import Flags, Probe, auroc, fit_logistic, matrix, out_of_fold, scored
 from worldgym.trust.signals import USED, Instruments, common, company_signals, measure
 from worldgym.types import Rollout
-from worldgym.world.model import load_world
+from worldgym.world.model import beside_world, load_world
 
 BATCH = 20  # rollouts measured between two writes
 FLAGGED = 0.1  # share of the fit's rollouts that the probe flags
@@ -91,7 +91,7 @@ def fit_run(request: FitRequest, world: Path, judge: Path, gauge: Path | None = 
     """Loads world, judge and gauge (None = the one beside the world), then `fit_probe`."""
     at_least("--futures", futures)
     keep_freed_memory()
-    folder = gauge or beside(world, "gauge")
+    folder = gauge or beside_world(world, "gauge")
     if folder is None:
         raise InputError(f"{world}: no gauge lies beside the world; make one with `worldgym trust train`, or give --gauge")
     loaded, reader = load_world(world), Gauge.load(folder)
@@ -100,12 +100,6 @@ def fit_run(request: FitRequest, world: Path, judge: Path, gauge: Path | None = 
     loaded = loaded.with_sampler(**header.config.get("sampler", {}))  # the run's own, which options may have changed
     playing = Playing(chunks={str(policy["name"]): int(policy["chunk"]) for policy in header.policies})
     return fit_probe(request, Instruments(loaded, loaded.codec, reader, load_judge(judge), playing, futures))
-
-
-def beside(world: Path, name: str) -> Path | None:
-    """What lies beside the checkpoint of a world under this name, as its codec does."""
-    root = world if (world / "world").is_dir() else world.parent
-    return root / name if (root / name).exists() else None
 
 
 def measured(

@@ -17,7 +17,7 @@ from worldgym.judges.protocol import Judge
 from worldgym.judging import scores
 from worldgym.stats.calibration import false_positive_rate, true_positive_rate
 from worldgym.trust.playing import Playing, Recorded, play_again
-from worldgym.types import Rollout
+from worldgym.types import Rollout, is_success
 from worldgym.world.protocol import World
 from worldgym.world.replay import HORIZONS, psnr
 
@@ -44,7 +44,7 @@ def replay_test(
     rollouts = [episode.rollout for episode in episodes]
     generated = play_again(world, rollouts, playing, what="replaying")
     verdicts = zip(
-        *([None if s is None else s > 0.5 for s in scores(judge, some)] for some in (generated, rollouts)), strict=True
+        *([None if s is None else is_success(s) for s in scores(judge, some)] for some in (generated, rollouts)), strict=True
     )
     outcomes = []
     for episode, new, (judged, recorded) in zip(episodes, generated, verdicts, strict=True):

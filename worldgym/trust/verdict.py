@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 from worldgym.stats.rates import Rate
 from worldgym.trust.following import Response
+from worldgym.types import ROUNDING
 
 GREEN, AMBER, RED = "green", "amber", "red"
 ORDER = (GREEN, AMBER, RED)
+NAMED = 3  # initial frames named in a sentence
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: a key of LIMITS, or "following" for the world as a whole.   sentence: what was found, without a full stop."""
+    """kind: a key of LIMITS, "strange", or "following" for the world as a whole.   sentence: what was found, without a stop."""
 
     kind: str
     colour: str
@@ -57,11 +59,27 @@ def finding(kind: str, rate: Rate, what: str) -> Finding | None:
     if rate.value is None:
         return None
     limit, colour = LIMITS[kind], GREEN
-    if rate.value > limit.amber:
-        colour = RED if rate.value > limit.red and rate.low > limit.amber else AMBER
+    if _above(rate.value, limit.amber):
+        shown = _above(rate.value, limit.red) and _above(rate.low, limit.amber)
+        colour = RED if shown else AMBER
     interval = f"95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %"
     sentence = f"{100 * rate.value:.0f} % of {rate.trials} {what} ({interval}); at most {100 * limit.amber:.0f} % should"
     return Finding(kind, colour, rate.value, sentence)
+
+
+def strange_finding(names: Sequence[str], count: int) -> Finding | None:
+    """names: of those among a task's `count` initial frames that the world does not know; None if there are none.
+
+    They are left out of all other measures, so some of them are amber; without any other frame nothing can be measured: red.
+    """
+    if not names:
+        return None
+    if len(names) == count:
+        return Finding("strange", RED, 1.0, f"the world knows none of the {count} initial frames")
+    told = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return Finding(
+        "strange", AMBER, len(names) / count, f"the world does not know {len(names)} of {count} initial frames: {told}"
+    )
 
 
 def following_finding(responses: Sequence[Response], gripper: str) -> Finding | None:
@@ -88,10 +106,15 @@ def verdict(group: str, findings: Sequence[Finding]) -> TaskVerdict:
         worst = [found for found in findings if found.colour == RED]
         reason = worst[0].sentence if worst else "nothing was measured on this task; give recorded episodes, or policies"
         return TaskVerdict(group, RED if worst else AMBER, reason)
-    worst_first = sorted(findings, key=lambda f: (-ORDER.index(f.colour), -_excess(f)))
+    worst_first = sorted(findings, key=lambda f: (-ORDER.index(f.colour), -round(_excess(f), 9)))
     if worst_first[0].colour == GREEN:
         return TaskVerdict(group, GREEN, f"{len(findings)} measures within their limits")
     return TaskVerdict(group, worst_first[0].colour, worst_first[0].sentence)
+
+
+def _above(share: float, limit: float) -> bool:
+    """By more than rounding: 2 of 10 are not above 0.2, whatever their sum was divided by."""
+    return share > limit + ROUNDING
 
 
 def _excess(found: Finding) -> float:

@@ -27,6 +27,7 @@ from worldgym.ranks import Ranks, first_goes_ahead, follow_parent
 from worldgym.training import hold_settings
 from worldgym.types import Episode
 from worldgym.world.distill import DistillConfig, distillation
+from worldgym.world.familiarity import FAMILIARITY_NAME, measure_familiarity
 from worldgym.world.replay import contact_sheet, replay
 from worldgym.world.train import Worlds, WorldTrainConfig, train_world
 
@@ -58,6 +59,8 @@ def launch(run: TrainRun) -> Path:
     else:
         with tempfile.TemporaryDirectory() as folder:
             spawn(_spawned, args=(run, f"file://{folder}/meeting"), nprocs=run.processes)
+    if Ranks.current().first:
+        measure_familiarity(load_codec(run.codec, run.config.device), run.held_out, run.config.out / FAMILIARITY_NAME)
     return run.config.out / "world"
 
 

@@ -283,6 +283,17 @@ def world_folder(folder: str | Path) -> Path:
     return folder / "world" if (folder / "world").is_dir() else folder
 
 
+def root_of(world: Path) -> Path:
+    """The folder that holds a world's checkpoint, its codec and what else was made for it."""
+    return world if (world / "world").is_dir() else world.parent
+
+
+def beside_world(world: Path, name: str) -> Path | None:
+    """What lies beside the checkpoint of a world under this name, as its codec does."""
+    path = root_of(world) / name
+    return path if path.exists() else None
+
+
 def load_world(
     folder: str | Path,
     codec_folder: Path | None = None,

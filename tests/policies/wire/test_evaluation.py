@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from policy_server import POLICIES, Server
 
-from worldgym.errors import PolicyOutage
+from worldgym.errors import PolicyOutage, SameFailure
 from worldgym.evaluate import EvaluateConfig, evaluate
 from worldgym.log import ATTEMPTS, TrialRecord, read_log
 from worldgym.policies.load import load_policy
@@ -136,7 +137,9 @@ def test_a_server_that_stays_away_fails_trials_apart_and_a_later_start_completes
 ) -> None:
     server = serve(protocol, "seeing")
     remote = load_policy(f"{server.address}?patience=0.3", FAKE_SPEC)
-    summary = run(tmp_path / "there", remote, Interrupted(8, server.kill))
+    with pytest.raises(SameFailure, match="10 times in a row"):
+        run(tmp_path / "there", remote, Interrupted(8, server.kill))
+    summary = json.loads((tmp_path / "there" / "summary.json").read_text())
     failed = [record for record in records(tmp_path / "there") if not record.finished]
     assert failed and all(record.score is None and server.address in str(record.failure_reason) for record in failed)
     assert max(record.attempt for record in failed) == ATTEMPTS
@@ -158,7 +161,8 @@ def test_another_policy_at_the_same_address_is_not_scored(
         server.policy = "another"
         server.start()
 
-    run(tmp_path / "there", load_policy(server.address, FAKE_SPEC), Interrupted(8, swap))
+    with pytest.raises(SameFailure, match="serves something else"):
+        run(tmp_path / "there", load_policy(server.address, FAKE_SPEC), Interrupted(8, swap))
     run(tmp_path / "here", POLICIES["seeing"])
     expected = {record.key: record for record in scored(tmp_path / "here")}
     assert all(record == expected[record.key] for record in scored(tmp_path / "there"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
+import threading
 from typing import Any
 
 from worldgym.errors import InputError, MissingExtra, WorldGymError
+from worldgym.policies.wire.admission import MOST_CONNECTIONS, refusal
 from worldgym.policies.wire.arrays import MAX_REQUEST
 from worldgym.policies.wire.msgpack_numpy import pack, unpack
 from worldgym.policies.wire.openpi import BROKEN
@@ -23,6 +24,7 @@ class OpenpiServer:
         except ImportError:
             raise MissingExtra("websockets", "remote", "openpi's protocol") from None
         self._responder, self._closed, self._authorization = responder, ConnectionClosed, authorization
+        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._said = pack(responder.offer.to_message())
         limits: dict[str, Any] = {"max_size": MAX_REQUEST, "compression": None, "close_timeout": 1.0, "ping_timeout": 120.0}
         try:
@@ -42,12 +44,14 @@ class OpenpiServer:
         """None = go on with the websocket."""
         if request.path == "/healthz":
             return connection.respond(200, "OK\n")
-        given = request.headers.get("Authorization", "")
-        if self._authorization and not hmac.compare_digest(self._authorization.encode(), given.encode()):
-            return connection.respond(401, "a key is needed\n")
+        if (refused := refusal(request.headers, self._authorization)) is not None:
+            return connection.respond(refused[0], f"{refused[1]}\n")
         return None
 
     def _converse(self, connection: Any) -> None:
+        if not self._places.acquire(blocking=False):
+            self._complain(connection, f"{MOST_CONNECTIONS} connections are open already; close one")
+            return
         try:
             connection.send(self._said)
             for message in connection:
@@ -56,6 +60,8 @@ class OpenpiServer:
             self._complain(connection, str(error))
         except self._closed:
             pass
+        finally:
+            self._places.release()
 
     def _answer(self, message: str | bytes) -> bytes:
         return pack(self._responder.answer(unpack(message if isinstance(message, bytes) else b"")))

@@ -5,11 +5,12 @@ Clients of others get the bare action, or the bare list of actions of a chunk, a
 
 from __future__ import annotations
 
-import hmac
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from worldgym.errors import InputError, WorldGymError
+from worldgym.policies.wire.admission import MOST_CONNECTIONS, refusal
 from worldgym.policies.wire.arrays import MAX_REQUEST
 from worldgym.policies.wire.json_numpy import decode, encode
 from worldgym.policies.wire.mapping import own_part
@@ -20,7 +21,25 @@ IDLE_SECONDS = 3600  # a client may think for long between two questions
 
 
 class _Server(ThreadingHTTPServer):
+    """Connections beyond the bound are closed at once."""
+
     daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
 
 class OpenvlaServer:
@@ -77,12 +96,11 @@ def _handler(responder: Responder, authorization: str) -> type[BaseHTTPRequestHa
                 self._send(status, answer)
 
         def _admitted(self) -> bool:
-            """Whether the key is right; if not, the answer says so."""
-            given = self.headers.get("authorization", "")
-            right = not authorization or hmac.compare_digest(authorization.encode(), given.encode())
-            if not right:
-                self._send(401, {"error": "a key is needed"})
-            return right
+            """Whether this client may ask; if not, the answer says why."""
+            refused = refusal(self.headers, authorization)
+            if refused is not None:
+                self._send(refused[0], {"error": refused[1]})
+            return refused is None
 
         def _send(self, status: int, answer: Any) -> None:
             body = encode(answer)
