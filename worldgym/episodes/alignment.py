@@ -168,7 +168,7 @@ def _advice(lags: Mapping[int, Sequence[Pairs]], what: str) -> Advice | None:
     known = {lag: value for lag, pairs in lags.items() if (value := correlation(pairs)) is not None}
     if not known:
         return None
-    best = max(known, key=lambda lag: known[lag])
+    best = max(known, key=lambda lag: (round(known[lag], 9), -abs(lag)))  # of equal ones the nearest
     none = known.get(0, 0.0)  # not defined: action t never differs from where the arm stands, so it moves nothing
     if best == 0 or known[best] - none <= CLEAR:
         return None
