@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,11 +74,13 @@ def test_dry_run_prints_and_writes_nothing(
     codec.mkdir()
     (codec / "config.json").write_text('{"kind": "any"}')
     (codec / "manifest.json").write_text('{"files": {}}')
-    store, out = str(episode_store.root), tmp_path / "out"
+    copy = tmp_path / "store"  # others make a cache in the one that is shared
+    shutil.copytree(episode_store.root, copy, ignore=shutil.ignore_patterns("cache"))
+    store, out = str(copy), tmp_path / "out"
     words = ["train", "--held-out", store, "--out", str(out), "--recipe", "paper_608m", "--codec", str(codec), "--dry-run"]
     main([*words, "--data", store])
     assert "parameters        607.9 M" in capsys.readouterr().out
-    assert not out.exists() and not (episode_store.root / "cache").exists()
+    assert not out.exists() and not (copy / "cache").exists()
 
 
 @pytest.mark.parametrize(
