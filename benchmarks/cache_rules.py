@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from machine import note
 
+from worldgym.bundled import BUNDLE
 from worldgym.episodes.store import EpisodeStore
 from worldgym.judges.classifier import ClassifierJudge
 from worldgym.memory import keep_freed_memory
-from worldgym.reference.demo import BUNDLE
 from worldgym.types import Episode, Frames, Rollout, Task, Trial
 from worldgym.world.model import load_world
 from worldgym.world.replay import replay

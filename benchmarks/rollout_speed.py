@@ -21,8 +21,8 @@ import torch
 from machine import matmul_tflops, note
 from torch import Tensor, nn
 
+from worldgym.bundled import BUNDLE
 from worldgym.memory import keep_freed_memory
-from worldgym.reference.demo import BUNDLE
 from worldgym.timing import measured
 from worldgym.world.cache import TemporalCache
 from worldgym.world.model import DiffusionWorld, load_world

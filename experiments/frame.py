@@ -29,10 +29,10 @@ import tyro
 
 from experiments.chart import Chart, Point, Series, to_svg
 from experiments.worlds import trained
+from worldgym.bundled import BUNDLE
 from worldgym.checkpoint import fingerprint, reconfigure
 from worldgym.errors import InputError, WorldGymError
 from worldgym.files import read_json, write_atomic
-from worldgym.reference.demo import BUNDLE
 from worldgym.reference.scoring import Instrument, Run, Scope, score, set_scope
 from worldgym.reference.suite import STEPS, TASKS
 from worldgym.reference.validate import ValidateConfig, validate

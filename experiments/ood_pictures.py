@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from worldgym.reference.demo import BUNDLE
+from worldgym.bundled import BUNDLE
 from worldgym.reference.simulator import Simulator
 from worldgym.reference.variations import variation
 from worldgym.tasks.edits.suite import Edit, read_edits

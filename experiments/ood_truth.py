@@ -17,9 +17,10 @@ from typing import Any, Literal
 
 import tyro
 
+from worldgym.bundled import BUNDLE
 from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
 from worldgym.files import write_atomic, write_json
-from worldgym.reference.demo import BUNDLE, bundled_sources
+from worldgym.reference.demo import bundled_sources
 from worldgym.reference.suite import FIRST_HELD_OUT_SEED, TASKS
 from worldgym.reference.truth import TruthConfig, truth, write_tasks
 from worldgym.reference.variations import VARIATIONS

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 import tyro
 
+from worldgym.bundled import BUNDLE
 from worldgym.checkpoint import MANIFEST, reconfigure
 from worldgym.episodes.mixture import NamedStore, open_mixture
 from worldgym.episodes.store import EpisodeInfo, EpisodeStore
@@ -34,7 +35,6 @@ from worldgym.memory import keep_freed_memory
 from worldgym.ranks import follow_parent
 from worldgym.recipes import reference_world
 from worldgym.reference.behaviours import MIXES, is_dreamt
-from worldgym.reference.demo import BUNDLE
 from worldgym.train import fit
 from worldgym.training import hold_settings
 from worldgym.world.train import WorldTrainConfig, train_world

@@ -13,7 +13,7 @@ from worldgym.calibrate import CalibrateConfig, calibrate
 from worldgym.confusion import Confusion
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.video import encode_mp4
-from worldgym.errors import InputError
+from worldgym.errors import InputError, NothingWorked, SameFailure
 from worldgym.judges.labels import Clip, Label, append_label
 from worldgym.log import RunHeader, RunLog, TrialRecord
 from worldgym.report.page import write_report
@@ -101,8 +101,12 @@ def test_a_judge_that_breaks_on_some_videos(labels: Path, tmp_path: Path, capsys
 def test_a_judge_that_breaks_on_every_video_is_named(labels: Path, tmp_path: Path) -> None:
     judge = Breaks()
     judge.dark = 256
-    with pytest.raises(InputError, match="every one of 10 videos, on the first because: RuntimeError: too dark"):
+    with pytest.raises(SameFailure, match="10 times in a row: RuntimeError: too dark"):
         calibrate(CalibrateConfig(labels, tmp_path / "out"), judge)
+    few = labels.parent / "few.jsonl"
+    few.write_bytes(b"".join(labels.read_bytes().splitlines(keepends=True)[:3]))
+    with pytest.raises(NothingWorked, match="on the first because: RuntimeError: too dark"):
+        calibrate(CalibrateConfig(few, tmp_path / "out"), judge)
     with pytest.raises(InputError, match="probes is -1"):
         calibrate(CalibrateConfig(labels, tmp_path / "out", probes=-1), judge)
 

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 import worldgym
+from worldgym.bundled import BUNDLE
 from worldgym.cli import commands, main
 from worldgym.judges.labels import Label, append_label, frames_digest
-from worldgym.reference.demo import BUNDLE
 from worldgym.rejudge import clips_of_run
 
 pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")

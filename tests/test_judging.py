@@ -21,6 +21,7 @@ from worldgym.judges.load import load_judge
 from worldgym.judging import judge_each
 from worldgym.log import ATTEMPTS, read_log, results
 from worldgym.rejudge import RejudgeConfig, clips_of_run, rejudge
+from worldgym.report.terminal import print_summary
 from worldgym.rollout import roll_out
 from worldgym.tasks.folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
@@ -290,3 +291,30 @@ def test_labels_are_verdicts_like_any_other(labelled: Path, tmp_path: Path) -> N
     assert [(p["policy"], p["successes"], p["trials"]) for p in summary["policies"]] == [("low", 0, 3), ("high", 3, 3)]
     _, records = read_log(tmp_path / "human" / "log.jsonl")
     assert all(record.judge.startswith("human:") and record.votes for record in records)
+
+
+@dataclass(frozen=True)
+class Foresighted(FakeJudge):
+    """Knows before the first frame what it cannot judge."""
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        raise InputError(f"no list of criteria for {tasks[0].name}")
+
+
+def test_what_is_known_to_be_wrong_is_told_before_the_first_frame(
+    tasks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "done", tasks, FakeJudge())
+    monkeypatch.setattr(evaluate_module, "roll_out", lambda *_: pytest.fail("a frame was made"))
+    with pytest.raises(InputError, match="no list of criteria for door/0"):
+        run(tmp_path / "run", tasks, Foresighted())
+    with pytest.raises(InputError, match="no list of criteria for door/0"):
+        rejudge(RejudgeConfig(tmp_path / "done", tmp_path / "again"), Foresighted())
+    assert not (tmp_path / "run").exists() and not (tmp_path / "again").exists()
+
+
+def test_the_terminal_names_why_trials_have_no_score(tasks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    summary = run(tmp_path / "run", tasks, Moody(breaks=99))
+    assert summary["reasons"] == {"failed": [{"reason": "the line is dead", "trials": 1}], "unscored": []}
+    print_summary(summary)
+    assert "failed: the line is dead (1 trial)" in " ".join(capsys.readouterr().out.replace("\xa0", " ").split())

@@ -16,9 +16,9 @@ from statistics import fmean
 
 import pytest
 
+from worldgym.bundled import BUNDLE
 from worldgym.cli import main
 from worldgym.log import LOG_NAME, read_log
-from worldgym.reference.demo import BUNDLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")]
 

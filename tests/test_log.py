@@ -337,15 +337,10 @@ def test_a_line_without_its_checksum_is_refused(tmp_path: Path) -> None:
         read_log(path)
 
 
-@pytest.mark.parametrize(
-    ("changes", "fault"),
-    [({"seed": 12}, "seed 12 is not that of task 'door/1'"), ({"repeat": 1}, "seed"), ({"task": "door/5"}, "seed")],
-)
-def test_without_checksums_the_seed_tells(tmp_path: Path, changes: dict[str, Any], fault: str) -> None:
+def test_logs_of_before_the_checksums_open_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / LOG_NAME
-    path.write_text(f"{json.dumps({**HEADER.to_json(), 'version': 3})}\n{json.dumps(record().to_json() | changes)}\n")
-    with pytest.raises(InputError, match=f"line 2: {fault}"):
-        read_log(path)
+    path.write_text(f"{json.dumps({**HEADER.to_json(), 'version': 3})}\n{json.dumps(record().to_json() | {'seed': 12})}\n")
+    assert read_log(path)[1][0].seed == 12
 
 
 def test_a_trial_of_a_policy_that_the_header_lacks_is_refused(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from worldgym.bundled import BUNDLE
 from worldgym.cli import main
-from worldgym.reference.demo import BUNDLE
 from worldgym.tasks.edits.ranges import read_ranges
 from worldgym.tasks.edits.suite import IMAGE_STEPS, TEXT_STEPS, read_edits
 from worldgym.tasks.folder import load_tasks

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from worldgym.bundled import BUNDLE
 from worldgym.cli import main
 from worldgym.log import read_log
 from worldgym.policies.wire.address import OPTIONS
 from worldgym.policies.wire.family import FAMILIES, Family
-from worldgym.reference.demo import BUNDLE
 
 pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
 pytest.importorskip("websockets", reason="the extra [remote] is not installed")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from worldgym.evaluate import EvaluateConfig, evaluate
 from worldgym.latents.load import load_codec
 from worldgym.log import SOLVED, STRANGE, read_log
-from worldgym.report.words import sentences
+from worldgym.report.findings import sentences
 from worldgym.starts import merged, solved_starts, strange_starts, with_solved
 from worldgym.tasks.folder import load_tasks
 from worldgym.testing import FakePolicy, FakeWorld
@@ -25,7 +25,8 @@ from worldgym.world.familiarity import familiarity_of
 class Bright:
     """A judge that takes every video for a success whose last frame is bright."""
 
-    concurrency: int = 1
+    free: bool = True
+    concurrency: ClassVar[int] = 1
     name: ClassVar[str] = "bright"
     settings: ClassVar[dict[str, str]] = {"kind": "bright"}
 
@@ -70,7 +71,7 @@ def test_the_bundled_world_knows_its_frames_and_no_strange_ones(unpacked_bundle:
 def test_the_judge_is_asked_about_the_frame_alone() -> None:
     tasks = [task("a/1", 200), task("a/2", 90), task("b/1", 250), task("b/2", 0)]
     assert solved_starts(tasks, Bright()) == {"a/1", "b/1"}  # one that breaks says nothing
-    assert solved_starts(tasks, Bright(concurrency=8)) == frozenset()  # a paid one is not asked
+    assert solved_starts(tasks, Bright(free=False)) == frozenset()  # a paid one is not asked
     assert strange_starts(tasks, None) == frozenset() and solved_starts([], Bright()) == frozenset()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.errors import InputError
+from worldgym.errors import BudgetSpent, InputError, JudgeStopped, NothingWorked
 from worldgym.files import json_line, sha256_file, write_atomic, write_json
 from worldgym.foreign import Failure
 from worldgym.judges.labels import LabelledClip, read_labels
@@ -24,6 +24,7 @@ from worldgym.judging import charge, judge_each, scores
 from worldgym.progress import progress
 from worldgym.stats.calibration import CALIBRATION_NAME, Judged, calibration_figures
 from worldgym.stats.raters import krippendorff_alpha
+from worldgym.streak import Streak
 from worldgym.types import Rollout, Verdict, is_success
 
 BATCH = 16  # videos decoded at once
@@ -43,7 +44,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     """Writes OUT/calibration.json and OUT/verdicts.jsonl (one line a video), and returns the former.
 
     Videos on which the labellers differ, or cannot tell, are left out and counted; so are those that the judge broke on, unless
-    that is all of them: InputError.
+    that is all of them: NothingWorked; SameFailure where one failure keeps repeating.
     """
     if config.probes < 0:
         raise InputError(f"probes is {config.probes}; give a number of videos, 0 for none")
@@ -52,6 +53,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     if not known:
         raise InputError(f"{config.labels}: of no video is the outcome known; label some more")
     charge(judge, config.out)
+    streak = Streak()
     judged, lines, broken = list[Judged](), list[bytes](), list[str]()
     batches = [known[i : i + BATCH] for i in range(0, len(known), BATCH)]
     for batch in progress(batches, len(batches), "judging", "batch"):
@@ -60,10 +62,13 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
             lines.append(_line(clip, verdict))
             if isinstance(verdict, Failure):
                 broken.append(verdict.reason)
+                if not isinstance(verdict.error, BudgetSpent | JudgeStopped):  # which end it of themselves
+                    streak.note(verdict.reason)
             else:
+                streak.note(None)
                 judged.append(_judged(clip, verdict))
     if not judged:
-        raise InputError(f"the judge broke on every one of {len(broken)} videos, on the first because: {broken[0]}")
+        raise NothingWorked(f"the judge broke on every one of {len(broken)} videos, on the first because: {broken[0]}")
     figures = {
         "judge": judge.name,
         "settings": dict(judge.settings),

@@ -16,6 +16,8 @@ from worldgym.judging import at_once
 from worldgym.log import LOG_NAME, TrialRecord, read_log, results
 from worldgym.rejudge import rollout_of, task_of, tasks_of_run
 from worldgym.stats.bradley_terry import Verdicts, bradley_terry
+from worldgym.stats.reasons import counted
+from worldgym.streak import Streak
 
 OUTCOMES = {"first": (1, 0, 0), "second": (0, 1, 0), "tie": (0, 0, 1)}
 Filmed = dict[tuple[str, str, int], TrialRecord]
@@ -47,8 +49,10 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
                factor: how many times the comparisons of one start frame, which share rollouts, widen the variance.
     ranking:   policies, best, above, ranks, orders (see ranking.py); None where nothing was decided.
 
+    reasons:   failed: why comparisons broke (see stats/reasons.py).
+
     A comparison on which the judge broke is counted as `broken`. A run again costs nothing for what was answered. InputError
-    where two of them share no trial with videos.
+    where two of them share no trial with videos; SameFailure where one failure keeps repeating.
     """
     header, records = read_log(config.run / LOG_NAME)
     outcome, tasks = results(records), tasks_of_run(config.run, config.tasks)
@@ -67,12 +71,16 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
 
         return attempt(look)
 
-    found = list(at_once(compare, pairs, judge.config.server.concurrency))
+    found, streak = list[Preference | Failure](), Streak()
+    for answer in at_once(compare, pairs, judge.config.server.concurrency):
+        found.append(answer)
+        streak.note(answer.reason if isinstance(answer, Failure) else None)
     write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found))
     figures = {
         "pairs": [_counted(a, b, pairs, found) for a, b in combinations(config.policies, 2)],
         **_strengths(config.policies, pairs, found),
         "cost_usd": sum(preference.cost_usd for preference in found if isinstance(preference, Preference)),
+        "reasons": {"failed": counted(answer.reason for answer in found if isinstance(answer, Failure))},
         "judge": judge.name,
     }
     write_json(config.out / "comparisons.json", figures)

@@ -24,7 +24,7 @@ from worldgym.errors import InputError
 from worldgym.fields import checked, first_difference
 from worldgym.files import Hold, json_line, write_atomic
 from worldgym.text import clean, cleaned
-from worldgym.types import Vote, is_success, trial_seed
+from worldgym.types import Vote, is_success
 
 LOG_NAME = "log.jsonl"
 VERSION = 4  # of what is written; docs/log.md says what each added
@@ -319,8 +319,6 @@ def read_log(path: Path) -> tuple[RunHeader, list[TrialRecord]]:
         found = TrialRecord.from_json(data)
         if found.policy not in names:
             raise ValueError(f"policy {reprlib.repr(found.policy)} is not among those of the header")
-        if version < CHECKED and found.seed != trial_seed(header.run_seed, found.nominal or found.task, found.repeat):
-            raise ValueError(f"seed {found.seed} is not that of task {reprlib.repr(found.task)}, repeat {found.repeat}")
         return found
 
     numbered = enumerate(lines[1:], start=2)

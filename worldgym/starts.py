@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from worldgym.errors import BudgetSpent, JudgeStopped
 from worldgym.foreign import Failure
-from worldgym.judges.protocol import Judge
+from worldgym.judges.protocol import Free, Judge
 from worldgym.judging import judge_each
 from worldgym.log import SOLVED, STRANGE
 from worldgym.types import Rollout, Task, Trial
@@ -39,12 +40,15 @@ def strange_starts(tasks: Sequence[Task], familiarity: Familiarity | None) -> fr
 def solved_starts(tasks: Sequence[Task], judge: Judge) -> frozenset[str]:
     """Names of the tasks that a judge takes for solved when it sees the initial frame twice and nothing else.
 
-    Only judges that compute here are asked: each answer of one behind a server costs time and money. One that declines or
-    breaks says nothing.
+    Only judges that are `Free` are asked: each answer of another costs time or money. One that declines, breaks or stops says
+    nothing.
     """
-    if judge.concurrency > 1:
+    if not (isinstance(judge, Free) and judge.free):
         return frozenset()
-    verdicts = zip(tasks, judge_each(judge, [_still(task) for task in tasks]), strict=True)
+    try:
+        verdicts = list(zip(tasks, judge_each(judge, [_still(task) for task in tasks]), strict=True))
+    except (BudgetSpent, JudgeStopped):  # the run's own first question meets it again, and is told of
+        return frozenset()
     scores = {task.name: None if isinstance(verdict, Failure) else verdict.score for task, verdict in verdicts}
     return frozenset(name for name, score in scores.items() if score is not None and score > 0.5)
 

@@ -108,7 +108,10 @@ def test_registered_conventions_are_sound_and_told_apart(name: str) -> None:
 
 
 def test_an_unknown_convention_is_refused_with_the_known() -> None:
-    with pytest.raises(InputError, match=r'no action convention "bridge_v3": one of aloha, berkeley_autolab_ur5, .*viola'):
+    with pytest.raises(
+        InputError,
+        match=r'no action convention "bridge_v3" \(did you mean bridge_v2\?\): one of aloha, berkeley_autolab_ur5, .*viola',
+    ):
         convention("bridge_v3")
 
 

@@ -11,9 +11,9 @@ import torch
 
 from experiments import a_agreement, b_ranking, c_training_steps, d_horizon, g_errors, h_sampler, k_prediction, l_cost, m_loops
 from experiments.frame import Finding, Setup
+from worldgym.bundled import BUNDLE
 from worldgym.errors import InputError
 from worldgym.policies.bc import BCConfig, BCNet, BCPolicy
-from worldgym.reference.demo import BUNDLE
 from worldgym.reference.scoring import Run
 from worldgym.reference.suite import METAWORLD_SPEC
 from worldgym.reference.zoo import SMALL

@@ -7,9 +7,9 @@ import pytest
 from experiments import frame
 from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, lines, main, measures, other_worlds, publish, to_csv, told, with_sampler
+from worldgym.bundled import BUNDLE
 from worldgym.checkpoint import fingerprint, read_config
 from worldgym.errors import InputError
-from worldgym.reference.demo import BUNDLE
 from worldgym.reference.scoring import Run
 
 CHART = Chart("x", "y", (Series("s", (Point(0, 1),)),))

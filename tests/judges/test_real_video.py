@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from worldgym.bundled import BUNDLE
 from worldgym.calibrate import CalibrateConfig, calibrate
 from worldgym.cli import main
 from worldgym.judges.labels import Clip, Label, append_label
 from worldgym.judges.vlm import VlmConfig, VlmJudge
-from worldgym.reference.demo import BUNDLE
 from worldgym.servers.provider import Server
 
 

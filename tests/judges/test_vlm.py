@@ -377,3 +377,27 @@ def test_keys_stay_out_of_the_cache(
     texts = [path.read_text() for path in (config.cache or Path()).rglob("*.json")]
     assert len(texts) == 3 and not any("secret" in text for text in texts)
     assert json.loads(texts[0])["model"] == "tiny-vlm-7"
+
+
+def test_before_the_first_frame_a_judge_says_what_it_cannot_be_asked(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short, long = make_rollout().trial.task, make_rollout(steps=200).trial.task
+    patient(replace(config, frames="every:3")).check([short])
+    assert capsys.readouterr().err == ""
+    patient(replace(config, frames="every:3")).check([short, long])
+    assert 'the judge is shown 64 frames of 201, evenly spaced: "every:3" picks 68' in capsys.readouterr().err
+    assert len(ask(patient(replace(config, frames="every:3", votes=1)), make_rollout(steps=200)).provenance["frames"]) == 64
+    with pytest.raises(InputError, match='task drawer/0, "rubric": missing'):
+        patient(replace(config, rubric="criteria")).check([short])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        patient(replace(config, cache=tmp_path / "file")).check([short])
+    (tmp_path / "prompt.txt").write_text("$instruction $colour")
+    with pytest.raises(InputError, match="colour"):
+        patient(replace(config, prompt=tmp_path / "prompt.txt")).check([short])
+
+
+def test_other_bounds_are_other_judges_but_the_usual_one_keeps_its_name(config: VlmConfig, model_server: Any) -> None:
+    assert "max_frames" not in patient(config).settings  # runs of before bounds were settings go on
+    assert patient(replace(config, max_frames=32)).name != patient(config).name

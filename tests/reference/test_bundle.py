@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from worldgym.bundled import BUNDLE
 from worldgym.checkpoint import PACKED, save_folder
 from worldgym.errors import CheckpointError, InputError
 from worldgym.judges.load import load_judge
 from worldgym.latents.conv import ConvCodec, ConvCodecConfig
 from worldgym.policies.load import load_policy
 from worldgym.reference.bundle import LIMIT_MIB, BundleConfig, bundle
-from worldgym.reference.demo import BUNDLE, bundled_sources, run_demo
+from worldgym.reference.demo import bundled_sources, run_demo
 from worldgym.reference.suite import FIRST_HELD_OUT_SEED, METAWORLD_SPEC, TASKS
 from worldgym.tasks.folder import check_frames, load_tasks, load_truth
 from worldgym.trust.gauge import Gauge

@@ -13,8 +13,8 @@ from worldgym.errors import InputError
 if importlib.util.find_spec("metaworld") is None:
     pytest.skip("needs the simulator: pip install -e '.[reference]'", allow_module_level=True)
 
+from worldgym.bundled import BUNDLE
 from worldgym.policies.load import load_policy
-from worldgym.reference.demo import BUNDLE
 from worldgym.reference.dream import DreamConfig, dream, dream_name
 from worldgym.reference.simulator import Simulator
 from worldgym.rollout import roll_out

@@ -9,13 +9,13 @@ from shutil import copytree
 
 import pytest
 
+from worldgym.bundled import BUNDLE
 from worldgym.checkpoint import reconfigure
 from worldgym.errors import InputError
 from worldgym.learning import FitConfig
 from worldgym.policies.bc import BCConfig
 from worldgym.policies.train import PolicyTrainConfig
 from worldgym.reference import release, zoo
-from worldgym.reference.demo import BUNDLE
 from worldgym.reference.release import NAME, TOLERANCES, Line, ReleaseConfig, ReleaseFailed, compare, release_check, require
 from worldgym.reference.zoo import SMALL, Maker, Recording
 

@@ -11,11 +11,11 @@ import pytest
 if importlib.util.find_spec("metaworld") is None:  # importing it here would choose the renderer before the simulator does
     pytest.skip("needs the simulator: pip install 'worldgym[reference]'", allow_module_level=True)
 
+from worldgym.bundled import BUNDLE
 from worldgym.errors import InputError
 from worldgym.policies.load import load_policy
 from worldgym.policies.protocol import Needs
 from worldgym.policies.scripted import RandomPolicy, ReplayPolicy, StillPolicy
-from worldgym.reference.demo import BUNDLE
 from worldgym.reference.simulator import Simulator
 from worldgym.reference.suite import METAWORLD_SPEC
 from worldgym.reference.truth import Score, TruthConfig, _jobs, run_episode, to_csv, truth, write_tasks

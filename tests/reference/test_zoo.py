@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from worldgym.bundled import BUNDLE
 from worldgym.errors import InputError
 from worldgym.policies.bc import BCConfig
 from worldgym.policies.diffusion import DiffusionConfig
 from worldgym.policies.train import PolicyTrainConfig, settings
 from worldgym.reference.behaviours import DREAMT
-from worldgym.reference.demo import BUNDLE
 from worldgym.reference.suite import FIRST_HELD_OUT_SEED
 from worldgym.reference.zoo import SERIES, SETS, policy_set, zoo
 

@@ -37,7 +37,7 @@ def test_two_policies_are_compared_in_the_first_sentence() -> None:
 def test_of_many_the_first_sentence_names_those_not_told_from_the_best() -> None:
     text = said(of(drawn(a=0.9, b=0.9, poor=0.1, bad=0.1)))
     first = text.splitlines()[0]
-    assert "a and b cannot be told from the best of 4 policies, with all 6 comparisons together" in first
+    assert "a and b cannot be told from the best of 4 policies (6 comparisons, corrected together)" in first
     assert "(interval and p hold for all 6 comparisons together)." in text
     assert "beats every other of 3 policies" in said(of(drawn(a=1.0, b=0.5, c=0.05))).splitlines()[0]
     assert "no policy is shown to be worse than another of 3" in said(of(drawn(a=0.5, b=0.5, c=0.5))).splitlines()[0]

@@ -34,7 +34,7 @@ def printed(records: list[TrialRecord], width: int = 100) -> str:
 
 def test_the_table_holds_rates_intervals_and_truth() -> None:
     text = printed([record("good", "door", truth=False), record("good", "door", repeat=1, score=0.0, truth=False)])
-    for part in ("success rates, %", "door", "all tasks", "50", "5–95", "truth 0", "In the world model, good succeeds in 50 %"):
+    for part in ("success rates, %", "door", "all tasks", "50", "5–95", "truth 0", "in the world model, good succeeds in 50 %"):
         assert part in text, part
 
 

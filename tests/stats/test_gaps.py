@@ -39,7 +39,7 @@ def test_a_cell_alone_has_newcombes_interval_and_more_cells_a_narrower_one() -> 
     assert alone == pytest.approx([100 * end for end in newcombe_interval((0.7, 0.4), (20, 30))])
     four = noise_interval([pair] * 4)
     assert alone is not None and four is not None
-    assert np.diff(four)[0] == pytest.approx(np.diff(alone)[0] / 2)
+    assert np.diff(four)[0] == pytest.approx(np.diff(alone)[0] / 2, rel=0.12)
 
 
 def test_single_trials_from_the_same_frames_have_their_own_interval() -> None:
@@ -64,14 +64,17 @@ def test_families_of_checkpoints_are_one_unit_over_policies() -> None:
 
 
 @pytest.mark.slow
-def test_the_interval_of_trials_holds_the_bias(measured: Callable[..., None]) -> None:
-    """Ten cells of fixed rates, twenty trials on both sides, from frames of their own."""
-    rng, world, truth = np.random.default_rng(1), np.linspace(0.2, 0.9, 10), np.linspace(0.1, 0.9, 10)
+@pytest.mark.parametrize(("n", "low", "high"), [(20, 0.1, 0.9), (10, 0.45, 0.55), (10, 0.0, 1.0)])
+def test_the_interval_of_trials_holds_the_bias(measured: Callable[..., None], n: int, low: float, high: float) -> None:
+    """Ten cells of fixed rates, a few trials on both sides, from frames of their own. Counts are whole,
+    so coverage swings by a point where all cells have nearly one rate."""
+    rng, truth = np.random.default_rng(1), np.linspace(low, high, 10)
+    world = np.clip(truth + 0.05, 0, 1)
     inside, bias = 0, 100 * float(np.mean(world - truth))
     for _ in range(2000):
-        counts = (rng.binomial(20, rates) / 20 for rates in (world, truth))
-        pairs = [CellPair("p", str(i), w, t, 20, 20) for i, (w, t) in enumerate(zip(*counts, strict=True))]
+        counts = (rng.binomial(n, rates) / n for rates in (world, truth))
+        pairs = [CellPair("p", str(i), w, t, n, n) for i, (w, t) in enumerate(zip(*counts, strict=True))]
         span = noise_interval(pairs)
         assert span is not None
         inside += span[0] <= bias <= span[1]
-    measured(inside / 2000, 0.94, 0.98)
+    measured(inside / 2000, 0.93, 0.98)

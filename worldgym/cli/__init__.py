@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> None:
         os._exit(130)  # threads that wait for a judge's server would hold the process for as long as their patience lasts
 
 
-def _refuse_repeated(arguments: list[str]) -> None:
+def _refuse_repeated(arguments: Sequence[str]) -> None:
     """InputError where an option is given again: its last values alone would count, and the others be lost without a word."""
     names = [word.partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--")]
     for name in names:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from worldgym.cli.output import answer, command_line, show_ran
+from worldgym.cli.output import answer, command_line, show_ran, stop_where_nothing_worked
 from worldgym.cli.places import JudgePlace, TasksPlace
 
 
@@ -140,7 +140,9 @@ class Closer:
         from worldgym.report.answers import closer_text
 
         config = CloserConfig(self.run_folder, self.out, self.policies, self.tasks)
-        answer(compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget)), closer_text, self.json)
+        found = compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget))
+        answer(found, closer_text, self.json)
+        stop_where_nothing_worked(found["reasons"], sum(pair["trials"] - pair["broken"] for pair in found["pairs"]))
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,6 @@ class Videos:
     """print summary.json instead of words"""
 
     def run(self) -> None:
-        from worldgym.cli.output import stop_where_nothing_worked
         from worldgym.judges.load import load_judge
         from worldgym.report.answers import videos_text
         from worldgym.videos import VideosConfig, judge_videos

@@ -121,6 +121,10 @@ class ClassifierJudge:
         return self._name
 
     @property
+    def free(self) -> bool:
+        return True
+
+    @property
     def concurrency(self) -> int:
         return 1
 

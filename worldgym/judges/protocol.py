@@ -40,6 +40,14 @@ class Checking(Protocol):
 
 
 @runtime_checkable
+class Free(Protocol):
+    """What a judge may have besides: verdicts that cost no money and little time, so that more may be asked than is needed."""
+
+    @property
+    def free(self) -> bool: ...
+
+
+@runtime_checkable
 class Scaled(Protocol):
     """What a judge may have besides: a size that it looks at."""
 

@@ -78,7 +78,7 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
         own = [] if parsed.kind in OTHERS else files_of(parsed, policy)
         return Loaded(spoken_in(policy, spec), parsed.identity, parsed.code(own))
     folder = BUNDLE / "policies" / source if source in bundled_policies() and not os.path.exists(source) else Path(source)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         hint = did_you_mean(source, ["still", "random", *bundled_policies()])
         raise InputError(
             f'no policy "{source}"{hint}: give "still", "random", the folder of a policy checkpoint, ws://HOST:PORT, '

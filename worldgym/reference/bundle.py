@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from worldgym.bundled import BUNDLE
 from worldgym.checkpoint import pack_folder, read_config, verify_folder
 from worldgym.errors import InputError
 from worldgym.judges.load import load_judge
-from worldgym.reference.demo import BUNDLE
 from worldgym.tasks.folder import load_tasks, load_truth
 from worldgym.trust.gauge import Gauge
 from worldgym.trust.probe import Probe

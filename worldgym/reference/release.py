@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from worldgym.bundled import BUNDLE
 from worldgym.checkpoint import fingerprint, read_config
 from worldgym.errors import InputError, WorldGymError
 from worldgym.files import read_json, write_json
-from worldgym.reference.demo import BUNDLE
 from worldgym.reference.scoring import Instrument, Run, score, set_scope
 from worldgym.reference.train_policies import train_policies
 

@@ -125,6 +125,8 @@ def gate_text(answer: Mapping[str, Any]) -> str:
 def closer_text(answer: Mapping[str, Any]) -> str:
     """Of what closer.compare_policies returns."""
     lines = [f"{pair['first']} against {pair['second']}, {_verdicts(pair)}" for pair in answer["pairs"]]
+    if why := named_reasons(answer.get("reasons", {}), "comparison"):
+        lines.append(why)
     if answer["ranking"] is None:
         return "\n".join([*lines, "No comparison was decided."])
     lines += ["", "log strengths, which sum to 0; 1 apart is odds of 2.7 where there is no tie:"]

@@ -31,8 +31,8 @@ CHANCE = 0.001  # probabilities closer than this to 0 or 1 are called so
 
 def headline(summary: Mapping[str, Any]) -> str:
     """What matters first: that the run is unfinished, then which policies are best; of one policy how often it succeeds."""
-    unfinished = "Unfinished run: " if summary["completeness"]["missing"] else ""
-    return unfinished + (best_sentence(summary) or rates_sentence(summary))
+    said = best_sentence(summary) or rates_sentence(summary)
+    return f"Unfinished run: {said[0].lower()}{said[1:]}" if summary["completeness"]["missing"] else said
 
 
 def sentences(summary: Mapping[str, Any]) -> list[str]:
@@ -55,7 +55,7 @@ def sentences(summary: Mapping[str, Any]) -> list[str]:
         cost_sentence,
     )
     above = headline(summary)
-    return [sentence for sentence in (say(summary) for say in said) if sentence and not above.endswith(sentence)]
+    return [sentence for sentence in (say(summary) for say in said) if sentence and not above.endswith(sentence[1:])]
 
 
 def best_sentence(summary: Mapping[str, Any]) -> str:
@@ -67,12 +67,13 @@ def best_sentence(summary: Mapping[str, Any]) -> str:
     if len(standing) == 2:
         (pair,) = together
         return f"In the world model, {compared(pair, 1)}."
-    of = f"of {len(standing)} policies, with {_all_pairs(len(together))}"
+    corrected = f"{len(together)} comparisons, corrected together" if len(together) > 1 else "one comparison"
+    of = f"of {len(standing)} policies ({corrected})"
     if len(best) == 1:
         others = [c for c in together if c["p_holm"] <= 0.05 and c["a"] == best[0]]
         if len(others) == len(standing) - 1:
             return f"In the world model, {best[0]} beats every other {of}."
-        return f"In the world model, {best[0]} is the only one {of}, that is not shown to be worse than another."
+        return f"In the world model, {best[0]} is the only one {of} that is not shown to be worse than another."
     if len(best) == len(standing):
         return f"In the world model, no policy is shown to be worse than another {of}."
     return f"In the world model, {_names(best)} cannot be told from the best {of}."
@@ -84,7 +85,7 @@ def next_sentence(summary: Mapping[str, Any]) -> str:
     first = next((c for c in together if {c["a"], c["b"]} == set(order[:2])), None)
     if first is None or len(order) < 3:
         return ""
-    also = f" (interval and p hold for {_all_pairs(len(together))})" if len(together) > 1 else ""
+    also = f" (interval and p hold for all {len(together)} comparisons together)" if len(together) > 1 else ""
     return f"{compared(first, len(together))}{also}."
 
 
@@ -149,7 +150,9 @@ def mixture_sentence(summary: Mapping[str, Any]) -> str:
     if not summary["unequal_mixture"]:
         return ""
     scored = [p for p in summary["policies"] if p["trials"]]
-    means = [f"{p['policy']} {percent(p['mean_over_tasks'])}" for p in scored if p["mean_over_tasks"] is not None]
+    known = [p for p in scored if p["mean_over_tasks"] is not None]
+    known.sort(key=lambda p: -round(p["mean_over_tasks"], 9))
+    means = [f"{p['policy']} {percent(p['mean_over_tasks'])}" for p in known]
     lacking = [p["policy"] for p in scored if p["mean_over_tasks"] is None]
     said = "The policies' scored trials are spread unequally over the tasks, so their rates over all tasks do not compare."
     if means:
@@ -204,10 +207,6 @@ def _trials(policy: Mapping[str, Any]) -> str:
     """ "120 trials on 60 initial frames"."""
     alone = ", which says little about others" if policy["frames"] == 1 else ""
     return f"{count(policy['trials'], 'trial')} on {count(policy['frames'], 'initial frame')}{alone}"
-
-
-def _all_pairs(pairs: int) -> str:
-    return f"all {pairs} comparisons together" if pairs > 1 else "one comparison"
 
 
 def _names(policies: Sequence[str]) -> str:

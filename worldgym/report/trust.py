@@ -59,7 +59,7 @@ def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
     shown = dict.fromkeys((source, task) for source, task, _ in floors)
     arms = found["arms"]
     control = [(f"{task}, {source}", *(_rate(floors[source, task, arm]) for arm in arms)) for source, task in shown]
-    replay = [
+    replay: list[tuple[str, ...]] = [
         (
             task,
             str(r["episodes"]),
@@ -67,12 +67,14 @@ def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
         )
         for task, r in found["replay"].items()
     ]
-    follow = [
+    follow: list[tuple[str, ...]] = [
         (r["name"], r["state"], decimal(r["correlation"]), decimal(r["gain"]), decimal(r["spill"]), decimal(r["recorded"]))
         for r in found["following"]
     ]
-    doubt = [(task, _rate(d["expected_wrong"]), f"{d['flagged']} of {d['rollouts']}") for task, d in found["doubt"].items()]
-    strange = [
+    doubt: list[tuple[str, ...]] = [
+        (task, _rate(d["expected_wrong"]), f"{d['flagged']} of {d['rollouts']}") for task, d in found["doubt"].items()
+    ]
+    strange: list[tuple[str, ...]] = [
         (task, f"{len(some['frames'])} of {some['of']}", ", ".join(some["frames"]))
         for task, some in found.get("strange", {}).items()
     ]

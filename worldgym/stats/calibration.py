@@ -57,12 +57,12 @@ class Worth:
 def true_positive_rate(counts: Confusion, worth: Worth | None = None) -> Rate:
     """Share of the scored true successes that were judged so (sensitivity), with its Wilson interval
     at what they are worth; None = every video has an initial frame of its own."""
-    return _rate_worth(counts.true_success, counts.successes, worth.successes if worth else None)
+    return _rate_worth(counts.true_success, counts.successes, None if worth is None else worth.successes)
 
 
 def false_positive_rate(counts: Confusion, worth: Worth | None = None) -> Rate:
     """Share of the scored true failures that were judged successes (1 - specificity), likewise."""
-    return _rate_worth(counts.false_success, counts.failures, worth.failures if worth else None)
+    return _rate_worth(counts.false_success, counts.failures, None if worth is None else worth.failures)
 
 
 def abstained(counts: Confusion) -> tuple[Rate, Rate]:

@@ -168,8 +168,8 @@ def _whole_steps(sizes: Numbers) -> Indices:
     for parts in range(1, 13):
         steps = sizes * parts / sizes.min()
         if steps.sum() <= GRID and np.all(abs(steps - np.round(steps)) < 1e-6):
-            return np.round(steps).astype(np.intp)
-    return np.floor(sizes * max(GRID, 16 * len(sizes)) / sizes.sum() + 0.5 + BESIDE_HALF).astype(np.intp)
+            return np.asarray(np.round(steps), np.intp)
+    return np.asarray(np.floor(sizes * max(GRID, 16 * len(sizes)) / sizes.sum() + 0.5 + BESIDE_HALF), np.intp)
 
 
 def permutation_p(a: Numbers, b: Numbers, permutations: int = FLIPS, seed: int = 0) -> float:

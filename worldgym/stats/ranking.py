@@ -59,7 +59,8 @@ class Table:
         """The same of these policies alone, and the trials in which two of them at least were scored."""
         scores = self.scores[list(policies)]
         shared = np.flatnonzero(np.count_nonzero(~np.isnan(scores), axis=0) >= min(2, len(policies)))
-        return Table(scores[:, shared], [self.frames[i] for i in shared], [self.groups[i] for i in shared])
+        chosen = shared.tolist()
+        return Table(scores[:, shared], [self.frames[i] for i in chosen], [self.groups[i] for i in chosen])
 
 
 def ranking(table: Table, draws: int = DRAWS, seed: int = 0) -> Ranking:
@@ -138,7 +139,7 @@ def contrasts(table: Table) -> tuple[Numbers, Numbers]:
     moved += (effects[group] - values).T / N
     G = int(frame.max()) + 1
     sums = np.array([np.bincount(frame, row, G) for row in moved])
-    sampled = sums @ sums.T * (G / (G - 1) * _student(G - 1) ** 2) if G > 1 else LARGEST * np.eye(P)
+    sampled = _steadied(sums @ sums.T * (G / (G - 1) * _student(G - 1) ** 2), G) if G > 1 else LARGEST * np.eye(P)
     own = np.array([len(set(frame[row])) for row in known])  # frames of each policy
     return values, sampled + np.diag(0.5 / (own + 2) ** 2)
 
@@ -178,13 +179,27 @@ def _within(scores: Numbers, known: Known) -> tuple[Numbers, Numbers]:
     return effects, inverse @ (centred - expected)
 
 
+def _steadied(covariance: Numbers, frames: int) -> Numbers:
+    """A covariance of differences [P, P] that few frames show, mixed with one in which all policies are
+    as uncertain: what only looks like a sure difference, of the many that P policies have, is else
+    believed. The weights are the numbers of differences and of frames, less 1 each.
+    """
+    P = len(covariance)
+    if P == 1:
+        return covariance
+    centre = np.eye(P) - 1 / P
+    own = centre @ covariance @ centre
+    w = (P - 1) / (P - 1 + frames - 1)
+    return np.asarray((1 - w) * own + w * np.trace(own) / (P - 1) * centre)
+
+
 def _largest(known: Known, names: Sequence[int]) -> list[int]:
     """Of policies by trials, the names of those that hang together by common trials and have most of them."""
     left, best, most = set(np.flatnonzero(known.any(axis=1)).tolist()), list[int](), 0
     while left:
-        members, trials = {left.pop()}, np.zeros(known.shape[1], bool)
+        members = {left.pop()}
         while True:
-            trials = known[sorted(members)].any(axis=0)
+            trials = np.asarray(known[sorted(members)].any(axis=0))
             more = {p for p in left if (known[p] & trials).any()}
             if not more:
                 break

@@ -83,10 +83,10 @@ def summarize(
     known = {(t["policy"], t["group"]): (float(t["successes"]), int(t["trials"])) for t in header.truths}
     groups = sorted({*used.planned.groups, *(r.group for r in trials)})
     headline = [group for group in groups if group not in used.left_out]
-    cells, policies = [], []
+    cells, policies = list[dict[str, Any]](), list[dict[str, Any]]()
     for name in used.policies:
         mine = [r for r in trials if r.policy == name]
-        own = []
+        own = list[dict[str, Any]]()
         for group in groups:
             here = [r for r in mine if r.group == group]
             trust = {} if check is None else {"trust": check.colour(group)}
@@ -95,8 +95,8 @@ def summarize(
         cells += [cell for cell in own if cell["planned"] or cell["trials"] + cell["unscored"] + cell["failed"]]
         counted = [r for r in mine if r.group not in used.left_out]
         whole = {**tally(counted, calibration, known), **_planned(used.planned, mine, headline)}
-        rates = [cell["rate"] for cell in own if cell["task"] in headline]
-        policies.append({"policy": name, **whole, "mean_over_tasks": _mean(rates)})
+        rates = [cell for cell in own if cell["task"] in headline]
+        policies.append({"policy": name, **whole, "mean_over_tasks": _mean_rate(rates)})
     names = used.policies
     return {
         "cells": cells,
@@ -159,9 +159,9 @@ def _planned(planned: Planned, mine: Sequence[TrialRecord], groups: Sequence[str
     }
 
 
-def _mean(rates: Sequence[float | None]) -> float | None:
-    known = [rate for rate in rates if rate is not None]
-    return math.fsum(known) / len(known) if known and len(known) == len(rates) else None
+def _mean_rate(cells: Sequence[Mapping[str, Any]]) -> float | None:
+    known = [cell["rate"] for cell in cells if cell["rate"] is not None]
+    return math.fsum(known) / len(known) if known and len(known) == len(cells) else None
 
 
 def _unequal(cells: Sequence[Mapping[str, Any]], policies: Sequence[Mapping[str, Any]]) -> bool:

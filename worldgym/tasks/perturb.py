@@ -43,7 +43,7 @@ def perturb(config: PerturbConfig) -> tuple[int, dict[str, int], dict[str, str]]
         raise InputError(f"{config.out}: is the folder of the tasks themselves; choose another --out")
     at_least("--limit", config.limit)
     tasks = nominal_tasks(config.tasks, config.limit)
-    edits = read_edits(config.edits, config.budget_usd)
+    edits = read_edits(config.edits, config.budget_usd, config.out)
     if idle := next((edit for edit in edits if not any(edit.fits(task) for task in tasks)), None):
         raise InputError(f"{config.edits}: edit {idle.name} fits no task of {config.tasks}; mend its only = {list(idle.only)}")
     _check_each(edits, tasks)

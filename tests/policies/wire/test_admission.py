@@ -56,9 +56,11 @@ def test_a_program_needs_the_key_alone() -> None:
 
 
 def test_the_rest_server_refuses_pages_and_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve_openvla, "MOST_CONNECTIONS", 2)
-    with served(OpenvlaServer(Responder(FakePolicy(), FAMILIES["openvla"][OWN]), "127.0.0.1", 0)) as port:
+    responder = Responder(FakePolicy(), FAMILIES["openvla"][OWN])
+    with served(OpenvlaServer(responder, "127.0.0.1", 0)) as port:
         assert about(port) == 200 and about(port, Origin="http://evil.example") == 403
+    monkeypatch.setattr(serve_openvla, "MOST_CONNECTIONS", 2)
+    with served(OpenvlaServer(responder, "127.0.0.1", 0)) as port:
         held = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(2)]
         for one in held:  # asked and answered, and still open
             one.sendall(f"GET {ABOUT} HTTP/1.1\r\nHost: x\r\n\r\n".encode())

@@ -107,7 +107,7 @@ def test_a_step_that_cannot_be_done_names_edit_and_task(path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ('kind = "add"', 'kind = "ad"', 'kind is "ad"; known are add, remove'),
+        ('kind = "add"', 'kind = "ad"', 'kind is "ad" (did you mean add?); known are add, remove'),
         ('object = "mug", ', "", '"object" is missing in the table .add'),
         ("sd = 8", "sigma = 8", '"sigma" is unknown'),
         ("sd = 8", "sd = true", "no float"),

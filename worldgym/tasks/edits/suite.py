@@ -190,9 +190,15 @@ class Suite:
         )
 
 
-def read_edits(path: Path, budget_usd: float | None = None) -> list[Edit]:
-    """The edits of a file, in order. InputError names what is wrong, and where. budget_usd: what those by a model may cost."""
+def read_edits(path: Path, budget_usd: float | None = None, payments: Path | None = None) -> list[Edit]:
+    """The edits of a file, in order. InputError names what is wrong, and where.
+
+    budget_usd: what those by a model may cost.   payments: folder that they are paid for, over all starts; see `Ledger.keep`.
+    """
     suite = read_suite(path, budget_usd)
+    if suite.asker is not None and payments is not None:
+        suite.asker.check()
+        suite.asker.ledger.keep(payments)
     try:
         return [suite.edit(described) for described in suite.described]
     except InputError as error:
