@@ -32,7 +32,7 @@ class Command:
         evaluate(EvaluateConfig(Path(sys.argv[1]), 8, batch=3), FakeWorld(), [FakePolicy()], tasks, Slow(concurrency=4))
 
 cli.tyro.cli = lambda *arguments, **options: Command()
-cli.main()
+cli.main([])
 """
 
 

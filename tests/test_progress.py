@@ -1,6 +1,11 @@
-"""Progress passes the items on; without a terminal it says a line every half minute."""
+"""Progress passes the items on; without a terminal it says a line every half minute, also in the middle of an item."""
 
 from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,8 +22,32 @@ def test_items_come_through_in_order_and_lazily(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == ""  # no terminal, no bar
 
 
-def test_a_line_every_half_minute(capsys: pytest.CaptureFixture[str]) -> None:
-    times = iter([0.0, 5.0, 29.0, 31.0, 40.0, 75.0])
-    assert list(progress("abcde", 5, "rolling out", "batch", clock=lambda: next(times))) == list("abcde")
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == ["rolling out: 2 of 5 (batch), 31 s", "rolling out: 4 of 5 (batch), 75 s"]
+def test_lines_come_while_one_item_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for item in progress("ab", 2, "rolling out", "batch", every=0.01):
+        until = time.monotonic() + 20.0
+        while not (line := capsys.readouterr().err.partition("\n")[0]) and time.monotonic() < until:
+            time.sleep(0.01)
+        said.append((item, line))
+    assert [re.sub(r"\d+ s$", "S", line) for _, line in said] == [
+        "rolling out: 0 of 2 (batch), S",
+        "rolling out: 1 of 2 (batch), S",
+    ]
+
+
+def told() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "progress"]
+
+
+def test_nothing_is_said_after_the_end() -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        raise ValueError("broke")
+
+    with pytest.raises(ValueError, match="broke"):
+        list(progress(failing(), 2, "counting", every=0.01))
+    left = progress(range(5), 5, "counting", every=0.01)
+    next(left)
+    assert len(told()) == 1
+    left.close()  # whoever stops listening in the middle
+    assert told() == []

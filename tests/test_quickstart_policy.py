@@ -56,7 +56,8 @@ class Servers:
 
     def start(self, words: list[str]) -> None:
         wanted = words[words.index("--port") + 1]
-        command = [sys.executable, "-m", "worldgym.cli", *words, "--port", "0"]
+        command = [sys.executable, "-m", "worldgym", *words]
+        command[command.index("--port") + 1] = "0"
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
         self.processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment))
         said = self.processes[-1].stdout

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from threading import Event, Thread
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -13,20 +14,26 @@ T = TypeVar("T")
 EVERY = 30.0  # seconds between two lines where standard error is no terminal
 
 
-def progress(
-    items: Iterable[T],
-    total: int,
-    what: str,
-    unit: str = "it",
-    clock: Callable[[], float] = time.monotonic,
-) -> Iterator[T]:
-    """Yields the items, and says on standard error how far it is. clock: seconds."""
+def progress(items: Iterable[T], total: int, what: str, unit: str = "it", every: float = EVERY) -> Iterator[T]:
+    """Yields the items, and says on standard error how far it is.
+
+    every: seconds between two lines, which come while an item takes long too: a batch of rollouts may take minutes.
+    """
     if sys.stderr.isatty():
         yield from tqdm(items, total=total, desc=what, unit=unit, delay=2.0, leave=False)
         return
-    started = said = clock()
-    for done, item in enumerate(items):
-        if (now := clock()) - said >= EVERY:
-            said, took = now, now - started
-            print(f"{what}: {done} of {total} ({unit}), {took:.0f} s", file=sys.stderr, flush=True)
-        yield item
+    started, done, over = time.monotonic(), 0, Event()
+
+    def say() -> None:
+        while not over.wait(every):
+            print(f"{what}: {done} of {total} ({unit}), {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+
+    teller = Thread(target=say, name="progress", daemon=True)
+    teller.start()
+    try:
+        for item in items:
+            yield item
+            done += 1
+    finally:
+        over.set()
+        teller.join()
