@@ -29,7 +29,7 @@ KERNELS := $(if $(filter x86_64,$(shell uname -m)),Prescott $(if $(shell grep -l
 test-kernels: $(VENV)/.dev  ## what computes once more, with other BLAS kernels and without the compiled passes
 	@set -e; for kernel in $(KERNELS); do echo "== OPENBLAS_CORETYPE=$$kernel"; \
 		OPENBLAS_CORETYPE=$$kernel $(BIN)/python -m pytest -q tests/stats; done
-	WORLDGYM_NATIVE=0 $(BIN)/python -m pytest -q tests/world tests/latents tests/test_rollout.py
+	WORLDGYM_NATIVE=0 $(BIN)/python -m pytest -q $(addprefix tests/world/test_,cache.py dit.py embodiments.py sampler.py split.py) tests/test_rollout.py
 
 test-ppi: $(VENV)-ppi/.done  ## our prediction-powered inference against ppi-python, in an environment of its own
 	PYTHONPATH=. $(VENV)-ppi/bin/python -m pytest --noconftest -rP -p no:cacheprovider tests/stats/test_against_ppi_python.py
