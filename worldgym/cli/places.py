@@ -1,4 +1,4 @@
-"""Types of the options that name a world, a judge or tasks: a path, or "bundled"."""
+"""Types of the options that name a world, a judge, tasks, a codec or a gauge: a path, or "bundled"."""
 
 from __future__ import annotations
 
@@ -23,3 +23,5 @@ def _place(part: str) -> PrimitiveConstructorSpec[Path]:
 WorldPlace = Annotated[Path, _place("world")]
 JudgePlace = Annotated[Path, _place("judge")]
 TasksPlace = Annotated[Path, _place("tasks")]
+CodecPlace = Annotated[Path, _place("codec")]
+GaugePlace = Annotated[Path, _place("gauge")]

@@ -55,7 +55,7 @@ class Evaluate:
     seed: int = 0
     budget: float | None = None
     """US dollars that verdicts may cost; then the run stops, and goes on with a higher one"""
-    truth: Path | None = None
+    truth: TasksPlace | None = None
     """folder with truth.csv of known results (default: the task folder, if it holds one)"""
     batch: int = 32
     """trials advanced together at most; changes speed, and results by float rounding only"""

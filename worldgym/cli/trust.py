@@ -10,14 +10,14 @@ from typing import Annotated
 import tyro
 
 from worldgym.cli.output import command_line
-from worldgym.cli.places import JudgePlace, TasksPlace, WorldPlace
+from worldgym.cli.places import GaugePlace, JudgePlace, TasksPlace, WorldPlace
 
 
 @dataclass(frozen=True)
 class Check:
     """Whether a world may be believed: control arms, replay, action following, doubt; green, amber or red a task."""
 
-    world: tyro.conf.Positional[Path]
+    world: tyro.conf.Positional[WorldPlace]
     """checkpoint of a world, or the folder that `worldgym train` wrote"""
     episodes: Path | None = None
     """episode store that the world was not trained on, successes and failures"""
@@ -27,7 +27,7 @@ class Check:
     """folder of NAME.png + NAME.json for these policies"""
     judge: JudgePlace | None = None
     """default: "judge" beside the world"""
-    gauge: Path | None = None
+    gauge: GaugePlace | None = None
     """from `worldgym trust train` (default: "gauge" beside the world)"""
     probe: Path | None = None
     """from `worldgym trust fit` (default: "probe.json" beside the world)"""
@@ -91,7 +91,7 @@ class Fit:
     judge: JudgePlace
     out: Path
     """gets signals.jsonl, probe.json and uncertainty.json; put probe.json beside the world, and `worldgym check` takes it up"""
-    gauge: Path | None = None
+    gauge: GaugePlace | None = None
     """default: "gauge" beside the world"""
     tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tyro
 
+from worldgym.cli.places import CodecPlace, WorldPlace
 from worldgym.requests import DistillRequest, PublishedImport, SharpenRequest, TrainRequest
 
 
@@ -18,6 +19,10 @@ class Train(TrainRequest):
     """episode store to train on, [NAME=]FOLDER; repeat it for further stores, of other robots too (NAME: the robot's)"""
     held_out: tyro.conf.UseAppendAction[tuple[Path, ...]]
     """episode store for the open-loop replay during training; repeat it, one for each robot"""
+    codec: CodecPlace | None = None
+    """checkpoint of a codec (default: OUT/codec, trained first if absent)"""
+    start: WorldPlace | None = None
+    """checkpoint of a world to go on from (same recipe, robots and codec)"""
     dry_run: bool = False
     """print parameters, memory, products a step and the least time the world will take, and train nothing"""
 
@@ -31,12 +36,14 @@ class Train(TrainRequest):
 class Distill(DistillRequest):
     """Teach a world to sample in one or two network calls a frame, from its own rollouts. Run it again to resume."""
 
-    world: tyro.conf.Positional[Path]
+    world: tyro.conf.Positional[WorldPlace]
     """the teacher's checkpoint, as `worldgym train` wrote it"""
     data: tyro.conf.UseAppendAction[tuple[str, ...]]
     """episode store whose start frames and actions are rolled out, as a rule that of the teacher's training; may be repeated"""
     held_out: tyro.conf.UseAppendAction[tuple[Path, ...]]
     """episode store for the open-loop replay meanwhile"""
+    codec: CodecPlace | None = None
+    """checkpoint of the teacher's codec (default: beside it)"""
 
     def run(self) -> None:
         from worldgym.distill import distill_world
@@ -48,10 +55,12 @@ class Distill(DistillRequest):
 class Sharpen(SharpenRequest):
     """Train the decoder of a codec on: sharper frames from the same latents. Run it again to resume."""
 
-    codec: tyro.conf.Positional[Path]
+    codec: tyro.conf.Positional[CodecPlace]
     """checkpoint of a codec that `worldgym train` made"""
     data: tyro.conf.UseAppendAction[tuple[str, ...]]
     """episode store with frames to learn from; may be repeated, with recordings in other scenes (worldgym augment)"""
+    world: WorldPlace | None = None
+    """checkpoint of a world to copy beside the new codec"""
 
     def run(self) -> None:
         from worldgym.sharpen import sharpen
