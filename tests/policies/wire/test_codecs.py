@@ -62,7 +62,9 @@ def test_the_text_is_that_of_json_numpy() -> None:
 
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize(
-    "value", [object(), {1, 2}, np.array([object()]), np.array(["text"]), np.zeros(2, "V4"), np.zeros(2, np.complex64)], ids=str
+    "value",
+    [object(), {1, 2}, np.array([object()]), np.array(["text"]), np.zeros(2, "V4"), np.zeros(2, np.complex64)],
+    ids=["object", "set", "array of objects", "array of texts", "array of bytes", "array of complex numbers"],
 )
 def test_what_is_not_sent(codec: str, value: Any) -> None:
     with pytest.raises(Malformed, match="cannot be sent"):
