@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,14 +10,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worldgym.actions.embodiment import motionless
 from worldgym.evaluate import EvaluateConfig, evaluate
 from worldgym.latents.load import load_codec
 from worldgym.log import SOLVED, STRANGE, read_log
+from worldgym.policies.scripted import StillPolicy
 from worldgym.report.findings import sentences
 from worldgym.starts import merged, solved_starts, strange_starts, with_solved
 from worldgym.tasks.folder import load_tasks
-from worldgym.testing import FakePolicy, FakeWorld
-from worldgym.types import Frames, Rollout, Task, Verdict
+from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import MOTIONLESS, Frames, Rollout, Task, Verdict
 from worldgym.world.familiarity import familiarity_of
 
 
@@ -34,6 +36,13 @@ class Bright:
         if rollout.frames[-1].mean() < 10:
             raise ValueError("too dark to see")
         return Verdict(float(rollout.frames[-1].mean() > 128), self.name)
+
+
+class Generous(FakeJudge):
+    """Takes whatever is asked in task group a for a success, unless it sees two frames alone."""
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        return Verdict(float(task.group == "a" and len(rollout.frames) > 2), self.name)
 
 
 def task(name: str, level: int) -> Task:
@@ -91,8 +100,29 @@ def test_flags_reach_log_summary_and_sentences(tmp_path: Path) -> None:
     summary = evaluate(EvaluateConfig(tmp_path, 2, batch=2), world, [FakePolicy()], tasks, Bright())
     header, records = read_log(tmp_path / "log.jsonl")
     assert {r.task for r in records if SOLVED in r.flags} == {"a/1"}
-    assert summary["flags"] == [{"flag": SOLVED, "trials": 1, "of": 4, "tasks": {"a": ["a/1"]}}]
+    (found,) = [flag for flag in summary["flags"] if flag["flag"] == SOLVED]
+    assert found["trials"] == 1 and found["of"] == 4 and found["tasks"] == {"a": ["a/1"]}
     said = " ".join(sentences(summary))
     assert "already solved at the start (a/1)" in said and "initial frames is unknown" in said
     assert header.config["familiarity"] is None
     assert "initial frames is unknown" not in " ".join(sentences(summary | {"config": {}}))  # an older run says nothing of it
+
+
+def test_success_without_motion_is_said(tmp_path: Path) -> None:
+    world = FakeWorld()
+    tasks = [replace(task(name, 90), frame=np.full(world.frame_shape, 90, np.uint8)) for name in ("a/1", "b/1")]
+    policies = [StillPolicy(world.spec), FakePolicy(level=0.7, name="moves")]
+    summary = evaluate(EvaluateConfig(tmp_path, 1), world, policies, tasks, Generous())
+    (found,) = [flag for flag in summary["flags"] if flag["flag"] == MOTIONLESS]
+    assert found == {"flag": MOTIONLESS, "trials": 2, "of": 4, "succeeded": {"a": 1}, "tasks": {"a": ["a/1"], "b": ["b/1"]}}
+    assert "1 of 2\N{NO-BREAK SPACE}trials without any motion of the arm succeed (a 1)" in " ".join(sentences(summary))
+    none = [{**found, "succeeded": {}}]
+    assert "without any motion" not in " ".join(sentences(summary | {"flags": none}))
+
+
+def test_what_no_motion_is() -> None:
+    still, moving = np.zeros((3, FAKE_SPEC.size), np.float32), np.zeros((3, FAKE_SPEC.size), np.float32)
+    still[:, -1], moving[1, 0] = 1.0, -0.1  # the gripper may do what it likes
+    assert FAKE_SPEC.names[-1] == "gripper" and motionless(still, FAKE_SPEC) and not motionless(moving, FAKE_SPEC)
+    assert not motionless(still[:0], FAKE_SPEC)
+    assert not motionless(still, replace(FAKE_SPEC, mode="absolute_pose"))  # a place is commanded there, not a move

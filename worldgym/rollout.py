@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from worldgym.actions.embodiment import motionless
 from worldgym.policies.bounds import OUT_OF_BOUNDS, commanded
 from worldgym.policies.observing import observe, substitutes
 from worldgym.policies.protocol import Observation, Policy
 from worldgym.timing import stage
-from worldgym.types import Actions, Rollout, Trial
+from worldgym.types import MOTIONLESS, Actions, Rollout, Trial
 from worldgym.world.protocol import World
 
 
@@ -104,4 +105,5 @@ class _Part:
             steps, flags = trial.task.steps, substitutes(self._policy.needs, trial.task)
             clipped = int(outside[:steps].sum())
             flags = (*flags, OUT_OF_BOUNDS) if clipped else flags
+            flags = (*flags, MOTIONLESS) if motionless(moves[:steps], self._policy.spec) else flags
             yield Rollout(trial, self._policy.name, video[: steps + 1], moves[:steps], seconds, flags, clipped=clipped)

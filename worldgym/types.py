@@ -220,6 +220,9 @@ class Vote:
         _become(self, "cost_usd", float(self.cost_usd))
 
 
+MOTIONLESS = "no motion"  # flag of a rollout in which the arm was told to stay where it is
+
+
 def is_success(score: float) -> bool:
     """Whether a score counts as a success where yes or no is asked for: above one half, and by more
     than a sum's last bits. Partial credit of one half is no success."""

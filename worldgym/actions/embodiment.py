@@ -16,7 +16,15 @@ from worldgym.errors import InputError
 from worldgym.types import Actions, ActionSpec
 
 MOVING_MODES = ("delta_pose", "joint_velocity")  # where zero means "do not move", and must stay zero
+GRIPPER = "gripper"  # how the names of gripper numbers end
 NO_SPREAD = 1e-6  # a number that never differs more is shown as it is
+
+
+def motionless(actions: Actions, spec: ActionSpec) -> bool:
+    """Whether actions [T, A] tell the arm to stay where it is, whatever the gripper does. Places are commanded again and again
+    by an arm that moves on to them, so of modes other than `MOVING_MODES` nothing is said: False."""
+    arm = [i for i, name in enumerate(spec.names) if not name.endswith(GRIPPER)]
+    return spec.mode in MOVING_MODES and len(actions) > 0 and not actions[:, arm].any()
 
 
 Side = tuple[float, ...]

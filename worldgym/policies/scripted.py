@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from worldgym.actions.conventions import FROM_ZERO, OPEN_IS_HIGH
-from worldgym.actions.embodiment import MOVING_MODES
+from worldgym.actions.embodiment import GRIPPER, MOVING_MODES
 from worldgym.actions.pose import Pose
 from worldgym.errors import InputError
 from worldgym.policies.bounds import from_unit
@@ -48,7 +48,7 @@ class StillPolicy:
         if self._spec.gripper in FROM_ZERO:
             opened = np.asarray(states, np.float32)
             held = opened if self._spec.gripper in OPEN_IS_HIGH else 1.0 - opened
-            for i in (i for i, name in enumerate(self._spec.names) if name.endswith("gripper")):
+            for i in (i for i, name in enumerate(self._spec.names) if name.endswith(GRIPPER)):
                 actions[:, 0, i] = held
         return list(states), actions
 

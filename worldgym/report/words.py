@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from worldgym.log import FAMILIARITY_KEY, SOLVED, STRANGE
+from worldgym.types import MOTIONLESS
 
 NBSP = "\N{NO-BREAK SPACE}"
 REASONS = 3  # named for trials that have no score
@@ -133,6 +134,19 @@ def solved_sentence(summary: Mapping[str, Any]) -> str:
     return (
         f"{_of_all(found)} are already solved at the start ({_frames(found)}), by the judge's verdict on the initial frame "
         "alone: a policy that does nothing succeeds there."
+    )
+
+
+def motionless_sentence(summary: Mapping[str, Any]) -> str:
+    """Where trials succeed in which the arm was told to stay where it is; empty where none does."""
+    found = _flag(summary, MOTIONLESS)
+    if found is None or not found["succeeded"]:
+        return ""
+    succeeded = sum(found["succeeded"].values())
+    where = ", ".join(f"{group} {number}" for group, number in found["succeeded"].items())
+    return (
+        f"{succeeded} of {count(found['trials'], 'trial')} without any motion of the arm succeed ({where}): these initial frames "
+        "may show the task solved, or the world or the judge be wrong there; other policies' rates say little below that."
     )
 
 
