@@ -29,7 +29,7 @@ KERNELS := $(if $(filter x86_64,$(shell uname -m)),Prescott $(if $(shell grep -l
 test-kernels: $(VENV)/.dev  ## what computes once more, with other BLAS kernels and without the compiled passes
 	@set -e; for kernel in $(KERNELS); do echo "== OPENBLAS_CORETYPE=$$kernel"; \
 		OPENBLAS_CORETYPE=$$kernel $(BIN)/python -m pytest -q tests/stats; done
-	WORLDGYM_NATIVE=0 $(BIN)/python -m pytest -q $(addprefix tests/world/test_,cache.py dit.py embodiments.py sampler.py split.py) tests/test_rollout.py
+	WORLDGYM_NATIVE=0 $(BIN)/python -m pytest -q $(addprefix tests/world/test_,cache.py network.py embodiments.py sampler.py row_threads.py) tests/evaluation/test_rollout.py
 
 test-ppi: $(VENV)-ppi/.done  ## our prediction-powered inference against ppi-python, in an environment of its own
 	PYTHONPATH=. $(VENV)-ppi/bin/python -m pytest --noconftest -rP -p no:cacheprovider tests/stats/test_against_ppi_python.py
@@ -71,7 +71,7 @@ $(VENV)-ppi/.done:
 	@touch $@
 
 test-lerobot: .venv-lerobot/.done  ## LeRobot policies, in an environment of their own
-	.venv-lerobot/bin/python -m pytest -m "" tests/policies/test_lerobot.py tests/policies/test_lerobot_real.py
+	.venv-lerobot/bin/python -m pytest -m "" tests/policies/adapters/test_lerobot_policy.py tests/policies/adapters/test_lerobot_real.py
 
 # LeRobot 0.4.4 is the last for Python 3.11. It pins an older torch and asks for much that its policies do not use, so it is
 # installed without what it asks for, and the part that ACT and diffusion policies import comes from a list of ours.

@@ -1,9 +1,10 @@
-"""What `rolling` costs in fidelity: recorded actions of long episodes played through the bundled world under both rules.
+"""What `rolling` costs in fidelity: recorded actions of long episodes played through the bundled
+world under both rules.
 
     python benchmarks/cache_rules.py STORE
 
-STORE: held-out episodes longer than the window, all of one length, e.g. 80 actions from seeds of 12000 on:
-RecordConfig(STORE, episodes=5, first_seed=12_000, steps=80).
+STORE: held-out episodes longer than the window, all of one length, e.g. 80 actions from seeds of
+12000 on: RecordConfig(STORE, episodes=5, first_seed=12_000, steps=80).
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from machine import note
 
-from worldgym.bundled import BUNDLE
 from worldgym.episodes.store import EpisodeStore
+from worldgym.io.bundled import BUNDLE
 from worldgym.judges.classifier import ClassifierJudge
-from worldgym.memory import keep_freed_memory
 from worldgym.types import Episode, Frames, Rollout, Task, Trial
+from worldgym.world.memory import keep_freed_memory
 from worldgym.world.model import load_world
-from worldgym.world.replay import replay
+from worldgym.world.open_loop_replay import replay
 
 HORIZONS = (1, 10, 20, 40, 60, 80)
 
@@ -47,7 +48,10 @@ def main() -> None:
     world, judge = load_world(BUNDLE / "world"), ClassifierJudge.load(BUNDLE / "judge")
     horizons = [h for h in HORIZONS if h <= len(episodes[0])]
     head = "".join(f" dB at {h} |" for h in horizons)
-    lines = [f"| rule |{head} judged as the simulator | judged as the recording |", "| --- |" + " --- |" * (len(horizons) + 2)]
+    lines = [
+        f"| rule |{head} judged as the simulator | judged as the recording |",
+        "| --- |" + " --- |" * (len(horizons) + 2),
+    ]
     recorded = np.array(verdicts(judge, episodes, [episode.frames for episode in episodes]))
     curves = {}
     for rule in ("recompute", "rolling"):
@@ -55,13 +59,18 @@ def main() -> None:
         curves[rule] = played.psnr
         judged = np.array(verdicts(judge, episodes, list(played.frames)))
         levels = "".join(f" {played.at(h):.1f} |" for h in horizons)
-        lines.append(f"| {rule} |{levels} {(judged == truth).mean():.3f} | {(judged == recorded).mean():.3f} |")
+        lines.append(
+            f"| {rule} |{levels} {(judged == truth).mean():.3f} | "
+            f"{(judged == recorded).mean():.3f} |"
+        )
     late = (curves["rolling"] - curves["recompute"])[:, world.config.sampler.window :].mean(1)
     spread = 1.96 * late.std(ddof=1) / np.sqrt(len(late))
     lines += [
         "",
-        f"{len(episodes)} episodes. Rolling minus recompute past the window: {late.mean():+.2f} dB, 95 % from "
-        f"{late.mean() - spread:+.2f} to {late.mean() + spread:+.2f}. The judge agrees with the simulator on "
+        f"{len(episodes)} episodes. Rolling minus recompute past the window: {late.mean():+.2f} "
+        f"dB, 95 % from "
+        f"{late.mean() - spread:+.2f} to {late.mean() + spread:+.2f}. The judge agrees with the "
+        f"simulator on "
         f"{(recorded == truth).mean():.3f} of the recorded videos.",
     ]
     note("Rules of the cache: `python benchmarks/cache_rules.py STORE`", lines)

@@ -1,7 +1,8 @@
-"""Reading speed of data formats: episodes of the real sample data, decoded whole, one thread, in processor time.
+"""Reading speed of data formats: episodes of the real sample data, decoded whole, one thread, in
+processor time.
 
-Needs the sample data in $WORLDGYM_SAMPLE_DATA (or ../shared/data). The store and the LeRobot set are converted from its
-Bridge clips.
+Needs the sample data in $WORLDGYM_SAMPLE_DATA (or ../shared/data). The store and the LeRobot set
+are converted from its Bridge clips.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from pathlib import Path
 
 from machine import note
 
-from worldgym.episodes.convert import ConvertRequest, convert
+from worldgym.episodes.conversion import ConvertRequest, convert
 from worldgym.episodes.recording import SourceOptions
 from worldgym.episodes.sources import open_source
 
-SAMPLES = Path(os.environ.get("WORLDGYM_SAMPLE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+SAMPLES = Path(
+    os.environ.get("WORLDGYM_SAMPLE_DATA", Path(__file__).parents[2] / "shared" / "data")
+)
 RELEASED = SourceOptions(convention="released_10")
 
 
@@ -33,7 +36,10 @@ def line(root: Path, options: SourceOptions) -> str:
         frames += shape[0]
     spent = time.process_time() - started - opened
     size = f"{shape[2]}x{shape[1]}"
-    return f"| {source.kind} | {size} | {len(names)} | {frames} | {1000 * opened:.1f} | {frames / spent:.0f} |"
+    return (
+        f"| {source.kind} | {size} | {len(names)} | {frames} | {1000 * opened:.1f} | "
+        f"{frames / spent:.0f} |"
+    )
 
 
 def main() -> None:
@@ -51,7 +57,10 @@ def main() -> None:
         "| format | frames | episodes | frames read | opening, ms | frames a second |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    note("Reading speed, processor time of one thread: `python benchmarks/read_speed.py`", head + rows)
+    note(
+        "Reading speed, processor time of one thread: `python benchmarks/read_speed.py`",
+        head + rows,
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Frames a second of whole rollouts in the bundled world, decoding included: the engine against the plain sampler, in one run.
+"""Frames a second of whole rollouts in the bundled world, decoding included: the engine against the
+plain sampler, in one run.
 
-Plain, as published: the same weights, steps and window, everything in the window computed anew at every network call by the
-ordinary bfloat16 network in torch, on all cores or on one, whichever is faster, and the window slides by a frame each frame once
-it is full (`PUBLISHED`, and the network itself as the engine), as in arXiv 2506.00613's released code. Nothing else about it is
-slowed. All are timed in turn, several times over, and the best of each counts: the machine's speed changes within a minute.
-Frames and actions are random numbers, which changes no time.
+Plain, as published: the same weights, steps and window, everything in the window computed anew at
+every network call by the ordinary bfloat16 network in torch, on all cores or on one, whichever is
+faster, and the window slides by a frame each frame once it is full (`PUBLISHED`, and the network
+itself as the engine), as in arXiv 2506.00613's released code. Nothing else about it is slowed. All
+are timed in turn, several times over, and the best of each counts: the machine's speed changes
+within a minute. Frames and actions are random numbers, which changes no time.
 """
 
 from __future__ import annotations
@@ -21,14 +23,14 @@ import torch
 from machine import matmul_tflops, note
 from torch import Tensor, nn
 
-from worldgym.bundled import BUNDLE
-from worldgym.memory import keep_freed_memory
-from worldgym.timing import measured
+from worldgym.io.bundled import BUNDLE
 from worldgym.world.cache import TemporalCache
+from worldgym.world.memory import keep_freed_memory
 from worldgym.world.model import DiffusionWorld, load_world
-from worldgym.world.protocol import World
+from worldgym.world.row_threads import on_all_cores
 from worldgym.world.sampler import Network
-from worldgym.world.split import on_all_cores
+from worldgym.world.timing import measured
+from worldgym.world.world_protocol import World
 
 FRAMES = 40  # of a rollout, as in the reference tasks
 CHUNKS = (1, 4)
@@ -36,9 +38,13 @@ CHUNKS = (1, 4)
 
 def roll(world: World, rows: int, chunk: int, frames: int = FRAMES) -> None:
     rng = np.random.default_rng(0)
-    state = world.reset(rng.integers(0, 256, (rows, *world.frame_shape)).astype(np.uint8), range(rows))
+    state = world.reset(
+        rng.integers(0, 256, (rows, *world.frame_shape)).astype(np.uint8), range(rows)
+    )
     for _ in range(frames // chunk):
-        state, _ = world.step(state, rng.uniform(-1, 1, (rows, chunk, world.spec.size)).astype(np.float32))
+        state, _ = world.step(
+            state, rng.uniform(-1, 1, (rows, chunk, world.spec.size)).astype(np.float32)
+        )
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,12 @@ def rates(contenders: list[Contender], chunk: int, rounds: int) -> list[float]:
     """Frames a second of each: the best of so many rounds, in each of which all have their turn."""
     for contender in contenders:
         contender.rate(chunk, 2 * chunk)
-    return [max(found) for found in zip(*([one.rate(chunk) for one in contenders] for _ in range(rounds)), strict=True)]
+    return [
+        max(found)
+        for found in zip(
+            *([one.rate(chunk) for one in contenders] for _ in range(rounds)), strict=True
+        )
+    ]
 
 
 class Counted:
@@ -76,21 +87,33 @@ class Counted:
     def condition(self, level: Tensor, actions: Tensor) -> Tensor:
         return self._network.condition(level, actions)
 
-    def denoise(self, x: Tensor, condition: Tensor, start_frame: Tensor, cache: TemporalCache | None, sight: int) -> Tensor:
+    def denoise(
+        self,
+        x: Tensor,
+        condition: Tensor,
+        start_frame: Tensor,
+        cache: TemporalCache | None,
+        sight: int,
+    ) -> Tensor:
         self.frames += x.shape[0] * x.shape[1]
         return self._network.denoise(x, condition, start_frame, cache, sight)
 
 
 def with_engine(world: DiffusionWorld, engine: Network, **changes: object) -> DiffusionWorld:
     """The same world with another way to compute its network, and other sampler settings."""
-    return DiffusionWorld(world.config, world.network, world.codec, world.name, engine=engine).with_sampler(**changes)
+    return DiffusionWorld(
+        world.config, world.network, world.codec, world.name, engine=engine
+    ).with_sampler(**changes)
 
 
 def gflops(world: DiffusionWorld, chunk: int, **changes: object) -> float:
-    """Of matrix products and convolutions for one new frame: the network's, counted in a rollout, and the decoder's."""
+    """Of matrix products and convolutions for one new frame: the network's, counted in a rollout,
+    and the decoder's."""
     counted = Counted(world.engine)
     roll(with_engine(world, counted, **changes), 1, chunk)
-    return (counted.frames / FRAMES * world.config.network.flops_per_frame + decoder_flops(world)) / 1e9
+    return (
+        counted.frames / FRAMES * world.config.network.flops_per_frame + decoder_flops(world)
+    ) / 1e9
 
 
 def decoder_flops(world: DiffusionWorld) -> float:
@@ -102,7 +125,9 @@ def decoder_flops(world: DiffusionWorld) -> float:
 def _convolutions(layers: nn.Module, latents: Tensor) -> Iterator[int]:
     found: list[int] = []
     hooks = [
-        layer.register_forward_hook(lambda layer, inputs, out: found.append(2 * out[0].numel() * layer.weight[0].numel()))
+        layer.register_forward_hook(
+            lambda layer, inputs, out: found.append(2 * out[0].numel() * layer.weight[0].numel())
+        )
         for layer in layers.modules()
         if isinstance(layer, nn.Conv2d)
     ]
@@ -121,14 +146,15 @@ def decode_share(world: DiffusionWorld, rows: int) -> float:
     return parts["decode"] / (time.perf_counter() - started)
 
 
-# The rule too: a world under `rolling` without its cache computes all frames since the start anew, which nobody published.
+# The rule too: a world under `rolling` without its cache computes all frames since the start anew,
+# which nobody published.
 PUBLISHED = {"cached": False, "keep": 0, "rule": "recompute"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """Frames a second of the plain sampler as published with one trial, and of the engine under both rules with `batch` trials;
-    GFLOP a frame of the three.
+    """Frames a second of the plain sampler as published with one trial, and of the engine under
+    both rules with `batch` trials; GFLOP a frame of the three.
     """
 
     steps: int
@@ -143,7 +169,8 @@ class Row:
         times = [f"{value:.1f}" for value in (self.published, self.engine, self.rolling)]
         ratios = [f"{value / self.published:.1f}" for value in (self.engine, self.rolling)]
         work = [f"{value:.2f}" for value in self.gflops]
-        return f"| {' | '.join([str(self.steps), str(self.chunk), str(self.batch), *times, *ratios, *work])} |"
+        settings = [str(number) for number in (self.steps, self.chunk, self.batch)]
+        return f"| {' | '.join([*settings, *times, *ratios, *work])} |"
 
 
 def table(world: DiffusionWorld, asked: argparse.Namespace) -> Iterator[Row]:
@@ -154,10 +181,17 @@ def table(world: DiffusionWorld, asked: argparse.Namespace) -> Iterator[Row]:
         engines = [now.with_sampler(rule=rule) for rule in ("recompute", "rolling")]
         for chunk in asked.chunks:
             slow = [Contender(plain, 1, threads) for threads in {1, cores}]
-            fast = [Contender(on_all_cores(one), rows, cores) for rows in asked.batches for one in engines]
+            fast = [
+                Contender(on_all_cores(one), rows, cores)
+                for rows in asked.batches
+                for one in engines
+            ]
             found = rates([*slow, *fast], chunk, asked.rounds)
             base, times = max(found[: len(slow)]), found[len(slow) :]
-            work = (gflops(now, chunk, **PUBLISHED), *(gflops(now, chunk, rule=rule) for rule in ("recompute", "rolling")))
+            work = (
+                gflops(now, chunk, **PUBLISHED),
+                *(gflops(now, chunk, rule=rule) for rule in ("recompute", "rolling")),
+            )
             for rows, engine, rolling in zip(asked.batches, times[::2], times[1::2], strict=True):
                 yield Row(steps, chunk, rows, base, engine, rolling, work)
 
@@ -180,20 +214,28 @@ def main() -> None:
     rows = list(table(world, asked))
     most = rows[len(asked.batches) - 1]
     peak = max(peak, matmul_tflops(torch.get_num_threads()))
-    share, decoding = most.rolling * most.gflops[2] / 1e3 / peak, [decode_share(world, count) for count in (1, 16)]
+    share, decoding = (
+        most.rolling * most.gflops[2] / 1e3 / peak,
+        [decode_share(world, count) for count in (1, 16)],
+    )
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     lines = [
-        "| steps | chunk | batch | plain, one trial | engine | engine, rolling | engine / plain | rolling / plain "
+        "| steps | chunk | batch | plain, one trial | engine | engine, rolling | engine / plain | "
+        "rolling / plain "
         "| GFLOP a frame, plain | engine | rolling |",
         "|" + " --- |" * 11,
         *(row.line() for row in rows),
         "",
-        "Frames a second. Both ratios are to the plain sampler as published with one trial, at the same steps and chunk; best of "
+        "Frames a second. Both ratios are to the plain sampler as published with one trial, at the "
+        "same steps and chunk; best of "
         f"{asked.rounds} rounds each.",
         "",
-        f"The engine's batch of {most.batch} under `rolling`, chunk {most.chunk}, {most.steps} steps, reaches "
-        f"{100 * share:.0f} % of the {peak:.2f} TFLOP/s of a large bfloat16 product in the same run. Decoding takes "
-        f"{100 * decoding[0]:.0f} % of a thread's time with one trial, {100 * decoding[1]:.0f} % with 16. Memory: "
+        f"The engine's batch of {most.batch} under `rolling`, chunk {most.chunk}, {most.steps} "
+        f"steps, reaches "
+        f"{100 * share:.0f} % of the {peak:.2f} TFLOP/s of a large bfloat16 product in the same "
+        f"run. Decoding takes "
+        f"{100 * decoding[0]:.0f} % of a thread's time with one trial, {100 * decoding[1]:.0f} % "
+        f"with 16. Memory: "
         f"{memory:.2f} GiB at most.",
     ]
     note("Rollout speed: `python benchmarks/rollout_speed.py`", lines)

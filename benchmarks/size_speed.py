@@ -1,10 +1,12 @@
-"""Seconds a frame of worlds of the published sizes, random weights, behind a full window: the engine against the plain sampler.
+"""Seconds a frame of worlds of the published sizes, random weights, behind a full window: the
+engine against the plain sampler.
 
-The published settings (256 x 256 pixels, 20 frames of window, rotary positions), the autoencoder left out. Plain: everything in
-the window anew at every network call, the window sliding (`keep=0`), by the network as defined, in torch. Engine: keys and values
-kept under the rule `rolling`, by the fastest network at hand. Weights and latents are random numbers, which changes no time; what
-is timed is one chunk of the plain sampler and the better of two of the engine, after one that fills its cache.
-"""
+The published settings (256 x 256 pixels, 20 frames of window, rotary positions), the autoencoder
+left out. Plain: everything in the window anew at every network call, the window sliding (`keep=0`),
+by the network as defined, in torch. Engine: keys and values kept under the rule `rolling`, by the
+fastest network at hand. Weights and latents are random numbers, which changes no time; what is
+timed is one chunk of the plain sampler and the better of two of the engine, after one that fills
+its cache."""
 
 from __future__ import annotations
 
@@ -20,16 +22,16 @@ import torch
 from machine import matmul_tflops, note
 from torch import Tensor
 
-from worldgym.memory import keep_freed_memory
-from worldgym.recipes import RECIPES
 from worldgym.testing import FAKE_SPEC
+from worldgym.train.recipes import RECIPES
+from worldgym.train.world_training import WorldTrainConfig
 from worldgym.types import Actions
-from worldgym.world.dit import DiT
+from worldgym.world.memory import keep_freed_memory
 from worldgym.world.model import DiffusionWorld, WorldConfig, WorldState
-from worldgym.world.protocol import World
+from worldgym.world.network import DiT
+from worldgym.world.row_threads import on_all_cores
 from worldgym.world.sampler import Context, level_plan, spans_of
-from worldgym.world.split import on_all_cores
-from worldgym.world.train import WorldTrainConfig
+from worldgym.world.world_protocol import World
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class Blank:
         return torch.zeros(len(frames), *self.latent_shape, device=frames.device)
 
     def decode(self, latents: Tensor) -> Tensor:
-        return torch.zeros(len(latents), *self.frame_shape, dtype=torch.uint8, device=latents.device)
+        return torch.zeros(
+            len(latents), *self.frame_shape, dtype=torch.uint8, device=latents.device
+        )
 
 
 def random_world(config: WorldTrainConfig, steps: int, device: str) -> DiffusionWorld:
@@ -57,21 +61,31 @@ def random_world(config: WorldTrainConfig, steps: int, device: str) -> Diffusion
         for parameter in network.parameters():
             if not parameter.any():  # new networks begin as identity
                 parameter.normal_(std=0.02)
-    settings = WorldConfig(FAKE_SPEC, config.network, config.sampler, config.schedule, {}, "", config.conditioning)
-    return DiffusionWorld(settings, network, Blank(config.network.latent_shape), "random").with_sampler(steps=steps)
+    settings = WorldConfig(
+        FAKE_SPEC, config.network, config.sampler, config.schedule, {}, "", config.conditioning
+    )
+    return DiffusionWorld(
+        settings, network, Blank(config.network.latent_shape), "random"
+    ).with_sampler(steps=steps)
 
 
 def full(world: DiffusionWorld, rows: int, chunk: int) -> WorldState:
     """A state whose window is full once a chunk is added."""
     c, length = world.config, world.config.sampler.window - chunk
     like = next(world.network.parameters())
-    latents = torch.randn(rows, length, *c.network.latent_shape, dtype=like.dtype, device=like.device)
+    latents = torch.randn(
+        rows, length, *c.network.latent_shape, dtype=like.dtype, device=like.device
+    )
     actions = torch.zeros(rows, length, c.network.action_size, device=like.device)
     moved = torch.zeros(rows, c.spec.size, device=like.device)
-    return WorldState(Context(latents, actions, latents[:, 0]), None, 0, tuple(range(rows)), length, moved)
+    return WorldState(
+        Context(latents, actions, latents[:, 0]), None, 0, tuple(range(rows)), length, moved
+    )
 
 
-def seconds_a_chunk(world: World[Any], state: Any, actions: Actions, warm: int, timed: int) -> float:
+def seconds_a_chunk(
+    world: World[Any], state: Any, actions: Actions, warm: int, timed: int
+) -> float:
     """Best of `timed` chunks in a row, after `warm` others."""
     times = []
     for _ in range(warm + timed):
@@ -83,7 +97,8 @@ def seconds_a_chunk(world: World[Any], state: Any, actions: Actions, warm: int, 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds a frame, of all rows together (plain: None where not timed), and TFLOP a frame of one."""
+    """Seconds a frame, of all rows together (plain: None where not timed), and TFLOP a frame of
+    one."""
 
     chunk: int
     batch: int
@@ -92,31 +107,65 @@ class Speed:
     tflops: tuple[float, float]
 
     def cells(self) -> list[str]:
-        slow = [f"{self.plain:.3g}", f"{self.engine:.3g}", f"{self.plain / self.engine:.1f}"] if self.plain else None
+        slow = (
+            [f"{self.plain:.3g}", f"{self.engine:.3g}", f"{self.plain / self.engine:.1f}"]
+            if self.plain
+            else None
+        )
         work = [f"{value:.2f}" for value in self.tflops]
         return [str(self.chunk), str(self.batch), *(slow or ["", f"{self.engine:.3g}", ""]), *work]
 
 
-def speeds(world: DiffusionWorld, chunks: list[int], batches: list[int], plain_batches: list[int]) -> Iterator[Speed]:
+def speeds(
+    world: DiffusionWorld, chunks: list[int], batches: list[int], plain_batches: list[int]
+) -> Iterator[Speed]:
     sampler, call = world.config.sampler, world.config.network.flops_per_frame / 1e12
-    slow = DiffusionWorld(world.config, world.network, world.codec, world.name, engine=world.network)
+    slow = DiffusionWorld(
+        world.config, world.network, world.codec, world.name, engine=world.network
+    )
     slow = slow.with_sampler(cached=False, keep=0)
     fast = world.with_sampler(rule="rolling")
     for chunk in chunks:
         calls = sampler.steps + chunk - 1
-        drawn = sum(behind - first for first, behind in spans_of(level_plan(world.schedule, sampler.steps, chunk, sampler.order)))
-        work = (calls * sampler.window / chunk * call, (drawn / chunk + 1) * call)  # kept once more, when finished
+        drawn = sum(
+            behind - first
+            for first, behind in spans_of(
+                level_plan(world.schedule, sampler.steps, chunk, sampler.order)
+            )
+        )
+        # kept once more, when finished
+        work = (calls * sampler.window / chunk * call, (drawn / chunk + 1) * call)
         for rows in batches:
-            state, actions = full(world, rows, chunk), np.zeros((rows, chunk, world.spec.size), np.float32)
-            plain = seconds_a_chunk(slow, state, actions, 0, 1) / chunk / rows if rows in plain_batches else None
-            spread, parts = on_all_cores(fast), np.array_split(np.arange(rows), min(torch.get_num_threads(), rows))
-            begin = state if spread is fast else tuple(full(world, len(part), chunk) for part in parts)
-            yield Speed(chunk, rows, plain, seconds_a_chunk(spread, begin, actions, 1, 2) / chunk / rows, work)
+            state, actions = (
+                full(world, rows, chunk),
+                np.zeros((rows, chunk, world.spec.size), np.float32),
+            )
+            plain = (
+                seconds_a_chunk(slow, state, actions, 0, 1) / chunk / rows
+                if rows in plain_batches
+                else None
+            )
+            spread, parts = (
+                on_all_cores(fast),
+                np.array_split(np.arange(rows), min(torch.get_num_threads(), rows)),
+            )
+            begin = (
+                state if spread is fast else tuple(full(world, len(part), chunk) for part in parts)
+            )
+            yield Speed(
+                chunk,
+                rows,
+                plain,
+                seconds_a_chunk(spread, begin, actions, 1, 2) / chunk / rows,
+                work,
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", nargs="+", default=["paper_109m", "paper_608m"], help="names of recipes")
+    parser.add_argument(
+        "--sizes", nargs="+", default=["paper_109m", "paper_608m"], help="names of recipes"
+    )
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--chunks", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
@@ -126,17 +175,22 @@ def main() -> None:
     keep_freed_memory()
     peak, rows = matmul_tflops(torch.get_num_threads(), device=asked.device), []
     for size in asked.sizes:
-        world = random_world(RECIPES[size].world(Path("unused"), asked.device), asked.steps, asked.device)
+        world = random_world(
+            RECIPES[size].world(Path("unused"), asked.device), asked.steps, asked.device
+        )
         for speed in speeds(world, asked.chunks, asked.batches, asked.plain_batches):
             share = 100 * speed.tflops[1] / speed.engine / peak
             rows.append(f"| {size} | {' | '.join(speed.cells())} | {share:.0f} % |")
     lines = [
-        "| size | chunk | batch | plain, s a frame | engine, s a frame | ratio | TFLOP a frame, plain | engine | of the rate |",
+        "| size | chunk | batch | plain, s a frame | engine, s a frame | ratio | TFLOP a frame, "
+        "plain | engine | of the rate |",
         "|" + " --- |" * 9,
         *rows,
         "",
-        f"{asked.device}, {asked.steps} steps, a full window; a frame of one trial, autoencoder left out. Timed: one chunk of "
-        "the plain sampler, the better of two of the engine. Attention's own products are not counted. The rate: "
+        f"{asked.device}, {asked.steps} steps, a full window; a frame of one trial, autoencoder "
+        f"left out. Timed: one chunk of "
+        "the plain sampler, the better of two of the engine. Attention's own products are not "
+        "counted. The rate: "
         f"{peak:.2f} TFLOP/s, that of a large bfloat16 product in the same run.",
     ]
     note("Speed by size: `python benchmarks/size_speed.py`", lines)

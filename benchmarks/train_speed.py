@@ -1,4 +1,5 @@
-"""Training clips a second of the bundled world's recipe, and the share of the measured matrix-product rate they reach."""
+"""Training clips a second of the bundled world's recipe, and the share of the measured
+matrix-product rate they reach."""
 
 from __future__ import annotations
 
@@ -13,18 +14,19 @@ import torch
 from machine import note
 from torch import distributed
 
-from worldgym.memory import keep_freed_memory
-from worldgym.ranks import Ranks
-from worldgym.recipes import RECIPES
-from worldgym.training import NEWTON_SCHULZ, Optimizer, orthogonal_work
-from worldgym.world.dit import DiT
-from worldgym.world.learner import Learner
-from worldgym.world.train import MATRICES, Batch, WorldTrainConfig, diffusion_loss
+from worldgym.train.compiled_gradients import Learner
+from worldgym.train.optimizer import NEWTON_SCHULZ, Optimizer, orthogonal_work
+from worldgym.train.processes import Ranks
+from worldgym.train.recipes import RECIPES
+from worldgym.train.world_training import MATRICES, Batch, WorldTrainConfig, diffusion_loss
+from worldgym.world.memory import keep_freed_memory
+from worldgym.world.network import DiT
 
 PROCESSES = 2  # that train together, one a core
 ROWS = 12  # one process's share of a batch
 ROUNDS = 8
-SIZE, PRODUCTS = 2048, 20  # of the product that the machine's rate is taken from, and how many in a row
+# of the product that the machine's rate is taken from, and how many in a row
+SIZE, PRODUCTS = (2048, 20)
 NAMES = ("plain", "learner", "optimizer", "product")
 
 
@@ -33,7 +35,11 @@ def main() -> None:
         torch.multiprocessing.spawn(measure, (folder,), PROCESSES)
         took = json.loads((Path(folder) / "took.json").read_text())
     config = RECIPES["reference"].world(Path("unused"), "cpu")
-    peak, network, others = 2 * SIZE**3 / took["product"] / 1e12, network_tflop(config), other_tflop(config)
+    peak, network, others = (
+        2 * SIZE**3 / took["product"] / 1e12,
+        network_tflop(config),
+        other_tflop(config),
+    )
     step, before = (took[name] + took["optimizer"] for name in ("learner", "plain"))
 
     def share(tflop: float, seconds: float) -> str:
@@ -42,14 +48,21 @@ def main() -> None:
     note(
         "Training speed: `python benchmarks/train_speed.py`",
         [
-            f"CPU seconds of one of {PROCESSES} processes of one thread that train together, the best of {ROUNDS} rounds taken "
-            f"in turn, {ROWS} clips of {config.frames} frames each: forward and backward {took['learner']:.3f} (torch's own "
-            f"operations {took['plain']:.3f}), optimiser with the exchange of gradients {took['optimizer']:.3f}. "
+            f"CPU seconds of one of {PROCESSES} processes of one thread that train together, the "
+            f"best of {ROUNDS} rounds taken "
+            f"in turn, {ROWS} clips of {config.frames} frames each: forward and backward "
+            f"{took['learner']:.3f} (torch's own "
+            f"operations {took['plain']:.3f}), optimiser with the exchange of gradients "
+            f"{took['optimizer']:.3f}. "
             f"{ROWS / step:.2f} clips a second and process ({ROWS / before:.2f}).",
-            f"A large bfloat16 product reaches {peak:.2f} TFLOP/s there, in the same rounds. Of that, the network's products "
-            f"alone ({network:.3f} TFLOP) reach {share(network, step)} ({share(network, before)}), without the optimiser "
-            f"{share(network, took['learner'])} ({share(network, took['plain'])}). With what is computed besides, Muon's share, "
-            f"the MLP's hidden numbers again and attention ({others:.3f} TFLOP), a step reaches {share(network + others, step)}.",
+            f"A large bfloat16 product reaches {peak:.2f} TFLOP/s there, in the same rounds. Of "
+            f"that, the network's products "
+            f"alone ({network:.3f} TFLOP) reach {share(network, step)} ({share(network, before)}), "
+            f"without the optimiser "
+            f"{share(network, took['learner'])} ({share(network, took['plain'])}). With what is "
+            f"computed besides, Muon's share, "
+            f"the MLP's hidden numbers again and attention ({others:.3f} TFLOP), a step reaches "
+            f"{share(network + others, step)}.",
         ],
     )
 
@@ -60,14 +73,20 @@ def network_tflop(config: WorldTrainConfig) -> float:
 
 
 def other_tflop(config: WorldTrainConfig) -> float:
-    """A process's share of Muon's products; `Learner`'s second computation of hidden numbers; attention, either way."""
+    """A process's share of Muon's products; `Learner`'s second computation of hidden numbers;
+    attention, either way."""
     network, frames = config.network, config.frames
-    matrices = [p for name, p in DiT(network).named_parameters() if p.ndim == 2 and name.startswith(MATRICES)]
+    matrices = [
+        p
+        for name, p in DiT(network).named_parameters()
+        if p.ndim == 2 and name.startswith(MATRICES)
+    ]
     muon = sum(NEWTON_SCHULZ * 2 * orthogonal_work(p.shape) for p in matrices) / PROCESSES
     tokens, blocks = network.tokens * frames * ROWS, 2 * network.pairs
     hidden = blocks * 2 * tokens * network.mlp_ratio * network.width**2
     keys = network.pairs * (network.tokens + frames)  # that a token meets, in all blocks
-    attention = 7 * 2 * tokens * keys * network.width  # two products forward, five backward, of which one is computed once more
+    # two products forward, five backward, of which one is computed once more
+    attention = 7 * 2 * tokens * keys * network.width
     return float(muon + hidden + attention) / 1e12
 
 
@@ -75,10 +94,15 @@ def measure(rank: int, folder: str) -> None:
     """Leaves the seconds of the first process in the folder."""
     keep_freed_memory()
     torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=PROCESSES)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=PROCESSES
+    )
     ranks, config = Ranks.current(), RECIPES["reference"].world(Path("unused"), "cpu")
     shape = (ROWS, config.frames, *config.network.latent_shape)
-    actions, mask = torch.randn(*shape[:2], config.network.action_size), torch.ones(shape[:2], dtype=torch.bool)
+    actions, mask = (
+        torch.randn(*shape[:2], config.network.action_size),
+        torch.ones(shape[:2], dtype=torch.bool),
+    )
     batch = Batch(torch.randn(shape), torch.randn(shape)[:, 0], actions, mask, slice(0, ROWS))
     plain, learner = (kind(config.network).bfloat16() for kind in (DiT, Learner))
     optimizer = Optimizer(learner, config.optimizer, MATRICES, ranks)

@@ -1,1 +1,2 @@
-"""One module a published figure; `frame` is what they share. Run as `python -m experiments.a_agreement`."""
+"""One module a published figure; `frame` is what they share. Run as `python -m
+experiments.a_agreement`."""

@@ -1,4 +1,5 @@
-"""(a) Success rates in the world against the truth, over policies x tasks, beside what a perfect evaluator would reach.
+"""(a) Success rates in the world against the truth, over policies x tasks, beside what a perfect
+evaluator would reach.
 
 Held-out policies, 50 start states a task. Two idle cores: 13 minutes of truth, 38 in the world.
 """
@@ -25,18 +26,41 @@ def finding(run: Run, measured_on: str) -> Finding:
     ceiling = found["noise_ceiling"]
     best = f" (a perfect evaluator: {reached(ceiling)})" if ceiling else ""
     result = (
-        f"r = {decimal(found['pearson'])}{best}, within policies {decimal(found['policy_centred_pearson'])}, mean gap of policy "
+        f"r = {decimal(found['pearson'])}{best}, within policies "
+        f"{decimal(found['policy_centred_pearson'])}, mean gap of policy "
         f"means {found['mean_abs_gap']:.1f} points, MMRV {found['mmrv']:.3f}, {found['n']} cells"
     )
     names = dict.fromkeys(cell["policy"] for cell in known)
-    series = tuple(Series(name, tuple(_point(cell) for cell in known if cell["policy"] == name)) for name in names)
+    series = tuple(
+        Series(name, tuple(_point(cell) for cell in known if cell["policy"] == name))
+        for name in names
+    )
     chart = Chart("truth", "world model", series, diagonal=True)
-    rows = [{key: cell[key] for key in ("policy", "task", "trials", "rate", "truth_trials", "truth_rate")} for cell in known]
-    return Finding("a_agreement", "Do success rates in the world equal the true ones?", result, measured_on, rows, chart)
+    rows = [
+        {
+            key: cell[key]
+            for key in ("policy", "task", "trials", "rate", "truth_trials", "truth_rate")
+        }
+        for cell in known
+    ]
+    return Finding(
+        "a_agreement",
+        "Do success rates in the world equal the true ones?",
+        result,
+        measured_on,
+        rows,
+        chart,
+    )
 
 
 def _point(cell: dict[str, float]) -> Point:
-    return Point(cell["truth_rate"], cell["rate"], cell["low"], cell["high"], f"{cell['policy']}, {cell['task']}")
+    return Point(
+        cell["truth_rate"],
+        cell["rate"],
+        cell["low"],
+        cell["high"],
+        f"{cell['policy']}, {cell['task']}",
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """(b) Are versions and sizes of a policy put in the right order?
 
-The run of (a), no further scoring. Families share all but one thing: size, data, training steps, chunk, architecture.
-"""
+The run of (a), no further scoring. Families share all but one thing: size, data, training steps,
+chunk, architecture."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from experiments.a_agreement import SEEDS
 from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
 from worldgym.errors import InputError
+from worldgym.reference.policy_zoo import SERIES
 from worldgym.reference.scoring import Run
-from worldgym.reference.zoo import SERIES
 from worldgym.report.words import decimal
 from worldgym.stats.correlation import kendall
 
@@ -36,24 +36,50 @@ def measure(setup: Setup) -> Finding:
 
 
 def finding(run: Run, measured_on: str) -> Finding:
-    policies = {policy["policy"]: policy for policy in run.summary["policies"] if policy["trials"] and "truth_rate" in policy}
-    rows = [row for family, names in FAMILIES.items() for row in _pairs(family, [policies[n] for n in names if n in policies])]
+    policies = {
+        policy["policy"]: policy
+        for policy in run.summary["policies"]
+        if policy["trials"] and "truth_rate" in policy
+    }
+    rows = [
+        row
+        for family, names in FAMILIES.items()
+        for row in _pairs(family, [policies[n] for n in names if n in policies])
+    ]
     if not rows:
-        raise InputError("no family has two scored policies; train and score the held-out set first")
+        raise InputError(
+            "no family has two scored policies; train and score the held-out set first"
+        )
     right = sum(row["right"] for row in rows)
     rates = np.array([[policy["rate"], policy["truth_rate"]] for policy in policies.values()])
     tau = float(kendall(rates[:, 0], rates[:, 1], np.ones((1, len(rates))))[0])
     result = (
-        f"{right} of {len(rows)} pairs within families are in their true order; Kendall's tau over all {len(policies)} policies "
+        f"{right} of {len(rows)} pairs within families are in their true order; Kendall's tau over "
+        f"all {len(policies)} policies "
         f"{decimal(None if np.isnan(tau) else tau)}"
     )
     series = tuple(
-        Series(family, tuple(Point(policies[n]["truth_rate"], policies[n]["rate"], name=n) for n in names if n in policies), True)
+        Series(
+            family,
+            tuple(
+                Point(policies[n]["truth_rate"], policies[n]["rate"], name=n)
+                for n in names
+                if n in policies
+            ),
+            True,
+        )
         for family, names in FAMILIES.items()
         if any(n in policies for n in names)
     )
     chart = Chart("truth", "world model", series, diagonal=True)
-    return Finding("b_ranking", "Are versions and sizes of a policy put in the right order?", result, measured_on, rows, chart)
+    return Finding(
+        "b_ranking",
+        "Are versions and sizes of a policy put in the right order?",
+        result,
+        measured_on,
+        rows,
+        chart,
+    )
 
 
 def _pairs(family: str, members: list[dict[str, Any]]) -> list[dict[str, Any]]:

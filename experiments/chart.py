@@ -1,4 +1,5 @@
-"""One kind of chart for all figures: points with intervals, joined or not, as an SVG file that follows light and dark."""
+"""One kind of chart for all figures: points with intervals, joined or not, as an SVG file that
+follows light and dark."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ SLANT = 35  # degrees, of names of places too long to stand side by side
 
 @dataclass(frozen=True)
 class Point:
-    """low, high: ends of the interval of y, where there is one.   name: shown beside the pointer."""
+    """low, high: ends of the interval of y, where there is one.   name: shown beside the
+    pointer."""
 
     x: float
     y: float
@@ -35,7 +37,8 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """x, y: names of the axes, units included.   ticks: names of the places 0, 1, 2, ... of x, where x is no number.
+    """x, y: names of the axes, units included.   ticks: names of the places 0, 1, 2, ... of x,
+    where x is no number.
 
     diagonal: the line x = y.
     """
@@ -85,7 +88,9 @@ def to_svg(chart: Chart) -> str:
     for i, series in enumerate(chart.series):
         parts += _series(series, i, x, y)
     beyond = _overhang(chart.ticks, x)
-    size = f"{-beyond} 0 {LEFT + WIDTH + LEGEND + beyond} {TOP + HEIGHT + BOTTOM + _drop(chart.ticks)}"
+    size = (
+        f"{-beyond} 0 {LEFT + WIDTH + LEGEND + beyond} {TOP + HEIGHT + BOTTOM + _drop(chart.ticks)}"
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}">\n<style>{_style()}</style>\n'
         + "\n".join(parts)
@@ -94,7 +99,8 @@ def to_svg(chart: Chart) -> str:
 
 
 def _range(values: Sequence[float], names: Sequence[str]) -> tuple[float, float]:
-    """Room for all values; shares stay within 0 to 1, and named places get half a step on either side."""
+    """Room for all values; shares stay within 0 to 1, and named places get half a step on either
+    side."""
     if names:
         return -0.5, len(names) - 0.5
     low, high = min(values), max(values)
@@ -106,7 +112,8 @@ def _range(values: Sequence[float], names: Sequence[str]) -> tuple[float, float]
 
 
 def _drop(names: Sequence[str]) -> int:
-    """How far names of places reach down when they stand slanted; 0 for those that fit side by side."""
+    """How far names of places reach down when they stand slanted; 0 for those that fit side by
+    side."""
     longest = LETTER * max((len(name) for name in names), default=0)
     if longest * len(names) < WIDTH:
         return 0
@@ -123,18 +130,30 @@ def _overhang(names: Sequence[str], x: Scale) -> int:
 
 def _axes(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
     base, drop = TOP + HEIGHT, _drop(chart.ticks)
-    places = list(enumerate(chart.ticks)) if chart.ticks else [(value, f"{value:g}") for value in x.ticks()]
+    places = (
+        list(enumerate(chart.ticks))
+        if chart.ticks
+        else [(value, f"{value:g}") for value in x.ticks()]
+    )
     for value, name in places:
         yield f'<path class="grid" d="M{x(value)} {TOP}V{base}"/>'
-        stands = f'transform="translate({x(value) + 4} {base + 14}) rotate(-{SLANT})" text-anchor="end"'
+        stands = (
+            f'transform="translate({x(value) + 4} {base + 14}) rotate(-{SLANT})" text-anchor="end"'
+        )
         lies = f'x="{x(value)}" y="{base + 17}" text-anchor="middle"'
         yield f"<text {stands if drop else lies}>{escape(name)}</text>"
     for value in y.ticks():
         yield f'<path class="grid" d="M{LEFT} {y(value)}H{LEFT + WIDTH}"/>'
         yield f'<text x="{LEFT - 7}" y="{y(value) + 4}" text-anchor="end">{value:g}</text>'
-    yield f'<text x="{LEFT + WIDTH / 2}" y="{base + 40 + drop}" text-anchor="middle">{escape(chart.x)}</text>'
+    yield (
+        f'<text x="{LEFT + WIDTH / 2}" y="{base + 40 + drop}" '
+        f'text-anchor="middle">{escape(chart.x)}</text>'
+    )
     middle = TOP + HEIGHT / 2
-    yield f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(chart.y)}</text>'
+    yield (
+        f'<text transform="translate(14 {middle}) rotate(-90)" '
+        f'text-anchor="middle">{escape(chart.y)}</text>'
+    )
 
 
 def _series(series: Series, index: int, x: Scale, y: Scale) -> Iterator[str]:
@@ -162,8 +181,14 @@ def _mark(index: int, x: float, y: float) -> str:
 
 def _style() -> str:
     def colours(palette: Sequence[str]) -> str:
-        return "".join(f".c{i}{{fill:{colour};stroke:{colour}}}" for i, colour in enumerate(palette))
+        return "".join(
+            f".c{i}{{fill:{colour};stroke:{colour}}}" for i, colour in enumerate(palette)
+        )
 
-    shared = "text{font:12px system-ui,sans-serif;fill:#5d666f}.grid{stroke:#8886;fill:none;stroke-width:.5}.soft{stroke:#888}"
+    shared = (
+        "text{font:12px "
+        "system-ui,sans-serif;fill:#5d666f}.grid{stroke:#8886;fill:none;stroke-width:.5}.soft{stroke:#888}"
+    )
     line = ".line{fill:none;stroke-width:1.5;stroke-opacity:.6}"
-    return f"{shared}{colours(LIGHT)}@media(prefers-color-scheme:dark){{text{{fill:#9aa4ad}}{colours(DARK)}}}{line}"
+    dark = f"@media(prefers-color-scheme:dark){{text{{fill:#9aa4ad}}{colours(DARK)}}}"
+    return f"{shared}{colours(LIGHT)}{dark}{line}"

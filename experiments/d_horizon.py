@@ -1,7 +1,8 @@
-"""(d) Horizon: time and agreement when a policy executes 1, 2, 4 or 8 actions before it looks again.
+"""(d) Horizon: time and agreement when a policy executes 1, 2, 4 or 8 actions before it looks
+again.
 
-Development policies that draw chunks of eight, as they are and shortened; the world draws as many frames at once. 20 start
-states a task. Two idle cores, one such policy: 6 minutes.
+Development policies that draw chunks of eight, as they are and shortened; the world draws as many
+frames at once. 20 start states a task. Two idle cores, one such policy: 6 minutes.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from statistics import mean
 
 from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
-from worldgym.checkpoint import read_config, reconfigure
 from worldgym.errors import InputError
+from worldgym.io.checkpoint import read_config, reconfigure
 from worldgym.reference.scoring import Run
 
 SEEDS = 20
@@ -24,10 +25,19 @@ MARK = "-looks-every-"
 def measure(setup: Setup) -> Finding:
     """Time and agreement by the number of actions between looks."""
     whole = scope(setup, "development", SEEDS)
-    sources = [Path(folder) for folder in whole.policies if read_config(Path(folder))["net"]["chunk"] >= max(HORIZONS)]
+    sources = [
+        Path(folder)
+        for folder in whole.policies
+        if read_config(Path(folder))["net"]["chunk"] >= max(HORIZONS)
+    ]
     if not sources:
-        raise InputError(f"none of the development policies in {setup.zoo} draws chunks of {max(HORIZONS)}; train bc-chunk8")
-    shortened = tuple(str(_shortened(folder, setup.out / "policies", h)) for folder in sources for h in HORIZONS)
+        raise InputError(
+            f"none of the development policies in {setup.zoo} draws chunks of {max(HORIZONS)}; "
+            f"train bc-chunk8"
+        )
+    shortened = tuple(
+        str(_shortened(folder, setup.out / "policies", h)) for folder in sources for h in HORIZONS
+    )
     what = replace(whole, name="development-horizon", policies=shortened)
     return finding(scored(setup, what), on(what, setup.instrument))
 
@@ -46,16 +56,26 @@ def finding(run: Run, measured_on: str) -> Finding:
         right = [trial.right for trial in trials if trial.right is not None]
         if h and right:
             seconds = mean(trial.seconds for trial in trials)
-            known = {"world": policy["rate"], "truth": policy["truth_rate"], "right": mean(map(float, right))}
+            known = {
+                "world": policy["rate"],
+                "truth": policy["truth_rate"],
+                "right": mean(map(float, right)),
+            }
             rows.append({"policy": name, "horizon": int(h), "seconds": seconds, **known})
     names = dict.fromkeys(row["policy"] for row in rows)
     told = []
     for h in HORIZONS:
         own = [row for row in rows if row["horizon"] == h]
-        seconds, right_share = mean(row["seconds"] for row in own), mean(row["right"] for row in own)
+        seconds, right_share = (
+            mean(row["seconds"] for row in own),
+            mean(row["right"] for row in own),
+        )
         told.append(f"{h}: {seconds:.2f} s a trial, {100 * right_share:.0f} % of verdicts right")
     series = tuple(
-        Series(name, tuple(Point(r["horizon"], r["right"]) for r in rows if r["policy"] == name), True) for name in names
+        Series(
+            name, tuple(Point(r["horizon"], r["right"]) for r in rows if r["policy"] == name), True
+        )
+        for name in names
     )
     chart = Chart("actions between looks", "verdicts equal to the truth", series)
     question = "What does a longer horizon cost or save?"

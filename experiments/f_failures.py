@@ -1,8 +1,9 @@
 """(f) What failures in the training data do to a world's optimism.
 
-Small worlds of as many episodes each (experiments/worlds.py): of experts alone, of the varied mix (a third fails), and of that
-mix, near misses and dreamt episodes in equal parts; or others, by `--worlds`. Development policies, 5 start states a task: 2
-minutes a world on two idle cores, and 13 of one core to train it.
+Small worlds of as many episodes each (experiments/worlds.py): of experts alone, of the varied mix
+(a third fails), and of that mix, near misses and dreamt episodes in equal parts; or others, by
+`--worlds`. Development policies, 5 start states a task: 2 minutes a world on two idle cores, and 13
+of one core to train it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ def measure(setup: Setup) -> Finding:
     worlds = other_worlds(setup, WORLDS)
     rows = sweep(setup, worlds, SEEDS)
     result = (
-        f"world less truth, points: {told(rows, 'optimism', '{:+.1f}')}; true failures judged a success: "
+        f"world less truth, points: {told(rows, 'optimism', '{:+.1f}')}; true failures judged a "
+        f"success: "
         f"{told(rows, 'false_successes')}; r {told(rows, 'pearson')}"
     )
     ticks = tuple(row["setting"] for row in rows)

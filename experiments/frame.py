@@ -1,16 +1,18 @@
 """What the experiments share: settings, scoring, and how a figure is published.
 
-A figure is a function from `Setup` to `Finding`. `main` parses the command line, calls it, and writes beside `setup.results`:
+A figure is a function from `Setup` to `Finding`. `main` parses the command line, calls it, and
+writes beside `setup.results`:
 
     figures/NAME.csv    the numbers behind the plot
     figures/NAME.svg    the plot
     results.md          one row a figure; the row of this one is replaced, the others stay
 
-Scores of policies resume (worldgym/reference/scoring.py), so an interrupted experiment goes on with the same command.
+Scores of policies resume (worldgym/reference/scoring.py), so an interrupted experiment goes on with
+the same command.
 
-Figures about the instrument as it is (a, b, c, g, k, l) use held-out policies and start states; sweeps over settings and
-trainings (d, e, f, h, i, j), and (m), by which something might be chosen, use the development ones.
-"""
+Figures about the instrument as it is (a, b, c, g, k, l) use held-out policies and start states;
+sweeps over settings and trainings (d, e, f, h, i, j), and (m), by which something might be chosen,
+use the development ones."""
 
 from __future__ import annotations
 
@@ -29,18 +31,20 @@ import tyro
 
 from experiments.chart import Chart, Point, Series, to_svg
 from experiments.worlds import trained
-from worldgym.bundled import BUNDLE
-from worldgym.checkpoint import fingerprint, reconfigure
 from worldgym.errors import InputError, WorldGymError
-from worldgym.files import read_json, write_atomic
+from worldgym.io.bundled import BUNDLE
+from worldgym.io.checkpoint import fingerprint, reconfigure
+from worldgym.io.files import read_json, write_atomic
+from worldgym.reference.reference_tasks import STEPS, TASKS
+from worldgym.reference.replay_validation import ValidateConfig, validate
 from worldgym.reference.scoring import Instrument, Run, Scope, score, set_scope
-from worldgym.reference.suite import STEPS, TASKS
-from worldgym.reference.validate import ValidateConfig, validate
 
 HEAD = (
     "# Results\n\n"
-    "Each row was written by `python -m experiments.NAME` (see [experiments/README.md](../experiments/README.md)); its plot and\n"
-    "its numbers lie in `figures/`. *On* names policies, start states a task, and fingerprints of world and judge.\n\n"
+    "Each row was written by `python -m experiments.NAME` (see "
+    "[experiments/README.md](../experiments/README.md)); its plot and\n"
+    "its numbers lie in `figures/`. *On* names policies, start states a task, and fingerprints of "
+    "world and judge.\n\n"
     "| figure | question | result | on | made |\n| --- | --- | --- | --- | --- |\n"
 )
 
@@ -54,7 +58,8 @@ class Setup:
     world: Path = BUNDLE / "world"
     judge: Path = BUNDLE / "judge"
     worlds: tuple[str, ...] = ()
-    """NAME=FOLDER of worlds trained otherwise, for the figures that compare such; empty = those of experiments/worlds.py"""
+    """NAME=FOLDER of worlds trained otherwise, for the figures that compare such; empty = those of
+    experiments/worlds.py"""
     recordings: Path = Path("data/dev")
     """episodes for replays to choose by: development seeds"""
     held_out: Path = Path("data/heldout")
@@ -75,7 +80,8 @@ class Setup:
 
 @dataclass(frozen=True)
 class Finding:
-    """name: of the script.   question: what the figure asks.   result: the answer with its numbers, a sentence or two.
+    """name: of the script.   question: what the figure asks.   result: the answer with its numbers,
+    a sentence or two.
 
     on: what it was measured on.   rows: the numbers behind the plot.
     """
@@ -101,7 +107,8 @@ def main(measure: Callable[[Setup], Finding]) -> None:
 
 
 def scope(setup: Setup, set_name: str, seeds: int) -> Scope:
-    """The trained policies of a set on its first start states: as many as asked for on the command line, else `seeds`."""
+    """The trained policies of a set on its first start states: as many as asked for on the command
+    line, else `seeds`."""
     found = set_scope(set_name, setup.zoo / set_name, setup.seeds or seeds)
     return Scope(found.name, found.policies, found.seeds, setup.tasks, setup.steps)
 
@@ -113,9 +120,14 @@ def scored(setup: Setup, what: Scope, instrument: Instrument | None = None) -> R
 
 def on(what: Scope, *instruments: Instrument) -> str:
     """For the column of that name. instruments: worlds with one judge."""
-    size = f"{len(what.policies)} {what.name} policies x {len(what.tasks)} tasks x {len(what.seeds)}"
+    size = (
+        f"{len(what.policies)} {what.name} policies x {len(what.tasks)} tasks x {len(what.seeds)}"
+    )
     worlds = ", ".join(fingerprint(instrument.world) for instrument in instruments)
-    return f"{size}; world{'s' * (len(instruments) > 1)} {worlds}, judge {fingerprint(instruments[0].judge)}"
+    return (
+        f"{size}; world{'s' * (len(instruments) > 1)} {worlds}, judge "
+        f"{fingerprint(instruments[0].judge)}"
+    )
 
 
 def with_sampler(setup: Setup, **settings: float) -> Instrument:
@@ -128,11 +140,14 @@ def with_sampler(setup: Setup, **settings: float) -> Instrument:
 
 
 def other_worlds(setup: Setup, names: tuple[str, ...]) -> dict[str, Instrument]:
-    """`--worlds`, by name; without it those of `experiments.worlds` with these names. InputError if not NAME=FOLDER."""
+    """`--worlds`, by name; without it those of `experiments.worlds` with these names. InputError if
+    not NAME=FOLDER."""
     named = [entry.partition("=") for entry in setup.worlds]
     if wrong := next(("".join(entry) for entry in named if not (entry[0] and entry[2])), None):
         raise InputError(f"--worlds {wrong}: write NAME=FOLDER")
-    folders = {name: Path(folder) for name, _, folder in named} or trained(setup.out / "trained", names)
+    folders = {name: Path(folder) for name, _, folder in named} or trained(
+        setup.out / "trained", names
+    )
     return {name: Instrument(_world_in(folder), setup.judge) for name, folder in folders.items()}
 
 
@@ -141,7 +156,8 @@ def _world_in(folder: Path) -> Path:
 
 
 def replayed(setup: Setup, instrument: Instrument, store: Path) -> dict[str, Any]:
-    """Recorded episodes through a world (worldgym/reference/validate.py); measured once for a world, judge and store."""
+    """Recorded episodes through a world (worldgym/reference/replay_validation.py); measured once
+    for a world, judge and store."""
     folder = setup.out / "replays" / f"{store.name}-{instrument.label}"
     if (folder / "validation.json").exists():
         return read_json(folder / "validation.json", "a replay")
@@ -151,12 +167,16 @@ def replayed(setup: Setup, instrument: Instrument, store: Path) -> dict[str, Any
 def measures(run: Run) -> dict[str, float | None]:
     """One run as a row: agreement, the world's optimism, and time.
 
-    optimism: mean of world less truth over cells, points.   false_successes: share of true failures that were judged a success.
-    seconds: of wall time a trial, its share of a batch.
+    optimism: mean of world less truth over cells, points.   false_successes: share of true failures
+    that were judged a success. seconds: of wall time a trial, its share of a batch.
     """
     agreed, trials = run.agreement, run.trials()
     kept = ("pearson", "policy_centred_pearson", "mean_abs_gap", "mmrv", "trial_agreement")
-    failures = [float(trial.succeeded) for trial in trials if trial.truth is False and trial.succeeded is not None]
+    failures = [
+        float(trial.succeeded)
+        for trial in trials
+        if trial.truth is False and trial.succeeded is not None
+    ]
     return {
         **{key: agreed[key] for key in kept},
         "optimism": agreed["bias"]["value"] if agreed["bias"] else None,
@@ -168,13 +188,21 @@ def measures(run: Run) -> dict[str, float | None]:
 def sweep(setup: Setup, instruments: Mapping[str, Instrument], seeds: int) -> list[dict[str, Any]]:
     """The development policies with every instrument: a row each, named "setting"."""
     what = scope(setup, "development", seeds)
-    return [{"setting": name, **measures(scored(setup, what, instrument))} for name, instrument in instruments.items()]
+    return [
+        {"setting": name, **measures(scored(setup, what, instrument))}
+        for name, instrument in instruments.items()
+    ]
 
 
 def lines(
-    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, joined: bool = True, named: str = "setting"
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    joined: bool = True,
+    named: str = "setting",
 ) -> tuple[Series, ...]:
-    """A series for each column {column: name}, over the rows in order; rows without a number are left out.
+    """A series for each column {column: name}, over the rows in order; rows without a number are
+    left out.
 
     named: column that says what a row is of.
     """
@@ -183,7 +211,9 @@ def lines(
         return [(i, row) for i, row in enumerate(rows) if row[key] is not None]
 
     return tuple(
-        Series(name, tuple(Point(i, row[key], name=str(row[named])) for i, row in known(key)), joined)
+        Series(
+            name, tuple(Point(i, row[key], name=str(row[named])) for i, row in known(key)), joined
+        )
         for key, name in columns.items()
     )
 
@@ -197,7 +227,9 @@ AGREEMENT = {
 
 def told(rows: Sequence[Mapping[str, Any]], key: str, form: str = "{:.2f}") -> str:
     """One column in words: "1: 0.74, 2: 0.75"."""
-    return ", ".join(f"{row['setting']}: {'–' if row[key] is None else form.format(row[key])}" for row in rows)
+    return ", ".join(
+        f"{row['setting']}: {'–' if row[key] is None else form.format(row[key])}" for row in rows
+    )
 
 
 def publish(finding: Finding, results: Path) -> None:
@@ -210,7 +242,8 @@ def publish(finding: Finding, results: Path) -> None:
 
 
 def with_row(text: str, finding: Finding, day: str) -> str:
-    """The page with this figure's row in it, rows by name. Whatever stands above and below the table stays."""
+    """The page with this figure's row in it, rows by name. Whatever stands above and below the
+    table stays."""
     link = f"[{finding.name}](figures/{finding.name}.svg)"
     row = "| " + " | ".join((link, finding.question, finding.result, finding.on, day)) + " |"
     lines = text.splitlines()
@@ -228,5 +261,10 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in row.items()})
+        writer.writerow(
+            {
+                key: json.dumps(value) if isinstance(value, dict | list) else value
+                for key, value in row.items()
+            }
+        )
     return text.getvalue()

@@ -1,9 +1,10 @@
-"""(m) Is the world wrong, or does the policy act otherwise in it? Loops of world and simulator, crossed.
+"""(m) Is the world wrong, or does the policy act otherwise in it? Loops of world and simulator,
+crossed.
 
-Development policies, 5 start states a task. The actions of each loop in the world are played in the simulator, those of each loop
-in the simulator are played in the world. Where the world answers rightly to both and the loops still end otherwise, the policy
-saw something in the world's frames that made it act otherwise. Two idle cores: 9 minutes, 5 of them beside the run of (h).
-"""
+Development policies, 5 start states a task. The actions of each loop in the world are played in the
+simulator, those of each loop in the simulator are played in the world. Where the world answers
+rightly to both and the loops still end otherwise, the policy saw something in the world's frames
+that made it act otherwise. Two idle cores: 9 minutes, 5 of them beside the run of (h)."""
 
 from __future__ import annotations
 
@@ -19,19 +20,19 @@ import torch
 
 from experiments.chart import Chart
 from experiments.frame import Finding, Setup, lines, main, on, scope, scored
-from worldgym.judges.load import load_judge
-from worldgym.judging import scores
-from worldgym.policies.load import load_policy
-from worldgym.progress import progress
+from worldgym.io.progress import progress
+from worldgym.judges.judging import scores
+from worldgym.judges.load_judge import load_judge
+from worldgym.policies.load_policy import load_policy
+from worldgym.reference.reference_tasks import METAWORLD_SPEC
 from worldgym.reference.scoring import Run
 from worldgym.reference.simulator import SimStep, Simulator
-from worldgym.reference.suite import METAWORLD_SPEC
-from worldgym.reference.truth import run_episode
-from worldgym.trust.fit import rollouts_of
-from worldgym.trust.playing import Playing, play_again
+from worldgym.reference.simulator_truth import run_episode
+from worldgym.trust.fit_error_predictor import rollouts_of
+from worldgym.trust.playback import Playing, play_again
 from worldgym.types import Actions, Rollout
 from worldgym.world.model import load_world
-from worldgym.world.split import on_all_cores
+from worldgym.world.row_threads import on_all_cores
 
 SEEDS = 5
 ENDS = {
@@ -66,22 +67,29 @@ class _Noting(Simulator):
 
 
 def measure(setup: Setup) -> Finding:
-    """Success of loops in the world and in the simulator, and of each one's actions in the other."""
+    """Success of loops in the world and in the simulator, and of each one's actions in the
+    other."""
     what = scope(setup, "development", SEEDS)
     run = scored(setup, what)
     return finding(crossed(setup, run, what.policies), on(what, setup.instrument))
 
 
 def crossed(setup: Setup, run: Run, policies: Sequence[str]) -> list[Loops]:
-    """Every judged trial of the run, its actions played in the simulator, and the simulator's loop in the world."""
+    """Every judged trial of the run, its actions played in the simulator, and the simulator's loop
+    in the world."""
     rollouts, records, chunks = rollouts_of(run.folder)
     sources = {load_policy(source, METAWORLD_SPEC).name: source for source in policies}
 
     def cell(i: int) -> tuple[str, str]:
         return rollouts[i].trial.task.group, rollouts[i].policy
 
-    cells = [(key, list(rows)) for key, rows in groupby(sorted(range(len(rollouts)), key=cell), key=cell)]
-    jobs = [(task, sources[policy], [(_seed(rollouts[i]), rollouts[i].actions) for i in rows]) for (task, policy), rows in cells]
+    cells = [
+        (key, list(rows)) for key, rows in groupby(sorted(range(len(rollouts)), key=cell), key=cell)
+    ]
+    jobs = [
+        (task, sources[policy], [(_seed(rollouts[i]), rollouts[i].actions) for i in rows])
+        for (task, policy), rows in cells
+    ]
     ends = dict[int, tuple[bool, bool, Actions]]()  # of `_simulated`
     with multiprocessing.get_context("spawn").Pool(
         setup.workers or multiprocessing.cpu_count(), torch.set_num_threads, (1,)
@@ -91,7 +99,9 @@ def crossed(setup: Setup, run: Run, policies: Sequence[str]) -> list[Loops]:
             ends |= zip(rows, found, strict=True)
     world, judge = on_all_cores(load_world(setup.world)), load_judge(setup.judge)
     played = play_again(
-        world, [replace(rollout, actions=ends[i][2]) for i, rollout in enumerate(rollouts)], Playing(chunks=chunks)
+        world,
+        [replace(rollout, actions=ends[i][2]) for i, rollout in enumerate(rollouts)],
+        Playing(chunks=chunks),
     )
     return [
         Loops(record.group, bool(record.succeeded), ends[i][0], (score or 0.0) > 0.5, ends[i][1])
@@ -104,8 +114,11 @@ def _seed(rollout: Rollout) -> int:
     return int(rollout.trial.task.name.rpartition("/")[2])
 
 
-def _simulated(job: tuple[str, str, Sequence[tuple[int, Actions]]]) -> list[tuple[bool, bool, Actions]]:
-    """(task, policy, starts) => for each seed: the given actions succeed, the policy's own loop does, its actions."""
+def _simulated(
+    job: tuple[str, str, Sequence[tuple[int, Actions]]],
+) -> list[tuple[bool, bool, Actions]]:
+    """(task, policy, starts) => for each seed: the given actions succeed, the policy's own loop
+    does, its actions."""
     task, source, starts = job
     simulator, policy, found = _Noting(task), load_policy(source, METAWORLD_SPEC), []
     for seed, actions in starts:
@@ -118,14 +131,24 @@ def _simulated(job: tuple[str, str, Sequence[tuple[int, Actions]]]) -> list[tupl
 
 
 def finding(loops: Sequence[Loops], measured_on: str) -> Finding:
-    rows = [_row(task, [loop for loop in loops if loop.task == task]) for task in sorted({loop.task for loop in loops})]
+    rows = [
+        _row(task, [loop for loop in loops if loop.task == task])
+        for task in sorted({loop.task for loop in loops})
+    ]
     of_all = _row("all", loops)
     told = "; ".join(f"{name} {100 * of_all[key]:.0f} %" for key, name in ENDS.items())
     result = (
-        f"success, {told}; the world errs on {100 * of_all['wrong_own']:.0f} % of its own loops and on "
-        f"{100 * of_all['wrong_simulator']:.0f} % of the simulator's, and {100 * of_all['otherwise']:.0f} % truly end otherwise"
+        f"success, {told}; the world errs on {100 * of_all['wrong_own']:.0f} % of its own loops "
+        f"and on "
+        f"{100 * of_all['wrong_simulator']:.0f} % of the simulator's, and "
+        f"{100 * of_all['otherwise']:.0f} % truly end otherwise"
     )
-    chart = Chart("task", "success", lines(rows, ENDS, joined=False, named="task"), tuple(str(row["task"]) for row in rows))
+    chart = Chart(
+        "task",
+        "success",
+        lines(rows, ENDS, joined=False, named="task"),
+        tuple(str(row["task"]) for row in rows),
+    )
     question = "Is the world wrong, or does the policy act otherwise in it?"
     return Finding("m_loops", question, result, measured_on, rows, chart)
 

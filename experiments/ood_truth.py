@@ -1,12 +1,15 @@
-"""Predicted against true drops under out-of-distribution changes, per policy and axis: the check of the whole method.
+"""Predicted against true drops under out-of-distribution changes, per policy and axis: the check of
+the whole method.
 
-    python experiments/ood_truth.py --out runs/ood --seeds 20 [--policy P ...] [--arm edit | simulator]
+    python experiments/ood_truth.py --out runs/ood --seeds 20 [--policy P ...] [--arm edit |
+    simulator]
 
-Truth: the policies in the varied simulator (worldgym/reference/variations.py). Predicted: the same policies in the learned world,
-from start frames edited as pictures (experiments/ood_edits.toml), or, with --arm simulator, from the varied simulator's own start
-frames, which tells errors of the edit from errors of the world. Each stage resumes. OUT/ARM/run holds log, summary and report,
-OUT/ARM/ood.json the figures printed. In all policies x (variations + 1) x tasks x seeds episodes, once simulated, once imagined.
-"""
+Truth: the policies in the varied simulator (worldgym/reference/variations.py). Predicted: the same
+policies in the learned world, from start frames edited as pictures (experiments/ood_edits.toml),
+or, with --arm simulator, from the varied simulator's own start frames, which tells errors of the
+edit from errors of the world. Each stage resumes. OUT/ARM/run holds log, summary and report,
+OUT/ARM/ood.json the figures printed. In all policies x (variations + 1) x tasks x seeds episodes,
+once simulated, once imagined."""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ from typing import Any, Literal
 
 import tyro
 
-from worldgym.bundled import BUNDLE
-from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
-from worldgym.files import write_atomic, write_json
+from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
+from worldgym.io.bundled import BUNDLE
+from worldgym.io.files import write_atomic, write_json
 from worldgym.reference.demo import bundled_sources
-from worldgym.reference.suite import FIRST_HELD_OUT_SEED, TASKS
-from worldgym.reference.truth import TruthConfig, truth, write_tasks
+from worldgym.reference.reference_tasks import FIRST_HELD_OUT_SEED, TASKS
+from worldgym.reference.simulator_truth import TruthConfig, truth, write_tasks
 from worldgym.reference.variations import VARIATIONS
-from worldgym.tasks.perturb import PerturbConfig, perturb
+from worldgym.tasks.edited_tasks import PerturbConfig, perturb
 
 EDITS = Path(__file__).parent / "ood_edits.toml"
 
@@ -51,7 +54,14 @@ def run(options: Experiment) -> dict[str, Any]:
     policies = options.policy or bundled_sources().policies
     seeds = tuple(range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + options.seeds))
     known = options.out / "truth"
-    config = TruthConfig(known, policies, seeds, options.tasks, workers=options.workers, variations=options.variations)
+    config = TruthConfig(
+        known,
+        policies,
+        seeds,
+        options.tasks,
+        workers=options.workers,
+        variations=options.variations,
+    )
     truth(config)
     write_tasks(known / "tasks", seeds, options.tasks, options.variations)
     suite = known / "tasks" if options.arm == "simulator" else _edited(options, known)
@@ -66,14 +76,32 @@ def run(options: Experiment) -> dict[str, Any]:
 def figures(summary: dict[str, Any]) -> dict[str, Any]:
     """By policy and axis: predicted and true drop, and how they agree."""
     cells = [cell for axis in summary["perturbed"]["axes"] for cell in axis["cells"]]
-    keys = ("policy", "axis", "drop", "low", "high", "n", "true_drop", "true_n", "nominal_rate", "edited_rate")
-    return {"agreement": summary["perturbed"]["truth"], "cells": [{key: cell[key] for key in keys} for cell in cells]}
+    keys = (
+        "policy",
+        "axis",
+        "drop",
+        "low",
+        "high",
+        "n",
+        "true_drop",
+        "true_n",
+        "nominal_rate",
+        "edited_rate",
+    )
+    return {
+        "agreement": summary["perturbed"]["truth"],
+        "cells": [{key: cell[key] for key in keys} for cell in cells],
+    }
 
 
 def _edited(options: Experiment, known: Path) -> Path:
     """The nominal start frames with the local edits of the chosen variations."""
     described = EDITS.read_text(encoding="utf-8").split("\n[[edit]]\n")
-    chosen = [part for part in described[1:] if any(part.startswith(f'name = "{name}"\n') for name in options.variations)]
+    chosen = [
+        part
+        for part in described[1:]
+        if any(part.startswith(f'name = "{name}"\n') for name in options.variations)
+    ]
     edits, suite = options.out / "edit" / "edits.toml", options.out / "edit" / "tasks"
     write_atomic(edits, "\n[[edit]]\n".join([described[0], *chosen]).encode())
     perturb(PerturbConfig(known / "tasks", edits, suite))

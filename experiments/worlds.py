@@ -1,11 +1,13 @@
-"""Small worlds that differ in one thing each, trained from nothing for the figures (f), (i) and (j).
+"""Small worlds that differ in one thing each, trained from nothing for the figures (f), (i) and
+(j).
 
-    python -m experiments.worlds --data data/train --processes 2          # a quarter of an hour of one core a world
+    python -m experiments.worlds --data data/train --processes 2          # a quarter of an hour of
+    one core a world
 
-All learn alike: the codec of the bundle, steps, noise, learning rates, frames a step; 3 M parameters unless the width is what
-differs. They are no rivals of the bundled world, which has three times their size and 27 times their training: what is compared
-is one of them with another. A world that is there is left alone, one that is half trained goes on.
-"""
+All learn alike: the codec of the bundle, steps, noise, learning rates, frames a step; 3 M
+parameters unless the width is what differs. They are no rivals of the bundled world, which has
+three times their size and 27 times their training: what is compared is one of them with another. A
+world that is there is left alone, one that is half trained goes on."""
 
 from __future__ import annotations
 
@@ -23,21 +25,21 @@ import numpy as np
 import torch
 import tyro
 
-from worldgym.bundled import BUNDLE
-from worldgym.checkpoint import MANIFEST, reconfigure
+from worldgym.codecs.load_codec import load_codec
 from worldgym.episodes.mixture import NamedStore, open_mixture
 from worldgym.episodes.store import EpisodeInfo, EpisodeStore
 from worldgym.episodes.windows import Ints
 from worldgym.errors import InputError, WorldGymError
-from worldgym.latents.load import load_codec
-from worldgym.latents.shards import LatentEpisodes, latent_episodes
-from worldgym.memory import keep_freed_memory
-from worldgym.ranks import follow_parent
-from worldgym.recipes import reference_world
+from worldgym.io.bundled import BUNDLE
+from worldgym.io.checkpoint import MANIFEST, reconfigure
 from worldgym.reference.behaviours import MIXES, is_dreamt
-from worldgym.train import fit
-from worldgym.training import hold_settings
-from worldgym.world.train import WorldTrainConfig, train_world
+from worldgym.train.codec_and_world import fit
+from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
+from worldgym.train.optimizer import hold_settings
+from worldgym.train.processes import follow_parent
+from worldgym.train.recipes import reference_world
+from worldgym.train.world_training import WorldTrainConfig, train_world
+from worldgym.world.memory import keep_freed_memory
 
 FRAMES = 384  # a step: 24 clips of 16 frames, or as many more as they are shorter
 
@@ -57,7 +59,8 @@ EVERYTHING = {"varied": 0, "near-misses": 0, "dreamt": 0}
 
 @dataclass(frozen=True)
 class Variant:
-    """episodes: of each kind and task, spread over the store; 0 = all.   window: frames of a clip, and seen at most.
+    """episodes: of each kind and task, spread over the store; 0 = all.   window: frames of a clip,
+    and seen at most.
 
     width: of the network, 32 a head.
     """
@@ -100,9 +103,13 @@ class Training:
 def train_all(training: Training) -> None:
     """Trains small worlds that differ in one thing each, for the figures that compare such."""
     if unknown := set(training.only) - set(VARIANTS):
-        raise InputError(f"no such world: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}")
+        raise InputError(
+            f"no such world: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}"
+        )
     if training.steps < 1 or training.processes < 1:
-        raise InputError(f"--steps {training.steps} --processes {training.processes}: give 1 or more of each")
+        raise InputError(
+            f"--steps {training.steps} --processes {training.processes}: give 1 or more of each"
+        )
     names = [name for name in VARIANTS if not training.only or name in training.only]
     load_latents(training)  # encoded once, before several ask for it
     with ProcessPoolExecutor(training.processes, get_context("spawn"), follow_parent) as pool:
@@ -116,10 +123,19 @@ def train_one(training: Training, name: str) -> str:
     torch.set_num_threads(1)
     config = world_config(training, name)
     data, store = load_latents(training), EpisodeStore(training.data)
-    rows, codec = chosen(store.infos, VARIANTS[name].episodes), load_codec(training.codec, training.device)
+    rows, codec = (
+        chosen(store.infos, VARIANTS[name].episodes),
+        load_codec(training.codec, training.device),
+    )
     part = replace(data, first=data.first[rows], lengths=data.lengths[rows])
-    episodes = hashlib.sha256("\n".join(store.infos[row].name for row in rows).encode()).hexdigest()[:12]
-    settings = {"config": repr(replace(config, out=Path(), device="")), "codec": codec.latents, "episodes": episodes}
+    episodes = hashlib.sha256(
+        "\n".join(store.infos[row].name for row in rows).encode()
+    ).hexdigest()[:12]
+    settings = {
+        "config": repr(replace(config, out=Path(), device="")),
+        "codec": codec.latents,
+        "episodes": episodes,
+    }
     hold_settings(config.out, settings)
 
     def report(step: int, scalars: dict[str, float]) -> None:
@@ -127,7 +143,8 @@ def train_one(training: Training, name: str) -> str:
         print(f"{name} {step}/{training.steps}  {line}", file=sys.stderr, flush=True)
 
     train_world(config, [part], codec, report, lambda step, worlds: None)
-    reconfigure(training.codec, config.out / "codec", {})  # last: a world without a codec is not finished
+    # last: a world without a codec is not finished
+    reconfigure(training.codec, config.out / "codec", {})
     return name
 
 
@@ -148,11 +165,14 @@ def world_config(training: Training, name: str) -> WorldTrainConfig:
 
 def load_latents(training: Training) -> LatentEpisodes:
     (part,) = open_mixture([NamedStore.parse(str(training.data))])
-    return latent_episodes(part.store, load_codec(training.codec, training.device), part.robot, training.device)
+    return latent_episodes(
+        part.store, load_codec(training.codec, training.device), part.robot, training.device
+    )
 
 
 def chosen(episodes: Sequence[EpisodeInfo], kinds: Mapping[str, int]) -> Ints:
-    """Rows of a store: of each kind and task as many episodes as asked for, spread evenly. InputError for too few."""
+    """Rows of a store: of each kind and task as many episodes as asked for, spread evenly.
+    InputError for too few."""
     rows: list[int] = []
     for kind, count in kinds.items():
         by_task: dict[str, list[int]] = {}
@@ -161,10 +181,16 @@ def chosen(episodes: Sequence[EpisodeInfo], kinds: Mapping[str, int]) -> Ints:
                 by_task.setdefault(str(info.extras["task"]), []).append(row)
         for task, found in sorted(by_task.items()):
             if len(found) < count:
-                raise InputError(f"the store holds {len(found)} episodes of the kind {kind} of {task}, not {count}; record more")
+                raise InputError(
+                    f"the store holds {len(found)} episodes of the kind {kind} of {task}, not "
+                    f"{count}; record more"
+                )
             rows += [found[i * len(found) // count] for i in range(count)] if count else found
         if not by_task:
-            raise InputError(f"the store holds no episode of the kind {kind}; docs/reference-world.md says how to record some")
+            raise InputError(
+                f"the store holds no episode of the kind {kind}; docs/reference-world.md says how "
+                f"to record some"
+            )
     return np.array(sorted(rows))
 
 
@@ -173,7 +199,8 @@ def trained(folder: Path, names: tuple[str, ...]) -> dict[str, Path]:
     folders = {name: folder / name for name in names}
     if missing := " ".join(name for name, world in folders.items() if not _finished(world)):
         raise InputError(
-            f"{folder} lacks the worlds {missing}: train them by `python -m experiments.worlds --out {folder} --only {missing}`, "
+            f"{folder} lacks the worlds {missing}: train them by `python -m experiments.worlds "
+            f"--out {folder} --only {missing}`, "
             "or compare your own with --worlds NAME=FOLDER NAME=FOLDER ..."
         )
     return folders
@@ -186,7 +213,9 @@ def _finished(folder: Path) -> bool:
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        train_all(tyro.cli(Training, description=train_all.__doc__, config=(tyro.conf.OmitArgPrefixes,)))
+        train_all(
+            tyro.cli(Training, description=train_all.__doc__, config=(tyro.conf.OmitArgPrefixes,))
+        )
     except WorldGymError as error:
         print(f"worlds: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,11 +1,12 @@
-"""One resumable GPU run: codec and world from a pack, within a budget of minutes. Needs torch, numpy, safetensors and OpenCV.
+"""One resumable GPU run: codec and world from a pack, within a budget of minutes. Needs torch,
+numpy, safetensors and OpenCV.
 
     python gpu/train_world.py .work/pack WORK --out OUT --minutes 22
 
-Call it again with the same arguments after an interruption. The first call measures a training step and settles how many
-fit the budget, so that the learning rate reaches zero. OUT receives codec/, world/ and log.txt after every checkpoint, files
-split into pieces under 15 MiB (put them together with `cat model.safetensors.* > model.safetensors`).
-"""
+Call it again with the same arguments after an interruption. The first call measures a training step
+and settles how many fit the budget, so that the learning rate reaches zero. OUT receives codec/,
+world/ and log.txt after every checkpoint, files split into pieces under 15 MiB (put them together
+with `cat model.safetensors.* > model.safetensors`)."""
 
 from __future__ import annotations
 
@@ -22,16 +23,23 @@ import numpy as np
 import torch
 
 from worldgym.actions.embodiment import Embodiment
-from worldgym.latents.conv import ConvCodec
-from worldgym.latents.shards import LatentEpisodes, join
-from worldgym.latents.train import CodecTrainConfig, Frameset, train_codec
-from worldgym.ranks import Ranks
-from worldgym.recipes import RECIPES
-from worldgym.training import Optimizer
+from worldgym.codecs.conv import ConvCodec
+from worldgym.train.codec_training import CodecTrainConfig, Frameset, train_codec
+from worldgym.train.latent_shards import LatentEpisodes, join
+from worldgym.train.optimizer import Optimizer
+from worldgym.train.processes import Ranks
+from worldgym.train.recipes import RECIPES
+from worldgym.train.world_training import (
+    MATRICES,
+    Tables,
+    WorldTrainConfig,
+    diffusion_loss,
+    make_batch,
+    train_world,
+)
 from worldgym.types import Actions, ActionSpec, Frames
-from worldgym.world.dit import DiT
 from worldgym.world.model import DiffusionWorld
-from worldgym.world.train import MATRICES, Tables, WorldTrainConfig, diffusion_loss, make_batch, train_world
+from worldgym.world.network import DiT
 
 PIECE = 15 * 2**20
 CODEC_SHARE = 0.15  # of the budget
@@ -59,7 +67,7 @@ def _decode(path: Path) -> Frames:
     try:
         import cv2
     except ImportError:
-        from worldgym.episodes.video import decode_video
+        from worldgym.io.video import decode_video
 
         return decode_video(path)
     capture, frames = cv2.VideoCapture(str(path)), []
@@ -71,19 +79,23 @@ def _decode(path: Path) -> Frames:
 def frameset(pack: Pack) -> Frameset:
     episodes, count = pack.frames.shape[:2]
     spans = np.array([(0, i * count, count) for i in range(episodes)])
-    return Frameset((pack.frames.reshape(-1, *pack.frames.shape[2:]),), spans, np.array([0, episodes]))
+    return Frameset(
+        (pack.frames.reshape(-1, *pack.frames.shape[2:]),), spans, np.array([0, episodes])
+    )
 
 
 def encode(pack: Pack, codec: ConvCodec, device: str) -> LatentEpisodes:
     flat = pack.frames.reshape(-1, *pack.frames.shape[2:])
     latents = [
-        codec.encode(torch.from_numpy(flat[i : i + 512]).to(device)).half().cpu().numpy() for i in range(0, len(flat), 512)
+        codec.encode(torch.from_numpy(flat[i : i + 512]).to(device)).half().cpu().numpy()
+        for i in range(0, len(flat), 512)
     ]
     return join(np.concatenate(latents), list(pack.actions), Embodiment("", pack.spec))
 
 
 def settle_steps(path: Path, seconds: float, one_step: Callable[[], None], device: str) -> int:
-    """Steps that fit, measured once and remembered: a resumed run must follow the same learning rate."""
+    """Steps that fit, measured once and remembered: a resumed run must follow the same learning
+    rate."""
     if path.exists():
         return int(json.loads(path.read_text())["steps"])
     for _ in range(5):
@@ -103,21 +115,29 @@ def _wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def codec_of(pack: Pack, config: CodecTrainConfig, work: Path, seconds: float, say: Callable[..., None]) -> ConvCodec:
+def codec_of(
+    pack: Pack, config: CodecTrainConfig, work: Path, seconds: float, say: Callable[..., None]
+) -> ConvCodec:
     if (work / "codec" / "manifest.json").exists():
         return ConvCodec.load(work / "codec", config.device)
     data = frameset(pack)
-    trial = replace(config, out=work / "trial", optimizer=replace(config.optimizer, steps=60), save_every=10**6)
+    trial = replace(
+        config, out=work / "trial", optimizer=replace(config.optimizer, steps=60), save_every=10**6
+    )
     if not (work / "codec-steps.json").exists():
         started = time.perf_counter()
         train_codec(trial, data, work / "trial-codec", say)
         pace = (time.perf_counter() - started) / 60
         (work / "codec-steps.json").write_text(json.dumps({"steps": max(int(seconds / pace), 20)}))
     steps = int(json.loads((work / "codec-steps.json").read_text())["steps"])
-    return train_codec(replace(config, optimizer=replace(config.optimizer, steps=steps)), data, work / "codec", say)
+    return train_codec(
+        replace(config, optimizer=replace(config.optimizer, steps=steps)), data, work / "codec", say
+    )
 
 
-def steps_of_world(data: LatentEpisodes, config: WorldTrainConfig, work: Path, seconds: float) -> int:
+def steps_of_world(
+    data: LatentEpisodes, config: WorldTrainConfig, work: Path, seconds: float
+) -> int:
     network = DiT(config.network).to(config.device, getattr(torch, config.dtype))
     optimizer, tables = Optimizer(network, config.optimizer, MATRICES), Tables.of([data], config)
 
@@ -146,7 +166,9 @@ def run(pack_folder: Path, work: Path, out: Path, minutes: float, recipe: str, d
     out.mkdir(parents=True, exist_ok=True)
 
     def say(step: int, scalars: dict[str, float]) -> None:
-        line = f"{time.strftime('%H:%M:%S')} step {step}  " + "  ".join(f"{k} {v:.4g}" for k, v in scalars.items())
+        line = f"{time.strftime('%H:%M:%S')} step {step}  " + "  ".join(
+            f"{k} {v:.4g}" for k, v in scalars.items()
+        )
         print(line, file=sys.stderr, flush=True)
         with (out / "log.txt").open("a") as file:
             file.write(line + "\n")
@@ -157,17 +179,26 @@ def run(pack_folder: Path, work: Path, out: Path, minutes: float, recipe: str, d
     pack = read_pack(pack_folder)
     seconds, chosen = 60.0 * minutes, RECIPES[recipe]
     if chosen.codec is None:
-        raise SystemExit(f"the recipe {recipe} trains no codec: choose one that does, or use `worldgym train --codec`")
-    codec = codec_of(pack, chosen.codec(work / "codec-run", device), work, CODEC_SHARE * seconds, say)
+        raise SystemExit(
+            f"the recipe {recipe} trains no codec: choose one that does, or use `worldgym train "
+            f"--codec`"
+        )
+    codec = codec_of(
+        pack, chosen.codec(work / "codec-run", device), work, CODEC_SHARE * seconds, say
+    )
     deliver(work / "codec", out / "codec")
     data = encode(pack, codec, device)
     config = chosen.world(work, device)
     steps = steps_of_world(data, config, work, (1.0 - CODEC_SHARE) * seconds)
-    train_world(replace(config, optimizer=replace(config.optimizer, steps=steps)), [data], codec, say, visit)
+    train_world(
+        replace(config, optimizer=replace(config.optimizer, steps=steps)), [data], codec, say, visit
+    )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pack", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--out", type=Path, required=True)

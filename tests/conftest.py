@@ -1,4 +1,5 @@
-"""Fixtures shared by all tests: small synthetic episodes, and real robot data where it is at hand."""
+"""Fixtures shared by all tests: small synthetic episodes, and real robot data where it is at
+hand."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ def model_server() -> Iterator[ModelServer]:
 
 @pytest.fixture
 def load_script(monkeypatch: pytest.MonkeyPatch) -> LoadScript:
-    """load_script("benchmarks/size_speed.py"): a script as a module, which finds those beside it."""
+    """load_script("benchmarks/size_speed.py"): a script as a module, which finds those beside
+    it."""
 
     def load(path: str) -> ModuleType:
         file = REPOSITORY / path
@@ -73,15 +75,20 @@ def sample_data() -> Path:
     """The folder of real robot data; skips where there is none."""
     folder = Path(os.environ.get("WORLDGYM_SAMPLE_DATA") or REPOSITORY.parent / "shared" / "data")
     if not folder.is_dir():
-        pytest.skip(f"no sample data: set WORLDGYM_SAMPLE_DATA to its folder ({folder} does not exist)")
+        pytest.skip(
+            f"no sample data: set WORLDGYM_SAMPLE_DATA to its folder ({folder} does not exist)"
+        )
     return folder
 
 
 @pytest.fixture(scope="session")
 def unpacked_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle with its weights unpacked, which is most of the work of loading them; skips where there is none. Shared: do not
-    write to it."""
-    bundle, root = REPOSITORY / "worldgym" / "reference" / "bundle", tmp_path_factory.mktemp("bundle")
+    """The bundle with its weights unpacked, which is most of the work of loading them; skips where
+    there is none. Shared: do not write to it."""
+    bundle, root = (
+        REPOSITORY / "worldgym" / "reference" / "bundle",
+        tmp_path_factory.mktemp("bundle"),
+    )
     if not (bundle / "world").exists():
         pytest.skip("no bundle yet")
     for part in bundle.iterdir():
@@ -96,7 +103,8 @@ def unpacked_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_episode() -> MakeEpisode:
-    """make_episode(seed=0, steps=8, size=32, **fields): a square that goes where the first two action numbers send it."""
+    """make_episode(seed=0, steps=8, size=32, **fields): a square that goes where the first two
+    action numbers send it."""
 
     def make(seed: int = 0, steps: int = 8, size: int = 32, **fields: object) -> Episode:
         rng = np.random.default_rng(seed)
@@ -105,17 +113,28 @@ def make_episode() -> MakeEpisode:
         frames = np.full((steps + 1, size, size, 3), (40, 60, 90), np.uint8)
         for frame, (x, y) in zip(frames, places.clip(3, size - 4).astype(int), strict=True):
             frame[y - 3 : y + 4, x - 3 : x + 4] = (220, 120, 40)
-        known = {"instruction": "push the square", "spec": FAKE_SPEC, "fps": FAKE_SPEC.rate_hz, "success": seed % 2 == 0}
+        known = {
+            "instruction": "push the square",
+            "spec": FAKE_SPEC,
+            "fps": FAKE_SPEC.rate_hz,
+            "success": seed % 2 == 0,
+        }
         return Episode(frames, actions, **{**known, "source": f"synthetic {seed}", **fields})  # type: ignore[arg-type]
 
     return make
 
 
 @pytest.fixture(scope="session")
-def episode_store(tmp_path_factory: pytest.TempPathFactory, make_episode: MakeEpisode) -> EpisodeStore:
-    """Three episodes of 8, 8 and 3 actions at 32x32, "square-0" to "square-2". Shared: do not write to it."""
+def episode_store(
+    tmp_path_factory: pytest.TempPathFactory, make_episode: MakeEpisode
+) -> EpisodeStore:
+    """Three episodes of 8, 8 and 3 actions at 32x32, "square-0" to "square-2". Shared: do not write
+    to it."""
     root = tmp_path_factory.mktemp("store")
     store = EpisodeStore.create(root, FAKE_SPEC, FAKE_SPEC.rate_hz)
     for seed, steps in enumerate((8, 8, 3)):
-        store.write(f"square-{seed}", make_episode(seed, steps, extras={"seed": seed, "distance": [0.5] * (steps + 1)}))
+        store.write(
+            f"square-{seed}",
+            make_episode(seed, steps, extras={"seed": seed, "distance": [0.5] * (steps + 1)}),
+        )
     return EpisodeStore(root)

@@ -1,4 +1,5 @@
-"""Damage for fuzzing: bytes are flipped, cut, doubled and set to extremes; JSON also gets other values in its places."""
+"""Damage for fuzzing: bytes are flipped, cut, doubled and set to extremes; JSON also gets other
+values in its places."""
 
 from __future__ import annotations
 
@@ -8,7 +9,24 @@ from typing import Any
 
 import numpy as np
 
-VALUES: tuple[Any, ...] = (None, True, -1, 0, 10**18, 1e308, -0.5, "", "x", "../..", [], {}, [[]], [None], {"a": 1}, "9" * 400)
+VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    0,
+    10**18,
+    1e308,
+    -0.5,
+    "",
+    "x",
+    "../..",
+    [],
+    {},
+    [[]],
+    [None],
+    {"a": 1},
+    "9" * 400,
+)
 
 
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
@@ -46,7 +64,9 @@ def with_other_value(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
-    keys = list(tree) if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
+    keys = (
+        list(tree) if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
+    )
     for key in list(keys)[:12]:
         yield tree, key
         yield from _places(tree[key])

@@ -14,10 +14,11 @@ SUCCESS = '{"reasoning": "the drawer is open", "verdict": "success"}'
 
 @dataclass(frozen=True)
 class Said:
-    """What the server does with one request. kind: "reply", "drop", "cut", "slow", "trickle" or "raw".
+    """What the server does with one request. kind: "reply", "drop", "cut", "slow", "trickle" or
+    "raw".
 
-    body: sent for "raw" and where the status is not 200.   seconds: before a slow answer, or for which headers trickle.
-    """
+    body: sent for "raw" and where the status is not 200.   seconds: before a slow answer, or for
+    which headers trickle."""
 
     text: str = SUCCESS
     kind: str = "reply"
@@ -31,7 +32,8 @@ class Said:
 
 
 class ModelServer:
-    """Speaks chat completions and Gemini's generateContent. `script(request, number)` says what each request gets."""
+    """Speaks chat completions and Gemini's generateContent. `script(request, number)` says what
+    each request gets."""
 
     said = Said
 
@@ -59,7 +61,9 @@ class ModelServer:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.05}
+        )
         self._thread.start()
 
     @property
@@ -78,10 +82,18 @@ class ModelServer:
             return self.trickle(handler, said.seconds)
         if said.kind == "slow":
             threading.Event().wait(said.seconds)
-        body = said.body if said.kind == "raw" or said.status != 200 else self.reply(handler.path, said)
+        body = (
+            said.body
+            if said.kind == "raw" or said.status != 200
+            else self.reply(handler.path, said)
+        )
         try:
             handler.send_response(said.status)
-            for name, value in {"content-type": "application/json", "content-length": str(len(body)), **said.headers}.items():
+            for name, value in {
+                "content-type": "application/json",
+                "content-length": str(len(body)),
+                **said.headers,
+            }.items():
                 handler.send_header(name, value)
             handler.end_headers()
             handler.wfile.write(body[: len(body) // 2] if said.kind == "cut" else body)
@@ -104,11 +116,25 @@ class ModelServer:
     @staticmethod
     def reply(path: str, said: Said) -> bytes:
         if "generateContent" in path:
-            parts = {"content": {"role": "model", "parts": [{"text": said.text}]}, "finishReason": said.finish.upper()}
+            parts = {
+                "content": {"role": "model", "parts": [{"text": said.text}]},
+                "finishReason": said.finish.upper(),
+            }
             usage = {"promptTokenCount": 1000, "candidatesTokenCount": 50, "totalTokenCount": 1050}
-            return json.dumps({"candidates": [parts], "usageMetadata": usage, "modelVersion": "tiny-7"}).encode()
-        message = {"role": "assistant", "content": None if said.refusal else said.text, "refusal": said.refusal}
-        data: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 1, "model": "tiny-vlm-7"}
+            return json.dumps(
+                {"candidates": [parts], "usageMetadata": usage, "modelVersion": "tiny-7"}
+            ).encode()
+        message = {
+            "role": "assistant",
+            "content": None if said.refusal else said.text,
+            "refusal": said.refusal,
+        }
+        data: dict[str, Any] = {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "tiny-vlm-7",
+        }
         data["choices"] = [{"index": 0, "message": message, "finish_reason": said.finish}]
         if said.usage:
             data["usage"] = {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050}

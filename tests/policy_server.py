@@ -1,4 +1,5 @@
-"""A policy server in another process: `python policy_server.py PROTOCOL PORT POLICY`, and what starts, kills and restarts it."""
+"""A policy server in another process: `python policy_server.py PROTOCOL PORT POLICY`, and what
+starts, kills and restarts it."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from worldgym.policies.protocol import NEWEST_FRAME, Needs, Observation
+from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.testing import FAKE_SPEC, FakePolicy
 from worldgym.types import Actions, Trial
 
@@ -31,23 +32,38 @@ class SeeingPolicy:
     def reset(self, trials: Sequence[Trial]) -> list[None]:
         return [None] * len(trials)
 
-    def act(self, states: Sequence[None], observations: Sequence[Observation]) -> tuple[list[None], Actions]:
-        means = [[part.mean() / 127.5 - 1.0 for part in np.array_split(o.frame, 3, axis=1)] for o in observations]
-        rows = np.asarray(means, np.float32)[:, None] * np.linspace(1.0, 0.5, self.chunk, dtype=np.float32)[:, None]
+    def act(
+        self, states: Sequence[None], observations: Sequence[Observation]
+    ) -> tuple[list[None], Actions]:
+        means = [
+            [part.mean() / 127.5 - 1.0 for part in np.array_split(o.frame, 3, axis=1)]
+            for o in observations
+        ]
+        rows = (
+            np.asarray(means, np.float32)[:, None]
+            * np.linspace(1.0, 0.5, self.chunk, dtype=np.float32)[:, None]
+        )
         return list(states), rows
 
 
 @dataclass(frozen=True)
 class RecallingPolicy(SeeingPolicy):
-    """Acts on three frames, two views and the robot's state, now and before: the one that would notice a lost digit."""
+    """Acts on three frames, two views and the robot's state, now and before: the one that would
+    notice a lost digit."""
 
     name: str = "recalling"
     needs = Needs(3, ("front", "wrist"), ("wrist",), ("x", "y", "gripper_open"), from_zero=True)
 
-    def act(self, states: Sequence[None], observations: Sequence[Observation]) -> tuple[list[None], Actions]:
+    def act(
+        self, states: Sequence[None], observations: Sequence[Observation]
+    ) -> tuple[list[None], Actions]:
         _, rows = super().act(states, observations)
         for row, seen in zip(rows, observations, strict=True):
-            shown = [seen.history[0].mean() / 255.0, seen.views["front"].mean() / 255.0, float(seen.views["wrist"].any())]
+            shown = [
+                seen.history[0].mean() / 255.0,
+                seen.views["front"].mean() / 255.0,
+                float(seen.views["wrist"].any()),
+            ]
             row *= np.sin(1e4 * np.array([*seen.state, *seen.past_states[0], *shown])).mean()
         return list(states), rows
 
@@ -75,7 +91,9 @@ class Server:
     def start(self) -> None:
         command = [sys.executable, __file__, self.protocol, str(self.port), self.policy]
         paths = {"PYTHONPATH": str(Path(__file__).parent.parent)}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **paths})
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env={**os.environ, **paths}
+        )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
 
@@ -89,9 +107,9 @@ class Server:
 
 def main(protocol: str, port: str, policy: str) -> None:
     from worldgym.policies.wire.family import FAMILIES, OWN
+    from worldgym.policies.wire.openpi_server import OpenpiServer
+    from worldgym.policies.wire.openvla_server import OpenvlaServer
     from worldgym.policies.wire.responder import Responder
-    from worldgym.policies.wire.serve_openpi import OpenpiServer
-    from worldgym.policies.wire.serve_openvla import OpenvlaServer
 
     kind = OpenpiServer if protocol == "openpi" else OpenvlaServer
     server = kind(Responder(POLICIES[policy], FAMILIES[protocol][OWN]), "127.0.0.1", int(port))

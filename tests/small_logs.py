@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from worldgym.log import PLANNED_KEY, RunHeader, TrialRecord
+from worldgym.io.run_log import PLANNED_KEY, RunHeader, TrialRecord
 
-Scores = Mapping[str, Mapping[str, Sequence[float | None]]]  # policy => task group => score of each initial frame
+Scores = Mapping[
+    str, Mapping[str, Sequence[float | None]]
+]  # policy => task group => score of each initial frame
 
 
 def record(policy: str, task: str, score: float | None = None, **fields: Any) -> TrialRecord:
-    """A trial of "GROUP/NAME". Without a score, and without a reason to have failed, it is unscored."""
+    """A trial of "GROUP/NAME". Without a score, and without a reason to have failed, it is
+    unscored."""
     reason = "" if score is not None or "failure_reason" in fields else "unclear"
-    known = {"group": task.split("/")[0], "instruction": "do it", "repeat": 0, "seed": 1, "score": score, "reason": reason}
+    known = {
+        "group": task.split("/")[0],
+        "instruction": "do it",
+        "repeat": 0,
+        "seed": 1,
+        "score": score,
+        "reason": reason,
+    }
     return TrialRecord(policy, task, **{**known, **fields})
 
 
@@ -27,17 +37,30 @@ def run(scores: Scores) -> list[TrialRecord]:
     ]
 
 
-def header(policies: Sequence[str], planned: Mapping[str, Any] | None = None, **config: Any) -> RunHeader:
-    """planned: initial frames a task group, one trial each, or a whole plan; None as in a log that does not tell."""
+def header(
+    policies: Sequence[str], planned: Mapping[str, Any] | None = None, **config: Any
+) -> RunHeader:
+    """planned: initial frames a task group, one trial each, or a whole plan; None as in a log that
+    does not tell."""
     if planned is not None and "edited" in planned:
         config = {**config, PLANNED_KEY: planned}
     elif planned is not None:
-        tasks = {group: {f"{group}/{i}": 1 for i in range(count)} for group, count in planned.items()}
+        tasks = {
+            group: {f"{group}/{i}": 1 for i in range(count)} for group, count in planned.items()
+        }
         config = {**config, PLANNED_KEY: {"tasks": tasks, "edited": {}}}
-    return RunHeader(config, "worldgym evaluate", tuple({"name": name} for name in policies), "w", "j", 0, {}, "")
+    return RunHeader(
+        config, "worldgym evaluate", tuple({"name": name} for name in policies), "w", "j", 0, {}, ""
+    )
 
 
 SIMPSON = {  # A is better in both tasks, and was tried more on the hard one
-    "A": {"easy": [float(i < 19) for i in range(20)], "hard": [float(i % 5 < 2) for i in range(100)]},
-    "B": {"easy": [float(i % 20 < 17) for i in range(100)], "hard": [float(i % 10 < 1) for i in range(20)]},
+    "A": {
+        "easy": [float(i < 19) for i in range(20)],
+        "hard": [float(i % 5 < 2) for i in range(100)],
+    },
+    "B": {
+        "easy": [float(i % 20 < 17) for i in range(100)],
+        "hard": [float(i % 10 < 1) for i in range(20)],
+    },
 }

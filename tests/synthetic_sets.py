@@ -1,4 +1,5 @@
-"""Small synthetic data sets in every format that is read, written independently of the readers. All hold the same episodes."""
+"""Small synthetic data sets in every format that is read, written independently of the readers. All
+hold the same episodes."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from worldgym.episodes.readers.tfrecord import masked_crc32c
 from worldgym.episodes.recording import Recording
-from worldgym.episodes.video import encode_mp4
+from worldgym.io.video import encode_mp4
 from worldgym.types import Frames
 
 FPS, SIZE, SPEED = 5.0, 32, 200.0  # SPEED: pixels a metre
@@ -26,7 +27,8 @@ SUBTASKS = ("pick the square", "place the square")
 
 
 def recordings(count: int = 3) -> list[Recording]:
-    """A square that goes where the first two action numbers send it; 6, 7, 8 ... frames, with states that obey the actions."""
+    """A square that goes where the first two action numbers send it; 6, 7, 8 ... frames, with
+    states that obey the actions."""
     out = []
     for seed in range(count):
         rng, n = np.random.default_rng(seed), 6 + seed
@@ -39,9 +41,21 @@ def recordings(count: int = 3) -> list[Recording]:
             turned = Rotation.from_euler("xyz", action[3:6]) * turned
             state[3:6] = turned.as_euler("xyz")
         frames = np.full((n, SIZE, SIZE, 3), (40, 60, 90), np.uint8)
-        for frame, (x, y) in zip(frames, (SIZE / 2 + SPEED * states[:, :2]).clip(4, SIZE - 5).astype(int), strict=True):
+        for frame, (x, y) in zip(
+            frames, (SIZE / 2 + SPEED * states[:, :2]).clip(4, SIZE - 5).astype(int), strict=True
+        ):
             frame[y - 4 : y + 5, x - 4 : x + 5] = (220, 120, 40)
-        out.append(Recording(frames, actions, states, f"push the square {seed % 2}", f"made {seed}", FPS, bool(seed % 2)))
+        out.append(
+            Recording(
+                frames,
+                actions,
+                states,
+                f"push the square {seed % 2}",
+                f"made {seed}",
+                FPS,
+                bool(seed % 2),
+            )
+        )
     return out
 
 
@@ -54,12 +68,15 @@ def write_mp4_npz(root: Path, episodes: Sequence[Recording]) -> None:
     for i, episode in enumerate(episodes):
         folder = root / ("train" if i else "test")
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{i:03d}.mp4").write_bytes(encode_mp4(episode.frames, 20.0, crf=4, pixel_format="yuv444p"))
+        (folder / f"{i:03d}.mp4").write_bytes(
+            encode_mp4(episode.frames, 20.0, crf=4, pixel_format="yuv444p")
+        )
         np.savez(folder / f"{i:03d}.npz", episode.actions, states=episode.states)
 
 
 def write_droid(root: Path, episodes: Sequence[Recording]) -> None:
-    """Raw steps three a frame: every recorded step repeats the frame's numbers, and the gripper is 1 closed."""
+    """Raw steps three a frame: every recorded step repeats the frame's numbers, and the gripper is
+    1 closed."""
     for i, episode in enumerate(episodes):
         n, names = len(episode.frames), []
         for camera in range(2):
@@ -96,7 +113,10 @@ def write_robomimic(root: Path, episodes: Sequence[Recording]) -> None:
         for i, episode in enumerate(episodes):
             demo = data.create_group(f"demo_{i}")
             demo["actions"], demo["states"] = episode.actions, episode.states
-            demo["obs/agentview_image"], demo["obs/eye_in_hand_image"] = episode.frames, wrist(episode.frames)
+            demo["obs/agentview_image"], demo["obs/eye_in_hand_image"] = (
+                episode.frames,
+                wrist(episode.frames),
+            )
             demo["obs/robot0_eef_pos"] = np.asarray(episode.states)[:, :3]
 
 
@@ -110,11 +130,14 @@ def write_act(root: Path, episodes: Sequence[Recording]) -> None:
             file["observations/images/front"] = episode.frames
             coded = [np.frombuffer(jpeg(frame), np.uint8) for frame in episode.frames]
             width = max(map(len, coded))
-            file["observations/images/coded"] = np.stack([np.pad(row, (0, width - len(row))) for row in coded])
+            file["observations/images/coded"] = np.stack(
+                [np.pad(row, (0, width - len(row))) for row in coded]
+            )
 
 
 def write_isaac(root: Path, episodes: Sequence[Recording]) -> None:
-    """As Isaac Lab records: cameras of any name, the outcome as an attribute; one camera channels first, one of grey levels."""
+    """As Isaac Lab records: cameras of any name, the outcome as an attribute; one camera channels
+    first, one of grey levels."""
     import h5py
 
     root.mkdir(parents=True, exist_ok=True)
@@ -124,7 +147,10 @@ def write_isaac(root: Path, episodes: Sequence[Recording]) -> None:
             demo.attrs["success"] = bool(episode.success)
             demo.attrs["ep_meta"] = json.dumps({"lang": episode.instruction})
             demo["actions"], demo["states"] = episode.actions, episode.states
-            demo["obs/table_cam"], demo["obs/wrist_cam"] = episode.frames, np.moveaxis(wrist(episode.frames), 3, 1)
+            demo["obs/table_cam"], demo["obs/wrist_cam"] = (
+                episode.frames,
+                np.moveaxis(wrist(episode.frames), 3, 1),
+            )
             demo["obs/grey"] = episode.frames[..., 0]
             demo["obs/depth_cam"] = episode.frames[..., :1].astype(np.float32)
             demo["obs/eef_pos"] = np.asarray(episode.states)[:, :3]
@@ -139,7 +165,10 @@ def write_robotwin(root: Path, episodes: Sequence[Recording]) -> None:
     for i, episode in enumerate(episodes):
         with h5py.File(root / f"episode{i}.hdf5", "w") as file:
             file["joint_action/vector"] = episode.actions
-            for name, frames in (("head_camera", episode.frames), ("left_camera", wrist(episode.frames))):
+            for name, frames in (
+                ("head_camera", episode.frames),
+                ("left_camera", wrist(episode.frames)),
+            ):
                 file[f"observation/{name}/rgb"] = np.array([jpeg(frame) for frame in frames])
 
 
@@ -147,22 +176,32 @@ def write_lerobot_v2(root: Path, episodes: Sequence[Recording], subtasks: bool =
     """subtasks: the first half of every episode is one task, the second half another."""
     chunk = "chunk-000"
     for i, episode in enumerate(episodes):
-        _write_parquet(root / "data" / chunk / f"episode_{i:06d}.parquet", [_rows(episode, i, 0, subtasks)])
+        _write_parquet(
+            root / "data" / chunk / f"episode_{i:06d}.parquet", [_rows(episode, i, 0, subtasks)]
+        )
         for camera in CAMERAS:
             path = root / "videos" / chunk / f"observation.images.{camera}" / f"episode_{i:06d}.mp4"
             path.parent.mkdir(parents=True, exist_ok=True)
             seen = wrist(episode.frames) if camera == "wrist" else episode.frames
             path.write_bytes(encode_mp4(seen, FPS, crf=4, pixel_format="yuv444p"))
     tasks = [_tasks(episode, subtasks) for episode in episodes]
-    lines = [{"episode_index": i, "tasks": tasks[i], "length": len(e.frames)} for i, e in enumerate(episodes)]
+    lines = [
+        {"episode_index": i, "tasks": tasks[i], "length": len(e.frames)}
+        for i, e in enumerate(episodes)
+    ]
     _write_info(
         root,
         "v2.1",
         "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet",
         "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
     )
-    (root / "meta" / "episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    named = [{"task_index": i, "task": text} for i, text in enumerate(SUBTASKS if subtasks else _both(episodes))]
+    (root / "meta" / "episodes.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines)
+    )
+    named = [
+        {"task_index": i, "task": text}
+        for i, text in enumerate(SUBTASKS if subtasks else _both(episodes))
+    ]
     (root / "meta" / "tasks.jsonl").write_text("".join(json.dumps(line) + "\n" for line in named))
 
 
@@ -175,7 +214,9 @@ def _both(episodes: Sequence[Recording]) -> list[str]:
     return [episode.instruction for episode in episodes[:2]]
 
 
-def write_lerobot_v3(root: Path, episodes: Sequence[Recording], codec: str = "libsvtav1", subtasks: bool = False) -> None:
+def write_lerobot_v3(
+    root: Path, episodes: Sequence[Recording], codec: str = "libsvtav1", subtasks: bool = False
+) -> None:
     """All episodes in one table and one AV1 video a camera, as lerobot itself writes them."""
     import pyarrow as pa
 
@@ -194,7 +235,9 @@ def write_lerobot_v3(root: Path, episodes: Sequence[Recording], codec: str = "li
     }
     for camera in CAMERAS:
         key = f"observation.images.{camera}"
-        seen = [wrist(episode.frames) if camera == "wrist" else episode.frames for episode in episodes]
+        seen = [
+            wrist(episode.frames) if camera == "wrist" else episode.frames for episode in episodes
+        ]
         path = root / "videos" / key / "chunk-000" / "file-000.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_video(np.concatenate(seen), codec))
@@ -209,7 +252,8 @@ def write_lerobot_v3(root: Path, episodes: Sequence[Recording], codec: str = "li
     )
     _write_parquet(root / "meta" / "episodes" / "chunk-000" / "file-000.parquet", [pa.table(table)])
     texts = list(SUBTASKS) if subtasks else _both(episodes)
-    named = pa.table({"task_index": list(range(len(texts))), "__index_level_0__": texts})  # as lerobot 0.4 names the column
+    # as lerobot 0.4 names the column
+    named = pa.table({"task_index": list(range(len(texts))), "__index_level_0__": texts})
     _write_parquet(root / "meta" / "tasks.parquet", [named])
 
 
@@ -221,7 +265,9 @@ def _rows(episode: Recording, index: int, first: int, subtasks: bool) -> Any:
     return pa.table(
         {
             "action": pa.FixedSizeListArray.from_arrays(pa.array(episode.actions.ravel()), 7),
-            "observation.state": pa.FixedSizeListArray.from_arrays(pa.array(np.asarray(episode.states).ravel()), 7),
+            "observation.state": pa.FixedSizeListArray.from_arrays(
+                pa.array(np.asarray(episode.states).ravel()), 7
+            ),
             "timestamp": pa.array((np.arange(n) / FPS).astype(np.float32)),
             "frame_index": np.arange(n),
             "episode_index": np.full(n, index),
@@ -243,11 +289,17 @@ def _write_parquet(path: Path, tables: Sequence[Any]) -> None:
 def _write_info(root: Path, version: str, data_path: str, video_path: str) -> None:
     image = {"dtype": "video", "shape": [SIZE, SIZE, 3], "names": ["height", "width", "channels"]}
     numbers = {"dtype": "float32", "shape": [7], "names": None}
-    features = {"action": numbers, "observation.state": numbers, "next.success": {"dtype": "bool", "shape": [1], "names": None}}
+    features = {
+        "action": numbers,
+        "observation.state": numbers,
+        "next.success": {"dtype": "bool", "shape": [1], "names": None},
+    }
     features |= {f"observation.images.{camera}": image for camera in CAMERAS}
     info = {"codebase_version": version, "fps": int(FPS), "chunks_size": 1000, "features": features}
     (root / "meta").mkdir(parents=True, exist_ok=True)
-    (root / "meta" / "info.json").write_text(json.dumps({**info, "data_path": data_path, "video_path": video_path}))
+    (root / "meta" / "info.json").write_text(
+        json.dumps({**info, "data_path": data_path, "video_path": video_path})
+    )
 
 
 def _video(frames: Frames, codec: str) -> bytes:
@@ -262,7 +314,8 @@ def film(
     form: str = "mp4",
     options: Mapping[str, str] = {},
 ) -> bytes:
-    """A video file. times: seconds at which frames are shown, default every 1 / FPS.   turned: degrees written as metadata."""
+    """A video file. times: seconds at which frames are shown, default every 1 / FPS.   turned:
+    degrees written as metadata."""
     buffer, clock = io.BytesIO(), 1000
     with av.open(buffer, "w", format=form) as container:
         stream: Any = container.add_stream(codec, rate=Fraction(FPS))
@@ -288,8 +341,17 @@ def write_rlds(root: Path, episodes: Sequence[Recording], name: str = "bridge_da
     splits = [{"name": "train", "shardLengths": [str(len(episodes))]}]
     (root / "dataset_info.json").write_text(json.dumps({"name": name, "splits": splits}))
     observation = {"image_0": {"image": {}}, "image_1": {"image": {}}, "state": _tensor(7)}
-    steps = {"action": _tensor(7), "language_instruction": {"text": {}}, "observation": _dict(observation)}
-    features = _dict({"steps": {"sequence": {"feature": _dict(steps)}}, "episode_metadata": _dict({"file_path": {"text": {}}})})
+    steps = {
+        "action": _tensor(7),
+        "language_instruction": {"text": {}},
+        "observation": _dict(observation),
+    }
+    features = _dict(
+        {
+            "steps": {"sequence": {"feature": _dict(steps)}},
+            "episode_metadata": _dict({"file_path": {"text": {}}}),
+        }
+    )
     (root / "features.json").write_text(json.dumps(features))
 
 
@@ -315,7 +377,9 @@ def example(features: Mapping[str, list[bytes] | np.ndarray[Any, Any]]) -> bytes
         elif values.dtype.kind == "f":
             feature = field(2, field(1, values.astype("<f4").tobytes()))
         else:
-            feature = field(3, field(1, b"".join(varint(int(value) & (2**64 - 1)) for value in values)))
+            feature = field(
+                3, field(1, b"".join(varint(int(value) & (2**64 - 1)) for value in values))
+            )
         entries.append(field(1, field(1, key.encode()) + field(2, feature)))
     return field(1, b"".join(entries))
 
@@ -323,7 +387,12 @@ def example(features: Mapping[str, list[bytes] | np.ndarray[Any, Any]]) -> bytes
 def record(data: bytes) -> bytes:
     """A TFRecord."""
     length = struct.pack("<Q", len(data))
-    return length + struct.pack("<I", masked_crc32c(length)) + data + struct.pack("<I", masked_crc32c(data))
+    return (
+        length
+        + struct.pack("<I", masked_crc32c(length))
+        + data
+        + struct.pack("<I", masked_crc32c(data))
+    )
 
 
 def field(number: int, data: bytes) -> bytes:

@@ -1,4 +1,5 @@
-"""A container with nothing but Python: no git, no compiler, no home folder, no name for its user, no UTF-8 in its environment."""
+"""A container with nothing but Python: no git, no compiler, no home folder, no name for its user,
+no UTF-8 in its environment."""
 
 from __future__ import annotations
 
@@ -24,15 +25,17 @@ from pathlib import Path
 import numpy as np
 from worldgym import cli
 from worldgym.cli.output import show_ran
-from worldgym.evaluate import EvaluateConfig, environment, evaluate
+from worldgym.evaluation.run import EvaluateConfig, environment, evaluate
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
 class Command:
     def run(self):
-        tasks = [Task(f"t/{i}", "t", np.zeros((16, 24, 3), np.uint8), "open the drawer \N{PINCHING HAND}", 3) for i in range(2)]
+        frame, wording = np.zeros((16, 24, 3), np.uint8), "open the drawer \N{PINCHING HAND}"
+        tasks = [Task(f"t/{i}", "t", frame, wording, 3) for i in range(2)]
         out = Path(sys.argv[1])
-        show_ran(evaluate(EvaluateConfig(out, 2), FakeWorld(), [FakePolicy()], tasks, FakeJudge()), out, False)
+        ran = evaluate(EvaluateConfig(out, 2), FakeWorld(), [FakePolicy()], tasks, FakeJudge())
+        show_ran(ran, out, False)
 
 assert environment("cpu")["commit"] is None
 cli.tyro.cli = lambda *arguments, **options: Command()
@@ -40,16 +43,23 @@ cli.main([])
 """
 KERNELS = """
 import torch
-from worldgym.world.dit import DiT, DiTConfig
-from worldgym.world.fused import fastest
+from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.compiled_network import fastest
 
-fastest(DiT(DiTConfig((4, 4, 4), width=32, pairs=1, heads=2, action_size=7, window=4)).to(torch.bfloat16).eval())
+config = DiTConfig((4, 4, 4), width=32, pairs=1, heads=2, action_size=7, window=4)
+fastest(DiT(config).to(torch.bfloat16).eval())
 """
 
 
 def bare(program: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Runs it in such a container, as far as a child process can be one."""
-    environment = {"PATH": "", "PYTHONPATH": str(ROOT), "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {
+        "PATH": "",
+        "PYTHONPATH": str(ROOT),
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+    }
     command = [sys.executable, "-c", NAMELESS + program, *words]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
@@ -69,6 +79,8 @@ def test_a_world_computes_without_a_compiler() -> None:
 
 @pytest.mark.slow
 def test_the_demo_of_such_a_container(tmp_path: Path) -> None:
-    done = bare("from worldgym.cli import main; main()", "demo", "--trials", "1", "--out", str(tmp_path))
+    done = bare(
+        "from worldgym.cli import main; main()", "demo", "--trials", "1", "--out", str(tmp_path)
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "report.html").exists()

@@ -1,4 +1,5 @@
-"""The benchmarks of rollouts, at a tiny size on a CPU: what they count and compare is what they say."""
+"""The benchmarks of rollouts, at a tiny size on a CPU: what they count and compare is what they
+say."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ from types import ModuleType
 import pytest
 import torch
 
-from worldgym.training import OptimizerConfig
-from worldgym.world.dit import DiTConfig
+from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.world_training import WorldTrainConfig
+from worldgym.world.network import DiTConfig
 from worldgym.world.sampler import SamplerConfig
-from worldgym.world.train import WorldTrainConfig
 
 
 @pytest.fixture
@@ -22,16 +23,35 @@ def script(load_script: Callable[[str], ModuleType]) -> ModuleType:
 
 def tiny() -> WorldTrainConfig:
     network = DiTConfig(
-        (4, 4, 4), width=64, pairs=1, heads=2, action_size=10, previous_frame=False, start_frame=False, positions="rotary_pixel"
+        (4, 4, 4),
+        width=64,
+        pairs=1,
+        heads=2,
+        action_size=10,
+        previous_frame=False,
+        start_frame=False,
+        positions="rotary_pixel",
     )
     sampler = SamplerConfig(steps=3, window=6, keep=0)
     return WorldTrainConfig(
-        Path("unused"), network, OptimizerConfig(steps=1), sampler, schedule="sigmoid_v", conditioning="action", device="cpu"
+        Path("unused"),
+        network,
+        OptimizerConfig(steps=1),
+        sampler,
+        schedule="sigmoid_v",
+        conditioning="action",
+        device="cpu",
     )
 
 
 @pytest.mark.parametrize(
-    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+    "device",
+    [
+        "cpu",
+        pytest.param(
+            "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+        ),
+    ],
 )
 def test_sizes(script: ModuleType, device: str) -> None:
     world = script.random_world(tiny(), steps=3, device=device)
@@ -47,7 +67,8 @@ def test_what_is_counted_is_what_is_computed(script: ModuleType) -> None:
     """Frames that pass the network of each sampler once the window is full."""
     from rollout_speed import PUBLISHED, Counted, with_engine
 
-    world = script.random_world(tiny(), steps=3, device="cpu").with_sampler(rule="rolling")  # as the bundled one is
+    # as the bundled one is
+    world = script.random_world(tiny(), steps=3, device="cpu").with_sampler(rule="rolling")
     for changes, passes in ((PUBLISHED, 3 * 6), ({}, 3 + 1)):
         counted = Counted(world.network)
         changed = with_engine(world, counted, **changes)

@@ -1,4 +1,5 @@
-"""benchmarks/bridge_sample.py: from recordings to an evaluation, at a tiny size; two real robots in one checkpoint."""
+"""benchmarks/bridge_sample.py: from recordings to an evaluation, at a tiny size; two real robots in
+one checkpoint."""
 
 from __future__ import annotations
 
@@ -13,29 +14,40 @@ from synthetic_sets import recordings, write_mp4_npz
 
 from worldgym.actions.conventions import CONVENTIONS
 from worldgym.cli import main
+from worldgym.codecs.conv import ConvCodecConfig
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.latents.conv import ConvCodecConfig
-from worldgym.latents.train import CodecTrainConfig
-from worldgym.recipes import RECIPES, Recipe
-from worldgym.training import OptimizerConfig
-from worldgym.world.dit import DiTConfig
+from worldgym.train.codec_training import CodecTrainConfig
+from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.recipes import RECIPES, Recipe
+from worldgym.train.world_training import WorldTrainConfig
 from worldgym.world.model import load_world
-from worldgym.world.replay import replay
+from worldgym.world.network import DiTConfig
+from worldgym.world.open_loop_replay import replay
 from worldgym.world.sampler import SamplerConfig
-from worldgym.world.train import WorldTrainConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
 
 
 def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
-    return CodecTrainConfig(out, ConvCodecConfig(32, 4, 16, 1), OptimizerConfig(steps=4, warmup=1), batch=4, device=device)
+    return CodecTrainConfig(
+        out,
+        ConvCodecConfig(32, 4, 16, 1),
+        OptimizerConfig(steps=4, warmup=1),
+        batch=4,
+        device=device,
+    )
 
 
 def tiny_world(out: Path, device: str) -> WorldTrainConfig:
     network = DiTConfig((4, 4, 4), width=32, pairs=1, heads=2, window=8)
-    sampler, optimizer = SamplerConfig(steps=2, window=6, keep=3), OptimizerConfig(steps=4, muon_lr=1e-3, warmup=1)
-    return WorldTrainConfig(out, network, optimizer, sampler, batch=4, frames=6, save_every=4, normalize=True)
+    sampler, optimizer = (
+        SamplerConfig(steps=2, window=6, keep=3),
+        OptimizerConfig(steps=4, muon_lr=1e-3, warmup=1),
+    )
+    return WorldTrainConfig(
+        out, network, optimizer, sampler, batch=4, frames=6, save_every=4, normalize=True
+    )
 
 
 @pytest.fixture
@@ -44,8 +56,12 @@ def script(load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyP
     return load_script("benchmarks/bridge_sample.py")
 
 
-def test_the_whole_path_at_a_tiny_size(script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    clips = [replace(clip, actions=np.pad(clip.actions, ((0, 0), (0, 3)))) for clip in recordings(4)]
+def test_the_whole_path_at_a_tiny_size(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = [
+        replace(clip, actions=np.pad(clip.actions, ((0, 0), (0, 3)))) for clip in recordings(4)
+    ]
     write_mp4_npz(tmp_path / "bridge_mp4", clips)
     lines = script.run(tmp_path, tmp_path / "out", "")
     assert "held-out replay PSNR @1" in capsys.readouterr().err
@@ -54,24 +70,51 @@ def test_the_whole_path_at_a_tiny_size(script: ModuleType, tmp_path: Path, capsy
         "worldgym train",
         "worldgym evaluate",
     ]
-    rows = {tuple(cell.strip() for cell in line.split("|")[1:3]): line for line in lines if "(" in line}
-    assert list(rows)[:3] == [("held out (1)", what) for what in ("world", "still picture", "codec alone")]
+    rows = {
+        tuple(cell.strip() for cell in line.split("|")[1:3]): line for line in lines if "(" in line
+    }
+    assert list(rows)[:3] == [
+        ("held out (1)", what) for what in ("world", "still picture", "codec alone")
+    ]
     assert len(list((tmp_path / "out" / "evaluation" / "videos").rglob("*.mp4"))) == 4
     assert "resumed: no times" in script.run(tmp_path, tmp_path / "out", "")[0]
 
 
 @pytest.mark.slow
-def test_bridge_and_droid_share_a_checkpoint(script: ModuleType, sample_data: Path, tmp_path: Path) -> None:
-    """Real episodes of both, at 32x32: each is replayed through one checkpoint under its own spec."""
+def test_bridge_and_droid_share_a_checkpoint(
+    script: ModuleType, sample_data: Path, tmp_path: Path
+) -> None:
+    """Real episodes of both, at 32x32: each is replayed through one checkpoint under its own
+    spec."""
     size = ["--size", "32", "32", "--limit", "3"]
-    main(["convert", f"{sample_data}/bridge_mp4", f"{tmp_path}/bridge", "--convention", "released_10", "--shift", "-1", *size])
+    main(
+        [
+            "convert",
+            f"{sample_data}/bridge_mp4",
+            f"{tmp_path}/bridge",
+            "--convention",
+            "released_10",
+            "--shift",
+            "-1",
+            *size,
+        ]
+    )
     main(["convert", f"{sample_data}/droid_mp4", f"{tmp_path}/droid", *size])
     stores = {name: EpisodeStore(tmp_path / name) for name in ("bridge", "droid")}
-    data = [word for name in stores for word in ("--data", f"{tmp_path}/{name}", "--held-out", f"{tmp_path}/{name}")]
-    main(["train", *data, "--mix", "1", "1", "--out", f"{tmp_path}/run", "--recipe", "bridge_sample"])
+    data = [
+        word
+        for name in stores
+        for word in ("--data", f"{tmp_path}/{name}", "--held-out", f"{tmp_path}/{name}")
+    ]
+    main(
+        ["train", *data, "--mix", "1", "1", "--out", f"{tmp_path}/run", "--recipe", "bridge_sample"]
+    )
     assert len(list((tmp_path / "run" / "sheets").glob("*-droid.png"))) == 1
     for name, convention in (("bridge", "released_10"), ("droid", "droid_joint_velocity")):
-        world, episode = load_world(tmp_path / "run", embodiment=name), stores[name][next(iter(stores[name])).name]
+        world, episode = (
+            load_world(tmp_path / "run", embodiment=name),
+            stores[name][next(iter(stores[name])).name],
+        )
         assert world.spec == replace(CONVENTIONS[convention], rate_hz=5.0)
         assert np.isfinite(replay(world, [episode]).psnr).all()
     with pytest.raises(InputError, match=r"bridge, droid; .*--embodiment"):

@@ -1,4 +1,5 @@
-"""What `make demo` would run: PyTorch for CPUs where there is no NVIDIA driver, and the size of the download said before."""
+"""What `make demo` would run: PyTorch for CPUs where there is no NVIDIA driver, and the size of the
+download said before."""
 
 from __future__ import annotations
 
@@ -36,18 +37,32 @@ def index() -> Iterator[str]:
 
 
 def planned(folder: Path, *settings: str) -> str:
-    words = ["make", "--dry-run", "demo", f"VENV={folder / 'venv'}", "PIP_INDEX_URL=", "PIP_EXTRA_INDEX_URL=", *settings]
+    words = [
+        "make",
+        "--dry-run",
+        "demo",
+        f"VENV={folder / 'venv'}",
+        "PIP_INDEX_URL=",
+        "PIP_EXTRA_INDEX_URL=",
+        *settings,
+    ]
     return subprocess.run(words, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout
 
 
 def test_without_a_driver_the_cpu_build_is_taken(tmp_path: Path, index: str) -> None:
     told = planned(tmp_path, "DRIVER=", f"CPU_BUILDS={index}")
-    assert f"--extra-index-url {index}" in told and "PyTorch for CPUs, some 0.4 GB to download" in told
+    assert (
+        f"--extra-index-url {index}" in told and "PyTorch for CPUs, some 0.4 GB to download" in told
+    )
 
 
-def test_an_index_that_cannot_be_reached_or_was_named_otherwise_is_left_out(tmp_path: Path, index: str) -> None:
+def test_an_index_that_cannot_be_reached_or_was_named_otherwise_is_left_out(
+    tmp_path: Path, index: str
+) -> None:
     assert "index-url" not in planned(tmp_path, "DRIVER=", "CPU_BUILDS=http://127.0.0.1:9")
-    assert "index-url" not in planned(tmp_path, "DRIVER=", f"CPU_BUILDS={index}", "PIP_EXTRA_INDEX_URL=x")
+    assert "index-url" not in planned(
+        tmp_path, "DRIVER=", f"CPU_BUILDS={index}", "PIP_EXTRA_INDEX_URL=x"
+    )
 
 
 def test_with_a_driver_nothing_is_changed_and_the_size_is_said(tmp_path: Path, index: str) -> None:

@@ -1,4 +1,5 @@
-"""The commands of docs/ood.md run as they stand on small tasks; its examples are sound, and its pictures small."""
+"""The commands of docs/ood.md run as they stand on small tasks; its examples are sound, and its
+pictures small."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from worldgym.bundled import BUNDLE
 from worldgym.cli import main
+from worldgym.io.bundled import BUNDLE
+from worldgym.tasks.edits.edit_file import IMAGE_STEPS, TEXT_STEPS, read_edits
 from worldgym.tasks.edits.ranges import read_ranges
-from worldgym.tasks.edits.suite import IMAGE_STEPS, TEXT_STEPS, read_edits
-from worldgym.tasks.folder import load_tasks
-from worldgym.tasks.write import write_task
+from worldgym.tasks.task_folder import load_tasks
+from worldgym.tasks.write_tasks import write_task
 from worldgym.types import Task
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -28,7 +29,11 @@ def tasks() -> list[Task]:
     """Two start frames of the bundle, two actions long."""
     if not (BUNDLE / "world").exists():
         pytest.skip("no bundle yet")
-    chosen = [task for task in load_tasks(BUNDLE / "tasks") if task.name in ("drawer-open/10000", "drawer-open/10001")]
+    chosen = [
+        task
+        for task in load_tasks(BUNDLE / "tasks")
+        if task.name in ("drawer-open/10000", "drawer-open/10001")
+    ]
     return [Task(t.name, t.group, t.frame, t.instruction, 2, t.partial_credit) for t in chosen]
 
 
@@ -46,7 +51,10 @@ def work(tmp_path: Path, tasks: list[Task], monkeypatch: pytest.MonkeyPatch) -> 
 def test_perturb_runs_as_written(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(shlex.split(COMMANDS[0])[1:])
     suite, edits = load_tasks(work / "suite"), read_edits(work / "edits.toml")
-    assert len(suite) == 2 * (1 + len(edits)) and "suite: 2 tasks as they were" in capsys.readouterr().out
+    assert (
+        len(suite) == 2 * (1 + len(edits))
+        and "suite: 2 tasks as they were" in capsys.readouterr().out
+    )
     assert {task.axis for task in suite if task.nominal} == {edit.axis for edit in edits}
     assert [task.success for task in suite if task.new_goal] == ["the drawer is shut"] * 2
 
@@ -56,7 +64,10 @@ def test_every_command_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> N
     for command in COMMANDS:
         main(shlex.split(command)[1:])
     summary = json.loads((work / "runs/ood/summary.json").read_text())
-    assert {cell["policy"] for axis in summary["perturbed"]["axes"] for cell in axis["cells"]} == {"still", "random"}
+    assert {cell["policy"] for axis in summary["perturbed"]["axes"] for cell in axis["cells"]} == {
+        "still",
+        "random",
+    }
     assert "Out of distribution" in (work / "runs/ood/report.html").read_text()
     assert json.loads((work / "runs/stress/stress.json").read_text())["rollouts"] <= 24
     assert capsys.readouterr().err.count("worldgym:") == 0

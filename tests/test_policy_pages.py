@@ -1,4 +1,5 @@
-"""docs/policies/: its example and commands, and the two scripts of examples/ against stand-ins for what they import."""
+"""docs/policies/: its example and commands, and the two scripts of examples/ against stand-ins for
+what they import."""
 
 from __future__ import annotations
 
@@ -22,12 +23,13 @@ import tyro
 
 from worldgym.actions.conventions import convention
 from worldgym.cli import Command
-from worldgym.cli.runs import Evaluate
-from worldgym.evaluate import EvaluateConfig, evaluate
-from worldgym.log import read_log
-from worldgym.policies import lerobot, openvla
-from worldgym.policies.load import given_name, load_policy
-from worldgym.policies.source import PolicySource
+from worldgym.cli.run_commands import Evaluate
+from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.io.run_log import read_log
+from worldgym.policies.adapters import lerobot_policy as lerobot
+from worldgym.policies.adapters import openvla_policy as openvla
+from worldgym.policies.load_policy import given_name, load_policy
+from worldgym.policies.policy_source import PolicySource
 from worldgym.policies.wire.address import Address, is_address
 from worldgym.policies.wire.family import load_family
 from worldgym.testing import FakeJudge, FakeWorld, check_policy
@@ -54,7 +56,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith((str(tmp_path), str(ROOT / "examples"))):
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(
+            (str(tmp_path), str(ROOT / "examples"))
+        ):
             del sys.modules[name]
     importlib.invalidate_caches()
 
@@ -67,9 +71,17 @@ def test_the_example_is_a_policy_and_is_evaluated(here: Path) -> None:
     spec = convention("metaworld")
     task = Task("t/0", "t", np.full(SHAPE, 200, np.uint8), "push", 5)
     policy = load_policy("my_policy:make", spec)
-    evaluate(EvaluateConfig(here / "run", trials=2), FakeWorld(spec, SHAPE), [policy], [task], FakeJudge())
+    evaluate(
+        EvaluateConfig(here / "run", trials=2),
+        FakeWorld(spec, SHAPE),
+        [policy],
+        [task],
+        FakeJudge(),
+    )
     header, records = read_log(here / "run" / "log.jsonl")
-    assert header.policies[0]["needs"] == {"history": 2} and [r.failure_reason for r in records] == [None, None]
+    assert header.policies[0]["needs"] == {"history": 2} and [
+        r.failure_reason for r in records
+    ] == [None, None]
 
 
 def test_there_are_commands() -> None:
@@ -105,8 +117,10 @@ class OctoModel:
         return texts
 
     def sample_actions(self, seen, task, unnormalization_statistics, rng):
-        assert seen["image_primary"].shape == (1, 1, 256, 256, 3) and seen["timestep_pad_mask"].tolist() == [[True]]
-        noise = np.random.default_rng(rng).uniform(-0.04, 0.04, (1, 4, 7)) + unnormalization_statistics["mean"]
+        assert seen["image_primary"].shape == (1, 1, 256, 256, 3)
+        assert seen["timestep_pad_mask"].tolist() == [[True]]
+        noise = np.random.default_rng(rng).uniform(-0.04, 0.04, (1, 4, 7))
+        noise = noise + unnormalization_statistics["mean"]
         noise[..., 6] = float(task == ["open the drawer"])
         return noise
 """
@@ -120,11 +134,17 @@ def test_octo_behind_its_server(here: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = [sys.executable, str(ROOT / "examples" / "serve_octo.py"), "hf://stand-in", str(port)]
-    server = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(here)}, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        words, env={**os.environ, "PYTHONPATH": str(here)}, stderr=subprocess.DEVNULL
+    )
     try:
         frame = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
         first = _ask(port, frame, "open the drawer")
-        assert first.shape == (4, 7) and (first[:, 6] == 1.0).all() and np.abs(first[:, :6]).max() <= 0.05
+        assert (
+            first.shape == (4, 7)
+            and (first[:, 6] == 1.0).all()
+            and np.abs(first[:, :6]).max() <= 0.05
+        )
         np.testing.assert_array_equal(_ask(port, frame, "open the drawer"), first)
         assert not np.array_equal(_ask(port, frame[::-1], "open the drawer"), first)
     finally:
@@ -133,9 +153,16 @@ def test_octo_behind_its_server(here: Path) -> None:
 
 
 def _ask(port: int, frame: np.ndarray, instruction: str) -> np.ndarray:
-    """As OpenVLA's clients ask: json-numpy both ways. A server that is still starting is asked again."""
-    image = {"__numpy__": base64.b64encode(frame.tobytes()).decode(), "dtype": "|u1", "shape": frame.shape}
-    data = json.dumps({"image": image, "instruction": instruction, "unnorm_key": "bridge_orig"}).encode()
+    """As OpenVLA's clients ask: json-numpy both ways. A server that is still starting is asked
+    again."""
+    image = {
+        "__numpy__": base64.b64encode(frame.tobytes()).decode(),
+        "dtype": "|u1",
+        "shape": frame.shape,
+    }
+    data = json.dumps(
+        {"image": image, "instruction": instruction, "unnorm_key": "bridge_orig"}
+    ).encode()
     deadline = time.monotonic() + 120
     while True:
         try:
@@ -145,7 +172,9 @@ def _ask(port: int, frame: np.ndarray, instruction: str) -> np.ndarray:
             assert time.monotonic() < deadline
             time.sleep(0.2)
             continue
-        return np.frombuffer(base64.b64decode(body["__numpy__"]), body["dtype"]).reshape(body["shape"])
+        return np.frombuffer(base64.b64decode(body["__numpy__"]), body["dtype"]).reshape(
+            body["shape"]
+        )
 
 
 RT1 = """
@@ -163,7 +192,8 @@ class RT1Policy:
         image, words = observation["image"], observation["natural_language_embedding"]
         assert image.shape == (15, 96, 96, 3) and words.shape == (15, 512)
         seen = image.mean((1, 2, 3)) / 255.0
-        parts = {"world_vector": seen[-3:] * 4.0 - 2.0, "rotation_delta": words[0, :3], "terminate_episode": np.zeros(3)}
+        parts = {"world_vector": seen[-3:] * 4.0 - 2.0, "rotation_delta": words[0, :3]}
+        parts["terminate_episode"] = np.zeros(3)
         return {**parts, "gripper_closedness_action": seen[:1] * 2.0 - 1.0}
 """
 
@@ -173,6 +203,8 @@ def test_rt_1_x_sees_fifteen_frames(here: Path, monkeypatch: pytest.MonkeyPatch)
     (here / "rt1_inference_example.py").write_text("from rt1 import RT1Policy\n")
     np.savez(here / "words.npz", **{"open the drawer": np.linspace(0, 1, 512, dtype=np.float32)})
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    policy = load_policy("rt1x_policy:make?checkpoint=rt_1_x_jax&embeddings=words.npz", convention("released_10"))
+    policy = load_policy(
+        "rt1x_policy:make?checkpoint=rt_1_x_jax&embeddings=words.npz", convention("released_10")
+    )
     assert (policy.name, policy.chunk, policy.needs.history) == ("rt-1-x", 1, 15)
     check_policy(policy, SHAPE)

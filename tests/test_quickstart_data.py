@@ -1,4 +1,5 @@
-"""Every command of docs/quickstart-your-data.md runs as it stands, in order, on small synthetic sets."""
+"""Every command of docs/quickstart-your-data.md runs as it stands, in order, on small synthetic
+sets."""
 
 from __future__ import annotations
 
@@ -14,23 +15,30 @@ from synthetic_sets import recordings, write_mp4_npz, write_rlds, write_robomimi
 
 from worldgym.actions.conventions import load_convention
 from worldgym.cli import main
+from worldgym.codecs.conv import ConvCodecConfig
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.store import EpisodeStore
-from worldgym.latents.conv import ConvCodecConfig
-from worldgym.latents.train import CodecTrainConfig
-from worldgym.recipes import RECIPES, Recipe
-from worldgym.tasks.folder import load_tasks
-from worldgym.training import OptimizerConfig
-from worldgym.world.dit import DiTConfig
+from worldgym.tasks.task_folder import load_tasks
+from worldgym.train.codec_training import CodecTrainConfig
+from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.recipes import RECIPES, Recipe
+from worldgym.train.world_training import WorldTrainConfig
+from worldgym.world.network import DiTConfig
 from worldgym.world.sampler import SamplerConfig
-from worldgym.world.train import WorldTrainConfig
 
 pytest.importorskip("pyarrow", reason="the extra [data] is not installed")
 pytest.importorskip("h5py", reason="the extra [data] is not installed")
 
 GUIDE = Path(__file__).parent.parent / "docs" / "quickstart-your-data.md"
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-COMMANDS = [line for kind, block in BLOCKS for line in block.splitlines() if kind == "" and line.startswith("worldgym ")]
+BLOCKS = re.findall(
+    r"^```(\w*)\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+)
+COMMANDS = [
+    line
+    for kind, block in BLOCKS
+    for line in block.splitlines()
+    if kind == "" and line.startswith("worldgym ")
+]
 OPTIONS = re.findall(r"`(--[\w-]+)", GUIDE.read_text(encoding="utf-8"))
 
 
@@ -38,13 +46,32 @@ RUN_FILES = ("both/world/config.json", "arm/summary.json", "bridge17/summary.jso
 
 
 def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
-    return CodecTrainConfig(out, ConvCodecConfig(128, 4, 8, 1), OptimizerConfig(steps=2, warmup=1), batch=2, device=device)
+    return CodecTrainConfig(
+        out,
+        ConvCodecConfig(128, 4, 8, 1),
+        OptimizerConfig(steps=2, warmup=1),
+        batch=2,
+        device=device,
+    )
 
 
 def tiny_world(out: Path, device: str) -> WorldTrainConfig:
     network = DiTConfig((4, 16, 16), width=16, pairs=1, heads=1, window=8)
-    sampler, optimizer = SamplerConfig(steps=1, window=6, keep=3), OptimizerConfig(steps=2, warmup=1)
-    return WorldTrainConfig(out, network, optimizer, sampler, batch=3, frames=4, save_every=2, device=device, normalize=True)
+    sampler, optimizer = (
+        SamplerConfig(steps=1, window=6, keep=3),
+        OptimizerConfig(steps=2, warmup=1),
+    )
+    return WorldTrainConfig(
+        out,
+        network,
+        optimizer,
+        sampler,
+        batch=3,
+        frames=4,
+        save_every=2,
+        device=device,
+        normalize=True,
+    )
 
 
 @pytest.fixture
@@ -70,11 +97,16 @@ def test_every_command_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> N
         main(shlex.split(command)[1:])
         said = capsys.readouterr()
         out += said.out
-        told = {"worldgym train": "held-out replay PSNR", "worldgym evaluate": "knows results of RT-1-X"}
+        told = {
+            "worldgym train": "held-out replay PSNR",
+            "worldgym evaluate": "knows results of RT-1-X",
+        }
         assert said.err == "" or told[" ".join(shlex.split(command)[:2])] in said.err
     both, arm, bridge17 = (json.loads((work / "runs" / path).read_text()) for path in RUN_FILES)
     assert [robot["name"] for robot in both["embodiments"]] == ["bridge", "arm"]
-    assert arm["world"].endswith("-arm") and sum(cell["unscored"] for cell in arm["cells"]) == len(arm["cells"])
+    assert arm["world"].endswith("-arm") and sum(cell["unscored"] for cell in arm["cells"]) == len(
+        arm["cells"]
+    )
     assert [cell["task"] for cell in bridge17["cells"]] == ["08-put-carrot-on-plate"]
     assert "rlds: 3 episodes, 3 read, 0 broken" in out and "hdf5 (robomimic): 2 episodes" in out
     assert "stores/train: 3 episodes written, 0 skipped" in out and "tasks/bridge17: 1 tasks" in out
@@ -83,13 +115,21 @@ def test_every_command_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> N
     store, released = EpisodeStore(work / "stores/train"), EpisodeStore(work / "stores/released")
     assert store["train-00000-00000"].frames.shape == (5, 128, 128, 3) and released.spec.size == 10
     assert json.loads((work / "stores/train/statistics.json").read_text())["episodes"] == 3
-    assert [len(load_tasks(work / "tasks" / name)) for name in ("mine", "clips", "bridge17")] == [3, 3, 1]
+    assert [len(load_tasks(work / "tasks" / name)) for name in ("mine", "clips", "bridge17")] == [
+        3,
+        3,
+        1,
+    ]
     assert open_source(work / "lerobot/train").spec == store.spec
 
 
-def test_there_are_commands_and_the_training_command_is_one_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+def test_there_are_commands_and_the_training_command_is_one_of_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert len(COMMANDS) >= 10
-    train, _ = (shlex.split(command)[1:] for command in COMMANDS if command.startswith("worldgym train"))
+    train, _ = (
+        shlex.split(command)[1:] for command in COMMANDS if command.startswith("worldgym train")
+    )
     with pytest.raises(SystemExit) as stop:
         main([*train, "--help"])
     assert stop.value.code == 0 and "--held-out" in capsys.readouterr().out
@@ -109,13 +149,30 @@ def test_every_option_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -
     assert not missing
 
 
-def test_broken_and_strict_on_the_command_line(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_broken_and_strict_on_the_command_line(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (work / "my-data/clips/train/001.mp4").write_bytes(b"")
     main(["convert", "my-data/clips", "out", "--convention", "bridge_v2"])
     out, err = capsys.readouterr()
-    assert "out: 2 episodes written, 1 skipped" in out and "skipped train-001: " in err and "001.mp4" in err
+    assert (
+        "out: 2 episodes written, 1 skipped" in out
+        and "skipped train-001: " in err
+        and "001.mp4" in err
+    )
     with pytest.raises(SystemExit) as stop:
-        main(["convert", "my-data/clips", "other", "--convention", "bridge_v2", "--recorded-fps", "5", "--strict"])
+        main(
+            [
+                "convert",
+                "my-data/clips",
+                "other",
+                "--convention",
+                "bridge_v2",
+                "--recorded-fps",
+                "5",
+                "--strict",
+            ]
+        )
     assert stop.value.code == 2 and "001.mp4: not a readable video" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stop:
         main(["data", "inspect", "my-data/bridge17-frames"])
@@ -125,4 +182,7 @@ def test_broken_and_strict_on_the_command_line(work: Path, capsys: pytest.Captur
 def test_inspection_as_json(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["data", "inspect", "my-data/rlds", "--json", "--episodes", "0"])
     found = json.loads(capsys.readouterr().out)
-    assert found["read"] == [f"train-00000-{i:05d}" for i in range(3)] and found["alignment"]["pairs"] == 18
+    assert (
+        found["read"] == [f"train-00000-{i:05d}" for i in range(3)]
+        and found["alignment"]["pairs"] == 18
+    )

@@ -12,7 +12,9 @@ PAGES = (ROOT / "README.md", ROOT / "docs" / "statistics.md")
 
 
 def blocks(page: Path) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(
+        r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -20,8 +22,14 @@ def test_the_page_has_examples(page: Path) -> None:
     assert len(blocks(page)) >= 2
 
 
-@pytest.mark.parametrize("block", [block for page in PAGES for block in blocks(page)], ids=lambda block: block.splitlines()[0])
-def test_block_runs(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "block",
+    [block for page in PAGES for block in blocks(page)],
+    ids=lambda block: block.splitlines()[0],
+)
+def test_block_runs(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """In an empty folder; a comment behind a print is what it prints."""
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "<page>", "exec"), {"__name__": "readme"})

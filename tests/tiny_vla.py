@@ -1,7 +1,9 @@
-"""Writes a folder with a tiny model of OpenVLA's shape: its own Python files, config with statistics, weights, processor.
+"""Writes a folder with a tiny model of OpenVLA's shape: its own Python files, config with
+statistics, weights, processor.
 
-Written for these tests; what it shares with OpenVLA is the outside: `predict_action(..., unnorm_key, do_sample)`, action tokens
-in 256 bins, statistics by name, a processor called with (prompt, image).
+Written for these tests; what it shares with OpenVLA is the outside: `predict_action(...,
+unnorm_key, do_sample)`, action tokens in 256 bins, statistics by name, a processor called with
+(prompt, image).
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ class TinyVLAConfig(PretrainedConfig):
     model_type = "tiny_vla"
 
     def __init__(self, vocab_size=64, width=8, numbers=7, norm_stats=None, **kwargs):
-        self.vocab_size, self.width, self.numbers, self.norm_stats = vocab_size, width, numbers, norm_stats
+        self.vocab_size, self.width = vocab_size, width
+        self.numbers, self.norm_stats = numbers, norm_stats
         super().__init__(**kwargs)
 
 
@@ -41,7 +44,14 @@ class TinyVLA(PreTrainedModel):
     def _init_weights(self, module):
         pass
 
-    def predict_action(self, input_ids=None, unnorm_key=None, pixel_values=None, attention_mask=None, do_sample=True):
+    def predict_action(
+        self,
+        input_ids=None,
+        unnorm_key=None,
+        pixel_values=None,
+        attention_mask=None,
+        do_sample=True,
+    ):
         assert not do_sample and input_ids.shape[0] == 1
         if unnorm_key is None:
             (unnorm_key,) = self.config.norm_stats
@@ -70,16 +80,23 @@ class TinyProcessor(ProcessorMixin):
         pass
 
     def __call__(self, text, images):
-        assert text.startswith("In: What action should the robot take to ") and text.endswith("?\\\\nOut:")
+        assert text.startswith("In: What action should the robot take to ")
+        assert text.endswith("?\\\\nOut:")
         ids = [sum(word.encode()) % 64 for word in text.split()]
         pixels = np.asarray(images.convert("RGB").resize((32, 32)), np.float32) / 255.0
-        data = {"input_ids": [ids], "attention_mask": [[1] * len(ids)], "pixel_values": pixels.transpose(2, 0, 1)[None]}
+        data = {"input_ids": [ids], "attention_mask": [[1] * len(ids)]}
+        data["pixel_values"] = pixels.transpose(2, 0, 1)[None]
         return BatchFeature(data, tensor_type="pt")
 '''
 
-NAMES = ("AutoModelForVision2Seq", "AutoModelForImageTextToText")  # what transformers 4 and 5 look for
+# what transformers 4 and 5 look for
+NAMES = ("AutoModelForVision2Seq", "AutoModelForImageTextToText")
 STATISTICS = {
-    "action": {"q01": [-0.05] * 3 + [-0.2] * 3 + [0.0], "q99": [0.05] * 3 + [0.2] * 3 + [1.0], "mask": [True] * 6 + [False]}
+    "action": {
+        "q01": [-0.05] * 3 + [-0.2] * 3 + [0.0],
+        "q99": [0.05] * 3 + [0.2] * 3 + [1.0],
+        "mask": [True] * 6 + [False],
+    }
 }
 
 
@@ -92,12 +109,20 @@ def write_tiny_vla(folder: Path, keys: tuple[str, ...] = ("bridge_orig",)) -> Pa
     (folder / "processing_tiny.py").write_text(PROCESSING.replace("\\\\n", "\\n"))
     module = _imported(folder / "modeling_tiny.py")
     torch.manual_seed(0)
-    model = module.TinyVLA(module.TinyVLAConfig(norm_stats=dict.fromkeys(keys, STATISTICS))).to(torch.bfloat16)
+    model = module.TinyVLA(module.TinyVLAConfig(norm_stats=dict.fromkeys(keys, STATISTICS))).to(
+        torch.bfloat16
+    )
     model.save_pretrained(folder)
-    auto = {"AutoConfig": "modeling_tiny.TinyVLAConfig", **dict.fromkeys(NAMES, "modeling_tiny.TinyVLA")}
+    auto = {
+        "AutoConfig": "modeling_tiny.TinyVLAConfig",
+        **dict.fromkeys(NAMES, "modeling_tiny.TinyVLA"),
+    }
     config = json.loads((folder / "config.json").read_text()) | {"auto_map": auto}
     (folder / "config.json").write_text(json.dumps(config))
-    processor = {"processor_class": "TinyProcessor", "auto_map": {"AutoProcessor": "processing_tiny.TinyProcessor"}}
+    processor = {
+        "processor_class": "TinyProcessor",
+        "auto_map": {"AutoProcessor": "processing_tiny.TinyProcessor"},
+    }
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
     (folder / "processor_config.json").write_text(json.dumps(processor))
     return folder

@@ -1,4 +1,5 @@
-"""WorldGym: how often would a robot policy succeed, how sure are we, and may this world model be believed?"""
+"""WorldGym: how often would a robot policy succeed, how sure are we, and may this world model be
+believed?"""
 
 from worldgym.errors import CheckpointError, InputError, MissingExtra, SpecMismatch, WorldGymError
 from worldgym.types import ActionSpec, Episode, Rollout, Task, Trial, Verdict

@@ -2,13 +2,17 @@
 
 ::
 
-    WorldGymError            anything the user can fix; the command line prints it and exits with `exit_code`, 2
+    WorldGymError            anything the user can fix; the command line prints it and exits with
+    `exit_code`, 2
     |- InputError            a file, folder, option or value given by the user
     |- SpecMismatch          policy and world (or data) disagree on what an action means
     |- CheckpointError       a checkpoint or bundle is incomplete, altered or of another kind
-    |- PolicyOutage          a policy's server gave no usable answer: the trial is tried again, never scored
-    |- JudgeOutage           a model's server gave no answer to this question: a trial is tried again, never scored
-    |- JudgeStopped          a model's server refuses every question (key, model, address): asking on is useless
+    |- PolicyOutage          a policy's server gave no usable answer: the trial is tried again,
+      never scored
+    |- JudgeOutage           a model's server gave no answer to this question: a trial is tried
+      again, never scored
+    |- JudgeStopped          a model's server refuses every question (key, model, address): asking
+      on is useless
     |- SameFailure           a run stopped because one failure came again and again; exit code 3
     |- Incomplete            a run ended without all of its trials; exit code 4
     |- NothingWorked         every trial of a run failed; exit code 3
@@ -28,8 +32,8 @@ from worldgym.types import ActionSpec
 class WorldGymError(Exception):
     """Base of everything WorldGym raises on purpose.
 
-    exit_code: of the command line.   paid_usd: what was paid for answers before it, which are kept but part of no verdict yet.
-    """
+    exit_code: of the command line.   paid_usd: what was paid for answers before it, which are kept
+    but part of no verdict yet."""
 
     exit_code = 2
     paid_usd = 0.0
@@ -44,7 +48,8 @@ class CheckpointError(WorldGymError):
 
 
 class PolicyOutage(WorldGymError):
-    """A policy's server cannot be reached, is too slow, or answered with something else than actions."""
+    """A policy's server cannot be reached, is too slow, or answered with something else than
+    actions."""
 
 
 class JudgeOutage(WorldGymError):
@@ -56,7 +61,8 @@ class JudgeStopped(WorldGymError):
 
 
 class SameFailure(WorldGymError):
-    """One failure came so often in a row that the rest would come out the same. What ran is kept."""
+    """One failure came so often in a row that the rest would come out the same. What ran is
+    kept."""
 
     exit_code = 3
 
@@ -91,7 +97,10 @@ class MissingExtra(WorldGymError):
     """An optional dependency is needed and absent."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f'{purpose} needs the package "{package}": install it with  pip install "worldgym[{extra}]"')
+        super().__init__(
+            f'{purpose} needs the package "{package}": install it with  pip install '
+            f'"worldgym[{extra}]"'
+        )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

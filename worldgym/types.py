@@ -93,7 +93,9 @@ class States:
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or (self.names and len(self.names) != self.values.shape[1]):
-            raise ValueError(f"states of shape {self.values.shape} and {len(self.names)} names do not fit")
+            raise ValueError(
+                f"states of shape {self.values.shape} and {len(self.names)} names do not fit"
+            )
 
     def only(self, frames: npt.NDArray[np.intp] | slice) -> States:
         """The states of some of the frames."""
@@ -121,12 +123,19 @@ class Episode:
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.dtype != np.uint8 or self.frames.shape[-1] != 3:
-            raise ValueError(f"frames must be uint8 [T+1, H, W, 3], not {self.frames.dtype} {self.frames.shape}")
+            raise ValueError(
+                f"frames must be uint8 [T+1, H, W, 3], not {self.frames.dtype} {self.frames.shape}"
+            )
         if self.actions.shape != (len(self.frames) - 1, self.spec.size):
             expected = (len(self.frames) - 1, self.spec.size)
-            raise ValueError(f"actions must have shape {expected} for {len(self.frames)} frames, not {self.actions.shape}")
+            raise ValueError(
+                f"actions must have shape {expected} for {len(self.frames)} frames, not "
+                f"{self.actions.shape}"
+            )
         if self.states is not None and len(self.states.values) != len(self.frames):
-            raise ValueError(f"{len(self.states.values)} states do not go with {len(self.frames)} frames")
+            raise ValueError(
+                f"{len(self.states.values)} states do not go with {len(self.frames)} frames"
+            )
 
     def __len__(self) -> int:
         """Number of actions, T."""
@@ -137,13 +146,15 @@ class Episode:
 class Task:
     """One start frame and what is asked of the robot.
 
-    name:   unique in a suite, e.g. "drawer-open/10003".   group: what results are summed over, e.g. "drawer-open".
+    name:   unique in a suite, e.g. "drawer-open/10003".   group: what results are summed over, e.g.
+    "drawer-open".
     frame:  uint8 [H, W, 3] RGB.   steps: actions a rollout may take.
-    partial_credit: written criterion for a score of 0.5, or "" where there is none.   success: the same of a score of 1.
-    nominal: name of the unedited twin if this task is an out-of-distribution edit; axis: what then differs, e.g. "lighting";
-    new_goal: the edit asks for something else than its twin, so that their rates differ by more than difficulty.
-    state:  how the robot stands in the start frame, by name (`worldgym.actions.pose.NUMBERS`: metres, rad); empty if not known.
-    """
+    partial_credit: written criterion for a score of 0.5, or "" where there is none.   success: the
+    same of a score of 1. nominal: name of the unedited twin if this task is an out-of-distribution
+    edit; axis: what then differs, e.g. "lighting"; new_goal: the edit asks for something else than
+    its twin, so that their rates differ by more than difficulty.
+    state:  how the robot stands in the start frame, by name (`worldgym.actions.pose.NUMBERS`:
+    metres, rad); empty if not known."""
 
     name: str
     group: str
@@ -162,8 +173,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Trial:
-    """The unit of evaluation: task x repeat. Two policies, and a task and its edited twin, meet the same noise: their
-    differences are paired."""
+    """The unit of evaluation: task x repeat. Two policies, and a task and its edited twin, meet the
+    same noise: their differences are paired."""
 
     task: Task
     repeat: int
@@ -175,7 +186,8 @@ class Trial:
 
     @property
     def seed(self) -> int:
-        """63-bit seed derived from (run seed, task or its nominal twin, repeat), never from the policy or the batch."""
+        """63-bit seed derived from (run seed, task or its nominal twin, repeat), never from the
+        policy or the batch."""
         return trial_seed(self.run_seed, self.task.nominal or self.task.name, self.repeat)
 
 
@@ -187,7 +199,8 @@ def trial_seed(run_seed: int, task: str, repeat: int) -> int:
 
 @dataclass(frozen=True)
 class Rollout:
-    """What happened in one trial. frames: uint8 [T+1, H, W, 3], start frame first. actions: float32 [T, A].
+    """What happened in one trial. frames: uint8 [T+1, H, W, 3], start frame first. actions: float32
+    [T, A].
 
     seconds: wall time.   timing: its parts in seconds where known (world, decode, policy).
     clipped: actions that the policy wanted outside its bounds; `actions` has them clipped.
@@ -205,7 +218,8 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Vote:
-    """One answer of a judge that is asked several times. score: in [0, 1], or None = no usable answer, for `reason`."""
+    """One answer of a judge that is asked several times. score: in [0, 1], or None = no usable
+    answer, for `reason`."""
 
     score: float | None
     reason: str = ""
@@ -215,7 +229,9 @@ class Vote:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.score or 0.0) and math.isfinite(self.cost_usd)):
-            raise ValueError(f"score and cost of a vote must be finite, not {self.score} and {self.cost_usd}")
+            raise ValueError(
+                f"score and cost of a vote must be finite, not {self.score} and {self.cost_usd}"
+            )
         _become(self, "score", None if self.score is None else float(self.score))
         _become(self, "cost_usd", float(self.cost_usd))
 
@@ -238,13 +254,15 @@ def _become(record: Vote | Verdict, field_name: str, value: float | None) -> Non
 class Verdict:
     """What a judge says of a rollout. `score` in [0, 1], or None = UNSCORED with a reason.
 
-    A judge that cannot decide is never a failure of the robot: unscored trials leave the rate's denominator.
-    probability: the judge's own probability of success, where it has one.   progress: in [0, 1], where it has one.
-    votes: the answers behind it.   cost_usd: their price.   paid_usd: what was paid just now, votes already bought left out.
-    provenance: how it was made, as JSON values: model, hash of the prompt, frames looked at.
-    seconds: how long the judge took; whoever calls it fills that in.
-    Numbers of other kinds (NumPy's) become floats. ValueError or TypeError for what a log could not hold.
-    """
+    A judge that cannot decide is never a failure of the robot: unscored trials leave the rate's
+    denominator.
+    probability: the judge's own probability of success, where it has one.   progress: in [0, 1],
+    where it has one.
+    votes: the answers behind it.   cost_usd: their price.   paid_usd: what was paid just now, votes
+    already bought left out. provenance: how it was made, as JSON values: model, hash of the prompt,
+    frames looked at. seconds: how long the judge took; whoever calls it fills that in.
+    Numbers of other kinds (NumPy's) become floats. ValueError or TypeError for what a log could not
+    hold."""
 
     score: float | None
     judge: str
@@ -260,11 +278,19 @@ class Verdict:
     def __post_init__(self) -> None:
         if self.score is None and not self.reason:
             raise ValueError("an unscored verdict needs a reason")
-        for name, share in (("score", self.score), ("probability", self.probability), ("progress", self.progress)):
+        for name, share in (
+            ("score", self.score),
+            ("probability", self.probability),
+            ("progress", self.progress),
+        ):
             if share is not None and not 0.0 <= share <= 1.0:  # false for NaN too
                 raise ValueError(f"{name} must lie in [0, 1], not {share}")
             _become(self, name, None if share is None else float(share))
-        for name, amount in (("cost_usd", self.cost_usd), ("paid_usd", self.paid_usd), ("seconds", self.seconds)):
+        for name, amount in (
+            ("cost_usd", self.cost_usd),
+            ("paid_usd", self.paid_usd),
+            ("seconds", self.seconds),
+        ):
             if not math.isfinite(amount):
                 raise ValueError(f"{name} must be finite, not {amount}")
             _become(self, name, float(amount))

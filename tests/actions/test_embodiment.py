@@ -43,7 +43,9 @@ def test_a_number_that_never_moves_stays() -> None:
     assert Scaling.measured(FAKE_SPEC, actions).scale[1] == 1.0
 
 
-@pytest.mark.parametrize("spec", [CONVENTIONS["bridge_v2"], CONVENTIONS["droid_cartesian"]], ids=["moves", "places"])
+@pytest.mark.parametrize(
+    "spec", [CONVENTIONS["bridge_v2"], CONVENTIONS["droid_cartesian"]], ids=["moves", "places"]
+)
 def test_json_round_trip(spec) -> None:  # type: ignore[no-untyped-def]
     robot = Embodiment("arm", spec, Scaling.measured(spec, drawn(0.2, 0.1, size=spec.size)))
     assert Embodiment.from_json(robot.to_json()) == robot
@@ -68,7 +70,9 @@ def test_a_reach_is_told_in_actions_and_shown_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("box", [((0.1,), (1.0,)), ((-1.0,), (-0.5,)), ((-1.0, -1.0), (1.0,))])
-def test_a_box_that_does_not_hold_the_start_is_refused(box: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
+def test_a_box_that_does_not_hold_the_start_is_refused(
+    box: tuple[tuple[float, ...], tuple[float, ...]],
+) -> None:
     with pytest.raises(InputError, match="box of a reach"):
         Reach((box,)).check(replace(FAKE_SPEC, names=("x",)))
     with pytest.raises(InputError, match="absolute_pose"):

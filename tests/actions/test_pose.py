@@ -11,11 +11,26 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from worldgym.actions.conventions import CONVENTIONS
-from worldgym.actions.pose import ANGLES, AXIS, GRIPPER, NUMBERS, POSITION, QUATERNION, Pose, lacking, pose_after, unsound
+from worldgym.actions.pose import (
+    ANGLES,
+    AXIS,
+    GRIPPER,
+    NUMBERS,
+    POSITION,
+    QUATERNION,
+    Pose,
+    lacking,
+    pose_after,
+    unsound,
+)
 
-BRIDGE, LIBERO, METAWORLD, RELEASED = (CONVENTIONS[name] for name in ("bridge_v2", "libero", "metaworld", "released_10"))
+BRIDGE, LIBERO, METAWORLD, RELEASED = (
+    CONVENTIONS[name] for name in ("bridge_v2", "libero", "metaworld", "released_10")
+)
 START = {"x": 0.3, "y": -0.1, "z": 0.2, "roll": 0.1, "pitch": -0.4, "yaw": 2.0, "gripper_open": 1.0}
-SEQUENCES = arrays(np.float32, st.tuples(st.integers(0, 12), st.just(7)), elements=st.floats(-1, 1, width=32))
+SEQUENCES = arrays(
+    np.float32, st.tuples(st.integers(0, 12), st.just(7)), elements=st.floats(-1, 1, width=32)
+)
 
 
 def numbers(start: dict[str, float], actions: object, spec=BRIDGE) -> dict[str, float]:  # type: ignore[no-untyped-def]
@@ -34,15 +49,26 @@ def test_position_adds_up_in_metres_whatever_the_unit() -> None:
         actions = np.zeros((3, spec.size), np.float32)
         actions[:, :2] = [[0.5, 0.1], [0.5, 0.0], [-0.1, 0.1]]
         found = numbers({"x": 0.3, "y": 0.0, "z": 0.2}, actions, spec)
-        assert [found[axis] for axis in POSITION] == pytest.approx([0.3 + 0.9 * scale, 0.2 * scale, 0.2])
+        assert [found[axis] for axis in POSITION] == pytest.approx(
+            [0.3 + 0.9 * scale, 0.2 * scale, 0.2]
+        )
 
 
 def test_rotations_compose_about_the_axes_of_the_base() -> None:
-    """A quarter about z, then a quarter about x: the gripper's own x axis first points along y, then along z."""
+    """A quarter about z, then a quarter about x: the gripper's own x axis first points along y,
+    then along z."""
     spec = replace(BRIDGE, low=(-4.0,) * 7, high=(4.0,) * 7)
-    turned = pose_after(Pose.of({}), np.array([[0, 0, 0, 0, 0, np.pi / 2, 1], [0, 0, 0, np.pi / 2, 0, 0, 1]], np.float32), spec)
+    turned = pose_after(
+        Pose.of({}),
+        np.array([[0, 0, 0, 0, 0, np.pi / 2, 1], [0, 0, 0, np.pi / 2, 0, 0, 1]], np.float32),
+        spec,
+    )
     np.testing.assert_allclose(turned.rotation @ [1, 0, 0], [0, 0, 1], atol=1e-6)
-    other = pose_after(Pose.of({}), np.array([[0, 0, 0, np.pi / 2, 0, 0, 1], [0, 0, 0, 0, 0, np.pi / 2, 1]], np.float32), spec)
+    other = pose_after(
+        Pose.of({}),
+        np.array([[0, 0, 0, np.pi / 2, 0, 0, 1], [0, 0, 0, 0, 0, np.pi / 2, 1]], np.float32),
+        spec,
+    )
     np.testing.assert_allclose(other.rotation @ [1, 0, 0], [0, 1, 0], atol=1e-6)
 
 
@@ -53,7 +79,9 @@ def test_axis_angle_is_scaled_to_radians() -> None:
 
 
 @given(SEQUENCES, SEQUENCES)
-def test_integrating_in_two_parts_is_integrating_at_once(first: np.ndarray, second: np.ndarray) -> None:
+def test_integrating_in_two_parts_is_integrating_at_once(
+    first: np.ndarray, second: np.ndarray
+) -> None:
     start = Pose.of(START)
     parts = pose_after(pose_after(start, first, LIBERO), second, LIBERO)
     whole = pose_after(start, np.concatenate([first, second]), LIBERO)
@@ -76,7 +104,9 @@ def test_straight_up_and_down_have_angles_too(pitch: float) -> None:
     pose = Pose.of({"roll": 0.3, "pitch": pitch, "yaw": 0.9})
     found = pose.numbers()
     assert found["yaw"] == 0.0
-    np.testing.assert_allclose(Pose.of({name: found[name] for name in ANGLES}).rotation, pose.rotation, atol=1e-9)
+    np.testing.assert_allclose(
+        Pose.of({name: found[name] for name in ANGLES}).rotation, pose.rotation, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,7 +138,11 @@ def test_the_gripper_is_where_it_was_sent(form: str, told: list[float], opened: 
         (replace(BRIDGE, unit="1 m"), ("yaw",), '"1 m" does not give radians'),
         (replace(BRIDGE, unit="1/0 m"), ("x",), "does not give metres"),
         (CONVENTIONS["language_table"], ("gripper_open",), "no gripper"),
-        (replace(BRIDGE, names=(*BRIDGE.names[:2], "dz", *BRIDGE.names[3:])), ("x",), 'action number "dz" moves'),
+        (
+            replace(BRIDGE, names=(*BRIDGE.names[:2], "dz", *BRIDGE.names[3:])),
+            ("x",),
+            'action number "dz" moves',
+        ),
     ],
 )
 def test_what_is_not_sound_is_said(spec, names: tuple[str, ...], reason: str) -> None:  # type: ignore[no-untyped-def]

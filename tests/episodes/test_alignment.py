@@ -1,4 +1,5 @@
-"""The lag that was put into synthetic data is the lag that is measured; real sets measure as documented."""
+"""The lag that was put into synthetic data is the lag that is measured; real sets measure as
+documented."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ def test_the_lag_is_found_in_states(lag: int) -> None:
 
 
 def test_without_states_the_picture_speaks() -> None:
-    """Actions that alternate between rest and motion, and frames that change where an action is not zero."""
+    """Actions that alternate between rest and motion, and frames that change where an action is not
+    zero."""
     rng = np.random.default_rng(0)
     moving = rng.integers(0, 2, 60)
     actions = np.outer(moving, np.full(7, 0.03)).astype(np.float32)
@@ -60,8 +62,12 @@ def test_too_little_data_warns_of_nothing() -> None:
 def test_bridge_states_follow_action_t_and_the_one_before(sample_data: Path) -> None:
     source = open_source(sample_data / "bridge_rlds" / "1.0.0")
     result = measured([source.read(listed.name) for listed in source.listing()[:25]])
-    assert result.states is not None and result.states[0] is not None and result.states[-1] is not None
-    assert result.states[0] == pytest.approx(0.86, abs=0.03) and result.states[-1] == pytest.approx(0.84, abs=0.03)
+    assert (
+        result.states is not None and result.states[0] is not None and result.states[-1] is not None
+    )
+    assert result.states[0] == pytest.approx(0.86, abs=0.03) and result.states[-1] == pytest.approx(
+        0.84, abs=0.03
+    )
     assert result.warning() == ""
 
 
@@ -72,16 +78,25 @@ def test_bridge_video_lags_behind_its_commands(sample_data: Path) -> None:
         meter.add(source.read(listed.name))
     result = meter.result()
     assert all(value is not None for value in result.pixels.values())
-    assert min(result.pixels[-1] or 0, result.pixels[-2] or 0) > (result.pixels[0] or 0) + 0.05 > (result.pixels[1] or 0) + 0.1
+    assert (
+        min(result.pixels[-1] or 0, result.pixels[-2] or 0)
+        > (result.pixels[0] or 0) + 0.05
+        > (result.pixels[1] or 0) + 0.1
+    )
     assert "the picture's motion follows action t -1" in result.warning()
 
 
-def smooth(rng: np.random.Generator, steps: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def smooth(
+    rng: np.random.Generator, steps: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return np.abs(np.convolve(rng.normal(size=steps + 3), np.ones(4) / 2, "valid"))
 
 
-def pictures(rng: np.random.Generator, episodes: int, share: float, lag: int = 0, steps: int = 30) -> Alignment:
-    """Motion of the picture that follows action t + lag by `share`, the rest being noise of the same kind."""
+def pictures(
+    rng: np.random.Generator, episodes: int, share: float, lag: int = 0, steps: int = 30
+) -> Alignment:
+    """Motion of the picture that follows action t + lag by `share`, the rest being noise of the
+    same kind."""
     meter = AlignmentMeter(None)
     for _ in range(episodes):
         acted, other = smooth(rng, steps + 4), smooth(rng, steps + 4)
@@ -92,7 +107,9 @@ def pictures(rng: np.random.Generator, episodes: int, share: float, lag: int = 0
 
 def false_advice(episodes: int, trials: int, share: float) -> float:
     rng = np.random.default_rng(episodes)
-    return float(np.mean([pictures(rng, episodes, share).advice is not None for _ in range(trials)]))
+    return float(
+        np.mean([pictures(rng, episodes, share).advice is not None for _ in range(trials)])
+    )
 
 
 @pytest.mark.parametrize(("episodes", "trials"), [(2, 30), (4, 20), (10, 5), (40, 1)])
@@ -111,12 +128,15 @@ def test_the_rate_of_false_advice(episodes: int, trials: int, share: float) -> N
 @pytest.mark.parametrize("lag", [-1, 1, 2])
 def test_a_true_shift_is_found_in_smooth_signals(lag: int) -> None:
     rng = np.random.default_rng(7)
-    found = [advice.lag if (advice := pictures(rng, 10, 0.5, lag).advice) else None for _ in range(3)]
+    found = [
+        advice.lag if (advice := pictures(rng, 10, 0.5, lag).advice) else None for _ in range(3)
+    ]
     assert found == [lag] * 3
 
 
 def targets(rng: np.random.Generator, lag: int, absolute: bool) -> Recording:
-    """Six joints that go a third of the way to their target within a step; the target of step t is stored at t + lag."""
+    """Six joints that go a third of the way to their target within a step; the target of step t is
+    stored at t + lag."""
     wanted = np.cumsum(rng.normal(size=(50, 14)) * (rng.random((50, 1)) < 0.4), axis=0)
     states = np.zeros((46, 14))
     for t in range(45):
@@ -146,7 +166,11 @@ def test_targets_stored_with_the_frame_that_they_led_to() -> None:
         frames = rng.integers(0, 255, (30, 8, 8, 3), np.uint8)
         meter.add(Recording(frames, states, states, "", "here"))
     result = meter.result()
-    assert result.states is not None and result.states[0] is None and result.states[1] == pytest.approx(1.0)
+    assert (
+        result.states is not None
+        and result.states[0] is None
+        and result.states[1] == pytest.approx(1.0)
+    )
     assert result.advice is not None and result.advice.lag == 1
 
 
@@ -155,5 +179,7 @@ def test_states_in_other_units_than_the_targets_are_not_compared() -> None:
     for _ in range(4):
         recording = targets(rng, 0, absolute=True)
         assert recording.states is not None
-        meter.add(replace(recording, states=np.degrees(recording.states).astype(np.float32) + 400.0))
+        meter.add(
+            replace(recording, states=np.degrees(recording.states).astype(np.float32) + 400.0)
+        )
     assert meter.result().states is None and meter.result().advice is None

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from worldgym.actions.conventions import convention
-from worldgym.episodes.faults import DARK, DEPTH, FROZEN, RATE, REPEATED, Fault, arm_moves, episode_faults
+from worldgym.episodes.faults import (
+    DARK,
+    DEPTH,
+    FROZEN,
+    RATE,
+    REPEATED,
+    Fault,
+    arm_moves,
+    episode_faults,
+)
 from worldgym.episodes.recording import Facts, Recording, SourceOptions
 from worldgym.episodes.sources import open_source
 from worldgym.types import Frames
@@ -45,7 +54,10 @@ def test_a_picture_that_stands() -> None:
         frames[8:] = frames[8]
 
     assert changed(stand) == [Fault(FROZEN, "21 of 30 frames, from frame 8 on")]
-    for without in (replace(sound(), states=None), replace(sound(), states=np.zeros((30, 7), np.float32))):
+    for without in (
+        replace(sound(), states=None),
+        replace(sound(), states=np.zeros((30, 7), np.float32)),
+    ):
         (fault,) = changed(stand, without)
         assert fault.kind == FROZEN
 
@@ -83,7 +95,10 @@ def test_black_frames() -> None:
 
 def test_depth_doubts_and_clocks() -> None:
     recording = replace(sound(), facts=Facts(depth=True, doubts=("the video holds more frames",)))
-    assert [fault.kind for fault in episode_faults(recording, SPEC)] == ["the video holds more frames", DEPTH]
+    assert [fault.kind for fault in episode_faults(recording, SPEC)] == [
+        "the video holds more frames",
+        DEPTH,
+    ]
     clip = replace(sound(), fps=None, facts=Facts(times=np.arange(30) / 20.0))
     assert episode_faults(clip, SPEC) == [Fault(RATE, "20 and 5 Hz")]
     assert episode_faults(replace(clip, fps=5.0), SPEC) == [] == episode_faults(clip, None)
@@ -98,7 +113,11 @@ def test_motion_of_targets_is_their_change() -> None:
 
 @pytest.mark.parametrize("folder", ["bridge_mp4", "droid_mp4"])
 def test_real_cameras_have_none(sample_data: Path, folder: str) -> None:
-    options = SourceOptions(convention="released_10", fps=5.0) if folder == "bridge_mp4" else SourceOptions()
+    options = (
+        SourceOptions(convention="released_10", fps=5.0)
+        if folder == "bridge_mp4"
+        else SourceOptions()
+    )
     source = open_source(sample_data / folder, options)
     for listed in list(source.listing())[:4]:
         assert episode_faults(source.read(listed.name), source.spec) == []

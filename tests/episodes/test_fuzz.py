@@ -1,7 +1,9 @@
-"""Damaged files of every format give our own errors: no crash, no other exception, no hang, no flood of memory.
+"""Damaged files of every format give our own errors: no crash, no other exception, no hang, no
+flood of memory.
 
-Bytes are flipped, cut, doubled and set to extremes; JSON also gets other values in its places. The fast test takes a few hundred
-inputs, the slow one 10,000 or more a parser; both repeat exactly from their seeds.
+Bytes are flipped, cut, doubled and set to extremes; JSON also gets other values in its places. The
+fast test takes a few hundred inputs, the slow one 10,000 or more a parser; both repeat exactly from
+their seeds.
 """
 
 from __future__ import annotations
@@ -18,13 +20,21 @@ import numpy as np
 import pytest
 from damage import mutated, with_other_value
 from PIL import Image
-from synthetic_sets import WRITERS, example, record, recordings, rlds_features, write_lerobot_v2, write_lerobot_v3
+from synthetic_sets import (
+    WRITERS,
+    example,
+    record,
+    recordings,
+    rlds_features,
+    write_lerobot_v2,
+    write_lerobot_v3,
+)
 
 from worldgym.actions.conventions import convention, load_convention
 from worldgym.episodes.recording import SourceOptions
 from worldgym.episodes.sources import open_source
 from worldgym.errors import WorldGymError
-from worldgym.tasks.folder import load_tasks
+from worldgym.tasks.task_folder import load_tasks
 
 pytest.importorskip("pyarrow", reason="the extra [data] is not installed")
 pytest.importorskip("h5py", reason="the extra [data] is not installed")
@@ -32,7 +42,9 @@ pytest.importorskip("h5py", reason="the extra [data] is not installed")
 MAX_SECONDS, MAX_GROWTH_KB = 5.0, 2**20
 A_PARSER = 10_000  # inputs of the slow test, shared by the files that a parser reads
 
-TARGETS: dict[str, tuple[str, str, str]] = {  # what is mutated => (parser, set, the end of its file's path)
+TARGETS: dict[
+    str, tuple[str, str, str]
+] = {  # what is mutated => (parser, set, the end of its file's path)
     "tfrecord": ("tfrecord", "rlds", "00001"),
     "tfrecord, checksums mended": ("tfrecord", "rlds", "00001"),
     "dataset_info.json": ("json", "rlds", "dataset_info.json"),
@@ -43,7 +55,11 @@ TARGETS: dict[str, tuple[str, str, str]] = {  # what is mutated => (parser, set,
     "parquet rows": ("parquet", "lerobot_v2", "episode_000000.parquet"),
     "parquet episodes": ("parquet", "lerobot_v3", "meta/episodes/chunk-000/file-000.parquet"),
     "mp4 of one episode": ("mp4", "mp4_npz", "000.mp4"),
-    "mp4 of many episodes": ("mp4", "lerobot_v3", "observation.images.front/chunk-000/file-000.mp4"),
+    "mp4 of many episodes": (
+        "mp4",
+        "lerobot_v3",
+        "observation.images.front/chunk-000/file-000.mp4",
+    ),
     "npz": ("npz", "mp4_npz", "000.npz"),
     "hdf5": ("hdf5", "robomimic", "demos.hdf5"),
     "hdf5 of any camera": ("hdf5", "isaac", "recorded.hdf5"),
@@ -75,7 +91,10 @@ def read_all(root: Path) -> None:
         load_convention(str(root / "spec.json"))
     else:
         source = open_source(
-            root, SourceOptions(convention="" if root.name in ("droid", "rlds") else "bridge_v2", subtasks="split")
+            root,
+            SourceOptions(
+                convention="" if root.name in ("droid", "rlds") else "bridge_v2", subtasks="split"
+            ),
         )
         for listed in source.listing()[:3]:
             try:
@@ -94,7 +113,9 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_lerobot_v3(root / "subtasks_v3", recordings(1), subtasks=True)
     (root / "tasks").mkdir()
     Image.fromarray(recordings(1)[0].frames[0]).save(root / "tasks" / "a.png")
-    (root / "tasks" / "a.json").write_text(json.dumps({"instruction": "go", "steps": 3, "tags": ["x"], "group": "g"}))
+    (root / "tasks" / "a.json").write_text(
+        json.dumps({"instruction": "go", "steps": 3, "tags": ["x"], "group": "g"})
+    )
     (root / "convention").mkdir()
     (root / "convention" / "spec.json").write_text(json.dumps(convention("viola").to_json()))
     return root
@@ -105,7 +126,8 @@ Attack = Callable[[str, int, int], None]
 
 @pytest.fixture
 def attack(sets: Path) -> Attack:
-    """attack(what, seed, count): reads the set with a file damaged anew each time, and mends it in the end."""
+    """attack(what, seed, count): reads the set with a file damaged anew each time, and mends it in
+    the end."""
 
     def run(what: str, seed: int, count: int) -> None:
         _, kind, ending = TARGETS[what]
@@ -123,8 +145,12 @@ def attack(sets: Path) -> Attack:
                 except WorldGymError as error:
                     assert str(error), "an error without a sentence"
                 except Exception as error:
-                    raise AssertionError(f"{what}, input {i} of seed {seed}: {type(error).__name__} {error}") from error
-                assert time.process_time() - began < MAX_SECONDS, f"{what}, input {i} of seed {seed} took too long"
+                    raise AssertionError(
+                        f"{what}, input {i} of seed {seed}: {type(error).__name__} {error}"
+                    ) from error
+                assert time.process_time() - began < MAX_SECONDS, (
+                    f"{what}, input {i} of seed {seed} took too long"
+                )
         finally:
             path.write_bytes(whole)
         read_all(sets / kind)

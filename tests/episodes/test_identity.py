@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from synthetic_sets import recordings, write_mp4_npz
 
-from worldgym.episodes.convert import ConvertRequest, convert
+from worldgym.episodes.conversion import ConvertRequest, convert
 from worldgym.episodes.recording import Recording, SourceOptions, TimeRule
 from worldgym.episodes.store import EpisodeStore, digest_of
 from worldgym.errors import InputError
@@ -33,15 +33,22 @@ def into(store: Path, source: Path, options: SourceOptions = BRIDGE) -> tuple[in
 
 
 def test_two_sets_with_the_same_names_are_both_kept(tmp_path: Path) -> None:
-    one, two = clips(tmp_path / "one", recordings(5)[:2]), clips(tmp_path / "two", recordings(5)[2:])
+    one, two = (
+        clips(tmp_path / "one", recordings(5)[:2]),
+        clips(tmp_path / "two", recordings(5)[2:]),
+    )
     assert into(tmp_path / "store", one) == (2, 0) and into(tmp_path / "store", two) == (3, 0)
     names = [info.name for info in EpisodeStore(tmp_path / "store")]
     assert names == ["test-000", "train-001", "two-test-000", "two-train-001", "two-train-002"]
     assert into(tmp_path / "store", one) == (0, 2) and into(tmp_path / "store", two) == (0, 3)
-    assert json.loads((tmp_path / "store" / "convert.json").read_text())[str(two)]["prefix"] == "two-"
+    assert (
+        json.loads((tmp_path / "store" / "convert.json").read_text())[str(two)]["prefix"] == "two-"
+    )
 
 
-def test_a_set_is_the_same_by_whatever_path_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_is_the_same_by_whatever_path_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = clips(tmp_path / "set", recordings(2))
     (tmp_path / "link").symlink_to(root)
     monkeypatch.chdir(tmp_path)
@@ -49,7 +56,9 @@ def test_a_set_is_the_same_by_whatever_path_it_is_named(tmp_path: Path, monkeypa
     for same in (root, Path("link"), Path("set/../set")):
         assert into(tmp_path / "store", same) == (0, 2)
         with pytest.raises(InputError, match="converted otherwise: shift is"):
-            convert(ConvertRequest(same, tmp_path / "store", options=BRIDGE, rule=TimeRule(shift=1)))
+            convert(
+                ConvertRequest(same, tmp_path / "store", options=BRIDGE, rule=TimeRule(shift=1))
+            )
 
 
 def test_a_set_that_was_moved_is_known_by_what_it_holds(tmp_path: Path) -> None:
@@ -65,18 +74,36 @@ def test_a_third_set_called_like_the_second(tmp_path: Path) -> None:
     episodes = recordings(3)
     for folder, episode in zip(("a", "b/set", "c/set"), episodes, strict=True):
         assert into(tmp_path / "store", clips(tmp_path / folder, [episode])) == (1, 0)
-    assert [info.name for info in EpisodeStore(tmp_path / "store")] == ["set-2-test-000", "set-test-000", "test-000"]
+    assert [info.name for info in EpisodeStore(tmp_path / "store")] == [
+        "set-2-test-000",
+        "set-test-000",
+        "test-000",
+    ]
 
 
-def test_a_store_from_before_there_were_origins_is_resumed_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_from_before_there_were_origins_is_resumed_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     clips(tmp_path / "set", recordings(2))
     into(tmp_path / "store", Path("set"))
     for path in (tmp_path / "store" / "episodes").glob("*.json"):
         data = json.loads(path.read_text())
-        path.write_text(json.dumps({key: value for key, value in data.items() if key not in ("origin", "digest")}))
+        path.write_text(
+            json.dumps(
+                {key: value for key, value in data.items() if key not in ("origin", "digest")}
+            )
+        )
     (tmp_path / "store" / "index.jsonl").unlink(missing_ok=True)
-    old = {"camera": "", "convention": "bridge_v2", "size": None, "fps": None, "drop_first": False, "shift": 0, "actions": ""}
+    old = {
+        "camera": "",
+        "convention": "bridge_v2",
+        "size": None,
+        "fps": None,
+        "drop_first": False,
+        "shift": 0,
+        "actions": "",
+    }
     (tmp_path / "store" / "convert.json").write_text(json.dumps({"set": {**old, "relabel": False}}))
     clips(tmp_path / "set", recordings(3))
     assert into(tmp_path / "store", tmp_path / "set") == (1, 2)
@@ -97,14 +124,21 @@ def _convert(source: Path, store: Path) -> None:
 
 
 def test_two_sets_at_once(tmp_path: Path) -> None:
-    sources = [clips(tmp_path / name, recordings(6)[i : i + 3]) for i, name in ((0, "one"), (3, "two"))]
-    jobs = [multiprocessing.get_context("fork").Process(target=_convert, args=(s, tmp_path / "store")) for s in sources]
+    sources = [
+        clips(tmp_path / name, recordings(6)[i : i + 3]) for i, name in ((0, "one"), (3, "two"))
+    ]
+    jobs = [
+        multiprocessing.get_context("fork").Process(target=_convert, args=(s, tmp_path / "store"))
+        for s in sources
+    ]
     for job in jobs:
         job.start()
     for job in jobs:
         job.join()
     store = EpisodeStore(tmp_path / "store")
-    assert [job.exitcode for job in jobs] == [0, 0] and len(store) == 6 == len({info.origin for info in store})
+    assert [job.exitcode for job in jobs] == [0, 0] and len(store) == 6 == len(
+        {info.origin for info in store}
+    )
     lengths = sorted(len(store[info.name]) for info in store)
     assert lengths == [5, 6, 7, 8, 9, 10]
 
@@ -114,6 +148,12 @@ def test_a_digest_is_of_what_is_shown_done_and_said(tmp_path: Path) -> None:
     episode = EpisodeStore(tmp_path / "store")["test-000"]
     frames = episode.frames.copy()
     frames[0, 0, 0, 0] ^= 1
-    others = [replace(episode, frames=frames), replace(episode, instruction="x"), replace(episode, actions=episode.actions + 1)]
+    others = [
+        replace(episode, frames=frames),
+        replace(episode, instruction="x"),
+        replace(episode, actions=episode.actions + 1),
+    ]
     assert len({digest_of(e) for e in (episode, *others)}) == 4
-    assert digest_of(episode) == digest_of(replace(episode, actions=np.asfortranarray(episode.actions), source="elsewhere"))
+    assert digest_of(episode) == digest_of(
+        replace(episode, actions=np.asfortranarray(episode.actions), source="elsewhere")
+    )

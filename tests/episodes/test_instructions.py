@@ -1,4 +1,5 @@
-"""One rule for what an episode is called, said where it had a choice; parts of an episode hold all of it once."""
+"""One rule for what an episode is called, said where it had a choice; parts of an episode hold all
+of it once."""
 
 from __future__ import annotations
 
@@ -15,14 +16,22 @@ TEXTS = st.lists(st.sampled_from(["", "pick", "place", "push"]), min_size=2, max
 
 
 def test_one_text_is_the_instruction_and_nothing_is_said() -> None:
-    for wordings, texts in ((["go "], []), ([], ["go", " go"]), ([], ["", "go", ""]), (["", "go"], ["", ""])):
+    for wordings, texts in (
+        (["go "], []),
+        ([], ["go", " go"]),
+        ([], ["", "go", ""]),
+        (["", "go"], ["", ""]),
+    ):
         instruction, facts = called(SourceOptions(instruction="other"), wordings, texts)
         assert instruction == "go" and not facts.notes
 
 
 def test_an_episode_without_one_takes_the_one_that_is_given() -> None:
     assert called(SourceOptions(instruction="go\x07 on"), ["", "  "], [""])[0] == "go on"
-    assert called(SourceOptions(), [])[0] == "" and subtasks(SourceOptions(instruction="go"), [])[0] == "go"
+    assert (
+        called(SourceOptions(), [])[0] == ""
+        and subtasks(SourceOptions(instruction="go"), [])[0] == "go"
+    )
 
 
 def test_wordings_are_counted_from_one() -> None:
@@ -34,16 +43,24 @@ def test_wordings_are_counted_from_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "expected"), [("join", "a, then b, then a"), ("first", "a"), ("last", "a"), ("split", "a, then b, then a")]
+    ("rule", "expected"),
+    [("join", "a, then b, then a"), ("first", "a"), ("last", "a"), ("split", "a, then b, then a")],
 )
 def test_subtasks_by_rule(rule: str, expected: str) -> None:
     instruction, facts = called(SourceOptions(subtasks=rule), ["whole"], ["a", "a", "", "b", "a"])
-    assert instruction == expected and facts.texts == ("a", "a", "", "b", "a") and facts.wordings == ("whole",)
+    assert (
+        instruction == expected
+        and facts.texts == ("a", "a", "", "b", "a")
+        and facts.wordings == ("whole",)
+    )
     assert bool(facts.notes) == (rule != "split")
 
 
 def test_unknown_rules_are_refused() -> None:
-    with pytest.raises(InputError, match="is no way to name an episode of several subtasks: one of join, first, last, split"):
+    with pytest.raises(
+        InputError,
+        match="is no way to name an episode of several subtasks: one of join, first, last, split",
+    ):
         SourceOptions(subtasks="all")
     with pytest.raises(InputError, match="wording 0 does not exist"):
         SourceOptions(wording=0)
@@ -55,7 +72,14 @@ def test_parts_hold_every_action_once_under_its_own_text(texts: list[str], missi
     n = len(texts)
     frames = np.zeros((n, 4, 4, 3), np.uint8) + np.arange(n, dtype=np.uint8)[:, None, None, None]
     actions = np.arange(n - missing, dtype=np.float32)[:, None]
-    whole = Recording(frames, actions, actions.repeat(2, axis=1) if not missing else None, "x", "here", success=True)
+    whole = Recording(
+        frames,
+        actions,
+        actions.repeat(2, axis=1) if not missing else None,
+        "x",
+        "here",
+        success=True,
+    )
     found = stretches(texts)
     assert [t for first, last, _ in found for t in range(first, last)] == list(range(n))
     try:
@@ -65,5 +89,9 @@ def test_parts_hold_every_action_once_under_its_own_text(texts: list[str], missi
     np.testing.assert_array_equal(np.concatenate([p.actions for p in parts]), actions)
     assert [p.success for p in parts] == [None] * (len(parts) - 1) + [True]
     for (first, last, text), p in zip(found, parts, strict=True):
-        assert p.instruction == text and p.frames[0, 0, 0, 0] == first and p.frames[-1, 0, 0, 0] == min(last, n - 1)
+        assert (
+            p.instruction == text
+            and p.frames[0, 0, 0, 0] == first
+            and p.frames[-1, 0, 0, 0] == min(last, n - 1)
+        )
         assert set(filter(None, texts[first:last])) <= {text}

@@ -11,13 +11,17 @@ from worldgym.episodes.lags import Pairs, chance, chance_of_gain, correlation
 
 
 def noise(rng: np.random.Generator, episodes: int, steps: int = 30) -> list[Pairs]:
-    return [Pairs(rng.normal(size=(steps, 1)), rng.normal(size=(steps, 1))) for _ in range(episodes)]
+    return [
+        Pairs(rng.normal(size=(steps, 1)), rng.normal(size=(steps, 1))) for _ in range(episodes)
+    ]
 
 
 def test_a_correlation_is_pearsons_over_all_steps() -> None:
     rng = np.random.default_rng(0)
     episodes = noise(rng, 3)
-    moves, commands = (np.concatenate([getattr(p, side)[:, 0] for p in episodes]) for side in ("moves", "commands"))
+    moves, commands = (
+        np.concatenate([getattr(p, side)[:, 0] for p in episodes]) for side in ("moves", "commands")
+    )
     assert correlation(episodes) == pytest.approx(np.corrcoef(moves, commands)[0, 1])
     assert correlation([Pairs(np.ones((9, 1)), rng.normal(size=(9, 1)))]) is None
     assert correlation([Pairs(np.ones((2, 1)), np.ones((2, 1)))]) is None
@@ -41,7 +45,8 @@ def test_chance_is_uniform_for_unrelated_series_and_small_for_related_ones() -> 
 
 
 def test_smooth_series_are_no_more_related_by_chance() -> None:
-    """Neighbouring steps are alike: a test for independent steps would call a third of these related."""
+    """Neighbouring steps are alike: a test for independent steps would call a third of these
+    related."""
     rng = np.random.default_rng(3)
 
     def smooth(steps: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

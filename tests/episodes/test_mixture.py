@@ -36,7 +36,9 @@ def test_a_store_is_named_by_the_user_or_after_its_folder() -> None:
     assert NamedStore.parse("data/a/") == NamedStore("a", Path("data/a"))
 
 
-def test_two_robots_are_scaled_each_by_its_own_actions(make_store: Callable[..., NamedStore]) -> None:
+def test_two_robots_are_scaled_each_by_its_own_actions(
+    make_store: Callable[..., NamedStore],
+) -> None:
     a, b = open_mixture([make_store("a", "a"), make_store("b", "b", spec=OTHER, seed=1)])
     assert (a.robot.name, b.robot.name, b.robot.spec) == ("a", "b", OTHER)
     for part in (a, b):
@@ -44,7 +46,9 @@ def test_two_robots_are_scaled_each_by_its_own_actions(make_store: Callable[...,
         np.testing.assert_allclose(np.square(shown).mean(0), 1.0, rtol=1e-4)
 
 
-def test_stores_of_one_spec_are_one_robots_and_left_as_they_are(make_store: Callable[..., NamedStore]) -> None:
+def test_stores_of_one_spec_are_one_robots_and_left_as_they_are(
+    make_store: Callable[..., NamedStore],
+) -> None:
     sources = [make_store("a", "a"), make_store("b", "b", seed=1)]
     a, b = open_mixture(sources)
     assert a.robot == b.robot and a.robot.name == "a" and a.robot.scaling == Scaling()
@@ -77,9 +81,15 @@ def test_stores_of_one_robot_have_one_reach(make_store: Callable[..., NamedStore
     assert scaled.reach == reach and scaled.scale
 
 
-@pytest.mark.parametrize(("shares", "good"), [((), True), ((1.0, 0.2), True), ((1.0,), False), ((1.0, 0.0), False)])
+@pytest.mark.parametrize(
+    ("shares", "good"), [((), True), ((1.0, 0.2), True), ((1.0,), False), ((1.0, 0.0), False)]
+)
 def test_each_store_has_a_share(shares: tuple[float, ...], good: bool) -> None:
-    with nullcontext() if good else pytest.raises(InputError, match="for each of 2 stores: give as many as stores"):
+    with (
+        nullcontext()
+        if good
+        else pytest.raises(InputError, match="for each of 2 stores: give as many as stores")
+    ):
         check_shares(shares, 2)
 
 

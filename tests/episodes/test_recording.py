@@ -27,7 +27,9 @@ def numbered(n: int = 6, extra: int = 0) -> Recording:
 
 @settings(max_examples=40)
 @given(st.integers(3, 9), st.booleans(), st.booleans(), st.integers(-2, 2))
-def test_frame_t_is_moved_by_action_t_plus_shift(n: int, extra: bool, drop: bool, shift: int) -> None:
+def test_frame_t_is_moved_by_action_t_plus_shift(
+    n: int, extra: bool, drop: bool, shift: int
+) -> None:
     rule = TimeRule(drop_first=drop, shift=shift)
     try:
         episode = to_episode(numbered(n, extra), SPEC, rule)
@@ -43,7 +45,12 @@ def test_frame_t_is_moved_by_action_t_plus_shift(n: int, extra: bool, drop: bool
 def test_as_it_is_the_last_action_leads_nowhere() -> None:
     episode = to_episode(numbered(6, extra=1), SPEC)
     assert len(episode) == 5 and len(episode.frames) == 6
-    assert (episode.instruction, episode.success, episode.source, episode.extras) == ("do it", True, "here", {"a": 1})
+    assert (episode.instruction, episode.success, episode.source, episode.extras) == (
+        "do it",
+        True,
+        "here",
+        {"a": 1},
+    )
     assert episode.fps == SPEC.rate_hz
 
 
@@ -72,7 +79,10 @@ def test_what_does_not_fit_is_refused() -> None:
         to_episode(numbered(), convention("metaworld"))
     with pytest.raises(InputError, match="2 frames leave no action"):
         to_episode(numbered(2), SPEC, TimeRule(drop_first=True))
-    for change in ({"actions": np.zeros((3, 7), np.float32)}, {"states": np.zeros((2, 7), np.float32)}):
+    for change in (
+        {"actions": np.zeros((3, 7), np.float32)},
+        {"states": np.zeros((2, 7), np.float32)},
+    ):
         with pytest.raises(InputError, match="here: 6 frames but"):
             replace(numbered(), **change)
     with pytest.raises(InputError, match="an action is not a finite number"):

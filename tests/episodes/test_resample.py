@@ -20,7 +20,10 @@ SPEC = replace(convention("bridge_v2"), rate_hz=10.0)
 
 def episode(steps: int, seed: int = 0) -> Episode:
     rng = np.random.default_rng(seed)
-    frames = np.zeros((steps + 1, 4, 4, 3), np.uint8) + np.arange(steps + 1, dtype=np.uint8)[:, None, None, None]
+    frames = (
+        np.zeros((steps + 1, 4, 4, 3), np.uint8)
+        + np.arange(steps + 1, dtype=np.uint8)[:, None, None, None]
+    )
     actions = rng.uniform(-0.04, 0.04, (steps, 7)).astype(np.float32)
     states = States(np.arange(steps + 1, dtype=np.float32)[:, None], ("x",))
     return Episode(frames, actions, "go", SPEC, 10.0, True, "here", {}, states)
@@ -29,8 +32,13 @@ def episode(steps: int, seed: int = 0) -> Episode:
 def test_half_the_rate_keeps_every_other_frame_and_both_actions() -> None:
     before = episode(9)
     after = resampled(before, 5.0, 10.0)
-    assert after.frames[:, 0, 0, 0].tolist() == [0, 2, 4, 6, 8] and (after.fps, after.spec.rate_hz) == (5.0, 5.0)
-    np.testing.assert_allclose(after.actions[:, :3], before.actions[:8, :3].reshape(4, 2, 3).sum(axis=1), atol=1e-6)
+    assert after.frames[:, 0, 0, 0].tolist() == [0, 2, 4, 6, 8] and (
+        after.fps,
+        after.spec.rate_hz,
+    ) == (5.0, 5.0)
+    np.testing.assert_allclose(
+        after.actions[:, :3], before.actions[:8, :3].reshape(4, 2, 3).sum(axis=1), atol=1e-6
+    )
     np.testing.assert_array_equal(after.actions[:, 6], before.actions[1:8:2, 6])
     assert after.states is not None and after.states.values[:, 0].tolist() == [0, 2, 4, 6, 8]
     assert after.spec.high[0] == pytest.approx(0.1) and after.spec.high[6] == 1.0
@@ -43,7 +51,9 @@ def test_bounds_that_were_stated_for_the_lower_rate_stay() -> None:
 def test_the_recorded_rate_changes_nothing_and_a_higher_one_is_refused() -> None:
     before = episode(5)
     assert resampled(before, 10.0, 10.0) is before
-    with pytest.raises(InputError, match=r"recorded at 10 Hz, so there are no frames for 20; .*--recorded-fps"):
+    with pytest.raises(
+        InputError, match=r"recorded at 10 Hz, so there are no frames for 20; .*--recorded-fps"
+    ):
         resampled(before, 20.0, 10.0)
     with pytest.raises(InputError, match="too short for 1 Hz"):
         resampled(before, 1.0, 10.0)
@@ -62,10 +72,17 @@ def test_kept_frames_are_those_nearest_in_time(count: int, recorded: float, shar
 def test_the_recorded_rate_is_what_is_said_and_never_a_guess() -> None:
     frames, actions = np.zeros((6, 4, 4, 3), np.uint8), np.zeros((6, 7), np.float32)
     recording = Recording(frames, actions, None, "", "clip.mp4")
-    assert recorded_rate(recording, SPEC) == 10.0 and recorded_rate(replace(recording, fps=7.0), SPEC) == 7.0
+    assert (
+        recorded_rate(recording, SPEC) == 10.0
+        and recorded_rate(replace(recording, fps=7.0), SPEC) == 7.0
+    )
     clocked = replace(recording, facts=Facts(times=np.arange(6) / 20.0))
     with pytest.raises(
-        InputError, match=r"clip.mp4: the video shows 20 frames a second, the convention says 10: .*--recorded-fps"
+        InputError,
+        match=(
+            r"clip.mp4: the video shows 20 frames a second, the convention says 10: "
+            r".*--recorded-fps"
+        ),
     ):
         recorded_rate(clocked, SPEC)
     assert recorded_rate(replace(clocked, fps=20.0), SPEC) == 20.0

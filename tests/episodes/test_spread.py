@@ -18,7 +18,8 @@ def test_evenly_from_the_first_to_the_last(length: int, most: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "most", "expected"), [(1, 1, [0]), (1, 9, [0]), (5, 1, [0]), (5, 5, [0, 1, 2, 3, 4]), (9, 3, [0, 4, 8])]
+    ("length", "most", "expected"),
+    [(1, 1, [0]), (1, 9, [0]), (5, 1, [0]), (5, 5, [0, 1, 2, 3, 4]), (9, 3, [0, 4, 8])],
 )
 def test_known_answers(length: int, most: int, expected: list[int]) -> None:
     assert spread(length, most) == expected

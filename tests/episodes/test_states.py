@@ -1,4 +1,5 @@
-"""Moves that are taken from states lead from the first pose to the last, by the rule that policies' states are followed with."""
+"""Moves that are taken from states lead from the first pose to the last, by the rule that policies'
+states are followed with."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ EULER = ("x", "y", "z", "roll", "pitch", "yaw")
 
 
 def walk(seed: int, n: int) -> tuple[np.ndarray, Rotation]:
-    """Positions [n, 3] and orientations of an arm that turns by up to half a radian between frames, from anywhere."""
+    """Positions [n, 3] and orientations of an arm that turns by up to half a radian between frames,
+    from anywhere."""
     rng = np.random.default_rng(seed)
     turned = [Rotation.random(random_state=seed)]
     for turn in rng.uniform(-0.3, 0.3, (n - 1, 3)):
@@ -32,13 +34,21 @@ def walk(seed: int, n: int) -> tuple[np.ndarray, Rotation]:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 30), st.sampled_from(["euler_xyz", "axis_angle"]))
 @pytest.mark.parametrize("form", ["euler", "named euler", "axis", "quaternion"])
-def test_moves_lead_from_the_first_pose_to_the_last(form: str, seed: int, n: int, rotation: str) -> None:
+def test_moves_lead_from_the_first_pose_to_the_last(
+    form: str, seed: int, n: int, rotation: str
+) -> None:
     places, turned = walk(seed, n)
     names: tuple[str, ...] = ()
     if form == "axis":
-        states, names = np.hstack([turned.as_rotvec(), places]), ("rx", "ry", "rz", "ee.x", "ee.y", "ee.z")
+        states, names = (
+            np.hstack([turned.as_rotvec(), places]),
+            ("rx", "ry", "rz", "ee.x", "ee.y", "ee.z"),
+        )
     elif form == "quaternion":
-        states, names = np.hstack([places, turned.as_quat()]), ("x", "y", "z", "qx", "qy", "qz", "qw")
+        states, names = (
+            np.hstack([places, turned.as_quat()]),
+            ("x", "y", "z", "qx", "qy", "qz", "qw"),
+        )
     else:
         states = np.hstack([places, turned.as_euler("xyz")])
         if form == "named euler":
@@ -48,7 +58,8 @@ def test_moves_lead_from_the_first_pose_to_the_last(form: str, seed: int, n: int
     begin = Pose(places[0], turned[0].as_matrix(), 1.0)
     end = pose_after(begin, np.hstack([moves, np.ones((n - 1, 1), np.float32)]), spec)
     np.testing.assert_allclose(end.position, places[-1], atol=1e-5)
-    assert (turned[-1].inv() * Rotation.from_matrix(end.rotation)).magnitude() < 1e-3  # float32 angles near the pole
+    # float32 angles near the pole
+    assert (turned[-1].inv() * Rotation.from_matrix(end.rotation)).magnitude() < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -72,7 +83,14 @@ def test_names_of_a_pose(names: tuple[str, ...]) -> None:
     "names",
     [
         ("joint_0", "joint_1", "joint_2", "joint_3", "joint_4", "joint_5", "gripper"),
-        ("shoulder_pan.pos", "shoulder_lift.pos", "elbow_flex.pos", "wrist_flex.pos", "wrist_roll.pos", "gripper.pos"),
+        (
+            "shoulder_pan.pos",
+            "shoulder_lift.pos",
+            "elbow_flex.pos",
+            "wrist_flex.pos",
+            "wrist_roll.pos",
+            "gripper.pos",
+        ),
         ("motor_0", "motor_1", "motor_2", "motor_3", "motor_4", "motor_5"),
         ("x", "y", "z", "gripper"),
     ],
@@ -82,7 +100,10 @@ def test_names_of_anything_else_are_refused(names: tuple[str, ...]) -> None:
     states = np.zeros((n, len(names)), np.float32)
     frames, actions = np.zeros((n, 4, 4, 3), np.uint8), np.zeros((n, 7), np.float32)
     recording = Recording(frames, actions, states, "", "here", facts=Facts(state_names=names))
-    with pytest.raises(InputError, match=f"here: its states are not the robot's pose .its numbers are named {names[0]}"):
+    with pytest.raises(
+        InputError,
+        match=f"here: its states are not the robot's pose .its numbers are named {names[0]}",
+    ):
         to_episode(recording, SPEC, TimeRule(relabel=True))
     with pytest.raises(InputError, match="not the robot's pose"):
         recording.moves()

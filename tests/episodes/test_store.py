@@ -35,13 +35,19 @@ def test_an_episode_comes_back(episode_store: EpisodeStore, make_episode: MakeEp
     np.testing.assert_array_equal(read.actions, written.actions)
     assert read.actions.dtype == np.float32
     assert np.abs(read.frames.astype(int) - written.frames.astype(int)).mean() < 2.0
-    assert (read.instruction, read.success, read.source) == (written.instruction, written.success, written.source)
+    assert (read.instruction, read.success, read.source) == (
+        written.instruction,
+        written.success,
+        written.source,
+    )
     assert (read.spec, read.fps) == (FAKE_SPEC, 5.0)
     assert read.extras == {"seed": 1, "distance": [0.5] * 9}
 
 
 @pytest.mark.parametrize("success", [True, False, None])
-def test_success_has_three_values(tmp_path: Path, make_episode: MakeEpisode, success: bool | None) -> None:
+def test_success_has_three_values(
+    tmp_path: Path, make_episode: MakeEpisode, success: bool | None
+) -> None:
     store = EpisodeStore.create(tmp_path, FAKE_SPEC, 5.0)
     store.write("one", make_episode(success=success))
     assert EpisodeStore(tmp_path)["one"].success is success
@@ -56,7 +62,9 @@ def test_the_index_knows_all_but_pixels_and_lists(episode_store: EpisodeStore) -
     assert "square-2" in episode_store and "square-3" not in episode_store
 
 
-def test_opening_decodes_nothing(episode_store: EpisodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_decodes_nothing(
+    episode_store: EpisodeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(path: Path) -> None:
         raise AssertionError(f"{path} was decoded")
 
@@ -64,18 +72,28 @@ def test_opening_decodes_nothing(episode_store: EpisodeStore, monkeypatch: pytes
     assert len(EpisodeStore(episode_store.root)) == 3
 
 
-def test_the_index_follows_added_and_deleted_episodes(own_store: EpisodeStore, make_episode: MakeEpisode) -> None:
+def test_the_index_follows_added_and_deleted_episodes(
+    own_store: EpisodeStore, make_episode: MakeEpisode
+) -> None:
     own_store.write("square-9", make_episode(9))
-    assert [info.name for info in EpisodeStore(own_store.root)] == ["square-0", "square-1", "square-9"]
+    assert [info.name for info in EpisodeStore(own_store.root)] == [
+        "square-0",
+        "square-1",
+        "square-9",
+    ]
     for suffix in (".mp4", ".json"):
         (own_store.root / "episodes" / f"square-0{suffix}").unlink()
     assert [info.name for info in EpisodeStore(own_store.root)] == ["square-1", "square-9"]
 
 
-def test_the_index_follows_episodes_replaced_by_hand_and_its_own_damage(own_store: EpisodeStore) -> None:
+def test_the_index_follows_episodes_replaced_by_hand_and_its_own_damage(
+    own_store: EpisodeStore,
+) -> None:
     path, index = own_store.root / "episodes" / "square-1.json", own_store.root / "index.jsonl"
     EpisodeStore(own_store.root)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"success": False, "instruction": "another"}))
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"success": False, "instruction": "another"})
+    )
     os.utime(path, ns=(0, index.stat().st_mtime_ns + 1))
     found = EpisodeStore(own_store.root).infos
     assert (found[1].success, found[1].instruction) == (False, "another")
@@ -89,7 +107,9 @@ def test_the_index_is_derived(own_store: EpisodeStore) -> None:
     assert EpisodeStore(own_store.root).infos == own_store.infos
 
 
-def test_a_recording_killed_before_the_json_leaves_no_episode(own_store: EpisodeStore, make_episode: MakeEpisode) -> None:
+def test_a_recording_killed_before_the_json_leaves_no_episode(
+    own_store: EpisodeStore, make_episode: MakeEpisode
+) -> None:
     own_store.write("torn", make_episode())
     (own_store.root / "episodes" / "torn.json").unlink()
     assert "torn" not in EpisodeStore(own_store.root)
@@ -104,9 +124,15 @@ def test_create_opens_what_is_there_and_agrees(own_store: EpisodeStore) -> None:
     assert len(EpisodeStore.create(own_store.root, FAKE_SPEC, 5.0)) == 2
 
 
-@pytest.mark.parametrize(("spec", "fps"), [(replace(FAKE_SPEC, gripper="+1_open"), 5.0), (FAKE_SPEC, 20.0)])
-def test_create_refuses_another_convention(own_store: EpisodeStore, spec: object, fps: float) -> None:
-    with pytest.raises(InputError, match="another action spec, rate or reach; choose another folder"):
+@pytest.mark.parametrize(
+    ("spec", "fps"), [(replace(FAKE_SPEC, gripper="+1_open"), 5.0), (FAKE_SPEC, 20.0)]
+)
+def test_create_refuses_another_convention(
+    own_store: EpisodeStore, spec: object, fps: float
+) -> None:
+    with pytest.raises(
+        InputError, match="another action spec, rate or reach; choose another folder"
+    ):
         EpisodeStore.create(own_store.root, spec, fps)  # type: ignore[arg-type]
 
 
@@ -127,10 +153,16 @@ def test_a_folder_that_is_no_store_gets_one_sentence(tmp_path: Path) -> None:
         EpisodeStore(tmp_path)
 
 
-def test_frames_and_actions_that_do_not_fit_get_one_sentence(own_store: EpisodeStore, make_episode: MakeEpisode) -> None:
+def test_frames_and_actions_that_do_not_fit_get_one_sentence(
+    own_store: EpisodeStore, make_episode: MakeEpisode
+) -> None:
     own_store.write("longer", make_episode(steps=6))
-    (own_store.root / "episodes" / "longer.mp4").replace(own_store.root / "episodes" / "square-0.mp4")
-    with pytest.raises(InputError, match=r"square-0\.mp4: 7 frames for 4 actions; remove the episode"):
+    (own_store.root / "episodes" / "longer.mp4").replace(
+        own_store.root / "episodes" / "square-0.mp4"
+    )
+    with pytest.raises(
+        InputError, match=r"square-0\.mp4: 7 frames for 4 actions; remove the episode"
+    ):
         own_store["square-0"]
 
 
@@ -141,7 +173,9 @@ def test_an_unknown_episode_gets_one_sentence(own_store: EpisodeStore) -> None:
 
 def test_states_come_back(own_store: EpisodeStore, make_episode: MakeEpisode) -> None:
     values = np.arange(10, dtype=np.float32).reshape(5, 2) / 7
-    own_store.write("stated", replace(make_episode(steps=4), states=States(values, ("x", "y"), "a reason")))
+    own_store.write(
+        "stated", replace(make_episode(steps=4), states=States(values, ("x", "y"), "a reason"))
+    )
     states = EpisodeStore(own_store.root)["stated"].states
     assert states is not None and (states.names, states.no_pose) == (("x", "y"), "a reason")
     np.testing.assert_array_equal(states.values, values)
@@ -160,12 +194,19 @@ def test_an_index_from_before_origins_is_made_anew(own_store: EpisodeStore) -> N
     index = own_store.root / "index.jsonl"
     lines = [json.loads(line) for line in index.read_text().splitlines()]
     index.write_text(
-        "".join(json.dumps({k: v for k, v in line.items() if k not in ("origin", "digest")}) + "\n" for line in lines)
+        "".join(
+            json.dumps({k: v for k, v in line.items() if k not in ("origin", "digest")}) + "\n"
+            for line in lines
+        )
     )
-    assert EpisodeStore(own_store.root).infos == own_store.infos and all(info.digest for info in own_store)
+    assert EpisodeStore(own_store.root).infos == own_store.infos and all(
+        info.digest for info in own_store
+    )
 
 
-def test_a_store_that_cannot_be_written_opens(own_store: EpisodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_cannot_be_written_opens(
+    own_store: EpisodeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(path: Path, data: bytes) -> None:
         raise InputError("Read-only file system")
 

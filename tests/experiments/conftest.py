@@ -1,10 +1,11 @@
-"""A finished run whose numbers are known: eight policies, two tasks, forty start states, a verdict wrong in every tenth trial."""
+"""A finished run whose numbers are known: eight policies, two tasks, forty start states, a verdict
+wrong in every tenth trial."""
 
 from __future__ import annotations
 
 import pytest
 
-from worldgym.log import RunHeader, RunLog, TrialRecord
+from worldgym.io.run_log import RunHeader, RunLog, TrialRecord
 from worldgym.reference.scoring import Run
 from worldgym.stats.summary import write_summary
 
@@ -25,9 +26,19 @@ STATES = 40
 
 @pytest.fixture(scope="session")
 def known_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Every tenth verdict is turned round; a trial takes 1.5 s of world, 0.5 s of policy and 0.25 s of judge."""
+    """Every tenth verdict is turned round; a trial takes 1.5 s of world, 0.5 s of policy and 0.25 s
+    of judge."""
     folder = tmp_path_factory.mktemp("run")
-    header = RunHeader({}, "", tuple({"name": name} for name in TRUE_SUCCESSES), "world", "judge", 0, {}, "2026-01-01T00:00:00")
+    header = RunHeader(
+        {},
+        "",
+        tuple({"name": name} for name in TRUE_SUCCESSES),
+        "world",
+        "judge",
+        0,
+        {},
+        "2026-01-01T00:00:00",
+    )
     log = RunLog.open(folder, header)
     for policy, successes in TRUE_SUCCESSES.items():
         for task in TASKS:

@@ -17,7 +17,9 @@ def texts(root: ElementTree.Element) -> list[str]:
 
 def test_every_point_every_interval_and_every_name_is_drawn() -> None:
     points = (Point(1, 0.2, 0.1, 0.3, "one & all"), Point(2, 0.6))
-    root = drawn(Chart("step", "rate", (Series("a<b", points, joined=True), Series("b", points[:1]))))
+    root = drawn(
+        Chart("step", "rate", (Series("a<b", points, joined=True), Series("b", points[:1])))
+    )
     assert len(list(root.iter(f"{NAME}circle"))) == 3 + 2  # points, and the legend
     lines = [path for path in root.iter(f"{NAME}path") if "line" in path.attrib["class"]]
     assert len(lines) == 1 + 2  # one joined series, two intervals
@@ -30,7 +32,9 @@ def test_shares_are_drawn_from_nought_to_one_and_higher_is_higher() -> None:
     root = drawn(Chart("x", "y", (Series("s", (Point(0, 0.25), Point(1, 0.75))),)))
     assert {"0", "0.2", "1"} <= set(texts(root))
     low, high = list(root.iter(f"{NAME}circle"))[:2]
-    assert float(low.attrib["cy"]) > float(high.attrib["cy"]) and float(low.attrib["cx"]) < float(high.attrib["cx"])
+    assert float(low.attrib["cy"]) > float(high.attrib["cy"]) and float(low.attrib["cx"]) < float(
+        high.attrib["cx"]
+    )
 
 
 def test_ticks_are_round_and_lie_within() -> None:
@@ -46,7 +50,11 @@ def test_the_ninth_series_has_its_own_mark() -> None:
 
 def test_places_may_have_names_and_values_may_be_negative_or_equal() -> None:
     assert {"small", "large"} <= set(
-        texts(drawn(Chart("world", "y", (Series("s", (Point(0, -3), Point(1, 4))),), ("small", "large"))))
+        texts(
+            drawn(
+                Chart("world", "y", (Series("s", (Point(0, -3), Point(1, 4))),), ("small", "large"))
+            )
+        )
     )
     assert drawn(Chart("x", "y", (Series("s", (Point(5, 5), Point(5, 5))),))) is not None
 
@@ -67,4 +75,8 @@ def test_names_that_do_not_fit_side_by_side_stand_slanted_and_the_picture_makes_
         left, _, width, height = map(float, root.get("viewBox", "").split())
         heights[names], lefts[names], rights[names] = height, left, left + width
     short, long = heights
-    assert heights[long] > heights[short] and lefts[long] < lefts[short] == 0.0 and rights[long] == rights[short]
+    assert (
+        heights[long] > heights[short]
+        and lefts[long] < lefts[short] == 0.0
+        and rights[long] == rights[short]
+    )

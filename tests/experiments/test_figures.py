@@ -1,4 +1,5 @@
-"""The figures that read one run, on a run whose numbers are known; and some at the smallest size, in world and simulator."""
+"""The figures that read one run, on a run whose numbers are known; and some at the smallest size,
+in world and simulator."""
 
 from __future__ import annotations
 
@@ -9,14 +10,24 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import a_agreement, b_ranking, c_training_steps, d_horizon, g_errors, h_sampler, k_prediction, l_cost, m_loops
+from experiments import (
+    a_agreement,
+    b_ranking,
+    c_training_steps,
+    d_horizon,
+    g_errors,
+    h_sampler,
+    k_prediction,
+    l_cost,
+    m_loops,
+)
 from experiments.frame import Finding, Setup
-from worldgym.bundled import BUNDLE
 from worldgym.errors import InputError
-from worldgym.policies.bc import BCConfig, BCNet, BCPolicy
+from worldgym.io.bundled import BUNDLE
+from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
+from worldgym.reference.policy_zoo import SMALL
+from worldgym.reference.reference_tasks import METAWORLD_SPEC
 from worldgym.reference.scoring import Run
-from worldgym.reference.suite import METAWORLD_SPEC
-from worldgym.reference.zoo import SMALL
 
 SCRIPTS = sorted(path.stem for path in Path(a_agreement.__file__).parent.glob("[a-z]_*.py"))
 
@@ -26,13 +37,21 @@ def test_there_is_a_script_for_every_figure_and_its_time_is_told(repository: Pat
     readme = (repository / "experiments" / "README.md").read_text()
     for name in SCRIPTS:
         module = importlib.import_module(f"experiments.{name}")
-        assert f"| `{name}` |" in readme and module.__doc__ and module.__doc__.startswith(f"({name[0]}) ")
+        assert (
+            f"| `{name}` |" in readme
+            and module.__doc__
+            and module.__doc__.startswith(f"({name[0]}) ")
+        )
         assert "minutes" in module.__doc__ or "run of (a)" in module.__doc__
 
 
 def test_agreement(known_run: Run) -> None:
     found = a_agreement.finding(known_run, "here")
-    assert len(found.rows) == 16 and "16 cells" in found.result and "a perfect evaluator" in found.result
+    assert (
+        len(found.rows) == 16
+        and "16 cells" in found.result
+        and "a perfect evaluator" in found.result
+    )
     assert len(found.chart.series) == 8 and found.chart.diagonal
 
 
@@ -51,7 +70,10 @@ def test_training_steps_are_in_order(known_run: Run) -> None:
 
 
 def test_a_run_without_a_series_is_named(known_run: Run) -> None:
-    bare = {**known_run.summary, "policies": [p for p in known_run.summary["policies"] if "@" not in p["policy"]]}
+    bare = {
+        **known_run.summary,
+        "policies": [p for p in known_run.summary["policies"] if "@" not in p["policy"]],
+    }
     with pytest.raises(InputError, match="no series of training steps"):
         c_training_steps.finding(Run(known_run.folder, bare), "here")
 
@@ -63,17 +85,35 @@ def test_errors_are_split_into_judge_world_and_loop(known_run: Run) -> None:
 
 
 def test_crossed_loops_tell_a_wrong_world_from_a_policy_that_acts_otherwise() -> None:
-    ends = [(True, True, False, False), (True, True, False, False), (True, False, True, False), (False, False, False, False)]
+    ends = [
+        (True, True, False, False),
+        (True, True, False, False),
+        (True, False, True, False),
+        (False, False, False, False),
+    ]
     *_, row = m_loops.finding([m_loops.Loops("door-open", *end) for end in ends], "here").rows
-    assert (row["world"], row["world_in_simulator"], row["simulator_in_world"], row["simulator"]) == (0.75, 0.5, 0.25, 0.0)
+    assert (
+        row["world"],
+        row["world_in_simulator"],
+        row["simulator_in_world"],
+        row["simulator"],
+    ) == (0.75, 0.5, 0.25, 0.0)
     assert (row["wrong_own"], row["wrong_simulator"], row["otherwise"]) == (0.25, 0.25, 0.5)
 
 
 def test_real_trials_are_saved_by_a_world_that_is_mostly_right(known_run: Run) -> None:
     rows = k_prediction.finding(known_run, "here", draws=2).rows
-    assert {row["n"] for row in rows} == {20, 40}  # of 80 trials a policy, none is left to be imagined alone
-    assert all(0.0 <= float(row["saved"]) < 1.0 and 0.0 <= float(row["covered"]) <= 1.0 for row in rows)
-    saved = {within: [float(row["saved"]) for row in rows if row["within"] is within] for within in (False, True)}
+    assert {row["n"] for row in rows} == {
+        20,
+        40,
+    }  # of 80 trials a policy, none is left to be imagined alone
+    assert all(
+        0.0 <= float(row["saved"]) < 1.0 and 0.0 <= float(row["covered"]) <= 1.0 for row in rows
+    )
+    saved = {
+        within: [float(row["saved"]) for row in rows if row["within"] is within]
+        for within in (False, True)
+    }
     assert len(saved[False]) == len(saved[True]) and sum(saved[False]) / len(saved[False]) > 0.1
 
 
@@ -91,7 +131,9 @@ def test_cost_adds_up(known_run: Run) -> None:
 def random_policy(folder: Path, name: str, chunk: int) -> None:
     """A network that was never trained."""
     torch.manual_seed(chunk)
-    BCPolicy(BCNet(BCConfig(chunk=chunk, hidden=16, trunk=SMALL)), METAWORLD_SPEC, name).save(folder / name, {}, f"# {name}\n")
+    BCPolicy(BCNet(BCConfig(chunk=chunk, hidden=16, trunk=SMALL)), METAWORLD_SPEC, name).save(
+        folder / name, {}, f"# {name}\n"
+    )
 
 
 @pytest.mark.slow
@@ -101,11 +143,24 @@ def test_figures_at_the_smallest_size(tmp_path: Path) -> None:
     for name, chunk in (("full", 4), ("small", 4), ("series@75", 2), ("series@150", 2)):
         random_policy(tmp_path / "zoo" / "held-out", name, chunk)
     random_policy(tmp_path / "zoo" / "development", "bc-chunk8", 8)
-    setup = Setup(zoo=tmp_path / "zoo", out=tmp_path / "out", seeds=2, tasks=("drawer-open",), steps=4, workers=1)
-    found: list[Finding] = [script.measure(setup) for script in (a_agreement, l_cost, d_horizon, m_loops)]
+    setup = Setup(
+        zoo=tmp_path / "zoo",
+        out=tmp_path / "out",
+        seeds=2,
+        tasks=("drawer-open",),
+        steps=4,
+        workers=1,
+    )
+    found: list[Finding] = [
+        script.measure(setup) for script in (a_agreement, l_cost, d_horizon, m_loops)
+    ]
     assert [finding.name for finding in found] == ["a_agreement", "l_cost", "d_horizon", "m_loops"]
     assert "4 cells" in found[0].result and "8 trials" in found[1].result
-    assert {(row["policy"], row["horizon"]) for row in found[2].rows} == {("bc-chunk8", h) for h in (1, 2, 4, 8)}
+    assert {(row["policy"], row["horizon"]) for row in found[2].rows} == {
+        ("bc-chunk8", h) for h in (1, 2, 4, 8)
+    }
     assert [row["trials"] for row in found[3].rows] == [2]
-    rows = [h_sampler.sweep(setup, {str(n): h_sampler.with_sampler(setup, steps=n) for n in (1, 2)}, 2)]
+    rows = [
+        h_sampler.sweep(setup, {str(n): h_sampler.with_sampler(setup, steps=n) for n in (1, 2)}, 2)
+    ]
     assert [row["setting"] for row in rows[0]] == ["1", "2"]

@@ -6,14 +6,32 @@ import pytest
 
 from experiments import frame
 from experiments.chart import Chart, Point, Series
-from experiments.frame import Finding, Setup, lines, main, measures, other_worlds, publish, to_csv, told, with_sampler
-from worldgym.bundled import BUNDLE
-from worldgym.checkpoint import fingerprint, read_config
+from experiments.frame import (
+    Finding,
+    Setup,
+    lines,
+    main,
+    measures,
+    other_worlds,
+    publish,
+    to_csv,
+    told,
+    with_sampler,
+)
 from worldgym.errors import InputError
+from worldgym.io.bundled import BUNDLE
+from worldgym.io.checkpoint import fingerprint, read_config
 from worldgym.reference.scoring import Run
 
 CHART = Chart("x", "y", (Series("s", (Point(0, 1),)),))
-FINDING = Finding("b_second", "Does it?", "yes, 2 of 3", "two policies", ({"x": 0, "y": 1}, {"x": 1, "z": [1, 2]}), CHART)
+FINDING = Finding(
+    "b_second",
+    "Does it?",
+    "yes, 2 of 3",
+    "two policies",
+    ({"x": 0, "y": 1}, {"x": 1, "z": [1, 2]}),
+    CHART,
+)
 
 
 def rows_of(results: Path) -> list[str]:
@@ -29,14 +47,17 @@ def test_publishing_replaces_its_own_row_and_no_other(tmp_path: Path) -> None:
     first, second = rows_of(results)
     assert first.startswith("| [a_first](figures/a_first.svg) | Does it? | yes, 2 of 3 |")
     assert "| no |" in second and results.read_text().endswith("Words below the table.\n")
-    assert (tmp_path / "docs" / "figures" / "b_second.csv").read_text() == 'x,y,z\n0,1,\n1,,"[1, 2]"\n'
+    assert (
+        tmp_path / "docs" / "figures" / "b_second.csv"
+    ).read_text() == 'x,y,z\n0,1,\n1,,"[1, 2]"\n'
     assert (tmp_path / "docs" / "figures" / "b_second.svg").read_text().startswith("<svg")
 
 
 def test_the_measures_of_a_run(known_run: Run) -> None:
     found = measures(known_run)
     assert found["trial_agreement"] == pytest.approx(0.9) and found["seconds"] == 2.0
-    # A task has 146 true failures; of the verdicts on them, those on start states 9, 19, 29 and 39 are turned round.
+    # A task has 146 true failures; of the verdicts on them, those on start states 9, 19, 29 and 39
+    # are turned round.
     assert found["false_successes"] == pytest.approx((1 + 1 + 3 + 2 + 3 + 4 + 2 + 1) / 146)
     assert found["optimism"] == pytest.approx(100 * known_run_gap(known_run))
     assert found["pearson"] is not None and found["pearson"] > 0.9
@@ -64,7 +85,9 @@ def test_worlds_to_compare_must_be_there(tmp_path: Path) -> None:
     assert found["bundled"].world == BUNDLE / "world"
 
 
-def test_another_sampler_is_another_world_with_the_same_weights(unpacked_bundle: Path, tmp_path: Path) -> None:
+def test_another_sampler_is_another_world_with_the_same_weights(
+    unpacked_bundle: Path, tmp_path: Path
+) -> None:
     setup = Setup(world=unpacked_bundle / "world", out=tmp_path)
     two, three = with_sampler(setup, steps=2), with_sampler(setup, steps=3)
     assert len({instrument.label for instrument in (setup.instrument, two, three)}) == 3

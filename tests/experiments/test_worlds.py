@@ -1,4 +1,5 @@
-"""Worlds to compare: which episodes each learns from, and one trained at the smallest size and found again."""
+"""Worlds to compare: which episodes each learns from, and one trained at the smallest size and
+found again."""
 
 from __future__ import annotations
 
@@ -9,22 +10,30 @@ import pytest
 
 from experiments.frame import Setup, other_worlds
 from experiments.worlds import VARIANTS, Training, chosen, train_all, world_config
-from worldgym.checkpoint import fingerprint
+from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
 from worldgym.episodes.store import EpisodeInfo, EpisodeStore
 from worldgym.errors import InputError
-from worldgym.latents.conv import ConvCodec, ConvCodecConfig
-from worldgym.reference.suite import METAWORLD_SPEC
+from worldgym.io.checkpoint import fingerprint
+from worldgym.reference.reference_tasks import METAWORLD_SPEC
 from worldgym.types import Episode
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    rng, writer = np.random.default_rng(0), EpisodeStore.create(tmp_path / "store", METAWORLD_SPEC, 20.0)
-    for i, behaviour in enumerate(("expert", "noisy-0.3", "grazing", "dreamt-one", "expert", "expert")):
+    rng, writer = (
+        np.random.default_rng(0),
+        EpisodeStore.create(tmp_path / "store", METAWORLD_SPEC, 20.0),
+    )
+    for i, behaviour in enumerate(
+        ("expert", "noisy-0.3", "grazing", "dreamt-one", "expert", "expert")
+    ):
         frames = rng.integers(0, 256, (21, 96, 96, 3), dtype=np.uint8)
         actions = rng.uniform(-1, 1, (20, 4)).astype(np.float32)
         extras = {"task": "door-open", "seed": i, "behaviour": behaviour}
-        writer.write(f"e{i}", Episode(frames, actions, "open", METAWORLD_SPEC, 20.0, success=True, extras=extras))
+        writer.write(
+            f"e{i}",
+            Episode(frames, actions, "open", METAWORLD_SPEC, 20.0, success=True, extras=extras),
+        )
     return tmp_path / "store"
 
 
@@ -37,7 +46,10 @@ def test_episodes_of_a_kind_are_spread_over_the_store(store: Path) -> None:
     with pytest.raises(InputError, match="3 episodes of the kind expert of door-open, not 4"):
         chosen(episodes, {"expert": 4})
     with pytest.raises(InputError, match="no episode of the kind dreamt"):
-        chosen([EpisodeInfo("a", 20, "open", True, "", {"task": "a", "behaviour": "expert"})], {"dreamt": 0})
+        chosen(
+            [EpisodeInfo("a", 20, "open", True, "", {"task": "a", "behaviour": "expert"})],
+            {"dreamt": 0},
+        )
 
 
 def test_variants_differ_in_one_thing_and_see_as_many_frames_a_step(store: Path) -> None:
@@ -45,7 +57,11 @@ def test_variants_differ_in_one_thing_and_see_as_many_frames_a_step(store: Path)
     assert {config.batch * config.frames for config in configs.values()} == {384}
     base = VARIANTS["all"]
     for variant in VARIANTS.values():
-        changed = [key for key in ("episodes", "window", "width") if getattr(variant, key) != getattr(base, key)]
+        changed = [
+            key
+            for key in ("episodes", "window", "width")
+            if getattr(variant, key) != getattr(base, key)
+        ]
         assert len(changed) == (variant is not base)
     assert configs["all"].network.action_size == 9  # four actions, their sums, and a mark
 

@@ -18,9 +18,17 @@ from worldgym.types import Rollout, Task, Trial
 
 @pytest.fixture
 def config(model_server: ModelServer, tmp_path: Path) -> VlmConfig:
-    """A judge of three votes on two small frames: 1000 tokens in and 50 out are 0.002 USD a vote."""
+    """A judge of three votes on two small frames: 1000 tokens in and 50 out are 0.002 USD a
+    vote."""
     server = Server("tiny-vlm", base_url=model_server.url, timeout_seconds=5.0)
-    return VlmConfig(server, Price(1.0, 20.0), votes=3, frames="first+last", frame_size=None, cache=tmp_path / "votes")
+    return VlmConfig(
+        server,
+        Price(1.0, 20.0),
+        votes=3,
+        frames="first+last",
+        frame_size=None,
+        cache=tmp_path / "votes",
+    )
 
 
 @pytest.fixture(scope="session")

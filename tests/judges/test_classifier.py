@@ -5,15 +5,27 @@ import numpy as np
 import pytest
 import torch
 
-from worldgym.checkpoint import save_folder
 from worldgym.errors import CheckpointError, InputError
-from worldgym.judges.classifier import BATCH, ClassifierJudge, Decision, JudgeConfig, JudgeNet, looks
-from worldgym.judges.load import load_judge
+from worldgym.io.checkpoint import save_folder
+from worldgym.judges.classifier import (
+    BATCH,
+    ClassifierJudge,
+    Decision,
+    JudgeConfig,
+    JudgeNet,
+    looks,
+)
+from worldgym.judges.load_judge import load_judge
+from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.testing import check_judge
 from worldgym.types import Rollout, Task, Trial
-from worldgym.vision import TrunkConfig
 
-TINY = JudgeConfig((16, 16), 8, TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4), moments=2)
+TINY = JudgeConfig(
+    (16, 16),
+    8,
+    TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4),
+    moments=2,
+)
 
 
 def make_judge(decision: Decision | None = None) -> ClassifierJudge:
@@ -66,17 +78,29 @@ def test_the_order_of_frames_is_read() -> None:
     judge, frames = make_judge(), make_rollouts([12])[0].frames
     turned = np.concatenate([frames[:1], frames[:1:-2].repeat(2, 0)[: len(frames) - 1]])
     assert len(turned) == len(frames)
-    assert judge.score([(turned, "do")])[0].probability != judge.score([(frames, "do")])[0].probability
+    assert (
+        judge.score([(turned, "do")])[0].probability != judge.score([(frames, "do")])[0].probability
+    )
 
 
 def test_threshold_and_band() -> None:
     rollout = make_rollouts([5])[0]
     probability = make_judge()(rollout, rollout.trial.task).probability
     assert probability is not None
-    assert make_judge(Decision(threshold=probability - 0.01))(rollout, rollout.trial.task).score == 1.0
-    assert make_judge(Decision(threshold=probability + 0.01))(rollout, rollout.trial.task).score == 0.0
-    unscored = make_judge(Decision(band=(probability - 0.1, probability + 0.1)))(rollout, rollout.trial.task)
-    assert unscored.unscored and "unscored band" in unscored.reason and unscored.probability == probability
+    assert (
+        make_judge(Decision(threshold=probability - 0.01))(rollout, rollout.trial.task).score == 1.0
+    )
+    assert (
+        make_judge(Decision(threshold=probability + 0.01))(rollout, rollout.trial.task).score == 0.0
+    )
+    unscored = make_judge(Decision(band=(probability - 0.1, probability + 0.1)))(
+        rollout, rollout.trial.task
+    )
+    assert (
+        unscored.unscored
+        and "unscored band" in unscored.reason
+        and unscored.probability == probability
+    )
 
 
 def test_wrong_frames_are_named() -> None:
@@ -94,7 +118,9 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     assert isinstance(loaded, ClassifierJudge) and loaded.decision == judge.decision
     assert loaded.name.startswith("classifier:") and len(loaded.name) == len("classifier:") + 12
     task = rollout.trial.task
-    assert loaded(rollout, task).probability == pytest.approx(judge(rollout, task).probability, abs=0.02)
+    assert loaded(rollout, task).probability == pytest.approx(
+        judge(rollout, task).probability, abs=0.02
+    )
     save_folder(tmp_path / "other", {"kind": "bc"}, {"w": torch.zeros(1)}, "")
     with pytest.raises(CheckpointError, match='holds a "bc"'):
         load_judge(tmp_path / "other")

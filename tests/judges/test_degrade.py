@@ -25,4 +25,7 @@ def test_rows_are_spoiled_differently_but_stay_recognisable() -> None:
 
 def test_same_numbers_same_result() -> None:
     frames = checkers(4)
-    assert np.array_equal(degrade(frames, 1.0, np.random.default_rng(3)), degrade(frames, 1.0, np.random.default_rng(3)))
+    assert np.array_equal(
+        degrade(frames, 1.0, np.random.default_rng(3)),
+        degrade(frames, 1.0, np.random.default_rng(3)),
+    )

@@ -1,4 +1,5 @@
-"""Labels are append-only, survive a crash, are taken on a page that does not know whose videos it shows, and are verdicts."""
+"""Labels are append-only, survive a crash, are taken on a page that does not know whose videos it
+shows, and are verdicts."""
 
 from __future__ import annotations
 
@@ -14,11 +15,19 @@ import numpy as np
 import pytest
 
 from worldgym.episodes.store import EpisodeStore
-from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError
+from worldgym.io.video import encode_mp4
 from worldgym.judges.label_page import LabelConfig, LabelServer
-from worldgym.judges.labels import Clip, HumanJudge, Label, append_label, frames_digest, read_clips, read_labels
-from worldgym.judges.load import load_judge
+from worldgym.judges.labels import (
+    Clip,
+    HumanJudge,
+    Label,
+    append_label,
+    frames_digest,
+    read_clips,
+    read_labels,
+)
+from worldgym.judges.load_judge import load_judge
 from worldgym.testing import check_judge
 
 
@@ -29,7 +38,9 @@ def clips(tmp_path: Path) -> list[Clip]:
     for i, policy in enumerate(("good", "good", "poor")):
         path = tmp_path / "videos" / policy / f"door-{i}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_mp4(np.random.default_rng(i).integers(0, 256, (5, 16, 16, 3), np.uint8), 5))
+        path.write_bytes(
+            encode_mp4(np.random.default_rng(i).integers(0, 256, (5, 16, 16, 3), np.uint8), 5)
+        )
         made.append(Clip(path, f"open door {i}", "ajar" if i else ""))
     return made
 
@@ -51,9 +62,15 @@ def test_what_is_labelled_is_read(tmp_path: Path, clips: list[Clip]) -> None:
     ):
         append_label(path, Label(clips[clip], score, labeller))
     found = read_labels(path)
-    assert [one.clip for one in found] == [clips[0], clips[1], clips[2]] or {one.clip for one in found} == set(clips)
+    assert [one.clip for one in found] == [clips[0], clips[1], clips[2]] or {
+        one.clip for one in found
+    } == set(clips)
     scores = {one.clip.video.name: one.score for one in found}
-    assert scores == {"door-0.mp4": 1.0, "door-1.mp4": None, "door-2.mp4": None}  # majority, a tie, nobody can tell
+    assert scores == {
+        "door-0.mp4": 1.0,
+        "door-1.mp4": None,
+        "door-2.mp4": None,
+    }  # majority, a tie, nobody can tell
     assert lines(path)[0]["video"] == "videos/good/door-0.mp4"
     assert read_clips(path) == clips
 
@@ -124,18 +141,30 @@ def refused(url: str, body: Any = None) -> int:
     return error.value.code
 
 
-def test_the_page_is_blind_and_saves(server: LabelServer, tmp_path: Path, clips: list[Clip]) -> None:
+def test_the_page_is_blind_and_saves(
+    server: LabelServer, tmp_path: Path, clips: list[Clip]
+) -> None:
     assert b"<video" in get(server.url)
     state = get(server.url + "state")
     assert b"good" not in state and b"poor" not in state and b".mp4" not in state
     items = json.loads(state)["items"]
-    assert sorted(item["instruction"] for item in items) == ["open door 0", "open door 1", "open door 2"]
+    assert sorted(item["instruction"] for item in items) == [
+        "open door 0",
+        "open door 1",
+        "open door 2",
+    ]
     assert get(server.url + "video/0") == server.clips[0].video.read_bytes()
     get(server.url + "label", {"item": 0, "score": 1, "reason": " clear "})
     get(server.url + "label", {"item": 1, "score": None})
-    assert [item["labelled"] for item in json.loads(get(server.url + "state"))["items"]] == [True, True, False]
+    assert [item["labelled"] for item in json.loads(get(server.url + "state"))["items"]] == [
+        True,
+        True,
+        False,
+    ]
     first = lines(tmp_path / "labels.jsonl")[0]
-    assert (first["score"], first["reason"], first["labeller"]) == (1.0, "clear", "anna") and len(first["frames"]) == 32
+    assert (first["score"], first["reason"], first["labeller"]) == (1.0, "clear", "anna") and len(
+        first["frames"]
+    ) == 32
     again = LabelServer(clips, server.config)
     assert again.scores == {0: 1.0, 1: None}  # goes on where it stopped
     again._http.server_close()
@@ -177,16 +206,26 @@ def test_labels_are_a_judge(server: LabelServer, tmp_path: Path) -> None:
     rollout = server.clips[2].rollout()
     check_judge(judge, rollout, rollout.trial.task)
     verdict = judge(rollout, rollout.trial.task)
-    assert (verdict.score, verdict.reason, verdict.provenance["labellers"]) == (0.5, "nearly", ["anna"])
+    assert (verdict.score, verdict.reason, verdict.provenance["labellers"]) == (
+        0.5,
+        "nearly",
+        ["anna"],
+    )
     other = judge(server.clips[0].rollout(), rollout.trial.task)
     assert other.unscored and "nobody has labelled" in other.reason
     with pytest.raises(InputError, match="costs nothing"):
         load_judge(tmp_path / "labels.jsonl", budget_usd=1.0)
 
 
-def test_labels_of_a_video_that_was_made_again_are_not_counted(tmp_path: Path, clips: list[Clip]) -> None:
+def test_labels_of_a_video_that_was_made_again_are_not_counted(
+    tmp_path: Path, clips: list[Clip]
+) -> None:
     new = clips[0].rollout()
-    for labeller, score, frames in (("anna", 1.0, "old"), ("ben", 1.0, "old"), ("carl", 0.0, frames_digest(new.frames))):
+    for labeller, score, frames in (
+        ("anna", 1.0, "old"),
+        ("ben", 1.0, "old"),
+        ("carl", 0.0, frames_digest(new.frames)),
+    ):
         append_label(tmp_path / "labels.jsonl", Label(clips[0], score, labeller, frames=frames))
     verdict = HumanJudge.read(tmp_path / "labels.jsonl")(new, new.trial.task)
     assert verdict.score == 0.0 and verdict.provenance["labellers"] == ["carl"]

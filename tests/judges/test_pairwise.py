@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worldgym.closer import CloserConfig, compare_policies
 from worldgym.errors import InputError
-from worldgym.evaluate import EvaluateConfig, evaluate
+from worldgym.evaluation.preferences import CloserConfig, compare_policies
+from worldgym.evaluation.run import EvaluateConfig, evaluate
 from worldgym.judges.pairwise import PairwiseJudge, tally
 from worldgym.judges.vlm import VlmConfig
-from worldgym.tasks.folder import load_tasks
+from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Rollout
 
@@ -32,7 +32,11 @@ def pair(make_rollout: MakeRollout) -> tuple[Rollout, Rollout]:
 
 
 def first_picture(request: dict[str, Any]) -> str:
-    return next(str(p["image_url"]["url"]) for p in request["messages"][0]["content"] if p["type"] == "image_url")
+    return next(
+        str(p["image_url"]["url"])
+        for p in request["messages"][0]["content"]
+        if p["type"] == "image_url"
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,7 +50,12 @@ def first_picture(request: dict[str, Any]) -> str:
     ],
 )
 def test_both_orders(
-    config: VlmConfig, model_server: Any, make_rollout: MakeRollout, likes: str, winner: str | None, agreed: bool
+    config: VlmConfig,
+    model_server: Any,
+    make_rollout: MakeRollout,
+    likes: str,
+    winner: str | None,
+    agreed: bool,
 ) -> None:
     first, second = pair(make_rollout)
     seen: list[str] = []
@@ -62,13 +71,17 @@ def test_both_orders(
     judge = PairwiseJudge(config, wait=lambda seconds: None)
     preference = judge.compare(first, second, first.trial.task)
     assert (preference.winner, preference.agreed) == (winner, agreed)
-    assert len(preference.votes) == 6 and preference.cost_usd == preference.paid_usd == pytest.approx(0.012)
+    assert len(
+        preference.votes
+    ) == 6 and preference.cost_usd == preference.paid_usd == pytest.approx(0.012)
     assert len(set(seen)) == 2
     counts = tally([preference] * 3)
     assert counts[winner or "undecided"] == 3 and counts["disagreed"] == (3 if likes == "A" else 0)
 
 
-def test_two_tasks_are_no_pair(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
+def test_two_tasks_are_no_pair(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
     first, second = make_rollout(1), make_rollout(2)
     with pytest.raises(InputError, match="two tasks"):
         PairwiseJudge(config).compare(first, second, first.trial.task)
@@ -76,35 +89,57 @@ def test_two_tasks_are_no_pair(config: VlmConfig, model_server: Any, make_rollou
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Three policies on two start frames; "light" paints brighter than "dim", and that than "dark"."""
+    """Three policies on two start frames; "light" paints brighter than "dim", and that than
+    "dark"."""
     folder = tmp_path / "tasks"
     folder.mkdir()
     for i in range(2):
         Image.fromarray(np.full((16, 24, 3), 40 * i, np.uint8)).save(folder / f"{i}.png")
-        (folder / f"{i}.json").write_text(json.dumps({"instruction": "do it", "steps": 3, "group": "g"}))
+        (folder / f"{i}.json").write_text(
+            json.dumps({"instruction": "do it", "steps": 3, "group": "g"})
+        )
     levels = {"light": 0.9, "dim": 0.5, "dark": 0.1}
     policies = [FakePolicy(level=level, spread=0.1, name=name) for name, level in levels.items()]
     described = {"tasks": str(folder)}
-    evaluate(EvaluateConfig(tmp_path / "run", 2), FakeWorld(), policies, load_tasks(folder), FakeJudge(), described)
+    evaluate(
+        EvaluateConfig(tmp_path / "run", 2),
+        FakeWorld(),
+        policies,
+        load_tasks(folder),
+        FakeJudge(),
+        described,
+    )
     return tmp_path / "run"
 
 
-def test_two_policies_of_a_run(config: VlmConfig, model_server: Any, run: Path, tmp_path: Path) -> None:
-    model_server.script = lambda request, number: model_server.said(text='{"reasoning": "", "closer": "A"}')
+def test_two_policies_of_a_run(
+    config: VlmConfig, model_server: Any, run: Path, tmp_path: Path
+) -> None:
+    model_server.script = lambda request, number: model_server.said(
+        text='{"reasoning": "", "closer": "A"}'
+    )
     judge = PairwiseJudge(config, wait=lambda seconds: None)
     wanted = CloserConfig(run, tmp_path / "out", ("light", "dark"))
     figures = compare_policies(wanted, judge)
     won = {"first": 0, "second": 0, "tie": 2, "undecided": 0, "disagreed": 2}
-    assert figures["pairs"] == [{"first": "light", "second": "dark", "trials": 2, "broken": 0, "won": won}]
+    assert figures["pairs"] == [
+        {"first": "light", "second": "dark", "trials": 2, "broken": 0, "won": won}
+    ]
     assert [row["value"] for row in figures["strengths"]] == pytest.approx([0.0, 0.0])
     assert figures["ranking"]["best"] == pytest.approx([0.5, 0.5], abs=0.03)
-    rows = [json.loads(line) for line in (tmp_path / "out" / "comparisons.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "out" / "comparisons.jsonl").read_text().splitlines()
+    ]
     assert [(row["task"], row["first"], row["winner"], len(row["votes"])) for row in rows] == [
         ("0", "light", "tie", 6),
         ("1", "light", "tie", 6),
     ]
     before = len(model_server.requests)
-    assert compare_policies(wanted, PairwiseJudge(config))["pairs"] == figures["pairs"] and len(model_server.requests) == before
+    assert (
+        compare_policies(wanted, PairwiseJudge(config))["pairs"] == figures["pairs"]
+        and len(model_server.requests) == before
+    )
     with pytest.raises(InputError, match="its policies are dark, dim, light"):
         compare_policies(replace(wanted, policies=("light", "nobody")), judge)
     for policies in (("light",), ("light", "light")):
@@ -113,7 +148,10 @@ def test_two_policies_of_a_run(config: VlmConfig, model_server: Any, run: Path, 
 
 
 def test_the_name_changes_with_the_settings(config: VlmConfig) -> None:
-    names = {PairwiseJudge(replace(config, **change)).name for change in ({}, {"votes": 7}, {"frames": "last"})}  # type: ignore[arg-type]
+    names = {
+        PairwiseJudge(replace(config, **change)).name
+        for change in ({}, {"votes": 7}, {"frames": "last"})
+    }  # type: ignore[arg-type]
     assert len(names) == 3 and all(name.startswith("closer:") for name in names)
     with pytest.raises(InputError, match="leave `prompt` out"):
         PairwiseJudge(replace(config, prompt=Path("mine.txt")))
@@ -123,7 +161,10 @@ def test_a_video_that_is_damaged_breaks_its_own_comparison(
     config: VlmConfig, model_server: Any, run: Path, tmp_path: Path
 ) -> None:
     next(run.glob("videos/light/**/*.mp4")).write_bytes(b"torn")
-    figures = compare_policies(CloserConfig(run, tmp_path / "out", ("light", "dark")), PairwiseJudge(config, wait=lambda _: None))
+    figures = compare_policies(
+        CloserConfig(run, tmp_path / "out", ("light", "dark")),
+        PairwiseJudge(config, wait=lambda _: None),
+    )
     assert figures["pairs"][0]["broken"] == 1
 
 
@@ -131,20 +172,33 @@ def test_a_comparison_that_broke_is_counted_and_says_nothing(
     config: VlmConfig, model_server: Any, run: Path, tmp_path: Path
 ) -> None:
     model_server.script = lambda request, number: model_server.said(status=500)
-    figures = compare_policies(CloserConfig(run, tmp_path / "out", ("light", "dark")), PairwiseJudge(config, wait=lambda _: None))
+    figures = compare_policies(
+        CloserConfig(run, tmp_path / "out", ("light", "dark")),
+        PairwiseJudge(config, wait=lambda _: None),
+    )
     assert figures["pairs"][0]["broken"] == 2 and figures["ranking"] is None
-    rows = [json.loads(line) for line in (tmp_path / "out" / "comparisons.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "out" / "comparisons.jsonl").read_text().splitlines()
+    ]
     assert [row.keys() for row in rows] == [{"task", "repeat", "first", "second", "broken"}] * 2
 
 
 def brightness(request: dict[str, Any]) -> list[float]:
-    """Of the corner that FakeWorld paints with the first action number: first and last frame of A, then of B."""
-    urls = [str(part["image_url"]["url"]) for part in request["messages"][0]["content"] if part["type"] == "image_url"]
+    """Of the corner that FakeWorld paints with the first action number: first and last frame of A,
+    then of B."""
+    urls = [
+        str(part["image_url"]["url"])
+        for part in request["messages"][0]["content"]
+        if part["type"] == "image_url"
+    ]
     images = [Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))) for url in urls]
     return [float(np.asarray(image)[0, 0].mean()) for image in images]
 
 
-def test_several_policies_are_compared_each_with_each(config: VlmConfig, model_server: Any, run: Path, tmp_path: Path) -> None:
+def test_several_policies_are_compared_each_with_each(
+    config: VlmConfig, model_server: Any, run: Path, tmp_path: Path
+) -> None:
     def script(request: dict[str, Any], number: int) -> Any:
         _, a, _, b = brightness(request)
         return model_server.said(text=f'{{"reasoning": "", "closer": "{"A" if a > b else "B"}"}}')
@@ -152,13 +206,22 @@ def test_several_policies_are_compared_each_with_each(config: VlmConfig, model_s
     model_server.script = script
     wanted = CloserConfig(run, tmp_path / "out", ("dark", "light", "dim"))
     figures = compare_policies(wanted, PairwiseJudge(config, wait=lambda seconds: None))
-    assert [(pair["first"], pair["second"], pair["won"]["second"]) for pair in figures["pairs"]] == [
+    assert [
+        (pair["first"], pair["second"], pair["won"]["second"]) for pair in figures["pairs"]
+    ] == [
         ("dark", "light", 2),
         ("dark", "dim", 2),
         ("light", "dim", 0),
     ]
     assert [row["policy"] for row in figures["strengths"]] == ["light", "dim", "dark"]
     ranking = figures["ranking"]
-    assert ranking["orders"][0]["policies"] == ["light", "dim", "dark"] and ranking["policies"] == ["dark", "light", "dim"]
-    assert ranking["above"][1][0] > ranking["above"][1][2] > 0.5 and figures["strengths"][0]["factor"] >= 1
+    assert ranking["orders"][0]["policies"] == ["light", "dim", "dark"] and ranking["policies"] == [
+        "dark",
+        "light",
+        "dim",
+    ]
+    assert (
+        ranking["above"][1][0] > ranking["above"][1][2] > 0.5
+        and figures["strengths"][0]["factor"] >= 1
+    )
     assert figures == json.loads((tmp_path / "out" / "comparisons.json").read_text())

@@ -14,11 +14,23 @@ from worldgym.judges.rubric import Rubric, rubric_for
 from worldgym.types import Task
 
 FRAME = np.zeros((8, 8, 3), np.uint8)
-CRITERIA = [{"id": "held", "criterion": "it is held", "points": 0.5}, {"id": "placed", "criterion": "it stands", "points": 0.5}]
-TASK = Task("cup/1", "cup", FRAME, "put the cup on the plate", 4, "the cup is held", extras={"rubric": CRITERIA})
+CRITERIA = [
+    {"id": "held", "criterion": "it is held", "points": 0.5},
+    {"id": "placed", "criterion": "it stands", "points": 0.5},
+]
+TASK = Task(
+    "cup/1",
+    "cup",
+    FRAME,
+    "put the cup on the plate",
+    4,
+    "the cup is held",
+    extras={"rubric": CRITERIA},
+)
 NUMBER = 500
 
-# Each of these means something else than the bare word or is open to doubt; {w} is a word that the rubric allows.
+# Each of these means something else than the bare word or is open to doubt; {w} is a word that the
+# rubric allows.
 TURNED = [
     "{w} was not achieved",
     "{w} cannot be confirmed from these frames",
@@ -62,7 +74,18 @@ TURNED = [
     "first {w}, in the end {v}",
     "if the last frame is right, {w}",
 ]
-LABELS = ["", "{n}: ", "**{n}:** ", "**{n}**: ", "Final {n}: ", "{n} = ", "- {n}: ", "# {n}: ", "My {n} is ", '"{n}": ']
+LABELS = [
+    "",
+    "{n}: ",
+    "**{n}:** ",
+    "**{n}**: ",
+    "Final {n}: ",
+    "{n} = ",
+    "- {n}: ",
+    "# {n}: ",
+    "My {n} is ",
+    '"{n}": ',
+]
 WRAPPED = [
     "{s}",
     "{s}",
@@ -74,7 +97,11 @@ WRAPPED = [
     "`{s}`",
     "| {s} |",
 ]
-JSON_VALUES = ['{{"reasoning": "seen", "{n}": {s}}}', '```json\n{{"{n}": {s}}}\n```', 'I saw it all.\n{{"{n}": {s}}}']
+JSON_VALUES = [
+    '{{"reasoning": "seen", "{n}": {s}}}',
+    '```json\n{{"{n}": {s}}}\n```',
+    'I saw it all.\n{{"{n}": {s}}}',
+]
 QUOTED = [
     "It would be wrong to answer {j}",
     "It would be wrong to answer {j}.",
@@ -88,7 +115,12 @@ QUOTED = [
     "[{j}, {k}]",
     "{n}: {v}\n{j}",
 ]
-TWICE = ['{{"{n}": {a}, "{n}": {b}}}', '{{"{n}": {a}, "other_{n}": {b}}}', '{{"{n}": [{a}, {b}]}}', '{{"{n}": {{"{n}": {a}}}}}']
+TWICE = [
+    '{{"{n}": {a}, "{n}": {b}}}',
+    '{{"{n}": {a}, "other_{n}": {b}}}',
+    '{{"{n}": [{a}, {b}]}}',
+    '{{"{n}": {{"{n}": {a}}}}}',
+]
 
 
 def words(rubric: Rubric, random: Random) -> tuple[str, str, str]:
@@ -105,14 +137,19 @@ def twisted(rubric: Rubric, random: Random) -> str:
     said = random.choice(TURNED).format(w=word, v=other)
     kinds: list[Callable[[], str]] = [
         lambda: random.choice(WRAPPED).format(s=random.choice(LABELS).format(n=name) + said),
-        lambda: random.choice(JSON_VALUES).format(n=name, s=json.dumps(said, ensure_ascii=random.random() < 0.5)),
+        lambda: random.choice(JSON_VALUES).format(
+            n=name, s=json.dumps(said, ensure_ascii=random.random() < 0.5)
+        ),
         lambda: random.choice(QUOTED).format(j=one, k=two, n=name, v=other),
         lambda: random.choice(TWICE).format(n=name, a=json.dumps(word), b=json.dumps(other)),
     ]
     return random.choices(kinds, [3, 1, 1, 1])[0]()
 
 
-RUBRICS = [*(rubric_for(kind, TASK) for kind in ("success", "partial", "criteria", "progress")), CLOSER]
+RUBRICS = [
+    *(rubric_for(kind, TASK) for kind in ("success", "partial", "criteria", "progress")),
+    CLOSER,
+]
 
 
 @pytest.mark.parametrize("rubric", RUBRICS, ids=lambda rubric: str(rubric.kind))
@@ -151,7 +188,11 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize("rubric", [rubric for rubric in RUBRICS if len(rubric.fields) == 1], ids=lambda rubric: str(rubric.kind))
+@pytest.mark.parametrize(
+    "rubric",
+    [rubric for rubric in RUBRICS if len(rubric.fields) == 1],
+    ids=lambda rubric: str(rubric.kind),
+)
 def test_every_plain_answer_is_read(rubric: Rubric) -> None:
     (name,) = rubric.fields
     allowed = rubric.fields[name].get("enum") or ["0", "35", "80", "100", "12.5"]
@@ -166,6 +207,11 @@ def test_every_plain_answer_is_read(rubric: Rubric) -> None:
 def test_criteria_are_read_from_lines_that_are_all_there_is() -> None:
     rubric = rubric_for("criteria", TASK)
     assert rubric.read("held: met\nplaced: not met\n")[0] == 0.5
-    for text in ("held: met", "held: met\nheld: met", "held: met\nplaced: met\nor not", "held: met\nplaced: not quite met"):
+    for text in (
+        "held: met",
+        "held: met\nheld: met",
+        "held: met\nplaced: met\nor not",
+        "held: met\nplaced: not quite met",
+    ):
         with pytest.raises(ValueError):
             rubric.read(text)

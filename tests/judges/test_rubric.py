@@ -21,11 +21,18 @@ from worldgym.servers.asking import Answer
 from worldgym.servers.provider import Reply
 from worldgym.types import Task, Vote
 
-TASK = Task("cup/1", "cup", np.zeros((8, 8, 3), np.uint8), "put the cup on the plate", 4, "the cup is held")
+TASK = Task(
+    "cup/1", "cup", np.zeros((8, 8, 3), np.uint8), "put the cup on the plate", 4, "the cup is held"
+)
 CRITERIA = [
     {"id": "held", "criterion": "the cup is held", "points": 0.3},
     {"id": "above", "criterion": "the cup is above the plate", "points": 0.2, "needs": ["held"]},
-    {"id": "placed", "criterion": "the cup stands on the plate", "points": 0.5, "needs": ["held", "above"]},
+    {
+        "id": "placed",
+        "criterion": "the cup stands on the plate",
+        "points": 0.5,
+        "needs": ["held", "above"],
+    },
 ]
 
 
@@ -117,24 +124,46 @@ def test_partial_without_a_criterion_asks_for_success_alone() -> None:
 
 
 def test_options_backwards() -> None:
-    forward, backward = (rubric_for("partial", TASK, turned).schema["properties"]["verdict"]["enum"] for turned in (False, True))
+    forward, backward = (
+        rubric_for("partial", TASK, turned).schema["properties"]["verdict"]["enum"]
+        for turned in (False, True)
+    )
     assert forward == backward[::-1] == ["success", "partial", "failure", "cannot tell"]
 
 
 def test_progress() -> None:
     assert score('{"reasoning": "", "progress": 40}', "progress") == 0.4
     assert (
-        score("Progress: 100", "progress") == score("**100 %**", "progress") == score('{"progress": "100%"}', "progress") == 1.0
+        score("Progress: 100", "progress")
+        == score("**100 %**", "progress")
+        == score('{"progress": "100%"}', "progress")
+        == 1.0
     )
-    assert score('{"progress": 0.0}', "progress") == 0.0 and score('{"progress": "1%"}', "progress") == 0.01
+    assert (
+        score('{"progress": 0.0}', "progress") == 0.0
+        and score('{"progress": "1%"}', "progress") == 0.01
+    )
     fractions = ('{"progress": 0.8}', '{"progress": 1.0}', '{"progress": 1}', "progress: 0.8", "1")
-    for wrong in ('{"progress": 120}', '{"progress": true}', '{"progress": "some"}', "progress: 5, progress: 6", *fractions):
+    for wrong in (
+        '{"progress": 120}',
+        '{"progress": true}',
+        '{"progress": "some"}',
+        "progress: 5, progress: 6",
+        *fractions,
+    ):
         with pytest.raises(ValueError):
             score(wrong, "progress")
 
 
 @pytest.mark.parametrize(
-    ("met", "expected"), [("", 0.0), ("held", 0.3), ("held above", 0.5), ("held above placed", 1.0), ("above placed", 0.0)]
+    ("met", "expected"),
+    [
+        ("", 0.0),
+        ("held", 0.3),
+        ("held above", 0.5),
+        ("held above placed", 1.0),
+        ("above placed", 0.0),
+    ],
 )
 def test_a_criterion_counts_only_with_those_it_needs(met: str, expected: float) -> None:
     task = replace(TASK, extras={"rubric": CRITERIA})
@@ -147,10 +176,15 @@ def test_a_criterion_counts_only_with_those_it_needs(met: str, expected: float) 
 @pytest.mark.parametrize("points", [(0.7, 0.2, 0.1), (0.333333,) * 3, (0.1, 0.2, 0.7)])
 def test_all_criteria_met_are_a_full_success(points: tuple[float, ...]) -> None:
     """Whatever the last bits of their sum."""
-    rows = [{"id": name, "criterion": name, "points": p} for name, p in zip("abc", points, strict=True)]
+    rows = [
+        {"id": name, "criterion": name, "points": p} for name, p in zip("abc", points, strict=True)
+    ]
     task = replace(TASK, extras={"rubric": rows})
     assert score(json.dumps(dict.fromkeys("abc", "met")), "criteria", task) == 1.0
-    halves = [{"id": name, "criterion": name, "points": p} for name, p in zip("abcd", (0.1, 0.2, 0.2, 0.5), strict=True)]
+    halves = [
+        {"id": name, "criterion": name, "points": p}
+        for name, p in zip("abcd", (0.1, 0.2, 0.2, 0.5), strict=True)
+    ]
     said = {name: "met" if name != "d" else "not met" for name in "abcd"}
     assert score(json.dumps(said), "criteria", replace(TASK, extras={"rubric": halves})) == 0.5
 
@@ -183,12 +217,18 @@ def votes(*scores: float | None) -> list[Vote]:
         ((1.0, 1.0, 0.5, 0.5, 0.0), None, "tie"),
         ((1.0, 1.0, 0.5, 0.0, 0.0), None, "tie"),
         ((0.5, 0.5, 0.0, 1.0, None), 0.5, "2 of 5 votes"),
-        ((1.0, None, None), None, r"1 of 3 votes have a score, and more than half must: refused \(2\)"),
+        (
+            (1.0, None, None),
+            None,
+            r"1 of 3 votes have a score, and more than half must: refused \(2\)",
+        ),
         ((1.0, None), None, "more than half"),
         ((None,), None, "0 of 1"),
     ],
 )
-def test_majority_and_its_ties(scores: tuple[float | None, ...], expected: float | None, reason: str) -> None:
+def test_majority_and_its_ties(
+    scores: tuple[float | None, ...], expected: float | None, reason: str
+) -> None:
     decision = decide(votes(*scores), rubric_for("partial", TASK))
     assert decision.score == expected
     with pytest.raises(AssertionError, match=reason):
@@ -224,7 +264,9 @@ def test_of_a_long_video_as_many_frames_as_may_be_sent_are_shown_evenly_spaced()
     assert {b - a for a, b in pairwise(chosen)} == {3, 4}
 
 
-@pytest.mark.parametrize(("rule", "most"), [("even:65", 64), ("every:2", 1), ("first+last", 1), ("last", 0)])
+@pytest.mark.parametrize(
+    ("rule", "most"), [("even:65", 64), ("every:2", 1), ("first+last", 1), ("last", 0)]
+)
 def test_a_bound_that_no_video_keeps_is_refused(rule: str, most: int) -> None:
     with pytest.raises(InputError, match=f"max_frames is {most}"):
         check_most(rule, most)
@@ -240,5 +282,8 @@ def test_a_picture_is_known_by_its_pixels() -> None:
 
 def test_a_criterion_of_success_is_told_to_the_model() -> None:
     task = Task("a", "a", np.zeros((4, 4, 3), np.uint8), "close it", 1)
-    told = [filled("$instruction", t, rubric_for("success", t)) for t in (task, replace(task, success="it is shut"))]
+    told = [
+        filled("$instruction", t, rubric_for("success", t))
+        for t in (task, replace(task, success="it is shut"))
+    ]
     assert told == ["close it", "close it (done when: it is shut)"]

@@ -1,4 +1,5 @@
-"""The judge behind a model server: what is sent, what is made of the answer, what it costs, and every fault of a server."""
+"""The judge behind a model server: what is sent, what is made of the answer, what it costs, and
+every fault of a server."""
 
 from __future__ import annotations
 
@@ -15,10 +16,10 @@ import pytest
 from PIL import Image
 
 from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
-from worldgym.foreign import Failure
-from worldgym.judges.load import load_judge
+from worldgym.judges.judging import judge_each
+from worldgym.judges.load_judge import load_judge
 from worldgym.judges.vlm import VlmConfig, VlmJudge
-from worldgym.judging import judge_each
+from worldgym.policies.foreign import Failure
 from worldgym.testing import check_judge
 from worldgym.types import Rollout, Verdict
 
@@ -50,13 +51,20 @@ def ask(judge: VlmJudge, rollout: Rollout) -> Verdict:
     return judge(rollout, rollout.trial.task)
 
 
-def test_a_verdict_carries_everything_about_its_making(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
+def test_a_verdict_carries_everything_about_its_making(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
     verdict = ask(patient(config), make_rollout())
     assert (verdict.score, verdict.probability) == (1.0, 1.0)
     assert verdict.reason == "3 of 3 votes: 1, 1, 1. the drawer is open"
-    assert [(vote.score, vote.tokens_in, vote.tokens_out) for vote in verdict.votes] == [(1.0, 1000, 50)] * 3
+    assert [(vote.score, vote.tokens_in, vote.tokens_out) for vote in verdict.votes] == [
+        (1.0, 1000, 50)
+    ] * 3
     assert verdict.cost_usd == verdict.paid_usd == pytest.approx(3 * 0.002)
-    assert verdict.provenance.items() >= {"model": "tiny-vlm", "served_as": ["tiny-vlm-7"], "frames": [0, 6]}.items()
+    assert (
+        verdict.provenance.items()
+        >= {"model": "tiny-vlm", "served_as": ["tiny-vlm-7"], "frames": [0, 6]}.items()
+    )
     assert len(verdict.provenance["prompt"]) == 16
 
 
@@ -65,25 +73,44 @@ def test_what_is_sent(config: VlmConfig, model_server: Any, make_rollout: MakeRo
     ask(patient(replace(config, frames="every:4", votes=1, frame_size=48)), rollout)
     (request,) = model_server.requests
     texts = [part["text"] for part in request["messages"][0]["content"] if part["type"] == "text"]
-    urls = [part["image_url"]["url"] for part in request["messages"][0]["content"] if part["type"] == "image_url"]
+    urls = [
+        part["image_url"]["url"]
+        for part in request["messages"][0]["content"]
+        if part["type"] == "image_url"
+    ]
     assert "Instruction to the robot: open the drawer" in texts[0]
     assert texts[1:] == ["frame 0 of 6:", "frame 4 of 6:", "frame 6 of 6:"]
-    images = [Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/png;base64,")))) for url in urls]
+    images = [
+        Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/png;base64,"))))
+        for url in urls
+    ]
     assert [image.size for image in images] == [(48, 32)] * 3
     schema = request["response_format"]["json_schema"]
-    assert schema["strict"] and schema["schema"]["properties"]["verdict"]["enum"] == ["success", "failure", "cannot tell"]
+    assert schema["strict"] and schema["schema"]["properties"]["verdict"]["enum"] == [
+        "success",
+        "failure",
+        "cannot tell",
+    ]
     assert "tools" not in request and "temperature" not in request
 
 
-def test_pixels_arrive_unchanged(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
+def test_pixels_arrive_unchanged(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
     rollout = make_rollout()
     ask(patient(replace(config, frames="last", votes=1)), rollout)
-    (url,) = [p["image_url"]["url"] for p in model_server.requests[0]["messages"][0]["content"] if p["type"] == "image_url"]
+    (url,) = [
+        p["image_url"]["url"]
+        for p in model_server.requests[0]["messages"][0]["content"]
+        if p["type"] == "image_url"
+    ]
     pixels = np.array(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
     assert np.array_equal(pixels, rollout.frames[-1])
 
 
-def test_a_repeated_run_costs_nothing(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
+def test_a_repeated_run_costs_nothing(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
     first = ask(patient(config), make_rollout())
     again = ask(patient(config), make_rollout())
     assert len(model_server.requests) == 3
@@ -95,11 +122,15 @@ def test_a_repeated_run_costs_nothing(config: VlmConfig, model_server: Any, make
     assert len(model_server.requests) == 11
 
 
-def test_the_same_video_twice_at_once_is_bought_once(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
+def test_the_same_video_twice_at_once_is_bought_once(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
     model_server.script = lambda request, number: model_server.said(kind="slow", seconds=0.1)
     verdicts = list(judge_each(patient(config), [make_rollout()] * 6))
     assert len(model_server.requests) == 3
-    assert sum(verdict.paid_usd for verdict in verdicts if isinstance(verdict, Verdict)) == pytest.approx(0.006)
+    assert sum(
+        verdict.paid_usd for verdict in verdicts if isinstance(verdict, Verdict)
+    ) == pytest.approx(0.006)
 
 
 @pytest.mark.parametrize(
@@ -113,11 +144,18 @@ def test_the_same_video_twice_at_once_is_bought_once(config: VlmConfig, model_se
         ({"text": "[" * 5000}, "unreadable (3)"),
         ({"text": ""}, "empty reply (3)"),
         ({"text": '{"reasoning": "dark", "verdict": "cannot tell"}'}, "cannot tell (3)"),
-        ({"status": 400, "body": b'{"error": {"code": "content_filter", "message": "blocked"}}'}, "refused (3)"),
+        (
+            {"status": 400, "body": b'{"error": {"code": "content_filter", "message": "blocked"}}'},
+            "refused (3)",
+        ),
     ],
 )
 def test_no_answer_is_never_a_failure_of_the_robot(
-    config: VlmConfig, model_server: Any, make_rollout: MakeRollout, fields: dict[str, Any], reason: str
+    config: VlmConfig,
+    model_server: Any,
+    make_rollout: MakeRollout,
+    fields: dict[str, Any],
+    reason: str,
 ) -> None:
     model_server.script = lambda request, number: model_server.said(**fields)
     verdict = ask(patient(config), make_rollout())
@@ -137,7 +175,11 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: str(fault.get("status", fault.get("body", fault.get("kind")))))
+@pytest.mark.parametrize(
+    "fault",
+    FAULTS,
+    ids=lambda fault: str(fault.get("status", fault.get("body", fault.get("kind")))),
+)
 def test_a_passing_fault_is_waited_out(
     config: VlmConfig, model_server: Any, make_rollout: MakeRollout, fault: dict[str, Any]
 ) -> None:
@@ -147,36 +189,58 @@ def test_a_passing_fault_is_waited_out(
     assert verdict.cost_usd == pytest.approx(0.002)
 
 
-def test_waits_grow_and_heed_the_server(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
+def test_waits_grow_and_heed_the_server(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
     waits: list[float] = []
     model_server.script = lambda request, number: model_server.said(
         status=429, headers={"retry-after": "7"} if number == 1 else {}
     )
     with pytest.raises(JudgeOutage, match="after 4 attempts"):
-        ask(VlmJudge(replace(config, votes=1, server=replace(config.server, attempts=4)), wait=waits.append), make_rollout())
+        ask(
+            VlmJudge(
+                replace(config, votes=1, server=replace(config.server, attempts=4)),
+                wait=waits.append,
+            ),
+            make_rollout(),
+        )
     assert 0.5 <= waits[0] <= 1.0 and waits[1] == 7.0 and 2.0 <= waits[2] <= 4.0
 
 
-def test_a_server_that_asks_for_an_hour_is_down(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
-    model_server.script = lambda request, number: model_server.said(status=429, headers={"retry-after": "3600"})
+def test_a_server_that_asks_for_an_hour_is_down(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
+    model_server.script = lambda request, number: model_server.said(
+        status=429, headers={"retry-after": "3600"}
+    )
     with pytest.raises(JudgeOutage, match="after 1 attempts"):
         ask(patient(replace(config, votes=1)), make_rollout())
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_wrong_key_or_model_stops_and_is_not_shown(
-    config: VlmConfig, model_server: Any, make_rollout: MakeRollout, monkeypatch: pytest.MonkeyPatch, status: int
+    config: VlmConfig,
+    model_server: Any,
+    make_rollout: MakeRollout,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
 ) -> None:
     monkeypatch.setenv("MY_KEY", "sk-secret-123")
-    model_server.script = lambda request, number: model_server.said(status=status, body=b'{"error": "bad key sk-secret-123"}')
+    model_server.script = lambda request, number: model_server.said(
+        status=status, body=b'{"error": "bad key sk-secret-123"}'
+    )
     judge = patient(replace(config, server=replace(config.server, api_key_env="MY_KEY")))
     with pytest.raises(JudgeStopped, match="refuses every question") as stop:
         list(judge_each(judge, [make_rollout()]))
     assert model_server.headers[0]["authorization"] == "Bearer sk-secret-123"
-    assert "secret" not in f"{stop.value} {judge.name} {judge.settings}" and "[key]" in str(stop.value)
+    assert "secret" not in f"{stop.value} {judge.name} {judge.settings}" and "[key]" in str(
+        stop.value
+    )
 
 
-def test_a_server_without_schemas_is_asked_in_words(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
+def test_a_server_without_schemas_is_asked_in_words(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
     text = "**Verdict**: success"
 
     def script(request: dict[str, Any], number: int) -> Any:
@@ -192,19 +256,29 @@ def test_a_server_without_schemas_is_asked_in_words(config: VlmConfig, model_ser
     assert len(model_server.requests) == 4  # the schema is tried once
 
 
-def test_a_rejected_question_is_an_outage(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
-    model_server.script = lambda request, number: model_server.said(status=400, body=b"too many images")
+def test_a_rejected_question_is_an_outage(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
+    model_server.script = lambda request, number: model_server.said(
+        status=400, body=b"too many images"
+    )
     (failure,) = judge_each(patient(config), [make_rollout()])
     assert isinstance(failure, Failure) and "too many images" in failure.reason
 
 
-def test_a_reply_without_end_is_cut(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
-    model_server.script = lambda request, number: model_server.said(**({"text": "x" * 5_000_000} if number == 0 else {}))
+def test_a_reply_without_end_is_cut(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
+    model_server.script = lambda request, number: model_server.said(
+        **({"text": "x" * 5_000_000} if number == 0 else {})
+    )
     assert ask(patient(replace(config, votes=1)), make_rollout()).score == 1.0
     assert len(model_server.requests) == 2
 
 
-def test_a_budget_stops_before_it_is_overrun(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
+def test_a_budget_stops_before_it_is_overrun(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
     serial = replace(config, server=replace(config.server, concurrency=1))
     judge = patient(serial, budget_usd=0.013)  # six votes of 0.002, and no seventh
     done: list[Any] = []
@@ -213,10 +287,14 @@ def test_a_budget_stops_before_it_is_overrun(config: VlmConfig, model_server: An
             done.append(verdict)
     assert [verdict.score for verdict in done[:2]] == [1.0, 1.0] and len(model_server.requests) == 6
     assert [type(verdict) for verdict in done[2:]] == [Failure] * 3
-    assert [v.paid_usd for v in judge_each(patient(serial, 0.0), [make_rollout(0), make_rollout(1)])] == [0.0, 0.0]
+    assert [
+        v.paid_usd for v in judge_each(patient(serial, 0.0), [make_rollout(0), make_rollout(1)])
+    ] == [0.0, 0.0]
 
 
-def test_a_budget_needs_prices_and_counts(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
+def test_a_budget_needs_prices_and_counts(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
     with pytest.raises(InputError, match="needs prices"):
         patient(replace(config, price=type(config.price)()), budget_usd=1.0)
     with pytest.raises(InputError, match="give 0 or more"):
@@ -266,13 +344,17 @@ def test_a_wrong_description_is_named(tmp_path: Path, old: str, new: str, fault:
         load_judge(path)
 
 
-def test_a_prompt_of_ones_own(config: VlmConfig, model_server: Any, make_rollout: MakeRollout, tmp_path: Path) -> None:
+def test_a_prompt_of_ones_own(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout, tmp_path: Path
+) -> None:
     mine = tmp_path / "mine.txt"
     mine.write_text("Did it $instruction? That costs $$5. $form")
     judge = patient(replace(config, prompt=mine))
     assert judge.name != patient(config).name
     ask(judge, make_rollout())
-    assert model_server.requests[0]["messages"][0]["content"][0]["text"].startswith("Did it open the drawer? That costs $5. {")
+    assert model_server.requests[0]["messages"][0]["content"][0]["text"].startswith(
+        "Did it open the drawer? That costs $5. {"
+    )
     for text, fault in (("no placeholder", r"\$instruction"), ("$instruction $colour", "colour")):
         mine.write_text(text)
         with pytest.raises(InputError, match=fault):
@@ -300,7 +382,8 @@ def faulty(request: dict[str, Any], number: int, server: Any) -> Any:
 def test_five_votes_each_of_a_server_with_every_fault(
     config: VlmConfig, model_server: Any, make_rollout: MakeRollout, videos: int
 ) -> None:
-    """100 videos are 500 votes: none counts against the robot, none is lost, none is charged twice."""
+    """100 videos are 500 votes: none counts against the robot, none is lost, none is charged
+    twice."""
     model_server.script = lambda request, number: faulty(request, number, model_server)
     server = replace(config.server, attempts=40, timeout_seconds=2.0, seed=0)
     config = replace(config, votes=5, server=server)
@@ -308,8 +391,12 @@ def test_five_votes_each_of_a_server_with_every_fault(
     verdicts = list(judge_each(judge := patient(config), rollouts))
     assert not [verdict for verdict in verdicts if isinstance(verdict, Failure)]
     assert len(verdicts) == videos
-    assert all(verdict.score in (1.0, None) for verdict in verdicts)  # every whole answer says success
-    assert all(verdict.reason for verdict in verdicts) and sum(verdict.score == 1.0 for verdict in verdicts) > videos / 2
+    # every whole answer says success
+    assert all(verdict.score in (1.0, None) for verdict in verdicts)
+    assert (
+        all(verdict.reason for verdict in verdicts)
+        and sum(verdict.score == 1.0 for verdict in verdicts) > videos / 2
+    )
     votes = [vote for verdict in verdicts for vote in verdict.votes]
     assert len(votes) == 5 * videos and all(vote.score == 1.0 or vote.reason for vote in votes)
     assert judge.asker.ledger.paid_usd == pytest.approx(0.002 * len(votes))
@@ -320,22 +407,40 @@ def test_five_votes_each_of_a_server_with_every_fault(
     assert again == [replace(verdict, paid_usd=0.0) for verdict in verdicts]
 
 
-def test_gemini_speaks_its_own_protocol(config: VlmConfig, model_server: Any, make_rollout: MakeRollout) -> None:
+def test_gemini_speaks_its_own_protocol(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
     pytest.importorskip("google.genai", reason="the extra [gemini] is not installed")
-    server = replace(config.server, provider="gemini", base_url=model_server.url.removesuffix("/v1"), seed=3, max_tokens=99)
+    server = replace(
+        config.server,
+        provider="gemini",
+        base_url=model_server.url.removesuffix("/v1"),
+        seed=3,
+        max_tokens=99,
+    )
     faults = [
         {"status": 429, "headers": {"retry-after": "0"}, "body": b"{}"},
         {"kind": "drop"},
         {"kind": "cut"},
         {"kind": "raw", "body": b"<p>"},
     ]
-    model_server.script = lambda request, number: model_server.said(**(faults[number] if number < len(faults) else {}))
+    model_server.script = lambda request, number: model_server.said(
+        **(faults[number] if number < len(faults) else {})
+    )
     verdict = ask(patient(replace(config, server=server, votes=1)), make_rollout())
-    assert verdict.score == 1.0 and verdict.votes[0].tokens_in == 1000 and verdict.provenance["served_as"] == ["tiny-7"]
+    assert (
+        verdict.score == 1.0
+        and verdict.votes[0].tokens_in == 1000
+        and verdict.provenance["served_as"] == ["tiny-7"]
+    )
     request = model_server.requests[-1]
     assert len(model_server.requests) == len(faults) + 1
     generation = request["generationConfig"]
-    assert (generation["seed"], generation["maxOutputTokens"], generation["responseMimeType"]) == (3, 99, "application/json")
+    assert (generation["seed"], generation["maxOutputTokens"], generation["responseMimeType"]) == (
+        3,
+        99,
+        "application/json",
+    )
     assert [sorted(part) for part in request["contents"][0]["parts"]] == [
         ["text"],
         ["text"],
@@ -343,15 +448,27 @@ def test_gemini_speaks_its_own_protocol(config: VlmConfig, model_server: Any, ma
         ["text"],
         ["inlineData"],
     ]
-    for fields, reason in (({"finish": "safety"}, "refused"), ({"finish": "max_tokens"}, "cut off")):
+    for fields, reason in (
+        ({"finish": "safety"}, "refused"),
+        ({"finish": "max_tokens"}, "cut off"),
+    ):
         model_server.script = lambda request, number, fields=fields: model_server.said(**fields)  # type: ignore[misc]
-        assert reason in ask(patient(replace(config, server=server, votes=1)), make_rollout(hash(reason) % 1000)).reason
-    model_server.script = lambda request, number: model_server.said(status=400, body=b'{"error": {"message": "API_KEY_INVALID"}}')
+        assert (
+            reason
+            in ask(
+                patient(replace(config, server=server, votes=1)), make_rollout(hash(reason) % 1000)
+            ).reason
+        )
+    model_server.script = lambda request, number: model_server.said(
+        status=400, body=b'{"error": {"message": "API_KEY_INVALID"}}'
+    )
     with pytest.raises(JudgeStopped):
         ask(patient(replace(config, server=server, votes=1)), make_rollout(5))
 
 
-def test_a_missing_library_names_the_extra(config: VlmConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_names_the_extra(
+    config: VlmConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sys
 
     from worldgym.errors import MissingExtra
@@ -366,28 +483,47 @@ def test_a_key_goes_to_no_address_that_it_was_not_named_for(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-123")
     ask(patient(config), make_rollout())
-    assert config.server.base_url and not any("secret" in str(headers) for headers in model_server.headers)
+    assert config.server.base_url and not any(
+        "secret" in str(headers) for headers in model_server.headers
+    )
 
 
 def test_keys_stay_out_of_the_cache(
     config: VlmConfig, model_server: Any, make_rollout: MakeRollout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", "sk-secret-123")
-    ask(patient(replace(config, server=replace(config.server, api_key_env="MY_KEY"))), make_rollout())
+    ask(
+        patient(replace(config, server=replace(config.server, api_key_env="MY_KEY"))),
+        make_rollout(),
+    )
     texts = [path.read_text() for path in (config.cache or Path()).rglob("*.json")]
     assert len(texts) == 3 and not any("secret" in text for text in texts)
     assert json.loads(texts[0])["model"] == "tiny-vlm-7"
 
 
 def test_before_the_first_frame_a_judge_says_what_it_cannot_be_asked(
-    config: VlmConfig, model_server: Any, make_rollout: MakeRollout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    config: VlmConfig,
+    model_server: Any,
+    make_rollout: MakeRollout,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     short, long = make_rollout().trial.task, make_rollout(steps=200).trial.task
     patient(replace(config, frames="every:3")).check([short])
     assert capsys.readouterr().err == ""
     patient(replace(config, frames="every:3")).check([short, long])
-    assert 'the judge is shown 64 frames of 201, evenly spaced: "every:3" picks 68' in capsys.readouterr().err
-    assert len(ask(patient(replace(config, frames="every:3", votes=1)), make_rollout(steps=200)).provenance["frames"]) == 64
+    assert (
+        'the judge is shown 64 frames of 201, evenly spaced: "every:3" picks 68'
+        in capsys.readouterr().err
+    )
+    assert (
+        len(
+            ask(
+                patient(replace(config, frames="every:3", votes=1)), make_rollout(steps=200)
+            ).provenance["frames"]
+        )
+        == 64
+    )
     with pytest.raises(InputError, match='task drawer/0, "rubric": missing'):
         patient(replace(config, rubric="criteria")).check([short])
     (tmp_path / "file").write_text("")
@@ -398,6 +534,8 @@ def test_before_the_first_frame_a_judge_says_what_it_cannot_be_asked(
         patient(replace(config, prompt=tmp_path / "prompt.txt")).check([short])
 
 
-def test_other_bounds_are_other_judges_but_the_usual_one_keeps_its_name(config: VlmConfig, model_server: Any) -> None:
+def test_other_bounds_are_other_judges_but_the_usual_one_keeps_its_name(
+    config: VlmConfig, model_server: Any
+) -> None:
     assert "max_frames" not in patient(config).settings  # runs of before bounds were settings go on
     assert patient(replace(config, max_frames=32)).name != patient(config).name

@@ -1,4 +1,5 @@
-"""What reaches the passes of training is checked where Python meets C; by a library that does nothing, on any processor."""
+"""What reaches the passes of training is checked where Python meets C; by a library that does
+nothing, on any processor."""
 
 from __future__ import annotations
 
@@ -42,11 +43,29 @@ def half(*shape: int) -> torch.Tensor:
 ROWS = FRAMES * TOKENS
 STEPS: dict[str, tuple[Any, ...]] = {
     "linear": (Linear, half(ROWS, WIDTH), half(HIDDEN, WIDTH), half(HIDDEN)),
-    "mlp": (Mlp, half(ROWS, WIDTH), half(HIDDEN, WIDTH), half(HIDDEN), half(WIDTH, HIDDEN), half(WIDTH)),
+    "mlp": (
+        Mlp,
+        half(ROWS, WIDTH),
+        half(HIDDEN, WIDTH),
+        half(HIDDEN),
+        half(WIDTH, HIDDEN),
+        half(WIDTH),
+    ),
     "norm": (Norm, half(FRAMES, TOKENS, WIDTH), half(FRAMES, WIDTH), half(FRAMES, WIDTH)),
-    "gated": (GatedNorm, half(FRAMES, TOKENS, WIDTH), half(FRAMES, TOKENS, WIDTH), *(half(FRAMES, WIDTH) for _ in range(3))),
+    "gated": (
+        GatedNorm,
+        half(FRAMES, TOKENS, WIDTH),
+        half(FRAMES, TOKENS, WIDTH),
+        *(half(FRAMES, WIDTH) for _ in range(3)),
+    ),
     "space": (Attend, half(ROWS, 3, HEADS, WIDTH // HEADS), None, TOKENS, 1),
-    "time": (Attend, half(ROWS, 3, HEADS, WIDTH // HEADS), half(HEADS, FRAMES, FRAMES), FRAMES, TOKENS),
+    "time": (
+        Attend,
+        half(ROWS, 3, HEADS, WIDTH // HEADS),
+        half(HEADS, FRAMES, FRAMES),
+        FRAMES,
+        TOKENS,
+    ),
 }
 
 
@@ -56,7 +75,8 @@ def test_right_calls_pass(step: str) -> None:
     sum(part.float().sum() for part in (out if isinstance(out, tuple) else (out,))).backward()
 
 
-@pytest.mark.parametrize("step", [name for name in STEPS if name != "linear"])  # its first product is torch's own
+# its first product is torch's own
+@pytest.mark.parametrize("step", [name for name in STEPS if name != "linear"])
 def test_another_dtype_is_refused(step: str) -> None:
     function, first, *rest = STEPS[step]
     with pytest.raises((ValueError, RuntimeError), match=r"bfloat16|dtype"):
@@ -71,5 +91,9 @@ def test_rows_in_pieces_are_refused() -> None:
 
 def test_addresses_are_taken_in_one_place(repository: Path) -> None:
     """Else something could reach C unchecked."""
-    found = {path.name for path in (repository / "worldgym").rglob("*.py") if re.search(r"\bdata_ptr\b", path.read_text())}
+    found = {
+        path.name
+        for path in (repository / "worldgym").rglob("*.py")
+        if re.search(r"\bdata_ptr\b", path.read_text())
+    }
     assert found == {"kernels.py"}

@@ -20,7 +20,10 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 def test_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worldgym.native.library.FLAGS", ["-O0" if flag == "-O3" else flag for flag in FLAGS])  # soon done
+    # soon done
+    monkeypatch.setattr(
+        "worldgym.native.library.FLAGS", ["-O0" if flag == "-O3" else flag for flag in FLAGS]
+    )
     if library(True) is None:
         pytest.skip("no C compiler here")
     (kept,) = (tmp_path / "worldgym" / "kernels").iterdir()
@@ -30,7 +33,9 @@ def test_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (tmp_path / "worldgym" / "kernels").stat().st_mode & 0o077 == 0
 
 
-def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_others_may_write_is_not_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "worldgym" / "kernels"
     folder.mkdir(parents=True)
     folder.chmod(0o777)
@@ -38,20 +43,27 @@ def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path, capsys: pyte
     assert "is not this user's alone to write" in capsys.readouterr().err
 
 
-def test_a_compiler_that_fails_is_told_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_compiler_that_fails_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("CC", "false")
     assert library(False) is None
     assert "slower" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "value"), [(OFF, "0"), ("CC", "no-such-compiler"), ("CC", '"')])
-def test_done_without(name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_done_without(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv(name, value)
     assert library(False) is None and library(False) is None
-    assert len(capsys.readouterr().err.splitlines()) == (name == "CC")  # said once, and only where it was not asked for
+    # said once, and only where it was not asked for
+    assert len(capsys.readouterr().err.splitlines()) == (name == "CC")
 
 
-def test_a_compiler_with_options_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_compiler_with_options_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("worldgym.native.library.FLAGS", [*FLAGS, "-O0"])
     monkeypatch.setenv("CC", "cc -g0")
     assert shutil.which("cc") is None or library(False) is not None
@@ -79,13 +91,17 @@ def test_without_a_folder_to_keep_them_in(
         monkeypatch.setattr(Path, "home", nobody)
     else:
         (tmp_path / "file").touch()
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))  # a folder that even root cannot write
+        # a folder that even root cannot write
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     _passing.cache_clear()
     if shutil.which("cc") is None:
         pytest.skip("no C compiler here")
     assert library(False) is not None and _compiled(["cc"], False).exists()
     said = capsys.readouterr().err
-    assert said.count("kernels are compiled for this process alone") == 1 and len(said.splitlines()) == 1
+    assert (
+        said.count("kernels are compiled for this process alone") == 1
+        and len(said.splitlines()) == 1
+    )
 
 
 def nobody() -> Path:

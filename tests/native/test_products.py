@@ -48,18 +48,28 @@ def test_a_product_is_torchs(
     layers = [nn.Linear(*sizes, bias=bias).to(dtype) for _ in range(2)]
     x, added = torch.randn(rows, sizes[0]).to(dtype), torch.randn(period, 2 * sizes[1]).to(dtype)
     with torch.no_grad():
-        expected = torch.cat([F.linear(x.float(), *(p.float() for p in layer.parameters())) for layer in layers], 1)
-        product = Product(made(dtype), *layers, activation=activation, added=added if period else None)
+        expected = torch.cat(
+            [F.linear(x.float(), *(p.float() for p in layer.parameters())) for layer in layers], 1
+        )
+        product = Product(
+            made(dtype), *layers, activation=activation, added=added if period else None
+        )
         out = product(x, 1)[:, : 2 * sizes[1]]
     if period:
         expected = expected + added.float()[torch.arange(rows) % period]
-    tolerance = {"atol": 1e-4, "rtol": 1e-4} if dtype == torch.float32 else {"atol": 1e-2, "rtol": 1e-2}
+    tolerance = (
+        {"atol": 1e-4, "rtol": 1e-4} if dtype == torch.float32 else {"atol": 1e-2, "rtol": 1e-2}
+    )
     torch.testing.assert_close(out.float(), ACTIVATIONS[activation](expected), **tolerance)
 
 
 @settings(max_examples=20, deadline=None)
-@given(dtype=st.sampled_from([torch.float32, torch.bfloat16]), rows=st.integers(2, 300), data=st.data())
-def test_a_row_does_not_know_its_neighbours(dtype: torch.dtype, rows: int, data: st.DataObject) -> None:
+@given(
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]), rows=st.integers(2, 300), data=st.data()
+)
+def test_a_row_does_not_know_its_neighbours(
+    dtype: torch.dtype, rows: int, data: st.DataObject
+) -> None:
     torch.manual_seed(0)
     product = Product(made(dtype), nn.Linear(64, 96).to(dtype))
     x, row = torch.randn(rows, 64).to(dtype), data.draw(st.integers(0, rows - 1))
@@ -77,9 +87,15 @@ def test_the_ends_of_the_activation() -> None:
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="these instructions are x86's")
-@pytest.mark.parametrize("lacking", [("amx-bf16",), ("amx-bf16", "avx512bf16"), ("amx-bf16", "avx512bf16", "avx512f")])
-def test_processors_that_lack_something(lacking: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("worldgym.native.library.FLAGS", [*FLAGS, "-O1", *(f"-mno-{name}" for name in lacking)])
+@pytest.mark.parametrize(
+    "lacking", [("amx-bf16",), ("amx-bf16", "avx512bf16"), ("amx-bf16", "avx512bf16", "avx512f")]
+)
+def test_processors_that_lack_something(
+    lacking: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        "worldgym.native.library.FLAGS", [*FLAGS, "-O1", *(f"-mno-{name}" for name in lacking)]
+    )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     library.cache_clear()
     found = library(True)
@@ -94,4 +110,6 @@ def test_processors_that_lack_something(lacking: tuple[str, ...], monkeypatch: p
     with torch.no_grad():
         expected = F.linear(x.float(), layer.weight.float(), layer.bias.float())
     torch.testing.assert_close(out.float(), expected, atol=1e-2, rtol=1e-2)
-    assert all(torch.equal(out[row], product(x[row : row + 1].clone(), 1)[0]) for row in (0, 11, 36))
+    assert all(
+        torch.equal(out[row], product(x[row : row + 1].clone(), 1)[0]) for row in (0, 11, 36)
+    )

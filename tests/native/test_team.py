@@ -1,4 +1,5 @@
-"""A job done by several threads is the job: same numbers to the last bit, with every thread busy, and in the child of a fork."""
+"""A job done by several threads is the job: same numbers to the last bit, with every thread busy,
+and in the child of a fork."""
 
 from __future__ import annotations
 

@@ -8,12 +8,27 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.reference.behaviours import MIXES, OBJECT_XYZ, Action, State, behaviour_name, expert_of, make_behaviour
-from worldgym.reference.suite import FIRST_HELD_OUT_SEED, METAWORLD_SPEC, STEPS, TASKS, check_tasks
+from worldgym.reference.behaviours import (
+    MIXES,
+    OBJECT_XYZ,
+    Action,
+    State,
+    behaviour_name,
+    expert_of,
+    make_behaviour,
+)
+from worldgym.reference.reference_tasks import (
+    FIRST_HELD_OUT_SEED,
+    METAWORLD_SPEC,
+    STEPS,
+    TASKS,
+    check_tasks,
+)
 
 
 class Expert:
-    """Points at the object and closes; asks for more than the bounds allow, as the package's experts do."""
+    """Points at the object and closes; asks for more than the bounds allow, as the package's
+    experts do."""
 
     def get_action(self, state: State) -> State:
         return np.append(10.0 * (state[OBJECT_XYZ] - state[:3]), 1.0)
@@ -32,7 +47,9 @@ def actions(name: str, task: str = "drawer-open", seed: int = 3) -> Action:
 def test_a_block_of_seeds_holds_the_mix(mix: str) -> None:
     block = sum(MIXES[mix].values())
     for first in (0, block, 7 * block):
-        assert Counter(behaviour_name(seed, mix) for seed in range(first, first + block)) == MIXES[mix]
+        assert (
+            Counter(behaviour_name(seed, mix) for seed in range(first, first + block)) == MIXES[mix]
+        )
 
 
 def test_behaviours_are_spread_over_the_seeds() -> None:
@@ -48,7 +65,17 @@ def test_actions_lie_in_the_spec_and_repeat(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["noisy-0.3", "misplaced", "slow", "random", "grazing", "drifting", "hesitating", "as-window-close"]
+    "name",
+    [
+        "noisy-0.3",
+        "misplaced",
+        "slow",
+        "random",
+        "grazing",
+        "drifting",
+        "hesitating",
+        "as-window-close",
+    ],
 )
 def test_seed_and_task_both_matter(name: str) -> None:
     assert not np.array_equal(actions(name), actions(name, seed=4))
@@ -57,7 +84,9 @@ def test_seed_and_task_both_matter(name: str) -> None:
 
 def test_an_arm_astray_asks_the_other_tasks_expert() -> None:
     assert expert_of("as-window-close", "window-open") == "window-close"
-    assert expert_of("noisy-0.3", "window-open") == expert_of("random", "window-open") == "window-open"
+    assert (
+        expert_of("noisy-0.3", "window-open") == expert_of("random", "window-open") == "window-open"
+    )
     assert {expert_of(name, "door-open") for name in MIXES["astray"]} == set(TASKS)
 
 
@@ -120,8 +149,14 @@ def test_an_unknown_behaviour_is_refused() -> None:
 
 def test_the_suite() -> None:
     assert len(TASKS) >= 9
-    assert list(TASKS)[2::5] == ["button-press", "faucet-close"]  # behaviours draw from a task's place: it must not change
-    assert all(task.name == name and task.instruction and task.partial_credit for name, task in TASKS.items())
+    assert list(TASKS)[2::5] == [
+        "button-press",
+        "faucet-close",
+    ]  # behaviours draw from a task's place: it must not change
+    assert all(
+        task.name == name and task.instruction and task.partial_credit
+        for name, task in TASKS.items()
+    )
     assert len({task.instruction for task in TASKS.values()}) == len(TASKS)
     check_tasks(TASKS)
     with pytest.raises(InputError, match=r"unknown task 'fly': one of drawer-open, .*faucet-open"):

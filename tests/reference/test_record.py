@@ -1,4 +1,5 @@
-"""The simulator is deterministic by seed, recordings resume, and what is recorded is what happened."""
+"""The simulator is deterministic by seed, recordings resume, and what is recorded is what
+happened."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ if importlib.util.find_spec("metaworld") is None:
     pytest.skip("needs the simulator: pip install -e '.[reference]'", allow_module_level=True)
 
 from worldgym.reference.record import RecordConfig, play, record
+from worldgym.reference.reference_tasks import REACH, TASKS
 from worldgym.reference.simulator import Simulator
-from worldgym.reference.suite import REACH, TASKS
 
 pytestmark = pytest.mark.reference
 MOVES = [(1, 1, 1, 1), (-1, -1, -1, 1), (0.3, -0.5, 0.2, -1)]
@@ -53,7 +54,10 @@ def test_experts_master_the_later_tasks_and_distance_tells(task: str) -> None:
     simulator.close()
     assert good.success and not bad.success
     distance = good.extras["distance"]
-    assert min(distance) < 0.5 * distance[0] and abs(bad.extras["distance"][-1] - distance[0]) < 0.3 * distance[0]
+    assert (
+        min(distance) < 0.5 * distance[0]
+        and abs(bad.extras["distance"][-1] - distance[0]) < 0.3 * distance[0]
+    )
 
 
 def test_the_object_moves_with_the_seed_and_is_seen() -> None:
@@ -66,7 +70,9 @@ def test_the_object_moves_with_the_seed_and_is_seen() -> None:
 
 @pytest.mark.slow
 def test_recordings_resume_to_the_same_bytes(tmp_path: Path) -> None:
-    config = RecordConfig(tmp_path / "store", episodes=2, tasks=("drawer-open", "window-close"), steps=6, workers=1)
+    config = RecordConfig(
+        tmp_path / "store", episodes=2, tasks=("drawer-open", "window-close"), steps=6, workers=1
+    )
     store = record(config)
     assert len(store) == 4
     before = {path.name: path.read_bytes() for path in (store.root / "episodes").iterdir()}
@@ -86,10 +92,15 @@ def test_the_controllers_target_stays_in_one_of_the_boxes(task: str) -> None:
     """Of the reach that recordings carry: driven against any border, and back."""
     simulator = Simulator(task)
     simulator.reset(3)
-    data, moves = simulator._env.data, [np.array(move, np.float32) for move in MOVES for _ in range(14)]
+    data, moves = (
+        simulator._env.data,
+        [np.array(move, np.float32) for move in MOVES for _ in range(14)],
+    )
     begun, targets = data.mocap_pos[0].copy(), []
     for move in moves:
         simulator.step(move)
         targets.append((data.mocap_pos[0] - begun) / 0.04)
     told = follow(np.stack(moves), Scaling(reach=REACH).bounds(4))[..., :3]
-    assert min(np.abs(told[:, box] - np.array(targets)).max() for box in range(told.shape[1])) < 0.02
+    assert (
+        min(np.abs(told[:, box] - np.array(targets)).max() for box in range(told.shape[1])) < 0.02
+    )

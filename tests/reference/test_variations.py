@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-if importlib.util.find_spec("metaworld") is None:  # importing it here would choose the renderer before the simulator does
+# importing it here would choose the renderer before the simulator does
+if importlib.util.find_spec("metaworld") is None:
     pytest.skip("needs the simulator: pip install 'worldgym[reference]'", allow_module_level=True)
 
 from worldgym.errors import InputError
 from worldgym.reference.simulator import Simulator
-from worldgym.reference.truth import TruthConfig, truth, write_tasks
+from worldgym.reference.simulator_truth import TruthConfig, truth, write_tasks
 from worldgym.reference.variations import VARIATIONS, Variation, variation
-from worldgym.tasks.folder import load_tasks, load_truth
+from worldgym.tasks.task_folder import load_tasks, load_truth
 from worldgym.types import Frames
 
 pytestmark = pytest.mark.reference
@@ -42,12 +43,16 @@ def test_only_what_is_seen_changes(plain: tuple[Frames, list[float]], name: str)
     assert state == plain[1]
     assert changed.mean() > (0.01 if name in ("recoloured", "ball", "card") else 0.5)
     if name in ("ball", "card"):
-        assert changed[:48].mean() < 0.01 and changed.mean() < 0.1  # they stand on the near side of the table
+        # they stand on the near side of the table
+        assert changed[:48].mean() < 0.01 and changed.mean() < 0.1
     if name == "dim":
-        assert 0.5 < frame.mean() / plain[0].mean() < 0.7  # not half: the lights of the scene as it is add up to more than white
+        # not half: the lights of the scene as it is add up to more than white
+        assert 0.5 < frame.mean() / plain[0].mean() < 0.7
 
 
-@pytest.mark.parametrize("task", ["button-press", "door-open", "drawer-close", "window-open", "window-close"])
+@pytest.mark.parametrize(
+    "task", ["button-press", "door-open", "drawer-close", "window-open", "window-close"]
+)
 def test_every_task_has_an_object_that_takes_another_colour(task: str) -> None:
     blues = []
     for name in ("", "recoloured"):
@@ -63,11 +68,17 @@ def test_noise_repeats_with_the_seed() -> None:
 
 def test_an_unknown_variation_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match='unknown variation "upside-down": one of recoloured'):
-        truth(TruthConfig(tmp_path, ("still",), (SEED,), ("drawer-open",), variations=("upside-down",)))
+        truth(
+            TruthConfig(
+                tmp_path, ("still",), (SEED,), ("drawer-open",), variations=("upside-down",)
+            )
+        )
 
 
 def test_truth_and_start_frames_know_their_twins(tmp_path: Path) -> None:
-    config = TruthConfig(tmp_path, ("still",), (SEED,), ("drawer-open",), steps=2, workers=1, variations=("dim",))
+    config = TruthConfig(
+        tmp_path, ("still",), (SEED,), ("drawer-open",), steps=2, workers=1, variations=("dim",)
+    )
     assert [(s.task, s.group) for s in truth(config)] == [
         ("dim/drawer-open/20000", "dim/drawer-open"),
         ("drawer-open/20000", "drawer-open"),

@@ -11,11 +11,28 @@ EVIL = '<script>alert("x")</script>'
 
 
 def cell(
-    policy: str = "good", task: str = "door", rate: float = 0.5, truth: float | None = 0.75, trials: int = 20
+    policy: str = "good",
+    task: str = "door",
+    rate: float = 0.5,
+    truth: float | None = 0.75,
+    trials: int = 20,
 ) -> dict[str, Any]:
-    known = {"policy": policy, "task": task, "trials": trials, "successes": rate * trials, "low": 0.25, "high": 0.7}
+    known = {
+        "policy": policy,
+        "task": task,
+        "trials": trials,
+        "successes": rate * trials,
+        "low": 0.25,
+        "high": 0.7,
+    }
     if truth is not None:
-        known |= {"truth_rate": truth, "truth_low": 0.5, "truth_high": 0.9, "truth_trials": 20, "truth_successes": 15}
+        known |= {
+            "truth_rate": truth,
+            "truth_low": 0.5,
+            "truth_high": 0.9,
+            "truth_trials": 20,
+            "truth_successes": 15,
+        }
     return {**known, "rate": rate if trials else None}
 
 
@@ -32,12 +49,19 @@ def test_a_bar_shows_rate_interval_and_truth() -> None:
 
 def test_a_bar_without_trials_or_truth_claims_nothing() -> None:
     svg = interval_bar(cell(trials=0, truth=None), 0)
-    assert not {"dot", "band", "true"} & {element.get("class") for element in ElementTree.fromstring(svg)}
+    assert not {"dot", "band", "true"} & {
+        element.get("class") for element in ElementTree.fromstring(svg)
+    }
 
 
 def test_a_mark_tells_of_itself_and_names_what_it_belongs_to() -> None:
     point = ElementTree.fromstring(mark(2, 10.0, 20.0, cell()))
-    assert (point.tag, point.get("class"), point.get("cx"), point.get("cy")) == ("circle", "point c2", "10.0", "20.0")
+    assert (point.tag, point.get("class"), point.get("cx"), point.get("cy")) == (
+        "circle",
+        "point c2",
+        "10.0",
+        "20.0",
+    )
     assert (point.get("data-policy"), point.get("data-task")) == ("good", "door")
     assert "good, door: world model 50" in point.get("data-tip", "")
 

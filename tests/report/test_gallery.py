@@ -9,12 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.log import TrialRecord
+from worldgym.io.run_log import TrialRecord
 from worldgym.report.gallery import choose, make_cards
 
 
 def record(policy: str = "a", group: str = "door", start: int = 0, **fields: Any) -> TrialRecord:
-    known: dict[str, Any] = {"repeat": 0, "seed": 1, "score": 1.0, "truth": True, "video": "v.mp4", "reason": "seen"}
+    known: dict[str, Any] = {
+        "repeat": 0,
+        "seed": 1,
+        "score": 1.0,
+        "truth": True,
+        "video": "v.mp4",
+        "reason": "seen",
+    }
     return TrialRecord(policy, f"{group}/{start}", group, "do it", **{**known, **fields})
 
 
@@ -49,13 +56,17 @@ def test_the_choice_is_spread_evenly_over_the_cells(trials: list[TrialRecord], l
 
 
 def test_wrong_verdicts_come_first() -> None:
-    trials = [record(start=i, score=float(i != 3)) for i in range(5)] + [record("b", start=i) for i in range(5)]
+    trials = [record(start=i, score=float(i != 3)) for i in range(5)] + [
+        record("b", start=i) for i in range(5)
+    ]
     assert {r.task for r in choose(trials, 2)} == {"door/3", "door/0"}
     assert choose(trials, 2) == choose(trials[::-1], 2)
 
 
 def test_cards_put_policies_on_one_start_frame_beside_each_other(tmp_path: Path) -> None:
-    trials = [record(policy, start=i) for policy in "ab" for i in range(2)] + [record("a", start=5, score=0.0)]
+    trials = [record(policy, start=i) for policy in "ab" for i in range(2)] + [
+        record("a", start=5, score=0.0)
+    ]
     cards = make_cards(tmp_path, trials, ["b", "a"], 10)
     assert [(c.record.task, c.record.policy) for c in cards] == [
         ("door/5", "a"), ("door/0", "b"), ("door/0", "a"), ("door/1", "b"), ("door/1", "a"),
@@ -71,7 +82,9 @@ def test_cards_put_policies_on_one_start_frame_beside_each_other(tmp_path: Path)
         (None, True, "unscored", "unknown"),
     ],
 )
-def test_verdicts_in_words(tmp_path: Path, score: float | None, truth: bool | None, verdict: str, against: str) -> None:
+def test_verdicts_in_words(
+    tmp_path: Path, score: float | None, truth: bool | None, verdict: str, against: str
+) -> None:
     (card,) = make_cards(tmp_path, [record(score=score, truth=truth)], ["a"], 1)
     assert (card.verdict, card.against_truth) == (verdict, against)
 
@@ -79,7 +92,10 @@ def test_verdicts_in_words(tmp_path: Path, score: float | None, truth: bool | No
 def test_videos_are_carried_along_and_missing_ones_are_no_error(tmp_path: Path) -> None:
     (tmp_path / "v.mp4").write_bytes(b"moving")
     (card,) = make_cards(tmp_path, [record(truth_video="gone.mp4")], ["a"], 1)
-    assert card.video is not None and base64.b64decode(card.video.removeprefix("data:video/mp4;base64,")) == b"moving"
+    assert (
+        card.video is not None
+        and base64.b64decode(card.video.removeprefix("data:video/mp4;base64,")) == b"moving"
+    )
     assert card.truth_video is None
 
 

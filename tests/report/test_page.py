@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from worldgym.episodes.video import encode_mp4
 from worldgym.errors import InputError
-from worldgym.log import LOG_NAME, RunHeader, RunLog, TrialRecord
+from worldgym.io.run_log import LOG_NAME, RunHeader, RunLog, TrialRecord
+from worldgym.io.video import encode_mp4
 from worldgym.report.page import SECTIONS, _paired, write_report
 from worldgym.report.section import ReportOptions, Section
 from worldgym.types import Vote
@@ -21,7 +21,10 @@ EVIL = '"><script>alert(1)</script>'
 HEADER = RunHeader(
     config={"trials": 2, "note": EVIL},
     command=f"worldgym evaluate --out {EVIL}",
-    policies=({"name": "good", "spec": {"names": ["x"]}, "chunk": 4}, {"name": EVIL, "spec": {}, "chunk": 1}),
+    policies=(
+        {"name": "good", "spec": {"names": ["x"]}, "chunk": 4},
+        {"name": EVIL, "spec": {}, "chunk": 1},
+    ),
     world=f"world-1 {EVIL}",
     judge=f"judge-1 {EVIL}",
     run_seed=4711,
@@ -35,7 +38,11 @@ class Page(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.text, self.tags, self.attributes = text, list[str](), list[tuple[str, str, str | None]]()
+        self.text, self.tags, self.attributes = (
+            text,
+            list[str](),
+            list[tuple[str, str, str | None]](),
+        )
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -48,7 +55,8 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Two policies on two tasks of two start frames: one success, one wrong, one unscored and one failed trial a policy."""
+    """Two policies on two tasks of two start frames: one success, one wrong, one unscored and one
+    failed trial a policy."""
     log = RunLog.open(tmp_path, HEADER)
     frames = np.random.default_rng(0).integers(0, 255, (5, 16, 16, 3), np.uint8)
     (tmp_path / "v").mkdir()
@@ -57,8 +65,16 @@ def run(tmp_path: Path) -> Path:
     for policy in ("good", EVIL):
         for task, fields in enumerate(trial_fields()):
             group = ("door", EVIL)[task % 2]
-            known: dict[str, Any] = {"repeat": 0, "seed": 100 + task, "truth": True, "video": "v/0.mp4", "truth_video": "v/1.mp4"}
-            log.append(TrialRecord(policy, f"{group}/{task}", group, f"open {EVIL}", **{**known, **fields}))
+            known: dict[str, Any] = {
+                "repeat": 0,
+                "seed": 100 + task,
+                "truth": True,
+                "video": "v/0.mp4",
+                "truth_video": "v/1.mp4",
+            }
+            log.append(
+                TrialRecord(policy, f"{group}/{task}", group, f"open {EVIL}", **{**known, **fields})
+            )
     return tmp_path
 
 
@@ -88,8 +104,14 @@ def test_the_page_is_whole_and_needs_no_network(run: Path) -> None:
     written = page(run)
     assert written.tags.count("script") == written.tags.count("style") == 1
     assert not {"link", "img", "iframe", "base", "form"} & set(written.tags)
-    sources = [value for _, name, value in written.attributes if name in ("src", "href", "srcset", "action", "poster")]
-    assert sources and all(value is not None and value.startswith("data:video/mp4;base64,") for value in sources)
+    sources = [
+        value
+        for _, name, value in written.attributes
+        if name in ("src", "href", "srcset", "action", "poster")
+    ]
+    assert sources and all(
+        value is not None and value.startswith("data:video/mp4;base64,") for value in sources
+    )
     assert "default-src 'none'" in str(written.values("meta", "content"))
     assert not re.search(r"https?://|@import|url\(", written.text)
 
@@ -103,7 +125,16 @@ def test_everything_from_the_log_is_escaped(run: Path) -> None:
 
 def test_it_says_what_was_run_and_what_came_of_it(run: Path) -> None:
     text = page(run).text
-    for fact in ("4711", "worldgym evaluate --out", "world-1", "judge-1", "3.11.9", "2.13.0", "101", "prefers-color-scheme"):
+    for fact in (
+        "4711",
+        "worldgym evaluate --out",
+        "world-1",
+        "judge-1",
+        "3.11.9",
+        "2.13.0",
+        "101",
+        "prefers-color-scheme",
+    ):
         assert fact in text, fact
     assert "succeeds in 50" in text
     assert "2 unscored, 2 failed and 0 missing" in text.replace("\N{NO-BREAK SPACE}", " ")
@@ -114,7 +145,12 @@ def test_it_says_what_was_run_and_what_came_of_it(run: Path) -> None:
 
 def test_a_verdict_shows_its_votes_their_price_and_how_it_was_made(run: Path) -> None:
     text = page(run).text
-    for fact in ("2 votes, 0.0125 USD", "<b>none</b> refused: no", "seen &#34;", "0123456789abcdef"):
+    for fact in (
+        "2 votes, 0.0125 USD",
+        "<b>none</b> refused: no",
+        "seen &#34;",
+        "0123456789abcdef",
+    ):
         assert text.count(fact) == 2, fact  # once a policy
     assert "4 votes of the judge cost 0.03" in text.replace("\N{NO-BREAK SPACE}", " ")
 
@@ -126,10 +162,18 @@ def test_videos_stand_in_pairs_with_filters(run: Path) -> None:
     for attribute in ("loop", "muted", "playsinline", "controls"):
         assert len(written.values("video", attribute)) == 10
     assert written.values("select", "data-filter") == ["verdict", "truth", "flags"]
-    assert written.values("button", "data-chip") == ["good", EVIL] and written.values("select", "id")[0] == "task"
+    assert (
+        written.values("button", "data-chip") == ["good", EVIL]
+        and written.values("select", "id")[0] == "task"
+    )
     assert written.values("article", "data-task").count("door") == 4
-    assert [json.loads(str(flags)) for flags in written.values("article", "data-flags")].count([f"flag {EVIL}"]) == 2
-    assert sorted(map(str, written.values("article", "data-verdict"))) == ["failure"] * 2 + ["success"] * 2 + ["unscored"] * 2
+    assert [json.loads(str(flags)) for flags in written.values("article", "data-flags")].count(
+        [f"flag {EVIL}"]
+    ) == 2
+    assert (
+        sorted(map(str, written.values("article", "data-verdict")))
+        == ["failure"] * 2 + ["success"] * 2 + ["unscored"] * 2
+    )
     assert "6 of 8 trials are shown" in written.text
 
 
@@ -163,7 +207,9 @@ def test_bad_input_gets_one_sentence(tmp_path: Path) -> None:
 
 def test_narrow_sections_stand_in_pairs() -> None:
     def widths(narrow: str) -> str:
-        made = _paired([Section(str(i), "", narrow=letter == "n") for i, letter in enumerate(narrow)])
+        made = _paired(
+            [Section(str(i), "", narrow=letter == "n") for i, letter in enumerate(narrow)]
+        )
         return "".join("n" if section.narrow else "w" for section in made)
 
     assert [widths(case) for case in ("nnw", "nw", "wnw", "nnnw", "nnnn", "n", "")] == [
@@ -179,7 +225,16 @@ def test_narrow_sections_stand_in_pairs() -> None:
 
 def test_every_section_that_has_something_to_tell_is_there(run: Path) -> None:
     written = page(run)
-    assert written.values("section", "id") == ["policies", "scatter", "order", "tasks", "flags", "gallery", "costs", "made"]
+    assert written.values("section", "id") == [
+        "policies",
+        "scatter",
+        "order",
+        "tasks",
+        "flags",
+        "gallery",
+        "costs",
+        "made",
+    ]
     assert len(SECTIONS) == 10
     assert written.values("section", "class") == ["wide"] * 6
 
@@ -188,12 +243,21 @@ def test_checkpoints_flags_and_times_get_their_sections(tmp_path: Path) -> None:
     log = RunLog.open(tmp_path, replace(HEADER, policies=({"name": "g@1k"}, {"name": "g@2k"})))
     for policy, wins in (("g@1k", 3), ("g@2k", 8)):
         for i in range(10):
-            fields: dict[str, Any] = {"score": float(i < wins), "seconds": 2.0, "timing": {"world": 1.5, "judge": 0.5}}
+            fields: dict[str, Any] = {
+                "score": float(i < wins),
+                "seconds": 2.0,
+                "timing": {"world": 1.5, "judge": 0.5},
+            }
             flags = ("off the data",) if i == 0 else ()
-            log.append(TrialRecord(policy, f"door/{i}", "door", "open", 0, i, flags=flags, **fields))
+            log.append(
+                TrialRecord(policy, f"door/{i}", "door", "open", 0, i, flags=flags, **fields)
+            )
     written = page(tmp_path)
     assert set(written.values("section", "id")) >= {"steps", "flags", "costs"}
     text = written.text.replace("\N{NO-BREAK SPACE}", " ")
     assert "<h1>In the world model, g@2k is not shown to differ from g@1k: +50.0 points" in text
     assert '<td>off the data</td><td>2</td><td data-value="1.0">100 %</td>' in text
-    assert "g@2k, world: 1.5 s an attempt" in text and "20 rollouts took 40 s (world 30 s, judge 10 s)." in text
+    assert (
+        "g@2k, world: 1.5 s an attempt" in text
+        and "20 rollouts took 40 s (world 30 s, judge 10 s)." in text
+    )

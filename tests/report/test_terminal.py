@@ -12,18 +12,29 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from worldgym.log import RunHeader, TrialRecord
+from worldgym.io.run_log import RunHeader, TrialRecord
 from worldgym.report.grid import Grid, folded
 from worldgym.report.terminal import _pair, print_summary
 from worldgym.report.words import percent
 from worldgym.stats.summary import summarize
 
 NAMES = ("good", "[red]poor[/red]")
-HEADER = RunHeader({}, "worldgym evaluate", tuple({"name": name} for name in NAMES), "world-1", "judge-1", 7, {}, "")
+HEADER = RunHeader(
+    {},
+    "worldgym evaluate",
+    tuple({"name": name} for name in NAMES),
+    "world-1",
+    "judge-1",
+    7,
+    {},
+    "",
+)
 
 
 def record(policy: str, group: str, **fields: Any) -> TrialRecord:
-    return TrialRecord(policy, f"{group}/1", group, "open", **{"repeat": 0, "seed": 1, "score": 1.0, **fields})
+    return TrialRecord(
+        policy, f"{group}/1", group, "open", **{"repeat": 0, "seed": 1, "score": 1.0, **fields}
+    )
 
 
 def printed(records: list[TrialRecord], width: int = 100) -> str:
@@ -33,20 +44,59 @@ def printed(records: list[TrialRecord], width: int = 100) -> str:
 
 
 def test_the_table_holds_rates_intervals_and_truth() -> None:
-    text = printed([record("good", "door", truth=False), record("good", "door", repeat=1, score=0.0, truth=False)])
-    for part in ("success rates, %", "door", "all tasks", "50", "5–95", "truth 0", "in the world model, good succeeds in 50 %"):
+    text = printed(
+        [
+            record("good", "door", truth=False),
+            record("good", "door", repeat=1, score=0.0, truth=False),
+        ]
+    )
+    for part in (
+        "success rates, %",
+        "door",
+        "all tasks",
+        "50",
+        "5–95",
+        "truth 0",
+        "in the world model, good succeeds in 50 %",
+    ):
         assert part in text, part
 
 
 def test_many_policies_get_a_row_each() -> None:
     names = [f"policy-{i}" for i in range(6)]
-    header = RunHeader({}, "worldgym evaluate", tuple({"name": name} for name in names), "world-1", "judge-1", 7, {}, "")
-    trials = [record(name, group, truth=group == "door") for name in names for group in ("door", "window-close")]
+    header = RunHeader(
+        {},
+        "worldgym evaluate",
+        tuple({"name": name} for name in names),
+        "world-1",
+        "judge-1",
+        7,
+        {},
+        "",
+    )
+    trials = [
+        record(name, group, truth=group == "door")
+        for name in names
+        for group in ("door", "window-close")
+    ]
     out = StringIO()
-    print_summary(summarize(header, [*trials[:-1], record(names[5], "window-close", score=0.0)]), Console(file=out, width=80))
+    print_summary(
+        summarize(header, [*trials[:-1], record(names[5], "window-close", score=0.0)]),
+        Console(file=out, width=80),
+    )
     lines = out.getvalue().replace("\N{NO-BREAK SPACE}", " ").splitlines()
-    assert next(line for line in lines if "policy-0" in line).split() == ["policy-0", "100|100", "100|0", "100|50"]
-    assert next(line for line in lines if "policy-5" in line).split() == ["policy-5", "100|100", "0", "50|100"]
+    assert next(line for line in lines if "policy-0" in line).split() == [
+        "policy-0",
+        "100|100",
+        "100|0",
+        "100|50",
+    ]
+    assert next(line for line in lines if "policy-5" in line).split() == [
+        "policy-5",
+        "100|100",
+        "0",
+        "50|100",
+    ]
     assert max(map(len, lines)) <= 80
 
 
@@ -68,7 +118,10 @@ def test_narrow_terminals_fold_names_but_lose_nothing(width: int) -> None:
 
 NUMBER = re.compile(r"\d[\d.]*(?:[|–]\d[\d.]*)*|–")
 LONG = [f"a-policy-with-a-rather-long-name-{i}" for i in range(8)]
-TASKS = [f"put-the-{what}-into-the-basket" for what in ("carrot", "eggplant", "spoon", "cup", "redapple", "can", "box", "pan")]
+TASKS = [
+    f"put-the-{what}-into-the-basket"
+    for what in ("carrot", "eggplant", "spoon", "cup", "redapple", "can", "box", "pan")
+]
 TASKS += ["anextraordinarilylongnamewithoutanyseparator", "x"]
 
 
@@ -94,7 +147,11 @@ def test_tables_fit_the_width_and_break_no_number(width: int, policies: int) -> 
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     tables = "\n".join(lines[: next(i for i, line in enumerate(lines) if "orld model," in line)])
-    wanted = _pair if policies > 4 else lambda cell: percent(cell["rate"]).removesuffix("\N{NO-BREAK SPACE}%")
+    wanted = (
+        _pair
+        if policies > 4
+        else lambda cell: percent(cell["rate"]).removesuffix("\N{NO-BREAK SPACE}%")
+    )
     shown = Counter(NUMBER.findall(tables))
     for number, count in Counter(wanted(cell) for cell in summary["cells"]).items():
         assert shown[number] >= count, number
@@ -103,7 +160,9 @@ def test_tables_fit_the_width_and_break_no_number(width: int, policies: int) -> 
 
 def test_a_table_without_room_keeps_its_numbers() -> None:
     out = StringIO()
-    Grid("t", "name", ["heading"], [(Text("a name that is long"), [Text("100|100 (95–100)")])]).print(Console(file=out, width=12))
+    Grid(
+        "t", "name", ["heading"], [(Text("a name that is long"), [Text("100|100 (95–100)")])]
+    ).print(Console(file=out, width=12))
     assert "100|100 (95–100)" in out.getvalue()
 
 

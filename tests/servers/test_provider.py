@@ -1,4 +1,5 @@
-"""What stands between a question and a server's answer: keys, addresses, proxies, patience, and every odd body."""
+"""What stands between a question and a server's answer: keys, addresses, proxies, patience, and
+every odd body."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ import pytest
 
 from tests.model_server import SUCCESS, ModelServer, Said
 from worldgym.errors import InputError, JudgeOutage, JudgeStopped, WorldGymError
+from worldgym.servers.api_keys import Secrets
 from worldgym.servers.asking import Answer, Asker
-from worldgym.servers.keys import Secrets
 from worldgym.servers.openai_provider import read_completion
 from worldgym.servers.provider import Busy, Question, Server
 from worldgym.servers.votes import Ledger, Price
@@ -29,8 +30,18 @@ def ask(model_server: ModelServer, tmp_path: Path) -> Ask:
     """Asks the server once more for each call, with these fields of its description."""
 
     def once(prompt: str = "Was it done?", **fields: Any) -> Answer:
-        server = Server(**{"model": "tiny", "base_url": model_server.url, "attempts": 2, "timeout_seconds": 5.0, **fields})
-        asker = Asker(server, tmp_path / "votes", Ledger(Price(1.0, 20.0)), wait=lambda seconds: None)
+        server = Server(
+            **{
+                "model": "tiny",
+                "base_url": model_server.url,
+                "attempts": 2,
+                "timeout_seconds": 5.0,
+                **fields,
+            }
+        )
+        asker = Asker(
+            server, tmp_path / "votes", Ledger(Price(1.0, 20.0)), wait=lambda seconds: None
+        )
         return asker.ask(Question(prompt, (), FORM), 1)[0]
 
     return once
@@ -74,15 +85,23 @@ def echoes(model_server: ModelServer, kind: str) -> Callable[[dict[str, Any], in
             return Said(refusal=head)
         if kind == "garbage":
             return Said(kind="raw", body=f"<pre>{head}</pre>".encode())
-        return Said(status=int(kind), body=("x" * 270 + head).encode())  # cut in the middle of the key
+        # cut in the middle of the key
+        return Said(status=int(kind), body=("x" * 270 + head).encode())
 
     return script
 
 
-@pytest.mark.parametrize("kind", ["vote", "model", "refusal", "garbage", "400", "401", "429", "500", "302"])
+@pytest.mark.parametrize(
+    "kind", ["vote", "model", "refusal", "garbage", "400", "401", "429", "500", "302"]
+)
 @pytest.mark.parametrize("provider", ["openai", "gemini"])
 def test_no_key_in_any_text_that_leaves_a_provider(
-    ask: Ask, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, provider: str
+    ask: Ask,
+    model_server: ModelServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kind: str,
+    provider: str,
 ) -> None:
     url = model_server.url
     if provider == "gemini":
@@ -93,10 +112,19 @@ def test_no_key_in_any_text_that_leaves_a_provider(
     model_server.script = echoes(model_server, kind)
     said = ""
     try:
-        answer = ask(provider=provider, base_url=url, api_key_env="MY_KEY", headers={"x-second-key": "env:SECOND"})
+        answer = ask(
+            provider=provider,
+            base_url=url,
+            api_key_env="MY_KEY",
+            headers={"x-second-key": "env:SECOND"},
+        )
         said = repr(answer)
     except WorldGymError as error:
-        said = "".join(traceback.format_exception(error)) + repr(error.__context__) + repr(error.__cause__)
+        said = (
+            "".join(traceback.format_exception(error))
+            + repr(error.__context__)
+            + repr(error.__cause__)
+        )
     files = " ".join(path.read_text() for path in (tmp_path / "votes").rglob("*") if path.is_file())
     assert any(KEY in value for value in model_server.headers[0].values())
     for text in (said, files):
@@ -105,15 +133,25 @@ def test_no_key_in_any_text_that_leaves_a_provider(
 
 def test_a_secret_is_hidden_however_it_is_written() -> None:
     secrets = Secrets([KEY, "EMPTY"])
-    for form in (KEY, KEY.lower(), "sk-live%2FTopsecret%2B0123456789%3D%3D", "sk-live\\/Topsecret+0123456789=="):
+    for form in (
+        KEY,
+        KEY.lower(),
+        "sk-live%2FTopsecret%2B0123456789%3D%3D",
+        "sk-live\\/Topsecret+0123456789==",
+    ):
         assert secrets.hide(f"a {form} b") == "a [key] b"
-    assert secrets.hide("EMPTY hands") == "EMPTY hands"  # what stands for no key at all may be a word
+    # what stands for no key at all may be a word
+    assert secrets.hide("EMPTY hands") == "EMPTY hands"
 
 
-def test_control_characters_and_half_letters_do_not_come_in(ask: Ask, model_server: ModelServer, tmp_path: Path) -> None:
+def test_control_characters_and_half_letters_do_not_come_in(
+    ask: Ask, model_server: ModelServer, tmp_path: Path
+) -> None:
     text = 'a\x1b[31m red\x07 \ud83e {"verdict"'
     body = json.loads(ModelServer.reply("", Said(text)))
-    model_server.script = lambda request, number: Said(kind="raw", body=json.dumps({**body, "model": "m\x1b[2J\ud800"}).encode())
+    model_server.script = lambda request, number: Said(
+        kind="raw", body=json.dumps({**body, "model": "m\x1b[2J\ud800"}).encode()
+    )
     answer = ask()
     assert answer.reply.text == 'a[31m red \ufffd {"verdict"' and answer.reply.model == "m[2J\ufffd"
     model_server.script = lambda request, number: Said(status=400, body=b"\x1b]0;title\x07no")
@@ -123,15 +161,23 @@ def test_control_characters_and_half_letters_do_not_come_in(ask: Ask, model_serv
 
 
 def test_headers_that_trickle_are_given_up_in_time(ask: Ask, model_server: ModelServer) -> None:
-    model_server.script = lambda request, number: Said(kind="trickle", seconds=20.0) if number == 0 else Said()
+    model_server.script = lambda request, number: (
+        Said(kind="trickle", seconds=20.0) if number == 0 else Said()
+    )
     began = time.monotonic()
     assert ask(timeout_seconds=0.3).reply.text == SUCCESS
     assert len(model_server.requests) == 2 and time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 402, 403, 404, 405, 406, 410, 415, 418, 501])
-def test_an_address_that_is_wrong_for_every_question_stops(ask: Ask, model_server: ModelServer, status: int) -> None:
-    model_server.script = lambda request, number: Said(status=status, headers={"location": model_server.url}, body=b"elsewhere")
+@pytest.mark.parametrize(
+    "status", [301, 302, 307, 308, 401, 402, 403, 404, 405, 406, 410, 415, 418, 501]
+)
+def test_an_address_that_is_wrong_for_every_question_stops(
+    ask: Ask, model_server: ModelServer, status: int
+) -> None:
+    model_server.script = lambda request, number: Said(
+        status=status, headers={"location": model_server.url}, body=b"elsewhere"
+    )
     with pytest.raises(JudgeStopped, match=rf"HTTP {status}.*check key, model and base_url"):
         ask()
     assert len(model_server.requests) == 1
@@ -152,7 +198,9 @@ def test_an_upstream_error_in_a_200_is_no_reply_and_is_not_kept(
 ) -> None:
     with pytest.raises(Busy, match=r"error|no chat completion"):
         read_completion(json.dumps(body).encode())
-    model_server.script = lambda request, number: Said(kind="raw", body=json.dumps(body).encode()) if number == 0 else Said()
+    model_server.script = lambda request, number: (
+        Said(kind="raw", body=json.dumps(body).encode()) if number == 0 else Said()
+    )
     assert ask().reply.text == SUCCESS
     assert len(model_server.requests) == 2 and len(list((tmp_path / "votes").rglob("*.json"))) == 1
 
@@ -174,8 +222,15 @@ def test_how_an_answer_ended(finish: str | None, ending: str) -> None:
 
 
 def test_content_in_parts_is_the_text_of_them() -> None:
-    parts = [{"type": "thinking", "thinking": "failure?"}, {"type": "text", "text": "suc"}, {"type": "text", "text": "cess"}]
-    assert read_completion(json.dumps({"choices": [{"message": {"content": parts}}]}).encode()).text == "success"
+    parts = [
+        {"type": "thinking", "thinking": "failure?"},
+        {"type": "text", "text": "suc"},
+        {"type": "text", "text": "cess"},
+    ]
+    assert (
+        read_completion(json.dumps({"choices": [{"message": {"content": parts}}]}).encode()).text
+        == "success"
+    )
 
 
 def test_query_and_headers_of_the_description_are_sent(
@@ -206,10 +261,22 @@ def test_a_wrong_address_or_header_is_named(ask: Ask, fields: dict[str, Any], fa
     assert "123456" not in str(refused.value)
 
 
-PROXIES = ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
+PROXIES = (
+    "ALL_PROXY",
+    "all_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+)
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1089", "socks://127.0.0.1:7897/", "http://127.0.0.1:1", "nonsense:x"])
+@pytest.mark.parametrize(
+    "proxy",
+    ["socks5://127.0.0.1:1089", "socks://127.0.0.1:7897/", "http://127.0.0.1:1", "nonsense:x"],
+)
 @pytest.mark.parametrize("no_proxy", ["", "127.0.0.1"])
 def test_a_server_on_this_machine_is_asked_without_a_proxy(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, proxy: str, no_proxy: str

@@ -1,4 +1,5 @@
-"""What is paid for is kept and counted, whatever happens to the disk and however often a run is started."""
+"""What is paid for is kept and counted, whatever happens to the disk and however often a run is
+started."""
 
 from __future__ import annotations
 
@@ -22,8 +23,19 @@ MakeAsker = Callable[..., Asker]
 @pytest.fixture
 def make_asker(model_server: ModelServer, tmp_path: Path) -> MakeAsker:
     def make(budget_usd: float | None = None, concurrency: int = 1) -> Asker:
-        server = Server("tiny", base_url=model_server.url, attempts=2, timeout_seconds=5.0, concurrency=concurrency)
-        return Asker(server, tmp_path / "votes", Ledger(Price(1.0, 20.0), budget_usd), wait=lambda seconds: None)
+        server = Server(
+            "tiny",
+            base_url=model_server.url,
+            attempts=2,
+            timeout_seconds=5.0,
+            concurrency=concurrency,
+        )
+        return Asker(
+            server,
+            tmp_path / "votes",
+            Ledger(Price(1.0, 20.0), budget_usd),
+            wait=lambda seconds: None,
+        )
 
     return make
 
@@ -32,12 +44,15 @@ def question(number: int) -> Question:
     return Question(f"question {number}", (), FORM)
 
 
-def test_a_budget_holds_over_all_starts_of_a_run(make_asker: MakeAsker, model_server: ModelServer, tmp_path: Path) -> None:
+def test_a_budget_holds_over_all_starts_of_a_run(
+    make_asker: MakeAsker, model_server: ModelServer, tmp_path: Path
+) -> None:
     for start in range(4):
         asker = make_asker(budget_usd=0.0125)
         asker.ledger.keep(tmp_path / "run")
         with pytest.raises(BudgetSpent, match="higher --budget"):
-            for number in range(100 * start, 100 * start + 100):  # other questions each time, so that the cache is of no help
+            # other questions each time, so that the cache is of no help
+            for number in range(100 * start, 100 * start + 100):
                 asker.ask(question(number), 1)
     assert len(model_server.requests) == 6
     assert sum(read_payments(tmp_path / "run" / PAYMENTS_NAME)) == pytest.approx(6 * PRICE)
@@ -97,7 +112,9 @@ def test_payments_that_can_no_longer_be_noted_end_the_buying(
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_what_was_paid_before_an_outage_is_told(make_asker: MakeAsker, model_server: ModelServer, concurrency: int) -> None:
+def test_what_was_paid_before_an_outage_is_told(
+    make_asker: MakeAsker, model_server: ModelServer, concurrency: int
+) -> None:
     model_server.script = lambda request, number: Said() if number < 3 else Said(status=500)
     with pytest.raises(JudgeOutage) as outage:
         make_asker(concurrency=concurrency).ask(question(0), 4)
@@ -113,21 +130,31 @@ def yes(text: str) -> None:
         raise ValueError("not yes")
 
 
-@pytest.mark.parametrize("first", [Said("Success was not achieved"), Said(""), Said(SUCCESS, finish="abort")])
+@pytest.mark.parametrize(
+    "first", [Said("Success was not achieved"), Said(""), Said(SUCCESS, finish="abort")]
+)
 def test_what_cannot_be_read_is_asked_once_more_and_both_are_paid(
     make_asker: MakeAsker, model_server: ModelServer, first: Said
 ) -> None:
     model_server.script = lambda request, number: first if number == 0 else Said()
     (answer,) = make_asker().ask(question(0), 1, Reading(yes, "Say yes."))
-    assert answer.reply.text == SUCCESS and answer.price_usd == answer.paid_usd == pytest.approx(2 * PRICE)
+    assert answer.reply.text == SUCCESS and answer.price_usd == answer.paid_usd == pytest.approx(
+        2 * PRICE
+    )
     assert (answer.tokens_in, answer.tokens_out) == (2000, 100)
     assert model_server.requests[1]["messages"][0]["content"][0]["text"] == "question 0\n\nSay yes."
     (again,) = make_asker().ask(question(0), 1, Reading(yes, "Say yes."))
-    assert len(model_server.requests) == 2 and again.paid_usd == 0.0 and again.price_usd == answer.price_usd
+    assert (
+        len(model_server.requests) == 2
+        and again.paid_usd == 0.0
+        and again.price_usd == answer.price_usd
+    )
 
 
 @pytest.mark.parametrize("said", [Said(refusal="no"), Said("{", finish="length")])
-def test_a_refusal_and_a_cut_answer_are_not_asked_again(make_asker: MakeAsker, model_server: ModelServer, said: Said) -> None:
+def test_a_refusal_and_a_cut_answer_are_not_asked_again(
+    make_asker: MakeAsker, model_server: ModelServer, said: Said
+) -> None:
     model_server.script = lambda request, number: said
     make_asker().ask(question(0), 1, Reading(yes, "Say yes."))
     assert len(model_server.requests) == 1

@@ -1,4 +1,5 @@
-"""Our prediction-powered inference against the authors' library, ppi-python 0.2.3: make test-ppi."""
+"""Our prediction-powered inference against the authors' library, ppi-python 0.2.3: make
+test-ppi."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ SETTINGS = [(0.9, 400, 4000), (0.6, 400, 4000), (0.2, 1000, 2000), (0.6, 150, 60
 
 
 def study(trust: float, n: int, N: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Real and imagined scores of n frames, and imagined ones of N more; trust: share of the real score that f explains."""
+    """Real and imagined scores of n frames, and imagined ones of N more; trust: share of the real
+    score that f explains."""
     rng = np.random.default_rng([round(100 * trust), n])
     f, extra = rng.random(n), rng.random(N)
     return np.clip(trust * f + (1 - trust) * rng.random(n), 0, 1), f, extra
@@ -28,13 +30,18 @@ def theirs(y: np.ndarray, f: np.ndarray, extra: np.ndarray) -> tuple[float, floa
 
 @pytest.mark.parametrize(("trust", "n", "N"), SETTINGS)
 def test_estimate_and_variance_are_theirs(trust: float, n: int, N: int) -> None:
-    """They estimate the variance of f from both samples, we from the frames tried for real: a hundredth of the width apart."""
+    """They estimate the variance of f from both samples, we from the frames tried for real: a
+    hundredth of the width apart."""
     y, f, extra = study(trust, n, N)
     known, low, high = theirs(y, f, extra)
     belief, gain = power_tuning(y, f - extra.mean(), np.ones(n), extra.var() / N)
     ours = float(y.mean() - belief * (f.mean() - extra.mean()))
     width = 2 * 1.959964 * float(np.sqrt(y.var() / n / gain))
-    print(f"trust {trust}, n {n}, N {N}: lambda {belief:.4f}, estimate {ours:.5f}, width {width:.5f};", end=" ")
+    print(
+        f"trust {trust}, n {n}, N {N}: lambda {belief:.4f}, estimate {ours:.5f}, width "
+        f"{width:.5f};",
+        end=" ",
+    )
     print(f"ppi-python {known:.5f}, width {high - low:.5f}")
     assert ours == pytest.approx(known, abs=0.01 * (high - low))
     assert width == pytest.approx(high - low, rel=0.03)
@@ -45,6 +52,9 @@ def test_doubt_makes_the_interval_wider_and_never_narrower(trust: float, n: int,
     y, f, extra = study(trust, n, N)
     known, low, high = theirs(y, f, extra)
     found = prediction_powered(Frames(y, f, np.zeros(n, int), extra, np.zeros(N, int)))
-    print(f"trust {trust}, n {n}, N {N}: ours {found.low:.4f} to {found.high:.4f}, ppi-python {low:.4f} to {high:.4f}")
+    print(
+        f"trust {trust}, n {n}, N {N}: ours {found.low:.4f} to {found.high:.4f}, ppi-python "
+        f"{low:.4f} to {high:.4f}"
+    )
     assert 0.99 <= (found.high - found.low) / (high - low) <= 1.2
     assert found.value == pytest.approx(known, abs=0.05 * (high - low))

@@ -14,17 +14,28 @@ from worldgym.stats.agreement import agreement
 from worldgym.stats.cells import CellPair
 
 rates = st.integers(0, 20).map(lambda k: k / 20)
-cells = st.lists(st.builds(CellPair, st.sampled_from("abc"), st.sampled_from("xyz"), rates, rates), max_size=30)
+cells = st.lists(
+    st.builds(CellPair, st.sampled_from("abc"), st.sampled_from("xyz"), rates, rates), max_size=30
+)
 
 
 def pairs(*rows: tuple[str, float, float]) -> list[CellPair]:
-    return [CellPair(policy, f"task-{i}", world, truth) for i, (policy, world, truth) in enumerate(rows)]
+    return [
+        CellPair(policy, f"task-{i}", world, truth) for i, (policy, world, truth) in enumerate(rows)
+    ]
 
 
 def published(folder: Path) -> list[CellPair]:
     with (folder / "published" / "worldgym_scatter_points.csv").open(newline="") as file:
         return [
-            CellPair(row["policy"], row["task"], float(row["wm_rate_pct"]) / 100, float(row["real_rate_pct"]) / 100, 10, 10)
+            CellPair(
+                row["policy"],
+                row["task"],
+                float(row["wm_rate_pct"]) / 100,
+                float(row["real_rate_pct"]) / 100,
+                10,
+                10,
+            )
             for row in csv.DictReader(file)
         ]
 
@@ -72,7 +83,10 @@ def test_policy_means_alone_make_a_high_r_and_no_centred_one() -> None:
 
 
 def test_task_difficulty_alone_has_no_task_centred_r() -> None:
-    easy, hard = [CellPair(p, "easy", 0.9, r) for p, r in (("a", 0.8), ("b", 1.0))], [CellPair(p, "hard", 0.1, 0.2) for p in "ab"]
+    easy, hard = (
+        [CellPair(p, "easy", 0.9, r) for p, r in (("a", 0.8), ("b", 1.0))],
+        [CellPair(p, "hard", 0.1, 0.2) for p in "ab"],
+    )
     measured = agreement(easy + hard)
     assert measured.pearson is not None and measured.pearson > 0.9
     assert measured.task_centred_pearson is None
@@ -88,7 +102,12 @@ def test_gaps_are_in_points() -> None:
 @given(cells)
 def test_a_perfect_world_agrees_perfectly(cells: list[CellPair]) -> None:
     measured = agreement([CellPair(c.policy, c.task, c.truth, c.truth) for c in cells])
-    for r in (measured.pearson, measured.spearman, measured.kendall, measured.policy_centred_pearson):
+    for r in (
+        measured.pearson,
+        measured.spearman,
+        measured.kendall,
+        measured.policy_centred_pearson,
+    ):
         assert r in (None, pytest.approx(1))
     assert measured.mean_abs_gap == (None if not cells else 0)
     assert measured.mmrv in (None, 0) and measured.top1_regret in (None, 0)
@@ -98,8 +117,19 @@ def test_a_perfect_world_agrees_perfectly(cells: list[CellPair]) -> None:
 @settings(max_examples=25)
 @given(cells)
 def test_correlations_and_gaps_are_finite_and_mirror(cells: list[CellPair]) -> None:
-    measured, mirrored = agreement(cells), agreement([CellPair(c.policy, c.task, c.truth, c.world) for c in cells])
-    for name in ("pearson", "spearman", "kendall", "policy_centred_pearson", "task_centred_pearson", "mean_abs_gap", "rmse"):
+    measured, mirrored = (
+        agreement(cells),
+        agreement([CellPair(c.policy, c.task, c.truth, c.world) for c in cells]),
+    )
+    for name in (
+        "pearson",
+        "spearman",
+        "kendall",
+        "policy_centred_pearson",
+        "task_centred_pearson",
+        "mean_abs_gap",
+        "rmse",
+    ):
         value = getattr(measured, name)
         assert value == (None if value is None else pytest.approx(getattr(mirrored, name)))
         assert value is None or np.isfinite(value)
@@ -108,10 +138,20 @@ def test_correlations_and_gaps_are_finite_and_mirror(cells: list[CellPair]) -> N
 
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_below_three_cells_no_correlation(n: int) -> None:
-    measured = agreement([CellPair("a", f"t{i}", 0.1 + i / 2, 0.2 + i / 2, 10, 10) for i in range(n)])
-    assert (measured.n, measured.pearson, measured.spearman, measured.kendall) == (n, None, None, None)
+    measured = agreement(
+        [CellPair("a", f"t{i}", 0.1 + i / 2, 0.2 + i / 2, 10, 10) for i in range(n)]
+    )
+    assert (measured.n, measured.pearson, measured.spearman, measured.kendall) == (
+        n,
+        None,
+        None,
+        None,
+    )
     assert measured.noise_ceiling is None
-    assert all(free.pearson is free.slope is free.noise_share is None for free in measured.noise_free.values())
+    assert all(
+        free.pearson is free.slope is free.noise_share is None
+        for free in measured.noise_free.values()
+    )
     assert (measured.bias is None) == (n == 0) and measured.mmrv is measured.top1_regret is None
     assert (measured.mean_abs_gap is None) == (measured.rmse is None) == (n == 0)
 
@@ -119,11 +159,17 @@ def test_below_three_cells_no_correlation(n: int) -> None:
 def test_without_spread_no_correlation() -> None:
     measured = agreement(pairs(("a", 0.1, 0.2), ("b", 0.1, 0.9), ("c", 0.1, 0.1)))
     assert measured.pearson is measured.spearman is measured.kendall is None
-    assert agreement(pairs(("a", 0.1, 0.2), ("b", 0.5, 0.9), ("c", 0.3, 0.1))).policy_centred_pearson is None
+    assert (
+        agreement(pairs(("a", 0.1, 0.2), ("b", 0.5, 0.9), ("c", 0.3, 0.1))).policy_centred_pearson
+        is None
+    )
 
 
 def test_the_ceiling_needs_trials_on_both_sides() -> None:
-    assert agreement([CellPair("a", f"t{i}", i / 5, i / 5, None, 10) for i in range(5)]).noise_ceiling is None
+    assert (
+        agreement([CellPair("a", f"t{i}", i / 5, i / 5, None, 10) for i in range(5)]).noise_ceiling
+        is None
+    )
 
 
 def test_separate_frames_leave_one_ceiling_and_one_correction() -> None:
@@ -137,14 +183,24 @@ def test_separate_frames_leave_one_ceiling_and_one_correction() -> None:
 
 def grid(names: list[str], tasks: int = 6) -> list[CellPair]:
     rng = np.random.default_rng(0)
-    return [CellPair(name, f"t{j}", *rng.integers(0, 11, 2) / 10, 10, 10) for name in names for j in range(tasks)]
+    return [
+        CellPair(name, f"t{j}", *rng.integers(0, 11, 2) / 10, 10, 10)
+        for name in names
+        for j in range(tasks)
+    ]
 
 
 def test_checkpoints_of_one_training_count_as_one() -> None:
-    apart, series = agreement(grid([f"p{i}" for i in range(6)])), agreement(grid([f"p@{i}k" for i in range(6)]))
+    apart, series = (
+        agreement(grid([f"p{i}" for i in range(6)])),
+        agreement(grid([f"p@{i}k" for i in range(6)])),
+    )
     assert apart.units == {"policies": 6, "families": 6, "tasks": 6}
     assert series.units == {"policies": 6, "families": 1, "tasks": 6}
-    assert apart.pearson == series.pearson and apart.intervals["pearson"]["tasks"] == series.intervals["pearson"]["tasks"]
+    assert (
+        apart.pearson == series.pearson
+        and apart.intervals["pearson"]["tasks"] == series.intervals["pearson"]["tasks"]
+    )
     for name, spans in series.intervals.items():
         assert spans["policies"] is None, name
         assert apart.intervals[name]["policies"] is not None, name
@@ -153,7 +209,9 @@ def test_checkpoints_of_one_training_count_as_one() -> None:
 
 def test_a_family_is_left_out_together() -> None:
     """Without the five alike checkpoints no agreement is left, whichever other policy is kept."""
-    cells = grid(["a", "b"]) + [CellPair(f"c@{i}", f"t{j}", j / 5, j / 5) for i in range(5) for j in range(6)]
+    cells = grid(["a", "b"]) + [
+        CellPair(f"c@{i}", f"t{j}", j / 5, j / 5) for i in range(5) for j in range(6)
+    ]
     found = agreement(cells)
     least, most = found.leave_one_out["pearson"]["policies"] or [1, -1]
     rest = agreement(grid(["a", "b"])).pearson

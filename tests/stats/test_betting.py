@@ -36,7 +36,9 @@ def test_it_adapts_to_the_variance_and_narrows() -> None:
 def test_an_interval_moves_evenly_with_its_values() -> None:
     """Without the steps of the grid of candidate means."""
     x = np.tile([0.2, 0.5, 0.9], 20)
-    lows = np.array([betting_interval(x + shift, np.zeros(60))[0] for shift in np.linspace(0, 0.002, 41)])
+    lows = np.array(
+        [betting_interval(x + shift, np.zeros(60))[0] for shift in np.linspace(0, 0.002, 41)]
+    )
     steps = np.diff(lows)
     assert steps.min() > 0 and steps.max() < 3 * steps.mean()
 
@@ -57,7 +59,9 @@ def test_wealth_is_the_beta_mixture_of_whole_differences() -> None:
 
 @settings(max_examples=30)
 @given(st.lists(st.floats(-1, 1), max_size=25))
-def test_wealth_now_does_not_depend_on_the_order_and_decides_the_interval(drawn: list[float]) -> None:
+def test_wealth_now_does_not_depend_on_the_order_and_decides_the_interval(
+    drawn: list[float],
+) -> None:
     d = np.array(drawn)
     low, high = anytime_interval(d)
     assert -1 <= low <= high <= 1

@@ -49,14 +49,18 @@ def test_order_and_names_do_not_matter() -> None:
     assert one.values == pytest.approx(other.values, abs=1e-4)
 
 
-@pytest.mark.parametrize("wrong", [Verdicts(0, 0, 1, 1), Verdicts(0, 3, 1, 1), Verdicts(0, 1, -1, 1)])
+@pytest.mark.parametrize(
+    "wrong", [Verdicts(0, 0, 1, 1), Verdicts(0, 3, 1, 1), Verdicts(0, 1, -1, 1)]
+)
 def test_a_wrong_pair_is_named(wrong: Verdicts) -> None:
     with pytest.raises(InputError, match="two of 3 policies"):
         bradley_terry([wrong], 3)
 
 
 def test_one_comparison_a_frame_is_independent_of_the_others() -> None:
-    apart = [Verdicts(0, 1, 1, 0, frame=str(i)) for i in range(6)] + [Verdicts(0, 1, 0, 1, frame=str(i)) for i in range(6, 10)]
+    apart = [Verdicts(0, 1, 1, 0, frame=str(i)) for i in range(6)] + [
+        Verdicts(0, 1, 0, 1, frame=str(i)) for i in range(6, 10)
+    ]
     assert bradley_terry(apart, 2).factors == (1, 1)
     together = bradley_terry([Verdicts(0, 1, 6, 4)], 2)
     assert bradley_terry(apart, 2).intervals[0] == pytest.approx(together.intervals[0])
@@ -70,7 +74,8 @@ def test_factors_do_not_jump_where_frames_begin_to_share_verdicts() -> None:
 
 
 def test_policies_that_stand_alike_are_ranked_alike_on_every_machine() -> None:
-    """Equal eigenvalues have no eigenvectors of their own: the square root of the covariance needs none."""
+    """Equal eigenvalues have no eigenvectors of their own: the square root of the covariance needs
+    none."""
     equal = [Verdicts(a, b, 5, 5, frame=f"{a}{b}") for a, b in combinations(range(4), 2)]
     moved = [replace(v, wins=v.wins + 1e-9 * i) for i, v in enumerate(equal)]
     best, again = (bradley_terry(verdicts, 4).ranking.best for verdicts in (equal, moved))
@@ -78,10 +83,13 @@ def test_policies_that_stand_alike_are_ranked_alike_on_every_machine() -> None:
 
 
 def test_repeats_of_a_frame_widen_as_far_as_they_are_alike() -> None:
-    won = [Verdicts(0, 1, 1, 0, frame=str(i)) for i in range(12)] + [Verdicts(0, 1, 0, 1, frame=str(i)) for i in range(12, 20)]
+    won = [Verdicts(0, 1, 1, 0, frame=str(i)) for i in range(12)] + [
+        Verdicts(0, 1, 0, 1, frame=str(i)) for i in range(12, 20)
+    ]
     once, alike = bradley_terry(won, 2), bradley_terry(won * 10, 2)
     student = (2.093 / 1.96) ** 2  # 20 start frames
-    assert alike.factors == pytest.approx((10 * student,) * 2, rel=0.1)  # ten copies of a verdict are worth one
+    # ten copies of a verdict are worth one
+    assert alike.factors == pytest.approx((10 * student,) * 2, rel=0.1)
     half = once.intervals[0][1] - once.values[0]
     assert alike.intervals[0][1] - alike.values[0] == pytest.approx(half * 2.093 / 1.96, rel=0.05)
 
@@ -94,18 +102,27 @@ def test_the_ranking_follows_from_strengths_and_intervals() -> None:
     assert two.ranking.above[0][1] == pytest.approx(float(ndtr(gap / spread)), abs=0.02)
 
 
-def tournament(rng: np.random.Generator, strengths: np.ndarray, frames: int, liking: float) -> list[Verdicts]:
-    """Two trials a start frame; every rollout has a quality of its own, and each is compared with each other policy's.
+def tournament(
+    rng: np.random.Generator, strengths: np.ndarray, frames: int, liking: float
+) -> list[Verdicts]:
+    """Two trials a start frame; every rollout has a quality of its own, and each is compared with
+    each other policy's.
 
-    Qualities are strength + Gumbel noise, so that pairs follow Bradley and Terry; liking: spread of what a frame favours.
-    """
+    Qualities are strength + Gumbel noise, so that pairs follow Bradley and Terry; liking: spread of
+    what a frame favours."""
     verdicts = []
     for frame in range(frames):
         favour = rng.normal(0, liking, len(strengths))
         for _ in range(2):
             quality = strengths + favour + rng.gumbel(size=len(strengths))
             verdicts += [
-                Verdicts(a, b, float(quality[a] > quality[b]), float(quality[a] < quality[b]), frame=str(frame))
+                Verdicts(
+                    a,
+                    b,
+                    float(quality[a] > quality[b]),
+                    float(quality[a] < quality[b]),
+                    frame=str(frame),
+                )
                 for a, b in combinations(range(len(strengths)), 2)
             ]
     return verdicts
@@ -120,18 +137,32 @@ def test_intervals_of_independent_verdicts(covered: Callable[..., None]) -> None
     shares = np.array([(s[a], s[b], nu * math.sqrt(s[a] * s[b])) for a, b in pairs])
     for _ in range(4000):
         counts = [rng.multinomial(30, p / p.sum()) for p in shares]
-        found = bradley_terry([Verdicts(a, b, *map(float, c)) for (a, b), c in zip(pairs, counts, strict=True)], 4)
+        found = bradley_terry(
+            [Verdicts(a, b, *map(float, c)) for (a, b), c in zip(pairs, counts, strict=True)], 4
+        )
         intervals.append(found.intervals[0])
     covered(intervals, 0.8)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("policies", "frames", "liking"), [(3, 12, 0.0), (8, 12, 0.0), (4, 25, 1.0)])
-def test_intervals_of_shared_rollouts(covered: Callable[..., None], policies: int, frames: int, liking: float) -> None:
-    """4,000 tournaments in which every rollout stands in all comparisons of its trial; of the best and the worst."""
+@pytest.mark.parametrize(
+    ("policies", "frames", "liking"), [(3, 12, 0.0), (8, 12, 0.0), (4, 25, 1.0)]
+)
+def test_intervals_of_shared_rollouts(
+    covered: Callable[..., None], policies: int, frames: int, liking: float
+) -> None:
+    """4,000 tournaments in which every rollout stands in all comparisons of its trial; of the best
+    and the worst."""
     rng, strengths = np.random.default_rng(1), np.linspace(0.8, -0.8, policies)
-    truth = bradley_terry(tournament(rng, strengths, 20_000, liking), policies).values if liking else strengths
-    intervals = [bradley_terry(tournament(rng, strengths, frames, liking), policies).intervals for _ in range(4000)]
+    truth = (
+        bradley_terry(tournament(rng, strengths, 20_000, liking), policies).values
+        if liking
+        else strengths
+    )
+    intervals = [
+        bradley_terry(tournament(rng, strengths, frames, liking), policies).intervals
+        for _ in range(4000)
+    ]
     best, worst = ([found[i] for found in intervals] for i in (0, -1))
     covered(best, truth[0], name="best")
     covered(worst, truth[-1], name="worst")
@@ -139,7 +170,8 @@ def test_intervals_of_shared_rollouts(covered: Callable[..., None], policies: in
 
 @pytest.mark.slow
 def test_probabilities_of_orders_come_true(measured: Callable[..., None]) -> None:
-    """Four policies of unknown strength, 12 start frames, 1,500 tournaments: of pairs called with 90 %, say, 90 % are so."""
+    """Four policies of unknown strength, 12 start frames, 1,500 tournaments: of pairs called with
+    90 %, say, 90 % are so."""
     rng, said, true = np.random.default_rng(2), list[float](), list[bool]()
     for _ in range(1500):
         strengths = rng.normal(0, 0.7, 4)

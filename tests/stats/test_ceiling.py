@@ -11,7 +11,9 @@ def trials(n: int, cells: int = 40, world_trials: int | None = None, frames: int
     rates = np.linspace(0, 1, cells)
     counts, world = (np.full(cells, float(k)) for k in (n, world_trials or n))
     shared = np.full(cells, float(frames))
-    return Trials(np.zeros(cells, int), rates * n, counts, world, shared, world if frames else shared)
+    return Trials(
+        np.zeros(cells, int), rates * n, counts, world, shared, world if frames else shared
+    )
 
 
 def found(known: Trials, share: float = 0.0) -> NoiseCeiling:
@@ -59,7 +61,8 @@ def test_frames_that_one_side_alone_tried_leave_noise() -> None:
 
 
 def test_it_is_the_r_of_perfect_evaluators() -> None:
-    """Over studies with known true rates: the mean ceiling is what perfect evaluators reach, though it knows one side only."""
+    """Over studies with known true rates: the mean ceiling is what perfect evaluators reach, though
+    it knows one side only."""
     rng = np.random.default_rng(3)
     reached, told = [], []
     for _ in range(40):
@@ -75,7 +78,9 @@ def test_it_is_the_r_of_perfect_evaluators() -> None:
 
 
 def test_rates_drawn_for_the_cells_fit_their_trials() -> None:
-    draws = posterior_rates(np.array([0.0, 5.0, 10.0]), np.full(3, 10.0), 4000, np.random.default_rng(0))
+    draws = posterior_rates(
+        np.array([0.0, 5.0, 10.0]), np.full(3, 10.0), 4000, np.random.default_rng(0)
+    )
     assert draws.shape == (4000, 3)
     assert draws.mean(0) == pytest.approx([0.06, 0.5, 0.94], abs=0.05)
 

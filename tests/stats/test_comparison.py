@@ -21,9 +21,11 @@ from worldgym.stats.comparison import (
     tango_interval,
     unpaired_difference,
 )
-from worldgym.stats.rates import effective_trials
+from worldgym.stats.success_rates import effective_trials
 
-pairs = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1, max_size=40)
+pairs = st.lists(
+    st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1, max_size=40
+)
 
 
 def own_frames(n: int) -> list[str]:
@@ -31,15 +33,19 @@ def own_frames(n: int) -> list[str]:
 
 
 def test_known_intervals() -> None:
-    assert tango_interval(1, 7, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)  # Fagerland et al. (2014), airway example
+    # Fagerland et al. (2014), airway example
+    assert tango_interval(1, 7, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)
+    # Newcombe (1998), table II
     assert newcombe_interval((56 / 70, 48 / 80), (70, 80)) == pytest.approx(
         (0.0524, 0.3339), abs=1e-4
-    )  # Newcombe (1998), table II
+    )
 
 
 @settings(max_examples=40)
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20))
-def test_tangos_ends_are_where_the_score_reaches_its_quantile(gain: int, loss: int, same: int) -> None:
+def test_tangos_ends_are_where_the_score_reaches_its_quantile(
+    gain: int, loss: int, same: int
+) -> None:
     n = gain + loss + same
     if n == 0:
         return
@@ -47,7 +53,8 @@ def test_tangos_ends_are_where_the_score_reaches_its_quantile(gain: int, loss: i
     assert -1 <= low <= (gain - loss) / n <= high <= 1
     assert tango_interval(loss, gain, n) == pytest.approx((-high, -low))
     chi_square = (gain - loss) ** 2 / (gain + loss) if gain + loss else 0.0
-    assert (low > 1e-9 or high < -1e-9) == (chi_square > 1.959964**2 + 1e-6)  # the asymptotic McNemar test
+    # the asymptotic McNemar test
+    assert (low > 1e-9 or high < -1e-9) == (chi_square > 1.959964**2 + 1e-6)
 
 
 @given(st.integers(0, 30), st.integers(0, 30))
@@ -58,9 +65,16 @@ def test_mcnemar_is_the_binomial_test(gain: int, loss: int) -> None:
 
 
 @settings(max_examples=60)
-@given(st.lists(st.sampled_from([-1.0, -0.75, -0.5, 0.25, 1 / 3, 0.5, 0.7, 0.9999, 1.0]), min_size=2, max_size=10))
+@given(
+    st.lists(
+        st.sampled_from([-1.0, -0.75, -0.5, 0.25, 1 / 3, 0.5, 0.7, 0.9999, 1.0]),
+        min_size=2,
+        max_size=10,
+    )
+)
 def test_the_sign_flip_test_counts_all_flips(drawn: list[float]) -> None:
-    """Against every one of the 2^G flips, spelled out; rounding to the grid may move sums that nearly tie."""
+    """Against every one of the 2^G flips, spelled out; rounding to the grid may move sums that
+    nearly tie."""
     moved = np.array(drawn)
     signs = np.array(np.meshgrid(*[[-1, 1]] * len(moved))).reshape(len(moved), -1).T
     sums, observed = abs(signs @ abs(moved)), abs(moved.sum())
@@ -80,7 +94,9 @@ def test_quarters_are_exact_and_large_studies_have_no_floor() -> None:
 
 @settings(max_examples=40)
 @given(pairs)
-def test_a_paired_difference_of_whole_scores_is_tango_and_mcnemar(drawn: list[tuple[float, float]]) -> None:
+def test_a_paired_difference_of_whole_scores_is_tango_and_mcnemar(
+    drawn: list[tuple[float, float]],
+) -> None:
     a, b = np.array(drawn).T
     gain, loss = int(np.sum(a > b)), int(np.sum(a < b))
     found = paired_difference(a, b, own_frames(len(a)))
@@ -88,7 +104,9 @@ def test_a_paired_difference_of_whole_scores_is_tango_and_mcnemar(drawn: list[tu
     assert found.p == mcnemar_p(gain, loss)
     assert found.value == pytest.approx(a.mean() - b.mean())
     mirrored = paired_difference(b, a, own_frames(len(a)))
-    assert (mirrored.low, mirrored.high, mirrored.p) == pytest.approx((-found.high, -found.low, found.p))
+    assert (mirrored.low, mirrored.high, mirrored.p) == pytest.approx(
+        (-found.high, -found.low, found.p)
+    )
 
 
 def test_repeats_that_are_all_alike_count_once() -> None:
@@ -107,7 +125,11 @@ def test_partial_credit_narrows_a_paired_difference() -> None:
 
 def test_nothing_and_one_pair() -> None:
     none = np.array([])
-    assert paired_difference(none, none, []) == unpaired_difference(none, [], np.ones(2), ["a", "b"]) == NOTHING
+    assert (
+        paired_difference(none, none, [])
+        == unpaired_difference(none, [], np.ones(2), ["a", "b"])
+        == NOTHING
+    )
     one = paired_difference(np.ones(1), np.zeros(1), ["a"])
     assert (one.value, one.p, one.high) == (1.0, 1.0, 1.0)
     assert tango_interval(0, 0, 1) == pytest.approx((-0.7935, 0.7935), abs=1e-4)
@@ -141,14 +163,19 @@ graded = st.sampled_from([0.0, 0.1, 0.2, 0.3, 1 / 3, 0.4, 0.5, 0.6, 2 / 3, 0.7, 
     | st.tuples(st.tuples(graded, graded), st.integers(1, 30)).map(lambda one: [one[0]] * one[1]),
     st.integers(1, 12),
 )
-def test_any_graded_study_has_an_interval_around_its_difference(drawn: list[tuple[float, float]], frames: int) -> None:
+def test_any_graded_study_has_an_interval_around_its_difference(
+    drawn: list[tuple[float, float]], frames: int
+) -> None:
     a, b = np.array(drawn).T
     names = [str(i % frames) for i in range(len(a))]
     for found in (
         paired_difference(a, b, names),
         Difference(
             float(a.mean() - b.mean()),
-            *newcombe_interval((float(a.mean()), float(b.mean())), (effective_trials(a, names), effective_trials(b, names))),
+            *newcombe_interval(
+                (float(a.mean()), float(b.mean())),
+                (effective_trials(a, names), effective_trials(b, names)),
+            ),
             1.0,
             len(a),
         ),
@@ -163,7 +190,11 @@ def test_any_graded_study_has_an_interval_around_its_difference(drawn: list[tupl
 def test_tangos_interval_exists_for_any_counts(gain: float, loss: float, n: float) -> None:
     total = max(1.0, gain + loss)
     low, high = tango_interval(gain / total * n, loss / total * n, n)
-    assert -1 <= low <= (gain - loss) / total + 1e-9 and (gain - loss) / total - 1e-9 <= high <= 1 and low < high
+    assert (
+        -1 <= low <= (gain - loss) / total + 1e-9
+        and (gain - loss) / total - 1e-9 <= high <= 1
+        and low < high
+    )
 
 
 def test_scores_that_are_whole_but_for_rounding_are_whole() -> None:
@@ -176,7 +207,8 @@ def test_unpaired_whole_scores_take_newcombe_and_barnard() -> None:
     a, b = np.array([1.0] * 7 + [0.0] * 8), np.array([1.0] * 12 + [0.0] * 3)
     found = unpaired_difference(a, own_frames(15), b, own_frames(15))
     assert (found.low, found.high) == pytest.approx(newcombe_interval((7 / 15, 12 / 15), (15, 15)))
-    assert found.p == pytest.approx(0.0682, abs=1e-3)  # scipy's documentation prints 0.068153 for this table
+    # scipy's documentation prints 0.068153 for this table
+    assert found.p == pytest.approx(0.0682, abs=1e-3)
     assert found.n == 30
     assert barnard_p(np.ones(4), np.ones(3)) == 1.0
 

@@ -15,19 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.confusion import Confusion
 from worldgym.stats.agreement import CellPair, agreement
 from worldgym.stats.betting import anytime_interval, betting_interval, wealth
 from worldgym.stats.bradley_terry import Verdicts, bradley_terry
-from worldgym.stats.calibration import (
-    Judged,
-    Worth,
-    abstention_curve,
-    area_under_curve,
-    calibration_figures,
-    corrected_rate,
-    threshold_curve,
-)
 from worldgym.stats.comparison import (
     holm,
     newcombe_interval,
@@ -37,14 +27,24 @@ from worldgym.stats.comparison import (
     tango_interval,
     unpaired_difference,
 )
+from worldgym.stats.confusion import Confusion
 from worldgym.stats.equivalence import Gate, passes
+from worldgym.stats.judge_calibration import (
+    Judged,
+    Worth,
+    abstention_curve,
+    area_under_curve,
+    calibration_figures,
+    corrected_rate,
+    threshold_curve,
+)
 from worldgym.stats.mmrv import VARIANTS, mmrv
 from worldgym.stats.perturbation import drop_agreement
 from worldgym.stats.prediction import Frames, prediction_powered
 from worldgym.stats.ranking import Table, contrasts, ranking
 from worldgym.stats.raters import cohens_kappa, krippendorff_alpha
-from worldgym.stats.rates import effective_trials, score_rate, wilson_interval
 from worldgym.stats.sequential import Looks, in_rounds, sequential_tests
+from worldgym.stats.success_rates import effective_trials, score_rate, wilson_interval
 
 BITS = 4e-15
 A_DRAW = 2e-3  # shares of random draws move by whole draws
@@ -95,8 +95,12 @@ ESTIMATORS: dict[str, Estimator] = {
     "score_rate, one frame": lambda x: asdict(score_rate(x.tolist(), ["all"] * N)),
     "effective_trials": lambda x: effective_trials(x, FRAMES),
     "paired_difference": lambda x: asdict(paired_difference(x[:12], x[12:], FRAMES[:12])),
-    "paired_difference, one a frame": lambda x: asdict(paired_difference(x[:12], x[12:], SINGLE[:12])),
-    "unpaired_difference": lambda x: asdict(unpaired_difference(x[:15], SINGLE[:15], x[15:], SINGLE[15:])),
+    "paired_difference, one a frame": lambda x: asdict(
+        paired_difference(x[:12], x[12:], SINGLE[:12])
+    ),
+    "unpaired_difference": lambda x: asdict(
+        unpaired_difference(x[:15], SINGLE[:15], x[15:], SINGLE[15:])
+    ),
     "tango_interval": lambda x: tango_interval(x[:12].sum(), x[12:].sum(), N),
     "newcombe_interval": lambda x: newcombe_interval((x[:6].mean(), x[6:].mean()), (6, 18)),
     "sign_flip_p": lambda x: sign_flip_p(x[:12] - x[12:]),
@@ -108,8 +112,12 @@ ESTIMATORS: dict[str, Estimator] = {
     "betting_interval": lambda x: betting_interval(x, np.zeros(N)),
     "anytime_interval": lambda x: anytime_interval(x[:12] - x[12:]),
     "wealth": lambda x: wealth(x[:12] - x[12:]),
-    "sequential_tests": lambda x: [asdict(found) for found in sequential_tests([rounds(x[:12] - x[12:]), rounds(x[12:] - 0.5)])],
-    "corrected_rate": lambda x: asdict(corrected_rate(x.sum(), N, Confusion(9, 1, 2, 8), worth=Worth(9 + x[0], 8 + x[1]))),
+    "sequential_tests": lambda x: [
+        asdict(found) for found in sequential_tests([rounds(x[:12] - x[12:]), rounds(x[12:] - 0.5)])
+    ],
+    "corrected_rate": lambda x: asdict(
+        corrected_rate(x.sum(), N, Confusion(9, 1, 2, 8), worth=Worth(9 + x[0], 8 + x[1]))
+    ),
     "cohens_kappa": lambda x: cohens_kappa(Confusion(9, 1, 2, 8), videos=12 + x[0]),
     "krippendorff_alpha": lambda x: krippendorff_alpha(x.reshape(8, 3).tolist()),
     "krippendorff_alpha, interval": lambda x: krippendorff_alpha(x.reshape(8, 3), "interval"),
@@ -121,7 +129,9 @@ ESTIMATORS: dict[str, Estimator] = {
     "drop_agreement": lambda x: drop_agreement(
         [{"drop": a - b, "true_drop": b - a} for a, b in zip(x[:12], x[12:], strict=True)]
     ),
-    "prediction_powered": lambda x: asdict(prediction_powered(Frames(x[:12], x[12:], GROUPS, x[::2], GROUPS))),
+    "prediction_powered": lambda x: asdict(
+        prediction_powered(Frames(x[:12], x[12:], GROUPS, x[::2], GROUPS))
+    ),
     "ranking": lambda x: ranking(table(x)).best,
     "contrasts": lambda x: list(contrasts(table(x))),
     "agreement": lambda x: asdict(agreement(cells(x))),

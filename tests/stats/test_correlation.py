@@ -12,15 +12,22 @@ from worldgym.stats.correlation import centred, kendall, pearson, spearman
 values = st.integers(0, 10).map(lambda k: k / 10)
 points = st.integers(3, 12).flatmap(
     lambda n: st.tuples(
-        *(st.lists(values, min_size=n, max_size=n) for _ in "xy"), st.lists(st.integers(0, 3), min_size=n, max_size=n)
+        *(st.lists(values, min_size=n, max_size=n) for _ in "xy"),
+        st.lists(st.integers(0, 3), min_size=n, max_size=n),
     )
 )
-MEASURES = [(pearson, scipy.stats.pearsonr), (spearman, scipy.stats.spearmanr), (kendall, scipy.stats.kendalltau)]
+MEASURES = [
+    (pearson, scipy.stats.pearsonr),
+    (spearman, scipy.stats.spearmanr),
+    (kendall, scipy.stats.kendalltau),
+]
 
 
 @settings(max_examples=60)
 @given(points)
-def test_a_weight_counts_a_point_so_many_times(drawn: tuple[list[float], list[float], list[int]]) -> None:
+def test_a_weight_counts_a_point_so_many_times(
+    drawn: tuple[list[float], list[float], list[int]],
+) -> None:
     """The slow twin: repeat the points and ask scipy."""
     x, y = (np.array(column) for column in drawn[:2])
     counts = np.array(drawn[2])

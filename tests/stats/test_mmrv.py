@@ -16,7 +16,11 @@ def slow(world: list[float], truth: list[float]) -> float:
     """The formula, loop by loop."""
     worst = []
     for S_i, R_i in zip(world, truth, strict=True):
-        gaps = [abs(R_i - R_j) for S_j, R_j in zip(world, truth, strict=True) if (S_i < S_j) != (R_i < R_j)]
+        gaps = [
+            abs(R_i - R_j)
+            for S_j, R_j in zip(world, truth, strict=True)
+            if (S_i < S_j) != (R_i < R_j)
+        ]
         worst.append(max(gaps, default=0.0))
     return sum(worst) / len(worst)
 
@@ -35,7 +39,8 @@ def test_the_gap_is_the_real_one_and_the_same_order_costs_nothing() -> None:
 
 def test_the_variants_differ_by_ties_in_the_world_model_alone() -> None:
     world, truth = np.array([0.5, 0.5, 0.9]), np.array([0.2, 0.4, 0.3])
-    # "<" charges the tie to the really worse of the two, ">" to the really better one; a reversal charges both
+    # "<" charges the tie to the really worse of the two, ">" to the really better one; a reversal
+    # charges both
     assert mmrv(world, truth, "simpler") == pytest.approx((0.2 + 0.1 + 0.1) / 3)
     assert mmrv(world, truth, "simpler-code") == pytest.approx((0.0 + 0.2 + 0.1) / 3)
     assert mmrv(world, truth, "reversals") == pytest.approx((0.0 + 0.1 + 0.1) / 3)
@@ -52,8 +57,11 @@ def test_one_policy_has_no_order_and_none_is_an_error() -> None:
 @settings(max_examples=30)
 @given(rates, st.randoms(use_true_random=False))
 def test_the_order_of_a_sum_decides_no_tie(drawn: list[tuple[int, int]], shuffle: Random) -> None:
-    """Means of the same cells summed in another order differ in their last bits, and tie all the same."""
-    cells = [[value / 5, 0.1, 0.3, 0.7, 1 / 3] for column in zip(*drawn, strict=True) for value in column]
+    """Means of the same cells summed in another order differ in their last bits, and tie all the
+    same."""
+    cells = [
+        [value / 5, 0.1, 0.3, 0.7, 1 / 3] for column in zip(*drawn, strict=True) for value in column
+    ]
     told = []
     for _ in range(2):
         means = []
@@ -70,7 +78,9 @@ def test_the_order_of_a_sum_decides_no_tie(drawn: list[tuple[int, int]], shuffle
 
 @settings(max_examples=30)
 @given(rates, st.lists(st.integers(0, 3), min_size=8, max_size=8))
-def test_a_policy_that_counts_twice_is_two_policies(drawn: list[tuple[int, int]], times: list[int]) -> None:
+def test_a_policy_that_counts_twice_is_two_policies(
+    drawn: list[tuple[int, int]], times: list[int]
+) -> None:
     world, truth = (np.array(column) / 5 for column in zip(*drawn, strict=True))
     counts = np.array(times[: len(world)])
     args = world[None], truth[None], counts[None].astype(float)

@@ -88,7 +88,9 @@ def test_what_is_known_of_the_frames_decides_the_noise() -> None:
     counted = CellPair("p", "t", 0.4, 0.6, 20, 10)
     measured = CellPair("p", "t", 0.4, 0.6, 20, 10, SharedFrames(0.02, 0.03, 0.01, 10, 20, (-1, 1)))
     assert noises([]) == noises([bare]) == noises([counted, single]) == {}
-    assert noises([counted]).keys() == {"independent", "shared"} == noises([counted, measured]).keys()
+    assert (
+        noises([counted]).keys() == {"independent", "shared"} == noises([counted, measured]).keys()
+    )
     assert noises([counted], separate=True).keys() == {"independent"}
     assert noises([measured]).keys() == {"measured"}
     assert float(noises([measured])["measured"].covariance[0]) == 0.01

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from small_logs import SIMPSON, header, record, run
 
 from worldgym.errors import InputError
-from worldgym.log import TrialRecord
+from worldgym.io.run_log import TrialRecord
 from worldgym.stats.equivalence import Gate
 from worldgym.stats.pairs import against_baseline, compare
-from worldgym.stats.planned import planned_trials
+from worldgym.stats.planned_trials import planned_trials
 
 
-def compared(records: list[TrialRecord], policies: list[str], planned: dict[str, int] | None = None) -> dict[str, Any]:
+def compared(
+    records: list[TrialRecord], policies: list[str], planned: dict[str, int] | None = None
+) -> dict[str, Any]:
     return compare(records, policies, planned_trials(header(policies, planned), records))
 
 
@@ -33,18 +35,34 @@ def whole(frames: int = 60) -> list[TrialRecord]:
 
 
 def test_policies_are_compared_on_common_scored_trials() -> None:
-    records = [*whole(), record("good", "door/900", 0.0), record("poor", "door/901", None), record("good", "door/901", 1.0)]
+    records = [
+        *whole(),
+        record("good", "door/900", 0.0),
+        record("poor", "door/901", None),
+        record("good", "door/901", 1.0),
+    ]
     found = compared(records, ["poor", "good"])
     (comparison,) = found["comparisons"]
-    assert (comparison["a"], comparison["b"], comparison["n"], comparison["frames"]) == ("good", "poor", 60, 60)
+    assert (comparison["a"], comparison["b"], comparison["n"], comparison["frames"]) == (
+        "good",
+        "poor",
+        60,
+        60,
+    )
     assert comparison["value"] == pytest.approx(0.6)
     assert comparison["p"] == comparison["p_holm"] < 0.001 and comparison["low"] > 0.4
-    assert (comparison["low"], comparison["high"]) == (comparison["low_all"], comparison["high_all"])
+    assert (comparison["low"], comparison["high"]) == (
+        comparison["low_all"],
+        comparison["high_all"],
+    )
     assert comparison["sequential"]["decided"] < 30 and comparison["sequential"]["winner"] == "good"
     assert found["ranking"]["policies"] == ["poor", "good"] and found["ranking"]["trials"] == 60
     assert found["ranking"]["orders"][0]["policies"] == ["good", "poor"]
     assert found["best_set"] == ["good"]
-    assert found["rank_intervals"] == [{"policy": "good", "low": 1, "high": 1}, {"policy": "poor", "low": 2, "high": 2}]
+    assert found["rank_intervals"] == [
+        {"policy": "good", "low": 1, "high": 1},
+        {"policy": "poor", "low": 2, "high": 2},
+    ]
 
 
 def test_several_pairs_are_corrected_those_without_a_common_trial_do_not_count() -> None:
@@ -55,14 +73,24 @@ def test_several_pairs_are_corrected_those_without_a_common_trial_do_not_count()
     assert sorted(c["p_holm"] for c in known)[0] == pytest.approx(3 * min(c["p"] for c in known))
     assert [c["p"] for c in known if {c["a"], c["b"]} == {"good", "third"}] == [1.0]
     assert all(c["low_all"] < c["low"] and c["high"] < c["high_all"] for c in known)
-    assert found["best_set"] == ["good", "third"] and [row["policy"] for row in found["rank_intervals"]][-1] == "poor"
-    assert [(row["low"], row["high"]) for row in found["rank_intervals"]] == [(1, 2), (1, 2), (3, 3)]
+    assert (
+        found["best_set"] == ["good", "third"]
+        and [row["policy"] for row in found["rank_intervals"]][-1] == "poor"
+    )
+    assert [(row["low"], row["high"]) for row in found["rank_intervals"]] == [
+        (1, 2),
+        (1, 2),
+        (3, 3),
+    ]
 
 
 def test_the_ranking_does_not_contradict_the_comparison_where_mixtures_differ() -> None:
     found = compared(run(SIMPSON), ["A", "B"])
     assert (found["comparisons"][0]["a"], found["best_set"]) == ("A", ["A"])
-    assert found["ranking"]["best"][0] > 0.95 and found["ranking"]["orders"][0]["policies"] == ["A", "B"]
+    assert found["ranking"]["best"][0] > 0.95 and found["ranking"]["orders"][0]["policies"] == [
+        "A",
+        "B",
+    ]
 
 
 @settings(max_examples=25, deadline=None)
@@ -73,14 +101,21 @@ def test_who_is_shown_to_be_better_is_ranked_above(seed: int) -> None:
     rates = {"easy": 0.9, "hard": 0.2}
     records = [
         record(policy, f"{group}/{i}", float(rng.random() < rate + bonus))
-        for policy, bonus, kept in (("a", 0.1, {"easy": 0.3, "hard": 0.9}), ("b", 0.0, {"easy": 0.9, "hard": 0.3}))
+        for policy, bonus, kept in (
+            ("a", 0.1, {"easy": 0.3, "hard": 0.9}),
+            ("b", 0.0, {"easy": 0.9, "hard": 0.3}),
+        )
         for group, rate in rates.items()
         for i in range(30)
         if rng.random() < kept[group]
     ]
     found = compared(records, ["a", "b"])
     (comparison,) = found["comparisons"]
-    if found["ranking"] is None or len(found["ranking"]["policies"]) < 2 or comparison["value"] in (None, 0):
+    if (
+        found["ranking"] is None
+        or len(found["ranking"]["policies"]) < 2
+        or comparison["value"] in (None, 0)
+    ):
         return
     best = dict(zip(found["ranking"]["policies"], found["ranking"]["best"], strict=True))
     assert best[comparison["a"]] > 0.45
@@ -89,11 +124,20 @@ def test_who_is_shown_to_be_better_is_ranked_above(seed: int) -> None:
 
 
 def test_a_policy_that_did_the_easy_task_only_is_not_called_best() -> None:
-    scores = {"slow": {"easy": [1.0] * 20, "hard": [0.0] * 20}, "other": {"easy": [1.0] * 20, "hard": [0.0] * 20}}
-    found = compared([*run(scores), *run({"begun": {"easy": [1.0] * 20}})], ["slow", "other", "begun"])
+    scores = {
+        "slow": {"easy": [1.0] * 20, "hard": [0.0] * 20},
+        "other": {"easy": [1.0] * 20, "hard": [0.0] * 20},
+    }
+    found = compared(
+        [*run(scores), *run({"begun": {"easy": [1.0] * 20}})], ["slow", "other", "begun"]
+    )
     assert found["unranked"] == ["begun"] and found["ranking"]["policies"] == ["slow", "other"]
     apart = compared(run({"a": {"easy": [1.0] * 9}, "b": {"hard": [0.0] * 9}}), ["a", "b"])
-    assert apart["ranking"] is None and apart["unranked"] == ["a", "b"] and apart["best_set"] == ["a", "b"]
+    assert (
+        apart["ranking"] is None
+        and apart["unranked"] == ["a", "b"]
+        and apart["best_set"] == ["a", "b"]
+    )
 
 
 def test_a_comparison_is_plain_json_even_of_nothing() -> None:
@@ -106,7 +150,11 @@ def test_a_comparison_is_plain_json_even_of_nothing() -> None:
         found = compared(records, names)
         assert json.loads(json.dumps(found, allow_nan=False)) == found
     nothing = compared([], ["a", "b"])
-    assert nothing["ranking"] is None and nothing["comparisons"][0]["value"] is None and nothing["best_set"] == []
+    assert (
+        nothing["ranking"] is None
+        and nothing["comparisons"][0]["value"] is None
+        and nothing["best_set"] == []
+    )
 
 
 def test_the_order_of_the_log_does_not_matter() -> None:
@@ -125,7 +173,13 @@ def test_the_sequential_test_waits_for_tasks_that_have_not_begun() -> None:
 
 def test_frames_come_in_the_order_of_their_times_and_only_when_all_repeats_are_done() -> None:
     records = [
-        record(policy, f"t/{i}", score, repeat=repeat, time=f"2026-01-01T00:00:{(40 - i if late else i):02d}+00:00")
+        record(
+            policy,
+            f"t/{i}",
+            score,
+            repeat=repeat,
+            time=f"2026-01-01T00:00:{(40 - i if late else i):02d}+00:00",
+        )
         for policy, score, late in (("a", 1.0, False), ("b", 0.0, True))
         for i in range(40)
         for repeat in range(2)
@@ -136,7 +190,11 @@ def test_frames_come_in_the_order_of_their_times_and_only_when_all_repeats_are_d
 
 
 def gate(
-    records: list[TrialRecord], policies: list[str], margin: float, two_sided: bool = False, **planned: int
+    records: list[TrialRecord],
+    policies: list[str],
+    margin: float,
+    two_sided: bool = False,
+    **planned: int,
 ) -> dict[str, Any]:
     plan = planned_trials(header(policies, planned or None), records)
     return against_baseline(records, policies, plan, policies[0], Gate(margin, two_sided))
@@ -155,7 +213,9 @@ def test_a_gate_passes_fails_or_cannot_tell() -> None:
         ("better", "passes"),
     ]
     assert not found["passes"] and gate(records, ["base", "same"], 0.05)["passes"]
-    assert gate(records, ["base", "better"], 0.05, two_sided=True)["answers"][0]["answer"] == "fails"
+    assert (
+        gate(records, ["base", "better"], 0.05, two_sided=True)["answers"][0]["answer"] == "fails"
+    )
     few = [r for r in records if int(r.task.split("/")[1]) < 15]
     assert gate(few, ["base", "same"], 0.05)["answers"][0]["answer"] == "cannot be told"
     assert gate(few, ["base", "absent"], 0.05)["answers"][0]["value"] is None
@@ -184,7 +244,13 @@ def test_a_gate_needs_a_baseline_another_policy_and_a_margin() -> None:
 def test_what_is_said_does_not_depend_on_the_order_of_the_policies(order: tuple[str, ...]) -> None:
     rng = np.random.default_rng(3)
     records = run(
-        {name: {"t": (rng.random(40) < rate).astype(float).tolist()} for name, rate in (("a", 0.2), ("b", 0.5), ("c", 0.9))}
+        {
+            name: {"t": (rng.random(40) < rate).astype(float).tolist()}
+            for name, rate in (("a", 0.2), ("b", 0.5), ("c", 0.9))
+        }
     )
     found, expected = compared(records, list(order)), compared(records, ["a", "b", "c"])
-    assert found["rank_intervals"] == expected["rank_intervals"] and found["comparisons"] == expected["comparisons"]
+    assert (
+        found["rank_intervals"] == expected["rank_intervals"]
+        and found["comparisons"] == expected["comparisons"]
+    )

@@ -1,4 +1,5 @@
-"""Drops are of pairs alone, sorted by harm, and compared with true drops where both arms are known."""
+"""Drops are of pairs alone, sorted by harm, and compared with true drops where both arms are
+known."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from worldgym.log import TrialRecord
+from worldgym.io.run_log import TrialRecord
 from worldgym.stats.comparison import holm, paired_difference
 from worldgym.stats.perturbation import drop_agreement, perturbed, split
 
@@ -15,15 +16,27 @@ from worldgym.stats.perturbation import drop_agreement, perturbed, split
 def trial(policy: str, task: str, score: float | None, **fields: Any) -> TrialRecord:
     reason = "" if score is not None else "unclear"
     return TrialRecord(
-        policy, task, task.rpartition("/")[0], "go", **{"repeat": 0, "seed": 1, "score": score, "reason": reason} | fields
+        policy,
+        task,
+        task.rpartition("/")[0],
+        "go",
+        **{"repeat": 0, "seed": 1, "score": score, "reason": reason} | fields,
     )
 
 
 def pair(
-    policy: str, edit: str, axis: str, name: str, scores: tuple[float | None, float | None], **fields: Any
+    policy: str,
+    edit: str,
+    axis: str,
+    name: str,
+    scores: tuple[float | None, float | None],
+    **fields: Any,
 ) -> list[TrialRecord]:
     twin = {"nominal": name, "axis": axis, "frame": f"frames/{edit}/{name}.png"} | fields
-    return [trial(policy, name, scores[0], truth=True), trial(policy, f"{edit}/{name}", scores[1], truth=False, **twin)]
+    return [
+        trial(policy, name, scores[0], truth=True),
+        trial(policy, f"{edit}/{name}", scores[1], truth=False, **twin),
+    ]
 
 
 def records() -> list[TrialRecord]:
@@ -39,7 +52,11 @@ def records() -> list[TrialRecord]:
 def test_edited_trials_whose_twin_is_there_stand_apart() -> None:
     alone = trial("p", "dim/window/1", 1.0, nominal="window/1", axis="light")
     ordinary, edited = split([*records(), alone])
-    assert alone in ordinary and len(edited) == 4 * 6 and not any(r.nominal for r in ordinary if r is not alone)
+    assert (
+        alone in ordinary
+        and len(edited) == 4 * 6
+        and not any(r.nominal for r in ordinary if r is not alone)
+    )
 
 
 def test_drops_are_paired_and_sorted() -> None:
@@ -49,12 +66,16 @@ def test_drops_are_paired_and_sorted() -> None:
     distractor, light, goal = found["axes"]
     assert [cell["policy"] for cell in distractor["cells"]] == ["p", "q"]
     assert (light["drop"], light["n"], light["unpaired"]) == (pytest.approx(1 / 6), 6, 0)
-    by_hand = paired_difference(np.ones(6), np.array([0.0, 1, 1, 1, 1, 1]), [f"door/{i}" for i in range(6)])
+    by_hand = paired_difference(
+        np.ones(6), np.array([0.0, 1, 1, 1, 1, 1]), [f"door/{i}" for i in range(6)]
+    )
     cell = light["cells"][0]
     assert (cell["low"], cell["high"], cell["p"]) == (by_hand.low, by_hand.high, by_hand.p)
     assert (cell["nominal_rate"], cell["edited_rate"]) == (1.0, pytest.approx(5 / 6))
     same = [*distractor["cells"], *light["cells"]]
-    assert [c["p_holm"] for c in same] == holm([c["p"] for c in same]) and "p_holm" not in goal["cells"][0]
+    assert [c["p_holm"] for c in same] == holm([c["p"] for c in same]) and "p_holm" not in goal[
+        "cells"
+    ][0]
     assert distractor["examples"][0] == {
         "task": "mug/door/0",
         "nominal": "door/0",
@@ -66,12 +87,19 @@ def test_drops_are_paired_and_sorted() -> None:
 
 
 def test_a_pair_with_one_score_is_counted_apart() -> None:
-    found = perturbed([*pair("p", "dim", "", "door/0", (1.0, None)), *pair("p", "dim", "", "door/1", (1.0, 0.0))], ["p"])
+    found = perturbed(
+        [*pair("p", "dim", "", "door/0", (1.0, None)), *pair("p", "dim", "", "door/1", (1.0, 0.0))],
+        ["p"],
+    )
     assert found is not None
     (axis,) = found["axes"]
     assert (axis["axis"], axis["n"], axis["unpaired"], axis["drop"]) == ("edited", 1, 1, 1.0)
     nothing = perturbed(pair("p", "dim", "", "door/0", (None, None)), ["p"])
-    assert nothing is not None and nothing["axes"][0]["drop"] is None and nothing["axes"][0]["low"] == -1.0
+    assert (
+        nothing is not None
+        and nothing["axes"][0]["drop"] is None
+        and nothing["axes"][0]["low"] == -1.0
+    )
 
 
 def test_no_edit_no_figures() -> None:
@@ -79,7 +107,9 @@ def test_no_edit_no_figures() -> None:
 
 
 def test_true_drops() -> None:
-    cells = [{"drop": d, "true_drop": t} for d, t in ((0.3, 0.2), (0.0, 0.1), (-0.1, 0.0), (0.5, 0.6))]
+    cells = [
+        {"drop": d, "true_drop": t} for d, t in ((0.3, 0.2), (0.0, 0.1), (-0.1, 0.0), (0.5, 0.6))
+    ]
     found = drop_agreement([*cells, {"drop": 0.3}, {"drop": None, "true_drop": 0.1}])
     expected = np.corrcoef([0.3, 0.0, -0.1, 0.5], [0.2, 0.1, 0.0, 0.6])[0, 1]
     assert found == {
@@ -93,7 +123,11 @@ def test_true_drops() -> None:
     alike = drop_agreement(cells[:1])
     assert alike is not None and alike["pearson"] is None
     by_axis = perturbed(records(), ["p", "q"])
-    assert by_axis is not None and by_axis["truth"]["n"] == 3 and by_axis["axes"][0]["cells"][0]["true_drop"] == 1.0
+    assert (
+        by_axis is not None
+        and by_axis["truth"]["n"] == 3
+        and by_axis["axes"][0]["cells"][0]["true_drop"] == 1.0
+    )
 
 
 def test_the_most_harmful_of_several_axes_has_an_interval_for_all_at_once() -> None:

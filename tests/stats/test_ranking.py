@@ -13,7 +13,11 @@ from worldgym.stats.ranking import Ranking, Table, comparable, contrasts, rank_i
 NAN = np.nan
 
 
-def table(scores: Sequence[Sequence[float]] | np.ndarray, groups: Sequence[str] | None = None, repeats: int = 1) -> Table:
+def table(
+    scores: Sequence[Sequence[float]] | np.ndarray,
+    groups: Sequence[str] | None = None,
+    repeats: int = 1,
+) -> Table:
     values = np.asarray(scores, np.float64)
     N = values.shape[1]
     return Table(values, [f"f{i // repeats}" for i in range(N)], groups or ["t"] * N)
@@ -22,7 +26,9 @@ def table(scores: Sequence[Sequence[float]] | np.ndarray, groups: Sequence[str] 
 def test_a_complete_table_gives_the_differences_of_the_rates() -> None:
     scores = np.random.default_rng(0).random((4, 30))
     values, covariance = contrasts(table(scores, ["a", "b", "b"] * 10))
-    assert np.subtract.outer(values, values) == pytest.approx(np.subtract.outer(scores.mean(1), scores.mean(1)), abs=1e-12)
+    assert np.subtract.outer(values, values) == pytest.approx(
+        np.subtract.outer(scores.mean(1), scores.mean(1)), abs=1e-12
+    )
     assert np.linalg.eigvalsh(covariance).min() > 0
 
 
@@ -41,7 +47,8 @@ def test_two_policies_are_ranked_by_their_common_trials_alone(seed: int) -> None
 
 
 def test_more_trials_of_a_hard_task_do_not_make_a_policy_worse() -> None:
-    """Better in both tasks, and tried more on the hard one: the trap of pooled rates (E. H. Simpson 1951)."""
+    """Better in both tasks, and tried more on the hard one: the trap of pooled rates (E. H. Simpson
+    1951)."""
     scores = np.full((2, 200), NAN)
     scores[0, :20], scores[1, :100] = np.arange(20) < 19, np.arange(100) % 20 < 17  # easy
     scores[0, 100:], scores[1, 100:120] = np.arange(100) % 5 < 2, 0.0  # hard
@@ -60,7 +67,8 @@ def test_policies_without_a_common_trial_are_not_ranked_together() -> None:
     scores = np.full((4, 30), NAN)
     scores[:2, :20], scores[2:, 20:] = 1.0, 0.0
     assert comparable(table(scores)) == [0, 1]
-    chain = np.full((3, 30), NAN)  # the first and the last share no trial, but both share some with the second
+    # the first and the last share no trial, but both share some with the second
+    chain = np.full((3, 30), NAN)
     chain[0, :12], chain[1, 10:22], chain[2, 20:] = 1.0, 0.5, 0.0
     assert comparable(table(chain)) == [0, 1, 2]
     assert comparable(table(np.full((2, 3), NAN))) == []
@@ -87,7 +95,11 @@ def test_twenty_of_twenty_is_not_certainly_better_than_nineteen() -> None:
 def test_probabilities_are_probabilities() -> None:
     found = ranking(table(np.random.default_rng(0).random((3, 30)), repeats=2))
     above = np.array(found.above)
-    assert sum(found.best) == pytest.approx(1) == pytest.approx(sum(share for _, share in found.orders))
+    assert (
+        sum(found.best)
+        == pytest.approx(1)
+        == pytest.approx(sum(share for _, share in found.orders))
+    )
     assert above + above.T == pytest.approx(np.ones((3, 3)))
 
 
@@ -109,25 +121,35 @@ def test_alike_policies_share_the_probability_of_being_best() -> None:
 
 
 def test_ranks_follow_what_was_shown() -> None:
-    assert rank_intervals(["a", "b", "c"], [("a", "c"), ("b", "c")]) == {"a": (1, 2), "b": (1, 2), "c": (3, 3)}
+    assert rank_intervals(["a", "b", "c"], [("a", "c"), ("b", "c")]) == {
+        "a": (1, 2),
+        "b": (1, 2),
+        "c": (3, 3),
+    }
     assert rank_intervals(["a", "b"], []) == {"a": (1, 2), "b": (1, 2)}
 
 
-def study(rng: np.random.Generator, policies: int, spread: float, frames: int = 40) -> tuple[np.ndarray, Ranking]:
-    """True rates of policies whose log odds differ by `spread`, over frames of four tasks of unequal
-    difficulty, and what common trials on them say."""
+def study(
+    rng: np.random.Generator, policies: int, spread: float, frames: int = 40
+) -> tuple[np.ndarray, Ranking]:
+    """True rates of policies whose log odds differ by `spread`, over frames of four tasks of
+    unequal difficulty, and what common trials on them say."""
     hard = rng.normal(0, 1, 4)[np.arange(frames) % 4] + rng.normal(0, 0.7, frames)
     rates = 1 / (1 + np.exp(-hard - rng.normal(0, spread, policies)[:, None]))
     drawn = (rng.random(rates.shape) < rates).astype(float)
-    return rates.mean(axis=1), ranking(table(drawn, [f"t{i % 4}" for i in range(frames)]), draws=400)
+    return rates.mean(axis=1), ranking(
+        table(drawn, [f"t{i % 4}" for i in range(frames)]), draws=400
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("policies", [2, 4, 8])
-def test_the_probability_of_being_best_comes_true(policies: int, measured: Callable[..., None]) -> None:
-    """Policies that are alike, somewhat and clearly unlike (standard deviation of log odds 0.1, 0.3,
-    0.6, 1.2), 400 studies each: the policy that is called best with 60 %, say, is so in 60 %. Where
-    they are alike hardly any study says 90 % or more.
+def test_the_probability_of_being_best_comes_true(
+    policies: int, measured: Callable[..., None]
+) -> None:
+    """Policies that are alike, somewhat and clearly unlike (standard deviation of log odds 0.1,
+    0.3, 0.6, 1.2), 400 studies each: the policy that is called best with 60 %, say, is so in 60 %.
+    Where they are alike hardly any study says 90 % or more.
 
     Random weights of the frames alone (Rubin 1981) said 94 % where 80 to 86 % were so.
     """
@@ -149,25 +171,32 @@ def test_the_probability_of_being_best_comes_true(policies: int, measured: Calla
 
 @pytest.mark.slow
 def test_ranks_lie_in_their_ranges(measured: Callable[..., None]) -> None:
-    """Four policies whose true rates are uniform, 30 initial frames: each true rank lies within in 95 % or more."""
+    """Four policies whose true rates are uniform, 30 initial frames: each true rank lies within in
+    95 % or more."""
     rng, inside = np.random.default_rng(20), 0
     for study_seed in range(2000):
         rates = rng.random(4)
-        found = ranking(table((rng.random((4, 30)) < rates[:, None]).astype(float)), draws=400, seed=study_seed)
+        found = ranking(
+            table((rng.random((4, 30)) < rates[:, None]).astype(float)), draws=400, seed=study_seed
+        )
         true = np.argsort(np.argsort(-rates)) + 1
-        inside += sum(low <= rank <= high for rank, (low, high) in zip(true, found.ranks, strict=True))
+        inside += sum(
+            low <= rank <= high for rank, (low, high) in zip(true, found.ranks, strict=True)
+        )
     measured(inside / (4 * 2000), 0.94)
 
 
 @pytest.mark.slow
 def test_probabilities_of_the_better_policy_come_true(measured: Callable[..., None]) -> None:
-    """Four policies, 30 initial frames, true rates uniform: of pairs called with 95 %, say, 95 % are
-    so; of those called with less rather more, for policies that look alike are taken to be alike,
-    which uniform rates seldom are."""
+    """Four policies, 30 initial frames, true rates uniform: of pairs called with 95 %, say, 95 %
+    are so; of those called with less rather more, for policies that look alike are taken to be
+    alike, which uniform rates seldom are."""
     rng, said, true = np.random.default_rng(25), list[float](), list[bool]()
     for study_seed in range(2000):
         rates = rng.random(4)
-        above = ranking(table((rng.random((4, 30)) < rates[:, None]).astype(float)), draws=400, seed=study_seed).above
+        above = ranking(
+            table((rng.random((4, 30)) < rates[:, None]).astype(float)), draws=400, seed=study_seed
+        ).above
         for a, b in combinations(range(4), 2):
             said.append(max(above[a][b], above[b][a]))
             true.append(bool((rates[a] > rates[b]) == (above[a][b] > above[b][a])))

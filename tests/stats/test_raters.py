@@ -6,15 +6,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.confusion import Confusion
+from worldgym.stats.confusion import Confusion
 from worldgym.stats.raters import cohens_kappa, krippendorff_alpha
 
-# Krippendorff (2011), the example with four observers and twelve units; nominal .743, ordinal .815, interval .849
-OBSERVERS = ["1 2 3 3 2 1 4 1 2 . . .", "1 2 3 3 2 2 4 1 2 5 . 3", ". 3 3 3 2 3 4 2 2 5 1 .", "1 2 3 3 2 4 4 1 2 5 1 ."]
-UNITS = list(zip(*([None if c == "." else float(c) for c in row.split()] for row in OBSERVERS), strict=True))
+# Krippendorff (2011), the example with four observers and twelve units; nominal .743, ordinal .815,
+# interval .849
+OBSERVERS = [
+    "1 2 3 3 2 1 4 1 2 . . .",
+    "1 2 3 3 2 2 4 1 2 5 . 3",
+    ". 3 3 3 2 3 4 2 2 5 1 .",
+    "1 2 3 3 2 4 4 1 2 5 1 .",
+]
+UNITS = list(
+    zip(*([None if c == "." else float(c) for c in row.split()] for row in OBSERVERS), strict=True)
+)
 
 
-@pytest.mark.parametrize(("scale", "alpha"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+@pytest.mark.parametrize(
+    ("scale", "alpha"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)]
+)
 def test_alpha_of_the_published_example(scale: str, alpha: float) -> None:
     value, (low, high) = krippendorff_alpha(UNITS, scale)
     assert value == pytest.approx(alpha, abs=5e-4)
@@ -50,8 +60,12 @@ def test_raters_who_always_agreed_may_still_differ(n: int) -> None:
 
 
 @settings(max_examples=30)
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30), st.integers(1, 8))
-def test_an_interval_has_a_width_and_holds_its_point(drawn: list[tuple[bool, bool]], frames: int) -> None:
+@given(
+    st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30), st.integers(1, 8)
+)
+def test_an_interval_has_a_width_and_holds_its_point(
+    drawn: list[tuple[bool, bool]], frames: int
+) -> None:
     names = [str(i % frames) for i in range(len(drawn))]
     alpha = krippendorff_alpha([[float(a), float(b)] for a, b in drawn], frames=names)
     for value, (low, high) in (alpha, cohens_kappa(Confusion.of(drawn))):

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.stats.betting import wealth
-from worldgym.stats.sequential import Looks, SequentialResult, frame_order, in_rounds, sequential_tests
+from worldgym.stats.sequential import (
+    Looks,
+    SequentialResult,
+    frame_order,
+    in_rounds,
+    sequential_tests,
+)
 
 
 def one_task(differences: list[float]) -> Looks:
@@ -35,8 +41,16 @@ def test_no_difference_is_no_evidence() -> None:
 
 def test_nothing_seen_yet() -> None:
     nothing, seen = sequential_tests([in_rounds({}, {"t": 9}), one_task([1.0] * 9)])
-    assert (nothing.evidence, nothing.p, nothing.decided, nothing.low, nothing.high, nothing.n) == (1.0, 1.0, None, -1.0, 1.0, 0)
-    assert nothing.p_holm == 1.0 and seen.p_holm == seen.p  # a pair without a frame is no comparison
+    assert (nothing.evidence, nothing.p, nothing.decided, nothing.low, nothing.high, nothing.n) == (
+        1.0,
+        1.0,
+        None,
+        -1.0,
+        1.0,
+        0,
+    )
+    # a pair without a frame is no comparison
+    assert nothing.p_holm == 1.0 and seen.p_holm == seen.p
     assert sequential_tests([]) == []
 
 
@@ -48,15 +62,24 @@ def test_the_interval_excludes_zero_as_the_evidence_reaches_its_mark() -> None:
 
 def test_more_pairs_take_more_frames() -> None:
     alone, *_ = sequential_tests([one_task([1.0] * 30)])
-    first, *others = sequential_tests([one_task([1.0] * 30), *(one_task([1.0, -1.0] * 15) for _ in range(9))])
+    first, *others = sequential_tests(
+        [one_task([1.0] * 30), *(one_task([1.0, -1.0] * 15) for _ in range(9))]
+    )
     assert alone.decided == 8 and first.decided == 12
-    assert first.p_holm == pytest.approx(10 * first.p) and all(other.decided is None for other in others)
+    assert first.p_holm == pytest.approx(10 * first.p) and all(
+        other.decided is None for other in others
+    )
 
 
 def test_every_task_has_had_its_share_at_every_look() -> None:
     arrived = {"a": [1.0, 1.0, 1.0, 1.0], "b": [-1.0, -1.0]}
     looks = in_rounds(arrived, {"a": 4, "b": 2})
-    assert looks.differences.tolist() == [1, -1, 1, 1, -1, 1] and looks.ends.tolist() == [2, 3, 5, 6]
+    assert looks.differences.tolist() == [1, -1, 1, 1, -1, 1] and looks.ends.tolist() == [
+        2,
+        3,
+        5,
+        6,
+    ]
     assert len(in_rounds({"a": [1.0] * 4}, {"a": 4, "b": 4}).differences) == 0  # b has not begun
 
 
@@ -70,7 +93,9 @@ frames = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 1.0]) | st.none(), max_size=
 
 
 @given(st.dictionaries(st.sampled_from("abc"), frames, min_size=1), st.integers(0, 5))
-def test_what_is_used_never_changes_as_the_run_grows(whole: Mapping[str, list[float | None]], held_back: int) -> None:
+def test_what_is_used_never_changes_as_the_run_grows(
+    whole: Mapping[str, list[float | None]], held_back: int
+) -> None:
     planned = {group: len(own) + 1 for group, own in whole.items()}
     fewer = {group: own[: max(0, len(own) - held_back)] for group, own in whole.items()}
     before, after = in_rounds(fewer, planned), in_rounds(whole, planned)
@@ -85,9 +110,13 @@ def test_the_order_of_frames_is_their_names_alone() -> None:
 
 
 def drawn(rng: np.random.Generator, means: Mapping[str, float], frames: Mapping[str, int]) -> Looks:
-    """Differences of two policies with rates 0.5 apart by the means, task by task as a run logs them."""
+    """Differences of two policies with rates 0.5 apart by the means, task by task as a run logs
+    them."""
     arrived = {
-        task: [float(a) - float(b) for a, b in rng.random((frames[task], 2)) < (0.5 + mean / 2, 0.5 - mean / 2)]
+        task: [
+            float(a) - float(b)
+            for a, b in rng.random((frames[task], 2)) < (0.5 + mean / 2, 0.5 - mean / 2)
+        ]
         for task, mean in means.items()
     }
     return in_rounds(arrived, frames)
@@ -117,7 +146,9 @@ def test_tasks_that_cancel_are_decided_in_5_percent_at_most(
 
 
 @pytest.mark.slow
-def test_any_of_105_pairs_of_identical_policies_is_decided_in_5_percent_at_most(measured: Callable[..., None]) -> None:
+def test_any_of_105_pairs_of_identical_policies_is_decided_in_5_percent_at_most(
+    measured: Callable[..., None],
+) -> None:
     rng, decided = np.random.default_rng(31), 0
     for _ in range(400):
         scores = (rng.random((15, 100)) < rng.beta(1, 1, 100)).astype(float)

@@ -8,14 +8,21 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.log import TrialRecord
+from worldgym.io.run_log import TrialRecord
 from worldgym.stats.studies import estimate
 from worldgym.stats.tables import RealTrial
 
 
 def record(policy: str, task: str, score: float | None, **fields: Any) -> TrialRecord:
     reason = "" if score is not None or "failure_reason" in fields else "unclear"
-    known = {"group": task.split("/")[0], "instruction": "do it", "repeat": 0, "seed": 1, "score": score, "reason": reason}
+    known = {
+        "group": task.split("/")[0],
+        "instruction": "do it",
+        "repeat": 0,
+        "seed": 1,
+        "score": score,
+        "reason": reason,
+    }
     return TrialRecord(policy, task, **{**known, **fields})
 
 
@@ -56,7 +63,14 @@ def replace_repeat(r: TrialRecord, repeat: int) -> TrialRecord:
 
 
 def test_a_frame_that_was_not_imagined_counts_as_real_alone() -> None:
-    (found,) = estimate(run(), [*real(20), RealTrial("good", "door/999", "door", 1.0), RealTrial("good", "elsewhere", "", 0.0)])
+    (found,) = estimate(
+        run(),
+        [
+            *real(20),
+            RealTrial("good", "door/999", "door", 1.0),
+            RealTrial("good", "elsewhere", "", 0.0),
+        ],
+    )
     assert (found["n"], found["paired"]) == (22, 20)
 
 
@@ -68,18 +82,28 @@ def test_frames_drawn_from_the_mixture_credit_what_is_known_of_whole_tasks() -> 
         group = str(rng.choice(list(rates)))
         records.append(record("p", f"{group}/{i}", float(rng.random() < rates[group])))
         trials.append(RealTrial("p", f"{group}/{i}", "", float(rng.random() < rates[group])))
-    (within,), (mixed,) = estimate(records, trials[:50]), estimate(records, trials[:50], mixture=True)
+    (within,), (mixed,) = (
+        estimate(records, trials[:50]),
+        estimate(records, trials[:50], mixture=True),
+    )
     assert mixed["saved"] > 25 and within["saved"] < 5
-    assert abs(mixed["value"] - 0.5) < 0.15 and mixed["high"] - mixed["low"] < 0.85 * (within["high"] - within["low"])
+    assert abs(mixed["value"] - 0.5) < 0.15 and mixed["high"] - mixed["low"] < 0.85 * (
+        within["high"] - within["low"]
+    )
     assert mixed["N"] == within["N"] == 250
     with pytest.raises(InputError, match=r"door/999 is none of the run's.*--mixture"):
         estimate(records, [RealTrial("p", "door/999", "door", 1.0)], mixture=True)
 
 
 def test_a_twin_that_has_no_score_is_still_one_of_the_run_s_frames() -> None:
-    unscored = [replace(r, score=None, reason="unclear") if r.task == "door/4" else r for r in run()]
+    unscored = [
+        replace(r, score=None, reason="unclear") if r.task == "door/4" else r for r in run()
+    ]
     assert any(r.task == "door/4" and r.policy == "good" for r in unscored)
-    (whole,), (found,) = estimate(run(), real(20), mixture=True), estimate(unscored, real(20), mixture=True)
+    (whole,), (found,) = (
+        estimate(run(), real(20), mixture=True),
+        estimate(unscored, real(20), mixture=True),
+    )
     assert (whole["paired"], found["paired"]) == (20, 19) and found["n"] == 20
 
 
@@ -90,7 +114,11 @@ def test_the_correlation_within_tasks_is_not_that_between_them() -> None:
             score = float(i % 20 < successes)
             records.append(record("p", f"{group}/{i}", score))
             trials.append(RealTrial("p", f"{group}/{i}", "", score))
-    some = [trial for trial in trials if int(trial.task.split("/")[1]) >= 19 or trial.task.endswith("/0")]
+    some = [
+        trial
+        for trial in trials
+        if int(trial.task.split("/")[1]) >= 19 or trial.task.endswith("/0")
+    ]
     (within,) = estimate(records, some)
     assert within["correlation"] == pytest.approx(1.0)
 
@@ -98,9 +126,9 @@ def test_the_correlation_within_tasks_is_not_that_between_them() -> None:
 def test_a_probability_counts_where_the_judge_gave_one() -> None:
     sure = [replace(r, probability=0.9 * float(r.score or 0) + 0.05) for r in run()]
     (by_verdict,), (by_probability,) = estimate(run(), real(40)), estimate(sure, real(40))
-    assert by_probability["belief"] > by_verdict["belief"] and by_probability["correlation"] == pytest.approx(
-        by_verdict["correlation"]
-    )
+    assert by_probability["belief"] > by_verdict["belief"] and by_probability[
+        "correlation"
+    ] == pytest.approx(by_verdict["correlation"])
 
 
 def test_wrong_names_and_levels_get_one_sentence() -> None:

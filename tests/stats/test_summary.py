@@ -9,11 +9,20 @@ import pytest
 from small_logs import SIMPSON, header, record, run
 
 from worldgym.errors import InputError
-from worldgym.log import RunHeader
-from worldgym.stats.rates import score_rate, wilson_interval
+from worldgym.io.run_log import RunHeader
+from worldgym.stats.success_rates import score_rate, wilson_interval
 from worldgym.stats.summary import summarize
 
-HEADER = RunHeader({"trials": 3}, "worldgym evaluate", ({"name": "b"}, {"name": "a"}), "world-1", "judge-1", 7, {}, "")
+HEADER = RunHeader(
+    {"trials": 3},
+    "worldgym evaluate",
+    ({"name": "b"}, {"name": "a"}),
+    "world-1",
+    "judge-1",
+    7,
+    {},
+    "",
+)
 
 
 RECORDS = [
@@ -38,9 +47,21 @@ def test_one_cell_by_hand() -> None:
     truth_low, truth_high = wilson_interval(2, 4)
     counted = {"trials": 3, "successes": 1.5, "unscored": 1, "failed": 1, "rate": 0.5}
     counted |= {"frames": 2, "planned": 5, "missing": 0}
-    truth = {"truth_trials": 4, "truth_successes": 2, "truth_rate": 0.5, "truth_low": truth_low, "truth_high": truth_high}
+    truth = {
+        "truth_trials": 4,
+        "truth_successes": 2,
+        "truth_rate": 0.5,
+        "truth_low": truth_low,
+        "truth_high": truth_high,
+    }
     interval = {"low": repeated.low, "high": repeated.high}
-    assert cell(summarize(HEADER, RECORDS), "a", "door") == {"policy": "a", "task": "door", **counted, **interval, **truth}
+    assert cell(summarize(HEADER, RECORDS), "a", "door") == {
+        "policy": "a",
+        "task": "door",
+        **counted,
+        **interval,
+        **truth,
+    }
 
 
 def test_unknown_truth_is_left_out_and_counts_read_as_counts() -> None:
@@ -51,7 +72,13 @@ def test_unknown_truth_is_left_out_and_counts_read_as_counts() -> None:
 
 def test_a_cell_without_a_score_has_no_rate() -> None:
     empty = cell(summarize(HEADER, RECORDS), "b", "door")
-    assert (empty["trials"], empty["unscored"], empty["rate"], empty["low"], empty["high"]) == (0, 1, None, 0.0, 1.0)
+    assert (empty["trials"], empty["unscored"], empty["rate"], empty["low"], empty["high"]) == (
+        0,
+        1,
+        None,
+        0.0,
+        1.0,
+    )
 
 
 def test_a_failed_attempt_that_was_made_good_is_no_failed_trial() -> None:
@@ -76,10 +103,12 @@ def test_policies_pool_their_cells_in_the_headers_order() -> None:
 
 def test_agreement_takes_cells_with_both_rates() -> None:
     measures = summarize(HEADER, RECORDS)["agreement"]
-    assert measures["n"] == 2  # a on door, b on drawer; a on drawer has no truth, b on door no score
+    # a on door, b on drawer; a on drawer has no truth, b on door no score
+    assert measures["n"] == 2
     assert measures["pearson"] is None
     assert measures["mean_abs_gap"] == pytest.approx(50)
-    assert (measures["trial_agreement"], measures["trial_n"]) == (0.5, 4)  # right: door/1 and door/2
+    # right: door/1 and door/2
+    assert (measures["trial_agreement"], measures["trial_n"]) == (0.5, 4)
 
 
 def test_the_summary_is_plain_json_even_of_nothing() -> None:
@@ -110,14 +139,23 @@ def test_two_truths_of_one_task_are_an_error() -> None:
 
 def test_truth_of_a_whole_group_counts_where_that_of_its_trials_is_not_known() -> None:
     whole = (
-        {"policy": "a", "group": "door", "trials": 10, "successes": 9.5},  # its trials are known, so it says nothing
+        {
+            "policy": "a",
+            "group": "door",
+            "trials": 10,
+            "successes": 9.5,
+        },  # its trials are known, so it says nothing
         {"policy": "a", "group": "drawer", "trials": 10, "successes": 3.5},
         {"policy": "a", "group": "window", "trials": 10, "successes": 2.0},  # not evaluated
     )
     summary = summarize(replace(HEADER, truths=whole), RECORDS)
     door, drawer = (cell(summary, "a", group) for group in ("door", "drawer"))
     assert (door["truth_trials"], door["truth_successes"]) == (4, 2)
-    assert (drawer["truth_trials"], drawer["truth_successes"], drawer["truth_rate"]) == (10, 3.5, 0.35)
+    assert (drawer["truth_trials"], drawer["truth_successes"], drawer["truth_rate"]) == (
+        10,
+        3.5,
+        0.35,
+    )
     assert (drawer["truth_low"], drawer["truth_high"]) == wilson_interval(3.5, 10)
     policy = summary["policies"][1]
     assert (policy["truth_trials"], policy["truth_successes"]) == (14, 5.5)
@@ -140,23 +178,46 @@ def test_a_known_result_that_cannot_be_is_no_header(truth: dict[str, Any]) -> No
 
 def test_planned_trials_that_the_log_lacks_are_counted_policy_by_policy_and_task_by_task() -> None:
     plan = {"door": 4, "drawer": 2, "window": 1}
-    records = run({"a": {"door": [1.0, 0.0, 1.0, 1.0], "drawer": [1.0, None]}, "b": {"door": [1.0]}})
+    records = run(
+        {"a": {"door": [1.0, 0.0, 1.0, 1.0], "drawer": [1.0, None]}, "b": {"door": [1.0]}}
+    )
     records.append(record("b", "door/1", failure_reason="broke"))
     summary = summarize(header(["a", "b", "late"], plan), records)
     counts = {(c["policy"], c["task"]): (c["planned"], c["missing"]) for c in summary["cells"]}
-    assert counts["a", "door"] == (4, 0) and counts["b", "door"] == (4, 2) and counts["late", "window"] == (1, 1)
+    assert (
+        counts["a", "door"] == (4, 0)
+        and counts["b", "door"] == (4, 2)
+        and counts["late", "window"] == (1, 1)
+    )
     assert [(p["planned"], p["missing"]) for p in summary["policies"]] == [(7, 1), (7, 5), (7, 7)]
-    assert summary["completeness"] == {"known": True, "shard": None, "planned": 21, "missing": 13, "edited_missing": 0}
+    assert summary["completeness"] == {
+        "known": True,
+        "shard": None,
+        "planned": 21,
+        "missing": 13,
+        "edited_missing": 0,
+    }
     for cell in (*summary["cells"], *summary["policies"]):
-        assert cell["trials"] + cell["unscored"] + cell["failed"] + cell["missing"] == cell["planned"]
-    assert summary["unequal_mixture"] and summary["ranking"]["policies"] == ["a"] and summary["unranked"] == ["b"]
+        assert (
+            cell["trials"] + cell["unscored"] + cell["failed"] + cell["missing"] == cell["planned"]
+        )
+    assert (
+        summary["unequal_mixture"]
+        and summary["ranking"]["policies"] == ["a"]
+        and summary["unranked"] == ["b"]
+    )
 
 
 def test_the_mean_over_tasks_weighs_them_alike() -> None:
     summary = summarize(header(["A", "B"]), run(SIMPSON))
-    assert [p["mean_over_tasks"] for p in summary["policies"]] == pytest.approx([(0.95 + 0.4) / 2, (0.85 + 0.1) / 2])
+    assert [p["mean_over_tasks"] for p in summary["policies"]] == pytest.approx(
+        [(0.95 + 0.4) / 2, (0.85 + 0.1) / 2]
+    )
     assert summary["unequal_mixture"] and [p["frames"] for p in summary["policies"]] == [120, 120]
     lacking = summarize(header(["a", "b"]), run({"a": {"t": [1.0], "u": [0.0]}, "b": {"t": [1.0]}}))
     assert [p["mean_over_tasks"] for p in lacking["policies"]] == [0.5, None]
-    equal = summarize(header(["a", "b"]), run({"a": {"t": [1.0, 0.0], "u": [0.0]}, "b": {"t": [1.0, 1.0], "u": [0.0]}}))
+    equal = summarize(
+        header(["a", "b"]),
+        run({"a": {"t": [1.0, 0.0], "u": [0.0]}, "b": {"t": [1.0, 1.0], "u": [0.0]}}),
+    )
     assert not equal["unequal_mixture"]

@@ -24,13 +24,18 @@ def test_counts_and_rates_are_read(tmp_path: Path) -> None:
 
 
 def test_real_trials_are_read_with_repeats_and_partial_credit(tmp_path: Path) -> None:
-    path = table(tmp_path, "policy,task,success,group,note\na,door/1,1,door,x\na,door/1,False,door,\na,door/2,0.5,,\n")
+    path = table(
+        tmp_path,
+        "policy,task,success,group,note\na,door/1,1,door,x\na,door/1,False,door,\na,door/2,0.5,,\n",
+    )
     assert read_real_trials(path) == [
         RealTrial("a", "door/1", "door", 1.0),
         RealTrial("a", "door/1", "door", 0.0),
         RealTrial("a", "door/2", "", 0.5),
     ]
-    assert read_real_trials(table(tmp_path, "policy,task,success\na,x,1\n")) == [RealTrial("a", "x", "", 1.0)]
+    assert read_real_trials(table(tmp_path, "policy,task,success\na,x,1\n")) == [
+        RealTrial("a", "x", "", 1.0)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -49,12 +54,17 @@ def test_real_trials_are_read_with_repeats_and_partial_credit(tmp_path: Path) ->
         ("policy,task,trials,successes\na,x,2.5,1\n", "whole number of 1 or more"),
     ],
 )
-def test_a_wrong_table_of_rates_gets_one_sentence(tmp_path: Path, text: str, complaint: str) -> None:
+def test_a_wrong_table_of_rates_gets_one_sentence(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
     with pytest.raises(InputError, match=rf"table\.csv.*{complaint}"):
         read_rates(table(tmp_path, text))
 
 
-@pytest.mark.parametrize("text", ["policy,task,success\n", "policy,task,success\na,x,yes\n", "policy,task,success\na,x,2\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["policy,task,success\n", "policy,task,success\na,x,yes\n", "policy,task,success\na,x,2\n"],
+)
 def test_a_wrong_table_of_trials_gets_one_sentence(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match=r"table\.csv"):
         read_real_trials(table(tmp_path, text))
@@ -67,8 +77,15 @@ def test_an_absent_table_gets_one_sentence(tmp_path: Path, read: Callable[[Path]
 
 
 def test_cells_are_paired_by_name() -> None:
-    world = {("b", "x"): CellRate(0.5, 10), ("a", "x"): CellRate(0.25, None), ("c", "x"): CellRate(0, 1)}
+    world = {
+        ("b", "x"): CellRate(0.5, 10),
+        ("a", "x"): CellRate(0.25, None),
+        ("c", "x"): CellRate(0, 1),
+    }
     real = {("a", "x"): CellRate(1.0, 4), ("b", "x"): CellRate(0.5, 2), ("a", "y"): CellRate(0, 1)}
-    assert paired_cells(world, real) == [CellPair("a", "x", 0.25, 1.0, None, 4), CellPair("b", "x", 0.5, 0.5, 10, 2)]
+    assert paired_cells(world, real) == [
+        CellPair("a", "x", 0.25, 1.0, None, 4),
+        CellPair("b", "x", 0.5, 0.5, 10, 2),
+    ]
     with pytest.raises(InputError, match=r"share no policy and task.*c on x.*a on y"):
         paired_cells({("c", "x"): CellRate(0, 1)}, {("a", "y"): CellRate(0, 1)})

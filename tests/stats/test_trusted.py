@@ -1,4 +1,5 @@
-"""What a check says reaches the summary: red tasks are shown, and left out of the headline numbers unless asked for."""
+"""What a check says reaches the summary: red tasks are shown, and left out of the headline numbers
+unless asked for."""
 
 from __future__ import annotations
 
@@ -10,14 +11,16 @@ from typing import Any
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.log import RunHeader, RunLog, TrialRecord
+from worldgym.io.run_log import RunHeader, RunLog, TrialRecord
 from worldgym.report.page import write_report
 from worldgym.report.words import trust_sentence
 from worldgym.stats.summary import summarize, write_summary
 from worldgym.stats.trusted import Check, Trusted, adopt_check
 
 HEADER = RunHeader({}, "c", ({"name": "a"}, {"name": "b"}), "world-1", "judge-1", 7, {}, "")
-CHECK = Check("world-1", {"door": Trusted("red", "9 of 10 invented"), "drawer": Trusted("green", "fine")})
+CHECK = Check(
+    "world-1", {"door": Trusted("red", "9 of 10 invented"), "drawer": Trusted("green", "fine")}
+)
 SCORES = {
     ("a", "door"): 1.0,
     ("a", "drawer"): 0.0,
@@ -27,7 +30,17 @@ SCORES = {
     ("b", "lid"): 1.0,
 }
 RECORDS = [
-    TrialRecord(policy, f"{group}/{i}", group, "do it", 0, i, score=score, truth=group != "door", judge="judge-1")
+    TrialRecord(
+        policy,
+        f"{group}/{i}",
+        group,
+        "do it",
+        0,
+        i,
+        score=score,
+        truth=group != "door",
+        judge="judge-1",
+    )
     for (policy, group), score in SCORES.items()
     for i in range(3)
 ]
@@ -39,26 +52,43 @@ def data(check: Check = CHECK) -> dict[str, Any]:
 
 def test_red_tasks_enter_no_headline_number() -> None:
     whole, kept = summarize(HEADER, RECORDS), summarize(HEADER, RECORDS, check=CHECK)
-    assert [p["trials"] for p in whole["policies"]] == [9, 9] and [p["trials"] for p in kept["policies"]] == [6, 6]
+    assert [p["trials"] for p in whole["policies"]] == [9, 9] and [
+        p["trials"] for p in kept["policies"]
+    ] == [6, 6]
     assert [p["successes"] for p in kept["policies"]] == [3, 6]
     assert kept["agreement"]["n"] == 4 and whole["agreement"]["n"] == 6
     assert kept["comparisons"][0]["n"] == 6 and kept["comparisons"] != whole["comparisons"]
-    assert {(c["task"], c["trust"]) for c in kept["cells"]} == {("door", "red"), ("drawer", "green"), ("lid", "unchecked")}
-    assert [{**c, "trust": None} for c in kept["cells"]] == [{**c, "trust": None} for c in whole["cells"]]
-    assert kept["trust"]["left_out"] == ["door"] and kept["trust"]["tasks"]["door"]["reason"] == "9 of 10 invented"
+    assert {(c["task"], c["trust"]) for c in kept["cells"]} == {
+        ("door", "red"),
+        ("drawer", "green"),
+        ("lid", "unchecked"),
+    }
+    assert [{**c, "trust": None} for c in kept["cells"]] == [
+        {**c, "trust": None} for c in whole["cells"]
+    ]
+    assert (
+        kept["trust"]["left_out"] == ["door"]
+        and kept["trust"]["tasks"]["door"]["reason"] == "9 of 10 invented"
+    )
     assert "trust" not in whole and trust_sentence(whole) == ""
 
 
 def test_unless_asked_for() -> None:
     summary = summarize(HEADER, RECORDS, check=replace(CHECK, include_red=True))
-    assert [p["trials"] for p in summary["policies"]] == [9, 9] and summary["trust"]["left_out"] == []
-    assert "left out" not in trust_sentence(summary) and "red: door (9 of 10 invented)" in trust_sentence(summary)
+    assert [p["trials"] for p in summary["policies"]] == [9, 9] and summary["trust"][
+        "left_out"
+    ] == []
+    assert "left out" not in trust_sentence(
+        summary
+    ) and "red: door (9 of 10 invented)" in trust_sentence(summary)
 
 
 def test_every_task_red_leaves_an_empty_headline() -> None:
     reds = Check("world-1", {name: Trusted("red", "no") for name in ("door", "drawer", "lid")})
     summary = summarize(HEADER, RECORDS, check=reds)
-    assert [p["rate"] for p in summary["policies"]] == [None, None] and summary["agreement"]["n"] == 0
+    assert [p["rate"] for p in summary["policies"]] == [None, None] and summary["agreement"][
+        "n"
+    ] == 0
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 

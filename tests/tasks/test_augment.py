@@ -12,7 +12,7 @@ from worldgym.cli import main
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.tasks.augment import AugmentConfig, augment, edited_episode
-from worldgym.tasks.edits.suite import Edit, read_edits
+from worldgym.tasks.edits.edit_file import Edit, read_edits
 from worldgym.types import ActionSpec, Episode
 
 SPEC = ActionSpec(("x", "y"), "delta_pose", "m", "none", "none", (-1.0, -1.0), (1.0, 1.0), 5.0)
@@ -25,15 +25,29 @@ steps = [{ kind = "lighting", gain = { mild = 0.9, harsh = 0.3 } }]
 [[edit]]
 name = "blue"
 only = ["door/*"]
-steps = [{ kind = "recolour", mask = "red", to = "#0000ff" }, { kind = "reword", to = "open the blue door" }]
+steps = [
+    { kind = "recolour", mask = "red", to = "#0000ff" },
+    { kind = "reword", to = "open the blue door" },
+]
 """
 
 
 def recording(task: str, seed: int) -> Episode:
     """A red square, which the last frame does not show, on grey noise."""
-    frames = np.repeat(np.random.default_rng(seed).integers(60, 200, (4, 24, 24, 1)), 3, -1).astype(np.uint8)
+    frames = np.repeat(np.random.default_rng(seed).integers(60, 200, (4, 24, 24, 1)), 3, -1).astype(
+        np.uint8
+    )
     frames[:3, 4:12, 4:12] = (200, 0, 0)
-    return Episode(frames, np.full((3, 2), 0.25, np.float32), f"{task}!", SPEC, 5.0, True, "made", {"task": task})
+    return Episode(
+        frames,
+        np.full((3, 2), 0.25, np.float32),
+        f"{task}!",
+        SPEC,
+        5.0,
+        True,
+        "made",
+        {"task": task},
+    )
 
 
 @pytest.fixture
@@ -54,7 +68,12 @@ def test_motion_and_outcome_stay_and_the_scene_changes(config: AugmentConfig) ->
         name, _, edit = info.name.partition("-")
         found, was = edited[info.name], store[name]
         np.testing.assert_array_equal(found.actions, was.actions)
-        assert (found.success, found.spec, info.group, info.extras["edit"]) == (was.success, was.spec, was.extras["task"], edit)
+        assert (found.success, found.spec, info.group, info.extras["edit"]) == (
+            was.success,
+            was.spec,
+            was.extras["task"],
+            edit,
+        )
         assert edit == "dim" or (info.group, found.instruction) == ("door", "open the blue door")
         if edit == "dim":
             gain = 0.9 - 0.6 * info.extras["strength"]
@@ -75,13 +94,21 @@ def test_the_same_again_and_resumed(config: AugmentConfig, tmp_path: Path) -> No
         annotation = folder / "episodes" / removed.name
         assert (annotation.read_bytes(), annotation.with_suffix(".mp4").read_bytes()) == before
     augment(AugmentConfig(config.store, config.edits, tmp_path / "other", seed=1))
-    strengths = [{info.extras["strength"] for info in EpisodeStore(folder)} for folder in (config.out, tmp_path / "other")]
+    strengths = [
+        {info.extras["strength"] for info in EpisodeStore(folder)}
+        for folder in (config.out, tmp_path / "other")
+    ]
     assert not strengths[0] & strengths[1]
 
 
 def test_limit_counts_a_task(config: AugmentConfig) -> None:
     augment(AugmentConfig(config.store, config.edits, config.out, limit=2))
-    assert sorted(info.group for info in EpisodeStore(config.out)) == ["door", "door", "drawer", "drawer"]
+    assert sorted(info.group for info in EpisodeStore(config.out)) == [
+        "door",
+        "door",
+        "drawer",
+        "drawer",
+    ]
 
 
 def test_a_frame_that_hides_what_is_edited_stays_as_it_was(config: AugmentConfig) -> None:
@@ -96,7 +123,9 @@ def test_a_frame_that_hides_what_is_edited_stays_as_it_was(config: AugmentConfig
 
 def test_noise_is_fresh_in_every_frame(config: AugmentConfig) -> None:
     config.edits.write_text('[[edit]]\nname = "noise"\nsteps = [{ kind = "noise", sd = 20 }]\n')
-    still = Episode(np.full((3, 24, 24, 3), 128, np.uint8), np.zeros((2, 2), np.float32), "", SPEC, 5.0)
+    still = Episode(
+        np.full((3, 24, 24, 3), 128, np.uint8), np.zeros((2, 2), np.float32), "", SPEC, 5.0
+    )
     frames = edited_episode(still, read_edits_of(config)["noise"]).frames.astype(float)
     assert 15 < frames[0].std() < 25 and 20 < (frames[1] - frames[0]).std() < 36
 
@@ -106,8 +135,10 @@ def test_what_cannot_be_trained_on(config: AugmentConfig, monkeypatch: pytest.Mo
     with pytest.raises(InputError, match="is the store itself"):
         augment(AugmentConfig(config.store, config.edits, config.store))
     for more, told in {
-        '[[edit]]\nname = "goal"\nsuccess = "shut"\nsteps = [{ kind = "reword", to = "shut it" }]\n': "edit goal has a new goal",
-        '[[edit]]\nname = "odd"\nsteps = [{ kind = "lighting", gain = { mild = 1.0, harsh = 99.0 } }]\n': "edit odd: a light has",
+        '[[edit]]\nname = "goal"\nsuccess = "shut"\n'
+        'steps = [{ kind = "reword", to = "shut it" }]\n': "edit goal has a new goal",
+        '[[edit]]\nname = "odd"\n'
+        'steps = [{ kind = "lighting", gain = { mild = 1, harsh = 99 } }]\n': "edit odd: a light",
         '[server]\nprovider = "openai-images"\nmodel = "m"\n': "has a .server.",
     }.items():
         config.edits.write_text(EDITS + more)
@@ -117,9 +148,15 @@ def test_what_cannot_be_trained_on(config: AugmentConfig, monkeypatch: pytest.Mo
 
 
 def test_an_episode_that_no_edit_fits_is_named(config: AugmentConfig) -> None:
-    config.edits.write_text('[[edit]]\nname = "dim"\nonly = ["door/*"]\nsteps = [{ kind = "lighting", gain = 0.5 }]\n')
+    config.edits.write_text(
+        '[[edit]]\nname = "dim"\nonly = ["door/*"]\nsteps = [{ kind = "lighting", gain = 0.5 }]\n'
+    )
     counts, skipped = augment(config)
-    assert counts == {"dim": 6} and set(skipped.values()) == {"no edit is for drawer"} and len(skipped) == 6
+    assert (
+        counts == {"dim": 6}
+        and set(skipped.values()) == {"no edit is for drawer"}
+        and len(skipped) == 6
+    )
 
 
 def test_a_full_disk_stops_at_once(config: AugmentConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +178,9 @@ def read_edits_of(config: AugmentConfig) -> dict[str, Edit]:
     return {edit.name: edit for edit in read_edits(config.edits)}
 
 
-def test_another_store_with_the_same_names_is_edited_too(config: AugmentConfig, tmp_path: Path) -> None:
+def test_another_store_with_the_same_names_is_edited_too(
+    config: AugmentConfig, tmp_path: Path
+) -> None:
     first, _ = augment(config)
     other = EpisodeStore.create(tmp_path / "other", SPEC, 5.0)
     for i in range(12):

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from worldgym.errors import InputError
-from worldgym.evaluate import EvaluateConfig, evaluate
-from worldgym.log import read_log
+from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.io.run_log import read_log
 from worldgym.report.page import write_report
 from worldgym.stats.summary import summarize
 from worldgym.tasks.bridge17 import BRIDGE17, POLICIES, TRIALS, make_bridge17, published_rates
-from worldgym.tasks.folder import load_tasks
+from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 
 
@@ -29,7 +29,9 @@ def test_the_table_is_the_published_one(sample_data: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [int(row["task_id"]) for row in rows] == [task.number for task in BRIDGE17]
     for row, task in zip(rows, BRIDGE17, strict=True):
-        assert [float(row[name]) for name in ("rt_1_x", "octo", "rt_2_x", "openvla")] == list(task.successes)
+        assert [float(row[name]) for name in ("rt_1_x", "octo", "rt_2_x", "openvla")] == list(
+            task.successes
+        )
         assert (row["category"], int(row["n_trials"])) == (task.category, TRIALS)
         assert bool(row["partial_credit_rule"]) == bool(task.partial_credit)
 
@@ -37,7 +39,10 @@ def test_the_table_is_the_published_one(sample_data: Path) -> None:
 def test_published_means() -> None:
     """The means that the paper prints: 18.5, 20.0, 50.6 and 70.6 %."""
     rates = published_rates()
-    means = [np.mean([rate for (name, _), rate in rates.items() if name == policy]) for policy in POLICIES]
+    means = [
+        np.mean([rate for (name, _), rate in rates.items() if name == policy])
+        for policy in POLICIES
+    ]
     assert len(rates) == 68
     np.testing.assert_allclose(means, [0.185, 0.200, 0.506, 0.706], atol=0.0006)
 
@@ -56,8 +61,14 @@ def test_frames_become_a_task_folder(tmp_path: Path) -> None:
     names, missing = make_bridge17(tmp_path / "frames", tmp_path / "out", (16, 16))
     tasks = load_tasks(tmp_path / "out")
     assert [task.name for task in tasks] == sorted(names) and len(missing) == 17
-    assert [task.group for task in tasks] == ["08-put-carrot-on-plate"] + ["16-lift-cheese-or-red-chili-pepper"] * 2
-    assert [task.instruction for task in tasks] == ["put carrot on plate", "lift cheese", "lift red chili pepper"]
+    assert [task.group for task in tasks] == ["08-put-carrot-on-plate"] + [
+        "16-lift-cheese-or-red-chili-pepper"
+    ] * 2
+    assert [task.instruction for task in tasks] == [
+        "put carrot on plate",
+        "lift cheese",
+        "lift red chili pepper",
+    ]
     assert tasks[0].frame.shape == (16, 16, 3) and tasks[2].tags == ("language",)
     with (tmp_path / "out" / "published.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -71,7 +82,9 @@ def test_frames_become_a_task_folder(tmp_path: Path) -> None:
 
 
 def test_without_frames_the_wanted_folders_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no start frame of the suite; .*09-flip-pot-upright"):
+    with pytest.raises(
+        InputError, match=r"holds no start frame of the suite; .*09-flip-pot-upright"
+    ):
         make_bridge17(tmp_path, tmp_path / "out")
 
 
@@ -82,12 +95,20 @@ def test_an_evaluation_of_the_suite_is_held_against_the_published_results(tmp_pa
             add_frame(tmp_path / "frames" / published.group, name)
     make_bridge17(tmp_path / "frames", tmp_path / "bridge17", FakeWorld().frame_shape[:2])
     tasks = load_tasks(tmp_path / "bridge17")
-    policies = [FakePolicy(level=0.2, name="octo"), FakePolicy(level=0.8, name="openvla"), FakePolicy(level=0.5, name="mine")]
+    policies = [
+        FakePolicy(level=0.2, name="octo"),
+        FakePolicy(level=0.8, name="openvla"),
+        FakePolicy(level=0.5, name="mine"),
+    ]
     config = EvaluateConfig(tmp_path / "run", trials=2, truth=tmp_path / "bridge17")
     summary = evaluate(config, FakeWorld(), policies, tasks, FakeJudge())
     cells = {(cell["policy"], cell["task"]): cell for cell in summary["cells"]}
     clutter = cells["octo", "04-put-eggplant-into-pot-w-clutter"]
-    assert (clutter["truth_trials"], clutter["truth_successes"], clutter["truth_rate"]) == (10, 3.5, 0.35)
+    assert (clutter["truth_trials"], clutter["truth_successes"], clutter["truth_rate"]) == (
+        10,
+        3.5,
+        0.35,
+    )
     assert not any("truth_rate" in cell for (policy, _), cell in cells.items() if policy == "mine")
     assert summary["agreement"]["n"] == 12 and summary["agreement"]["noise_ceiling"] is not None
     totals = {policy["policy"]: policy for policy in summary["policies"]}

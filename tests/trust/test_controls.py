@@ -1,4 +1,5 @@
-"""Control arms on a world that obeys: what the judge reads off it is the last action, so every floor is known beforehand."""
+"""Control arms on a world that obeys: what the judge reads off it is the last action, so every
+floor is known beforehand."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import pytest
 
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakeWorld
 from worldgym.trust.controls import control_floors, controlled, held, undone
-from worldgym.trust.playing import Playing
+from worldgym.trust.playback import Playing
 from worldgym.types import Rollout
 
 MakeRollout = Callable[..., Rollout]
@@ -20,7 +21,9 @@ ACTIONS = np.array([[0.1, 0.2, 1.0], [0.3, 0.4, -1.0]], np.float32)
 
 def test_no_motion_leaves_the_gripper_alone() -> None:
     np.testing.assert_array_equal(held(ACTIONS, FAKE_SPEC), [[0, 0, 1], [0, 0, -1]])
-    np.testing.assert_array_equal(held(ACTIONS, SPEC), ACTIONS[[0, 0]] * [1, 1, 0] + ACTIONS * [0, 0, 1])
+    np.testing.assert_array_equal(
+        held(ACTIONS, SPEC), ACTIONS[[0, 0]] * [1, 1, 0] + ACTIONS * [0, 0, 1]
+    )
 
 
 def test_a_motion_undone_returns_to_its_start() -> None:
@@ -34,21 +37,43 @@ def test_a_motion_undone_returns_to_its_start() -> None:
 def test_shuffled_actions_are_always_another_ones(make_rollout: MakeRollout, count: int) -> None:
     rollouts = [make_rollout(f"a/{i}", 0.1 * i, steps=3 + i % 2) for i in range(count)]
     swapped = controlled("shuffled", rollouts, FAKE_SPEC)
-    assert all(mine.actions[0, 0] != theirs.actions[0, 0] for mine, theirs in zip(rollouts, swapped, strict=True))
-    assert sorted(float(r.actions[0, 0]) for r in swapped) == sorted(float(r.actions[0, 0]) for r in rollouts)
+    assert all(
+        mine.actions[0, 0] != theirs.actions[0, 0]
+        for mine, theirs in zip(rollouts, swapped, strict=True)
+    )
+    assert sorted(float(r.actions[0, 0]) for r in swapped) == sorted(
+        float(r.actions[0, 0]) for r in rollouts
+    )
     assert [len(r.actions) for r in swapped] == [len(r.actions) for r in rollouts]
 
 
 def test_floors_of_a_world_that_obeys(make_rollout: MakeRollout) -> None:
-    """The judge wants the first number at or above 0.2: holding still and undoing fail, the gripper cannot help."""
-    rollouts = [make_rollout(f"{group}/{i}", level) for group, level in (("a", 0.9), ("b", 0.5)) for i in range(3)]
+    """The judge wants the first number at or above 0.2: holding still and undoing fail, the gripper
+    cannot help."""
+    rollouts = [
+        make_rollout(f"{group}/{i}", level)
+        for group, level in (("a", 0.9), ("b", 0.5))
+        for i in range(3)
+    ]
     floors = control_floors(FakeWorld(), FakeJudge(threshold=0.6), rollouts, Playing(batch=4))
-    assert [(f.arm, f.group) for f in floors] == [(arm, g) for arm in ("null", "shuffled", "reversed") for g in "ab"]
+    assert [(f.arm, f.group) for f in floors] == [
+        (arm, g) for arm in ("null", "shuffled", "reversed") for g in "ab"
+    ]
     rates = {(f.arm, f.group): f.rate.value for f in floors}
-    assert rates["null", "a"] == rates["reversed", "b"] == 0.0 and rates["shuffled", "a"] == rates["shuffled", "b"] == 1.0
-    assert floors[0].rate.trials == 3 and 0.5 < floors[0].rate.high < 0.6  # Wilson's interval of 0 of 3
+    assert (
+        rates["null", "a"] == rates["reversed", "b"] == 0.0
+        and rates["shuffled", "a"] == rates["shuffled", "b"] == 1.0
+    )
+    # Wilson's interval of 0 of 3
+    assert floors[0].rate.trials == 3 and 0.5 < floors[0].rate.high < 0.6
 
 
 def test_what_the_judge_declines_is_counted_apart(make_rollout: MakeRollout) -> None:
-    floor = control_floors(FakeWorld(), FakeJudge(threshold=0.5, band=0.2), [make_rollout("a/1", 0.9)], Playing(), ("null",))[0]
+    floor = control_floors(
+        FakeWorld(),
+        FakeJudge(threshold=0.5, band=0.2),
+        [make_rollout("a/1", 0.9)],
+        Playing(),
+        ("null",),
+    )[0]
     assert (floor.rate.trials, floor.unscored, floor.rate.value) == (0, 1, None)

@@ -1,4 +1,5 @@
-"""Every command of docs/trust.md runs as it stands, in order, on a tiny world; its limits and signals are those of the code."""
+"""Every command of docs/trust.md runs as it stands, in order, on a tiny world; its limits and
+signals are those of the code."""
 
 from __future__ import annotations
 
@@ -12,15 +13,21 @@ import pytest
 
 from worldgym.cli import main
 from worldgym.episodes.store import EpisodeStore
-from worldgym.trust.signals import USED
-from worldgym.trust.verdict import LIMITS
+from worldgym.trust.error_signals import USED
+from worldgym.trust.trust_verdict import LIMITS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "trust.md").read_text(encoding="utf-8")
-COMMANDS = [line for line in re.findall(r"^```\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)[0].splitlines()]
+COMMANDS = [
+    line for line in re.findall(r"^```\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)[0].splitlines()
+]
 
 
 def test_every_command_runs(
-    tiny: Path, episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny: Path,
+    episode_store: EpisodeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     shutil.copytree(tiny, tmp_path / "runs" / "world")
     shutil.copytree(tiny / "tasks", tmp_path / "tasks")
@@ -41,7 +48,9 @@ def test_every_command_runs(
 
 def test_the_limits_are_those_of_the_code() -> None:
     rows = re.findall(r"^\| [^|]+ \| (\d+) % \| (\d+) % \|$", GUIDE, re.MULTILINE)
-    assert [(int(amber) / 100, int(red) / 100) for amber, red in rows] == [(limit.amber, limit.red) for limit in LIMITS.values()]
+    assert [(int(amber) / 100, int(red) / 100) for amber, red in rows] == [
+        (limit.amber, limit.red) for limit in LIMITS.values()
+    ]
 
 
 def test_the_signals_are_those_of_the_code() -> None:

@@ -1,4 +1,5 @@
-"""The ring keeps every frame that a later one may still see, at its position, through any chunks and forks."""
+"""The ring keeps every frame that a later one may still see, at its position, through any chunks
+and forks."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def test_a_pass_finds_every_frame_in_sight_at_its_position(sight: int, chunks: l
 
 @given(sight=st.integers(1, 5), before=st.integers(0, 12), after=st.integers(0, 12))
 def test_a_fork_holds_what_it_says(sight: int, before: int, after: int) -> None:
-    """Where `holds` is True, the older moment finds all it sees; where a branch overwrote it, `holds` is False."""
+    """Where `holds` is True, the older moment finds all it sees; where a branch overwrote it,
+    `holds` is False."""
     cache = TemporalCache((1, 1, 1, 1, sight, 1), LIKE)
     for _ in range(before + after):
         stored(cache, 1)
@@ -56,4 +58,6 @@ def test_a_fork_is_a_copy() -> None:
     stored(fork, 3)
     assert fork.start == 7 and fork.length == 1 and cache.length == 2
     assert cache.keys.flatten().tolist()[:2] == [0.0, 1.0] and cache.last is not None
-    assert cache.room(2, sight=0) == 2 and cache.room(2, sight=3) == 2 and cache.room(4, sight=3) == 2
+    assert (
+        cache.room(2, sight=0) == 2 and cache.room(2, sight=3) == 2 and cache.room(4, sight=3) == 2
+    )

@@ -1,4 +1,5 @@
-"""Several robots in one network: each is a plain world of its own, and none knows of the others' actions."""
+"""Several robots in one network: each is a plain world of its own, and none knows of the others'
+actions."""
 
 from __future__ import annotations
 
@@ -13,18 +14,26 @@ import torch
 from worldgym.actions.embodiment import Embodiment, Scaling
 from worldgym.episodes.windows import conditioning, cut, random_starts, shown_columns
 from worldgym.errors import CheckpointError, InputError
-from worldgym.latents.shards import LatentEpisodes, join
-from worldgym.ranks import Ranks
 from worldgym.testing import FAKE_SPEC, check_world
-from worldgym.training import OptimizerConfig
+from worldgym.train.latent_shards import LatentEpisodes, join
+from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.processes import Ranks
+from worldgym.train.world_training import (
+    Tables,
+    WorldTrainConfig,
+    describe,
+    make_batch,
+    train_world,
+)
 from worldgym.types import ActionSpec
-from worldgym.world.dit import DiT, DiTConfig, Robots
 from worldgym.world.embodiments import single
 from worldgym.world.model import DiffusionWorld, load_world
+from worldgym.world.network import DiT, DiTConfig, Robots
 from worldgym.world.sampler import SamplerConfig, null_actions
-from worldgym.world.train import Tables, WorldTrainConfig, describe, make_batch, train_world
 
-WIDE = ActionSpec(tuple("abcde"), "delta_pose", "1 m", "none", "none", (-1.0,) * 5, (1.0,) * 5, FAKE_SPEC.rate_hz)
+WIDE = ActionSpec(
+    tuple("abcde"), "delta_pose", "1 m", "none", "none", (-1.0,) * 5, (1.0,) * 5, FAKE_SPEC.rate_hz
+)
 ROBOTS = [
     Embodiment("narrow", FAKE_SPEC, Scaling((0.0,) * FAKE_SPEC.size, (0.5,) * FAKE_SPEC.size)),
     Embodiment("wide", WIDE, Scaling((0.0,) * 5, (2.0,) * 5)),
@@ -43,10 +52,28 @@ class Codec:
 
 
 def config(out: Path, form: str = "sum", **changes: object) -> WorldTrainConfig:
-    network = DiTConfig((3, 4, 4), width=32, pairs=1, heads=2, action_size=SIZES[form], action_octaves=2, embodiments=2)
+    network = DiTConfig(
+        (3, 4, 4),
+        width=32,
+        pairs=1,
+        heads=2,
+        action_size=SIZES[form],
+        action_octaves=2,
+        embodiments=2,
+    )
     optimizer = OptimizerConfig(steps=6, lr=3e-3, muon_lr=3e-3, warmup=2, ema=0.9)
     sampler = SamplerConfig(steps=2, window=6, keep=3)
-    base = WorldTrainConfig(out, network, optimizer, sampler, batch=8, frames=6, save_every=3, conditioning=form, dtype="float32")
+    base = WorldTrainConfig(
+        out,
+        network,
+        optimizer,
+        sampler,
+        batch=8,
+        frames=6,
+        save_every=3,
+        conditioning=form,
+        dtype="float32",
+    )
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
@@ -54,7 +81,9 @@ def data(counts: tuple[int, int] = (3, 6), form: str = "sum") -> list[LatentEpis
     """Episodes of noise, 4 to 9 frames long."""
     rng, stores = np.random.default_rng(0), []
     for robot, count in zip(ROBOTS, counts, strict=True):
-        actions = [rng.uniform(-1, 1, (3 + i, robot.spec.size)).astype(np.float32) for i in range(count)]
+        actions = [
+            rng.uniform(-1, 1, (3 + i, robot.spec.size)).astype(np.float32) for i in range(count)
+        ]
         latents = rng.normal(size=(sum(len(a) + 1 for a in actions), 3, 4, 4)).astype(np.float16)
         stores.append(join(latents, actions, robot, config(Path("out"), form).plain_size(robot)))
     return stores
@@ -72,7 +101,9 @@ def network(form: str) -> DiT:
 
 def rows(form: str, index: int, count: int = 2) -> Robots:
     known = torch.zeros(SIZES[form], dtype=torch.bool)
-    known[torch.from_numpy(shown_columns(form, ROBOTS[index].spec.size, SIZES[form], widest=5))] = True
+    known[torch.from_numpy(shown_columns(form, ROBOTS[index].spec.size, SIZES[form], widest=5))] = (
+        True
+    )
     return Robots(torch.full((count,), index), known.expand(count, -1))
 
 
@@ -92,7 +123,9 @@ def test_columns_are_the_robots_own_in_the_order_in_which_they_are_shown() -> No
 @pytest.mark.parametrize("form", ["sum", "action"])
 @pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize("dropped", [False, True])
-def test_the_plain_network_of_a_robot_computes_what_the_shared_one_does(form: str, index: int, dropped: bool) -> None:
+def test_the_plain_network_of_a_robot_computes_what_the_shared_one_does(
+    form: str, index: int, dropped: bool
+) -> None:
     net, robots = network(form), rows(form, index)
     described = describe(config(Path("out"), form), ROBOTS, Codec())
     found, tensors = single(described, net.state_dict(), ROBOTS[index].name, Path("out"))
@@ -104,12 +137,18 @@ def test_the_plain_network_of_a_robot_computes_what_the_shared_one_does(form: st
     padded = torch.zeros(2, 4, SIZES[form])
     padded[..., robots.known[0]] = own
     with torch.no_grad():
-        torch.testing.assert_close(alone(x, level, own, start), net(x, level, padded, start, robots=robots), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            alone(x, level, own, start),
+            net(x, level, padded, start, robots=robots),
+            atol=1e-5,
+            rtol=1e-4,
+        )
 
 
 @pytest.mark.parametrize("form", ["sum", "action"])
 def test_masked_columns_have_no_effect(form: str) -> None:
-    """Neither what stands in another robot's numbers nor what the network learned of them; the token does have one."""
+    """Neither what stands in another robot's numbers nor what the network learned of them; the
+    token does have one."""
     net, robots, (x, level, start) = network(form), rows(form, 0), inputs()
     actions = torch.randn(2, 4, SIZES[form], generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -117,7 +156,8 @@ def test_masked_columns_have_no_effect(form: str) -> None:
         others = actions + 9.0 * ~robots.known[:, None]
         assert torch.equal(net(x, level, others, start, robots=robots), before)
         assert not torch.equal(
-            net(x, level, others, start, robots=rows(form, 1)), net(x, level, actions, start, robots=rows(form, 1))
+            net(x, level, others, start, robots=rows(form, 1)),
+            net(x, level, actions, start, robots=rows(form, 1)),
         )
         assert net.embodiment_token is not None
         net.embodiment_token[1] += 5.0
@@ -152,7 +192,9 @@ def test_batches_hold_each_robots_scaled_actions_at_its_own_places(form: str) ->
         row += len(part.shown)
     batch = make_batch(tables, run, 4, Ranks(0, 1))
     assert batch.robots is not None and set(batch.robots.index.tolist()) == {0, 1}
-    for index, known, actions in zip(batch.robots.index, batch.robots.known, batch.actions, strict=True):
+    for index, known, actions in zip(
+        batch.robots.index, batch.robots.known, batch.actions, strict=True
+    ):
         assert torch.equal(known, rows(form, int(index)).known[0])
         assert not actions[:, ~known].any()
 
@@ -167,7 +209,9 @@ def test_scaling_is_applied_once_on_either_side() -> None:
     for step in range(5):
         state, _ = world.step(state, actions[None, step : step + 1])
     learnt = conditioning(actions / np.float32(0.5))
-    np.testing.assert_allclose(state.context.actions[0].numpy(), learnt[-state.context.length :], atol=1e-5)
+    np.testing.assert_allclose(
+        state.context.actions[0].numpy(), learnt[-state.context.length :], atol=1e-5
+    )
 
 
 def built(described: Mapping[str, object], net: DiT, name: str) -> DiffusionWorld:
@@ -182,7 +226,9 @@ def built(described: Mapping[str, object], net: DiT, name: str) -> DiffusionWorl
 
 def test_one_store_is_drawn_from_as_it_was_before_there_could_be_several() -> None:
     part, run = data()[0], config(Path("out"), batch=32)
-    one = replace(run, network=replace(run.network, action_size=2 * FAKE_SPEC.size + 1, embodiments=1))
+    one = replace(
+        run, network=replace(run.network, action_size=2 * FAKE_SPEC.size + 1, embodiments=1)
+    )
     batch = make_batch(Tables.of([part], one), one, 7, Ranks(0, 1))
     rng = np.random.default_rng([one.seed, 7])
     episodes = rng.integers(0, len(part.lengths), 32)
@@ -214,11 +260,19 @@ def test_two_robots_train_resume_and_load(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("worldgym.world.model.load_codec", lambda folder, device: Codec())
     for robot in ROBOTS:
         loaded = load_world(tmp_path / "whole", dtype="float32", embodiment=robot.name)
-        assert loaded.spec == robot.spec and loaded.config == whole[robot.name].config and loaded.name.endswith(robot.name)
+        assert (
+            loaded.spec == robot.spec
+            and loaded.config == whole[robot.name].config
+            and loaded.name.endswith(robot.name)
+        )
         check_world(loaded)
         for name, value in whole[robot.name].network.state_dict().items():
             assert torch.equal(value, resumed[robot.name].network.state_dict()[name]), name
-    token = (whole["wide"].network.action_embedder.bias - whole["narrow"].network.action_embedder.bias).abs().max()
+    token = (
+        (whole["wide"].network.action_embedder.bias - whole["narrow"].network.action_embedder.bias)
+        .abs()
+        .max()
+    )
     assert token > 0, "the token was learned"
 
 
@@ -235,13 +289,20 @@ def test_a_robot_must_be_named_where_there_are_several_and_only_there() -> None:
 
 def test_damaged_weights_and_configurations_that_do_not_fit_are_named() -> None:
     several = describe(config(Path("out")), ROBOTS, Codec())
-    weights = {name: value for name, value in network("sum").state_dict().items() if name != "embodiment_token"}
+    weights = {
+        name: value
+        for name, value in network("sum").state_dict().items()
+        if name != "embodiment_token"
+    }
     with pytest.raises(CheckpointError, match="not those of a network for several robots"):
         single(several, weights, "wide", Path("out"))
     for changed, match in (
         (config(Path("out"), mix=(1.0,)), "shares"),
         (config(Path("out"), mix=(1.0, 0.0)), "shares"),
-        (config(Path("out"), network=replace(config(Path("out")).network, embodiments=1)), "embodiments 2"),
+        (
+            config(Path("out"), network=replace(config(Path("out")).network, embodiments=1)),
+            "embodiments 2",
+        ),
     ):
         with pytest.raises((InputError, CheckpointError), match=match):
             train_world(changed, data(), Codec(), lambda *_: None, lambda *_: None)

@@ -1,4 +1,5 @@
-"""The limit of what a world knows: measured on held-out recordings, kept beside the world, refused where it is damaged."""
+"""The limit of what a world knows: measured on held-out recordings, kept beside the world, refused
+where it is damaged."""
 
 from __future__ import annotations
 
@@ -9,12 +10,18 @@ import numpy as np
 import pytest
 import torch
 
+from worldgym.codecs.codec_protocol import Codec
+from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
+from worldgym.codecs.load_codec import load_codec
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.latents.conv import ConvCodec, ConvCodecConfig
-from worldgym.latents.load import load_codec
-from worldgym.latents.protocol import Codec
-from worldgym.world.familiarity import BATCH, FAMILIARITY_NAME, errors, familiarity_of, measure_familiarity
+from worldgym.world.familiarity import (
+    BATCH,
+    FAMILIARITY_NAME,
+    errors,
+    familiarity_of,
+    measure_familiarity,
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +29,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an untrained codec, where a world would lie beside it."""
     folder = tmp_path_factory.mktemp("trained")
     torch.manual_seed(0)
-    ConvCodec(ConvCodecConfig(size=32, channels=4, width=16, blocks=1)).save(folder / "codec", "", {})
+    ConvCodec(ConvCodecConfig(size=32, channels=4, width=16, blocks=1)).save(
+        folder / "codec", "", {}
+    )
     (folder / "world").mkdir()
     return folder
 
@@ -33,7 +42,9 @@ def codec(root: Path) -> Codec:
 
 
 def test_the_error_is_that_of_the_frame_alone(codec: Codec) -> None:
-    frames = list(np.random.default_rng(0).integers(0, 256, (BATCH + 2, 32, 32, 3)).astype(np.uint8))
+    frames = list(
+        np.random.default_rng(0).integers(0, 256, (BATCH + 2, 32, 32, 3)).astype(np.uint8)
+    )
     found = errors(codec, frames)
     drawn = codec.decode(codec.encode(torch.from_numpy(frames[3][None]))).numpy()[0]
     assert found.shape == (BATCH + 2,)
@@ -42,11 +53,15 @@ def test_the_error_is_that_of_the_frame_alone(codec: Codec) -> None:
     assert errors(codec, []).shape == (0,)
 
 
-def test_what_was_measured_is_found_beside_the_world(root: Path, codec: Codec, episode_store: EpisodeStore) -> None:
+def test_what_was_measured_is_found_beside_the_world(
+    root: Path, codec: Codec, episode_store: EpisodeStore
+) -> None:
     assert familiarity_of(root, codec) is None
     known = measure_familiarity(codec, [episode_store.root], root / FAMILIARITY_NAME)
     frames = [frame for info in episode_store for frame in episode_store[info.name].frames]
-    assert known.frames == len(frames) and errors(codec, frames).max() == pytest.approx(known.limit, rel=0.05)
+    assert known.frames == len(frames) and errors(codec, frames).max() == pytest.approx(
+        known.limit, rel=0.05
+    )
     for place in (root, root / "world"):
         assert familiarity_of(place, codec) == known
     data = json.loads((root / FAMILIARITY_NAME).read_text())
@@ -58,7 +73,9 @@ def test_what_was_measured_is_found_beside_the_world(root: Path, codec: Codec, e
     assert familiarity_of(root, codec) is None  # a limit of another decoder tells nothing
 
 
-def test_recordings_that_do_not_fit_are_refused(root: Path, codec: Codec, tmp_path: Path, make_episode) -> None:  # type: ignore[no-untyped-def]
+def test_recordings_that_do_not_fit_are_refused(
+    root: Path, codec: Codec, tmp_path: Path, make_episode
+) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match="name an episode store"):
         measure_familiarity(codec, [], tmp_path / FAMILIARITY_NAME)
     episode = make_episode(size=16)

@@ -9,32 +9,51 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from worldgym.codecs.conv import ConvCodecConfig
 from worldgym.episodes.store import EpisodeStore
-from worldgym.latents.conv import ConvCodecConfig
-from worldgym.latents.train import CodecTrainConfig
-from worldgym.recipes import RECIPES, Recipe
 from worldgym.testing import FAKE_SPEC
-from worldgym.training import OptimizerConfig
-from worldgym.world.dit import DiTConfig
+from worldgym.train.codec_training import CodecTrainConfig
+from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.recipes import RECIPES, Recipe
+from worldgym.train.world_training import WorldTrainConfig
 from worldgym.world.model import load_world
+from worldgym.world.network import DiTConfig
 from worldgym.world.sampler import SamplerConfig
-from worldgym.world.train import WorldTrainConfig
 
 LoadScript = Callable[[str], ModuleType]
 
 
 def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
-    return CodecTrainConfig(out, ConvCodecConfig(32, 4, 16, 1), OptimizerConfig(steps=4, warmup=1), batch=4, device=device)
+    return CodecTrainConfig(
+        out,
+        ConvCodecConfig(32, 4, 16, 1),
+        OptimizerConfig(steps=4, warmup=1),
+        batch=4,
+        device=device,
+    )
 
 
 def tiny_world(out: Path, device: str) -> WorldTrainConfig:
-    network = DiTConfig((4, 4, 4), width=32, pairs=1, heads=2, action_size=2 * FAKE_SPEC.size + 1, window=8)
+    network = DiTConfig(
+        (4, 4, 4), width=32, pairs=1, heads=2, action_size=2 * FAKE_SPEC.size + 1, window=8
+    )
     optimizer = OptimizerConfig(steps=4, muon_lr=1e-3, warmup=1)
-    return WorldTrainConfig(out, network, optimizer, SamplerConfig(steps=2, window=6, keep=3), batch=2, frames=6, save_every=10)
+    return WorldTrainConfig(
+        out,
+        network,
+        optimizer,
+        SamplerConfig(steps=2, window=6, keep=3),
+        batch=2,
+        frames=6,
+        save_every=10,
+    )
 
 
-def test_pack_keeps_frames_and_actions(load_script: LoadScript, episode_store: EpisodeStore, tmp_path: Path) -> None:
-    assert load_script("gpu/pack.py").pack(episode_store.root, tmp_path, 1.0) == 2  # the third is shorter
+def test_pack_keeps_frames_and_actions(
+    load_script: LoadScript, episode_store: EpisodeStore, tmp_path: Path
+) -> None:
+    # the third is shorter
+    assert load_script("gpu/pack.py").pack(episode_store.root, tmp_path, 1.0) == 2
     packed = load_script("gpu/train_world.py").read_pack(tmp_path)
     assert packed.spec == episode_store.spec
     for row, name in enumerate(("square-0", "square-1")):
@@ -44,7 +63,10 @@ def test_pack_keeps_frames_and_actions(load_script: LoadScript, episode_store: E
 
 
 def test_train_resume_and_deliver(
-    load_script: LoadScript, episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    load_script: LoadScript,
+    episode_store: EpisodeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
     load_script("gpu/pack.py").pack(episode_store.root, tmp_path / "pack", 1.0)

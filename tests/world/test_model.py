@@ -1,4 +1,5 @@
-"""Worlds leave what they are given alone, and survive what would not fit. In processes of their own: the worst case ends one."""
+"""Worlds leave what they are given alone, and survive what would not fit. In processes of their
+own: the worst case ends one."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ MAKES = """
 import numpy as np
 import torch
 from worldgym.types import ActionSpec
-from worldgym.world.dit import DiT, DiTConfig
+from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.model import DiffusionWorld, WorldConfig
 from worldgym.world.sampler import SamplerConfig
 
@@ -20,7 +21,8 @@ SPEC = ActionSpec(("x", "y"), "delta_pose", "1 m", "none", "none", (-1.0, -1.0),
 
 class Codec:
     def __init__(self, side):
-        self.latent_shape, self.frame_shape, self.fingerprint, self.latents = (3, side, side), (side, side, 3), "tiny", "tiny"
+        self.latent_shape, self.frame_shape = (3, side, side), (side, side, 3)
+        self.fingerprint = self.latents = "tiny"
 
     def encode(self, frames):
         return frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0
@@ -37,7 +39,8 @@ def network(side=8, **sizes):
 
 def world(made, dtype):
     side = made.config.latent_shape[1]
-    config = WorldConfig(SPEC, made.config, SamplerConfig(steps=2, window=8, keep=4), "flow", {}, "tiny")
+    sampler = SamplerConfig(steps=2, window=8, keep=4)
+    config = WorldConfig(SPEC, made.config, sampler, "flow", {}, "tiny")
     return DiffusionWorld(config, made, Codec(side), "tiny", dtype)
 
 def drawn(world, steps):
@@ -57,7 +60,8 @@ alone = drawn(first, 6)
 second = world(made, torch.bfloat16)
 drawn(second, 6)
 assert (drawn(first, 6) == alone).all(), "the second world changed the first"
-assert made.training and {x.dtype for x in made.parameters()} == {torch.float32}, "the caller's network was changed"
+unchanged = made.training and {x.dtype for x in made.parameters()} == {torch.float32}
+assert unchanged, "the caller's network was changed"
 assert all(x.requires_grad for x in made.parameters())
 third = world(first.network, torch.float32)
 assert third.network is first.network and (drawn(third, 6) == alone).all()
@@ -65,7 +69,8 @@ print(first.computes)
 """
 
 MANY_TOKENS = """
-made = network(96, width=1024, pairs=1, heads=2, mlp_ratio=1)  # 2304 tokens x heads of 512 numbers: 9 MiB
+# 2304 tokens x heads of 512 numbers: 9 MiB
+made = network(96, width=1024, pairs=1, heads=2, mlp_ratio=1)
 assert drawn(world(made, torch.float32), 1).shape == (2, 1, 96, 96, 3)
 print("drawn")
 """
@@ -73,7 +78,11 @@ print("drawn")
 
 def said(program: str, **variables: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", MAKES + program], env={**os.environ, **variables}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", MAKES + program],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -86,9 +95,10 @@ def test_two_worlds_of_one_network() -> None:
 
 @pytest.mark.slow
 def test_without_compiled_passes_the_log_says_so() -> None:
-    assert said("print(world(network(width=64, pairs=1, heads=2), torch.bfloat16).computes)", WORLDGYM_NATIVE="0") == (
-        "torch, bfloat16, cpu"
-    )
+    assert said(
+        "print(world(network(width=64, pairs=1, heads=2), torch.bfloat16).computes)",
+        WORLDGYM_NATIVE="0",
+    ) == ("torch, bfloat16, cpu")
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
-"""Laws of the schedules: what is noised and stepped back with the true target comes out as it was."""
+"""Laws of the schedules: what is noised and stepped back with the true target comes out as it
+was."""
 
 from __future__ import annotations
 
@@ -15,12 +16,16 @@ SCHEDULES = [FlowMatching(), SigmoidV()]
 
 def _latents(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(2, 3, 4, 5, 5, generator=generator), torch.randn(2, 3, 4, 5, 5, generator=generator)
+    return torch.randn(2, 3, 4, 5, 5, generator=generator), torch.randn(
+        2, 3, 4, 5, 5, generator=generator
+    )
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @given(seed=st.integers(0, 100), fraction=st.floats(0.05, 0.95))
-def test_one_step_with_the_true_target_returns_the_clean_frame(schedule: Schedule, seed: int, fraction: float) -> None:
+def test_one_step_with_the_true_target_returns_the_clean_frame(
+    schedule: Schedule, seed: int, fraction: float
+) -> None:
     x, eps = _latents(seed)
     grid = schedule.grid(10)
     level = torch.full((2, 3), round(float(grid[0]) * fraction))
@@ -56,7 +61,8 @@ def test_below_the_floor_the_error_counts_as_that_of_the_latent() -> None:
 
 
 def test_released_schedule() -> None:
-    """Sigmoid from -3 to 3: half of the signal's power is left in the middle, nearly all of it at level 0."""
+    """Sigmoid from -3 to 3: half of the signal's power is left in the middle, nearly all of it at
+    level 0."""
     schedule = SigmoidV()
     levels = torch.tensor([0.0, 499.0, 999.0, -1.0])
     x = torch.ones(1, 4, 1, 1, 1)
@@ -72,7 +78,8 @@ def test_a_frame_whose_level_stays_is_left_alone() -> None:
 
 
 def test_a_finished_frame_in_work_is_shown_as_context() -> None:
-    """In a pyramid the first frames of a chunk are finished (level -1 as released) while the last still descend."""
+    """In a pyramid the first frames of a chunk are finished (level -1 as released) while the last
+    still descend."""
     x, _ = _latents(2)
     level = torch.tensor([[-1.0, 99.0, 999.0]]).expand(2, 3)
     seen, told = SigmoidV().shown(x, level), SigmoidV().shown_level(level)

@@ -1,8 +1,9 @@
-"""Several actions in one: what a robot that is told less often must be told to make the same motion.
+"""Several actions in one: what a robot that is told less often must be told to make the same
+motion.
 
-Deltas add up, and their rotations compose in the frame of the base, R = R_k ... R_1, as in `worldgym.actions.pose`. Velocities
-are averaged; of absolute targets, and of grippers, the last one counts. Axes legend: K actions in a row, A action numbers.
-"""
+Deltas add up, and their rotations compose in the frame of the base, R = R_k ... R_1, as in
+`worldgym.actions.pose`. Velocities are averaged; of absolute targets, and of grippers, the last one
+counts. Axes legend: K actions in a row, A action numbers."""
 
 from __future__ import annotations
 
@@ -21,9 +22,14 @@ LAST = ("absolute_pose", "joint_position")
 def check_composable(spec: ActionSpec) -> None:
     """InputError where nothing says how actions of this spec add up."""
     if spec.mode not in MODES:
-        raise InputError(f'actions of the mode "{spec.mode}" cannot be joined; keep the recorded rate')
+        raise InputError(
+            f'actions of the mode "{spec.mode}" cannot be joined; keep the recorded rate'
+        )
     if spec.mode == "delta_pose" and spec.rotation != "none" and radians(spec) is None:
-        raise InputError(f'the unit "{spec.unit}" does not give radians, so rotations cannot be joined; keep the recorded rate')
+        raise InputError(
+            f'the unit "{spec.unit}" does not give radians, so rotations cannot be joined; keep '
+            f"the recorded rate"
+        )
 
 
 def composed(actions: Actions, spec: ActionSpec) -> Actions:
@@ -42,13 +48,17 @@ def composed(actions: Actions, spec: ActionSpec) -> Actions:
 
 
 def _turning(spec: ActionSpec) -> list[int]:
-    """The numbers of the rotation, in order. InputError where one is missing: the others alone do not compose."""
-    forms = {"euler_xyz": (ANGLES,), "axis_angle": (AXIS, ANGLES), "quaternion": (QUATERNION,)}[spec.rotation]
+    """The numbers of the rotation, in order. InputError where one is missing: the others alone do
+    not compose."""
+    forms = {"euler_xyz": (ANGLES,), "axis_angle": (AXIS, ANGLES), "quaternion": (QUATERNION,)}[
+        spec.rotation
+    ]
     for form in forms:
         if set(form) <= set(spec.names):
             return [spec.names.index(name) for name in form]
     raise InputError(
-        f"a rotation in the form {spec.rotation} is not among {', '.join(spec.names)}; actions cannot be joined, so keep the "
+        f"a rotation in the form {spec.rotation} is not among {', '.join(spec.names)}; actions "
+        f"cannot be joined, so keep the "
         f"recorded rate"
     )
 
@@ -68,5 +78,7 @@ def _turned(turns: npt.NDArray[np.float64], spec: ActionSpec) -> npt.NDArray[np.
     if spec.rotation == "quaternion":
         quaternion: npt.NDArray[np.float64] = whole.as_quat(canonical=True)
         return quaternion
-    joined: npt.NDArray[np.float64] = whole.as_euler("xyz") if spec.rotation == "euler_xyz" else whole.as_rotvec()
+    joined: npt.NDArray[np.float64] = (
+        whole.as_euler("xyz") if spec.rotation == "euler_xyz" else whole.as_rotvec()
+    )
     return joined / unit

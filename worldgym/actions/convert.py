@@ -1,8 +1,9 @@
-"""Conversions between action conventions: a stated pair of names each, and its inverse. Nothing is composed or guessed.
+"""Conversions between action conventions: a stated pair of names each, and its inverse. Nothing is
+composed or guessed.
 
-Every conversion is one affine map a number, out = scale * in + offset, then clipped to the bounds of the target; what clipping
-takes away is measured (`Clipped`). Going back, numbers that the source has no place for must hold their constant, or the call is
-refused: nothing is dropped silently.
+Every conversion is one affine map a number, out = scale * in + offset, then clipped to the bounds
+of the target; what clipping takes away is measured (`Clipped`). Going back, numbers that the source
+has no place for must hold their constant, or the call is refused: nothing is dropped silently.
 Axes legend: T time, A numbers of the source, B numbers of the target.
 """
 
@@ -27,8 +28,8 @@ ROUNDING = 1e-5  # by how much a constant may be off, in its own unit
 class Conversion:
     """out[b] = scale[b] * in[columns[b]] + offset[b]; a column of CONSTANT holds offset[b].
 
-    rounded: the gripper of the source is rounded to 0 or 1 first, as the released converter does, and OpenVLA in LIBERO.
-    """
+    rounded: the gripper of the source is rounded to 0 or 1 first, as the released converter does,
+    and OpenVLA in LIBERO."""
 
     source: str
     target: str
@@ -38,18 +39,22 @@ class Conversion:
     rounded: bool = False
 
     def apply(self, actions: Actions) -> Numbers:
-        """[T, A] in the source's convention => float64 [T, B] in the target's, beyond its bounds where the map leads there."""
+        """[T, A] in the source's convention => float64 [T, B] in the target's, beyond its bounds
+        where the map leads there."""
         source = convention(self.source)
         values = _checked(actions, source, self.source).astype(np.float64)
         if self.rounded:
             gripper = source.names.index("gripper")
             values[:, gripper] = values[:, gripper].round()
         fed = np.array(self.columns) != CONSTANT
-        numbers: Numbers = np.where(fed, values[:, np.maximum(self.columns, 0)] * self.scale, 0.0) + self.offset
+        numbers: Numbers = (
+            np.where(fed, values[:, np.maximum(self.columns, 0)] * self.scale, 0.0) + self.offset
+        )
         return numbers
 
     def invert(self, actions: Actions) -> Numbers:
-        """[T, B] in the target's convention => float64 [T, A] in the source's, beyond its bounds where the map leads there.
+        """[T, B] in the target's convention => float64 [T, A] in the source's, beyond its bounds
+        where the map leads there.
 
         InputError where a number that the source cannot express is not at its constant.
         """
@@ -61,7 +66,8 @@ class Conversion:
                 out[:, a] = (values[:, b] - self.offset[b]) / self.scale[b]
             elif len(values) and np.abs(values[:, b] - self.offset[b]).max() > ROUNDING:
                 raise InputError(
-                    f'"{self.target}" actions use {target.names[b]}, which "{self.source}" cannot express; '
+                    f'"{self.target}" actions use {target.names[b]}, which "{self.source}" cannot '
+                    f"express; "
                     f"set it to {self.offset[b]:g} first or keep the convention"
                 )
         return out
@@ -69,7 +75,8 @@ class Conversion:
 
 @dataclass(frozen=True)
 class Clipped:
-    """actions: float32 [T, B], within the bounds of `spec`.   lost: float64 [T, B], how far beyond them each number lay."""
+    """actions: float32 [T, B], within the bounds of `spec`.   lost: float64 [T, B], how far beyond
+    them each number lay."""
 
     actions: Actions
     lost: Numbers
@@ -83,7 +90,8 @@ class Clipped:
 
     @property
     def metres(self) -> float | None:
-        """Motion that was taken away, the sum over all actions; None where the unit is not metres or actions are no moves."""
+        """Motion that was taken away, the sum over all actions; None where the unit is not metres
+        or actions are no moves."""
         unit = metres(self.spec)
         if unit is None or self.spec.mode != "delta_pose":
             return None
@@ -92,12 +100,14 @@ class Clipped:
 
 
 def convert_actions(actions: Actions, source: str, target: str) -> Actions:
-    """Actions [T, A] from one named convention to another, clipped to its bounds: the actions of `convert_and_measure`."""
+    """Actions [T, A] from one named convention to another, clipped to its bounds: the actions of
+    `convert_and_measure`."""
     return convert_and_measure(actions, source, target).actions
 
 
 def convert_and_measure(actions: Actions, source: str, target: str) -> Clipped:
-    """Actions [T, A] from one named convention to another. InputError where no pair is stated or the shape is wrong."""
+    """Actions [T, A] from one named convention to another. InputError where no pair is stated or
+    the shape is wrong."""
     spec = convention(target)
     if convention(source) == spec:
         kept = _checked(actions, spec, source)
@@ -113,25 +123,43 @@ def convert_and_measure(actions: Actions, source: str, target: str) -> Clipped:
 
 
 def _no_pair(source: str, target: str) -> InputError:
-    known = sorted({b for a, b in CONVERSIONS if a == source} | {a for a, b in CONVERSIONS if b == source})
-    return InputError(f'no conversion from "{source}" to "{target}"; from "{source}" there is {", ".join(known) or "none"}')
+    known = sorted(
+        {b for a, b in CONVERSIONS if a == source} | {a for a, b in CONVERSIONS if b == source}
+    )
+    return InputError(
+        f'no conversion from "{source}" to "{target}"; from "{source}" there is '
+        f"{', '.join(known) or 'none'}"
+    )
 
 
 def _checked(actions: Actions, spec: ActionSpec, name: str) -> Actions:
     if actions.ndim != 2 or actions.shape[1] != spec.size:
         raise InputError(
-            f'actions of shape {actions.shape} are not "{name}", which has {spec.size} numbers; name another convention'
+            f'actions of shape {actions.shape} are not "{name}", which has {spec.size} numbers; '
+            f"name another convention"
         )
     return actions
 
 
 def _released(
-    source: str, move: float, turn: float, gripper: tuple[float, float] = (1.0, 0.0), shift: tuple[float, ...] = (0.0,) * 3
+    source: str,
+    move: float,
+    turn: float,
+    gripper: tuple[float, float] = (1.0, 0.0),
+    shift: tuple[float, ...] = (0.0,) * 3,
 ) -> Conversion:
-    """A pair of the released converter: xyz * move + shift, rotation * turn, gripper * scale + offset, base at rest."""
+    """A pair of the released converter: xyz * move + shift, rotation * turn, gripper * scale +
+    offset, base at rest."""
     names = convention(source).names
-    scales = dict(zip(convention("released_10").names, (*(move,) * 3, *(turn,) * 3, gripper[0]), strict=False))
-    offsets = {"x": shift[0], "y": shift[1], "z": shift[2], "gripper": gripper[1] if "gripper" in names else 0.0}
+    scales = dict(
+        zip(convention("released_10").names, (*(move,) * 3, *(turn,) * 3, gripper[0]), strict=False)
+    )
+    offsets = {
+        "x": shift[0],
+        "y": shift[1],
+        "z": shift[2],
+        "gripper": gripper[1] if "gripper" in names else 0.0,
+    }
     target = convention("released_10").names
     return Conversion(
         source,
@@ -149,7 +177,9 @@ JACO_STD = (0.12234575, 0.09676983, 0.11155209)
 
 def _jaco() -> Conversion:
     """Jaco Play is standardised a number: (x - mean) / std."""
-    plain = _released("jaco_play", 1.0, 1.0, shift=tuple(-m / s for m, s in zip(JACO_MEAN, JACO_STD, strict=True)))
+    plain = _released(
+        "jaco_play", 1.0, 1.0, shift=tuple(-m / s for m, s in zip(JACO_MEAN, JACO_STD, strict=True))
+    )
     scale = (*(1.0 / s for s in JACO_STD), *plain.scale[3:])
     return Conversion(plain.source, plain.target, plain.columns, scale, plain.offset)
 
@@ -158,9 +188,11 @@ _ARM = tuple(range(7))
 _METRES = (1.0,) * 6
 
 _PAIRS = (
-    _released("bridge_v2", 35.0, 5.6, (-2.0, 1.0)),  # 0.05 m => 1.75, 0.25 rad => 1.4; 1 open => -1, 0 closed => +1
+    # 0.05 m => 1.75, 0.25 rad => 1.4; 1 open => -1, 0 closed => +1
+    _released("bridge_v2", 35.0, 5.6, (-2.0, 1.0)),
     _released("rt_1", 1.0, 1.0),
-    _released("taco_play", 35.0, 5.6),  # the gripper's sign is passed on as it is, though TACO's +1 opens
+    # the gripper's sign is passed on as it is, though TACO's +1 opens
+    _released("taco_play", 35.0, 5.6),
     _jaco(),
     _released("berkeley_cable_routing", 1.0, 1.0),
     _released("roboturk", 1.0, 1.0),
@@ -176,7 +208,9 @@ _PAIRS = (
         (*(0.04,) * 3, *(1.0,) * 3, -0.5),
         (*(0.0,) * 6, 0.5),
     ),
-    Conversion("libero_openvla", "libero", _ARM, (*_METRES, -2.0), (*(0.0,) * 6, 1.0), rounded=True),
+    Conversion(
+        "libero_openvla", "libero", _ARM, (*_METRES, -2.0), (*(0.0,) * 6, 1.0), rounded=True
+    ),
     Conversion("droid_delta", "bridge_v2", _ARM, (*_METRES, -1.0), (*(0.0,) * 6, 1.0)),
 )
 CONVERSIONS = {(pair.source, pair.target): pair for pair in _PAIRS}

@@ -1,7 +1,8 @@
-"""A robot as a world knows it: a name, what its actions mean, and the units in which a network is shown them.
+"""A robot as a world knows it: a name, what its actions mean, and the units in which a network is
+shown them.
 
-Robots of one world share a network, and it is shown all of them at one size: 0.02 m of one arm, and 0.7 rad/s of another, as 1.
-"""
+Robots of one world share a network, and it is shown all of them at one size: 0.02 m of one arm, and
+0.7 rad/s of another, as 1."""
 
 from __future__ import annotations
 
@@ -15,14 +16,16 @@ import numpy.typing as npt
 from worldgym.errors import InputError
 from worldgym.types import Actions, ActionSpec
 
-MOVING_MODES = ("delta_pose", "joint_velocity")  # where zero means "do not move", and must stay zero
+# where zero means "do not move", and must stay zero
+MOVING_MODES = ("delta_pose", "joint_velocity")
 GRIPPER = "gripper"  # how the names of gripper numbers end
 NO_SPREAD = 1e-6  # a number that never differs more is shown as it is
 
 
 def motionless(actions: Actions, spec: ActionSpec) -> bool:
-    """Whether actions [T, A] tell the arm to stay where it is, whatever the gripper does. Places are commanded again and again
-    by an arm that moves on to them, so of modes other than `MOVING_MODES` nothing is said: False."""
+    """Whether actions [T, A] tell the arm to stay where it is, whatever the gripper does. Places
+    are commanded again and again by an arm that moves on to them, so of modes other than
+    `MOVING_MODES` nothing is said: False."""
     arm = [i for i, name in enumerate(spec.names) if not name.endswith(GRIPPER)]
     return spec.mode in MOVING_MODES and len(actions) > 0 and not actions[:, arm].any()
 
@@ -32,11 +35,13 @@ Side = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Reach:
-    """Where a controller that is told moves keeps the place that it makes for, in sums of actions since an episode began.
+    """Where a controller that is told moves keeps the place that it makes for, in sums of actions
+    since an episode began.
 
-    What it is told beyond that is lost, so a plain sum of moves goes astray where a robot is driven against the border of its
-    workspace. boxes: (lowest, highest), A numbers each; several where robots begin in several places, which the border does not
-    follow. None: sums are not kept within anything.
+    What it is told beyond that is lost, so a plain sum of moves goes astray where a robot is driven
+    against the border of its workspace. boxes: (lowest, highest), A numbers each; several where
+    robots begin in several places, which the border does not follow. None: sums are not kept within
+    anything.
     """
 
     boxes: tuple[tuple[Side, Side], ...] = ()
@@ -49,13 +54,20 @@ class Reach:
         return [[list(low), list(high)] for low, high in self.boxes]
 
     def check(self, spec: ActionSpec) -> None:
-        """InputError unless the boxes are of the spec's numbers, hold the start, and the numbers are moves."""
+        """InputError unless the boxes are of the spec's numbers, hold the start, and the numbers
+        are moves."""
         if self.boxes and spec.mode not in MOVING_MODES:
-            raise InputError(f'a reach bounds sums of moves, and actions of mode "{spec.mode}" are none: leave it out')
+            raise InputError(
+                f'a reach bounds sums of moves, and actions of mode "{spec.mode}" are none: leave '
+                f"it out"
+            )
         for low, high in self.boxes:
-            if not (len(low) == len(high) == spec.size) or any(a > 0.0 or b < 0.0 for a, b in zip(low, high, strict=True)):
+            if not (len(low) == len(high) == spec.size) or any(
+                a > 0.0 or b < 0.0 for a, b in zip(low, high, strict=True)
+            ):
                 raise InputError(
-                    f"a box of a reach has a lowest sum of at most 0 and a highest of at least 0 for each of {spec.size} "
+                    f"a box of a reach has a lowest sum of at most 0 and a highest of at least 0 "
+                    f"for each of {spec.size} "
                     f"numbers, not {list(low)} and {list(high)}"
                 )
 
@@ -65,7 +77,8 @@ NO_REACH = Reach()
 
 @dataclass(frozen=True)
 class Scaling:
-    """Actions are shown as (a - offset) / scale, A numbers each; as they are where both are empty.   reach: of their sums."""
+    """Actions are shown as (a - offset) / scale, A numbers each; as they are where both are
+    empty.   reach: of their sums."""
 
     offset: Side = ()
     scale: Side = ()
@@ -73,7 +86,8 @@ class Scaling:
 
     @staticmethod
     def measured(spec: ActionSpec, actions: Actions, reach: Reach = NO_REACH) -> Scaling:
-        """actions: [M, A], M > 0. Unit mean square for moves, about zero; zero mean and unit variance for places."""
+        """actions: [M, A], M > 0. Unit mean square for moves, about zero; zero mean and unit
+        variance for places."""
         wide = actions.astype(np.float64)
         offset = np.zeros(spec.size) if spec.mode in MOVING_MODES else wide.mean(axis=0)
         spread = np.sqrt(np.square(wide - offset).mean(axis=0))
@@ -81,10 +95,16 @@ class Scaling:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Scaling:
-        return Scaling(_floats(data["offset"]), _floats(data["scale"]), Reach.from_json(data.get("reach", ())))
+        return Scaling(
+            _floats(data["offset"]), _floats(data["scale"]), Reach.from_json(data.get("reach", ()))
+        )
 
     def to_json(self) -> dict[str, Any]:
-        return {"offset": list(self.offset), "scale": list(self.scale), "reach": self.reach.to_json()}
+        return {
+            "offset": list(self.offset),
+            "scale": list(self.scale),
+            "reach": self.reach.to_json(),
+        }
 
     @property
     def sums(self) -> int:
@@ -95,7 +115,10 @@ class Scaling:
         """[sums, 2, A] of sums of actions as shown; None where there is no reach.   size: A."""
         if not self.reach.boxes:
             return None
-        boxes, unit = np.array(self.reach.boxes, np.float32), np.array(self.scale or [1.0] * size, np.float32)
+        boxes, unit = (
+            np.array(self.reach.boxes, np.float32),
+            np.array(self.scale or [1.0] * size, np.float32),
+        )
         return np.divide(boxes, unit, dtype=np.float32)
 
     def shown(self, actions: Actions) -> Actions:
@@ -120,7 +143,11 @@ class Embodiment:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Embodiment:
-        return Embodiment(str(data["name"]), ActionSpec.from_json(data["spec"]), Scaling.from_json(data["scaling"]))
+        return Embodiment(
+            str(data["name"]),
+            ActionSpec.from_json(data["spec"]),
+            Scaling.from_json(data["scaling"]),
+        )
 
 
 def most_numbers(robots: Iterable[Embodiment]) -> int:

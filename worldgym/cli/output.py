@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import Incomplete, NothingWorked
-from worldgym.text import clean
+from worldgym.io.text import clean
 
 
 def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
@@ -27,18 +27,25 @@ def show(summary: dict[str, Any], run: Path, as_json: bool) -> None:
 
 
 def show_ran(summary: dict[str, Any], run: Path, as_json: bool) -> None:
-    """As `show`, after a command that made or judged trials. NothingWorked where all of them failed, Incomplete where some did or
-    are missing: with the reasons, and how often each came.
+    """As `show`, after a command that made or judged trials. NothingWorked where all of them
+    failed, Incomplete where some did or are missing: with the reasons, and how often each came.
     """
-    from worldgym.log import LOG_NAME, read_log, results
+    from worldgym.io.run_log import LOG_NAME, read_log, results
 
     show(summary, run, as_json)
     outcome = results(read_log(run / LOG_NAME)[1])
     rejudged = "rejudged" in summary["config"]  # what its run lacks, judging again cannot add
-    left = 0 if rejudged else sum(c["missing"] for c in summary["cells"]) + summary["completeness"]["edited_missing"]
+    left = (
+        0
+        if rejudged
+        else sum(c["missing"] for c in summary["cells"]) + summary["completeness"]["edited_missing"]
+    )
     stop_where_nothing_worked(summary["reasons"], len(outcome.finished))
     if outcome.failed or left:
-        said = f"{len(outcome.failed)} trials failed and {left} were not begun; the same command goes on from there"
+        said = (
+            f"{len(outcome.failed)} trials failed and {left} were not begun; the same command goes "
+            f"on from there"
+        )
         raise Incomplete("\n".join([said, *_told(summary["reasons"])]))
 
 
@@ -55,17 +62,24 @@ def _told(reasons: Mapping[str, Any]) -> list[str]:
 
 def print_skipped(skipped: dict[str, str]) -> None:
     """Names and reasons on standard error, where a pipe does not take them for results."""
-    from worldgym.text import clean
+    from worldgym.io.text import clean
 
     for name, reason in skipped.items():
         print(clean(f"skipped {name}: {reason}"), file=sys.stderr)
 
 
-def answer(answer: dict[str, Any], words: Callable[[Mapping[str, Any]], str], as_json: bool) -> None:
-    """Prints the numbers, or what they say, in plain spaces, so that a search for "80 %" finds it."""
+def answer(
+    answer: dict[str, Any], words: Callable[[Mapping[str, Any]], str], as_json: bool
+) -> None:
+    """Prints the numbers, or what they say, in plain spaces, so that a search for "80 %" finds
+    it."""
     from worldgym.report.words import NBSP
 
-    print(json.dumps(answer, indent=2, allow_nan=False) if as_json else words(answer).replace(NBSP, " "))
+    print(
+        json.dumps(answer, indent=2, allow_nan=False)
+        if as_json
+        else words(answer).replace(NBSP, " ")
+    )
 
 
 def command_line() -> str:

@@ -1,4 +1,5 @@
-"""Types of the options that name a world, a judge, tasks, a codec or a gauge: a path, or "bundled"."""
+"""Types of the options that name a world, a judge, tasks, a codec or a gauge: a path, or
+"bundled"."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Annotated
 
 from tyro.constructors import PrimitiveConstructorSpec
 
-from worldgym.bundled import bundled
+from worldgym.io.bundled import bundled
 
 
 def _place(part: str) -> PrimitiveConstructorSpec[Path]:

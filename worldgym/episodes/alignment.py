@@ -1,10 +1,11 @@
 """Which action moves which frame: measured, because published sets disagree and rarely say.
 
-Lag k compares the move from frame t to t + 1 with recorded action t + k. In WorldGym's time lag 0 is the largest; a set that is
-largest at k is read with `TimeRule(shift=k)`. A shift is advised only where the motion follows the other action beyond chance,
-and clearly better than action t. An absolute target moves the arm by what is left to it: it is compared as a[t + k] - s[t], the
-way from the state at frame t, or without such states as its own change. Axes legend: N frames, A action numbers, D compared.
-"""
+Lag k compares the move from frame t to t + 1 with recorded action t + k. In WorldGym's time lag 0
+is the largest; a set that is largest at k is read with `TimeRule(shift=k)`. A shift is advised only
+where the motion follows the other action beyond chance, and clearly better than action t. An
+absolute target moves the arm by what is left to it: it is compared as a[t + k] - s[t], the way from
+the state at frame t, or without such states as its own change. Axes legend: N frames, A action
+numbers, D compared."""
 
 from __future__ import annotations
 
@@ -21,19 +22,23 @@ from worldgym.types import ActionSpec, Frames
 
 LAGS = (-2, -1, 0, 1, 2)
 CLEAR = 0.1  # by how much another lag's correlation must exceed lag 0's before anyone is warned
-RELATED = 0.01  # probability of the largest correlation by chance, below which motion follows some action
+RELATED = (
+    0.01  # probability of the largest correlation by chance, below which motion follows some action
+)
 BETTER = 0.05 / (len(LAGS) - 1)  # probability of the gain over lag 0 by chance, for each other lag
 MIN_PAIRS = 20  # fewer pairs give no correlation worth a sentence
-FAR = 3.0  # standard deviations of the states; targets farther from them on average are in other units
+# standard deviations of the states; targets farther from them on average are in other units
+FAR = 3.0
 ABSOLUTE = ("absolute_pose", "joint_position")
 
 
 @dataclass(frozen=True)
 class Advice:
-    """lag: of the action that the motion follows.   correlation: at that lag and at 0.   what: moves, "picture" or "arm".
+    """lag: of the action that the motion follows.   correlation: at that lag and at 0.   what:
+    moves, "picture" or "arm".
 
-    by_chance: probability of such a correlation where nothing is related; gain_by_chance: of such a gain over lag 0.
-    """
+    by_chance: probability of such a correlation where nothing is related; gain_by_chance: of such a
+    gain over lag 0."""
 
     lag: int
     correlation: tuple[float, float]
@@ -47,9 +52,9 @@ class Alignment:
     """Pearson correlation at each lag, None where it is not defined; `pairs` moves went into lag 0.
 
     pixels: how much the picture changes against how large the action is.
-    states: how the recorded state changes against the action, mean over the numbers that both have; None without such states.
-    advice: where another action than t explains the motion clearly better, beyond chance. States speak before pixels.
-    """
+    states: how the recorded state changes against the action, mean over the numbers that both have;
+    None without such states. advice: where another action than t explains the motion clearly
+    better, beyond chance. States speak before pixels."""
 
     pixels: dict[int, float | None]
     states: dict[int, float | None] | None
@@ -62,15 +67,17 @@ class Alignment:
             return ""
         (best, none), lag = self.advice.correlation, self.advice.lag
         return (
-            f"the {self.advice.what}'s motion follows action t {lag:+d} (correlation {best:.2f}) rather than action t "
-            f"({none:.2f}): look at a few episodes, and consider --shift {lag} or, for commands that act late, --relabel"
+            f"the {self.advice.what}'s motion follows action t {lag:+d} (correlation {best:.2f}) "
+            f"rather than action t "
+            f"({none:.2f}): look at a few episodes, and consider --shift {lag} or, for commands "
+            f"that act late, --relabel"
         )
 
 
 @dataclass
 class AlignmentMeter:
-    """Takes recordings one by one and keeps numbers only. `spec` tells gripper from pose; without one, or with one of another
-    size than the actions, all numbers count as motion."""
+    """Takes recordings one by one and keeps numbers only. `spec` tells gripper from pose; without
+    one, or with one of another size than the actions, all numbers count as motion."""
 
     spec: ActionSpec | None
     moved: list[Numbers] = field(default_factory=list)  # [N - 1] an episode
@@ -106,8 +113,14 @@ class AlignmentMeter:
         pixels = {lag: correlation(pairs) for lag, pairs in pictures.items()}
         states = {lag: correlation(pairs) for lag, pairs in arms.items()} if arms else None
         pairs = sum(len(moves) for moves in self.moved)
-        speaks = arms if arms and states and any(value is not None for value in states.values()) else pictures
-        advice = _advice(speaks, "arm" if speaks is arms else "picture") if pairs >= MIN_PAIRS else None
+        speaks = (
+            arms
+            if arms and states and any(value is not None for value in states.values())
+            else pictures
+        )
+        advice = (
+            _advice(speaks, "arm" if speaks is arms else "picture") if pairs >= MIN_PAIRS else None
+        )
         return Alignment(pixels, states, pairs, advice)
 
     def _spec(self, width: int) -> ActionSpec | None:
@@ -118,10 +131,14 @@ class AlignmentMeter:
         return bool(self.travelled) and len(self.travelled) == len(self.acted)
 
     def _known_start(self) -> bool:
-        """Whether targets and states are in the same units, so that their difference is the way that is left."""
+        """Whether targets and states are in the same units, so that their difference is the way
+        that is left."""
         if not self._states() or len(self.stood) != len(self.acted):
             return False
-        near = [np.abs(a[: len(s)][:, self.columns] - s[: len(a)]) for a, s in zip(self.acted, self.stood, strict=True)]
+        near = [
+            np.abs(a[: len(s)][:, self.columns] - s[: len(a)])
+            for a, s in zip(self.acted, self.stood, strict=True)
+        ]
         spread = np.concatenate(self.stood).std(axis=0)
         return bool((np.median(np.concatenate(near), axis=0) <= FAR * spread + 1e-9).all())
 
@@ -139,8 +156,13 @@ class AlignmentMeter:
         }
 
     def _pictures(self, spec: ActionSpec | None, absolute: bool) -> dict[int, list[Pairs]]:
-        """Motion of the picture with the size of the action, its numbers in units of their own spread."""
-        columns = [i for i in range(self.acted[0].shape[1]) if spec is None or not spec.names[i].endswith("gripper")]
+        """Motion of the picture with the size of the action, its numbers in units of their own
+        spread."""
+        columns = [
+            i
+            for i in range(self.acted[0].shape[1])
+            if spec is None or not spec.names[i].endswith("gripper")
+        ]
         acted = [actions[:, columns] for actions in self.acted]
         stood: Sequence[Numbers | None] = [None] * len(self.acted)
         if absolute and self._known_start():
@@ -148,28 +170,42 @@ class AlignmentMeter:
         elif absolute:
             acted = [np.diff(actions, axis=0, prepend=actions[:1]) for actions in acted]
         vectors = {
-            lag: [_paired(moves[:, None], a, lag, s) for moves, a, s in zip(self.moved, acted, stood, strict=True)]
+            lag: [
+                _paired(moves[:, None], a, lag, s)
+                for moves, a, s in zip(self.moved, acted, stood, strict=True)
+            ]
             for lag in LAGS
         }
         spread = np.concatenate([pairs.commands for pairs in vectors[0]]).std(axis=0)
         spread[spread == 0.0] = 1.0
         return {
-            lag: [Pairs(p.moves, np.linalg.norm(p.commands / spread, axis=1, keepdims=True), p.first) for p in episodes]
+            lag: [
+                Pairs(p.moves, np.linalg.norm(p.commands / spread, axis=1, keepdims=True), p.first)
+                for p in episodes
+            ]
             for lag, episodes in vectors.items()
         }
 
 
 def picture_motion(frames: Frames) -> Numbers:
     """[N - 1]: mean absolute change of a pixel from frame to frame, in grey levels."""
-    return np.array([np.abs(a.astype(np.int16) - b).mean() for a, b in zip(frames[1:], frames[:-1], strict=True)], np.float64)
+    return np.array(
+        [
+            np.abs(a.astype(np.int16) - b).mean()
+            for a, b in zip(frames[1:], frames[:-1], strict=True)
+        ],
+        np.float64,
+    )
 
 
 def _advice(lags: Mapping[int, Sequence[Pairs]], what: str) -> Advice | None:
     known = {lag: value for lag, pairs in lags.items() if (value := correlation(pairs)) is not None}
     if not known:
         return None
-    best = max(known, key=lambda lag: (round(known[lag], 9), -abs(lag)))  # of equal ones the nearest
-    none = known.get(0, 0.0)  # not defined: action t never differs from where the arm stands, so it moves nothing
+    # of equal ones the nearest
+    best = max(known, key=lambda lag: (round(known[lag], 9), -abs(lag)))
+    # not defined: action t never differs from where the arm stands, so it moves nothing
+    none = known.get(0, 0.0)
     if best == 0 or known[best] - none <= CLEAR:
         return None
     gain = chance_of_gain(lags[best], lags[0])
@@ -183,18 +219,23 @@ def _paired(moves: Numbers, actions: Numbers, lag: int, stood: Numbers | None) -
     first = max(0, -lag)
     last = max(first, min(len(moves), len(actions) - lag))
     commands = actions[first + lag : last + lag]
-    return Pairs(moves[first:last], commands if stood is None else commands - stood[first:last], first)
+    return Pairs(
+        moves[first:last], commands if stood is None else commands - stood[first:last], first
+    )
 
 
 def _shared(recording: Recording, spec: ActionSpec) -> dict[int, int]:
-    """Number of an action => number of the state that it commands, grippers left out; {} where that is not known."""
+    """Number of an action => number of the state that it commands, grippers left out; {} where that
+    is not known."""
     if recording.states is None:
         return {}
     names, width = plain_names(recording.facts.state_names), recording.states.shape[1]
     moving = {name: i for i, name in enumerate(spec.names) if not name.endswith("gripper")}
     if spec.mode == "absolute_pose":
         names = names if names else () if recording.no_pose() else POSE
-        moving = {name: i for name, i in moving.items() if name in POSE[:3]}  # angles jump at a turn
+        moving = {
+            name: i for name, i in moving.items() if name in POSE[:3]
+        }  # angles jump at a turn
     elif not names:
         names = spec.names if width == spec.size else ()
     return {i: names.index(name) for name, i in moving.items() if name in names}

@@ -11,10 +11,11 @@ from worldgym.errors import InputError
 
 @dataclass(frozen=True)
 class ClippedCount:
-    """actions: converted.   touched: of them with a number that was clipped.   numbers: name => how often.
+    """actions: converted.   touched: of them with a number that was clipped.   numbers: name => how
+    often.
 
-    metres: motion that was taken away, summed over all actions; None where it cannot be said in metres.
-    """
+    metres: motion that was taken away, summed over all actions; None where it cannot be said in
+    metres."""
 
     actions: int = 0
     touched: int = 0
@@ -24,13 +25,24 @@ class ClippedCount:
     @staticmethod
     def of(made: Clipped) -> ClippedCount:
         per_number = made.touched.sum(axis=0)
-        numbers = {name: int(count) for name, count in zip(made.spec.names, per_number, strict=True) if count}
-        return ClippedCount(len(made.actions), int(made.touched.any(axis=1).sum()), Counter(numbers), made.metres)
+        numbers = {
+            name: int(count)
+            for name, count in zip(made.spec.names, per_number, strict=True)
+            if count
+        }
+        return ClippedCount(
+            len(made.actions), int(made.touched.any(axis=1).sum()), Counter(numbers), made.metres
+        )
 
     def plus(self, other: ClippedCount) -> ClippedCount:
         known = [metres for metres in (self.metres, other.metres) if metres is not None]
         metres = sum(known) if known else None
-        return ClippedCount(self.actions + other.actions, self.touched + other.touched, self.numbers + other.numbers, metres)
+        return ClippedCount(
+            self.actions + other.actions,
+            self.touched + other.touched,
+            self.numbers + other.numbers,
+            metres,
+        )
 
     @property
     def share(self) -> float:
@@ -42,11 +54,15 @@ class ClippedCount:
             return ""
         each = ", ".join(f"{name} {count}" for name, count in self.numbers.most_common())
         moved = f", {100 * self.metres:.1f} cm of motion in all" if self.metres is not None else ""
-        return f"{self.touched} of {self.actions} actions ({self.share:.1%}) lie beyond the bounds and are clipped: {each}{moved}"
+        return (
+            f"{self.touched} of {self.actions} actions ({self.share:.1%}) lie beyond the bounds "
+            f"and are clipped: {each}{moved}"
+        )
 
     def check(self, most: float, where: str) -> None:
         """InputError where a larger share than `most` is clipped."""
         if self.share > most:
             raise InputError(
-                f"{where}: {self.sentence()}; choose another --actions, or allow it with --most-clipped {self.share:.2g}"
+                f"{where}: {self.sentence()}; choose another --actions, or allow it with "
+                f"--most-clipped {self.share:.2g}"
             )

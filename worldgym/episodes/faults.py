@@ -1,8 +1,8 @@
 """What is wrong with an episode's picture, instruction or clock although its files can be read.
 
-Everything here is a measurement against something else that the episode holds: the picture against the arm's motion, the clock
-against the stated rate. A fault has a kind, so that it can be counted, and a detail of this episode.
-Axes legend: N frames, A action numbers.
+Everything here is a measurement against something else that the episode holds: the picture against
+the arm's motion, the clock against the stated rate. A fault has a kind, so that it can be counted,
+and a detail of this episode. Axes legend: N frames, A action numbers.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ from worldgym.episodes.lags import Numbers
 from worldgym.episodes.recording import Recording
 from worldgym.types import ActionSpec, Frames
 
-STILL = 0.1  # grey levels from frame to frame, mean of all pixels; recorded pictures of a still scene have 0.07 and more
-STANDS = 5  # frames in a row that repeat the one before while the arm moves: the camera stands, or was slower than the log
+# grey levels from frame to frame, mean of all pixels; recorded pictures of a still scene have 0.07
+# and more
+STILL = 0.1
+# frames in a row that repeat the one before while the arm moves: the camera stands, or was slower
+# than the log
+STANDS = 5
 REPEATS = 0.1  # share of the moves that show no other picture
 MOVES = 0.25  # of the 95th percentile of an episode's motion; less may be no motion
 BLACK = 4.0  # grey levels, mean of a frame
@@ -27,13 +31,17 @@ FROZEN = "the picture stands still while the arm moves"
 REPEATED = "frames repeat the one before while the arm moves"
 DARK = "frames are black"
 DEPTH = "the frames show depth or segments, not a picture"
-RATE = "the video's clock and the convention state different rates (say the true one with --recorded-fps)"
+RATE = (
+    "the video's clock and the convention state different rates (say the true one with "
+    "--recorded-fps)"
+)
 CHANGES = "the instruction changes within the episode (choose with --subtasks first, last or split)"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """kind: a sentence without names, that can be counted.   detail: of this episode, in a few words."""
+    """kind: a sentence without names, that can be counted.   detail: of this episode, in a few
+    words."""
 
     kind: str
     detail: str = ""
@@ -65,7 +73,9 @@ def _dark(frames: Frames) -> npt.NDArray[np.bool_]:
     return means < BLACK
 
 
-def _still(recording: Recording, spec: ActionSpec | None, dark: npt.NDArray[np.bool_]) -> Iterator[Fault]:
+def _still(
+    recording: Recording, spec: ActionSpec | None, dark: npt.NDArray[np.bool_]
+) -> Iterator[Fault]:
     """Black frames are another fault."""
     motion = picture_motion(recording.frames)
     moves = arm_moves(recording, spec)
@@ -82,7 +92,12 @@ def _still(recording: Recording, spec: ActionSpec | None, dark: npt.NDArray[np.b
 def _rate(recording: Recording, spec: ActionSpec | None) -> Iterator[Fault]:
     """Where neither the metadata nor the user says how fast it was recorded."""
     clock = clock_rate(recording)
-    if recording.fps is None and spec is not None and clock and abs(clock / spec.rate_hz - 1.0) > 0.02:
+    if (
+        recording.fps is None
+        and spec is not None
+        and clock
+        and abs(clock / spec.rate_hz - 1.0) > 0.02
+    ):
         yield Fault(RATE, f"{clock:.4g} and {spec.rate_hz:g} Hz")
 
 
@@ -94,14 +109,20 @@ def clock_rate(recording: Recording) -> float | None:
 
 
 def arm_moves(recording: Recording, spec: ActionSpec | None) -> npt.NDArray[np.bool_]:
-    """[N - 1]: whether the arm moves from frame t to t + 1, by its states, or where they never change by its actions."""
+    """[N - 1]: whether the arm moves from frame t to t + 1, by its states, or where they never
+    change by its actions."""
     steps = len(recording.frames) - 1
-    if recording.states is not None and (moved := _motion(np.diff(recording.states.astype(np.float64), axis=0))) is not None:
+    if (
+        recording.states is not None
+        and (moved := _motion(np.diff(recording.states.astype(np.float64), axis=0))) is not None
+    ):
         return moved
     actions = recording.actions.astype(np.float64)
     known = spec if spec is not None and spec.size == actions.shape[1] else None
     if known is not None:
-        actions = actions[:, [i for i, name in enumerate(known.names) if not name.endswith("gripper")]]
+        actions = actions[
+            :, [i for i, name in enumerate(known.names) if not name.endswith("gripper")]
+        ]
     if known is None or known.mode in ABSOLUTE:
         actions = np.diff(actions, axis=0, prepend=actions[:1])
     moved = _motion(actions[:steps])
@@ -109,7 +130,8 @@ def arm_moves(recording: Recording, spec: ActionSpec | None) -> npt.NDArray[np.b
 
 
 def _motion(steps: Numbers) -> npt.NDArray[np.bool_] | None:
-    """[N - 1, A] => [N - 1]: which steps are large, each number in units of its own large ones; None where none changes."""
+    """[N - 1, A] => [N - 1]: which steps are large, each number in units of its own large ones;
+    None where none changes."""
     if not steps.size:
         return None
     large = np.quantile(np.abs(steps), 0.95, axis=0)

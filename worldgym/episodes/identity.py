@@ -1,11 +1,13 @@
-"""Which episode of which dataset an episode of a store is, so that no two are taken for one because they share a name.
+"""Which episode of which dataset an episode of a store is, so that no two are taken for one because
+they share a name.
 
-    STORE/convert.json    by dataset (its resolved path) the settings that its episodes were converted with, and `prefix`, what
+    STORE/convert.json    by dataset (its resolved path) the settings that its episodes were
+    converted with, and `prefix`, what
                           stands before their names in the store; the first dataset's is ""
 
-An episode of the store carries its origin, DATASET#NAME. One that is there by its origin, or an equal one that was converted from
-another place, is not written again. Episodes of stores from before origins were kept count by name for the datasets listed.
-"""
+An episode of the store carries its origin, DATASET#NAME. One that is there by its origin, or an
+equal one that was converted from another place, is not written again. Episodes of stores from
+before origins were kept count by name for the datasets listed."""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ from typing import Any
 
 from worldgym.episodes.store import EpisodeStore, numbered
 from worldgym.errors import InputError
-from worldgym.fields import first_difference
-from worldgym.files import locked, read_json, write_json
+from worldgym.io.files import locked, read_json, write_json
+from worldgym.io.record_fields import first_difference
 
 NAME, PREFIX = "convert.json", "prefix"
 
@@ -32,9 +34,10 @@ def origin_of(dataset: Path, episode: str) -> str:
 class Origins:
     """Of the episodes of `dataset` in the store at `out`, which is None where no store is written.
 
-    settings: what the conversion depends on.   defaults: what held in a store from before there was such a setting.
-    before: the store as it was when the run began.   legacy: it lists the dataset, and has no origins.   taken: names given.
-    """
+    settings: what the conversion depends on.   defaults: what held in a store from before there was
+    such a setting.
+    before: the store as it was when the run began.   legacy: it lists the dataset, and has no
+    origins.   taken: names given."""
 
     dataset: Path
     out: Path | None
@@ -46,7 +49,8 @@ class Origins:
     taken: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """InputError where the store holds episodes of the dataset that were converted with other settings."""
+        """InputError where the store holds episodes of the dataset that were converted with other
+        settings."""
         if self.out is not None and (self.out / "store.json").exists():
             self.before = EpisodeStore(self.out)
         entry = self._entry(_made(self.out)) if self.out is not None else None
@@ -58,27 +62,37 @@ class Origins:
         return origin_of(self.dataset, name)
 
     def holds(self, name: str, safe: str) -> bool:
-        """Whether the episode is in the store by its origin, or in one from before there were origins by its name."""
+        """Whether the episode is in the store by its origin, or in one from before there were
+        origins by its name."""
         if self.origin(name) in self.known:
             return True
-        return self.legacy and self.before is not None and safe in self.before and not self.before.info(safe).origin
+        return (
+            self.legacy
+            and self.before is not None
+            and safe in self.before
+            and not self.before.info(safe).origin
+        )
 
     def holds_content(self, digest: str) -> bool:
-        """Whether an equal episode was in the store when the run began: the dataset was moved, or is part of another."""
+        """Whether an equal episode was in the store when the run began: the dataset was moved, or
+        is part of another."""
         return digest in self.contents
 
     def place(self, name: str, safe: str) -> str:
         """The name in the store, which no episode of another origin has."""
 
         def free(place: str) -> bool:
-            return place not in self.taken and (self.before is None or self.before.is_free(place, self.origin(name)))
+            return place not in self.taken and (
+                self.before is None or self.before.is_free(place, self.origin(name))
+            )
 
         place = next(filter(free, numbered(f"{self.prefix}{safe}")))
         self.taken.add(place)
         return place
 
     def register(self) -> None:
-        """Enters the dataset in STORE/convert.json, one process at a time; from then on `prefix` is known."""
+        """Enters the dataset in STORE/convert.json, one process at a time; from then on `prefix` is
+        known."""
         if self.out is None:
             return
         with locked(self.out):
@@ -91,20 +105,24 @@ class Origins:
 
     def _entry(self, made: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Of this dataset."""
-        entry: Mapping[str, Any] | None = next((made[key] for key in made if _same(key, made[key], self.dataset)), None)
+        entry: Mapping[str, Any] | None = next(
+            (made[key] for key in made if _same(key, made[key], self.dataset)), None
+        )
         if entry is None:
             return None
         before = {**self.defaults, **{key: value for key, value in entry.items() if key != PREFIX}}
         if difference := first_difference(before, dict(self.settings)):
             raise InputError(
-                f"{self.out} holds episodes of {self.dataset} converted otherwise: {difference}; choose another --out, or "
+                f"{self.out} holds episodes of {self.dataset} converted otherwise: {difference}; "
+                f"choose another --out, or "
                 f"remove it"
             )
         return entry
 
 
 def _same(key: str, entry: Mapping[str, Any], dataset: Path) -> bool:
-    """Whether convert.json means this dataset. Older ones have the path as it was typed, from a folder that nobody knows."""
+    """Whether convert.json means this dataset. Older ones have the path as it was typed, from a
+    folder that nobody knows."""
     path, here = Path(key), dataset.resolve()
     typed = PREFIX not in entry and not path.is_absolute() and path.name == here.name
     return typed or path.resolve() == here
@@ -116,7 +134,8 @@ def _made(out: Path) -> dict[str, Any]:
 
 
 def _prefix(dataset: Path, made: Mapping[str, Any]) -> str:
-    """ "" for the first dataset of a store, then the dataset's name, with a number where another is called so."""
+    """ "" for the first dataset of a store, then the dataset's name, with a number where another is
+    called so."""
     if not made:
         return ""
     resolved = dataset.resolve()

@@ -1,4 +1,5 @@
-"""What an episode is called: its wordings, the texts of its frames, and an episode a subtask where that is asked for.
+"""What an episode is called: its wordings, the texts of its frames, and an episode a subtask where
+that is asked for.
 
 Axes legend: N recorded frames.
 """
@@ -10,22 +11,32 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from worldgym.episodes.recording import Facts, Listed, Recording, Source, SourceOptions, no_episode
-from worldgym.text import clean
+from worldgym.io.text import clean
 from worldgym.types import ActionSpec
 
-NAMED = {"join": "all are joined", "first": "the first one counts", "last": "the last one counts", "split": "all are joined"}
+NAMED = {
+    "join": "all are joined",
+    "first": "the first one counts",
+    "last": "the last one counts",
+    "split": "all are joined",
+}
 
 
-def called(options: SourceOptions, wordings: Sequence[str], texts: Sequence[str] = ()) -> tuple[str, Facts]:
+def called(
+    options: SourceOptions, wordings: Sequence[str], texts: Sequence[str] = ()
+) -> tuple[str, Facts]:
     """=> (the episode's instruction, what is known of it: texts, wordings and notes).
 
-    wordings: texts of the whole episode, each of which says all of it.   texts: of each frame, N; "" where none is given.
-    """
+    wordings: texts of the whole episode, each of which says all of it.   texts: of each frame, N;
+    "" where none is given."""
     known = tuple(dict.fromkeys(filter(None, map(_plain, wordings))))
     each = tuple(map(_plain, texts))
     order = [text for text, _ in groupby(filter(None, each))]
     if len(order) > 1:
-        note = f"the instruction changes within the episode: {NAMED[options.subtasks]} (--subtasks chooses)"
+        note = (
+            f"the instruction changes within the episode: {NAMED[options.subtasks]} (--subtasks "
+            f"chooses)"
+        )
         notes = () if options.subtasks == "split" else (note,)  # then each part has its own
         return named_by(options.subtasks, order), Facts(texts=each, wordings=known, notes=notes)
     if order:
@@ -34,7 +45,9 @@ def called(options: SourceOptions, wordings: Sequence[str], texts: Sequence[str]
         return _plain(options.instruction), Facts()
     chosen = known[min(options.wording, len(known)) - 1]
     number = known.index(chosen) + 1
-    several = f"the instruction is worded in several ways: number {number} is taken (--wording chooses)"
+    several = (
+        f"the instruction is worded in several ways: number {number} is taken (--wording chooses)"
+    )
     return chosen, Facts(wordings=known, notes=(several,) if len(known) > 1 else ())
 
 
@@ -43,7 +56,10 @@ def subtasks(options: SourceOptions, tasks: Sequence[str]) -> tuple[str, Facts]:
     known = tuple(dict.fromkeys(filter(None, map(_plain, tasks))))
     if len(known) < 2:
         return called(options, known)
-    note = f"several instructions, and no file says where each begins: {NAMED[options.subtasks]} (--subtasks chooses)"
+    note = (
+        f"several instructions, and no file says where each begins: {NAMED[options.subtasks]} "
+        f"(--subtasks chooses)"
+    )
     return named_by(options.subtasks, known), Facts(wordings=known, notes=(note,))
 
 
@@ -58,7 +74,8 @@ def _plain(text: str) -> str:
 
 
 def stretches(texts: Sequence[str]) -> list[tuple[int, int, str]]:
-    """(first frame, last frame + 1, text) of each run of frames with one text; frames without any belong to the run before."""
+    """(first frame, last frame + 1, text) of each run of frames with one text; frames without any
+    belong to the run before."""
     out: list[tuple[int, int, str]] = []
     for t, text in enumerate(map(_plain, texts)):
         if out and (not text or text == out[-1][2] or not out[-1][2]):
@@ -70,7 +87,8 @@ def stretches(texts: Sequence[str]) -> list[tuple[int, int, str]]:
 
 @dataclass
 class SplitSource:
-    """A source with an episode a subtask. texts(name): of each frame of an episode, read without decoding any; () = not known."""
+    """A source with an episode a subtask. texts(name): of each frame of an episode, read without
+    decoding any; () = not known."""
 
     source: Source
     texts: Callable[[str], Sequence[str]]
@@ -117,7 +135,8 @@ class SplitSource:
 
 
 def part(recording: Recording, first: int, last: int, text: str) -> Recording:
-    """Frames first to last, the one that its last action leads to included. Only the last part has the episode's outcome."""
+    """Frames first to last, the one that its last action leads to included. Only the last part has
+    the episode's outcome."""
     end = min(last + 1, len(recording.frames))
     facts = recording.facts
     times = None if facts.times is None else facts.times[first:end]

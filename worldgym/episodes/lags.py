@@ -1,9 +1,10 @@
 """Correlation of two series over several episodes, and whether it is more than chance.
 
-Neighbouring steps of an episode are alike, so neither the usual test of a correlation nor one that shuffles steps holds here.
-`chance` compares with the same episodes turned against each other by random amounts (circular shifts), which keeps what each
-series does by itself. `chance_of_gain` tests whether one series explains a third better than another does, by blocks of steps.
-Axes legend: N steps of an episode, D numbers of a step.
+Neighbouring steps of an episode are alike, so neither the usual test of a correlation nor one that
+shuffles steps holds here. `chance` compares with the same episodes turned against each other by
+random amounts (circular shifts), which keeps what each series does by itself. `chance_of_gain`
+tests whether one series explains a third better than another does, by blocks of steps. Axes legend:
+N steps of an episode, D numbers of a step.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ FLAT = 1e-12  # a number that varies less has no correlation
 
 @dataclass(frozen=True)
 class Pairs:
-    """Of one episode.   moves, commands: float64 [N, D].   first: the step that row 0 belongs to."""
+    """Of one episode.   moves, commands: float64 [N, D].   first: the step that row 0 belongs
+    to."""
 
     moves: Numbers
     commands: Numbers
@@ -41,13 +43,15 @@ class Pairs:
 
 
 def correlation(episodes: Sequence[Pairs]) -> float | None:
-    """Pearson correlation over the steps of all episodes, the mean of those of the D numbers; None where none is defined."""
+    """Pearson correlation over the steps of all episodes, the mean of those of the D numbers; None
+    where none is defined."""
     products = _products(episodes)
     return None if products is None else float(np.concatenate(products).mean())
 
 
 def chance(lags: Mapping[int, Sequence[Pairs]], seed: int = 0) -> float:
-    """Probability of a largest correlation over the lags as large as the one found, where moves and commands are unrelated.
+    """Probability of a largest correlation over the lags as large as the one found, where moves and
+    commands are unrelated.
 
     lags: the same episodes, paired with each lag. 1.0 where no correlation is defined.
     """
@@ -67,18 +71,24 @@ def chance(lags: Mapping[int, Sequence[Pairs]], seed: int = 0) -> float:
 
 
 def chance_of_gain(better: Sequence[Pairs], worse: Sequence[Pairs]) -> float:
-    """One-sided probability of a gain in correlation as large as the one found, where both explain the moves equally well.
+    """One-sided probability of a gain in correlation as large as the one found, where both explain
+    the moves equally well.
 
-    The moves of both are the same ones; steps that only one of them has are left out. Student's t over blocks of BLOCK steps.
-    """
-    spans = [(max(a.first, b.first), min(a.last, b.last)) for a, b in zip(better, worse, strict=True)]
+    The moves of both are the same ones; steps that only one of them has are left out. Student's t
+    over blocks of BLOCK steps."""
+    spans = [
+        (max(a.first, b.first), min(a.last, b.last)) for a, b in zip(better, worse, strict=True)
+    ]
     gains = _products([a.within(*span) for a, span in zip(better, spans, strict=True)])
     losses = _products([b.within(*span) for b, span in zip(worse, spans, strict=True)])
     if gains is None:
         return 1.0
     losses = losses if losses is not None else [np.zeros(len(gain)) for gain in gains]
     blocks = [block for a, b in zip(gains, losses, strict=True) for block in _blocks(a - b)]
-    sums, sizes = np.array([block.sum() for block in blocks]), np.array([len(block) for block in blocks])
+    sums, sizes = (
+        np.array([block.sum() for block in blocks]),
+        np.array([len(block) for block in blocks]),
+    )
     if len(sums) < 3:
         return 1.0
     mean = sums.sum() / sizes.sum()
@@ -89,9 +99,12 @@ def chance_of_gain(better: Sequence[Pairs], worse: Sequence[Pairs]) -> float:
 
 
 def _products(episodes: Sequence[Pairs]) -> list[Numbers] | None:
-    """[N] an episode, whose mean over all steps is the correlation; None where no number varies on both sides."""
+    """[N] an episode, whose mean over all steps is the correlation; None where no number varies on
+    both sides."""
     scaled = _scaled(episodes)
-    return None if scaled is None else [(moves * commands).mean(axis=1) for moves, commands in scaled]
+    return (
+        None if scaled is None else [(moves * commands).mean(axis=1) for moves, commands in scaled]
+    )
 
 
 def _turned(episodes: Sequence[Pairs]) -> list[Numbers] | None:
@@ -102,7 +115,9 @@ def _turned(episodes: Sequence[Pairs]) -> list[Numbers] | None:
     out = []
     for moves, commands in scaled:
         spectrum = np.fft.rfft(moves, axis=0).conj() * np.fft.rfft(commands, axis=0)
-        out.append(np.fft.irfft(spectrum, len(moves), axis=0).mean(axis=1) if len(moves) else np.zeros(0))
+        out.append(
+            np.fft.irfft(spectrum, len(moves), axis=0).mean(axis=1) if len(moves) else np.zeros(0)
+        )
     return [sums for sums in out if len(sums)]
 
 
@@ -117,14 +132,17 @@ def _scaled(episodes: Sequence[Pairs]) -> list[tuple[Numbers, Numbers]] | None:
         return None
 
     def scaled(values: Numbers, whole: Numbers) -> Numbers:
-        numbers: Numbers = (values[:, varies] - whole[:, varies].mean(axis=0)) / whole[:, varies].std(axis=0)
+        numbers: Numbers = (values[:, varies] - whole[:, varies].mean(axis=0)) / whole[
+            :, varies
+        ].std(axis=0)
         return numbers
 
     return [(scaled(pairs.moves, moves), scaled(pairs.commands, commands)) for pairs in episodes]
 
 
 def _turns(length: int, where: Numbers) -> npt.NDArray[np.intp]:
-    """Turns of an episode of that length, from `where` in [0, 1): by NEAREST steps or more either way, if it is long enough."""
+    """Turns of an episode of that length, from `where` in [0, 1): by NEAREST steps or more either
+    way, if it is long enough."""
     nearest = min(NEAREST, length // 2)
     return np.asarray(nearest + where * (length - 2 * nearest + 1), np.intp) % length
 

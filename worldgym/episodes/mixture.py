@@ -32,14 +32,16 @@ class NamedStore:
 
 @dataclass(frozen=True)
 class RobotStore:
-    """A store, and the robot that moved in it. Stores of one action spec are one robot's, called as the first of them is."""
+    """A store, and the robot that moved in it. Stores of one action spec are one robot's, called as
+    the first of them is."""
 
     store: EpisodeStore
     robot: Embodiment
 
 
 def open_mixture(sources: Sequence[NamedStore], normalize: bool = False) -> list[RobotStore]:
-    """Opens stores that shall train one model. normalize: scale the actions of a single robot too; several always are.
+    """Opens stores that shall train one model. normalize: scale the actions of a single robot too;
+    several always are.
 
     InputError where rates or sizes of the frames differ, or two robots share a name.
     """
@@ -52,22 +54,29 @@ def open_mixture(sources: Sequence[NamedStore], normalize: bool = False) -> list
     for source, store in zip(sources, stores, strict=True):
         if source.name in names.values() and store.spec not in names:
             raise InputError(
-                f'{source.root}: another robot is called "{source.name}" too; name them apart, e.g. --data other={source.root}'
+                f'{source.root}: another robot is called "{source.name}" too; name them apart, '
+                f"e.g. --data other={source.root}"
             )
         names.setdefault(store.spec, source.name)
     scaled = normalize or len(names) > 1
-    robots = {spec: Embodiment(name, spec, _scaling(spec, stores, scaled)) for spec, name in names.items()}
+    robots = {
+        spec: Embodiment(name, spec, _scaling(spec, stores, scaled)) for spec, name in names.items()
+    }
     return [RobotStore(store, robots[store.spec]) for store in stores]
 
 
 def check_shares(mix: Sequence[float], stores: int) -> None:
     """InputError unless there is one share above 0 for each store, or none at all."""
     if mix and (len(mix) != stores or min(mix) <= 0):
-        raise InputError(f"the shares {mix} are not one above 0 for each of {stores} stores: give as many as stores")
+        raise InputError(
+            f"the shares {mix} are not one above 0 for each of {stores} stores: give as many as "
+            f"stores"
+        )
 
 
 def draw_episodes(stores: Ints, mix: Sequence[float], count: int, rng: np.random.Generator) -> Ints:
-    """=> [count] any episodes; or by the shares of `mix`, as many of each store as is its share, give or take one.
+    """=> [count] any episodes; or by the shares of `mix`, as many of each store as is its share,
+    give or take one.
 
     stores: int [stores + 1], number of the first episode of each.
     """
@@ -84,7 +93,8 @@ def _check_rates(stores: Sequence[EpisodeStore]) -> None:
     for store in stores[1:]:
         if store.fps != first.fps:
             raise InputError(
-                f"{store.root} has {store.fps:g} frames a second and {first.root} {first.fps:g}, but one model has one rate: "
+                f"{store.root} has {store.fps:g} frames a second and {first.root} {first.fps:g}, "
+                f"but one model has one rate: "
                 "train two, or convert the faster one with `worldgym convert --fps`"
             )
 
@@ -97,7 +107,8 @@ def _check_sizes(stores: Sequence[EpisodeStore]) -> None:
     for store, size in zip(stores, sizes, strict=True):
         if size != sizes[0]:
             raise InputError(
-                f"{store.root} has frames of {size[1]}x{size[0]} and {stores[0].root} of {sizes[0][1]}x{sizes[0][0]}, but one "
+                f"{store.root} has frames of {size[1]}x{size[0]} and {stores[0].root} of "
+                f"{sizes[0][1]}x{sizes[0][0]}, but one "
                 f"model has one size: convert one of them with --size {size[0]} {size[1]}"
             )
 
@@ -106,7 +117,10 @@ def _reach(spec: ActionSpec, stores: Sequence[EpisodeStore]) -> Reach:
     """Of the robot, as its stores have it; they must agree."""
     own = [store for store in stores if store.spec == spec]
     if other := next((store for store in own if store.reach != own[0].reach), None):
-        raise InputError(f"{other.root} and {own[0].root} hold one robot's episodes, and another reach of it; make them agree")
+        raise InputError(
+            f"{other.root} and {own[0].root} hold one robot's episodes, and another reach of it; "
+            f"make them agree"
+        )
     return own[0].reach
 
 
@@ -117,5 +131,7 @@ def _scaling(spec: ActionSpec, stores: Sequence[EpisodeStore], scaled: bool) -> 
         return Scaling(reach=reach)
     actions = [store.actions(info.name) for store in stores if store.spec == spec for info in store]
     if not any(len(table) for table in actions):
-        raise InputError(f"{stores[0].root}: holds no action to measure; convert some episodes into it first")
+        raise InputError(
+            f"{stores[0].root}: holds no action to measure; convert some episodes into it first"
+        )
     return Scaling.measured(spec, np.concatenate(actions), reach)

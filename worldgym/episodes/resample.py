@@ -1,7 +1,8 @@
-"""An episode at a lower rate: frames are left out, and the actions between two that stay become one.
+"""An episode at a lower rate: frames are left out, and the actions between two that stay become
+one.
 
-The frame that is shown at second i / rate is the recorded one nearest in time, so nothing drifts. A higher rate than the recorded
-one is refused: the frames between would have to be invented.
+The frame that is shown at second i / rate is the recorded one nearest in time, so nothing drifts. A
+higher rate than the recorded one is refused: the frames between would have to be invented.
 """
 
 from __future__ import annotations
@@ -22,16 +23,18 @@ SAME = 1e-3  # relative difference of rates that are the same one
 
 
 def recorded_rate(recording: Recording, spec: ActionSpec) -> float:
-    """Frames a second at which it was recorded, where another rate is asked for: then it has to be certain.
+    """Frames a second at which it was recorded, where another rate is asked for: then it has to be
+    certain.
 
-    The user's word, else the metadata's, else the convention's; InputError where only the video's clock speaks against that.
-    """
+    The user's word, else the metadata's, else the convention's; InputError where only the video's
+    clock speaks against that."""
     if recording.fps is not None:
         return recording.fps
     clock = clock_rate(recording)
     if clock is not None and abs(clock / spec.rate_hz - 1.0) > 0.02:
         raise InputError(
-            f"{recording.source}: the video shows {clock:.4g} frames a second, the convention says {spec.rate_hz:g}: say which "
+            f"{recording.source}: the video shows {clock:.4g} frames a second, the convention says "
+            f"{spec.rate_hz:g}: say which "
             f"was recorded with --recorded-fps"
         )
     return spec.rate_hz
@@ -40,34 +43,44 @@ def recorded_rate(recording: Recording, spec: ActionSpec) -> float:
 def resampled(episode: Episode, fps: float, stated_hz: float) -> Episode:
     """The episode at `fps`, which is at most its own rate.
 
-    stated_hz: the rate that the bounds of the actions were stated for; at a lower one they grow, as the actions do.
-    """
+    stated_hz: the rate that the bounds of the actions were stated for; at a lower one they grow, as
+    the actions do."""
     if abs(fps / episode.fps - 1.0) <= SAME:
         return episode
     if fps > episode.fps:
         raise InputError(
-            f"{episode.source}: recorded at {episode.fps:g} Hz, so there are no frames for {fps:g}; ask for at most "
+            f"{episode.source}: recorded at {episode.fps:g} Hz, so there are no frames for "
+            f"{fps:g}; ask for at most "
             f"{episode.fps:g}, or state another recorded rate with --recorded-fps"
         )
     check_composable(episode.spec)
     kept = kept_frames(len(episode.frames), episode.fps, fps)
     if len(kept) < 2:
-        raise InputError(f"{episode.source}: too short for {fps:g} Hz: {len(episode.frames)} frames at {episode.fps:g} Hz")
+        raise InputError(
+            f"{episode.source}: too short for {fps:g} Hz: {len(episode.frames)} frames at "
+            f"{episode.fps:g} Hz"
+        )
     spans = pairwise(kept)
-    actions = np.stack([composed(episode.actions[first:last], episode.spec) for first, last in spans])
+    actions = np.stack(
+        [composed(episode.actions[first:last], episode.spec) for first, last in spans]
+    )
     spec = replace(_widened(episode.spec, max(stated_hz / fps, 1.0)), rate_hz=fps)
     states = episode.states.only(kept) if episode.states else None
-    return replace(episode, frames=episode.frames[kept], actions=actions, spec=spec, fps=fps, states=states)
+    return replace(
+        episode, frames=episode.frames[kept], actions=actions, spec=spec, fps=fps, states=states
+    )
 
 
 def kept_frames(count: int, recorded: float, fps: float) -> npt.NDArray[np.intp]:
-    """Which of `count` frames are shown at the lower rate: the first, and those nearest to every 1 / fps seconds after it."""
+    """Which of `count` frames are shown at the lower rate: the first, and those nearest to every 1
+    / fps seconds after it."""
     steps = int(np.floor((count - 1) * fps / recorded + SAME))
     return np.asarray(np.floor(np.arange(steps + 1) * recorded / fps + 0.5 - SAME), np.intp)
 
 
 def _widened(spec: ActionSpec, factor: float) -> ActionSpec:
-    """Bounds of moves that are sums of several; rotations and grippers keep theirs where they cannot grow."""
+    """Bounds of moves that are sums of several; rotations and grippers keep theirs where they
+    cannot grow."""
     if spec.mode != "delta_pose" or factor == 1.0:
         return spec
     grow = [not name.endswith("gripper") and not name.startswith("q") for name in spec.names]

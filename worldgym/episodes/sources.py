@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from worldgym.episodes.instructions import SplitSource
-from worldgym.episodes.pictures import CorrectedSource, as_stored, changes_pictures
+from worldgym.episodes.picture_form import CorrectedSource, as_stored, changes_pictures
 from worldgym.episodes.readers.droid import DroidSource
 from worldgym.episodes.readers.hdf5 import SUFFIXES, Hdf5Source
-from worldgym.episodes.readers.lerobot import LeRobotSource
+from worldgym.episodes.readers.lerobot_reader import LeRobotSource
 from worldgym.episodes.readers.mp4_npz import Mp4NpzSource
-from worldgym.episodes.readers.own import StoreSource
 from worldgym.episodes.readers.rlds import RldsSource, prepared_set
+from worldgym.episodes.readers.store_reader import StoreSource
 from worldgym.episodes.recording import Source, SourceOptions
 from worldgym.errors import InputError
 
 
 def open_source(root: Path, options: SourceOptions = SourceOptions()) -> Source:
-    """Reads metadata alone; of a set that is split by its instructions, the texts too. InputError for no known format."""
+    """Reads metadata alone; of a set that is split by its instructions, the texts too. InputError
+    for no known format."""
     if not root.exists():
         raise InputError(f"{root}: no such file or folder; give the folder of a dataset")
     if changes_pictures(options):
@@ -48,6 +49,8 @@ def _found(root: Path, options: SourceOptions) -> Source:
     if any(path.suffix in SUFFIXES for path in root.rglob("*")):
         return Hdf5Source(root, options)
     raise InputError(
-        f"{root}: not a dataset that can be read; known are WorldGym stores, LeRobot v2.0 to v3.0 (meta/info.json), RLDS "
-        f"(dataset_info.json beside tfrecord files), videos with npz, mp4 with annotation/*.json, and HDF5"
+        f"{root}: not a dataset that can be read; known are WorldGym stores, LeRobot v2.0 to v3.0 "
+        f"(meta/info.json), RLDS "
+        f"(dataset_info.json beside tfrecord files), videos with npz, mp4 with annotation/*.json, "
+        f"and HDF5"
     )

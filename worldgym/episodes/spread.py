@@ -6,5 +6,8 @@ import numpy as np
 
 
 def spread(length: int, most: int) -> list[int]:
-    """At most so many of the places 0 to length - 1, in order, from the first to the last and evenly apart; of one, the first."""
-    return [int(place) for place in np.unique(np.linspace(0, length - 1, min(most, length)).round())]
+    """At most so many of the places 0 to length - 1, in order, from the first to the last and
+    evenly apart; of one, the first."""
+    return [
+        int(place) for place in np.unique(np.linspace(0, length - 1, min(most, length)).round())
+    ]

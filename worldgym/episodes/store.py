@@ -1,16 +1,20 @@
 """The episode store: one folder, two files an episode, and an index that is derived from them.
 
-    STORE/store.json            format, version, action spec, frames a second, reach of the robot where it is known
-    STORE/episodes/NAME.mp4     h264 yuv444p crf 12: 34 times smaller than raw at 41.6 dB (decision 0001)
-    STORE/episodes/NAME.json    instruction, success, actions, states, extras; renamed into place last: it commits the episode
-    STORE/index.jsonl           one line an episode without actions; rebuilt whenever it is absent or stale
+    STORE/store.json            format, version, action spec, frames a second, reach of the robot
+    where it is known
+    STORE/episodes/NAME.mp4     h264 yuv444p crf 12: 34 times smaller than raw at 41.6 dB (decision
+    0001)
+    STORE/episodes/NAME.json    instruction, success, actions, states, extras; renamed into place
+    last: it commits the episode
+    STORE/index.jsonl           one line an episode without actions; rebuilt whenever it is absent
+    or stale
 
-A name is a place in the store and no identity: `origin` says which episode of which dataset was written there, `digest` what
-it held.
+A name is a place in the store and no identity: `origin` says which episode of which dataset was
+written there, `digest` what it held.
 
-Why mp4 and JSON: both open in any tool, an episode can be added, copied or deleted by hand, several processes write
-without a lock, and a killed recording leaves whole episodes only. Pixels are decoded once, when latents are made.
-"""
+Why mp4 and JSON: both open in any tool, an episode can be added, copied or deleted by hand, several
+processes write without a lock, and a killed recording leaves whole episodes only. Pixels are
+decoded once, when latents are made."""
 
 from __future__ import annotations
 
@@ -27,21 +31,24 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.embodiment import NO_REACH, Reach
-from worldgym.episodes.video import decode_video, encode_mp4
 from worldgym.errors import InputError
-from worldgym.files import read_json, write_atomic, write_json
+from worldgym.io.files import read_json, write_atomic, write_json
+from worldgym.io.video import decode_video, encode_mp4
 from worldgym.types import Actions, ActionSpec, Episode, Frames, States
 
 FORMAT, VERSION = "worldgym-episodes", 1
-WHOLE = 250  # frames between key frames: episodes are decoded whole, and one key frame instead of five saves a quarter
+# frames between key frames: episodes are decoded whole, and one key frame instead of five saves a
+# quarter
+WHOLE = 250
 
 
 @dataclass(frozen=True)
 class EpisodeInfo:
-    """What the index knows: everything but pixels, actions, states and lists. `length` is the number of actions.
+    """What the index knows: everything but pixels, actions, states and lists. `length` is the
+    number of actions.
 
-    origin: dataset and episode that it was made from.   digest: of frames, actions and instruction as they were written.
-    Both are "" where the writer did not say.
+    origin: dataset and episode that it was made from.   digest: of frames, actions and instruction
+    as they were written. Both are "" where the writer did not say.
     """
 
     name: str
@@ -55,7 +62,8 @@ class EpisodeInfo:
 
     @property
     def group(self) -> str:
-        """What results are summed over: the task that it was recorded for, or where that is not known its instruction."""
+        """What results are summed over: the task that it was recorded for, or where that is not
+        known its instruction."""
         return str(self.extras.get("task", self.instruction))
 
 
@@ -65,7 +73,9 @@ class EpisodeStore:
     def __init__(self, root: Path) -> None:
         header = read_json(root / "store.json", "an episode store")
         if header.get("format") != FORMAT or header.get("version") != VERSION:
-            raise InputError(f"{root}: not an episode store of version {VERSION}; convert or re-record it")
+            raise InputError(
+                f"{root}: not an episode store of version {VERSION}; convert or re-record it"
+            )
         self.root = root
         self.spec = ActionSpec.from_json(header["spec"])
         self.fps = float(header["fps"])
@@ -82,7 +92,10 @@ class EpisodeStore:
         if (root / "store.json").exists():
             found = read_json(root / "store.json", "an episode store")
             if found != header:
-                raise InputError(f"{root} holds episodes of another action spec, rate or reach; choose another folder")
+                raise InputError(
+                    f"{root} holds episodes of another action spec, rate or reach; choose another "
+                    f"folder"
+                )
         else:
             write_json(root / "store.json", header)
         return EpisodeStore(root)
@@ -101,7 +114,9 @@ class EpisodeStore:
         data, video = self._annotation(name), self.video(name)
         frames, count = decode_video(video), len(data["actions"])
         if len(frames) != count + 1:
-            raise InputError(f"{video}: {len(frames)} frames for {count} actions; remove the episode")
+            raise InputError(
+                f"{video}: {len(frames)} frames for {count} actions; remove the episode"
+            )
         return self._episode(data, frames)
 
     def with_frames(self, name: str, frames: Frames) -> Episode:
@@ -127,7 +142,14 @@ class EpisodeStore:
         return read_json(self.root / "episodes" / f"{name}.json", "an episode")
 
     def _episode(self, data: Mapping[str, Any], frames: Frames) -> Episode:
-        facts = data["instruction"], self.spec, self.fps, data["success"], data["source"], data["extras"]
+        facts = (
+            data["instruction"],
+            self.spec,
+            self.fps,
+            data["success"],
+            data["source"],
+            data["extras"],
+        )
         return Episode(frames, self._table(data), *facts, _states(data.get("states")))
 
     def _table(self, data: Mapping[str, Any]) -> Actions:
@@ -143,9 +165,12 @@ class EpisodeStore:
 
     def write(self, name: str, episode: Episode, origin: str = "") -> None:
         """Adds or replaces an episode. Safe from several processes as long as names differ."""
-        video = encode_mp4(episode.frames, self.fps, crf=12, pixel_format="yuv444p", key_every=WHOLE)
+        video = encode_mp4(
+            episode.frames, self.fps, crf=12, pixel_format="yuv444p", key_every=WHOLE
+        )
         if (self.root / "episodes" / f"{name}.json").exists():
-            (self.root / "index.jsonl").unlink(missing_ok=True)  # the names stay as they are: it could not be told stale
+            # the names stay as they are: it could not be told stale
+            (self.root / "index.jsonl").unlink(missing_ok=True)
         write_atomic(self.video(name), video)
         write_json(
             self.root / "episodes" / f"{name}.json",
@@ -164,8 +189,11 @@ class EpisodeStore:
 
 
 def digest_of(episode: Episode) -> str:
-    """24 hexadecimal digits of what an episode shows and does: equal only for equal frames, actions and instruction."""
-    digest = hashlib.sha256(f"{episode.frames.shape}{episode.actions.shape}{episode.instruction}".encode())
+    """24 hexadecimal digits of what an episode shows and does: equal only for equal frames, actions
+    and instruction."""
+    digest = hashlib.sha256(
+        f"{episode.frames.shape}{episode.actions.shape}{episode.instruction}".encode()
+    )
     for array in (episode.frames, episode.actions):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:24]
@@ -192,7 +220,11 @@ def _states(data: Mapping[str, Any] | None) -> States | None:
 
 
 def _load_index(root: Path) -> list[EpisodeInfo]:
-    written = {entry.name[:-5]: entry.stat().st_mtime_ns for entry in _scan(root) if entry.name.endswith(".json")}
+    written = {
+        entry.name[:-5]: entry.stat().st_mtime_ns
+        for entry in _scan(root)
+        if entry.name.endswith(".json")
+    }
     names, index = sorted(written), root / "index.jsonl"
     if index.exists() and index.stat().st_mtime_ns >= max(written.values(), default=0):
         try:
@@ -210,7 +242,8 @@ def _load_index(root: Path) -> list[EpisodeInfo]:
 
 
 def _indexed(line: str) -> EpisodeInfo:
-    """ValueError for a line of before episodes had an origin: what the file says of it is not in the line."""
+    """ValueError for a line of before episodes had an origin: what the file says of it is not in
+    the line."""
     data = json.loads(line)
     if "origin" not in data:
         raise ValueError("no origin")
@@ -226,5 +259,12 @@ def _scan(root: Path) -> Iterator[os.DirEntry[str]]:
 def _info(root: Path, name: str) -> EpisodeInfo:
     data = read_json(root / "episodes" / f"{name}.json", "an episode")
     extras = {key: value for key, value in data["extras"].items() if not isinstance(value, list)}
-    facts = data["instruction"], data["success"], data["source"], extras, data.get("origin", ""), data.get("digest", "")
+    facts = (
+        data["instruction"],
+        data["success"],
+        data["source"],
+        extras,
+        data.get("origin", ""),
+        data.get("digest", ""),
+    )
     return EpisodeInfo(name, data["length"], *facts)

@@ -1,9 +1,11 @@
-"""A learned success classifier: start frame, later frames and the instruction in; success probability and progress out.
+"""A learned success classifier: start frame, later frames and the instruction in; success
+probability and progress out.
 
-A network compares every later frame with the start frame, and a second one reads along time what the first found: an arm hides
-what it moves, so whether a drawer is open shows in some frames only, and one frame of an arm that sweeps past looks like success.
-Success counts at any time (a button springs back, a door swings past). The threshold and the unscored band are chosen on
-episodes held back from training and are part of the checkpoint.
+A network compares every later frame with the start frame, and a second one reads along time what
+the first found: an arm hides what it moves, so whether a drawer is open shows in some frames only,
+and one frame of an arm that sweeps past looks like success. Success counts at any time (a button
+springs back, a door swings past). The threshold and the unscored band are chosen on episodes held
+back from training and are part of the checkpoint.
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldgym.checkpoint import fingerprint, load_folder, save_folder
 from worldgym.errors import InputError
-from worldgym.language import instruction_features
+from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
+from worldgym.policies.instruction_features import instruction_features
 from worldgym.types import Frames, Rollout, Task, Verdict
-from worldgym.vision import Trunk, TrunkConfig, head
 
 KIND = "classifier-judge"
 BATCH = 4  # videos judged at once
@@ -33,8 +35,8 @@ REACH = 5  # frames looked at together by a step along time
 class JudgeConfig:
     """size: (H, W) of the frames, multiples of 8.   trunk: 6 channels, start frame and later frame.
 
-    stride: every n-th later frame is looked at, and always the last.   moments: averages over time that the answer is made of.
-    """
+    stride: every n-th later frame is looked at, and always the last.   moments: averages over time
+    that the answer is made of."""
 
     size: tuple[int, int] = (96, 96)
     hidden: int = 128
@@ -44,15 +46,17 @@ class JudgeConfig:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> JudgeConfig:
-        return JudgeConfig(**data | {"size": tuple(data["size"]), "trunk": TrunkConfig(**data["trunk"])})
+        return JudgeConfig(
+            **data | {"size": tuple(data["size"]), "trunk": TrunkConfig(**data["trunk"])}
+        )
 
 
 @dataclass(frozen=True)
 class Decision:
     """How an answer becomes a verdict.
 
-    threshold: probability from which on it is a success.   band: (lo, hi), probabilities strictly between are unscored.
-    """
+    threshold: probability from which on it is a success.   band: (lo, hi), probabilities strictly
+    between are unscored."""
 
     threshold: float = 0.5
     band: tuple[float, float] | None = None
@@ -70,7 +74,8 @@ class Decision:
 
 
 class Answers(NamedTuple):
-    """Success logit of the video [B]; success logit and progress in [0, 1] of every frame looked at [B, K]."""
+    """Success logit of the video [B]; success logit and progress in [0, 1] of every frame looked at
+    [B, K]."""
 
     video: Tensor
     frames: Tensor
@@ -78,7 +83,8 @@ class Answers(NamedTuple):
 
 
 class JudgeNet(nn.Module):
-    """pairs uint8 [B, K, H, W, 6], features float [B, buckets], known bool [B, K] (False behind a video's end) => Answers."""
+    """pairs uint8 [B, K, H, W, 6], features float [B, buckets], known bool [B, K] (False behind a
+    video's end) => Answers."""
 
     def __init__(self, config: JudgeConfig) -> None:
         super().__init__()
@@ -86,13 +92,17 @@ class JudgeNet(nn.Module):
         self.trunk = Trunk(config.trunk)
         self.each = nn.Linear(config.trunk.out, hidden)
         self.frame = nn.Linear(hidden, 2)
-        self.along = nn.ModuleList(nn.Conv1d(hidden, hidden, REACH, padding=REACH // 2) for _ in range(2))
+        self.along = nn.ModuleList(
+            nn.Conv1d(hidden, hidden, REACH, padding=REACH // 2) for _ in range(2)
+        )
         self.weigh = nn.Linear(hidden, config.moments)
         self.head = head(hidden * config.moments, hidden, 1)
 
     def forward(self, pairs: Tensor, features: Tensor, known: Tensor) -> Answers:
         rows, looked = known.shape
-        found = self.trunk(pairs.flatten(0, 1), features.repeat_interleave(looked, 0)).unflatten(0, (rows, looked))
+        found = self.trunk(pairs.flatten(0, 1), features.repeat_interleave(looked, 0)).unflatten(
+            0, (rows, looked)
+        )
         x, there = F.silu(self.each(found)), known[..., None]
         logits, progress = self.frame(x).float().unbind(-1)
         for step in self.along:
@@ -111,7 +121,8 @@ class Score:
 
 
 class ClassifierJudge:
-    """A trained network behind the judge seam. `judge_many` is the fast way; calling it judges one rollout."""
+    """A trained network behind the judge seam. `judge_many` is the fast way; calling it judges one
+    rollout."""
 
     def __init__(self, net: JudgeNet, decision: Decision, name: str) -> None:
         self.net, self.decision, self._name = net.eval(), decision, name
@@ -152,7 +163,8 @@ class ClassifierJudge:
 
     @torch.no_grad()
     def score(self, videos: Sequence[tuple[Frames, str]]) -> list[Score]:
-        """videos: (frames uint8 [T+1, H, W, 3], instruction), T >= 1 => the answer of each, before any decision."""
+        """videos: (frames uint8 [T+1, H, W, 3], instruction), T >= 1 => the answer of each, before
+        any decision."""
         times = [self._looks(frames) for frames, _ in videos]
         features = instruction_features([text for _, text in videos], self.net.config.trunk.buckets)
         scores, device = [], self.net.trunk.film.weight.device
@@ -161,7 +173,10 @@ class ClassifierJudge:
             pairs, known = _stacked([frames for frames, _ in videos[batch]], times[batch])
             answers = self.net(pairs.to(device), features[batch].to(device), known.to(device))
             progress = answers.progress.masked_fill(~known.to(device), 0.0).amax(1)
-            scores += [Score(*both) for both in zip(answers.video.sigmoid().tolist(), progress.tolist(), strict=True)]
+            scores += [
+                Score(*both)
+                for both in zip(answers.video.sigmoid().tolist(), progress.tolist(), strict=True)
+            ]
         return scores
 
     def _looks(self, frames: Frames) -> list[int]:
@@ -172,19 +187,38 @@ class ClassifierJudge:
         wanted = (*self.net.config.size, 3)
         if shape[1:] != wanted or shape[0] < 2:
             raise InputError(
-                f"judge {self.name} reads videos of two or more frames {wanted}, not {shape}; give another judge or size"
+                f"judge {self.name} reads videos of two or more frames {wanted}, not {shape}; give "
+                f"another judge or size"
             )
 
     def _verdict(self, score: Score) -> Verdict:
-        probability, success, band = score.probability, self.decision.outcome(score.probability), self.decision.band
+        probability, success, band = (
+            score.probability,
+            self.decision.outcome(score.probability),
+            self.decision.band,
+        )
         reason = f"success probability {probability:.2f}, threshold {self.decision.threshold:.2f}"
         if success is None and band is not None:
-            reason = f"success probability {probability:.2f} lies inside the unscored band {band[0]:.2f}-{band[1]:.2f}"
-        return Verdict(None if success is None else float(success), self.name, reason, probability, score.progress)
+            reason = (
+                f"success probability {probability:.2f} lies inside the unscored band "
+                f"{band[0]:.2f}-{band[1]:.2f}"
+            )
+        return Verdict(
+            None if success is None else float(success),
+            self.name,
+            reason,
+            probability,
+            score.progress,
+        )
 
     def save(self, folder: Path, facts: dict[str, Any], card: str) -> None:
         """Writes a checkpoint; `facts` (training, validation) go into config.json."""
-        config = {"kind": KIND, "net": asdict(self.net.config), "decision": asdict(self.decision), **facts}
+        config = {
+            "kind": KIND,
+            "net": asdict(self.net.config),
+            "decision": asdict(self.decision),
+            **facts,
+        }
         save_folder(folder, config, self.net.state_dict(), card, half=True)
 
     @staticmethod
@@ -193,11 +227,14 @@ class ClassifierJudge:
         config, tensors = load_folder(folder, KIND)
         net = JudgeNet(JudgeConfig.from_json(config["net"]))
         net.load_state_dict(tensors)
-        return ClassifierJudge(net, Decision.from_json(config["decision"]), f"classifier:{fingerprint(folder)}")
+        return ClassifierJudge(
+            net, Decision.from_json(config["decision"]), f"classifier:{fingerprint(folder)}"
+        )
 
 
 def looks(last: int, stride: int, phase: int = 0) -> list[int]:
-    """Numbers of the frames looked at in a video whose last frame has the number `last`, which is at least 1.
+    """Numbers of the frames looked at in a video whose last frame has the number `last`, which is
+    at least 1.
 
     phase: by how many frames, fewer than `stride`, all but the last are looked at earlier.
     """
@@ -205,7 +242,8 @@ def looks(last: int, stride: int, phase: int = 0) -> list[int]:
 
 
 def _stacked(videos: Sequence[Frames], times: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-    """=> start and later frames uint8 [B, K, H, W, 6], K of the longest, and which of them there are, bool [B, K]."""
+    """=> start and later frames uint8 [B, K, H, W, 6], K of the longest, and which of them there
+    are, bool [B, K]."""
     most = max(map(len, times))
     pairs = np.zeros((len(videos), most, *videos[0].shape[1:3], 6), np.uint8)
     known = np.zeros(pairs.shape[:2], np.bool_)

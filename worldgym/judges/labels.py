@@ -1,14 +1,18 @@
 """Videos to be judged, human labels of them, and labels as a judge.
 
-A label file is JSON Lines, append-only; the last line of a labeller on a video counts, and a torn last line is ignored:
+A label file is JSON Lines, append-only; the last line of a labeller on a video counts, and a torn
+last line is ignored:
 
-    {"video": "videos/good/door/1-0.mp4", "instruction": "open the door", "partial_credit": "the door is ajar", "score": 1.0,
-     "reason": "", "labeller": "anna", "frames": "91ab...", "time": "2026-11-22T10:00:00+00:00", "task": "door/1"}
+    {"video": "videos/good/door/1-0.mp4", "instruction": "open the door", "partial_credit": "the
+    door is ajar", "score": 1.0,
+     "reason": "", "labeller": "anna", "frames": "91ab...", "time": "2026-11-22T10:00:00+00:00",
+     "task": "door/1"}
 
-`video` is relative to the file's folder, or absolute. `score` is in [0, 1], or null where the labeller cannot tell.
-`video` and `instruction` suffice for a list of videos to be labelled; a label needs `score` too. `frames` is a digest of
-the decoded pixels: a label belongs to what was seen, whatever the file is called. `task` names the initial frame that the
-video starts from, which others may share; it may be left out.
+`video` is relative to the file's folder, or absolute. `score` is in [0, 1], or null where the
+labeller cannot tell. `video` and `instruction` suffice for a list of videos to be labelled; a label
+needs `score` too. `frames` is a digest of the decoded pixels: a label belongs to what was seen,
+whatever the file is called. `task` names the initial frame that the video starts from, which others
+may share; it may be left out.
 """
 
 from __future__ import annotations
@@ -25,10 +29,10 @@ from typing import Any
 import numpy as np
 
 from worldgym.episodes.store import EpisodeStore
-from worldgym.episodes.video import decode_video
 from worldgym.errors import InputError
-from worldgym.files import append_line, sha256_file
-from worldgym.tasks.digest import frame_digest
+from worldgym.io.files import append_line, sha256_file
+from worldgym.io.video import decode_video
+from worldgym.tasks.task_digest import frame_digest
 from worldgym.types import Frames, Rollout, Task, Trial, Verdict, Vote
 
 MAX_FILE = 2**28  # bytes of a label file
@@ -38,8 +42,8 @@ SIMULATOR = "recorded"  # the labeller of episodes that come with their success
 
 @dataclass(frozen=True)
 class Clip:
-    """A video to be judged. partial_credit: the task's written criterion for 0.5, or "".   task: whose initial frame it starts
-    from, or "" where that is not noted."""
+    """A video to be judged. partial_credit: the task's written criterion for 0.5, or "".   task:
+    whose initial frame it starts from, or "" where that is not noted."""
 
     video: Path
     instruction: str
@@ -52,19 +56,30 @@ class Clip:
         return self.task or self.video.as_posix()
 
     def rollout(self, frames: Frames | None = None) -> Rollout:
-        """The video as a record of what happened, with its task; the actions are unknown. InputError if it cannot be read.
+        """The video as a record of what happened, with its task; the actions are unknown.
+        InputError if it cannot be read.
 
         frames: uint8 [N, H, W, 3], what is to be looked at of it; None = all, as they are.
         """
         frames = decode_video(self.video) if frames is None else frames
         name = self.video.with_suffix("").as_posix()
-        task = Task(name, self.video.parent.name, frames[0], self.instruction, max(len(frames) - 1, 1), self.partial_credit)
-        return Rollout(Trial(task, 0, 0), "unknown", frames, np.zeros((len(frames) - 1, 0), np.float32))
+        task = Task(
+            name,
+            self.video.parent.name,
+            frames[0],
+            self.instruction,
+            max(len(frames) - 1, 1),
+            self.partial_credit,
+        )
+        return Rollout(
+            Trial(task, 0, 0), "unknown", frames, np.zeros((len(frames) - 1, 0), np.float32)
+        )
 
 
 @dataclass(frozen=True)
 class Label:
-    """What one labeller said of one clip. score: None = cannot tell. frames: digest of the pixels, "" = not noted."""
+    """What one labeller said of one clip. score: None = cannot tell. frames: digest of the pixels,
+    "" = not noted."""
 
     clip: Clip
     score: float | None
@@ -83,13 +98,17 @@ class LabelledClip:
 
     @property
     def score(self) -> float | None:
-        """What more labellers said than anything else; None for a tie, and where nobody could tell."""
-        said = Counter(label.score for label in self.labels if label.score is not None).most_common(2)
+        """What more labellers said than anything else; None for a tie, and where nobody could
+        tell."""
+        said = Counter(label.score for label in self.labels if label.score is not None).most_common(
+            2
+        )
         return said[0][0] if said and (len(said) == 1 or said[0][1] > said[1][1]) else None
 
 
 class HumanJudge:
-    """Labels behind the judge seam: what people said of exactly these frames. Unscored where nobody did."""
+    """Labels behind the judge seam: what people said of exactly these frames. Unscored where nobody
+    did."""
 
     def __init__(self, labelled: Sequence[LabelledClip], name: str) -> None:
         self.name = name
@@ -97,7 +116,8 @@ class HumanJudge:
         for label in (label for clip in labelled for label in clip.labels if label.frames):
             seen.setdefault(label.frames, {})[label.labeller] = label
         self._by_frames = {
-            frames: LabelledClip(next(iter(labels.values())).clip, tuple(labels.values())) for frames, labels in seen.items()
+            frames: LabelledClip(next(iter(labels.values())).clip, tuple(labels.values()))
+            for frames, labels in seen.items()
         }
         self._labellers = sorted({label.labeller for clip in labelled for label in clip.labels})
 
@@ -117,12 +137,20 @@ class HumanJudge:
         digest = frames_digest(rollout.frames)
         found = self._by_frames.get(digest)
         if found is None:
-            return Verdict(None, self.name, "nobody has labelled these frames", provenance={"frames": digest})
+            return Verdict(
+                None, self.name, "nobody has labelled these frames", provenance={"frames": digest}
+            )
         votes = tuple(Vote(label.score, label.reason) for label in found.labels)
         provenance = {"frames": digest, "labellers": [label.labeller for label in found.labels]}
         reason = "; ".join(label.reason for label in found.labels if label.reason)
         if found.score is None:
-            return Verdict(None, self.name, reason or "the labellers cannot tell, or differ", votes=votes, provenance=provenance)
+            return Verdict(
+                None,
+                self.name,
+                reason or "the labellers cannot tell, or differ",
+                votes=votes,
+                provenance=provenance,
+            )
         return Verdict(found.score, self.name, reason, votes=votes, provenance=provenance)
 
 
@@ -134,7 +162,11 @@ class LaterJudge:
     settings: Mapping[str, Any] = MappingProxyType({"kind": "later"})
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
-        return Verdict(None, self.name, "to be judged later: `worldgym judge label` the run, then `worldgym judge rejudge` it")
+        return Verdict(
+            None,
+            self.name,
+            "to be judged later: `worldgym judge label` the run, then `worldgym judge rejudge` it",
+        )
 
 
 def frames_digest(frames: Frames) -> str:
@@ -143,12 +175,14 @@ def frames_digest(frames: Frames) -> str:
 
 
 def read_clips(path: Path, instruction: str = "") -> list[Clip]:
-    """The videos of a list or label file, each once, in its order. instruction: of those that come without one."""
+    """The videos of a list or label file, each once, in its order. instruction: of those that come
+    without one."""
     return list({clip.video: clip for _, clip, _ in _rows(path, instruction)}.values())
 
 
 def read_labels(path: Path) -> list[LabelledClip]:
-    """The labelled videos of a label file, or of an episode store whose successes are known. InputError if there is none."""
+    """The labelled videos of a label file, or of an episode store whose successes are known.
+    InputError if there is none."""
     if path.is_dir():
         labelled = _recorded(EpisodeStore(path))
     else:
@@ -158,18 +192,24 @@ def read_labels(path: Path) -> list[LabelledClip]:
             label = _label(path, line, clip, row)
             last[clip.video, label.labeller] = label
         clips = {label.clip.video: label.clip for label in last.values()}
-        labelled = [LabelledClip(clip, tuple(a for (v, _), a in last.items() if v == video)) for video, clip in clips.items()]
+        labelled = [
+            LabelledClip(clip, tuple(a for (v, _), a in last.items() if v == video))
+            for video, clip in clips.items()
+        ]
     if not labelled:
         raise InputError(f"{path}: holds no label; make some with  worldgym judge label")
     return labelled
 
 
 def append_label(path: Path, label: Label) -> None:
-    """Writes one line through to the disk, the video relative to the file where it lies below it."""
+    """Writes one line through to the disk, the video relative to the file where it lies below
+    it."""
     folder, video = path.parent.resolve(), label.clip.video.resolve()
     clip = label.clip
     row = {
-        "video": video.relative_to(folder).as_posix() if video.is_relative_to(folder) else str(video),
+        "video": video.relative_to(folder).as_posix()
+        if video.is_relative_to(folder)
+        else str(video),
         "instruction": clip.instruction,
         "partial_credit": clip.partial_credit,
         "score": label.score,
@@ -189,26 +229,44 @@ def _rows(path: Path, instruction: str = "") -> list[tuple[int, Clip, dict[str, 
             raise InputError(f"{path}: more than {MAX_FILE // 2**20} MiB, so it is no label file")
         lines = path.read_bytes().split(b"\n")[:-1]
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give a label file or a list of videos") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); give a label file or a list of videos"
+        ) from error
     rows, of_run = [], (path.parent / RUN_LOG).exists()
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
             asked = row.get("instruction", instruction or None)
             task = row.get("task") or (_task_in(Path(row["video"])) if of_run else "")
-            clip = Clip(path.parent / Path(row["video"]), asked, row.get("partial_credit", ""), task)
+            clip = Clip(
+                path.parent / Path(row["video"]), asked, row.get("partial_credit", ""), task
+            )
         except (ValueError, LookupError, TypeError, AttributeError):
-            raise InputError(f'{path}, line {number}: not a JSON object with "video" and "instruction"; fix the line') from None
-        if not isinstance(asked, str) or not asked.strip() or not isinstance(clip.partial_credit, str):
-            raise InputError(f"{path}, line {number}: the instruction is empty or no text; write what the robot was asked to do")
+            raise InputError(
+                f'{path}, line {number}: not a JSON object with "video" and "instruction"; fix the '
+                f"line"
+            ) from None
+        if (
+            not isinstance(asked, str)
+            or not asked.strip()
+            or not isinstance(clip.partial_credit, str)
+        ):
+            raise InputError(
+                f"{path}, line {number}: the instruction is empty or no text; write what the robot "
+                f"was asked to do"
+            )
         if not isinstance(clip.task, str):
-            raise InputError(f'{path}, line {number}: "task" is no text; write the name of the initial frame, or leave it out')
+            raise InputError(
+                f'{path}, line {number}: "task" is no text; write the name of the initial frame, '
+                f"or leave it out"
+            )
         rows.append((number, clip, row))
     return rows
 
 
 def _task_in(video: Path) -> str:
-    """Of a run's video, for labels that do not say it: "videos/POLICY/door/1-0.mp4" => "door/1"; "" for other paths."""
+    """Of a run's video, for labels that do not say it: "videos/POLICY/door/1-0.mp4" => "door/1"; ""
+    for other paths."""
     found = re.fullmatch(r"videos/[^/]+/(.+)-\d+\.mp4", video.as_posix())
     return found[1] if found else ""
 
@@ -217,7 +275,9 @@ def _label(path: Path, line: int, clip: Clip, row: Mapping[str, Any]) -> Label:
     score = row.get("score", "absent")
     number = isinstance(score, (int, float)) and not isinstance(score, bool) and 0 <= score <= 1
     if score is not None and not number:
-        raise InputError(f'{path}, line {line}: "score" is {score!r}; a label has a number from 0 to 1, or null')
+        raise InputError(
+            f'{path}, line {line}: "score" is {score!r}; a label has a number from 0 to 1, or null'
+        )
     texts = {name: row.get(name, "") for name in ("labeller", "reason", "frames", "time")}
     if wrong := [name for name, text in texts.items() if not isinstance(text, str)]:
         raise InputError(f'{path}, line {line}: "{wrong[0]}" is no text')

@@ -1,9 +1,12 @@
-"""Which frames of a video a judge looks at, and the pictures it is sent. Every verdict says which they were.
+"""Which frames of a video a judge looks at, and the pictures it is sent. Every verdict says which
+they were.
 
 "first"  "last"  "first+last"      those frames
 "even:8"                           8 frames evenly spaced from the first to the last
-"every:3"                          every 3rd frame from the first on, and the last (the paper: every 3rd, at 256 pixels);
-                                   of a longer video as many as the judge may be sent, evenly spaced from first to last
+"every:3"                          every 3rd frame from the first on, and the last (the paper: every
+3rd, at 256 pixels);
+                                   of a longer video as many as the judge may be sent, evenly spaced
+                                   from first to last
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import re
 
 from worldgym.episodes.spread import spread
 from worldgym.errors import InputError
-from worldgym.servers.pictures import Picture, picture
+from worldgym.servers.picture_bytes import Picture, picture
 from worldgym.types import Frames
 
 RULE = re.compile(r"first|last|first\+last|even:[1-9]\d{0,3}|every:[1-9]\d{0,3}")
@@ -21,7 +24,10 @@ RULE = re.compile(r"first|last|first\+last|even:[1-9]\d{0,3}|every:[1-9]\d{0,3}"
 def check_rule(rule: str) -> str:
     """The rule as it is. InputError if it is none."""
     if not RULE.fullmatch(rule):
-        raise InputError(f'frames is "{rule}"; write first, last, first+last, even:N or every:N with N from 1 to 9999')
+        raise InputError(
+            f'frames is "{rule}"; write first, last, first+last, even:N or every:N with N from 1 '
+            f"to 9999"
+        )
     return rule
 
 
@@ -43,11 +49,15 @@ def check_most(rule: str, most: int) -> None:
     least = int(number) if name == "even" else 2 if name in ("every", "first+last") else 1
     if not least <= most:
         raise InputError(
-            f'max_frames is {most}, but the rule "{rule}" picks {least} frames; give {least} or more, or choose fewer'
+            f'max_frames is {most}, but the rule "{rule}" picks {least} frames; give {least} or '
+            f"more, or choose fewer"
         )
 
 
-def pictures(frames: Frames, looks: tuple[int, ...], size: int | None, name: str = "") -> tuple[Picture, ...]:
-    """Each labelled with its place in the video: "frame 12 of 40", counted from 0. name: put before, to tell two videos apart."""
+def pictures(
+    frames: Frames, looks: tuple[int, ...], size: int | None, name: str = ""
+) -> tuple[Picture, ...]:
+    """Each labelled with its place in the video: "frame 12 of 40", counted from 0. name: put
+    before, to tell two videos apart."""
     prefix = f"{name}, " if name else ""
     return tuple(picture(frames[t], size, f"{prefix}frame {t} of {len(frames) - 1}") for t in looks)

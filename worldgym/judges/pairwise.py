@@ -1,7 +1,8 @@
-"""Which of two attempts came closer? Both orders are asked; where they disagree it is a tie, and that is counted.
+"""Which of two attempts came closer? Both orders are asked; where they disagree it is a tie, and
+that is counted.
 
-For two failures a score says nothing; a comparison may still tell the better policy (arXiv 2506.00613).
-"""
+For two failures a score says nothing; a comparison may still tell the better policy (arXiv
+2506.00613)."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from worldgym.judges.looks import choose_frames, pictures
 from worldgym.judges.rubric import UNSURE, Rubric
 from worldgym.judges.vlm import VlmConfig, digest_of, filled, read_prompt
 from worldgym.judges.voting import decide, read_vote
-from worldgym.servers.answers import one_of
+from worldgym.servers.answer_texts import one_of
 from worldgym.servers.asking import Asker, Reading
 from worldgym.servers.provider import Question
 from worldgym.servers.votes import Ledger, default_cache
@@ -29,10 +30,11 @@ CHOICES = {"A": 1.0, "B": 0.0, "same": 0.5}
 
 @dataclass(frozen=True)
 class Preference:
-    """winner: "first", "second", "tie", or None = undecided, for `reason`.   agreed: whether both orders said the same.
+    """winner: "first", "second", "tie", or None = undecided, for `reason`.   agreed: whether both
+    orders said the same.
 
-    votes: of the order first-second, then of second-first; score 1 = the first rollout, 0 = the second, 0.5 = the same.
-    """
+    votes: of the order first-second, then of second-first; score 1 = the first rollout, 0 = the
+    second, 0.5 = the same."""
 
     winner: str | None
     agreed: bool
@@ -46,18 +48,32 @@ class Preference:
 class PairwiseJudge:
     """Made from the description of a VLM judge; its rubric is not used."""
 
-    def __init__(self, config: VlmConfig, budget_usd: float | None = None, wait: Callable[[float], None] = time.sleep) -> None:
-        """budget_usd, wait: as for a VlmJudge. InputError for a prompt, which would be that of a rubric."""
+    def __init__(
+        self,
+        config: VlmConfig,
+        budget_usd: float | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """budget_usd, wait: as for a VlmJudge. InputError for a prompt, which would be that of a
+        rubric."""
         if config.prompt is not None:
-            raise InputError("the judge has a prompt of its own, and comparisons are asked with theirs: leave `prompt` out")
+            raise InputError(
+                "the judge has a prompt of its own, and comparisons are asked with theirs: leave "
+                "`prompt` out"
+            )
         self.config = config
-        self.asker = Asker(config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait)
+        self.asker = Asker(
+            config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait
+        )
         self._prompt = read_prompt("closer")
 
     @property
     def name(self) -> str:
-        """closer:MODEL:12 digits that change with the prompt and with all else that the answers depend on."""
-        made = json.dumps({**self.config.asking(), "prompt": digest_of(self._prompt)}, sort_keys=True)
+        """closer:MODEL:12 digits that change with the prompt and with all else that the answers
+        depend on."""
+        made = json.dumps(
+            {**self.config.asking(), "prompt": digest_of(self._prompt)}, sort_keys=True
+        )
         return f"closer:{self.config.server.model}:{digest_of(made)[:12]}"
 
     def charge(self, folder: Path, paid_usd: float) -> None:
@@ -67,11 +83,21 @@ class PairwiseJudge:
     def compare(self, first: Rollout, second: Rollout, task: Task) -> Preference:
         """InputError if the rollouts are not of one task."""
         if first.trial.task.name != second.trial.task.name:
-            raise InputError(f"{first.trial.task.name} and {second.trial.task.name} are two tasks; compare rollouts of one")
+            raise InputError(
+                f"{first.trial.task.name} and {second.trial.task.name} are two tasks; compare "
+                f"rollouts of one"
+            )
         forward, paid_forward = self._ask(first, second, task)
         swapped, paid_swapped = self._ask(second, first, task)
         swapped = [
-            Vote(None if v.score is None else 1.0 - v.score, v.reason, v.tokens_in, v.tokens_out, v.cost_usd) for v in swapped
+            Vote(
+                None if v.score is None else 1.0 - v.score,
+                v.reason,
+                v.tokens_in,
+                v.tokens_out,
+                v.cost_usd,
+            )
+            for v in swapped
         ]
         scores = [decide(votes, RUBRIC).score for votes in (forward, swapped)]
         votes = (*forward, *swapped)
@@ -88,10 +114,16 @@ class PairwiseJudge:
 
     def _ask(self, a: Rollout, b: Rollout, task: Task) -> tuple[list[Vote], float]:
         """Votes for video A and what they cost just now."""
-        shown = tuple(picture for name, one in (("video A", a), ("video B", b)) for picture in self._pictures(one, name))
+        shown = tuple(
+            picture
+            for name, one in (("video A", a), ("video B", b))
+            for picture in self._pictures(one, name)
+        )
         question = Question(filled(self._prompt, task, RUBRIC), shown, RUBRIC.schema)
         answers = self.asker.ask(question, self.config.votes, Reading(RUBRIC.read, RUBRIC.reminder))
-        return [read_vote(answer, RUBRIC) for answer in answers], sum(answer.paid_usd for answer in answers)
+        return [read_vote(answer, RUBRIC) for answer in answers], sum(
+            answer.paid_usd for answer in answers
+        )
 
     def _pictures(self, rollout: Rollout, name: str) -> Sequence[Any]:
         return pictures(rollout.frames, self._looks(rollout), self.config.frame_size, name)
@@ -109,14 +141,17 @@ class PairwiseJudge:
 
 
 def tally(preferences: Sequence[Preference]) -> dict[str, int]:
-    """Counts over comparisons. disagreed: ties that come from the two orders alone; the measure of position bias."""
+    """Counts over comparisons. disagreed: ties that come from the two orders alone; the measure of
+    position bias."""
     won = Counter(preference.winner for preference in preferences)
     return {
         "first": won["first"],
         "second": won["second"],
         "tie": won["tie"],
         "undecided": won[None],
-        "disagreed": sum(not preference.agreed and preference.winner == "tie" for preference in preferences),
+        "disagreed": sum(
+            not preference.agreed and preference.winner == "tie" for preference in preferences
+        ),
     }
 
 
@@ -134,4 +169,6 @@ def _score(answer: Any) -> float | None:
     return CHOICES.get(one_of(answer["closer"], [*CHOICES, UNSURE]))
 
 
-RUBRIC = Rubric("closer", {"closer": {"type": "string", "enum": [*CHOICES, UNSURE]}}, False, "", _score)
+RUBRIC = Rubric(
+    "closer", {"closer": {"type": "string", "enum": [*CHOICES, UNSURE]}}, False, "", _score
+)

@@ -1,11 +1,14 @@
 """What a judge is asked for, and how an answer becomes a score in [0, 1].
 
 success    success 1, failure 0
-partial    success 1, partial 0.5, failure 0, by the task's written criterion; `success` where the task has none
+partial    success 1, partial 0.5, failure 0, by the task's written criterion; `success` where the
+task has none
 progress   how much of the task is done, in percent
-criteria   the task's own list, each met or not; a criterion counts only if all those it needs are met:
+criteria   the task's own list, each met or not; a criterion counts only if all those it needs are
+met:
            "rubric": [{"id": "grasped", "criterion": "the cup is held", "points": 0.5},
-                      {"id": "placed", "criterion": "the cup stands on the plate", "points": 0.5, "needs": ["grasped"]}]
+                      {"id": "placed", "criterion": "the cup stands on the plate", "points": 0.5,
+                      "needs": ["grasped"]}]
 
 A model may always say that it cannot tell; such a vote has no score.
 """
@@ -20,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.servers.answers import one_of, percentage, read_fields
-from worldgym.text import clean
+from worldgym.io.text import clean
+from worldgym.servers.answer_texts import one_of, percentage, read_fields
 from worldgym.types import Task
 
 KINDS = ("success", "partial", "progress", "criteria")
@@ -33,11 +36,12 @@ Answer = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Rubric:
-    """kind: also the name of its prompt file.   fields: JSON schema of each field of the answer, the reasoning first.
+    """kind: also the name of its prompt file.   fields: JSON schema of each field of the answer,
+    the reasoning first.
 
-    graded: votes are averaged by their median instead of counted.   wording: for the prompt's $criteria.
-    score: answer => score, None if the model could not tell. It raises ValueError for an answer out of form.
-    """
+    graded: votes are averaged by their median instead of counted.   wording: for the prompt's
+    $criteria. score: answer => score, None if the model could not tell. It raises ValueError for an
+    answer out of form."""
 
     kind: str
     fields: Mapping[str, Any]
@@ -48,12 +52,19 @@ class Rubric:
     @property
     def schema(self) -> dict[str, Any]:
         properties = {"reasoning": {"type": "string"}, **self.fields}
-        return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": [*properties],
+            "additionalProperties": False,
+        }
 
     @property
     def form(self) -> str:
         """The answer's form in words, for the prompt: a server may ignore the schema."""
-        parts = {name: " | ".join(field.get("enum", ["0 to 100"])) for name, field in self.fields.items()}
+        parts = {
+            name: " | ".join(field.get("enum", ["0 to 100"])) for name, field in self.fields.items()
+        }
         return json.dumps({"reasoning": "what you saw, in one to three sentences", **parts})
 
     @property
@@ -61,18 +72,21 @@ class Rubric:
         """What is added to a question whose answer could not be read."""
         allowed = [f'"{name}" is exactly {_allowed(field)}' for name, field in self.fields.items()]
         return (
-            "An earlier answer to this could not be read. Answer with one JSON object and nothing else, no word before or after "
+            "An earlier answer to this could not be read. Answer with one JSON object and nothing "
+            "else, no word before or after "
             f"it, in which {'; '.join(allowed)}:\n{self.form}"
         )
 
     def read(self, text: str) -> tuple[float | None, str]:
-        """(score, reasoning) of a model's answer; the score is None if it could not tell. ValueError if it cannot be read."""
+        """(score, reasoning) of a model's answer; the score is None if it could not tell.
+        ValueError if it cannot be read."""
         answer = read_fields(text, tuple(self.fields))
         return self.score(answer), clean(str(answer.get("reasoning", "")))
 
 
 def rubric_for(kind: str, task: Task, backwards: bool = False) -> Rubric:
-    """The rubric of this kind for a task. backwards: options in reverse order, to probe whether their order matters.
+    """The rubric of this kind for a task. backwards: options in reverse order, to probe whether
+    their order matters.
 
     InputError for "criteria" where the task has no list, or a wrong one.
     """
@@ -81,15 +95,29 @@ def rubric_for(kind: str, task: Task, backwards: bool = False) -> Rubric:
     if kind == "criteria":
         criteria = _criteria(task)
         fields = {c.name: _options(list(MET), backwards) for c in criteria}
-        return Rubric(kind, fields, True, "\n".join(c.wording for c in criteria), lambda answer: _sum(criteria, answer))
+        return Rubric(
+            kind,
+            fields,
+            True,
+            "\n".join(c.wording for c in criteria),
+            lambda answer: _sum(criteria, answer),
+        )
     levels = list(LEVELS) if kind == "partial" and task.partial_credit else ["success", "failure"]
     fields = {"verdict": _options([*levels, UNSURE], backwards)}
-    return Rubric("partial" if len(levels) == 3 else "success", fields, False, task.partial_credit, lambda a: _level(levels, a))
+    return Rubric(
+        "partial" if len(levels) == 3 else "success",
+        fields,
+        False,
+        task.partial_credit,
+        lambda a: _level(levels, a),
+    )
 
 
 def _allowed(field: Mapping[str, Any]) -> str:
     options = field.get("enum")
-    return f"one of: {', '.join(options)}" if options else "a whole number from 0 to 100, in percent"
+    return (
+        f"one of: {', '.join(options)}" if options else "a whole number from 0 to 100, in percent"
+    )
 
 
 def _options(values: list[str], backwards: bool) -> dict[str, Any]:
@@ -113,25 +141,46 @@ class Criterion:
 
     @property
     def wording(self) -> str:
-        return f"- {self.name}: {self.text}" + (f" (only if also met: {', '.join(self.needs)})" if self.needs else "")
+        return f"- {self.name}: {self.text}" + (
+            f" (only if also met: {', '.join(self.needs)})" if self.needs else ""
+        )
 
 
 def _criteria(task: Task) -> list[Criterion]:
-    """Criteria in the task's order; each may need only earlier ones, so there are no circles, and the points sum to 1."""
+    """Criteria in the task's order; each may need only earlier ones, so there are no circles, and
+    the points sum to 1."""
     where, rows = f'task {task.name}, "rubric"', task.extras.get("rubric")
     if not isinstance(rows, list) or not rows:
-        raise InputError(f'{where}: missing; write a list of {{"id", "criterion", "points", "needs"}}, or choose another rubric')
+        raise InputError(
+            f'{where}: missing; write a list of {{"id", "criterion", "points", "needs"}}, or '
+            f"choose another rubric"
+        )
     criteria: list[Criterion] = []
     for row in rows:
         try:
-            one = Criterion(str(row["id"]), str(row["criterion"]), float(row["points"]), tuple(row.get("needs", ())))
+            one = Criterion(
+                str(row["id"]),
+                str(row["criterion"]),
+                float(row["points"]),
+                tuple(row.get("needs", ())),
+            )
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise InputError(f'{where}: {row!r} needs "id", "criterion" and "points" (a number)') from None
+            raise InputError(
+                f'{where}: {row!r} needs "id", "criterion" and "points" (a number)'
+            ) from None
         known = {c.name for c in criteria}
-        if one.name in known or one.name == "reasoning" or not re.fullmatch(r"[A-Za-z]\w*", one.name):
-            raise InputError(f'{where}: "{one.name}" is no id of its own; use letters, digits and _')
+        if (
+            one.name in known
+            or one.name == "reasoning"
+            or not re.fullmatch(r"[A-Za-z]\w*", one.name)
+        ):
+            raise InputError(
+                f'{where}: "{one.name}" is no id of its own; use letters, digits and _'
+            )
         if missing := [name for name in one.needs if name not in known]:
-            raise InputError(f'{where}: "{one.name}" needs "{missing[0]}", which no earlier criterion is called')
+            raise InputError(
+                f'{where}: "{one.name}" needs "{missing[0]}", which no earlier criterion is called'
+            )
         criteria.append(one)
     if any(c.points < 0 for c in criteria) or abs(sum(c.points for c in criteria) - 1) > 1e-5:
         raise InputError(f"{where}: the points must be 0 or more and sum to 1")

@@ -1,7 +1,8 @@
-"""A vision-language model as judge: frames, instruction and rubric in, several votes out (arXiv 2506.00613, section on rewards).
+"""A vision-language model as judge: frames, instruction and rubric in, several votes out (arXiv
+2506.00613, section on rewards).
 
-What is asked, of whom and how is written in a TOML file; prompts are files too. Every verdict carries model, hash of the
-prompt, frames looked at, votes with their reasons, tokens and price.
+What is asked, of whom and how is written in a TOML file; prompts are files too. Every verdict
+carries model, hash of the prompt, frames looked at, votes with their reasons, tokens and price.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
+from worldgym.io.toml import read_fields, read_toml
 from worldgym.judges.looks import check_most, choose_frames, pictures
 from worldgym.judges.rubric import KINDS, Rubric, rubric_for
 from worldgym.judges.voting import decide, read_vote
 from worldgym.servers.asking import Asker, Reading
 from worldgym.servers.provider import Question, Server
 from worldgym.servers.votes import Ledger, Price, default_cache
-from worldgym.toml import read_fields, read_toml
 from worldgym.types import Rollout, Task, Verdict
 
 MAX_FRAMES = 64  # pictures of a video that are sent unless the description says otherwise
@@ -32,10 +33,13 @@ MAX_FRAMES = 64  # pictures of a video that are sent unless the description says
 
 @dataclass(frozen=True)
 class VlmConfig:
-    """votes: answers a video.   frames: a rule of `looks`.   frame_size: pixels of the longer side, None = as recorded.
+    """votes: answers a video.   frames: a rule of `looks`.   frame_size: pixels of the longer side,
+    None = as recorded.
 
-    max_frames: most pictures of a video; of a longer one, "every:N" becomes so many evenly spaced frames.
-    rubric: a kind of `rubric`.   prompt: a file instead of the bundled one.   cache: folder of votes, None =
+    max_frames: most pictures of a video; of a longer one, "every:N" becomes so many evenly spaced
+    frames.
+    rubric: a kind of `rubric`.   prompt: a file instead of the bundled one.   cache: folder of
+    votes, None =
     `votes.default_cache`.   backwards: options in reverse order, for a probe.
     """
 
@@ -61,31 +65,46 @@ class VlmConfig:
 
     @staticmethod
     def read(path: Path) -> VlmConfig:
-        """The description in a TOML file; paths in it are relative to it. InputError names what is wrong, and where."""
+        """The description in a TOML file; paths in it are relative to it. InputError names what is
+        wrong, and where."""
         data = read_toml(path, "a judge is a checkpoint, a .toml or a .jsonl file")
         server, price = data.pop("server", {}), data.pop("price", {})
         try:
             own = read_fields(VlmConfig, data, given=("server", "price", "backwards"))
-            config = VlmConfig(Server(**read_fields(Server, server)), Price(**read_fields(Price, price)), **own)
+            config = VlmConfig(
+                Server(**read_fields(Server, server)), Price(**read_fields(Price, price)), **own
+            )
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         beside = path.parent
-        prompt, cache = config.prompt and beside / config.prompt, config.cache and beside / config.cache
+        prompt, cache = (
+            config.prompt and beside / config.prompt,
+            config.cache and beside / config.cache,
+        )
         return replace(config, prompt=prompt, cache=cache)
 
     def thinned(self, count: int) -> str:
-        """What to say about a video of `count` frames of which not all are shown that the rule picks; "" if they are."""
-        picked, shown = (len(choose_frames(self.frames, count, most)) for most in (count, self.max_frames))
+        """What to say about a video of `count` frames of which not all are shown that the rule
+        picks; "" if they are."""
+        picked, shown = (
+            len(choose_frames(self.frames, count, most)) for most in (count, self.max_frames)
+        )
         if picked == shown:
             return ""
         return (
-            f'the judge is shown {shown} frames of {count}, evenly spaced: "{self.frames}" picks {picked}, max_frames is {shown}'
+            f'the judge is shown {shown} frames of {count}, evenly spaced: "{self.frames}" picks '
+            f"{picked}, max_frames is {shown}"
         )
 
     def asking(self) -> dict[str, Any]:
-        """How a model is asked, whatever it is asked. The server's address is no part of it: a model may move."""
+        """How a model is asked, whatever it is asked. The server's address is no part of it: a
+        model may move."""
         server = self.server
-        sampling = {"temperature": server.temperature, "max_tokens": server.max_tokens, "seed": server.seed}
+        sampling = {
+            "temperature": server.temperature,
+            "max_tokens": server.max_tokens,
+            "seed": server.seed,
+        }
         return {
             "provider": server.provider,
             "model": server.model,
@@ -98,15 +117,26 @@ class VlmConfig:
 
 
 class VlmJudge:
-    """Behind the judge seam. Answers are cached on the disk, so what was bought once is never paid for again."""
+    """Behind the judge seam. Answers are cached on the disk, so what was bought once is never paid
+    for again."""
 
-    def __init__(self, config: VlmConfig, budget_usd: float | None = None, wait: Callable[[float], None] = time.sleep) -> None:
-        """budget_usd: what may be paid in the life of this object; None = no limit.   wait: sleeps between attempts."""
+    def __init__(
+        self,
+        config: VlmConfig,
+        budget_usd: float | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """budget_usd: what may be paid in the life of this object; None = no limit.   wait: sleeps
+        between attempts."""
         self.config = config
         kinds = ("partial", "success") if config.rubric == "partial" else (config.rubric,)
         self._prompts = {kind: read_prompt(kind, config.prompt) for kind in kinds}
-        self._name = f"vlm:{config.server.model}:{digest_of(json.dumps(self.settings, sort_keys=True))[:12]}"
-        self.asker = Asker(config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait)
+        self._name = (
+            f"vlm:{config.server.model}:{digest_of(json.dumps(self.settings, sort_keys=True))[:12]}"
+        )
+        self.asker = Asker(
+            config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait
+        )
 
     def backwards(self) -> VlmJudge:
         """The same judge, asked with its options in reverse order. It pays from the same budget."""
@@ -116,7 +146,8 @@ class VlmJudge:
 
     @property
     def name(self) -> str:
-        """vlm:MODEL:12 digits that change with the prompt and with everything else that the answers depend on."""
+        """vlm:MODEL:12 digits that change with the prompt and with everything else that the answers
+        depend on."""
         return self._name
 
     @property
@@ -134,8 +165,9 @@ class VlmJudge:
         }
 
     def check(self, tasks: Sequence[Task]) -> None:
-        """InputError for a task that it cannot be asked about, a prompt with a wrong placeholder, or answers that could not be
-        kept. Says where it will look at fewer frames than its rule picks."""
+        """InputError for a task that it cannot be asked about, a prompt with a wrong placeholder,
+        or answers that could not be kept. Says where it will look at fewer frames than its rule
+        picks."""
         for task in tasks:
             rubric = rubric_for(self.config.rubric, task, self.config.backwards)
             filled(self._prompts[rubric.kind], task, rubric)
@@ -169,7 +201,9 @@ class VlmJudge:
             paid_usd=sum(answer.paid_usd for answer in answers),
             provenance={
                 "model": config.server.model,
-                "served_as": sorted({answer.reply.model for answer in answers if answer.reply.model}),
+                "served_as": sorted(
+                    {answer.reply.model for answer in answers if answer.reply.model}
+                ),
                 "rubric": rubric.kind,
                 "prompt": digest_of(prompt),
                 "frames": list(looks),
@@ -181,7 +215,9 @@ class VlmJudge:
 def read_prompt(kind: str, path: Path | None = None) -> str:
     """The bundled prompt of this kind, or the user's own."""
     if path is None:
-        return files("worldgym.judges").joinpath("prompts", f"{kind}.txt").read_text(encoding="utf-8")
+        return (
+            files("worldgym.judges").joinpath("prompts", f"{kind}.txt").read_text(encoding="utf-8")
+        )
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -194,12 +230,20 @@ def digest_of(text: str) -> str:
 
 
 def filled(prompt: str, task: Task, rubric: Rubric) -> str:
-    """$instruction, $criteria and $form replaced. InputError for an unknown name, or without the instruction."""
+    """$instruction, $criteria and $form replaced. InputError for an unknown name, or without the
+    instruction."""
     template = string.Template(prompt)
     try:
         if "instruction" not in template.get_identifiers():
-            raise InputError("the prompt does not contain $instruction, so the model would not know the task; add it")
-        asked = f"{task.instruction} (done when: {task.success})" if task.success else task.instruction
+            raise InputError(
+                "the prompt does not contain $instruction, so the model would not know the task; "
+                "add it"
+            )
+        asked = (
+            f"{task.instruction} (done when: {task.success})" if task.success else task.instruction
+        )
         return template.substitute(instruction=asked, criteria=rubric.wording, form=rubric.form)
     except (KeyError, ValueError) as error:
-        raise InputError(f"the prompt has a $ that is no placeholder ({error}); write $$ for a dollar sign") from None
+        raise InputError(
+            f"the prompt has a $ that is no placeholder ({error}); write $$ for a dollar sign"
+        ) from None

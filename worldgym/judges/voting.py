@@ -1,8 +1,8 @@
 """From replies to votes, from votes to a verdict. Pure functions.
 
-Majority: the score that more readable votes gave than any other. A tie is unscored. Graded rubrics take the median.
-A verdict needs more than half of the votes to be readable. Nothing unreadable, refused or cut off ever counts as a failure.
-"""
+Majority: the score that more readable votes gave than any other. A tie is unscored. Graded rubrics
+take the median. A verdict needs more than half of the votes to be readable. Nothing unreadable,
+refused or cut off ever counts as a failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ MAX_REASON = 2000  # characters of a vote's reasoning kept in the log
 
 @dataclass(frozen=True)
 class Decision:
-    """probability: mean of the readable votes of a counted rubric.   progress: median of those of a graded one."""
+    """probability: mean of the readable votes of a counted rubric.   progress: median of those of a
+    graded one."""
 
     score: float | None
     reason: str
@@ -29,13 +30,17 @@ class Decision:
 
 
 def read_vote(answer: Answer, rubric: Rubric) -> Vote:
-    """The vote in one answer; without a score, and with the reason, where it was refused, cut off, unreadable or unsure."""
+    """The vote in one answer; without a score, and with the reason, where it was refused, cut off,
+    unreadable or unsure."""
     reply = answer.reply
     score = None
     if reply.ending == "refused":
         reason = f"refused: {reply.text}"
     elif reply.ending == "length":
-        reason = f"cut off after {reply.tokens_out if reply.tokens_out is not None else 'its last'} tokens"
+        reason = (
+            f"cut off after {reply.tokens_out if reply.tokens_out is not None else 'its last'} "
+            f"tokens"
+        )
     elif not reply.text.strip():
         reason = "empty reply"
     else:
@@ -52,9 +57,14 @@ def decide(votes: Sequence[Vote], rubric: Rubric) -> Decision:
     """votes: at least one."""
     scores = [vote.score for vote in votes if vote.score is not None]
     if 2 * len(scores) <= len(votes):
-        kinds = Counter(vote.reason.split(":")[0].split(" (")[0] for vote in votes if vote.score is None)
+        kinds = Counter(
+            vote.reason.split(":")[0].split(" (")[0] for vote in votes if vote.score is None
+        )
         why = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())
-        return Decision(None, f"{len(scores)} of {len(votes)} votes have a score, and more than half must: {why}")
+        return Decision(
+            None,
+            f"{len(scores)} of {len(votes)} votes have a score, and more than half must: {why}",
+        )
     if rubric.graded:
         middle = median(scores)
         return Decision(middle, f"median of {len(scores)} votes: {_shown(scores)}", progress=middle)
@@ -62,7 +72,11 @@ def decide(votes: Sequence[Vote], rubric: Rubric) -> Decision:
     share = fmean(scores)
     if others and others[0][1] == most:
         return Decision(None, f"the votes tie: {_shown(scores)}", probability=share)
-    return Decision(best, f"{most} of {len(votes)} votes: {_shown(scores)}. {_reason(votes, best)}".strip(), probability=share)
+    return Decision(
+        best,
+        f"{most} of {len(votes)} votes: {_shown(scores)}. {_reason(votes, best)}".strip(),
+        probability=share,
+    )
 
 
 def _shown(scores: Sequence[float]) -> str:

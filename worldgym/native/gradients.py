@@ -1,8 +1,8 @@
-"""Steps of a network in training as functions that torch can differentiate, over compiled passes: bfloat16, one thread, on a
-processor with a matrix unit.
+"""Steps of a network in training as functions that torch can differentiate, over compiled passes:
+bfloat16, one thread, on a processor with a matrix unit.
 
-R = F N rows, F frames of N tokens; D width; I and O numbers in and out of a linear layer, multiples of 32.
-"""
+R = F N rows, F frames of N tokens; D width; I and O numbers in and out of a linear layer, multiples
+of 32."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ _P, _N, _I = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 class Modulators(ctypes.Structure):
     """`modulators` of gradients.c."""
 
-    _fields_ = [(name, _P) for name in ("gate", "shift", "scale")] + [(name, _N) for name in ("gate_stride", "stride")]
+    _fields_ = [(name, _P) for name in ("gate", "shift", "scale")] + [
+        (name, _N) for name in ("gate_stride", "stride")
+    ]
 
 
 class Layout(ctypes.Structure):
@@ -46,7 +48,9 @@ class Sequences(ctypes.Structure):
     _fields_ = [(name, _N) for name in ("groups", "length", "inner", "heads", "size")]
 
 
-_BY, _OF, _TO, _IN = (ctypes.POINTER(kind) for kind in (Modulators, Layout, MlpGradients, Sequences))
+_BY, _OF, _TO, _IN = (
+    ctypes.POINTER(kind) for kind in (Modulators, Layout, MlpGradients, Sequences)
+)
 _HALF, _FULL = torch.bfloat16, torch.float32  # of the tensors, in the order of the arguments
 TENSORS: Mapping[str, tuple[torch.dtype, ...]] = {
     "arrange_now": (_HALF,) * 2,
@@ -87,7 +91,8 @@ def apply(step: type[Function], *arguments: object) -> Any:
 
 
 def _call(name: str, *arguments: object) -> Any:
-    """Tensors, or None in place of one, are passed by their address. ValueError for one of another dtype, or in pieces."""
+    """Tensors, or None in place of one, are passed by their address. ValueError for one of another
+    dtype, or in pieces."""
     dtypes, passed = iter(TENSORS.get(name, ())), list[object]()
     for x in arguments:
         if isinstance(x, Tensor):
@@ -110,9 +115,16 @@ def _readable(x: Tensor) -> Tensor:
 
 
 def _tiles(weight: Tensor, turned: bool) -> Tensor:
-    """W [O, I] as the matrix unit reads it, for x W^T (`turned`), or for the gradients of x, d W."""
+    """W [O, I] as the matrix unit reads it, for x W^T (`turned`), or for the gradients of x, d
+    W."""
     (high, wide), tiles = weight.shape, weight.new_empty(weight.shape)
-    _call("arrange_now", weight.contiguous(), tiles, *((high, wide) if turned else (wide, high)), turned)
+    _call(
+        "arrange_now",
+        weight.contiguous(),
+        tiles,
+        *((high, wide) if turned else (wide, high)),
+        turned,
+    )
     return tiles
 
 
@@ -131,23 +143,50 @@ class Linear(Function):
         x, weight = ctx.saved_tensors
         (high, wide), rows, d_out = weight.shape, len(grads[0]), _readable(grads[0])
         d_x = x.new_empty(rows, wide) if ctx.needs_input_grad[0] else None
-        d_weight, d_bias = (x.new_empty(shape, dtype=torch.float32) for shape in ((high, wide), (high,)))
+        d_weight, d_bias = (
+            x.new_empty(shape, dtype=torch.float32) for shape in ((high, wide), (high,))
+        )
         room = _room(x, high + wide)
-        _call("linear_backward", d_out, x, _tiles(weight, False), room, d_x, d_weight, d_bias, rows, high, wide)
+        _call(
+            "linear_backward",
+            d_out,
+            x,
+            _tiles(weight, False),
+            room,
+            d_x,
+            d_weight,
+            d_bias,
+            rows,
+            high,
+            wide,
+        )
         return d_x, d_weight.bfloat16(), d_bias.bfloat16() if ctx.biased else None
 
 
 class Mlp(Function):
-    """x [R, D], U [H, D], u [H], V [D, H], v [D] => squared ReLU of (x U^T + u), V^T + v [R, D]. Keeps x alone."""
+    """x [R, D], U [H, D], u [H], V [D, H], v [D] => squared ReLU of (x U^T + u), V^T + v [R, D].
+    Keeps x alone."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, up: Tensor, up_bias: Tensor, down: Tensor, down_bias: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, up: Tensor, up_bias: Tensor, down: Tensor, down_bias: Tensor
+    ) -> Tensor:
         x, out, wide = _readable(x), x.new_empty(x.shape), len(up)
         tiles, biases = _tiles(up, True), up_bias.float()
         ctx.save_for_backward(x, up, down, tiles, biases)
         hidden = _room(x, wide)
         sizes = len(out), x.shape[1], wide
-        _call("mlp_forward", x, tiles, biases, _tiles(down, True), down_bias.float(), hidden, out, *sizes)
+        _call(
+            "mlp_forward",
+            x,
+            tiles,
+            biases,
+            _tiles(down, True),
+            down_bias.float(),
+            hidden,
+            out,
+            *sizes,
+        )
         return out
 
     @staticmethod
@@ -157,14 +196,32 @@ class Mlp(Function):
         shapes = (wide, width), (wide,), (width, wide), (width,)
         to = [x.new_empty(shape, dtype=torch.float32) for shape in shapes]
         hidden, room = _room(x, wide), _room(x, wide + width)
-        d_x, pointers = x.new_empty(rows, width), MlpGradients(*(address(t, _FULL, *t.shape) for t in to))
+        d_x, pointers = (
+            x.new_empty(rows, width),
+            MlpGradients(*(address(t, _FULL, *t.shape) for t in to)),
+        )
         back = _tiles(up, False), _tiles(down, False)
-        _call("mlp_backward", d_out, x, tiles, biases, *back, hidden, room, d_x, pointers, rows, width, wide)
+        _call(
+            "mlp_backward",
+            d_out,
+            x,
+            tiles,
+            biases,
+            *back,
+            hidden,
+            room,
+            d_x,
+            pointers,
+            rows,
+            width,
+            wide,
+        )
         return d_x, *(t.bfloat16() for t in to)
 
 
 class Norm(Function):
-    """h [F, N, D] => LayerNorm(h) (1 + scale) + shift, without affine, eps 1e-6. shift, scale [F, D]."""
+    """h [F, N, D] => LayerNorm(h) (1 + scale) + shift, without affine, eps 1e-6. shift, scale [F,
+    D]."""
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -180,7 +237,9 @@ class GatedNorm(Function):
     """h, y [F, N, D], gate, shift, scale [F, D] => h + gate y, and `Norm` of that."""
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, y: Tensor, gate: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, h: Tensor, y: Tensor, gate: Tensor, shift: Tensor, scale: Tensor
+    ) -> tuple[Tensor, Tensor]:
         return _norm(ctx, h.contiguous(), y.contiguous(), gate, shift, scale)
 
     @staticmethod
@@ -199,7 +258,9 @@ def _modulators(gate: Tensor | None, shift: Tensor, scale: Tensor) -> Modulators
     )
 
 
-def _norm(ctx: Any, h: Tensor, y: Tensor | None, gate: Tensor | None, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+def _norm(
+    ctx: Any, h: Tensor, y: Tensor | None, gate: Tensor | None, shift: Tensor, scale: Tensor
+) -> tuple[Tensor, Tensor]:
     kept, out = h if gate is None else torch.empty_like(h), torch.empty_like(h)
     _call("norm_forward", h, y, _modulators(gate, shift, scale), kept, out, Layout(*h.shape))
     ctx.save_for_backward(kept, y, gate, shift, scale)
@@ -207,28 +268,36 @@ def _norm(ctx: Any, h: Tensor, y: Tensor | None, gate: Tensor | None, shift: Ten
 
 
 def _norm_backward(ctx: Any, d_kept: Tensor | None, d_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """=> gradients of h, y and [F, 3, D] those of gate, shift, scale; where there is no gate, nothing in y's and the gate's."""
+    """=> gradients of h, y and [F, 3, D] those of gate, shift, scale; where there is no gate,
+    nothing in y's and the gate's."""
     kept, y, gate, shift, scale = ctx.saved_tensors
     (frames, _, width), d_h = kept.shape, torch.empty_like(kept)
     d_y, d_by = d_h if y is None else torch.empty_like(y), kept.new_empty(frames, 3, width)
     added = None if d_kept is None else d_kept.contiguous()
     by = _modulators(gate, shift, scale)
-    _call("norm_backward", kept, y, by, added, d_out.contiguous(), d_h, d_y, d_by, Layout(*kept.shape))
+    _call(
+        "norm_backward", kept, y, by, added, d_out.contiguous(), d_h, d_y, d_by, Layout(*kept.shape)
+    )
     return d_h, d_y, d_by
 
 
 class Attend(Function):
-    """qkv [R, 3, heads, size], bias float32 => attention of each group of `length` rows, `inner` apart [R, heads, size].
+    """qkv [R, 3, heads, size], bias float32 => attention of each group of `length` rows, `inner`
+    apart [R, heads, size].
 
-    inner 1: within a frame of `length` tokens; inner N: at one place in `length` frames of N tokens.
-    bias [heads, length, length] is added to the logits, -inf where a row may not look; None: nothing is.
-    """
+    inner 1: within a frame of `length` tokens; inner N: at one place in `length` frames of N
+    tokens. bias [heads, length, length] is added to the logits, -inf where a row may not look;
+    None: nothing is."""
 
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, bias: Tensor | None, length: int, inner: int) -> Tensor:
         qkv, (rows, _, heads, size) = qkv.contiguous(), qkv.shape
         of = Sequences(rows // length, length, inner, heads, size)
-        added = qkv.new_zeros(heads, length, length, dtype=torch.float32) if bias is None else bias.float()
+        added = (
+            qkv.new_zeros(heads, length, length, dtype=torch.float32)
+            if bias is None
+            else bias.float()
+        )
         added = F.pad(added, (0, -length % LANES), value=float("-inf")).contiguous()
         out = qkv.new_empty(rows, heads, size)
         _call("attention_forward", qkv, added, out, of)

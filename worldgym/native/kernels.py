@@ -1,7 +1,8 @@
-"""The compiled passes as functions of tensors, and the structures that they take. All work on the CPU.
+"""The compiled passes as functions of tensors, and the structures that they take. All work on the
+CPU.
 
-C believes the addresses and sizes that it is given, so every tensor goes to it through `address`, which checks them.
-"""
+C believes the addresses and sizes that it is given, so every tensor goes to it through `address`,
+which checks them."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ DTYPES = (torch.float32, torch.bfloat16)
 LANES = 16  # head sizes are multiples of it
 SLACK = 64  # rows behind the last frame that convolutions may read
 WIDE = 32  # numbers that enter and leave a product: multiples of it
-ON_STACK = 2**18  # float32 numbers of an array that a pass keeps on the stack: 1 MiB, of 8 that threads usually have
+# float32 numbers of an array that a pass keeps on the stack: 1 MiB, of 8 that threads usually have
+ON_STACK = 2**18
 _P, _N = ctypes.c_void_p, ctypes.c_int64
 
 
@@ -27,7 +29,8 @@ def _fields(**kinds: Any) -> list[tuple[str, Any]]:
 
 
 class Matrix(ctypes.Structure):
-    """`matrix` of passes.h. Its numbers belong to the `Product` that made it; so for the others and their tensors."""
+    """`matrix` of passes.h. Its numbers belong to the `Product` that made it; so for the others and
+    their tensors."""
 
     _fields_ = _fields(tiles=_P, bias=_P, inputs=_N, wide=_N, period=_N, activation=_N)
 
@@ -69,8 +72,9 @@ class Modulation(ctypes.Structure):
 
 
 class Ring(ctypes.Structure):
-    """`ring` of passes.h: keys, values [batch, tokens, heads, capacity, size], int64 slots [frames in work], and float32 bias
-    [heads, frames, seen up to a multiple of 16], -inf where a frame may not look.
+    """`ring` of passes.h: keys, values [batch, tokens, heads, capacity, size], int64 slots [frames
+    in work], and float32 bias [heads, frames, seen up to a multiple of 16], -inf where a frame may
+    not look.
     """
 
     _fields_ = _fields(keys=_P, values=_P, slots=_P, bias=_P, capacity=_N, seen=_N)
@@ -103,7 +107,9 @@ class Convolution(ctypes.Structure):
 class Decoding(ctypes.Structure):
     """`decoding` of decoder.c."""
 
-    _fields_ = _fields(layers=ctypes.POINTER(Convolution), x=_P, kept=_P, one=_P, other=_P, depth=_N, frames=_N)
+    _fields_ = _fields(
+        layers=ctypes.POINTER(Convolution), x=_P, kept=_P, one=_P, other=_P, depth=_N, frames=_N
+    )
 
 
 FUNCTIONS: Functions = {
@@ -120,10 +126,11 @@ FUNCTIONS: Functions = {
 
 
 def kernels_for(tensor: Tensor) -> ctypes.CDLL | None:
-    """The library for tensors like this one; None where the compiled passes do not serve: another device or dtype, no compiler.
+    """The library for tensors like this one; None where the compiled passes do not serve: another
+    device or dtype, no compiler.
 
-    Its functions check nothing: give them what `address` returns, and sizes that follow from the same tensors.
-    """
+    Its functions check nothing: give them what `address` returns, and sizes that follow from the
+    same tensors."""
     if tensor.device.type != "cpu" or tensor.dtype not in DTYPES:
         return None
     return _kernels(tensor.dtype == torch.bfloat16)
@@ -144,11 +151,18 @@ def dtype_of(library: ctypes.CDLL) -> torch.dtype:
 
 
 def address(x: Tensor, dtype: torch.dtype, *shape: int) -> int:
-    """Where the numbers of a tensor begin. ValueError unless it lies in one piece on the CPU and has this dtype and shape."""
-    if x.dtype != dtype or tuple(x.shape) != shape or x.device.type != "cpu" or not x.is_contiguous():
+    """Where the numbers of a tensor begin. ValueError unless it lies in one piece on the CPU and
+    has this dtype and shape."""
+    if (
+        x.dtype != dtype
+        or tuple(x.shape) != shape
+        or x.device.type != "cpu"
+        or not x.is_contiguous()
+    ):
         pieces = "" if x.is_contiguous() else "not in one piece, "
         raise ValueError(
-            f"the compiled passes take {dtype} {list(shape)} in one piece on the CPU here, not {pieces}{x.dtype} {list(x.shape)} "
+            f"the compiled passes take {dtype} {list(shape)} in one piece on the CPU here, not "
+            f"{pieces}{x.dtype} {list(x.shape)} "
             f"on {x.device}: convert the tensor, or use the network itself"
         )
     return x.data_ptr()
@@ -157,6 +171,9 @@ def address(x: Tensor, dtype: torch.dtype, *shape: int) -> int:
 def address_of_rows(x: Tensor, dtype: torch.dtype) -> int:
     """The same of [rows, numbers] of which each row lies in one piece."""
     if x.ndim != 2 or x.stride(1) != 1:
-        raise ValueError(f"the compiled passes take rows of numbers here, not {list(x.shape)} in strides of {list(x.stride())}")
+        raise ValueError(
+            f"the compiled passes take rows of numbers here, not {list(x.shape)} in strides of "
+            f"{list(x.stride())}"
+        )
     address(x[0], dtype, x.shape[1])
     return x.data_ptr()

@@ -1,9 +1,9 @@
-"""Compiles the passes in C beside this file on first use and keeps the result; without a C compiler there is none, and torch's
-own operations serve.
+"""Compiles the passes in C beside this file on first use and keeps the result; without a C compiler
+there is none, and torch's own operations serve.
 
-The compiled file lies in $XDG_CACHE_HOME/worldgym/kernels (in ~/.cache by default), named by source, compiler and processor,
-and by its own content, so that a damaged one is made again. The folder must be its owner's alone to write, for what lies there
-is run.
+The compiled file lies in $XDG_CACHE_HOME/worldgym/kernels (in ~/.cache by default), named by
+source, compiler and processor, and by its own content, so that a damaged one is made again. The
+folder must be its owner's alone to write, for what lies there is run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.files import cache_folder, write_atomic
+from worldgym.io.files import cache_folder, write_atomic
 
 FOLDER = Path(__file__).parent
 SOURCES = [str(path) for path in sorted(FOLDER.glob("*.c"))]
@@ -34,24 +34,35 @@ if platform.machine() == "x86_64":
 OFF = "WORLDGYM_NATIVE"  # set to 0: never compile
 SECONDS = 60.0
 
-Functions = Mapping[str, tuple[list[Any], Any]]  # of each its arguments and result, as ctypes names them
+Functions = Mapping[
+    str, tuple[list[Any], Any]
+]  # of each its arguments and result, as ctypes names them
 
 
 @cache
 def library(bfloat16: bool) -> ctypes.CDLL | None:
-    """The compiled kernels for float32 or bfloat16; None where they cannot be had (said once on the error stream)."""
+    """The compiled kernels for float32 or bfloat16; None where they cannot be had (said once on the
+    error stream)."""
     if os.environ.get(OFF) == "0" or sys.byteorder != "little":
         return None
     try:
-        compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]  # a name, or one with options of its own
+        compiler = shlex.split(os.environ.get("CC", "")) or [
+            "cc"
+        ]  # a name, or one with options of its own
         if shutil.which(compiler[0]) is None:
             raise ValueError(f"there is no {compiler[0]}")
         return ctypes.CDLL(str(_compiled(compiler, bfloat16)))
     except subprocess.CalledProcessError as error:
-        reason = next(iter(error.stderr.decode(errors="replace").splitlines()), f"{compiler[0]} failed")
+        reason = next(
+            iter(error.stderr.decode(errors="replace").splitlines()), f"{compiler[0]} failed"
+        )
     except (OSError, ValueError, InputError, subprocess.TimeoutExpired) as error:
         reason = str(error)
-    print(f"worldgym: rollouts are slower, for the C compiler gave no kernels ({reason}); {OFF}=0 says no more", file=sys.stderr)
+    print(
+        f"worldgym: rollouts are slower, for the C compiler gave no kernels ({reason}); {OFF}=0 "
+        f"says no more",
+        file=sys.stderr,
+    )
     return None
 
 
@@ -74,7 +85,12 @@ def _compiled(compiler: Sequence[str], bfloat16: bool) -> Path:
             return kept
         kept.unlink(missing_ok=True)  # to load a file that was cut short ends the process
     draft = folder / f"{name}.{os.getpid()}"
-    subprocess.run([*command, *SOURCES, "-o", str(draft), "-lm"], check=True, capture_output=True, timeout=SECONDS)
+    subprocess.run(
+        [*command, *SOURCES, "-o", str(draft), "-lm"],
+        check=True,
+        capture_output=True,
+        timeout=SECONDS,
+    )
     made = draft.read_bytes()
     write_atomic(_place(folder, name, made), made)
     draft.unlink()
@@ -110,4 +126,6 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+    return next(
+        (line for line in lines if line.startswith(("flags", "Features"))), platform.processor()
+    )

@@ -1,7 +1,8 @@
-"""How many threads the compiled passes may take when this thread calls them: one, unless it says otherwise.
+"""How many threads the compiled passes may take when this thread calls them: one, unless it says
+otherwise.
 
-Apart from torch's number: torch's own threads wait for work on the cores that ours compute on (a frame took ten times as long).
-"""
+Apart from torch's number: torch's own threads wait for work on the cores that ours compute on (a
+frame took ten times as long)."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Who moves the arm in recorded episodes: experts, disturbed experts, and movers without a goal.
 
-A world model that saw only success is optimistic, so about a third of the varied mix fails. Imitating policies fail otherwise
-than a disturbed expert does: they miss a handle by a little, drift, stall, try again. A world that never saw that lets the door
-come along; the near misses are for it. And a policy may do the wrong task: where nobody ever closed a window that should be
-opened, a judge takes every arm that sweeps past it for success. Deterministic by (task, seed).
-"""
+A world model that saw only success is optimistic, so about a third of the varied mix fails.
+Imitating policies fail otherwise than a disturbed expert does: they miss a handle by a little,
+drift, stall, try again. A world that never saw that lets the door come along; the near misses are
+for it. And a policy may do the wrong task: where nobody ever closed a window that should be opened,
+a judge takes every arm that sweeps past it for success. Deterministic by (task, seed)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.episodes.store import EpisodeInfo
-from worldgym.reference.suite import STEPS, TASKS
+from worldgym.reference.reference_tasks import STEPS, TASKS
 
 State = npt.NDArray[np.float64]
 Action = npt.NDArray[np.float32]
@@ -24,7 +24,8 @@ Behaviour = Callable[[State, int], Action]  # (state, step) -> action [4]
 OBJECT_XYZ = slice(4, 7)  # where Meta-World's observation keeps the object's position
 
 ASTRAY = "as-"  # begins the behaviour of an arm that does another task; that task's name follows
-DREAMT = "dreamt-"  # begins the behaviour of an episode whose actions come from a closed loop in a learned world
+# begins the behaviour of an episode whose actions come from a closed loop in a learned world
+DREAMT = "dreamt-"
 
 # Episodes in a block; a recording of any length cycles through a fixed shuffle of one block.
 MIXES: dict[str, dict[str, int]] = {
@@ -55,7 +56,8 @@ def behaviour_name(seed: int, mix: str = "varied") -> str:
 
 
 def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
-    """A behaviour with its own random numbers. `expert` has `get_action(state)`; it is that of `expert_of(name, task)`."""
+    """A behaviour with its own random numbers. `expert` has `get_action(state)`; it is that of
+    `expert_of(name, task)`."""
     rng = np.random.default_rng([list(TASKS).index(task), seed])
 
     def from_expert(state: State) -> Action:
@@ -76,12 +78,18 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
         return lambda state, step: from_expert(_move_object(state, offset))
     if name.startswith(ASTRAY):  # it takes this task's object for its own
         offset, sd = rng.normal(0.0, 0.02, 3), rng.uniform(0.0, 0.5)
-        return lambda state, step: _clip(expert.get_action(_move_object(state, offset)) + rng.normal(0.0, sd, 4))
+        return lambda state, step: _clip(
+            expert.get_action(_move_object(state, offset)) + rng.normal(0.0, sd, 4)
+        )
     if name == "drifting":
         return _drift(rng, from_expert)
     if name == "hesitating":
         starts, pause = rng.integers(STEPS // 8, STEPS * 3 // 4, 2), int(rng.integers(3, 9))
-        return lambda state, step: np.zeros(4, np.float32) if any(0 <= step - s < pause for s in starts) else from_expert(state)
+        return lambda state, step: (
+            np.zeros(4, np.float32)
+            if any(0 <= step - s < pause for s in starts)
+            else from_expert(state)
+        )
     if name == "slow":
         speed = rng.uniform(0.4, 0.7)
         return lambda state, step: _clip(from_expert(state) * [speed, speed, speed, 1.0])
@@ -90,7 +98,10 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
         return lambda state, step: from_expert(state) if step < last else np.zeros(4, np.float32)
     if name == "random":
         return _random_walk(rng)
-    raise ValueError(f"unknown behaviour {name!r}: one of {', '.join(known for mix in MIXES.values() for known in mix)}")
+    raise ValueError(
+        f"unknown behaviour {name!r}: one of "
+        f"{', '.join(known for mix in MIXES.values() for known in mix)}"
+    )
 
 
 def expert_of(name: str, task: str) -> str:
@@ -116,14 +127,17 @@ def _drift(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behav
 
 
 def _random_walk(rng: np.random.Generator) -> Behaviour:
-    """Waypoint-less wandering: a direction held 3-10 steps, biased downwards to where the objects are."""
+    """Waypoint-less wandering: a direction held 3-10 steps, biased downwards to where the objects
+    are."""
     action, until = np.zeros(4), -1
 
     def act(state: State, step: int) -> Action:
         nonlocal action, until
         if step > until:
             until = step + int(rng.integers(3, 11))
-            action = np.append(rng.uniform(-1.0, 1.0, 3) + [0.0, 0.15, -0.15], rng.choice([-1.0, 1.0]))
+            action = np.append(
+                rng.uniform(-1.0, 1.0, 3) + [0.0, 0.15, -0.15], rng.choice([-1.0, 1.0])
+            )
         return _clip(action + rng.normal(0.0, 0.2, 4))
 
     return act

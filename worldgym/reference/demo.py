@@ -1,8 +1,10 @@
-"""The bundled demo: codec, world, judge, policies, start frames and the simulator's true results, in one folder.
+"""The bundled demo: codec, world, judge, policies, start frames and the simulator's true results,
+in one folder.
 
 BUNDLE/codec, world, judge     checkpoints
 BUNDLE/policies/NAME           checkpoints
-BUNDLE/tasks                   start frames of held-out seeds, truth.csv and videos/ of the simulator
+BUNDLE/tasks                   start frames of held-out seeds, truth.csv and videos/ of the
+simulator
 
 Needs neither the simulator nor a network.
 """
@@ -12,10 +14,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from worldgym.bundled import BUNDLE
 from worldgym.errors import CheckpointError
-from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
-from worldgym.tasks.folder import load_tasks
+from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
+from worldgym.io.bundled import BUNDLE
+from worldgym.tasks.task_folder import load_tasks
 
 QUICK_TRIALS = 2  # a task; the full set takes ten times longer
 
@@ -24,12 +26,16 @@ def bundled_sources(bundle: Path = BUNDLE) -> Sources:
     """CheckpointError if the bundle is not part of this installation."""
     policies = sorted(str(folder) for folder in (bundle / "policies").glob("*/"))
     if not policies:
-        raise CheckpointError(f"{bundle}: the bundled world is missing from this installation; install from the full repository")
+        raise CheckpointError(
+            f"{bundle}: the bundled world is missing from this installation; install from the full "
+            f"repository"
+        )
     return Sources(bundle / "world", tuple(policies), bundle / "tasks", bundle / "judge")
 
 
 def run_demo(out: Path, trials: int, full: bool, seed: int, command: str) -> dict[str, Any]:
-    """Evaluates every bundled policy; `trials` a task (0: 2, or every start frame if `full`) => summary."""
+    """Evaluates every bundled policy; `trials` a task (0: 2, or every start frame if `full`) =>
+    summary."""
     sources = bundled_sources()
     if not trials:
         groups = [task.group for task in load_tasks(sources.tasks)]

@@ -11,16 +11,23 @@ import numpy as np
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.progress import progress
-from worldgym.reference.behaviours import MIXES, Behaviour, behaviour_name, expert_of, make_behaviour
+from worldgym.io.progress import progress
+from worldgym.reference.behaviours import (
+    MIXES,
+    Behaviour,
+    behaviour_name,
+    expert_of,
+    make_behaviour,
+)
+from worldgym.reference.reference_tasks import FPS, METAWORLD_SPEC, REACH, STEPS, TASKS, check_tasks
 from worldgym.reference.simulator import Simulator
-from worldgym.reference.suite import FPS, METAWORLD_SPEC, REACH, STEPS, TASKS, check_tasks
 from worldgym.types import Episode
 
 
 @dataclass(frozen=True)
 class RecordConfig:
-    """Episodes per task from consecutive seeds. Seeds of 10000 and above are for evaluation only."""
+    """Episodes per task from consecutive seeds. Seeds of 10000 and above are for evaluation
+    only."""
 
     out: Path
     episodes: int = 400
@@ -41,11 +48,17 @@ def record(config: RecordConfig) -> EpisodeStore:
         raise InputError(f"unknown mix {config.mix!r}: one of {', '.join(MIXES)}")
     store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS, REACH)
     seeds = range(config.first_seed, config.first_seed + config.episodes)
-    jobs = [(config.out, task, seed, config.steps, config.mix) for seed in seeds for task in config.tasks]
+    jobs = [
+        (config.out, task, seed, config.steps, config.mix)
+        for seed in seeds
+        for task in config.tasks
+    ]
     jobs = [job for job in jobs if episode_name(job[1], job[2]) not in store]
     workers = config.workers or multiprocessing.cpu_count()
     with multiprocessing.get_context("spawn").Pool(min(workers, max(len(jobs), 1))) as pool:
-        for _ in progress(pool.imap_unordered(_record_one, jobs, chunksize=4), len(jobs), "recording", "episode"):
+        for _ in progress(
+            pool.imap_unordered(_record_one, jobs, chunksize=4), len(jobs), "recording", "episode"
+        ):
             pass
     return EpisodeStore(config.out)
 
@@ -61,15 +74,20 @@ def play(simulator: Simulator, behaviour: str, seed: int, steps: int = STEPS) ->
     return play_behaviour(simulator, behaviour, act, seed, steps)
 
 
-def play_behaviour(simulator: Simulator, name: str, act: Behaviour, seed: int, steps: int) -> Episode:
-    """One episode. extras: task, seed, behaviour (its `name`), success_at (bool a frame), distance (metres a frame),
-    expert (what the scripted expert would have done at each step: clean labels for behaviour cloning)."""
+def play_behaviour(
+    simulator: Simulator, name: str, act: Behaviour, seed: int, steps: int
+) -> Episode:
+    """One episode. extras: task, seed, behaviour (its `name`), success_at (bool a frame), distance
+    (metres a frame), expert (what the scripted expert would have done at each step: clean labels
+    for behaviour cloning)."""
     sight = simulator.reset(seed)
     teacher, expert = simulator.expert(), []
     frames, actions, success, distance = [sight.frame], [], [False], [sight.distance]
     for step in range(steps):
         actions.append(act(sight.state, step))
-        expert.append([round(float(x), 4) for x in np.clip(teacher.get_action(sight.state), -1.0, 1.0)])
+        expert.append(
+            [round(float(x), 4) for x in np.clip(teacher.get_action(sight.state), -1.0, 1.0)]
+        )
         sight = simulator.step(actions[-1])
         frames.append(sight.frame)
         success.append(sight.success)
@@ -84,7 +102,14 @@ def play_behaviour(simulator: Simulator, name: str, act: Behaviour, seed: int, s
     }
     source = f"metaworld {simulator.task.env} seed {seed} {name}"
     return Episode(
-        np.stack(frames), np.stack(actions), simulator.task.instruction, METAWORLD_SPEC, FPS, any(success), source, extras
+        np.stack(frames),
+        np.stack(actions),
+        simulator.task.instruction,
+        METAWORLD_SPEC,
+        FPS,
+        any(success),
+        source,
+        extras,
     )
 
 

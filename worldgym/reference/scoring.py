@@ -1,10 +1,12 @@
-"""Policies of the zoo in a learned world and in the simulator, from the same start states: what every published figure rests on.
+"""Policies of the zoo in a learned world and in the simulator, from the same start states: what
+every published figure rests on.
 
 OUT/truth/SCOPE-KEY     results and start frames of the simulator (truth.py)
 OUT/runs/SCOPE-KEY      the run in the world
 
-Everything resumes: what is scored already is not scored again. Keys are made of all that a result depends on, the fingerprints of
-policies, world and judge included, so another world starts another run.
+Everything resumes: what is scored already is not scored again. Keys are made of all that a result
+depends on, the fingerprints of policies, world and judge included, so another world starts another
+run.
 """
 
 from __future__ import annotations
@@ -15,17 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worldgym.checkpoint import MANIFEST, fingerprint
 from worldgym.errors import InputError
-from worldgym.evaluate import EvaluateConfig, Sources, evaluate_sources
-from worldgym.log import LOG_NAME, TrialRecord, read_log, results
-from worldgym.reference.suite import STEPS, TASKS
-from worldgym.reference.zoo import policy_set
+from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
+from worldgym.io.checkpoint import MANIFEST, fingerprint
+from worldgym.io.run_log import LOG_NAME, TrialRecord, read_log, results
+from worldgym.reference.policy_zoo import policy_set
+from worldgym.reference.reference_tasks import STEPS, TASKS
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Which policies (folders) are scored on which start states. `name`: begins the names of its folders."""
+    """Which policies (folders) are scored on which start states. `name`: begins the names of its
+    folders."""
 
     name: str
     policies: tuple[str, ...]
@@ -66,25 +69,38 @@ def trained_policies(folder: Path) -> tuple[str, ...]:
     """Checkpoints in a folder, by name. InputError where there is none."""
     found = sorted(str(manifest.parent) for manifest in folder.glob(f"*/{MANIFEST}"))
     if not found:
-        raise InputError(f"{folder}: holds no policy; train some with `worldgym reference train-policies --out {folder}`")
+        raise InputError(
+            f"{folder}: holds no policy; train some with `worldgym reference train-policies --out "
+            f"{folder}`"
+        )
     return tuple(found)
 
 
 def set_scope(name: str, folder: Path, seeds: int = 0) -> Scope:
-    """The policies in `folder` on the first `seeds` start states of a set of the zoo; 0 = all of them."""
+    """The policies in `folder` on the first `seeds` start states of a set of the zoo; 0 = all of
+    them."""
     states = policy_set(name).seeds
     if not 0 <= seeds <= len(states) or not states:
-        raise InputError(f"the set {name} has {len(states)} start states a task, so {seeds or 'all'} of them cannot be scored")
+        raise InputError(
+            f"the set {name} has {len(states)} start states a task, so {seeds or 'all'} of them "
+            f"cannot be scored"
+        )
     return Scope(name, trained_policies(folder), tuple(states[: seeds or len(states)]))
 
 
 def true_results(scope: Scope, out: Path, workers: int = 0) -> Path:
     """Scores what is missing in the simulator. => the folder with truth.csv and tasks/."""
-    from worldgym.reference.truth import TruthConfig, truth, write_tasks
+    from worldgym.reference.simulator_truth import TruthConfig, truth, write_tasks
 
     folder = out / "truth" / f"{scope.name}-{_key(scope.tasks, scope.steps)}"
-    truth(TruthConfig(folder, scope.policies, scope.seeds, scope.tasks, scope.steps, workers=workers))
-    if not all((folder / "tasks" / task / f"{seed}.png").exists() for task in scope.tasks for seed in scope.seeds):
+    truth(
+        TruthConfig(folder, scope.policies, scope.seeds, scope.tasks, scope.steps, workers=workers)
+    )
+    if not all(
+        (folder / "tasks" / task / f"{seed}.png").exists()
+        for task in scope.tasks
+        for seed in scope.seeds
+    ):
         write_tasks(folder / "tasks", scope.seeds, scope.tasks, steps=scope.steps)
     return folder
 
@@ -93,9 +109,15 @@ def score(scope: Scope, instrument: Instrument, out: Path, workers: int = 0) -> 
     """Truth first, then the run in the world."""
     truth = true_results(scope, out, workers)
     weights = [fingerprint(Path(policy)) for policy in scope.policies]
-    folder = out / "runs" / f"{scope.name}-{_key(scope.tasks, scope.steps, scope.seeds, weights, instrument.label)}"
+    folder = (
+        out
+        / "runs"
+        / f"{scope.name}-{_key(scope.tasks, scope.steps, scope.seeds, weights, instrument.label)}"
+    )
     sources = Sources(instrument.world, scope.policies, truth / "tasks", instrument.judge)
-    return Run(folder, evaluate_sources(sources, EvaluateConfig(folder, len(scope.seeds), truth=truth)))
+    return Run(
+        folder, evaluate_sources(sources, EvaluateConfig(folder, len(scope.seeds), truth=truth))
+    )
 
 
 def _key(*parts: object) -> str:

@@ -1,9 +1,9 @@
 """Meta-World v3 as a small deterministic simulator: same seed, same episode, in any process.
 
-What had to be set right (measured; see docs/reference-world.md): `reset(seed=)` of the package ignores its seed; without
-`mj_forward` after a reset the first frame can show the object up to 7 cm off; shipped render settings draw 5-8 frames a
-second on a CPU, these 86 (no shadows, no multisampling, bodies behind the table hidden, 2x2 box average instead).
-"""
+What had to be set right (measured; see docs/reference-world.md): `reset(seed=)` of the package
+ignores its seed; without `mj_forward` after a reset the first frame can show the object up to 7 cm
+off; shipped render settings draw 5-8 frames a second on a CPU, these 86 (no shadows, no
+multisampling, bodies behind the table hidden, 2x2 box average instead)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import MissingExtra
-from worldgym.reference.suite import FRAME_SKIP, SIZE, TASKS
+from worldgym.reference.reference_tasks import FRAME_SKIP, SIZE, TASKS
 from worldgym.reference.variations import PLAIN, Variation
 from worldgym.types import Frames
 
@@ -34,15 +34,26 @@ except ImportError as error:  # pragma: no cover - depends on the installation
 CAMERA_POSITION = np.array([0.75, 0.075, 0.75])
 CAMERA_TARGET = np.array([-0.03, 0.67, 0.14])
 CAMERA_FOVY = 44.0  # degrees
-HIDDEN_BODIES = ("pedestal", "controller_box", "pedestal_feet", "torso", "head", "screen", "right_arm_base_link")
+HIDDEN_BODIES = (
+    "pedestal",
+    "controller_box",
+    "pedestal_feet",
+    "torso",
+    "head",
+    "screen",
+    "right_arm_base_link",
+)
 SUPERSAMPLING = 2
 
-Observation = npt.NDArray[np.float64]  # Meta-World's 39 numbers; experts read them, image policies never see them
+Observation = npt.NDArray[
+    np.float64
+]  # Meta-World's 39 numbers; experts read them, image policies never see them
 
 
 @dataclass(frozen=True)
 class SimStep:
-    """frame uint8 [96, 96, 3]; success as of this frame; state: Meta-World's observation; distance: metres, object to goal."""
+    """frame uint8 [96, 96, 3]; success as of this frame; state: Meta-World's observation; distance:
+    metres, object to goal."""
 
     frame: Frames
     success: bool
@@ -51,13 +62,19 @@ class SimStep:
 
 
 class Simulator:
-    """One task of the reference world. `reset(seed)` then `step(action)`; an action is held for FRAME_SKIP simulator steps."""
+    """One task of the reference world. `reset(seed)` then `step(action)`; an action is held for
+    FRAME_SKIP simulator steps."""
 
     def __init__(self, task: str, size: int = SIZE, change: Variation = PLAIN) -> None:
         """change: what is made to look otherwise; physics and success stay as they are."""
         self.task, self._change, self._sensor = TASKS[task], change, np.random.default_rng(0)
         env = ALL_V3_ENVIRONMENTS[self.task.env]()
-        env.seeded_rand_vec, env._freeze_rand_vec, env._set_task_called, env._partially_observable = True, False, True, False
+        (
+            env.seeded_rand_vec,
+            env._freeze_rand_vec,
+            env._set_task_called,
+            env._partially_observable,
+        ) = True, False, True, False
         self._env, self._size = env, size
         self._options = _prepare_view(env.model, change)
         set_up(env.model, task, change)
@@ -75,10 +92,11 @@ class Simulator:
         return SimStep(self.render(), False, state, self._distance(state, info))
 
     def step(self, action: npt.NDArray[np.floating[Any]], draw: bool = True) -> SimStep:
-        """action: [4] in METAWORLD_SPEC, clipped to its bounds. Success counts if it held at any simulator step.
+        """action: [4] in METAWORLD_SPEC, clipped to its bounds. Success counts if it held at any
+        simulator step.
 
-        Without `draw` the frame is the last one drawn: drawing takes most of a step's time. Noise of a sensor follows
-        from the frames before, so where there is some every frame is drawn.
+        Without `draw` the frame is the last one drawn: drawing takes most of a step's time. Noise
+        of a sensor follows from the frames before, so where there is some every frame is drawn.
         """
         held = np.clip(np.asarray(action, np.float32), -1.0, 1.0)
         success = False
@@ -89,7 +107,8 @@ class Simulator:
         return SimStep(frame, success, state, self._distance(state, info))
 
     def _distance(self, state: Observation, info: dict[str, Any]) -> float:
-        """Metres from the object to its goal. Meta-World's door reports 0 always, so its handle's x is taken."""
+        """Metres from the object to its goal. Meta-World's door reports 0 always, so its handle's x
+        is taken."""
         if self.task.name == "door-open":
             return float(abs(state[4] - self._env._get_pos_goal()[0]))
         return float(info["obj_to_target"])
@@ -105,7 +124,8 @@ class Simulator:
         return self._frame
 
     def expert(self, task: str = "") -> Any:
-        """A fresh scripted expert of the package, of this task or another; call `get_action(state)`."""
+        """A fresh scripted expert of the package, of this task or another; call
+        `get_action(state)`."""
         return getattr(metaworld.policies, (TASKS[task] if task else self.task).expert)()
 
     def close(self) -> None:
@@ -113,14 +133,19 @@ class Simulator:
 
 
 def _prepare_view(model: Any, change: Variation) -> Any:
-    """Moves the shipped top camera, hides what is behind the table, and returns the scene options."""
+    """Moves the shipped top camera, hides what is behind the table, and returns the scene
+    options."""
     camera = model.camera("topview").id
     model.cam_mode[camera] = mujoco.mjtCamLight.mjCAMLIGHT_FIXED
     position = CAMERA_POSITION + change.camera
     model.cam_pos[camera], model.cam_fovy[camera] = position, CAMERA_FOVY
     model.cam_quat[camera] = _look_at(position, CAMERA_TARGET + change.target)
     model.vis.quality.shadowsize, model.vis.quality.offsamples = 1, 0
-    hidden = {model.body(name).id for name in HIDDEN_BODIES if name in {model.body(i).name for i in range(model.nbody)}}
+    hidden = {
+        model.body(name).id
+        for name in HIDDEN_BODIES
+        if name in {model.body(i).name for i in range(model.nbody)}
+    }
     for geom in range(model.ngeom):
         if model.geom_bodyid[geom] in hidden:
             model.geom_group[geom] = 5
@@ -130,8 +155,11 @@ def _prepare_view(model: Any, change: Variation) -> Any:
     return options
 
 
-def _look_at(position: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Quaternion (w, x, y, z) of a camera at `position` looking at `target`, world z up. A camera looks along its -z."""
+def _look_at(
+    position: npt.NDArray[np.float64], target: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Quaternion (w, x, y, z) of a camera at `position` looking at `target`, world z up. A camera
+    looks along its -z."""
     backward = (position - target) / np.linalg.norm(position - target)
     right = np.cross([0.0, 0.0, 1.0], backward)
     right /= np.linalg.norm(right)

@@ -1,4 +1,5 @@
-"""Setting a `Variation` up in MuJoCo: colours and lights in the model, solids in the drawn scene, noise on the picture."""
+"""Setting a `Variation` up in MuJoCo: colours and lights in the model, solids in the drawn scene,
+noise on the picture."""
 
 from __future__ import annotations
 
@@ -13,17 +14,18 @@ from PIL import Image
 
 from worldgym.reference.variations import Card, Solid, Variation
 from worldgym.tasks.edits.colour import parse_colour, white
+from worldgym.tasks.edits.edit_protocol import Scene
 from worldgym.tasks.edits.objects import card_of
 from worldgym.tasks.edits.optics import Blur, Noise
-from worldgym.tasks.edits.pictures import cut_out
-from worldgym.tasks.edits.protocol import Scene
+from worldgym.tasks.edits.picture_files import cut_out
 from worldgym.types import Frames
 
 Numbers = npt.NDArray[np.float64]
 
 TILES = 28  # a card's picture is laid of so many tiles a side, about two to a pixel of the frame
 THICKNESS = 0.002  # metres, of a tile
-OBJECTS = {  # the body, and which of its geoms, whose material gives the object the colour that it is known by
+# the body, and which of its geoms, whose material gives the object the colour that it is known by
+OBJECTS = {
     "drawer-open": ("drawercase_link", 0),
     "drawer-close": ("drawercase_link", 0),
     "button-press": ("buttonbox", 2),
@@ -45,7 +47,14 @@ def set_up(model: Any, task: str, change: Variation) -> None:
         _paint(model, "tablelink", 0, change.table_colour)
     factor = change.gain * white(change.kelvin)
     head = model.vis.headlight
-    for light in (head.ambient, head.diffuse, head.specular, model.light_ambient, model.light_diffuse, model.light_specular):
+    for light in (
+        head.ambient,
+        head.diffuse,
+        head.specular,
+        model.light_ambient,
+        model.light_diffuse,
+        model.light_specular,
+    ):
         light[...] = light * factor
 
 
@@ -54,12 +63,23 @@ def add_solids(scene: Any, change: Variation) -> None:
     import mujoco  # here, for the simulator's module chooses the renderer before it is imported
 
     kinds = mujoco.mjtGeom
-    shapes = {"sphere": kinds.mjGEOM_SPHERE, "box": kinds.mjGEOM_BOX, "cylinder": kinds.mjGEOM_CYLINDER}
+    shapes = {
+        "sphere": kinds.mjGEOM_SPHERE,
+        "box": kinds.mjGEOM_BOX,
+        "cylinder": kinds.mjGEOM_CYLINDER,
+    }
     for solid, turn in _standing(change):
         radius, *_, height = solid.size if solid.shape != "sphere" else solid.size * 2
         size = np.array(solid.size if solid.shape == "box" else [radius, radius, height])
         rgba = np.append(parse_colour(solid.colour) / 255, 1.0).astype(np.float32)
-        mujoco.mjv_initGeom(scene.geoms[scene.ngeom], shapes[solid.shape], size, np.array(solid.at), turn.flatten(), rgba)
+        mujoco.mjv_initGeom(
+            scene.geoms[scene.ngeom],
+            shapes[solid.shape],
+            size,
+            np.array(solid.at),
+            turn.flatten(),
+            rgba,
+        )
         scene.ngeom += 1
 
 
@@ -82,28 +102,41 @@ def seen(frame: Frames, change: Variation, rng: np.random.Generator) -> Frames:
 
 
 def _paint(model: Any, body: str, place: int, colour: str) -> None:
-    """The material of one of the body's visible geoms, and with it all that is made of it, in one colour without texture."""
+    """The material of one of the body's visible geoms, and with it all that is made of it, in one
+    colour without texture."""
     number = model.body(body).id
-    visible = [geom for geom in range(model.ngeom) if model.geom_bodyid[geom] == number and model.geom_group[geom] < 3]
+    visible = [
+        geom
+        for geom in range(model.ngeom)
+        if model.geom_bodyid[geom] == number and model.geom_group[geom] < 3
+    ]
     material = model.geom_matid[visible[place]]
     model.mat_texid[material] = -1
     model.mat_rgba[material] = np.append(parse_colour(colour) / 255, 1.0)
 
 
 def _tiles(card: Card) -> Iterator[Solid]:
-    """The picture on its card as flat boxes, so that it needs no texture in the model and the arm may stand before it."""
+    """The picture on its card as flat boxes, so that it needs no texture in the model and the arm
+    may stand before it."""
     picture = Image.fromarray(card_of(cut_out(card.show, Path()), border=0.12, gain=1.0)[..., :3])
     colours = np.asarray(picture.resize((TILES, TILES), Image.Resampling.BOX))
     corner, across, down = (np.array(part) for part in (card.corner, card.across, card.down))
-    size = (float(np.linalg.norm(across)) / TILES / 2, float(np.linalg.norm(down)) / TILES / 2, THICKNESS)
+    size = (
+        float(np.linalg.norm(across)) / TILES / 2,
+        float(np.linalg.norm(down)) / TILES / 2,
+        THICKNESS,
+    )
     for row in range(TILES):
         for column in range(TILES):
             x, y, z = corner + across * (column + 0.5) / TILES + down * (row + 0.5) / TILES
             red, green, blue = colours[row, column]
-            yield Solid("box", size, (float(x), float(y), float(z)), f"#{red:02x}{green:02x}{blue:02x}")
+            yield Solid(
+                "box", size, (float(x), float(y), float(z)), f"#{red:02x}{green:02x}{blue:02x}"
+            )
 
 
 def _card_turn(card: Card) -> Numbers:
-    """Rotation whose columns are the card's edges and what stands upright on it; the edges are at right angles."""
+    """Rotation whose columns are the card's edges and what stands upright on it; the edges are at
+    right angles."""
     across, down = (np.array(edge) / np.linalg.norm(edge) for edge in (card.across, card.down))
     return np.stack([across, down, np.cross(across, down)], axis=1)

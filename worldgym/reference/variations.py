@@ -1,7 +1,8 @@
-"""The simulator's side of an out-of-distribution test: the same change made in the scene itself, so that the true drop is known.
+"""The simulator's side of an out-of-distribution test: the same change made in the scene itself, so
+that the true drop is known.
 
-A variation changes what is seen and nothing that is felt: added solids and cards do not touch anything.
-"""
+A variation changes what is seen and nothing that is felt: added solids and cards do not touch
+anything."""
 
 from __future__ import annotations
 
@@ -10,12 +11,15 @@ from dataclasses import dataclass
 
 from worldgym.errors import InputError, did_you_mean
 
-Point = tuple[float, float, float]  # metres in the simulator's world: x right, y away from the robot, z up; the table is z = 0
+Point = tuple[
+    float, float, float
+]  # metres in the simulator's world: x right, y away from the robot, z up; the table is z = 0
 
 
 @dataclass(frozen=True)
 class Solid:
-    """shape: sphere, box or cylinder.   size: radius; half sides; radius and half height.   at: its centre.   colour: #rrggbb."""
+    """shape: sphere, box or cylinder.   size: radius; half sides; radius and half height.   at: its
+    centre.   colour: #rrggbb."""
 
     shape: str
     size: tuple[float, ...]
@@ -25,7 +29,8 @@ class Solid:
 
 @dataclass(frozen=True)
 class Card:
-    """A flat picture: one of the drawn objects on white. corner: its upper left; across, down: its edges."""
+    """A flat picture: one of the drawn objects on white. corner: its upper left; across, down: its
+    edges."""
 
     show: str
     corner: Point
@@ -35,9 +40,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Variation:
-    """axis: what differs, as in the edits it is compared with.   object_colour, table_colour: "#rrggbb", or "" as they are.
+    """axis: what differs, as in the edits it is compared with.   object_colour, table_colour:
+    "#rrggbb", or "" as they are.
 
-    gain, kelvin: of all lights (see tasks.edits.colour.Light).   camera, target: metres by which the camera and
+    gain, kelvin: of all lights (see tasks.edits.colour.Light).   camera, target: metres by which
+    the camera and
     what it looks at are moved.   noise_sd: grey levels.   blur_sigma: pixels.
     """
 
@@ -58,7 +65,9 @@ PLAIN = Variation("")
 VARIATIONS: Mapping[str, Variation] = {
     "recoloured": Variation("object colour", object_colour="#3060d0"),
     "table": Variation("table colour", table_colour="#3a6ea5"),
-    "ball": Variation("distractor", solids=(Solid("sphere", (0.045,), (0.33, 0.62, 0.045), "#e0a32e"),)),
+    "ball": Variation(
+        "distractor", solids=(Solid("sphere", (0.045,), (0.33, 0.62, 0.045), "#e0a32e"),)
+    ),
     "clutter": Variation(
         "distractor",
         solids=(
@@ -67,7 +76,9 @@ VARIATIONS: Mapping[str, Variation] = {
             Solid("cylinder", (0.03, 0.05), (0.22, 0.45, 0.05), "#2f8f6a"),
         ),
     ),
-    "card": Variation("flat picture", card=Card("apple", (0.28, 0.52, 0.14), (0.0, 0.14, 0.0), (0.05, 0.0, -0.14))),
+    "card": Variation(
+        "flat picture", card=Card("apple", (0.28, 0.52, 0.14), (0.0, 0.14, 0.0), (0.05, 0.0, -0.14))
+    ),
     "dim": Variation("lighting", gain=0.5),
     "warm": Variation("lighting", kelvin=3500.0),
     "camera": Variation("camera", target=(0.06, 0.0, 0.04)),
@@ -81,5 +92,8 @@ def variation(name: str) -> Variation:
     if not name:
         return PLAIN
     if name not in VARIATIONS:
-        raise InputError(f'unknown variation "{name}"{did_you_mean(name, VARIATIONS)}: one of {", ".join(VARIATIONS)}')
+        raise InputError(
+            f'unknown variation "{name}"{did_you_mean(name, VARIATIONS)}: one of '
+            f"{', '.join(VARIATIONS)}"
+        )
     return VARIATIONS[name]

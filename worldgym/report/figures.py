@@ -1,7 +1,8 @@
-"""Parts of the report's figures, as inline SVG. Colours are the page's CSS classes, so that they follow light and dark.
+"""Parts of the report's figures, as inline SVG. Colours are the page's CSS classes, so that they
+follow light and dark.
 
-What the page's script needs stands in data attributes: data-tip is shown at the pointer, data-policy and data-task are what
-the reader's choice shows or hides.
+What the page's script needs stands in data attributes: data-tip is shown at the pointer,
+data-policy and data-task are what the reader's choice shows or hides.
 """
 
 from __future__ import annotations
@@ -18,16 +19,27 @@ COLOURS = 8  # CSS classes c0 .. c7; a ninth policy starts over with a square ma
 BAR_WIDTH, BAR_HEIGHT, BAR_EDGE = 132, 14, 6
 
 
-def interval_marks(x: Callable[[float], str], value: float | None, ends: tuple[float, float], truth: float | None) -> Markup:
-    """Band between the ends, dot at the value (neither where it is None), hollow diamond at the truth where it is known."""
+def interval_marks(
+    x: Callable[[float], str], value: float | None, ends: tuple[float, float], truth: float | None
+) -> Markup:
+    """Band between the ends, dot at the value (neither where it is None), hollow diamond at the
+    truth where it is known."""
     middle, parts = BAR_HEIGHT / 2, []
     if value is not None:
         low, high = map(x, ends)
-        parts.append(Markup('<line class="band" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(low, high, middle, middle))
+        parts.append(
+            Markup('<line class="band" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+                low, high, middle, middle
+            )
+        )
         parts.append(Markup('<circle class="dot" cx="{}" cy="{}" r="4"/>').format(x(value), middle))
     if truth is not None:
         place = Markup("translate({} {}) rotate(45)").format(x(truth), middle)
-        parts.append(Markup('<rect class="true" x="-4" y="-4" width="8" height="8" transform="{}"/>').format(place))
+        parts.append(
+            Markup('<rect class="true" x="-4" y="-4" width="8" height="8" transform="{}"/>').format(
+                place
+            )
+        )
     return Markup("").join(parts)
 
 
@@ -38,9 +50,13 @@ def interval_bar(cell: Mapping[str, Any], policy_index: int, width: int = BAR_WI
         return f"{BAR_EDGE + rate * (width - 2 * BAR_EDGE):.1f}"
 
     middle = BAR_HEIGHT / 2
-    track = Markup('<line class="track" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x(0), x(1), middle, middle)
+    track = Markup('<line class="track" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+        x(0), x(1), middle, middle
+    )
     marks = interval_marks(x, cell["rate"], (cell["low"], cell["high"]), cell.get("truth_rate"))
-    frame = Markup('<svg class="bar c{}" viewBox="0 0 {} {}" role="img" aria-label="{}" data-tip="{}">{}</svg>')
+    frame = Markup(
+        '<svg class="bar c{}" viewBox="0 0 {} {}" role="img" aria-label="{}" data-tip="{}">{}</svg>'
+    )
     text = describe(cell)
     return frame.format(policy_index % COLOURS, width, BAR_HEIGHT, text, text, track + marks)
 
@@ -49,19 +65,28 @@ def describe(cell: Mapping[str, Any]) -> str:
     """One cell in words, for tooltips and screen readers."""
     text = f"{cell['policy']}, {cell.get('task', 'all tasks')}: world model {percent(cell['rate'])}"
     if cell["trials"]:
-        text += f" ({cell['successes']:g} of {cell['trials']}; 95 % interval {span(cell['low'], cell['high'])})"
+        text += (
+            f" ({cell['successes']:g} of {cell['trials']}; 95 % interval "
+            f"{span(cell['low'], cell['high'])})"
+        )
     if "truth_rate" in cell:
         interval = span(cell["truth_low"], cell["truth_high"])
-        text += f"; truth {percent(cell['truth_rate'])} ({cell['truth_successes']} of {cell['truth_trials']}; {interval})"
+        text += (
+            f"; truth {percent(cell['truth_rate'])} ({cell['truth_successes']} of "
+            f"{cell['truth_trials']}; {interval})"
+        )
     return text
 
 
 def mark(index: int, x: float, y: float, cell: Mapping[str, Any]) -> Markup:
-    """A cell as a point of its policy's colour, from the ninth policy on a square. It tells of itself, and takes a click."""
-    told = Markup('data-policy="{}" data-task="{}" data-tip="{}" aria-label="{}" tabindex="0" role="button"').format(
-        cell["policy"], cell.get("task", ""), describe(cell), describe(cell)
-    )
+    """A cell as a point of its policy's colour, from the ninth policy on a square. It tells of
+    itself, and takes a click."""
+    told = Markup(
+        'data-policy="{}" data-task="{}" data-tip="{}" aria-label="{}" tabindex="0" role="button"'
+    ).format(cell["policy"], cell.get("task", ""), describe(cell), describe(cell))
     if index < COLOURS:
-        return Markup('<circle class="point c{}" cx="{:.1f}" cy="{:.1f}" r="5.5" {}/>').format(index, x, y, told)
+        return Markup('<circle class="point c{}" cx="{:.1f}" cy="{:.1f}" r="5.5" {}/>').format(
+            index, x, y, told
+        )
     square = Markup('<rect class="point c{}" x="{:.1f}" y="{:.1f}" width="10" height="10" {}/>')
     return square.format(index % COLOURS, x - 5, y - 5, told)

@@ -10,13 +10,14 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from worldgym.errors import InputError
-from worldgym.log import TrialRecord
+from worldgym.io.run_log import TrialRecord
 from worldgym.report.section import Facts, Section
 
 
 @dataclass(frozen=True)
 class Card:
-    """One trial of the gallery. Videos are data URIs; None = the log names none, or the file is gone."""
+    """One trial of the gallery. Videos are data URIs; None = the log names none, or the file is
+    gone."""
 
     record: TrialRecord
     video: str | None
@@ -27,7 +28,13 @@ class Card:
         """One of success, partial, failure, unscored."""
         if self.record.score is None:
             return "unscored"
-        return "success" if self.record.succeeded else "partial" if self.record.score > 0 else "failure"
+        return (
+            "success"
+            if self.record.succeeded
+            else "partial"
+            if self.record.score > 0
+            else "failure"
+        )
 
     @property
     def against_truth(self) -> str:
@@ -36,20 +43,30 @@ class Card:
 
 
 def gallery_section(facts: Facts) -> Section:
-    cards = make_cards(facts.run, facts.outcome.finished, facts.policies, facts.options.gallery_trials)
+    cards = make_cards(
+        facts.run, facts.outcome.finished, facts.policies, facts.options.gallery_trials
+    )
     flags = sorted({flag for card in cards for flag in card.record.flags})
-    return Section("gallery", "Videos", {"cards": cards, "shown_of": len(facts.trials), "flags": flags})
+    return Section(
+        "gallery", "Videos", {"cards": cards, "shown_of": len(facts.trials), "flags": flags}
+    )
 
 
-def make_cards(run_dir: Path, trials: Sequence[TrialRecord], policies: Sequence[str], limit: int) -> list[Card]:
-    """The chosen trials, those whose verdict differs from the truth first, then by task, start frame and policy."""
+def make_cards(
+    run_dir: Path, trials: Sequence[TrialRecord], policies: Sequence[str], limit: int
+) -> list[Card]:
+    """The chosen trials, those whose verdict differs from the truth first, then by task, start
+    frame and policy."""
     chosen = choose(trials, limit)
-    chosen.sort(key=lambda r: (r.right is not False, r.group, r.task, r.repeat, policies.index(r.policy)))
+    chosen.sort(
+        key=lambda r: (r.right is not False, r.group, r.task, r.repeat, policies.index(r.policy))
+    )
     return [Card(r, _data_uri(run_dir, r.video), _data_uri(run_dir, r.truth_video)) for r in chosen]
 
 
 def choose(trials: Sequence[TrialRecord], limit: int) -> list[TrialRecord]:
-    """At most `limit` trials with a video: one a cell in turn, within a cell those that differ from the truth first."""
+    """At most `limit` trials with a video: one a cell in turn, within a cell those that differ from
+    the truth first."""
     cells: dict[tuple[str, str], list[TrialRecord]] = defaultdict(list)
     for r in sorted(trials, key=lambda r: (r.right is not False, r.task, r.repeat)):
         if r.video is not None:
@@ -66,5 +83,7 @@ def _data_uri(run_dir: Path, name: str | None) -> str | None:
     except FileNotFoundError:
         return None  # a log moved without its videos still makes a report
     except OSError as error:
-        raise InputError(f"{run_dir / name}: cannot be read ({error.strerror}); permit reading or remove it") from error
+        raise InputError(
+            f"{run_dir / name}: cannot be read ({error.strerror}); permit reading or remove it"
+        ) from error
     return f"data:video/mp4;base64,{base64.b64encode(data).decode()}"

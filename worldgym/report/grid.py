@@ -1,4 +1,5 @@
-"""Tables of numbers for a terminal of any width: names are folded, columns go to further tables, a number is never broken."""
+"""Tables of numbers for a terminal of any width: names are folded, columns go to further tables, a
+number is never broken."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ NARROWEST = 8  # characters of the rows' names
 
 @dataclass(frozen=True)
 class Grid:
-    """corner: heading of the rows' names.   rows: (name, cells) each; a cell may have several lines.   ruled: a line between."""
+    """corner: heading of the rows' names.   rows: (name, cells) each; a cell may have several
+    lines.   ruled: a line between."""
 
     title: str
     corner: str
@@ -27,14 +29,26 @@ class Grid:
     ruled: bool = False
 
     def print(self, console: Console) -> None:
-        """As few tables as fit, each no wider than the console unless one column of numbers alone is."""
+        """As few tables as fit, each no wider than the console unless one column of numbers alone
+        is."""
         widths = [self._width(j) for j in range(len(self.columns))]
         names = self._names(widths, console.width)
         parts = _parts(widths, console.width - 1 - names - BETWEEN)
         for i, part in enumerate(parts):
-            console.print(Text(self.title if len(parts) == 1 else f"{self.title} (table {i + 1} of {len(parts)})", "italic"))
-            width, needed = console.width, 1 + sum(w + BETWEEN for w in (names, *(widths[j] for j in part)))
-            console.width = max(width, needed)  # where there is no room for one number, it is not cut all the same
+            console.print(
+                Text(
+                    self.title
+                    if len(parts) == 1
+                    else f"{self.title} (table {i + 1} of {len(parts)})",
+                    "italic",
+                )
+            )
+            width, needed = (
+                console.width,
+                1 + sum(w + BETWEEN for w in (names, *(widths[j] for j in part))),
+            )
+            # where there is no room for one number, it is not cut all the same
+            console.width = max(width, needed)
             console.print(self._table(part, names, widths))
             console.width = width
 
@@ -58,12 +72,15 @@ class Grid:
             heading = Text(folded(self.columns[column], widths[column]))
             table.add_column(heading, width=widths[column], justify="right", no_wrap=True)
         for name, cells in self.rows:
-            table.add_row(Text(folded(name.plain, names), name.style), *(cells[column] for column in part))
+            table.add_row(
+                Text(folded(name.plain, names), name.style), *(cells[column] for column in part)
+            )
         return table
 
 
 def folded(name: str, width: int) -> str:
-    """A name in lines of at most `width` characters, broken between its words where that is possible."""
+    """A name in lines of at most `width` characters, broken between its words where that is
+    possible."""
     lines = [""]
     for word in _words(name):
         if lines[-1] and len(lines[-1] + word.rstrip()) > width:

@@ -10,21 +10,21 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from worldgym.files import write_atomic
-from worldgym.log import LOG_NAME, RunHeader, TrialRecord, read_log, results
+from worldgym.io.files import write_atomic
+from worldgym.io.run_log import LOG_NAME, RunHeader, TrialRecord, read_log, results
 from worldgym.report import findings, words
-from worldgym.report.costs import costs_section
+from worldgym.report.cost_section import costs_section
+from worldgym.report.edit_section import perturbed_section
 from worldgym.report.figures import COLOURS, interval_bar
-from worldgym.report.flags import flags_section
+from worldgym.report.flag_section import flags_section
 from worldgym.report.gallery import gallery_section
-from worldgym.report.made import made_section
-from worldgym.report.order import order_section
-from worldgym.report.perturbed import perturbed_section
-from worldgym.report.rates import policies_section, tasks_section
-from worldgym.report.scatter import scatter_section
+from worldgym.report.order_section import order_section
+from worldgym.report.provenance_section import made_section
+from worldgym.report.rate_section import policies_section, tasks_section
+from worldgym.report.scatter_section import scatter_section
 from worldgym.report.section import Facts, ReportOptions, Section
-from worldgym.report.steps import steps_section
-from worldgym.stats.calibration import Calibration
+from worldgym.report.training_steps import steps_section
+from worldgym.stats.judge_calibration import Calibration
 from worldgym.stats.summary import summarize, write_summary
 from worldgym.stats.trusted import Check
 
@@ -43,21 +43,31 @@ SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (  # None = there is n
 )
 
 
-def write_report(run_dir: Path, options: ReportOptions = ReportOptions(), summary: Mapping[str, Any] | None = None) -> Path:
-    """Reads RUN/log.jsonl and writes RUN/report.html. InputError if the log is absent or corrupt, or RUN not writable.
+def write_report(
+    run_dir: Path,
+    options: ReportOptions = ReportOptions(),
+    summary: Mapping[str, Any] | None = None,
+) -> Path:
+    """Reads RUN/log.jsonl and writes RUN/report.html. InputError if the log is absent or corrupt,
+    or RUN not writable.
 
     summary: the run's, where it is at hand; None = computed from the log.
     """
     header, records = read_log(run_dir / LOG_NAME)
-    summary = summary or summarize(header, records, Calibration.of_run(run_dir), Check.of_run(run_dir))
+    summary = summary or summarize(
+        header, records, Calibration.of_run(run_dir), Check.of_run(run_dir)
+    )
     facts = Facts(run_dir, header, records, results(records), summary, options)
     path = run_dir / REPORT_NAME
     write_atomic(path, render(facts).encode())
     return path
 
 
-def write_results(run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], include_red: bool = False) -> dict[str, Any]:
-    """Writes RUN/summary.json (see `write_summary`) and RUN/report.html, and returns the summary."""
+def write_results(
+    run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], include_red: bool = False
+) -> dict[str, Any]:
+    """Writes RUN/summary.json (see `write_summary`) and RUN/report.html, and returns the
+    summary."""
     summary = write_summary(run_dir, header, records, include_red)
     write_report(run_dir, summary=summary)
     return summary
@@ -103,8 +113,10 @@ def render(facts: Facts) -> str:
 
 
 def _paired(sections: Sequence[Section]) -> list[Section]:
-    """Narrow sections stand in pairs; one that has no narrow neighbour left gets the whole width."""
-    placed, left = list[Section](), False  # left: the section before is narrow and waits for a neighbour
+    """Narrow sections stand in pairs; one that has no narrow neighbour left gets the whole
+    width."""
+    # left: the section before is narrow and waits for a neighbour
+    placed, left = (list[Section](), False)
     for section in sections:
         if left and not section.narrow:
             placed[-1] = replace(placed[-1], narrow=False)

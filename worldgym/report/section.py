@@ -1,4 +1,5 @@
-"""What the page is put together from: each section is a function of the same facts, with a template of its own."""
+"""What the page is put together from: each section is a function of the same facts, with a template
+of its own."""
 
 from __future__ import annotations
 
@@ -8,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.log import Results, RunHeader, TrialRecord
+from worldgym.io.run_log import Results, RunHeader, TrialRecord
 
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """gallery_trials: how many trials are shown with their videos; 0 makes a page without videos."""
+    """gallery_trials: how many trials are shown with their videos; 0 makes a page without
+    videos."""
 
     gallery_trials: int = 90
 
@@ -24,7 +26,8 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything a section may tell. records: every attempt.   outcome: one record a trial.   summary: of `summarize`."""
+    """Everything a section may tell. records: every attempt.   outcome: one record a
+    trial.   summary: of `summarize`."""
 
     run: Path
     header: RunHeader
@@ -46,12 +49,16 @@ class Facts:
     def trials(self) -> list[TrialRecord]:
         """One record a trial, those on one start frame side by side."""
         place = {policy: i for i, policy in enumerate(self.policies)}
-        return sorted(self.outcome.finished + self.outcome.failed, key=lambda r: (r.group, r.task, r.repeat, place[r.policy]))
+        return sorted(
+            self.outcome.finished + self.outcome.failed,
+            key=lambda r: (r.group, r.task, r.repeat, place[r.policy]),
+        )
 
 
 @dataclass(frozen=True)
 class Section:
-    """name: its anchor, and NAME.html its template.   narrow: it may share the width of the page with a neighbour."""
+    """name: its anchor, and NAME.html its template.   narrow: it may share the width of the page
+    with a neighbour."""
 
     name: str
     title: str

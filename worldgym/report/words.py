@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from worldgym.log import FAMILIARITY_KEY, SOLVED, STRANGE
+from worldgym.io.run_log import FAMILIARITY_KEY, SOLVED, STRANGE
 from worldgym.types import MOTIONLESS
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -38,7 +38,8 @@ def probability(p: float) -> str:
 
 
 def points(rate: float | None) -> str:
-    """A difference in points: "+12", "−3", "+0.4" (where whole points would hide the sign), a dash where there is none."""
+    """A difference in points: "+12", "−3", "+0.4" (where whole points would hide the sign), a dash
+    where there is none."""
     if rate is None:
         return "–"
     text = f"{100 * rate:+.0f}" if abs(rate) >= 0.005 else f"{100 * rate:+.1f}"
@@ -104,35 +105,42 @@ def trust_sentence(summary: Mapping[str, Any]) -> str:
     parts = []
     for colour in ("red", "amber", "unchecked", "green"):
         if named := [name for name, task in tasks.items() if task["colour"] == colour]:
-            why = " – ".join(dict.fromkeys(tasks[name]["reason"] for name in named if colour == "red"))
+            why = " – ".join(
+                dict.fromkeys(tasks[name]["reason"] for name in named if colour == "red")
+            )
             parts.append(f"{colour}: {listed(named)}" + (f" ({why})" if why else ""))
     said = f"May the world model be believed? {'; '.join(parts)}."
     return f"{said} Red tasks are left out of every number but their own." if out else said
 
 
 def strange_sentence(summary: Mapping[str, Any]) -> str:
-    """Which trials start from frames that the world does not know, or that nobody measured that; empty where all are known."""
+    """Which trials start from frames that the world does not know, or that nobody measured that;
+    empty where all are known."""
     found = _flag(summary, STRANGE)
     if found is not None:
         return (
-            f"{_of_all(found)} start from an initial frame that the world does not know ({_frames(found)}): what it draws from "
+            f"{_of_all(found)} start from an initial frame that the world does not know "
+            f"({_frames(found)}): what it draws from "
             "there, and so their verdicts, say nothing of the robot."
         )
     if summary["config"].get(FAMILIARITY_KEY, "") is None:
         return (
-            "Whether the world knows these initial frames is unknown: it has no familiarity.json, which "
+            "Whether the world knows these initial frames is unknown: it has no familiarity.json, "
+            "which "
             "`worldgym trust familiarity` measures on held-out recordings."
         )
     return ""
 
 
 def solved_sentence(summary: Mapping[str, Any]) -> str:
-    """Which trials the judge takes for solved before anything happens; empty where there are none."""
+    """Which trials the judge takes for solved before anything happens; empty where there are
+    none."""
     found = _flag(summary, SOLVED)
     if found is None:
         return ""
     return (
-        f"{_of_all(found)} are already solved at the start ({_frames(found)}), by the judge's verdict on the initial frame "
+        f"{_of_all(found)} are already solved at the start ({_frames(found)}), by the judge's "
+        f"verdict on the initial frame "
         "alone: a policy that does nothing succeeds there."
     )
 
@@ -145,8 +153,10 @@ def motionless_sentence(summary: Mapping[str, Any]) -> str:
     succeeded = sum(found["succeeded"].values())
     where = ", ".join(f"{group} {number}" for group, number in found["succeeded"].items())
     return (
-        f"{succeeded} of {count(found['trials'], 'trial')} without any motion of the arm succeed ({where}): these initial frames "
-        "may show the task solved, or the world or the judge be wrong there; other policies' rates say little below that."
+        f"{succeeded} of {count(found['trials'], 'trial')} without any motion of the arm succeed "
+        f"({where}): these initial frames "
+        "may show the task solved, or the world or the judge be wrong there; other policies' rates "
+        "say little below that."
     )
 
 
@@ -162,12 +172,14 @@ def _of_all(found: Mapping[str, Any]) -> str:
 def _frames(found: Mapping[str, Any]) -> str:
     """ "door-open: 3 frames, drawer-open: drawer-open/7" for those of a flag, by task."""
     return ", ".join(
-        f"{group}: {count(len(names), 'frame')}" if len(names) > 1 else names[0] for group, names in found["tasks"].items()
+        f"{group}: {count(len(names), 'frame')}" if len(names) > 1 else names[0]
+        for group, names in found["tasks"].items()
     )
 
 
 def reasons_sentence(summary: Mapping[str, Any]) -> str:
-    """Why trials failed or were left unscored, the most frequent reasons first; empty where all were scored."""
+    """Why trials failed or were left unscored, the most frequent reasons first; empty where all
+    were scored."""
     return named_reasons(summary["reasons"], "trial")
 
 
@@ -176,7 +188,9 @@ def named_reasons(reasons: Mapping[str, Any], noun: str) -> str:
     parts = []
     for what, rows in reasons.items():
         if rows:
-            named = "; ".join(f"{row['reason']} ({count(row['trials'], noun)})" for row in rows[:REASONS])
+            named = "; ".join(
+                f"{row['reason']} ({count(row['trials'], noun)})" for row in rows[:REASONS]
+            )
             parts.append(f"{what}: {named}" + ("; and others" if len(rows) > REASONS else ""))
     return f"Why: {'. '.join(parts)}." if parts else ""
 
@@ -185,11 +199,17 @@ def correction_sentence(summary: Mapping[str, Any]) -> str:
     """How good the judge was shown to be, and on how much; empty without a calibration."""
     if "calibration" not in summary:
         return ""
-    known, (tpr, fpr) = summary["calibration"], (summary["calibration"][name] for name in ("tpr", "fpr"))
+    known, (tpr, fpr) = (
+        summary["calibration"],
+        (summary["calibration"][name] for name in ("tpr", "fpr")),
+    )
     return (
-        f"On {count(known['videos'], 'labelled video')} the judge found {percent(tpr['rate'])} of the successes "
-        f"({span(tpr['low'], tpr['high'])}) and took {percent(fpr['rate'])} of the failures for one "
-        f"({span(fpr['low'], fpr['high'])}); rates called corrected are free of these errors as far as that is known."
+        f"On {count(known['videos'], 'labelled video')} the judge found {percent(tpr['rate'])} of "
+        f"the successes "
+        f"({span(tpr['low'], tpr['high'])}) and took {percent(fpr['rate'])} of the failures for "
+        f"one "
+        f"({span(fpr['low'], fpr['high'])}); rates called corrected are free of these errors as "
+        f"far as that is known."
     )
 
 
@@ -199,7 +219,10 @@ def cost_sentence(summary: Mapping[str, Any]) -> str:
     if not spent["votes"]:
         return ""
     paid = f"of which this run paid {spent['paid_usd']:.2f}"
-    return f"{count(spent['votes'], 'vote')} of the judge cost {spent['cost_usd']:.2f}{NBSP}USD, {paid}."
+    return (
+        f"{count(spent['votes'], 'vote')} of the judge cost {spent['cost_usd']:.2f}{NBSP}USD, "
+        f"{paid}."
+    )
 
 
 def time_sentence(summary: Mapping[str, Any]) -> str:
@@ -208,7 +231,10 @@ def time_sentence(summary: Mapping[str, Any]) -> str:
     if not spent["seconds"]:
         return ""
     parts = ", ".join(f"{part} {duration(seconds)}" for part, seconds in spent["timing"].items())
-    return f"{count(spent['attempts'], 'rollout')} took {duration(spent['seconds'])}{f' ({parts})' if parts else ''}."
+    return (
+        f"{count(spent['attempts'], 'rollout')} took "
+        f"{duration(spent['seconds'])}{f' ({parts})' if parts else ''}."
+    )
 
 
 def duration(seconds: float) -> str:

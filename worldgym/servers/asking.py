@@ -1,4 +1,5 @@
-"""Asks a model server with patience: several votes at once up to a bound, cached, within a budget, retried with back-off."""
+"""Asks a model server with patience: several votes at once up to a bound, cached, within a budget,
+retried with back-off."""
 
 from __future__ import annotations
 
@@ -34,10 +35,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answer:
-    """reply: the last one; a question is asked a second time where the first reply could not be read.
+    """reply: the last one; a question is asked a second time where the first reply could not be
+    read.
 
-    price_usd, tokens_in, tokens_out: of both.   paid_usd: for those that were bought just now, not found in the cache.
-    """
+    price_usd, tokens_in, tokens_out: of both.   paid_usd: for those that were bought just now, not
+    found in the cache."""
 
     reply: Reply
     price_usd: float
@@ -47,12 +49,15 @@ class Answer:
 
     def after(self, first: Answer) -> Answer:
         tokens = (first.tokens_in + self.tokens_in, first.tokens_out + self.tokens_out)
-        return Answer(self.reply, first.price_usd + self.price_usd, first.paid_usd + self.paid_usd, *tokens)
+        return Answer(
+            self.reply, first.price_usd + self.price_usd, first.paid_usd + self.paid_usd, *tokens
+        )
 
 
 @dataclass(frozen=True)
 class Reading:
-    """read: raises ValueError for a text that says nothing.   reminder: what is added to the question then."""
+    """read: raises ValueError for a text that says nothing.   reminder: what is added to the
+    question then."""
 
     read: Callable[[str], object]
     reminder: str
@@ -76,11 +81,20 @@ def reading(reply: Reply, read: Callable[[str], T]) -> T:
 
 
 class Asker:
-    """Safe to use from several threads; at most `server.concurrency` requests are on their way at any time."""
+    """Safe to use from several threads; at most `server.concurrency` requests are on their way at
+    any time."""
 
-    def __init__(self, server: Server, cache: Path, ledger: Ledger, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        server: Server,
+        cache: Path,
+        ledger: Ledger,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
         if server.provider not in PROVIDERS:
-            raise InputError(f'server.provider is "{server.provider}"; known are {", ".join(PROVIDERS)}')
+            raise InputError(
+                f'server.provider is "{server.provider}"; known are {", ".join(PROVIDERS)}'
+            )
         self.server, self.ledger = server, ledger
         self._provider = Sealed(PROVIDERS[server.provider](server))
         self._cache, self._wait = VoteCache(cache), wait
@@ -94,8 +108,8 @@ class Asker:
     def ask(self, question: Question, votes: int, wanted: Reading | None = None) -> list[Answer]:
         """One answer a vote, in order; where a reply cannot be read as `wanted`, of a second try.
 
-        JudgeOutage, JudgeStopped or BudgetSpent if one cannot be had, with `paid_usd` for the others, which stay cached.
-        """
+        JudgeOutage, JudgeStopped or BudgetSpent if one cannot be had, with `paid_usd` for the
+        others, which stay cached."""
         futures = [self._pool.submit(self._vote, question, vote, wanted) for vote in range(votes)]
         try:
             answers = [future.result() for future in futures]
@@ -113,16 +127,22 @@ class Asker:
         if wanted is None or wanted.fits(first.reply):
             return first
         try:
-            return self._reply(replace(question, prompt=f"{question.prompt}\n\n{wanted.reminder}"), vote).after(first)
+            return self._reply(
+                replace(question, prompt=f"{question.prompt}\n\n{wanted.reminder}"), vote
+            ).after(first)
         except WorldGymError as error:
             error.paid_usd += first.paid_usd
             raise
 
     def _reply(self, question: Question, vote: int) -> Answer:
         key = vote_key(self.server, question, vote)
-        reply, bought = self._cache.get_or_ask(key, lambda: self.ledger.buy(lambda: self._patiently(question, vote)))
+        reply, bought = self._cache.get_or_ask(
+            key, lambda: self.ledger.buy(lambda: self._patiently(question, vote))
+        )
         price = self.ledger.price.of(reply)
-        return Answer(reply, price, price if bought else 0.0, reply.tokens_in or 0, reply.tokens_out or 0)
+        return Answer(
+            reply, price, price if bought else 0.0, reply.tokens_in or 0, reply.tokens_out or 0
+        )
 
     def _patiently(self, question: Question, vote: int) -> Reply:
         for attempt in range(1, self.server.attempts + 1):
@@ -130,16 +150,23 @@ class Asker:
                 return self._once(question, vote)
             except Busy as fault:
                 if attempt == self.server.attempts or (fault.retry_after or 0.0) > LONGEST_WAIT:
-                    message = f"no answer from {self.server.model} after {attempt} attempts ({fault}); run this again later"
+                    message = (
+                        f"no answer from {self.server.model} after {attempt} attempts ({fault}); "
+                        f"run this again later"
+                    )
                     raise JudgeOutage(message) from None
-                backoff = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT) * random.uniform(0.5, 1.0)
+                backoff = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT) * random.uniform(
+                    0.5, 1.0
+                )
                 self._wait(max(backoff, fault.retry_after or 0.0))
         raise AssertionError("attempts is at least 1")
 
     def _once(self, question: Question, vote: int) -> Reply:
         """With the schema, and without it where the server rejects that."""
         rejected = ""
-        for structured in (True, False) if self._structured and question.schema is not None else (False,):
+        for structured in (
+            (True, False) if self._structured and question.schema is not None else (False,)
+        ):
             try:
                 reply = self._provider.ask(question, vote, structured)
             except Rejected as fault:
@@ -148,12 +175,22 @@ class Asker:
                 rejected = str(fault)
             else:
                 if not structured and question.schema is not None:
-                    self._structured = False  # never set back: another thread may still be on its way with a schema
+                    # never set back: another thread may still be on its way with a schema
+                    self._structured = False
                 return reply
-        raise JudgeOutage(f"{self.server.model} rejects the question ({rejected}); change the description or the question")
+        raise JudgeOutage(
+            f"{self.server.model} rejects the question ({rejected}); change the description or the "
+            f"question"
+        )
 
 
 def _paid(future: Future[Answer]) -> float:
     """What was paid for a vote, whether or not it was had in the end. Waits for it."""
     error = future.exception()
-    return future.result().paid_usd if error is None else error.paid_usd if isinstance(error, WorldGymError) else 0.0
+    return (
+        future.result().paid_usd
+        if error is None
+        else error.paid_usd
+        if isinstance(error, WorldGymError)
+        else 0.0
+    )

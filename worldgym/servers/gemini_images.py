@@ -1,4 +1,5 @@
-"""Gemini's image models through the library `google-genai`: a picture, perhaps a mask, and a prompt in; a picture out."""
+"""Gemini's image models through the library `google-genai`: a picture, perhaps a mask, and a prompt
+in; a picture out."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ class GeminiImages:
         }
         if server.base_url is not None:
             options["base_url"] = server.base_url
-        self._client = genai.Client(api_key=line.key, http_options=genai.types.HttpOptions(**options))
+        self._client = genai.Client(
+            api_key=line.key, http_options=genai.types.HttpOptions(**options)
+        )
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
         import httpx2
@@ -40,14 +43,19 @@ class GeminiImages:
             parts.append(types.Part.from_text(text=f"{picture.label}:"))
             parts.append(types.Part.from_bytes(data=picture.png, mime_type="image/png"))
         content = types.Content(role="user", parts=parts)
-        config = types.GenerateContentConfig(response_modalities=["TEXT", "IMAGE"], temperature=self.server.temperature)
+        config = types.GenerateContentConfig(
+            response_modalities=["TEXT", "IMAGE"], temperature=self.server.temperature
+        )
         try:
-            response = self._client.models.generate_content(model=self.server.model, contents=content, config=config)
+            response = self._client.models.generate_content(
+                model=self.server.model, contents=content, config=config
+            )
             return replace(read_response(response), image=_picture(response))
         except errors.APIError as error:
             headers = error.response.headers if error.response is not None else {}
             raise fault(error.code or 500, str(error.details), headers.get("retry-after")) from None
-        except (httpx2.HTTPError, ValueError) as error:  # ValueError: a body that is no JSON, or not of the form
+        # ValueError: a body that is no JSON, or not of the form
+        except (httpx2.HTTPError, ValueError) as error:
             raise Busy(f"{type(error).__name__}: {error}") from None
 
 

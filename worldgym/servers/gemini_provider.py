@@ -5,10 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from worldgym.errors import MissingExtra
-from worldgym.servers.provider import MAX_REPLY, Busy, Question, Reply, Server, count, ending_of, fault
+from worldgym.servers.provider import (
+    MAX_REPLY,
+    Busy,
+    Question,
+    Reply,
+    Server,
+    count,
+    ending_of,
+    fault,
+)
 
 ADDRESS = "https://generativelanguage.googleapis.com"
-REFUSALS = {"safety", "recitation", "blocklist", "prohibited_content", "spii", "image_safety", "image_prohibited_content"}
+REFUSALS = {
+    "safety",
+    "recitation",
+    "blocklist",
+    "prohibited_content",
+    "spii",
+    "image_safety",
+    "image_prohibited_content",
+}
 
 
 class GeminiProvider:
@@ -27,7 +44,9 @@ class GeminiProvider:
         }
         if server.base_url is not None:
             options["base_url"] = server.base_url
-        self._client = genai.Client(api_key=line.key, http_options=genai.types.HttpOptions(**options))
+        self._client = genai.Client(
+            api_key=line.key, http_options=genai.types.HttpOptions(**options)
+        )
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
         import httpx2
@@ -40,27 +59,39 @@ class GeminiProvider:
         config = types.GenerateContentConfig(**self._config(question, vote, structured))
         content = types.Content(role="user", parts=parts)
         try:
-            response = self._client.models.generate_content(model=self.server.model, contents=content, config=config)
+            response = self._client.models.generate_content(
+                model=self.server.model, contents=content, config=config
+            )
             return read_response(response)
         except errors.APIError as error:
             headers = error.response.headers if error.response is not None else {}
             raise fault(error.code or 500, str(error.details), headers.get("retry-after")) from None
-        except (httpx2.HTTPError, ValueError) as error:  # ValueError: a body that is no JSON, or not of the form
+        # ValueError: a body that is no JSON, or not of the form
+        except (httpx2.HTTPError, ValueError) as error:
             raise Busy(f"{type(error).__name__}: {error}") from None
 
     def _config(self, question: Question, vote: int, structured: bool) -> dict[str, Any]:
         server = self.server
-        config: dict[str, Any] = {"temperature": server.temperature, "max_output_tokens": server.max_tokens}
+        config: dict[str, Any] = {
+            "temperature": server.temperature,
+            "max_output_tokens": server.max_tokens,
+        }
         if server.seed is not None:
             config["seed"] = server.seed + vote
         if structured:
-            config |= {"response_mime_type": "application/json", "response_json_schema": dict(question.schema or {})}
+            config |= {
+                "response_mime_type": "application/json",
+                "response_json_schema": dict(question.schema or {}),
+            }
         return {name: value for name, value in config.items() if value is not None}
 
 
 def read_response(response: Any) -> Reply:
     """The first candidate. Busy if there is none and nothing says that the question was blocked."""
-    usage, blocked = response.usage_metadata, response.prompt_feedback and response.prompt_feedback.block_reason
+    usage, blocked = (
+        response.usage_metadata,
+        response.prompt_feedback and response.prompt_feedback.block_reason,
+    )
     tokens_in = count(usage.prompt_token_count) if usage else None
     said = (usage.candidates_token_count, usage.thoughts_token_count) if usage else ()
     tokens_out = sum(count(tokens) or 0 for tokens in said) if usage else None
@@ -70,9 +101,13 @@ def read_response(response: Any) -> Reply:
     if not response.candidates:
         raise Busy("the answer holds no candidate")
     candidate = response.candidates[0]
-    ending = ending_of(candidate.finish_reason and candidate.finish_reason.value, "max_tokens", REFUSALS)
+    ending = ending_of(
+        candidate.finish_reason and candidate.finish_reason.value, "max_tokens", REFUSALS
+    )
     parts = (candidate.content.parts if candidate.content else None) or []
     text = "".join(part.text for part in parts if part.text and not part.thought)
     if ending == "refused":
-        return Reply(f"blocked: {candidate.finish_reason.value}", "refused", tokens_in, tokens_out, model)
+        return Reply(
+            f"blocked: {candidate.finish_reason.value}", "refused", tokens_in, tokens_out, model
+        )
     return Reply(text, ending, tokens_in, tokens_out, model)

@@ -1,4 +1,5 @@
-"""The HTTP client of every provider: answers bounded in size and in time as a whole, proxies only where they make sense."""
+"""The HTTP client of every provider: answers bounded in size and in time as a whole, proxies only
+where they make sense."""
 
 from __future__ import annotations
 
@@ -20,12 +21,18 @@ Pairs = Mapping[str, str]
 
 
 def http_client(
-    address: str, seconds: float, most: int, query: Pairs, headers: Pairs, without: Iterable[str] = ()
+    address: str,
+    seconds: float,
+    most: int,
+    query: Pairs,
+    headers: Pairs,
+    without: Iterable[str] = (),
 ) -> httpx2.Client:
-    """address: where the requests go.   seconds: for one request, from its first byte to the answer's last.   most: bytes.
+    """address: where the requests go.   seconds: for one request, from its first byte to the
+    answer's last.   most: bytes.
 
-    query, headers: added to every request.   without: headers that are taken out, whatever a library puts there.
-    InputError where the environment names a proxy that cannot be used.
+    query, headers: added to every request.   without: headers that are taken out, whatever a
+    library puts there. InputError where the environment names a proxy that cannot be used.
     """
     import httpx2
 
@@ -64,7 +71,8 @@ def http_client(
 
 
 class _Clock:
-    """When the request of this thread must be over: a server that sends a byte now and then would hold it for ever."""
+    """When the request of this thread must be over: a server that sends a byte now and then would
+    hold it for ever."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._here = seconds, threading.local()
@@ -115,14 +123,16 @@ def _transport(address: str, clock: _Clock) -> httpx2.BaseTransport:
             return Stream(super().connect_tcp(*arguments, **named))
 
     proxy = _proxy(address)
-    secure = any(url.startswith("https:") for url in (address, proxy or ""))  # certificates take long to load
+    # certificates take long to load
+    secure = any(url.startswith("https:") for url in (address, proxy or ""))
     transport = httpx2.HTTPTransport(verify=secure, proxy=proxy)
     transport._pool._network_backend = Backend()
     return transport
 
 
 def _proxy(address: str) -> str | None:
-    """The environment's proxy for an address, None for one on this machine. InputError for a proxy that cannot be used."""
+    """The environment's proxy for an address, None for one on this machine. InputError for a proxy
+    that cannot be used."""
     target = urlsplit(address)
     host = target.hostname or ""
     if _loopback(host) or proxy_bypass(host):
@@ -136,15 +146,21 @@ def _proxy(address: str) -> str | None:
         parts = urlsplit(proxy)
         shown, whole = f"{parts.scheme}://{parts.hostname}:{parts.port}", parts.hostname is not None
     except ValueError:
-        raise InputError("the proxy in the environment is no address; set it as http://HOST:PORT, or unset it") from None
+        raise InputError(
+            "the proxy in the environment is no address; set it as http://HOST:PORT, or unset it"
+        ) from None
     mend = f"set another, unset it, or add {host} to NO_PROXY"
     if parts.scheme not in PROXIES or not whole:
-        raise InputError(f"the environment's proxy {shown} is none of http, https and socks5; {mend}")
+        raise InputError(
+            f"the environment's proxy {shown} is none of http, https and socks5; {mend}"
+        )
     if parts.scheme.startswith("socks5"):
         try:
             import socksio  # noqa: F401
         except ImportError:
-            raise InputError(f'the environment\'s proxy {shown} needs  pip install "socksio"; do that, or {mend}') from None
+            raise InputError(
+                f'the environment\'s proxy {shown} needs  pip install "socksio"; do that, or {mend}'
+            ) from None
     return proxy
 
 

@@ -1,4 +1,5 @@
-"""OpenAI's image edits, and servers that speak like it: POST /images/edits with a picture, perhaps a mask, and a prompt."""
+"""OpenAI's image edits, and servers that speak like it: POST /images/edits with a picture, perhaps
+a mask, and a prompt."""
 
 from __future__ import annotations
 
@@ -10,7 +11,16 @@ from PIL import Image
 
 from worldgym.errors import MissingExtra
 from worldgym.servers.openai_provider import ADDRESS
-from worldgym.servers.provider import MAX_PICTURE_REPLY, TAKEN, Busy, Question, Reply, Server, count, fault
+from worldgym.servers.provider import (
+    MAX_PICTURE_REPLY,
+    TAKEN,
+    Busy,
+    Question,
+    Reply,
+    Server,
+    count,
+    fault,
+)
 
 
 class OpenAiImages:
@@ -21,7 +31,9 @@ class OpenAiImages:
         try:
             import openai
         except ImportError:
-            raise MissingExtra("openai", "openai", "image edits behind an OpenAI-compatible server") from None
+            raise MissingExtra(
+                "openai", "openai", "image edits behind an OpenAI-compatible server"
+            ) from None
         line = server.line("OPENAI_API_KEY", ADDRESS, MAX_PICTURE_REPLY)
         self.server, self.secrets = server, line.secrets
         self._client = openai.OpenAI(
@@ -38,19 +50,26 @@ class OpenAiImages:
         body: dict[str, Any] = {"image": ("frame.png", question.pictures[0].png, "image/png")}
         if len(question.pictures) > 1:
             body["mask"] = ("mask.png", see_through(question.pictures[1].png), "image/png")
-        body |= {"model": self.server.model, "prompt": question.prompt, "extra_body": dict(self.server.extra)}
+        body |= {
+            "model": self.server.model,
+            "prompt": question.prompt,
+            "extra_body": dict(self.server.extra),
+        }
         try:
             raw = self._client.images.with_raw_response.edit(**body)
             return read_image(raw.content, self.server.model)
         except openai.APIStatusError as error:
             headers = error.response.headers
-            raise fault(error.status_code, error.response.text, headers.get("retry-after")) from None
+            raise fault(
+                error.status_code, error.response.text, headers.get("retry-after")
+            ) from None
         except openai.APIConnectionError as error:
             raise Busy(f"{error} {error.__cause__ or ''}".strip()) from None
 
 
 def see_through(mask: bytes) -> bytes:
-    """A mask that is white where the picture may change => the form of this interface, transparent there."""
+    """A mask that is white where the picture may change => the form of this interface, transparent
+    there."""
     with Image.open(io.BytesIO(mask), formats=["PNG"]) as image:
         white = image.convert("L")
     layer = Image.new("RGBA", white.size, (0, 0, 0, 255))
@@ -61,7 +80,8 @@ def see_through(mask: bytes) -> bytes:
 
 
 def read_image(body: bytes, model: str) -> Reply:
-    """The first picture of an answer; without one, a reply without a picture. Busy if the body is no such answer."""
+    """The first picture of an answer; without one, a reply without a picture. Busy if the body is
+    no such answer."""
     try:
         data = json.loads(body)
         first, usage = data["data"][0], data.get("usage") or {}
@@ -72,4 +92,11 @@ def read_image(body: bytes, model: str) -> Reply:
         raise Busy(f"the answer is no image edit: {body[:TAKEN]!r}") from None
     if broken:
         raise Busy(f"the answer reports an error: {body[:TAKEN]!r}")
-    return Reply("", "stop", tokens[0], tokens[1], str(data.get("model") or model), image if isinstance(image, str) else "")
+    return Reply(
+        "",
+        "stop",
+        tokens[0],
+        tokens[1],
+        str(data.get("model") or model),
+        image if isinstance(image, str) else "",
+    )

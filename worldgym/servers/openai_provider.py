@@ -1,4 +1,5 @@
-"""Any OpenAI-compatible server through the library `openai`: OpenAI, vLLM, SGLang, Ollama. Chat completions, one choice.
+"""Any OpenAI-compatible server through the library `openai`: OpenAI, vLLM, SGLang, Ollama. Chat
+completions, one choice.
 
 The body is read here and not by the library's types: they take anything for an answer.
 """
@@ -10,7 +11,17 @@ import json
 from typing import Any
 
 from worldgym.errors import MissingExtra
-from worldgym.servers.provider import MAX_REPLY, TAKEN, Busy, Question, Reply, Server, count, ending_of, fault
+from worldgym.servers.provider import (
+    MAX_REPLY,
+    TAKEN,
+    Busy,
+    Question,
+    Reply,
+    Server,
+    count,
+    ending_of,
+    fault,
+)
 
 ADDRESS = "https://api.openai.com/v1"
 
@@ -21,7 +32,9 @@ class OpenAiProvider:
         try:
             import openai
         except ImportError:
-            raise MissingExtra("openai", "openai", "a model behind an OpenAI-compatible server") from None
+            raise MissingExtra(
+                "openai", "openai", "a model behind an OpenAI-compatible server"
+            ) from None
         line = server.line("OPENAI_API_KEY", ADDRESS, MAX_REPLY)
         self.server, self.secrets = server, line.secrets
         self._client = openai.OpenAI(
@@ -36,11 +49,15 @@ class OpenAiProvider:
         import openai
 
         try:
-            raw = self._client.chat.completions.with_raw_response.create(**self._body(question, vote, structured))
+            raw = self._client.chat.completions.with_raw_response.create(
+                **self._body(question, vote, structured)
+            )
             return read_completion(raw.content)
         except openai.APIStatusError as error:
             headers = error.response.headers
-            raise fault(error.status_code, error.response.text, headers.get("retry-after")) from None
+            raise fault(
+                error.status_code, error.response.text, headers.get("retry-after")
+            ) from None
         except openai.APIConnectionError as error:
             raise Busy(f"{error} {error.__cause__ or ''}".strip()) from None
 
@@ -49,8 +66,14 @@ class OpenAiProvider:
         content: list[dict[str, Any]] = [{"type": "text", "text": question.prompt}]
         for picture in question.pictures:
             url = f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
-            content += [{"type": "text", "text": f"{picture.label}:"}, {"type": "image_url", "image_url": {"url": url}}]
-        body: dict[str, Any] = {"model": server.model, "messages": [{"role": "user", "content": content}]}
+            content += [
+                {"type": "text", "text": f"{picture.label}:"},
+                {"type": "image_url", "image_url": {"url": url}},
+            ]
+        body: dict[str, Any] = {
+            "model": server.model,
+            "messages": [{"role": "user", "content": content}],
+        }
         if structured:
             form = {"name": "verdict", "strict": True, "schema": dict(question.schema or {})}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
@@ -64,16 +87,22 @@ class OpenAiProvider:
 
 
 def read_completion(body: bytes) -> Reply:
-    """The one choice of a chat completion. Busy if the body is none, or reports an error: servers and proxies send pages of all
-    sorts as 200, and those that pass questions on their upstream's errors too.
+    """The one choice of a chat completion. Busy if the body is none, or reports an error: servers
+    and proxies send pages of all sorts as 200, and those that pass questions on their upstream's
+    errors too.
     """
     try:
         data = json.loads(body)
         choice, usage = data["choices"][0], data.get("usage") or {}
-        message, ending = choice["message"], ending_of(choice.get("finish_reason"), "length", ("content_filter",))
+        message, ending = (
+            choice["message"],
+            ending_of(choice.get("finish_reason"), "length", ("content_filter",)),
+        )
         refusal, text = message.get("refusal"), _text(message.get("content"))
         tokens = [count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
-        broken = ending == "error" or data.get("error") or choice.get("error") or message.get("error")
+        broken = (
+            ending == "error" or data.get("error") or choice.get("error") or message.get("error")
+        )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Busy(f"the answer is no chat completion: {body[:TAKEN]!r}") from None
     if broken:
@@ -84,7 +113,8 @@ def read_completion(body: bytes) -> Reply:
 
 
 def _text(content: Any) -> str:
-    """A message's content: a text, or parts of which those of type text are the answer; "" for anything else."""
+    """A message's content: a text, or parts of which those of type text are the answer; "" for
+    anything else."""
     if isinstance(content, list):
         return "".join(str(part["text"]) for part in content if part["type"] == "text")
     return content if isinstance(content, str) else ""

@@ -1,12 +1,14 @@
 """The seam to a model server: one question in, one reply or one of four faults out.
 
-Busy         no answer now: rate limit, server error, dropped connection, time-out, a body cut short   => ask again
-Rejected     this question will not do: too long, malformed, a form the server does not speak          => give it up
-Stopped      no question will do: key, model name, address, unpaid bill                                => stop
-MissingExtra the client library is not installed
+Busy         no answer now: rate limit, server error, dropped connection, time-out, a body cut
+short   => ask again
+Rejected     this question will not do: too long, malformed, a form the server does not
+speak          => give it up
+Stopped      no question will do: key, model name, address, unpaid
+bill                                => stop MissingExtra the client library is not installed
 
-A refusal by the model is none of them: it is a reply, and was paid for. What a provider says may quote the key, which
-`sealed` hides.
+A refusal by the model is none of them: it is a reply, and was paid for. What a provider says may
+quote the key, which `sealed` hides.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from worldgym.errors import InputError
+from worldgym.servers.api_keys import from_environment
 from worldgym.servers.http import http_client
-from worldgym.servers.keys import from_environment
-from worldgym.servers.pictures import Picture
+from worldgym.servers.picture_bytes import Picture
 
 if TYPE_CHECKING:
     import httpx2
@@ -34,20 +36,31 @@ MOST_TOKENS = 10**9  # of one answer; a server that says more has miscounted
 TAKEN = 2000  # bytes of a body that is no answer, for the complaint about it
 SECRET = re.compile(r"key|token|secret|auth|password|cookie|credential|signature", re.IGNORECASE)
 ENVIRONMENT = "env:"  # begins a value that is the name of an environment variable
-NORMAL = {"stop", "eos", "eos_token", "end_turn", "stop_sequence"}  # what servers call an answer that ended by itself
-FILTERED = re.compile(r"content[_ ]?(filter|policy|management)|safety system|responsible", re.IGNORECASE)
+NORMAL = {
+    "stop",
+    "eos",
+    "eos_token",
+    "end_turn",
+    "stop_sequence",
+}  # what servers call an answer that ended by itself
+FILTERED = re.compile(
+    r"content[_ ]?(filter|policy|management)|safety system|responsible", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
 class Server:
-    """Which model answers, and how it is asked. The name of a model is always given: models retire, and none is the default.
+    """Which model answers, and how it is asked. The name of a model is always given: models retire,
+    and none is the default.
 
-    provider: "openai" (any OpenAI-compatible server) or "gemini".   base_url: None = the provider's own.
-    api_key_env: name of the environment variable with the key, never the key.   extra: further fields of every request.
-    query, headers: further parts of every request's address and head; "env:NAME" stands for the value of a variable.
-    temperature, max_tokens, seed: None = the server's own; vote i is asked with seed + i.
-    timeout_seconds: for one answer.   attempts: at one answer, counting the first.   concurrency: answers awaited at once.
-    """
+    provider: "openai" (any OpenAI-compatible server) or "gemini".   base_url: None = the provider's
+    own.
+    api_key_env: name of the environment variable with the key, never the key.   extra: further
+    fields of every request. query, headers: further parts of every request's address and head;
+    "env:NAME" stands for the value of a variable. temperature, max_tokens, seed: None = the
+    server's own; vote i is asked with seed + i.
+    timeout_seconds: for one answer.   attempts: at one answer, counting the first.   concurrency:
+    answers awaited at once."""
 
     model: str
     provider: str = "openai"
@@ -66,36 +79,58 @@ class Server:
     def __post_init__(self) -> None:
         address = urlsplit(self.base_url or "https://default")
         if address.query:
-            raise InputError('server.base_url has a query: write what follows the ? as  query = { NAME = "VALUE" }  in [server]')
+            raise InputError(
+                "server.base_url has a query: write what follows the ? as  query = { NAME = "
+                '"VALUE" }  in [server]'
+            )
         if address.scheme not in ("http", "https") or not address.hostname or address.username:
-            raise InputError("server.base_url must look like http://HOST:PORT/v1, without a user or password")
+            raise InputError(
+                "server.base_url must look like http://HOST:PORT/v1, without a user or password"
+            )
         for table, values in (("query", self.query), ("headers", self.headers)):
             for name, value in values.items():
                 if not isinstance(value, str) or not value.isprintable() or not value.isascii():
-                    raise InputError(f'server.{table}: "{name}" is no text that can be sent; write one in ASCII')
+                    raise InputError(
+                        f'server.{table}: "{name}" is no text that can be sent; write one in ASCII'
+                    )
                 if SECRET.search(name) and not value.startswith(ENVIRONMENT):
                     raise InputError(
-                        f'server.{table}: "{name}" looks secret; write "{ENVIRONMENT}NAME" with the variable\'s name'
+                        f'server.{table}: "{name}" looks secret; write "{ENVIRONMENT}NAME" with '
+                        f"the variable's name"
                     )
         if not self.model.strip():
             raise InputError("server.model is empty; name the model, for there is no default")
         if not (self.timeout_seconds > 0 and self.attempts >= 1 and 1 <= self.concurrency <= 256):
-            raise InputError("server.timeout_seconds must be above 0, attempts 1 or more, concurrency between 1 and 256")
+            raise InputError(
+                "server.timeout_seconds must be above 0, attempts 1 or more, concurrency between 1 "
+                "and 256"
+            )
 
     def line(self, default_key: str, default_url: str, most: int) -> Line:
-        """How the server is reached. default_key: the environment variable of the provider's own key.   most: bytes of an answer.
+        """How the server is reached. default_key: the environment variable of the provider's own
+        key.   most: bytes of an answer.
 
-        InputError where a key is missing or no header can carry it, or a proxy cannot be used. A server of one's own gets no key
-        that is not named: descriptions of judges are passed on, and keys are not for any address.
-        """
+        InputError where a key is missing or no header can carry it, or a proxy cannot be used. A
+        server of one's own gets no key that is not named: descriptions of judges are passed on, and
+        keys are not for any address."""
         key = None
         if self.base_url is None or self.api_key_env is not None:
             key = from_environment(self.api_key_env or default_key, "API key")
         query, headers = _filled(self.query, "part of the query"), _filled(self.headers, "header")
-        without = () if key else tuple(name for name in KEY_HEADERS if name not in {given.lower() for given in headers})
+        without = (
+            ()
+            if key
+            else tuple(
+                name for name in KEY_HEADERS if name not in {given.lower() for given in headers}
+            )
+        )
         url = self.base_url or default_url
         client = http_client(url, self.timeout_seconds, most, query, headers, without)
-        from_outside = [both[0][name] for both in ((query, self.query), (headers, self.headers)) for name in _secret(both[1])]
+        from_outside = [
+            both[0][name]
+            for both in ((query, self.query), (headers, self.headers))
+            for name in _secret(both[1])
+        ]
         return Line(key or "none", url, client, tuple(filter(None, [key, *from_outside])))
 
 
@@ -118,15 +153,18 @@ def _secret(table: Mapping[str, Any]) -> list[str]:
 def _filled(table: Mapping[str, Any], what: str) -> dict[str, str]:
     secret = _secret(table)
     return {
-        name: from_environment(value.removeprefix(ENVIRONMENT), f"{what} {name}") if name in secret else value
+        name: from_environment(value.removeprefix(ENVIRONMENT), f"{what} {name}")
+        if name in secret
+        else value
         for name, value in table.items()
     }
 
 
 @dataclass(frozen=True)
 class Question:
-    """prompt: the text, sent before the pictures.   schema: JSON schema of the answer, or None where a picture is asked for:
-    then the first picture is the one to change, and a second one is white where it may change."""
+    """prompt: the text, sent before the pictures.   schema: JSON schema of the answer, or None
+    where a picture is asked for: then the first picture is the one to change, and a second one is
+    white where it may change."""
 
     prompt: str
     pictures: tuple[Picture, ...]
@@ -156,7 +194,8 @@ class Provider(Protocol):
         ...
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
-        """One answer. structured: hold the server to the schema; without, the prompt alone asks for its form."""
+        """One answer. structured: hold the server to the schema; without, the prompt alone asks for
+        its form."""
         ...
 
 
@@ -193,12 +232,17 @@ def fault(status: int, complaint: str, retry_after: str | None) -> Exception:
         return Busy(words, _seconds(retry_after))
     if status in (400, 413, 422) and "API_KEY_INVALID" not in complaint:  # Gemini's 400
         return Rejected(words, FILTERED.search(complaint) is not None)
-    return Stopped(words, "check key, model and base_url")  # redirects too: an address that is not the server's own
+    # redirects too: an address that is not the server's own
+    return Stopped(words, "check key, model and base_url")
 
 
 def count(value: Any) -> int | None:
     """A number of tokens as a server says it; None where it is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS else None
+    return (
+        value
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS
+        else None
+    )
 
 
 def ending_of(said: Any, cut: str, refused: Collection[str]) -> str:
@@ -210,7 +254,8 @@ def ending_of(said: Any, cut: str, refused: Collection[str]) -> str:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """The header Retry-After, a number of seconds or a date; None where it is absent or unreadable."""
+    """The header Retry-After, a number of seconds or a date; None where it is absent or
+    unreadable."""
     if retry_after is None:
         return None
     try:

@@ -1,4 +1,5 @@
-"""A provider whose words can be kept and shown: no key, no control character and no half letter leaves it."""
+"""A provider whose words can be kept and shown: no key, no control character and no half letter
+leaves it."""
 
 from __future__ import annotations
 
@@ -7,35 +8,43 @@ import binascii
 from dataclasses import replace
 
 from worldgym.errors import JudgeStopped
-from worldgym.foreign import Failure, attempt
-from worldgym.servers.keys import Secrets
+from worldgym.io.text import clean
+from worldgym.policies.foreign import Failure, attempt
+from worldgym.servers.api_keys import Secrets
 from worldgym.servers.provider import Busy, Provider, Question, Rejected, Reply, Stopped
-from worldgym.text import clean
 
 SHOWN = 300  # characters of a server's complaint that enter a message
 SHORT = 200  # characters of a server's name for its model, and for an ending
 
 
 class Sealed:
-    """Around any provider: a server may echo its request, and a library quotes the header that it could not send."""
+    """Around any provider: a server may echo its request, and a library quotes the header that it
+    could not send."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider, self._secrets = provider, Secrets(provider.secrets)
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
-        """As the provider; whatever else it raises is Busy. No error refers to the original one, which may quote the key."""
+        """As the provider; whatever else it raises is Busy. No error refers to the original one,
+        which may quote the key."""
         said = attempt(lambda: self._provider.ask(question, vote, structured))
         if isinstance(said, Failure):
             raise self._fault(said)
         image = "" if self._shows(said.image) else said.image
         return replace(
-            said, text=self._said(said.text), ending=self._said(said.ending)[:SHORT], image=image, model=self._model(said)
+            said,
+            text=self._said(said.text),
+            ending=self._said(said.ending)[:SHORT],
+            image=image,
+            model=self._model(said),
         )
 
     def _fault(self, failure: Failure) -> Exception:
         error, hidden = failure.error, self._said(str(failure.error))[:SHOWN]
         if isinstance(error, Stopped):
-            return JudgeStopped(f"the model's server refuses every question ({hidden}); {error.mend}")
+            return JudgeStopped(
+                f"the model's server refuses every question ({hidden}); {error.mend}"
+            )
         if isinstance(error, Rejected):
             return Rejected(hidden, error.filtered)
         if isinstance(error, Busy):

@@ -1,11 +1,15 @@
 """Replies on the disk, so that a vote is bought once, and the ledger that keeps a budget.
 
-CACHE/ab/abcd....json   one reply, filed under SHA-256 of model, server, settings, prompt, pixels and the vote's index
+CACHE/ab/abcd....json   one reply, filed under SHA-256 of model, server, settings, prompt, pixels
+and the vote's index
 
-Every reply that was paid for is kept, refusals and unreadable ones too: a repeated run costs nothing and says the same.
+Every reply that was paid for is kept, refusals and unreadable ones too: a repeated run costs
+nothing and says the same.
 
-RUN/payments.jsonl      a line for every reply that was paid for on behalf of this run, written before anything else is done with
-                        it: the budget is the run's, however often it is started, and whatever ends it
+RUN/payments.jsonl      a line for every reply that was paid for on behalf of this run, written
+before anything else is done with
+                        it: the budget is the run's, however often it is started, and whatever ends
+                        it
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from worldgym.errors import BudgetSpent, InputError, JudgeStopped
-from worldgym.files import append_line, cache_folder, read_json, write_atomic, write_json
+from worldgym.io.files import append_line, cache_folder, read_json, write_atomic, write_json
 from worldgym.servers.provider import Question, Reply, Server
 
 MILLION = 1e6
@@ -33,10 +37,15 @@ def default_cache() -> Path:
 
 
 def vote_key(server: Server, question: Question, vote: int) -> str:
-    """What identifies a vote: all that the answer depends on, and its index. Waiting and retrying are no part of it."""
+    """What identifies a vote: all that the answer depends on, and its index. Waiting and retrying
+    are no part of it."""
     request = {
         "server": [server.provider, server.base_url, server.model],
-        **{name: dict(table) for name, table in (("query", server.query), ("headers", server.headers)) if table},
+        **{
+            name: dict(table)
+            for name, table in (("query", server.query), ("headers", server.headers))
+            if table
+        },
         "sampling": [server.temperature, server.max_tokens, server.seed, dict(server.extra)],
         "prompt": question.prompt,
         "schema": None if question.schema is None else dict(question.schema),
@@ -64,15 +73,18 @@ class VoteCache:
             self._writable = True
 
     def get_or_ask(self, key: str, ask: Callable[[], Reply]) -> tuple[Reply, bool]:
-        """(reply, whether it was bought just now). InputError, before asking, where it could not be kept; a reply that cannot be
-        kept after all is returned, and the next one that would have to be bought is a JudgeStopped."""
+        """(reply, whether it was bought just now). InputError, before asking, where it could not be
+        kept; a reply that cannot be kept after all is returned, and the next one that would have to
+        be bought is a JudgeStopped."""
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
             if (found := self._read(key)) is not None:
                 return found, False
             if self._broken:
-                raise JudgeStopped(f"answers can no longer be kept, so none is bought any more: {self._broken}")
+                raise JudgeStopped(
+                    f"answers can no longer be kept, so none is bought any more: {self._broken}"
+                )
             self.check()
             reply = ask()
             try:
@@ -103,20 +115,28 @@ class Price:
 
     def __post_init__(self) -> None:
         both = (self.usd_per_million_input, self.usd_per_million_output)
-        if (both[0] is None) != (both[1] is None) or any(price is not None and price < 0 for price in both):
-            raise InputError("price needs usd_per_million_input and usd_per_million_output, both 0 or more")
+        if (both[0] is None) != (both[1] is None) or any(
+            price is not None and price < 0 for price in both
+        ):
+            raise InputError(
+                "price needs usd_per_million_input and usd_per_million_output, both 0 or more"
+            )
 
     def of(self, reply: Reply) -> float:
         """The price of a reply; 0 where price or tokens are unknown."""
         tokens_in, tokens_out = reply.tokens_in or 0, reply.tokens_out or 0
-        return (tokens_in * (self.usd_per_million_input or 0.0) + tokens_out * (self.usd_per_million_output or 0.0)) / MILLION
+        return (
+            tokens_in * (self.usd_per_million_input or 0.0)
+            + tokens_out * (self.usd_per_million_output or 0.0)
+        ) / MILLION
 
 
 class Ledger:
-    """What was paid and what is being bought. A question is let through if its likely price still fits the budget.
+    """What was paid and what is being bought. A question is let through if its likely price still
+    fits the budget.
 
-    The likely price is the highest so far, so what is overrun is at most what the first questions in flight cost.
-    """
+    The likely price is the highest so far, so what is overrun is at most what the first questions
+    in flight cost."""
 
     def __init__(self, price: Price, budget_usd: float | None = None) -> None:
         if budget_usd is not None and price.usd_per_million_input is None:
@@ -131,14 +151,18 @@ class Ledger:
     def keep(self, folder: Path, paid_usd: float = 0.0) -> None:
         """Goes on with what was paid for the run of this folder, and notes there what it pays.
 
-        paid_usd: what its log says, for runs from before there was a file of payments. InputError for a damaged file.
-        """
+        paid_usd: what its log says, for runs from before there was a file of payments. InputError
+        for a damaged file."""
         self._payments = folder / PAYMENTS_NAME
         prices = read_payments(self._payments)
-        self.paid_usd, self._highest = max(math.fsum(prices), paid_usd), max([self._highest, *prices])
+        self.paid_usd, self._highest = (
+            max(math.fsum(prices), paid_usd),
+            max([self._highest, *prices]),
+        )
 
     def buy(self, ask: Callable[[], Reply]) -> Reply:
-        """Asks if the budget allows it, and notes the price. BudgetSpent if not; JudgeStopped as `check`."""
+        """Asks if the budget allows it, and notes the price. BudgetSpent if not; JudgeStopped as
+        `check`."""
         with self._guard:
             self._permit()
             self._in_flight += 1
@@ -151,12 +175,20 @@ class Ledger:
         with self._guard:
             self.paid_usd += price
             self._highest = max(self._highest, price)
-            if self.budget_usd is not None and None in (reply.tokens_in, reply.tokens_out) and reply.ending != "refused":
-                self._fault = "the model's server does not say how many tokens it used, so no budget can be kept; run without"
+            if (
+                self.budget_usd is not None
+                and None in (reply.tokens_in, reply.tokens_out)
+                and reply.ending != "refused"
+            ):
+                self._fault = (
+                    "the model's server does not say how many tokens it used, so no budget can be "
+                    "kept; run without"
+                )
             if self._payments is not None and price > 0:
                 try:
                     append_line(self._payments, {"usd": price})
-                except InputError as error:  # the reply is there, and is kept; no other one is bought
+                # the reply is there, and is kept; no other one is bought
+                except InputError as error:
                     self._fault = f"payments can no longer be noted: {error}"
         return reply
 
@@ -178,7 +210,8 @@ class Ledger:
 
 
 def read_payments(path: Path) -> list[float]:
-    """US dollars of every line; a torn last line is ignored. InputError for any other that is no payment."""
+    """US dollars of every line; a torn last line is ignored. InputError for any other that is no
+    payment."""
     if not path.exists():
         return []
     prices = []
@@ -188,6 +221,8 @@ def read_payments(path: Path) -> list[float]:
             if not (isinstance(price, float | int) and 0 <= price < math.inf):
                 raise ValueError
         except (ValueError, LookupError, TypeError):
-            raise InputError(f"{path}, line {number}: no payment; restore the file from a copy") from None
+            raise InputError(
+                f"{path}, line {number}: no payment; restore the file from a copy"
+            ) from None
         prices.append(float(price))
     return prices

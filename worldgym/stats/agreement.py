@@ -11,11 +11,10 @@ import numpy as np
 from worldgym.stats import correlation
 from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling
 from worldgym.stats.cells import CellPair, Cells, levels
-from worldgym.stats.frames import Indices, Numbers
 from worldgym.stats.gaps import Bias, Span, biases, gap_measures, noise_interval
 from worldgym.stats.mmrv import VARIANTS, weighted_mmrv, weighted_regret
 from worldgym.stats.noise_free import Noise, noise_free_measures, noise_free_span, noises
-from worldgym.stats.rates import Interval
+from worldgym.stats.per_frame import Indices, Numbers
 from worldgym.stats.resampling import (
     MIN_LEVELS,
     fisher_interval,
@@ -23,6 +22,7 @@ from worldgym.stats.resampling import (
     resample,
     shortfall_interval,
 )
+from worldgym.stats.success_rates import Interval
 
 Measure = Callable[[Numbers], Numbers]  # weights of the cells [B, N] => [B]
 Around = Callable[[float, Numbers, int], Interval | None]  # point, draws, groups => interval
@@ -84,7 +84,9 @@ class Agreement:
     leave_one_out: Ranges = field(default_factory=dict)
 
 
-def agreement(pairs: Sequence[CellPair], least_share: float = 0.0, separate: bool = False) -> Agreement:
+def agreement(
+    pairs: Sequence[CellPair], least_share: float = 0.0, separate: bool = False
+) -> Agreement:
     """All measures of agreement over the cells, in which both rates are known.
 
     least_share: of outcomes that the initial frame decides, at least (see ceiling.py).
@@ -100,8 +102,13 @@ def agreement(pairs: Sequence[CellPair], least_share: float = 0.0, separate: boo
     several = weights.shape[1] > 1
     if not several:  # one policy has no order
         values |= {"mmrv": None, "top1_regret": None}
-    variants = {name: float(weighted_mmrv(world, truth, weights, name)[0]) for name in VARIANTS if several}
-    free = {name: _noise_free(cells, noise, spans["pearson"]) for name, noise in noises(pairs, separate).items()}
+    variants = {
+        name: float(weighted_mmrv(world, truth, weights, name)[0]) for name in VARIANTS if several
+    }
+    free = {
+        name: _noise_free(cells, noise, spans["pearson"])
+        for name, noise in noises(pairs, separate).items()
+    }
     return Agreement(
         n=len(pairs),
         units={"policies": levels(cells.policies), **_units(cells)},
@@ -153,7 +160,10 @@ def bootstrap(found: Mapping[str, Measure], cells: Cells) -> dict[str, dict[str,
 def leave_one_out(found: Mapping[str, Measure], cells: Cells) -> dict[str, dict[str, Span | None]]:
     """Smallest and largest value; None where any of them leaves a measure that is not defined."""
     without = {axis: 1 - np.eye(levels(groups))[:, groups] for axis, groups in cells.axes.items()}
-    return {name: {axis: _extremes(measure, weights) for axis, weights in without.items()} for name, measure in found.items()}
+    return {
+        name: {axis: _extremes(measure, weights) for axis, weights in without.items()}
+        for name, measure in found.items()
+    }
 
 
 def _extremes(measure: Measure, weights: Numbers) -> Span | None:
@@ -182,7 +192,9 @@ def _centred_pearson(cells: Cells, groups: Indices, weights: Numbers) -> Numbers
     Centred on policies: does the world model know which task is hard for whom? A predictor that
     knows nothing but each policy's mean scores high on the plain r and has no value here.
     """
-    world, truth = (correlation.centred(rates, weights, groups) for rates in (cells.world, cells.truth))
+    world, truth = (
+        correlation.centred(rates, weights, groups) for rates in (cells.world, cells.truth)
+    )
     return correlation.pearson(world, truth, weights)
 
 
@@ -192,7 +204,9 @@ def _of_means(cells: Cells, means: Numbers) -> float | None:
     return _known(correlation.pearson(means[0][cells.policies], cells.truth, once)[0])
 
 
-def _bias(pairs: Sequence[CellPair], value: float | None, spans: Mapping[str, Span | None]) -> Bias | None:
+def _bias(
+    pairs: Sequence[CellPair], value: float | None, spans: Mapping[str, Span | None]
+) -> Bias | None:
     if value is None:
         return None
     return Bias("", value, len(pairs), noise_interval(pairs), **spans)
@@ -211,13 +225,17 @@ def _units(cells: Cells) -> dict[str, int]:
     return {"families": levels(cells.families), "tasks": levels(cells.tasks)}
 
 
-def _ceiling(pairs: Sequence[CellPair], cells: Cells, least_share: float, separate: bool) -> NoiseCeiling | None:
+def _ceiling(
+    pairs: Sequence[CellPair], cells: Cells, least_share: float, separate: bool
+) -> NoiseCeiling | None:
     trials = [(pair.truth_trials, pair.world_trials) for pair in pairs if pair.counted]
     if not pairs or len(trials) < len(pairs):
         return None
     truth_trials, world_trials = np.array(trials, np.float64).T
     frames, common = _common(pairs, separate)
-    found = Trials(cells.policies, cells.truth * truth_trials, truth_trials, world_trials, frames, common)
+    found = Trials(
+        cells.policies, cells.truth * truth_trials, truth_trials, world_trials, frames, common
+    )
     return noise_ceiling(found, least_share)
 
 

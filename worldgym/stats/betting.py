@@ -1,8 +1,10 @@
-"""Intervals and tests that hold for any number of trials: a gambler who bets that the mean is not m cannot get rich if it is.
+"""Intervals and tests that hold for any number of trials: a gambler who bets that the mean is not m
+cannot get rich if it is.
 
-I. Waudby-Smith and A. Ramdas (2024), "Estimating means of bounded random variables by betting", J. R. Stat. Soc. B 86, 1-27.
-Wealth that multiplies by 1 + bet (x - m) has expectation 1 if the mean is m, whatever the distribution of x within its bounds;
-by Ville's inequality it ever reaches 1 / alpha with probability alpha at most.
+I. Waudby-Smith and A. Ramdas (2024), "Estimating means of bounded random variables by betting", J.
+R. Stat. Soc. B 86, 1-27. Wealth that multiplies by 1 + bet (x - m) has expectation 1 if the mean is
+m, whatever the distribution of x within its bounds; by Ville's inequality it ever reaches 1 / alpha
+with probability alpha at most.
 """
 
 from __future__ import annotations
@@ -12,21 +14,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-from worldgym.stats.frames import Numbers
-from worldgym.stats.rates import Interval
+from worldgym.stats.per_frame import Numbers
+from worldgym.stats.success_rates import Interval
 
 MEANS = 1001  # candidates on [0, 1]; the interval is widened by one step of this grid
-BOLDEST = 0.9  # share of the largest bet that cannot lose everything; narrower than the paper's 0.5 for wide bounds and n < 200
+# share of the largest bet that cannot lose everything; narrower than the paper's 0.5 for wide
+# bounds and n < 200
+BOLDEST = 0.9
 TINY = 1e-9  # keeps means off 0 and 1, where a bet has no bound
 STAKES = 100  # mixture of bets of the sequential test, a side
 
 
 def betting_interval(x: Numbers, slack: Numbers, level: float = 0.95) -> Interval:
-    """Interval of the mean in [0, 1] of values x [n] with x[i] in [-slack[i], 1 + slack[i]]: covers with `level` at least.
+    """Interval of the mean in [0, 1] of values x [n] with x[i] in [-slack[i], 1 + slack[i]]: covers
+    with `level` at least.
 
-    The hedged capital interval with predictable plug-in bets (section 4.4 of the paper; their bounds of [0, 1] are widened by
-    slack[i], which may depend on earlier values only). The values must come in an order that does not depend on them.
-    (0, 1) for n = 0, and close to it for n = 1.
+    The hedged capital interval with predictable plug-in bets (section 4.4 of the paper; their
+    bounds of [0, 1] are widened by slack[i], which may depend on earlier values only). The values
+    must come in an order that does not depend on them. (0, 1) for n = 0, and close to it for n = 1.
     """
     n, alpha = len(x), 1 - level
     t = np.arange(1, n + 1)
@@ -39,7 +44,9 @@ def betting_interval(x: Numbers, slack: Numbers, level: float = 0.95) -> Interva
     more = np.minimum(bets, BOLDEST / (m + slack))
     less = np.minimum(bets, BOLDEST / (1 - m + slack))
     gap = x[:, None] - m
-    wealth = np.maximum(np.cumsum(np.log1p(more * gap), axis=0), np.cumsum(np.log1p(-less * gap), axis=0))
+    wealth = np.maximum(
+        np.cumsum(np.log1p(more * gap), axis=0), np.cumsum(np.log1p(-less * gap), axis=0)
+    )
     richest = wealth.max(axis=0, initial=0.0)
     beyond = richest - math.log(2 / alpha)  # half the money on either side
     kept, step = np.flatnonzero(beyond < 0), 1 / (MEANS - 1)
@@ -60,38 +67,47 @@ def _between(m: Numbers, beyond: Numbers, inside: int, out: int) -> float:
 
 
 def wealth(differences: Numbers) -> Numbers:
-    """Wealth [T] after each of the differences [T] in [-1, 1], from 1, of a gambler who bets that their mean is not 0.
+    """Wealth [T] after each of the differences [T] in [-1, 1], from 1, of a gambler who bets that
+    their mean is not 0.
 
-    A mixture of constant bets, uniform on [-1, 1]: H. Robbins (1970), Ann. Math. Statist. 41, 1397-1409. It is an e-value at any
-    moment: look after every trial, stop when you like, and it exceeds 1 / alpha with probability alpha at most, if the mean
-    of each next difference given the earlier ones is 0.
+    A mixture of constant bets, uniform on [-1, 1]: H. Robbins (1970), Ann. Math. Statist. 41,
+    1397-1409. It is an e-value at any moment: look after every trial, stop when you like, and it
+    exceeds 1 / alpha with probability alpha at most, if the mean of each next difference given the
+    earlier ones is 0.
     """
     stakes = (np.arange(2 * STAKES) + 0.5) / STAKES - 1
-    return np.asarray(np.exp(np.cumsum(np.log1p(np.outer(differences, stakes)), axis=0)).mean(axis=1))
+    return np.asarray(
+        np.exp(np.cumsum(np.log1p(np.outer(differences, stakes)), axis=0)).mean(axis=1)
+    )
 
 
 def anytime_interval(differences: Numbers, level: float = 0.95) -> Interval:
-    """Interval in [-1, 1] of the mean of differences [T] that may be looked at after every trial; (-1, 1) for T = 0.
+    """Interval in [-1, 1] of the mean of differences [T] that may be looked at after every trial;
+    (-1, 1) for T = 0.
 
-    All m that a mixture of bets against m has not refuted; excludes 0 if and only if `wealth` is now 1 / (1 - level) or more.
-    """
+    All m that a mixture of bets against m has not refuted; excludes 0 if and only if `wealth` is
+    now 1 / (1 - level) or more."""
     values, counts = np.unique(differences, return_counts=True)  # whole scores have three
     x = (1 + values) / 2
     stakes = (np.arange(STAKES) + 0.5) / STAKES
 
     def refuted(mean: float) -> bool:
-        """Whether the wealth against a mean of x in [0, 1] is high enough. It is convex in the mean, and at most 1 at x's own."""
+        """Whether the wealth against a mean of x in [0, 1] is high enough. It is convex in the
+        mean, and at most 1 at x's own."""
         mean = min(max(mean, TINY), 1 - TINY)
         more = counts @ np.log1p(np.outer(x / mean - 1, stakes))
         less = counts @ np.log1p(np.outer((1 - x) / (1 - mean) - 1, stakes))
-        return float(np.logaddexp.reduce(np.concatenate([more, less]))) >= math.log(2 * STAKES / (1 - level))
+        return float(np.logaddexp.reduce(np.concatenate([more, less]))) >= math.log(
+            2 * STAKES / (1 - level)
+        )
 
     middle = float(counts @ x / counts.sum()) if len(x) else 0.5
     return 2 * _edge(refuted, middle, 0.0) - 1, 2 * _edge(refuted, middle, 1.0) - 1
 
 
 def _edge(refuted: Callable[[float], bool], inside: float, outside: float) -> float:
-    """Where the refuted means begin between one that is not and the end of [0, 1], to 2^-40; the end itself if they never do."""
+    """Where the refuted means begin between one that is not and the end of [0, 1], to 2^-40; the
+    end itself if they never do."""
     near, far = inside, outside
     for _ in range(40):
         middle = (near + far) / 2

@@ -10,9 +10,9 @@ from scipy.optimize import minimize
 from scipy.special import ndtri, stdtrit
 
 from worldgym.errors import InputError
-from worldgym.stats.frames import Numbers, numbered
+from worldgym.stats.per_frame import Numbers, numbered
 from worldgym.stats.ranking import DRAWS, Ranking, ranked
-from worldgym.stats.rates import Interval
+from worldgym.stats.success_rates import Interval
 
 PRIOR = 3.0  # standard deviation of log strengths before any verdict: 95 % within a factor of 400
 
@@ -21,8 +21,8 @@ PRIOR = 3.0  # standard deviation of log strengths before any verdict: 95 % with
 class Verdicts:
     """Outcomes of one pair of policies (indices): how often a won, b won, and neither.
 
-    frame: start frame of these verdicts, which hang together; None = they are independent of all others.
-    """
+    frame: start frame of these verdicts, which hang together; None = they are independent of all
+    others."""
 
     a: int
     b: int
@@ -34,13 +34,14 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Strengths:
-    """log strengths [P], which sum to 0, with 95 % intervals, and how readily ties occur (log nu; very negative without any).
+    """log strengths [P], which sum to 0, with 95 % intervals, and how readily ties occur (log nu;
+    very negative without any).
 
     A gap of 1 in log strength means odds of e = 2.7 among the verdicts that are not ties.
-    factors [P]: how many times as uncertain (in variance) each is as if all verdicts were independent, at least 1.
-    frames: number of initial frames that the verdicts name; a single one shows nothing of how far verdicts hang together.
-    ranking: probabilities of orders, from the normal distribution that the intervals come from.
-    """
+    factors [P]: how many times as uncertain (in variance) each is as if all verdicts were
+    independent, at least 1. frames: number of initial frames that the verdicts name; a single one
+    shows nothing of how far verdicts hang together. ranking: probabilities of orders, from the
+    normal distribution that the intervals come from."""
 
     values: tuple[float, ...]
     intervals: tuple[Interval, ...]
@@ -50,22 +51,41 @@ class Strengths:
     frames: int = 0
 
 
-def bradley_terry(verdicts: Sequence[Verdicts], policies: int, level: float = 0.95, seed: int = 0) -> Strengths:
-    """The model of R. A. Bradley and M. E. Terry (1952), Biometrika 39, 324-345, with ties after R. R. Davidson (1970),
-    J. Am. Stat. Assoc. 65, 317-328: a wins : b wins : tie = s_a : s_b : nu sqrt(s_a s_b).
+def bradley_terry(
+    verdicts: Sequence[Verdicts], policies: int, level: float = 0.95, seed: int = 0
+) -> Strengths:
+    """The model of R. A. Bradley and M. E. Terry (1952), Biometrika 39, 324-345, with ties after R.
+    R. Davidson (1970), J. Am. Stat. Assoc. 65, 317-328: a wins : b wins : tie = s_a : s_b : nu
+    sqrt(s_a s_b).
 
-    Log strengths and log nu have a weak normal prior, so that a policy that won always gets a finite strength; the most
-    probable values, intervals from the curvature there, widened as far as the verdicts of one start frame hang together (see
-    `_widening`). InputError for a pair that names an unknown policy or one policy twice. `seed` is the ranking's.
-    """
+    Log strengths and log nu have a weak normal prior, so that a policy that won always gets a
+    finite strength; the most probable values, intervals from the curvature there, widened as far as
+    the verdicts of one start frame hang together (see `_widening`). InputError for a pair that
+    names an unknown policy or one policy twice. `seed` is the ranking's."""
     for v in verdicts:
-        if not (0 <= v.a < policies and 0 <= v.b < policies and v.a != v.b and min(v.wins, v.losses, v.ties) >= 0):
-            raise InputError(f"{v} is not a pair of two of {policies} policies with counts of 0 or more; mend it")
+        if not (
+            0 <= v.a < policies
+            and 0 <= v.b < policies
+            and v.a != v.b
+            and min(v.wins, v.losses, v.ties) >= 0
+        ):
+            raise InputError(
+                f"{v} is not a pair of two of {policies} policies with counts of 0 or more; mend it"
+            )
     pairs = np.array([(v.a, v.b) for v in verdicts], int).reshape(-1, 2)
     counts = np.array([(v.wins, v.losses, v.ties) for v in verdicts], np.float64).reshape(-1, 3)
-    X = _design(pairs, policies)  # [M, 3, P + 1]: log odds of the three outcomes as linear functions
-    found = minimize(_loss, np.zeros(policies + 1), (X, counts), jac=True, method="L-BFGS-B", options={"gtol": 1e-8})
-    contrast = np.eye(policies, policies + 1) - np.append(np.full(policies, 1 / policies), 0.0)  # less the mean of all
+    # [M, 3, P + 1]: log odds of the three outcomes as linear functions
+    X = _design(pairs, policies)
+    found = minimize(
+        _loss,
+        np.zeros(policies + 1),
+        (X, counts),
+        jac=True,
+        method="L-BFGS-B",
+        options={"gtol": 1e-8},
+    )
+    # less the mean of all
+    contrast = np.eye(policies, policies + 1) - np.append(np.full(policies, 1 / policies), 0.0)
     spread = contrast @ np.linalg.inv(_curvature(found.x, X, counts))  # [P, P + 1]
     together = _together(verdicts, found.x, X, counts)
     factors = _widening(together, spread, contrast, level)
@@ -73,7 +93,9 @@ def bradley_terry(verdicts: Sequence[Verdicts], policies: int, level: float = 0.
     half = float(ndtri((1 + level) / 2)) * np.sqrt(np.diag(covariance))
     values = contrast @ found.x
     intervals = tuple((float(v - h), float(v + h)) for v, h in zip(values, half, strict=True))
-    draws = values + np.random.default_rng(seed).standard_normal((DRAWS, policies)) @ _root(covariance)
+    draws = values + np.random.default_rng(seed).standard_normal((DRAWS, policies)) @ _root(
+        covariance
+    )
     return Strengths(
         tuple(values.tolist()),
         intervals,
@@ -99,8 +121,8 @@ class Together:
 
 
 def _root(covariance: Numbers) -> Numbers:
-    """The symmetric square root. Unlike any factor it is continuous: where eigenvalues are equal, as
-    with policies that stand alike, eigenvectors are a matter of the last bits."""
+    """The symmetric square root. Unlike any factor it is continuous: where eigenvalues are equal,
+    as with policies that stand alike, eigenvectors are a matter of the last bits."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
@@ -108,10 +130,11 @@ def _root(covariance: Numbers) -> Numbers:
 def _widening(together: Together, spread: Numbers, contrast: Numbers, level: float) -> Numbers:
     """Variance of each log strength over that of independent verdicts [P], at least 1.
 
-    A policy's rollout stands in a comparison with every other policy's, so a lucky one wins them all. What that adds to the
-    variance is the middle of the sandwich of P. J. Huber (1967), Proc. 5th Berkeley Symp. 1, 221-233, over initial frames; it is
-    estimated from them, so Student's quantile stands in the normal's place as far as verdicts share frames. Without it the
-    intervals of eight policies cover 75 %.
+    A policy's rollout stands in a comparison with every other policy's, so a lucky one wins them
+    all. What that adds to the variance is the middle of the sandwich of P. J. Huber (1967), Proc.
+    5th Berkeley Symp. 1, 221-233, over initial frames; it is estimated from them, so Student's
+    quantile stands in the normal's place as far as verdicts share frames. Without it the intervals
+    of eight policies cover 75 %.
     """
     added = np.diag(spread @ together.products @ spread.T) / np.diag(spread @ contrast.T)
     if together.frames < 2:
@@ -121,7 +144,9 @@ def _widening(together: Together, spread: Numbers, contrast: Numbers, level: flo
     return np.maximum(1.0, (1 + added) * (1 + together.shared * (student - 1)))
 
 
-def _together(verdicts: Sequence[Verdicts], theta: Numbers, X: Numbers, counts: Numbers) -> Together:
+def _together(
+    verdicts: Sequence[Verdicts], theta: Numbers, X: Numbers, counts: Numbers
+) -> Together:
     known = [i for i, v in enumerate(verdicts) if v.frame is not None]
     frames = numbered([str(verdicts[i].frame) for i in known])
     G = int(frames.max(initial=-1)) + 1
@@ -135,7 +160,9 @@ def _together(verdicts: Sequence[Verdicts], theta: Numbers, X: Numbers, counts: 
     products = sums.T @ sums - np.einsum("mk,mki,mkj->ij", counts, from_mean, from_mean)
     a_frame = np.bincount(frames, counts.sum(axis=1))
     others = np.clip(a_frame - 1, 0.0, 1.0)
-    return Together(np.asarray(products * G / (G - 1)), G, float(a_frame @ others / max(a_frame.sum(), 1.0)))
+    return Together(
+        np.asarray(products * G / (G - 1)), G, float(a_frame @ others / max(a_frame.sum(), 1.0))
+    )
 
 
 def _design(pairs: np.ndarray[tuple[int, int], np.dtype[np.int_]], policies: int) -> Numbers:
@@ -153,7 +180,9 @@ def _probabilities(theta: Numbers, X: Numbers) -> Numbers:
 def _loss(theta: Numbers, X: Numbers, counts: Numbers) -> tuple[float, Numbers]:
     """Minus log posterior, which is convex, and its gradient."""
     p = _probabilities(theta, X)
-    loss = -float(np.sum(counts * np.log(np.maximum(p, 1e-300)))) + float(theta @ theta) / (2 * PRIOR**2)
+    loss = -float(np.sum(counts * np.log(np.maximum(p, 1e-300)))) + float(theta @ theta) / (
+        2 * PRIOR**2
+    )
     expected = counts.sum(axis=1, keepdims=True) * p
     return loss, np.einsum("mk,mki->i", expected - counts, X) + theta / PRIOR**2
 

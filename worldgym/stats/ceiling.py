@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import betaln
 
 from worldgym.stats.correlation import centred, pearson
-from worldgym.stats.frames import Indices, Numbers
+from worldgym.stats.per_frame import Indices, Numbers
 
 SIMULATIONS = 4000
 GRID = 40  # points an axis of the prior
@@ -68,7 +68,9 @@ class NoiseCeiling:
     unlimited: float
 
 
-def noise_ceiling(trials: Trials, least_share: float = 0.0, simulations: int = SIMULATIONS, seed: int = 0) -> NoiseCeiling | None:
+def noise_ceiling(
+    trials: Trials, least_share: float = 0.0, simulations: int = SIMULATIONS, seed: int = 0
+) -> NoiseCeiling | None:
     """Studies drawn anew: true rates from what the real trials say of them, then trials of both.
 
     least_share: of outcomes that the initial frame decides, at least. True rates are drawn and not
@@ -113,13 +115,18 @@ def ceiling(trials: Trials, p: Numbers, share: float, rng: np.random.Generator) 
     )
 
 
-def _outcomes(trials: Trials, p: Numbers, share: float, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
+def _outcomes(
+    trials: Trials, p: Numbers, share: float, rng: np.random.Generator
+) -> tuple[Numbers, Numbers]:
     """Rates of a perfect evaluator and of the truth, both [studies, N].
 
     A frame decides its outcome with probability `share`: it then turns out alike on both sides and
     in every repeat. From other frames each trial succeeds with probability p.
     """
-    n, m, frames = (column.round().astype(int) for column in (trials.world_trials, trials.truth_trials, trials.frames))
+    n, m, frames = (
+        column.round().astype(int)
+        for column in (trials.world_trials, trials.truth_trials, trials.frames)
+    )
     repeats = trials.common / np.maximum(frames, 1)
     decided = rng.binomial(frames, share, p.shape)
     alike = rng.binomial(decided, p)
@@ -131,17 +138,21 @@ def _outcomes(trials: Trials, p: Numbers, share: float, rng: np.random.Generator
     )
 
 
-def posterior_rates(successes: Numbers, trials: Numbers, draws: int, rng: np.random.Generator) -> Numbers:
+def posterior_rates(
+    successes: Numbers, trials: Numbers, draws: int, rng: np.random.Generator
+) -> Numbers:
     """Draws [draws, N] of the true rates of one policy's cells, given their trials.
 
-    The cells' rates share a beta distribution whose mean and intraclass correlation 1 / (a + b + 1) are unknown, uniform on
-    [0, 1] each before the trials are seen; they are drawn from their posterior on a grid, then each rate from its own.
-    A. Gelman et al., Bayesian Data Analysis, 3rd ed., section 5.3; the prior on the correlation is ours.
-    """
+    The cells' rates share a beta distribution whose mean and intraclass correlation 1 / (a + b + 1)
+    are unknown, uniform on [0, 1] each before the trials are seen; they are drawn from their
+    posterior on a grid, then each rate from its own. A. Gelman et al., Bayesian Data Analysis, 3rd
+    ed., section 5.3; the prior on the correlation is ours."""
     points = (np.arange(GRID) + 0.5) / GRID
     means, correlations = (axis.ravel() for axis in np.meshgrid(points, points))
     a, b = means * (1 / correlations - 1), (1 - means) * (1 / correlations - 1)
-    evidence = betaln(a[:, None] + successes, b[:, None] + trials - successes) - betaln(a, b)[:, None]
+    evidence = (
+        betaln(a[:, None] + successes, b[:, None] + trials - successes) - betaln(a, b)[:, None]
+    )
     log_p = evidence.sum(axis=1)
     weights = np.exp(log_p - log_p.max())
     chosen = rng.choice(len(a), size=draws, p=weights / weights.sum())

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldgym.stats.frames import Indices, Numbers, numbered
-from worldgym.stats.rates import Interval
+from worldgym.stats.per_frame import Indices, Numbers, numbered
 from worldgym.stats.series import training
+from worldgym.stats.success_rates import Interval
 
 
 @dataclass(frozen=True)

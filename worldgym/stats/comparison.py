@@ -1,7 +1,8 @@
-"""Is A better than B? Differences of success rates, paired on common trials or not, and many of them at once.
+"""Is A better than B? Differences of success rates, paired on common trials or not, and many of
+them at once.
 
-Scores lie in [0, 1]. Interval and p-value answer the question from two sides and may differ by a hair at the border.
-"""
+Scores lie in [0, 1]. Interval and p-value answer the question from two sides and may differ by a
+hair at the border."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from scipy.optimize import brentq
 from scipy.special import bdtr, ndtri
 from scipy.stats import barnard_exact
 
-from worldgym.stats.frames import Indices, Numbers, numbered, spread
-from worldgym.stats.rates import Interval, effective_trials, wilson_interval, worth
+from worldgym.stats.per_frame import Indices, Numbers, numbered, spread
+from worldgym.stats.success_rates import Interval, effective_trials, wilson_interval, worth
 from worldgym.types import ROUNDING
 
 FLIPS = 10_000  # random divisions of a permutation test
@@ -28,7 +29,8 @@ LARGEST = 1.0  # variance of a difference of two scores
 
 @dataclass(frozen=True)
 class Difference:
-    """Rate of A less rate of B over n pairs (or, unpaired, n trials in all): value, 95 % interval, p-value of "no difference".
+    """Rate of A less rate of B over n pairs (or, unpaired, n trials in all): value, 95 % interval,
+    p-value of "no difference".
 
     frames: number of initial frames that they come from (unpaired: of the side that has fewer).
     Interval and p-value are about new frames like these, so that of a single one says little.
@@ -46,7 +48,9 @@ class Difference:
 NOTHING = Difference(None, -1.0, 1.0, 1.0, 0)
 
 
-def paired_difference(a: Numbers, b: Numbers, frames: Sequence[str], level: float = 0.95) -> Difference:
+def paired_difference(
+    a: Numbers, b: Numbers, frames: Sequence[str], level: float = 0.95
+) -> Difference:
     """For scores a, b [N] of two policies in the same trials, and the trials' initial frames.
 
     Interval: see `paired_interval`. p: McNemar's exact test; with repeats or partial credit the
@@ -61,7 +65,8 @@ def paired_difference(a: Numbers, b: Numbers, frames: Sequence[str], level: floa
 
 
 def paired_interval(a: Numbers, b: Numbers, frames: Sequence[str], level: float = 0.95) -> Interval:
-    """Tango's interval with the trials counted at their effective number, as for a single rate (see rates.py). N >= 1.
+    """Tango's interval with the trials counted at their effective number, as for a single rate (see
+    rates.py). N >= 1.
 
     For one whole score a frame that is Tango's own.
     """
@@ -94,20 +99,26 @@ def unpaired_difference(
 
 
 def tango_interval(gain: float, loss: float, n: float, level: float = 0.95) -> Interval:
-    """Score interval of a difference of paired rates: T. Tango (1998), Statistics in Medicine 17, 891-908.
+    """Score interval of a difference of paired rates: T. Tango (1998), Statistics in Medicine 17,
+    891-908.
 
-    gain, loss: pairs in which only A, or only B, succeeded, of n > 0; they need not be whole. Consistent with McNemar's
-    asymptotic test; n = 1 without either gives (-0.79, 0.79).
+    gain, loss: pairs in which only A, or only B, succeeded, of n > 0; they need not be whole.
+    Consistent with McNemar's asymptotic test; n = 1 without either gives (-0.79, 0.79).
     """
     if min(gain, loss) < 0 or gain + loss > n * (1 + ROUNDING) or n <= 0:
-        raise ValueError(f"discordant pairs must be numbers that fit into all pairs, not {gain} and {loss} of {n}")
+        raise ValueError(
+            f"discordant pairs must be numbers that fit into all pairs, not {gain} and {loss} of "
+            f"{n}"
+        )
     z, observed = float(ndtri((1 + level) / 2)), (gain - loss) / n
 
     def excess(difference: float, wanted: float) -> float:
-        """Distance of the observation from a true difference, in standard deviations, less `wanted`, times the deviation."""
+        """Distance of the observation from a true difference, in standard deviations, less
+        `wanted`, times the deviation."""
         B = (2 * n - gain + loss) * difference - gain - loss
         C = -loss * difference * (1 - difference)
-        only_b = (math.sqrt(max(0.0, B * B - 8 * n * C)) - B) / (4 * n)  # most likely probability that only B succeeds
+        # most likely probability that only B succeeds
+        only_b = (math.sqrt(max(0.0, B * B - 8 * n * C)) - B) / (4 * n)
         variance = n * (2 * only_b + difference * (1 - difference))
         return gain - loss - n * difference - wanted * math.sqrt(max(0.0, variance))
 
@@ -126,9 +137,11 @@ def _crossing(excess: Callable[[float], float], end: float, beside: float) -> fl
     return beside if excess(beside) >= 0 else float(brentq(excess, end, beside))
 
 
-def newcombe_interval(rates: tuple[float, float], trials: tuple[float, float], level: float = 0.95) -> Interval:
-    """Hybrid score interval of the difference of two independent rates: R. G. Newcombe (1998), Statistics in Medicine 17,
-    873-890, method 10. (-1, 1) if neither side has a trial."""
+def newcombe_interval(
+    rates: tuple[float, float], trials: tuple[float, float], level: float = 0.95
+) -> Interval:
+    """Hybrid score interval of the difference of two independent rates: R. G. Newcombe (1998),
+    Statistics in Medicine 17, 873-890, method 10. (-1, 1) if neither side has a trial."""
     (p, q), (p_low, p_high), (q_low, q_high) = (
         rates,
         wilson_interval(rates[0] * trials[0], trials[0], level),
@@ -138,22 +151,25 @@ def newcombe_interval(rates: tuple[float, float], trials: tuple[float, float], l
 
 
 def mcnemar_p(gain: int, loss: int) -> float:
-    """Exact two-sided p-value: Q. McNemar (1947), Psychometrika 12, 153-157, with the binomial. 1 without discordant pairs."""
+    """Exact two-sided p-value: Q. McNemar (1947), Psychometrika 12, 153-157, with the binomial. 1
+    without discordant pairs."""
     return min(1.0, 2 * float(bdtr(min(gain, loss), gain + loss, 0.5)))
 
 
 def sign_flip_p(differences: Numbers) -> float:
-    """Two-sided p-value that differences [G] are symmetric about 0, as they are if two policies are alike: R. A. Fisher (1935),
-    The Design of Experiments, section 21. McNemar's where all are equal in size. Exact over all 2^G flips, however small: by
-    convolution on a grid (M. Pagano and D. Tritchler (1983), J. Am. Stat. Assoc. 78, 435-440). Scores that are multiples of a
-    common fraction lie on it; others are rounded to it first, which keeps the test exact, for sizes do not change with the sign.
-    """
+    """Two-sided p-value that differences [G] are symmetric about 0, as they are if two policies are
+    alike: R. A. Fisher (1935), The Design of Experiments, section 21. McNemar's where all are equal
+    in size. Exact over all 2^G flips, however small: by convolution on a grid (M. Pagano and D.
+    Tritchler (1983), J. Am. Stat. Assoc. 78, 435-440). Scores that are multiples of a common
+    fraction lie on it; others are rounded to it first, which keeps the test exact, for sizes do not
+    change with the sign."""
     moved = differences[abs(differences) > ROUNDING]
     sizes = abs(moved)
     if len(moved) == 0 or np.ptp(sizes) < ROUNDING:
         return mcnemar_p(int(np.sum(moved > 0)), int(np.sum(moved < 0)))
     steps = _whole_steps(sizes)
-    total, shares = int(steps.sum()), np.ones(1)  # shares[k]: probability that the flipped sum is 2 k - total so far
+    # shares[k]: probability that the flipped sum is 2 k - total so far
+    total, shares = (int(steps.sum()), np.ones(1))
     for step in steps:
         wider = np.zeros(len(shares) + step)
         wider[: len(shares)] = shares / 2
@@ -164,30 +180,43 @@ def sign_flip_p(differences: Numbers) -> float:
 
 
 def _whole_steps(sizes: Numbers) -> Indices:
-    """Sizes [G] above 0 in steps of a grid, exactly where they are multiples of their smallest over 1 to 12, else rounded."""
+    """Sizes [G] above 0 in steps of a grid, exactly where they are multiples of their smallest over
+    1 to 12, else rounded."""
     for parts in range(1, 13):
         steps = sizes * parts / sizes.min()
         if steps.sum() <= GRID and np.all(abs(steps - np.round(steps)) < 1e-6):
             return np.asarray(np.round(steps), np.intp)
-    return np.asarray(np.floor(sizes * max(GRID, 16 * len(sizes)) / sizes.sum() + 0.5 + BESIDE_HALF), np.intp)
+    return np.asarray(
+        np.floor(sizes * max(GRID, 16 * len(sizes)) / sizes.sum() + 0.5 + BESIDE_HALF), np.intp
+    )
 
 
 def permutation_p(a: Numbers, b: Numbers, permutations: int = FLIPS, seed: int = 0) -> float:
-    """Two-sided p-value that a [N] and b [M] come from one distribution, by the difference of means of random divisions."""
+    """Two-sided p-value that a [N] and b [M] come from one distribution, by the difference of means
+    of random divisions."""
     pooled, N = np.concatenate([a, b]), len(a)
-    rng, limit, extreme = np.random.default_rng(seed), abs(a.mean() - b.mean()) - ROUNDING * len(pooled), 0
+    rng, limit, extreme = (
+        np.random.default_rng(seed),
+        abs(a.mean() - b.mean()) - ROUNDING * len(pooled),
+        0,
+    )
     for batch in _batches(permutations):
         orders = rng.permuted(np.tile(pooled, (batch, 1)), axis=1)
-        extreme += int(np.sum(abs(orders[:, :N].mean(axis=1) - orders[:, N:].mean(axis=1)) >= limit))
+        extreme += int(
+            np.sum(abs(orders[:, :N].mean(axis=1) - orders[:, N:].mean(axis=1)) >= limit)
+        )
     return (1 + extreme) / (1 + permutations)
 
 
 def barnard_p(a: Numbers, b: Numbers) -> float:
-    """Exact unconditional two-sided p-value for whole scores: G. A. Barnard (1947), Biometrika 34, 123-138, pooled statistic."""
+    """Exact unconditional two-sided p-value for whole scores: G. A. Barnard (1947), Biometrika 34,
+    123-138, pooled statistic."""
     wins_a, wins_b = round(float(a.sum())), round(float(b.sum()))
     if wins_a + wins_b in (0, len(a) + len(b)):
         return 1.0  # all alike
-    return min(1.0, float(barnard_exact([[wins_a, wins_b], [len(a) - wins_a, len(b) - wins_b]]).pvalue))
+    return min(
+        1.0, float(barnard_exact([[wins_a, wins_b], [len(a) - wins_a, len(b) - wins_b]]).pvalue)
+    )
 
 
 def _batches(total: int, size: int = 1000) -> list[int]:
@@ -196,7 +225,8 @@ def _batches(total: int, size: int = 1000) -> list[int]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values that stay valid however many there are: S. Holm (1979), Scand. J. Statist. 6, 65-70. In the order given."""
+    """p-values that stay valid however many there are: S. Holm (1979), Scand. J. Statist. 6, 65-70.
+    In the order given."""
     p = np.asarray(p_values, np.float64)
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))

@@ -1,4 +1,5 @@
-"""What a run took: time by its parts, votes, tokens and money. Sums over every attempt, failed ones included."""
+"""What a run took: time by its parts, votes, tokens and money. Sums over every attempt, failed ones
+included."""
 
 from __future__ import annotations
 
@@ -6,14 +7,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from worldgym.log import TrialRecord
+from worldgym.io.run_log import TrialRecord
 
 PARTS = ("world", "decode", "policy", "judge")  # of the time, in the order in which they are shown
 
 
 def expenses(records: Sequence[TrialRecord]) -> dict[str, Any]:
-    """attempts; seconds: of the rollouts; timing: seconds by part, as far as the log knows them; votes, tokens_in, tokens_out;
-    cost_usd: price of the verdicts, paid_usd: what this run paid for them.
+    """attempts; seconds: of the rollouts; timing: seconds by part, as far as the log knows them;
+    votes, tokens_in, tokens_out; cost_usd: price of the verdicts, paid_usd: what this run paid for
+    them.
 
     Verdicts that were waited for at the same time each count in full. Plain JSON.
     """

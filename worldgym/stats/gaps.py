@@ -13,8 +13,8 @@ from scipy.special import ndtri
 from worldgym.stats import correlation
 from worldgym.stats.cells import CellPair, Cells, levels
 from worldgym.stats.comparison import newcombe_interval
-from worldgym.stats.frames import Indices, Numbers
 from worldgym.stats.noise_free import noises
+from worldgym.stats.per_frame import Indices, Numbers
 from worldgym.stats.resampling import MIN_LEVELS, normal_interval, resample
 
 Measure = Callable[[Numbers], Numbers]  # weights of the cells [B, N] => [B]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from worldgym.stats.frames import Numbers
+from worldgym.stats.per_frame import Numbers
 
 SAME = 1e-9  # rates that differ by less are equal: the order of a sum must not make a best policy
 BLOCK = 2_000_000  # pairs of policies at a time
@@ -36,7 +36,9 @@ def mmrv(world: Numbers, truth: Numbers, variant: str = "simpler") -> float:
     return float(weighted_mmrv(*_single(world, truth), variant)[0])
 
 
-def weighted_mmrv(world: Numbers, truth: Numbers, weights: Numbers, variant: str = "simpler") -> Numbers:
+def weighted_mmrv(
+    world: Numbers, truth: Numbers, weights: Numbers, variant: str = "simpler"
+) -> Numbers:
     """MMRV [B] of policies that count so often: all [B, P]. NaN where none counts."""
     B, P = world.shape
     size = max(1, BLOCK // max(1, P * P))
@@ -57,7 +59,8 @@ def top1_regret(world: Numbers, truth: Numbers) -> float:
 
 
 def weighted_regret(world: Numbers, truth: Numbers, weights: Numbers) -> Numbers:
-    """Top-1 regret [B] among the policies of positive weight: all [B, P]. NaN where there is none."""
+    """Top-1 regret [B] among the policies of positive weight: all [B, P]. NaN where there is
+    none."""
     there = weights > 0
     S, R = (np.where(there, rates, -1.0) for rates in (world, truth))
     best = S.max(axis=-1, keepdims=True, initial=-1.0)

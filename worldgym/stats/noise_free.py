@@ -17,7 +17,7 @@ import numpy as np
 
 from worldgym.stats import correlation
 from worldgym.stats.cells import CellPair, Cells
-from worldgym.stats.frames import Numbers
+from worldgym.stats.per_frame import Numbers
 
 LEAST_RELIABLE = 0.1  # share of the observed variance that is not noise; below it, nothing is told
 
@@ -78,7 +78,9 @@ def noise_free_measures(cells: Cells, noise: Noise) -> dict[str, Measure]:
 def _moments(cells: Cells, noise: Noise, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """Variances of world and truth, and their covariance, without noise; each [B]. NaN where less
     than LEAST_RELIABLE of an observed variance is left, or fewer than three cells count."""
-    world, truth = (rates - correlation.mean(rates, weights)[..., None] for rates in (cells.world, cells.truth))
+    world, truth = (
+        rates - correlation.mean(rates, weights)[..., None] for rates in (cells.world, cells.truth)
+    )
     total = weights.sum(axis=-1)
     kept = 1 - 1 / np.where(total > 0, total, np.nan)  # noise that is left around the mean
     enough = np.count_nonzero(weights, axis=-1) >= correlation.MIN_POINTS

@@ -1,8 +1,9 @@
-"""What an edit costs a policy: the paired drop between a task and its edited twin, on the same start frames and seeds.
+"""What an edit costs a policy: the paired drop between a task and its edited twin, on the same
+start frames and seeds.
 
-drop = nominal rate less edited rate: above 0 the edit harms. An edit with a new goal asks for something else, so that its drop
-also holds how much harder that is; it is kept apart and enters no correction and no agreement.
-"""
+drop = nominal rate less edited rate: above 0 the edit harms. An edit with a new goal asks for
+something else, so that its drop also holds how much harder that is; it is kept apart and enters no
+correction and no agreement."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.log import TrialRecord, results
+from worldgym.io.run_log import TrialRecord, results
 from worldgym.stats.comparison import NOTHING, Difference, holm, paired_difference
 from worldgym.stats.correlation import pearson
 from worldgym.types import ROUNDING
@@ -35,24 +36,30 @@ class Pair:
 
 
 def split(records: Iterable[TrialRecord]) -> tuple[list[TrialRecord], list[TrialRecord]]:
-    """(ordinary attempts, attempts of edited tasks whose twin is in the log too). Rates and comparisons are of the first."""
+    """(ordinary attempts, attempts of edited tasks whose twin is in the log too). Rates and
+    comparisons are of the first."""
     records = list(records)
     names = {r.task for r in records}
-    return [r for r in records if r.nominal not in names], [r for r in records if r.nominal in names]
+    return [r for r in records if r.nominal not in names], [
+        r for r in records if r.nominal in names
+    ]
 
 
 def perturbed(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[str, Any] | None:
-    """Drops by axis, the most harmful axis first, those with a new goal last; None without an edited task. Plain JSON.
+    """Drops by axis, the most harmful axis first, those with a new goal last; None without an
+    edited task. Plain JSON.
 
-    axes:  axis, new_goal, drop, low, high, p over all policies (trials of one start frame hang together, see comparison.py), n
-           pairs, unpaired (trials of which one arm has no score), cells, and examples: task, nominal, instruction and
-           nominal_instruction, frame and nominal_frame (PNG files relative to RUN, or None), one an edit in turn.
-           together: [low, high] that holds for all axes with the same kind of goal at once (Bonferroni), as the most harmful
-           one of several needs it.
-    cells: the same of each policy, with nominal_rate and edited_rate, p_holm (for the number of cells with the same goal), and,
+    axes:  axis, new_goal, drop, low, high, p over all policies (trials of one start frame hang
+    together, see comparison.py), n
+           pairs, unpaired (trials of which one arm has no score), cells, and examples: task,
+           nominal, instruction and nominal_instruction, frame and nominal_frame (PNG files relative
+           to RUN, or None), one an edit in turn. together: [low, high] that holds for all axes with
+           the same kind of goal at once (Bonferroni), as the most harmful one of several needs it.
+    cells: the same of each policy, with nominal_rate and edited_rate, p_holm (for the number of
+    cells with the same goal), and,
            where the truth of both arms is known, true_drop over true_n start frames.
-    truth: predicted against true drops over the cells with the same goal, or None (see `drop_agreement`).
-    """
+    truth: predicted against true drops over the cells with the same goal, or None (see
+    `drop_agreement`)."""
     pairs = _pairs(records)
     if not pairs:
         return None
@@ -70,13 +77,17 @@ def perturbed(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[s
 def drop_agreement(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """How well predicted drops follow true ones; None where no cell knows both.
 
-    pearson over n cells (None where it is not defined); large: cells whose true drop is 10 points or more, same_sign: those of
-    them whose predicted drop is above 0; mean_abs_gap in points.
+    pearson over n cells (None where it is not defined); large: cells whose true drop is 10 points
+    or more, same_sign: those of them whose predicted drop is above 0; mean_abs_gap in points.
     """
-    known = [cell for cell in cells if cell.get("true_drop") is not None and cell["drop"] is not None]
+    known = [
+        cell for cell in cells if cell.get("true_drop") is not None and cell["drop"] is not None
+    ]
     if not known:
         return None
-    predicted, true = (np.array([cell[key] for cell in known], np.float64) for key in ("drop", "true_drop"))
+    predicted, true = (
+        np.array([cell[key] for cell in known], np.float64) for key in ("drop", "true_drop")
+    )
     r, large = float(pearson(predicted, true, np.ones(len(known)))), true >= LARGE - ROUNDING
     return {
         "n": len(known),
@@ -99,12 +110,22 @@ def _pairs(records: Iterable[TrialRecord]) -> dict[tuple[str, bool], list[Pair]]
     return found
 
 
-def _axis(axis: str, new_goal: bool, pairs: Sequence[Pair], policies: Sequence[str]) -> dict[str, Any]:
+def _axis(
+    axis: str, new_goal: bool, pairs: Sequence[Pair], policies: Sequence[str]
+) -> dict[str, Any]:
     cells = []
     for policy in policies:
         if mine := [pair for pair in pairs if pair.edited.policy == policy]:
-            cells.append({"policy": policy, "axis": axis, **_drop(mine), **_rates(mine), **_true_drop(mine)})
-    return {"axis": axis, "new_goal": new_goal, **_drop(pairs), "cells": cells, "examples": _examples(pairs)}
+            cells.append(
+                {"policy": policy, "axis": axis, **_drop(mine), **_rates(mine), **_true_drop(mine)}
+            )
+    return {
+        "axis": axis,
+        "new_goal": new_goal,
+        **_drop(pairs),
+        "cells": cells,
+        "examples": _examples(pairs),
+    }
 
 
 def _harm(axis: Mapping[str, Any]) -> float:
@@ -134,11 +155,18 @@ def _named(difference: Difference) -> dict[str, Any]:
 
 def _rates(pairs: Sequence[Pair]) -> dict[str, float | None]:
     A, B = _scores([pair for pair in pairs if pair.scored])
-    return {"nominal_rate": float(A.mean()) if len(A) else None, "edited_rate": float(B.mean()) if len(B) else None}
+    return {
+        "nominal_rate": float(A.mean()) if len(A) else None,
+        "edited_rate": float(B.mean()) if len(B) else None,
+    }
 
 
-def _scores(pairs: Sequence[Pair]) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
-    return np.array([p.nominal.score for p in pairs], np.float64), np.array([p.edited.score for p in pairs], np.float64)
+def _scores(
+    pairs: Sequence[Pair],
+) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
+    return np.array([p.nominal.score for p in pairs], np.float64), np.array(
+        [p.edited.score for p in pairs], np.float64
+    )
 
 
 def _true_drop(pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -149,7 +177,10 @@ def _true_drop(pairs: Sequence[Pair]) -> dict[str, Any]:
     }
     if not truths:
         return {}
-    return {"true_drop": float(np.mean([int(a) - int(b) for a, b in truths.values()])), "true_n": len(truths)}
+    return {
+        "true_drop": float(np.mean([int(a) - int(b) for a, b in truths.values()])),
+        "true_n": len(truths),
+    }
 
 
 def _examples(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
@@ -158,7 +189,9 @@ def _examples(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     for pair in pairs:
         edits[pair.edited.task.partition("/")[0]].setdefault(pair.edited.task, pair)
     rounds = [[own[task] for task in sorted(own)] for _, own in sorted(edits.items())]
-    chosen = [row[i] for i in range(EXAMPLES) for row in rounds if i < len(row)][: max(EXAMPLES, len(rounds))]
+    chosen = [row[i] for i in range(EXAMPLES) for row in rounds if i < len(row)][
+        : max(EXAMPLES, len(rounds))
+    ]
     return [
         {
             "task": pair.edited.task,

@@ -1,10 +1,12 @@
-"""A few real trials and many imagined ones: the real success rate, with intervals that hold however wrong the world model is.
+"""A few real trials and many imagined ones: the real success rate, with intervals that hold however
+wrong the world model is.
 
-Prediction-powered inference: A. N. Angelopoulos et al. (2023), Science 382, 669-674; for robot policies A. Badithela et al.
-(2025), "Reliable and Scalable Robot Policy Evaluation with Imperfect Simulators" (SureSim), arXiv 2510.04354. On the start frames
-that were tried for real, the world model's error is measured; its mean over many other frames is corrected by it.
-Letters: y real score, f imagined score, n frames with both, N with f alone, lambda how far the world model is believed.
-"""
+Prediction-powered inference: A. N. Angelopoulos et al. (2023), Science 382, 669-674; for robot
+policies A. Badithela et al. (2025), "Reliable and Scalable Robot Policy Evaluation with Imperfect
+Simulators" (SureSim), arXiv 2510.04354. On the start frames that were tried for real, the world
+model's error is measured; its mean over many other frames is corrected by it. Letters: y real
+score, f imagined score, n frames with both, N with f alone, lambda how far the world model is
+believed."""
 
 from __future__ import annotations
 
@@ -13,12 +15,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgym.stats.betting import betting_interval
-from worldgym.stats.frames import Indices, Numbers
-from worldgym.stats.rates import Interval, clopper_pearson_interval, effective_trials, wilson_interval
+from worldgym.stats.per_frame import Indices, Numbers
+from worldgym.stats.success_rates import (
+    Interval,
+    clopper_pearson_interval,
+    effective_trials,
+    wilson_interval,
+)
 
 DOUBT = 0.5  # frames added on either side, see _with_doubt and variance_with_doubt
 NO_GAIN = 1e-9  # of one over another variance: rounding
-MOST_BELIEF = 0.7  # largest lambda of the betting interval: more belief widens the bounds, and bets get timid (n < 100)
+# largest lambda of the betting interval: more belief widens the bounds, and bets get timid (n <
+# 100)
+MOST_BELIEF = 0.7
 FIRST_BELIEF = 0.5  # its lambda before any frame has been seen ...
 FIRST_WEIGHT = 1.0  # ... and the sum of squares it stands for, about five frames' worth
 
@@ -27,10 +36,11 @@ FIRST_WEIGHT = 1.0  # ... and the sum of squares it stands for, about five frame
 class Frames:
     """One value a start frame: the mean score of its trials, in [0, 1].
 
-    real [n]:     on the robot.   twin [n]: the same frame in the world model, NaN where it was not imagined.
-    groups [n]:   the frame's task group, counting from 0.   extra [N], extra_groups [N]: frames that were only imagined.
-    A group's real frames must be drawn like its imagined ones; how many each group has may differ.
-    """
+    real [n]:     on the robot.   twin [n]: the same frame in the world model, NaN where it was not
+    imagined.
+    groups [n]:   the frame's task group, counting from 0.   extra [N], extra_groups [N]: frames
+    that were only imagined. A group's real frames must be drawn like its imagined ones; how many
+    each group has may differ."""
 
     real: Numbers
     twin: Numbers
@@ -43,16 +53,21 @@ class Frames:
 class Powered:
     """The real success rate and what it rests on. All intervals at the level asked for.
 
-    real, real_low, real_high:   from the real trials alone: mean, Wilson's interval at their effective number.
-    exact_low, exact_high:       the same trials, valid for any number: Clopper-Pearson, or betting where scores are not whole.
-    value, low, high:            with the imagined ones, asymptotic: Wilson's interval at the trials of `real` times
-                                 worth / n. The numbers of `real` where the world model does not help (helps is false).
+    real, real_low, real_high:   from the real trials alone: mean, Wilson's interval at their
+    effective number.
+    exact_low, exact_high:       the same trials, valid for any number: Clopper-Pearson, or betting
+    where scores are not whole.
+    value, low, high:            with the imagined ones, asymptotic: Wilson's interval at the trials
+    of `real` times
+                                 worth / n. The numbers of `real` where the world model does not
+                                 help (helps is false).
     bet_low, bet_high:           with the imagined ones, valid for any number of trials: betting.
-    belief:       lambda in [0, 1] of `value`.   correlation: of real and imagined scores within groups, None = not defined.
-    worth, saved: real frames that would leave the same uncertainty, at most n + N, and how many more
+    belief:       lambda in [0, 1] of `value`.   correlation: of real and imagined scores within
+    groups, None = not defined. worth, saved: real frames that would leave the same uncertainty, at
+    most n + N, and how many more
                   that is than were tried.
-    n, paired, N: real frames, those of them with a twin that counts, imagined frames used beside them.
-    """
+    n, paired, N: real frames, those of them with a twin that counts, imagined frames used beside
+    them."""
 
     real: float
     real_low: float
@@ -77,8 +92,8 @@ class Powered:
 def prediction_powered(frames: Frames, level: float = 0.95, seed: int = 0) -> Powered:
     """All intervals. ValueError without real frames. `seed` orders the frames for betting.
 
-    They are about new start frames drawn like these, in the groups' proportions among the real frames.
-    """
+    They are about new start frames drawn like these, in the groups' proportions among the real
+    frames."""
     if len(frames.real) == 0:
         raise ValueError("needs a real trial or more")
     y, p = frames.real, float(frames.real.mean())
@@ -110,22 +125,25 @@ def prediction_powered(frames: Frames, level: float = 0.95, seed: int = 0) -> Po
 
 
 def power_tuning(y: Numbers, g: Numbers, weights: Numbers, noise: float) -> tuple[float, float]:
-    """(lambda in [0, 1], variance of the mean of y over that of y - lambda g), for y, g [n] with weights [n] and the variance of
-    what g was centred with.
+    """(lambda in [0, 1], variance of the mean of y over that of y - lambda g), for y, g [n] with
+    weights [n] and the variance of what g was centred with.
 
-    lambda minimises the variance: A. N. Angelopoulos, J. C. Duchi and T. Zrnic (2023), "PPI++", arXiv 2311.01453, example 6.1.
-    A world model that errs the wrong way round is not believed at all rather than turned about. (0, 1) below three frames.
-    """
+    lambda minimises the variance: A. N. Angelopoulos, J. C. Duchi and T. Zrnic (2023), "PPI++",
+    arXiv 2311.01453, example 6.1. A world model that errs the wrong way round is not believed at
+    all rather than turned about. (0, 1) below three frames."""
     total = float(weights.sum())
     y, g = y - weights @ y / total, g - weights @ g / total
-    var_y, var_g, covariance = (float(weights @ product) / total for product in (y * y, g * g, y * g))
+    var_y, var_g, covariance = (
+        float(weights @ product) / total for product in (y * y, g * g, y * g)
+    )
     if total <= 2 or var_g + noise <= 0:
         return 0.0, 1.0
     belief = float(np.clip(covariance / (var_g + total * noise), 0.0, 1.0))
     if belief == 0:
         return 0.0, 1.0
     residual = var_y - 2 * belief * covariance + belief**2 * var_g
-    after = residual / total * total / (total - 2) + belief**2 * noise  # lambda was fitted to the same frames
+    # lambda was fitted to the same frames
+    after = residual / total * total / (total - 2) + belief**2 * noise
     return belief, var_y / total / after
 
 
@@ -147,13 +165,16 @@ def _capped(gain: float, n: int, N: int) -> float:
     return min(gain, 1 + N / n)
 
 
-def _with_doubt(y: Numbers, g: Numbers, weights: Numbers | None = None) -> tuple[Numbers, Numbers, Numbers]:
-    """y, g and weights with half a frame each added in which the world model missed the best and the worst score.
+def _with_doubt(
+    y: Numbers, g: Numbers, weights: Numbers | None = None
+) -> tuple[Numbers, Numbers, Numbers]:
+    """y, g and weights with half a frame each added in which the world model missed the best and
+    the worst score.
 
-    Few frames may show no error of a world model that errs in one of ten, and would then be as good as the imagined ones:
-    without doubt the 95 % interval of 10 to 20 frames covers 82-91 % for a world that is only ever too optimistic. The idea
-    is that of D. G. Bonett and R. M. Price (2012), J. Educ. Behav. Stat. 37, 479-488; half the weight suffices here.
-    """
+    Few frames may show no error of a world model that errs in one of ten, and would then be as good
+    as the imagined ones: without doubt the 95 % interval of 10 to 20 frames covers 82-91 % for a
+    world that is only ever too optimistic. The idea is that of D. G. Bonett and R. M. Price (2012),
+    J. Educ. Behav. Stat. 37, 479-488; half the weight suffices here."""
     weights = np.append(np.ones_like(y) if weights is None else weights, [DOUBT, DOUBT])
     return np.append(y, [y.max(), y.min()]), np.append(g, [g.min(), g.max()]), weights
 
@@ -182,12 +203,16 @@ def _errors(
         own = paired & (frames.groups == group)
         extra = frames.extra[frames.extra_groups == group]
         g[own] = frames.twin[own] - extra.mean()
-        variance = variance_with_doubt(np.append(frames.twin[own], extra), (float(scores.min()), float(scores.max())))
+        variance = variance_with_doubt(
+            np.append(frames.twin[own], extra), (float(scores.min()), float(scores.max()))
+        )
         noise += (own.sum() / len(g)) ** 2 * variance / len(extra)
     return g, float(noise), paired
 
 
-def variance_with_doubt(scores: Numbers, ends: tuple[float, float], weights: Numbers | None = None) -> float:
+def variance_with_doubt(
+    scores: Numbers, ends: tuple[float, float], weights: Numbers | None = None
+) -> float:
     """Variance of scores [k >= 1] to which half a frame of either end was added.
 
     weights [k]: how often each score counts; None = once.
@@ -200,10 +225,12 @@ def variance_with_doubt(scores: Numbers, ends: tuple[float, float], weights: Num
 
 
 def _betting(frames: Frames, level: float, seed: int) -> Interval:
-    """Each real frame gets a share of its group's extra frames: z = y - lambda (f - mean f of the share) has the mean of y.
+    """Each real frame gets a share of its group's extra frames: z = y - lambda (f - mean f of the
+    share) has the mean of y.
 
-    lambda is fitted to the frames before, so z is bounded by what is known beforehand and no guarantee is lost: the single
-    interval of SureSim's "uniform" estimator, with their lambda = 1 tuned as we go.
+    lambda is fitted to the frames before, so z is bounded by what is known beforehand and no
+    guarantee is lost: the single interval of SureSim's "uniform" estimator, with their lambda = 1
+    tuned as we go.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(frames.real))
@@ -216,9 +243,13 @@ def _betting(frames: Frames, level: float, seed: int) -> Interval:
 
 
 def _shares(
-    groups: Indices, wanted: np.ndarray[tuple[int], np.dtype[np.bool_]], frames: Frames, rng: np.random.Generator
+    groups: Indices,
+    wanted: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    frames: Frames,
+    rng: np.random.Generator,
 ) -> Numbers:
-    """Mean of the extra frames given to each real frame [n], every one to one frame only; NaN where there is none to give."""
+    """Mean of the extra frames given to each real frame [n], every one to one frame only; NaN where
+    there is none to give."""
     means = np.full(len(groups), np.nan)
     for group in np.unique(groups):
         extra = rng.permutation(frames.extra[frames.extra_groups == group])
@@ -229,18 +260,26 @@ def _shares(
 
 
 def _beliefs(y: Numbers, h: Numbers) -> Numbers:
-    """lambda [n] in [0, MOST_BELIEF]: the slope of y on h over the frames before, drawn towards FIRST_BELIEF."""
+    """lambda [n] in [0, MOST_BELIEF]: the slope of y on h over the frames before, drawn towards
+    FIRST_BELIEF."""
     count = np.arange(len(y))
     before = np.maximum(count, 1)
     sums = [np.concatenate([[0.0], np.cumsum(column)[:-1]]) for column in (y, h, y * h, h * h)]
     s_y, s_h, s_yh, s_hh = sums
     together, spread = s_yh - s_y * s_h / before, s_hh - s_h**2 / before
-    return np.asarray(np.clip((together + FIRST_BELIEF * FIRST_WEIGHT) / (spread + FIRST_WEIGHT), 0.0, MOST_BELIEF))
+    return np.asarray(
+        np.clip(
+            (together + FIRST_BELIEF * FIRST_WEIGHT) / (spread + FIRST_WEIGHT), 0.0, MOST_BELIEF
+        )
+    )
 
 
 def _correlation(y: Numbers, g: Numbers, groups: Indices) -> float | None:
     """Within groups: both less their group's mean."""
-    y, g = (np.concatenate([part - part.mean() for part in _parted(column, groups)] or [column]) for column in (y, g))
+    y, g = (
+        np.concatenate([part - part.mean() for part in _parted(column, groups)] or [column])
+        for column in (y, g)
+    )
     if len(y) < 3 or y.std() < 1e-9 or g.std() < 1e-9:
         return None
     return float(np.corrcoef(y, g)[0, 1])

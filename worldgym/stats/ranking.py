@@ -11,25 +11,28 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
-from worldgym.stats.frames import Numbers, numbered
-from worldgym.stats.rates import LARGEST
+from worldgym.stats.per_frame import Numbers, numbered
+from worldgym.stats.success_rates import LARGEST
 
 DRAWS = 4000
 ORDERS = 10  # the most probable ones that are kept
-SPREADS = np.geomspace(0.003, 1.0, 60)  # standard deviations of the policies' rates that may be, each as probable
+# standard deviations of the policies' rates that may be, each as probable
+SPREADS = np.geomspace(0.003, 1.0, 60)
 TINY = 1e-9
 Known = npt.NDArray[np.bool_]  # [P, N]: which policy was scored in which trial
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Probabilities over policies in the order given, from draws: those described in `ranking`, or strengths (bradley_terry.py).
+    """Probabilities over policies in the order given, from draws: those described in `ranking`, or
+    strengths (bradley_terry.py).
 
     best [P]:        probability that the policy is the best.
-    above [P][P]:    probability that the row's policy is better than the column's; the diagonal is 0.5.
+    above [P][P]:    probability that the row's policy is better than the column's; the diagonal is
+    0.5.
     ranks [P]:       central 95 % of its rank, (highest, lowest), 1 being the best.
-    orders:          the most probable orders, as indices of policies, best first, with their probabilities.
-    """
+    orders:          the most probable orders, as indices of policies, best first, with their
+    probabilities."""
 
     best: tuple[float, ...]
     above: tuple[tuple[float, ...], ...]
@@ -43,24 +46,33 @@ class Ranking:
             "best": list(self.best),
             "above": [list(row) for row in self.above],
             "ranks": [list(ends) for ends in self.ranks],
-            "orders": [{"policies": [policies[i] for i in order], "probability": share} for order, share in self.orders],
+            "orders": [
+                {"policies": [policies[i] for i in order], "probability": share}
+                for order, share in self.orders
+            ],
         }
 
 
 @dataclass(frozen=True)
 class Table:
-    """scores [P, N] in [0, 1] of P policies in N trials, NaN = not scored; the trials' initial frames [N] and tasks [N]."""
+    """scores [P, N] in [0, 1] of P policies in N trials, NaN = not scored; the trials' initial
+    frames [N] and tasks [N]."""
 
     scores: Numbers
     frames: Sequence[str]
     groups: Sequence[str]
 
     def of(self, policies: Sequence[int]) -> Table:
-        """The same of these policies alone, and the trials in which two of them at least were scored."""
+        """The same of these policies alone, and the trials in which two of them at least were
+        scored."""
         scores = self.scores[list(policies)]
-        shared = np.flatnonzero(np.count_nonzero(~np.isnan(scores), axis=0) >= min(2, len(policies)))
+        shared = np.flatnonzero(
+            np.count_nonzero(~np.isnan(scores), axis=0) >= min(2, len(policies))
+        )
         chosen = shared.tolist()
-        return Table(scores[:, shared], [self.frames[i] for i in chosen], [self.groups[i] for i in chosen])
+        return Table(
+            scores[:, shared], [self.frames[i] for i in chosen], [self.groups[i] for i in chosen]
+        )
 
 
 def ranking(table: Table, draws: int = DRAWS, seed: int = 0) -> Ranking:
@@ -85,8 +97,8 @@ def ranked(values: Numbers) -> Ranking:
 
 
 def comparable(table: Table) -> list[int]:
-    """The policies that can be ranked: each shares scored trials with the others, directly or through
-    third ones, in every task.
+    """The policies that can be ranked: each shares scored trials with the others, directly or
+    through third ones, in every task.
 
     Who has no trial of a hard task yet would otherwise be ranked by the easy ones. Where policies
     fall into several groups without a common trial the group with the most trials stays.
@@ -103,12 +115,16 @@ def comparable(table: Table) -> list[int]:
     return kept
 
 
-def rank_intervals(policies: Sequence[str], shown: Iterable[tuple[str, str]]) -> dict[str, tuple[int, int]]:
-    """policy => (highest, lowest) rank, 1 being the best, for all policies together at the level of the tests.
+def rank_intervals(
+    policies: Sequence[str], shown: Iterable[tuple[str, str]]
+) -> dict[str, tuple[int, int]]:
+    """policy => (highest, lowest) rank, 1 being the best, for all policies together at the level of
+    the tests.
 
-    shown: pairs (better, worse) that tests have shown, corrected for all pairs, so that with 95 % none is wrong. As many policies
-    stand surely above as were shown to be better, and surely below as were shown to be worse: M. Mogstad, J. P. Romano, A. M.
-    Shaikh and D. Wilhelm (2024), Rev. Econ. Stud. 91, 476-518.
+    shown: pairs (better, worse) that tests have shown, corrected for all pairs, so that with 95 %
+    none is wrong. As many policies stand surely above as were shown to be better, and surely below
+    as were shown to be worse: M. Mogstad, J. P. Romano, A. M. Shaikh and D. Wilhelm (2024), Rev.
+    Econ. Stud. 91, 476-518.
     """
     ranks = {policy: (1, len(policies)) for policy in policies}
     for better, worse in shown:
@@ -118,18 +134,21 @@ def rank_intervals(policies: Sequence[str], shown: Iterable[tuple[str, str]]) ->
 
 
 def contrasts(table: Table) -> tuple[Numbers, Numbers]:
-    """(values [P] whose differences are those of the policies' rates, their covariance [P, P]), P >= 1, N >= 1.
+    """(values [P] whose differences are those of the policies' rates, their covariance [P, P]), P
+    >= 1, N >= 1.
 
-    Within a task least squares with an effect of every trial, as in an incomplete block design (F. Yates (1936), J. Agric. Sci.
-    26, 424-455): two policies are compared on common trials alone, whoever else lacks some. A task counts by its trials, for all
-    policies alike. The covariance takes initial frames as a sample of the tasks' mixture; a single one, however often repeated,
-    is one trial. Every policy gets the variance of one success and one failure more, as a uniform prior would give it, without
-    which 20 of 20 against 19 of 20 were certain.
+    Within a task least squares with an effect of every trial, as in an incomplete block design (F.
+    Yates (1936), J. Agric. Sci. 26, 424-455): two policies are compared on common trials alone,
+    whoever else lacks some. A task counts by its trials, for all policies alike. The covariance
+    takes initial frames as a sample of the tasks' mixture; a single one, however often repeated, is
+    one trial. Every policy gets the variance of one success and one failure more, as a uniform
+    prior would give it, without which 20 of 20 against 19 of 20 were certain.
     """
     known, group = ~np.isnan(table.scores), numbered(table.groups)
     P, N = known.shape
     frame = numbered(table.frames)
-    effects, moved = np.zeros((int(group.max()) + 1, P)), np.zeros((P, N))  # by task; share of each trial in the sum
+    # by task; share of each trial in the sum
+    effects, moved = (np.zeros((int(group.max()) + 1, P)), np.zeros((P, N)))
     for g in range(len(effects)):
         here = group == g
         effects[g], moved[:, here] = _within(table.scores[:, here], known[:, here])
@@ -139,13 +158,18 @@ def contrasts(table: Table) -> tuple[Numbers, Numbers]:
     moved += (effects[group] - values).T / N
     G = int(frame.max()) + 1
     sums = np.array([np.bincount(frame, row, G) for row in moved])
-    sampled = _steadied(sums @ sums.T * (G / (G - 1) * _student(G - 1) ** 2), G) if G > 1 else LARGEST * np.eye(P)
+    sampled = (
+        _steadied(sums @ sums.T * (G / (G - 1) * _student(G - 1) ** 2), G)
+        if G > 1
+        else LARGEST * np.eye(P)
+    )
     own = np.array([len(set(frame[row])) for row in known])  # frames of each policy
     return values, sampled + np.diag(0.5 / (own + 2) ** 2)
 
 
 def posterior(values: Numbers, covariance: Numbers, draws: int, seed: int) -> Numbers:
-    """Draws [draws, P] of the policies' true values, given measured ones [P] with their covariance [P, P].
+    """Draws [draws, P] of the policies' true values, given measured ones [P] with their covariance
+    [P, P].
 
     Hierarchical: the true values are normal about a common mean that may be anything. Of their
     standard deviation every order of magnitude from 0.3 points on is as probable beforehand. So
@@ -155,7 +179,9 @@ def posterior(values: Numbers, covariance: Numbers, draws: int, seed: int) -> Nu
     rng, P = np.random.default_rng(seed), len(values)
     if P == 1:
         return rng.normal(values[0], np.sqrt(covariance[0, 0]), (draws, 1))
-    basis = np.linalg.qr(np.column_stack([np.ones(P), np.eye(P)[:, 1:]]))[0][:, 1:]  # [P, P - 1], free of the common mean
+    basis = np.linalg.qr(np.column_stack([np.ones(P), np.eye(P)[:, 1:]]))[0][
+        :, 1:
+    ]  # [P, P - 1], free of the common mean
     size, axes = np.linalg.eigh(basis.T @ covariance @ basis)
     y = axes.T @ basis.T @ values
     total = size + SPREADS[:, None] ** 2  # [S, P - 1]
@@ -163,15 +189,19 @@ def posterior(values: Numbers, covariance: Numbers, draws: int, seed: int) -> Nu
     chance = np.exp(evidence - evidence.max())
     chosen = rng.choice(len(SPREADS), draws, p=chance / chance.sum())
     kept = SPREADS[chosen, None] ** 2 / total[chosen]  # share of a difference that is believed
-    normal = rng.standard_normal((draws, P - 1)) @ axes  # so that draws do not turn on which axes stand for equal sizes
+    # so that draws do not turn on which axes stand for equal sizes
+    normal = rng.standard_normal((draws, P - 1)) @ axes
     drawn = kept * y + np.sqrt(kept * size) * normal
     return np.asarray(drawn @ axes.T @ basis.T)
 
 
 def _within(scores: Numbers, known: Known) -> tuple[Numbers, Numbers]:
-    """(effects [P], how far each trial moves them [P, N]) of one task: least squares with an effect of every trial."""
+    """(effects [P], how far each trial moves them [P, N]) of one task: least squares with an effect
+    of every trial."""
     each = known / np.maximum(known.sum(axis=0), 1)
-    inverse = np.linalg.pinv(np.diag(known.sum(axis=1)) - known @ each.T, rcond=TINY, hermitian=True)
+    inverse = np.linalg.pinv(
+        np.diag(known.sum(axis=1)) - known @ each.T, rcond=TINY, hermitian=True
+    )
     filled = np.where(known, scores, 0.0)
     centred = np.where(known, scores - (filled * each).sum(axis=0), 0.0)
     effects = inverse @ centred.sum(axis=1)
@@ -180,9 +210,9 @@ def _within(scores: Numbers, known: Known) -> tuple[Numbers, Numbers]:
 
 
 def _steadied(covariance: Numbers, frames: int) -> Numbers:
-    """A covariance of differences [P, P] that few frames show, mixed with one in which all policies are
-    as uncertain: what only looks like a sure difference, of the many that P policies have, is else
-    believed. The weights are the numbers of differences and of frames, less 1 each.
+    """A covariance of differences [P, P] that few frames show, mixed with one in which all policies
+    are as uncertain: what only looks like a sure difference, of the many that P policies have, is
+    else believed. The weights are the numbers of differences and of frames, less 1 each.
     """
     P = len(covariance)
     if P == 1:
@@ -194,7 +224,8 @@ def _steadied(covariance: Numbers, frames: int) -> Numbers:
 
 
 def _largest(known: Known, names: Sequence[int]) -> list[int]:
-    """Of policies by trials, the names of those that hang together by common trials and have most of them."""
+    """Of policies by trials, the names of those that hang together by common trials and have most
+    of them."""
     left, best, most = set(np.flatnonzero(known.any(axis=1)).tolist()), list[int](), 0
     while left:
         members = {left.pop()}

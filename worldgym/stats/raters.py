@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from worldgym.confusion import Confusion
-from worldgym.stats.frames import numbered
-from worldgym.stats.rates import Interval
+from worldgym.stats.confusion import Confusion
+from worldgym.stats.per_frame import numbered
+from worldgym.stats.success_rates import Interval
 
 DRAWS = 2000
 AGREED = 1.0  # shared by the values
@@ -25,7 +25,9 @@ DISAGREED = 0.5
 Matrix = npt.NDArray[np.float64]
 
 
-def cohens_kappa(counts: Confusion, level: float = 0.95, videos: float | None = None) -> tuple[float | None, Interval]:
+def cohens_kappa(
+    counts: Confusion, level: float = 0.95, videos: float | None = None
+) -> tuple[float | None, Interval]:
     """Agreement beyond chance over the scored videos, in [-1, 1]: J. Cohen (1960), Educ. Psychol.
     Meas. 20, 37-46.
 
@@ -99,7 +101,9 @@ def _kappa(tables: Matrix) -> Matrix:
     both, judged, true, neither = np.moveaxis(tables / tables.sum(-1, keepdims=True), -1, 0)
     chance = (both + judged) * (both + true) + (neither + judged) * (neither + true)
     with np.errstate(invalid="ignore", divide="ignore"):
-        kappa: Matrix = np.where(chance < 1 - 1e-12, (both + neither - chance) / (1 - chance), np.nan)
+        kappa: Matrix = np.where(
+            chance < 1 - 1e-12, (both + neither - chance) / (1 - chance), np.nan
+        )
     return kappa
 
 

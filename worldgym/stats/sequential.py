@@ -10,7 +10,7 @@ import numpy as np
 
 from worldgym.stats.betting import anytime_interval, wealth
 from worldgym.stats.comparison import holm
-from worldgym.stats.frames import Indices, Numbers
+from worldgym.stats.per_frame import Indices, Numbers
 
 LEVEL = 0.05  # probability that any of the pairs is decided wrongly
 SLACK = 1e-9  # 1 / (1 / wealth) is the wealth to the last bits only
@@ -21,8 +21,8 @@ class Looks:
     """Differences of two policies' scores frame by frame, in an order that does not depend on them.
 
     differences [T]: in [-1, 1], one an initial frame.
-    ends [R]:        numbers of differences after which the evidence is looked at: those at which every task has had its share.
-    """
+    ends [R]:        numbers of differences after which the evidence is looked at: those at which
+    every task has had its share."""
 
     differences: Numbers
     ends: Indices
@@ -32,11 +32,15 @@ class Looks:
 class SequentialResult:
     """What the frames so far say of one pair of policies, however often they were looked at.
 
-    evidence:  wealth of a bet against "no difference", from 1; of a single pair the difference is shown from 20 on.
-    p:         1 / the largest evidence so far, at most 1.   p_holm: corrected for the number of pairs (Holm).
-    decided:   initial frames after which the difference was shown, as corrected for all pairs; None if not yet.
+    evidence:  wealth of a bet against "no difference", from 1; of a single pair the difference is
+    shown from 20 on.
+    p:         1 / the largest evidence so far, at most 1.   p_holm: corrected for the number of
+    pairs (Holm).
+    decided:   initial frames after which the difference was shown, as corrected for all pairs; None
+    if not yet.
     sign:      1 or -1: sign of the difference that was shown; 0 if not yet.
-    low, high: 95 % interval of the difference in [-1, 1] of this pair alone, which may be looked at after every frame.
+    low, high: 95 % interval of the difference in [-1, 1] of this pair alone, which may be looked at
+    after every frame.
     n:         initial frames used.
     """
 
@@ -51,18 +55,21 @@ class SequentialResult:
 
 
 def sequential_tests(pairs: Sequence[Looks], alpha: float = LEVEL) -> list[SequentialResult]:
-    """All pairs together err with probability alpha at most, a wrong sign included. Without a frame: evidence 1, (-1, 1).
+    """All pairs together err with probability alpha at most, a wrong sign included. Without a
+    frame: evidence 1, (-1, 1).
 
-    The wealth is a supermartingale from look to look if frames are drawn independently within tasks and the mean difference over
-    tasks, each weighted by its planned frames, is 0: with bets b and means m of the tasks the product of (1 + b m) is at most 1.
-    Tasks whose differences cancel are therefore no evidence, and neither is the order in which tasks come.
-    """
+    The wealth is a supermartingale from look to look if frames are drawn independently within tasks
+    and the mean difference over tasks, each weighted by its planned frames, is 0: with bets b and
+    means m of the tasks the product of (1 + b m) is at most 1. Tasks whose differences cancel are
+    therefore no evidence, and neither is the order in which tasks come."""
     values = [wealth(looks.differences)[looks.ends - 1] for looks in pairs]
     p_values = [float(min(1.0, 1 / found.max(initial=1.0))) for found in values]
     known = [i for i, found in enumerate(values) if len(found)]
     corrected = dict(zip(known, holm([p_values[i] for i in known]), strict=True))
     order = sorted(known, key=lambda i: p_values[i])
-    needed = {i: (len(known) - place) / alpha for place, i in enumerate(order)}  # wealth at which Holm's step decides
+    needed = {
+        i: (len(known) - place) / alpha for place, i in enumerate(order)
+    }  # wealth at which Holm's step decides
     results = []
     for i, (looks, found) in enumerate(zip(pairs, values, strict=True)):
         decided = None
@@ -85,11 +92,12 @@ def sequential_tests(pairs: Sequence[Looks], alpha: float = LEVEL) -> list[Seque
 
 
 def in_rounds(arrived: Mapping[str, Sequence[float | None]], planned: Mapping[str, int]) -> Looks:
-    """Differences of every task in the order in which its frames came (None: finished without a common score) => rounds.
+    """Differences of every task in the order in which its frames came (None: finished without a
+    common score) => rounds.
 
-    planned: initial frames a task in all. After round j of R = max(planned) every task g has given j / R of its frames, to half a
-    frame. Only whole rounds count, so a task that has not begun holds the others up, and what is used never changes as more
-    frames come.
+    planned: initial frames a task in all. After round j of R = max(planned) every task g has given
+    j / R of its frames, to half a frame. Only whole rounds count, so a task that has not begun
+    holds the others up, and what is used never changes as more frames come.
     """
     R = max(planned.values(), default=0)
     used, taken, ends = list[float](), dict.fromkeys(sorted(planned), 0), list[int]()
@@ -106,5 +114,6 @@ def in_rounds(arrived: Mapping[str, Sequence[float | None]], planned: Mapping[st
 
 
 def frame_order(task: str) -> str:
-    """A random number of an initial frame that its name alone decides; orders frames that came at the same moment."""
+    """A random number of an initial frame that its name alone decides; orders frames that came at
+    the same moment."""
     return hashlib.sha256(f"order of {task}".encode()).hexdigest()

@@ -27,13 +27,22 @@ def training(policy: str) -> str:
 
 
 def checkpoint_series(policies: Iterable[str]) -> list[dict[str, Any]]:
-    """name, steps (rising) and policies of every name of which two steps or more are there, in the order of first appearance."""
+    """name, steps (rising) and policies of every name of which two steps or more are there, in the
+    order of first appearance."""
     found: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for policy in policies:
         if (named := training_step(policy)) is not None:
             found[named[0]].append((named[1], policy))
-    rising = {name: sorted(points) for name, points in found.items() if len({step for step, _ in points}) > 1}
+    rising = {
+        name: sorted(points)
+        for name, points in found.items()
+        if len({step for step, _ in points}) > 1
+    }
     return [
-        {"name": name, "steps": [step for step, _ in points], "policies": [policy for _, policy in points]}
+        {
+            "name": name,
+            "steps": [step for step, _ in points],
+            "policies": [policy for _, policy in points],
+        }
         for name, points in rising.items()
     ]

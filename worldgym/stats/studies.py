@@ -10,21 +10,25 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import InputError
-from worldgym.log import TrialRecord, results
+from worldgym.io.run_log import TrialRecord, results
 from worldgym.stats.prediction import Frames, prediction_powered
 from worldgym.stats.tables import RealTrial
 
 
 def estimate(
-    records: Iterable[TrialRecord], real: Sequence[RealTrial], level: float = 0.95, mixture: bool = False
+    records: Iterable[TrialRecord],
+    real: Sequence[RealTrial],
+    level: float = 0.95,
+    mixture: bool = False,
 ) -> list[dict[str, Any]]:
-    """For every policy of the real trials: the fields of `Powered`, and policy. Plain JSON. InputError for a policy not in it.
+    """For every policy of the real trials: the fields of `Powered`, and policy. Plain JSON.
+    InputError for a policy not in it.
 
-    A real trial's twin is every scored trial of its policy and task (start frame) in the run, with the judge's probability of
-    success where it gave one, else its verdict. Its group is the run's; a task that was not imagined brings
-    its own, or counts as a group by itself. mixture: the real frames were drawn at random from all that the run holds, so all
-    are one group, and what the world model knows about whole tasks is credited too. InputError if one is not in the run.
-    """
+    A real trial's twin is every scored trial of its policy and task (start frame) in the run, with
+    the judge's probability of success where it gave one, else its verdict. Its group is the run's;
+    a task that was not imagined brings its own, or counts as a group by itself. mixture: the real
+    frames were drawn at random from all that the run holds, so all are one group, and what the
+    world model knows about whole tasks is credited too. InputError if one is not in the run."""
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, not {level}; 0.95 is usual")
     imagined: dict[str, dict[str, list[TrialRecord]]] = defaultdict(lambda: defaultdict(list))
@@ -39,17 +43,25 @@ def estimate(
         if policy not in imagined:
             known = ", ".join(sorted(imagined)) or "none"
             raise InputError(
-                f"the run has no scored trial of the policy {policy} of the real table; it has {known}: use one name"
+                f"the run has no scored trial of the policy {policy} of the real table; it has "
+                f"{known}: use one name"
             )
         own = [trial for trial in real if trial.policy == policy]
-        if mixture and (other := next((trial.task for trial in own if trial.task not in tried[policy]), None)):
+        if mixture and (
+            other := next((trial.task for trial in own if trial.task not in tried[policy]), None)
+        ):
             raise InputError(
-                f"the real start frame {other} is none of the run's with {policy}, so the real ones were not drawn from "
+                f"the real start frame {other} is none of the run's with {policy}, so the real "
+                f"ones were not drawn from "
                 "these: leave out --mixture"
             )
         frames = _frames(own, imagined[policy])
         if mixture:
-            frames = replace(frames, groups=np.zeros_like(frames.groups), extra_groups=np.zeros_like(frames.extra_groups))
+            frames = replace(
+                frames,
+                groups=np.zeros_like(frames.groups),
+                extra_groups=np.zeros_like(frames.extra_groups),
+            )
         estimates.append({"policy": policy, **asdict(prediction_powered(frames, level))})
     return estimates
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worldgym.errors import InputError
-from worldgym.files import read_table
+from worldgym.io.files import read_table
 from worldgym.stats.cells import CellPair
 
 Key = tuple[str, str]  # policy, task
@@ -35,7 +35,8 @@ class RealTrial:
 
 
 def read_rates(path: Path) -> dict[Key, CellRate]:
-    """A table with the columns policy, task and either trials and successes, or rate in [0, 1] (and trials, if known).
+    """A table with the columns policy, task and either trials and successes, or rate in [0, 1] (and
+    trials, if known).
 
     Partial credit makes `successes` fractional. InputError names the line of a wrong row.
     """
@@ -43,7 +44,9 @@ def read_rates(path: Path) -> dict[Key, CellRate]:
     for line, row in read_table(path, ("policy", "task"), ("trials", "successes", "rate")):
         where, key = f"{path}, line {line}", _key(f"{path}, line {line}", row)
         if key in cells:
-            raise InputError(f"{where}: policy {key[0]} on task {key[1]} appears twice; keep one line")
+            raise InputError(
+                f"{where}: policy {key[0]} on task {key[1]} appears twice; keep one line"
+            )
         cells[key] = _cell(where, row)
     if not cells:
         raise InputError(f"{path}: holds no row; write one for each policy and task")
@@ -51,14 +54,22 @@ def read_rates(path: Path) -> dict[Key, CellRate]:
 
 
 def read_real_trials(path: Path) -> list[RealTrial]:
-    """A table with the columns policy, task (the start frame's name), success (0, 1, true, false or partial credit between),
-    and perhaps group; one line a trial, several of one policy and task being repeats."""
+    """A table with the columns policy, task (the start frame's name), success (0, 1, true, false or
+    partial credit between), and perhaps group; one line a trial, several of one policy and task
+    being repeats."""
     trials = []
     for line, row in read_table(path, ("policy", "task", "success"), ("group",)):
         where = f"{path}, line {line}"
         policy, task = _key(where, row)
         score = SCORES.get(row["success"].lower())
-        trials.append(RealTrial(policy, task, row["group"], _number(where, row, "success", 1) if score is None else score))
+        trials.append(
+            RealTrial(
+                policy,
+                task,
+                row["group"],
+                _number(where, row, "success", 1) if score is None else score,
+            )
+        )
     if not trials:
         raise InputError(f"{path}: holds no row; write one for each real trial")
     return trials
@@ -70,10 +81,14 @@ def paired_cells(world: Mapping[Key, CellRate], real: Mapping[Key, CellRate]) ->
     if not keys:
         policy, task = min(world)
         raise InputError(
-            f"the two tables share no policy and task; write the names alike (one has {policy} on {task}, the other "
+            f"the two tables share no policy and task; write the names alike (one has {policy} on "
+            f"{task}, the other "
             f"{' on '.join(min(real))})"
         )
-    return [CellPair(*key, world[key].rate, real[key].rate, world[key].trials, real[key].trials) for key in keys]
+    return [
+        CellPair(*key, world[key].rate, real[key].rate, world[key].trials, real[key].trials)
+        for key in keys
+    ]
 
 
 def _key(where: str, row: Mapping[str, str]) -> Key:
@@ -94,7 +109,10 @@ def _cell(where: str, row: Mapping[str, str]) -> CellRate:
 def _trials(where: str, row: Mapping[str, str]) -> int:
     trials = _number(where, row, "trials", MAX_TRIALS)
     if trials < 1 or not trials.is_integer():
-        raise InputError(f"{where}: trials is {row['trials']}; write a whole number of 1 or more, or remove the line")
+        raise InputError(
+            f"{where}: trials is {row['trials']}; write a whole number of 1 or more, or remove the "
+            f"line"
+        )
     return int(trials)
 
 
@@ -105,5 +123,7 @@ def _number(where: str, row: Mapping[str, str], column: str, highest: float) -> 
     except ValueError:
         value = math.nan
     if not 0 <= value <= highest:
-        raise InputError(f'{where}: {column} is "{row[column]}"; write a number from 0 to {highest:g}')
+        raise InputError(
+            f'{where}: {column} is "{row[column]}"; write a number from 0 to {highest:g}'
+        )
     return value

@@ -1,4 +1,5 @@
-"""What `worldgym check` said of a world, task by task, as summaries and reports read it: RUN/check.json."""
+"""What `worldgym check` said of a world, task by task, as summaries and reports read it:
+RUN/check.json."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.files import read_json, write_atomic
+from worldgym.io.files import read_json, write_atomic
 
 CHECK_NAME = "check.json"
 UNCHECKED = "unchecked"  # the colour of a task that the check does not know
@@ -25,7 +26,8 @@ class Trusted:
 
 @dataclass(frozen=True)
 class Check:
-    """world: the one that was checked.   tasks: by group.   include_red: red tasks stay in the headline numbers."""
+    """world: the one that was checked.   tasks: by group.   include_red: red tasks stay in the
+    headline numbers."""
 
     world: str
     tasks: Mapping[str, Trusted] = field(default_factory=dict)
@@ -36,12 +38,21 @@ class Check:
         """InputError if the file is absent or not what `worldgym check` writes."""
         data = read_json(path, "a check of a world")
         try:
-            tasks = {str(name): Trusted(str(task["colour"]), str(task["reason"])) for name, task in data["tasks"].items()}
+            tasks = {
+                str(name): Trusted(str(task["colour"]), str(task["reason"]))
+                for name, task in data["tasks"].items()
+            }
             check = Check(str(data["world"]), tasks, include_red)
         except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: lacks {error}, so it is no check of a world; run `worldgym check` again") from error
-        if strange := next((task.colour for task in tasks.values() if task.colour not in COLOURS), None):
-            raise InputError(f'{path}: holds the colour "{strange}"; it must be one of {", ".join(COLOURS)}')
+            raise InputError(
+                f"{path}: lacks {error}, so it is no check of a world; run `worldgym check` again"
+            ) from error
+        if strange := next(
+            (task.colour for task in tasks.values() if task.colour not in COLOURS), None
+        ):
+            raise InputError(
+                f'{path}: holds the colour "{strange}"; it must be one of {", ".join(COLOURS)}'
+            )
         return check
 
     @staticmethod
@@ -53,7 +64,10 @@ class Check:
     def match(self, world: str) -> None:
         """InputError if it is the check of another world."""
         if self.world != world:
-            raise InputError(f"the check is of the world {self.world}, the run's is {world}; check that world, or leave it out")
+            raise InputError(
+                f"the check is of the world {self.world}, the run's is {world}; check that world, "
+                f"or leave it out"
+            )
 
     def colour(self, group: str) -> str:
         return self.tasks[group].colour if group in self.tasks else UNCHECKED
@@ -64,11 +78,20 @@ class Check:
 
     def figures(self, groups: Sequence[str]) -> dict[str, Any]:
         """For summary.json: colour and reason of these groups, and which of them were left out."""
-        known = {g: vars(self.tasks[g]) if g in self.tasks else {"colour": UNCHECKED, "reason": ""} for g in sorted(set(groups))}
-        return {"world": self.world, "tasks": known, "left_out": sorted(self.left_out(groups)), "include_red": self.include_red}
+        known = {
+            g: vars(self.tasks[g]) if g in self.tasks else {"colour": UNCHECKED, "reason": ""}
+            for g in sorted(set(groups))
+        }
+        return {
+            "world": self.world,
+            "tasks": known,
+            "left_out": sorted(self.left_out(groups)),
+            "include_red": self.include_red,
+        }
 
 
 def adopt_check(run: Path, path: Path, world: str) -> None:
-    """Keeps a check in a run's folder, for its summaries from now on. InputError if it is of another world."""
+    """Keeps a check in a run's folder, for its summaries from now on. InputError if it is of
+    another world."""
     Check.read(path).match(world)
     write_atomic(run / CHECK_NAME, path.read_bytes())

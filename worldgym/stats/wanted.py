@@ -1,4 +1,5 @@
-"""What a plan of trials is made from. Apart from the planning, so that the command line reads it without loading scipy."""
+"""What a plan of trials is made from. Apart from the planning, so that the command line reads it
+without loading scipy."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """What is wanted (one of width, or a and b, or both) and what is known. All correlations lie in [0, 1]."""
+    """What is wanted (one of width, or a and b, or both) and what is known. All correlations lie in
+    [0, 1]."""
 
     width: float | None = None
     """of the 95 % interval, from end to end: 0.2 is 10 points to either side"""

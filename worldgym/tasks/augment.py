@@ -1,8 +1,9 @@
-"""`worldgym augment`: recordings whose pictures are edited, so that a world learns scenes that nobody recorded.
+"""`worldgym augment`: recordings whose pictures are edited, so that a world learns scenes that
+nobody recorded.
 
-Every episode gets one edit of the file, the same from the first frame to the last; ranges (ranges.py) are drawn anew for each.
-What the robot does is not changed, so an edit may change only what the motion does not depend on.
-"""
+Every episode gets one edit of the file, the same from the first frame to the last; ranges
+(ranges.py) are drawn anew for each. What the robot does is not changed, so an edit may change only
+what the motion does not depend on."""
 
 from __future__ import annotations
 
@@ -16,16 +17,17 @@ from worldgym.episodes.identity import origin_of
 from worldgym.episodes.spread import spread
 from worldgym.episodes.store import EpisodeInfo, EpisodeStore, numbered
 from worldgym.errors import EditRefused, InputError, at_least
-from worldgym.progress import progress
-from worldgym.tasks.edits.protocol import ImageStep, Scene, generator_of
+from worldgym.io.progress import progress
+from worldgym.tasks.edits.edit_file import Edit, fits_any, read_suite
+from worldgym.tasks.edits.edit_protocol import ImageStep, Scene, generator_of
 from worldgym.tasks.edits.ranges import RangedEdit, ranged_edits
-from worldgym.tasks.edits.suite import Edit, fits_any, read_suite
 from worldgym.types import Episode, Frames
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """limit: episodes a group, spread evenly over the store, 0 = all.   seed: of the choice of edits and of their strengths."""
+    """limit: episodes a group, spread evenly over the store, 0 = all.   seed: of the choice of
+    edits and of their strengths."""
 
     store: Path
     edits: Path
@@ -35,9 +37,13 @@ class AugmentConfig:
 
 
 def augment(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
-    """Writes the store OUT, resuming one that is there => (episodes of each edit, episode that fits no edit => reason)."""
+    """Writes the store OUT, resuming one that is there => (episodes of each edit, episode that fits
+    no edit => reason)."""
     if config.out.resolve() == config.store.resolve():
-        raise InputError(f"{config.out}: is the store itself; choose another --out, so that recordings stay as they are")
+        raise InputError(
+            f"{config.out}: is the store itself; choose another --out, so that recordings stay as "
+            f"they are"
+        )
     at_least("--limit", config.limit)
     store, edits = EpisodeStore(config.store), _edits(config.edits)
     written = EpisodeStore.create(config.out, store.spec, store.fps, store.reach)
@@ -45,11 +51,18 @@ def augment(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
     known, chosen = {info.origin for info in written}, _spread(store.infos, config.limit)
     for info in progress(chosen, len(chosen), "editing", "episode"):
         rng, full_name = generator_of(f"{config.seed}/{info.name}"), f"{info.group}/{info.name}"
-        fitting = [edits[i] for i in rng.permutation(len(edits)) if fits_any(edits[i].described.only, full_name)]
+        fitting = [
+            edits[i]
+            for i in rng.permutation(len(edits))
+            if fits_any(edits[i].described.only, full_name)
+        ]
         reason = f"no edit is for {info.group}"
         for ranged in fitting:
             strength, noise = float(rng.uniform()), int(rng.integers(2**32))
-            name, origin = f"{info.name}-{ranged.name}", f"{origin_of(config.store, info.name)}#{ranged.name}"
+            name, origin = (
+                f"{info.name}-{ranged.name}",
+                f"{origin_of(config.store, info.name)}#{ranged.name}",
+            )
             if origin not in known and not _older(written, name, info):
                 try:
                     edit = ranged.at(strength, ranged.name)
@@ -68,14 +81,18 @@ def augment(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
 
 def _older(written: EpisodeStore, name: str, info: EpisodeInfo) -> bool:
     """Whether the edited episode was written before episodes had an origin."""
-    return name in written and not written.info(name).origin and written.info(name).source == info.source
+    return (
+        name in written
+        and not written.info(name).origin
+        and written.info(name).source == info.source
+    )
 
 
 def edited_episode(episode: Episode, edit: Edit, strength: float = 0.0, seed: int = 0) -> Episode:
     """The episode with every frame edited, fresh noise for each, and the instruction too.
 
-    A step that cannot be done on a later frame (the robot hides what it adds or recolours) is left out of that frame. InputError
-    if it cannot be done on the first.
+    A step that cannot be done on a later frame (the robot hides what it adds or recolours) is left
+    out of that frame. InputError if it cannot be done on the first.
     """
     scene = Scene(np.random.default_rng(seed))
     frames: list[Frames] = []
@@ -100,14 +117,21 @@ def _painted(step: ImageStep, frame: Frames, scene: Scene, first: bool) -> Frame
 
 
 def _edits(path: Path) -> list[RangedEdit]:
-    """InputError for what cannot be trained on: a new goal, and edits that ask a server for every frame."""
+    """InputError for what cannot be trained on: a new goal, and edits that ask a server for every
+    frame."""
     suite = read_suite(path)
     if suite.asker is not None:
-        raise InputError(f"{path}: has a [server], which would be asked for every frame; leave out edits by a model")
+        raise InputError(
+            f"{path}: has a [server], which would be asked for every frame; leave out edits by a "
+            f"model"
+        )
     edits = ranged_edits(suite)
     for edit in edits:
         if edit.described.success:
-            raise InputError(f"{path}: edit {edit.name} has a new goal, which the recorded actions do not pursue; leave it out")
+            raise InputError(
+                f"{path}: edit {edit.name} has a new goal, which the recorded actions do not "
+                f"pursue; leave it out"
+            )
         try:
             edit.try_ends()
         except InputError as error:

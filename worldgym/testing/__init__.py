@@ -1,4 +1,5 @@
-"""Conformance checks for the four seams, and fakes that pass them: for our tests and for other people's.
+"""Conformance checks for the four seams, and fakes that pass them: for our tests and for other
+people's.
 
     from worldgym.testing import check_world
 
@@ -8,11 +9,11 @@
 A check raises AssertionError with one sentence that names the part and the broken rule.
 """
 
-from worldgym.testing.codecs import FakeCodec, check_codec
-from worldgym.testing.judges import FakeJudge, check_judge
-from worldgym.testing.policies import FakePolicy, check_policy, policy_rules
+from worldgym.testing.codec_rules import FakeCodec, check_codec
+from worldgym.testing.judge_rules import FakeJudge, check_judge
+from worldgym.testing.policy_rules import FakePolicy, check_policy, policy_rules
 from worldgym.testing.rules import FAKE_SPEC, Shape
-from worldgym.testing.worlds import FakeState, FakeWorld, check_world
+from worldgym.testing.world_rules import FakeState, FakeWorld, check_world
 
 __all__ = [
     "FAKE_SPEC",

@@ -1,4 +1,5 @@
-"""What the checks of several seams share: a rule that is broken, and specs, shapes and types that are as promised."""
+"""What the checks of several seams share: a rule that is broken, and specs, shapes and types that
+are as promised."""
 
 from __future__ import annotations
 
@@ -37,10 +38,16 @@ def check_spec(who: str, spec: ActionSpec) -> None:
     low, high = np.array(spec.low), np.array(spec.high)
     fits = spec.size >= 1 and low.shape == high.shape == (spec.size,)
     require(fits, who, "its spec needs one lower and one upper bound a name, and at least one name")
-    require(bool(np.isfinite([low, high]).all() and (low < high).all()), who, "its spec's bounds must be finite, low < high")
+    require(
+        bool(np.isfinite([low, high]).all() and (low < high).all()),
+        who,
+        "its spec's bounds must be finite, low < high",
+    )
     require(spec.rate_hz > 0, who, f"its spec's rate is {spec.rate_hz} Hz")
 
 
-def check_form(who: str, what: str, value: npt.NDArray[Any] | Tensor, shape: tuple[int, ...], dtype: Any) -> None:
+def check_form(
+    who: str, what: str, value: npt.NDArray[Any] | Tensor, shape: tuple[int, ...], dtype: Any
+) -> None:
     right = tuple(value.shape) == shape and value.dtype == dtype
     require(right, who, f"{what} returned {value.dtype} {tuple(value.shape)}, not {dtype} {shape}")

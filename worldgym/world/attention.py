@@ -1,7 +1,7 @@
 """Attention with rotary positions, in the layout that suits many small problems.
 
-Plain matmul-softmax-matmul: on a CPU the fused `scaled_dot_product_attention` spends 42 % of a training step in the
-backward pass of many tiny problems (36 tokens, or 16 frames); see dev/LOG.md.
+Plain matmul-softmax-matmul: on a CPU the fused `scaled_dot_product_attention` spends 42 % of a
+training step in the backward pass of many tiny problems (36 tokens, or 16 frames); see dev/LOG.md.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from worldgym.world.cache import TemporalCache
 
 def rotary_angles_1d(positions: Tensor, head_dim: int, base: float = 10_000.0) -> Tensor:
     """positions [L] => angles [L, head_dim / 2]."""
-    frequencies = base ** (-torch.arange(0, head_dim, 2, device=positions.device).float() / head_dim)
+    frequencies = base ** (
+        -torch.arange(0, head_dim, 2, device=positions.device).float() / head_dim
+    )
     return positions.float()[:, None] * frequencies
 
 
 def rotary_angles_2d(height: int, width: int, head_dim: int, pixel: bool) -> Tensor:
-    """Angles [height * width, head_dim / 2] of a grid; the first half of the features turn with y, the second with x.
+    """Angles [height * width, head_dim / 2] of a grid; the first half of the features turn with y,
+    the second with x.
 
-    Standard: base 10000 over integer places. `pixel`: frequencies linspace(1, 128) pi over coordinates linspace(-1, 1).
-    """
+    Standard: base 10000 over integer places. `pixel`: frequencies linspace(1, 128) pi over
+    coordinates linspace(-1, 1)."""
     quarter = head_dim // 4
     if pixel:
         frequencies = torch.linspace(1.0, 128.0, quarter) * torch.pi
@@ -61,8 +64,8 @@ class Pass:
     space, time: rotations by place and by position in time (None: positions are learned).
     age: [frames in work, keys] how many frames a key lies behind a query (negative: ahead).
     hidden: of the same shape, True where a query may not look; None where it may look everywhere.
-    cache: keys and values of the finished frames before those in work (None: the frames in work are all there is).
-    """
+    cache: keys and values of the finished frames before those in work (None: the frames in work are
+    all there is)."""
 
     space: Turn | None
     time: Turn | None
@@ -75,7 +78,8 @@ class Attention(nn.Module):
     """Multi-head attention without biases in the projection of queries, keys and values."""
 
     def __init__(self, width: int, heads: int, window: int) -> None:
-        """window: frames over which a learned bias by distance in time is kept (0: none, positions are rotary)."""
+        """window: frames over which a learned bias by distance in time is kept (0: none, positions
+        are rotary)."""
         super().__init__()
         self.heads, self.head_dim = heads, width // heads
         self.time_bias = nn.Parameter(torch.zeros(heads, window)) if window else None
@@ -85,18 +89,22 @@ class Attention(nn.Module):
     def spatial(self, x: Tensor, now: Pass) -> Tensor:
         """x [B, T, N, D]: every token sees all tokens of its frame."""
         b, t, n, d = x.shape
-        q, k, v = self.qkv_proj(x).view(b * t, n, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            self.qkv_proj(x).view(b * t, n, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
+        )
         if now.space is not None:
             q, k = rotate(q, now.space), rotate(k, now.space)
         out = attend(q, k, v, None)
         return self.out_proj(out.transpose(1, 2).reshape(b, t, n, d))
 
     def temporal(self, x: Tensor, now: Pass, block: int) -> Tensor:
-        """x [B, T, N, D]: every token sees its own place in its frame and the frames before. With a cache, x holds the
-        frames in work only.
+        """x [B, T, N, D]: every token sees its own place in its frame and the frames before. With a
+        cache, x holds the frames in work only.
         """
         b, t, n, d = x.shape
-        q, k, v = self.qkv_proj(x).view(b, t, n, 3, self.heads, self.head_dim).permute(3, 0, 2, 4, 1, 5)
+        q, k, v = (
+            self.qkv_proj(x).view(b, t, n, 3, self.heads, self.head_dim).permute(3, 0, 2, 4, 1, 5)
+        )
         if now.time is not None:
             q, k = rotate(q, now.time), rotate(k, now.time)
         if now.cache is not None:
@@ -105,12 +113,17 @@ class Attention(nn.Module):
         return self.out_proj(out.permute(0, 3, 1, 2, 4).reshape(b, t, n, d))
 
     def mask(self, now: Pass, like: Tensor) -> Tensor | None:
-        """[queries, keys] or [heads, queries, keys]: -inf where hidden, the learned bias by age elsewhere."""
+        """[queries, keys] or [heads, queries, keys]: -inf where hidden, the learned bias by age
+        elsewhere."""
         if self.time_bias is None:
             bias = None if now.hidden is None else like.new_zeros(now.age.shape)
         else:
             bias = self.time_bias[:, now.age.clamp(0, self.time_bias.shape[1] - 1)]
-        return bias if bias is None or now.hidden is None else bias.masked_fill(now.hidden, float("-inf"))
+        return (
+            bias
+            if bias is None or now.hidden is None
+            else bias.masked_fill(now.hidden, float("-inf"))
+        )
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:

@@ -1,11 +1,13 @@
 """Several robots in one checkpoint, and the plain world of one of them that is cut out of it.
 
-    CHECKPOINT/config.json    "embodiments": [{"name", "spec", "scaling"}, ...] in place of "spec" and "scaling"
+    CHECKPOINT/config.json    "embodiments": [{"name", "spec", "scaling"}, ...] in place of "spec"
+    and "scaling"
 
-A shared network is shown actions padded to the widest robot's. A robot's padding is masked, and a token learned for it is added
-to what its actions say (`worldgym.world.dit`). For one robot all that is constant: its own columns of the action embedder, and
-the token in that layer's bias, make a network that knows no other robot and computes the same. So a policy meets one spec, the
-sampler knows nothing of robots, and a rollout costs what it costs with one.
+A shared network is shown actions padded to the widest robot's. A robot's padding is masked, and a
+token learned for it is added to what its actions say (`worldgym.world.network`). For one robot all
+that is constant: its own columns of the action embedder, and the token in that layer's bias, make a
+network that knows no other robot and computes the same. So a policy meets one spec, the sampler
+knows nothing of robots, and a rollout costs what it costs with one.
 """
 
 from __future__ import annotations
@@ -21,50 +23,83 @@ from torch import Tensor
 from worldgym.actions.embodiment import Embodiment, most_numbers
 from worldgym.episodes.windows import shown_columns
 from worldgym.errors import CheckpointError, InputError
-from worldgym.world.dit import DiTConfig, spread
+from worldgym.world.network import DiTConfig, spread
 
 ONE_ROBOTS_OWN = ("spec", "scaling")  # keys of a world's config
 TOKEN, EMBEDDER = "embodiment_token", "action_embedder"
 
 
-def shared(config: Mapping[str, Any], network: DiTConfig, robots: Sequence[Embodiment]) -> dict[str, Any]:
-    """config.json of a world of several robots, from that of any one of them and the network that they share."""
+def shared(
+    config: Mapping[str, Any], network: DiTConfig, robots: Sequence[Embodiment]
+) -> dict[str, Any]:
+    """config.json of a world of several robots, from that of any one of them and the network that
+    they share."""
     common = {key: value for key, value in config.items() if key not in ONE_ROBOTS_OWN}
-    return common | {"network": asdict(network), "embodiments": [robot.to_json() for robot in robots]}
+    return common | {
+        "network": asdict(network),
+        "embodiments": [robot.to_json() for robot in robots],
+    }
 
 
 def single(
     data: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str | None, where: Path
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """config.json and weights of a world => those of the robot called `name`; unchanged where there is but one, without names.
+    """config.json and weights of a world => those of the robot called `name`; unchanged where there
+    is but one, without names.
 
     InputError where a name is needed and missing, or not known; `where` is the checkpoint's folder.
     """
     if "embodiments" not in data:
         if name is not None:
-            raise InputError(f'{where}: a world of one robot, which has no name, so there is no "{name}"; leave --embodiment out')
+            raise InputError(
+                f'{where}: a world of one robot, which has no name, so there is no "{name}"; leave '
+                f"--embodiment out"
+            )
         return dict(data), dict(tensors)
     robots = [Embodiment.from_json(robot) for robot in data["embodiments"]]
     names = [robot.name for robot in robots]
     if name not in names:
         asked = "say whose actions it shall take" if name is None else f'"{name}" is none of them'
-        raise InputError(f"{where}: a world of several robots, {', '.join(names)}; {asked}: give one as --embodiment")
+        raise InputError(
+            f"{where}: a world of several robots, {', '.join(names)}; {asked}: give one as "
+            f"--embodiment"
+        )
     index = names.index(name)
     size = int(data["network"]["action_size"])
     robot = robots[index]
-    columns = shown_columns(data["conditioning"], robot.spec.size, size, robot.scaling.sums, most_numbers(robots))
+    columns = shown_columns(
+        data["conditioning"], robot.spec.size, size, robot.scaling.sums, most_numbers(robots)
+    )
     known = torch.zeros(size, dtype=torch.bool)
     known[torch.from_numpy(columns)] = True
     network = data["network"] | {"action_size": len(columns), "embodiments": 1}
     common = {key: value for key, value in data.items() if key != "embodiments"}
     own = {key: value for key, value in robots[index].to_json().items() if key in ONE_ROBOTS_OWN}
-    return common | own | {"network": network}, _cut(tensors, index, spread(known, data["network"]["action_octaves"]), where)
+    return common | own | {"network": network}, _cut(
+        tensors, index, spread(known, data["network"]["action_octaves"]), where
+    )
 
 
-def _cut(tensors: Mapping[str, Tensor], index: int, known: Tensor, where: Path) -> dict[str, Tensor]:
+def _cut(
+    tensors: Mapping[str, Tensor], index: int, known: Tensor, where: Path
+) -> dict[str, Tensor]:
     """known: bool [features], which columns of the action embedder are the robot's."""
-    token, weight, bias = (tensors.get(name) for name in (TOKEN, f"{EMBEDDER}.weight", f"{EMBEDDER}.bias"))
-    if token is None or weight is None or bias is None or weight.shape[1] != len(known) or index >= len(token):
-        raise CheckpointError(f"{where}: its weights are not those of a network for several robots; copy the checkpoint again")
+    token, weight, bias = (
+        tensors.get(name) for name in (TOKEN, f"{EMBEDDER}.weight", f"{EMBEDDER}.bias")
+    )
+    if (
+        token is None
+        or weight is None
+        or bias is None
+        or weight.shape[1] != len(known)
+        or index >= len(token)
+    ):
+        raise CheckpointError(
+            f"{where}: its weights are not those of a network for several robots; copy the "
+            f"checkpoint again"
+        )
     rest = {key: value for key, value in tensors.items() if key != TOKEN}
-    return rest | {f"{EMBEDDER}.weight": weight[:, known.to(weight.device)], f"{EMBEDDER}.bias": bias + token[index]}
+    return rest | {
+        f"{EMBEDDER}.weight": weight[:, known.to(weight.device)],
+        f"{EMBEDDER}.bias": bias + token[index],
+    }

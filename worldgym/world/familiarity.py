@@ -1,10 +1,10 @@
 """Which initial frames a world knows: those that its codec can draw again.
 
-A codec learns the pictures that its world is trained on, and fails on others: another robot, swapped colours, a mirror image,
-a cartoon, noise. The limit is measured on recorded frames that were held out of training and lies in `familiarity.json` beside
-the world. A world whose limit was never measured says nothing about any frame. A pretrained codec of general pictures draws
-everything well, so its limit tells little; and a known scene that is only darker stays below the limit.
-"""
+A codec learns the pictures that its world is trained on, and fails on others: another robot,
+swapped colours, a mirror image, a cartoon, noise. The limit is measured on recorded frames that
+were held out of training and lies in `familiarity.json` beside the world. A world whose limit was
+never measured says nothing about any frame. A pretrained codec of general pictures draws everything
+well, so its limit tells little; and a known scene that is only darker stays below the limit."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from worldgym.episodes.frames import frame_cache
+from worldgym.codecs.codec_protocol import Codec
+from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.spread import spread
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.files import read_json, write_json
-from worldgym.latents.protocol import Codec
+from worldgym.io.files import read_json, write_json
 from worldgym.types import Frames
 from worldgym.world.model import beside_world
 
@@ -34,7 +34,8 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Familiarity:
-    """limit: largest reconstruction error of a frame that counts as known (`errors`).   frames: how many it was measured on.
+    """limit: largest reconstruction error of a frame that counts as known (`errors`).   frames: how
+    many it was measured on.
 
     codec: the one that `limit` belongs to.
     """
@@ -48,11 +49,17 @@ class Familiarity:
         return [bool(error > self.limit) for error in errors(self.codec, frames)]
 
     def to_json(self) -> dict[str, Any]:
-        return {"codec": self.codec.fingerprint, "limit": self.limit, "quantile": QUANTILE, "frames": self.frames}
+        return {
+            "codec": self.codec.fingerprint,
+            "limit": self.limit,
+            "quantile": QUANTILE,
+            "frames": self.frames,
+        }
 
 
 def errors(codec: Codec, frames: Sequence[Frames]) -> npt.NDArray[np.float64]:
-    """Mean squared error of each frame drawn again, over pixels and colours in 0 to 255: float64 [N]."""
+    """Mean squared error of each frame drawn again, over pixels and colours in 0 to 255: float64
+    [N]."""
     found = []
     for start in range(0, len(frames), BATCH):
         batch = np.stack(frames[start : start + BATCH])
@@ -65,8 +72,8 @@ def errors(codec: Codec, frames: Sequence[Frames]) -> npt.NDArray[np.float64]:
 def measure_familiarity(codec: Codec, stores: Sequence[Path], out: Path) -> Familiarity:
     """Measures the limit on frames of held-out recordings and writes it to the file `out`.
 
-    Of several stores, other robots say, each has its own quantile, and the largest counts. InputError if a store is empty or
-    its frames have another size than the codec's.
+    Of several stores, other robots say, each has its own quantile, and the largest counts.
+    InputError if a store is empty or its frames have another size than the codec's.
     """
     limits, count = [], 0
     for folder in stores:
@@ -81,7 +88,8 @@ def measure_familiarity(codec: Codec, stores: Sequence[Path], out: Path) -> Fami
 
 
 def familiarity_of(world: Path, codec: Codec) -> Familiarity | None:
-    """What lies beside a world; None where nothing does, or what was measured with another codec."""
+    """What lies beside a world; None where nothing does, or what was measured with another
+    codec."""
     path = beside_world(world, FAMILIARITY_NAME)
     if path is None:
         return None
@@ -89,9 +97,14 @@ def familiarity_of(world: Path, codec: Codec) -> Familiarity | None:
     try:
         fingerprint, limit, frames = str(data["codec"]), float(data["limit"]), int(data["frames"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: is damaged ({error}); measure it again with `worldgym trust familiarity`") from error
+        raise InputError(
+            f"{path}: is damaged ({error}); measure it again with `worldgym trust familiarity`"
+        ) from error
     if not np.isfinite(limit) or limit <= 0.0:
-        raise InputError(f"{path}: the limit is {limit}, not above 0; measure it again with `worldgym trust familiarity`")
+        raise InputError(
+            f"{path}: the limit is {limit}, not above 0; measure it again with `worldgym trust "
+            f"familiarity`"
+        )
     return Familiarity(codec, limit, frames) if fingerprint == codec.fingerprint else None
 
 
@@ -101,7 +114,8 @@ def _held_out(store: EpisodeStore, codec: Codec) -> Sequence[Frames]:
     if cache.pixels.shape[1:] != codec.frame_shape:
         height, width = cache.pixels.shape[1:3]
         raise InputError(
-            f"{store.root}: frames of {width}x{height}, but the world draws {codec.frame_shape[1]}x{codec.frame_shape[0]}; "
+            f"{store.root}: frames of {width}x{height}, but the world draws "
+            f"{codec.frame_shape[1]}x{codec.frame_shape[0]}; "
             "convert the recordings to that size"
         )
     each = max(1, MOST // len(cache.names))

@@ -15,31 +15,32 @@ import torch
 from torch import Tensor
 
 from worldgym.actions.embodiment import Scaling
-from worldgym.bundled import bundled
-from worldgym.checkpoint import fingerprint, load_folder
+from worldgym.codecs.codec_protocol import Codec
+from worldgym.codecs.load_codec import load_codec
 from worldgym.episodes.windows import beside, check_shown, follow
 from worldgym.errors import CheckpointError, InputError
-from worldgym.latents.load import load_codec
-from worldgym.latents.protocol import Codec
+from worldgym.io.bundled import bundled
+from worldgym.io.checkpoint import fingerprint, load_folder
 from worldgym.native.kernels import kernels_for
-from worldgym.timing import stage
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
-from worldgym.world.dit import DiT, DiTConfig
+from worldgym.world.compiled_network import fastest
 from worldgym.world.embodiments import single
-from worldgym.world.fused import fastest
+from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.noise import FlowMatching, SigmoidV, make_schedule
 from worldgym.world.sampler import SAMPLERS, Context, Denoiser, Network, SamplerConfig, null_actions
+from worldgym.world.timing import stage
 
 KIND = "world"
 
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """schedule: "flow" or "sigmoid_v" with its settings.   codec: fingerprint of the codec the latents came from; "" where it is
-    not known (an imported world), and any codec of the right shape is taken.
-    conditioning: how actions are shown, "sum" or "action": see `worldgym.episodes.windows.conditioning`.
-    scaling: of the actions, before they are shown.
+    """schedule: "flow" or "sigmoid_v" with its settings.   codec: fingerprint of the codec the
+    latents came from; "" where it is not known (an imported world), and any codec of the right
+    shape is taken.
+    conditioning: how actions are shown, "sum" or "action": see
+    `worldgym.episodes.windows.conditioning`. scaling: of the actions, before they are shown.
     """
 
     spec: ActionSpec
@@ -52,7 +53,11 @@ class WorldConfig:
     scaling: Scaling = field(default_factory=Scaling)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"kind": KIND, "spec": self.spec.to_json(), "scaling": self.scaling.to_json()}
+        return asdict(self) | {
+            "kind": KIND,
+            "spec": self.spec.to_json(),
+            "scaling": self.scaling.to_json(),
+        }
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> WorldConfig:
@@ -75,7 +80,8 @@ class WorldConfig:
         check_shown(self.conditioning, self.spec.size, self.network.action_size, self.scaling.sums)
         if self.network.positions == "learned" and self.sampler.window > self.network.window:
             raise CheckpointError(
-                f"the sampler's window of {self.sampler.window} frames is longer than the {self.network.window} over which the "
+                f"the sampler's window of {self.sampler.window} frames is longer than the "
+                f"{self.network.window} over which the "
                 "network has learned positions: choose a shorter window"
             )
 
@@ -84,11 +90,11 @@ class WorldConfig:
 class WorldState:
     """A moment of a batch of rollouts. May be kept and stepped again: later steps never change it.
 
-    context: finished frames that the next one depends on.   cache: the keys and values of all but the newest of them, shared
-    with later states; `stored` says how many of its positions are ours.
-    seeds, frame: the noise of the next frame is a function of the trial's seed and the frame's number alone.
-    moved: [B, K, A] sums of all actions so far, as they are shown: see `worldgym.episodes.windows.follow`.
-    """
+    context: finished frames that the next one depends on.   cache: the keys and values of all but
+    the newest of them, shared with later states; `stored` says how many of its positions are ours.
+    seeds, frame: the noise of the next frame is a function of the trial's seed and the frame's
+    number alone. moved: [B, K, A] sums of all actions so far, as they are shown: see
+    `worldgym.episodes.windows.follow`."""
 
     context: Context
     cache: TemporalCache | None
@@ -99,7 +105,7 @@ class WorldState:
 
 
 class DiffusionWorld:
-    """Implements `worldgym.world.protocol.World[WorldState]`."""
+    """Implements `worldgym.world.world_protocol.World[WorldState]`."""
 
     def __init__(
         self,
@@ -110,13 +116,15 @@ class DiffusionWorld:
         dtype: torch.dtype = torch.bfloat16,
         engine: Network | None = None,
     ) -> None:
-        """network: copied where it is of another dtype or still in training, else shared; it is never changed.
+        """network: copied where it is of another dtype or still in training, else shared; it is
+        never changed.
 
-        engine: what computes the network in rollouts; None = the fastest at hand. `network` itself is the slow twin.
-        """
+        engine: what computes the network in rollouts; None = the fastest at hand. `network` itself
+        is the slow twin."""
         if config.network.latent_shape != codec.latent_shape:
             raise CheckpointError(
-                f"the world works on latents {config.network.latent_shape}, but the codec makes {codec.latent_shape}: use the "
+                f"the world works on latents {config.network.latent_shape}, but the codec makes "
+                f"{codec.latent_shape}: use the "
                 f"codec that the world was trained with ({config.codec})"
             )
         config.check()
@@ -144,18 +152,22 @@ class DiffusionWorld:
     @property
     def device(self) -> str:
         """What it computes on, in words for a log: "cpu", "cuda: NAME OF THE CARD"."""
-        name = f": {torch.cuda.get_device_name(self._device)}" if self._device.type == "cuda" else ""
+        name = (
+            f": {torch.cuda.get_device_name(self._device)}" if self._device.type == "cuda" else ""
+        )
         return f"{self._device.type}{name}"
 
     @property
     def computes(self) -> str:
-        """What draws the frames, for a log: other kernels, another dtype or another device round otherwise."""
+        """What draws the frames, for a log: other kernels, another dtype or another device round
+        otherwise."""
         compiled = kernels_for(next(self.network.parameters())) is not None
         kernels = "compiled" if compiled else "torch"
         return f"{kernels}, {str(self._dtype).removeprefix('torch.')}, {self._device.type}"
 
     def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
-        """The same weights with other sampler settings (see SamplerConfig): a named set, guidance excepted, and single ones."""
+        """The same weights with other sampler settings (see SamplerConfig): a named set, guidance
+        excepted, and single ones."""
         base = self.config.sampler
         if sampler is not None:
             if sampler not in SAMPLERS:
@@ -167,23 +179,40 @@ class DiffusionWorld:
     @torch.inference_mode()
     def reset(self, frames: Frames, seeds: Sequence[int]) -> WorldState:
         """frames: uint8 [B, H, W, 3].   seeds: one a row."""
-        if frames.ndim != 4 or frames.shape[1:] != self.frame_shape or frames.dtype != np.uint8 or len(seeds) != len(frames):
+        if (
+            frames.ndim != 4
+            or frames.shape[1:] != self.frame_shape
+            or frames.dtype != np.uint8
+            or len(seeds) != len(frames)
+        ):
             raise InputError(
-                f"the world starts from uint8 frames [B, {', '.join(map(str, self.frame_shape))}] and one seed a row, "
+                f"the world starts from uint8 frames [B, {', '.join(map(str, self.frame_shape))}] "
+                f"and one seed a row, "
                 f"not {frames.dtype} {frames.shape} and {len(seeds)} seeds: resize the start frames"
             )
-        latents = self.codec.encode(torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)).to(self._dtype)
+        latents = self.codec.encode(
+            torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)
+        ).to(self._dtype)
         actions = torch.zeros(len(frames), 1, self.config.network.action_size, device=self._device)
         if self.config.conditioning == "sum":
             actions = null_actions(actions)
         moved = np.zeros((len(frames), self.config.scaling.sums, self.spec.size), np.float32)
-        return WorldState(Context(latents[:, None], actions, latents), None, 0, tuple(seeds), 1, moved)
+        return WorldState(
+            Context(latents[:, None], actions, latents), None, 0, tuple(seeds), 1, moved
+        )
 
     @torch.inference_mode()
     def step(self, state: WorldState, actions: Actions) -> tuple[WorldState, Frames]:
         """actions: float32 [B, h, A] => (new state, uint8 [B, h, H, W, 3])."""
-        if actions.ndim != 3 or actions.shape[0] != len(state.seeds) or actions.shape[2] != self.spec.size:
-            raise InputError(f"the world takes actions [{len(state.seeds)}, h, {self.spec.size}], not {list(actions.shape)}")
+        if (
+            actions.ndim != 3
+            or actions.shape[0] != len(state.seeds)
+            or actions.shape[2] != self.spec.size
+        ):
+            raise InputError(
+                f"the world takes actions [{len(state.seeds)}, h, {self.spec.size}], not "
+                f"{list(actions.shape)}"
+            )
         largest, pieces = self.config.sampler.longest_chunk, []
         for start in range(0, actions.shape[1], largest):
             state, shown = self._conditioning(state, actions[:, start : start + largest])
@@ -191,13 +220,17 @@ class DiffusionWorld:
             pieces.append(latents)
         latents = torch.cat(pieces, 1)
         if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)  # so that decoding is not charged with what was queued before it
+            # so that decoding is not charged with what was queued before it
+            torch.cuda.synchronize(self._device)
         with stage("decode"):
-            frames = self.codec.decode(latents.flatten(0, 1).float()).unflatten(0, latents.shape[:2])
+            frames = self.codec.decode(latents.flatten(0, 1).float()).unflatten(
+                0, latents.shape[:2]
+            )
             return state, frames.cpu().numpy()
 
     def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
-        """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in `worldgym.episodes.windows.conditioning`."""
+        """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in
+        `worldgym.episodes.windows.conditioning`."""
         known, sums = self.config.scaling.shown(actions), None
         if self.config.conditioning == "sum":
             sums = follow(known, self._bounds, state.moved)
@@ -207,7 +240,8 @@ class DiffusionWorld:
 
     @torch.inference_mode()
     def imagine(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
-        """`step` without the codec: actions as shown [B, h, action_size] => latents [B, h, C, ...]; h up to `longest_chunk`."""
+        """`step` without the codec: actions as shown [B, h, action_size] => latents [B, h, C, ...];
+        h up to `longest_chunk`."""
         chunk, cached = actions.shape[1], self.config.sampler.cached
         state = self._slide(state, chunk)
         noise, cache = frames_noise(state.seeds, state.frame, chunk, self.codec.latent_shape), None
@@ -217,41 +251,70 @@ class DiffusionWorld:
             latents = self._denoiser.cached(cache, state.context.last(pending), noise, actions)
         else:
             latents = self._denoiser.plain(state.context, noise, actions)
-        context, stored = state.context.append(latents, actions), cache.length if cache is not None else 0
-        return WorldState(context, cache, stored, state.seeds, state.frame + chunk, state.moved), latents
+        context, stored = (
+            state.context.append(latents, actions),
+            cache.length if cache is not None else 0,
+        )
+        return WorldState(
+            context, cache, stored, state.seeds, state.frame + chunk, state.moved
+        ), latents
 
     def _slide(self, state: WorldState, chunk: int) -> WorldState:
         """Makes room for the chunk: see `SamplerConfig.rule`."""
         sampler = self.config.sampler
         if sampler.rule == "rolling":
-            # A frame sees window - 1 others, which saw as many in the block below; the last one out is still a "previous frame".
-            return replace(state, context=state.context.last(self.config.network.pairs * (sampler.window - 1) + 1))
+            # A frame sees window - 1 others, which saw as many in the block below; the last one out
+            # is still a "previous frame".
+            return replace(
+                state,
+                context=state.context.last(self.config.network.pairs * (sampler.window - 1) + 1),
+            )
         if state.context.length + chunk <= sampler.window:
             return state
-        return replace(state, context=state.context.last(sampler.keep or sampler.window - chunk), cache=None, stored=0)
+        return replace(
+            state,
+            context=state.context.last(sampler.keep or sampler.window - chunk),
+            cache=None,
+            stored=0,
+        )
 
     def _cache(self, state: WorldState, chunk: int) -> tuple[TemporalCache, int]:
-        """The state's cache, and how many frames at the end of its context are not in it yet. A copy if another branch has gone
-        on from it; a new one if that branch has overwritten what this one needs, or the batch or chunk does not fit.
-        """
+        """The state's cache, and how many frames at the end of its context are not in it yet. A
+        copy if another branch has gone on from it; a new one if that branch has overwritten what
+        this one needs, or the batch or chunk does not fit."""
         sampler, context, cache = self.config.sampler, state.context, state.cache
         rows = len(state.seeds) * (1 if sampler.cfg == 1.0 else 2)
         pending = context.length if cache is None else state.frame - cache.start - state.stored
         if cache is None or not self._serves(cache, rows, state.stored, pending, chunk):
             # rolling: what a frame sees, and both the finished frames and the new ones of a call
-            capacity = sampler.window - 1 + 2 * chunk if sampler.rule == "rolling" else sampler.window
-            cache, pending = self.network.new_cache(rows, capacity, context.latents, state.frame - context.length), context.length
+            capacity = (
+                sampler.window - 1 + 2 * chunk if sampler.rule == "rolling" else sampler.window
+            )
+            cache, pending = (
+                self.network.new_cache(
+                    rows, capacity, context.latents, state.frame - context.length
+                ),
+                context.length,
+            )
         elif cache.length != state.stored:
             cache = cache.fork(state.stored, self._last(context.first(context.length - pending)))
         return cache, pending
 
-    def _serves(self, cache: TemporalCache, rows: int, stored: int, pending: int, chunk: int) -> bool:
-        """Whether the first `stored` frames of this cache are there, and these many more fit behind them."""
+    def _serves(
+        self, cache: TemporalCache, rows: int, stored: int, pending: int, chunk: int
+    ) -> bool:
+        """Whether the first `stored` frames of this cache are there, and these many more fit behind
+        them."""
         sight = self.config.sampler.sight
-        return cache.rows == rows and cache.holds(stored, sight) and cache.room(stored + pending, sight) >= chunk
+        return (
+            cache.rows == rows
+            and cache.holds(stored, sight)
+            and cache.room(stored + pending, sight) >= chunk
+        )
 
     def _last(self, context: Context) -> Tensor | None:
-        """The newest frame of a context as the network was shown it, in every row of the cache; None if there is none."""
+        """The newest frame of a context as the network was shown it, in every row of the cache;
+        None if there is none."""
         if not context.length:
             return None
         last, _ = self.schedule.context(context.latents[:, -1:])
@@ -266,15 +329,21 @@ def frozen(network: DiT, dtype: torch.dtype) -> DiT:
 
 
 def frame_noise(seed: int, frame: int, shape: tuple[int, int, int]) -> Tensor:
-    """Standard normal [C, h, w] of frame number `frame` of the trial with this seed, the same on every device."""
+    """Standard normal [C, h, w] of frame number `frame` of the trial with this seed, the same on
+    every device."""
     digest = hashlib.sha256(f"{seed}/{frame}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
     return torch.randn(shape, generator=generator)
 
 
-def frames_noise(seeds: Sequence[int], frame: int, count: int, shape: tuple[int, int, int]) -> Tensor:
-    """Standard normal [B, count, C, h, w]: of `count` frames from number `frame` on, a row a seed."""
-    return torch.stack([torch.stack([frame_noise(seed, frame + i, shape) for i in range(count)]) for seed in seeds])
+def frames_noise(
+    seeds: Sequence[int], frame: int, count: int, shape: tuple[int, int, int]
+) -> Tensor:
+    """Standard normal [B, count, C, h, w]: of `count` frames from number `frame` on, a row a
+    seed."""
+    return torch.stack(
+        [torch.stack([frame_noise(seed, frame + i, shape) for i in range(count)]) for seed in seeds]
+    )
 
 
 def world_folder(folder: str | Path) -> Path:
@@ -301,11 +370,12 @@ def load_world(
     dtype: str = "auto",
     embodiment: str | None = None,
 ) -> DiffusionWorld:
-    """Loads a world, or the one in FOLDER/world. Its codec lies in `codec_folder`, by default in "codec" beside the world.
+    """Loads a world, or the one in FOLDER/world. Its codec lies in `codec_folder`, by default in
+    "codec" beside the world.
 
     embodiment: which robot's, where the checkpoint holds several; InputError names them.
-    dtype "auto": bfloat16, weights kept so; "float32" for exact comparisons. CheckpointError names what is wrong.
-    """
+    dtype "auto": bfloat16, weights kept so; "float32" for exact comparisons. CheckpointError names
+    what is wrong."""
     folder = world_folder(folder)
     data, tensors = load_folder(folder, KIND)
     data, tensors = single(data, tensors, embodiment, folder)
@@ -313,16 +383,27 @@ def load_world(
     codec = load_codec(codec_folder or folder.parent / "codec", device)
     if config.codec and codec.latents != config.codec:
         raise CheckpointError(
-            f"{folder}: trained on latents of codec {config.codec}, but those of the codec at hand are {codec.latents}; "
+            f"{folder}: trained on latents of codec {config.codec}, but those of the codec at hand "
+            f"are {codec.latents}; "
             "give the folder of the right codec"
         )
     network = DiT(config.network)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise CheckpointError(f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})") from error
+        raise CheckpointError(
+            f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})"
+        ) from error
     sharpened = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
-    name = "-".join([folder.resolve().name, fingerprint(folder), *sharpened, *([embodiment] if embodiment else [])])
+    name = "-".join(
+        [
+            folder.resolve().name,
+            fingerprint(folder),
+            *sharpened,
+            *([embodiment] if embodiment else []),
+        ]
+    )
     kept = torch.float32 if dtype == "float32" else torch.bfloat16
-    network = network.to(device, kept).eval().requires_grad_(False)  # ours alone, so no copy need be made
+    # ours alone, so no copy need be made
+    network = network.to(device, kept).eval().requires_grad_(False)
     return DiffusionWorld(config, network, codec, name, kept)

@@ -1,10 +1,15 @@
-"""Noise schedules behind one seam: how latents are noised, what the network predicts, and one step back.
+"""Noise schedules behind one seam: how latents are noised, what the network predicts, and one step
+back.
 
-A level is what the network is told of a frame's noise; 0 is (almost) clean. Two schedules, chosen by the checkpoint:
+A level is what the network is told of a frame's noise; 0 is (almost) clean. Two schedules, chosen
+by the checkpoint:
 
-FlowMatching  x_t = (1 - t) x + t eps,           target v = eps - x,                        level = 1000 t
-SigmoidV      x_t = sqrt(a_t) x + sqrt(1 - a_t) eps, target v = sqrt(a_t) eps - sqrt(1 - a_t) x, level = t in 0 .. 999
-              (arXiv 2506.00613's released settings: sigmoid schedule, start -3, end 3, tau 1; DDIM steps)
+FlowMatching  x_t = (1 - t) x + t eps,           target v = eps - x,                        level =
+1000 t
+SigmoidV      x_t = sqrt(a_t) x + sqrt(1 - a_t) eps, target v = sqrt(a_t) eps - sqrt(1 - a_t) x,
+level = t in 0 .. 999
+              (arXiv 2506.00613's released settings: sigmoid schedule, start -3, end 3, tau 1; DDIM
+              steps)
 """
 
 from __future__ import annotations
@@ -50,7 +55,8 @@ class Schedule(Protocol):
         ...
 
     def context(self, x: Tensor) -> tuple[Tensor, float]:
-        """A finished frame as the network sees it => (latents, level). Slightly noised in name, none added."""
+        """A finished frame as the network sees it => (latents, level). Slightly noised in name,
+        none added."""
         ...
 
 
@@ -61,12 +67,14 @@ def _wide(level: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class FlowMatching:
-    """near_clean: share of frames whose level is drawn from [0, context_noise_max] instead of the logit-normal.
+    """near_clean: share of frames whose level is drawn from [0, context_noise_max] instead of the
+    logit-normal.
 
-    A rollout denoises a frame behind finished ones; with all levels independent and broad, training would rarely see that.
-    mean, sd: of the logit-normal, in which most frames are very noisy: what happens next is decided there.
-    floor: below this level the error counts as that of the latent, (level / floor)^2 of v's: the noise in v can not be told
-    from so little of it, and would be half of the gradient.
+    A rollout denoises a frame behind finished ones; with all levels independent and broad, training
+    would rarely see that. mean, sd: of the logit-normal, in which most frames are very noisy: what
+    happens next is decided there. floor: below this level the error counts as that of the latent,
+    (level / floor)^2 of v's: the noise in v can not be told from so little of it, and would be half
+    of the gradient.
     """
 
     near_clean: float = 0.5
@@ -77,7 +85,9 @@ class FlowMatching:
     floor: float = 250.0
 
     def sample_levels(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        broad = 1000.0 * torch.sigmoid(self.mean + self.sd * torch.randn(shape, generator=generator))
+        broad = 1000.0 * torch.sigmoid(
+            self.mean + self.sd * torch.randn(shape, generator=generator)
+        )
         near = self.context_noise_max * torch.rand(shape, generator=generator)
         return torch.where(torch.rand(shape, generator=generator) < self.near_clean, near, broad)
 
@@ -108,8 +118,8 @@ class FlowMatching:
 
 @dataclass(frozen=True)
 class SigmoidV:
-    """1000 steps; a level of -1 means clean. context_step: finished frames are scaled as at that step (14 as released), those
-    of the chunk in work too.
+    """1000 steps; a level of -1 means clean. context_step: finished frames are scaled as at that
+    step (14 as released), those of the chunk in work too.
     """
 
     start: float = -3.0
@@ -119,10 +129,13 @@ class SigmoidV:
     count: int = 1000
 
     def _alpha_cumprod(self, level: Tensor) -> Tensor:
-        """Cumulative product of alphas at integer levels, taken in float32 as released; 1 at level -1."""
+        """Cumulative product of alphas at integer levels, taken in float32 as released; 1 at level
+        -1."""
         t = torch.linspace(0, self.count, self.count + 1, dtype=torch.float64) / self.count
         v_start, v_end = (torch.tensor(v / self.tau).sigmoid() for v in (self.start, self.end))
-        curve = (v_end - ((t * (self.end - self.start) + self.start) / self.tau).sigmoid()) / (v_end - v_start)
+        curve = (v_end - ((t * (self.end - self.start) + self.start) / self.tau).sigmoid()) / (
+            v_end - v_start
+        )
         curve = curve / curve[0]
         betas = (1 - curve[1:] / curve[:-1]).clamp(0, 0.999).float()
         table = torch.cat([torch.cumprod(1 - betas, 0), torch.ones(1)]).to(level.device)
@@ -154,7 +167,9 @@ class SigmoidV:
         root, rest = self._roots(level)
         clean, eps = root * x - rest * v, rest * x + root * v
         next_root, next_rest = self._roots(next_level)
-        return torch.where(_wide(level == next_level), x, (next_root * clean + next_rest * eps).to(x.dtype))
+        return torch.where(
+            _wide(level == next_level), x, (next_root * clean + next_rest * eps).to(x.dtype)
+        )
 
     def shown(self, x: Tensor, level: Tensor) -> Tensor:
         return torch.where(_wide(level < 0), self.context(x)[0], x)
@@ -164,7 +179,9 @@ class SigmoidV:
 
     def context(self, x: Tensor) -> tuple[Tensor, float]:
         level = torch.tensor(float(self.context_step))
-        return (self._alpha_cumprod(level).to(x.device).sqrt() * x).to(x.dtype), float(self.context_step)
+        return (self._alpha_cumprod(level).to(x.device).sqrt() * x).to(x.dtype), float(
+            self.context_step
+        )
 
 
 def make_schedule(kind: str, **settings: Any) -> FlowMatching | SigmoidV:

@@ -1,11 +1,14 @@
-"""Denoising a chunk of frames behind a context of finished ones: the plain sampler and its fast twin.
+"""Denoising a chunk of frames behind a context of finished ones: the plain sampler and its fast
+twin.
 
-`Denoiser.plain` recomputes the whole window at every network call; `Denoiser.cached` computes the frames in work only and
-reads the finished ones from a `TemporalCache`. Causal attention makes both exact; a test holds them to 1e-4.
+`Denoiser.plain` recomputes the whole window at every network call; `Denoiser.cached` computes the
+frames in work only and reads the finished ones from a `TemporalCache`. Causal attention makes both
+exact; a test holds them to 1e-4.
 
-What else `cached` saves: a finished frame needs no call of its own, it rides along in the first call of the next chunk; frames
-of a chunk that have not begun, or are finished and stored, are left out of its calls; and what the noise levels and actions of a
-chunk say to the network is worked out once, for all calls.
+What else `cached` saves: a finished frame needs no call of its own, it rides along in the first
+call of the next chunk; frames of a chunk that have not begun, or are finished and stored, are left
+out of its calls; and what the noise levels and actions of a chunk say to the network is worked out
+once, for all calls.
 """
 
 from __future__ import annotations
@@ -28,15 +31,21 @@ ORDERS, RULES = ("pyramid", "parallel"), ("recompute", "rolling")
 
 @dataclass(frozen=True)
 class SamplerConfig:
-    """steps: network calls a frame.   cfg: guidance, 1 = off.   order: "pyramid" (frame i runs i steps behind frame 0; a chunk
-    of h takes steps + h - 1 calls) or "parallel" (all frames of a chunk at one level).   window: frames the network sees at
+    """steps: network calls a frame.   cfg: guidance, 1 = off.   order: "pyramid" (frame i runs i
+    steps behind frame 0; a chunk
+    of h takes steps + h - 1 calls) or "parallel" (all frames of a chunk at one level).   window:
+    frames the network sees at
     most.   cached: False for the slow twin, which computes everything anew at every call.
 
     rule: what happens when a chunk does not fit the window.
-      "recompute": the last `keep` finished frames start a new window at position 0; their keys and values are computed anew.
-                   keep = 0: as many as leave room for the chunk, so that the window slides (as published).
-      "rolling":   nothing is computed anew: a frame sees itself and the window - 1 frames before it, at their distance in
-                   time. A stored frame remembers, through what it saw, frames that have left the window.
+      "recompute": the last `keep` finished frames start a new window at position 0; their keys and
+      values are computed anew.
+                   keep = 0: as many as leave room for the chunk, so that the window slides (as
+                   published).
+      "rolling":   nothing is computed anew: a frame sees itself and the window - 1 frames before
+      it, at their distance in
+                   time. A stored frame remembers, through what it saw, frames that have left the
+                   window.
     Inside the window both are one.
     """
 
@@ -50,10 +59,14 @@ class SamplerConfig:
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS or self.rule not in RULES:
-            raise InputError(f'no sampler of order "{self.order}" and rule "{self.rule}": choose from {ORDERS} and {RULES}')
+            raise InputError(
+                f'no sampler of order "{self.order}" and rule "{self.rule}": choose from {ORDERS} '
+                f"and {RULES}"
+            )
         if self.steps < 1 or not 0 <= self.keep < self.window or self.window < 2:
             raise InputError(
-                f"a sampler needs a step, a window of 2 frames and keep < window, not steps {self.steps}, window {self.window}, "
+                f"a sampler needs a step, a window of 2 frames and keep < window, not steps "
+                f"{self.steps}, window {self.window}, "
                 f"keep {self.keep}: change these"
             )
         if not math.isfinite(self.cfg):
@@ -70,13 +83,15 @@ class SamplerConfig:
         return self.window if self.rule == "rolling" else 0
 
 
-SAMPLERS = {"paper": SamplerConfig(steps=10, order="pyramid", window=20, keep=0, rule="recompute")}  # arXiv 2506.00613
+SAMPLERS = {
+    "paper": SamplerConfig(steps=10, order="pyramid", window=20, keep=0, rule="recompute")
+}  # arXiv 2506.00613
 
 
 @dataclass(frozen=True)
 class Context:
-    """Finished frames of a window: latents [B, L, C, h, w], the actions that led to them [B, L, A], and the latents
-    [B, C, h, w] of the frame that the rollout started from.
+    """Finished frames of a window: latents [B, L, C, h, w], the actions that led to them [B, L, A],
+    and the latents [B, C, h, w] of the frame that the rollout started from.
     """
 
     latents: Tensor
@@ -94,7 +109,9 @@ class Context:
         return Context(self.latents[:, count:], self.actions[:, count:], self.start)
 
     def append(self, latents: Tensor, actions: Tensor) -> Context:
-        return Context(torch.cat([self.latents, latents], 1), torch.cat([self.actions, actions], 1), self.start)
+        return Context(
+            torch.cat([self.latents, latents], 1), torch.cat([self.actions, actions], 1), self.start
+        )
 
     def last(self, count: int) -> Context:
         return self.after(max(self.length - count, 0))
@@ -109,15 +126,17 @@ def level_plan(schedule: Schedule, steps: int, chunk: int, order: str) -> Tensor
 
 
 def spans_of(plan: Tensor) -> list[tuple[int, int]]:
-    """[calls + 1, chunk] levels => the frames first .. behind - 1 of the chunk that each network call must compute.
+    """[calls + 1, chunk] levels => the frames first .. behind - 1 of the chunk that each network
+    call must compute.
 
-    Not those behind the last one that moves, for no earlier frame sees them; nor those before the first that was not yet shown
-    at its last level, for their keys and values stay as they are.
+    Not those behind the last one that moves, for no earlier frame sees them; nor those before the
+    first that was not yet shown at its last level, for their keys and values stay as they are.
     """
     spans, first, chunk = [], 0, plan.shape[1]
     for now, after in pairwise(plan):
         moving = (now != after).nonzero().flatten().tolist()
-        least = min(first, chunk - 1)  # one frame at least: of a fine grid, rounded, neighbouring levels may be equal
+        # one frame at least: of a fine grid, rounded, neighbouring levels may be equal
+        least = min(first, chunk - 1)
         spans.append((least, max([least, *moving]) + 1))
         while first < chunk and now[first] == plan[-1, first]:
             first += 1
@@ -132,11 +151,18 @@ def null_actions(actions: Tensor) -> Tensor:
 
 
 class Network(Protocol):
-    """`worldgym.world.dit.DiT`, or another that computes the same: see there."""
+    """`worldgym.world.network.DiT`, or another that computes the same: see there."""
 
     def condition(self, level: Tensor, actions: Tensor) -> Tensor: ...
 
-    def denoise(self, x: Tensor, condition: Tensor, start_frame: Tensor, cache: TemporalCache | None, sight: int) -> Tensor: ...
+    def denoise(
+        self,
+        x: Tensor,
+        condition: Tensor,
+        start_frame: Tensor,
+        cache: TemporalCache | None,
+        sight: int,
+    ) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -148,7 +174,8 @@ class Denoiser:
     config: SamplerConfig
 
     def plain(self, context: Context, noise: Tensor, actions: Tensor) -> Tensor:
-        """noise [B, h, C, h, w] and the actions that lead to the new frames [B, h, A] => finished latents [B, h, C, h, w]."""
+        """noise [B, h, C, h, w] and the actions that lead to the new frames [B, h, A] => finished
+        latents [B, h, C, h, w]."""
         done, done_level = self._finished(context.latents)
         all_actions = torch.cat([context.actions, actions], 1)
 
@@ -158,8 +185,11 @@ class Denoiser:
 
         return self._descend(noise, predict)
 
-    def cached(self, cache: TemporalCache, pending: Context, noise: Tensor, actions: Tensor) -> Tensor:
-        """As `plain`, behind what `cache` holds and `pending`, further finished frames, which it holds afterwards."""
+    def cached(
+        self, cache: TemporalCache, pending: Context, noise: Tensor, actions: Tensor
+    ) -> Tensor:
+        """As `plain`, behind what `cache` holds and `pending`, further finished frames, which it
+        holds afterwards."""
         chunk = noise.shape[1]
         while pending.length + chunk > (room := cache.room(cache.length, self.config.sight)):
             alone = pending.first(room)  # a new or short ring: stored in a pass of their own
@@ -170,13 +200,18 @@ class Denoiser:
         done, done_level = self._finished(pending.latents)
         spans = spans_of(level_plan(self.schedule, self.config.steps, chunk, self.config.order))
         conditions = self._conditions(done_level, pending.actions, actions, spans)
-        length, last = cache.length + pending.length, self._both(done[:, -1:]) if pending.length else cache.last
+        length, last = (
+            cache.length + pending.length,
+            self._both(done[:, -1:]) if pending.length else cache.last,
+        )
 
         def predict(call: int, x: Tensor, level: Tensor) -> Tensor:
             first, behind = spans[call]
             work, v = x[:, first:behind], torch.zeros_like(x)
             shown = work if call else torch.cat([done, work], 1)
-            v[:, first:behind] = self._guided(shown, conditions[call], pending.start, cache)[:, first - behind :]
+            v[:, first:behind] = self._guided(shown, conditions[call], pending.start, cache)[
+                :, first - behind :
+            ]
             if not call and pending.length:
                 cache.advance(self._both(done))
             if finished := (spans[call + 1][0] if call + 1 < len(spans) else first) - first:
@@ -184,23 +219,28 @@ class Denoiser:
             return v
 
         clean = self._descend(noise, predict)
-        cache.rewind(length, last)  # a finished frame of a chunk in work is shown at another level than one of the context
+        # a finished frame of a chunk in work is shown at another level than one of the context
+        cache.rewind(length, last)
         return clean
 
     def _descend(self, noise: Tensor, predict: Callable[[int, Tensor, Tensor], Tensor]) -> Tensor:
-        """The steps of a chunk, from noise to clean; predict(number of the call, latents and levels as shown) => v, whose last
-        frames are the chunk's.
+        """The steps of a chunk, from noise to clean; predict(number of the call, latents and levels
+        as shown) => v, whose last frames are the chunk's.
         """
         rows, chunk = noise.shape[:2]
         x = noise
         for call, (now, after) in enumerate(pairwise(self._plan(noise))):
             level = now.expand(rows, chunk)
-            v = predict(call, self.schedule.shown(x, level), self.schedule.shown_level(level))[:, -chunk:]
+            v = predict(call, self.schedule.shown(x, level), self.schedule.shown_level(level))[
+                :, -chunk:
+            ]
             x = self.schedule.step(x, v, level, after.expand(rows, chunk))
         return x
 
     def _plan(self, noise: Tensor) -> Tensor:
-        return level_plan(self.schedule, self.config.steps, noise.shape[1], self.config.order).to(noise.device)
+        return level_plan(self.schedule, self.config.steps, noise.shape[1], self.config.order).to(
+            noise.device
+        )
 
     def _finished(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Finished frames [B, L, C, h, w] as shown => (latents, levels [B, L])."""
@@ -208,32 +248,56 @@ class Denoiser:
         return shown, torch.full(latents.shape[:2], level, device=latents.device)
 
     def _conditions(
-        self, done_level: Tensor, done_actions: Tensor, actions: Tensor, spans: Sequence[tuple[int, int]]
+        self,
+        done_level: Tensor,
+        done_actions: Tensor,
+        actions: Tensor,
+        spans: Sequence[tuple[int, int]],
     ) -> list[Tensor]:
-        """The condition of each network call of a chunk, all computed at once; the first call shows finished frames too."""
+        """The condition of each network call of a chunk, all computed at once; the first call shows
+        finished frames too."""
         rows = done_level.shape[0]
         plan = self._plan(actions)[:-1]
-        levels = [self.schedule.shown_level(now[a:b]).expand(rows, -1) for now, (a, b) in zip(plan, spans, strict=True)]
+        levels = [
+            self.schedule.shown_level(now[a:b]).expand(rows, -1)
+            for now, (a, b) in zip(plan, spans, strict=True)
+        ]
         every = [actions[:, a:b] for a, b in spans]
-        levels[0], every[0] = torch.cat([done_level, levels[0]], 1), torch.cat([done_actions, every[0]], 1)
+        levels[0], every[0] = (
+            torch.cat([done_level, levels[0]], 1),
+            torch.cat([done_actions, every[0]], 1),
+        )
         rows = self._both(done_level).shape[0]
-        levels, every = [self._both(level) for level in levels], [self._with_null(shown) for shown in every]
-        condition = self.network.condition(torch.cat([x.flatten() for x in levels]), torch.cat([x.flatten(0, 1) for x in every]))
-        return [part.view(rows, -1, part.shape[-1]) for part in condition.split([level.numel() for level in levels])]
+        levels, every = (
+            [self._both(level) for level in levels],
+            [self._with_null(shown) for shown in every],
+        )
+        condition = self.network.condition(
+            torch.cat([x.flatten() for x in levels]), torch.cat([x.flatten(0, 1) for x in every])
+        )
+        return [
+            part.view(rows, -1, part.shape[-1])
+            for part in condition.split([level.numel() for level in levels])
+        ]
 
     def _condition(self, level: Tensor, actions: Tensor) -> Tensor:
         return self.network.condition(self._both(level), self._with_null(actions))
 
     def _both(self, x: Tensor) -> Tensor:
-        """Rows of the network's calls: with guidance twice those of the batch, the conditional ones first; so in the cache."""
+        """Rows of the network's calls: with guidance twice those of the batch, the conditional ones
+        first; so in the cache."""
         return x if self.config.cfg == 1.0 else torch.cat([x, x])
 
     def _with_null(self, actions: Tensor) -> Tensor:
         return actions if self.config.cfg == 1.0 else torch.cat([actions, null_actions(actions)])
 
-    def _guided(self, x: Tensor, condition: Tensor, start: Tensor, cache: TemporalCache | None) -> Tensor:
+    def _guided(
+        self, x: Tensor, condition: Tensor, start: Tensor, cache: TemporalCache | None
+    ) -> Tensor:
         """One network call => v = v_null + cfg (v_cond - v_null)."""
-        v = self.network.denoise(self._both(x), condition, self._both(start), cache, self.config.sight)
+        v = self.network.denoise(
+            self._both(x), condition, self._both(start), cache, self.config.sight
+        )
         if self.config.cfg == 1.0:
             return v
         conditional, null = v.chunk(2)

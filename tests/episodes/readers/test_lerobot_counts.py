@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from synthetic_sets import recordings, write_lerobot_v2, write_lerobot_v3, write_mp4_npz
 
-from worldgym.episodes.convert import ConvertRequest, convert
-from worldgym.episodes.inspect import inspect
+from worldgym.episodes.conversion import ConvertRequest, convert
+from worldgym.episodes.inspection import inspect
 from worldgym.episodes.readers.lerobot_counts import contradictions
 from worldgym.episodes.recording import SourceOptions
 from worldgym.errors import InputError
@@ -46,7 +46,12 @@ def test_sound_sets_and_other_formats_have_none(v3: Path, tmp_path: Path) -> Non
     write_lerobot_v2(tmp_path / "v2", recordings())
     write_mp4_npz(tmp_path / "clips", recordings(1))
     change_info(v3, total_episodes=3, total_frames=21)
-    assert contradictions(v3) == contradictions(tmp_path / "v2") == contradictions(tmp_path / "clips") == []
+    assert (
+        contradictions(v3)
+        == contradictions(tmp_path / "v2")
+        == contradictions(tmp_path / "clips")
+        == []
+    )
 
 
 def test_counts(v3: Path) -> None:
@@ -78,8 +83,13 @@ def test_a_number_listed_twice(tmp_path: Path) -> None:
 
 def test_they_are_said_and_stop_a_strict_conversion(v3: Path, tmp_path: Path) -> None:
     change_info(v3, total_episodes=4)
-    assert "info.json states total_episodes 4, its list of episodes has 3" in inspect(v3, BRIDGE).warnings()
-    with pytest.raises(InputError, match=r"total_episodes 4, its list of episodes has 3; fix its metadata"):
+    assert (
+        "info.json states total_episodes 4, its list of episodes has 3"
+        in inspect(v3, BRIDGE).warnings()
+    )
+    with pytest.raises(
+        InputError, match=r"total_episodes 4, its list of episodes has 3; fix its metadata"
+    ):
         convert(ConvertRequest(v3, tmp_path / "out", options=BRIDGE, strict=True))
     assert not (tmp_path / "out").exists()
     assert len(convert(ConvertRequest(v3, tmp_path / "out", options=BRIDGE)).written) == 3

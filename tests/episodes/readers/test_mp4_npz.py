@@ -29,21 +29,40 @@ def test_other_containers(suffix: str, form: str, codec: str, tmp_path: Path) ->
     (tmp_path / f"a{suffix}").write_bytes(film(EPISODE.frames, codec, form=form))
     np.savez(tmp_path / "a.npz", EPISODE.actions)
     found = open_source(tmp_path).read("a")
-    assert found.frames.shape == EPISODE.frames.shape and np.abs(found.frames.astype(int) - EPISODE.frames).mean() < 12.0
+    assert (
+        found.frames.shape == EPISODE.frames.shape
+        and np.abs(found.frames.astype(int) - EPISODE.frames).mean() < 12.0
+    )
 
 
 def test_arrays_are_named_by_hand(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(film(EPISODE.frames))
-    np.savez(tmp_path / "a.npz", arm=EPISODE.actions[:, :6], hand=EPISODE.actions[:, 6], where=EPISODE.states, short=np.zeros(3))
-    with pytest.raises(InputError, match=r"a\.npz: holds arm, hand, short, where; name its array of actions with --action"):
+    np.savez(
+        tmp_path / "a.npz",
+        arm=EPISODE.actions[:, :6],
+        hand=EPISODE.actions[:, 6],
+        where=EPISODE.states,
+        short=np.zeros(3),
+    )
+    with pytest.raises(
+        InputError,
+        match=r"a\.npz: holds arm, hand, short, where; name its array of actions with --action",
+    ):
         open_source(tmp_path).read("a")
-    with pytest.raises(InputError, match='has no array "leg"; --action names one of arm, hand, short, where'):
+    with pytest.raises(
+        InputError, match='has no array "leg"; --action names one of arm, hand, short, where'
+    ):
         open_source(tmp_path, SourceOptions(action="leg")).read("a")
     with pytest.raises(InputError, match=r"of different lengths \(arm 6, short 3\)"):
         open_source(tmp_path, SourceOptions(action="arm,short")).read("a")
-    found = open_source(tmp_path, SourceOptions(action="arm, hand", state="where", instruction="push it")).read("a")
+    found = open_source(
+        tmp_path, SourceOptions(action="arm, hand", state="where", instruction="push it")
+    ).read("a")
     np.testing.assert_array_equal(found.actions, EPISODE.actions)
-    assert np.array_equal(np.asarray(found.states), np.asarray(EPISODE.states)) and found.instruction == "push it"
+    assert (
+        np.array_equal(np.asarray(found.states), np.asarray(EPISODE.states))
+        and found.instruction == "push it"
+    )
 
 
 def test_uneven_clocks_and_turned_videos_are_said(tmp_path: Path) -> None:
@@ -59,7 +78,9 @@ def test_uneven_clocks_and_turned_videos_are_said(tmp_path: Path) -> None:
 def test_names_that_cannot_be_shown_are_cleaned(tmp_path: Path) -> None:
     write_mp4_npz(tmp_path, recordings(1))
     for kind in ("mp4", "npz"):
-        (tmp_path / "test" / f"000.{kind}").rename(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff\x1b[2J." + kind.encode()))
+        (tmp_path / "test" / f"000.{kind}").rename(
+            os.fsdecode(os.fsencode(tmp_path) + b"/a\xff\x1b[2J." + kind.encode())
+        )
     source = open_source(tmp_path, SourceOptions(instruction="go"))
     (listed,) = source.listing()
     found = source.read(listed.name)

@@ -1,4 +1,5 @@
-"""Links may lead within a dataset, and from a snapshot of a hub's cache to its own blobs; nowhere else."""
+"""Links may lead within a dataset, and from a snapshot of a hub's cache to its own blobs; nowhere
+else."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ def as_snapshot(root: Path, cache: Path) -> Path:
 @pytest.mark.parametrize("write", [write_lerobot_v2, write_lerobot_v3, write_droid])
 def test_a_snapshot_reads_like_a_plain_copy(write: object, tmp_path: Path) -> None:
     write(tmp_path / "plain", recordings(2))  # type: ignore[operator]
-    plain, snapshot = (open_source(root) for root in (tmp_path / "plain", as_snapshot(tmp_path / "plain", tmp_path / "hub")))
+    plain, snapshot = (
+        open_source(root)
+        for root in (tmp_path / "plain", as_snapshot(tmp_path / "plain", tmp_path / "hub"))
+    )
     names = [listed.name for listed in plain.listing()]
     assert [listed.name for listed in snapshot.listing()] == names and len(names) == 2
     for name in names:
@@ -43,7 +47,9 @@ def test_a_snapshot_reads_like_a_plain_copy(write: object, tmp_path: Path) -> No
 def test_links_elsewhere_are_refused(write: object, tmp_path: Path) -> None:
     write(tmp_path / "plain", recordings(1))  # type: ignore[operator]
     snapshot = as_snapshot(tmp_path / "plain", tmp_path / "hub")
-    (video,) = (path for path in snapshot.rglob("*.mp4") if "front" in str(path) or path.name == "0.mp4")
+    (video,) = (
+        path for path in snapshot.rglob("*.mp4") if "front" in str(path) or path.name == "0.mp4"
+    )
     whole = video.resolve()
     other = tmp_path / "hub" / "datasets--lab--other" / "blobs"
     other.mkdir(parents=True)
@@ -61,11 +67,18 @@ def test_what_counts_as_inside(tmp_path: Path) -> None:
     (snapshot / "sub").mkdir(parents=True)
     (tmp_path / "secret").mkdir()
     (snapshot / "a").symlink_to(tmp_path / "secret")
-    assert inside(snapshot / "sub" / "x", snapshot) and not inside(snapshot / ".." / "2" / "x", snapshot)
+    assert inside(snapshot / "sub" / "x", snapshot) and not inside(
+        snapshot / ".." / "2" / "x", snapshot
+    )
     blob = tmp_path / "repo" / "blobs" / "x"
     assert not inside(blob, snapshot)  # there is no such folder
     (tmp_path / "repo" / "blobs").symlink_to(tmp_path / "secret")
-    assert not inside(blob, snapshot) and not inside(snapshot / "a" / "x", snapshot)  # a set that brings its own links
+    # a set that brings its own links
+    assert not inside(blob, snapshot) and not inside(snapshot / "a" / "x", snapshot)
     (tmp_path / "repo" / "blobs").unlink()
     (tmp_path / "repo" / "blobs").mkdir()
-    assert inside(blob, snapshot) and inside(blob, snapshot / "sub") and not inside(blob, tmp_path / "secret")
+    assert (
+        inside(blob, snapshot)
+        and inside(blob, snapshot / "sub")
+        and not inside(blob, tmp_path / "secret")
+    )

@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_sets import example, field, record, varint
 
-from worldgym.episodes.readers.tfrecord import POLYNOMIAL, crc32c, feature_values, parse_example, read_record, record_offsets
+from worldgym.episodes.readers.tfrecord import (
+    POLYNOMIAL,
+    crc32c,
+    feature_values,
+    parse_example,
+    read_record,
+    record_offsets,
+)
 from worldgym.errors import InputError
 
 
@@ -26,7 +33,8 @@ def plain_crc32c(data: bytes) -> int:
 
 
 @pytest.mark.parametrize(
-    ("data", "crc"), [(b"", 0), (b"123456789", 0xE3069283), (bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43)]
+    ("data", "crc"),
+    [(b"", 0), (b"123456789", 0xE3069283), (bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43)],
 )
 def test_known_checksums(data: bytes, crc: int) -> None:
     """RFC 3720, appendix B.4, and the usual check value."""
@@ -46,8 +54,16 @@ def test_all_lanes_at_once_equal_bit_by_bit(size: int, seed: int) -> None:
     st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=5),
 )
 def test_lists_come_back(texts: list[bytes], floats: list[float], integers: list[int]) -> None:
-    data = example({"texts": texts, "floats": np.array(floats, np.float32), "integers": np.array(integers, np.int64)})
-    features = {key: feature_values(value, "here") for key, value in parse_example(data, "here").items()}
+    data = example(
+        {
+            "texts": texts,
+            "floats": np.array(floats, np.float32),
+            "integers": np.array(integers, np.int64),
+        }
+    )
+    features = {
+        key: feature_values(value, "here") for key, value in parse_example(data, "here").items()
+    }
     assert features["texts"] == texts
     np.testing.assert_array_equal(features["floats"], np.array(floats, np.float32))
     np.testing.assert_array_equal(features["integers"], np.array(integers, np.int64))
@@ -88,7 +104,11 @@ def test_a_flipped_bit_costs_one_record(tmp_path: Path) -> None:
     data[316 + 12 + 200] ^= 4
     path.write_bytes(data)
     offsets, trouble = record_offsets(path)
-    assert not trouble and read_record(path, offsets[0]) == contents[0] and read_record(path, offsets[2]) == contents[2]
+    assert (
+        not trouble
+        and read_record(path, offsets[0]) == contents[0]
+        and read_record(path, offsets[2]) == contents[2]
+    )
     with pytest.raises(InputError, match="the record at byte 316 fails its checksum"):
         read_record(path, offsets[1])
 

@@ -1,4 +1,5 @@
-"""Pages of a browser and connections beyond a bound are refused; programs with the key are served."""
+"""Pages of a browser and connections beyond a bound are refused; programs with the key are
+served."""
 
 from __future__ import annotations
 
@@ -10,13 +11,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from worldgym.policies.wire import serve_openpi, serve_openvla
+from worldgym.policies.wire import openpi_server as serve_openpi
+from worldgym.policies.wire import openvla_server as serve_openvla
 from worldgym.policies.wire.admission import BROWSERS, refusal
 from worldgym.policies.wire.family import FAMILIES, OWN
-from worldgym.policies.wire.openvla import ABOUT
+from worldgym.policies.wire.openpi_server import OpenpiServer
+from worldgym.policies.wire.openvla_client import ABOUT
+from worldgym.policies.wire.openvla_server import OpenvlaServer
 from worldgym.policies.wire.responder import Responder
-from worldgym.policies.wire.serve_openpi import OpenpiServer
-from worldgym.policies.wire.serve_openvla import OpenvlaServer
 from worldgym.testing import FakePolicy
 
 client = pytest.importorskip("websockets.sync.client", reason="the extra [remote] is not installed")
@@ -75,7 +77,9 @@ def test_the_websocket_server_refuses_pages_and_a_flood(monkeypatch: pytest.Monk
     from websockets.exceptions import InvalidStatus
 
     monkeypatch.setattr(serve_openpi, "MOST_CONNECTIONS", 1)
-    with served(OpenpiServer(Responder(FakePolicy(), FAMILIES["openpi"][OWN]), "127.0.0.1", 0)) as port:
+    with served(
+        OpenpiServer(Responder(FakePolicy(), FAMILIES["openpi"][OWN]), "127.0.0.1", 0)
+    ) as port:
         address = f"ws://127.0.0.1:{port}"
         with pytest.raises(InvalidStatus) as refused:
             client.connect(address, origin="http://evil.example")

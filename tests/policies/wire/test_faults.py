@@ -1,4 +1,5 @@
-"""What a server does wrong is said in one sentence that names it, and is never taken for actions."""
+"""What a server does wrong is said in one sentence that names it, and is never taken for
+actions."""
 
 from __future__ import annotations
 
@@ -16,20 +17,22 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError, PolicyOutage
-from worldgym.files import sha256_file
-from worldgym.policies.load import load, load_policy
-from worldgym.policies.protocol import Observation
+from worldgym.io.files import sha256_file
+from worldgym.policies.load_policy import load, load_policy
+from worldgym.policies.policy_protocol import Observation
 from worldgym.policies.wire import msgpack_numpy
-from worldgym.policies.wire.arrays import MAX_ANSWER
 from worldgym.policies.wire.family import FAMILIES, OWN
 from worldgym.policies.wire.json_numpy import encode
 from worldgym.policies.wire.line import Dropped, Line
+from worldgym.policies.wire.openpi_server import OpenpiServer
 from worldgym.policies.wire.responder import Responder
-from worldgym.policies.wire.serve_openpi import OpenpiServer
+from worldgym.policies.wire.wire_arrays import MAX_ANSWER
 from worldgym.testing import FAKE_SPEC, FakePolicy
 from worldgym.types import Task, Trial
 
-sync_server = pytest.importorskip("websockets.sync.server", reason="the extra [remote] is not installed")
+sync_server = pytest.importorskip(
+    "websockets.sync.server", reason="the extra [remote] is not installed"
+)
 pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
 
 SEEN = Observation(np.zeros((16, 24, 3), np.uint8), "push", 0)
@@ -41,7 +44,9 @@ def family(tmp_path: Path) -> str:
     """A family of one's own, whose actions are those of the fakes."""
     (tmp_path / "fake.json").write_text(json.dumps(FAKE_SPEC.to_json()))
     lines = ['frame = "image"', 'instruction = "text"', 'actions = "actions"', "chunk = 2"]
-    (tmp_path / "mine.toml").write_text("\n".join([*lines, f'convention = "{tmp_path / "fake.json"}"']))
+    (tmp_path / "mine.toml").write_text(
+        "\n".join([*lines, f'convention = "{tmp_path / "fake.json"}"'])
+    )
     return str(tmp_path / "mine.toml")
 
 
@@ -97,7 +102,8 @@ def raw(parts: Sequence[bytes], pause: float = 0.0) -> Iterator[str]:
 
 
 def _whole_request(connection: socket.socket) -> bytes:
-    """Head and body: a connection closed with bytes unread is reset, and takes the answer with it."""
+    """Head and body: a connection closed with bytes unread is reset, and takes the answer with
+    it."""
     request = connection.recv(2**16)
     head, _, body = request.partition(b"\r\n\r\n")
     announced = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
@@ -107,11 +113,16 @@ def _whole_request(connection: socket.socket) -> bytes:
 
 
 def http(body: bytes, status: str = "200 OK") -> list[bytes]:
-    return [f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body]
+    return [
+        f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
+        + body
+    ]
 
 
 def ask(address: str, family: str, **options: object) -> np.ndarray:
-    query = "&".join(f"{name}={value}" for name, value in {"family": family, "patience": 0.2, **options}.items())
+    query = "&".join(
+        f"{name}={value}" for name, value in {"family": family, "patience": 0.2, **options}.items()
+    )
     policy = load_policy(f"{address}?{query}")
     return policy.act([None], [SEEN])[1]
 
@@ -121,7 +132,9 @@ def answers(message: Any) -> Callable[[Any], None]:
 
     def talk(connection: Any) -> None:
         for _ in connection:
-            connection.send(message if isinstance(message, str | bytes) else msgpack_numpy.pack(message))
+            connection.send(
+                message if isinstance(message, str | bytes) else msgpack_numpy.pack(message)
+            )
 
     return talk
 
@@ -138,12 +151,16 @@ def test_repeats_of_a_trial_get_draws_of_their_own_and_copies_of_a_row_one(famil
         states = policy.reset([Trial(task, repeat, 0) for repeat in (0, 1, 1)])
         for _ in range(2):
             states, actions = policy.act(states, [SEEN] * 3)
-            assert not np.array_equal(actions[0], actions[1]) and np.array_equal(actions[1], actions[2])
+            assert not np.array_equal(actions[0], actions[1]) and np.array_equal(
+                actions[1], actions[2]
+            )
 
 
 @pytest.mark.parametrize("fingerprint", ["0123456789ab", ""])
 def test_a_run_knows_which_checkpoint_a_server_serves(fingerprint: str, family: str) -> None:
-    server = OpenpiServer(Responder(FakePolicy(), FAMILIES["openpi"][OWN], fingerprint), "127.0.0.1", 0)
+    server = OpenpiServer(
+        Responder(FakePolicy(), FAMILIES["openpi"][OWN], fingerprint), "127.0.0.1", 0
+    )
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:
@@ -152,7 +169,10 @@ def test_a_run_knows_which_checkpoint_a_server_serves(fingerprint: str, family: 
         server.stop()
         thread.join()
     with openpi(answers({"actions": GOOD})) as address:
-        assert load(f"x={address}?family={family}").identity == f"family {sha256_file(Path(family))[:12]}"
+        assert (
+            load(f"x={address}?family={family}").identity
+            == f"family {sha256_file(Path(family))[:12]}"
+        )
 
 
 WRONG_ANSWERS: list[tuple[Any, str]] = [
@@ -195,7 +215,10 @@ def test_actions_out_of_bounds_are_held_within_them(family: str) -> None:
 @pytest.mark.parametrize(
     ("message", "complaint"),
     [
-        ("Traceback (most recent call last):\n  File ...\nKeyError: 'observation/state'", "server failed: .*KeyError"),
+        (
+            "Traceback (most recent call last):\n  File ...\nKeyError: 'observation/state'",
+            "server failed: .*KeyError",
+        ),
         (b"\xc1garbage", "not msgpack"),
         (b"", "not msgpack"),
         (bytes(MAX_ANSWER + 1), "more than 4 MiB"),
@@ -213,7 +236,10 @@ def test_a_server_that_closes_on_a_message_is_not_asked_again(family: str) -> No
         asked.append(connection.recv())
         connection.close(1011, "out of memory")
 
-    with openpi(talk) as address, pytest.raises(PolicyOutage, match=r"server failed on this observation .*out of memory"):
+    with (
+        openpi(talk) as address,
+        pytest.raises(PolicyOutage, match=r"server failed on this observation .*out of memory"),
+    ):
         ask(address, family, patience=60)
     assert len(asked) == 1
 
@@ -247,11 +273,15 @@ def test_a_slow_server_is_given_up_and_its_late_answer_is_nobodys(family: str) -
         for message in connection:
             seen = msgpack_numpy.unpack(message)
             time.sleep(next(delays))
-            connection.send(msgpack_numpy.pack({"actions": np.full((2, 3), seen["image"].mean() / 255)}))
+            connection.send(
+                msgpack_numpy.pack({"actions": np.full((2, 3), seen["image"].mean() / 255)})
+            )
 
     with openpi(talk) as address:
         policy = load_policy(f"{address}?family={family}&timeout=0.3")
-        with pytest.raises(PolicyOutage, match=r"no answer within 0.3 s; give it longer with timeout="):
+        with pytest.raises(
+            PolicyOutage, match=r"no answer within 0.3 s; give it longer with timeout="
+        ):
             policy.act([None], [SEEN])
         white = Observation(np.full((16, 24, 3), 255, np.uint8), "push", 0)
         patient = load_policy(f"{address}?family={family}")
@@ -276,7 +306,10 @@ def test_equal_rows_are_asked_once_and_answers_go_to_their_rows(family: str) -> 
             asked.append(float(msgpack_numpy.unpack(message)["image"].mean() / 255))
             connection.send(msgpack_numpy.pack({"actions": np.full((2, 3), asked[-1])}))
 
-    seen = [Observation(np.full((16, 24, 3), level, np.uint8), "push", 0) for level in (0, 255, 0, 51, 255)]
+    seen = [
+        Observation(np.full((16, 24, 3), level, np.uint8), "push", 0)
+        for level in (0, 255, 0, 51, 255)
+    ]
     with openpi(talk) as address:
         policy = load_policy(f"{address}?family={family}")
         _, actions = policy.act([None] * 5, seen)
@@ -288,7 +321,10 @@ def test_nobody_there_is_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     for scheme in ("ws", "http"):
-        with pytest.raises(InputError, match=rf"no policy server to use: {scheme}://127.0.0.1:{port}.*cannot connect"):
+        with pytest.raises(
+            InputError,
+            match=rf"no policy server to use: {scheme}://127.0.0.1:{port}.*cannot connect",
+        ):
             load_policy(f"{scheme}://127.0.0.1:{port}")
 
 

@@ -12,19 +12,22 @@ from hypothesis import strategies as st
 
 from worldgym.actions.conventions import CONVENTIONS, convention, load_convention
 from worldgym.errors import InputError
-from worldgym.policies.load import load_policy
-from worldgym.policies.observing import check_needs, observe
-from worldgym.policies.protocol import NAME, Needs, Observation
+from worldgym.policies.load_policy import load_policy
+from worldgym.policies.observations import check_needs, observe
+from worldgym.policies.policy_protocol import NAME, Needs, Observation
 from worldgym.policies.wire import json_numpy, msgpack_numpy
 from worldgym.policies.wire.address import Address
-from worldgym.policies.wire.arrays import Malformed
 from worldgym.policies.wire.family import FAMILIES, OWN, choices, load_family
 from worldgym.policies.wire.mapping import actions_of, observation_of, request_of, resize_with_pad
+from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.types import Task
 
 pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
 
-CODECS = {"openpi": (msgpack_numpy.pack, msgpack_numpy.unpack), "openvla": (json_numpy.encode, json_numpy.decode)}
+CODECS = {
+    "openpi": (msgpack_numpy.pack, msgpack_numpy.unpack),
+    "openvla": (json_numpy.encode, json_numpy.decode),
+}
 
 FRAME = np.random.default_rng(0).integers(0, 256, (48, 96, 3)).astype(np.uint8)
 SEEN = Observation(FRAME, "put the carrot on the plate", 3)
@@ -40,7 +43,10 @@ LEAST = 'frame = "a"\ninstruction = "b"\nconvention = "libero"\n'
 
 def test_what_is_sent_to_openvla_for_bridge() -> None:
     request = request_of(load_family("bridge", "openvla"), SEEN)
-    assert set(request) == {"image", "instruction", "unnorm_key"} and request["unnorm_key"] == "bridge_orig"
+    assert (
+        set(request) == {"image", "instruction", "unnorm_key"}
+        and request["unnorm_key"] == "bridge_orig"
+    )
     assert np.array_equal(request["image"], FRAME) and request["instruction"] == SEEN.instruction
 
 
@@ -59,19 +65,29 @@ def test_a_family_of_ones_own(tmp_path: Path) -> None:
     """
     family = load_family(toml(tmp_path, text), "openpi")
     request = request_of(family, SEEN)
-    assert set(request) == {"images", "prompt", "state"} and request["images"]["wrist_missing"] is True
+    assert (
+        set(request) == {"images", "prompt", "state"} and request["images"]["wrist_missing"] is True
+    )
     assert request["state"].dtype == np.float32 and request["state"].tolist() == [0.0, 1.0]
     image = request["images"]["front"]
     assert image.shape == (3, 24, 24) and image.flags.c_contiguous
-    np.testing.assert_array_equal(image.transpose(1, 2, 0), resize_with_pad(np.ascontiguousarray(FRAME[::-1, ::-1]), (24, 24)))
+    np.testing.assert_array_equal(
+        image.transpose(1, 2, 0), resize_with_pad(np.ascontiguousarray(FRAME[::-1, ::-1]), (24, 24))
+    )
     rows = np.arange(24, dtype=float).reshape(3, 8)
-    assert actions_of(family, {"out": {"actions": rows}}, 2, 7).tolist() == [[1, 2, 3, 4, 5, 6, 0], [9, 10, 11, 12, 13, 14, 8]]
+    assert actions_of(family, {"out": {"actions": rows}}, 2, 7).tolist() == [
+        [1, 2, 3, 4, 5, 6, 0],
+        [9, 10, 11, 12, 13, 14, 8],
+    ]
 
 
 @pytest.mark.parametrize(
-    ("shape", "inner"), [((48, 96), (16, 32)), ((96, 48), (32, 16)), ((10, 10), (32, 32)), ((3000, 3), (32, 1))]
+    ("shape", "inner"),
+    [((48, 96), (16, 32)), ((96, 48), (32, 16)), ((10, 10), (32, 32)), ((3000, 3), (32, 1))],
 )
-def test_frames_are_fitted_whole_with_black_around(shape: tuple[int, int], inner: tuple[int, int]) -> None:
+def test_frames_are_fitted_whole_with_black_around(
+    shape: tuple[int, int], inner: tuple[int, int]
+) -> None:
     out = resize_with_pad(np.full((*shape, 3), 200, np.uint8), (32, 32))
     lit = np.argwhere(out[..., 0] == 200)
     assert tuple(lit.max(0) - lit.min(0) + 1) == inner and out[out != 200].max(initial=0) == 0
@@ -79,17 +95,26 @@ def test_frames_are_fitted_whole_with_black_around(shape: tuple[int, int], inner
 
 
 def same(first: Observation, second: Observation) -> bool:
-    told = [(o.instruction, o.step, o.state, o.past_states, list(o.views), len(o.past)) for o in (first, second)]
+    told = [
+        (o.instruction, o.step, o.state, o.past_states, list(o.views), len(o.past))
+        for o in (first, second)
+    ]
     images = [(o.frame, *o.past, *o.views.values()) for o in (first, second)]
     return told[0] == told[1] and all(map(np.array_equal, *images))
 
 
 @given(
-    st.integers(1, 4), st.lists(st.text(min_size=1, max_size=9), max_size=3, unique=True), st.lists(st.floats(-9, 9), max_size=3)
+    st.integers(1, 4),
+    st.lists(st.text(min_size=1, max_size=9), max_size=3, unique=True),
+    st.lists(st.floats(-9, 9), max_size=3),
 )
-def test_the_server_sees_what_the_client_saw(history: int, cameras: list[str], state: list[float]) -> None:
+def test_the_server_sees_what_the_client_saw(
+    history: int, cameras: list[str], state: list[float]
+) -> None:
     """To the last bit of a state, in both protocols, whatever the policy needs."""
-    needs = Needs(history, tuple(cameras), tuple(cameras[1:]), tuple(f"number {i}" for i in range(len(state))))
+    needs = Needs(
+        history, tuple(cameras), tuple(cameras[1:]), tuple(f"number {i}" for i in range(len(state)))
+    )
     past = tuple(np.roll(FRAME, t + 1) for t in range(history - 1))
     views = {camera: np.roll(FRAME, -i) for i, camera in enumerate(cameras)}
     states = [tuple(value / (t + 3) for value in state) for t in range(history)]
@@ -97,7 +122,10 @@ def test_the_server_sees_what_the_client_saw(history: int, cameras: list[str], s
     for protocol, (write, read) in CODECS.items():
         family = FAMILIES[protocol][OWN].carrying(needs)
         assert family.needs == replace(needs, blackened=())
-        assert same(observation_of(family, read(write({**request_of(family, seen), OWN: {"step": 3}}))), seen)
+        assert same(
+            observation_of(family, read(write({**request_of(family, seen), OWN: {"step": 3}}))),
+            seen,
+        )
 
 
 def test_history_views_and_state_of_a_family_of_ones_own(tmp_path: Path) -> None:
@@ -114,10 +142,18 @@ def test_history_views_and_state_of_a_family_of_ones_own(tmp_path: Path) -> None
     family = load_family(toml(tmp_path, LEAST + text), "openvla")
     assert family.needs == Needs(2, ("a", "wrist"), state=("z", "x", "gripper_open"))
     task = Task("t", "t", FRAME, "go", 3, state={"x": 0.5, "z": 0.25, "gripper_open": 1.0})
-    seen = observe(family.needs, convention("libero"), task, [FRAME, FRAME[::-1]], np.full((1, 7), 1.0, np.float32))
+    seen = observe(
+        family.needs,
+        convention("libero"),
+        task,
+        [FRAME, FRAME[::-1]],
+        np.full((1, 7), 1.0, np.float32),
+    )
     request = request_of(family, seen)
     assert request["a"].shape == (2, 24, 24, 3) and request["images"]["wrist"].shape == (24, 24, 3)
-    np.testing.assert_array_equal(request["a"][1], resize_with_pad(np.ascontiguousarray(FRAME[::-1]), (24, 24)))
+    np.testing.assert_array_equal(
+        request["a"][1], resize_with_pad(np.ascontiguousarray(FRAME[::-1]), (24, 24))
+    )
     np.testing.assert_allclose(request["pose"], [[0.25, 0.5], [0.3, 0.55]], rtol=1e-6)
     assert request["grip"].tolist() == [[1.0], [0.0]] and request["grip"].dtype == np.float32
 
@@ -199,7 +235,10 @@ def test_a_family_that_is_unsound(text: str, complaint: str, tmp_path: Path) -> 
 
 
 def test_an_unknown_family_is_refused_with_the_known(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match='no policy family "bridge" for openpi: name worldgym, or a TOML file of your own'):
+    with pytest.raises(
+        InputError,
+        match='no policy family "bridge" for openpi: name worldgym, or a TOML file of your own',
+    ):
         load_family("bridge", "openpi")
     with pytest.raises(InputError, match=r"none\.toml: cannot be read as TOML"):
         load_family(str(tmp_path / "none.toml"), "openpi")
@@ -211,7 +250,11 @@ def test_an_address_with_everything() -> None:
     assert address == Address("ws", "::1", 7777, "/p", "droid", 4, True, False, 2.5, 9.0, 3, "KEY")
     assert address.url == "ws://[::1]:7777/p" and address.protocol == "openpi"
     plain = Address.parse("https://example.org")
-    assert (plain.url, plain.protocol, plain.secure) == ("https://example.org:8000/act", "openvla", True)
+    assert (plain.url, plain.protocol, plain.secure) == (
+        "https://example.org:8000/act",
+        "openvla",
+        True,
+    )
     assert NAME.fullmatch(replace(plain, family="../?&.toml").default_name)
 
 
@@ -242,19 +285,26 @@ def test_addresses_that_are_none(text: str, complaint: str) -> None:
         load_policy(text)
 
 
-def test_the_key_comes_from_the_environment_and_stays_out_of_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_comes_from_the_environment_and_stays_out_of_messages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     address = Address.parse("ws://h?key_env=MY_KEY")
     with pytest.raises(InputError, match="set the environment variable MY_KEY"):
         address.headers()
     monkeypatch.setenv("MY_KEY", "se cret")
-    assert address.headers() == {"Authorization": "Api-Key se cret"} and "se cret" not in f"{address} {address.url}"
+    assert (
+        address.headers() == {"Authorization": "Api-Key se cret"}
+        and "se cret" not in f"{address} {address.url}"
+    )
     monkeypatch.setenv("MY_KEY", "line\r\nbreak")
     with pytest.raises(InputError, match="plain characters"):
         address.headers()
 
 
 def test_families_that_are_offered_can_be_served() -> None:
-    assert choices("openvla").startswith("bridge, libero, or a TOML file of your own (libero-oft, aloha-oft ask for")
+    assert choices("openvla").startswith(
+        "bridge, libero, or a TOML file of your own (libero-oft, aloha-oft ask for"
+    )
     for protocol, families in FAMILIES.items():
         for family in families.values():
             offered = family.name in choices(protocol).partition(" (")[0].split(", ")
@@ -265,4 +315,9 @@ def test_families_that_are_offered_can_be_served() -> None:
                 check_needs("p", needs, load_convention(family.convention), [])
             else:
                 with pytest.raises(InputError, match="needs the robot's state"):
-                    check_needs("p", replace(needs, blackened=needs.cameras[1:]), load_convention(family.convention), [])
+                    check_needs(
+                        "p",
+                        replace(needs, blackened=needs.cameras[1:]),
+                        load_convention(family.convention),
+                        [],
+                    )

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from policy_server import RecallingPolicy
 
-from worldgym.policies.observing import observe
-from worldgym.policies.protocol import Observation
-from worldgym.policies.wire.arrays import Malformed
+from worldgym.policies.observations import observe
+from worldgym.policies.policy_protocol import Observation
 from worldgym.policies.wire.family import FAMILIES, OWN
 from worldgym.policies.wire.mapping import request_of
 from worldgym.policies.wire.responder import Responder
+from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.testing import FakePolicy
 from worldgym.types import Task, Trial
 
@@ -38,7 +38,9 @@ def request(protocol: str = "openvla", **changes: Any) -> dict[str, Any]:
 def test_clients_of_others_may_send_what_a_policy_needs(protocol: str, keys: set[str]) -> None:
     assert set(request(protocol)) == keys
     _, expected = POLICY.act([None], [SEEN])
-    np.testing.assert_array_equal(Responder(POLICY, FAMILIES[protocol][OWN]).answer(request(protocol))["actions"], expected[0])
+    np.testing.assert_array_equal(
+        Responder(POLICY, FAMILIES[protocol][OWN]).answer(request(protocol))["actions"], expected[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,9 @@ def test_clients_of_others_may_send_what_a_policy_needs(protocol: str, keys: set
         ({"state": STATE + 1e300}, "or beyond float32"),
     ],
 )
-def test_a_request_that_lacks_what_the_policy_needs(changes: dict[str, Any], complaint: str) -> None:
+def test_a_request_that_lacks_what_the_policy_needs(
+    changes: dict[str, Any], complaint: str
+) -> None:
     responder = Responder(POLICY, FAMILIES["openvla"][OWN])
     with pytest.raises(Malformed, match=complaint):
         responder.answer(request(**changes))
@@ -73,7 +77,9 @@ def test_an_edited_task_meets_the_noise_of_its_twin() -> None:
     policy = FakePolicy()
     responder = Responder(policy, FAMILIES["openvla"][OWN])
     plain = {"image": FRAMES[0], "instruction": "push"}
-    begun = responder.answer({**plain, OWN: {"begin": {"task": "a/0-dim", "nominal": "a/0", "run_seed": "7"}}})
+    begun = responder.answer(
+        {**plain, OWN: {"begin": {"task": "a/0-dim", "nominal": "a/0", "run_seed": "7"}}}
+    )
     answer = responder.answer({**plain, OWN: {"step": 0, "state": begun[OWN]["state"]}})
     _, expected = policy.act(policy.reset([Trial(TASK, 0, 7)]), [Observation(FRAMES[0], "push", 0)])
     np.testing.assert_array_equal(answer["actions"], expected[0])

@@ -57,7 +57,10 @@ def test_warm_light_is_redder_and_cold_light_bluer() -> None:
     assert warm[0] > 1 > warm[2] and cold[0] < 1 < cold[2] and warm[1] == cold[1] == 1
 
 
-@pytest.mark.parametrize("wrong", [{"gain": -1.0}, {"gamma": 0.0}, {"kelvin": 10.0}, {"gradient": 2.0}, {"gain": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"gain": -1.0}, {"gamma": 0.0}, {"kelvin": 10.0}, {"gradient": 2.0}, {"gain": float("nan")}],
+)
 def test_light_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match="a light has"):
         Light(**wrong)

@@ -11,7 +11,9 @@ from worldgym.tasks.edits.inpaint import inpaint
 
 def test_a_linear_ramp_is_restored_exactly() -> None:
     """Linear functions solve Laplace's equation."""
-    ramp = np.add.outer(4 * np.arange(20), 3 * np.arange(30))[..., None].repeat(3, 2).astype(np.uint8)
+    ramp = (
+        np.add.outer(4 * np.arange(20), 3 * np.arange(30))[..., None].repeat(3, 2).astype(np.uint8)
+    )
     hole = np.zeros((20, 30), bool)
     hole[5:15, 8:22] = True
     broken = ramp.copy()

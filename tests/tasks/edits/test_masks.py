@@ -26,7 +26,10 @@ def test_places_are_fractions() -> None:
 def test_colours_wrap_around_red() -> None:
     red = Mask(hue=(350.0, 10.0), saturation=(0.5, 1.0)).of(FRAME)
     assert red[:, :20].all() and not red[:, 20:].any()
-    assert Mask(hue=(10.0, 350.0)).of(FRAME)[:, 20:].all() and not Mask(value=(0.0, 0.5)).of(FRAME).any()
+    assert (
+        Mask(hue=(10.0, 350.0)).of(FRAME)[:, 20:].all()
+        and not Mask(value=(0.0, 0.5)).of(FRAME).any()
+    )
 
 
 def test_all_hues_are_all_colours() -> None:
@@ -44,14 +47,21 @@ def test_what_is_named_must_all_fit_and_a_region_is_a_union() -> None:
 def test_invert_and_grow() -> None:
     box = Mask(box=(0.25, 0.25, 0.5, 0.5))
     assert (Mask(box=box.box, invert=True).of(FRAME) == ~box.of(FRAME)).all()
-    assert Mask(box=box.box, grow=1).of(FRAME).sum() > box.of(FRAME).sum() > Mask(box=box.box, grow=-1).of(FRAME).sum() > 0
+    assert (
+        Mask(box=box.box, grow=1).of(FRAME).sum()
+        > box.of(FRAME).sum()
+        > Mask(box=box.box, grow=-1).of(FRAME).sum()
+        > 0
+    )
 
 
 def test_from_a_file(tmp_path: Path) -> None:
     drawn = np.zeros((20, 40), np.uint8)
     drawn[3, 4] = 255
     Image.fromarray(drawn).save(tmp_path / "mask.png")
-    assert np.argwhere(pixels(read_region({"file": "mask.png"}, {}, tmp_path), FRAME)).tolist() == [[3, 4]]
+    assert np.argwhere(pixels(read_region({"file": "mask.png"}, {}, tmp_path), FRAME)).tolist() == [
+        [3, 4]
+    ]
     Image.fromarray(drawn[:10]).save(tmp_path / "small.png")
     with pytest.raises(InputError, match="40x10, the frame 40x20"):
         pixels(read_region({"file": "small.png"}, {}, tmp_path), FRAME)

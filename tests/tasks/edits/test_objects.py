@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from worldgym.errors import InputError
+from worldgym.tasks.edits.edit_protocol import Scene
 from worldgym.tasks.edits.masks import Mask
 from worldgym.tasks.edits.objects import Add, Picture, Recolour, Remove, Swap
-from worldgym.tasks.edits.protocol import Scene
 from worldgym.types import Frames
 
 SCENE = Scene(np.random.default_rng(0))
@@ -41,7 +41,10 @@ def test_an_object_stands_on_its_foot(frame: Frames) -> None:
 
 
 def test_an_object_may_be_brighter(frame: Frames) -> None:
-    plain, bright = (Add("block", (0.25, 0.9), size=0.25, shadow=0.0, gain=gain).paint(frame, SCENE) for gain in (1.0, 1.2))
+    plain, bright = (
+        Add("block", (0.25, 0.9), size=0.25, shadow=0.0, gain=gain).paint(frame, SCENE)
+        for gain in (1.0, 1.2)
+    )
     own = (plain != frame).any(-1)
     assert (bright[~own] == frame[~own]).all() and bright[own].mean() > 1.1 * plain[own].mean()
 
@@ -52,14 +55,18 @@ def test_the_robot_stays_in_front(frame: Frames) -> None:
     np.testing.assert_array_equal(changed[:, :20], frame[:, :20])
     assert (changed[:, 20:] != frame[:, 20:]).any()
     with pytest.raises(InputError, match="hidden altogether"):
-        Add("ball", (0.1, 0.9), size=0.1, behind=(Mask(box=(0.0, 0.0, 1.0, 1.0)),)).paint(frame, SCENE)
+        Add("ball", (0.1, 0.9), size=0.1, behind=(Mask(box=(0.0, 0.0, 1.0, 1.0)),)).paint(
+            frame, SCENE
+        )
 
 
 def test_the_users_cut_out(tmp_path: Path, frame: Frames) -> None:
     cutout = np.zeros((8, 8, 4), np.uint8)
     cutout[..., :] = (10, 20, 250, 255)
     Image.fromarray(cutout).save(tmp_path / "thing.png")
-    changed = Add("thing.png", (0.5, 0.5), size=8 / 64, shadow=0.0, folder=tmp_path).paint(frame, SCENE)
+    changed = Add("thing.png", (0.5, 0.5), size=8 / 64, shadow=0.0, folder=tmp_path).paint(
+        frame, SCENE
+    )
     assert (changed[24:32, 36:44] == (10, 20, 250)).all() and (changed != frame).any(-1).sum() == 64
 
 
@@ -73,7 +80,9 @@ def test_the_users_cut_out(tmp_path: Path, frame: Frames) -> None:
         ({"object": "unicorn"}, "no such file"),
     ],
 )
-def test_an_object_that_cannot_be_added(frame: Frames, wrong: dict[str, object], fault: str) -> None:
+def test_an_object_that_cannot_be_added(
+    frame: Frames, wrong: dict[str, object], fault: str
+) -> None:
     with pytest.raises(InputError, match=fault):
         Add(**{"object": "mug", "at": (0.5, 0.5), **wrong}).paint(frame, SCENE)  # type: ignore[arg-type]
 
@@ -96,7 +105,9 @@ def test_a_recolour_turns_hue_or_sets_it(frame: Frames) -> None:
 def test_two_objects_change_places(frame: Frames) -> None:
     changed = Swap(RED_MASK, GREEN_MASK).paint(frame, SCENE)
     assert (changed[42:52, 55:65] == (200, 30, 30)).all()  # red on the foot of green
-    assert (changed[8:20, 5:25] == (30, 160, 40)).all() and (changed != TABLE).any(-1).sum() == 100 + 240
+    assert (changed[8:20, 5:25] == (30, 160, 40)).all() and (changed != TABLE).any(
+        -1
+    ).sum() == 100 + 240
     with pytest.raises(InputError, match="overlap"):
         Swap(RED_MASK, (Mask(box=(0.0, 0.0, 1.0, 1.0)),)).paint(frame, SCENE)
 
@@ -122,7 +133,9 @@ def test_a_picture_on_a_card(frame: Frames) -> None:
         ({"corners": ((0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0))}, "go around"),
     ],
 )
-def test_a_picture_that_cannot_be_shown(frame: Frames, wrong: dict[str, object], fault: str) -> None:
+def test_a_picture_that_cannot_be_shown(
+    frame: Frames, wrong: dict[str, object], fault: str
+) -> None:
     known = {"show": "apple", "corners": ((0.1, 0.5), (0.5, 0.5), (0.5, 0.9), (0.1, 0.9))}
     with pytest.raises(InputError, match=fault):
         Picture(**{**known, **wrong}).paint(frame, SCENE)  # type: ignore[arg-type]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
+from worldgym.tasks.edits.edit_protocol import Scene
 from worldgym.tasks.edits.masks import Mask
 from worldgym.tasks.edits.optics import Background, Blur, Camera, Lighting, Noise
-from worldgym.tasks.edits.protocol import Scene
 
 FRAME = np.random.default_rng(1).integers(40, 200, (32, 32, 3), np.uint8)
 
@@ -20,7 +20,9 @@ def scene() -> Scene:
 def test_noise_has_its_size_and_repeats() -> None:
     grey = np.full((64, 64, 3), 128, np.uint8)
     noisy = Noise(12.0).paint(grey, scene())
-    assert noisy.astype(float).std() == pytest.approx(12.0, rel=0.05) and noisy.mean() == pytest.approx(128, abs=0.5)
+    assert noisy.astype(float).std() == pytest.approx(
+        12.0, rel=0.05
+    ) and noisy.mean() == pytest.approx(128, abs=0.5)
     np.testing.assert_array_equal(noisy, Noise(12.0).paint(grey, scene()))
 
 
@@ -41,7 +43,9 @@ def test_background_replaces_the_mask_alone() -> None:
 
 
 def test_light_and_camera_are_what_they_say() -> None:
-    assert Lighting(gain=0.5).paint(FRAME, scene()).mean() == pytest.approx(FRAME.mean() / 2, abs=0.6)
+    assert Lighting(gain=0.5).paint(FRAME, scene()).mean() == pytest.approx(
+        FRAME.mean() / 2, abs=0.6
+    )
     assert not np.array_equal(Camera(rotate=5.0).paint(FRAME, scene()), FRAME)
 
 

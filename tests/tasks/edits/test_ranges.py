@@ -28,9 +28,15 @@ def test_numbers_between_the_ends(tmp_path: Path) -> None:
     (far,) = read_ranges(tmp_path / "edits.toml")
     half = far.at(0.5, "far-050")
     camera, mug = half.image
-    assert camera == Camera((0.1, 0.1), 1.5) and isinstance(mug, Add) and mug.size == pytest.approx(0.3)
+    assert (
+        camera == Camera((0.1, 0.1), 1.5)
+        and isinstance(mug, Add)
+        and mug.size == pytest.approx(0.3)
+    )
     assert half.text == (Typo(2),) and (half.name, half.axis) == ("far-050", "far-050")
-    assert far.at(0.0, "a").image[0] == Camera((0.0, 0.1), 1.0) and far.at(1.0, "a").text == (Typo(4),)
+    assert far.at(0.0, "a").image[0] == Camera((0.0, 0.1), 1.0) and far.at(1.0, "a").text == (
+        Typo(4),
+    )
     assert half.described[0]["zoom"] == 1.5  # the provenance holds what was done
 
 

@@ -39,6 +39,9 @@ def test_an_upright_picture_is_copied() -> None:
     picture = np.concatenate([FRAME, np.full((24, 36, 1), 255, np.uint8)], -1)
     layer = on_plane(picture, ((9.5, 9.5), (45.5, 9.5), (45.5, 33.5), (9.5, 33.5)), 50, 60)
     inside = layer[10:34, 10:46]
-    assert (inside[1:-1, 1:-1, 3] == 1).all() and layer[..., 3].sum() == pytest.approx(24 * 36, rel=0.01)
-    smooth = np.abs(inside[1:-1, 1:-1, :3] - FRAME[1:-1, 1:-1]).mean()  # bilinear sampling within a pixel smooths noise
+    assert (inside[1:-1, 1:-1, 3] == 1).all() and layer[..., 3].sum() == pytest.approx(
+        24 * 36, rel=0.01
+    )
+    # bilinear sampling within a pixel smooths noise
+    smooth = np.abs(inside[1:-1, 1:-1, :3] - FRAME[1:-1, 1:-1]).mean()
     assert smooth < np.abs(FRAME[1:-1, 1:-1] - FRAME.mean()).mean() / 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.tasks.edits.protocol import Scene, TextStep
+from worldgym.tasks.edits.edit_protocol import Scene, TextStep
 from worldgym.tasks.edits.wording import (
     Language,
     Mention,
@@ -48,7 +48,11 @@ def scene() -> Scene:
         (Language("fr"), "open the window", "ouvre la fenêtre"),
         (WordOrder(), "turn off the light", "the light, turn it off"),
         (Reference("the lamp"), "turn off the light", "turn off the lamp"),
-        (Reference("the object left of the mug"), "pick up the can", "pick up the object left of the mug"),
+        (
+            Reference("the object left of the mug"),
+            "pick up the can",
+            "pick up the object left of the mug",
+        ),
         (Mention("the apple"), "open the door", "open the door, and leave the apple alone"),
         (Reword("shut it"), "open the door", "shut it"),
     ],
@@ -59,7 +63,16 @@ def test_said_otherwise(step: TextStep, instruction: str, said: str) -> None:
 
 @pytest.mark.parametrize("instruction", REFERENCE_TASKS)
 def test_every_rule_knows_the_reference_tasks(instruction: str) -> None:
-    steps = (Paraphrase(4), Synonym(), WordOrder(), Typo(), Language("de"), Language("es"), Language("fr"), Mention())
+    steps = (
+        Paraphrase(4),
+        Synonym(),
+        WordOrder(),
+        Typo(),
+        Language("de"),
+        Language("es"),
+        Language("fr"),
+        Mention(),
+    )
     said = [step.say(instruction, scene()) for step in steps]
     assert len({*said, instruction}) == len(said) + 1
 
@@ -67,7 +80,11 @@ def test_every_rule_knows_the_reference_tasks(instruction: str) -> None:
 def test_a_typo_exchanges_letters_and_repeats() -> None:
     wrong = Typo(2).say("open the drawer", scene())
     assert wrong != "open the drawer" and Counter(wrong) == Counter("open the drawer")
-    assert [a != b for a, b in zip(wrong.split(), ("open", "the", "drawer"), strict=True)] == [True, False, True]
+    assert [a != b for a, b in zip(wrong.split(), ("open", "the", "drawer"), strict=True)] == [
+        True,
+        False,
+        True,
+    ]
     assert wrong == Typo(2).say("open the drawer", scene())
 
 
@@ -92,7 +109,14 @@ def test_an_instruction_of_another_form() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Paraphrase(9), lambda: Synonym(2), lambda: Language("tlh"), lambda: Typo(0), lambda: Reword(" ")]
+    "make",
+    [
+        lambda: Paraphrase(9),
+        lambda: Synonym(2),
+        lambda: Language("tlh"),
+        lambda: Typo(0),
+        lambda: Reword(" "),
+    ],
 )
 def test_out_of_range(make: object) -> None:
     with pytest.raises(InputError):

@@ -1,12 +1,14 @@
 """Folders of mp4 files with one JSON file an episode, several cameras: DROID as Ctrl-World cuts it.
 
-    SET/annotation/SPLIT/NAME.json     texts, success, videos, states at the rate of the video; actions at DROID's 15 Hz
+    SET/annotation/SPLIT/NAME.json     texts, success, videos, states at the rate of the video;
+    actions at DROID's 15 Hz
     SET/videos/SPLIT/NAME/0.mp4        a file a camera
 
-The layout is that of github Robert-gyj/Ctrl-World. The video shows every k-th recorded step (k = 3), and the rate in the mp4 is
-wrong in some of the published files: k and the rate come from the lengths. Between two frames lie k recorded actions:
-velocities are averaged over them, poses are the last one commanded. Some of the published episodes hold states alone: of
-those the only actions are the states' own moves, and nothing says the rate.
+The layout is that of github Robert-gyj/Ctrl-World. The video shows every k-th recorded step (k =
+3), and the rate in the mp4 is wrong in some of the published files: k and the rate come from the
+lengths. Between two frames lie k recorded actions: velocities are averaged over them, poses are the
+last one commanded. Some of the published episodes hold states alone: of those the only actions are
+the states' own moves, and nothing says the rate.
 """
 
 from __future__ import annotations
@@ -24,21 +26,25 @@ from worldgym.episodes.readers.keys import joined, wanted
 from worldgym.episodes.readers.paths import inside
 from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
 from worldgym.episodes.states import pose_moves
-from worldgym.episodes.video import Film, clock_notes, read_film
 from worldgym.errors import InputError
-from worldgym.files import read_json
+from worldgym.io.files import read_json
+from worldgym.io.video import Film, clock_notes, read_film
 from worldgym.types import Actions, ActionSpec
 
 RATE_HZ = 15.0  # of DROID's recordings
 CAMERAS = ("0", "1", "2")
-ARM = {"droid_joint_velocity": "action.joint_velocity", "droid_cartesian": "action.cartesian_position"}
+ARM = {
+    "droid_joint_velocity": "action.joint_velocity",
+    "droid_cartesian": "action.cartesian_position",
+}
 GRIPPER = "action.gripper_position"
 STATED = "droid_delta"  # from the states: how far the arm went between frames
 STATE = (*POSE, "gripper")
 
 
 class DroidSource:
-    """`worldgym.episodes.recording.Source`. The convention chooses among the recorded actions; default: joint velocities."""
+    """`worldgym.episodes.recording.Source`. The convention chooses among the recorded actions;
+    default: joint velocities."""
 
     kind = "mp4 + json"
     cameras = CAMERAS
@@ -54,9 +60,14 @@ class DroidSource:
             self.spec = replace(convention(self.convention), rate_hz=RATE_HZ)
         else:
             known = ", ".join((*ARM, STATED))
-            raise InputError(f"{root}: its actions are {known}, not {self.convention}; name one of them, or a key with --action")
+            raise InputError(
+                f"{root}: its actions are {known}, not {self.convention}; name one of them, or a "
+                f"key with --action"
+            )
         files = sorted((root / "annotation").rglob("*.json"))
-        names = ("-".join(path.relative_to(root / "annotation").with_suffix("").parts) for path in files)
+        names = (
+            "-".join(path.relative_to(root / "annotation").with_suffix("").parts) for path in files
+        )
         self.files = dict(zip(distinct(names), files, strict=True))
 
     def listing(self) -> Sequence[Listed]:
@@ -73,7 +84,9 @@ class DroidSource:
         film, states, notes = _fitted(film, self._table(data, keys, path), path)
         actions = self._actions(data, path, len(film.frames), step, states)
         texts, success = data.get("texts"), data.get("success")
-        instruction, facts = called(self.options, [str(text) for text in texts] if isinstance(texts, list) else ())
+        instruction, facts = called(
+            self.options, [str(text) for text in texts] if isinstance(texts, list) else ()
+        )
         rate = RATE_HZ / step if step else None
         facts = replace(
             facts,
@@ -84,33 +97,58 @@ class DroidSource:
             doubts=clock_notes(film.times),
         )
         known = None if success not in (0, 1) else bool(success)
-        return Recording(film.frames, actions, states, instruction, str(path), self.options.fps or rate, known, facts=facts)
+        return Recording(
+            film.frames,
+            actions,
+            states,
+            instruction,
+            str(path),
+            self.options.fps or rate,
+            known,
+            facts=facts,
+        )
 
     def _video(self, data: Mapping[str, Any], path: Path) -> Path:
         try:
             video = self.root / str(data["videos"][int(self.camera)]["video_path"])
         except (KeyError, IndexError, TypeError) as error:
             raise InputError(
-                f"{path}: names no video of camera {self.camera}; choose another or re-export the episode"
+                f"{path}: names no video of camera {self.camera}; choose another or re-export the "
+                f"episode"
             ) from error
         if not inside(video, self.root):
-            raise InputError(f"{path}: its video {video} lies outside the dataset; fix the path, or copy the file into it")
+            raise InputError(
+                f"{path}: its video {video} lies outside the dataset; fix the path, or copy the "
+                f"file into it"
+            )
         return video
 
     def _table(self, data: Mapping[str, Any], keys: Sequence[str], path: Path) -> Actions:
         return joined(keys, {key: _numbers(data, key, path) for key in keys}, path)
 
-    def _actions(self, data: Mapping[str, Any], path: Path, n: int, step: int | None, states: Actions) -> Actions:
-        """float32 [n - 1 or n, A]: between frame t and t + 1 lie the recorded steps from t * step on."""
+    def _actions(
+        self, data: Mapping[str, Any], path: Path, n: int, step: int | None, states: Actions
+    ) -> Actions:
+        """float32 [n - 1 or n, A]: between frame t and t + 1 lie the recorded steps from t * step
+        on."""
         if self.options.action:
-            named = self._table(data, wanted(self.options.action, (), data, "key", "--action", path), path)
+            named = self._table(
+                data, wanted(self.options.action, (), data, "key", "--action", path), path
+            )
             return named if len(named) in (n - 1, n) else _every(named, n, step, path)[:, -1]
         if self.convention == STATED:
             recorded = GRIPPER in data and step
-            gripper = _every(_numbers(data, GRIPPER, path), n, step, path)[:, -1] if recorded else states[1:, len(POSE) :][:, :1]
+            gripper = (
+                _every(_numbers(data, GRIPPER, path), n, step, path)[:, -1]
+                if recorded
+                else states[1:, len(POSE) :][:, :1]
+            )
             return np.hstack([pose_moves(states), gripper])
         if ARM[self.convention] not in data:
-            raise InputError(f"{path}: holds no {ARM[self.convention]}; --convention {STATED} takes actions from the states")
+            raise InputError(
+                f"{path}: holds no {ARM[self.convention]}; --convention {STATED} takes actions "
+                f"from the states"
+            )
         gripper = _numbers(data, GRIPPER, path)
         arm = _every(_numbers(data, ARM[self.convention], path), n, step, path)
         moved = arm.mean(axis=1) if self.convention == "droid_joint_velocity" else arm[:, -1]
@@ -118,15 +156,22 @@ class DroidSource:
 
 
 def _fitted(film: Film, states: Actions, path: Path) -> tuple[Film, Actions, tuple[str, ...]]:
-    """Frames and states of one length: where there is one too many of either, it is left out, and said."""
+    """Frames and states of one length: where there is one too many of either, it is left out, and
+    said."""
     n = min(len(film.frames), len(states))
     if max(len(film.frames), len(states)) > n + 1:
-        raise InputError(f"{path}: {len(states)} states for {len(film.frames)} frames; re-export the episode")
+        raise InputError(
+            f"{path}: {len(states)} states for {len(film.frames)} frames; re-export the episode"
+        )
     if len(film.frames) == len(states):
         return film, states, ()
     more, less = ("frame", "states") if len(film.frames) > n else ("state", "frames")
     times = None if film.times is None else film.times[:n]
-    return replace(film, frames=film.frames[:n], times=times), states[:n], (f"one {more} more than {less}: the last is left out",)
+    return (
+        replace(film, frames=film.frames[:n], times=times),
+        states[:n],
+        (f"one {more} more than {less}: the last is left out",),
+    )
 
 
 def _step(data: Mapping[str, Any], path: Path) -> int | None:
@@ -135,7 +180,10 @@ def _step(data: Mapping[str, Any], path: Path) -> int | None:
     if raw is None:
         return None
     if not isinstance(raw, int) or not isinstance(shown, int) or shown < 2 or raw < shown:
-        raise InputError(f"{path}: raw_length {raw!r} and video_length {shown!r} do not fit; re-export the episode")
+        raise InputError(
+            f"{path}: raw_length {raw!r} and video_length {shown!r} do not fit; re-export the "
+            f"episode"
+        )
     return -(-raw // shown)
 
 
@@ -145,13 +193,21 @@ def _numbers(data: Mapping[str, Any], key: str, path: Path) -> Actions:
         values = np.asarray(data[key], np.float32)
         return values.reshape(len(values), -1)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: {key} is not a table of numbers ({error}); re-export the episode") from error
+        raise InputError(
+            f"{path}: {key} is not a table of numbers ({error}); re-export the episode"
+        ) from error
 
 
 def _every(values: Actions, n: int, step: int | None, path: Path) -> Actions:
     """[raw, k] => [n - 1, step, k]."""
     if step is None:
-        raise InputError(f"{path}: no raw_length says how many recorded actions lie between two frames; re-export the episode")
+        raise InputError(
+            f"{path}: no raw_length says how many recorded actions lie between two frames; "
+            f"re-export the episode"
+        )
     if values.ndim != 2 or len(values) < (n - 1) * step:
-        raise InputError(f"{path}: {values.shape} recorded actions for {n} frames of {step} steps; re-export the episode")
+        raise InputError(
+            f"{path}: {values.shape} recorded actions for {n} frames of {step} steps; re-export "
+            f"the episode"
+        )
     return values[: (n - 1) * step].reshape(n - 1, step, -1)

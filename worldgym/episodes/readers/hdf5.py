@@ -1,7 +1,8 @@
-"""HDF5 demonstrations, in one file or in one file each. Needs the extra "data" (h5py). Layouts: see `hdf5_layout`.
+"""HDF5 demonstrations, in one file or in one file each. Needs the extra "data" (h5py). Layouts: see
+`hdf5_layout`.
 
-Images are taken as they are stored: LIBERO's own files hold them upside down, which a contact sheet shows at a glance.
-Axes legend: N frames, H height, W width, C channels.
+Images are taken as they are stored: LIBERO's own files hold them upside down, which a contact sheet
+shows at a glance. Axes legend: N frames, H height, W width, C channels.
 """
 
 from __future__ import annotations
@@ -15,20 +16,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from worldgym.actions.conventions import load_convention
-from worldgym.episodes.images import check_bytes, decode_image, fit, stack
 from worldgym.episodes.instructions import called
 from worldgym.episodes.readers import hdf5_layout as layout
 from worldgym.episodes.readers.keys import joined, shown, wanted
-from worldgym.episodes.recording import Facts, Listed, Recording, SourceOptions, distinct, no_episode
+from worldgym.episodes.recording import (
+    Facts,
+    Listed,
+    Recording,
+    SourceOptions,
+    distinct,
+    no_episode,
+)
 from worldgym.errors import InputError, MissingExtra
-from worldgym.files import unreadable
+from worldgym.io.files import unreadable
+from worldgym.io.images import check_bytes, decode_image, fit, stack
 from worldgym.types import Actions, ActionSpec, Frames
 
 if TYPE_CHECKING:
     from h5py import Dataset, File, Group
 
 SUFFIXES = (".hdf5", ".h5")
-CODED = "pictures are coded; OpenCV exchanges red and blue in them if given RGB: look at --sheet, and consider --swap-red-blue"
+CODED = (
+    "pictures are coded; OpenCV exchanges red and blue in them if given RGB: look at --sheet, and "
+    "consider --swap-red-blue"
+)
 
 
 class Hdf5Source:
@@ -36,31 +47,58 @@ class Hdf5Source:
 
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
         self.root, self.options = root, options
-        files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.suffix in SUFFIXES)
-        names = ["" if path == root else "-".join(path.relative_to(root).with_suffix("").parts) for path in files]
+        files = (
+            [root]
+            if root.is_file()
+            else sorted(path for path in root.rglob("*") if path.suffix in SUFFIXES)
+        )
+        names = [
+            "" if path == root else "-".join(path.relative_to(root).with_suffix("").parts)
+            for path in files
+        ]
         self.files = dict(zip(distinct(names), files, strict=True))
         with _first_readable(files) as file:
-            self.kind = "hdf5 (robomimic)" if "data" in file else "hdf5 (ACT)" if "observations" in file else "hdf5"
+            self.kind = (
+                "hdf5 (robomimic)"
+                if "data" in file
+                else "hdf5 (ACT)"
+                if "observations" in file
+                else "hdf5"
+            )
             images = layout.cameras(_group(file, next(iter(layout.demos(file)), "")))
             self.depth = {name for name, data in images.items() if layout.aside(name, data)}
         self.cameras = tuple(images)
         self.camera = options.choose(self.cameras, root, self.depth)
-        self.spec: ActionSpec | None = load_convention(options.convention) if options.convention else None
+        self.spec: ActionSpec | None = (
+            load_convention(options.convention) if options.convention else None
+        )
 
     def listing(self) -> Sequence[Listed]:
-        """Opens every file, and reads no array. A file that does not open is listed under its own name, and fails when read."""
-        return [listed for stem, path in self.files.items() for listed in _listed(stem, path, self.options)]
+        """Opens every file, and reads no array. A file that does not open is listed under its own
+        name, and fails when read."""
+        return [
+            listed
+            for stem, path in self.files.items()
+            for listed in _listed(stem, path, self.options)
+        ]
 
     def read(self, name: str) -> Recording:
         path, demo = self._place(name)
         where = f"{path}, {demo}" if demo else str(path)
         with _opened(path) as file:
             group = _group(file, demo)
-            actions, _ = self._numbers(group, self.options.action, layout.ACTIONS, ("action", "--action", where))
+            actions, _ = self._numbers(
+                group, self.options.action, layout.ACTIONS, ("action", "--action", where)
+            )
             if actions is None:
                 there = shown([key for key, data in layout.arrays(group).items() if data.ndim == 2])
-                raise InputError(f"{where}: has no actions; name the array that holds them with --action: {there or 'none'}")
-            states, facts = self._numbers(group, self.options.state, layout.STATES, ("state", "--state", where))
+                raise InputError(
+                    f"{where}: has no actions; name the array that holds them with --action: "
+                    f"{there or 'none'}"
+                )
+            states, facts = self._numbers(
+                group, self.options.state, layout.STATES, ("state", "--state", where)
+            )
             frames, notes = self._frames(group, where)
             instruction, told = _called(self.options, layout.texts(group), len(frames))
             facts = replace(
@@ -73,7 +111,17 @@ class Hdf5Source:
             masks = layout.masks(file, demo)
             extras = {"split": ", ".join(masks)} if masks else {}
             success = layout.succeeded(group)
-            return Recording(frames, actions, states, instruction, where, self.options.fps, success, extras, facts)
+            return Recording(
+                frames,
+                actions,
+                states,
+                instruction,
+                where,
+                self.options.fps,
+                success,
+                extras,
+                facts,
+            )
 
     def texts(self, name: str) -> Sequence[str]:
         """The instruction of each frame of an episode that has one a frame; () of others."""
@@ -83,7 +131,8 @@ class Hdf5Source:
         return found if len(found) > 1 else ()
 
     def _place(self, name: str) -> tuple[Path, str]:
-        """File and path of an episode's name: "demo_3", "file-demo_3" or "episode_3". Both parts may hold hyphens."""
+        """File and path of an episode's name: "demo_3", "file-demo_3" or "episode_3". Both parts
+        may hold hyphens."""
         if name in self.files:
             return self.files[name], ""
         for stem in sorted(self.files, key=len, reverse=True):
@@ -98,34 +147,45 @@ class Hdf5Source:
     def _numbers(
         self, group: Group, named: str, usual: Sequence[str], words: tuple[str, str, str]
     ) -> tuple[Actions | None, Facts]:
-        """The table float32 [N, k] and what its keys say; None where there is none. words: what it is, its option, and where."""
+        """The table float32 [N, k] and what its keys say; None where there is none. words: what it
+        is, its option, and where."""
         there = layout.arrays(group) if named else usual
         keys = wanted(named, usual, [key for key in there if key in group], *words)
         if not keys:
             return None, Facts()
         tables = {key: _matrix(group[key], words[-1]) for key in keys}
-        names = layout.names_of({key: table.shape[1] for key, table in tables.items()}) if named else ()
+        names = (
+            layout.names_of({key: table.shape[1] for key, table in tables.items()}) if named else ()
+        )
         reason = "" if named else layout.no_pose(keys[0])
         return joined(keys, tables, words[-1]), Facts(state_names=names, no_pose=reason)
 
     def _frames(self, group: Group, where: str) -> tuple[Frames, tuple[str, ...]]:
         images = layout.cameras(group)
         if self.camera not in images:
-            raise InputError(f"{where}: has no camera {self.camera}; it has {', '.join(images) or 'none'}")
+            raise InputError(
+                f"{where}: has no camera {self.camera}; it has {', '.join(images) or 'none'}"
+            )
         data = images[self.camera]
         check_bytes(data.nbytes, where)
         if layout.is_coded(data):
             rows = (layout.row_bytes(row) for row in data[:])
             coded = () if self.options.swap_red_blue else (CODED,)
-            return stack([fit(decode_image(row, where), self.options.size) for row in rows], where), coded
+            return stack(
+                [fit(decode_image(row, where), self.options.size) for row in rows], where
+            ), coded
         if data.dtype != np.uint8:
-            raise InputError(f"{where}: frames of camera {self.camera} are {data.dtype}; store them as uint8, 0 to 255")
+            raise InputError(
+                f"{where}: frames of camera {self.camera} are {data.dtype}; store them as uint8, 0 "
+                f"to 255"
+            )
         frames, notes = _rgb(data)
         return stack([fit(frame, self.options.size) for frame in frames], where), notes
 
 
 def _rgb(data: Dataset) -> tuple[Iterator[Frames], tuple[str, ...]]:
-    """uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] => frames [H, W, 3] one by one, and what was done."""
+    """uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] => frames [H, W, 3] one by one, and what was
+    done."""
     if data.ndim == 3:
         return (np.repeat(frame[..., None], 3, axis=2) for frame in data), ()
     first = data.shape[3] not in layout.CHANNELS  # both at once: rows of 3 pixels are no image
@@ -144,7 +204,8 @@ def _called(options: SourceOptions, found: Sequence[str], n: int) -> tuple[str, 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[File]:
-    """The open file; whatever h5py raises while it is read, of damage or of things that are not there, becomes one sentence."""
+    """The open file; whatever h5py raises while it is read, of damage or of things that are not
+    there, becomes one sentence."""
     try:
         import h5py
     except ImportError as error:
@@ -152,8 +213,18 @@ def _opened(path: Path) -> Iterator[File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise unreadable(path, f"not a readable HDF5 file ({error}); download or re-export it") from error
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise unreadable(
+            path, f"not a readable HDF5 file ({error}); download or re-export it"
+        ) from error
 
 
 @contextmanager
@@ -188,7 +259,10 @@ def _listed(stem: str, path: Path, options: SourceOptions) -> list[Listed]:
     keys = (options.action,) if options.action else layout.ACTIONS
     try:
         with _opened(path) as file:
-            found = [(demo.removeprefix("data/"), _count(file[demo], keys)) for demo in layout.demos(file)]
+            found = [
+                (demo.removeprefix("data/"), _count(file[demo], keys))
+                for demo in layout.demos(file)
+            ]
             if not found and "data" not in file:
                 return [Listed(stem or path.stem, _count(file, keys))]
             return [Listed(f"{stem}-{demo}" if stem else demo, count) for demo, count in found]

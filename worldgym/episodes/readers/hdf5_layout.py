@@ -1,7 +1,10 @@
-"""What an HDF5 file of demonstrations holds, found by shape and by the names that published layouts use.
+"""What an HDF5 file of demonstrations holds, found by shape and by the names that published layouts
+use.
 
-    robomimic, LIBERO, Isaac Lab   data/demo_0/{actions, obs/...}; attributes success, ep_meta; groups mask/NAME of demo names
-    ACT, ALOHA, RoboTwin           one demonstration a file: action, observations/images/...; joint_action/vector, observation/...
+    robomimic, LIBERO, Isaac Lab   data/demo_0/{actions, obs/...}; attributes success, ep_meta;
+    groups mask/NAME of demo names
+    ACT, ALOHA, RoboTwin           one demonstration a file: action, observations/images/...;
+    joint_action/vector, observation/...
     ManiSkill                      traj_0/{actions, obs/sensor_data/..., success}
 
 Axes legend: N frames, H height, W width, C channels (1 grey, 3 RGB, 4 RGB and alpha).
@@ -31,7 +34,9 @@ CHANNELS = (1, 3, 4)
 MIN_SIDE = 8  # pixels; what is smaller is a matrix
 MAX_DEPTH, MAX_ITEMS = 5, 1000  # of groups that are searched
 
-POSE_NAMES: Mapping[str, tuple[str, ...]] = {  # by the last part of the key, as robosuite and LIBERO fill them
+POSE_NAMES: Mapping[
+    str, tuple[str, ...]
+] = {  # by the last part of the key, as robosuite and LIBERO fill them
     "robot0_eef_pos": ("x", "y", "z"),
     "robot0_eef_quat": ("qx", "qy", "qz", "qw"),
     "ee_pos": ("x", "y", "z"),
@@ -49,7 +54,9 @@ def demos(file: File) -> list[str]:
         return [f"data/{name}" for name in sorted(data, key=_in_order)]
     if any(key in file for key in ACTIONS):
         return []
-    groups = [name for name in sorted(file, key=_in_order) if isinstance(file.get(name), h5py.Group)]
+    groups = [
+        name for name in sorted(file, key=_in_order) if isinstance(file.get(name), h5py.Group)
+    ]
     return [name for name in groups if any(key in file[name] for key in ACTIONS)]
 
 
@@ -78,13 +85,19 @@ def _walk(group: Group, path: str, depth: int, left: list[int]) -> Iterator[tupl
 
 
 def cameras(group: Group) -> dict[str, Dataset]:
-    """By name: arrays that have the shape of images, and rows of JPEG or PNG; first those in colour, last what is no picture."""
+    """By name: arrays that have the shape of images, and rows of JPEG or PNG; first those in
+    colour, last what is no picture."""
     found: dict[str, Dataset] = {}
     for path, data in arrays(group).items():
         if shows_frames(path, data):
-            short = next((path.removeprefix(prefix) for prefix in PREFIXES if path.startswith(prefix)), path)
+            short = next(
+                (path.removeprefix(prefix) for prefix in PREFIXES if path.startswith(prefix)), path
+            )
             found[path if short in found else short] = data
-    return {name: found[name] for name in sorted(found, key=lambda name: (_rank(name, found[name]), name))}
+    return {
+        name: found[name]
+        for name in sorted(found, key=lambda name: (_rank(name, found[name]), name))
+    }
 
 
 def _rank(name: str, data: Dataset) -> int:
@@ -94,7 +107,9 @@ def _rank(name: str, data: Dataset) -> int:
 def shows_frames(path: str, data: Dataset) -> bool:
     shape: tuple[int, ...] = data.shape or ()
     if len(shape) == 4:
-        return (shape[3] in CHANNELS and min(shape[1:3]) >= MIN_SIDE) or (shape[1] in CHANNELS and min(shape[2:]) >= MIN_SIDE)
+        return (shape[3] in CHANNELS and min(shape[1:3]) >= MIN_SIDE) or (
+            shape[1] in CHANNELS and min(shape[2:]) >= MIN_SIDE
+        )
     if len(shape) == 3:
         return data.dtype.kind in "uf" and min(shape[1:]) >= 2 * MIN_SIDE
     return path.startswith(PREFIXES[0]) or _coded(data) if is_coded(data) else False
@@ -103,7 +118,9 @@ def shows_frames(path: str, data: Dataset) -> bool:
 def is_coded(data: Dataset) -> bool:
     """Whether a frame may be a row of bytes, padded or not."""
     shape: tuple[int, ...] = data.shape or ()
-    return (len(shape) == 2 and data.dtype == np.uint8) or (len(shape) == 1 and data.dtype.kind in "SO")
+    return (len(shape) == 2 and data.dtype == np.uint8) or (
+        len(shape) == 1 and data.dtype.kind in "SO"
+    )
 
 
 def _coded(data: Dataset) -> bool:
@@ -120,7 +137,9 @@ def row_bytes(row: Any) -> bytes:
 
 def aside(name: str, data: Dataset) -> bool:
     """Whether a camera shows depth or segments, by its name or its numbers."""
-    return no_picture(name) or (data.ndim in (3, 4) and data.dtype.kind in "uf" and data.dtype != np.uint8 and _single(data))
+    return no_picture(name) or (
+        data.ndim in (3, 4) and data.dtype.kind in "uf" and data.dtype != np.uint8 and _single(data)
+    )
 
 
 def _single(data: Dataset) -> bool:
@@ -159,7 +178,12 @@ def succeeded(group: Group) -> bool | None:
         return str(told).lower() in ("true", "1")
     for name in ("success", "rewards"):
         data = group.get(name)
-        if isinstance(data, h5py.Dataset) and data.ndim <= 1 and data.dtype.kind in "biuf" and data.size < 2**20:
+        if (
+            isinstance(data, h5py.Dataset)
+            and data.ndim <= 1
+            and data.dtype.kind in "biuf"
+            and data.size < 2**20
+        ):
             values = np.atleast_1d(data[()])
             if set(np.unique(values).tolist()) <= {0, 1} and (values.any() or name == "success"):
                 return bool(values.any())
@@ -167,21 +191,39 @@ def succeeded(group: Group) -> bool | None:
 
 
 def texts(group: Group) -> list[str]:
-    """What the demonstration is called in its arrays and attributes, in the group's or the file's: one text, or one a frame."""
+    """What the demonstration is called in its arrays and attributes, in the group's or the file's:
+    one text, or one a frame."""
     import h5py
 
     for name in TEXTS:
         data = group.get(name)
-        if isinstance(data, h5py.Dataset) and data.dtype.kind in "SO" and data.ndim <= 1 and data.size < 2**16:
+        if (
+            isinstance(data, h5py.Dataset)
+            and data.dtype.kind in "SO"
+            and data.ndim <= 1
+            and data.size < 2**16
+        ):
             return [_text(value) for value in np.atleast_1d(data[()]).tolist()]
         if (told := group.attrs.get(name)) is not None and isinstance(told, (str, bytes)):
             return [_text(told)]
-    sources = ((group.attrs.get("ep_meta"), "lang"), (group.parent.attrs.get("problem_info"), "language_instruction"))
-    return next(filter(None, ([_from_json(data, key)] for data, key in sources if _from_json(data, key))), [])
+    sources = (
+        (group.attrs.get("ep_meta"), "lang"),
+        (group.parent.attrs.get("problem_info"), "language_instruction"),
+    )
+    return next(
+        filter(None, ([_from_json(data, key)] for data, key in sources if _from_json(data, key))),
+        [],
+    )
 
 
 def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
+    return (
+        value.decode("utf-8", "replace")
+        if isinstance(value, bytes)
+        else value
+        if isinstance(value, str)
+        else ""
+    )
 
 
 def _from_json(data: Any, key: str) -> str:
@@ -202,5 +244,7 @@ def masks(file: File, demo: str) -> list[str]:
     return [
         name
         for name, data in lists.items()
-        if isinstance(data, h5py.Dataset) and data.ndim == 1 and _last(demo) in map(_text, data[:].tolist())
+        if isinstance(data, h5py.Dataset)
+        and data.ndim == 1
+        and _last(demo) in map(_text, data[:].tolist())
     ]

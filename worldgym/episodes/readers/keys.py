@@ -1,4 +1,5 @@
-"""Keys of actions, states and cameras: those a format usually has, those a user names, and what their names say."""
+"""Keys of actions, states and cameras: those a format usually has, those a user names, and what
+their names say."""
 
 from __future__ import annotations
 
@@ -11,11 +12,16 @@ from worldgym.errors import InputError
 from worldgym.types import Actions
 
 ACTION = ("action", "actions")
-_NO_PICTURE = re.compile(r"(?<![A-Za-z])(depth|seg|segmentation)(?![a-z])|(Depth|Segmentation)(?![a-z])")
+_NO_PICTURE = re.compile(
+    r"(?<![A-Za-z])(depth|seg|segmentation)(?![a-z])|(Depth|Segmentation)(?![a-z])"
+)
 
 
-def wanted(named: str, usual: Sequence[str], there: Collection[str], what: str, option: str, where: object) -> list[str]:
-    """The keys to read: those named, joined by commas, or the first usual one. [] where no usual one is there.
+def wanted(
+    named: str, usual: Sequence[str], there: Collection[str], what: str, option: str, where: object
+) -> list[str]:
+    """The keys to read: those named, joined by commas, or the first usual one. [] where no usual
+    one is there.
 
     InputError where a named one is not there, with those that are.
     """
@@ -23,16 +29,25 @@ def wanted(named: str, usual: Sequence[str], there: Collection[str], what: str, 
         return [key for key in usual if key in there][:1]
     keys = [key.strip() for key in named.split(",") if key.strip()]
     if absent := [key for key in keys if key not in there]:
-        raise InputError(f'{where}: has no {what} "{absent[0]}"; {option} names one of {shown(there) or "nothing"}')
+        raise InputError(
+            f'{where}: has no {what} "{absent[0]}"; {option} names one of '
+            f"{shown(there) or 'nothing'}"
+        )
     return keys
 
 
 def joined(keys: Sequence[str], arrays: Mapping[str, Actions], where: object) -> Actions:
-    """float32 [N, k]: the columns of several arrays [N, ...] side by side. InputError where they differ in length."""
-    tables = [arrays[key].reshape(len(arrays[key]), -1) if arrays[key].ndim else arrays[key].reshape(1, 1) for key in keys]
+    """float32 [N, k]: the columns of several arrays [N, ...] side by side. InputError where they
+    differ in length."""
+    tables = [
+        arrays[key].reshape(len(arrays[key]), -1) if arrays[key].ndim else arrays[key].reshape(1, 1)
+        for key in keys
+    ]
     if len({len(table) for table in tables}) > 1:
         lengths = ", ".join(f"{key} {len(table)}" for key, table in zip(keys, tables, strict=True))
-        raise InputError(f"{where}: the arrays are of different lengths ({lengths}); name some that go together")
+        raise InputError(
+            f"{where}: the arrays are of different lengths ({lengths}); name some that go together"
+        )
     return np.hstack(tables)
 
 
@@ -43,5 +58,6 @@ def shown(keys: Collection[str], most: int = 30) -> str:
 
 
 def no_picture(key: str) -> bool:
-    """Whether a camera's name says that it shows depth or segments, as "observation.images.depth" and "wristDepth" do."""
+    """Whether a camera's name says that it shows depth or segments, as "observation.images.depth"
+    and "wristDepth" do."""
     return bool(_NO_PICTURE.search(key))

@@ -13,7 +13,7 @@ from typing import Any
 from worldgym.episodes.readers.keys import no_picture
 from worldgym.episodes.readers.parquet import read_table
 from worldgym.errors import InputError
-from worldgym.files import unreadable
+from worldgym.io.files import unreadable
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
 MAX_LENGTH = 20_000  # frames of an episode
@@ -22,10 +22,11 @@ IMAGES = ("video", "image")
 
 @dataclass(frozen=True)
 class Entry:
-    """Row of the list of episodes. place: what the path templates ask for, and where the episode begins in shared files.
+    """Row of the list of episodes. place: what the path templates ask for, and where the episode
+    begins in shared files.
 
-    before, total: frames of the episodes before it in its video file, and of all episodes of that file.
-    """
+    before, total: frames of the episodes before it in its video file, and of all episodes of that
+    file."""
 
     index: int
     length: int
@@ -45,7 +46,9 @@ def entries_v2(root: Path, chunk: int) -> dict[str, Entry]:
             place = {"episode_chunk": index // chunk, "episode_index": index}
             length = _length(row["length"], path)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"{path}: not a list of episodes ({error}); download meta/ again") from error
+            raise InputError(
+                f"{path}: not a list of episodes ({error}); download meta/ again"
+            ) from error
         entries[f"episode_{index:06d}"] = Entry(index, length, tasks, place, total=length)
     return entries
 
@@ -53,7 +56,14 @@ def entries_v2(root: Path, chunk: int) -> dict[str, Entry]:
 def entries_v3(root: Path, camera: str, filmed: bool) -> dict[str, Entry]:
     """By name, of meta/episodes/. filmed: whether the camera's frames lie in video files."""
     video, entries = f"videos/{camera}", {}
-    columns = ["episode_index", "tasks", "length", "data/chunk_index", "data/file_index", "dataset_from_index"]
+    columns = [
+        "episode_index",
+        "tasks",
+        "length",
+        "data/chunk_index",
+        "data/file_index",
+        "dataset_from_index",
+    ]
     if filmed:
         columns += [f"{video}/chunk_index", f"{video}/file_index", f"{video}/from_timestamp"]
     files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
@@ -64,9 +74,13 @@ def entries_v3(root: Path, camera: str, filmed: bool) -> dict[str, Entry]:
             for row in read_table(path, [*columns, "success"]).to_pylist():
                 index, length = int(row["episode_index"]), _length(row["length"], path)
                 place = {key: float(row[key]) for key in columns[3:]}
-                entries[f"episode_{index:06d}"] = Entry(index, length, _texts(row["tasks"]), place, row.get("success"))
+                entries[f"episode_{index:06d}"] = Entry(
+                    index, length, _texts(row["tasks"]), place, row.get("success")
+                )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"{path}: not a list of episodes ({error}); download meta/ again") from error
+            raise InputError(
+                f"{path}: not a list of episodes ({error}); download meta/ again"
+            ) from error
     return _counted(entries, video) if filmed else entries
 
 
@@ -85,7 +99,8 @@ def _counted(entries: dict[str, Entry], video: str) -> dict[str, Entry]:
 
 
 def task_texts(root: Path) -> dict[int, str]:
-    """By number, of meta/tasks.jsonl or meta/tasks.parquet (where some versions keep the text as an index); {} without both."""
+    """By number, of meta/tasks.jsonl or meta/tasks.parquet (where some versions keep the text as an
+    index); {} without both."""
     jsonl, parquet = root / "meta" / "tasks.jsonl", root / "meta" / "tasks.parquet"
     rows: list[dict[str, Any]] = []
     if jsonl.exists():
@@ -93,9 +108,14 @@ def task_texts(root: Path) -> dict[int, str]:
     elif parquet.exists():
         rows = read_table(parquet, ["task_index", "task", "__index_level_0__"]).to_pylist()
     try:
-        return {int(row["task_index"]): str(row.get("task") or row.get("__index_level_0__") or "") for row in rows}
+        return {
+            int(row["task_index"]): str(row.get("task") or row.get("__index_level_0__") or "")
+            for row in rows
+        }
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{root}/meta: its list of tasks is damaged ({error}); download meta/ again") from error
+        raise InputError(
+            f"{root}/meta: its list of tasks is damaged ({error}); download meta/ again"
+        ) from error
 
 
 def _lines(path: Path, what: str) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -129,14 +149,21 @@ def shows_depth(key: str, feature: Mapping[str, Any]) -> bool:
 
 
 def number_names(feature: object) -> tuple[str, ...]:
-    """Of a feature's numbers: a list, or lists in an object such as {"motors": [...]}. () where they do not fit its shape."""
+    """Of a feature's numbers: a list, or lists in an object such as {"motors": [...]}. () where
+    they do not fit its shape."""
     if not isinstance(feature, dict):
         return ()
     names, shape = feature.get("names"), feature.get("shape")
     if isinstance(names, dict):
         lists = [value for value in names.values() if isinstance(value, list)]
-        names = [name for value in lists for name in value] or [name for name, at in names.items() if isinstance(at, int)]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or not isinstance(shape, list):
+        names = [name for value in lists for name in value] or [
+            name for name, at in names.items() if isinstance(at, int)
+        ]
+    if (
+        not isinstance(names, list)
+        or not all(isinstance(name, str) for name in names)
+        or not isinstance(shape, list)
+    ):
         return ()
     fits = all(isinstance(size, int) for size in shape) and len(names) == math.prod(shape)
     return tuple(names) if fits else ()

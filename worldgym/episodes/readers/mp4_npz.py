@@ -1,8 +1,9 @@
-"""Folders of NAME.mp4 with NAME.npz: the form of the released world model's sample data. Other containers than mp4 are read too.
+"""Folders of NAME.mp4 with NAME.npz: the form of the released world model's sample data. Other
+containers than mp4 are read too.
 
-The npz holds the actions as `arr_0`, `actions` or `action`, one row a frame, and perhaps `states` or `state`. The rate in the
-video file is not believed: released converters write a constant there. It is the convention's, or what the user says.
-"""
+The npz holds the actions as `arr_0`, `actions` or `action`, one row a frame, and perhaps `states`
+or `state`. The rate in the video file is not believed: released converters write a constant there.
+It is the convention's, or what the user says."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from worldgym.episodes.instructions import called
 from worldgym.episodes.readers.keys import joined, shown, wanted
 from worldgym.episodes.readers.npz import array_names, read_npz
 from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
-from worldgym.episodes.video import clock_notes, read_film
 from worldgym.errors import InputError
+from worldgym.io.video import clock_notes, read_film
 from worldgym.types import ActionSpec
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
@@ -24,7 +25,8 @@ ACTIONS, STATES = ("actions", "action", "arr_0"), ("states", "state")
 
 
 class Mp4NpzSource:
-    """`worldgym.episodes.recording.Source` over a folder and those below it. An unpaired file is listed, and fails when read."""
+    """`worldgym.episodes.recording.Source` over a folder and those below it. An unpaired file is
+    listed, and fails when read."""
 
     kind = "mp4 + npz"
     cameras = ("video",)
@@ -32,12 +34,16 @@ class Mp4NpzSource:
 
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
         self.root, self.options = root, options
-        self.spec: ActionSpec | None = load_convention(options.convention) if options.convention else None
+        self.spec: ActionSpec | None = (
+            load_convention(options.convention) if options.convention else None
+        )
         options.choose(self.cameras, root)
         files = sorted(path for path in root.rglob("*") if path.suffix.lower() in (*VIDEOS, ".npz"))
         stems = sorted({path.relative_to(root).with_suffix("") for path in files})
         self.stems = dict(zip(distinct("-".join(stem.parts) for stem in stems), stems, strict=True))
-        self.files = {(path.relative_to(root).with_suffix(""), path.suffix.lower()): path for path in files}
+        self.files = {
+            (path.relative_to(root).with_suffix(""), path.suffix.lower()): path for path in files
+        }
 
     def listing(self) -> Sequence[Listed]:
         return [Listed(name) for name in self.stems]
@@ -49,7 +55,10 @@ class Mp4NpzSource:
         there = array_names(numbers)
         actions = wanted(self.options.action, ACTIONS, there, "array", "--action", numbers)
         if not actions:
-            raise InputError(f"{numbers}: holds {shown(there) or 'nothing'}; name its array of actions with --action")
+            raise InputError(
+                f"{numbers}: holds {shown(there) or 'nothing'}; name its array of actions with "
+                f"--action"
+            )
         states = wanted(self.options.state, STATES, there, "array", "--state", numbers)
         arrays = read_npz(numbers, {*actions, *states})
         film = read_film(video, self.options.size)
@@ -61,11 +70,16 @@ class Mp4NpzSource:
             instruction,
             str(video),
             self.options.fps,
-            facts=replace(facts, times=film.times, notes=film.notes, doubts=clock_notes(film.times)),
+            facts=replace(
+                facts, times=film.times, notes=film.notes, doubts=clock_notes(film.times)
+            ),
         )
 
     def _file(self, name: str, suffixes: Sequence[str]) -> Path:
         """The first there is of an episode's files, or where it should be."""
         stem = self.stems[name]
         missing = (self.root / stem).with_name(f"{stem.name}{suffixes[0]}")
-        return next((self.files[stem, suffix] for suffix in suffixes if (stem, suffix) in self.files), missing)
+        return next(
+            (self.files[stem, suffix] for suffix in suffixes if (stem, suffix) in self.files),
+            missing,
+        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from worldgym.errors import InputError, MissingExtra
-from worldgym.files import unreadable
+from worldgym.io.files import unreadable
 from worldgym.types import Actions
 
 if TYPE_CHECKING:
@@ -20,10 +20,12 @@ MAX_ROWS = 20_000_000  # read at once: a few bytes can claim any number
 
 
 def read_table(path: Path, columns: Sequence[str], episode: int | None = None) -> Table:
-    """Those of the columns that a parquet file has, all rows or those of one episode in the order of its frames.
+    """Those of the columns that a parquet file has, all rows or those of one episode in the order
+    of its frames.
 
-    Row groups are read one by one in this thread, and found by the column itself. On damaged files pyarrow's scanner with a
-    filter was seen to hang, and its row group statistics to abort the process.
+    Row groups are read one by one in this thread, and found by the column itself. On damaged files
+    pyarrow's scanner with a filter was seen to hang, and its row group statistics to abort the
+    process.
     """
     try:
         import pyarrow
@@ -35,12 +37,16 @@ def read_table(path: Path, columns: Sequence[str], episode: int | None = None) -
             if file.metadata.num_rows > MAX_ROWS:
                 raise InputError(f"{path}: claims {file.metadata.num_rows} rows; download it again")
             there = [name for name in file.schema_arrow.names if name in columns]
-            groups = list(range(file.num_row_groups)) if episode is None else _groups_of(file, episode)
+            groups = (
+                list(range(file.num_row_groups)) if episode is None else _groups_of(file, episode)
+            )
             table = file.read_row_groups(groups, columns=there, use_threads=False)
             table.validate(full=True)  # texts that are no UTF-8 would fail when they are looked at
             if episode is None:
                 return table
-            return table.filter(compute.equal(table["episode_index"], episode)).sort_by("frame_index")
+            return table.filter(compute.equal(table["episode_index"], episode)).sort_by(
+                "frame_index"
+            )
     except (OSError, KeyError, ValueError, pyarrow.ArrowException, OverflowError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise unreadable(path, f"not a readable table ({reason}); download it again") from error
@@ -50,7 +56,11 @@ def _groups_of(file: ParquetFile, episode: int) -> list[int]:
     """The row groups that hold rows of the episode."""
     index = file.read(columns=["episode_index"], use_threads=False)["episode_index"].to_numpy()
     ends = np.cumsum([file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)])
-    return [int(g) for g in np.unique(np.searchsorted(ends, np.flatnonzero(index == episode), side="right")) if g < len(ends)]
+    return [
+        int(g)
+        for g in np.unique(np.searchsorted(ends, np.flatnonzero(index == episode), side="right"))
+        if g < len(ends)
+    ]
 
 
 def matrix(table: Table, column: str, where: str) -> Actions:
@@ -58,5 +68,7 @@ def matrix(table: Table, column: str, where: str) -> Actions:
     try:
         values = np.array(table[column].to_pylist(), np.float32)
     except (TypeError, ValueError, KeyError) as error:
-        raise InputError(f"{where}: {column} does not hold equally many numbers a frame ({error}); re-export it") from error
+        raise InputError(
+            f"{where}: {column} does not hold equally many numbers a frame ({error}); re-export it"
+        ) from error
     return values.reshape(len(table), -1) if len(table) else np.zeros((0, 0), np.float32)

@@ -8,8 +8,8 @@ from pathlib import Path
 def inside(path: Path, root: Path) -> bool:
     """Whether the file lies in the folder, links followed.
 
-    Of a snapshot in a Hugging Face cache (REPOSITORY/snapshots/REVISION, whose files are links into REPOSITORY/blobs) the blobs
-    of its own repository count as within.
+    Of a snapshot in a Hugging Face cache (REPOSITORY/snapshots/REVISION, whose files are links into
+    REPOSITORY/blobs) the blobs of its own repository count as within.
     """
     target, root = path.resolve(), root.resolve()
     return any(target.is_relative_to(folder) for folder in (root, *_blobs(root)))

@@ -4,9 +4,9 @@
     SET/1.0.0/features.json                            the shapes of everything
     SET/1.0.0/NAME-SPLIT.tfrecord-00000-of-00008       one record an episode
 
-A record is flat: `steps/observation/image` holds the encoded image of every step, `steps/action` all steps' numbers in a row.
-What metadata say of one episode (is_last, has_image_0) is not used: in published sets it is often wrong.
-"""
+A record is flat: `steps/observation/image` holds the encoded image of every step, `steps/action`
+all steps' numbers in a row. What metadata say of one episode (is_last, has_image_0) is not used: in
+published sets it is often wrong."""
 
 from __future__ import annotations
 
@@ -19,22 +19,28 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.conventions import load_convention
-from worldgym.episodes.images import decode_image, fit, stack
 from worldgym.episodes.instructions import called
 from worldgym.episodes.readers.keys import no_picture, shown, wanted
 from worldgym.episodes.readers.rlds_layouts import LAYOUTS, RldsLayout
-from worldgym.episodes.readers.tfrecord import feature_values, parse_example, read_record, record_offsets
+from worldgym.episodes.readers.tfrecord import (
+    feature_values,
+    parse_example,
+    read_record,
+    record_offsets,
+)
 from worldgym.episodes.recording import Facts, Listed, Recording, SourceOptions, no_episode
 from worldgym.errors import InputError
-from worldgym.files import read_json, unreadable
-from worldgym.text import clean
+from worldgym.io.files import read_json, unreadable
+from worldgym.io.images import decode_image, fit, stack
+from worldgym.io.text import clean
 from worldgym.types import Actions, ActionSpec, Frames
 
 STEPS, SEEN = "steps/", "observation/"
 TEXTS = tuple(
     STEPS + name
     for name in (
-        *("language_instruction", "language_instruction_2", "language_instruction_3"),  # DROID has three wordings
+        # DROID has three wordings
+        *("language_instruction", "language_instruction_2", "language_instruction_3"),
         *("observation/natural_language_instruction", "observation/instruction"),
     )
 )
@@ -44,15 +50,23 @@ VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 
 
 def prepared_set(root: Path) -> Path | None:
-    """The folder if it holds a prepared version, or the newest version below it, as TFDS takes it; None where there is none."""
+    """The folder if it holds a prepared version, or the newest version below it, as TFDS takes it;
+    None where there is none."""
     if (root / "dataset_info.json").exists():
         return root
-    versions = [path.parent for path in root.glob("*/dataset_info.json") if VERSION.fullmatch(path.parent.name)]
-    return max(versions, key=lambda version: [int(part) for part in version.name.split(".")], default=None)
+    versions = [
+        path.parent
+        for path in root.glob("*/dataset_info.json")
+        if VERSION.fullmatch(path.parent.name)
+    ]
+    return max(
+        versions, key=lambda version: [int(part) for part in version.name.split(".")], default=None
+    )
 
 
 class RldsSource:
-    """`worldgym.episodes.recording.Source` over one prepared version of a set, every split of it."""
+    """`worldgym.episodes.recording.Source` over one prepared version of a set, every split of
+    it."""
 
     kind = "rlds"
 
@@ -62,25 +76,47 @@ class RldsSource:
         self.root, self.options, self.dataset = root, options, str(info.get("name", ""))
         if (form := str(info.get("fileFormat") or "tfrecord")) != "tfrecord":
             raise InputError(
-                f"{root}: its shards are {clean(form)} files, and only tfrecord is read; write it again with  tfds "
-                f"convert_format --dataset_version_dir={root} --out_file_format=tfrecord --out_dir=OUT"
+                f"{root}: its shards are {clean(form)} files, and only tfrecord is read; write it "
+                f"again with  tfds "
+                f"convert_format --dataset_version_dir={root} --out_file_format=tfrecord "
+                f"--out_dir=OUT"
             )
         try:
-            self.leaves, self.shards = dict(_leaves(features, "")), dict(_shards(root, self.dataset, info))
+            self.leaves, self.shards = (
+                dict(_leaves(features, "")),
+                dict(_shards(root, self.dataset, info)),
+            )
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            raise InputError(f"{root}: dataset_info.json or features.json is damaged ({error}); download them again") from error
-        self.full = {_short(key): key for key in sorted(self.leaves, reverse=True) if key.startswith(STEPS)}
+            raise InputError(
+                f"{root}: dataset_info.json or features.json is damaged ({error}); download them "
+                f"again"
+            ) from error
+        self.full = {
+            _short(key): key for key in sorted(self.leaves, reverse=True) if key.startswith(STEPS)
+        }
         self.scanned: dict[str, tuple[list[int], str]] = {}
         self.layout = LAYOUTS.get(self.dataset, RldsLayout(""))
-        images = {_short(key): leaf for key, leaf in self.leaves.items() if leaf.image and key.startswith(STEPS)}
+        images = {
+            _short(key): leaf
+            for key, leaf in self.leaves.items()
+            if leaf.image and key.startswith(STEPS)
+        }
         self.cameras = tuple(sorted(images, key=lambda name: (name != self.layout.camera, name)))
         self.depth = {name for name, leaf in images.items() if leaf.depth or no_picture(name)}
         self.camera = options.choose(self.cameras, root, self.depth)
         name = options.convention or self.layout.convention
         self.spec: ActionSpec | None = load_convention(name) if name else None
-        numbers = {_short(key) for key, leaf in self.leaves.items() if not leaf.image and key.startswith(STEPS)}
-        self.actions = self._keys(options.action, numbers, "action", "--action") or list(self.layout.actions)
-        self.states = self._keys(options.state, numbers, "state", "--state") or [key for key in ("state",) if key in numbers]
+        numbers = {
+            _short(key)
+            for key, leaf in self.leaves.items()
+            if not leaf.image and key.startswith(STEPS)
+        }
+        self.actions = self._keys(options.action, numbers, "action", "--action") or list(
+            self.layout.actions
+        )
+        self.states = self._keys(options.state, numbers, "state", "--state") or [
+            key for key in ("state",) if key in numbers
+        ]
 
     def _keys(self, named: str, there: set[str], what: str, option: str) -> list[str]:
         """Those named, which may begin with observation/ where it is left out of names here."""
@@ -92,16 +128,24 @@ class RldsSource:
         return self.full.get(name, STEPS + name)
 
     def listing(self) -> Sequence[Listed]:
-        return [Listed(f"{shard}-{i:05d}") for shard, count in self.shards.items() for i in range(count)]
+        return [
+            Listed(f"{shard}-{i:05d}") for shard, count in self.shards.items() for i in range(count)
+        ]
 
     def read(self, name: str) -> Recording:
         record, where = self._record(name)
         features = parse_example(record, where)
         frames = self._frames(features, where)
         n = len(frames)
-        actions = np.concatenate([self._numbers(features, key, n, where) for key in self.actions], axis=1)
+        actions = np.concatenate(
+            [self._numbers(features, key, n, where) for key in self.actions], axis=1
+        )
         there = [key for key in self.states if self._long(key) in features]
-        states = np.concatenate([self._numbers(features, key, n, where) for key in there], axis=1) if there else None
+        states = (
+            np.concatenate([self._numbers(features, key, n, where) for key in there], axis=1)
+            if there
+            else None
+        )
         facts = {
             key.removeprefix("episode_metadata/"): clean(_text(features[key], where))
             for key in features
@@ -111,36 +155,70 @@ class RldsSource:
         told = replace(told, depth=self.camera in self.depth)
         if states is not None:
             told = self._known(told, states.shape[1])
-        return Recording(frames, actions, states, instruction, where, self.options.fps, extras=facts, facts=told)
+        return Recording(
+            frames, actions, states, instruction, where, self.options.fps, extras=facts, facts=told
+        )
 
     def texts(self, name: str) -> Sequence[str]:
         """The instruction of each step of an episode."""
         record, where = self._record(name)
         features = parse_example(record, where)
-        return next((texts for key in TEXTS if key in features and any(texts := _texts(features[key], where))), [])
+        return next(
+            (
+                texts
+                for key in TEXTS
+                if key in features and any(texts := _texts(features[key], where))
+            ),
+            [],
+        )
 
     def _frames(self, features: Mapping[str, memoryview], where: str) -> Frames:
         images = feature_values(_one(features, self._long(self.camera), where), where)
         if not isinstance(images, list):
-            raise InputError(f"{where}: {self.camera} holds numbers, not encoded images; choose another camera")
+            raise InputError(
+                f"{where}: {self.camera} holds numbers, not encoded images; choose another camera"
+            )
         size = self.options.size
-        return stack([fit(decode_image(data, f"{where}, frame {t}"), size) for t, data in enumerate(images)], where)
+        return stack(
+            [fit(decode_image(data, f"{where}, frame {t}"), size) for t, data in enumerate(images)],
+            where,
+        )
 
     def _called(self, features: Mapping[str, memoryview], n: int, where: str) -> tuple[str, Facts]:
-        """A text a step under the first key that has any; those under further keys are other wordings."""
-        told = [texts for key in TEXTS if key in features and any(texts := _texts(features[key], where))]
+        """A text a step under the first key that has any; those under further keys are other
+        wordings."""
+        told = [
+            texts for key in TEXTS if key in features and any(texts := _texts(features[key], where))
+        ]
         if not told:
             return called(self.options, ())
         others = [next(filter(None, texts)) for texts in told[1:]]
-        return called(self.options, others, told[0]) if len(told[0]) == n else called(self.options, (told[0][0], *others))
+        return (
+            called(self.options, others, told[0])
+            if len(told[0]) == n
+            else called(self.options, (told[0][0], *others))
+        )
 
     def _known(self, facts: Facts, size: int) -> Facts:
-        """What is known of the states: of a published set their names; of another, whether its description speaks of joints."""
+        """What is known of the states: of a published set their names; of another, whether its
+        description speaks of joints."""
         if self.options.state == "" and self.layout.names:
-            return replace(facts, state_names=self.layout.names) if size == len(self.layout.names) else facts
-        said = " ".join(leaf.text for key, leaf in self.leaves.items() if _short(key) in self.states)
-        joints = re.search("joint", said, re.IGNORECASE) and not re.search("eef|end.effector|cartesian|pose", said, re.IGNORECASE)
-        return replace(facts, no_pose=f'features.json describes them as "{clean(said)[:80]}"') if joints else facts
+            return (
+                replace(facts, state_names=self.layout.names)
+                if size == len(self.layout.names)
+                else facts
+            )
+        said = " ".join(
+            leaf.text for key, leaf in self.leaves.items() if _short(key) in self.states
+        )
+        joints = re.search("joint", said, re.IGNORECASE) and not re.search(
+            "eef|end.effector|cartesian|pose", said, re.IGNORECASE
+        )
+        return (
+            replace(facts, no_pose=f'features.json describes them as "{clean(said)[:80]}"')
+            if joints
+            else facts
+        )
 
     def _record(self, name: str) -> tuple[bytes, str]:
         shard, _, index = name.rpartition("-")
@@ -159,17 +237,25 @@ class RldsSource:
             self.scanned[shard] = record_offsets(path)
         return self.scanned[shard]
 
-    def _numbers(self, features: Mapping[str, memoryview], name: str, n: int, where: str) -> Actions:
+    def _numbers(
+        self, features: Mapping[str, memoryview], name: str, n: int, where: str
+    ) -> Actions:
         """float32 [n, k]."""
         key = self._long(name)
         if key not in features:
-            near = shown([name.removeprefix(STEPS) for name in features if name.startswith("steps/action")])
+            near = shown(
+                [name.removeprefix(STEPS) for name in features if name.startswith("steps/action")]
+            )
             raise InputError(
-                f"{where}: has no {key}; it holds {near or 'no action'}; name those that are the action with --action"
+                f"{where}: has no {key}; it holds {near or 'no action'}; name those that are the "
+                f"action with --action"
             )
         values = feature_values(features[key], where)
         if isinstance(values, list) or len(values) == 0 or len(values) % n:
-            raise InputError(f"{where}: {key} holds {len(values)} values for {n} frames; download the shard again")
+            raise InputError(
+                f"{where}: {key} holds {len(values)} values for {n} frames; download the shard "
+                f"again"
+            )
         return values.reshape(n, -1).astype(np.float32)
 
 
@@ -180,7 +266,9 @@ def _short(key: str) -> str:
 
 def _one(features: Mapping[str, memoryview], key: str, where: str) -> memoryview:
     if key not in features:
-        raise InputError(f"{where}: has no {key}, though features.json lists it; download the shard again")
+        raise InputError(
+            f"{where}: has no {key}, though features.json lists it; download the shard again"
+        )
     return features[key]
 
 
@@ -193,14 +281,20 @@ def _text(feature: memoryview, where: str) -> str:
 
 
 def _texts(feature: memoryview, where: str) -> list[str]:
-    """A text a step, or the few there are; rows of character codes (Language-Table, 512 a step) count as one text."""
+    """A text a step, or the few there are; rows of character codes (Language-Table, 512 a step)
+    count as one text."""
     values = feature_values(feature, where)
-    return [value.decode("utf-8", "replace") for value in values] if isinstance(values, list) else [_text(feature, where)]
+    return (
+        [value.decode("utf-8", "replace") for value in values]
+        if isinstance(values, list)
+        else [_text(feature, where)]
+    )
 
 
 @dataclass(frozen=True)
 class _Leaf:
-    """image: whether encoded.   depth: of one channel, or of more than 8 bits.   text: its description."""
+    """image: whether encoded.   depth: of one channel, or of more than 8 bits.   text: its
+    description."""
 
     image: bool
     depth: bool
@@ -210,7 +304,9 @@ class _Leaf:
 def _leaves(feature: Any, path: str, depth: int = 0) -> Iterator[tuple[str, _Leaf]]:
     """Every image and table of numbers in features.json by its flat name."""
     if not isinstance(feature, dict) or depth > MAX_DEPTH:
-        raise InputError(f"features.json: {path or 'its top'} is not a feature; download the set again")
+        raise InputError(
+            f"features.json: {path or 'its top'} is not a feature; download the set again"
+        )
     if "featuresDict" in feature:
         for name, inner in feature["featuresDict"].get("features", {}).items():
             yield from _leaves(inner, f"{path}/{name}" if path else name, depth + 1)
@@ -230,10 +326,15 @@ def _shards(root: Path, dataset: str, info: Mapping[str, Any]) -> Iterator[tuple
         for i, count in enumerate(split.get("shardLengths", [])):
             total += int(count)
             if total > MAX_EPISODES or int(count) < 0:
-                raise InputError(f"{root}/dataset_info.json: claims {total} episodes; download the set again")
+                raise InputError(
+                    f"{root}/dataset_info.json: claims {total} episodes; download the set again"
+                )
             yield f"{split['name']}-{i:05d}", int(count)
     if not total:
-        raise InputError(f"{root}/dataset_info.json: lists no episode of {dataset or 'the set'}; download the set again")
+        raise InputError(
+            f"{root}/dataset_info.json: lists no episode of {dataset or 'the set'}; download the "
+            f"set again"
+        )
 
 
 def _shard_path(root: Path, dataset: str, shard: str) -> Path:

@@ -1,7 +1,8 @@
-"""Where the published RLDS sets keep their actions and main camera: one line a set, keyed by the name in dataset_info.json.
+"""Where the published RLDS sets keep their actions and main camera: one line a set, keyed by the
+name in dataset_info.json.
 
-From the features.json of each set and the converter released with arXiv 2506.00613. Paths are below `steps/`.
-"""
+From the features.json of each set and the converter released with arXiv 2506.00613. Paths are below
+`steps/`."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _LIBERO = ("x", "y", "z", "rx", "ry", "rz", "finger_left", "finger_right")
 
 @dataclass(frozen=True)
 class RldsLayout:
-    """convention: of the action numbers.   actions: joined in this order.   camera: below observation/.
+    """convention: of the action numbers.   actions: joined in this order.   camera: below
+    observation/.
 
     names: of the state's numbers, as `worldgym.actions.pose` calls them; () = not known.
     """
@@ -36,7 +38,9 @@ LAYOUTS: Mapping[str, RldsLayout] = {
     "jaco_play": RldsLayout("jaco_play", (_MOVE, _CLOSED)),
     "berkeley_cable_routing": RldsLayout("berkeley_cable_routing", (_MOVE, _TURN)),
     "roboturk": RldsLayout("roboturk", (_MOVE, _TURN, _CLOSED), "front_rgb"),
-    "nyu_door_opening_surprising_effectiveness": RldsLayout("nyu_door_opening", (_MOVE, _TURN, _CLOSED)),
+    "nyu_door_opening_surprising_effectiveness": RldsLayout(
+        "nyu_door_opening", (_MOVE, _TURN, _CLOSED)
+    ),
     "viola": RldsLayout("viola", (_MOVE, _TURN, _CLOSED), "agentview_rgb"),
     "berkeley_autolab_ur5": RldsLayout("berkeley_autolab_ur5", (_MOVE, _TURN, _CLOSED)),
     "toto": RldsLayout("toto", (_MOVE, _TURN, _OPEN)),

@@ -4,9 +4,9 @@ A file is a sequence of records (TensorFlow, tensorflow/core/lib/io/record_write
 
     uint64 length | uint32 masked CRC-32C of it | bytes [length] | uint32 masked CRC-32C of them
 
-A record holds a tf.train.Example: a map from names to one list each, of bytes, floats or integers. Both checksums are checked;
-the first guards the lengths, so a wrong one never makes the reader ask for memory that the file does not fill.
-"""
+A record holds a tf.train.Example: a map from names to one list each, of bytes, floats or integers.
+Both checksums are checked; the first guards the lengths, so a wrong one never makes the reader ask
+for memory that the file does not fill."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ Values = list[bytes] | npt.NDArray[np.float32] | npt.NDArray[np.int64]
 
 
 def crc32c(data: bytes) -> int:
-    """The CRC-32C checksum: all lanes of 256 bytes at once, then their sums joined in pairs (a CRC is linear over GF(2))."""
+    """The CRC-32C checksum: all lanes of 256 bytes at once, then their sums joined in pairs (a CRC
+    is linear over GF(2))."""
     if len(data) < LANE:
         crc = 0xFFFFFFFF
         for byte in data:
@@ -64,7 +65,8 @@ def _byte_table() -> Words:
 
 @lru_cache
 def _shift_table(level: int) -> Words:
-    """[4, 256]: what the sum before LANE * 2**level more bytes becomes, a table for each of its bytes."""
+    """[4, 256]: what the sum before LANE * 2**level more bytes becomes, a table for each of its
+    bytes."""
     if level:
         table = _shift_table(level - 1)
         return _shifted(table, table)
@@ -82,7 +84,8 @@ def _shifted(table: Words, sums: Words) -> Words:
 
 
 def record_offsets(path: Path) -> tuple[list[int], str]:
-    """=> (where each whole record begins, "" or what is wrong behind the last of them). Reads the lengths alone."""
+    """=> (where each whole record begins, "" or what is wrong behind the last of them). Reads the
+    lengths alone."""
     offsets: list[int] = []
     try:
         end = path.stat().st_size
@@ -114,9 +117,13 @@ def read_record(path: Path, offset: int) -> bytes:
             data = file.read(struct.unpack("<Q", header[:8])[0])
             (crc,) = struct.unpack("<I", file.read(4))
     except (OSError, struct.error, OverflowError, MemoryError) as error:
-        raise InputError(f"{path}: no whole record at byte {offset} ({error}); download the shard again") from error
+        raise InputError(
+            f"{path}: no whole record at byte {offset} ({error}); download the shard again"
+        ) from error
     if masked_crc32c(data) != crc:
-        raise InputError(f"{path}: the record at byte {offset} fails its checksum; download the shard again")
+        raise InputError(
+            f"{path}: the record at byte {offset} fails its checksum; download the shard again"
+        )
     return data
 
 
@@ -126,10 +133,17 @@ def parse_example(data: bytes, where: str) -> dict[str, memoryview]:
     for number, value in _fields(memoryview(data), where):
         if number == 1 and isinstance(value, memoryview):  # Example.features
             for entry in _messages(value, 1, where):  # Features.feature, a map
-                parts = {key: part for key, part in _fields(entry, where) if isinstance(part, memoryview)}
-                features[bytes(parts.get(1, b"")).decode("utf-8", "replace")] = parts.get(2, memoryview(b""))
+                parts = {
+                    key: part for key, part in _fields(entry, where) if isinstance(part, memoryview)
+                }
+                features[bytes(parts.get(1, b"")).decode("utf-8", "replace")] = parts.get(
+                    2, memoryview(b"")
+                )
     if not features:
-        raise InputError(f"{where}: holds no feature, so it is not a tf.train.Example; convert the set to TFDS records")
+        raise InputError(
+            f"{where}: holds no feature, so it is not a tf.train.Example; convert the set to TFDS "
+            f"records"
+        )
     return features
 
 
@@ -144,9 +158,15 @@ def feature_values(feature: memoryview, where: str) -> Values:
 
 
 def _floats(message: memoryview, where: str) -> npt.NDArray[np.float32]:
-    packed = b"".join(part for number, part in _fields(message, where) if number == 1 and isinstance(part, (bytes, memoryview)))
+    packed = b"".join(
+        part
+        for number, part in _fields(message, where)
+        if number == 1 and isinstance(part, (bytes, memoryview))
+    )
     if len(packed) % 4:
-        raise InputError(f"{where}: a list of floats of {len(packed)} bytes; download the shard again")
+        raise InputError(
+            f"{where}: a list of floats of {len(packed)} bytes; download the shard again"
+        )
     return np.frombuffer(packed, "<f4").astype(np.float32)
 
 
@@ -172,7 +192,8 @@ def _messages(message: memoryview, wanted: int, where: str) -> Iterator[memoryvi
 
 
 def _fields(message: memoryview, where: str) -> Iterator[tuple[int, int | bytes | memoryview]]:
-    """(field number, value) of a protobuf message: integer, fixed-size bytes, or a view of what has a length."""
+    """(field number, value) of a protobuf message: integer, fixed-size bytes, or a view of what has
+    a length."""
     place = 0
     while place < len(message):
         key, place = _varint(message, place, where)
@@ -186,9 +207,13 @@ def _fields(message: memoryview, where: str) -> Iterator[tuple[int, int | bytes 
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
         else:
-            raise InputError(f"{where}: a field of unknown wire type {kind}; download the shard again")
+            raise InputError(
+                f"{where}: a field of unknown wire type {kind}; download the shard again"
+            )
         if place + size > len(message):
-            raise InputError(f"{where}: a field reaches beyond its message; download the shard again")
+            raise InputError(
+                f"{where}: a field reaches beyond its message; download the shard again"
+            )
         part = message[place : place + size]
         yield key >> 3, part if kind == 2 else bytes(part)
         place += size

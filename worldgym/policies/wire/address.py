@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from worldgym.errors import InputError
-from worldgym.policies.protocol import Needs
-from worldgym.policies.source import PolicySource
+from worldgym.policies.policy_protocol import Needs
+from worldgym.policies.policy_source import PolicySource
 from worldgym.policies.wire.family import MAX_CHUNK, OWN
 
 SCHEMES = {"ws": "openpi", "wss": "openpi", "http": "openvla", "https": "openvla"}
@@ -25,9 +25,11 @@ def is_address(source: str) -> bool:
 
 @dataclass(frozen=True)
 class Address:
-    """family: a name or a TOML file, see `Family`.   chunk: actions carried out of an answer, None = the family's.
+    """family: a name or a TOML file, see `Family`.   chunk: actions carried out of an answer, None
+    = the family's.
 
-    black, from_zero: what the policy may be shown instead of what it needs, see `Needs`.   timeout: seconds for one answer.
+    black, from_zero: what the policy may be shown instead of what it needs, see `Needs`.   timeout:
+    seconds for one answer.
     patience: seconds that a server may be away.   connections: requests on their way at once.
     key_env: name of the environment variable that holds the server's key, "" = none.
     """
@@ -62,7 +64,12 @@ class Address:
     @property
     def default_name(self) -> str:
         """Of a policy whose server does not say its name: family, host and port."""
-        return re.sub(r"^\W|[^\w.+@ -]", "_", f"{Path(self.family).stem}-{self.host}-{self.port}", flags=re.ASCII)[:100]
+        return re.sub(
+            r"^\W|[^\w.+@ -]",
+            "_",
+            f"{Path(self.family).stem}-{self.host}-{self.port}",
+            flags=re.ASCII,
+        )[:100]
 
     def allowed(self, needs: Needs) -> Needs:
         """With what the user allows in place of further views and a start state."""
@@ -75,7 +82,10 @@ class Address:
             return {}
         key = os.environ.get(self.key_env, "")
         if not key or not key.isascii() or not key.isprintable():
-            raise InputError(f"no key for {self.url}: set the environment variable {self.key_env}, in plain characters")
+            raise InputError(
+                f"no key for {self.url}: set the environment variable {self.key_env}, in plain "
+                f"characters"
+            )
         return {"Authorization": f"Api-Key {key}"}
 
     @staticmethod
@@ -90,14 +100,23 @@ class Address:
             if not (url.path.isascii() and url.path.isprintable()):
                 raise ValueError("its path must be of plain characters")
         except ValueError as error:
-            raise InputError(f'policy "{text}": {error}; it must look like ws://HOST:PORT?family=NAME') from error
+            raise InputError(
+                f'policy "{text}": {error}; it must look like ws://HOST:PORT?family=NAME'
+            ) from error
         if url.scheme not in SCHEMES or not host or url.username is not None or url.fragment:
-            raise InputError(f'policy "{text}": it must look like ws://HOST:PORT?family=NAME, without a user or a password')
+            raise InputError(
+                f'policy "{text}": it must look like ws://HOST:PORT?family=NAME, without a user or '
+                f"a password"
+            )
         return Address(
             url.scheme,
             host,
             port,
-            url.path if url.path not in ("", "/") else "/act" if SCHEMES[url.scheme] == "openvla" else "",
+            url.path
+            if url.path not in ("", "/")
+            else "/act"
+            if SCHEMES[url.scheme] == "openvla"
+            else "",
             source.options.get("family", OWN),
             source.whole("chunk", 1, MAX_CHUNK) if "chunk" in source.options else None,
             source.flag("black"),

@@ -1,4 +1,5 @@
-"""Who may ask a policy's server: programs, with the key where one is set, and not too many at once."""
+"""Who may ask a policy's server: programs, with the key where one is set, and not too many at
+once."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import hmac
 from typing import Protocol
 
 MOST_CONNECTIONS = 64  # a thread each; an evaluation opens a few
-BROWSERS = ("Origin", "Sec-Fetch-Site")  # headers that every browser sends with a request of a page's script, and no program
+# headers that every browser sends with a request of a page's script, and no program
+BROWSERS = ("Origin", "Sec-Fetch-Site")
 
 
 class Headers(Protocol):

@@ -1,4 +1,5 @@
-"""Arrays in JSON as the package json-numpy 2.1 has them: {"__numpy__": base64 of the bytes, "dtype": "|u1", "shape": [...]}."""
+"""Arrays in JSON as the package json-numpy 2.1 has them: {"__numpy__": base64 of the bytes,
+"dtype": "|u1", "shape": [...]}."""
 
 from __future__ import annotations
 
@@ -9,13 +10,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from worldgym.policies.wire.arrays import MAX_CONTAINERS, Malformed, read_array
+from worldgym.policies.wire.wire_arrays import MAX_CONTAINERS, Malformed, read_array
 
 _ARRAY = "__numpy__"
 
 
 def encode(message: Any) -> bytes:
-    """Plain values and NumPy arrays and numbers => UTF-8 JSON. Malformed for what has no place in it."""
+    """Plain values and NumPy arrays and numbers => UTF-8 JSON. Malformed for what has no place in
+    it."""
     try:
         return json.dumps(message, default=_plain, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -25,8 +27,8 @@ def encode(message: Any) -> bytes:
 def decode(data: bytes) -> Any:
     """The inverse of `encode`. Malformed for anything else; the caller bounds the size of `data`.
 
-    Lists are counted by their brackets, before they take thirty times as many bytes; an instruction may hold some too.
-    """
+    Lists are counted by their brackets, before they take thirty times as many bytes; an instruction
+    may hold some too."""
     if data.count(b"[") > 2 * MAX_CONTAINERS:
         raise Malformed(f"holds more than {MAX_CONTAINERS} lists")
     objects = count()
@@ -45,7 +47,11 @@ def decode(data: bytes) -> Any:
 def _plain(value: Any) -> Any:
     if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind not in "biuf":
         raise TypeError(f"{type(value).__name__} is no value of a message")
-    return {_ARRAY: base64.b64encode(value.tobytes()).decode(), "dtype": value.dtype.str, "shape": list(value.shape)}
+    return {
+        _ARRAY: base64.b64encode(value.tobytes()).decode(),
+        "dtype": value.dtype.str,
+        "shape": list(value.shape),
+    }
 
 
 def _numpy(pairs: dict[str, Any]) -> Any:

@@ -1,4 +1,5 @@
-"""A line to a server that may go away and come back: opened when needed, opened again with back-off up to a stated patience."""
+"""A line to a server that may go away and come back: opened when needed, opened again with back-off
+up to a stated patience."""
 
 from __future__ import annotations
 
@@ -19,22 +20,25 @@ class Dropped(Exception):
 
 
 class Link(Protocol):
-    """One open connection.   said: what the server said of itself at the start, as bytes, b"" for nothing."""
+    """One open connection.   said: what the server said of itself at the start, as bytes, b"" for
+    nothing."""
 
     said: bytes
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """The answer, decoded. Dropped if the connection broke, PolicyOutage if the answer is late, an error or nonsense."""
+        """The answer, decoded. Dropped if the connection broke, PolicyOutage if the answer is late,
+        an error or nonsense."""
         ...
 
     def close(self) -> None: ...
 
 
 class Line:
-    """Asks one question at a time.   link: one that is open already.   patience: seconds that the server may be away.
+    """Asks one question at a time.   link: one that is open already.   patience: seconds that the
+    server may be away.
 
-    Once it was away for longer, each question gets one attempt only, so that a run with a dead server ends soon; an answer
-    restores the patience.
+    Once it was away for longer, each question gets one attempt only, so that a run with a dead
+    server ends soon; an answer restores the patience.
     """
 
     def __init__(
@@ -58,12 +62,15 @@ class Line:
                 self._away_since = self._away_since if self._away_since is not None else now
                 away = now - self._away_since
                 if away + wait > self._patience:
-                    raise PolicyOutage(f"{fault}; it was away for {away:.0f} s, start it and run this again") from None
+                    raise PolicyOutage(
+                        f"{fault}; it was away for {away:.0f} s, start it and run this again"
+                    ) from None
             self._wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
 
     def _once(self, request: dict[str, Any]) -> Any:
-        """On an open link. One that failed is not used again: a late answer on it would be taken for the next one's."""
+        """On an open link. One that failed is not used again: a late answer on it would be taken
+        for the next one's."""
         whole = False
         try:
             if self._link is None:

@@ -1,11 +1,13 @@
-"""Observation <=> request, answer => actions: the one place that knows what of an observation travels, and under which key.
+"""Observation <=> request, answer => actions: the one place that knows what of an observation
+travels, and under which key.
 
-A policy that needs past frames, further views or the robot's state gets them here, by what its family says; frames and states of
-a history are stacked, the newest last. Between our own client and server states keep all their digits, so that an evaluation
-over the wire is the one in process; servers of others take float32.
+A policy that needs past frames, further views or the robot's state gets them here, by what its
+family says; frames and states of a history are stacked, the newest last. Between our own client and
+server states keep all their digits, so that an evaluation over the wire is the one in process;
+servers of others take float32.
 
-Axes legend: h rows of a chunk, A numbers of an action, n frames of a history, S numbers of a state, H height, W width.
-"""
+Axes legend: h rows of a chunk, A numbers of an action, n frames of a history, S numbers of a state,
+H height, W width."""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from worldgym.policies.protocol import Observation
-from worldgym.policies.wire.arrays import Array, Malformed
+from worldgym.policies.policy_protocol import Observation
 from worldgym.policies.wire.family import OWN, Family
+from worldgym.policies.wire.wire_arrays import Array, Malformed
 from worldgym.types import Actions, Frames
 
 MAX_TEXT, MAX_SIDE = 10_000, 4096  # characters of an instruction, pixels of a frame's side
@@ -32,7 +34,12 @@ def request_of(family: Family, observation: Observation) -> dict[str, Any]:
     _put(request, family.frame, np.stack(images) if family.history > 1 else images[-1])
     for key, camera in family.views.items():
         _put(request, key, _image(family, observation.views[camera]))
-    states, first = np.array([*observation.past_states, observation.state], np.float64 if family.own else np.float32), 0
+    states, first = (
+        np.array(
+            [*observation.past_states, observation.state], np.float64 if family.own else np.float32
+        ),
+        0,
+    )
     for key, names in family.state.items():
         columns = states[:, first : first + len(names)]
         _put(request, key, columns if family.history > 1 else columns[-1])
@@ -42,8 +49,13 @@ def request_of(family: Family, observation: Observation) -> dict[str, Any]:
 
 
 def observation_of(family: Family, request: Any) -> Observation:
-    """The inverse, on the side of our server. The step is in what our own client adds; others do not say it."""
-    own, needs, stack = own_part(request), family.needs, (family.history,) if family.history > 1 else ()
+    """The inverse, on the side of our server. The step is in what our own client adds; others do
+    not say it."""
+    own, needs, stack = (
+        own_part(request),
+        family.needs,
+        (family.history,) if family.history > 1 else (),
+    )
     instruction, step = _get(request, family.instruction), own.get("step", 0)
     frames = _pixels(request, family.frame, stack)
     *past, frame = frames if stack else [frames]
@@ -66,7 +78,8 @@ def own_part(message: Any) -> Mapping[str, Any]:
 
 
 def actions_of(family: Family, answer: Any, chunk: int, size: int) -> Actions:
-    """The first `chunk` rows of an answer, float32 [h, A] in the family's convention of `size` numbers. Malformed otherwise."""
+    """The first `chunk` rows of an answer, float32 [h, A] in the family's convention of `size`
+    numbers. Malformed otherwise."""
     rows = _numbers(_get(answer, family.actions) if family.actions else answer)
     if rows.ndim == 1:
         rows = rows[None]
@@ -84,7 +97,8 @@ def actions_of(family: Family, answer: Any, chunk: int, size: int) -> Actions:
 
 
 def resize_with_pad(frame: Frames, size: tuple[int, int]) -> Frames:
-    """uint8 [H, W, 3] fitted whole into `size` (height, width), black around it: the way openpi's clients do it."""
+    """uint8 [H, W, 3] fitted whole into `size` (height, width), black around it: the way openpi's
+    clients do it."""
     height, width = size
     ratio = max(frame.shape[0] / height, frame.shape[1] / width)
     inner = max(1, int(frame.shape[0] / ratio)), max(1, int(frame.shape[1] / ratio))
@@ -106,9 +120,15 @@ def _image(family: Family, frame: Frames) -> Array:
 def _pixels(request: Any, key: str, stack: tuple[int, ...]) -> Frames:
     """uint8 [*stack, H, W, 3]. Malformed for anything else."""
     value = _get(request, key)
-    whole = isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == len(stack) + 3
+    whole = (
+        isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == len(stack) + 3
+    )
     if not whole or value.shape[: len(stack)] != stack or value.shape[-1] != 3:
-        what = f"{stack[0]} images, uint8 [{stack[0]}, H, W, 3]" if stack else "an image, uint8 [H, W, 3]"
+        what = (
+            f"{stack[0]} images, uint8 [{stack[0]}, H, W, 3]"
+            if stack
+            else "an image, uint8 [H, W, 3]"
+        )
         raise Malformed(f'"{key}" must be {what}')
     if not all(1 <= side <= MAX_SIDE for side in value.shape[-3:-1]):
         raise Malformed(f'"{key}" must have sides from 1 to {MAX_SIDE} pixels')
@@ -117,12 +137,19 @@ def _pixels(request: Any, key: str, stack: tuple[int, ...]) -> Frames:
 
 
 def _states(request: Any, family: Family, stack: tuple[int, ...]) -> list[tuple[float, ...]]:
-    """The state at each frame, oldest first; empty ones where the family has none. Malformed for anything else."""
+    """The state at each frame, oldest first; empty ones where the family has none. Malformed for
+    anything else."""
     parts = []
     for key, names in family.state.items():
         value = _get(request, key)
-        if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.shape != (*stack, len(names)):
-            raise Malformed(f'"{key}" must be floats of the shape {[*stack, len(names)]}: {", ".join(names)}')
+        if (
+            not isinstance(value, np.ndarray)
+            or value.dtype.kind != "f"
+            or value.shape != (*stack, len(names))
+        ):
+            raise Malformed(
+                f'"{key}" must be floats of the shape {[*stack, len(names)]}: {", ".join(names)}'
+            )
         if not (np.abs(value) <= np.finfo(np.float32).max).all():
             raise Malformed(f'"{key}" holds numbers that are not finite, or beyond float32')
         parts.append(value.reshape(family.history, len(names)))

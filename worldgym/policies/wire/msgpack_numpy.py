@@ -1,7 +1,8 @@
-"""openpi's form of arrays in msgpack, read from its packages/openpi-client (15a9616): maps with the binary keys below.
+"""openpi's form of arrays in msgpack, read from its packages/openpi-client (15a9616): maps with the
+binary keys below.
 
-It is not the form of the package msgpack-numpy. Axes do not matter here: any array of plain numbers.
-"""
+It is not the form of the package msgpack-numpy. Axes do not matter here: any array of plain
+numbers."""
 
 from __future__ import annotations
 
@@ -11,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import MissingExtra
-from worldgym.policies.wire.arrays import MAX_CONTAINERS, Malformed, read_array
+from worldgym.policies.wire.wire_arrays import MAX_CONTAINERS, Malformed, read_array
 
 _ARRAY, _SCALAR = b"__ndarray__", b"__npgeneric__"
 
 
 def pack(message: Any) -> bytes:
-    """Plain values and NumPy arrays and numbers => bytes. Malformed for what has no place in a message."""
+    """Plain values and NumPy arrays and numbers => bytes. Malformed for what has no place in a
+    message."""
     try:
         packed: bytes = _msgpack().packb(message, default=_plain)
     except (TypeError, ValueError, OverflowError) as error:
@@ -35,7 +37,9 @@ def unpack(data: bytes) -> Any:
         return _numpy(container) if isinstance(container, dict) else container
 
     try:
-        return msgpack.unpackb(data, object_hook=counted, list_hook=counted, ext_hook=_refuse_extension)
+        return msgpack.unpackb(
+            data, object_hook=counted, list_hook=counted, ext_hook=_refuse_extension
+        )
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
         raise Malformed(f"not msgpack ({error})") from error
 
@@ -54,7 +58,12 @@ def _plain(value: Any) -> Any:
     if value.dtype.kind not in "biuf":
         raise TypeError(f"arrays of {value.dtype} are no value of a message")
     if isinstance(value, np.ndarray):
-        return {_ARRAY: True, b"data": value.tobytes(), b"dtype": value.dtype.str, b"shape": value.shape}
+        return {
+            _ARRAY: True,
+            b"data": value.tobytes(),
+            b"dtype": value.dtype.str,
+            b"shape": value.shape,
+        }
     return {_SCALAR: True, b"data": value.item(), b"dtype": value.dtype.str}
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.policies.protocol import NAME, NEWEST_FRAME, Needs
+from worldgym.policies.policy_protocol import NAME, NEWEST_FRAME, Needs
 from worldgym.policies.wire.address import Address
-from worldgym.policies.wire.arrays import Malformed
 from worldgym.policies.wire.family import MAX_CHUNK, OWN, choices
 from worldgym.policies.wire.json_numpy import decode
 from worldgym.policies.wire.mapping import own_part
 from worldgym.policies.wire.msgpack_numpy import unpack
+from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.types import ActionSpec
 
 MAX_NUMBERS = 1000  # of an action
@@ -22,7 +22,8 @@ MAX_NUMBERS = 1000  # of an action
 
 @dataclass(frozen=True)
 class Offer:
-    """fingerprint: of the policy's checkpoint, "" where it has none. It tells two policies of one name apart.
+    """fingerprint: of the policy's checkpoint, "" where it has none. It tells two policies of one
+    name apart.
 
     needs: what a request must carry, see `Family.carrying` for the keys.
     """
@@ -34,22 +35,31 @@ class Offer:
     needs: Needs = NEWEST_FRAME
 
     def to_message(self) -> dict[str, Any]:
-        facts = {"name": self.name, "spec": self.spec.to_json(), "chunk": self.chunk, "fingerprint": self.fingerprint}
+        facts = {
+            "name": self.name,
+            "spec": self.spec.to_json(),
+            "chunk": self.chunk,
+            "fingerprint": self.fingerprint,
+        }
         return {OWN: {**facts, "needs": self.needs.to_json()}}
 
     @staticmethod
     def read(said: bytes, address: Address) -> Offer:
-        """From a server's first message. InputError if it is another family's server, or what it says is unsound."""
+        """From a server's first message. InputError if it is another family's server, or what it
+        says is unsound."""
         try:
             facts = own_part(unpack(said) if address.protocol == "openpi" else decode(said))
             if not facts:
                 raise InputError(
-                    f"{address.url}: the server does not say what it serves; name its family, as in "
+                    f"{address.url}: the server does not say what it serves; name its family, as "
+                    f"in "
                     f"{address.url}?family=my/family.toml: {choices(address.protocol)}"
                 )
             return _sound(facts)
         except (Malformed, KeyError, TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"{address.url}: what the server says of itself is no offer of a policy ({error})") from error
+            raise InputError(
+                f"{address.url}: what the server says of itself is no offer of a policy ({error})"
+            ) from error
 
 
 def _sound(facts: Mapping[str, Any]) -> Offer:
@@ -61,6 +71,16 @@ def _sound(facts: Mapping[str, Any]) -> Offer:
     if type(chunk) is not int or not 1 <= chunk <= MAX_CHUNK:
         raise ValueError(f"its chunk is {chunk!r}")
     sizes = {len(spec.low), len(spec.high), spec.size}
-    if len(sizes) > 1 or not 1 <= spec.size <= MAX_NUMBERS or not all(map(math.isfinite, [*spec.low, *spec.high, spec.rate_hz])):
+    if (
+        len(sizes) > 1
+        or not 1 <= spec.size <= MAX_NUMBERS
+        or not all(map(math.isfinite, [*spec.low, *spec.high, spec.rate_hz]))
+    ):
         raise ValueError("the bounds of its spec are unsound")
-    return Offer(name, spec, chunk, str(facts.get("fingerprint", "")), Needs.from_json(facts.get("needs", {})))
+    return Offer(
+        name,
+        spec,
+        chunk,
+        str(facts.get("fingerprint", "")),
+        Needs.from_json(facts.get("needs", {})),
+    )

@@ -1,13 +1,14 @@
 """A policy behind a server, as a policy: `load_policy("ws://HOST:PORT?family=my/family.toml")`.
 
-The wire takes one observation at a time; the rows of a batch are asked for one by one, over as many connections as allowed, so
-row b depends on row b alone. Copies of a row (a batch is filled up with them) are asked for once; repeats of a trial are asked
-for one by one, since a server may draw its answers at random.
+The wire takes one observation at a time; the rows of a batch are asked for one by one, over as many
+connections as allowed, so row b depends on row b alone. Copies of a row (a batch is filled up with
+them) are asked for once; repeats of a trial are asked for one by one, since a server may draw its
+answers at random.
 
-Servers of others carry nothing between questions: the state only tells the trials apart. Our own server gives back a token for
-the state that its policy is in; the caller carries it. A server that was restarted does not know the tokens of its past life,
-and says so: the trial is run again from its start. Policies without memory have no token, and go on where they were.
-"""
+Servers of others carry nothing between questions: the state only tells the trials apart. Our own
+server gives back a token for the state that its policy is in; the caller carries it. A server that
+was restarted does not know the tokens of its past life, and says so: the trial is run again from
+its start. Policies without memory have no token, and go on where they were."""
 
 from __future__ import annotations
 
@@ -23,37 +24,45 @@ import numpy as np
 
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, PolicyOutage
-from worldgym.files import sha256_file
-from worldgym.policies.protocol import Needs, Observation
+from worldgym.io.files import sha256_file
+from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.policies.wire.address import Address
-from worldgym.policies.wire.arrays import Malformed
 from worldgym.policies.wire.family import OWN, Family, load_family
 from worldgym.policies.wire.line import Dropped, Line, Link
 from worldgym.policies.wire.mapping import actions_of, own_part, request_of
 from worldgym.policies.wire.offer import Offer
-from worldgym.policies.wire.openpi import OpenpiLink
-from worldgym.policies.wire.openvla import OpenvlaLink
+from worldgym.policies.wire.openpi_client import OpenpiLink
+from worldgym.policies.wire.openvla_client import OpenvlaLink
+from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.types import Actions, ActionSpec, Trial
 
 LINKS: dict[str, Callable[[Address], Link]] = {"openpi": OpenpiLink, "openvla": OpenvlaLink}
 
 
 class RemotePolicy:
-    """Asks a server. Its connections are closed with `close`, or when nobody holds the policy any more.
+    """Asks a server. Its connections are closed with `close`, or when nobody holds the policy any
+    more.
 
-    Answers of families of others are held within the bounds of their convention, as a robot's controller does.
-    identity: of the checkpoint that a server of ours serves, where it says so; of others the family.
-    """
+    Answers of families of others are held within the bounds of their convention, as a robot's
+    controller does. identity: of the checkpoint that a server of ours serves, where it says so; of
+    others the family."""
 
-    def __init__(self, address: Address, family: Family, offer: Offer, lines: Sequence[Line]) -> None:
-        self._begin_family, self._family = family, family.carrying(offer.needs) if family.own else family
+    def __init__(
+        self, address: Address, family: Family, offer: Offer, lines: Sequence[Line]
+    ) -> None:
+        self._begin_family, self._family = (
+            family,
+            family.carrying(offer.needs) if family.own else family,
+        )
         self.identity = offer.fingerprint or None if family.own else _told_by(address.family)
         self._offer, self._url, self._chunk = offer, address.url, address.chunk or offer.chunk
         self._needs = replace(address.allowed(offer.needs), elsewhere=True)
         self._lines: LifoQueue[Line] = LifoQueue()
         for line in lines:
             self._lines.put(line)
-        self._pool = ThreadPoolExecutor(len(lines), thread_name_prefix="policy") if len(lines) > 1 else None
+        self._pool = (
+            ThreadPoolExecutor(len(lines), thread_name_prefix="policy") if len(lines) > 1 else None
+        )
         self._closing = weakref.finalize(self, _close_all, lines)
 
     @property
@@ -76,29 +85,56 @@ class RemotePolicy:
         self._closing()
 
     def reset(self, trials: Sequence[Trial]) -> list[str | None]:
-        """A token a trial, from a server of ours whose policy remembers; else what tells trials apart, which is never sent."""
+        """A token a trial, from a server of ours whose policy remembers; else what tells trials
+        apart, which is never sent."""
         if not self._family.own:
             return [f"{trial.run_seed}/{trial.repeat}/{trial.task.name}" for trial in trials]
         answers = self._ask_all([self._beginning(trial) for trial in trials])
         return [self._token(answer) for answer in answers]
 
-    def act(self, states: Sequence[str | None], observations: Sequence[Observation]) -> tuple[list[str | None], Actions]:
+    def act(
+        self, states: Sequence[str | None], observations: Sequence[Observation]
+    ) -> tuple[list[str | None], Actions]:
         """PolicyOutage if the server gives no usable answer to one of them."""
-        keys = [(state, _seen(observation)) for state, observation in zip(states, observations, strict=True)]
+        keys = [
+            (state, _seen(observation))
+            for state, observation in zip(states, observations, strict=True)
+        ]
         first = {key: b for b, key in reversed(list(enumerate(keys)))}
-        answers = self._ask_all([self._question(states[b], observations[b]) for b in first.values()])
-        read = {key: (self._after(key[0], answer), self._actions(answer)) for key, answer in zip(first, answers, strict=True)}
+        answers = self._ask_all(
+            [self._question(states[b], observations[b]) for b in first.values()]
+        )
+        read = {
+            key: (self._after(key[0], answer), self._actions(answer))
+            for key, answer in zip(first, answers, strict=True)
+        }
         return [read[key][0] for key in keys], np.stack([read[key][1] for key in keys])
 
     def _beginning(self, trial: Trial) -> dict[str, Any]:
         task = trial.task
-        known = {"task": task.name, "group": task.group, "nominal": task.nominal, "steps": task.steps, "repeat": trial.repeat}
-        begin = {**known, "run_seed": str(trial.run_seed)}  # as text: msgpack's numbers end at 64 bits
-        return {**request_of(self._begin_family, Observation(task.frame, task.instruction, 0)), OWN: {"begin": begin}}
+        known = {
+            "task": task.name,
+            "group": task.group,
+            "nominal": task.nominal,
+            "steps": task.steps,
+            "repeat": trial.repeat,
+        }
+        begin = {
+            **known,
+            "run_seed": str(trial.run_seed),
+        }  # as text: msgpack's numbers end at 64 bits
+        return {
+            **request_of(self._begin_family, Observation(task.frame, task.instruction, 0)),
+            OWN: {"begin": begin},
+        }
 
     def _question(self, state: str | None, observation: Observation) -> dict[str, Any]:
         request = request_of(self._family, observation)
-        return {**request, OWN: {"step": observation.step, "state": state}} if self._family.own else request
+        return (
+            {**request, OWN: {"step": observation.step, "state": state}}
+            if self._family.own
+            else request
+        )
 
     def _ask_all(self, requests: Sequence[dict[str, Any]]) -> list[Any]:
         if self._pool is None:
@@ -143,32 +179,44 @@ class RemotePolicy:
 def connect_policy(source: str) -> RemotePolicy:
     """The policy at an address, see `Address`, speaking the server's own convention.
 
-    InputError if nobody is there, or the family is unknown, or the server does not say what it serves.
-    """
+    InputError if nobody is there, or the family is unknown, or the server does not say what it
+    serves."""
     address = Address.parse(source)
     family = load_family(address.family, address.protocol)
     try:
         link = LINKS[address.protocol](address)
     except (Dropped, PolicyOutage) as fault:
-        raise InputError(f"no policy server to use: {fault}; start it, or mend the address") from None
+        raise InputError(
+            f"no policy server to use: {fault}; start it, or mend the address"
+        ) from None
     said = link.said
 
     def again() -> Link:
-        """Another link to the same policy: what a server says of itself must not change within a run."""
+        """Another link to the same policy: what a server says of itself must not change within a
+        run."""
         link = LINKS[address.protocol](address)
         if link.said != said:
             link.close()
             raise PolicyOutage(
-                f"{address.url}: the server serves something else than when the run began; start the one from then"
+                f"{address.url}: the server serves something else than when the run began; start "
+                f"the one from then"
             )
         return link
 
-    lines = [Line(again, address.patience, link), *(Line(again, address.patience) for _ in range(address.connections - 1))]
+    lines = [
+        Line(again, address.patience, link),
+        *(Line(again, address.patience) for _ in range(address.connections - 1)),
+    ]
     try:
         if family.own:
             offer = Offer.read(said, address)
         else:
-            offer = Offer(address.default_name, load_convention(family.convention), family.chunk, needs=family.needs)
+            offer = Offer(
+                address.default_name,
+                load_convention(family.convention),
+                family.chunk,
+                needs=family.needs,
+            )
     except InputError:
         link.close()
         raise
@@ -183,7 +231,12 @@ def _told_by(family: str) -> str:
 def _seen(observation: Observation) -> Hashable:
     """Equal for observations that show the same."""
     images = [*observation.past, observation.frame, *observation.views.values()]
-    numbers = (observation.step, observation.instruction, observation.past_states, observation.state)
+    numbers = (
+        observation.step,
+        observation.instruction,
+        observation.past_states,
+        observation.state,
+    )
     return *numbers, *((image.shape, image.tobytes()) for image in images)
 
 

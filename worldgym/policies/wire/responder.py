@@ -1,9 +1,9 @@
 """The answering side, whatever the protocol: one of our policies, asked one observation at a time.
 
-Our own client first has a trial begun, and gets a token for the policy's state; each answer brings the token of the next state.
-Old tokens stay good, so a question may be asked again. Other clients send no token: they are served by policies without memory.
-A trial begins with its start frame alone; each question carries what the policy needs.
-"""
+Our own client first has a trial begun, and gets a token for the policy's state; each answer brings
+the token of the next state. Old tokens stay good, so a question may be asked again. Other clients
+send no token: they are served by policies without memory. A trial begins with its start frame
+alone; each question carries what the policy needs."""
 
 from __future__ import annotations
 
@@ -13,22 +13,28 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from worldgym.policies.protocol import Observation, Policy
-from worldgym.policies.wire.arrays import Malformed
+from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.policies.wire.family import OWN, Family
 from worldgym.policies.wire.mapping import MAX_TEXT, observation_of, own_part
 from worldgym.policies.wire.offer import Offer
+from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.types import Task, Trial
 
-MAX_STATES = 1024  # kept; the one that was not used for longest is forgotten first, and whoever asks for it is told
+# kept; the one that was not used for longest is forgotten first, and whoever asks for it is told
+MAX_STATES = 1024
 
 
 class Responder:
-    """One question after the other, whatever the number of connections: a policy need not bear being called at once."""
+    """One question after the other, whatever the number of connections: a policy need not bear
+    being called at once."""
 
     def __init__(self, policy: Policy[Any], family: Family, fingerprint: str = "") -> None:
         self.offer = Offer(policy.name, policy.spec, policy.chunk, fingerprint, policy.needs)
-        self._policy, self._begin_family, self._family = policy, family, family.carrying(policy.needs)
+        self._policy, self._begin_family, self._family = (
+            policy,
+            family,
+            family.carrying(policy.needs),
+        )
         self._life, self._count = secrets.token_hex(8), 0
         self._states: OrderedDict[str, Any] = OrderedDict()
         self._remembers: bool | None = None  # not known before a trial has begun
@@ -40,7 +46,9 @@ class Responder:
         Malformed for a request that is none; whatever the policy raises.
         """
         own = own_part(request)
-        observation = observation_of(self._begin_family if "begin" in own else self._family, request)
+        observation = observation_of(
+            self._begin_family if "begin" in own else self._family, request
+        )
         with self._lock:
             if "begin" in own:
                 state = self._begin(_trial(own["begin"], observation))
@@ -59,10 +67,16 @@ class Responder:
             if self._remembers is None:
                 self._begin(_trial({}, observation))
             if self._remembers:
-                raise Malformed("this policy remembers its trial, but the question names no state, as WorldGym's own client does")
+                raise Malformed(
+                    "this policy remembers its trial, but the question names no state, as "
+                    "WorldGym's own client does"
+                )
             return None
         if not isinstance(token, str) or token not in self._states:
-            raise Malformed("the state of this trial is not known here (the server was restarted, or kept too many)")
+            raise Malformed(
+                "the state of this trial is not known here (the server was restarted, or kept too "
+                "many)"
+            )
         self._states.move_to_end(token)
         return self._states[token]
 
@@ -78,16 +92,33 @@ class Responder:
 
 
 def _trial(begin: Any, observation: Observation) -> Trial:
-    """The trial as far as it travels: name, group, steps, start frame, instruction, and what its seed derives from.
+    """The trial as far as it travels: name, group, steps, start frame, instruction, and what its
+    seed derives from.
 
     nominal: name of the unedited twin, None where there is none.
     """
     if not isinstance(begin, dict):
         raise Malformed('"begin" must be a map')
-    name, group, seed = begin.get("task", "remote"), begin.get("group", "remote"), begin.get("run_seed", "0")
+    name, group, seed = (
+        begin.get("task", "remote"),
+        begin.get("group", "remote"),
+        begin.get("run_seed", "0"),
+    )
     steps, repeat, nominal = begin.get("steps", 1), begin.get("repeat", 0), begin.get("nominal")
-    if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in (name, group, seed, nominal or "")):
+    if not all(
+        isinstance(text, str) and len(text) <= MAX_TEXT
+        for text in (name, group, seed, nominal or "")
+    ):
         raise Malformed("task, group, nominal and run_seed must be texts")
-    if type(steps) is not int or type(repeat) is not int or not seed.removeprefix("-").isdecimal() or len(seed) > 100:
+    if (
+        type(steps) is not int
+        or type(repeat) is not int
+        or not seed.removeprefix("-").isdecimal()
+        or len(seed) > 100
+    ):
         raise Malformed("steps, repeat and run_seed must be whole numbers")
-    return Trial(Task(name, group, observation.frame, observation.instruction, steps, nominal=nominal), repeat, int(seed))
+    return Trial(
+        Task(name, group, observation.frame, observation.instruction, steps, nominal=nominal),
+        repeat,
+        int(seed),
+    )

@@ -1,4 +1,5 @@
-"""Edits of colour: one region recoloured with its shading kept, and the light of the whole scene."""
+"""Edits of colour: one region recoloured with its shading kept, and the light of the whole
+scene."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from worldgym.types import Frames
 Numbers = npt.NDArray[np.float64]
 
 NEUTRAL_KELVIN = 6500.0
-WAVELENGTHS = np.array([610e-9, 550e-9, 465e-9])  # metres: where red, green and blue of a display lie
+# metres: where red, green and blue of a display lie
+WAVELENGTHS = np.array([610e-9, 550e-9, 465e-9])
 RADIATION = 1.438777e-2  # second radiation constant h c / k, metre kelvin (CODATA 2018)
 
 
@@ -35,7 +37,11 @@ def to_hsv(frame: Frames) -> Numbers:
 
 def to_rgb(hsv: Numbers) -> Frames:
     """The inverse of `to_hsv`; saturation and value are cut to [0, 1] first."""
-    hue, saturation, value = hsv[..., 0] % 360, np.clip(hsv[..., 1], 0, 1), np.clip(hsv[..., 2], 0, 1)
+    hue, saturation, value = (
+        hsv[..., 0] % 360,
+        np.clip(hsv[..., 1], 0, 1),
+        np.clip(hsv[..., 2], 0, 1),
+    )
     turns = (np.array([5.0, 3.0, 1.0]) + hue[..., None] / 60) % 6
     share = np.clip(np.minimum(turns, 4 - turns), 0, 1)
     return to_bytes(255 * value[..., None] * (1 - saturation[..., None] * share))
@@ -55,7 +61,8 @@ def parse_colour(text: str) -> Numbers:
 
 
 def recoloured(frame: Frames, to: str) -> Frames:
-    """Every pixel in the colour `to`, as bright against the others as it was: shading and texture stay. frame: uint8 [N, 3]."""
+    """Every pixel in the colour `to`, as bright against the others as it was: shading and texture
+    stay. frame: uint8 [N, 3]."""
     value = frame.max(-1).astype(np.float64)
     middle = max(float(np.median(value)), 1.0)
     return to_bytes(parse_colour(to) * (value / middle)[..., None])
@@ -63,10 +70,11 @@ def recoloured(frame: Frames, to: str) -> Frames:
 
 @dataclass(frozen=True)
 class Light:
-    """gain: factor of brightness.   gamma: exponent, below 1 lifts the shadows.   kelvin: colour temperature, 6500 = as it is.
+    """gain: factor of brightness.   gamma: exponent, below 1 lifts the shadows.   kelvin: colour
+    temperature, 6500 = as it is.
 
-    gradient: share by which one side is brightened and the other darkened.   angle: degrees, 0 = brightest on the right, 90 = on
-    top.
+    gradient: share by which one side is brightened and the other darkened.   angle: degrees, 0 =
+    brightest on the right, 90 = on top.
     """
 
     gain: float = 1.0
@@ -76,8 +84,16 @@ class Light:
     angle: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.gain <= 10 and 0.1 <= self.gamma <= 10 and 1000 <= self.kelvin <= 40_000 and abs(self.gradient) <= 1):
-            raise InputError("a light has gain 0 to 10, gamma 0.1 to 10, kelvin 1000 to 40000 and gradient -1 to 1")
+        if not (
+            0 <= self.gain <= 10
+            and 0.1 <= self.gamma <= 10
+            and 1000 <= self.kelvin <= 40_000
+            and abs(self.gradient) <= 1
+        ):
+            raise InputError(
+                "a light has gain 0 to 10, gamma 0.1 to 10, kelvin 1000 to 40000 and gradient -1 "
+                "to 1"
+            )
 
     def on(self, frame: Frames) -> Frames:
         return to_bytes(self.reflected(frame) * self.factor(*frame.shape[:2]))
@@ -94,11 +110,14 @@ class Light:
         x, y = np.linspace(-1, 1, width)[None, :], np.linspace(1, -1, height)[:, None]
         turn = np.deg2rad(self.angle)
         along = x * np.cos(turn) + y * np.sin(turn)
-        return np.asarray(lit * (1 + self.gradient * along / (abs(np.cos(turn)) + abs(np.sin(turn))))[..., None])
+        return np.asarray(
+            lit * (1 + self.gradient * along / (abs(np.cos(turn)) + abs(np.sin(turn))))[..., None]
+        )
 
 
 def white(kelvin: float) -> Numbers:
-    """What white becomes under a black body of this temperature instead of one of 6500 K: float64 [3], green 1 (Planck's law)."""
+    """What white becomes under a black body of this temperature instead of one of 6500 K: float64
+    [3], green 1 (Planck's law)."""
 
     def radiance(temperature: float) -> Numbers:
         return np.asarray(1 / np.expm1(RADIATION / (WAVELENGTHS * temperature)))

@@ -1,8 +1,8 @@
 """Filling a hole in a picture from its rim.
 
-The fill is the smoothest one that meets the rim: each channel solves Laplace's equation in the hole (the membrane of P. Perez,
-M. Gangnet and A. Blake (2003), ACM TOG 22, 313-318, without guidance). Texture is not continued, which shows on large holes.
-"""
+The fill is the smoothest one that meets the rim: each channel solves Laplace's equation in the hole
+(the membrane of P. Perez, M. Gangnet and A. Blake (2003), ACM TOG 22, 313-318, without guidance).
+Texture is not continued, which shows on large holes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ MAX_HOLE = 250_000  # pixels: a sparse system that still solves within seconds
 
 
 def inpaint(frame: Frames, hole: Pixels, unlike: Pixels | None = None) -> Frames:
-    """The frame with its hole [H, W] filled; other pixels stay. `unlike` is not filled from: a robot in front of it.
+    """The frame with its hole [H, W] filled; other pixels stay. `unlike` is not filled from: a
+    robot in front of it.
 
     InputError if a part of the hole has no pixel to be filled from, or the hole is too large.
     """
     unlike = np.zeros_like(hole) if unlike is None else unlike & ~hole
     if np.count_nonzero(hole) > MAX_HOLE:
-        raise InputError(f"the mask has {np.count_nonzero(hole)} pixels, more than {MAX_HOLE}; make it smaller")
+        raise InputError(
+            f"the mask has {np.count_nonzero(hole)} pixels, more than {MAX_HOLE}; make it smaller"
+        )
     height, width = hole.shape
     ys, xs = np.nonzero(hole)
     number = np.full(hole.shape, -1)
@@ -47,8 +50,13 @@ def inpaint(frame: Frames, hole: Pixels, unlike: Pixels | None = None) -> Frames
         sources[ys[rim], xs[rim]] = True
     parts, count = ndimage.label(hole)
     if not np.all(np.isin(np.arange(1, count + 1), parts[sources])):
-        raise InputError("a part of the mask has nothing around it to be filled from; make the mask smaller")
-    index = np.concatenate([*rows, np.arange(len(ys))]), np.concatenate([*columns, np.arange(len(ys))])
+        raise InputError(
+            "a part of the mask has nothing around it to be filled from; make the mask smaller"
+        )
+    index = (
+        np.concatenate([*rows, np.arange(len(ys))]),
+        np.concatenate([*columns, np.arange(len(ys))]),
+    )
     entries = np.concatenate([np.full(sum(map(len, rows)), -1.0), degree])
     filled = frame.copy()
     filled[ys, xs] = to_bytes(spsolve(csr_matrix((entries, index)).tocsc(), known).reshape(-1, 3))

@@ -1,7 +1,8 @@
-"""Which pixels of a frame an edit may touch. A region is a union of masks; a mask is what fits all that it names.
+"""Which pixels of a frame an edit may touch. A region is a union of masks; a mask is what fits all
+that it names.
 
-Places are fractions of the frame, x from the left and y from the top, so that one description fits frames of any size.
-"""
+Places are fractions of the frame, x from the left and y from the top, so that one description fits
+frames of any size."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from worldgym.errors import InputError
+from worldgym.io.toml import Readers, read_fields
 from worldgym.tasks.edits.colour import to_hsv
-from worldgym.tasks.edits.pictures import read_picture
-from worldgym.toml import Readers, read_fields
+from worldgym.tasks.edits.picture_files import read_picture
 from worldgym.types import Frames
 
 Pixels = npt.NDArray[np.bool_]  # [H, W]
@@ -27,9 +28,11 @@ Points = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Mask:
-    """box: left, top, right, bottom.   polygon: three corners or more.   file: a PNG of the frame's size, white where it holds.
+    """box: left, top, right, bottom.   polygon: three corners or more.   file: a PNG of the frame's
+    size, white where it holds.
 
-    hue: degrees, from the first on to the second (350 to 10 passes through red).   saturation, value: ranges in [0, 1].
+    hue: degrees, from the first on to the second (350 to 10 passes through red).   saturation,
+    value: ranges in [0, 1].
     invert: all other pixels.   grow: pixels added all around at the end, or, below 0, taken away.
     """
 
@@ -47,7 +50,9 @@ class Mask:
         if not all(0 <= place <= 1 for place in places):
             raise InputError("a mask's box and polygon are fractions of the frame between 0 and 1")
         if self.box is not None and not (self.box[0] < self.box[2] and self.box[1] < self.box[3]):
-            raise InputError(f"a mask's box is left, top, right, bottom, but {list(self.box)} is empty")
+            raise InputError(
+                f"a mask's box is left, top, right, bottom, but {list(self.box)} is empty"
+            )
         if self.polygon and len(self.polygon) < 3:
             raise InputError("a mask's polygon needs three corners or more")
         named = (self.box, self.polygon or None, self.hue, self.saturation, self.value, self.file)
@@ -61,7 +66,9 @@ class Mask:
         height, width = frame.shape[:2]
         found = np.ones((height, width), bool)
         if self.box is not None:
-            found &= _polygon(((self.box[0], self.box[1]), (self.box[2], self.box[3])), height, width, box=True)
+            found &= _polygon(
+                ((self.box[0], self.box[1]), (self.box[2], self.box[3])), height, width, box=True
+            )
         if self.polygon:
             found &= _polygon(self.polygon, height, width)
         if self.hue or self.saturation or self.value:
@@ -99,10 +106,13 @@ def pixels(region: Region, frame: Frames) -> Pixels:
 
 
 def read_region(value: Any, named: Mapping[str, Region], folder: Path) -> Region:
-    """A table, a list of tables, or the name of a region of the file's [masks]. Files are relative to `folder`."""
+    """A table, a list of tables, or the name of a region of the file's [masks]. Files are relative
+    to `folder`."""
     if isinstance(value, str):
         if value not in named:
-            raise InputError(f'no mask is called "{value}"; [masks] has {", ".join(named) or "none"}')
+            raise InputError(
+                f'no mask is called "{value}"; [masks] has {", ".join(named) or "none"}'
+            )
         return named[value]
     tables = value if isinstance(value, list) else [value]
     if not tables:
@@ -118,7 +128,10 @@ def _read_mask(table: Any, folder: Path) -> Mask:
 def read_points(value: Any) -> Points:
     """A list of pairs of numbers."""
     pairs = value if isinstance(value, list) else [value]
-    if not all(isinstance(pair, list) and len(pair) == 2 and all(isinstance(x, (int, float)) for x in pair) for pair in pairs):
+    if not all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(x, (int, float)) for x in pair)
+        for pair in pairs
+    ):
         raise InputError(f"{value!r} is no list of points; write [[x, y], [x, y], ...]")
     return tuple((float(x), float(y)) for x, y in pairs)
 
@@ -128,9 +141,13 @@ def _polygon(corners: Points, height: int, width: int, box: bool = False) -> Pix
     if box:
         (left, top), (right, bottom) = corners
         x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
-        return np.asarray(((top <= y) & (y <= bottom))[:, None] & ((left <= x) & (x <= right))[None, :])
+        return np.asarray(
+            ((top <= y) & (y <= bottom))[:, None] & ((left <= x) & (x <= right))[None, :]
+        )
     canvas = Image.new("1", (width, height))
-    ImageDraw.Draw(canvas).polygon([(x * width - 0.5, y * height - 0.5) for x, y in corners], fill=1)
+    ImageDraw.Draw(canvas).polygon(
+        [(x * width - 0.5, y * height - 0.5) for x, y in corners], fill=1
+    )
     return np.array(canvas)
 
 
@@ -138,6 +155,7 @@ def _drawn(file: Path, height: int, width: int) -> Pixels:
     picture = read_picture(file)
     if picture.shape[:2] != (height, width):
         raise InputError(
-            f"{file}: the mask is {picture.shape[1]}x{picture.shape[0]}, the frame {width}x{height}; draw it as large"
+            f"{file}: the mask is {picture.shape[1]}x{picture.shape[0]}, the frame "
+            f"{width}x{height}; draw it as large"
         )
     return np.asarray(picture[..., :3].mean(axis=-1) > 127)

@@ -1,4 +1,5 @@
-"""Steps that change what stands in the scene: objects added, removed, swapped, recoloured, or shown on a card."""
+"""Steps that change what stands in the scene: objects added, removed, swapped, recoloured, or shown
+on a card."""
 
 from __future__ import annotations
 
@@ -9,22 +10,24 @@ import numpy as np
 
 from worldgym.errors import InputError
 from worldgym.tasks.edits.colour import recoloured, to_hsv, to_rgb
+from worldgym.tasks.edits.cutout_layers import laid, placed, scaled, shaded
+from worldgym.tasks.edits.edit_protocol import Scene
 from worldgym.tasks.edits.inpaint import inpaint
-from worldgym.tasks.edits.layers import laid, placed, scaled, shaded
 from worldgym.tasks.edits.masks import Pixels, Points, Region, pixels
-from worldgym.tasks.edits.pictures import Rgba, cut_out
-from worldgym.tasks.edits.protocol import Scene
+from worldgym.tasks.edits.picture_files import Rgba, cut_out
 from worldgym.tasks.edits.warp import on_plane
 from worldgym.types import Frames
 
 
 @dataclass(frozen=True)
 class Add:
-    """An object that was not there. object: a drawn one (apple, ball, block, can, mug) or a PNG with alpha.
+    """An object that was not there. object: a drawn one (apple, ball, block, can, mug) or a PNG
+    with alpha.
 
-    at: where its foot stands, fractions of the frame.   size: its height, as a fraction of the frame's.   angle: degrees.
-    shadow: in [0, 1].   gain: its brightness.   behind: region that stays in front of it, such as the robot.
-    """
+    at: where its foot stands, fractions of the frame.   size: its height, as a fraction of the
+    frame's.   angle: degrees.
+    shadow: in [0, 1].   gain: its brightness.   behind: region that stays in front of it, such as
+    the robot."""
 
     object: str
     at: tuple[float, float]
@@ -37,19 +40,28 @@ class Add:
 
     def __post_init__(self) -> None:
         if not (0 < self.size <= 2 and 0 <= self.shadow <= 1 and 0 <= self.gain <= 10):
-            raise InputError("an object's size lies between 0 and 2, its shadow between 0 and 1, its gain between 0 and 10")
+            raise InputError(
+                "an object's size lies between 0 and 2, its shadow between 0 and 1, its gain "
+                "between 0 and 10"
+            )
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
         height, width = frame.shape[:2]
         cutout = scaled(cut_out(self.object, self.folder), self.size * height, self.angle)
-        layer = placed(cutout, (self.at[0] * width, self.at[1] * height), height, width) * [self.gain, self.gain, self.gain, 1.0]
+        layer = placed(cutout, (self.at[0] * width, self.at[1] * height), height, width) * [
+            self.gain,
+            self.gain,
+            self.gain,
+            1.0,
+        ]
         front = pixels(self.behind, frame) if self.behind else None
         return laid(shaded(frame, layer, self.shadow, front), layer, front)
 
 
 @dataclass(frozen=True)
 class Remove:
-    """What the mask holds is gone, filled in from around it. behind: region that stays, and is not filled from (the robot)."""
+    """What the mask holds is gone, filled in from around it. behind: region that stays, and is not
+    filled from (the robot)."""
 
     mask: Region
     behind: Region = ()
@@ -61,7 +73,8 @@ class Remove:
 
 @dataclass(frozen=True)
 class Recolour:
-    """Another colour with the shading kept. to: "#rrggbb", or turn: degrees of hue; saturation, value: factors of the result."""
+    """Another colour with the shading kept. to: "#rrggbb", or turn: degrees of hue; saturation,
+    value: factors of the result."""
 
     mask: Region
     to: str = ""
@@ -79,7 +92,9 @@ class Recolour:
         chosen = pixels(self.mask, frame)
         colours = recoloured(frame[chosen], self.to) if self.to else frame[chosen]
         changed = frame.copy()
-        changed[chosen] = to_rgb((to_hsv(colours) + [self.turn, 0, 0]) * [1, self.saturation, self.value])
+        changed[chosen] = to_rgb(
+            (to_hsv(colours) + [self.turn, 0, 0]) * [1, self.saturation, self.value]
+        )
         return changed
 
 
@@ -105,11 +120,13 @@ class Swap:
 
 @dataclass(frozen=True)
 class Picture:
-    """A flat picture on a card or screen. corners: four, upper left first, clockwise, fractions of the frame.
+    """A flat picture on a card or screen. corners: four, upper left first, clockwise, fractions of
+    the frame.
 
-    show: a drawn object or a file; or crop: the part of the frame itself (left, top, right, bottom) that is shown.
-    border: of white, as a fraction of the picture.   gain: its brightness.   behind: region that stays in front.
-    """
+    show: a drawn object or a file; or crop: the part of the frame itself (left, top, right, bottom)
+    that is shown.
+    border: of white, as a fraction of the picture.   gain: its brightness.   behind: region that
+    stays in front."""
 
     corners: Points
     show: str = ""
@@ -123,29 +140,38 @@ class Picture:
         if bool(self.show) == (self.crop is not None):
             raise InputError("a picture has either show or crop")
         if len(self.corners) != 4 or not (0 <= self.border <= 1 and 0 <= self.gain <= 2):
-            raise InputError("a picture has four corners, a border from 0 to 1 and a gain from 0 to 2")
+            raise InputError(
+                "a picture has four corners, a border from 0 to 1 and a gain from 0 to 2"
+            )
         if not any(0 <= x <= 1 and 0 <= y <= 1 for x, y in self.corners):
             raise InputError("the picture lies outside the frame; move its corners")
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
         height, width = frame.shape[:2]
         card = card_of(self._shown(frame), self.border, self.gain)
-        layer = on_plane(card, tuple((x * width - 0.5, y * height - 0.5) for x, y in self.corners), height, width)
+        layer = on_plane(
+            card, tuple((x * width - 0.5, y * height - 0.5) for x, y in self.corners), height, width
+        )
         return laid(frame, layer, pixels(self.behind, frame) if self.behind else None)
 
     def _shown(self, frame: Frames) -> Rgba:
         if self.crop is None:
             return cut_out(self.show, self.folder)
         height, width = frame.shape[:2]
-        left, top, right, bottom = (round(part * size) for part, size in zip(self.crop, (width, height) * 2, strict=True))
+        left, top, right, bottom = (
+            round(part * size) for part, size in zip(self.crop, (width, height) * 2, strict=True)
+        )
         part = frame[max(top, 0) : bottom, max(left, 0) : right]
         if min(part.shape[:2]) < 2:
-            raise InputError("the picture's crop holds no part of the frame; write left, top, right, bottom")
+            raise InputError(
+                "the picture's crop holds no part of the frame; write left, top, right, bottom"
+            )
         return np.concatenate([part, np.full((*part.shape[:2], 1), 255, np.uint8)], -1)
 
 
 def card_of(shown: Rgba, border: float, gain: float) -> Rgba:
-    """The picture on white paper of the given brightness, with a rim of `border` of its longer side."""
+    """The picture on white paper of the given brightness, with a rim of `border` of its longer
+    side."""
     rows, columns = shown.shape[:2]
     rim = round(border * max(rows, columns))
     paper = np.full((rows + 2 * rim, columns + 2 * rim, 3), 255.0)
@@ -158,7 +184,9 @@ def card_of(shown: Rgba, border: float, gain: float) -> Rgba:
 def _cut(frame: Frames, mask: Pixels) -> Rgba:
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return np.concatenate([frame[window], np.where(mask[window], 255, 0).astype(np.uint8)[..., None]], -1)
+    return np.concatenate(
+        [frame[window], np.where(mask[window], 255, 0).astype(np.uint8)[..., None]], -1
+    )
 
 
 def _foot(mask: Pixels) -> tuple[float, float]:

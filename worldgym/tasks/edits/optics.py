@@ -1,4 +1,5 @@
-"""Steps that change how the scene is seen: light, background, camera, and what the sensor makes of it."""
+"""Steps that change how the scene is seen: light, background, camera, and what the sensor makes of
+it."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ from scipy import ndimage
 
 from worldgym.errors import InputError
 from worldgym.tasks.edits.colour import Light, parse_colour, to_bytes
+from worldgym.tasks.edits.edit_protocol import Scene
 from worldgym.tasks.edits.masks import Region, pixels
-from worldgym.tasks.edits.pictures import read_picture
-from worldgym.tasks.edits.protocol import Scene
+from worldgym.tasks.edits.picture_files import read_picture
 from worldgym.tasks.edits.warp import moved
 from worldgym.types import Frames
 
@@ -22,9 +23,9 @@ from worldgym.types import Frames
 class Lighting(Light):
     """The light of the whole scene (see Light).
 
-    unlit: region that stays as it is: a screen, or what lies far behind the scene.   over: region that is over-exposed, on which
-    `excess` times as much light falls as shows it fully, so that it has some to spare before it darkens, and cannot get brighter.
-    """
+    unlit: region that stays as it is: a screen, or what lies far behind the scene.   over: region
+    that is over-exposed, on which `excess` times as much light falls as shows it fully, so that it
+    has some to spare before it darkens, and cannot get brighter."""
 
     unlit: Region = ()
     over: Region = ()
@@ -38,14 +39,17 @@ class Lighting(Light):
     def paint(self, frame: Frames, scene: Scene) -> Frames:
         factor = self.factor(*frame.shape[:2])
         if self.over:
-            factor = np.where(pixels(self.over, frame)[..., None], np.minimum(self.excess * factor, 1.0), factor)
+            factor = np.where(
+                pixels(self.over, frame)[..., None], np.minimum(self.excess * factor, 1.0), factor
+            )
         lit = to_bytes(self.reflected(frame) * factor)
         return np.where(pixels(self.unlit, frame)[..., None], frame, lit) if self.unlit else lit
 
 
 @dataclass(frozen=True)
 class Background:
-    """What the mask holds is replaced. to: "#rrggbb" (the shading is kept by `keep` in [0, 1]), or file: a picture, fitted."""
+    """What the mask holds is replaced. to: "#rrggbb" (the shading is kept by `keep` in [0, 1]), or
+    file: a picture, fitted."""
 
     mask: Region
     to: str = ""
@@ -75,15 +79,21 @@ class Background:
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera that moved: shift by fractions of the frame (right, down), zoom factor, degrees of rotation; edges go on."""
+    """A camera that moved: shift by fractions of the frame (right, down), zoom factor, degrees of
+    rotation; edges go on."""
 
     shift: tuple[float, float] = (0.0, 0.0)
     zoom: float = 1.0
     rotate: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (max(map(abs, self.shift)) <= 0.5 and 0.5 <= self.zoom <= 4 and abs(self.rotate) <= 180):
-            raise InputError("a camera's shift is at most half a frame, its zoom 0.5 to 4, its rotation 180 degrees")
+        if not (
+            max(map(abs, self.shift)) <= 0.5 and 0.5 <= self.zoom <= 4 and abs(self.rotate) <= 180
+        ):
+            raise InputError(
+                "a camera's shift is at most half a frame, its zoom 0.5 to 4, its rotation 180 "
+                "degrees"
+            )
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
         return moved(frame, self.shift, self.zoom, self.rotate)
@@ -114,4 +124,8 @@ class Blur:
             raise InputError(f"a blur's sigma lies between 0 and 50 pixels, not {self.sigma}")
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
-        return to_bytes(ndimage.gaussian_filter(frame.astype(np.float64), (self.sigma, self.sigma, 0), mode="nearest"))
+        return to_bytes(
+            ndimage.gaussian_filter(
+                frame.astype(np.float64), (self.sigma, self.sigma, 0), mode="nearest"
+            )
+        )

@@ -1,4 +1,5 @@
-"""Edits with a strength: a number of a step may be a range, and strength 0 to 1 goes from its mild end to its harsh one.
+"""Edits with a strength: a number of a step may be a range, and strength 0 to 1 goes from its mild
+end to its harsh one.
 
 steps = [{ kind = "lighting", gain = { mild = 1.0, harsh = 0.1 } }]
 """
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.tasks.edits.suite import Described, Edit, Suite, read_suite
+from worldgym.tasks.edits.edit_file import Described, Edit, Suite, read_suite
 
 ENDS = {"mild", "harsh"}
 
@@ -28,7 +29,10 @@ class RangedEdit:
 
     def at(self, strength: float, name: str) -> Edit:
         """The edit at a strength in [0, 1], under a name of its own, which is its axis too."""
-        steps = tuple({key: _between(value, strength) for key, value in step.items()} for step in self.described.steps)
+        steps = tuple(
+            {key: _between(value, strength) for key, value in step.items()}
+            for step in self.described.steps
+        )
         return self.suite.edit(replace(self.described, name=name, axis=name, steps=steps))
 
     def try_ends(self) -> None:
@@ -47,10 +51,14 @@ def read_ranges(path: Path) -> list[RangedEdit]:
     edits = ranged_edits(read_suite(path))
     for edit in edits:
         if not any(_ranges(value) for step in edit.described.steps for value in step.values()):
-            raise InputError(f"{path}: edit {edit.name} has no range; write a number as {{ mild = 1.0, harsh = 0.2 }}")
+            raise InputError(
+                f"{path}: edit {edit.name} has no range; write a number as {{ mild = 1.0, harsh = "
+                f"0.2 }}"
+            )
         if edit.described.success:
             raise InputError(
-                f"{path}: edit {edit.name} has a new goal, so its drop says nothing of difficulty; leave out success"
+                f"{path}: edit {edit.name} has a new goal, so its drop says nothing of difficulty; "
+                f"leave out success"
             )
         edit.try_ends()
     return edits
@@ -68,7 +76,9 @@ def _between(value: Any, strength: float) -> Any:
     if not isinstance(value, dict) or value.keys() != ENDS:
         return value
     mild, harsh = value["mild"], value["harsh"]
-    if not all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in (mild, harsh)):
+    if not all(
+        isinstance(end, (int, float)) and not isinstance(end, bool) for end in (mild, harsh)
+    ):
         raise InputError(f"a range goes from number to number, not from {mild!r} to {harsh!r}")
     exact = mild + (harsh - mild) * strength
     return round(exact) if isinstance(mild, int) and isinstance(harsh, int) else exact

@@ -1,7 +1,8 @@
-"""Instructions said otherwise, without a model: rules and small word lists. What they do not know is refused, never guessed.
+"""Instructions said otherwise, without a model: rules and small word lists. What they do not know
+is refused, never guessed.
 
-An instruction is taken apart as  VERB the OBJECT [PREPOSITION the rest], which is how tasks of manipulation are mostly worded.
-"""
+An instruction is taken apart as  VERB the OBJECT [PREPOSITION the rest], which is how tasks of
+manipulation are mostly worded."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from worldgym.errors import InputError
-from worldgym.tasks.edits.protocol import Scene
+from worldgym.tasks.edits.edit_protocol import Scene
 
 FRAMES = (
     "please {}",
@@ -46,9 +47,30 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "above": ("the top", "overhead"),
 }
 VERBS: Mapping[str, Mapping[str, str]] = {
-    "de": {"open": "öffne", "close": "schließe", "press": "drücke", "push": "schiebe", "lift": "hebe", "move": "bewege"},
-    "es": {"open": "abre", "close": "cierra", "press": "presiona", "push": "empuja", "lift": "levanta", "move": "mueve"},
-    "fr": {"open": "ouvre", "close": "ferme", "press": "appuie sur", "push": "pousse", "lift": "soulève", "move": "déplace"},
+    "de": {
+        "open": "öffne",
+        "close": "schließe",
+        "press": "drücke",
+        "push": "schiebe",
+        "lift": "hebe",
+        "move": "bewege",
+    },
+    "es": {
+        "open": "abre",
+        "close": "cierra",
+        "press": "presiona",
+        "push": "empuja",
+        "lift": "levanta",
+        "move": "mueve",
+    },
+    "fr": {
+        "open": "ouvre",
+        "close": "ferme",
+        "press": "appuie sur",
+        "push": "pousse",
+        "lift": "soulève",
+        "move": "déplace",
+    },
 }
 NOUNS: Mapping[str, Mapping[str, str]] = {
     "de": {
@@ -111,7 +133,9 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "on the left down": "de gauche vers le bas",
     },
 }
-PREPOSITIONS = frozenset({"from", "on", "onto", "in", "into", "to", "out", "with", "under", "off", "up", "down"})
+PREPOSITIONS = frozenset(
+    {"from", "on", "onto", "in", "into", "to", "out", "with", "under", "off", "up", "down"}
+)
 PARTS = re.compile(
     r"(?P<verb>\w+(?: up| down| on| off)?) (?P<object>(?:the |a )?.+?)"
     r"(?: (?P<rest>(?:from|on|onto|in|into|to|out of|with|under) .+|up|down))?"
@@ -131,7 +155,10 @@ def parts_of(instruction: str) -> Parts:
     """InputError for an instruction of another form."""
     found = PARTS.fullmatch(instruction.strip().rstrip(".").lower())
     if found is None or found["object"].split()[0] in PREPOSITIONS:
-        raise InputError(f'"{instruction}" is not of the form VERB the OBJECT ...; write the new wording out (kind = "reword")')
+        raise InputError(
+            f'"{instruction}" is not of the form VERB the OBJECT ...; write the new wording out '
+            f'(kind = "reword")'
+        )
     return Parts(found["verb"], found["object"], found["rest"] or "")
 
 
@@ -143,7 +170,9 @@ class Paraphrase:
 
     def __post_init__(self) -> None:
         if not 0 <= self.variant < len(FRAMES):
-            raise InputError(f"a paraphrase's variant is 0 to {len(FRAMES) - 1}, not {self.variant}")
+            raise InputError(
+                f"a paraphrase's variant is 0 to {len(FRAMES) - 1}, not {self.variant}"
+            )
 
     def say(self, instruction: str, scene: Scene) -> str:
         return FRAMES[self.variant].format(instruction.rstrip("."))
@@ -160,9 +189,14 @@ class Synonym:
             raise InputError(f"a synonym's variant is 0 or 1, not {self.variant}")
 
     def say(self, instruction: str, scene: Scene) -> str:
-        words = [SYNONYMS.get(word.lower(), (word, word))[self.variant] for word in instruction.split()]
+        words = [
+            SYNONYMS.get(word.lower(), (word, word))[self.variant] for word in instruction.split()
+        ]
         if words == instruction.split():
-            raise InputError(f'no synonym is known for a word of "{instruction}"; write the new wording out (kind = "reword")')
+            raise InputError(
+                f'no synonym is known for a word of "{instruction}"; write the new wording out '
+                f'(kind = "reword")'
+            )
         return " ".join(words)
 
 
@@ -206,7 +240,9 @@ class Language:
 
     def __post_init__(self) -> None:
         if self.to not in VERBS:
-            raise InputError(f'the language "{self.to}" is not known offline; there are {", ".join(VERBS)}')
+            raise InputError(
+                f'the language "{self.to}" is not known offline; there are {", ".join(VERBS)}'
+            )
 
     def say(self, instruction: str, scene: Scene) -> str:
         parts = parts_of(instruction)
@@ -214,7 +250,10 @@ class Language:
         try:
             words = VERBS[self.to][parts.verb], NOUNS[self.to][noun], PHRASES[self.to][parts.rest]
         except KeyError as word:
-            raise InputError(f'no word in "{self.to}" is known for {word}; write the sentence out (kind = "reword")') from None
+            raise InputError(
+                f'no word in "{self.to}" is known for {word}; write the sentence out (kind = '
+                f'"reword")'
+            ) from None
         return " ".join(words).strip()
 
 
@@ -241,7 +280,8 @@ class Mention:
 
 @dataclass(frozen=True)
 class Reword:
-    """The wording written out; for a changed goal too, where the edit says what counts as success."""
+    """The wording written out; for a changed goal too, where the edit says what counts as
+    success."""
 
     to: str
 
@@ -255,4 +295,8 @@ class Reword:
 
 def _exchanges(word: str) -> list[int]:
     """Places i where letters i and i + 1 differ and may be exchanged; the first letter stays."""
-    return [i for i in range(1, len(word) - 1) if word[i].isalpha() and word[i + 1].isalpha() and word[i] != word[i + 1]]
+    return [
+        i
+        for i in range(1, len(word) - 1)
+        if word[i].isalpha() and word[i + 1].isalpha() and word[i] != word[i + 1]
+    ]

@@ -1,0 +1,126 @@
+"""How a run ended is told by the exit code, and why by one sentence and the reasons: the table of
+docs/conventions.md."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from worldgym import cli
+from worldgym.cli.output import show_ran
+from worldgym.errors import InputError
+from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.watchdog import STALLED
+from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import Task
+
+
+class Broken(FakePolicy):
+    """Raises on the first task; at a level above one half, on all."""
+
+    def reset(self, trials):  # type: ignore[no-untyped-def]
+        if self.level > 0.5 or any(trial.task.name == "t/0" for trial in trials):
+            raise RuntimeError("CUDA out of memory")
+        return super().reset(trials)
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, run: Callable[[], None]) -> int:
+    """The exit code of a command that does this."""
+
+    class Command:
+        def run(self) -> None:
+            run()
+
+    monkeypatch.setattr(cli.tyro, "cli", lambda *arguments, **options: Command())
+    try:
+        cli.main([])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def evaluated(
+    out: Path, policies: list[FakePolicy], trials: int = 2, **options: Any
+) -> Callable[[], None]:
+    tasks = [
+        Task(f"t/{i}", "t", np.zeros((16, 24, 3), np.uint8), "do it", 3) for i in range(trials)
+    ]
+    config = EvaluateConfig(out, trials, batch=2, **options)
+    return lambda: show_ran(evaluate(config, FakeWorld(), policies, tasks, FakeJudge()), out, False)
+
+
+def test_all_trials_finished(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert ended(monkeypatch, evaluated(tmp_path, [FakePolicy()])) == 0
+
+
+def test_wrong_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def wrong() -> None:
+        raise InputError("--trials is 0: ask for 1 or more a task")
+
+    assert ended(monkeypatch, wrong) == 2
+    assert capsys.readouterr().err == "worldgym: --trials is 0: ask for 1 or more a task\n"
+
+
+@pytest.mark.parametrize(
+    ("trials", "says"),
+    [(6, "10 times in a row: RuntimeError: CUDA out of memory"), (2, "every trial failed")],
+)
+def test_a_policy_that_always_raises(
+    trials: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert ended(monkeypatch, evaluated(tmp_path, [Broken(level=1.0)], trials)) == STALLED == 3
+    said = capsys.readouterr().err
+    assert says in said and "CUDA out of memory" in said and "Traceback" not in said
+    assert (tmp_path / "summary.json").exists()
+
+
+def test_some_trials_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, evaluated(tmp_path, [Broken(), FakePolicy(name="sound")])) == 4
+    assert "1 trials failed and 0 were not begun" in (said := capsys.readouterr().err)
+    assert "RuntimeError: CUDA out of memory (1 x)" in said
+    # the same run, mended
+    assert ended(monkeypatch, evaluated(tmp_path, [FakePolicy(), FakePolicy(name="sound")])) == 0
+
+
+def test_some_trials_are_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, evaluated(tmp_path, [FakePolicy()], max_minutes=0.0)) == 4
+    assert "0 trials failed and 2 were not begun" in capsys.readouterr().err
+
+
+STOPS = """
+import sys
+class Stops:
+    def find_spec(self, name, *rest):
+        if name == "worldgym.cli.world_commands":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stops())
+from worldgym.cli import main
+"""
+
+
+def test_an_interrupt_while_modules_load() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPS], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_the_table_names_every_code(repository: Path) -> None:
+    text = (repository / "docs" / "conventions.md").read_text()
+    table = text[text.index("| exit code |") :].split("\n\n")[0]
+    assert re.findall(r"^\| (\d+) \|", table, re.M) == ["0", "1", "2", "3", "4", "130", "141"]

@@ -1,0 +1,172 @@
+"""Rows of episodes that stayed are taken over; those of new and changed ones alone are computed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.lib.format import open_memmap
+
+from worldgym.episodes.frame_rows import RowCache, Rows, Spans
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.testing import FAKE_SPEC
+from worldgym.types import Episode
+
+
+def write(store: EpisodeStore, name: str, value: int, length: int) -> None:
+    frames = np.random.default_rng(value).integers(0, 256, (length + 1, 16, 16, 3), np.uint8)
+    store.write(
+        name,
+        Episode(
+            frames,
+            np.zeros((length, FAKE_SPEC.size), np.float32),
+            "",
+            FAKE_SPEC,
+            20.0,
+            True,
+            "",
+            {},
+        ),
+    )
+
+
+@dataclass
+class Means:
+    """The mean of each frame; notes which episodes it was asked for."""
+
+    root: Path
+    asked: list[str] = field(default_factory=list)
+    width: int = 1
+
+    def fill(self, out: Path, spans: Spans) -> None:
+        store, rows = EpisodeStore(self.root), open_memmap(out, "r+")
+        for name, (start, count) in spans.items():
+            self.asked.append(name)
+            rows[start : start + count] = store[name].frames.mean((1, 2, 3))[:, None]
+
+    def open(self) -> Rows:
+        self.asked.clear()
+        names = "means.npy", "means.json", "a cache of means"
+        cache = RowCache(
+            EpisodeStore(self.root), *names, lambda: (np.float32, (self.width,)), self.fill
+        )
+        rows, spans = cache.open()
+        assert sum(count for _, count in spans.values()) == len(rows)
+        return rows.copy()
+
+    def anew(self) -> Rows:
+        (self.root / "cache" / "means.json").unlink()
+        return self.open()
+
+
+@pytest.fixture
+def means(tmp_path: Path) -> Means:
+    store = EpisodeStore.create(tmp_path, FAKE_SPEC, 20.0)
+    for value, name in enumerate(("b", "d", "f")):
+        write(store, name, value, 3 + value)
+    means = Means(tmp_path)
+    means.open()
+    assert means.asked == ["b", "d", "f"]
+    return means
+
+
+def test_only_new_episodes_are_computed(means: Means) -> None:
+    store = EpisodeStore(means.root)
+    for value, name in enumerate(("a", "e", "g"), 5):
+        write(store, name, value, 2)
+    grown = means.open()
+    assert means.asked == ["a", "e", "g"]
+    np.testing.assert_array_equal(grown, means.anew())
+    assert means.asked == ["a", "b", "d", "e", "f", "g"]
+    means.open()
+    assert means.asked == []
+
+
+@pytest.mark.parametrize("length", [4, 6])
+def test_a_changed_episode_is_noticed(means: Means, length: int) -> None:
+    """Though its video may have as many bytes, as noise of one length has."""
+    write(EpisodeStore(means.root), "d", 9, length)
+    changed = means.open()
+    assert means.asked == ["d"]
+    np.testing.assert_array_equal(changed, means.anew())
+
+
+def test_removed_episodes_leave_no_rows(means: Means) -> None:
+    for ending in ("mp4", "json"):
+        (means.root / "episodes" / f"b.{ending}").unlink()
+    left = means.open()
+    assert means.asked == [] and len(left) == 5 + 6
+    np.testing.assert_array_equal(left, means.anew())
+
+
+def test_what_does_not_fit_is_computed_anew(means: Means) -> None:
+    """An index of names alone, as once written; rows of another shape; a file cut short."""
+    index, data = means.root / "cache" / "means.json", means.root / "cache" / "means.npy"
+    index.write_text(json.dumps({"episodes": ["b", "d", "f"]}))
+    means.open()
+    assert means.asked == ["b", "d", "f"]
+    contents = json.loads(index.read_text())["episodes"]
+    np.save(data, np.zeros((3, 1), np.float32))
+    index.write_text(json.dumps({"episodes": contents[:2]}))
+    means.open()
+    assert means.asked == ["b", "d", "f"]
+    # as written before times were kept
+    index.write_text(json.dumps({"episodes": [entry[:3] for entry in contents]}))
+    means.open()
+    assert means.asked == []
+    means.width = 2
+    write(EpisodeStore(means.root), "h", 7, 2)
+    assert means.open().shape == (4 + 5 + 6 + 3, 2)
+    assert means.asked == ["b", "d", "f", "h"]
+
+
+def test_a_computation_that_breaks_leaves_what_was(
+    means: Means, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(EpisodeStore(means.root), "h", 7, 2)
+    monkeypatch.setattr(means, "fill", lambda out, spans: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        means.open()
+    assert sorted(path.name for path in (means.root / "cache").iterdir()) == [
+        "means.json",
+        "means.npy",
+    ]
+    monkeypatch.undo()
+    means.open()
+    assert means.asked == ["h"]
+
+
+def test_a_store_that_cannot_be_written_has_its_rows_in_the_users_cache(
+    means: Means, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cache/ is a file here: nobody may write into that, root neither."""
+    plain = means.open()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    for path in (tmp_path / "cache").iterdir():
+        path.unlink()
+    (tmp_path / "cache").rmdir()
+    (tmp_path / "cache").touch()
+    np.testing.assert_array_equal(means.open(), plain)
+    assert (
+        means.asked == ["b", "d", "f"]
+        and len(list((tmp_path / "home" / "worldgym" / "stores").rglob("means.*"))) == 2
+    )
+    means.open()
+    assert means.asked == []
+    (tmp_path / "home" / "worldgym").rename(tmp_path / "away")
+    (tmp_path / "home" / "worldgym").touch()
+    with pytest.raises(
+        InputError, match=r"cannot write .*cache.*; cannot write .*; make one of them writable"
+    ):
+        means.open()
+
+
+def test_rows_that_lie_in_a_store_are_used_without_writing(
+    means: Means, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.mkstemp", lambda **_: pytest.fail("nothing is to be written"))
+    assert len(means.open()) and means.asked == []

@@ -1,0 +1,141 @@
+"""Sharded is single process: the merged log is the one that would have been written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from logs import rewrite
+
+from worldgym.errors import InputError
+from worldgym.evaluation.merge import merge
+from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.io.run_log import read_log
+from worldgym.stats.summary import write_summary
+from worldgym.stats.trusted import adopt_check
+from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import Task
+
+
+def run(out: Path, shard: tuple[int, int] = (1, 1), **changes: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (6, 16, 24, 3), np.uint8)
+    tasks = [
+        Task(f"{group}/{i}", group, frames[3 * g + i], f"do {group}", 4)
+        for g, group in enumerate("ab")
+        for i in range(3)
+    ]
+    config = replace(EvaluateConfig(out, trials=4, batch=3, shard=shard), **changes)
+    evaluate(
+        config,
+        FakeWorld(),
+        [FakePolicy(level=0.9, name="high"), FakePolicy(level=0.1, name="low")],
+        tasks,
+        FakeJudge(),
+    )
+
+
+@pytest.mark.parametrize("parts", [2, 3, 11])
+def test_merged_shards_are_the_single_run(tmp_path: Path, parts: int) -> None:
+    run(tmp_path / "whole")
+    shards = [tmp_path / f"shard-{part}" for part in range(1, parts + 1)]
+    for part, shard in enumerate(shards, 1):
+        run(shard, (part, parts))
+    # any order, and one of them twice
+    summary = merge([*shards[::-1], shards[0]], tmp_path / "merged")
+    (whole, expected), (header, records) = (
+        read_log(tmp_path / name / "log.jsonl") for name in ("whole", "merged")
+    )
+    assert records == expected and header.difference(whole) is None
+    single = json.loads((tmp_path / "whole" / "summary.json").read_text())
+    took, took_single = summary.pop("expenses"), single.pop("expenses")  # times differ
+    assert summary == single and took["attempts"] == took_single["attempts"]
+    for record in records:
+        assert record.video is not None
+        for name in (record.video, str(record.actions_file)):
+            assert (tmp_path / "merged" / name).read_bytes() == (
+                tmp_path / "whole" / name
+            ).read_bytes()
+
+
+def test_the_check_and_the_calibration_of_the_shards_come_along(tmp_path: Path) -> None:
+    run(tmp_path / "whole")
+    shards = [tmp_path / f"shard-{part}" for part in (1, 2)]
+    for part, shard in enumerate(shards, 1):
+        run(shard, (part, 2))
+    check = {
+        "world": "fake-world",
+        "tasks": {"a": {"colour": "red", "reason": "shuffled actions succeed"}},
+    }
+    (tmp_path / "check.json").write_text(json.dumps(check))
+    for folder in (tmp_path / "whole", *shards):
+        adopt_check(folder, tmp_path / "check.json", "fake-world")
+    header, records = read_log(tmp_path / "whole" / "log.jsonl")
+    for include_red in (False, True):
+        whole = write_summary(tmp_path / "whole", header, records, include_red)
+        merged = merge(shards, tmp_path / "merged", include_red)
+        assert merged["trust"] == whole["trust"] and merged["policies"] == whole["policies"]
+    assert (
+        merged["trust"]["left_out"] == []
+        and len({policy["trials"] for policy in merged["policies"]}) == 1
+    )
+    (shards[1] / "check.json").write_text(json.dumps({**check, "tasks": {}}))
+    with pytest.raises(InputError, match=r"check\.json differ"):
+        merge(shards, tmp_path / "other")
+
+
+def test_a_shard_that_was_not_merged_is_missed(tmp_path: Path) -> None:
+    for part in (1, 2):
+        run(tmp_path / str(part), (part, 3))
+    summary = merge([tmp_path / "1", tmp_path / "2"], tmp_path / "merged")
+    told = summary["completeness"]
+    assert told == {"known": True, "shard": None, "planned": 16, "missing": 4, "edited_missing": 0}
+    assert sum(cell["missing"] for cell in summary["cells"]) == 4
+    part = json.loads((tmp_path / "1" / "summary.json").read_text())
+    assert part["completeness"]["shard"] == "1/3" and part["completeness"]["missing"] == 0
+
+
+def test_a_merge_cut_short_goes_on(tmp_path: Path) -> None:
+    for part in (1, 2):
+        run(tmp_path / str(part), (part, 2))
+    shards = [tmp_path / "1", tmp_path / "2"]
+    merge(shards, tmp_path / "merged")
+    log = tmp_path / "merged" / "log.jsonl"
+    data = log.read_bytes()
+    log.write_bytes(data[: len(data) // 2])
+    merge(shards, tmp_path / "merged")
+    assert log.read_bytes() == data
+
+
+def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
+    run(tmp_path / "one", (1, 2))
+    run(tmp_path / "other", (2, 2), seed=5)
+    with pytest.raises(InputError, match="no shard of the run"):
+        merge([tmp_path / "one", tmp_path / "other"], tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+    with pytest.raises(InputError, match="no shard is named"):
+        merge([], tmp_path / "merged")
+
+
+def test_shards_that_contradict_each_other_are_named(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        run(tmp_path / folder)
+    log = tmp_path / "two" / "log.jsonl"
+    rewrite(
+        log,
+        lambda line: (
+            {**line, "score": 0.0}
+            if (line.get("task"), line.get("policy")) == ("a/0", "high")
+            else line
+        ),
+    )
+    with pytest.raises(InputError, match="say different things of high on a/0, repeat 0"):
+        merge([tmp_path / "one", tmp_path / "two"], tmp_path / "merged")
+
+
+def test_a_shard_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    for shard in ((0, 2), (3, 2)):
+        with pytest.raises(InputError, match="no shard"):
+            EvaluateConfig(tmp_path, trials=1, shard=shard)

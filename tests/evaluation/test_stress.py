@@ -1,0 +1,138 @@
+"""The search finds the mildest strength that breaks a policy whose limit is known, and says so
+where nothing does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worldgym.errors import InputError
+from worldgym.evaluation.stress import Party, StressConfig, search
+from worldgym.io.run_log import read_log
+from worldgym.policies.policy_protocol import Observation
+from worldgym.report.statistics_text import stress_text
+from worldgym.tasks.edits.ranges import read_ranges
+from worldgym.tasks.task_folder import load_tasks
+from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import Actions, Task
+
+EDITS = """
+[[edit]]
+name = "dim"
+steps = [{ kind = "lighting", gain = { mild = 1.0, harsh = 0.0 } }]
+
+[[edit]]
+name = "blur"
+steps = [{ kind = "blur", sigma = { mild = 0.0, harsh = 2.0 } }]
+"""
+
+
+@dataclass(frozen=True)
+class Sighted(FakePolicy):
+    """Succeeds while it sees the table, grey level 120, at more than `sees`."""
+
+    sees: float = 50.0
+    spread: float = 0.0
+
+    def act(
+        self, states: Sequence[tuple[int, int]], observations: Sequence[Observation]
+    ) -> tuple[list[tuple[int, int]], Actions]:
+        new, actions = super().act(states, observations)
+        dark = [observation.frame[10].mean() <= self.sees for observation in observations]
+        low = np.array(self.spec.low, np.float32)
+        return new, np.where(np.array(dark)[:, None, None], low, actions)
+
+
+def tasks() -> list[Task]:
+    grey = np.full((16, 24, 3), 120, np.uint8)
+    return [Task(f"{group}/{i}", group, grey, f"do {group}", 2) for group in "ab" for i in range(8)]
+
+
+def run(folder: Path, policy: FakePolicy, **changes: object) -> dict[str, object]:
+    folder.mkdir(exist_ok=True)
+    (folder / "edits.toml").write_text(EDITS)
+    config = StressConfig(folder / "out", budget=240, levels=4, keep=2)
+    party = Party(FakeWorld(), policy, FakeJudge())
+    return search(replace(config, **changes), party, tasks(), read_ranges(folder / "edits.toml"))  # type: ignore[arg-type]
+
+
+def test_the_mildest_strength_is_found_and_confirmed(tmp_path: Path) -> None:
+    found = run(tmp_path, Sighted(level=0.9))
+    best, *_ = found["candidates"]  # type: ignore[misc]
+    assert (best["edit"], best["strength"], best["drop"], best["confirmed"]) == (
+        "dim",
+        0.75,
+        1.0,
+        True,
+    )
+    assert found["rollouts"] <= found["budget"] == 240  # type: ignore[operator]
+    logs = {path.parent.name: read_log(path) for path in (tmp_path / "out").glob("*/log.jsonl")}
+    assert sum(len(records) for _, records in logs.values()) == found["rollouts"]
+    searched = {
+        r.task
+        for name, (_, records) in logs.items()
+        if name != "confirm"
+        for r in records
+        if r.nominal is None
+    }
+    confirmed = {r.task for r in logs["confirm"][1] if r.nominal is None}
+    assert not searched & confirmed  # fresh start frames
+    assert len({header.run_seed for header, _ in logs.values()}) == len(logs)  # and fresh seeds
+    suite = load_tasks(tmp_path / "out" / "suite")
+    assert sum(task.nominal is None for task in suite) == 16 and any(
+        task.name == "dim-075/a/0" for task in suite
+    )
+    assert "dim at strength 0.75: +100 points" in stress_text(
+        found
+    ) and "breaks the policy" in stress_text(found)
+    assert json.loads((tmp_path / "out" / "stress.json").read_text()) == found
+
+
+def test_it_resumes(tmp_path: Path) -> None:
+    found = run(tmp_path, Sighted(level=0.9))
+    before = {path: path.read_bytes() for path in (tmp_path / "out").glob("*/log.jsonl")}
+    assert run(tmp_path, Sighted(level=0.9)) == found
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_changed_edits_are_another_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path, Sighted(level=0.9))
+    monkeypatch.setattr(sys.modules[__name__], "EDITS", EDITS.replace("harsh = 0.0", "harsh = 0.5"))
+    with pytest.raises(InputError, match="tasks_sha256"):
+        run(tmp_path, Sighted(level=0.9))
+
+
+def test_the_budget_holds_the_confirmation(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError,
+        match="--budget 28 is too small for 8 candidates on 2 task groups; give 54 or more",
+    ):
+        run(tmp_path, FakePolicy(), budget=28)
+    for keep in (2, 8):
+        found = run(tmp_path / str(keep), FakePolicy(level=0.9), budget=54, keep=keep)
+        assert found["rollouts"] <= 54  # type: ignore[operator]
+
+
+def test_a_policy_that_nothing_breaks(tmp_path: Path) -> None:
+    found = run(tmp_path, FakePolicy(level=0.9))
+    assert found["suite"] is None and not any(row["confirmed"] for row in found["candidates"])  # type: ignore[union-attr, attr-defined]
+    assert (
+        "No candidate was confirmed" in stress_text(found)
+        and not (tmp_path / "out" / "suite").exists()
+    )
+
+
+def test_what_cannot_be_asked(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError,
+        match=r"--budget 5 is too small for 8 candidates on 2 task groups; give \d+ or more",
+    ):
+        run(tmp_path, FakePolicy(), budget=5)
+    with pytest.raises(InputError, match="--drop"):
+        StressConfig(tmp_path, 10, drop=0.0)

@@ -1,0 +1,54 @@
+"""Progress passes the items on; without a terminal it says a line every half minute, also in the
+middle of an item."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from worldgym.io.progress import progress
+
+
+def test_items_come_through_in_order_and_lazily(capsys: pytest.CaptureFixture[str]) -> None:
+    taken: list[int] = []
+    items = progress((taken.append(i) or i for i in range(5)), 5, "counting")  # type: ignore[func-returns-value]
+    assert taken == []
+    assert next(items) == 0
+    assert taken == [0]
+    assert list(items) == [1, 2, 3, 4]
+    assert capsys.readouterr().err == ""  # no terminal, no bar
+
+
+def test_lines_come_while_one_item_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for item in progress("ab", 2, "rolling out", "batch", every=0.01):
+        until = time.monotonic() + 20.0
+        while not (line := capsys.readouterr().err.partition("\n")[0]) and time.monotonic() < until:
+            time.sleep(0.01)
+        said.append((item, line))
+    assert [re.sub(r"\d+ s$", "S", line) for _, line in said] == [
+        "rolling out: 0 of 2 (batch), S",
+        "rolling out: 1 of 2 (batch), S",
+    ]
+
+
+def told() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "progress"]
+
+
+def test_nothing_is_said_after_the_end() -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        raise ValueError("broke")
+
+    with pytest.raises(ValueError, match="broke"):
+        list(progress(failing(), 2, "counting", every=0.01))
+    left = progress(range(5), 5, "counting", every=0.01)
+    next(left)
+    assert len(told()) == 1
+    left.close()  # whoever stops listening in the middle
+    assert told() == []

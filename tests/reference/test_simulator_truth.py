@@ -1,0 +1,168 @@
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+# importing it here would choose the renderer before the simulator does
+if importlib.util.find_spec("metaworld") is None:
+    pytest.skip("needs the simulator: pip install 'worldgym[reference]'", allow_module_level=True)
+
+from worldgym.errors import InputError
+from worldgym.io.bundled import BUNDLE
+from worldgym.policies.load_policy import load_policy
+from worldgym.policies.own.scripted import RandomPolicy, ReplayPolicy, StillPolicy
+from worldgym.policies.policy_protocol import Needs
+from worldgym.reference.reference_tasks import METAWORLD_SPEC
+from worldgym.reference.simulator import Simulator
+from worldgym.reference.simulator_truth import (
+    Score,
+    TruthConfig,
+    _jobs,
+    run_episode,
+    to_csv,
+    truth,
+    write_tasks,
+)
+from worldgym.tasks.task_folder import load_tasks, load_truth
+
+pytestmark = pytest.mark.reference
+
+
+def config(out: Path) -> TruthConfig:
+    return TruthConfig(
+        out, ("still", "random"), (20000, 20001), ("drawer-open",), steps=3, videos=1, workers=1
+    )
+
+
+def test_scores_videos_and_resumption(tmp_path: Path) -> None:
+    scores = truth(config(tmp_path))
+    assert [(score.policy, score.task) for score in scores] == [
+        ("random", "drawer-open/20000"),
+        ("random", "drawer-open/20001"),
+        ("still", "drawer-open/20000"),
+        ("still", "drawer-open/20001"),
+    ]
+    assert load_truth(tmp_path / "truth.csv")[("still", "drawer-open/20000")] is False
+    assert (tmp_path / "videos" / "still" / "drawer-open" / "20000.mp4").exists()
+    assert not (tmp_path / "videos" / "still" / "drawer-open" / "20001.mp4").exists()
+
+    whole, partial = (tmp_path / "truth.csv").read_bytes(), tmp_path / "partial.jsonl"
+    partial.write_text(partial.read_text()[:-20])  # as a kill would leave it
+    (tmp_path / "truth.csv").unlink()
+    truth(config(tmp_path))
+    assert (tmp_path / "truth.csv").read_bytes() == whole
+    assert len(partial.read_text().splitlines()) == 4
+    assert all(json.loads(line)["key"][3] == 3 for line in partial.read_text().splitlines())
+
+    assert len(truth(replace(config(tmp_path), seeds=(20000,), policies=("still",)))) == 1
+    assert (tmp_path / "truth.csv").read_bytes() == whole  # what others asked for stays
+    longer = truth(replace(config(tmp_path), seeds=(20000,), policies=("still",), steps=4))
+    assert (tmp_path / "truth.csv").read_text().splitlines()[1:] == to_csv(longer).splitlines()[1:]
+
+
+def test_wrong_input_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown task 'fly'"):
+        truth(replace(config(tmp_path), tasks=("fly",)))
+    with pytest.raises(InputError, match='two policies are called "still"'):
+        truth(replace(config(tmp_path), policies=("still", "still")))
+
+
+def test_a_chunk_is_executed_whole_and_cut_at_the_last_step() -> None:
+    simulator = Simulator("drawer-open")
+    single = run_episode(RandomPolicy(METAWORLD_SPEC), simulator, 20000, 5)
+    assert len(single) == 6
+    actions = np.random.default_rng(0).uniform(-1, 1, (5, 4)).astype(np.float32)
+    recorded = {"drawer-open/20000": actions}
+    one = run_episode(ReplayPolicy(METAWORLD_SPEC, recorded, chunk=1), simulator, 20000, 5)
+    four = run_episode(ReplayPolicy(METAWORLD_SPEC, recorded, chunk=4), simulator, 20000, 5)
+    assert len(four) == 6
+    assert all((a.frame == b.frame).all() for a, b in zip(one, four, strict=True))
+    still = run_episode(StillPolicy(METAWORLD_SPEC), simulator, 20000, 2)
+    assert (still[0].frame == one[0].frame).all()
+    simulator.close()
+
+
+@pytest.mark.parametrize("name", ["bc-large", "bc-chunk8", "bc-three"])
+def test_a_brief_episode_succeeds_at_the_same_step(name: str) -> None:
+    policy, simulator = (
+        load_policy(str(BUNDLE / "policies" / name), METAWORLD_SPEC),
+        Simulator("drawer-close"),
+    )
+    whole = run_episode(policy, simulator, 10000, 30)
+    brief = run_episode(policy, simulator, 10000, 30, brief=True)
+    successes = [place for place, sight in enumerate(whole) if sight.success]
+    assert len(brief) == (successes[0] + 1 if successes else 31)
+    assert [sight.success for sight in brief] == [sight.success for sight in whole[: len(brief)]]
+    assert all((one.state == other.state).all() for one, other in zip(brief, whole, strict=False))
+    simulator.close()
+
+
+def test_a_brief_episode_shows_every_frame_to_a_policy_that_looks_back() -> None:
+    simulator, seen = Simulator("drawer-close"), []
+
+    class Looking(RandomPolicy):
+        needs = Needs(history=3)
+
+        def act(self, states: Any, observations: Any) -> Any:
+            seen.append([*observations[0].past, observations[0].frame])
+            return super().act(states, observations)
+
+    whole = run_episode(Looking(METAWORLD_SPEC), simulator, 10000, 6)
+    drawn, seen[:] = list(seen), []
+    run_episode(Looking(METAWORLD_SPEC), simulator, 10000, 6, brief=True)
+    assert len(whole) == 7
+    assert np.array_equal(drawn, seen)
+    simulator.close()
+
+
+def test_task_folder_is_readable(tmp_path: Path) -> None:
+    names = write_tasks(tmp_path, [20000, 20001], ["drawer-open"])
+    tasks = load_tasks(tmp_path)
+    assert [task.name for task in tasks] == names == ["drawer-open/20000", "drawer-open/20001"]
+    assert (tasks[0].group, tasks[0].instruction, tasks[0].steps) == (
+        "drawer-open",
+        "open the drawer",
+        40,
+    )
+    assert tasks[0].frame.shape == (96, 96, 3)
+
+
+def test_csv_form() -> None:
+    scores = [Score("p", "a/1", "a", True, 7), Score("p", "a/2", "a", False, None)]
+    assert (
+        to_csv(scores) == "policy,task,group,success,first_success_step\np,a/1,a,1,7\np,a/2,a,0,\n"
+    )
+
+
+OWN = """
+from dataclasses import replace
+from worldgym.reference.reference_tasks import METAWORLD_SPEC
+from worldgym.testing import FakePolicy
+
+def opt(go="0"):
+    return FakePolicy(level=float(go), name="opt", spec=METAWORLD_SPEC)
+"""
+
+
+def test_results_of_other_options_or_code_are_not_reused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "mine_of_truth.py"
+    module.write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def key(policy: str) -> object:
+        (job,) = _jobs(TruthConfig(tmp_path, (policy,), (20000,), ("drawer-open",), steps=3))
+        return job.key
+
+    first = [key(f"mine_of_truth:opt?go={go}") for go in (0, 1)]
+    assert key("mine_of_truth:opt?go=1") == first[1] != first[0]
+    module.write_text(OWN + "# changed")
+    assert key("mine_of_truth:opt?go=1") != first[1]
+    assert key("calm=still") != key("calm=random")

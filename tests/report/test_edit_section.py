@@ -1,0 +1,87 @@
+"""The report's section on edits: drops with intervals, pictures inside the page, every text
+escaped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from worldgym.io.run_log import RunHeader, RunLog, TrialRecord, results
+from worldgym.report.edit_section import interval, perturbed_section, perturbed_sentences
+from worldgym.report.page import write_report
+from worldgym.report.section import Facts, ReportOptions
+from worldgym.report.terminal import print_summary
+from worldgym.report.words import points
+from worldgym.stats.summary import summarize, write_summary
+from worldgym.tasks.write_tasks import to_png
+
+EVIL = "<script>alert(1)</script>"
+
+
+def run(folder: Path) -> RunLog:
+    """One policy that dim light harms on half of eight doors; the picture of the edited twin of
+    door/0 is kept."""
+    log = RunLog.open(
+        folder, RunHeader({}, "worldgym evaluate", ({"name": EVIL},), "w", "j", 0, {}, "")
+    )
+    (folder / "frames").mkdir()
+    (folder / "frames/dim.png").write_bytes(to_png(np.zeros((16, 16, 3), np.uint8)))
+    for i in range(8):
+        log.append(TrialRecord(EVIL, f"door/{i}", "door", "open", 0, i, score=1.0, truth=True))
+        twin = {
+            "nominal": f"door/{i}",
+            "axis": f"light {EVIL}",
+            "frame": "frames/dim.png",
+            "truth": i > 3,
+        }
+        log.append(
+            TrialRecord(
+                EVIL, f"dim/door/{i}", "dim/door", f"öffne {EVIL}", 0, i, score=float(i % 2), **twin
+            )
+        )  # type: ignore[arg-type]
+    return log
+
+
+def test_words() -> None:
+    assert (points(0.123), points(-0.06), points(None)) == ("+12", "−6", "–")
+    assert (
+        interval({"drop": 0.5, "low": 0.2, "high": 0.75}) == "+50 [+20, +75]"
+        and interval({"drop": None}) == "–"
+    )
+
+
+def test_page_terminal_and_headline(tmp_path: Path) -> None:
+    log = run(tmp_path)
+    summary = write_summary(tmp_path, log.header, log.records)
+    # edited trials enter no rate
+    assert summary["policies"][0]["trials"] == 8 and summary["policies"][0]["rate"] == 1.0
+    text = write_report(tmp_path, summary=summary).read_text()
+    assert (
+        EVIL not in text
+        and "Out of distribution" in text
+        and "+50 [" in text
+        and "data:image/png;base64," in text
+    )
+    assert "no picture" in text  # the nominal frame was not kept
+    assert "img-src data:" in text
+    console = Console(record=True, width=160)
+    print_summary(summary, console)
+    printed = console.export_text()
+    assert "drop by edits" in printed and "true +50" in printed
+    said = perturbed_sentences(summary)
+    assert said[0].startswith("Of 1 kind of edit,") and "costs most: +50" in said[0]
+    assert "of 1 true drops of 10 points or more, 1 are predicted as drops" in said[1]
+
+
+def test_a_run_without_edits_has_no_section(tmp_path: Path) -> None:
+    record = TrialRecord("p", "door/1", "door", "open", 0, 1, score=1.0)
+    header = RunHeader({}, "", ({"name": "p"},), "w", "j", 0, {}, "")
+    summary = summarize(header, [record])
+    facts = Facts(tmp_path, header, [record], results([record]), summary, ReportOptions())
+    assert (
+        summary["perturbed"] is None
+        and perturbed_section(facts) is None
+        and perturbed_sentences(summary) == []
+    )

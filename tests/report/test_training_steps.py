@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from worldgym.report.training_steps import HEIGHT, LEFT, TOP, WIDTH, success_by_step
+
+SERIES = [
+    {"name": "grasp", "steps": [100, 200, 500], "policies": ["grasp@100", "grasp@200", "grasp@500"]}
+]
+
+
+def total(policy: str, rate: float, trials: int = 20, **truth: Any) -> dict[str, Any]:
+    return {
+        "policy": policy,
+        "rate": rate,
+        "low": 0.1,
+        "high": 0.9,
+        "trials": trials,
+        "successes": rate * trials,
+        **truth,
+    }
+
+
+def drawn(
+    totals: list[dict[str, Any]], series: list[dict[str, Any]] = SERIES
+) -> list[ElementTree.Element]:
+    known = {policy["policy"]: policy for policy in totals}
+    svg = success_by_step(series, known, list(known))
+    return [] if svg is None else list(ElementTree.fromstring(svg))
+
+
+def test_rates_stand_over_their_steps() -> None:
+    truth = {
+        "truth_rate": 0.75,
+        "truth_trials": 4,
+        "truth_successes": 3,
+        "truth_low": 0.3,
+        "truth_high": 0.95,
+    }
+    elements = drawn(
+        [total("grasp@100", 0.0), total("grasp@200", 0.5, **truth), total("grasp@500", 1.0)]
+    )
+    places = [
+        (float(e.get("cx", "")), float(e.get("cy", "")))
+        for e in elements
+        if "point" in e.get("class", "")
+    ]
+    assert places == [
+        (LEFT, TOP + HEIGHT),
+        (pytest.approx(LEFT + WIDTH / 4), TOP + HEIGHT / 2),
+        (LEFT + WIDTH, TOP),
+    ]
+    (diamond,) = [e for e in elements if e.get("class") == "true"]
+    assert f"{TOP + HEIGHT / 4:.1f})" in diamond.get("transform", "")
+    assert [e.text for e in elements if e.tag == "text"][-3:] == [
+        "training step",
+        "success, %",
+        "grasp",
+    ]
+
+
+def test_a_wide_range_of_steps_is_drawn_by_its_logarithm() -> None:
+    series = [{"name": "g", "steps": [10, 100, 1000], "policies": ["g@10", "g@100", "g@1000"]}]
+    elements = drawn([total("g@10", 0.1), total("g@100", 0.2), total("g@1000", 0.3)], series)
+    places = [float(e.get("cx", "")) for e in elements if "point" in e.get("class", "")]
+    assert places == pytest.approx([LEFT, LEFT + WIDTH / 2, LEFT + WIDTH], abs=0.1)
+
+
+def test_a_checkpoint_without_scored_trials_is_left_out_and_one_is_no_line() -> None:
+    two = drawn(
+        [total("grasp@100", 0.1), total("grasp@200", 0.0, trials=0), total("grasp@500", 0.3)]
+    )
+    assert len([e for e in two if "point" in e.get("class", "")]) == 2
+    assert (
+        drawn(
+            [
+                total("grasp@100", 0.1),
+                total("grasp@200", 0.0, trials=0),
+                total("grasp@500", 0.0, trials=0),
+            ]
+        )
+        == []
+    )
+    assert drawn([total("grasp", 0.1)], []) == []
+
+
+def test_names_of_lines_that_end_together_stand_apart() -> None:
+    series = [{"name": n, "steps": [1, 2], "policies": [f"{n}@1", f"{n}@2"]} for n in "ab"]
+    elements = drawn([total(f"{n}@{s}", 0.5) for n in "ab" for s in (1, 2)], series)
+    heights = [float(e.get("y", "")) for e in elements if e.tag == "text" and e.text in ("a", "b")]
+    assert heights[1] - heights[0] >= 12

@@ -1,0 +1,87 @@
+"""A perturbed suite loads as a task folder, twins beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worldgym.errors import EditRefused, InputError
+from worldgym.tasks.edited_tasks import PerturbConfig, perturb
+from worldgym.tasks.edits.edit_file import Edit
+from worldgym.tasks.task_folder import load_tasks
+from worldgym.tasks.write_tasks import write_task
+from worldgym.types import Task
+
+EDITS = '[[edit]]\nname = "dim"\nsteps = [{ kind = "lighting", gain = 0.5 }]\n'
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Path:
+    for i in range(3):
+        frame = np.full((20, 20, 3), 40 * (i + 1), np.uint8)
+        write_task(tmp_path / "tasks", Task(f"door/{i}", "door", frame, "open the door", 4))
+    (tmp_path / "tasks" / "truth.csv").write_text("policy,task,success\np,door/0,1\n")
+    (tmp_path / "edits.toml").write_text(EDITS)
+    return tmp_path / "tasks"
+
+
+def config(tasks: Path, **changes: object) -> PerturbConfig:
+    known = {"tasks": tasks, "edits": tasks.parent / "edits.toml", "out": tasks.parent / "out"}
+    return PerturbConfig(**{**known, **changes})  # type: ignore[arg-type]
+
+
+def test_every_edited_task_stands_beside_its_twin(tasks: Path) -> None:
+    assert perturb(config(tasks)) == (3, {"dim": 3}, {})
+    suite = {task.name: task for task in load_tasks(tasks.parent / "out")}
+    assert sorted(suite) == ["dim/door/0", "dim/door/1", "dim/door/2", "door/0", "door/1", "door/2"]
+    for name, task in suite.items():
+        assert task.nominal == (name.removeprefix("dim/") if name.startswith("dim/") else None)
+        if task.nominal:
+            np.testing.assert_array_equal(task.frame, (suite[task.nominal].frame / 2).round())
+    assert (tasks.parent / "out" / "truth.csv").read_bytes() == (tasks / "truth.csv").read_bytes()
+
+
+def test_a_suite_is_perturbed_from_its_nominal_tasks(tasks: Path) -> None:
+    perturb(config(tasks))
+    again = tasks.parent / "again"
+    assert perturb(config(tasks.parent / "out", out=again, limit=2)) == (2, {"dim": 2}, {})
+    assert len(load_tasks(again)) == 4
+
+
+def test_what_an_earlier_file_of_edits_made_is_told(
+    tasks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tasks / "published.csv").write_text("policy,group,trials,successes\np,door,3,1\n")
+    perturb(config(tasks))
+    perturb(config(tasks))
+    assert capsys.readouterr().err == "" and (tasks.parent / "out" / "published.csv").exists()
+    (tasks.parent / "edits.toml").write_text(EDITS.replace('"dim"', '"dark"'))
+    perturb(config(tasks))
+    assert (
+        "holds 3 tasks that" in (told := capsys.readouterr().err)
+        and "dim/door/0 among them" in told
+    )
+
+
+def test_an_edit_that_is_refused_now_leaves_no_twin(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perturb(config(tasks))
+
+    def refuse(self: Edit, task: Task) -> Task:
+        raise EditRefused("no")
+
+    monkeypatch.setattr(Edit, "of", refuse)
+    assert perturb(config(tasks))[1] == {"dim": 0}
+    assert all(task.nominal is None for task in load_tasks(tasks.parent / "out"))
+
+
+def test_what_cannot_be_done(tasks: Path) -> None:
+    with pytest.raises(InputError, match="folder of the tasks themselves"):
+        perturb(config(tasks, out=tasks))
+    (tasks.parent / "edits.toml").write_text(EDITS + 'only = ["window/*"]\n')
+    with pytest.raises(InputError, match="edit dim fits no task"):
+        perturb(config(tasks))
+    assert not (tasks.parent / "out").exists()

@@ -1,0 +1,185 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from worldgym.episodes.frame_cache import frame_cache
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.io.checkpoint import fingerprint, load_folder, read_config
+from worldgym.judges.classifier import KIND, ClassifierJudge, Decision
+from worldgym.judges.classifier_agreement import evaluate_judge
+from worldgym.policies.image_trunk import TrunkConfig
+from worldgym.train.judge_training import (
+    JudgeTrainConfig,
+    draw,
+    make_labels,
+    make_lesson,
+    progress_of,
+    sampling_pools,
+    train_judge,
+)
+from worldgym.train.small_loop import FitConfig
+from worldgym.types import ActionSpec, Episode
+
+SPEC = ActionSpec(("x",), "delta_pose", "m", "none", "none", (-1.0,), (1.0,), 20.0)
+TRUNK = TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4)
+LENGTH = 8
+
+
+def make_store(root: Path, episodes: int = 16) -> Path:
+    """A bright block moves right; it is a success from the middle on. Every other episode stops
+    short of it."""
+    store = EpisodeStore.create(root, SPEC, 20.0)
+    for i in range(episodes):
+        last = LENGTH if i % 2 else 2
+        places = np.minimum(np.arange(LENGTH + 1), last)
+        frames = np.full((LENGTH + 1, 16, 16, 3), 40, np.uint8)
+        for t, x in enumerate(places):
+            frames[t, 4:12, x : x + 6] = 220
+        extras = {
+            "task": "push",
+            "seed": i,
+            "success_at": [bool(x >= 5) for x in places],
+            "distance": [float(8 - x) for x in places],
+        }
+        actions = np.zeros((LENGTH, 1), np.float32)
+        store.write(
+            f"e{i:02d}",
+            Episode(
+                frames, actions, "push the block", SPEC, 20.0, bool(i % 2), "synthetic", extras
+            ),
+        )
+    return root
+
+
+def recipe(store: Path, out: Path) -> JudgeTrainConfig:
+    fit = FitConfig(steps=120, batch=8, lr=1e-2, warmup=5, average=0.9)
+    return JudgeTrainConfig(
+        store, out, hold_back=3, hidden=16, trunk=TRUNK, degradation=0.3, fit=fit
+    )
+
+
+def test_training_learns_and_reports_its_agreement(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store")
+    judge = train_judge(recipe(store, tmp_path / "judge"))
+    confusion = evaluate_judge(judge, frame_cache(EpisodeStore(store)))
+    assert confusion["push"].agreement >= 0.9
+    config = read_config(tmp_path / "judge")
+    assert config["validation"]["episodes"] == 6 and config["trained"]["episodes"] == 10
+    assert "| push |" in (tmp_path / "judge" / "README.md").read_text()
+    assert ClassifierJudge.load(tmp_path / "judge").decision == judge.decision
+
+
+def test_a_judge_learns_on_from_another(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store")
+    train_judge(recipe(store, tmp_path / "judge"))
+    more = replace(recipe(store, tmp_path / "more"), start=tmp_path / "judge", fit=FitConfig(0, 8))
+    train_judge(more)
+    weights = [load_folder(tmp_path / name, KIND)[1] for name in ("judge", "more")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert read_config(tmp_path / "more")["trained"]["settings"]["start"] == fingerprint(
+        tmp_path / "judge"
+    )
+    with pytest.raises(InputError, match="another network"):
+        train_judge(replace(more, hidden=8))
+
+
+def test_the_decision_may_be_chosen_on_some_of_those_held_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store(tmp_path / "store")
+    some = replace(recipe(store, tmp_path / "judge"), drawn="15")
+    train_judge(some)
+    assert read_config(tmp_path / "judge")["validation"]["episodes"] == 1
+    monkeypatch.setattr(
+        "worldgym.train.judge_training.fit_rates", lambda known, band: Decision(0.123)
+    )
+    thresholds = [
+        train_judge(replace(some, drawn=drawn, fit=FitConfig(0, 8))).decision.threshold
+        for drawn in ("15", "")
+    ]
+    assert thresholds[0] == 0.123 != thresholds[1]  # by rates where a world drew them
+    with pytest.raises(InputError, match="-imagined"):
+        train_judge(replace(some, drawn="-imagined"))
+    unknown = EpisodeStore(store)
+    unknown.write("e15", replace(unknown["e15"], success=None))
+    with pytest.raises(InputError, match="no episode held back of known success"):
+        train_judge(some)
+
+
+def test_pools_balance_success_and_failure(tmp_path: Path) -> None:
+    cache = frame_cache(EpisodeStore(make_store(tmp_path / "store", 4)))
+    labels = make_labels(cache, cache.names)
+    assert labels.first.tolist() == [i * (LENGTH + 1) for i in range(4)] and set(labels.later) == {
+        LENGTH
+    }
+    assert labels.succeeded().tolist() == [False, True, False, True] and labels.done.sum() == 2 * 4
+    drawn = draw(sampling_pools(labels), 4000, np.random.default_rng(0))
+    assert 0.45 < labels.succeeded()[drawn].mean() < 0.55
+
+
+def test_pools_balance_what_a_world_drew_and_what_was_recorded(tmp_path: Path) -> None:
+    store = EpisodeStore(make_store(tmp_path / "store", 12))
+    for name in ("e00", "e01"):
+        store.write(f"{name}-imagined", store[name])
+    labels = make_labels(cache := frame_cache(EpisodeStore(store.root)), cache.names, "-imagined")
+    drawn = draw(sampling_pools(labels), 4000, np.random.default_rng(0))
+    assert labels.drawn.sum() == 2 and 0.45 < labels.drawn[drawn].mean() < 0.55
+
+
+def test_a_lesson_that_ends_early_has_not_seen_what_comes_later(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", 4)
+    cache, config = (
+        frame_cache(EpisodeStore(store)),
+        replace(recipe(store, tmp_path / "judge"), degradation=0.0),
+    )
+    labels, ends = make_labels(cache, cache.names), set()
+    for seed in range(40):
+        lesson = make_lesson(labels, np.array([1, 0]), config, np.random.default_rng(seed))
+        assert lesson.pairs.shape[:2] == lesson.known.shape == lesson.done.shape
+        assert (
+            (lesson.done.any(1) <= lesson.success).all()
+            and not lesson.success[1]
+            and lesson.text.tolist() == [0, 0]
+        )
+        assert (
+            not lesson.pairs[~lesson.known].any()
+            and lesson.pairs[lesson.known].any((1, 2, 3)).all()
+        )
+        ends.add((int(lesson.known[0].sum()), bool(lesson.success[0])))
+    assert {success for _, success in ends} == {False, True}
+    assert max(looked for looked, success in ends if not success) < max(
+        looked for looked, _ in ends
+    )
+
+
+def test_another_tasks_instruction_makes_a_failure(tmp_path: Path) -> None:
+    store = EpisodeStore(make_store(tmp_path / "store", 4))
+    store.write("e9", replace(store["e01"], instruction="pull the block"))
+    labels = make_labels(cache := frame_cache(EpisodeStore(store.root)), cache.names)
+    episodes, config = np.full(400, 1), recipe(store.root, tmp_path / "judge")
+    lesson = make_lesson(labels, episodes, config, np.random.default_rng(0))
+    assert 5 <= lesson.swapped.sum() <= 40
+    assert (lesson.text[lesson.swapped] != labels.text[1]).all() and (
+        lesson.text[~lesson.swapped] == labels.text[1]
+    ).all()
+    assert not lesson.success[lesson.swapped].any() and not lesson.done[lesson.swapped].any()
+
+
+def test_progress_is_the_share_of_the_way() -> None:
+    assert progress_of(np.array([4, 2, 5, 0], np.float32)).tolist() == [0.5, 0.0, 1.0]
+    assert progress_of(np.zeros(2, np.float32)).tolist() == [1.0]
+
+
+def test_stores_that_cannot_teach_are_named(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "store", 4)
+    with pytest.raises(InputError, match="needs both"):
+        train_judge(replace(recipe(store, tmp_path / "judge"), hold_back=1))
+    bare = EpisodeStore(store)
+    episode = bare["e00"]
+    bare.write("e04", replace(episode, extras={"task": "push", "seed": 4}))
+    with pytest.raises(InputError, match="e04 lacks"):
+        make_labels(frame_cache(EpisodeStore(store)), ["e04"])

@@ -1,0 +1,159 @@
+"""The whole of `worldgym train` on synthetic episodes: codec, latents, world, replay,
+checkpoint."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
+from worldgym.episodes.mixture import NamedStore
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.testing import FAKE_SPEC
+from worldgym.train.codec_and_world import train_from_store
+from worldgym.train.codec_training import CodecTrainConfig
+from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.recipes import RECIPES, Recipe
+from worldgym.train.training_requests import TrainRequest
+from worldgym.train.world_run import TrainRun, _prepare, held_out_sample
+from worldgym.train.world_training import WorldTrainConfig
+from worldgym.world.model import load_world
+from worldgym.world.network import DiTConfig
+from worldgym.world.open_loop_replay import contact_sheet, psnr, replay
+from worldgym.world.sampler import SamplerConfig
+
+
+def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
+    return CodecTrainConfig(
+        out,
+        ConvCodecConfig(32, 4, 16, 1),
+        OptimizerConfig(steps=4, warmup=1),
+        batch=4,
+        device=device,
+    )
+
+
+def tiny_world(out: Path, device: str) -> WorldTrainConfig:
+    network = DiTConfig(
+        (4, 4, 4), width=32, pairs=1, heads=2, action_size=2 * FAKE_SPEC.size + 1, window=8
+    )
+    optimizer = OptimizerConfig(steps=4, muon_lr=1e-3, warmup=1)
+    return WorldTrainConfig(
+        out,
+        network,
+        optimizer,
+        SamplerConfig(steps=2, window=6, keep=3),
+        batch=2,
+        frames=6,
+        save_every=2,
+    )
+
+
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
+def test_train_then_load(
+    episode_store: EpisodeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    processes: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
+    request = TrainRequest(
+        (f"square={episode_store.root}",),
+        (episode_store.root,),
+        tmp_path / "out",
+        "tiny",
+        processes=processes,
+    )
+    folder = train_from_store(request)
+    world = load_world(folder)
+    assert world.config.network == tiny_world(tmp_path, "cpu").network
+    assert len(list((tmp_path / "out" / "sheets").glob("*.png"))) == 2
+    result = replay(world, held_out_sample(episode_store.root, 2))
+    assert result.frames.shape == (2, 9, 32, 32, 3) and result.psnr.shape == (2, 8)
+    with pytest.raises(InputError, match="optimizer"):
+        train_from_store(replace(request, steps=6))
+    if processes == 1:  # a leg that goes on from it is whole by itself
+        leg = replace(request, out=tmp_path / "leg", start=folder, codec=tmp_path / "out" / "codec")
+        assert load_world(train_from_store(leg)).codec.fingerprint == world.codec.fingerprint
+        ConvCodec(ConvCodecConfig(32, 4, 16, 1)).save(tmp_path / "other", "", {})
+        with pytest.raises(InputError, match="holds another checkpoint"):
+            train_from_store(replace(leg, codec=tmp_path / "other"))
+
+
+def test_a_run_begun_before_a_setting_existed_goes_on(
+    episode_store: EpisodeStore, tmp_path: Path
+) -> None:
+    """It had the setting's default; another value is refused. Sampling and checkpointing do not
+    touch what is learned."""
+    codec = tmp_path / "codec"
+    plain_codec = ConvCodec(ConvCodecConfig(32, 4, 16, 1))
+    plain_codec.save(codec, "", {})
+    run = TrainRun(
+        tiny_world(tmp_path / "out", "cpu"),
+        (NamedStore("square", episode_store.root),),
+        (episode_store.root,),
+        codec,
+    )
+    _prepare(run)
+    path = tmp_path / "out" / "run.json"
+    settings = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({key: value for key, value in settings.items() if key != "conditioning"})
+    )
+    _prepare(
+        replace(run, config=replace(run.config, checkpointing=True, sampler=SamplerConfig(steps=9)))
+    )
+    path.write_text(
+        json.dumps({key: value for key, value in settings.items() if key != "conditioning"})
+    )
+    # what a run of one robot wrote before there could be several
+    assert "embodiments" not in settings["network"]
+    path.write_text(json.dumps({key: value for key, value in settings.items() if key != "stores"}))
+    _prepare(run)
+    path.write_text(json.dumps(settings | {"stores": "two"}))
+    with pytest.raises(InputError, match="another stores"):
+        _prepare(run)
+    path.write_text(
+        json.dumps({key: value for key, value in settings.items() if key != "conditioning"})
+    )
+    with pytest.raises(InputError, match="conditioning"):
+        _prepare(replace(run, config=replace(run.config, conditioning="action")))
+
+
+def test_a_recipe_without_a_codec_asks_for_one(episode_store: EpisodeStore, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--codec"):
+        train_from_store(
+            TrainRequest(
+                (f"square={episode_store.root}",), (), tmp_path / "out", recipe="paper_33m"
+            )
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_recipe(episode_store: EpisodeStore, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="reference"):
+        train_from_store(
+            TrainRequest((f"square={episode_store.root}",), (), tmp_path, recipe="none")
+        )
+
+
+def test_psnr_of_known_errors() -> None:
+    black = np.zeros((4, 4, 3), np.uint8)
+    assert psnr(black, black) == 60.0
+    assert psnr(np.full_like(black, 255), black) == 0.0
+    # 20 log10(255 / 51)
+    assert psnr(np.full_like(black, 51), black) == pytest.approx(13.9794, abs=1e-3)
+
+
+def test_contact_sheet_shows_first_and_last() -> None:
+    video = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    sheet = contact_sheet([video, video], count=3, scale=2)
+    assert sheet.shape == (8, 12, 3)
+    assert sheet[0, 0, 0] == 0 and sheet[0, -1, 0] == 4

@@ -1,0 +1,162 @@
+"""A stopped run resumes to the same weights; processes that share a batch take one process's step;
+training learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from worldgym.actions.embodiment import Embodiment
+from worldgym.errors import CheckpointError, InputError
+from worldgym.testing import FAKE_SPEC
+from worldgym.train.latent_shards import LatentEpisodes, join
+from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.processes import Ranks
+from worldgym.train.world_training import (
+    Tables,
+    WorldTrainConfig,
+    diffusion_loss,
+    make_batch,
+    motion_weight,
+    train_world,
+)
+from worldgym.world.model import load_world
+from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.sampler import SamplerConfig
+
+
+class Codec:
+    latent_shape, frame_shape, fingerprint, latents = (2, 4, 4), (4, 4, 3), "none", "none"
+
+    def encode(self, frames: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("training must not encode")
+
+    decode = encode
+
+
+def episodes(count: int = 6, steps: int = 9) -> list[LatentEpisodes]:
+    """Latents that shift by the first action number: something to learn."""
+    rng = np.random.default_rng(0)
+    actions = [rng.uniform(-1, 1, (steps, FAKE_SPEC.size)).astype(np.float32) for _ in range(count)]
+    moves = [np.vstack([np.zeros((1, 1)), np.cumsum(a[:, :1], 0)]) for a in actions]
+    latents = np.concatenate(
+        [np.broadcast_to(m[..., None, None], (steps + 1, 2, 4, 4)) for m in moves]
+    ).astype(np.float16)
+    return [join(latents, actions, Embodiment("fake", FAKE_SPEC))]
+
+
+def config(out: Path, steps: int = 6, **changes: object) -> WorldTrainConfig:
+    network = DiTConfig(
+        (2, 4, 4), width=32, pairs=1, heads=2, action_size=2 * FAKE_SPEC.size + 1, window=8
+    )
+    optimizer = OptimizerConfig(steps=steps, lr=3e-3, muon_lr=3e-3, warmup=2, ema=0.9)
+    base = WorldTrainConfig(
+        out,
+        network,
+        optimizer,
+        SamplerConfig(steps=2, window=6, keep=3),
+        batch=4,
+        frames=6,
+        save_every=3,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def quiet(step: int, anything: object) -> None:
+    pass
+
+
+class Stop(Exception):
+    pass
+
+
+def stop(step: int, worlds: object) -> None:
+    raise Stop
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_stopped_and_resumed_is_uninterrupted(tmp_path: Path, dtype: str) -> None:
+    whole = train_world(config(tmp_path / "whole", dtype=dtype), episodes(), Codec(), quiet, quiet)[
+        "fake"
+    ]
+    broken = config(tmp_path / "broken", dtype=dtype)
+    with pytest.raises(Stop):
+        train_world(broken, episodes(), Codec(), quiet, stop)
+    resumed = train_world(broken, episodes(), Codec(), quiet, quiet)["fake"]
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+
+
+def test_a_cut_state_file_is_named(tmp_path: Path) -> None:
+    run = config(tmp_path)
+    train_world(run, episodes(), Codec(), quiet, quiet)
+    state = tmp_path / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match=r"state\.safetensors"):
+        train_world(run, episodes(), Codec(), quiet, quiet)
+
+
+def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
+    run = config(tmp_path, dtype="float32")
+    tables = Tables.of(episodes(), run)
+    torch.manual_seed(0)
+    network = DiT(run.network)
+    torch.nn.init.normal_(network.final_linear.weight)
+
+    def gradient(ranks: Ranks) -> torch.Tensor:
+        network.zero_grad()
+        diffusion_loss(network, run, make_batch(tables, run, 5, ranks), 5).backward()
+        return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+
+    halves = (gradient(Ranks(0, 2)) + gradient(Ranks(1, 2))) / 2
+    torch.testing.assert_close(halves, gradient(Ranks(0, 1)), atol=1e-6, rtol=1e-4)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused() -> None:
+    with pytest.raises(InputError, match="multiple"):
+        Ranks(0, 3).share(16)
+
+
+def test_training_learns_what_actions_do(tmp_path: Path) -> None:
+    losses: list[float] = []
+    run = config(tmp_path, steps=300, batch=16, dtype="float32", save_every=1000)
+    train_world(
+        run, episodes(), Codec(), lambda step, scalars: losses.append(scalars["loss"]), quiet
+    )
+    assert len(losses) == 6
+    assert sum(losses[-2:]) < 0.7 * sum(losses[:2])
+
+
+def test_checkpoint_round_trip_and_the_wrong_codec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = train_world(config(tmp_path, dtype="float32"), episodes(), Codec(), quiet, quiet)[
+        "fake"
+    ]
+    monkeypatch.setattr("worldgym.world.model.load_codec", lambda folder, device: Codec())
+    loaded = load_world(tmp_path, dtype="float32")
+    assert loaded.config == world.config
+    for name, value in world.network.state_dict().items():
+        assert torch.equal(value.bfloat16().float(), loaded.network.state_dict()[name]), name
+    monkeypatch.setattr(Codec, "latents", "another")
+    with pytest.raises(CheckpointError, match="another"):
+        load_world(tmp_path / "world")
+
+
+def test_still_latents_weigh_one() -> None:
+    x = torch.zeros(1, 3, 2, 4, 4)
+    x[0, 2, :, 1, 1] = 5.0
+    weight = motion_weight(x, torch.zeros(1, 2, 4, 4), 4.0)
+    assert weight[0, 2, 0, 1, 1] == 5.0
+    assert weight[0, 2, 0, 0, 0] == 1.0 and weight[0, 1].max() == 1.0
+
+
+def test_what_has_left_its_place_since_the_start_weighs_more() -> None:
+    x = torch.zeros(1, 3, 2, 4, 4)
+    x[0, :, :, 1, 1] = 5.0
+    weight = motion_weight(x, torch.zeros(1, 2, 4, 4), 4.0)
+    assert (weight[0, :, 0, 1, 1] == 5.0).all() and weight[0, :, 0, 0].max() == 1.0

@@ -1,0 +1,41 @@
+"""What a trial's company says of its verdict."""
+
+from __future__ import annotations
+
+import pytest
+
+from worldgym.io.run_log import TrialRecord
+from worldgym.trust.error_signals import company_signals
+
+
+def records(policy: str, group: str, scores: list[float]) -> list[TrialRecord]:
+    return [
+        TrialRecord(policy, f"{group}/{i}", group, "do it", 0, i, score=score)
+        for i, score in enumerate(scores)
+    ]
+
+
+def lonely(*made: list[TrialRecord]) -> list[float]:
+    return [row["lonely"] for row in company_signals([record for some in made for record in some])]
+
+
+def test_the_verdict_that_stands_alone_is_lonely() -> None:
+    assert lonely(records("p", "door", [1, 1, 1, 0])) == [0.375, 0.375, 0.375, 0.875]
+    assert lonely(records("p", "door", [0, 0, 0, 1])) == [
+        0.375,
+        0.375,
+        0.375,
+        0.875,
+    ]  # either verdict counts alike
+
+
+def test_only_the_same_policy_and_task_group_are_company() -> None:
+    apart = lonely(
+        records("p", "door", [1, 1]), records("q", "door", [0]), records("p", "drawer", [0, 1])
+    )
+    assert apart == [0.25, 0.25, 0.5, 0.75, 0.75]
+
+
+def test_nothing_and_a_single_trial() -> None:
+    assert company_signals([]) == []
+    assert lonely(records("p", "door", [1])) == [pytest.approx(0.5)]

@@ -1,0 +1,148 @@
+"""A gauge learned from a world that paints its actions reads them back, and finds the numbers that
+a world ignores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import CheckpointError, InputError, SpecMismatch
+from worldgym.testing import FAKE_SPEC, FakeCodec, FakeWorld
+from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
+from worldgym.train.small_loop import FitConfig
+from worldgym.trust.action_following import action_following, rest
+from worldgym.trust.inverse_dynamics import Gauge, LatentStatistics, encode, responses
+from worldgym.trust.playback import Playing
+from worldgym.types import Actions, Episode, Frames, Task
+from worldgym.world.open_loop_replay import play
+
+FIT = FitConfig(steps=120, batch=64, lr=1e-2, warmup=5, average=0.9)
+
+
+def record(root: Path, spec=FAKE_SPEC, episodes: int = 12) -> EpisodeStore:  # type: ignore[no-untyped-def]
+    """What FakeWorld draws for random actions held for some steps each."""
+    store = EpisodeStore.create(root, spec, spec.rate_hz)
+    for seed in range(episodes):
+        rng = np.random.default_rng(seed)
+        actions = rng.uniform(-1, 1, (20, 3)).astype(np.float32)
+        start = np.full((1, 16, 24, 3), 90, np.uint8)
+        frames = play(FakeWorld(), start, [seed], actions[None])[0]
+        store.write(f"e-{seed:02}", Episode(frames, actions, "wave", spec, spec.rate_hz, True))
+    return EpisodeStore(root)
+
+
+@pytest.fixture(scope="module")
+def gauge(tmp_path_factory: pytest.TempPathFactory) -> Gauge:
+    root = tmp_path_factory.mktemp("gauge")
+    store = record(root / "store")
+    return train_gauge(
+        FakeCodec(),
+        FAKE_SPEC,
+        GaugeTrainConfig(store.root, root / "gauge", width=16, components=8, fit=FIT),
+    )
+
+
+def test_actions_are_read_back(gauge: Gauge, tmp_path: Path) -> None:
+    assert all(
+        (r.correlation or 0) > 0.9 and r.rms_error < 0.3 for r in gauge.meaning.readable.values()
+    )
+    episode = record(tmp_path, episodes=1)["e-00"]
+    read = gauge.actions(encode(FakeCodec(), episode.frames))
+    assert read.shape == (20, 3) and np.corrcoef(read[:, 0], episode.actions[:, 0])[0, 1] > 0.9
+
+
+def test_recordings_are_near_and_inventions_are_far(gauge: Gauge, tmp_path: Path) -> None:
+    recorded = gauge.drift(encode(FakeCodec(), record(tmp_path, episodes=1)["e-00"].frames))
+    strange = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3), np.uint8)
+    strange[:, :, 12:] = 255
+    invented = gauge.drift(encode(FakeCodec(), strange))
+    assert recorded.nearest.mean() < 1.5 and invented.nearest.mean() > 2 * recorded.nearest.mean()
+    assert invented.distance.mean() > 2 * recorded.distance.mean()
+
+
+def test_a_saved_gauge_is_the_same(gauge: Gauge, tmp_path: Path) -> None:
+    gauge.save(tmp_path / "copy", {}, "")
+    copy, latents = Gauge.load(tmp_path / "copy"), torch.randn(6, 3, 2, 3)
+    np.testing.assert_allclose(copy.actions(latents), gauge.actions(latents), atol=1e-5)
+    np.testing.assert_allclose(
+        copy.drift(latents).residual, gauge.drift(latents).residual, rtol=1e-4
+    )
+    assert copy.meaning == gauge.meaning and copy.name.startswith("gauge-")
+    copy.check(FakeCodec(), FAKE_SPEC)
+    for codec, spec in (
+        (FakeCodec(latents="other"), FAKE_SPEC),
+        (FakeCodec(), replace(FAKE_SPEC, unit="furlong")),
+    ):
+        with pytest.raises(CheckpointError, match="worldgym trust train"):
+            copy.check(codec, spec)
+
+
+@dataclass(frozen=True)
+class Deaf(FakeWorld):
+    """Ignores the number x, and moves y the wrong way round."""
+
+    def _paint(self, state, actions: Actions, step: int) -> Frames:  # type: ignore[no-untyped-def]
+        return super()._paint(state, actions * np.float32([0.0, -1.0, 1.0]), step)
+
+
+def test_numbers_that_a_world_ignores_are_named(gauge: Gauge) -> None:
+    tasks = [Task(f"t/{i}", "t", np.full((16, 24, 3), 90, np.uint8), "wave", 8) for i in range(2)]
+    good = action_following(FakeWorld(), FakeCodec(), gauge, tasks, Playing())
+    assert [(r.name, r.state) for r in good] == [
+        ("x", "follows"),
+        ("y", "follows"),
+        ("gripper", "follows"),
+    ]
+    assert all(r.gain == pytest.approx(1.0, abs=0.3) and r.spill < 0.3 for r in good)
+    deaf = action_following(Deaf(), FakeCodec(), gauge, tasks, Playing())
+    assert [r.state for r in deaf] == ["dead", "dead", "follows"]
+    assert deaf[1].correlation is not None and deaf[1].correlation < -0.9
+    assert (
+        action_following(
+            FakeWorld(spec=replace(FAKE_SPEC, mode="absolute_pose")),
+            FakeCodec(),
+            gauge,
+            tasks,
+            Playing(),
+        )
+        == []
+    )
+
+
+def test_rest_opens_the_gripper() -> None:
+    np.testing.assert_array_equal(rest(FAKE_SPEC), [0, 0, -1])
+    np.testing.assert_array_equal(rest(replace(FAKE_SPEC, gripper="+1_open")), [0, 0, 1])
+
+
+def test_responses_by_hand() -> None:
+    commanded = np.array([[-1.0, 2.0], [0.0, 2.0], [1.0, 2.0]], np.float32)
+    found = responses(0.5 * commanded, commanded, ("a", "b"))
+    assert found["a"].correlation == pytest.approx(1.0) and found["a"].slope == pytest.approx(0.5)
+    assert found["a"].rms_error == pytest.approx(np.sqrt(1 / 6), rel=1e-5)
+    assert (found["b"].correlation, found["b"].slope, found["b"].rms_error) == (None, None, 1.0)
+    still = responses(np.zeros_like(commanded), commanded, ("a", "b"))["a"]
+    assert (still.correlation, still.slope) == (0.0, 0.0)
+
+
+def test_fewer_frames_than_components() -> None:
+    from worldgym.trust.inverse_dynamics import GaugeConfig
+
+    statistics = LatentStatistics.of(
+        torch.randn(4, 3, 2, 3), torch.randn(2, 3, 2, 3), GaugeConfig((3, 2, 3), 3)
+    )
+    drift = statistics.drift(torch.randn(5, 3, 2, 3))
+    assert all(np.isfinite(part).all() and part.shape == (5,) for part in vars(drift).values())
+
+
+def test_stores_that_do_not_serve(tmp_path: Path) -> None:
+    other = record(tmp_path / "other", replace(FAKE_SPEC, unit="furlong"), 1)
+    with pytest.raises(SpecMismatch, match="furlong"):
+        train_gauge(FakeCodec(), FAKE_SPEC, GaugeTrainConfig(other.root, tmp_path / "g"))
+    single = record(tmp_path / "single", episodes=1)
+    with pytest.raises(InputError, match="two or more"):
+        train_gauge(FakeCodec(), FAKE_SPEC, GaugeTrainConfig(single.root, tmp_path / "g"))

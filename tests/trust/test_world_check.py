@@ -1,0 +1,259 @@
+"""The whole way at tiny size: gauge, run with known truth, probe, check; and the faults that get
+one sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import CheckpointError, InputError
+from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
+from worldgym.io.run_log import STRANGE, read_log, results
+from worldgym.judges.load_judge import load_judge
+from worldgym.report.trust_page import check_page, print_check, print_uncertainty
+from worldgym.stats.trusted import Check
+from worldgym.tasks.task_folder import load_tasks
+from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
+from worldgym.train.small_loop import FitConfig
+from worldgym.trust.error_predictor import Probe
+from worldgym.trust.error_signals import Instruments, measure
+from worldgym.trust.fit_error_predictor import FitRequest, fit_run, rollouts_of
+from worldgym.trust.inverse_dynamics import Gauge
+from worldgym.trust.playback import Playing
+from worldgym.trust.world_check import CheckConfig, check
+from worldgym.world.familiarity import Familiarity, errors
+from worldgym.world.model import load_world
+
+FIT = FitConfig(steps=8, batch=8, warmup=2)
+
+
+@pytest.fixture(scope="module")
+def world(
+    tiny: Path, episode_store: EpisodeStore, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A copy of the tiny world with a gauge beside it."""
+    root = tmp_path_factory.mktemp("checked") / "w"
+    shutil.copytree(tiny, root)
+    loaded = load_world(root)
+    train_gauge(
+        loaded.codec,
+        loaded.spec,
+        GaugeTrainConfig(episode_store.root, root / "gauge", width=8, components=4, fit=FIT),
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two policies on three tasks; the truth of the task folder is half wrong whatever the judge
+    says."""
+    out = tmp_path_factory.mktemp("run") / "r"
+    sources = Sources(world, ("still", "random"), world / "tasks", world / "judge")
+    evaluate_sources(sources, EvaluateConfig(out, 2, batch=4))
+    return out
+
+
+def probe_of(world: Path, run: Path, out: Path, futures: int = 0) -> dict[str, Any]:
+    return fit_run(FitRequest(run, out), world, world / "judge", None, futures)
+
+
+def test_a_run_keeps_the_actions_of_every_trial(run: Path) -> None:
+    rollouts, records, chunks = rollouts_of(run)
+    assert chunks == {"still": 1, "random": 1} and len(rollouts) == len(records) == 8
+    for rollout, record in zip(rollouts, records, strict=True):
+        assert rollout.actions.shape == (4, 3) and (rollout.policy == "still") == (
+            not rollout.actions.any()
+        )
+        assert record.key == (rollout.policy, rollout.trial.task.name, rollout.trial.repeat)
+
+
+def test_every_signal_is_measured_once(
+    world: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = probe_of(world, run, tmp_path, futures=1)
+    lines = (tmp_path / "signals.jsonl").read_text().splitlines()
+    rows = [json.loads(line)["signals"] for line in lines[1:]]
+    assert len(rows) == 8 and all(np.isfinite(list(row.values())).all() for row in rows)
+    assert set(rows[0]) == {
+        *("success", "hesitation", "shortfall", "nearest", "residual", "flaw"),
+        *("inconsistent", "astray", "spread", "wavering"),
+    }
+    assert (
+        set(figures["signals"]) == {*rows[0], "lonely"}
+        and figures["out_of_fold"]["policy"]["rollouts"] == 8
+    )
+    print_uncertainty(figures)
+    path = tmp_path / "signals.jsonl"
+    path.write_text("\n".join(lines[:4]) + '\n{"trial": "torn')
+    (tmp_path / "probe.json").unlink()
+    assert probe_of(world, run, tmp_path, futures=1) == figures  # resumed
+    assert len(path.read_text().splitlines()) == 9
+    with pytest.raises(InputError, match="choose another --out"):
+        probe_of(world, run, tmp_path, futures=0)
+    monkeypatch.setattr("worldgym.trust.fit_error_predictor.measure", None)
+    assert probe_of(world, run, tmp_path, futures=1) == figures  # nothing is measured again
+
+
+def test_signals_of_an_older_run_lack_the_actions(world: Path, run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "old")
+    for path in (tmp_path / "old").rglob("*.npy"):
+        path.unlink()
+    figures = probe_of(world, tmp_path / "old", tmp_path / "fit", futures=1)
+    assert "inconsistent" not in figures["signals"] and figures["used"] == [
+        "hesitation",
+        "nearest",
+        "residual",
+        "lonely",
+    ]
+    with pytest.raises(InputError, match="actions were not kept"):
+        rollouts_of(tmp_path / "old")
+
+
+def test_measuring_one_by_one_is_measuring_together(world: Path, run: Path) -> None:
+    loaded = load_world(world)
+    with_ = Instruments(
+        loaded,
+        loaded.codec,
+        Gauge.load(world / "gauge"),
+        load_judge(world / "judge"),
+        Playing(batch=4),
+        1,
+    )
+    rollouts, records, _ = rollouts_of(run)
+    together = measure(with_, rollouts[:3], records[:3])
+    alone = [
+        measure(replace(with_, playing=Playing(batch=1)), [a], [b])[0]
+        for a, b in zip(rollouts[:3], records[:3], strict=True)
+    ]
+    for one, other in zip(together, alone, strict=True):
+        assert one == pytest.approx(other, abs=0.05)  # bfloat16 in other batch shapes
+
+
+def test_everything_is_checked_and_a_summary_takes_it_up(
+    world: Path, run: Path, episode_store: EpisodeStore, tmp_path: Path
+) -> None:
+    probe_of(world, run, tmp_path)
+    config = CheckConfig(
+        world,
+        tmp_path / "check",
+        episode_store.root,
+        ("still",),
+        world / "tasks",
+        probe=tmp_path / "probe.json",
+        per_task=2,
+        batch=4,
+    )
+    found = check(config)
+    assert json.loads((tmp_path / "check" / "check.json").read_text()) == found
+    assert set(found["tasks"]) == {"door", "drawer", "push the square"}
+    assert {(f["source"], f["task"], f["arm"]) for f in found["floors"]} == {
+        *(
+            ("policies", task, arm)
+            for task in ("door", "drawer")
+            for arm in ("null", "shuffled", "reversed")
+        ),
+        *(("recorded", "push the square", arm) for arm in ("null", "shuffled", "reversed")),
+    }
+    assert set(found["doubt"]) == {"door", "drawer"} and set(found["replay"]) == {"push the square"}
+    assert [r["name"] for r in found["following"]] == ["x", "y", "gripper"]
+    assert all(
+        task["colour"] in ("green", "amber", "red") and task["reason"]
+        for task in found["tasks"].values()
+    )
+    print_check(found)
+    page = check_page(found | {"world": "<b>"})
+    assert "&lt;b&gt;" in page and "door" in page and "worldgym trust familiarity" in page
+    assert check(config)["tasks"] == found["tasks"]  # the run is resumed, the rest repeats
+    shutil.copy(tmp_path / "check" / "check.json", world / "check.json")
+    summary = evaluate_sources(
+        Sources(world, ("still",), world / "tasks", world / "judge"),
+        EvaluateConfig(tmp_path / "run", 1, batch=4),
+    )
+    (world / "check.json").unlink()
+    assert summary["trust"]["tasks"]["door"]["colour"] == found["tasks"]["door"]["colour"]
+    assert Check.of_run(tmp_path / "run") is not None
+
+
+def test_what_is_absent_is_said(tiny: Path, episode_store: EpisodeStore, tmp_path: Path) -> None:
+    found = check(CheckConfig(tiny, tmp_path, episode_store.root, per_task=2, batch=4))
+    assert len(found["not_measured"]) == 3 and "worldgym trust train" in found["not_measured"][1]
+    assert found["following"] == [] and found["doubt"] == {}
+
+
+def test_faults_get_a_sentence(
+    world: Path, run: Path, tmp_path: Path, episode_store: EpisodeStore
+) -> None:
+    with pytest.raises(InputError, match="nothing to check by"):
+        check(CheckConfig(world, tmp_path, policies=("still",)))
+    with pytest.raises(InputError, match="--per-task is 0"):
+        check(CheckConfig(world, tmp_path, episode_store.root, per_task=0))
+    with pytest.raises(InputError, match="no judge lies beside"):
+        shutil.copytree(world / "world", tmp_path / "bare" / "world")
+        shutil.copytree(world / "codec", tmp_path / "bare" / "codec")
+        check(CheckConfig(tmp_path / "bare", tmp_path, episode_store.root))
+    with pytest.raises(InputError, match="no gauge lies beside"):
+        fit_run(FitRequest(run, tmp_path / "f"), tmp_path / "bare", world / "judge")
+    strange = Probe(("a",), (0.0,), (1.0,), (1.0,), 0.0, 0.5, "another", "judge", {"futures": 0})
+    strange.save(tmp_path / "probe.json")
+    with pytest.raises(CheckpointError, match="fitted on the world another"):
+        check(CheckConfig(world, tmp_path, episode_store.root, probe=tmp_path / "probe.json"))
+
+
+def test_a_run_without_truth_teaches_nothing(world: Path, run: Path, tmp_path: Path) -> None:
+    header, records = read_log(run / "log.jsonl")
+    log, finished = tmp_path / "blind" / "log.jsonl", results(records).finished
+    shutil.copytree(run, tmp_path / "blind")
+    log.write_bytes(header.to_line() + b"".join(replace(r, truth=None).to_line() for r in finished))
+    with pytest.raises(InputError, match="the truth is known"):
+        probe_of(world, tmp_path / "blind", tmp_path / "fit")
+    log.write_bytes(
+        header.to_line() + b"".join(replace(r, truth=r.succeeded).to_line() for r in finished)
+    )
+    with pytest.raises(InputError, match="0 of 8 verdicts are wrong"):
+        probe_of(world, tmp_path / "blind", tmp_path / "fit")
+
+
+def test_one_folder_of_strange_frames_leaves_the_other_tasks_alone(
+    world: Path, run: Path, tmp_path: Path
+) -> None:
+    root, rng = tmp_path / "w", np.random.default_rng(0)
+    shutil.copytree(world, root)
+    (root / "tasks" / "truth.csv").unlink()
+    for name in ("cartoon/1", "cartoon/2"):
+        path = root / "tasks" / name
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)).save(
+            path.with_suffix(".png")
+        )
+        path.with_suffix(".json").write_text('{"instruction": "push the square", "steps": 4}')
+    codec, tasks = load_world(root).codec, load_tasks(root / "tasks")
+    found = errors(codec, [task.frame for task in tasks])
+    odd = np.array([task.group == "cartoon" for task in tasks])
+    assert found[odd].min() > 1.1 * found[~odd].max()
+    limit = float(found[odd].min() + found[~odd].max()) / 2
+    (root / "familiarity.json").write_text(json.dumps(Familiarity(codec, limit, 10).to_json()))
+    config = CheckConfig(
+        root, tmp_path / "check", None, ("still", "random"), root / "tasks", per_task=2, batch=4
+    )
+    said = check(config)
+    assert said["strange"] == {"cartoon": {"frames": ["cartoon/1", "cartoon/2"], "of": 2}}
+    assert (
+        said["tasks"]["cartoon"]["colour"] == "red"
+        and "none of the 2" in said["tasks"]["cartoon"]["reason"]
+    )
+    assert {floor["task"] for floor in said["floors"]} == {"door", "drawer"}
+    others = replace(config, tasks=world / "tasks", out=tmp_path / "others")
+    assert {task: said["tasks"][task]["colour"] for task in ("door", "drawer")} == {
+        task: found["colour"] for task, found in check(others)["tasks"].items()
+    }
+    assert "cartoon/1, cartoon/2" in check_page(said)
+    records = read_log(tmp_path / "check" / "run" / "log.jsonl")[1]
+    assert {record.group for record in records if STRANGE in record.flags} == {"cartoon"}

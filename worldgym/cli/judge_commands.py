@@ -1,0 +1,212 @@
+"""Commands around judges: human labels, calibration, other judges, pairwise comparison."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from worldgym.cli.output import answer, command_line, show_ran, stop_where_nothing_worked
+from worldgym.cli.places import JudgePlace, TasksPlace
+
+
+@dataclass(frozen=True)
+class Label:
+    """Label videos by hand, on a page in the browser that does not say whose they are. Run it again
+    to go on."""
+
+    source: tyro.conf.Positional[Path]
+    """a run, or a list of videos (.jsonl with video and instruction)"""
+    labels: Path | None = None
+    """file that labels are added to (default: labels.jsonl beside the videos)"""
+    labeller: str = "anonymous"
+    tasks: TasksPlace | None = None
+    """folder of the run's tasks (default: the one its log names)"""
+    port: int = 0
+    """0 = any free one"""
+    browser: bool = True
+
+    def run(self) -> None:
+        import webbrowser
+
+        from worldgym.evaluation.rejudge import clips_of_run
+        from worldgym.judges.label_page import LabelConfig, LabelServer
+        from worldgym.judges.labels import read_clips
+
+        clips = (
+            clips_of_run(self.source, self.tasks)
+            if self.source.is_dir()
+            else read_clips(self.source)
+        )
+        labels = (
+            self.labels
+            or (self.source if self.source.is_dir() else self.source.parent) / "labels.jsonl"
+        )
+        server = LabelServer(clips, LabelConfig(labels, self.labeller, self.port))
+        print(f"{len(clips)} videos, {len(server.scores)} labelled: {server.url}", flush=True)
+        if self.browser:
+            webbrowser.open(server.url)
+        print(f"{labels}: {server.serve()} of {len(clips)} videos labelled by {self.labeller}")
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """Compare a judge with labels: confusion, agreement, curves, probes. Its calibration.json
+    corrects a run's rates."""
+
+    judge: JudgePlace
+    """checkpoint, judge.toml or labels.jsonl"""
+    labels: Path
+    """labels.jsonl, or an episode store whose successes are known"""
+    out: Path
+    """folder for calibration.json and verdicts.jsonl, a line a video"""
+    probes: int = 20
+    """videos for each probe; 0 = none"""
+    budget: float | None = None
+    """US dollars that verdicts may cost"""
+    json: bool = False
+
+    def run(self) -> None:
+        from worldgym.judges.calibrate import CalibrateConfig, calibrate
+        from worldgym.judges.load_judge import load_judge
+        from worldgym.report.terminal import print_calibration
+
+        figures = calibrate(
+            CalibrateConfig(self.labels, self.out, self.probes),
+            load_judge(self.judge, self.budget, finished=True),
+        )
+        if self.json:
+            print(json.dumps(figures, indent=2))
+        else:
+            print_calibration(figures)
+            print(f"calibration: {self.out / 'calibration.json'}")
+
+
+@dataclass(frozen=True)
+class Decide:
+    """Choose a success classifier's threshold on a run whose truth is known: rates as near as can
+    be to the true ones."""
+
+    run_folder: tyro.conf.Positional[Path]
+    """judged by this very judge"""
+    judge: JudgePlace
+    """checkpoint"""
+    out: Path
+    """folder for the judge with its new threshold"""
+
+    def run(self) -> None:
+        from worldgym.judges.threshold import DecideConfig, decide
+
+        judge = decide(DecideConfig(self.run_folder, self.judge, self.out))
+        print(f"{self.out}: {judge.name}, threshold {judge.decision.threshold:.3f}")
+
+
+@dataclass(frozen=True)
+class Rejudge:
+    """Judge the videos of a run with another judge, into a new run folder; nothing is rolled out.
+    Resumes."""
+
+    run_folder: tyro.conf.Positional[Path]
+    judge: JudgePlace
+    """checkpoint, judge.toml or labels.jsonl"""
+    out: Path
+    tasks: TasksPlace | None = None
+    """folder of the run's tasks (default: the one its log names)"""
+    budget: float | None = None
+    """US dollars that verdicts may cost"""
+    json: bool = False
+
+    def run(self) -> None:
+        from worldgym.evaluation.rejudge import RejudgeConfig, rejudge
+        from worldgym.judges.load_judge import load_judge
+
+        config = RejudgeConfig(self.run_folder, self.out, self.tasks, command_line())
+        show_ran(
+            rejudge(config, load_judge(self.judge, self.budget, finished=True)), self.out, self.json
+        )
+
+
+@dataclass(frozen=True)
+class Closer:
+    """Ask a model which of two policies came closer, trial by trial, in both orders; several
+    policies: each with each."""
+
+    run_folder: tyro.conf.Positional[Path]
+    judge: JudgePlace
+    """judge.toml"""
+    policies: tuple[str, ...]
+    """two or more"""
+    out: Path
+    """folder for comparisons.jsonl, a line a comparison, and comparisons.json"""
+    tasks: TasksPlace | None = None
+    """folder of the run's tasks (default: the one its log names)"""
+    budget: float | None = None
+    """US dollars that answers may cost"""
+    json: bool = False
+    """what comparisons.json holds"""
+
+    def run(self) -> None:
+        from worldgym.evaluation.preferences import CloserConfig, compare_policies
+        from worldgym.judges.pairwise import PairwiseJudge
+        from worldgym.judges.vlm import VlmConfig
+        from worldgym.report.statistics_text import closer_text
+
+        config = CloserConfig(self.run_folder, self.out, self.policies, self.tasks)
+        found = compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget))
+        answer(found, closer_text, self.json)
+        stop_where_nothing_worked(
+            found["reasons"], sum(pair["trials"] - pair["broken"] for pair in found["pairs"])
+        )
+
+
+@dataclass(frozen=True)
+class Videos:
+    """Judge videos that no run made: of another world model, or of a robot. Run it again to go
+    on."""
+
+    sources: tyro.conf.Positional[tuple[Path, ...]]
+    """videos, folders of videos, or lists (.jsonl with video and instruction, and partial_credit if
+    you like)"""
+    judge: JudgePlace
+    """checkpoint, judge.toml or labels.jsonl"""
+    out: Path
+    """folder for verdicts.jsonl, a line a video, and summary.json"""
+    instruction: str = ""
+    """what the robot was asked to do, in every video that comes without an instruction"""
+    fps: float | None = None
+    """frames a second to look at (default: all frames); a classifier sees motion at the rate of the
+    videos it learned from"""
+    budget: float | None = None
+    """US dollars that verdicts may cost"""
+    json: bool = False
+    """print summary.json instead of words"""
+
+    def run(self) -> None:
+        from worldgym.judges.judge_videos import VideosConfig, judge_videos
+        from worldgym.judges.load_judge import load_judge
+        from worldgym.report.statistics_text import videos_text
+
+        config = VideosConfig(self.sources, self.out, self.instruction, self.fps)
+        summary = judge_videos(config, load_judge(self.judge, self.budget, finished=True))
+        answer(summary, videos_text, self.json)
+        stop_where_nothing_worked(summary["reasons"], summary["trials"] + summary["unscored"])
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Label, calibrate and compare judges; judge a run again, or any videos."""
+
+    action: (
+        Annotated[Label, tyro.conf.arg(name="")]
+        | Annotated[Calibrate, tyro.conf.arg(name="")]
+        | Annotated[Decide, tyro.conf.arg(name="")]
+        | Annotated[Rejudge, tyro.conf.arg(name="")]
+        | Annotated[Closer, tyro.conf.arg(name="")]
+        | Annotated[Videos, tyro.conf.arg(name="")]
+    )
+
+    def run(self) -> None:
+        self.action.run()

@@ -1,0 +1,200 @@
+"""Commands around policies: serve one to others, and check one before an evaluation."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+from worldgym.cli.places import WorldPlace
+from worldgym.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from worldgym.policies.open_loop_error import OpenLoop
+    from worldgym.testing.check_policy import PolicyReport
+
+LOOPBACK = ("127.0.0.1", "localhost")
+
+
+@dataclass(frozen=True)
+class ServePolicy:
+    """Serve a policy to other programs, until Ctrl-C: `worldgym evaluate --policy ws://HOST:PORT`
+    asks it from elsewhere."""
+
+    policy: tyro.conf.Positional[str]
+    """anything that `worldgym evaluate --policy` takes"""
+    protocol: Literal["openpi", "openvla"] = "openpi"
+    """openpi's websocket (ws://), or OpenVLA's REST (http://)"""
+    host: str = "127.0.0.1"
+    """address to listen on; others than this machine's own need --key-env"""
+    port: int = 8000
+    """0 = any free one"""
+    world: WorldPlace | None = None
+    """whose actions "still" and "random" speak"""
+    key_env: str = ""
+    """environment variable with the key that clients must give"""
+
+    def run(self) -> None:
+        from worldgym.policies.load_policy import load
+        from worldgym.policies.wire.family import FAMILIES, OWN
+        from worldgym.policies.wire.openpi_server import OpenpiServer
+        from worldgym.policies.wire.openvla_server import OpenvlaServer
+        from worldgym.policies.wire.responder import Responder
+        from worldgym.world.model import load_world
+
+        if not 0 <= self.port < 2**16:
+            raise InputError(f"--port is {self.port}: give 0 to 65535")
+        authorization = self._authorization()
+        loaded = load(self.policy, load_world(self.world).spec if self.world else None)
+        responder = Responder(loaded.policy, FAMILIES[self.protocol][OWN], loaded.identity or "")
+        kind = OpenpiServer if self.protocol == "openpi" else OpenvlaServer
+        server = kind(responder, self.host, self.port, authorization)
+        scheme = "ws" if self.protocol == "openpi" else "http"
+        print(f"{loaded.policy.name}: {scheme}://{self.host}:{server.port}", flush=True)
+        try:
+            server.serve()
+        except KeyboardInterrupt:
+            print("stopped", file=sys.stderr)
+
+    def _authorization(self) -> str:
+        key = os.environ.get(self.key_env, "") if self.key_env else ""
+        if self.key_env and not key:
+            raise InputError(
+                f"no key: set the environment variable {self.key_env}, or leave out --key-env"
+            )
+        if not key and self.host not in LOOPBACK:
+            raise InputError(
+                f"--host {self.host} lets other machines ask: set a key in an environment variable "
+                f"and name it in --key-env"
+            )
+        return f"Api-Key {key}" if key else ""
+
+
+@dataclass(frozen=True)
+class PolicyCommand:
+    """Check a policy before an evaluation: shapes, same twice, batch = single, latency; its actions
+    beside a world's."""
+
+    action: tyro.conf.Positional[Literal["check"]]
+    policy: tyro.conf.Positional[str]
+    """anything that `worldgym evaluate --policy` takes"""
+    world: WorldPlace | None = None
+    """checkpoint of a world to compare with; it also gives the size of frames"""
+    size: tuple[int, int] = (96, 96)
+    """height and width of frames, without a world or episodes"""
+    episodes: Path | None = None
+    """episode store: the policy's actions on its frames are compared with the recorded ones"""
+    calls: int = 20
+    """calls timed"""
+    json: bool = False
+    """print JSON instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.episodes.store import EpisodeStore
+        from worldgym.policies.load_policy import load_policy
+        from worldgym.policies.open_loop_error import compare_with_recorded
+        from worldgym.testing.check_policy import check_and_time, with_recorded
+        from worldgym.world.model import load_world
+
+        if self.calls < 1 or min(self.size) < 1:
+            raise InputError("--calls and --size must be 1 or more")
+        world = load_world(self.world) if self.world else None
+        store = EpisodeStore(self.episodes) if self.episodes else None
+        policy = load_policy(
+            self.policy, world.spec if world else store.spec if store is not None else None
+        )
+        shape = (
+            world.frame_shape
+            if world
+            else (*(store.frame_size() if store is not None else self.size), 3)
+        )
+        report = check_and_time(policy, shape, world.spec if world else None, self.calls)
+        if store is not None:  # an empty one is false
+            report = with_recorded(report, lambda: compare_with_recorded(policy, store))
+        if self.json:
+            print(json.dumps(report.to_json(), indent=2))
+        else:
+            _print(report)
+        if report.broken:
+            raise InputError(
+                f"{self.policy}: {report.broken} of {len(report.outcomes)} rules are broken; mend "
+                f"the policy or its address"
+            )
+
+
+def _print(report: PolicyReport) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    rules = Table(
+        title=Text(f"{report.policy}, {report.chunk} actions a call"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    for heading in ("rule", "", "complaint"):
+        rules.add_column(heading, overflow="fold")
+    for outcome in report.outcomes:
+        broken = outcome.complaint is not None
+        rules.add_row(
+            outcome.rule,
+            Text("broken", "red") if broken else Text("held", "green"),
+            Text(outcome.complaint or ""),
+        )
+    console.print(rules)
+    if report.compared:
+        specs = Table("", "policy", "world", box=box.SIMPLE_HEAD)
+        for name, (mine, theirs) in report.compared.items():
+            style = "" if mine == theirs else "red"
+            specs.add_row(Text(name, style), Text(_words(mine)), Text(_words(theirs)))
+        console.print(specs)
+    if report.open_loop is not None:
+        console.print(_open_loop(report.open_loop))
+        for remark in report.open_loop.remarks():
+            console.print(Text(remark, "yellow"))
+    if report.latency is not None:
+        late = report.latency
+        times = (
+            f"median {1e3 * late.median:.1f} ms, 95th percentile {1e3 * late.p95:.1f} ms of "
+            f"{late.calls} calls"
+        )
+        console.print(Text(f"one observation: {times}; {1e3 * late.an_action:.1f} ms an action"))
+
+
+def _open_loop(found: OpenLoop) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    title = f"on {found.steps} recorded frames of {found.episodes} episodes"
+    if found.gripper is not None:
+        title += f"; the gripper is told the same at {found.gripper[0]:.0%} of them"
+    table = Table(
+        "", "recorded", "policy", "error", "of the spread", "correlation", box=box.SIMPLE_HEAD
+    )
+    table.title, table.title_justify = Text(title), "left"
+    for number in found.numbers:
+        sides = (
+            f"{mean:.4f} +- {scatter:.4f}" for mean, scatter in (number.recorded, number.policy)
+        )
+        shares = (
+            ("-" if value is None else f"{value:.2f}")
+            for value in (number.relative, number.correlation)
+        )
+        table.add_row(
+            Text(number.name), *map(Text, sides), Text(f"{number.error:.4f}"), *map(Text, shares)
+        )
+    return table
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

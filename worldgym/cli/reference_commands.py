@@ -1,0 +1,286 @@
+"""Commands of the reference world with known truth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from worldgym.cli.places import JudgePlace, WorldPlace
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record episodes of the reference tasks: experts, disturbed experts, failures. Resumes."""
+
+    out: Path
+    episodes: int = 400
+    """a task"""
+    first_seed: int = 0
+    """seeds from 10000 on are for evaluation only"""
+    tasks: tuple[str, ...] = ()
+    """default: all"""
+    mix: str = "varied"
+    """varied; near-misses: arms that graze, drift and hesitate as imitating policies do; astray:
+    that do other tasks"""
+    workers: int = 0
+    """processes; 0 = one a core"""
+
+    def run(self) -> None:
+        from worldgym.reference.record import RecordConfig, record
+        from worldgym.reference.reference_tasks import TASKS
+
+        tasks = self.tasks or tuple(TASKS)
+        store = record(
+            RecordConfig(
+                self.out, self.episodes, self.first_seed, tasks, mix=self.mix, workers=self.workers
+            )
+        )
+        print(
+            f"{store.root}: {len(store)} episodes, {sum(bool(info.success) for info in store)} "
+            f"successes"
+        )
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Score policies in the simulator, from start states of given seeds: the truth an evaluation is
+    compared with."""
+
+    policy: tuple[str, ...]
+    out: Path
+    """gets truth.csv, videos/ and tasks/ (the start frames as a task folder)"""
+    first_seed: int = 10_000
+    seeds: int = 20
+    """start states a task"""
+    videos: int = 0
+    """start states a task whose episodes are kept as video"""
+    tasks: tuple[str, ...] = ()
+    """default: all"""
+    variation: tuple[str, ...] = ()
+    """the same with the scene changed (recoloured, ball, dim, camera, noise, ...:
+    reference/variations.py)"""
+    workers: int = 0
+
+    def run(self) -> None:
+        from worldgym.reference.reference_tasks import TASKS
+        from worldgym.reference.simulator_truth import TruthConfig, truth, write_tasks
+
+        seeds, tasks = (
+            tuple(range(self.first_seed, self.first_seed + self.seeds)),
+            self.tasks or tuple(TASKS),
+        )
+        what = TruthConfig(self.out, self.policy, seeds, tasks, variations=self.variation)
+        scores = truth(replace(what, videos=self.videos, workers=self.workers))
+        write_tasks(self.out / "tasks", seeds, tasks, self.variation)
+        for name in dict.fromkeys(score.policy for score in scores):
+            own = [score.success for score in scores if score.policy == name]
+            print(f"{name}: {sum(own)} of {len(own)} trials succeed")
+
+
+@dataclass(frozen=True)
+class TrainPolicies:
+    """Train a set of the policy zoo: two architectures, clearly different quality. Resumes."""
+
+    data: Path
+    out: Path
+    set: Literal["development", "held-out", "collectors"] = "development"
+    """held-out ones are scored once a release, and nothing is chosen by them"""
+    only: tuple[str, ...] = ()
+    """names; default: all"""
+    seed: int | None = None
+    """default: the set's own"""
+
+    def run(self) -> None:
+        from worldgym.reference.zoo_training import train_policies
+
+        for folder in train_policies(self.data, self.out, self.set, self.only, self.seed):
+            print(folder)
+
+
+@dataclass(frozen=True)
+class TrainJudge:
+    """Train the success classifier on the simulator's labels."""
+
+    data: Path
+    """episode store, recorded or (see imagine) with imagined episodes too"""
+    out: Path
+    drawn: str = ""
+    """names of imagined episodes end so: "-imagined"; they are half of what is learned from, and
+    choose the threshold"""
+    start: Path | None = None
+    """a judge to learn on from"""
+    steps: int = 8000
+    seed: int = 0
+
+    def run(self) -> None:
+        from worldgym.reference.reference_judge import recipe
+        from worldgym.train.judge_training import train_judge
+
+        config = recipe(self.data, self.out, self.drawn, self.seed, self.start, self.steps)
+        print(train_judge(config).name)
+
+
+@dataclass(frozen=True)
+class Validate:
+    """Replay held-out recordings through a world: PSNR, the judge's agreement with the simulator,
+    shuffled actions."""
+
+    world: WorldPlace
+    judge: JudgePlace
+    data: Path
+    """episode store of held-out seeds"""
+    out: Path
+    """gets validation.json and sheet.png"""
+    chunk: int = 1
+    """actions a step"""
+    batch: int = 30
+
+    def run(self) -> None:
+        from worldgym.reference.replay_validation import ValidateConfig, validate
+
+        figures = validate(
+            ValidateConfig(self.world, self.judge, self.data, self.out, self.chunk, self.batch)
+        )
+        print(json.dumps(figures, indent=2))
+
+
+@dataclass(frozen=True)
+class Imagine:
+    """Play recorded actions through a world and keep the videos with the simulator's labels, for
+    training a judge."""
+
+    world: WorldPlace
+    data: Path
+    out: Path
+    every: int = 4
+    """one of so many seeds, and every dreamt episode"""
+    batch: int = 30
+
+    def run(self) -> None:
+        from worldgym.reference.world_videos import ImagineConfig, imagine
+
+        config = ImagineConfig(self.world, self.data, self.out, self.every, self.batch)
+        print(f"{self.out}: {len(imagine(config))} episodes")
+
+
+@dataclass(frozen=True)
+class Dream:
+    """Let policies act in a learned world, play their actions in the simulator, and keep what truly
+    follows. Resumes."""
+
+    world: WorldPlace
+    policy: tuple[str, ...]
+    """folders; policies that will not be evaluated"""
+    out: Path
+    """episode store to add to"""
+    first_seed: int = 0
+    seeds: int = 40
+    """start states a task"""
+    tasks: tuple[str, ...] = ()
+    """default: all"""
+    workers: int = 0
+    """processes; 0 = one a core"""
+
+    def run(self) -> None:
+        from worldgym.reference.behaviours import is_dreamt
+        from worldgym.reference.reference_tasks import TASKS
+        from worldgym.reference.replayed_loops import DreamConfig, dream
+
+        seeds, tasks = (
+            tuple(range(self.first_seed, self.first_seed + self.seeds)),
+            self.tasks or tuple(TASKS),
+        )
+        store = dream(
+            DreamConfig(self.world, self.policy, self.out, seeds, tasks, workers=self.workers)
+        )
+        dreamt = [info for info in store if is_dreamt(info)]
+        print(
+            f"{store.root}: {len(store)} episodes, {len(dreamt)} dreamt, "
+            f"{sum(bool(i.success) for i in dreamt)} of them successes"
+        )
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Put codec, world, judge, policies, start frames and truth together into the bundled demo."""
+
+    trained: Path
+    """folder that `worldgym train` wrote"""
+    judge: Path
+    policy: tuple[Path, ...]
+    truth: Path
+    """folder that `worldgym reference truth` wrote"""
+    gauge: Path | None = None
+    """from `worldgym trust train`"""
+    probe: Path | None = None
+    """from `worldgym trust fit`, on a run of this very world and judge"""
+
+    def run(self) -> None:
+        from worldgym.reference.make_bundle import BundleConfig, bundle
+
+        config = BundleConfig(
+            self.trained, self.judge, self.policy, self.truth, gauge=self.gauge, probe=self.probe
+        )
+        print(f"{bundle(config):.1f} MiB")
+
+
+@dataclass(frozen=True)
+class ReleaseCheck:
+    """Score the bundled world anew on the held-out policies and seeds, and compare with the figures
+    of its release. Resumes."""
+
+    data: Path = Path("data/train")
+    """recordings that the policies learn from; made where they are missing"""
+    policies: Path = Path("runs/zoo/held-out")
+    """trained where they are missing"""
+    out: Path = Path("runs/release-check")
+    seeds: int = 0
+    """start states a task; default: those of the release"""
+    write: bool = False
+    """store the figures with the bundle instead of comparing: for a new world"""
+    workers: int = 0
+
+    def run(self) -> None:
+        from worldgym.reference.release_check import ReleaseConfig, release_check, require
+
+        config = ReleaseConfig(
+            self.data,
+            self.policies,
+            self.out,
+            seeds=self.seeds,
+            write=self.write,
+            workers=self.workers,
+        )
+        check = release_check(config)
+        print(f"{check.same} of {check.policies} policies are the very ones of the release")
+        for line in check.lines:
+            verdict = "holds" if line.holds else "FAILS"
+            print(
+                f"{verdict}  {line.measure}: released {line.released}, now {line.found}, tolerance "
+                f"{line.tolerance:g}"
+            )
+        require(check.lines)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference world with known truth (Meta-World; needs the extra "reference")."""
+
+    action: (
+        Annotated[Record, tyro.conf.arg(name="")]
+        | Annotated[Truth, tyro.conf.arg(name="")]
+        | Annotated[TrainPolicies, tyro.conf.arg(name="")]
+        | Annotated[TrainJudge, tyro.conf.arg(name="")]
+        | Annotated[Validate, tyro.conf.arg(name="")]
+        | Annotated[Imagine, tyro.conf.arg(name="")]
+        | Annotated[Dream, tyro.conf.arg(name="")]
+        | Annotated[Bundle, tyro.conf.arg(name="")]
+        | Annotated[ReleaseCheck, tyro.conf.arg(name="")]
+    )
+
+    def run(self) -> None:
+        self.action.run()

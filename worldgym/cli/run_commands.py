@@ -1,0 +1,198 @@
+"""Commands that evaluate policies and show what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from worldgym.cli.output import command_line, show, show_ran
+from worldgym.cli.places import JudgePlace, TasksPlace, WorldPlace
+from worldgym.errors import InputError
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Evaluate the bundled policies in the bundled world and write a report. No simulator, no
+    network."""
+
+    out: Path = Path("runs/demo")
+    """where log, videos, summary.json and report.html go"""
+    full: bool = False
+    """all start frames instead of a few (ten times longer)"""
+    trials: int = 0
+    """trials a task; 0 = 2, or all start frames with --full"""
+    seed: int = 0
+    json: bool = False
+    """print summary.json instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.reference.demo import run_demo
+
+        show_ran(
+            run_demo(self.out, self.trials, self.full, self.seed, command_line()),
+            self.out,
+            self.json,
+        )
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Roll policies out in a world, let a judge score the videos, and summarise. Run it again to
+    resume."""
+
+    world: WorldPlace
+    """checkpoint of a world, or the folder that `worldgym train` wrote"""
+    policy: tuple[str, ...]
+    """one or more: "still", "random", the folder of a policy, a server at ws:// or http://,
+    lerobot:DIR, openvla:DIR, MODULE:FACTORY. NAME=POLICY calls it NAME in this run; checkpoints of
+    one training, called NAME@STEP (grasp@2000, grasp@20k), are drawn as a line in the report"""
+    tasks: TasksPlace
+    """folder of NAME.png + NAME.json"""
+    trials: int
+    """trials a task group; start frames in order, then again with fresh noise"""
+    judge: JudgePlace
+    """checkpoint of a judge, judge.toml (a model behind a server), or "later": people, once the
+    videos are there"""
+    out: Path
+    embodiment: str | None = None
+    """which robot's actions the world takes, where its checkpoint holds several"""
+    seed: int = 0
+    budget: float | None = None
+    """US dollars that verdicts may cost; then the run stops, and goes on with a higher one"""
+    truth: TasksPlace | None = None
+    """folder with truth.csv of known results (default: the task folder, if it holds one)"""
+    batch: int = 32
+    """trials advanced together at most; changes speed, and results by float rounding only"""
+    sampler_steps: int | None = None
+    """network calls a frame (default: the checkpoint's)"""
+    cfg: float | None = None
+    """guidance strength, 1 = off (default: the checkpoint's)"""
+    rule: Literal["recompute", "rolling"] | None = None
+    """what happens when the window is full, see docs/world-model.md (default: the checkpoint's)"""
+    shard: str = "1/1"
+    """do one part of the trials, e.g. 2/4, in a run folder of its own; `worldgym merge` puts the
+    parts together"""
+    max_minutes: float | None = None
+    """time limit: no batch starts later than that; the same command goes on"""
+    stall_minutes: float = 0.0
+    """stop with exit code 3 when nothing was finished for so long (0 = wait for ever)"""
+    check: Path | None = None
+    """check.json of the world, from `worldgym check` (default: the one in the folder of the world,
+    if any)"""
+    include_red: bool = False
+    """let tasks that the check calls red count in the headline numbers"""
+    other_engine: bool = False
+    """go on with a run whose frames were drawn by other kernels (with or without a C compiler,
+    another device): they differ a little"""
+    json: bool = False
+    """print summary.json instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
+
+        where = (self.world, self.policy, self.tasks, self.judge)
+        sources = Sources(
+            *where, self.sampler_steps, self.cfg, self.budget, self.embodiment, self.rule
+        )
+        config = EvaluateConfig(
+            self.out,
+            self.trials,
+            self.seed,
+            self.batch,
+            self.truth,
+            command_line(),
+            _shard(self.shard),
+            self.max_minutes,
+            self.stall_minutes,
+            check=self.check,
+            include_red=self.include_red,
+            other_engine=self.other_engine,
+        )
+        show_ran(evaluate_sources(sources, config), self.out, self.json)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write RUN/report.html and RUN/summary.json again from the log."""
+
+    run_folder: tyro.conf.Positional[Path]
+    calibration: Path | None = None
+    """calibration.json of the run's judge, kept in RUN from now on: rates are shown corrected for
+    its errors too"""
+    check: Path | None = None
+    """check.json of the run's world, kept in RUN from now on: tasks that it calls red are left out
+    of the headline numbers"""
+    include_red: bool = False
+    """let red tasks count in the headline numbers"""
+    json: bool = False
+    """print summary.json instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.io.files import write_atomic
+        from worldgym.io.run_log import LOG_NAME, read_log
+        from worldgym.report.page import write_results
+        from worldgym.stats.judge_calibration import CALIBRATION_NAME, Calibration
+        from worldgym.stats.trusted import adopt_check
+
+        header, records = read_log(self.run_folder / LOG_NAME)
+        if self.calibration is not None:
+            Calibration.read(self.calibration).check(header.judge)
+            write_atomic(self.run_folder / CALIBRATION_NAME, self.calibration.read_bytes())
+        if self.check is not None:
+            adopt_check(self.run_folder, self.check, header.world)
+        show(
+            write_results(self.run_folder, header, records, self.include_red),
+            self.run_folder,
+            self.json,
+        )
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Put the shards of one run together: what a single process would have logged."""
+
+    shards: tyro.conf.Positional[tuple[Path, ...]]
+    out: Path
+    include_red: bool = False
+    """let tasks that the shards' check calls red count in the headline numbers"""
+    json: bool = False
+    """print summary.json instead of a table"""
+
+    def run(self) -> None:
+        from worldgym.evaluation.merge import merge
+
+        show(merge(self.shards, self.out, self.include_red), self.out, self.json)
+
+
+@dataclass(frozen=True)
+class Export:
+    """The trials of a run as a table for other programs, and the JSON Schema of the log."""
+
+    run_folder: tyro.conf.Positional[Path]
+    csv: Path | None = None
+    parquet: Path | None = None
+    """needs the extra `data`"""
+    schema: Path | None = None
+    """JSON Schema of a line of log.jsonl"""
+
+    def run(self) -> None:
+        from worldgym.evaluation.export import export, log_schema
+        from worldgym.io.files import write_json
+
+        if not (self.csv or self.parquet or self.schema):
+            raise InputError("nothing to write: give --csv, --parquet or --schema")
+        rows = export(self.run_folder, self.csv, self.parquet)
+        if self.schema:
+            write_json(self.schema, log_schema())
+        print(f"{self.run_folder}: {rows} attempts")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """ "2/4" => (2, 4)."""
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdecimal() and parts.isdecimal()):
+        raise InputError(f'--shard is "{text}": give a part and how many there are, e.g. 2/4')
+    return int(part), int(parts)

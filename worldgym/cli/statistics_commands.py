@@ -1,0 +1,172 @@
+"""Commands that compute from finished trials, or plan further ones. None of them needs torch."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from worldgym.cli.output import answer
+from worldgym.errors import InputError
+from worldgym.stats import wanted
+
+TOLD = (  # of summary.json by `worldgym compare`
+    "policies",
+    "completeness",
+    "unequal_mixture",
+    "comparisons",
+    "ranking",
+    "unranked",
+    "best_set",
+    "rank_intervals",
+    "trust",
+)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well success rates of a world model agree with real ones: r, bias, calibration line,
+    regret, noise ceiling."""
+
+    world: Path
+    """CSV with policy, task and trials + successes, or rate in [0, 1] (+ trials)"""
+    real: Path
+    """CSV of the same form"""
+    separate_frames: bool = False
+    """the real trials started from other initial frames than those in the world model"""
+    json: bool = False
+    """all numbers, by the names of docs/statistics.md"""
+
+    def run(self) -> None:
+        from dataclasses import asdict
+
+        from worldgym.report.statistics_text import agreement_text
+        from worldgym.stats.agreement import agreement
+        from worldgym.stats.tables import paired_cells, read_rates
+
+        world, real = read_rates(self.world), read_rates(self.real)
+        measured = agreement(paired_cells(world, real), separate=self.separate_frames)
+        unpaired = {"world": len(world) - measured.n, "real": len(real) - measured.n}
+        answer({**asdict(measured), "unpaired": unpaired}, agreement_text, self.json)
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Is A better than B? The policies of a run against each other on common trials, and their
+    ranking.
+
+    Exit code 1 with --until-decided if a pair is not decided yet, with --baseline if a policy does
+    not pass or it cannot be told; else 0. 2 is bad input.
+    """
+
+    run_folder: tyro.conf.Positional[Path]
+    """of `worldgym evaluate`"""
+    until_decided: bool = False
+    """may the run be stopped? says of each pair for whom it is decided, and after how many initial
+    frames; ask as often as you like while the run grows"""
+    baseline: str | None = None
+    """a gate: is every other policy not worse than this one by more than --margin?"""
+    margin: float = 0.05
+    """difference of success rates that is too much; 0.05 is 5 points"""
+    equivalent: bool = False
+    """with --baseline: better by more than --margin does not pass either"""
+    json: bool = False
+    """all numbers, of the sequential test too"""
+
+    def run(self) -> None:
+        from worldgym.io.run_log import LOG_NAME, read_log
+        from worldgym.report.statistics_text import comparison_text, gate_text, until_decided_text
+        from worldgym.stats.equivalence import Gate
+        from worldgym.stats.pairs import against_baseline
+        from worldgym.stats.summary import headline_trials, summarize
+        from worldgym.stats.trusted import Check
+
+        self._check()
+        header, records = read_log(self.run_folder / LOG_NAME)
+        check = Check.of_run(self.run_folder)
+        summary = summarize(header, records, check=check)
+        if self.baseline is not None:
+            gate = Gate(self.margin, self.equivalent)
+            used = headline_trials(header, records, check)
+            found = against_baseline(
+                used.records, used.policies, used.headline, self.baseline, gate
+            )
+            answer(
+                {**found, "completeness": summary["completeness"], "policies": summary["policies"]},
+                gate_text,
+                self.json,
+            )
+            sys.exit(0 if found["passes"] else 1)
+        told = {key: summary[key] for key in TOLD if key in summary}
+        if not self.until_decided:
+            answer(told, comparison_text, self.json)
+            return
+        if not summary["comparisons"]:
+            raise InputError(
+                f"{self.run_folder} has a single policy, so that there is nothing to decide; name "
+                f"a run of several"
+            )
+        answer(told, until_decided_text, self.json)
+        sys.exit(
+            0 if all(c["sequential"]["winner"] is not None for c in summary["comparisons"]) else 1
+        )
+
+    def _check(self) -> None:
+        if self.until_decided and self.baseline is not None:
+            raise InputError(
+                "--until-decided and --baseline ask different things: give one of them"
+            )
+        if self.equivalent and self.baseline is None:
+            raise InputError(
+                "--equivalent needs a --baseline that the policies are to be equivalent to"
+            )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The real success rate from a few real trials and many imagined ones (prediction-powered
+    inference)."""
+
+    world_run: Path
+    """folder of a run whose start frames include those of the real trials"""
+    real: Path
+    """CSV, one line a real trial: policy, task (start frame, as named in the run), success (0 to 1)
+    """
+    level: float = 0.95
+    """of the intervals"""
+    mixture: bool = False
+    """the real start frames were drawn at random from all of the run's: what it says of whole tasks
+    then counts too"""
+    json: bool = False
+    """all numbers, by the names in worldgym/stats/prediction.py"""
+
+    def run(self) -> None:
+        from worldgym.io.run_log import LOG_NAME, read_log
+        from worldgym.report.statistics_text import estimate_text
+        from worldgym.stats.studies import estimate
+        from worldgym.stats.tables import read_real_trials
+
+        _, records = read_log(self.world_run / LOG_NAME)
+        estimates = estimate(records, read_real_trials(self.real), self.level, self.mixture)
+        answer(
+            {"level": self.level, "mixture": self.mixture, "estimates": estimates},
+            estimate_text,
+            self.json,
+        )
+
+
+@dataclass(frozen=True)
+class Plan(wanted.Plan):
+    """How many trials: for an interval of a wanted width, or to tell A from B."""
+
+    json: bool = False
+    """the numbers, and what was asked"""
+
+    def run(self) -> None:
+        from worldgym.report.statistics_text import plan_text
+        from worldgym.stats.trial_planning import plan
+
+        asked = {name: value for name, value in vars(self).items() if name != "json"}
+        answer({**plan(self), "asked": asked}, plan_text, self.json)

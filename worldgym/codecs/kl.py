@@ -1,0 +1,127 @@
+"""Pretrained KL autoencoders (Stable Diffusion 3's and its kin) behind the codec seam, through
+`diffusers`.
+
+    uint8 [B, 256, 256, 3] => latents [B, 16, 32, 32]        (SD3: 16 channels, downsampling 8)
+
+Latents are the posterior's mean times the autoencoder's scaling factor, and nothing is subtracted,
+as in arXiv 2506.00613's released code, but for one thing: that code draws from the posterior; here
+the same frame gives the same latents."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from worldgym.codecs.conv import to_uint8, to_unit
+from worldgym.errors import CheckpointError, InputError, MissingExtra
+from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
+
+KIND = "kl-codec"
+# frames in one pass: at 256 x 256 the decoder's activations take about 0.2 GB a frame in float32
+TOGETHER = 8
+
+
+class KLCodec:
+    """Implements `worldgym.codecs.codec_protocol.Codec`."""
+
+    def __init__(self, autoencoder: AutoencoderKL, size: int, name: str) -> None:
+        """size: pixels of a square frame.   name: the fingerprint."""
+        config = autoencoder.config
+        shrink = 2 ** (len(config["block_out_channels"]) - 1)
+        if size % shrink:
+            raise InputError(
+                f"this autoencoder shrinks frames by {shrink}, and {size} is no multiple of it: "
+                f"give another --size"
+            )
+        self.autoencoder = autoencoder.eval().requires_grad_(False)
+        self.latent_shape = (int(config["latent_channels"]), size // shrink, size // shrink)
+        self.frame_shape, self.fingerprint = (size, size, 3), name
+        self._scale = float(config["scaling_factor"])
+
+    @property
+    def latents(self) -> str:
+        return self.fingerprint
+
+    @torch.inference_mode()
+    def encode(self, frames: Tensor) -> Tensor:
+        """uint8 [B, H, W, 3] => float32 [B, C, h, w]."""
+        with _half(frames):
+            parts = [
+                self.autoencoder.encode(to_unit(part)).latent_dist.mode()
+                for part in frames.split(TOGETHER)
+            ]
+        return torch.cat(parts).float() * self._scale
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Tensor:
+        """float [B, C, h, w] => uint8 [B, H, W, 3]."""
+        with _half(latents):
+            return torch.cat(
+                [
+                    to_uint8(self.autoencoder.decode(z.float() / self._scale).sample)
+                    for z in latents.split(TOGETHER)
+                ]
+            )
+
+    @staticmethod
+    def load(folder: Path, device: str = "cpu") -> KLCodec:
+        """From a checkpoint that `import_autoencoder` wrote."""
+        config, tensors = load_folder(folder, KIND)
+        autoencoder = _diffusers().from_config(config["autoencoder"])
+        try:
+            autoencoder.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})"
+            ) from error
+        return KLCodec(autoencoder.to(device), config["size"], fingerprint(folder))
+
+
+def import_autoencoder(source: str, out: Path, size: int = 256) -> KLCodec:
+    """A folder that `AutoencoderKL.save_pretrained` wrote (or one with it in "vae"), or a name on
+    the hub => checkpoint at `out`.
+
+    InputError if there is no autoencoder at `source`.
+    """
+    kind, folder = _diffusers(), Path(source)
+    inner = "vae" if (folder / "vae").is_dir() or not folder.is_dir() else ""
+    try:
+        autoencoder = kind.from_pretrained(source, subfolder=inner, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{source}: no AutoencoderKL could be loaded ({reason}); give a folder of diffusers "
+            f"weights"
+        ) from error
+    codec = KLCodec(autoencoder, size, "unsaved")
+    settings = {
+        key: value
+        for key, value in json.loads(autoencoder.to_json_string()).items()
+        if not key.startswith("_name")
+    }
+    config: dict[str, Any] = {"kind": KIND, "size": size, "autoencoder": settings}
+    card = f"# Codec\n\nAutoencoderKL from {Path(source).name}, frames of {size} x {size}.\n"
+    save_folder(out, config, autoencoder.state_dict(), card)
+    codec.fingerprint = fingerprint(out)
+    return codec
+
+
+def _diffusers() -> type[AutoencoderKL]:
+    try:
+        from diffusers import AutoencoderKL
+    except ImportError as error:
+        raise MissingExtra("diffusers", "kl", "a pretrained KL autoencoder") from error
+    return AutoencoderKL
+
+
+def _half(like: Tensor) -> torch.autocast:
+    """bfloat16 on a GPU; a CPU keeps float32, in which a frame alone and in a batch agree to
+    1e-4."""
+    return torch.autocast(like.device.type, dtype=torch.bfloat16, enabled=like.is_cuda)

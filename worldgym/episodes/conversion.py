@@ -1,0 +1,289 @@
+"""`worldgym convert`: any dataset that can be read => an episode store or a LeRobot dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from worldgym.actions.conventions import convention, convention_of
+from worldgym.actions.convert import convert_and_measure
+from worldgym.episodes.action_statistics import write_statistics
+from worldgym.episodes.clipping import ClippedCount
+from worldgym.episodes.faults import CHANGES, Fault, episode_faults, several_texts
+from worldgym.episodes.identity import Origins
+from worldgym.episodes.readers.lerobot_counts import contradictions
+from worldgym.episodes.recording import (
+    Recording,
+    Source,
+    SourceOptions,
+    TimeRule,
+    file_names,
+    to_episode,
+)
+from worldgym.episodes.resample import recorded_rate, resampled
+from worldgym.episodes.sources import open_source
+from worldgym.episodes.store import EpisodeStore, digest_of
+from worldgym.episodes.writers.lerobot_writer import LeRobotWriter, state_form
+from worldgym.errors import InputError, WorldGymError, at_least
+from worldgym.io.progress import progress
+from worldgym.types import ActionSpec, Episode, States
+
+FORMS = ("worldgym", "lerobot")
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """to: one of FORMS.   target: name of the convention that actions are converted to, "" = as
+    they are.
+
+    fps: rate to convert to, None = as recorded.   limit: at most so many episodes, 0 = all.
+    strict: stop at the first episode that is broken or looks wrong, at metadata that contradict
+    each other, and where more than `most_clipped` of an episode's actions lie beyond the bounds of
+    the target.
+    """
+
+    source: Path
+    out: Path
+    to: str = "worldgym"
+    options: SourceOptions = field(default_factory=SourceOptions)
+    rule: TimeRule = field(default_factory=TimeRule)
+    target: str = ""
+    limit: int = 0
+    strict: bool = False
+    fps: float | None = None
+    most_clipped: float = 0.01
+
+
+@dataclass
+class Converted:
+    """written: names.   kept: names of those that were in the store before.   skipped: name => what
+    was wrong.
+
+    faults: kind => number of episodes written that have it.   twice: number of them that equal
+    another one written."""
+
+    written: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    faults: Counter[str] = field(default_factory=Counter)
+    twice: int = 0
+    clipped: ClippedCount = field(default_factory=ClippedCount)
+
+    def sentences(self) -> list[str]:
+        """What a user should know of the episodes that were written."""
+        out = [
+            f"{kind}: {count} of {len(self.written)} episodes"
+            for kind, count in self.faults.most_common()
+        ]
+        out += (
+            [f"{self.twice} of {len(self.written)} episodes are equal to another one"]
+            if self.twice
+            else []
+        )
+        return out + ([self.clipped.sentence()] if self.clipped.touched else [])
+
+
+def convert(request: ConvertRequest) -> Converted:
+    """Episode by episode, so any size of set fits. A store is resumed; a LeRobot set is written
+    whole or not at all."""
+    _check(request)
+    source = open_source(request.source, request.options)
+    if request.strict and (found := contradictions(request.source)):
+        raise InputError(f"{request.source}: {found[0]}; fix its metadata, or leave --strict out")
+    change = _Change.of(source, request)
+    names = [listed.name for listed in source.listing()][: request.limit or None]
+    done, writer = Converted(), _Writer(request)
+    try:
+        for name, safe in progress(
+            list(zip(names, file_names(names), strict=True)), len(names), "converting", "episode"
+        ):
+            _convert_one(source, (name, safe), change, writer, done)
+    except BaseException:
+        writer.abandon()
+        raise
+    if not done.written and not done.kept:
+        writer.abandon()
+        reason = next(iter(done.skipped.values()), "it lists none")
+        raise InputError(f"{request.source}: no episode could be converted ({reason})")
+    writer.finish()
+    return done
+
+
+def _check(request: ConvertRequest) -> None:
+    if request.to not in FORMS:
+        raise InputError(f'no format "{request.to}" to write: choose {" or ".join(FORMS)}')
+    if not 0.0 <= request.most_clipped <= 1.0:
+        raise InputError(f"--most-clipped is {request.most_clipped:g}: give a share from 0 to 1")
+    at_least("--limit", request.limit)
+    if request.fps is not None and not 0.0 < request.fps < float("inf"):
+        raise InputError(f"{request.fps:g} frames a second are no rate; give a number above 0")
+
+
+def _convert_one(
+    source: Source, names: tuple[str, str], change: _Change, writer: _Writer, done: Converted
+) -> None:
+    """names: of the episode, and as that of a file."""
+    (name, safe), strict = names, writer.request.strict
+    if writer.origins.holds(name, safe):
+        done.kept.append(name)
+        return
+    try:
+        recording = source.read(name)
+        faults = episode_faults(recording, source.spec)
+        if strict and writer.request.options.subtasks == "join" and several_texts(recording):
+            faults.append(Fault(CHANGES))
+        if strict and faults:
+            detail = f" ({faults[0].detail})" if faults[0].detail else ""
+            raise InputError(
+                f"{recording.source}: {faults[0].kind}{detail}; leave the episode or --strict out"
+            )
+        episode, clipped = change.apply(recording)
+        if strict:
+            clipped.check(writer.request.most_clipped, recording.source)
+        writer.check(episode)
+    except WorldGymError as error:
+        if strict:
+            raise
+        done.skipped[name] = str(error)
+        return
+    digest = digest_of(episode)
+    if writer.origins.holds_content(digest):
+        done.kept.append(name)
+        return
+    if digest in writer.digests:
+        if strict:
+            raise InputError(
+                f"{recording.source}: the same episode as {writer.digests[digest]}; leave one or "
+                f"--strict out"
+            )
+        done.twice += 1
+    writer.digests.setdefault(digest, name)
+    writer.write(name, safe, episode)  # what cannot be written concerns every episode
+    done.written.append(name)
+    done.faults.update({fault.kind for fault in faults})
+    done.clipped = done.clipped.plus(clipped)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """From a recording to an episode in WorldGym's time, at the rate and in the convention asked
+    for."""
+
+    request: ConvertRequest
+    spec: ActionSpec
+    name: str
+
+    @staticmethod
+    def of(source: Source, request: ConvertRequest) -> _Change:
+        if source.spec is None:
+            raise InputError(
+                f"{request.source}: nothing says what its actions mean; name them with "
+                f"--convention NAME, or describe them in "
+                f"a JSON file (see docs/quickstart-your-data.md)"
+            )
+        name = convention_of(source.spec) or ""
+        if request.target and not name:
+            raise InputError(
+                f'its own action convention cannot be converted to "{request.target}"; leave '
+                f"--actions out"
+            )
+        return _Change(request, source.spec, name)
+
+    def apply(self, recording: Recording) -> tuple[Episode, ClippedCount]:
+        if self.request.fps is not None:
+            recording = replace(recording, fps=recorded_rate(recording, self.spec))
+        episode = to_episode(recording, self.spec, self.request.rule)
+        if self.request.fps is not None:
+            episode = resampled(episode, self.request.fps, self.spec.rate_hz)
+        if not self.request.target:
+            return episode, ClippedCount()
+        made = convert_and_measure(episode.actions, self.name, self.request.target)
+        target = replace(convention(self.request.target), rate_hz=episode.spec.rate_hz)
+        return replace(episode, actions=made.actions, spec=target), ClippedCount.of(made)
+
+
+class _Writer:
+    """Opens what is written to at the first episode, whose spec, rate and size all others must
+    share."""
+
+    def __init__(self, request: ConvertRequest) -> None:
+        self.request = request
+        defaults = _settings(ConvertRequest(request.source, request.out))
+        store = request.out if request.to == "worldgym" else None
+        self.origins = Origins(request.source, store, _settings(request), defaults)
+        self.digests: dict[str, str] = {}
+        self.first: Episode | None = None
+        self.store: EpisodeStore | None = None
+        self.lerobot: LeRobotWriter | None = None
+
+    def check(self, episode: Episode) -> None:
+        """InputError if it does not go with the first one."""
+        if self.first is None:
+            return
+        if _form(episode) != _form(self.first):
+            (size, rate), (first_size, first_rate) = (
+                (f"{one.frames.shape[2]}x{one.frames.shape[1]}", one.fps)
+                for one in (episode, self.first)
+            )
+            raise InputError(
+                f"{episode.source}: {size} at {rate:g} Hz, where the others are {first_size} at "
+                f"{first_rate:g} Hz; give a size "
+                f"to resize to, or convert it to a folder of its own"
+            )
+        if self.lerobot and state_form(episode) != state_form(self.first):
+            raise InputError(
+                f"{episode.source}: states of another form than the others'; convert it to a "
+                f"folder of its own"
+            )
+
+    def write(self, name: str, safe: str, episode: Episode) -> None:
+        if self.first is None:
+            self._open(episode)
+            self.first = replace(
+                episode,
+                frames=episode.frames[:1],
+                actions=episode.actions[:0],
+                states=_one(episode),
+            )
+        if self.store is not None:  # an empty store is false
+            self.store.write(self.origins.place(name, safe), episode, self.origins.origin(name))
+        elif self.lerobot is not None:
+            self.lerobot.write(name, episode)
+
+    def finish(self) -> None:
+        if self.lerobot:
+            self.lerobot.finish()
+        else:
+            write_statistics(EpisodeStore(self.request.out))
+
+    def abandon(self) -> None:
+        if self.lerobot:
+            self.lerobot.abandon()
+
+    def _open(self, episode: Episode) -> None:
+        if self.request.to == "lerobot":
+            self.lerobot = LeRobotWriter(self.request.out, episode.spec, episode.fps)
+        else:
+            self.store = EpisodeStore.create(self.request.out, episode.spec, episode.fps)
+            self.origins.register()
+
+
+def _settings(request: ConvertRequest) -> Mapping[str, object]:
+    """What an episode of the store depends on, but for the files it was read from. "fps" once was
+    the recorded rate."""
+    options = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in vars(request.options).items()
+    }
+    return {**options, **vars(request.rule), "actions": request.target, "to_fps": request.fps}
+
+
+def _form(episode: Episode) -> tuple[ActionSpec, float, tuple[int, ...]]:
+    """What all episodes of one store share: what actions mean, rate, and form of a frame."""
+    return episode.spec, episode.fps, episode.frames.shape[1:]
+
+
+def _one(episode: Episode) -> States | None:
+    return episode.states.only(slice(0, 1)) if episode.states else None

@@ -1,0 +1,92 @@
+"""Decoded frames of a store, kept beside it: every consumer reads raw pixels, and video is decoded
+once.
+
+    STORE/cache/frames.npy   uint8 [total frames, H, W, 3], memory-mapped
+    STORE/cache/index.json   which episode begins where
+
+The cache is derived data (see `worldgym.episodes.frame_rows`): where the list of episodes changed,
+only new videos are decoded, and a store that cannot be written has it in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from worldgym.episodes.frame_rows import RowCache, Spans
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.io.progress import progress
+from worldgym.io.video import decode_video
+from worldgym.types import Episode, Frames
+
+
+@dataclass(frozen=True)
+class FrameCache:
+    """Raw pixels of every episode. `pixels`: uint8 [total frames, H, W, 3]; `spans`: (first row,
+    rows) of each episode."""
+
+    store: EpisodeStore
+    pixels: Frames
+    spans: Spans
+
+    @property
+    def names(self) -> list[str]:
+        """Episodes in the order of the rows."""
+        return list(self.spans)
+
+    def frames(self, name: str) -> Frames:
+        """A read-only view [T+1, H, W, 3] of one episode."""
+        start, count = self.spans[name]
+        return self.pixels[start : start + count]
+
+    def episode(self, name: str) -> Episode:
+        """Equal to `store[name]`, without decoding the video."""
+        return self.store.with_frames(name, self.frames(name))
+
+
+def frame_cache(store: EpisodeStore, workers: int = 0) -> FrameCache:
+    """Opens the cache of a store, decoding its videos first if needed. `workers`: threads; 0 = one
+    a core."""
+    if not len(store):
+        raise InputError(f"{store.root}: the store holds no episode; record some first")
+    first = store.video(store.infos[0].name)
+    cache = RowCache(
+        store,
+        "frames.npy",
+        "index.json",
+        "a frame cache",
+        lambda: (np.uint8, decode_video(first).shape[1:]),
+        partial(_decode, store, workers or multiprocessing.cpu_count()),
+    )
+    return FrameCache(store, *cache.open())
+
+
+def _decode(store: EpisodeStore, workers: int, out: Path, spans: Spans) -> None:
+    jobs = [(store.video(name), out, start, count) for name, (start, count) in spans.items()]
+    if workers == 1:
+        for job in progress(jobs, len(jobs), "decoding video", "episode"):
+            _decode_one(job)
+        return
+    # decoding leaves the interpreter's lock; a spawned pool would need a main guard
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in progress(pool.map(_decode_one, jobs), len(jobs), "decoding video", "episode"):
+            pass
+
+
+def _decode_one(job: tuple[Path, Path, int, int]) -> None:
+    video, out, start, count = job
+    pixels, frames = open_memmap(out, "r+"), decode_video(video)
+    if frames.shape != (count, *pixels.shape[1:]):
+        wanted = (count, *pixels.shape[1:])
+        raise InputError(
+            f"{video}: frames of shape {frames.shape} where {wanted} are due; remove or re-record "
+            f"the episode"
+        )
+    pixels[start : start + count] = frames

@@ -1,0 +1,153 @@
+"""What is computed from each frame of a store (pixels, latents), kept beside it in one
+memory-mapped file.
+
+    DATA.npy      [total frames, ...], the episodes one behind the other in the order of the store
+    INDEX.json    which episodes: name, number of actions, bytes and time (ns) of the video; written
+    last
+
+Derived: both may be deleted at any time. Where episodes were added, changed or removed, the rows of
+the others are taken over. They lie in STORE/cache; of a store that cannot be written, in the user's
+cache folder, under a digest of the store's path."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.format import open_memmap
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.io.files import cache_folder, read_json, write_json
+
+Contents = list[
+    list[str | int]
+]  # [name, actions, bytes of the video, when it was written] of every episode
+Spans = Mapping[str, tuple[int, int]]  # (first row, rows) of each episode
+Rows = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class RowCache:
+    """store: whose frames they are.   data, index: names of its files.   what: it is, for errors.
+
+    row: dtype and shape of one row, asked for only when rows are missing.
+    fill(file, missing): computes the rows of those episodes and writes them to their places in the
+    .npy file."""
+
+    store: EpisodeStore
+    data: str
+    index: str
+    what: str
+    row: Callable[[], tuple[npt.DTypeLike, tuple[int, ...]]]
+    fill: Callable[[Path, Spans], None]
+
+    def open(self) -> tuple[Rows, Spans]:
+        """=> rows [total frames, ...], read-only, and where each episode's lie; what is missing is
+        computed first."""
+        files = [(info, self.store.video(info.name).stat()) for info in self.store]
+        contents: Contents = [
+            [info.name, info.length, file.st_size, file.st_mtime_ns] for info, file in files
+        ]
+        folders = cache_folders(self.store)
+        folder = next(
+            (folder for folder in folders if self._known(folder) == contents), None
+        ) or self._build(folders, contents)
+        return np.asarray(np.load(folder / self.data, mmap_mode="r")), spans_of(contents)
+
+    def _known(self, folder: Path) -> Contents:
+        """What the files hold; none if they do not belong together."""
+        if not ((folder / self.index).exists() and (folder / self.data).exists()):
+            return []
+        found = read_json(folder / self.index, self.what).get("episodes", [])
+        # once names alone
+        return (
+            found
+            if all(isinstance(entry, list) and len(entry) in (3, 4) for entry in found)
+            else []
+        )
+
+    def _build(self, folders: Sequence[Path], contents: Contents) -> Path:
+        """In the first folder that can be written: into a temporary file, then index away, rows in,
+        index in. No moment shows a wrong pair."""
+        folder, temporary = _temporary(folders, self.data)
+        before = self._known(folder)
+        try:
+            self._write(temporary, folder / self.data, before, contents)
+            (folder / self.index).unlink(missing_ok=True)
+            temporary.chmod(0o644)
+            temporary.replace(folder / self.data)
+            write_json(folder / self.index, {"episodes": contents})
+        finally:
+            temporary.unlink(missing_ok=True)
+        return folder
+
+    def _write(self, out: Path, data: Path, before: Contents, contents: Contents) -> None:
+        dtype, shape = self.row()
+        places = spans_of(contents)
+        rows = open_memmap(out, "w+", np.dtype(dtype), (_total(places), *shape))
+        kept: Spans = {}
+        if before:
+            old, old_places = np.load(data, mmap_mode="r"), spans_of(before)
+            if old.dtype == rows.dtype and old.shape == (_total(old_places), *shape):
+                kept = {name: old_places[name] for name in _unchanged(before, contents)}
+            for name, (start, count) in kept.items():
+                first = places[name][0]
+                rows[first : first + count] = old[start : start + count]
+        rows.flush()
+        del rows
+        self.fill(out, {name: place for name, place in places.items() if name not in kept})
+
+
+def cache_folders(store: EpisodeStore) -> tuple[Path, Path]:
+    """Where rows of a store may lie, the better place first."""
+    digest = hashlib.sha256(str(store.root.resolve()).encode()).hexdigest()[:16]
+    return store.root / "cache", cache_folder("stores") / digest
+
+
+def _temporary(folders: Sequence[Path], name: str) -> tuple[Path, Path]:
+    """=> (folder, new empty file in it)."""
+    reasons = []
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+        except OSError as error:
+            reasons.append(f"cannot write {folder}: {error.strerror}")
+            continue
+        os.close(handle)
+        return folder, Path(temporary)
+    raise InputError(
+        f"{'; '.join(reasons)}; make one of them writable, or name another with XDG_CACHE_HOME"
+    )
+
+
+def _unchanged(before: Contents, contents: Contents) -> list[str]:
+    """Names of the episodes that are as they were; an index without times, as once written, is
+    compared without them."""
+    held = {entry[0]: entry for entry in before}
+    return [
+        str(entry[0])
+        for entry in contents
+        if entry[0] in held and entry[: len(held[entry[0]])] == held[entry[0]]
+    ]
+
+
+def spans_of(contents: Contents) -> Spans:
+    counts = [int(entry[1]) + 1 for entry in contents]
+    starts = np.cumsum([0, *counts]).tolist()
+    return {
+        str(entry[0]): (start, count)
+        for entry, start, count in zip(contents, starts[:-1], counts, strict=True)
+    }
+
+
+def _total(spans: Spans) -> int:
+    return sum(count for _, count in spans.values())

@@ -1,0 +1,55 @@
+"""Our own episode store as a data set among others: to inspect it, convert it again, or write it as
+LeRobot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from worldgym.actions.conventions import load_convention
+from worldgym.episodes.instructions import called
+from worldgym.episodes.recording import Listed, Recording, SourceOptions
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.io.video import decode_video
+from worldgym.types import ActionSpec
+
+
+class StoreSource:
+    """`worldgym.episodes.recording.Source` over a store."""
+
+    kind = "worldgym"
+    cameras = ("video",)
+    camera = "video"
+
+    def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
+        self.store, self.options = EpisodeStore(root), options
+        options.choose(self.cameras, root)
+        if options.action or options.state:
+            raise InputError(
+                f"{root}: a store has one table of actions and one of states; leave --action and "
+                f"--state out"
+            )
+        self.spec: ActionSpec | None = (
+            load_convention(options.convention) if options.convention else self.store.spec
+        )
+
+    def listing(self) -> Sequence[Listed]:
+        return [Listed(info.name, info.length + 1) for info in self.store]
+
+    def read(self, name: str) -> Recording:
+        episode = self.store[name]
+        frames = episode.frames
+        if self.options.size:
+            frames = decode_video(self.store.video(name), self.options.size)
+        fps = self.options.fps or episode.fps
+        instruction, facts = called(self.options, (episode.instruction,))
+        facts, states = replace(facts, stated_fps=episode.fps), episode.states
+        if states:
+            facts = replace(facts, state_names=states.names, no_pose=states.no_pose)
+        told = fps, episode.success, episode.extras, facts
+        values = states.values if states else None
+        return Recording(
+            frames, episode.actions, values, instruction, episode.source or name, *told
+        )

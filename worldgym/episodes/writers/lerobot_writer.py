@@ -1,0 +1,384 @@
+"""Writing LeRobotDataset v3.0, so that recorded and imagined episodes open in lerobot. Needs the
+extra "data" (pyarrow).
+
+The folder is written beside its place and renamed at the end: a data set is there whole or not at
+all. Many episodes share a table and a video; a new pair begins when the video passes its size.
+LeRobot wants an action with every frame, and the last frame has none: the action before is repeated
+there, and `meta/info.json` says so. Whether an episode succeeded stands in a column `success` of
+meta/episodes, empty where nobody knows. Frames of an odd height or width grow by one row or column,
+the last one again, for h264 with halved colour takes even sizes alone; info.json says that too.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from worldgym.episodes.action_statistics import number_statistics
+from worldgym.episodes.writers.pixel_statistics import PixelCounts
+from worldgym.errors import InputError, MissingExtra
+from worldgym.io.files import write_json
+from worldgym.io.video import STABLE
+from worldgym.types import Actions, ActionSpec, Episode, Frames, States
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+    from pyarrow import Table
+
+CAMERA = "observation.images.main"
+STATE = "observation.state"
+DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+FILES_A_CHUNK = 1000
+VIDEO_BYTES = 200 * 2**20  # of one file, LeRobot's own default
+INDICES = ("frame_index", "episode_index", "index", "task_index")
+# what pandas notes of a table whose index is the column "task": lerobot looks tasks up by it
+PANDAS_INDEX = json.dumps(
+    {
+        "index_columns": ["task"],
+        "column_indexes": [],
+        "columns": [
+            {
+                "name": "task_index",
+                "field_name": "task_index",
+                "pandas_type": "int64",
+                "numpy_type": "int64",
+                "metadata": None,
+            },
+            {
+                "name": "task",
+                "field_name": "task",
+                "pandas_type": "unicode",
+                "numpy_type": "object",
+                "metadata": None,
+            },
+        ],
+        "pandas_version": "2.2.0",
+    }
+).encode()
+
+
+StateForm = tuple[int, tuple[str, ...]] | None  # size and names
+
+
+class LeRobotWriter:
+    """`write` every episode, then `finish`. Episodes of one size, spec and rate, and with states of
+    one form or none."""
+
+    def __init__(self, out: Path, spec: ActionSpec, fps: float) -> None:
+        _pyarrow()
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f"{out}: exists and is not empty; choose another folder, or remove it")
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            self.work = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+        except OSError as error:
+            raise InputError(
+                f"cannot write {out}: {error.strerror}; choose a writable folder"
+            ) from error
+        self.out, self.spec, self.fps = out, spec, fps
+        self.video: _Video | None = None
+        self.size: tuple[int, ...] = ()
+        self.padded: tuple[int, ...] = ()  # rows and columns that were added to every frame
+        self.state: StateForm = None
+        self.total = 0  # frames written
+        self.tables: list[Table] = []  # of the file that is being filled
+        self.files = 0
+        self.episodes: list[dict[str, Any]] = []
+        self.tasks: dict[str, int] = {}
+        self.actions: list[Actions] = []
+        self.states: list[Actions] = []
+        self.pixels = PixelCounts()
+
+    def write(self, name: str, episode: Episode) -> None:
+        """Appends an episode. LeRobot numbers episodes: the name is not kept."""
+        if (episode.spec, episode.fps) != (self.spec, self.fps):
+            raise InputError(
+                f"{name}: another action spec or rate than the data set's; convert it first"
+            )
+        frames = _even(episode.frames)
+        if not self.episodes:
+            self.size, self.state = frames.shape[1:3], state_form(episode)
+            self.padded = tuple(
+                grown - was for grown, was in zip(self.size, episode.frames.shape[1:3], strict=True)
+            )
+        if frames.shape[1:3] != self.size or state_form(episode) != self.state:
+            raise InputError(
+                f"{name}: frames of another size, or other states, than the dataset's; give a size "
+                f"to resize to"
+            )
+        if self.video is None:
+            self.video = _Video(self._path(VIDEO_PATH), self.fps, self.size)
+        start = self.video.append(frames)
+        rows = np.concatenate([episode.actions, episode.actions[-1:]])
+        task = self.tasks.setdefault(episode.instruction, len(self.tasks))
+        self.tables.append(self._rows(rows, episode.states, task))
+        self.episodes.append(self._entry(rows, start, replace(episode, frames=frames)))
+        self.pixels = self.pixels.add(frames)
+        self.actions.append(rows)
+        self.states += [episode.states.values] if episode.states else []
+        self.total += len(rows)
+        if self.video.bytes > VIDEO_BYTES:
+            self._close_files()
+
+    def finish(self) -> Path:
+        """Writes the metadata and puts the folder in its place."""
+        if not self.episodes:
+            self.abandon()
+            raise InputError(f"{self.out}: no episode to write; every one was broken or left out")
+        self._close_files()
+        self._write_metadata()
+        if self.out.exists():
+            self.out.rmdir()  # empty, as __init__ saw
+        self.work.chmod(0o755)
+        self.work.rename(self.out)
+        return self.out
+
+    def abandon(self) -> None:
+        """Removes what was written so far."""
+        if self.video:
+            self.video.close()
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def _path(self, template: str) -> Path:
+        chunk, file = divmod(self.files, FILES_A_CHUNK)
+        path = self.work / template.format(video_key=CAMERA, chunk_index=chunk, file_index=file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _rows(self, actions: Actions, states: States | None, task: int) -> Table:
+        pa = _pyarrow()
+        n = len(actions)
+        frame = np.arange(n)
+        tables = {"action": actions, **({STATE: states.values} if states else {})}
+        columns = {
+            key: pa.FixedSizeListArray.from_arrays(
+                pa.array(values.ravel(), pa.float32()), values.shape[1]
+            )
+            for key, values in tables.items()
+        } | {
+            "timestamp": pa.array((frame / self.fps).astype(np.float32)),
+            "frame_index": pa.array(frame, pa.int64()),
+            "episode_index": pa.array(np.full(n, len(self.episodes)), pa.int64()),
+            "index": pa.array(self.total + frame, pa.int64()),
+            "task_index": pa.array(np.full(n, task), pa.int64()),
+        }
+        return pa.table(columns)
+
+    def _entry(self, actions: Actions, start: float, episode: Episode) -> dict[str, Any]:
+        """Row of meta/episodes."""
+        (chunk, file), n = divmod(self.files, FILES_A_CHUNK), len(actions)
+        return {
+            "episode_index": len(self.episodes),
+            "tasks": [episode.instruction],
+            "length": n,
+            "data/chunk_index": chunk,
+            "data/file_index": file,
+            "dataset_from_index": self.total,
+            "dataset_to_index": self.total + n,
+            f"videos/{CAMERA}/chunk_index": chunk,
+            f"videos/{CAMERA}/file_index": file,
+            f"videos/{CAMERA}/from_timestamp": start,
+            f"videos/{CAMERA}/to_timestamp": start + n / self.fps,
+            "meta/episodes/chunk_index": 0,
+            "meta/episodes/file_index": 0,
+            "success": episode.success,
+            **_flat({**number_statistics(actions), "count": [n]}, "action"),
+            **(
+                _flat({**number_statistics(episode.states.values), "count": [n]}, STATE)
+                if episode.states
+                else {}
+            ),
+            **_flat(PixelCounts().add(episode.frames).statistics(), CAMERA),
+        }
+
+    def _close_files(self) -> None:
+        from pyarrow import parquet
+
+        if self.video is None:
+            return
+        self.video.close()
+        with parquet.ParquetWriter(self._path(DATA_PATH), self.tables[0].schema) as writer:
+            for table in self.tables:  # a row group an episode, so that one can be read alone
+                writer.write_table(table)
+        self.video, self.tables, self.files = None, [], self.files + 1
+
+    def _write_metadata(self) -> None:
+        pa = _pyarrow()
+        meta = self.work / "meta"
+        write_json(meta / "info.json", self._info())
+        measured = {"action": np.concatenate(self.actions)}
+        measured |= {STATE: np.concatenate(self.states)} if self.states else {}
+        stats = {
+            key: {**number_statistics(rows), "count": [len(rows)]} for key, rows in measured.items()
+        }
+        stats[CAMERA] = self.pixels.statistics()
+        write_json(meta / "stats.json", stats)
+        tasks = pa.table(
+            {
+                "task_index": pa.array(list(self.tasks.values()), pa.int64()),
+                "task": list(self.tasks),
+            }
+        )
+        _write_table(
+            tasks.replace_schema_metadata({b"pandas": PANDAS_INDEX}), meta / "tasks.parquet"
+        )
+        columns = {key: [row[key] for row in self.episodes] for key in self.episodes[0]}
+        episodes = pa.table({**columns, "success": pa.array(columns["success"], pa.bool_())})
+        _write_table(episodes, meta / "episodes" / "chunk-000" / "file-000.parquet")
+
+    def _info(self) -> dict[str, Any]:
+        height, width = self.size
+        video: dict[str, Any] = {
+            "video.fps": self.fps,
+            "video.height": height,
+            "video.width": width,
+            "video.channels": 3,
+        }
+        video |= {
+            "video.codec": "h264",
+            "video.pix_fmt": "yuv420p",
+            "video.is_depth_map": False,
+            "has_audio": False,
+        }
+        image = {
+            "dtype": "video",
+            "shape": [height, width, 3],
+            "names": ["height", "width", "channels"],
+            "info": video,
+        }
+        plain = {name: {"dtype": "int64", "shape": [1], "names": None} for name in INDICES}
+        return {
+            "codebase_version": "v3.0",
+            "robot_type": None,
+            "total_episodes": len(self.episodes),
+            "total_frames": self.total,
+            "total_tasks": len(self.tasks),
+            "chunks_size": FILES_A_CHUNK,
+            "data_files_size_in_mb": 100,
+            "video_files_size_in_mb": VIDEO_BYTES >> 20,
+            "fps": int(self.fps) if self.fps == int(self.fps) else self.fps,
+            "splits": {"train": f"0:{len(self.episodes)}"},
+            "data_path": DATA_PATH,
+            "video_path": VIDEO_PATH,
+            "features": {
+                "action": {
+                    "dtype": "float32",
+                    "shape": [self.spec.size],
+                    "names": list(self.spec.names),
+                },
+                **self._state_feature(),
+                CAMERA: image,
+                "timestamp": {"dtype": "float32", "shape": [1], "names": None},
+                **plain,
+            },
+            "worldgym": {
+                "action_spec": self.spec.to_json(),
+                "last_action": "repeats the one before: no frame follows it",
+                **(
+                    {"padded": f"the last {self._grown()} of every frame is shown twice"}
+                    if any(self.padded)
+                    else {}
+                ),
+            },
+        }
+
+    def _state_feature(self) -> dict[str, Any]:
+        if self.state is None:
+            return {}
+        size, names = self.state
+        return {STATE: {"dtype": "float32", "shape": [size], "names": list(names) or None}}
+
+    def _grown(self) -> str:
+        return " and the last ".join(
+            what for what, more in zip(("row", "column"), self.padded, strict=True) if more
+        )
+
+
+class _Video:
+    """One h264 file that episodes are appended to, each from a key frame of its own."""
+
+    def __init__(self, path: Path, fps: float, size: tuple[int, ...]) -> None:
+        import av
+
+        height, width = size
+        self.fps, self.count, self.bytes = fps, 0, 0
+        self.container: OutputContainer = av.open(
+            str(path), "w", format="mp4", options={"movflags": "faststart"}
+        )
+        self.stream: VideoStream = self.container.add_stream(
+            "libx264", rate=Fraction(fps).limit_denominator(1000)
+        )
+        self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, "yuv420p"
+        self.stream.options = {
+            "crf": "18",
+            "g": "10",
+            "preset": "medium",
+            "threads": "1",
+            "x264-params": STABLE,
+        }
+
+    def append(self, frames: Frames) -> float:
+        """=> the second in the file at which the first of the frames is shown."""
+        from av.video.frame import PictureType, VideoFrame
+
+        start = self.count / self.fps
+        for i, array in enumerate(frames):
+            picture = VideoFrame.from_ndarray(array, format="rgb24")
+            picture.pict_type = PictureType.NONE if i else PictureType.I
+            packets = self.stream.encode(picture)
+            self.bytes += sum(packet.size for packet in packets)
+            self.container.mux(packets)
+        self.count += len(frames)
+        return start
+
+    def close(self) -> None:
+        self.container.mux(self.stream.encode())
+        self.container.close()
+
+
+def _even(frames: Frames) -> Frames:
+    """[N, H, W, 3] with H and W even."""
+    rows, columns = frames.shape[1] % 2, frames.shape[2] % 2
+    return (
+        np.pad(frames, ((0, 0), (0, rows), (0, columns), (0, 0)), mode="edge")
+        if rows or columns
+        else frames
+    )
+
+
+def state_form(episode: Episode) -> StateForm:
+    """Size and names of the states. Numbers that are known to be no pose get names that say so,
+    where they have none."""
+    if episode.states is None:
+        return None
+    size, names = episode.states.values.shape[1], episode.states.names
+    plain = tuple(f"number_{i}" for i in range(size)) if episode.states.no_pose else ()
+    return size, names or plain
+
+
+def _flat(statistics: dict[str, Any], feature: str) -> dict[str, Any]:
+    return {f"stats/{feature}/{name}": value for name, value in statistics.items()}
+
+
+def _write_table(table: Table, path: Path) -> None:
+    from pyarrow import parquet
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table, path, compression="snappy")
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise MissingExtra("pyarrow", "data", "writing a LeRobot data set") from error
+    return pyarrow

@@ -1,0 +1,86 @@
+"""The trials of a run as a table for other programs, and the log's JSON Schema."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import MissingExtra
+from worldgym.io.files import write_atomic
+from worldgym.io.record_fields import kind_of, schema
+from worldgym.io.run_log import (
+    CHECKSUM,
+    LOG_NAME,
+    READABLE,
+    VERSION,
+    RunHeader,
+    TrialRecord,
+    read_log,
+)
+from worldgym.types import Vote
+
+
+def export(run: Path, table: Path | None, parquet: Path | None) -> int:
+    """Writes every attempt of RUN/log.jsonl as a row of a CSV file, of a Parquet file, or of both
+    => how many.
+
+    Columns are the fields of `TrialRecord`; lists and mappings are JSON text. None is an empty
+    field in CSV, null in Parquet."""
+    _, records = read_log(run / LOG_NAME)
+    rows = [_row(record) for record in records]
+    names = [f.name for f in fields(TrialRecord)]
+    if table is not None:
+        write_atomic(table, _csv(names, rows))
+    if parquet is not None:
+        write_atomic(parquet, _parquet(rows))
+    return len(rows)
+
+
+def log_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of one line of log.jsonl: a header or a trial. Fields with a default
+    may be missing."""
+    header = schema(RunHeader, type={"const": "header"}, version={"enum": list(READABLE)})
+    trial = schema(TrialRecord, type={"const": "trial"})
+    for line in (header, trial):
+        line["properties"][CHECKSUM] = {"type": "integer"}  # lines of older versions have none
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"A line of a WorldGym run log, version {VERSION}",
+        "oneOf": [{"$ref": "#/$defs/header"}, {"$ref": "#/$defs/trial"}],
+        "$defs": {"header": header, "trial": trial, "vote": schema(Vote)},
+    }
+
+
+def _row(record: TrialRecord) -> dict[str, Any]:
+    return {
+        key: json.dumps(v) if isinstance(v, tuple | list | dict) else v
+        for key, v in asdict(record).items()
+    }
+
+
+def _csv(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtra("pyarrow", "data", "Parquet files") from error
+    types = [
+        (f.name, pyarrow.type_for_alias(kind_of(str(f.type))[0].column))
+        for f in fields(TrialRecord)
+    ]
+    sink = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist(list(rows), pyarrow.schema(types)), sink)
+    return sink.getvalue()

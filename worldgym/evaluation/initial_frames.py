@@ -1,0 +1,85 @@
+"""What can be said of initial frames before anything is rolled out: flags of the trials that start
+from them.
+
+A world answers from any frame, also from a cartoon; and a frame that the judge takes for a success
+makes a success of doing nothing. Both are told from the frame alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from worldgym.errors import BudgetSpent, JudgeStopped
+from worldgym.io.run_log import SOLVED, STRANGE
+from worldgym.judges.judge_protocol import Free, Judge
+from worldgym.judges.judging import judge_each
+from worldgym.policies.foreign import Failure
+from worldgym.types import Rollout, Task, Trial
+from worldgym.world.familiarity import Familiarity
+
+STILL = "initial frame"  # in place of a policy's name
+
+
+def start_flags(
+    tasks: Sequence[Task], familiarity: Familiarity | None, judge: Judge
+) -> dict[str, tuple[str, ...]]:
+    """By name of the task: `log.STRANGE` where the world does not know its initial frame,
+    `log.SOLVED` where the judge takes it for a success. familiarity: None = nothing is said of the
+    first."""
+    strange, solved = strange_starts(tasks, familiarity), solved_starts(tasks, judge)
+    flags = ((STRANGE, strange), (SOLVED, solved))
+    return {task.name: tuple(flag for flag, names in flags if task.name in names) for task in tasks}
+
+
+def strange_starts(tasks: Sequence[Task], familiarity: Familiarity | None) -> frozenset[str]:
+    """Names of the tasks whose initial frame the world does not know."""
+    if familiarity is None or not tasks:
+        return frozenset()
+    unknown = familiarity.unknown([task.frame for task in tasks])
+    return frozenset(task.name for task, odd in zip(tasks, unknown, strict=True) if odd)
+
+
+def solved_starts(tasks: Sequence[Task], judge: Judge) -> frozenset[str]:
+    """Names of the tasks that a judge takes for solved when it sees the initial frame twice and
+    nothing else.
+
+    Only judges that are `Free` are asked: each answer of another costs time or money. One that
+    declines, breaks or stops says nothing.
+    """
+    if not (isinstance(judge, Free) and judge.free):
+        return frozenset()
+    try:
+        verdicts = list(
+            zip(tasks, judge_each(judge, [_still(task) for task in tasks]), strict=True)
+        )
+    # the run's own first question meets it again, and is told of
+    except (BudgetSpent, JudgeStopped):
+        return frozenset()
+    scores = {
+        task.name: None if isinstance(verdict, Failure) else verdict.score
+        for task, verdict in verdicts
+    }
+    return frozenset(name for name, score in scores.items() if score is not None and score > 0.5)
+
+
+def with_solved(flags: Sequence[str], solved: bool) -> tuple[str, ...]:
+    """The flags of a trial, as far as they depend on the judge those of another one."""
+    kept = [flag for flag in flags if flag != SOLVED]
+    return (*kept, SOLVED) if solved else tuple(kept)
+
+
+def merged(
+    flags: Sequence[str], of_start: Mapping[str, tuple[str, ...]], task: str
+) -> tuple[str, ...]:
+    """Flags of a rollout and those of its initial frame, each once."""
+    return tuple(dict.fromkeys((*flags, *of_start.get(task, ()))))
+
+
+def _still(task: Task) -> Rollout:
+    """A rollout of one action in which nothing happens; the action is not kept, for no judge reads
+    any."""
+    return Rollout(
+        Trial(task, 0, 0), STILL, np.stack([task.frame] * 2), np.zeros((1, 0), np.float32)
+    )

@@ -1,0 +1,183 @@
+"""Compares the policies of a run pair by pair: which of their rollouts of one trial came closer?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
+from worldgym.io.files import json_line, write_atomic, write_json
+from worldgym.io.run_log import LOG_NAME, TrialRecord, read_log, results
+from worldgym.judges.judging import at_once
+from worldgym.judges.pairwise import PairwiseJudge, Preference, tally
+from worldgym.policies.foreign import Failure, attempt
+from worldgym.stats.bradley_terry import Verdicts, bradley_terry
+from worldgym.stats.failure_reasons import counted
+from worldgym.stats.streak import Streak
+
+OUTCOMES = {"first": (1, 0, 0), "second": (0, 1, 0), "tie": (0, 0, 1)}
+Filmed = dict[tuple[str, str, int], TrialRecord]
+
+
+@dataclass(frozen=True)
+class CloserConfig:
+    """run: folder of a run.   policies: two or more, each compared with each.   tasks: as in
+    rejudge."""
+
+    run: Path
+    out: Path
+    policies: tuple[str, ...]
+    tasks: Path | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two policies on one trial, by their records."""
+
+    first: TrialRecord
+    second: TrialRecord
+
+
+def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, Any]:
+    """Writes OUT/comparisons.jsonl (one line a trial that both of a pair have a video of) and
+    OUT/comparisons.json, and returns the latter: counts of every pair, and of the policies (see
+    bradley_terry.py):
+
+    strengths: log strengths with 95 % intervals, strongest first. They sum to 0; a gap of 1 is odds
+    of 2.7 where there is no tie.
+               factor: how many times the comparisons of one start frame, which share rollouts,
+               widen the variance.
+    ranking:   policies, best, above, ranks, orders (see ranking.py); None where nothing was
+    decided.
+
+    reasons:   failed: why comparisons broke (see stats/reasons.py).
+
+    A comparison on which the judge broke is counted as `broken`. A run again costs nothing for what
+    was answered. InputError where two of them share no trial with videos; SameFailure where one
+    failure keeps repeating."""
+    header, records = read_log(config.run / LOG_NAME)
+    outcome, tasks = results(records), tasks_of_run(config.run, config.tasks)
+    filmed = {
+        record.key: record
+        for record in outcome.finished + outcome.failed
+        if record.video is not None
+    }
+    if len(set(config.policies)) < max(2, len(config.policies)):
+        raise InputError(f"--policies is {' '.join(config.policies)}: name two or more, each once")
+    judge.charge(config.out, 0.0)
+    pairs = [
+        pair
+        for a, b in combinations(config.policies, 2)
+        for pair in _shared(config.run, filmed, a, b)
+    ]
+
+    def compare(pair: Pair) -> Preference | Failure:
+        task = task_of(tasks, pair.first)
+
+        def look() -> Preference:
+            first, second = (
+                rollout_of(config.run, header, record, task) for record in (pair.first, pair.second)
+            )
+            return judge.compare(first, second, task)
+
+        return attempt(look)
+
+    found, streak = list[Preference | Failure](), Streak()
+    for answer in at_once(compare, pairs, judge.config.server.concurrency):
+        found.append(answer)
+        streak.note(answer.reason if isinstance(answer, Failure) else None)
+    write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found))
+    figures = {
+        "pairs": [_counted(a, b, pairs, found) for a, b in combinations(config.policies, 2)],
+        **_strengths(config.policies, pairs, found),
+        "cost_usd": sum(
+            preference.cost_usd for preference in found if isinstance(preference, Preference)
+        ),
+        "reasons": {
+            "failed": counted(answer.reason for answer in found if isinstance(answer, Failure))
+        },
+        "judge": judge.name,
+    }
+    write_json(config.out / "comparisons.json", figures)
+    return figures
+
+
+def _shared(run: Path, filmed: Filmed, one: str, other: str) -> list[Pair]:
+    """Trials that both have a video of, sorted."""
+    keys = sorted(
+        (task, repeat)
+        for policy, task, repeat in filmed
+        if policy == one and (other, task, repeat) in filmed
+    )
+    if not keys:
+        known = ", ".join(sorted({policy for policy, _, _ in filmed}))
+        raise InputError(
+            f"{run}: {one} and {other} share no trial with videos; its policies are {known}"
+        )
+    return [Pair(filmed[one, *key], filmed[other, *key]) for key in keys]
+
+
+def _counted(
+    one: str, other: str, pairs: Sequence[Pair], found: Sequence[Preference | Failure]
+) -> dict[str, Any]:
+    own = [
+        answer
+        for pair, answer in zip(pairs, found, strict=True)
+        if (pair.first.policy, pair.second.policy) == (one, other)
+    ]
+    told = [answer for answer in own if isinstance(answer, Preference)]
+    return {
+        "first": one,
+        "second": other,
+        "trials": len(own),
+        "broken": len(own) - len(told),
+        "won": tally(told),
+    }
+
+
+def _strengths(
+    policies: Sequence[str], pairs: Sequence[Pair], found: Sequence[Preference | Failure]
+) -> dict[str, Any]:
+    """Log strengths with 95 % intervals, strongest first, and the ranking they give; undecided
+    comparisons say nothing."""
+    place = {policy: i for i, policy in enumerate(policies)}
+    verdicts = [
+        Verdicts(
+            place[pair.first.policy],
+            place[pair.second.policy],
+            *OUTCOMES[answer.winner],
+            pair.first.task,
+        )
+        for pair, answer in zip(pairs, found, strict=True)
+        if isinstance(answer, Preference) and answer.winner is not None
+    ]
+    told = bradley_terry(verdicts, len(policies))
+    rows = zip(policies, told.values, told.intervals, told.factors, strict=True)
+    strengths = [
+        {"policy": name, "value": value, "low": low, "high": high, "factor": f}
+        for name, value, (low, high), f in rows
+    ]
+    return {
+        "strengths": sorted(
+            strengths, key=lambda row: (-round(float(row["value"]), 6), place[row["policy"]])
+        ),
+        "ranking": told.ranking.named(policies) if verdicts else None,
+    }
+
+
+def _lines(pairs: Sequence[Pair], found: Sequence[Preference | Failure]) -> bytes:
+    rows = (
+        {
+            "task": pair.first.task,
+            "repeat": pair.first.repeat,
+            "first": pair.first.policy,
+            "second": pair.second.policy,
+            **(answer.to_json() if isinstance(answer, Failure) else asdict(answer)),
+        }
+        for pair, answer in zip(pairs, found, strict=True)
+    )
+    return b"".join(map(json_line, rows))

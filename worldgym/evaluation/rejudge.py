@@ -1,0 +1,237 @@
+"""What is done with the videos of a run that exists: judging them with another judge, and listing
+them for labelling.
+
+A new run folder is written with the same trials, videos and truth; nothing is rolled out, and no
+log is changed. Videos are compressed, so a classifier sees pixels that differ a little from those
+it saw during the run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worldgym.errors import BudgetSpent, InputError, SameFailure
+from worldgym.evaluation.initial_frames import solved_starts, with_solved
+from worldgym.evaluation.run import environment, now
+from worldgym.evaluation.unjudged import actions_of
+from worldgym.io.files import sha256_file, write_atomic
+from worldgym.io.progress import progress
+from worldgym.io.run_log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
+from worldgym.io.video import decode_video
+from worldgym.judges.judge_protocol import Judge
+from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare, tried
+from worldgym.judges.labels import Clip
+from worldgym.policies.foreign import Failure, attempt
+from worldgym.report.page import write_results
+from worldgym.stats.streak import Streak
+from worldgym.stats.trusted import CHECK_NAME, adopt_check
+from worldgym.tasks.task_folder import load_tasks
+from worldgym.types import Rollout, Task, Trial
+
+BATCH = 16  # videos decoded at once
+
+
+@dataclass(frozen=True)
+class RejudgeConfig:
+    """run: the folder of a finished or stopped run.   out: the new one.   tasks: None = the folder
+    that the run's log names.
+
+    command: as typed, for the log's header.
+    """
+
+    run: Path
+    out: Path
+    tasks: Path | None = None
+    command: str = ""
+
+
+def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
+    """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again
+    to resume.
+
+    Trials without a video keep the record they have, for they never ran. The check of the run's
+    world comes along, for its colours decide what the headline numbers are of; a calibration does
+    not, for it is of the other judge. InputError if OUT holds another run; SameFailure, after
+    writing the summary, where one failure keeps repeating."""
+    if config.out.resolve() == config.run.resolve():
+        raise InputError(
+            f"{config.out} is the run itself; choose another --out, for a log is never changed"
+        )
+    header, records = read_log(config.run / LOG_NAME)
+    tasks, outcome = tasks_of_run(config.run, config.tasks), results(records)
+    filmed = {record.task for record in records if record.video is not None}
+    prepare(judge, [task for name, task in tasks.items() if name in filmed])
+    with RunLog.open(config.out, _header(config, header, judge)) as log:
+        if (config.run / CHECK_NAME).exists():
+            adopt_check(config.out, config.run / CHECK_NAME, header.world)
+        left = [
+            record for record in outcome.finished + outcome.failed if record.key not in log.done
+        ]
+        for record in left:
+            if record.video is None and not log.attempts(*record.key):
+                log.append(replace(record, attempt=1))
+        left = [record for record in left if record.video is not None]
+        charge(judge, config.out, log.records)
+        solved = solved_starts(
+            [task_of(tasks, record) for record in {r.task: r for r in left}.values()], judge
+        )
+        batches, bench = (
+            [left[i : i + BATCH] for i in range(0, len(left), BATCH)],
+            Bench(judge, Streak()),
+        )
+        try:
+            for batch in progress(batches, len(batches), "judging", "batch"):
+                for judged in _judge_batch(config, bench, log, batch, tasks, solved):
+                    log.append(judged)
+        except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
+            for record in left:
+                if record.key not in log.done and not tried(log, record.key):
+                    log.append(
+                        TrialRecord(
+                            **_known(log, record), failure_reason=str(spent), judge=judge.name
+                        )
+                    )
+        except SameFailure:
+            write_results(config.out, log.header, log.records)
+            raise
+        return write_results(config.out, log.header, log.records)
+
+
+def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
+    """The videos of a run, sorted by name: what is labelled. tasks: None = the folder that the
+    run's log names."""
+    known, outcome = tasks_of_run(run, tasks), results(read_log(run / LOG_NAME)[1])
+    records = [record for record in outcome.finished + outcome.failed if record.video is not None]
+    if not records:
+        raise InputError(
+            f"{run}: its log names no video, so there is nothing to look at; choose another run"
+        )
+    return [
+        Clip(run / str(r.video), r.instruction, task_of(known, r).partial_credit, r.task)
+        for r in sorted(records, key=lambda r: r.key)
+    ]
+
+
+def tasks_of_run(run: Path, folder: Path | None = None) -> dict[str, Task]:
+    """By name. InputError if the folder is unknown or holds no tasks."""
+    named = read_log(run / LOG_NAME)[0].config.get("tasks")
+    if folder is None and not isinstance(named, str):
+        raise InputError(f"{run}: its log does not name its folder of tasks; give it with --tasks")
+    folder = folder or Path(str(named))
+    if not folder.is_dir():
+        raise InputError(f"{folder}: the run's folder of tasks is not there; give it with --tasks")
+    return {task.name: task for task in load_tasks(folder)}
+
+
+def task_of(tasks: Mapping[str, Task], record: TrialRecord) -> Task:
+    """The record's task. InputError if it is gone or has changed since the run."""
+    task = tasks.get(record.task)
+    if task is None or task.instruction != record.instruction:
+        what = (
+            "is not among the tasks"
+            if task is None
+            else f'now reads "{task.instruction}", in the run "{record.instruction}"'
+        )
+        raise InputError(f"task {record.task} {what}; give the run's own folder with --tasks")
+    return task
+
+
+def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader:
+    source = {
+        "log": sha256_file(config.run / LOG_NAME),
+        "judge": header.judge,
+        "commit": header.environment.get("commit"),
+    }
+    return replace(
+        header,
+        config={**header.config, "judge": dict(judge.settings), "rejudged": source},
+        command=config.command,
+        judge=judge.name,
+        environment=environment(header.environment.get("device", "cpu")),
+        started=now(),
+    )
+
+
+def _judge_batch(
+    config: RejudgeConfig,
+    bench: Bench,
+    log: RunLog,
+    batch: Sequence[TrialRecord],
+    tasks: Mapping[str, Task],
+    solved: Collection[str],
+) -> Iterator[TrialRecord]:
+    """The records to append, in order. solved: tasks that this judge takes for solved at the
+    start."""
+    whole, rollouts = list[TrialRecord](), list[Rollout]()
+    for record in batch:
+        record = replace(record, flags=with_solved(record.flags, record.task in solved))
+        task = task_of(tasks, record)
+        rollout = attempt(partial(rollout_of, config.run, log.header, record, task))
+        if isinstance(rollout, Failure):
+            lost = {**_known(log, record), "video": None}
+            yield TrialRecord(**lost, failure_reason=rollout.reason, judge=bench.judge.name)
+            bench.streak.note(rollout.reason)
+        else:
+            whole.append(record)
+            rollouts.append(rollout)
+    for record, rollout, verdict in zip(
+        whole, rollouts, judge_each(bench.judge, rollouts), strict=True
+    ):
+        for name in filter(
+            None, (record.video, record.actions_file, record.truth_video, record.frame)
+        ):
+            if (config.run / name).exists() or name == record.video:  # older runs lack the actions
+                write_atomic(config.out / name, (config.run / name).read_bytes())
+        yield from judged_records(
+            bench, rollout, verdict, partial(_known, log, record), log.last_attempt(*record.key)
+        )
+
+
+def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) -> Rollout:
+    """The record's video as a rollout, with its actions; [T, 0] where an older run did not keep
+    them: no judge reads them."""
+    frames, there = decode_video(run / str(record.video)), (run / str(record.actions_file)).exists()
+    actions = (
+        actions_of(run, record, len(frames))
+        if there
+        else np.zeros((len(frames) - 1, 0), np.float32)
+    )
+    return Rollout(
+        Trial(task, record.repeat, header.run_seed),
+        record.policy,
+        frames,
+        actions,
+        record.seconds,
+        record.flags,
+    )
+
+
+def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
+    """What another judge does not change."""
+    return {
+        "policy": record.policy,
+        "task": record.task,
+        "group": record.group,
+        "instruction": record.instruction,
+        "repeat": record.repeat,
+        "seed": record.seed,
+        "nominal": record.nominal,
+        "axis": record.axis,
+        "new_goal": record.new_goal,
+        "frame": record.frame,
+        "attempt": log.attempts(*record.key) + 1,
+        "steps": record.steps,
+        "flags": record.flags,
+        "clipped": record.clipped,
+        "truth": record.truth,
+        "video": record.video,
+        "truth_video": record.truth_video,
+        "seconds": record.seconds,
+        "timing": {part: seconds for part, seconds in record.timing.items() if part != "judge"},
+        "time": now(),
+    }

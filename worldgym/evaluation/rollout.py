@@ -1,0 +1,129 @@
+"""The loop of the method, on one screen: policy and world model in closed loop (arXiv 2506.00613,
+algorithm of section 3).
+
+rho(pi) = E[ R([o_0 .. o_H], g) | a ~ pi(o, g), o' ~ T(o, a) ]
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from worldgym.actions.embodiment import motionless
+from worldgym.policies.observations import observe, substitutes
+from worldgym.policies.own.action_bounds import OUT_OF_BOUNDS, commanded
+from worldgym.policies.policy_protocol import Observation, Policy
+from worldgym.types import MOTIONLESS, Actions, Rollout, Trial
+from worldgym.world.timing import stage
+from worldgym.world.world_protocol import World
+
+
+def roll_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) -> list[Rollout]:
+    """Plays a batch of trials to their ends. A whole chunk is executed before the policy looks
+    again.
+
+    Row b of everything depends on trial b alone. Trials that end early ride along with the longest;
+    what is drawn of them past their end is dropped. While a policy that computes elsewhere is asked
+    about one half of the batch, the world draws the other. Actions outside the policy's bounds are
+    clipped, and the trial is flagged; see `worldgym.policies.own.action_bounds` for PolicyFault.
+    """
+    started = time.perf_counter()
+    cut = (len(trials) + 1) // 2 if policy.needs.elsewhere else len(trials)
+    parts = [_Part(world, policy, part) for part in (trials[:cut], trials[cut:]) if part]
+    if len(parts) == 1:
+        while not parts[0].over:
+            with stage("policy"):
+                chunk = parts[0].ask()
+            parts[0].play(chunk)
+    else:
+        _in_turn(parts)
+    seconds = (time.perf_counter() - started) / len(trials)
+    return [rollout for part in parts for rollout in part.rollouts(seconds)]
+
+
+def _in_turn(parts: Sequence[_Part]) -> None:
+    """The next question is on its way while the world plays the last answer."""
+    with ThreadPoolExecutor(1, "policy") as elsewhere:
+        asked = deque((part, elsewhere.submit(part.ask)) for part in parts)
+        try:
+            while asked:
+                part, answer = asked.popleft()
+                with stage("policy"):  # what is waited for
+                    chunk = answer.result()
+                part.play(chunk)
+                if not part.over:
+                    asked.append((part, elsewhere.submit(part.ask)))
+        finally:
+            elsewhere.shutdown(wait=True, cancel_futures=True)
+
+
+class _Part:
+    """Trials that are played side by side."""
+
+    def __init__(self, world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) -> None:
+        self._world, self._policy, self._trials, self._step = world, policy, trials, 0
+        rows, steps = len(trials), max(trial.task.steps for trial in trials)
+        self._video = np.empty((rows, steps + 1, *world.frame_shape), np.uint8)
+        self._moves = np.empty((rows, steps, policy.spec.size), np.float32)
+        self._outside = np.zeros((rows, steps), np.bool_)
+        self._video[:, 0] = [trial.task.frame for trial in trials]
+        with stage("world"):
+            self._state = world.reset(self._video[:, 0], [trial.seed for trial in trials])
+        self._memory = policy.reset(trials)
+
+    @property
+    def over(self) -> bool:
+        return self._step == self._moves.shape[1]
+
+    def ask(self) -> Actions:
+        """The next chunk. In place of a trial that has ended, one that has not is asked about
+        twice."""
+        step, policy, left = self._step, self._policy, self._moves.shape[1] - self._step
+        goes_on = [step < trial.task.steps for trial in self._trials]
+        rows = [b if on else goes_on.index(True) for b, on in enumerate(goes_on)]
+        after, chunk = policy.act(
+            [self._memory[b] for b in rows], [self._observation(b) for b in rows]
+        )
+        self._memory = [
+            new if on else old for new, old, on in zip(after, self._memory, goes_on, strict=True)
+        ]
+        due = (len(rows), policy.chunk, policy.spec.size)
+        held, outside = commanded(chunk, due, policy.spec, f"policy {policy.name}")
+        self._outside[:, step : step + policy.chunk] = outside[:, :left]
+        return held[:, :left]
+
+    def _observation(self, b: int) -> Observation:
+        policy, task = self._policy, self._trials[b].task
+        return observe(
+            policy.needs, policy.spec, task, self._video[b], self._moves[b, : self._step]
+        )
+
+    def play(self, chunk: Actions) -> None:
+        with stage("world"):
+            self._state, new = self._world.step(self._state, chunk)
+        end = self._step + chunk.shape[1]
+        self._moves[:, self._step : end], self._video[:, self._step + 1 : end + 1] = chunk, new
+        self._step = end
+
+    def rollouts(self, seconds: float) -> Iterator[Rollout]:
+        for trial, video, moves, outside in zip(
+            self._trials, self._video, self._moves, self._outside, strict=True
+        ):
+            steps, flags = trial.task.steps, substitutes(self._policy.needs, trial.task)
+            clipped = int(outside[:steps].sum())
+            flags = (*flags, OUT_OF_BOUNDS) if clipped else flags
+            flags = (*flags, MOTIONLESS) if motionless(moves[:steps], self._policy.spec) else flags
+            yield Rollout(
+                trial,
+                self._policy.name,
+                video[: steps + 1],
+                moves[:steps],
+                seconds,
+                flags,
+                clipped=clipped,
+            )

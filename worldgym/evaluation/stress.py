@@ -1,0 +1,261 @@
+"""`worldgym stress`: the mildest edit that breaks a policy, by successive halving, confirmed on
+trials that chose nothing.
+
+Every round is an evaluation of its own with a suite of nominal and edited tasks, in OUT/search-1,
+OUT/search-2, ...; the better half of the candidates goes on with twice the trials (K. Jamieson and
+A. Talwalkar (2016), AISTATS, 240-248). What was chosen for being extreme looks more extreme than it
+is: drops of the search are never reported, and OUT/confirm meets other frames and seeds.
+
+OUT/stress.json   what is returned         OUT/suite   every task, and its twins by the confirmed
+edits"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.evaluation.run import EvaluateConfig, codes, evaluate, identities
+from worldgym.io.files import write_json
+from worldgym.judges.judge_protocol import Judge
+from worldgym.judges.load_judge import load_judge
+from worldgym.policies.load_policy import load
+from worldgym.policies.policy_protocol import Policy
+from worldgym.tasks.edited_tasks import edited, nominal_tasks
+from worldgym.tasks.edits.edit_file import Edit
+from worldgym.tasks.edits.ranges import RangedEdit, read_ranges
+from worldgym.tasks.write_tasks import write_task
+from worldgym.types import ROUNDING, Task
+from worldgym.world.memory import keep_freed_memory
+from worldgym.world.model import load_world
+from worldgym.world.world_protocol import World
+
+SEARCH_SHARE = 2 / 3  # of the budget; the rest confirms
+FRESH = 1_000_003  # added to the run seed of the confirmation
+MILDNESS = 0.5  # what full strength costs a candidate, in units of the wanted drop
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class StressSources:
+    """Folders, or the name of a policy."""
+
+    world: Path
+    policy: str
+    tasks: Path
+    judge: Path
+    edits: Path
+
+
+@dataclass(frozen=True)
+class StressConfig:
+    """budget: rollouts in all.   drop: of the success rate, from which on a policy is
+    broken.   levels: strengths of each edit.
+
+    keep: candidates that are confirmed.   command: as typed, for the logs.
+    """
+
+    out: Path
+    budget: int
+    drop: float = 0.5
+    levels: int = 6
+    keep: int = 2
+    seed: int = 0
+    batch: int = 20
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.drop <= 1 and 1 <= self.levels <= 99 and self.keep >= 1):
+            raise InputError(
+                "--drop lies between 0 and 1, --levels between 1 and 99, and --keep is 1 or more"
+            )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An edit at one strength in (0, 1]."""
+
+    edit: RangedEdit
+    strength: float
+    name: str
+
+    def made(self) -> Edit:
+        return self.edit.at(self.strength, self.name)
+
+
+@dataclass(frozen=True)
+class Party:
+    """Who plays."""
+
+    world: World[Any]
+    policy: Policy[Any]
+    judge: Judge
+    # for the logs' headers, see `evaluate.identities`
+    described: Mapping[str, Any] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)  # see `EvaluateConfig`
+
+
+def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
+    """Loads everything, then `search`."""
+    keep_freed_memory()
+    world = load_world(sources.world)
+    loaded = load(sources.policy, world.spec)
+    party = Party(
+        world,
+        loaded.policy,
+        load_judge(sources.judge),
+        identities(world, [loaded]),
+        codes([loaded]),
+    )
+    return search(config, party, nominal_tasks(sources.tasks), read_ranges(sources.edits))
+
+
+def search(
+    config: StressConfig, party: Party, tasks: Sequence[Task], edits: Sequence[RangedEdit]
+) -> dict[str, Any]:
+    """Plain JSON: candidates (edit, strength, name, drop, low, high, p_holm, n, confirmed), those
+    confirmed first and of them the mildest; rollouts, budget, rounds (candidates and trials of
+    each), suite (folder, or None if nothing was confirmed)."""
+    levels = [(k + 1) / config.levels for k in range(config.levels)]
+    left = [
+        Candidate(edit, level, f"{edit.name}-{round(100 * level):03d}")
+        for edit in edits
+        for level in levels
+    ]
+    searched, kept_back = _halves(tasks)
+    groups, rounds, used = len({task.group for task in tasks}), [], 0
+    plan = _plan(len(left), config, groups)
+    for number, (count, trials) in enumerate(plan, start=1):
+        left = left[:count]
+        drops = _drops(config, party, f"search-{number}", searched, left, trials)
+        rounds.append(
+            {"candidates": [candidate.name for candidate in left], "trials_a_group": trials}
+        )
+        used += (count + 1) * groups * trials
+        left.sort(
+            key=lambda one: (
+                -round(_merit(drops.get(one.name, {}).get("drop"), one.strength, config.drop), 9),
+                one.name,
+            )
+        )
+    left = left[: config.keep]
+    trials = (config.budget - used) // ((len(left) + 1) * groups)
+    confirmed = _confirmed(
+        _drops(config, party, "confirm", kept_back, left, trials), left, config.drop
+    )
+    suite = _write_suite(
+        config.out / "suite", tasks, [one for one in left if _is_confirmed(confirmed, one)]
+    )
+    found = {
+        "candidates": confirmed,
+        "rollouts": used + (len(left) + 1) * groups * trials,
+        "budget": config.budget,
+        "rounds": rounds,
+        "suite": suite,
+    }
+    write_json(config.out / "stress.json", found)
+    return found
+
+
+def _plan(count: int, config: StressConfig, groups: int) -> list[tuple[int, int]]:
+    """(candidates, trials a group) of every round, each round of equal cost. InputError if the
+    budget allows no trial in one, or none in the confirmation."""
+    sizes = [count]
+    while sizes[-1] > config.keep:
+        sizes.append(max(config.keep, sizes[-1] // 2))
+    sizes = sizes[:-1] or [count]  # the last size is what is confirmed
+    share = SEARCH_SHARE * config.budget / len(sizes)
+    plan = [(size, math.floor(share / ((size + 1) * groups) + ROUNDING)) for size in sizes]
+    confirming = (min(config.keep, count) + 1) * groups
+    left = config.budget - sum((size + 1) * groups * trials for size, trials in plan)
+    if plan[0][1] < 1 or left < confirming:
+        searching = (count + 1) * groups * len(sizes)
+        needed = max(
+            math.ceil(searching / SEARCH_SHARE - ROUNDING),
+            math.ceil(confirming / (1 - SEARCH_SHARE) - ROUNDING),
+        )
+        raise InputError(
+            f"--budget {config.budget} is too small for {count} candidates on {groups} task "
+            f"groups; give {needed} or more"
+        )
+    return plan
+
+
+def _halves(tasks: Sequence[Task]) -> tuple[list[Task], list[Task]]:
+    """Start frames of each group in turn to the search and to the confirmation; a single one serves
+    both, with fresh seeds."""
+    searched, kept_back = [], []
+    for _, members in groupby(
+        sorted(tasks, key=lambda task: task.group), key=lambda task: task.group
+    ):
+        group = list(members)
+        searched += group[::2]
+        kept_back += group[1::2] or group
+    return searched, kept_back
+
+
+def _drops(
+    config: StressConfig,
+    party: Party,
+    folder: str,
+    tasks: Sequence[Task],
+    candidates: Sequence[Candidate],
+    trials: int,
+) -> dict[str, dict[str, Any]]:
+    """{candidate's name: its cell of summary.json} of one evaluation."""
+    seed = config.seed + (FRESH if folder == "confirm" else int(folder.rpartition("-")[2]))
+    run = EvaluateConfig(
+        config.out / folder, trials, seed, config.batch, command=config.command, code=party.code
+    )
+    suite = edited(tasks, [candidate.made() for candidate in candidates])
+    described = {"candidates": [candidate.name for candidate in candidates], **party.described}
+    summary = evaluate(run, party.world, [party.policy], suite, party.judge, described)
+    return {
+        axis["axis"]: axis["cells"][0] for axis in (summary["perturbed"] or {"axes": []})["axes"]
+    }
+
+
+def _merit(drop: float | None, strength: float, wanted: float) -> float:
+    """How near a candidate is to breaking the policy, less a little for its strength: of two that
+    break it the milder wins."""
+    return -1.0 if drop is None else min(drop / wanted, 1.0) - MILDNESS * strength
+
+
+def _confirmed(
+    cells: dict[str, dict[str, Any]], left: Sequence[Candidate], wanted: float
+) -> list[dict[str, Any]]:
+    rows = []
+    for one in left:
+        if one.name in cells:
+            cell = {key: cells[one.name][key] for key in ("drop", "low", "high", "p_holm", "n")}
+            broken = (
+                cell["drop"] is not None
+                and cell["drop"] >= wanted - ROUNDING
+                and cell["p_holm"] <= SIGNIFICANT + ROUNDING
+            )
+            rows.append(
+                {
+                    "edit": one.edit.name,
+                    "strength": one.strength,
+                    "name": one.name,
+                    **cell,
+                    "confirmed": broken,
+                }
+            )
+    return sorted(rows, key=lambda row: (not row["confirmed"], row["strength"]))
+
+
+def _is_confirmed(rows: Sequence[dict[str, Any]], candidate: Candidate) -> bool:
+    return any(row["name"] == candidate.name and row["confirmed"] for row in rows)
+
+
+def _write_suite(out: Path, tasks: Sequence[Task], candidates: Sequence[Candidate]) -> str | None:
+    if not candidates:
+        return None
+    for task in edited(tasks, [candidate.made() for candidate in candidates]):
+        write_task(out, task)
+    return str(out)

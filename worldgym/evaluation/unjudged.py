@@ -1,0 +1,67 @@
+"""Rollouts that no judge has seen to its end: kept with all their pixels, so that they are judged
+later and not made again.
+
+RUN/unjudged/POLICY/TASK-REPEAT.npy   frames uint8 [T+1, H, W, 3], until there is a verdict
+
+A video is compressed, and a judge that is asked about other pixels may say something else, and is
+paid again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from worldgym.errors import InputError
+from worldgym.io.files import read_array, write_array
+from worldgym.io.run_log import TrialKey, TrialRecord, results
+from worldgym.io.video import decode_video
+from worldgym.types import Actions, Frames, Rollout, Trial
+
+
+def waiting(run: Path, records: Iterable[TrialRecord]) -> dict[TrialKey, TrialRecord]:
+    """The records of trials that ran to their ends and have no verdict, by trial."""
+    failed = results(records).failed
+    return {
+        r.key: r
+        for r in failed
+        if r.video and (run / r.video).exists() and (run / str(r.actions_file)).exists()
+    }
+
+
+def keep(run: Path, rollout: Rollout) -> None:
+    write_array(_place(run, rollout.policy, rollout.trial), rollout.frames)
+
+
+def drop(run: Path, rollout: Rollout) -> None:
+    _place(run, rollout.policy, rollout.trial).unlink(missing_ok=True)
+
+
+def kept(run: Path, trial: Trial, record: TrialRecord) -> Rollout:
+    """The trial's rollout: its frames as they were, or as the video has them where they were not
+    kept. The time that it took was counted before. InputError if its files cannot be read or do not
+    fit."""
+    place = _place(run, record.policy, trial)
+    frames: Frames = read_array(place) if place.exists() else decode_video(run / str(record.video))
+    actions = actions_of(run, record, len(frames))
+    if frames.shape != (trial.task.steps + 1, *trial.task.frame.shape):
+        raise InputError(
+            f"{place}: frames {frames.shape} are not those of {trial.task.name}; remove the file"
+        )
+    return Rollout(trial, record.policy, frames, actions, 0.0, record.flags, clipped=record.clipped)
+
+
+def actions_of(run: Path, record: TrialRecord, frames: int) -> Actions:
+    """The actions beside a record's video, float32 [frames - 1, A]. InputError if they do not
+    fit."""
+    path = run / str(record.actions_file)
+    actions = read_array(path)
+    if actions.ndim != 2 or len(actions) != frames - 1 or actions.dtype != "float32":
+        raise InputError(
+            f"{path}: holds {actions.dtype} {actions.shape} for {frames} frames; restore it from a "
+            f"copy or remove it"
+        )
+    return actions
+
+
+def _place(run: Path, policy: str, trial: Trial) -> Path:
+    return run / "unjudged" / policy / f"{trial.task.name}-{trial.repeat}.npy"

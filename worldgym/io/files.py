@@ -1,0 +1,255 @@
+"""Reading and writing files so that nothing is ever half-written, and a wrong file gets one clear
+sentence."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import hashlib
+import io
+import json
+import os
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from worldgym.errors import InputError
+from worldgym.io.text import clean, cleaned
+
+MAX_ARRAY = 2**32  # bytes; a larger one is refused before it fills the memory
+LFS = b"version https://git-lfs"
+ENDS = 2**20  # bytes that `digest_of_files` reads of a file's beginning and end
+
+
+def cache_folder(name: str) -> Path:
+    """$XDG_CACHE_HOME/worldgym/NAME, by default in ~/.cache. It need not exist. InputError where
+    nobody knows a home folder."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / name
+    except RuntimeError as error:
+        raise InputError(
+            "this user has no home folder: set XDG_CACHE_HOME to a folder that can be written"
+        ) from error
+
+
+def not_fetched(path: Path) -> str:
+    """A sentence where the file is only git-lfs's pointer to one, else ""."""
+    try:
+        with path.open("rb") as file:
+            pointer = file.read(len(LFS)) == LFS
+    except (OSError, ValueError):
+        return ""
+    return (
+        f"{path}: only git-lfs's pointer to the file was downloaded; fetch the file with  git lfs "
+        f"pull"
+        if pointer
+        else ""
+    )
+
+
+def unreadable(path: Path, problem: str) -> InputError:
+    """What to raise for a file that is not what it should be: the problem in words, or that it was
+    never fetched."""
+    return InputError(not_fetched(path) or f"{path}: {problem}")
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes beside the target, flushes to the disk, renames into place: readers see the old file
+    or the new one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror}; choose a writable folder"
+        ) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InputError(
+                f"cannot write {path}: {error.strerror}; make room or choose another folder"
+            ) from error
+        raise
+
+
+class Hold:
+    """A folder for one writer: as long as this lives, a second one is refused. The system lets go
+    of it when a process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder where there is none. InputError while another holds it."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder, os.O_RDONLY)
+        except OSError as error:
+            raise InputError(
+                f"cannot write {folder}: {error.strerror}; choose a writable folder"
+            ) from error
+        self.release = weakref.finalize(self, os.close, handle)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise InputError(
+                f"{folder} is being written by another run; wait for its end, or choose another "
+                f"folder"
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+
+    def __enter__(self) -> Hold:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Waits until no other process is inside, for a few lines that read a file and write it. Makes
+    the folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {folder}: {error.strerror}; choose a writable folder"
+        ) from error
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """JSON with two spaces, NaN refused, atomic."""
+    write_atomic(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
+
+
+def json_line(data: Any) -> bytes:
+    """One line of JSON. ValueError on NaN and infinities, which JSON does not have."""
+    return (json.dumps(data, allow_nan=False) + "\n").encode()
+
+
+def append_line(path: Path, data: Any) -> None:
+    """Writes one line of JSON through to the disk. A line torn by a crash never counted, and is cut
+    off first."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b", buffering=0) as file:
+            if file.tell() and not path.read_bytes().endswith(b"\n"):
+                file.truncate(path.read_bytes().rfind(b"\n") + 1)
+            file.write(json_line(data))
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror}; make room or choose another place"
+        ) from error
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """The object in a JSON file, its texts cleaned. `what` names the thing wanted in the error,
+    e.g. "an episode store"."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, so {path.parent} is not {what}") from None
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    except json.JSONDecodeError as error:
+        raise unreadable(
+            path, f"not valid JSON ({error.msg}, line {error.lineno}); fix or remove it"
+        ) from error
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: holds {type(data).__name__}, but {what} is a JSON object")
+    # in most files there is nothing to clean, and some hold many numbers
+    odd = "\\" in text or clean(text) != text
+    found: dict[str, Any] = cleaned(data) if odd else data
+    return found
+
+
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """One array as .npy, atomic."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_atomic(path, buffer.getvalue())
+
+
+def read_array(path: Path) -> npt.NDArray[Any]:
+    """The array in a .npy file. InputError if it is absent, cut short, larger than 4 GiB, or not an
+    array of numbers."""
+    try:
+        # mapped: a size that the file lacks is refused
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(found, np.ndarray):  # what is zipped may unpack to any size
+            raise ValueError("an .npz file of several arrays")
+        if found.nbytes > MAX_ARRAY:
+            raise ValueError(f"{found.nbytes >> 20} MiB, more than {MAX_ARRAY >> 20}")
+        return np.array(found)
+    except (OSError, ValueError, EOFError) as error:
+        raise unreadable(
+            path, f"cannot be read as an array ({error}); remove it or make it again"
+        ) from error
+
+
+def read_table(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = ()
+) -> list[tuple[int, dict[str, str]]]:
+    """(line number, text of each column without surrounding space) of every row of a CSV file in
+    UTF-8.
+
+    `columns` must be there; an absent column of `optional` reads as "", and so does a cell that a
+    short row lacks."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            missing = [column for column in columns if column not in (reader.fieldnames or ())]
+            if missing:
+                raise InputError(
+                    f"{path}: lacks the column {missing[0]}; its first line must name "
+                    f"{', '.join(columns)}"
+                )
+            wanted = [*columns, *optional]
+            return [
+                (reader.line_num, {column: clean(row.get(column, "")).strip() for column in wanted})
+                for row in reader
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"{path}: cannot be read as a table ({error}); it must be a CSV file in UTF-8"
+        ) from error
+
+
+def sha256_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_files(folder: Path) -> str:
+    """12 hexadecimal digits of the names and sizes of all files in it, and of the first and last
+    MiB of each."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\0".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(ENDS))
+            file.seek(max(size - ENDS, 0))
+            digest.update(file.read(ENDS))
+    return digest.hexdigest()[:12]

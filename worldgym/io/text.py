@@ -1,0 +1,28 @@
+"""Text from outside, made safe to write: a file in UTF-8, a page, a table or a terminal can hold
+what `clean` returns."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+# half of a UTF-16 pair: no UTF-8, so neither JSON's reader nor a page takes it
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# C0 and C1 but tab and newline: no XML, and a terminal obeys them
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def clean(text: str) -> str:
+    """Lone surrogates become U+FFFD; control characters except newline and tab are removed."""
+    return _CONTROL.sub("", _SURROGATE.sub("\ufffd", text))
+
+
+def cleaned(value: Any) -> Any:
+    """A JSON value with every text in it cleaned, keys included."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {cleaned(key): cleaned(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(cleaned(item) for item in value)
+    return value

@@ -1,0 +1,161 @@
+"""Calibrates a judge: its verdicts on videos whose outcome people (or the robot's records) know,
+and probes without a label.
+
+blank    every frame black: nothing can be seen, so no verdict may be a success
+frozen   the start frame all along: nothing happened, so a success means that the judge guesses from
+the scene
+order    a model asked with its options in reverse order: a verdict that changes depends on how it
+was asked"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worldgym.errors import BudgetSpent, InputError, JudgeStopped, NothingWorked
+from worldgym.io.files import json_line, sha256_file, write_atomic, write_json
+from worldgym.io.progress import progress
+from worldgym.judges.judge_protocol import Judge
+from worldgym.judges.judging import charge, judge_each, scores
+from worldgym.judges.labels import LabelledClip, read_labels
+from worldgym.judges.vlm import VlmJudge
+from worldgym.policies.foreign import Failure
+from worldgym.stats.judge_calibration import CALIBRATION_NAME, Judged, calibration_figures
+from worldgym.stats.raters import krippendorff_alpha
+from worldgym.stats.streak import Streak
+from worldgym.types import Rollout, Verdict, is_success
+
+BATCH = 16  # videos decoded at once
+VERDICTS_NAME = "verdicts.jsonl"
+
+
+@dataclass(frozen=True)
+class CalibrateConfig:
+    """labels: a label file, or an episode store whose successes are known.   probes: videos used
+    for each probe, 0 = none."""
+
+    labels: Path
+    out: Path
+    probes: int = 20
+
+
+def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
+    """Writes OUT/calibration.json and OUT/verdicts.jsonl (one line a video), and returns the
+    former.
+
+    Videos on which the labellers differ, or cannot tell, are left out and counted; so are those
+    that the judge broke on, unless that is all of them: NothingWorked; SameFailure where one
+    failure keeps repeating."""
+    if config.probes < 0:
+        raise InputError(f"probes is {config.probes}; give a number of videos, 0 for none")
+    labelled = read_labels(config.labels)
+    known = [clip for clip in labelled if clip.score is not None]
+    if not known:
+        raise InputError(f"{config.labels}: of no video is the outcome known; label some more")
+    charge(judge, config.out)
+    streak = Streak()
+    judged, lines, broken = list[Judged](), list[bytes](), list[str]()
+    batches = [known[i : i + BATCH] for i in range(0, len(known), BATCH)]
+    for batch in progress(batches, len(batches), "judging", "batch"):
+        rollouts = [clip.clip.rollout() for clip in batch]
+        for clip, verdict in zip(batch, judge_each(judge, rollouts), strict=True):
+            lines.append(_line(clip, verdict))
+            if isinstance(verdict, Failure):
+                broken.append(verdict.reason)
+                # which end it of themselves
+                if not isinstance(verdict.error, BudgetSpent | JudgeStopped):
+                    streak.note(verdict.reason)
+            else:
+                streak.note(None)
+                judged.append(_judged(clip, verdict))
+    if not judged:
+        raise NothingWorked(
+            f"the judge broke on every one of {len(broken)} videos, on the first because: "
+            f"{broken[0]}"
+        )
+    figures = {
+        "judge": judge.name,
+        "settings": dict(judge.settings),
+        "labels": _labels(config.labels, labelled, known),
+        "broken": len(broken),
+        **calibration_figures(judged, _threshold(judge)),
+        "probes": _probes(judge, known[: config.probes]) if config.probes else {},
+    }
+    write_atomic(config.out / VERDICTS_NAME, b"".join(lines))
+    write_json(config.out / CALIBRATION_NAME, figures)
+    return figures
+
+
+def _judged(clip: LabelledClip, verdict: Verdict) -> Judged:
+    truth = clip.score is not None and is_success(clip.score)
+    return Judged(truth, verdict.score, verdict.probability, clip.clip.initial_frame)
+
+
+def _threshold(judge: Judge) -> float:
+    """Of its probability, from which on it says success; one half for a judge that names none, such
+    as a majority of votes."""
+    return float(judge.settings.get("threshold", 0.5))
+
+
+def _labels(
+    path: Path, labelled: Sequence[LabelledClip], known: Sequence[LabelledClip]
+) -> dict[str, Any]:
+    """Whose labels, and how far the labellers agree among themselves, which bounds what a judge can
+    be shown to do."""
+    names = sorted({label.labeller for clip in labelled for label in clip.labels})
+    ratings = [
+        [{label.labeller: label.score for label in clip.labels}.get(name) for name in names]
+        for clip in labelled
+    ]
+    frames = [clip.clip.initial_frame for clip in labelled]
+    alpha, (low, high) = krippendorff_alpha(ratings, frames=frames)
+    return {
+        "sha256": sha256_file(path) if path.is_file() else None,
+        "labellers": names,
+        "undecided": len(labelled) - len(known),
+        "alpha": {"value": alpha, "low": low, "high": high} if len(names) > 1 else None,
+    }
+
+
+def _line(clip: LabelledClip, verdict: Verdict | Failure) -> bytes:
+    said = verdict.to_json() if isinstance(verdict, Failure) else asdict(verdict)
+    return json_line({"video": str(clip.clip.video), "known": clip.score, **said})
+
+
+def _probes(judge: Judge, clips: Sequence[LabelledClip]) -> dict[str, Any]:
+    rollouts = [clip.clip.rollout() for clip in clips]
+    black = [replace(rollout, frames=np.zeros_like(rollout.frames)) for rollout in rollouts]
+    still = [
+        replace(rollout, frames=np.repeat(rollout.frames[:1], len(rollout.frames), axis=0))
+        for rollout in rollouts
+    ]
+    found = {"blank": _successes(judge, black), "frozen": _successes(judge, still)}
+    if isinstance(judge, VlmJudge):
+        found["order"] = _changes(judge, rollouts)
+    return found
+
+
+def _successes(judge: Judge, rollouts: Sequence[Rollout]) -> dict[str, int]:
+    found = scores(judge, rollouts)
+    return {
+        "videos": len(found),
+        "successes": sum(score is not None and is_success(score) for score in found),
+        "unscored": sum(score is None for score in found),
+    }
+
+
+def _changes(judge: VlmJudge, rollouts: Sequence[Rollout]) -> dict[str, int]:
+    """How verdicts move when the options are turned round; a judge without position bias moves as
+    often up as down."""
+    pairs = list(zip(scores(judge, rollouts), scores(judge.backwards(), rollouts), strict=True))
+    both = [(first, second) for first, second in pairs if first is not None and second is not None]
+    return {
+        "videos": len(pairs),
+        "higher": sum(second > first for first, second in both),
+        "lower": sum(second < first for first, second in both),
+        "unscored_in_one": sum((first is None) != (second is None) for first, second in pairs),
+    }

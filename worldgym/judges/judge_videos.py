@@ -1,0 +1,211 @@
+"""Judges videos that no run of WorldGym made: a list of mp4 files of anybody's world or robot, each
+with its instruction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worldgym.errors import BudgetSpent, InputError, JudgeStopped, SameFailure, at_least
+from worldgym.io.files import json_line, write_atomic, write_json
+from worldgym.io.progress import progress
+from worldgym.io.video import decode_video, video_facts
+from worldgym.judges.judge_protocol import Judge, Scaled
+from worldgym.judges.judging import charge, judge_each, paid
+from worldgym.judges.labels import Clip, read_clips
+from worldgym.policies.foreign import Failure, attempt
+from worldgym.stats.failure_reasons import counted
+from worldgym.stats.streak import Streak
+from worldgym.stats.success_rates import wilson_rate
+from worldgym.types import Rollout, Verdict
+
+VERDICTS_NAME, SUMMARY_NAME = "verdicts.jsonl", "summary.json"
+SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+
+
+@dataclass(frozen=True)
+class VideosConfig:
+    """sources: videos, folders of videos, or lists of them (.jsonl: {"video", "instruction"} a
+    line).
+
+    instruction: of every video that comes without one.   fps: frames a second to look at, None =
+    all that a video has."""
+
+    sources: tuple[Path, ...]
+    out: Path
+    instruction: str = ""
+    fps: float | None = None
+
+
+Judged = tuple[
+    Clip, dict[str, Any], Verdict | Failure
+]  # the video, what was looked at of it, what came out
+
+
+def judge_videos(config: VideosConfig, judge: Judge) -> dict[str, Any]:
+    """Writes OUT/verdicts.jsonl, a line a video, and OUT/summary.json, and returns the latter:
+
+    videos; trials: scored ones; successes: the sum of their scores; rate, low, high (95 %, Wilson);
+    unscored; failed: videos that could not be read or that the judge broke on; reasons (see
+    stats/reasons.py); cost_usd, paid_usd; judge, settings. instructions: the same counts for each
+    instruction.
+
+    What a model answered is kept, so a second start pays for nothing twice. InputError for a source
+    that holds no video; SameFailure and JudgeStopped, after writing what there is, where nothing
+    more is to be had."""
+    if config.fps is not None:
+        at_least("--fps", config.fps)
+        if config.fps == 0 or not math.isfinite(config.fps):
+            raise InputError(f"--fps is {config.fps:g}: give a number of frames a second above 0")
+    clips = find_clips(config.sources, config.instruction)
+    charge(judge, config.out)
+    found = list[Judged]()
+    try:
+        for judged in progress(_judged(config, judge, clips), len(clips), "judging", "video"):
+            found.append(judged)
+    except (BudgetSpent, SameFailure, JudgeStopped) as end:
+        found += [(clip, {}, Failure(f"not judged: {end}", end)) for clip in clips[len(found) :]]
+        summary = _write(config, judge, found)
+        if isinstance(end, BudgetSpent):  # the same command with a higher budget goes on
+            return summary
+        raise
+    return _write(config, judge, found)
+
+
+def find_clips(sources: Sequence[Path], instruction: str) -> list[Clip]:
+    """Every video once, in order. InputError where there is none, or one has no instruction."""
+    clips: dict[Path, Clip] = {}
+    for source in sources:
+        if source.is_dir():
+            new = [
+                Clip(path, instruction)
+                for path in sorted(source.rglob("*"))
+                if path.suffix.lower() in SUFFIXES
+            ]
+            if not new:
+                raise InputError(
+                    f"{source}: holds no video ({', '.join(SUFFIXES)}); give files, a list or "
+                    f"another folder"
+                )
+        elif source.suffix == ".jsonl":
+            new = read_clips(source, instruction)
+        elif source.exists():
+            new = [Clip(source, instruction)]
+        else:
+            raise InputError(
+                f"{source}: there is no such video; give files, folders or a list (.jsonl)"
+            )
+        clips |= {clip.video: clip for clip in new}
+    if nameless := next(
+        (clip.video for clip in clips.values() if not clip.instruction.strip()), None
+    ):
+        raise InputError(
+            f"{nameless}: comes without an instruction; give --instruction, what the robot was "
+            f"asked to do"
+        )
+    if not clips:
+        raise InputError(
+            f"{', '.join(map(str, sources))}: no video; give files, folders or a list (.jsonl)"
+        )
+    return list(clips.values())
+
+
+def _judged(config: VideosConfig, judge: Judge, clips: Sequence[Clip]) -> Iterator[Judged]:
+    """As many videos in memory at once as are judged at once."""
+    streak = Streak()
+    for start in range(0, len(clips), judge.concurrency):
+        batch = clips[start : start + judge.concurrency]
+        read = [attempt(partial(_read, clip, config.fps, judge)) for clip in batch]
+        verdicts = judge_each(judge, [one[0] for one in read if not isinstance(one, Failure)])
+        for clip, one in zip(batch, read, strict=True):
+            verdict, facts = (one, {}) if isinstance(one, Failure) else (next(verdicts), one[1])
+            yield clip, facts, verdict
+            if not (
+                isinstance(verdict, Failure)
+                and isinstance(verdict.error, BudgetSpent | JudgeStopped)
+            ):
+                streak.note(verdict.reason if isinstance(verdict, Failure) else None)
+        list(verdicts)  # raises what ended the judging, if anything did
+
+
+def _read(clip: Clip, fps: float | None, judge: Judge) -> tuple[Rollout, dict[str, Any]]:
+    """The video at the judge's size and at so many frames a second, and what that was."""
+    facts = video_facts(clip.video)
+    size = judge.size_for(facts.size) if isinstance(judge, Scaled) else None
+    frames = decode_video(clip.video, size)
+    chosen = _sampled(len(frames), facts.fps, fps)
+    rollout = clip.rollout(frames[chosen])
+    looked = {
+        "size": list(facts.size),
+        "judged_at": list(frames.shape[1:3]),
+        "frames": len(frames),
+        "looked_at": len(chosen),
+    }
+    return rollout, {**looked, "fps": facts.fps}
+
+
+def _sampled(count: int, fps: float | None, wanted: float | None) -> list[int]:
+    """Numbers of the frames nearest to multiples of 1 / wanted seconds, and the last; all where
+    that would be more."""
+    if wanted is None or fps is None or wanted >= fps:
+        return list(range(count))
+    times = np.arange(0, math.ceil(count * wanted / fps)) * fps / wanted
+    return sorted({*(int(t) for t in np.rint(times) if t < count - 0.5), count - 1})
+
+
+def _write(config: VideosConfig, judge: Judge, found: Sequence[Judged]) -> dict[str, Any]:
+    write_atomic(config.out / VERDICTS_NAME, b"".join(_line(*one) for one in found))
+    instructions = dict.fromkeys(clip.instruction for clip, _, _ in found)
+    verdicts = [verdict for _, _, verdict in found]
+    summary = {
+        **_counts(verdicts),
+        "reasons": {
+            "failed": counted(v.reason for v in verdicts if isinstance(v, Failure)),
+            "unscored": counted(
+                v.reason for v in verdicts if isinstance(v, Verdict) and v.unscored
+            ),
+        },
+        "instructions": [
+            {
+                "instruction": text,
+                **_counts([v for clip, _, v in found if clip.instruction == text]),
+            }
+            for text in instructions
+        ],
+        "cost_usd": math.fsum(v.cost_usd for v in verdicts if isinstance(v, Verdict)),
+        "paid_usd": math.fsum(paid(v) if isinstance(v, Failure) else v.paid_usd for v in verdicts),
+        "judge": judge.name,
+        "settings": dict(judge.settings),
+    }
+    write_json(config.out / SUMMARY_NAME, summary)
+    return summary
+
+
+def _line(clip: Clip, facts: dict[str, Any], verdict: Verdict | Failure) -> bytes:
+    said = (
+        verdict.to_json()
+        if isinstance(verdict, Failure)
+        else asdict(replace(verdict, seconds=round(verdict.seconds, 3)))
+    )
+    return json_line({"video": str(clip.video), "instruction": clip.instruction, **facts, **said})
+
+
+def _counts(verdicts: Sequence[Verdict | Failure]) -> dict[str, Any]:
+    scores = [v.score for v in verdicts if isinstance(v, Verdict) and v.score is not None]
+    rate = wilson_rate(math.fsum(scores), len(scores))
+    return {
+        "videos": len(verdicts),
+        "trials": len(scores),
+        "successes": math.fsum(scores),
+        "rate": rate.value,
+        "low": rate.low,
+        "high": rate.high,
+        "unscored": sum(isinstance(v, Verdict) and v.unscored for v in verdicts),
+        "failed": sum(isinstance(v, Failure) for v in verdicts),
+    }

@@ -1,0 +1,263 @@
+"""LeRobot's policies in this process: "lerobot:DIR?convention=NAME", DIR as `save_pretrained` wrote
+it (docs/policies/).
+
+Only LeRobot's public interface is used: `reset`, `select_action`, and the two processors. A LeRobot
+policy keeps its queues of observations and actions in itself, one set for the whole batch, where a
+trial must depend on itself alone. So nothing is left in them: every chunk starts from `reset`, is
+shown the trial's own last observations, and is taken out whole. What a policy of several
+observation steps computes while these are shown is thrown away: such a chunk costs twice.
+
+Axes legend: B rows, h actions of a chunk, A numbers of an action, H height, W width, C channels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldgym.actions.conventions import load_convention
+from worldgym.errors import InputError, MissingExtra
+from worldgym.io.images import fit
+from worldgym.policies.foreign import Failure, attempt
+from worldgym.policies.policy_protocol import Needs, Observation
+from worldgym.policies.policy_source import PolicySource
+from worldgym.types import Actions, ActionSpec, Frames, Trial
+
+STATE = "observation.state"
+OPTIONS = ("convention", "view", "black", "state", "from_zero")
+# types whose actions draw no noise, so that a batch is its rows one by one
+WITHOUT_CHANCE = "act"
+Batch = dict[str, Any]
+
+
+class Model(Protocol):
+    """The part of LeRobot's `PreTrainedPolicy` that is used."""
+
+    def reset(self) -> None: ...
+
+    def select_action(self, batch: Batch) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a policy's config says of its inputs and outputs, and the user of their meaning.
+
+    images: {key: (H, W)}, the view that the world draws first.   chunk: actions carried out of one
+    answer, `n_action_steps`.
+    looks:  observations that an answer is made from, `n_obs_steps`.   chance: answers draw noise.
+    """
+
+    name: str
+    spec: ActionSpec
+    images: dict[str, tuple[int, int]]
+    chunk: int
+    looks: int = 1
+    chance: bool = True
+    state: tuple[str, ...] = ()
+    black: bool = False
+    from_zero: bool = False
+
+    @property
+    def needs(self) -> Needs:
+        cameras = tuple(self.images)
+        return Needs(
+            self.looks, cameras, cameras[1:] if self.black else (), self.state, self.from_zero
+        )
+
+
+class LeRobotPolicy:
+    """The state of a trial is its seed: whatever else a chunk depends on is in the observation."""
+
+    def __init__(
+        self,
+        model: Model,
+        prepare: Callable[[Batch], Batch],
+        finish: Callable[[Tensor], Tensor],
+        reading: Reading,
+    ):
+        """prepare, finish: LeRobot's pre- and postprocessor."""
+        self._model, self._prepare, self._finish, self._reading = model, prepare, finish, reading
+
+    @property
+    def name(self) -> str:
+        return self._reading.name
+
+    @property
+    def spec(self) -> ActionSpec:
+        return self._reading.spec
+
+    @property
+    def chunk(self) -> int:
+        return self._reading.chunk
+
+    @property
+    def needs(self) -> Needs:
+        return self._reading.needs
+
+    def reset(self, trials: Sequence[Trial]) -> list[int]:
+        return [trial.seed for trial in trials]
+
+    def act(
+        self, states: Sequence[int], observations: Sequence[Observation]
+    ) -> tuple[list[int], Actions]:
+        """Policies that draw noise act row by row, each from its trial's own seed. Actions are
+        clipped to the spec's bounds."""
+        if self._reading.chance:
+            pairs = zip(states, observations, strict=True)
+            chunks = np.concatenate(
+                [self._chunk([seen], _seed(state, seen.step)) for state, seen in pairs]
+            )
+        else:
+            chunks = self._chunk(observations, 0)
+        return list(states), np.clip(chunks, self.spec.low, self.spec.high).astype(np.float32)
+
+    @torch.no_grad()
+    def _chunk(self, observations: Sequence[Observation], seed: int) -> Actions:
+        """float32 [B, h, A]. Noise is drawn from `seed`; the process's own generator stays as it
+        was."""
+        with torch.random.fork_rng():
+            self._model.reset()
+            for back in self._lead():
+                self._model.select_action(self._batch(observations, back))
+            torch.manual_seed(seed)
+            newest = self._batch(observations, 0)
+            answers = [
+                self._finish(self._model.select_action(dict(newest))) for _ in range(self.chunk)
+            ]
+        actions: Actions = torch.stack(answers, dim=1).float().cpu().numpy()
+        return actions
+
+    def _lead(self) -> list[int]:
+        """How far back to look in each call before the one that is to answer: whole chunks, the
+        last calls at t - 1, t - 2 ..."""
+        before = self._reading.looks - 1
+        calls = self.chunk * math.ceil(before / self.chunk)
+        return [min(back, before) for back in range(calls, 0, -1)]
+
+    def _batch(self, observations: Sequence[Observation], back: int) -> Batch:
+        """The batch of `back` actions ago, through LeRobot's preprocessor: images float [B, 3, H,
+        W] in [0, 1]."""
+        batch: Batch = {"task": [seen.instruction for seen in observations]}
+        for i, (key, size) in enumerate(self._reading.images.items()):
+            views = [
+                seen.views[key] if i or not back else seen.past[-back] for seen in observations
+            ]
+            batch[key] = _pixels(views, size)
+        if self._reading.state:
+            states = [seen.past_states[-back] if back else seen.state for seen in observations]
+            batch[STATE] = torch.tensor(states, dtype=torch.float32)
+        return self._prepare(batch)
+
+
+def load_lerobot(source: PolicySource) -> LeRobotPolicy:
+    """InputError where DIR holds no LeRobot policy or the options do not fit it; MissingExtra
+    without lerobot."""
+    source.check_options(*OPTIONS)
+    spec = load_convention(
+        source.needed("convention", "what its actions mean (see `worldgym data conventions`)")
+    )
+    folder = Path(source.place)
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"{folder}: holds no config.json, so it is not a policy that LeRobot's save_pretrained "
+            f"wrote"
+        )
+    loaded = attempt(lambda: _load(folder))
+    if isinstance(loaded, Failure):
+        if isinstance(loaded.error, MissingExtra):
+            raise loaded.error
+        raise InputError(
+            f"{folder}: LeRobot cannot load it ({' '.join(loaded.reason.split())[:500]})"
+        ) from loaded.error
+    config, model, prepare, finish = loaded
+    return LeRobotPolicy(model, prepare, finish, _reading(source, config, spec))
+
+
+def _load(folder: Path) -> tuple[Any, Model, Callable[[Batch], Batch], Callable[[Tensor], Tensor]]:
+    """=> (config, policy, preprocessor, postprocessor). LeRobot prints while it loads; standard
+    output is for results."""
+    try:
+        from lerobot.configs.policies import PreTrainedConfig
+        from lerobot.policies.factory import get_policy_class, make_pre_post_processors
+    except ModuleNotFoundError as error:
+        if error.name == "lerobot":
+            raise MissingExtra("lerobot", "lerobot", "a LeRobot policy") from error
+        raise
+    with contextlib.redirect_stdout(sys.stderr):
+        config = PreTrainedConfig.from_pretrained(folder)
+        if "pretrained_backbone_weights" in vars(config):
+            config.pretrained_backbone_weights = (
+                None  # the folder's own weights follow; nothing is downloaded
+            )
+        model = get_policy_class(config.type).from_pretrained(
+            folder, config=config, local_files_only=True
+        )
+        device = {"preprocessor_overrides": {"device_processor": {"device": str(config.device)}}}
+        prepare, finish = make_pre_post_processors(config, pretrained_path=str(folder), **device)
+    return config, model, prepare, finish
+
+
+def _reading(source: PolicySource, config: Any, spec: ActionSpec) -> Reading:
+    """InputError where the folder's config and the options contradict each other, or ask for what
+    no world gives."""
+    who, images = (
+        f'policy "{source.text}"',
+        {key: tuple(feature.shape[1:]) for key, feature in config.image_features.items()},
+    )
+    numbers = config.robot_state_feature.shape[0] if config.robot_state_feature else 0
+    if config.env_state_feature:
+        raise InputError(
+            f"{who} reads the state of the environment, which a world of images does not know"
+        )
+    if not images:
+        raise InputError(f"{who} sees no image, so a world of images is not for it")
+    if config.action_feature.shape[0] != spec.size:
+        raise InputError(
+            f"{who} gives {config.action_feature.shape[0]} numbers, and its convention has "
+            f"{spec.size}; name another"
+        )
+    if len(source.names("state")) != numbers:
+        raise InputError(
+            f"{who} reads {numbers} numbers of the robot's state, and the option state names "
+            f"{len(source.names('state'))}; "
+            f"say what they are, e.g. state=x,y,z,roll,pitch,yaw,gripper_open"
+        )
+    if vars(config).get("temporal_ensemble_coeff") is not None:
+        raise InputError(
+            f"{who} averages over earlier answers: set temporal_ensemble_coeff to null in its "
+            f"config.json"
+        )
+    first = source.options.get("view", next(iter(images)))
+    if first not in images:
+        raise InputError(f'{who} has no view "{first}"; it has {", ".join(images)}')
+    return Reading(
+        name=Path(source.place).resolve().name,
+        spec=spec,
+        images={key: images[key] for key in sorted(images, key=lambda key: key != first)},
+        chunk=vars(config).get("n_action_steps", 1),
+        looks=vars(config).get("n_obs_steps", 1),
+        chance=config.type not in WITHOUT_CHANCE,
+        state=source.names("state"),
+        black=source.flag("black"),
+        from_zero=source.flag("from_zero"),
+    )
+
+
+def _pixels(views: Sequence[Frames], size: tuple[int, int]) -> Tensor:
+    """uint8 [H, W, 3] each => float32 [B, 3, H, W] in [0, 1], at the size the policy was made
+    for."""
+    frames = np.stack([fit(view, size) for view in views])
+    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255.0
+
+
+def _seed(trial: int, step: int) -> int:
+    return int(np.random.default_rng([trial, step]).integers(2**63))

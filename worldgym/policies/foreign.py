@@ -1,0 +1,36 @@
+"""The boundary to code that is not ours: somebody else's policy or judge may raise anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something broke that is no fault of the robot's: never a score.   error: with its traceback,
+    for whoever wrote it."""
+
+    reason: str
+    error: Exception
+
+    def to_json(self) -> dict[str, str]:
+        return {"broken": self.reason}
+
+
+def attempt(call: Callable[[], T]) -> T | Failure:
+    """The only place that catches everything. What concerns every trial passes through."""
+    try:
+        return call()
+    except (BudgetSpent, JudgeStopped):
+        raise
+    except Exception as error:
+        return Failure(
+            str(error) if isinstance(error, WorldGymError) else f"{type(error).__name__}: {error}",
+            error,
+        )

@@ -1,0 +1,122 @@
+"""Policies by name, folder, or module."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import CheckpointError, InputError, did_you_mean
+from worldgym.io.bundled import BUNDLE, bundled_policies
+from worldgym.io.checkpoint import fingerprint, read_config
+from worldgym.policies.adapters.converted import spoken_in
+from worldgym.policies.adapters.renamed import Renamed
+from worldgym.policies.adapters.user_policy import files_of, own_policy
+from worldgym.policies.own import bc, diffusion
+from worldgym.policies.own.scripted import RandomPolicy, StillPolicy
+from worldgym.policies.policy_protocol import Policy
+from worldgym.policies.policy_source import PolicySource
+from worldgym.policies.wire.address import is_address
+from worldgym.types import ActionSpec
+
+# NAME of policies/protocol.py, without blanks
+GIVEN_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99})=(.+)")
+SCRIPTED = ("still", "random")
+OTHERS = ("lerobot", "openvla")  # frameworks whose policies run in this process
+MADE_HERE = re.compile(rf"({'|'.join(OTHERS)}):.*|[\w.]+:\w+(\?.*)?", re.DOTALL)
+
+
+def given_name(source: str | Path) -> tuple[str, str]:
+    """ "grasp@20k=runs/20000" => ("grasp@20k", "runs/20000"); ("", source) where no name is
+    given."""
+    found = GIVEN_NAME.fullmatch(str(source))
+    return ("", str(source)) if found is None else (found[1], found[2])
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """identity: what tells the policy from others of its name, for a run that goes on later; None
+    for the scripted ones.
+
+    code: of a policy made in this process, a digest of the source and the files that it is made of;
+    of a scripted one under another name, its own; "" of others.
+    """
+
+    policy: Policy[Any]
+    identity: str | None
+    code: str = ""
+
+
+def load_policy(source: str | Path, spec: ActionSpec | None = None) -> Policy[Any]:
+    """The policy of `load`."""
+    return load(source, spec).policy
+
+
+def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
+    """ "still", "random", the folder of a checkpoint, the name of a bundled policy ("bc-large"),
+    the address of a server (ws://, http://; see `wire.address`),
+    "lerobot:DIR", "openvla:DIR", or "MODULE:FACTORY" of the user's own; with NAME= before it to be
+    called so in this run.
+
+    spec: the world's, which the two scripted ones speak, and to which actions are converted where
+    that is stated. InputError for an unknown name, CheckpointError for a folder that is not an
+    intact policy."""
+    name, source = given_name(source)
+    if name:
+        found = load(source, spec)
+        return replace(
+            found,
+            policy=Renamed(found.policy, name),
+            code=source if source in SCRIPTED else found.code,
+        )
+    if source in SCRIPTED:
+        if spec is None:
+            raise InputError(
+                f'the policy "{source}" needs an action spec: load it together with a world'
+            )
+        return Loaded(StillPolicy(spec) if source == "still" else RandomPolicy(spec), None)
+    if is_address(source):
+        from worldgym.policies.wire.remote import connect_policy
+
+        remote = connect_policy(source)
+        return Loaded(spoken_in(remote, spec), remote.identity)
+    if MADE_HERE.fullmatch(source) and not os.path.exists(source):
+        parsed = PolicySource.parse(source)
+        policy = _made_here(parsed)
+        own = [] if parsed.kind in OTHERS else files_of(parsed, policy)
+        return Loaded(spoken_in(policy, spec), parsed.identity, parsed.code(own))
+    folder = (
+        BUNDLE / "policies" / source
+        if source in bundled_policies() and not os.path.exists(source)
+        else Path(source)
+    )
+    if not os.path.isdir(folder):
+        hint = did_you_mean(source, ["still", "random", *bundled_policies()])
+        raise InputError(
+            f'no policy "{source}"{hint}: give "still", "random", the folder of a policy '
+            f"checkpoint, ws://HOST:PORT, "
+            f"MODULE:FACTORY, or one of the bundled world's: {', '.join(bundled_policies())}"
+        )
+    kind = read_config(folder).get("kind")
+    if kind == bc.KIND:
+        return Loaded(bc.BCPolicy.load(folder), fingerprint(folder))
+    if kind == diffusion.KIND:
+        return Loaded(diffusion.DiffusionPolicy.load(folder), fingerprint(folder))
+    raise CheckpointError(
+        f'{folder}: holds a "{kind}", which is not a policy; give the folder of a policy checkpoint'
+    )
+
+
+def _made_here(source: PolicySource) -> Policy[Any]:
+    """A policy of another framework, or the user's own, that runs in this process."""
+    if source.kind == "lerobot":
+        from worldgym.policies.adapters.lerobot_policy import load_lerobot
+
+        return load_lerobot(source)
+    if source.kind == "openvla":
+        from worldgym.policies.adapters.openvla_policy import load_openvla
+
+        return load_openvla(source)
+    return own_policy(source)

@@ -1,0 +1,137 @@
+"""Behaviour cloning from one frame and an instruction: a network small enough to ship with the
+code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from worldgym.io.checkpoint import load_folder, save_folder
+from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
+from worldgym.policies.own.action_bounds import from_unit
+from worldgym.policies.own.network_policy import check_actions, shown
+from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
+from worldgym.types import Actions, ActionSpec, Trial
+
+KIND = "bc"
+
+
+@dataclass(frozen=True)
+class BCConfig:
+    """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions
+    predicted at once, h.
+
+    execute: actions of a chunk that are carried out before the policy looks again; 0 = all.
+    """
+
+    size: tuple[int, int] = (96, 96)
+    actions: int = 4
+    chunk: int = 1
+    hidden: int = 256
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    execute: int = 0
+
+    @property
+    def executed(self) -> int:
+        return min(self.execute, self.chunk) if self.execute else self.chunk
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> BCConfig:
+        height, width = data["size"]
+        return BCConfig(**{**data, "size": (height, width), "trunk": TrunkConfig(**data["trunk"])})
+
+
+class BCNet(nn.Module):
+    """frames uint8 [B, H, W, 3], features float [B, buckets] => actions [B, h, A] in [-1, 1]."""
+
+    def __init__(self, config: BCConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = Trunk(config.trunk)
+        self.head = head(config.trunk.out, config.hidden, config.chunk * config.actions)
+
+    def forward(self, frames: Tensor, features: Tensor) -> Tensor:
+        answer = self.head(self.trunk(frames, features))
+        return torch.tanh(answer.float()).view(-1, self.config.chunk, self.config.actions)
+
+    def loss(
+        self,
+        frames: Tensor,
+        features: Tensor,
+        wanted: Tensor,
+        mask: Tensor,
+        rng: np.random.Generator,
+    ) -> Tensor:
+        """Smooth L1 against chunks [B, h, A] where the mask [B, h] is 1. Draws nothing from
+        `rng`."""
+        error = F.smooth_l1_loss(self(frames, features), wanted, beta=0.2, reduction="none").mean(
+            -1
+        )
+        return (error * mask).sum() / mask.sum()
+
+
+class BCPolicy:
+    """A trained network behind the policy seam. No memory between calls: its state is None."""
+
+    def __init__(self, net: BCNet, spec: ActionSpec, name: str) -> None:
+        check_actions(name, net.config.actions, spec)
+        self.net, self._spec, self._name = net.eval(), spec, name
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def spec(self) -> ActionSpec:
+        return self._spec
+
+    @property
+    def chunk(self) -> int:
+        return self.net.config.executed
+
+    @property
+    def needs(self) -> Needs:
+        return NEWEST_FRAME
+
+    def reset(self, trials: Sequence[Trial]) -> list[None]:
+        return [None] * len(trials)
+
+    @torch.no_grad()
+    def act(
+        self, states: Sequence[None], observations: Sequence[Observation]
+    ) -> tuple[list[None], Actions]:
+        """=> (states, float32 [B, h, A]). InputError if a frame is not of the size trained on."""
+        frames, features = shown(
+            self.name, observations, self.net.config.size, self.net.config.trunk.buckets
+        )
+        device = self.net.trunk.film.weight.device
+        unit = self.net(frames.to(device), features.to(device)).cpu().numpy()
+        return list(states), from_unit(unit[:, : self.chunk], self._spec)
+
+    def save(self, folder: Path, trained: dict[str, Any], card: str) -> None:
+        """Writes a checkpoint; `trained` says how it came about (steps, data, seed) and goes into
+        config.json."""
+        config = {
+            "kind": KIND,
+            "name": self.name,
+            "spec": self._spec.to_json(),
+            "net": asdict(self.net.config),
+            "trained": trained,
+        }
+        save_folder(folder, config, self.net.state_dict(), card, half=True)
+
+    @staticmethod
+    def load(folder: Path) -> BCPolicy:
+        """CheckpointError if the folder is incomplete, altered or not a behaviour-cloning
+        policy."""
+        config, tensors = load_folder(folder, KIND)
+        net = BCNet(BCConfig.from_json(config["net"]))
+        net.load_state_dict(tensors)
+        return BCPolicy(net, ActionSpec.from_json(config["spec"]), config["name"])

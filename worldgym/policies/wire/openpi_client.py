@@ -1,0 +1,108 @@
+"""openpi's websocket protocol, the client's side (read from openpi 15a9616, packages/openpi-client;
+with its server tried).
+
+The server speaks first: one binary message, what it says of itself. Then question and answer in
+turn, both msgpack. A text message is the server's traceback. Pings are left out: servers that think
+on their event loop do not answer them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from worldgym.errors import MissingExtra, PolicyOutage
+from worldgym.policies.wire.address import Address
+from worldgym.policies.wire.line import AWAY, OPEN_SECONDS, Dropped, shortened
+from worldgym.policies.wire.msgpack_numpy import pack, unpack
+from worldgym.policies.wire.wire_arrays import MAX_ANSWER, Malformed, sendable
+
+# close codes of RFC 6455: the server failed on this message; the message is too large
+BROKEN, TOO_LARGE = (1011, 1009)
+
+
+class OpenpiLink:
+    def __init__(self, address: Address) -> None:
+        """Connects. Dropped if nobody is there, PolicyOutage if it is no such server or refuses the
+        key."""
+        try:
+            from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+            from websockets.sync.client import connect
+        except ImportError:
+            raise MissingExtra("websockets", "remote", "openpi's protocol") from None
+        self._address, self._closed = address, ConnectionClosed
+        options: dict[str, Any] = {
+            "compression": None,
+            "ping_interval": None,
+            "proxy": None,
+            "max_size": MAX_ANSWER,
+        }
+        options |= {
+            "open_timeout": OPEN_SECONDS,
+            "close_timeout": 1.0,
+            "additional_headers": address.headers(),
+        }
+        with ExitStack() as stack:
+            try:
+                self._socket = stack.enter_context(connect(address.url, **options))
+            except InvalidStatus as error:
+                raise _refused(address.url, error.response.status_code) from None
+            except (OSError, InvalidHandshake) as error:
+                raise Dropped(f"{address.url}: cannot connect ({error})") from None
+            # to send: a server that stands still takes nothing off the wire
+            self._socket.socket.settimeout(address.timeout)
+            self.said = self._receive()
+            self._stack = stack.pop_all()
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        try:
+            self._socket.send(sendable(pack(request)))
+        except self._closed as error:
+            raise self._fault(error) from None
+        answer = self._receive()
+        try:
+            return unpack(answer)
+        except Malformed as error:
+            raise PolicyOutage(f"{self._address.url}: the answer is {error}") from None
+
+    def _receive(self) -> bytes:
+        url = self._address.url
+        try:
+            message: str | bytes = self._socket.recv(self._address.timeout)
+        except self._closed as error:
+            raise self._fault(error) from None
+        except TimeoutError:
+            raise PolicyOutage(
+                f"{url}: no answer within {self._address.timeout:g} s; give it longer with timeout="
+            ) from None
+        if isinstance(message, str):
+            raise PolicyOutage(f"{url}: the server failed: {shortened(message)}")
+        return message
+
+    def _fault(self, error: Any) -> Exception:
+        """What a closed connection means: one of the two failed on a message, or the server went
+        away."""
+        url, ours, theirs = self._address.url, error.sent, error.rcvd
+        if ours is not None and ours.code == TOO_LARGE:
+            return PolicyOutage(f"{url}: the answer has more than {MAX_ANSWER >> 20} MiB")
+        if ours is not None and theirs is None:
+            return PolicyOutage(
+                f"{url}: the answer is no websocket message ({ours.code} {shortened(ours.reason)})"
+            )
+        if theirs is not None and theirs.code in (BROKEN, TOO_LARGE):
+            return PolicyOutage(
+                f"{url}: the server failed on this observation ({theirs.code} "
+                f"{shortened(theirs.reason)})"
+            )
+        return Dropped(f"{url}: the server went away")
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+def _refused(url: str, status: int) -> Exception:
+    """A proxy whose server is away answers 502 to 504; what else is no websocket stays none."""
+    if status in AWAY:
+        return Dropped(f"{url}: HTTP {status} instead of a websocket")
+    return PolicyOutage(
+        f"{url}: HTTP {status} instead of a websocket; check the address and the key"
+    )

@@ -1,0 +1,89 @@
+"""openpi's websocket protocol, the server's side: see `worldgym.policies.wire.openpi_client`."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from worldgym.errors import InputError, MissingExtra, WorldGymError
+from worldgym.policies.wire.admission import MOST_CONNECTIONS, refusal
+from worldgym.policies.wire.msgpack_numpy import pack, unpack
+from worldgym.policies.wire.openpi_client import BROKEN
+from worldgym.policies.wire.responder import Responder
+from worldgym.policies.wire.wire_arrays import MAX_REQUEST
+
+
+class OpenpiServer:
+    """Serves until `stop`, a thread a connection. GET /healthz answers OK, as upstream.
+    authorization: header wanted, or ""."""
+
+    def __init__(self, responder: Responder, host: str, port: int, authorization: str = "") -> None:
+        """InputError where the port cannot be had. port: 0 = any free one."""
+        try:
+            from websockets.exceptions import ConnectionClosed
+            from websockets.sync.server import serve
+        except ImportError:
+            raise MissingExtra("websockets", "remote", "openpi's protocol") from None
+        self._responder, self._closed, self._authorization = (
+            responder,
+            ConnectionClosed,
+            authorization,
+        )
+        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._said = pack(responder.offer.to_message())
+        limits: dict[str, Any] = {
+            "max_size": MAX_REQUEST,
+            "compression": None,
+            "close_timeout": 1.0,
+            "ping_timeout": 120.0,
+        }
+        try:
+            self._server = serve(self._converse, host, port, process_request=self._admit, **limits)
+        except OSError as error:
+            raise InputError(
+                f"cannot serve on {host}:{port} ({error.strerror}); choose another --port or --host"
+            ) from error
+        self.port: int = self._server.socket.getsockname()[1]
+
+    def serve(self) -> None:
+        with self._server:
+            self._server.serve_forever()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+
+    def _admit(self, connection: Any, request: Any) -> Any:
+        """None = go on with the websocket."""
+        if request.path == "/healthz":
+            return connection.respond(200, "OK\n")
+        if (refused := refusal(request.headers, self._authorization)) is not None:
+            return connection.respond(refused[0], f"{refused[1]}\n")
+        return None
+
+    def _converse(self, connection: Any) -> None:
+        if not self._places.acquire(blocking=False):
+            self._complain(
+                connection, f"{MOST_CONNECTIONS} connections are open already; close one"
+            )
+            return
+        try:
+            connection.send(self._said)
+            for message in connection:
+                connection.send(self._answer(message))
+        except WorldGymError as error:
+            self._complain(connection, str(error))
+        except self._closed:
+            pass
+        finally:
+            self._places.release()
+
+    def _answer(self, message: str | bytes) -> bytes:
+        return pack(self._responder.answer(unpack(message if isinstance(message, bytes) else b"")))
+
+    def _complain(self, connection: Any, sentence: str) -> None:
+        """As upstream: the words as a text message, then the end of the connection."""
+        try:
+            connection.send(sentence)
+            connection.close(BROKEN, "see the message before")
+        except self._closed:
+            pass

@@ -1,0 +1,55 @@
+"""Arrays that came over a wire, and the bounds of what may come. Never an object, never a
+pickle."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from worldgym.errors import InputError, WorldGymError
+
+# bytes; an image of 1280 x 720 has under 3 MiB, and a third more as base64
+MAX_REQUEST = 16 * 2**20
+MAX_ANSWER = 4 * 2**20  # bytes; a chunk of actions has a few thousand
+MAX_DIMENSIONS = 8
+# maps and lists of one message: an empty one takes one byte on the wire and 64 in memory
+MAX_CONTAINERS = 10_000
+
+_DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
+
+Array = npt.NDArray[Any]
+
+
+class Malformed(WorldGymError):
+    """Bytes from a wire that are no message of its protocol."""
+
+
+def sendable(request: bytes) -> bytes:
+    """The request, if our servers read one of this size: InputError otherwise, for a connection cut
+    short would not say why."""
+    if len(request) > MAX_REQUEST:
+        size = f"{len(request) >> 20} MiB, and a server reads {MAX_REQUEST >> 20}"
+        raise InputError(
+            f"one observation takes {size}; evaluate the policy in process, or show it fewer or "
+            f"smaller frames"
+        )
+    return request
+
+
+def read_array(data: object, dtype: object, shape: object) -> Array:
+    """The array with these bytes. Malformed unless dtype is a plain number and the bytes are
+    exactly those of the shape."""
+    if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
+        raise Malformed(f"arrays of {str(dtype)[:40]!r} are not taken; send numbers")
+    if not isinstance(shape, list | tuple) or len(shape) > MAX_DIMENSIONS:
+        raise Malformed("the shape of an array is no short list")
+    if not all(type(size) is int and size >= 0 for size in shape):
+        raise Malformed("the shape of an array holds something else than sizes")
+    kind = np.dtype(dtype)
+    if not isinstance(data, bytes) or len(data) != math.prod(shape) * kind.itemsize:
+        raise Malformed("an array has other bytes than its shape says")
+    return np.frombuffer(data, kind).reshape(shape)

@@ -1,0 +1,109 @@
+"""Putting the bundle together from what was trained and scored: verified, complete, and small
+enough to ship."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from worldgym.errors import InputError
+from worldgym.io.bundled import BUNDLE
+from worldgym.io.checkpoint import pack_folder, read_config, verify_folder
+from worldgym.judges.load_judge import load_judge
+from worldgym.tasks.task_folder import load_tasks, load_truth
+from worldgym.trust.error_predictor import Probe
+from worldgym.trust.inverse_dynamics import Gauge
+from worldgym.world.familiarity import FAMILIARITY_NAME
+from worldgym.world.model import load_world
+
+LIMIT_MIB = 30.0
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """trained: the folder that `worldgym train` wrote: codec/, world/ and
+    familiarity.json.   truth: the one
+    `worldgym reference truth` wrote, with results of exactly these policies on all start
+    frames.   videos: true videos kept a
+    task and policy.   gauge, probe: from `worldgym trust`, of this world, or None."""
+
+    trained: Path
+    judge: Path
+    policies: Sequence[Path]
+    truth: Path
+    out: Path = BUNDLE
+    videos: int = 4
+    gauge: Path | None = None
+    probe: Path | None = None
+
+
+def bundle(config: BundleConfig) -> float:
+    """Writes the bundle and returns its size in MiB. InputError, and nothing written, if a part is
+    missing or it is too big."""
+    names = {str(read_config(folder)["name"]): folder for folder in config.policies}
+    tasks = load_tasks(config.truth / "tasks")
+    truth = load_truth(config.truth / "truth.csv")
+    if missing := next(
+        ((name, task.name) for name in names for task in tasks if (name, task.name) not in truth),
+        None,
+    ):
+        raise InputError(
+            f"{config.truth}/truth.csv lacks {missing[0]} on {missing[1]}: score it with `worldgym "
+            f"reference truth`"
+        )
+    parts = {
+        "codec": config.trained / "codec",
+        "world": config.trained / "world",
+        "judge": config.judge,
+    }
+    parts |= {f"policies/{name}": folder for name, folder in names.items()}
+    parts |= {} if config.gauge is None else {"gauge": config.gauge}
+    with tempfile.TemporaryDirectory() as temporary:
+        staged = Path(temporary) / "bundle"
+        for part, folder in parts.items():
+            verify_folder(folder)
+            shutil.copytree(folder, staged / part)
+        for part in ("codec", "world"):
+            pack_folder(staged / part)
+        if (config.trained / FAMILIARITY_NAME).exists():
+            shutil.copy(config.trained / FAMILIARITY_NAME, staged / FAMILIARITY_NAME)
+        shutil.copytree(config.truth / "tasks", staged / "tasks")
+        shutil.copy(config.truth / "truth.csv", staged / "tasks")
+        _copy_videos(config, staged, list(names))
+        _add_trust(config, staged)
+        size = sum(file.stat().st_size for file in staged.rglob("*") if file.is_file()) / 2**20
+        if size > LIMIT_MIB:
+            raise InputError(
+                f"the bundle would take {size:.1f} MiB, more than {LIMIT_MIB:.0f}: leave out "
+                f"policies or videos"
+            )
+        if config.out.exists():
+            shutil.rmtree(config.out)
+        shutil.copytree(staged, config.out)
+    return size
+
+
+def _add_trust(config: BundleConfig, staged: Path) -> None:
+    """Refuses a gauge or probe of another world, and copies the probe."""
+    world = load_world(staged)
+    gauge = None if config.gauge is None else Gauge.load(staged / "gauge")
+    if gauge is not None:
+        gauge.check(world.codec, world.spec)
+    if config.probe is not None:
+        Probe.load(config.probe).check(
+            world.name, load_judge(staged / "judge").name, None if gauge is None else gauge.name
+        )
+        shutil.copy(config.probe, staged / "probe.json")
+
+
+def _copy_videos(config: BundleConfig, staged: Path, names: Sequence[str]) -> None:
+    """The first videos of every policy and task, in the order of seeds."""
+    for name in names:
+        for group in sorted((config.truth / "videos" / name).glob("*")):
+            for video in sorted(group.glob("*.mp4"))[: config.videos]:
+                target = staged / "tasks" / "videos" / name / group.name / video.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(video, target)

@@ -1,0 +1,117 @@
+"""How far the learned world may be believed: recorded action sequences played through it, against
+the simulator's truth.
+
+Open-loop replay    PSNR of generated against recorded frames
+Replay test         the judge's verdict on generated video against the simulator's success: world
+and judge together
+Judge alone         its verdict on the recorded video: what is left is the world's error
+Shuffled control    every episode's actions replaced by another's: a world that follows actions
+fails them"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.io.files import write_json
+from worldgym.judges.classifier import ClassifierJudge
+from worldgym.trust.controls import control_floors
+from worldgym.trust.playback import RECORDED, Playing, Recorded, recorded_rollouts
+from worldgym.trust.replay_test import Outcome, by_group, replay_test
+from worldgym.types import Frames, Rollout
+from worldgym.world.memory import keep_freed_memory
+from worldgym.world.model import load_world
+from worldgym.world.open_loop_replay import HORIZONS, contact_sheet
+from worldgym.world.row_threads import on_all_cores
+
+SHEET_ROWS = 2  # episodes a task on the contact sheet
+
+
+@dataclass(frozen=True)
+class ValidateConfig:
+    """store: held-out episodes.   chunk: actions a step.   batch: episodes advanced together."""
+
+    world: Path
+    judge: Path
+    store: Path
+    out: Path
+    chunk: int = 1
+    batch: int = 30
+
+
+def validate(config: ValidateConfig) -> dict[str, Any]:
+    """Writes OUT/validation.json and OUT/sheet.png, and returns the figures: over all episodes and
+    per task."""
+    keep_freed_memory()
+    world, judge = on_all_cores(load_world(config.world)), ClassifierJudge.load(config.judge)
+    episodes, playing = (
+        recorded_rollouts(EpisodeStore(config.store)),
+        Playing(config.batch, {RECORDED: config.chunk}),
+    )
+    outcomes, generated = replay_test(world, judge, episodes, playing)
+    floors = control_floors(
+        world, judge, [episode.rollout for episode in episodes], playing, ("shuffled",)
+    )
+    figures = summarize(outcomes, {floor.group: floor.rate.value for floor in floors})
+    figures |= {
+        "world": world.name,
+        "judge": judge.name,
+        "chunk": config.chunk,
+        "store": str(config.store),
+    }
+    write_json(config.out / "validation.json", figures)
+    Image.fromarray(_sheet(episodes, generated)).save(config.out / "sheet.png")
+    return figures
+
+
+def summarize(outcomes: Sequence[Outcome], shuffled: Mapping[str, float | None]) -> dict[str, Any]:
+    """PSNR at the usual horizons and agreement with the truth, as means over tasks and for each
+    task.
+
+    shuffled: success rate of each task with shuffled actions; None where the judge scored none.
+    """
+    tasks = {
+        task: _figures(some) | {"shuffled_success_rate": shuffled[task]}
+        for task, some in by_group(outcomes).items()
+    }
+    keys = next(iter(tasks.values()))
+    over = {key: _mean([figures[key] for figures in tasks.values()]) for key in keys}
+    return {"mean_over_tasks": over, "all_episodes": _figures(outcomes), "tasks": tasks}
+
+
+def _figures(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    figures: dict[str, float | None] = {}
+    for h in HORIZONS:
+        if levels := [outcome.psnr[h - 1] for outcome in outcomes if len(outcome.psnr) >= h]:
+            figures[f"psnr_{h}"] = float(np.mean(levels))
+    for kind, verdicts in (
+        ("judged", [o.judged for o in outcomes]),
+        ("recorded", [o.recorded for o in outcomes]),
+    ):
+        scored = [(v, o.success) for v, o in zip(verdicts, outcomes, strict=True) if v is not None]
+        figures[f"{kind}_agreement"] = _mean([float(v == truth) for v, truth in scored])
+        figures[f"{kind}_success_rate"] = _mean([float(v) for v, _ in scored])
+    figures["true_success_rate"] = _mean([float(bool(outcome.success)) for outcome in outcomes])
+    figures["episodes"] = len(outcomes)
+    return figures
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _sheet(episodes: Sequence[Recorded], generated: Sequence[Rollout]) -> Frames:
+    """Recorded above generated, the first few episodes of each task."""
+    rows: dict[str, list[Frames]] = {}
+    for episode, rollout in zip(episodes, generated, strict=True):
+        rows.setdefault(rollout.trial.task.group, []).extend(
+            [episode.rollout.frames, rollout.frames]
+        )
+    return contact_sheet([video for task in sorted(rows) for video in rows[task][: 2 * SHEET_ROWS]])

@@ -1,0 +1,313 @@
+"""True success of policies: the closed loop of an evaluation, with the simulator in the world's
+place.
+
+TRUTH/truth.csv                        policy, task, group, success, first_success_step; sorted,
+written at the end. All that the
+                                       folder knows, other calls' policies and seeds too
+TRUTH/partial.jsonl                    one line a finished episode: a killed run goes on from here
+TRUTH/videos/POLICY/GROUP/SEED.mp4     what happened, for as many seeds a task as asked for
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from worldgym.errors import InputError
+from worldgym.io.files import Hold, write_atomic
+from worldgym.io.progress import progress
+from worldgym.io.video import encode_mp4
+from worldgym.policies.load_policy import load, load_policy
+from worldgym.policies.observations import check_needs, observe
+from worldgym.policies.own.action_bounds import commanded
+from worldgym.policies.policy_protocol import Policy
+from worldgym.reference.reference_tasks import FPS, METAWORLD_SPEC, STEPS, TASKS, check_tasks
+from worldgym.reference.simulator import SimStep, Simulator
+from worldgym.reference.variations import variation
+from worldgym.tasks.write_tasks import write_task
+from worldgym.types import Frames, Task, Trial
+
+
+@dataclass(frozen=True)
+class TruthConfig:
+    """Which policies are scored on which start states."""
+
+    out: Path
+    policies: tuple[str, ...]
+    """names or folders"""
+    seeds: tuple[int, ...]
+    tasks: tuple[str, ...] = tuple(TASKS)
+    steps: int = STEPS
+    videos: int = 0
+    """seeds a task whose episodes are kept as video"""
+    workers: int = 0
+    """processes; 0 = one a core"""
+    variations: tuple[str, ...] = ()
+    """names of reference/variations.py, scored beside the scene as it is; their tasks are called
+    VARIATION/GROUP/SEED"""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One line of the truth. `first_success_step`: actions taken when success was first seen, None
+    if never."""
+
+    policy: str
+    task: str
+    group: str
+    success: bool
+    first_success_step: int | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to run. `identity` changes when the policy's weights do: results of others are
+    not reused."""
+
+    source: str
+    policy: str
+    identity: str
+    group: str
+    seed: int
+    steps: int
+    video: Path | None
+    variation: str = ""
+
+    @property
+    def named_group(self) -> str:
+        return varied(self.variation, self.group)
+
+    @property
+    def task(self) -> str:
+        return f"{self.named_group}/{self.seed}"
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        return self.policy, self.identity, self.task, self.steps
+
+
+def truth(config: TruthConfig) -> list[Score]:
+    """Scores what is missing in `config.out`, writes truth.csv, and returns all asked for, sorted
+    by policy and task."""
+    jobs = _jobs(config)
+    partial = config.out / "partial.jsonl"
+    with Hold(config.out):
+        done = _read_partial(partial)
+        waiting = [
+            job for job in jobs if job.key not in done or (job.video and not job.video.exists())
+        ]
+        with _open(partial) as file:
+            for job, score in _run(waiting, config.workers or multiprocessing.cpu_count()):
+                file.write(json.dumps({"key": job.key, "score": asdict(score)}) + "\n")
+                file.flush()
+                done[job.key] = score
+        write_atomic(config.out / "truth.csv", to_csv(_sorted(_current(done, jobs))).encode())
+    return _sorted(done[job.key] for job in jobs)
+
+
+def _current(
+    done: Mapping[tuple[str, str, str, int], Score], jobs: Sequence[Job]
+) -> Iterable[Score]:
+    """One result of a policy and task: the newest, but none of other weights or lengths where the
+    jobs say which."""
+    asked, steps = {job.policy: job.identity for job in jobs}, {job.steps for job in jobs}
+    kept = {
+        (policy, task): score
+        for (policy, identity, task, length), score in done.items()
+        if length in steps and asked.get(policy, identity) == identity
+    }
+    return kept.values()
+
+
+def _sorted(scores: Iterable[Score]) -> list[Score]:
+    return sorted(scores, key=lambda score: (score.policy, score.task))
+
+
+def run_episode(
+    policy: Policy[Any], simulator: Simulator, seed: int, steps: int = STEPS, brief: bool = False
+) -> list[SimStep]:
+    """Closed loop from a seed, start included: whole chunks are executed before the policy looks
+    again, as in a world.
+
+    brief: ends with the first success, and only frames that the policy looks at are drawn; between
+    them the last one stays. Success and its step are the same, sooner: three to six times with
+    chunks of 4 and 8, 1.4 to 2 times with single actions."""
+    sights = [simulator.reset(seed)]
+    task = Task(
+        f"{simulator.task.name}/{seed}",
+        simulator.task.name,
+        sights[0].frame,
+        simulator.task.instruction,
+        steps,
+    )
+    check_needs(policy.name, policy.needs, policy.spec, [task])
+    states, moves = policy.reset([Trial(task, 0, 0)]), np.empty((0, policy.spec.size), np.float32)
+    while len(sights) <= steps:
+        observation = observe(
+            policy.needs, policy.spec, task, [sight.frame for sight in sights], moves
+        )
+        states, actions = policy.act(states, [observation])
+        held, _ = commanded(
+            actions, (1, policy.chunk, policy.spec.size), policy.spec, f"policy {policy.name}"
+        )
+        chunk = held[0, : steps + 1 - len(sights)]
+        for left, action in zip(range(len(chunk), 0, -1), chunk, strict=True):
+            sights.append(
+                simulator.step(action, draw=not brief or left == 1 or policy.needs.history > 1)
+            )
+            if brief and sights[-1].success:
+                return sights
+        moves = np.concatenate([moves, chunk])
+    return sights
+
+
+def write_tasks(
+    out: Path,
+    seeds: Sequence[int],
+    tasks: Sequence[str] = tuple(TASKS),
+    variations: Sequence[str] = (),
+    steps: int = STEPS,
+) -> list[str]:
+    """Writes the start frames of the simulator as a task folder (see tasks/folder.py) and returns
+    the task names.
+
+    Those of a variation know their nominal twin, as edited ones do.
+    """
+    names = []
+    for name in ("", *variations):
+        change = variation(name)
+        for group in tasks:
+            simulator = Simulator(group, change=change)
+            asked, own = simulator.task, varied(name, group)
+            for seed in seeds:
+                frame, twin = simulator.reset(seed).frame, f"{group}/{seed}" if name else None
+                task = Task(
+                    f"{own}/{seed}",
+                    own,
+                    frame,
+                    asked.instruction,
+                    steps,
+                    asked.partial_credit,
+                    nominal=twin,
+                    axis=change.axis,
+                )
+                write_task(out, task)
+                names.append(task.name)
+            simulator.close()
+    return names
+
+
+def varied(variation: str, group: str) -> str:
+    return f"{variation}/{group}" if variation else group
+
+
+def to_csv(scores: Sequence[Score]) -> str:
+    """The table of truth.csv; success as 0 or 1, no step where there was no success."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["policy", "task", "group", "success", "first_success_step"])
+    for score in scores:
+        step = "" if score.first_success_step is None else score.first_success_step
+        writer.writerow([score.policy, score.task, score.group, int(score.success), step])
+    return text.getvalue()
+
+
+def _jobs(config: TruthConfig) -> list[Job]:
+    check_tasks(config.tasks)
+    for change in config.variations:
+        variation(change)
+    jobs, names = [], set()
+    for source in config.policies:
+        loaded = load(source, METAWORLD_SPEC)
+        name = loaded.policy.name
+        if name in names:
+            raise InputError(
+                f'two policies are called "{name}"; their results would be mixed, so leave one out'
+            )
+        names.add(name)
+        identity = " ".join(filter(None, (loaded.identity, loaded.code))) or name
+        for change, (place, seed), task in product(
+            ("", *config.variations), enumerate(config.seeds), config.tasks
+        ):
+            video = (
+                config.out / "videos" / name / varied(change, task) / f"{seed}.mp4"
+                if place < config.videos
+                else None
+            )
+            jobs.append(Job(source, name, identity, task, seed, config.steps, video, change))
+    return jobs
+
+
+def _run(jobs: list[Job], workers: int) -> Iterator[tuple[Job, Score]]:
+    """Results as they come; one process and one thread a core, for llvmpipe and small networks both
+    gain from it.
+
+    Jobs of one scene follow each other, so that a process keeps few simulators (100 MB each) and
+    builds each once."""
+    if not jobs:
+        return
+    jobs = sorted(jobs, key=lambda job: (job.variation, job.group))
+    with multiprocessing.get_context("spawn").Pool(
+        min(workers, len(jobs)), torch.set_num_threads, (1,)
+    ) as pool:
+        yield from progress(pool.imap_unordered(_score, jobs), len(jobs), "truth", "episode")
+
+
+def _open(partial: Path) -> io.TextIOWrapper:
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        return partial.open("a", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"cannot write {partial}: {error.strerror}; choose a writable folder"
+        ) from error
+
+
+def _read_partial(partial: Path) -> dict[tuple[str, str, str, int], Score]:
+    """Results of earlier runs. The last line of a killed run may be cut: it ends in no newline and
+    is dropped."""
+    if not partial.exists():
+        return {}
+    text = partial.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        write_atomic(partial, whole.encode())
+    done = {}
+    for line in whole.splitlines():
+        entry = json.loads(line)
+        policy, identity, task, steps = entry["key"]
+        done[policy, identity, task, steps] = Score(**entry["score"])
+    return done
+
+
+def _score(job: Job) -> tuple[Job, Score]:
+    policy, simulator = _policy(job.source, job.identity), _simulator(job.group, job.variation)
+    sights = run_episode(policy, simulator, job.seed, job.steps, brief=job.video is None)
+    hits = np.flatnonzero([sight.success for sight in sights])
+    if job.video:
+        frames: Frames = np.stack([sight.frame for sight in sights])
+        write_atomic(job.video, encode_mp4(frames, FPS, crf=23))
+    return job, Score(
+        job.policy, job.task, job.named_group, len(hits) > 0, int(hits[0]) if len(hits) else None
+    )
+
+
+@cache
+def _policy(source: str, identity: str) -> Policy[Any]:
+    return load_policy(source, METAWORLD_SPEC)
+
+
+@lru_cache(maxsize=2)
+def _simulator(task: str, change: str) -> Simulator:
+    return Simulator(task, change=variation(change))

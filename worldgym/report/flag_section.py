@@ -1,0 +1,41 @@
+"""Flags that checks have put on rollouts: what the flagged trials say, and what is left without
+them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from worldgym.io.run_log import TrialRecord
+from worldgym.report.section import Facts, Section
+from worldgym.stats.success_rates import score_rate
+
+
+def flags_section(facts: Facts) -> Section | None:
+    """A row a flag, and one for the trials without any; None where no trial is flagged."""
+    finished = facts.outcome.finished
+    flags = sorted({flag for r in finished for flag in r.flags})
+    if not flags:
+        return None
+    rows = [_row(flag, [r for r in finished if flag in r.flags]) for flag in flags]
+    return Section(
+        "flags", "Trust flags", {"rows": [*rows, _row("", [r for r in finished if not r.flags])]}
+    )
+
+
+def _row(flag: str, trials: Sequence[TrialRecord]) -> dict[str, Any]:
+    """flag ("" = none), trials, rate with its interval over the scored ones, and how many verdicts
+    equal the truth."""
+    scored = [(r.score, r.task) for r in trials if r.score is not None]
+    rate = score_rate([score for score, _ in scored], [task for _, task in scored])
+    known = [r.right for r in trials if r.right is not None]
+    return {
+        "flag": flag,
+        "trials": len(trials),
+        "scored": rate.trials,
+        "rate": rate.value,
+        "low": rate.low,
+        "high": rate.high,
+        "right": sum(known),
+        "known": len(known),
+    }

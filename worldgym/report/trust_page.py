@@ -1,0 +1,176 @@
+"""What `worldgym check` and `worldgym trust fit` found: tables in the terminal, and one small page.
+Colours always with words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from worldgym.io.files import write_atomic
+from worldgym.report.grid import Grid
+from worldgym.report.words import decimal, percent, span
+
+PAGE_NAME = "check.html"
+STYLES = {"green": "green", "amber": "yellow", "red": "bold red"}
+Row = tuple[str, ...]
+
+
+def print_check(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Colour and reason of each task, then what it rests on."""
+    console = console or Console()
+    table = Table(title=Text(f"world {found['world']}"), title_justify="left", box=box.SIMPLE_HEAD)
+    for column in ("task", "verdict", "because"):
+        table.add_column(column, overflow="fold")
+    for name, task in found["tasks"].items():
+        table.add_row(
+            Text(name), Text(task["colour"], STYLES[task["colour"]]), Text(task["reason"])
+        )
+    console.print(table)
+    for title, columns, rows in sections(found):
+        if rows:
+            told = [(Text(row[0]), [Text(_stacked(cell)) for cell in row[1:]]) for row in rows]
+            Grid(title, columns[0], columns[1:], told).print(console)
+    for missing in found["not_measured"]:
+        console.print(Text(f"not measured: {missing}"))
+
+
+def write_check_page(folder: Path, found: Mapping[str, Any]) -> Path:
+    """Writes FOLDER/check.html: the same tables, self-contained."""
+    path = folder / PAGE_NAME
+    write_atomic(path, check_page(found).encode())
+    return path
+
+
+def check_page(found: Mapping[str, Any]) -> str:
+    """The page as text; everything from the check is escaped by the template."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template("check.html").render(found=found, sections=sections(found))
+
+
+def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
+    """(title, columns, rows) of what the colours rest on; those without a row were not measured."""
+    floors = {(row["source"], row["task"], row["arm"]): row for row in found["floors"]}
+    shown = dict.fromkeys((source, task) for source, task, _ in floors)
+    arms = found["arms"]
+    control = [
+        (f"{task}, {source}", *(_rate(floors[source, task, arm]) for arm in arms))
+        for source, task in shown
+    ]
+    replay: list[tuple[str, ...]] = [
+        (
+            task,
+            str(r["episodes"]),
+            *(
+                _share(r[kind][what])
+                for kind in ("judged", "recorded")
+                for what in ("sensitivity", "specificity")
+            ),
+        )
+        for task, r in found["replay"].items()
+    ]
+    follow: list[tuple[str, ...]] = [
+        (
+            r["name"],
+            r["state"],
+            decimal(r["correlation"]),
+            decimal(r["gain"]),
+            decimal(r["spill"]),
+            decimal(r["recorded"]),
+        )
+        for r in found["following"]
+    ]
+    doubt: list[tuple[str, ...]] = [
+        (task, _rate(d["expected_wrong"]), f"{d['flagged']} of {d['rollouts']}")
+        for task, d in found["doubt"].items()
+    ]
+    strange: list[tuple[str, ...]] = [
+        (task, f"{len(some['frames'])} of {some['of']}", ", ".join(some["frames"]))
+        for task, some in found.get("strange", {}).items()
+    ]
+    return [
+        (
+            "Initial frames that the world does not know, left out of everything below",
+            ("task", "frames", "names"),
+            strange,
+        ),
+        ("Success with actions that cannot do the task", ("task", *arms), control),
+        (
+            "Replay of recorded episodes",
+            (
+                "task",
+                "episodes",
+                "successes found",
+                "failures found",
+                "on the recording",
+                "failures, recording",
+            ),
+            replay,
+        ),
+        (
+            "Action following",
+            ("number", "state", "correlation", "gain", "spill", "correlation on recordings"),
+            follow,
+        ),
+        ("Expected wrong verdicts in closed loop", ("task", "share", "flagged"), doubt),
+    ]
+
+
+def print_uncertainty(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """How well a probe finds wrong verdicts, out of fold."""
+    console = console or Console()
+    curves = {kind: scored["risk_coverage"] for kind, scored in figures["out_of_fold"].items()}
+    dropped: Sequence[float] = [point["dropped"] for point in next(iter(curves.values()))]
+    columns = ["AUROC", *(f"right, {100 * share:.0f} % dropped" for share in dropped)]
+    rows = [
+        (
+            Text(kind),
+            [
+                Text(decimal(scored["auroc"])),
+                *(Text(percent(point["agreement"])) for point in curves[kind]),
+            ],
+        )
+        for kind, scored in figures["out_of_fold"].items()
+    ]
+    Grid("finding wrong verdicts, out of fold", "left out together", columns, rows).print(console)
+    for name, found in figures["signals"].items():
+        how = "without" if name in figures["used"] else "with"
+        changed = ", ".join(
+            f"by {kind} {decimal(value)}" for kind, value in found[f"probe_{how}"].items()
+        )
+        console.print(
+            Text(f"{name}: AUROC alone {decimal(found['alone'])}; of the probe {how} it {changed}")
+        )
+
+
+def _stacked(cell: str) -> str:
+    """ "75 % (53–89 %, n 20)" with the bracket on a line of its own, so that columns stay
+    narrow."""
+    return cell.replace(" (", "\n(", 1)
+
+
+def _rate(row: Mapping[str, Any]) -> str:
+    return (
+        "–"
+        if row["rate"] is None
+        else f"{percent(row['rate'])} ({span(row['low'], row['high'])}, n {row['trials']})"
+    )
+
+
+def _share(share: Mapping[str, Any]) -> str:
+    return (
+        "–"
+        if share["value"] is None
+        else f"{percent(share['value'])} ({span(share['low'], share['high'])}, n {share['of']})"
+    )

@@ -1,0 +1,122 @@
+"""A run's verdicts against the known truth: cell by cell and, from the same frame, trial by trial.
+
+Truth and verdict start from the same initial frame, so their noise is shared. How far, the trials
+themselves show.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from worldgym.io.run_log import TrialRecord
+from worldgym.stats.agreement import agreement
+from worldgym.stats.cells import CellPair, SharedFrames
+from worldgym.stats.comparison import paired_interval
+from worldgym.stats.per_frame import Numbers, spread
+from worldgym.stats.success_rates import score_rate
+
+Key = tuple[str, str]  # policy, group
+NOTHING = np.zeros((0, 2))
+
+
+def truth_agreement(
+    cells: Sequence[Mapping[str, Any]], trials: Sequence[TrialRecord]
+) -> dict[str, Any]:
+    """The fields of `Agreement` over the cells with both rates, and of single trials:
+
+    trial_agreement: share of the trial_n scored trials of known truth whose verdict equals it;
+        trial_low, trial_high: 95 %, over the trial_frames initial frames.
+    frame_correlation: of verdict and truth of the same initial frame, within cells. An imperfect
+        evaluator's is at most the square root of the share of outcomes that the frame decides.
+    All None without such trials. cells: of the summary.   trials: one record each.
+    """
+    trials = sorted(trials, key=lambda r: r.key)  # sums do not depend on the log's order
+    by_cell = defaultdict[Key, list[TrialRecord]](list)
+    for r in trials:
+        by_cell[r.policy, r.group].append(r)
+    pairs = [
+        _pair(cell, by_cell[cell["policy"], cell["task"]])
+        for cell in cells
+        if cell["trials"] and "truth_rate" in cell
+    ]
+    shared = [_both(by_cell[pair.policy, pair.task]) for pair in pairs]
+    together = frame_correlation(shared)
+    known = [(float(r.right), r.task) for r in trials if r.right is not None]
+    right = score_rate([score for score, _ in known], [frame for _, frame in known])
+    return {
+        **asdict(agreement(pairs, least_share=max(0.0, together or 0.0) ** 2)),
+        "trial_agreement": right.value,
+        "trial_low": right.low if known else None,
+        "trial_high": right.high if known else None,
+        "trial_n": len(known),
+        "trial_frames": len({frame for _, frame in known}),
+        "frame_correlation": together,
+    }
+
+
+def frame_correlation(cells: Sequence[Numbers]) -> float | None:
+    """Correlation of the two columns within cells, each [F, 2]: both less their cell's mean."""
+    centred = np.concatenate([NOTHING, *(rows - rows.mean(axis=0) for rows in cells if len(rows))])
+    squares = centred.T @ centred
+    scale = float(np.sqrt(squares[0, 0] * squares[1, 1]))
+    return None if scale < 1e-9 else float(np.clip(squares[0, 1] / scale, -1.0, 1.0))
+
+
+def shared_frames(trials: Sequence[TrialRecord], gap: float) -> SharedFrames | None:
+    """What one cell's trials show of its noise. gap: world less truth of the cell.
+
+    None with fewer than two initial frames that have verdict and truth.
+    """
+    both = _both(trials)
+    scored = [(r.score, r.task) for r in trials if r.score is not None]
+    truths = _truths(trials)
+    F, m, y = len(both), len(truths), float(np.mean(list(truths.values()))) if truths else 0.0
+    if F < 2:
+        return None
+    scores, frames = np.array([score for score, _ in scored]), [frame for _, frame in scored]
+    own = [i for i, frame in enumerate(frames) if frame in truths]
+    a, names = scores[own], [frames[i] for i in own]
+    b = np.array([truths[frame] for frame in names])
+    shift = gap - float(np.mean(a - b))  # frames with one of the two alone count in the gap too
+    low, high = paired_interval(a, b, names)
+    covariance = float(np.cov(both.T)[0, 1]) * F / (len(set(frames)) * m)
+    return SharedFrames(
+        spread(scores, frames).variance,
+        y * (1 - y) / (m - 1),
+        covariance,
+        frames=F,
+        trials=len(own),
+        difference=(max(-1.0, low + shift), min(1.0, high + shift)),
+    )
+
+
+def _pair(cell: Mapping[str, Any], trials: Sequence[TrialRecord]) -> CellPair:
+    world, truth = float(cell["rate"]), float(cell["truth_rate"])
+    return CellPair(
+        cell["policy"],
+        cell["task"],
+        world,
+        truth,
+        cell["trials"],
+        cell["truth_trials"],
+        shared_frames(trials, world - truth),
+    )
+
+
+def _both(trials: Sequence[TrialRecord]) -> Numbers:
+    """Mean score and truth of each initial frame that has both: [F, 2]."""
+    truths, scores = _truths(trials), defaultdict[str, list[float]](list)
+    for r in trials:
+        if r.score is not None:
+            scores[r.task].append(r.score)
+    rows = [(float(np.mean(own)), truths[task]) for task, own in scores.items() if task in truths]
+    return np.array(rows, np.float64).reshape(-1, 2)
+
+
+def _truths(trials: Sequence[TrialRecord]) -> dict[str, float]:
+    return {r.task: float(r.truth) for r in trials if r.truth is not None}

@@ -1,0 +1,128 @@
+"""Which trials a run was to have, and which of them its log lacks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.io.run_log import PLANNED_KEY, RunHeader, TrialRecord
+
+TaskRepeat = tuple[str, int]
+UNNAMED = ""  # stands for tasks of which an older log knows the number alone
+Repeats = Mapping[str, Mapping[str, int]]  # group => task => number of repeats
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The trials that every policy was to have.
+
+    groups:    by task group, without edited twins.   edited: trials of edited twins of a policy.
+    known:     the log's header told; else they are those that any policy of the log has, for older
+    logs did not keep it.
+    shard:     "2/4" where the run is such a part of a larger one; groups and edited are then those
+    of the part."""
+
+    groups: Mapping[str, frozenset[TaskRepeat]] = field(default_factory=dict)
+    edited: frozenset[TaskRepeat] = frozenset()
+    known: bool = False
+    shard: str | None = None
+
+    def without(self, groups: Iterable[str]) -> Planned:
+        """The same without these task groups."""
+        left_out = set(groups)
+        kept = {group: trials for group, trials in self.groups.items() if group not in left_out}
+        return Planned(kept, self.edited, self.known, self.shard)
+
+    def missing(self, there: Iterable[TrialRecord], groups: Iterable[str]) -> int:
+        """How many trials of these task groups are not among those of one policy, whether these ran
+        or failed."""
+        found = {(r.task, r.repeat) for r in there}
+        return sum(len(self.groups.get(group, frozenset()) - found) for group in groups)
+
+    def frames(self, group: str) -> int:
+        """Number of initial frames of a task group."""
+        return len({task for task, _ in self.groups.get(group, ()) if task != UNNAMED})
+
+    @property
+    def repeats(self) -> dict[str, int]:
+        """How often each task is tried."""
+        counts: dict[str, int] = defaultdict(int)
+        for trials in self.groups.values():
+            for task, _ in trials:
+                counts[task] += 1
+        return dict(counts)
+
+
+def planned_trials(header: RunHeader, ordinary: Sequence[TrialRecord]) -> Planned:
+    """From the header where it says so, else from the ordinary (not edited) attempts of all
+    policies together.
+
+    InputError if the header's words make no sense.
+    """
+    told, shard = header.config.get(PLANNED_KEY), header.config.get("shard")
+    if told is None:
+        return _seen(header, ordinary, shard)
+    try:
+        part, parts = (1, 1) if shard is None else (int(number) for number in shard.split("/"))
+        mine = set(_in_order(told["tasks"], told["edited"])[part - 1 :: parts])
+        groups = {group: frozenset(_trials(tasks) & mine) for group, tasks in told["tasks"].items()}
+        edited = frozenset(
+            trial for tasks in told["edited"].values() for trial in _trials(tasks) & mine
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"the log's header has a plan that cannot be read ({error!r}); restore the log from a "
+            f"copy"
+        ) from error
+    return Planned(
+        {group: trials for group, trials in groups.items() if trials}, edited, True, shard
+    )
+
+
+def _seen(header: RunHeader, ordinary: Sequence[TrialRecord], shard: str | None) -> Planned:
+    """Of a log whose header does not tell: what any policy has, and never fewer than the `trials` a
+    group that were asked for."""
+    seen: dict[str, set[TaskRepeat]] = defaultdict(set)
+    for r in ordinary:
+        seen[r.group].add((r.task, r.repeat))
+    asked = header.config.get("trials")
+    if shard is None and isinstance(asked, int):
+        for trials in seen.values():
+            trials |= {(UNNAMED, i) for i in range(asked - len(trials))}
+    return Planned({group: frozenset(trials) for group, trials in seen.items()}, shard=shard)
+
+
+def completeness(
+    planned: Planned, policies: Sequence[str], edited: Iterable[TrialRecord], missing: int
+) -> dict[str, Any]:
+    """For summary.json. missing: ordinary trials of all policies that the log lacks; edited:
+    attempts of edited twins.
+
+    known, shard: see `Planned`.   planned: trials of all policies.   missing: of these;
+    edited_missing: of edited twins."""
+    wanted = {(policy, *trial) for policy in policies for trial in planned.edited}
+    return {
+        "known": planned.known,
+        "shard": planned.shard,
+        "planned": len(policies) * sum(map(len, planned.groups.values())),
+        "missing": missing,
+        "edited_missing": len(wanted - {r.key for r in edited}),
+    }
+
+
+def _trials(repeats: Mapping[str, int]) -> set[TaskRepeat]:
+    return {(task, i) for task, count in repeats.items() for i in range(count)}
+
+
+def _in_order(tasks: Repeats, edited: Repeats) -> list[TaskRepeat]:
+    """All trials in the plan's order, see `worldgym.evaluation.plan.plan_trials`: by group, then by
+    repeat."""
+    ordered = []
+    for group in sorted({*tasks, *edited}):
+        members = [*tasks.get(group, {}).items(), *edited.get(group, {}).items()]
+        for repeat in range(max(count for _, count in members)):
+            ordered += [(task, repeat) for task, count in members if repeat < count]
+    return ordered

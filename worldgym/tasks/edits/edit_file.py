@@ -1,0 +1,299 @@
+"""The description of edits, EDITS.toml, and what it makes of a task.
+
+    [masks]
+    robot = [{ hue = [350, 10], saturation = [0.6, 1] }]
+
+    [[edit]]
+    name = "mug"                    # edited tasks are called mug/NAME
+    axis = "distractor"             # what the report sums over; left out: the kind of the first
+    step
+    only = ["drawer-*"]             # tasks by name, left out: all
+    success = "the mug is lifted"   # only where the goal is another one: what then counts as
+    success steps = [
+      { kind = "add", object = "mug", at = [0.7, 0.7], behind = "robot" },
+      { kind = "reword", to = "lift the mug" },
+    ]
+
+Steps are done in order. Randomness depends on the file's `seed`, the edit and the task, so a repeat
+gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import EditRefused, InputError, did_you_mean
+from worldgym.io.toml import read_fields, read_toml
+from worldgym.servers.asking import Asker
+from worldgym.servers.provider import Server
+from worldgym.servers.votes import Ledger, Price, default_cache
+from worldgym.tasks.edits import generated_edits as generate
+from worldgym.tasks.edits import objects, optics, wording
+from worldgym.tasks.edits.edit_protocol import ImageStep, Scene, TextStep, generator_of
+from worldgym.tasks.edits.masks import Region, read_points, read_region
+from worldgym.tasks.task_digest import frame_digest
+from worldgym.types import Frames, Task
+
+IMAGE_STEPS: Mapping[str, type[ImageStep]] = {
+    "add": objects.Add,
+    "remove": objects.Remove,
+    "recolour": objects.Recolour,
+    "swap": objects.Swap,
+    "picture": objects.Picture,
+    "lighting": optics.Lighting,
+    "background": optics.Background,
+    "camera": optics.Camera,
+    "noise": optics.Noise,
+    "blur": optics.Blur,
+    "generate": generate.Generate,
+}
+TEXT_STEPS: Mapping[str, type[TextStep]] = {
+    "paraphrase": wording.Paraphrase,
+    "synonym": wording.Synonym,
+    "word_order": wording.WordOrder,
+    "typo": wording.Typo,
+    "language": wording.Language,
+    "reference": wording.Reference,
+    "mention": wording.Mention,
+    "reword": wording.Reword,
+    "ask": generate.Ask,
+}
+SMALLEST = 16  # pixels of a frame's shorter side
+NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """name: first part of the edited tasks' names.   axis: what results are summed over.   success:
+    of a new goal, "" = the same.
+
+    described: the steps as written, for the task's provenance.
+    """
+
+    name: str
+    axis: str
+    image: tuple[ImageStep, ...]
+    text: tuple[TextStep, ...]
+    described: tuple[Mapping[str, Any], ...]
+    only: tuple[str, ...] = ("*",)
+    success: str = ""
+    seed: int = 0
+
+    def fits(self, task: Task) -> bool:
+        return fits_any(self.only, task.name)
+
+    @property
+    def asks_a_model(self) -> bool:
+        return any(
+            isinstance(step, generate.Generate | generate.Ask) for step in (*self.image, *self.text)
+        )
+
+    def of(self, task: Task) -> Task:
+        """The edited twin of a task. InputError, with the names of edit and task, where a step
+        cannot be done."""
+        scene = Scene(generator_of(f"{self.seed}/{self.name}/{task.name}"))
+        frame, instruction = task.frame, task.instruction
+        try:
+            if min(frame.shape[:2]) < SMALLEST:
+                raise InputError(
+                    f"its image is {frame.shape[1]}x{frame.shape[0]}; give one of {SMALLEST} "
+                    f"pixels a side or more"
+                )
+            for image_step in self.image:
+                frame = image_step.paint(frame, scene)
+            for text_step in self.text:
+                instruction = text_step.say(instruction, scene)
+        except (InputError, EditRefused) as error:
+            raise type(error)(f"edit {self.name} of task {task.name}: {error}") from None
+        return replace(
+            task,
+            name=f"{self.name}/{task.name}",
+            group=f"{self.name}/{task.group}",
+            frame=frame,
+            instruction=instruction,
+            partial_credit="" if self.success else task.partial_credit,
+            nominal=task.name,
+            axis=self.axis,
+            new_goal=bool(self.success),
+            success=self.success or task.success,
+            extras={**task.extras, "edit": self._provenance(task, frame, scene)},
+        )
+
+    def _provenance(self, task: Task, frame: Frames, scene: Scene) -> dict[str, Any]:
+        origin = {
+            "name": self.name,
+            "steps": [dict(step) for step in self.described],
+            "instruction_before": task.instruction,
+            "sha256_before": frame_digest(task.frame),
+            "sha256_after": frame_digest(frame),
+        }
+        return origin | ({"notes": scene.notes} if scene.notes else {})
+
+
+@dataclass(frozen=True)
+class Described:
+    """An [[edit]] as it is written."""
+
+    name: str
+    steps: tuple[Mapping[str, Any], ...]
+    axis: str = ""
+    only: tuple[str, ...] = ("*",)
+    success: str = ""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A file of edits. folder: files are relative to it.   masks: named regions.   described: the
+    edits as written.
+
+    asker: of its [server].
+    """
+
+    folder: Path
+    masks: Mapping[str, Region] = field(default_factory=dict)
+    described: tuple[Described, ...] = ()
+    seed: int = 0
+    asker: Asker | None = None
+
+    def steps(
+        self, tables: Sequence[Mapping[str, Any]]
+    ) -> tuple[tuple[ImageStep, ...], tuple[TextStep, ...]]:
+        """Those of the image and those of the instruction. InputError names what is wrong in a
+        table."""
+        image, text = [], []
+        for table in tables:
+            kind, values = (
+                str(table.get("kind", "")),
+                {key: value for key, value in table.items() if key != "kind"},
+            )
+            if kind in IMAGE_STEPS:
+                image.append(IMAGE_STEPS[kind](**self._fields(IMAGE_STEPS[kind], values)))
+            elif kind in TEXT_STEPS:
+                text.append(TEXT_STEPS[kind](**self._fields(TEXT_STEPS[kind], values)))
+            else:
+                hint = did_you_mean(kind, [*IMAGE_STEPS, *TEXT_STEPS])
+                raise InputError(
+                    f'kind is "{kind}"{hint}; known are {", ".join([*IMAGE_STEPS, *TEXT_STEPS])}'
+                )
+        return tuple(image), tuple(text)
+
+    def _fields(self, step: type, values: Mapping[str, Any]) -> dict[str, Any]:
+        readers = {
+            "Region": lambda value: read_region(value, self.masks, self.folder),
+            "Points": read_points,
+        }
+        own: dict[str, Any] = {"folder": self.folder, "asker": self.asker}
+        here = {f.name: own[f.name] for f in fields(step) if f.name in own}
+        return {**read_fields(step, dict(values), tuple(here), readers), **here}
+
+    def edit(self, described: Described) -> Edit:
+        """InputError names what is wrong in the description."""
+        if not described.name or not set(described.name) <= NAME or described.name[0] == ".":
+            raise InputError(
+                f'an edit\'s name is "{described.name}"; use letters, digits, - and _, for it '
+                f"names a folder"
+            )
+        if not described.steps:
+            raise InputError(f"edit {described.name} has no steps; give one or more")
+        try:
+            image, text = self.steps(described.steps)
+        except InputError as error:
+            raise InputError(f"edit {described.name}: {error}") from None
+        return Edit(
+            described.name,
+            described.axis or str(described.steps[0]["kind"]),
+            image,
+            text,
+            described.steps,
+            described.only,
+            described.success,
+            self.seed,
+        )
+
+
+def read_edits(
+    path: Path, budget_usd: float | None = None, payments: Path | None = None
+) -> list[Edit]:
+    """The edits of a file, in order. InputError names what is wrong, and where.
+
+    budget_usd: what those by a model may cost.   payments: folder that they are paid for, over all
+    starts; see `Ledger.keep`."""
+    suite = read_suite(path, budget_usd)
+    if suite.asker is not None and payments is not None:
+        suite.asker.check()
+        suite.asker.ledger.keep(payments)
+    try:
+        return [suite.edit(described) for described in suite.described]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def read_suite(path: Path, budget_usd: float | None = None) -> Suite:
+    """The file's masks and descriptions; their steps are not looked into yet."""
+    data = read_toml(path, "edits are described in a TOML file")
+    try:
+        known = ("seed", "cache", "server", "price", "masks", "edit")
+        if unknown := sorted(data.keys() - set(known)):
+            raise InputError(f'"{unknown[0]}" is unknown there; known are {", ".join(known)}')
+        masks = {
+            name: read_region(value, {}, path.parent)
+            for name, value in _table(data, "masks").items()
+        }
+        tables, seed = data.get("edit", []), data.get("seed", 0)
+        if not isinstance(seed, int):
+            raise InputError(f'"seed" is {seed!r}; write a whole number')
+        if not isinstance(tables, list) or not tables:
+            raise InputError("holds no [[edit]]; describe one or more")
+        described = tuple(read_described(table) for table in tables)
+        names = [edit.name for edit in described]
+        if double := next((name for name in names if names.count(name) > 1), None):
+            raise InputError(f'two edits are called "{double}"; rename one')
+        asker = _asker(data, path.parent, budget_usd)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return Suite(path.parent, masks, described, seed, asker)
+
+
+def fits_any(patterns: Sequence[str], name: str) -> bool:
+    """As a shell matches names, with capitals told from small letters."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _asker(data: Mapping[str, Any], folder: Path, budget_usd: float | None) -> Asker | None:
+    """Of the tables [server] and [price], which are those of a judge's description
+    (docs/judges.md); None without a server."""
+    if "server" not in data:
+        if budget_usd is not None:
+            raise InputError(
+                "no edit of this file costs anything, for it has no [server]; leave out --budget"
+            )
+        return None
+    server, price = (
+        Server(**read_fields(Server, data["server"])),
+        Price(**read_fields(Price, data.get("price", {}))),
+    )
+    cache = folder / str(data["cache"]) if "cache" in data else default_cache()
+    return Asker(server, cache, Ledger(price, budget_usd))
+
+
+def read_described(table: Any) -> Described:
+    def steps(value: Any) -> tuple[Mapping[str, Any], ...]:
+        if not isinstance(value, list) or not all(isinstance(step, dict) for step in value):
+            raise InputError(
+                '"steps" must be a list of tables such as { kind = "blur", sigma = 1.5 }'
+            )
+        return tuple(value)
+
+    return Described(
+        **read_fields(Described, table, readers={"tuple[Mapping[str, Any], ...]": steps})
+    )
+
+
+def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key, {})
+    if not isinstance(value, dict):
+        raise InputError(f"[{key}] must be a table, not {value!r}")
+    return value

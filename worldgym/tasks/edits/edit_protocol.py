@@ -1,0 +1,38 @@
+"""The seam of an edit: a step takes a start frame, or an instruction, and gives another."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from worldgym.types import Frames
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a step may use beside the frame. rng: of this edit on this task alone.   notes:
+    provenance that a step adds to."""
+
+    rng: np.random.Generator
+    notes: list[dict[str, Any]] = field(default_factory=list)
+
+
+def generator_of(text: str) -> np.random.Generator:
+    """Randomness that belongs to whatever the text names."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
+
+
+class ImageStep(Protocol):
+    def paint(self, frame: Frames, scene: Scene) -> Frames:
+        """uint8 [H, W, 3] => another of the same shape; the given one stays as it is. InputError
+        where it cannot be done."""
+        ...
+
+
+class TextStep(Protocol):
+    def say(self, instruction: str, scene: Scene) -> str:
+        """Another instruction. InputError where there is no way to say it so."""
+        ...

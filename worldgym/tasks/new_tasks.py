@@ -1,0 +1,107 @@
+"""`worldgym tasks new`: the first frames of a data set become tasks."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from worldgym.episodes.recording import SourceOptions, file_names
+from worldgym.episodes.sources import open_source
+from worldgym.episodes.store import numbered
+from worldgym.errors import InputError, WorldGymError, at_least
+from worldgym.io.files import read_json
+from worldgym.io.progress import progress
+from worldgym.tasks.task_folder import DEFAULT_STEPS
+from worldgym.tasks.write_tasks import write_task
+from worldgym.types import Frames, Task
+
+
+@dataclass(frozen=True)
+class NewTasks:
+    """options: an episode without an instruction, of its own or of them, is skipped.   limit:
+    tasks, 0 = all.
+
+    partial_credit: criterion for a score of 0.5, the same for all.   strict: stop at the first
+    episode that cannot be used."""
+
+    source: Path
+    out: Path
+    options: SourceOptions = field(default_factory=SourceOptions)
+    partial_credit: str = ""
+    steps: int = DEFAULT_STEPS
+    limit: int = 0
+    strict: bool = False
+
+
+def new_tasks(request: NewTasks) -> tuple[list[str], dict[str, str]]:
+    """A task an episode, grouped by instruction => (names of the tasks, skipped episode => reason).
+    InputError for none."""
+    if request.steps < 1:
+        raise InputError(f"{request.steps} steps leave a policy nothing to do; give 1 or more")
+    at_least("--limit", request.limit)
+    source = open_source(request.source, request.options)
+    names: list[str] = []
+    skipped: dict[str, str] = {}
+    listing = source.listing()
+    named = list(zip(listing, file_names(listed.name for listed in listing), strict=True))
+    for listed, file in progress(named, len(named), "first frames", "episode"):
+        if request.limit and len(names) >= request.limit:
+            break
+        try:
+            recording = source.read(listed.name)
+            task = _task(listed.name, file, recording.instruction, recording.frames[0], request)
+        except WorldGymError as error:
+            if request.strict:
+                raise
+            skipped[listed.name] = str(error)
+            continue
+        write_task(request.out, task)
+        names.append(task.name)
+    if not names:
+        reason = next(iter(skipped.values()), "it lists no episode")
+        raise InputError(f"{request.source}: gives no task ({reason})")
+    return names, skipped
+
+
+def _task(episode: str, file: str, instruction: str, frame: Frames, request: NewTasks) -> Task:
+    if not instruction:
+        raise InputError(
+            f"{episode}: has no instruction; give one for all such episodes with --instruction"
+        )
+    group = slug(instruction)
+    source = f"{request.source.name}/{episode}"
+    name = next(
+        name
+        for name in numbered(f"{group}/{file}")
+        if _source(request.out / f"{name}.json") in (None, source)
+    )
+    extras = {"source": source}
+    return Task(
+        name, group, frame, instruction, request.steps, request.partial_credit, extras=extras
+    )
+
+
+def _source(path: Path) -> str | None:
+    """Dataset and episode of the task that is there already; None where there is none, so that no
+    task takes another's place."""
+    return str(read_json(path, "a task").get("source", "")) if path.exists() else None
+
+
+def slug(text: str) -> str:
+    """The words of a text as the name of a folder: "Put the cup away." => "put-the-cup-away".
+
+    Where letters of other alphabets, or words beyond 80 characters, do not fit in, 6 digits of the
+    text's SHA-256 tell texts apart.
+    """
+    plain = "".join(
+        c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c)
+    )
+    words = "-".join(re.findall(r"[a-z0-9]+", plain))
+    if len(words) <= 80 and all(c.isascii() or not c.isalnum() for c in plain):
+        return words or "task"
+    return "-".join(
+        filter(None, (words[:73].rstrip("-"), hashlib.sha256(text.encode()).hexdigest()[:6]))
+    )

@@ -1,0 +1,30 @@
+"""What identifies a start frame, and a list of tasks, in logs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from worldgym.types import Frames, Task
+
+
+def frame_digest(frame: Frames) -> str:
+    """SHA-256 of the shape and pixels of a picture, or of a video, in hexadecimal digits."""
+    return hashlib.sha256(f"{frame.shape}".encode() + frame.tobytes()).hexdigest()
+
+
+def tasks_digest(tasks: Sequence[Task]) -> str:
+    """64 hexadecimal digits that change with anything of the tasks that a rollout or a verdict
+    depends on, their order too."""
+    rows = [
+        {
+            "task": (task.name, task.group, task.nominal, task.axis, task.new_goal),
+            "asked": (task.instruction, task.steps, task.success, task.partial_credit),
+            "state": {name: float(number) for name, number in sorted(task.state.items())},
+            "rubric": task.extras.get("rubric"),
+            "frame": frame_digest(task.frame),
+        }
+        for task in tasks
+    ]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

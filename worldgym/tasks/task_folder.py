@@ -1,0 +1,252 @@
+"""Tasks from a folder, and the table of their true results.
+
+    TASKS/GROUP/NAME.png     the start frame, 8 bits a channel, RGB
+    TASKS/GROUP/NAME.json    {"instruction": "open the drawer", "partial_credit_criteria": "...",
+    "steps": 40}
+    TASKS/truth.csv          optional: policy, task, success; one line per policy and task
+
+Only `instruction` is required. A task is named by its path ("drawer-open/10003") and belongs to the
+group of its folder; a flat folder makes every task its own group, unless the JSON names one. Other
+keys: `success_criteria`, `tags` (a list), `state` (how the robot stands in the start frame: {"x":
+0.3, "gripper_open": 1}), and of an edited task `nominal` (its unedited twin), `axis` (what differs)
+and `goal` ("same" or "new"); what remains goes to
+`Task.extras`. The layout of the released harness loads unchanged.
+"""
+
+from __future__ import annotations
+
+import math
+import reprlib
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from worldgym.actions.pose import NUMBERS, QUATERNION
+from worldgym.errors import InputError
+from worldgym.io.bundled import bundled
+from worldgym.io.files import read_json, read_table, unreadable
+from worldgym.io.text import clean
+from worldgym.types import Frames, Task
+
+DEFAULT_STEPS = 40
+MAX_PIXELS = 4096  # a side; a larger image is refused before it is decoded
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+KNOWN_KEYS = frozenset(
+    {
+        "instruction",
+        "partial_credit_criteria",
+        "partial_credit",
+        "success_criteria",
+        "steps",
+        "group",
+        "tags",
+        "state",
+    }
+    | {"nominal", "axis", "goal"}
+)
+GOALS = {"": False, "same": False, "new": True}
+TRUTH_VALUES = {"1": True, "true": True, "0": False, "false": False}
+
+
+def load_tasks(folder: str | Path) -> list[Task]:
+    """Every task below `folder` (or of the bundle, for "bundled"), sorted by name.
+
+    InputError for an empty folder, an unpaired file, a bad PNG or JSON.
+    """
+    folder = bundled(folder, "tasks")
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such folder; tasks are a folder of NAME.png and NAME.json pairs"
+        )
+    images, texts = _stems(folder, ".png"), _stems(folder, ".json")
+    if not images and not texts:
+        raise InputError(f"{folder}: holds no task; put NAME.png and NAME.json pairs there")
+    if unpaired := sorted(images ^ texts):
+        present, absent = (".png", ".json") if unpaired[0] in images else (".json", ".png")
+        name = Path(unpaired[0]).name
+        raise InputError(
+            f"{folder / unpaired[0]}{present}: has no {name}{absent} beside it; add that file or "
+            f"remove this one"
+        )
+    tasks = [_load_task(folder, name) for name in sorted(images)]
+    names = [task.name for task in tasks]
+    if len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise InputError(
+            f"{folder}: two files would both be called {double} without what no file or page can "
+            f"hold; rename one"
+        )
+    return tasks
+
+
+def check_frames(tasks: Sequence[Task], frame_shape: tuple[int, int, int]) -> None:
+    """InputError naming the first task whose start frame is not of the world's `frame_shape`, (H,
+    W, 3)."""
+    for task in tasks:
+        if task.frame.shape != frame_shape:
+            (height, width), (world_height, world_width) = task.frame.shape[:2], frame_shape[:2]
+            raise InputError(
+                f"task {task.name}: its image is {width}x{height}, but the world draws "
+                f"{world_width}x{world_height}; "
+                f"resize the PNG or choose a world of its size"
+            )
+
+
+def load_truth(path: Path) -> dict[tuple[str, str], bool]:
+    """The table of true results, {(policy, task name): success}, from a CSV with columns policy,
+    task, success.
+
+    Success is 0, 1, true or false; further columns are ignored. InputError names the line of a
+    wrong row."""
+    truth: dict[tuple[str, str], bool] = {}
+    for line, row in read_table(path, ("policy", "task", "success")):
+        key, success = (row["policy"], row["task"]), TRUTH_VALUES.get(row["success"].lower())
+        if not all(key):
+            raise InputError(
+                f"{path}, line {line}: policy or task is empty; fill it in or remove the line"
+            )
+        if success is None:
+            raise InputError(
+                f'{path}, line {line}: success is "{row["success"]}"; write 0, 1, true or false'
+            )
+        if key in truth:
+            raise InputError(
+                f"{path}, line {line}: policy {key[0]} on task {key[1]} appears twice; keep one "
+                f"line"
+            )
+        truth[key] = success
+    return truth
+
+
+def _stems(folder: Path, suffix: str) -> set[str]:
+    """Paths below `folder` without suffix, hidden files and folders left out."""
+    names = {
+        path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob(f"*{suffix}")
+    }
+    return {name for name in names if not any(part.startswith(".") for part in name.split("/"))}
+
+
+def _load_task(folder: Path, name: str) -> Task:
+    path = folder / f"{name}.json"
+    data = read_json(path, "a task")
+    called = clean(name)
+    group = _text(data, "group", path) or (called.rpartition("/")[0] or called)
+    return Task(
+        name=called,
+        group=group,
+        frame=read_png(folder / f"{name}.png"),
+        instruction=_instruction(data, path),
+        steps=_steps(data, path),
+        partial_credit=_text(data, "partial_credit_criteria", path)
+        or _text(data, "partial_credit", path),
+        tags=_tags(data, path),
+        nominal=_text(data, "nominal", path) or None,
+        axis=_text(data, "axis", path),
+        new_goal=_new_goal(data, path),
+        success=_text(data, "success_criteria", path),
+        extras={key: value for key, value in data.items() if key not in KNOWN_KEYS},
+        state=_state(data, path),
+    )
+
+
+def _instruction(data: Mapping[str, Any], path: Path) -> str:
+    instruction = _text(data, "instruction", path)
+    if not instruction:
+        raise InputError(
+            f'{path}: has no instruction; add "instruction": "what the robot is asked to do"'
+        )
+    return instruction
+
+
+def _text(data: Mapping[str, Any], key: str, path: Path) -> str:
+    """The stripped text under `key`, or "" where it is absent or null."""
+    value = data.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InputError(f'{path}: "{key}" is {value!r}; write it as text in quotes')
+    return value.strip()
+
+
+def _new_goal(data: Mapping[str, Any], path: Path) -> bool:
+    goal = _text(data, "goal", path)
+    if goal not in GOALS:
+        raise InputError(f'{path}: "goal" is "{goal}"; write "same" or "new"')
+    return GOALS[goal]
+
+
+def _steps(data: Mapping[str, Any], path: Path) -> int:
+    steps = data.get("steps", DEFAULT_STEPS)
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+        raise InputError(
+            f'{path}: "steps" is {steps!r}; write a whole number of actions, 1 or more'
+        )
+    return steps
+
+
+def _tags(data: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    tags = data.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise InputError(
+            f'{path}: "tags" is {tags!r}; write a list of texts such as ["distractor"]'
+        )
+    return tuple(tags)
+
+
+def _state(data: Mapping[str, Any], path: Path) -> dict[str, float]:
+    state = data.get("state", {})
+    if not isinstance(state, dict) or not all(_is_number(value) for value in state.values()):
+        raise InputError(
+            f'{path}: "state" is {reprlib.repr(state)}; write numbers by name, such as {{"x": 0.3, '
+            f'"gripper_open": 1}}'
+        )
+    if unknown := [name for name in state if name not in NUMBERS]:
+        raise InputError(f'{path}: "state" has "{unknown[0]}"; it may name {", ".join(NUMBERS)}')
+    if not any(state.get(name, 1.0) for name in QUATERNION):
+        raise InputError(
+            f'{path}: "state" has a quaternion of zeros, which is no rotation; write one of length '
+            f"1"
+        )
+    return {name: float(value) for name, value in state.items()}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def read_png(path: Path) -> Frames:
+    """uint8 [H, W, 3]. Size and kind are read from the header, before anything is decoded."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(24)  # magic 8, chunk length 4, "IHDR" 4, width 4, height 4
+        if len(header) < 24 or not header.startswith(PNG_MAGIC):
+            raise unreadable(path, "not a PNG image; convert it, the name alone does not make one")
+        width, height = struct.unpack(">II", header[16:24])
+        if max(width, height) > MAX_PIXELS:
+            raise InputError(
+                f"{path}: {width}x{height} pixels, more than {MAX_PIXELS} a side; resize it to the "
+                f"world's frames"
+            )
+        with Image.open(path, formats=["PNG"]) as image:
+            image.load()
+            if image.mode.startswith("I") or _see_through(image):
+                raise InputError(
+                    f"{path}: has 16-bit grey or transparent pixels; save it as plain 8-bit RGB"
+                )
+            return np.array(image.convert("RGB"))
+    # Pillow raises these on truncated and on malformed files
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(
+            f"{path}: a damaged or unreadable PNG ({error}); export it again"
+        ) from error
+
+
+def _see_through(image: Image.Image) -> bool:
+    return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (
+        255,
+        255,
+    )

@@ -1,0 +1,135 @@
+"""`worldgym policy check`: the conformance suite against a policy, its latency, and its convention
+beside a world's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from worldgym.policies.foreign import Failure, attempt
+from worldgym.policies.observations import check_needs, observe
+from worldgym.policies.open_loop_error import OpenLoop
+from worldgym.policies.policy_protocol import Policy
+from worldgym.testing import Shape, policy_rules
+from worldgym.types import ActionSpec, Task, Trial
+
+INSTRUCTION = "open the drawer"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One rule.   complaint: how it is broken, or None."""
+
+    rule: str
+    complaint: str | None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds of one call with one observation: median and 95th percentile of `calls`.   an_action:
+    the median by the chunk."""
+
+    calls: int
+    median: float
+    p95: float
+    an_action: float
+
+
+@dataclass(frozen=True)
+class PolicyReport:
+    """compared: {field: (the policy's, the world's)} of the action specs; empty without a world.
+
+    open_loop: its actions on recorded frames beside the recorded ones, where that was asked for.
+    """
+
+    policy: str
+    chunk: int
+    outcomes: tuple[Outcome, ...]
+    latency: Latency | None
+    compared: Mapping[str, tuple[Any, Any]]
+    open_loop: OpenLoop | None = None
+
+    @property
+    def broken(self) -> int:
+        """Rules broken, a spec that differs from the world's among them."""
+        return sum(outcome.complaint is not None for outcome in self.outcomes)
+
+    def to_json(self) -> dict[str, Any]:
+        told = {
+            "compared": {name: list(pair) for name, pair in self.compared.items()},
+            "passed": not self.broken,
+        }
+        return {
+            **asdict(self),
+            **told,
+            "open_loop": self.open_loop.to_json() if self.open_loop else None,
+        }
+
+
+def check_and_time(
+    policy: Policy[Any], frame_shape: Shape, world: ActionSpec | None, calls: int
+) -> PolicyReport:
+    """Every rule, whether or not one before is broken; latency only of a policy that answers."""
+    outcomes = [
+        Outcome(rule, _complaint(check))
+        for rule, check in policy_rules(policy, frame_shape).items()
+    ]
+    met = _complaint(lambda: check_needs(policy.name, policy.needs, policy.spec, []))
+    outcomes.append(Outcome("a world can show what it needs", met))
+    if world is not None:
+        differences = "; ".join(policy.spec.differences(world))
+        outcomes.append(Outcome("speaks the world's action convention", differences or None))
+    timed = attempt(lambda: _latency(policy, frame_shape, calls))
+    compared = _compared(policy.spec, world) if world is not None else {}
+    latency = None if isinstance(timed, Failure) else timed
+    return PolicyReport(policy.name, policy.chunk, tuple(outcomes), latency, compared)
+
+
+def with_recorded(report: PolicyReport, compare: Callable[[], OpenLoop]) -> PolicyReport:
+    """The report with one rule more: on recorded frames the policy does not do the opposite of what
+    was recorded."""
+    compared = attempt(compare)
+    said = compared.reason if isinstance(compared, Failure) else compared.complaint()
+    outcomes = (*report.outcomes, Outcome("goes with the recorded actions", said))
+    return replace(
+        report, outcomes=outcomes, open_loop=None if isinstance(compared, Failure) else compared
+    )
+
+
+def _complaint(check: Callable[[], None]) -> str | None:
+    def run() -> str | None:
+        try:
+            check()
+        except AssertionError as broken:
+            return str(broken)
+        return None
+
+    said = attempt(run)
+    return said.reason if isinstance(said, Failure) else said
+
+
+def _latency(policy: Policy[Any], frame_shape: Shape, calls: int) -> Latency:
+    """Of calls after the first, which may compile. Every call sees a frame of its own, so that no
+    answer is an old one."""
+    frames = np.random.default_rng(0).integers(0, 256, (calls + 1, *frame_shape), np.uint8)
+    task = Task("latency", "latency", frames[0], INSTRUCTION, calls)
+    states: Sequence[Any] = policy.reset([Trial(task, 0, 0)])
+    seconds = []
+    for call, frame in enumerate(frames):
+        step = call * policy.chunk
+        still = np.zeros((step, policy.spec.size), np.float32)
+        seen = observe(policy.needs, policy.spec, task, [frame] * (step + 1), still)
+        started = time.perf_counter()
+        states, _ = policy.act(states, [seen])
+        seconds.append(time.perf_counter() - started)
+    median, p95 = (float(q) for q in np.quantile(seconds[1:], [0.5, 0.95]))
+    return Latency(calls, median, p95, median / policy.chunk)
+
+
+def _compared(mine: ActionSpec, theirs: ActionSpec) -> dict[str, tuple[Any, Any]]:
+    ours, others = mine.to_json(), theirs.to_json()
+    return {name: (ours[name], others[name]) for name in ours}

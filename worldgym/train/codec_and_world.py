@@ -1,0 +1,128 @@
+"""`worldgym train`: from episode stores to a codec and a world, by a named recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from worldgym.actions.embodiment import most_numbers, most_sums
+from worldgym.episodes.frame_cache import frame_cache
+from worldgym.episodes.mixture import NamedStore, RobotStore, check_shares, open_mixture
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError, did_you_mean
+from worldgym.io.checkpoint import copy_folder, read_config
+from worldgym.train.codec_training import Frameset, print_codec_step, train_codec
+from worldgym.train.processes import first_goes_ahead, joined
+from worldgym.train.recipes import RECIPES, Recipe
+from worldgym.train.training_cost import Budget, budget
+from worldgym.train.training_requests import TrainRequest
+from worldgym.train.world_run import TrainRun, held_out_stores, launch
+from worldgym.train.world_training import WorldTrainConfig
+from worldgym.world.memory import keep_freed_memory
+
+
+def train_from_store(request: TrainRequest) -> Path:
+    """Codec (unless given or trained already), latents, world => folder of the world's checkpoint.
+
+    Under torchrun every process calls it: the first trains the codec and encodes, all train the
+    world."""
+    keep_freed_memory()
+    with joined(request.device, request.processes) as device:
+        request = replace(request, device=device)
+        data = tuple(NamedStore.parse(text) for text in request.data)
+        with first_goes_ahead():
+            config, mixture = checked(request)
+            codec = (
+                copy_folder(request.codec, request.out / "codec")
+                if request.codec
+                else _train_codec(request, mixture)
+            )
+        launch(TrainRun(config, data, request.held_out, codec, request.processes))
+    return request.out / "world"
+
+
+def expected(request: TrainRequest) -> Budget:
+    """What the training of the world would take. Nothing is written; what training would refuse is
+    refused."""
+    config, _ = checked(request)
+    return budget(config, request.processes)
+
+
+def checked(request: TrainRequest) -> tuple[WorldTrainConfig, list[RobotStore]]:
+    """The configuration and the stores of a training. InputError or CheckpointError for what cannot
+    be trained together."""
+    config = world_config(request)
+    mixture = open_mixture([NamedStore.parse(text) for text in request.data], config.normalize)
+    held_out_stores(mixture, request.held_out)
+    check_shares(request.mix, len(mixture))
+    recipe = _recipe(request).codec
+    if request.codec is not None:
+        read_config(request.codec)
+    elif recipe is None:
+        raise InputError(
+            f'the recipe "{request.recipe}" works on the latents of a pretrained autoencoder: '
+            f"bring it in with "
+            "`worldgym import-codec` and give its folder as --codec"
+        )
+    elif not (request.out / "codec" / "manifest.json").exists():
+        _check_size(
+            request, recipe(request.out / "codec-run", request.device).model.size, mixture[0].store
+        )
+    return fit(config, mixture), mixture
+
+
+def world_config(request: TrainRequest) -> WorldTrainConfig:
+    config = _recipe(request).world(request.out, request.device)
+    config = replace(config, start=request.start, mix=request.mix)
+    if request.steps:
+        config = replace(config, optimizer=replace(config.optimizer, steps=request.steps))
+    return config
+
+
+def fit(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> WorldTrainConfig:
+    """The configuration for these robots: how many there are, and the numbers that the network is
+    shown of the widest.
+
+    A network of the published conditioning keeps its size.
+    """
+    robots = {part.robot for part in mixture}
+    size = (
+        most_numbers(robots) * (1 + most_sums(robots)) + 1
+        if config.conditioning == "sum"
+        else config.network.action_size
+    )
+    return replace(
+        config, network=replace(config.network, action_size=size, embodiments=len(robots))
+    )
+
+
+def _recipe(request: TrainRequest) -> Recipe:
+    if request.recipe not in RECIPES:
+        raise InputError(
+            f'no recipe "{request.recipe}"{did_you_mean(request.recipe, RECIPES)}: one of '
+            f"{', '.join(RECIPES)}"
+        )
+    return RECIPES[request.recipe]
+
+
+def _train_codec(request: TrainRequest, mixture: Sequence[RobotStore]) -> Path:
+    """OUT/codec, trained on the frames of all stores unless it is there."""
+    recipe, folder = _recipe(request).codec, request.out / "codec"
+    if recipe is not None and not (folder / "manifest.json").exists():
+        config = recipe(request.out / "codec-run", request.device)
+        if request.codec_steps:
+            config = replace(config, optimizer=replace(config.optimizer, steps=request.codec_steps))
+        caches = [frame_cache(part.store) for part in mixture]
+        train_codec(config, Frameset.of(*caches), folder, print_codec_step)
+    return folder
+
+
+def _check_size(request: TrainRequest, size: int, store: EpisodeStore) -> None:
+    height, width = store.frame_size()
+    if (height, width) != (size, size):
+        raise InputError(
+            f'{store.root}: frames of {width}x{height}, but the recipe "{request.recipe}" works at '
+            f"{size}x{size}; convert "
+            f"them with --size {size} {size}"
+        )

@@ -1,0 +1,257 @@
+"""Few steps: a student with its teacher's network learns to jump from noise to where the teacher's
+steps end.
+
+The teacher's sampler takes no noise on its way, so noise eps, finished frames c and an action lead
+to one end x*(eps, c). The student is taught it by regression (Luhman & Luhman 2021, arXiv
+2101.02388), from pure noise and from the straight line between noise and end, on which its own
+steps of few lie (rectified flow, arXiv 2209.03003):
+
+    x_t = add_noise(x*, eps, t),   x^ = x_t stepped to clean by v(x_t, t | c),   loss = w |x^ -
+    x*|^2,   t of the student's grid
+
+c are frames that the student itself has finished, as in self forcing (arXiv 2506.08009): taught
+behind recorded frames it would never see what its own small errors grow into. Both roll out
+together: the student's frames become the context of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldgym.actions.embodiment import Scaling
+from worldgym.episodes.windows import DISPLACEMENT_SCALE, follow
+from worldgym.errors import InputError
+from worldgym.train.processes import Ranks
+from worldgym.train.world_training import (
+    Batch,
+    Objective,
+    Tables,
+    WorldTrainConfig,
+    make_batch,
+    motion_weight,
+)
+from worldgym.world.model import DiffusionWorld, WorldState, frames_noise, frozen, load_world
+from worldgym.world.network import DiT
+from worldgym.world.sampler import Context, SamplerConfig
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """teacher: its checkpoint.   teacher_steps: network calls a frame that lead to the ends.
+
+    steps: those of the student. It rolls out with each number in turn; the first is the one that
+    its checkpoint names. shuffled: share of rows that take the actions of another clip, so that it
+    also follows what nobody demonstrated. steered: share of rows whose ends lie behind the
+    teacher's own frames, not the student's: these pull a student that has drifted back to where its
+    teacher would be; behind the student's frames the teacher goes on from the drift."""
+
+    teacher: Path
+    teacher_steps: int = 4
+    steps: tuple[int, ...] = (1, 2)
+    shuffled: float = 0.25
+    steered: float = 0.5
+
+    def __post_init__(self) -> None:
+        fewer = self.steps and min(self.steps) >= 1 and max(self.steps) < self.teacher_steps
+        if not fewer or not 0 <= self.shuffled <= 1 or not 0 <= self.steered <= 1:
+            raise InputError(
+                f"a student of {self.steps} steps a frame cannot be distilled from "
+                f"{self.teacher_steps} with shares of "
+                f"{self.shuffled:g} shuffled and {self.steered:g} steered: give fewer steps than "
+                f"the teacher's, at least 1, and "
+                "shares of 0 to 1"
+            )
+
+
+class Rolled(NamedTuple):
+    """A batch rolled out: frames [b, T, C, h, w], the first as recorded, the others the student's;
+    noise and the teacher's ends [b, T - 1, C, h, w] of those others.
+    """
+
+    frames: Tensor
+    noise: Tensor
+    ends: Tensor
+
+
+class Span(NamedTuple):
+    """Frames first .. last - 1 are a window's, from position 0 on; those from `begin` on were new
+    in it."""
+
+    first: int
+    begin: int
+    last: int
+
+
+def distillation(config: WorldTrainConfig, distill: DistillConfig, codec: Path) -> Objective:
+    """config: of the student's training, with the teacher's network, schedule and window.   codec:
+    the teacher's."""
+    teacher = load_world(distill.teacher, codec, config.device, config.dtype)
+    work = Distillation(config, distill, teacher)
+    facts = {
+        "teacher": teacher.name,
+        "teacher_steps": distill.teacher_steps,
+        "steps": list(distill.steps),
+    }
+    shares = {"shuffled": distill.shuffled, "steered": distill.steered}
+    return Objective(work.loss, work.passes, {"distillation": facts | shares})
+
+
+class Distillation:
+    """A student's loss at each step; holds the frozen teacher and a copy of the student to roll out
+    with."""
+
+    def __init__(
+        self, config: WorldTrainConfig, distill: DistillConfig, teacher: DiffusionWorld
+    ) -> None:
+        self.config, self.distill = config, distill
+        self.teacher = teacher.with_sampler(steps=distill.teacher_steps, rule="recompute")
+        self.schedule = teacher.schedule
+        self._mirror = frozen(DiT(config.network).to(config.device), teacher.dtype)
+        self._spans = spans(config.frames, self.teacher.config.sampler)
+
+    @property
+    def passes(self) -> float:
+        """See `Objective`: of teacher and student in the rollout, and of windows and branches with
+        their gradients."""
+        rolled = (
+            self.distill.teacher_steps + 1 + sum(self.distill.steps) / len(self.distill.steps) + 1
+        )
+        taught = sum(2 * span.last - span.first - 1 - span.begin for span in self._spans)
+        return rolled + 3.0 * taught / self.config.frames
+
+    def loss(self, network: DiT, tables: Tables, step: int, ranks: Ranks) -> Tensor:
+        """Of whole rollouts from recorded frames, over all their frames; a function of (seed,
+        step)."""
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        batch = self._batch(tables, step, ranks, generator)
+        steps = self.distill.steps[step % len(self.distill.steps)]
+        first = (self.config.seed * 1_000_003 + step) * self.config.batch
+        steered = (torch.rand(self.config.batch, generator=generator) < self.distill.steered)[
+            batch.rows
+        ]
+        seeds = range(first + batch.rows.start, first + batch.rows.stop)
+        rolled = self.roll_out(network, batch, steps, seeds, steered.to(batch.mask.device))
+        grid = self.schedule.grid(steps)[:-1]
+        drawn = torch.randint(
+            0, steps, (self.config.batch, self.config.frames - 1), generator=generator
+        )[batch.rows]
+        jumps = self.jump(network, batch, rolled, grid[drawn].to(rolled.frames.device))
+        seen = torch.cat([rolled.frames[:, :1], rolled.ends], 1).float()
+        weight = (
+            motion_weight(seen, batch.start, self.config.motion_weight)[:, 1:]
+            * batch.mask[:, 1:, None, None, None]
+        )
+        return ((jumps - seen[:, 1:]).square() * weight).mean()
+
+    def _batch(self, tables: Tables, step: int, ranks: Ranks, generator: torch.Generator) -> Batch:
+        """Clips as in training, some rows with the actions of other clips."""
+        batch = make_batch(tables, self.config, step, ranks)
+        other = make_batch(tables, replace(self.config, seed=self.config.seed + 1), step, ranks)
+        swapped = (torch.rand(self.config.batch, generator=generator) < self.distill.shuffled)[
+            batch.rows, None
+        ].to(batch.mask.device)
+        scaling = self.teacher.config.scaling if self.config.conditioning == "sum" else None
+        actions = continued(batch.actions, other.actions, scaling)
+        actions = torch.where(swapped[..., None], actions, batch.actions)
+        return replace(batch, actions=actions, mask=batch.mask & (other.mask | ~swapped))
+
+    def student(self, network: DiT, steps: int) -> DiffusionWorld:
+        """A copy of the network as it is now, behind a sampler of so many steps."""
+        self._mirror.load_state_dict(network.state_dict())
+        sampler = replace(self.teacher.config.sampler, steps=steps, cfg=1.0)
+        config = replace(self.teacher.config, sampler=sampler)
+        return DiffusionWorld(
+            config, self._mirror, self.teacher.codec, "student", self.teacher.dtype
+        )
+
+    @torch.no_grad()
+    def roll_out(
+        self, network: DiT, batch: Batch, steps: int, seeds: Sequence[int], steered: Tensor
+    ) -> Rolled:
+        """Recorded frame, then the student's by the clip's actions; beside each the teacher's, from
+        the same noise.
+
+        steered: bool [b], rows where the teacher goes on from its own frames; in the others it goes
+        on from the student's."""
+        student, dtype = self.student(network, steps), self.teacher.dtype
+        frames, ends = [batch.latents[:, :1].to(dtype)], []
+        context = Context(frames[0], batch.actions[:, :1], batch.start.to(dtype))
+        unused = np.zeros((len(seeds), 0, 0), np.float32)  # the clip's sums come with its actions
+        state = taught = WorldState(context, None, 0, tuple(seeds), 1, unused)
+        for actions in batch.actions[:, 1:].split(1, 1):
+            taught, end = self.teacher.imagine(taught, actions)
+            state, frame = student.imagine(state, actions)
+            # not in the teacher's cache yet
+            newest = torch.where(steered[:, None, None, None, None], end, frame)
+            before = taught.context.first(taught.context.length - 1)
+            taught = replace(taught, context=before.append(newest, actions))
+            frames.append(frame)
+            ends.append(end)
+        noise = frames_noise(seeds, 1, len(ends), self.config.network.latent_shape)
+        return Rolled(torch.cat(frames, 1), noise.to(frames[0]), torch.cat(ends, 1))
+
+    def jump(self, network: DiT, batch: Batch, rolled: Rolled, level: Tensor) -> Tensor:
+        """=> [b, T - 1, C, h, w] float32: where one step from `level` [b, T - 1] to clean takes
+        each frame behind the first."""
+        pieces = []
+        clean = self.schedule.grid(1)[-1].to(level.device)
+        for span in self._spans:
+            new, done = slice(span.begin - 1, span.last - 1), slice(span.first, span.last - 1)
+            shown, done_level = self.schedule.context(rolled.frames[:, done])
+            now = level[:, new]
+            x = self.schedule.add_noise(rolled.ends[:, new], rolled.noise[:, new], now)
+            levels = torch.cat(
+                [
+                    torch.full(shown.shape[:2], done_level, device=now.device),
+                    self.schedule.shown_level(now),
+                ],
+                1,
+            )
+            actions = torch.cat(
+                [batch.actions[:, done], batch.actions[:, span.begin : span.last]], 1
+            )
+            latents, branches = (
+                torch.cat([shown, self.schedule.shown(x, now)], 1),
+                span.last - span.begin,
+            )
+            v = network(latents, levels, actions, batch.start.to(x.dtype), branches=branches)[
+                :, -branches:
+            ]
+            pieces.append(self.schedule.step(x.float(), v.float(), now, clean.expand(now.shape)))
+        return torch.cat(pieces, 1)
+
+
+def spans(frames: int, sampler: SamplerConfig) -> list[Span]:
+    """The windows of a rollout of so many frames, the first recorded, one frame a step, as
+    `DiffusionWorld` moves them."""
+    found, first, begin = [], 0, 1
+    for new in range(1, frames):
+        if new - first + 1 > sampler.window:
+            found.append(Span(first, begin, new))
+            first, begin = new - (sampler.keep or sampler.window - 1), new
+    return [*found, Span(first, begin, frames)]
+
+
+def continued(actions: Tensor, other: Tensor, scaling: Scaling | None) -> Tensor:
+    """Actions as shown [B, T, numbers] of two clips => those of the other behind the first frame of
+    the one: where sums of actions are shown, they go on from that frame's.
+
+    scaling: by which they are shown; None = no sums are.
+    """
+    found = torch.cat([actions[:, :1], other[:, 1:]], 1)
+    if scaling is not None:
+        count = (actions.shape[-1] - 1) // (1 + scaling.sums)
+        begun = actions[:, 0, count:-1].unflatten(-1, (-1, count)) / DISPLACEMENT_SCALE
+        sums = follow(
+            other[:, 1:, :count].cpu().numpy(), scaling.bounds(count), begun.cpu().numpy()
+        )
+        found[:, 1:, count:-1] = DISPLACEMENT_SCALE * torch.from_numpy(sums).flatten(-2).to(
+            found.device
+        )
+    return found

@@ -1,0 +1,186 @@
+"""Making the gauge of a world from the episodes it was trained on: a minute or two on one core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldgym.actions.embodiment import Embodiment
+from worldgym.codecs.codec_protocol import Codec
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError, SpecMismatch
+from worldgym.io.checkpoint import describe
+from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
+from worldgym.train.small_loop import FitConfig, fit
+from worldgym.trust.inverse_dynamics import (
+    Gauge,
+    GaugeConfig,
+    InverseDynamics,
+    LatentStatistics,
+    Meaning,
+    Readable,
+    responses,
+)
+from worldgym.types import Actions, ActionSpec
+
+HELD_BACK = 0.1  # of the episodes
+# standard deviation added to latents in training: a codec's latents are no more exact than that
+NOISE = 0.1
+SEEN = 6000  # frames that components and neighbours come from
+CHECKED = 1000  # frames held back that scale the drift
+READ = 4000  # windows held back that are read
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class GaugeTrainConfig:
+    """store: the episodes that the world was trained on.   width, blocks, components: see
+    GaugeConfig."""
+
+    store: Path
+    out: Path
+    width: int = 64
+    components: int = 48
+    fit: FitConfig = field(
+        default_factory=lambda: FitConfig(steps=600, batch=96, lr=2e-3, warmup=30)
+    )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """One row an action of some episodes. frames: int [N, n] rows of the latents read for
+    it.   actions: float32 [N, A]."""
+
+    frames: Ints
+    actions: Actions
+
+    @staticmethod
+    def of(data: LatentEpisodes, episodes: Ints, offsets: Sequence[int]) -> Windows:
+        """Frames beyond an episode's ends are its first and last one."""
+        frames, rows = [], []
+        for i in episodes:
+            first, count = data.first[i], data.lengths[i] - 1
+            places = np.arange(count)[:, None] + np.asarray(offsets)
+            frames.append(first + places.clip(0, count))
+            # an action is kept with the frame that it led to
+            rows.append(first + 1 + np.arange(count))
+        actions = data.shown[np.concatenate(rows), : data.robot.spec.size]
+        return Windows(np.concatenate(frames), actions)
+
+    def draw(self, count: int, rng: np.random.Generator) -> Windows:
+        """`count` of them at random, or all in their order where there are no more."""
+        if count >= len(self.actions):
+            return self
+        picked = rng.integers(len(self.actions), size=count)
+        return Windows(self.frames[picked], self.actions[picked])
+
+
+def train_gauge(codec: Codec, spec: ActionSpec, config: GaugeTrainConfig) -> Gauge:
+    """Trains, measures on the episodes held back, saves to `config.out`, and returns the gauge."""
+    data = latent_episodes(_checked(EpisodeStore(config.store), spec), codec, Embodiment("", spec))
+    trained_on, held_back = _split(len(data))
+    network = GaugeConfig(
+        codec.latent_shape, spec.size, width=config.width, components=config.components
+    )
+    windows = Windows.of(data, trained_on, network.offsets)
+    scale = windows.actions.std(0)
+    scale[scale < 1e-6] = 1.0
+    torch.manual_seed(config.fit.seed)
+    net = InverseDynamics(network)
+    losses = fit(
+        net, _loss(net, data, windows, torch.from_numpy(scale), config.fit), config.fit, "gauge"
+    )
+    meaning = Meaning(codec.latents, spec, tuple(float(s) for s in scale))
+    gauge = Gauge(net, _statistics(data, trained_on, held_back, network), meaning)
+    readable = _readable(gauge, data, Windows.of(data, held_back, network.offsets))
+    gauge = Gauge(net, gauge.statistics, replace(meaning, readable=readable))
+    last = losses[-50:]
+    facts = {
+        "trained": {
+            "episodes": len(trained_on),
+            "fit": asdict(config.fit),
+            "final_loss": sum(last) / max(len(last), 1),
+        }
+    }
+    gauge.save(config.out, facts, _card(gauge, len(held_back), config.fit))
+    return Gauge.load(config.out)
+
+
+def _checked(store: EpisodeStore, spec: ActionSpec) -> EpisodeStore:
+    if store.spec != spec:
+        raise SpecMismatch(f"store {store.root}", store.spec, "the world", spec)
+    return store
+
+
+def _split(count: int) -> tuple[Ints, Ints]:
+    """(trained on, held back), the same for the same number of episodes."""
+    if count < 2:
+        raise InputError(
+            f"the store holds {count} episode: a gauge needs two or more, one of them to be "
+            f"measured on"
+        )
+    order = np.random.default_rng(0).permutation(count)
+    cut = max(1, round(count * HELD_BACK))
+    return order[cut:], order[:cut]
+
+
+def _loss(
+    net: InverseDynamics, data: LatentEpisodes, windows: Windows, scale: Tensor, config: FitConfig
+) -> Callable[[int], Tensor]:
+    """Smooth L1 in standard deviations: commands that an arm cannot follow must not rule the
+    fit."""
+
+    def loss_at(step: int) -> Tensor:
+        rng = np.random.default_rng([config.seed, step])
+        picked = windows.draw(config.batch, rng)
+        latents = _latents(data, picked)
+        latents = latents + NOISE * torch.from_numpy(rng.standard_normal(latents.shape, np.float32))
+        return F.smooth_l1_loss(net(latents), torch.from_numpy(picked.actions) / scale, beta=0.3)
+
+    return loss_at
+
+
+def _latents(data: LatentEpisodes, windows: Windows) -> Tensor:
+    """[N, n, C, h, w]."""
+    return torch.from_numpy(data.latents[windows.frames].astype(np.float32))
+
+
+def _statistics(
+    data: LatentEpisodes, trained_on: Ints, held_back: Ints, config: GaugeConfig
+) -> LatentStatistics:
+    rng = np.random.default_rng(0)
+
+    def some(episodes: Ints, count: int) -> Tensor:
+        rows = np.concatenate([data.first[i] + np.arange(data.lengths[i]) for i in episodes])
+        picked = np.sort(rng.permutation(rows)[:count])
+        return torch.from_numpy(data.latents[picked].astype(np.float32))
+
+    return LatentStatistics.of(some(trained_on, SEEN), some(held_back, CHECKED), config)
+
+
+def _readable(gauge: Gauge, data: LatentEpisodes, windows: Windows) -> dict[str, Readable]:
+    picked = windows.draw(READ, np.random.default_rng(0))
+    return responses(gauge.read(_latents(data, picked)), picked.actions, gauge.meaning.spec.names)
+
+
+def _card(gauge: Gauge, held_back: int, config: FitConfig) -> str:
+    rows = [
+        f"| {name} | {'–' if r.correlation is None else f'{r.correlation:.2f}'} | "
+        f"{'–' if r.slope is None else f'{r.slope:.2f}'} | {r.rms_error:.3g} |"
+        for name, r in gauge.meaning.readable.items()
+    ]
+    head = ["| action number | correlation | slope | rms error |", "| --- | --- | --- | --- |"]
+    return (
+        f"# Gauge\n\nReads actions off latents of the codec {gauge.meaning.codec}, and knows what "
+        f"recorded latents look like.\n\n"
+        f"Actions of {held_back} recorded episodes that were held back:\n\n"
+        + "\n".join(head + rows)
+        + f"\n\n## Recipe\n\n{describe(asdict(config))}"
+    )

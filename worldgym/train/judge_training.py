@@ -1,0 +1,348 @@
+"""Trains the success classifier from an episode store that knows, frame by frame, whether the task
+was done.
+
+Needs `extras["success_at"]` (bool a frame) and `extras["distance"]` (object to goal, any unit, a
+frame). Episodes are drawn half successes, half not, every instruction alike, those that a world
+drew as often as recorded ones, and half of them are cut short: what leads to a success is none yet.
+A few get another task's instruction and count as failures, so that the text must be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldgym.episodes.frame_cache import FrameCache, frame_cache
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.io.checkpoint import describe, fingerprint
+from worldgym.judges.classifier import ClassifierJudge, Decision, JudgeConfig, JudgeNet, looks
+from worldgym.judges.classifier_agreement import (
+    choose_decision,
+    confusion_of,
+    fit_rates,
+    judge_store,
+    table,
+)
+from worldgym.judges.degrade import degrade
+from worldgym.policies.image_trunk import TrunkConfig, shifted
+from worldgym.policies.instruction_features import instruction_features
+from worldgym.stats.confusion import Confusion
+from worldgym.train.small_loop import FitConfig, fit
+from worldgym.types import Frames
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+SWAPPED = 0.05  # share of episodes shown with another task's instruction
+CUT = 0.5  # share of episodes that end early, after a quarter of their frames at the soonest
+FRAMES = 0.5  # weight of the answers to single frames, which the verdict does not rest on
+
+
+@dataclass(frozen=True)
+class JudgeTrainConfig:
+    """Data, network, optimizer, and what is held back to choose the decision."""
+
+    store: Path
+    out: Path
+    hold_back: int = 11
+    """one of so many seeds (extras["seed"]) is held back from training, whatever was recorded from
+    it; a prime falls in step with no other choice by seed"""
+    drawn: str = ""
+    """names of episodes that a world drew end so, e.g. "-imagined". They are half of what is
+    learned from, and of those held back they alone choose the decision, by the rates of tasks
+    (`fit_rates`). Empty = no difference is made"""
+    hidden: int = 128
+    trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(channels=6))
+    stride: int = 2
+    degradation: float = 0.3
+    """of recorded frames, 0 to 1: the less, the more imagined episodes there are to learn from"""
+    band: float = 0.0
+    """half-width of the unscored band around the threshold, in probability"""
+    start: Path | None = None
+    """checkpoint of a judge to learn on from; of this network"""
+    fit: FitConfig = field(default_factory=lambda: FitConfig(batch=16))
+    """its batch: of episodes"""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Of episode e: first[e] is the row of its start frame in the pixels, `later[e]` frames follow
+    it, text[e] is the number of its instruction, and drawn[e] says whether a world drew it. done,
+    progress: of every row."""
+
+    pixels: Frames
+    first: Ints
+    later: Ints
+    text: Ints
+    instructions: tuple[str, ...]
+    drawn: Bools
+    done: Bools
+    progress: npt.NDArray[np.float32]
+
+    def succeeded(self) -> Bools:
+        """Of every episode, at any time."""
+        return self.done_within(self.first, self.later)
+
+    def done_within(self, first: Ints, later: Ints) -> Bools:
+        """Whether it was done in any of so many frames later than each of these start frames."""
+        return np.array(
+            [self.done[f + 1 : f + 1 + n].any() for f, n in zip(first, later, strict=True)]
+        )
+
+
+def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
+    """Trains, chooses the threshold on the episodes held back, saves to `config.out`, and returns
+    the judge."""
+    store = EpisodeStore(config.store)
+    cache = frame_cache(store)
+    trained_on, held_back = split_names(store, config.hold_back)
+    known = {info.name for info in store if info.success is not None}
+    held_back = [name for name in held_back if name.endswith(config.drawn) and name in known]
+    if not held_back:
+        raise InputError(
+            f'{store.root}: no episode held back of known success ends in "{config.drawn}"; '
+            f"imagine some or leave drawn empty"
+        )
+    labels = make_labels(cache, trained_on, config.drawn)
+    torch.manual_seed(config.fit.seed)
+    height, width = cache.pixels.shape[1:3]
+    net = JudgeNet(JudgeConfig((height, width), config.hidden, config.trunk, config.stride))
+    if config.start is not None:
+        net = _learned_before(config.start, net.config)
+    losses = fit(net, judge_loss(net, labels, config), config.fit, "judge")
+    untuned = ClassifierJudge(net, Decision(), "untuned")
+    scores = judge_store(untuned, cache, held_back)
+    choose = fit_rates if config.drawn else choose_decision  # a world's judge is asked for rates
+    judge = ClassifierJudge(net, choose(scores, config.band), "trained")
+    confusion = confusion_of(judge.decision, scores)
+    judge.save(
+        config.out,
+        facts(config, trained_on, held_back, losses, confusion),
+        card(judge, config, confusion),
+    )
+    return ClassifierJudge.load(config.out)
+
+
+def _learned_before(start: Path, wanted: JudgeConfig) -> JudgeNet:
+    net = ClassifierJudge.load(start).net
+    if net.config != wanted:
+        raise InputError(
+            f"{start}: a judge of another network ({net.config}) than this training's ({wanted}); "
+            f"start from none"
+        )
+    return net.train()
+
+
+def split_names(store: EpisodeStore, hold_back: int) -> tuple[list[str], list[str]]:
+    """(trained on, held back), by extras["seed"]. InputError if either is empty."""
+    held_back = [info.name for info in store if info.extras.get("seed", 1) % hold_back == 0]
+    trained_on = sorted({info.name for info in store} - set(held_back))
+    if not held_back or not trained_on:
+        raise InputError(
+            f"{store.root}: {len(held_back)} episodes have a seed that {hold_back} divides and "
+            f"{len(trained_on)} have not; "
+            f"a judge needs both, so choose another hold_back"
+        )
+    return trained_on, held_back
+
+
+def make_labels(cache: FrameCache, names: Sequence[str], drawn: str = "") -> Labels:
+    """Of these episodes, those drawn by a world known by the end of their name. InputError for one
+    without frame labels."""
+    infos = {info.name: info for info in cache.store}
+    instructions = tuple(sorted({infos[name].instruction for name in names}))
+    done, progress = np.zeros(len(cache.pixels), np.bool_), np.zeros(len(cache.pixels), np.float32)
+    for name in names:
+        extras, (first, count) = cache.episode(name).extras, cache.spans[name]
+        if "success_at" not in extras or "distance" not in extras:
+            raise InputError(
+                f'{cache.store.root}: episode {name} lacks extras "success_at" or "distance"; '
+                f"record it with them"
+            )
+        done[first + 1 : first + count] = extras["success_at"][1:]
+        progress[first + 1 : first + count] = progress_of(
+            np.asarray(extras["distance"], np.float32)
+        )
+    first, count = np.array([cache.spans[name] for name in names]).T
+    text = np.array([instructions.index(infos[name].instruction) for name in names])
+    by_world = np.array([name.endswith(drawn) for name in names])
+    return Labels(cache.pixels, first, count - 1, text, instructions, by_world, done, progress)
+
+
+def progress_of(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Distances [T+1] => share of the way done at each later frame [T], in [0, 1]."""
+    done: npt.NDArray[np.float32] = 1.0 - distance[1:] / np.float32(max(float(distance[0]), 1e-3))
+    return np.clip(done, 0.0, 1.0)
+
+
+def judge_loss(net: JudgeNet, labels: Labels, config: JudgeTrainConfig) -> Callable[[int], Tensor]:
+    """Cross-entropy of success, of the video and less so of its frames, plus smooth L1 of progress.
+    Batch and augmentation depend on (seed, step) alone."""
+    features = instruction_features(labels.instructions, net.config.trunk.buckets)
+    device = next(net.parameters()).device
+    pools = sampling_pools(labels)
+
+    def lesson_at(step: int) -> Lesson:
+        rng = np.random.default_rng([config.fit.seed, step])
+        return make_lesson(labels, draw(pools, config.fit.batch, rng), config, rng)
+
+    lessons = Ahead(lesson_at)
+
+    def loss_at(step: int) -> Tensor:
+        lesson = lessons(step)
+        known, pairs = (
+            torch.from_numpy(lesson.known).to(device),
+            torch.from_numpy(lesson.pairs).to(device),
+        )
+        answers = net(pairs, features[torch.from_numpy(lesson.text)].to(device), known)
+        video, frames, progress = (
+            torch.from_numpy(np.float32(x)).to(device)
+            for x in (lesson.success, lesson.done, lesson.progress)
+        )
+        verdict = F.binary_cross_entropy_with_logits(answers.video, video)
+        single = F.binary_cross_entropy_with_logits(answers.frames[known], frames[known])
+        true_text = known & torch.from_numpy(~lesson.swapped).to(device)[:, None]
+        error = F.smooth_l1_loss(answers.progress[true_text], progress[true_text], beta=0.1)
+        return verdict + FRAMES * single + error
+
+    return loss_at
+
+
+class Ahead:
+    """A function of the step, computed for the next one while this one is learned from: half of a
+    step's time otherwise."""
+
+    def __init__(self, make: Callable[[int], Lesson]) -> None:
+        self._make, self._pool = make, ThreadPoolExecutor(1, "lesson")
+        self._coming: dict[int, Future[Lesson]] = {}
+
+    def __call__(self, step: int) -> Lesson:
+        coming = self._coming.pop(step, None) or self._pool.submit(self._make, step)
+        self._coming = {step + 1: self._pool.submit(self._make, step + 1)}
+        return coming.result()
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A batch: pairs uint8 [B, K, H, W, 6]; known, done and progress [B, K]; success, text and
+    swapped [B]. See `Labels`.
+
+    known: False behind a video's end.   swapped: under another task's instruction.
+    """
+
+    pairs: Frames
+    known: Bools
+    done: Bools
+    progress: npt.NDArray[np.float32]
+    success: Bools
+    text: Ints
+    swapped: Bools
+
+
+def make_lesson(
+    labels: Labels, episodes: Ints, config: JudgeTrainConfig, rng: np.random.Generator
+) -> Lesson:
+    """Of these episodes: cut, looked at from a random frame on, degraded, some under another task's
+    instruction."""
+    last = labels.later[episodes]
+    last = np.where(
+        rng.random(len(last)) < CUT, rng.integers(np.maximum(last // 4, 1), last + 1), last
+    )
+    phases, first = rng.integers(0, config.stride, len(last)), labels.first[episodes]
+    times = [
+        looks(int(n), config.stride, int(phase)) for n, phase in zip(last, phases, strict=True)
+    ]
+    known = np.arange(max(map(len, times))) < np.array([len(own) for own in times])[:, None]
+    rows = np.zeros(known.shape, np.int64)
+    rows[known] = np.concatenate(
+        [begin + np.array(own) for begin, own in zip(first, times, strict=True)]
+    )
+    pairs = np.zeros((*known.shape, *labels.pixels.shape[1:3], 6), np.uint8)
+    pairs[known] = make_pairs(
+        labels.pixels, np.repeat(first, known.sum(1)), rows[known], config.degradation, rng
+    )
+    others = len(labels.instructions) - 1
+    swapped = (rng.random(len(last)) < SWAPPED) & (others > 0)
+    text = labels.text[episodes] + np.where(
+        swapped, rng.integers(1, max(others, 1) + 1, len(last)), 0
+    )
+    done = labels.done[rows] & known & ~swapped[:, None]
+    success = labels.done_within(first, last) & ~swapped
+    return Lesson(pairs, known, done, labels.progress[rows], success, text % (others + 1), swapped)
+
+
+def sampling_pools(labels: Labels) -> list[Ints]:
+    """Episodes: for each instruction those that succeed and those that do not, of each those drawn
+    and those recorded."""
+    succeeded = labels.succeeded()
+    kinds = [
+        (labels.text == text) & (succeeded == success) & (labels.drawn == drawn)
+        for text in range(len(labels.instructions))
+        for success in (True, False)
+        for drawn in (True, False)
+    ]
+    return [pool for kind in kinds if len(pool := np.flatnonzero(kind))]
+
+
+def draw(pools: list[Ints], count: int, rng: np.random.Generator) -> Ints:
+    """`count` episodes, every pool alike and then evenly within it."""
+    return np.array(
+        [
+            pool[rng.integers(len(pool))]
+            for pool in (pools[i] for i in rng.integers(0, len(pools), count))
+        ]
+    )
+
+
+def make_pairs(
+    pixels: Frames, starts: Ints, rows: Ints, degradation: float, rng: np.random.Generator
+) -> Frames:
+    """uint8 [M, H, W, 6]: start frame as recorded, later frame degraded and moved by up to a pixel,
+    then both moved alike."""
+    later = shifted(degrade(pixels[rows], degradation, rng), 1, rng)
+    return shifted(np.concatenate([pixels[starts], later], axis=-1), 2, rng)
+
+
+def facts(
+    config: JudgeTrainConfig,
+    trained_on: list[str],
+    held_back: list[str],
+    losses: list[float],
+    confusion: dict[str, Confusion],
+) -> dict[str, Any]:
+    settings = {key: value for key, value in asdict(config).items() if key not in ("store", "out")}
+    settings["start"] = None if config.start is None else fingerprint(config.start)
+    last = losses[-100:]
+    trained = {
+        "settings": settings,
+        "episodes": len(trained_on),
+        "final_loss": sum(last) / max(len(last), 1),
+    }
+    return {
+        "trained": trained,
+        "validation": {"episodes": len(held_back), **{k: asdict(v) for k, v in confusion.items()}},
+    }
+
+
+def card(judge: ClassifierJudge, config: JudgeTrainConfig, confusion: dict[str, Confusion]) -> str:
+    decision = judge.decision
+    unscored = (
+        f"unscored strictly between {decision.band[0]:.3f} and {decision.band[1]:.3f}"
+        if decision.band
+        else "no unscored band"
+    )
+    return (
+        "# Success classifier\n\nReads start frame, later frames and instruction of a rollout; "
+        "success counts at any time.\n"
+        f"Success from a probability of {decision.threshold:.3f} on; {unscored}.\n\n"
+        f"## Held-back episodes (training stores, one seed of {config.hold_back})\n\n"
+        f"{table(confusion)}\n## Recipe\n\n{describe(asdict(config.fit))}"
+    )

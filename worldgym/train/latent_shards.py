@@ -1,0 +1,109 @@
+"""Latents of a whole store, made once and kept on disk under what the codec calls them.
+
+    STORE/cache/latents-<codec.latents>.npy   float16 [total frames, C, h, w], memory-mapped, rows
+    as in the frame cache STORE/cache/latents-<codec.latents>.json  which episode begins where
+
+Training reads these alone: it never decodes video, and never encodes a frame twice. Where episodes
+were added, only those are encoded (see `worldgym.episodes.frame_rows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from numpy.lib.format import open_memmap
+
+from worldgym.actions.embodiment import Embodiment
+from worldgym.codecs.codec_protocol import Codec
+from worldgym.episodes.frame_cache import frame_cache
+from worldgym.episodes.frame_rows import RowCache, Spans
+from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.windows import conditioning
+from worldgym.errors import InputError
+from worldgym.io.progress import progress
+from worldgym.types import Actions
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class LatentEpisodes:
+    """Of one store, so of one robot. latents: float16 [total frames, C, h, w].   shown: float32
+    [total frames, numbers], what is shown with each frame, the robot's own numbers alone.
+
+    first, lengths: int [episodes], row of each episode's first frame and its number of frames.
+    """
+
+    latents: npt.NDArray[np.float16]
+    shown: npt.NDArray[np.float32]
+    first: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    robot: Embodiment
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+def join(
+    latents: npt.NDArray[np.float16],
+    actions: Sequence[Actions],
+    robot: Embodiment,
+    size: int | None = None,
+) -> LatentEpisodes:
+    """latents of all episodes in a row, and the actions [T, A] of each.   size: see
+    `conditioning`."""
+    lengths = np.array([len(a) + 1 for a in actions], np.int64)
+    first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    bounds = robot.scaling.bounds(robot.spec.size)
+    shown = np.concatenate([conditioning(robot.scaling.shown(a), size, bounds) for a in actions])
+    return LatentEpisodes(latents, shown, first, lengths, robot)
+
+
+def latent_episodes(
+    store: EpisodeStore,
+    codec: Codec,
+    robot: Embodiment,
+    device: str = "cpu",
+    size: int | None = None,
+) -> LatentEpisodes:
+    """Opens the latents of a store, encoding what is missing first.   size: see `conditioning`."""
+    stem = f"latents-{codec.latents}"
+    cache = RowCache(
+        store,
+        f"{stem}.npy",
+        f"{stem}.json",
+        "a latent cache",
+        lambda: (np.float16, codec.latent_shape),
+        partial(_encode, store, codec, device),
+    )
+    latents, _ = cache.open()
+    return join(latents, [store.actions(info.name) for info in store], robot, size)
+
+
+def _encode(store: EpisodeStore, codec: Codec, device: str, out: Path, spans: Spans) -> None:
+    """An episode at a time: its latents do not depend on what else is encoded."""
+    cache = frame_cache(store)
+    if cache.pixels.shape[1:] != codec.frame_shape:
+        (height, width), (codec_height, codec_width) = (
+            cache.pixels.shape[1:3],
+            codec.frame_shape[:2],
+        )
+        raise InputError(
+            f"{store.root}: frames of {width}x{height}, but the codec takes "
+            f"{codec_width}x{codec_height}; convert them with "
+            f"--size {codec_height} {codec_width}"
+        )
+    rows = open_memmap(out, "r+")
+    for name, (start, _) in progress(spans.items(), len(spans), "encoding latents", "episode"):
+        for part in np.split(frames := cache.frames(name), range(BATCH, len(frames), BATCH)):
+            rows[start : start + len(part)] = (
+                codec.encode(torch.from_numpy(np.array(part)).to(device)).cpu().numpy()
+            )
+            start += len(part)
+    rows.flush()

@@ -1,0 +1,126 @@
+"""Does the world follow actions? One number at a time is swept from a start frame, and read back
+from what the world draws.
+
+Each number of the action is held at five levels of its range while the others rest, and the gauge
+reads the action off the generated frames. Gain is how much more is read for a unit more commanded,
+in units of what the gauge reads off recordings: 1 is right, 0 is a number that the world ignores.
+Numbers that the gauge cannot read off recordings either are not judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from worldgym.actions.conventions import OPEN_IS_HIGH
+from worldgym.actions.embodiment import MOVING_MODES
+from worldgym.codecs.codec_protocol import Codec
+from worldgym.trust.controls import grippers
+from worldgym.trust.inverse_dynamics import Gauge, encode, responses
+from worldgym.trust.playback import Playing, play_again
+from worldgym.types import Actions, ActionSpec, Rollout, Task, Trial
+from worldgym.world.world_protocol import World
+
+LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a number's range, low to high
+# actions; the first and the last two are left out of the reading, whose frames lie outside the
+# sweep
+STEPS = 8
+READABLE = 0.5  # correlation on recordings from which on a number can be judged
+
+
+@dataclass(frozen=True)
+class Response:
+    """One number of the action. state: follows, weak, dead, or unreadable.
+
+    correlation: of what was read with what was commanded.   gain: see above.   recorded: the
+    gauge's correlation on recordings,
+    and rms_error its error there, in action units.   spill: the largest gain of another number that
+    was to rest."""
+
+    name: str
+    state: str
+    correlation: float | None
+    gain: float | None
+    spill: float
+    recorded: float | None
+    rms_error: float
+
+
+def action_following(
+    world: World[Any], codec: Codec, gauge: Gauge, tasks: Sequence[Task], playing: Playing
+) -> list[Response]:
+    """One response a number of the action, in the spec's order; empty where zero does not mean
+    rest, so nothing can be swept."""
+    spec = world.spec
+    if spec.mode not in MOVING_MODES or not tasks:
+        return []
+    sweeps = [(d, actions) for d in range(spec.size) for actions in _sweep(spec, d)]
+    rollouts = [
+        Rollout(Trial(task, 0, 0), "sweep", task.frame[None], actions)
+        for task in tasks
+        for _, actions in sweeps
+    ]
+    played = play_again(world, rollouts, playing, what="sweeping actions")
+    read = np.stack(
+        [gauge.actions(encode(codec, rollout.frames))[1:-2].mean(0) for rollout in played]
+    )
+    commanded = np.stack([rollout.actions[0] for rollout in rollouts])
+    swept = np.array([d for _ in tasks for d, _ in sweeps])
+    return [
+        _response(d, gauge, read[swept == d], commanded[swept == d, d]) for d in range(spec.size)
+    ]
+
+
+def rest(spec: ActionSpec) -> Actions:
+    """float32 [A]: no motion, gripper open."""
+    open_gripper = spec.high if spec.gripper in OPEN_IS_HIGH else spec.low
+    return np.where(grippers(spec), np.asarray(open_gripper, np.float32), np.float32(0.0))
+
+
+def _sweep(spec: ActionSpec, d: int) -> list[Actions]:
+    """[STEPS, A] each: number d held at every level of its range, the others at rest."""
+    levels = [spec.low[d] + level * (spec.high[d] - spec.low[d]) for level in LEVELS]
+    commands = []
+    for level in levels:
+        action = rest(spec)
+        action[d] = level
+        commands.append(np.repeat(action[None], STEPS, axis=0))
+    return commands
+
+
+def _response(d: int, gauge: Gauge, read: Actions, commanded: Actions) -> Response:
+    """read: [N, A], commanded: [N] of number d."""
+    names, known = gauge.meaning.spec.names, gauge.meaning.readable
+    found = responses(read, np.repeat(commanded[:, None], len(names), axis=1), names)
+    spread = np.array(gauge.meaning.spec.high) - np.array(gauge.meaning.spec.low)
+    gains = [_gain(found[name].slope, known[name].slope) for name in names]
+    spill = max(
+        (abs(g) * spread[d] / spread[i] for i, g in enumerate(gains) if i != d and g is not None),
+        default=0.0,
+    )
+    own, recorded = found[names[d]], known[names[d]]
+    state = _state(own.correlation, gains[d], recorded.correlation)
+    return Response(
+        names[d],
+        state,
+        own.correlation,
+        gains[d],
+        float(spill),
+        recorded.correlation,
+        recorded.rms_error,
+    )
+
+
+def _gain(slope: float | None, recorded: float | None) -> float | None:
+    """None where recordings show nothing to measure it by."""
+    return None if slope is None or recorded is None or recorded < 0.1 else slope / recorded
+
+
+def _state(correlation: float | None, gain: float | None, recorded: float | None) -> str:
+    if correlation is None or gain is None or recorded is None or recorded < READABLE:
+        return "unreadable"
+    if correlation < 0.3 or gain < 0.2:
+        return "dead"
+    return "follows" if correlation >= 0.6 and 0.5 <= gain <= 2.0 else "weak"

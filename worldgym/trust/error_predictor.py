@@ -1,0 +1,201 @@
+"""From signals of a rollout to the probability that its verdict is wrong: a logistic regression,
+and how good it is.
+
+Rows are rollouts whose verdict and truth are known. Scored out of fold only: a row's probability
+comes from a fit that has seen no row of its own policy (or of its own task).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from worldgym.errors import CheckpointError, InputError
+from worldgym.io.files import read_json, write_json
+from worldgym.stats.judge_calibration import Judged, area_under_curve
+
+KIND = "worldgym-probe"
+RIDGE = 1.0  # prior precision of a coefficient, for signals of unit variance
+# shares of the most doubtful rollouts left out along the risk-coverage curve
+DROPPED = (0.0, 0.1, 0.2, 0.3)
+Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """P(wrong) = 1 / (1 + exp(-(intercept + sum of coefficients x (signal - mean) / deviation))).
+
+    signals: their names, one of each number.   threshold: rollouts at or above it are flagged: the
+    doubtful tenth of the fit.
+    world, judge: names of those whose rollouts it was fitted on.   facts: how good it was shown to
+    be."""
+
+    signals: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    coefficients: tuple[float, ...]
+    intercept: float
+    threshold: float
+    world: str
+    judge: str
+    facts: Mapping[str, Any]
+
+    def doubt(self, rows: Sequence[Mapping[str, float]]) -> Numbers:
+        """Probability that each verdict is wrong, in [0, 1]."""
+        values = matrix(rows, self.signals)
+        unit = (values - np.array(self.mean)) / np.array(self.deviation)
+        return _logistic(self.intercept + unit @ np.array(self.coefficients))
+
+    def check(self, world: str, judge: str, gauge: str | None) -> None:
+        """CheckpointError if it was fitted on another world's rollouts, another judge's verdicts or
+        another gauge's readings."""
+        if (self.world, self.judge) != (world, judge):
+            raise CheckpointError(
+                f"the probe was fitted on the world {self.world} and the judge {self.judge}, here "
+                f"are {world} and {judge}; "
+                f"fit one with `worldgym trust fit`, or leave it out"
+            )
+        if gauge is not None and self.facts.get("gauge", gauge) != gauge:
+            raise CheckpointError(
+                f"the probe was fitted on readings of {self.facts['gauge']}, here is {gauge}; fit "
+                f"one with `worldgym trust fit`"
+            )
+
+    def save(self, path: Path) -> None:
+        write_json(path, {"kind": KIND, **asdict(self)})
+
+    @staticmethod
+    def load(path: Path) -> Probe:
+        """InputError if there is none."""
+        data = read_json(path, "a probe")
+        try:
+            if data.pop("kind") != KIND:
+                raise KeyError("kind")
+            lists = {
+                name: tuple(data[name]) for name in ("signals", "mean", "deviation", "coefficients")
+            }
+            probe = Probe(**{**data, **lists})
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: is no probe ({error}); make one with `worldgym trust fit`"
+            ) from error
+        if len({len(values) for values in lists.values()}) != 1:
+            raise InputError(
+                f"{path}: its lists differ in length; make it again with `worldgym trust fit`"
+            )
+        return probe
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Of standardised signals: P(wrong) = logistic(intercept + unit @ coefficients)."""
+
+    mean: Numbers
+    deviation: Numbers
+    coefficients: Numbers
+    intercept: float
+
+    def doubt(self, values: Numbers) -> Numbers:
+        return _logistic(self.intercept + (values - self.mean) / self.deviation @ self.coefficients)
+
+
+def matrix(rows: Sequence[Mapping[str, float]], signals: Sequence[str]) -> Numbers:
+    """[N, S]. InputError names a signal that a row lacks."""
+    for row in rows:
+        if missing := next((name for name in signals if name not in row), None):
+            raise InputError(
+                f'the signal "{missing}" was not measured; measure rollouts as they were for the '
+                f"fit of the probe"
+            )
+    return np.array([[row[name] for name in signals] for row in rows], np.float64).reshape(
+        len(rows), len(signals)
+    )
+
+
+def fit_logistic(values: Numbers, wrong: Flags) -> Fit:
+    """Penalised maximum likelihood by Newton's method. values [N, S], N >= 1; signals without
+    spread get no weight."""
+    mean, deviation = values.mean(0), values.std(0)
+    deviation = np.where(deviation > 1e-9, deviation, 1.0)
+    design = np.hstack([np.ones((len(values), 1)), (values - mean) / deviation])
+    # a little on the intercept too: it is finite where all are right
+    penalty = np.diag([1e-3, *[RIDGE] * values.shape[1]])
+    weights = np.zeros(design.shape[1])
+    for _ in range(50):
+        p = _logistic(design @ weights)
+        gradient = design.T @ (p - wrong) + penalty @ weights
+        step = np.linalg.solve(design.T @ (design * (p * (1 - p))[:, None]) + penalty, gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    return Fit(mean, deviation, weights[1:], float(weights[0]))
+
+
+def out_of_fold(values: Numbers, wrong: Flags, folds: Sequence[str]) -> Numbers:
+    """P(wrong) of each row from a fit on the rows of all other folds. InputError for a single
+    fold."""
+    names = np.array(folds)
+    if len(set(folds)) < 2:
+        raise InputError(
+            "a probe is scored on policies and tasks that it was not fitted on, so it needs two or "
+            "more of each"
+        )
+    doubt = np.zeros(len(values))
+    for name in set(folds):
+        own = names == name
+        doubt[own] = fit_logistic(values[~own], wrong[~own]).doubt(values[own])
+    return doubt
+
+
+def auroc(doubt: Numbers, wrong: Flags) -> float | None:
+    """Probability that a wrong verdict is doubted more than a right one. None without both."""
+    return area_under_curve(
+        [Judged(bool(w), None, float(d)) for d, w in zip(doubt, wrong, strict=True)]
+    )
+
+
+def risk_coverage(
+    doubt: Numbers, wrong: Flags, dropped: Sequence[float] = DROPPED
+) -> list[dict[str, float]]:
+    """Share of right verdicts after the most doubtful rollouts are left out: R. El-Yaniv and Y.
+    Wiener (2010), JMLR 11."""
+    order = np.argsort(doubt, kind="stable")
+    curve = []
+    for share in dropped:
+        kept = order[: len(order) - round(share * len(order))]
+        curve.append(
+            {"dropped": share, "kept": len(kept), "agreement": float(1.0 - wrong[kept].mean())}
+        )
+    return curve
+
+
+def reliability(doubt: Numbers, wrong: Flags, bins: int = 5) -> list[dict[str, float]]:
+    """Mean P(wrong) against the share of wrong verdicts, in bins of equal size: the same on both
+    sides if calibrated."""
+    parts = [part for part in np.array_split(np.argsort(doubt, kind="stable"), bins) if len(part)]
+    return [
+        {"rollouts": len(p), "doubt": float(doubt[p].mean()), "wrong": float(wrong[p].mean())}
+        for p in parts
+    ]
+
+
+def scored(doubt: Numbers, wrong: Flags) -> dict[str, Any]:
+    """AUROC, risk-coverage, reliability and Brier score, as JSON values."""
+    return {
+        "rollouts": len(wrong),
+        "wrong": int(wrong.sum()),
+        "auroc": auroc(doubt, wrong),
+        "brier": float(np.mean((doubt - wrong) ** 2)),
+        "risk_coverage": risk_coverage(doubt, wrong),
+        "reliability": reliability(doubt, wrong),
+    }
+
+
+def _logistic(x: Numbers) -> Numbers:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -40.0, 40.0))))

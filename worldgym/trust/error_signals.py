@@ -1,0 +1,188 @@
+"""Signs that a rollout was invented, or left what the world knows. Each is a number of the rollout;
+higher is more doubtful.
+
+From the verdict        success       1 if judged a success, 0 if not
+                        hesitation    log-odds of the judge against its own verdict
+                        shortfall     progress that a success lacks, or that a failure made
+From the other trials   lonely        share of the policy's other trials of this task group that
+were judged the other way
+From the picture        nearest       log distance of its latents to the nearest recorded ones
+                        residual      log energy of its latents outside the components of recorded
+                        ones
+                        flaw          log of the worst error of the codec on its own frames:
+                        pictures that no latent gives
+With its actions        inconsistent  log error of the actions read off it, step by step, in errors
+on recordings
+                        astray        the same of their mean over the rollout: the way that the
+                        picture lost or won
+With other noise        spread        log distance of its latents from those of other futures of the
+same actions
+                        wavering      how far the judge's probability moves between those futures
+
+What a run did not keep cannot be measured: without the actions the last two kinds are absent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldgym.codecs.codec_protocol import Codec
+from worldgym.io.run_log import TrialRecord
+from worldgym.judges.judge_protocol import Judge
+from worldgym.judges.judging import judge_each
+from worldgym.policies.foreign import Failure
+from worldgym.trust.action_following import READABLE
+from worldgym.trust.controls import GRIPPER
+from worldgym.trust.inverse_dynamics import BATCH, Gauge, encode
+from worldgym.trust.playback import Playing, play_again
+from worldgym.types import Actions, Frames, Rollout
+from worldgym.world.world_protocol import World
+
+MOST = 8.0  # log-odds
+# where measured
+USED = (
+    "hesitation",
+    "lonely",
+    "nearest",
+    "residual",
+    "inconsistent",
+    "astray",
+    "spread",
+    "wavering",
+)
+EVERY = 4  # frames between those that are coded once more
+LAST = 0.25  # share of the frames, at the end, in which futures are compared
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """What rollouts are measured with. futures: replays with other noise, each as dear as the
+    rollout itself; 0 = none."""
+
+    world: World[Any]
+    codec: Codec
+    gauge: Gauge
+    judge: Judge
+    playing: Playing
+    futures: int = 0
+
+
+def measure(
+    with_: Instruments, rollouts: Sequence[Rollout], records: Sequence[TrialRecord]
+) -> list[dict[str, float]]:
+    """The signals of each rollout; `records` are their scored lines in the log."""
+    rows = []
+    for rollout, record in zip(rollouts, records, strict=True):
+        latents = encode(with_.codec, rollout.frames)
+        rows.append(verdict_signals(record) | picture_signals(with_, rollout.frames, latents))
+        if rollout.actions.shape[1]:
+            rows[-1] |= action_signals(with_.gauge, latents, rollout.actions)
+    if with_.futures and all(rollout.actions.shape[1] for rollout in rollouts):
+        for row, found in zip(rows, _future_signals(with_, rollouts, records), strict=True):
+            row |= found
+    return rows
+
+
+def verdict_signals(record: TrialRecord) -> dict[str, float]:
+    """Of a scored trial. A judge without probabilities, or progress, hesitates, or falls short,
+    always alike."""
+    success = bool(record.succeeded)
+    p = _probability(record.probability, record.score)
+    odds = math.log(max(p, 1e-9) / max(1.0 - p, 1e-9))
+    progress = float(success) if record.progress is None else record.progress
+    return {
+        "success": float(success),
+        "hesitation": float(np.clip(-odds if success else odds, -MOST, MOST)),
+        "shortfall": 1.0 - progress if success else progress,
+    }
+
+
+def company_signals(records: Sequence[TrialRecord]) -> list[dict[str, float]]:
+    """Of all scored trials of a run, in order. One other trial is counted half for either verdict:
+    a single trial has 0.5."""
+    trials, successes = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for record in records:
+        trials[record.policy, record.group] += 1
+        successes[record.policy, record.group] += bool(record.succeeded)
+    rows = []
+    for record in records:
+        count, won = trials[record.policy, record.group], successes[record.policy, record.group]
+        otherwise = count - won if record.succeeded else won
+        rows.append({"lonely": (otherwise + 0.5) / count})
+    return rows
+
+
+def picture_signals(with_: Instruments, frames: Frames, latents: Tensor) -> dict[str, float]:
+    """frames: uint8 [T+1, H, W, 3] and their latents [T+1, C, h, w]."""
+    drift = with_.gauge.drift(latents)
+    again = (
+        torch.cat([with_.codec.decode(part) for part in latents[::EVERY].split(BATCH)])
+        .cpu()
+        .numpy()
+    )
+    gaps = np.square(frames[::EVERY].astype(np.float32) - again).mean((1, 2, 3))
+    return {
+        "nearest": _log(float(drift.nearest.mean())),
+        "residual": _log(float(drift.residual.mean())),
+        "flaw": 0.5 * _log(float(gaps.max())),
+    }
+
+
+def action_signals(gauge: Gauge, latents: Tensor, actions: Actions) -> dict[str, float]:
+    """Of the numbers that move the arm and can be read off recordings; zeros where there is
+    none."""
+    names, known = gauge.meaning.spec.names, gauge.meaning.readable
+    judged = [name != GRIPPER and (known[name].correlation or 0.0) >= READABLE for name in names]
+    if not any(judged):
+        return {"inconsistent": 0.0, "astray": 0.0}
+    units = np.asarray([max(known[name].rms_error, 1e-6) for name in names], np.float32)
+    errors = ((gauge.actions(latents) - actions) / units)[:, judged]
+    return {
+        "inconsistent": _log(float(np.abs(errors).mean())),
+        "astray": _log(float(np.abs(errors.mean(0)).mean())),
+    }
+
+
+def _future_signals(
+    with_: Instruments, rollouts: Sequence[Rollout], records: Sequence[TrialRecord]
+) -> list[dict[str, float]]:
+    apart, wavering = np.zeros(len(rollouts)), np.zeros(len(rollouts))
+    for future in range(1, with_.futures + 1):
+        played = play_again(with_.world, rollouts, with_.playing, future, what="other futures")
+        verdicts = judge_each(with_.judge, played)
+        for i, (mine, theirs, verdict) in enumerate(zip(rollouts, played, verdicts, strict=True)):
+            last = max(1, round(LAST * len(mine.frames)))
+            gap = encode(with_.codec, mine.frames[-last:]) - encode(
+                with_.codec, theirs.frames[-last:]
+            )
+            apart[i] += float(gap.square().mean()) / with_.futures
+            if not isinstance(verdict, Failure) and verdict.score is not None:
+                own = _probability(records[i].probability, records[i].score)
+                wavering[i] += (
+                    abs(_probability(verdict.probability, verdict.score) - own) / with_.futures
+                )
+    return [
+        {"spread": 0.5 * _log(a), "wavering": float(w)}
+        for a, w in zip(apart, wavering, strict=True)
+    ]
+
+
+def common(rows: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
+    """The signals that every row has, in the order of the first; there is at least one row."""
+    return tuple(name for name in rows[0] if all(name in row for row in rows))
+
+
+def _probability(probability: float | None, score: float | None) -> float:
+    return float(score or 0.0) if probability is None else probability
+
+
+def _log(value: float) -> float:
+    return math.log(max(value, 1e-6))

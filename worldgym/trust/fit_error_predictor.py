@@ -1,0 +1,275 @@
+"""`worldgym trust fit`: a run with known truth => the probe that says of a rollout how likely its
+verdict is wrong.
+
+OUT/signals.jsonl      what was measured: its identity, then a line a rollout; a stopped fit goes on
+from here
+OUT/probe.json         coefficients; beside a world as WORLD/probe.json, `worldgym check` takes it
+up
+OUT/uncertainty.json   AUROC, risk-coverage and calibration out of fold, by policy and by task; what
+each signal brings"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worldgym.errors import InputError, at_least
+from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
+from worldgym.io.files import write_json
+from worldgym.io.progress import progress
+from worldgym.io.run_log import LOG_NAME, TrialRecord, read_log, results
+from worldgym.judges.load_judge import load_judge
+from worldgym.trust.error_predictor import (
+    Flags,
+    Probe,
+    auroc,
+    fit_logistic,
+    matrix,
+    out_of_fold,
+    scored,
+)
+from worldgym.trust.error_signals import USED, Instruments, common, company_signals, measure
+from worldgym.trust.inverse_dynamics import Gauge
+from worldgym.trust.playback import Playing
+from worldgym.types import Rollout
+from worldgym.world.memory import keep_freed_memory
+from worldgym.world.model import beside_world, load_world
+
+BATCH = 20  # rollouts measured between two writes
+FLAGGED = 0.1  # share of the fit's rollouts that the probe flags
+SIGNALS_NAME, PROBE_NAME, FIGURES_NAME = "signals.jsonl", "probe.json", "uncertainty.json"
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """run: a finished run whose log knows the truth.   tasks: None = the folder that the log names.
+
+    signals: names of those to use; () = those of `signals.USED` that could be measured.
+    """
+
+    run: Path
+    out: Path
+    tasks: Path | None = None
+    signals: tuple[str, ...] = ()
+
+
+def fit_probe(request: FitRequest, instruments: Instruments) -> dict[str, Any]:
+    """Writes the three files and returns the figures. InputError if the run is another world's, or
+    too little is known."""
+    records = _known(request, instruments)
+    rows = measured(request.run, request.out, records, instruments, request.tasks)
+    wrong = np.array([not record.right for record in records])
+    if wrong.all() or not wrong.any():
+        raise InputError(
+            f"{request.run}: {int(wrong.sum())} of {len(wrong)} verdicts are wrong; a probe needs "
+            f"right and wrong ones"
+        )
+    signals = request.signals or tuple(name for name in common(rows) if name in USED)
+    values = matrix(rows, signals)
+    folds = {"policy": [r.policy for r in records], "task": [r.group for r in records]}
+    doubts = {kind: out_of_fold(values, wrong, names) for kind, names in folds.items()}
+    fit = fit_logistic(values, wrong)
+    figures: dict[str, Any] = {
+        "run": str(request.run),
+        "world": instruments.world.name,
+        "judge": instruments.judge.name,
+        "gauge": instruments.gauge.name,
+        "out_of_fold": {kind: scored(doubt, wrong) for kind, doubt in doubts.items()},
+        "used": list(signals),
+        "signals": _each_signal(rows, signals, wrong, folds),
+        "tasks": _each_task(records, doubts["policy"], wrong),
+    }
+    write_json(request.out / FIGURES_NAME, figures)
+    Probe(
+        signals,
+        tuple(map(float, fit.mean)),
+        tuple(map(float, fit.deviation)),
+        tuple(map(float, fit.coefficients)),
+        fit.intercept,
+        float(np.quantile(fit.doubt(values), 1.0 - FLAGGED)),
+        instruments.world.name,
+        instruments.judge.name,
+        {"futures": instruments.futures, "gauge": instruments.gauge.name, **figures["out_of_fold"]},
+    ).save(request.out / PROBE_NAME)
+    return figures
+
+
+def fit_run(
+    request: FitRequest, world: Path, judge: Path, gauge: Path | None = None, futures: int = 0
+) -> dict[str, Any]:
+    """Loads world, judge and gauge (None = the one beside the world), then `fit_probe`."""
+    at_least("--futures", futures)
+    keep_freed_memory()
+    folder = gauge or beside_world(world, "gauge")
+    if folder is None:
+        raise InputError(
+            f"{world}: no gauge lies beside the world; make one with `worldgym trust train`, or "
+            f"give --gauge"
+        )
+    loaded, reader = load_world(world), Gauge.load(folder)
+    reader.check(loaded.codec, loaded.spec)
+    header = read_log(request.run / LOG_NAME)[0]
+    # the run's own, which options may have changed
+    loaded = loaded.with_sampler(**header.config.get("sampler", {}))
+    playing = Playing(
+        chunks={str(policy["name"]): int(policy["chunk"]) for policy in header.policies}
+    )
+    return fit_probe(
+        request, Instruments(loaded, loaded.codec, reader, load_judge(judge), playing, futures)
+    )
+
+
+def measured(
+    run: Path,
+    out: Path,
+    records: Sequence[TrialRecord],
+    instruments: Instruments,
+    tasks: Path | None = None,
+) -> list[dict[str, float]]:
+    """The signals of these trials of a run, from OUT/signals.jsonl where they were measured before.
+
+    What a trial's company says is counted anew over all `records`, for a resumed run may have
+    gained some."""
+    header = read_log(run / LOG_NAME)[0]
+    identity = {
+        "run": header.started,
+        "world": instruments.world.name,
+        "judge": instruments.judge.name,
+        "gauge": instruments.gauge.name,
+        "futures": instruments.futures,
+    }
+    path = out / SIGNALS_NAME
+    done, folder = _resume(path, identity), tasks_of_run(run, tasks)
+    left = [record for record in records if _key(record) not in done]
+    batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
+    for batch in progress(batches, len(batches), "measuring", "batch"):
+        rollouts = [rollout_of(run, header, record, task_of(folder, record)) for record in batch]
+        found = dict(zip(map(_key, batch), measure(instruments, rollouts, batch), strict=True))
+        _append(
+            path,
+            "".join(
+                json.dumps({"trial": key, "signals": row}) + "\n" for key, row in found.items()
+            ),
+        )
+        done |= found
+    return [
+        done[_key(record)] | company
+        for record, company in zip(records, company_signals(records), strict=True)
+    ]
+
+
+def rollouts_of(
+    run: Path, tasks: Path | None = None
+) -> tuple[list[Rollout], list[TrialRecord], Mapping[str, int]]:
+    """(rollouts with their actions, their scored records, chunk of each policy) of a run.
+    InputError if it kept no actions."""
+    header, records = read_log(run / LOG_NAME)
+    folder = tasks_of_run(run, tasks)
+    kept = [r for r in results(records).finished if r.score is not None and r.video is not None]
+    rollouts = [rollout_of(run, header, record, task_of(folder, record)) for record in kept]
+    if any(rollout.actions.shape[1] == 0 for rollout in rollouts):
+        raise InputError(
+            f"{run}: its actions were not kept, for it was made by an older version; evaluate "
+            f"again into a new folder"
+        )
+    return rollouts, kept, {str(p["name"]): int(p["chunk"]) for p in header.policies}
+
+
+def _known(request: FitRequest, instruments: Instruments) -> list[TrialRecord]:
+    header, records = read_log(request.run / LOG_NAME)
+    for what, own, theirs in (
+        ("world", header.world, instruments.world.name),
+        ("judge", header.judge, instruments.judge.name),
+    ):
+        if own != theirs:
+            raise InputError(
+                f"{request.run} was made with the {what} {own}, not with {theirs}; give that {what}"
+            )
+    known = [r for r in results(records).finished if r.right is not None and r.video is not None]
+    if not known:
+        raise InputError(
+            f"{request.run}: of no scored trial the truth is known; evaluate with --truth"
+        )
+    return known
+
+
+def _each_signal(
+    rows: Sequence[Mapping[str, float]],
+    signals: Sequence[str],
+    wrong: Flags,
+    folds: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:
+    """AUROC of each signal by itself, and of the probe with it changed sides: without it if it is
+    used, else with it."""
+    found: dict[str, Any] = {}
+    for name in common(rows):
+        others = (
+            [other for other in signals if other != name] if name in signals else [*signals, name]
+        )
+        changed = {
+            kind: auroc(out_of_fold(matrix(rows, others), wrong, names), wrong)
+            for kind, names in folds.items()
+        }
+        key = "probe_without" if name in signals else "probe_with"
+        found[name] = {"alone": auroc(matrix(rows, [name])[:, 0], wrong), key: changed}
+    return found
+
+
+def _each_task(records: Sequence[TrialRecord], doubt: Any, wrong: Flags) -> dict[str, Any]:
+    """Share of wrong verdicts of each group of tasks, and what was expected of policies that the
+    fit had not seen."""
+    groups = np.array([record.group for record in records])
+    return {
+        str(group): {
+            "rollouts": int((groups == group).sum()),
+            "wrong": float(wrong[groups == group].mean()),
+            "doubt": float(doubt[groups == group].mean()),
+        }
+        for group in sorted(set(groups))
+    }
+
+
+def _key(record: TrialRecord) -> str:
+    return f"{record.policy} {record.task} {record.repeat}"
+
+
+def _resume(path: Path, identity: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What was measured before; a torn last line is cut off. InputError if it was measured with
+    something else."""
+    if not path.exists():
+        _append(path, json.dumps({"measured_with": identity}) + "\n")
+        return {}
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    os.truncate(path, len(whole))
+    try:
+        first, *lines = (json.loads(line) for line in whole.splitlines())
+        if first["measured_with"] == identity:
+            return {line["trial"]: line["signals"] for line in lines}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: is damaged ({error}); remove it, and everything is measured again"
+        ) from error
+    raise InputError(
+        f"{path}: was measured with {first['measured_with']}, now it is {dict(identity)}; choose "
+        f"another --out"
+    )
+
+
+def _append(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror}; choose a writable folder"
+        ) from error

@@ -1,0 +1,295 @@
+"""The gauge of a world: what its training data look like, and how actions show in them. Learned
+from recordings alone.
+
+Inverse dynamics   latents of a few neighbouring frames => the action between the two in the middle.
+Played on generated frames
+                   it says which action the picture shows, to be held against the one that was
+                   commanded.
+Drift              principal components of recorded latents. Hotelling's T2 is the distance from
+their mean within the
+                   components, Q the distance from them: J. E. Jackson and G. S. Mudholkar (1979),
+                   Technometrics 21, 341-349.
+Neighbours         recorded latents themselves, in component space: how far the nearest one is.
+
+Latents, not pixels: a world draws latents, so the codec's blur is the same on recorded and on
+generated frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from worldgym.codecs.codec_protocol import Codec
+from worldgym.errors import CheckpointError
+from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.types import Actions, ActionSpec, Frames
+
+KIND = "gauge"
+BATCH = 64  # frames encoded, or windows read, at once
+PLACES = 12  # a side; larger latents are averaged down to it before their drift is measured
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class GaugeConfig:
+    """latent_shape: (C, h, w) of a frame.   actions: numbers an action, A.   offsets: frames read
+    for action t, counted from t.
+
+    An arm takes more than a step to follow a command, so the frames around the two in the middle
+    are read too."""
+
+    latent_shape: tuple[int, int, int]
+    actions: int
+    offsets: tuple[int, ...] = (-1, 0, 1, 2)
+    width: int = 64
+    blocks: int = 3
+    points: int = 16
+    values: int = 8
+    hidden: int = 128
+    components: int = 48
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> GaugeConfig:
+        C, h, w = data["latent_shape"]
+        return GaugeConfig(**{**data, "latent_shape": (C, h, w), "offsets": tuple(data["offsets"])})
+
+
+class InverseDynamics(nn.Module):
+    """latents [B, n, C, h, w] of n neighbouring frames => action [B, A], in standard deviations of
+    the training data."""
+
+    def __init__(self, config: GaugeConfig) -> None:
+        super().__init__()
+        C, h, w = config.latent_shape
+        self.config, width = config, config.width
+        self.first = nn.Conv2d(C * len(config.offsets), width, 3, padding=1)
+        self.position = nn.Parameter(torch.zeros(width, h, w))
+        self.blocks = nn.ModuleList(
+            nn.Conv2d(width, width, 3, padding=1) for _ in range(config.blocks)
+        )
+        self.maps = nn.Conv2d(width, config.points * (1 + config.values), 1)
+        self.head = nn.Sequential(
+            nn.Linear(config.points * config.values, config.hidden),
+            nn.SiLU(),
+            nn.Linear(config.hidden, config.actions),
+        )
+
+    def forward(self, latents: Tensor) -> Tensor:
+        x = F.relu(self.first(latents.flatten(1, 2)) + self.position)
+        for block in self.blocks:
+            x = x + F.relu(block(x))
+        points = self.config.points
+        maps = self.maps(x).float().flatten(2)
+        attention, values = (
+            maps[:, :points].softmax(-1),
+            maps[:, points:].unflatten(1, (points, -1)),
+        )
+        read: Tensor = self.head((values * attention[:, :, None]).sum(-1).flatten(1))
+        return read.float()
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Of latents [N, C, h, w], float32 [N] each, 1 = the mean of recordings that were held back."""
+
+    distance: Floats
+    residual: Floats
+    nearest: Floats
+
+
+@dataclass(frozen=True)
+class LatentStatistics:
+    """mean [F], components [k, F] with the standard deviation [k] of recordings along each,
+    neighbours [M, k] in their units.
+
+    scale [3]: means of T2, Q and the distance to the nearest neighbour over recordings that were
+    held back."""
+
+    mean: Tensor
+    components: Tensor
+    deviation: Tensor
+    neighbours: Tensor
+    scale: Tensor
+
+    def drift(self, latents: Tensor) -> Drift:
+        """latents: float [N, C, h, w]."""
+        distance, residual, nearest = (self._raw(latents) / self.scale[:, None]).numpy()
+        return Drift(distance, residual, nearest)
+
+    def _raw(self, latents: Tensor) -> Tensor:
+        """[3, N]: T2 a component, Q a number, distance to the nearest neighbour; unscaled."""
+        centred = places(latents) - self.mean
+        along = centred @ self.components.T
+        outside = (centred - along @ self.components).square().mean(1)
+        place = along / self.deviation
+        return torch.stack(
+            [place.square().mean(1), outside, torch.cdist(place, self.neighbours).amin(1)]
+        )
+
+    @staticmethod
+    def of(latents: Tensor, held_back: Tensor, config: GaugeConfig) -> LatentStatistics:
+        """latents [N, C, h, w] give components and neighbours; `held_back` [M, C, h, w], of other
+        episodes, the scale."""
+        flat = places(latents)
+        mean = flat.mean(0)
+        k = min(config.components, len(flat) - 1, flat.shape[1])
+        _, values, vectors = torch.linalg.svd(flat - mean, full_matrices=False)
+        deviation = (values[:k] / max(len(flat) - 1, 1) ** 0.5).clamp(min=1e-6)
+        place = (flat - mean) @ vectors[:k].T / deviation
+        raw = LatentStatistics(mean, vectors[:k], deviation, place, torch.ones(3))
+        return LatentStatistics(
+            mean, vectors[:k], deviation, place, raw._raw(held_back).mean(1).clamp(min=1e-6)
+        )
+
+
+def places(latents: Tensor) -> Tensor:
+    """[N, C, h, w] => float32 [N, F], averaged down to at most 12 x 12 places."""
+    h, w = latents.shape[-2:]
+    return F.adaptive_avg_pool2d(latents.float(), (min(h, PLACES), min(w, PLACES))).flatten(1)
+
+
+@dataclass(frozen=True)
+class Readable:
+    """How well the actions of held-back recordings can be read, a number each. slope: of what is
+    read on what was commanded."""
+
+    correlation: float | None
+    slope: float | None
+    rms_error: float
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What latents and actions mean. codec: `latents` of it.   scale: standard deviation of each
+    recorded action number.
+
+    readable: by name of the action number, in the spec's order; empty before it was measured.
+    """
+
+    codec: str
+    spec: ActionSpec
+    scale: tuple[float, ...]
+    readable: Mapping[str, Readable] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {
+            "spec": self.spec.to_json(),
+            "readable": {n: asdict(r) for n, r in self.readable.items()},
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Meaning:
+        readable = {name: Readable(**value) for name, value in data["readable"].items()}
+        return Meaning(
+            data["codec"], ActionSpec.from_json(data["spec"]), tuple(data["scale"]), readable
+        )
+
+
+class Gauge:
+    """A trained gauge. `name` identifies its weights."""
+
+    def __init__(
+        self,
+        net: InverseDynamics,
+        statistics: LatentStatistics,
+        meaning: Meaning,
+        name: str = "unsaved",
+    ) -> None:
+        self.net, self.statistics, self.meaning, self.name = net.eval(), statistics, meaning, name
+
+    def actions(self, latents: Tensor) -> Actions:
+        """latents [T+1, C, h, w] of one video => the actions [T, A] that it shows, in the spec's
+        units. Ends are repeated."""
+        count = len(latents) - 1
+        frames = torch.arange(count)[:, None] + torch.tensor(self.net.config.offsets)
+        return self.read(latents.float()[frames.clamp(0, count)])
+
+    @torch.inference_mode()
+    def read(self, windows: Tensor) -> Actions:
+        """windows [N, n, C, h, w], the frames at the config's offsets => actions [N, A] in the
+        spec's units."""
+        read: Actions = torch.cat([self.net(part) for part in windows.split(BATCH)]).numpy()
+        return read * np.asarray(self.meaning.scale, np.float32)
+
+    def drift(self, latents: Tensor) -> Drift:
+        return self.statistics.drift(latents)
+
+    def check(self, codec: Codec, spec: ActionSpec) -> None:
+        """CheckpointError if it was made for another codec or other actions."""
+        own = self.meaning
+        if own.codec != codec.latents or own.spec != spec:
+            raise CheckpointError(
+                f"{self.name} was made for the codec {own.codec} and the actions "
+                f"{', '.join(own.spec.names)}, not for this "
+                f"world's ({codec.latents}; {', '.join(spec.names)}): make one with `worldgym "
+                f"trust train`"
+            )
+
+    def save(self, folder: Path, facts: Mapping[str, Any], card: str) -> None:
+        statistics = {f"statistics.{name}": value for name, value in vars(self.statistics).items()}
+        network = {f"network.{name}": value for name, value in self.net.state_dict().items()}
+        config = {
+            "kind": KIND,
+            "network": asdict(self.net.config),
+            "meaning": self.meaning.to_json(),
+            **facts,
+        }
+        save_folder(folder, config, network | statistics, card, half=True)
+
+    @staticmethod
+    def load(folder: Path) -> Gauge:
+        """CheckpointError if the folder is incomplete, altered or no gauge."""
+        config, tensors = load_folder(folder, KIND)
+        net = InverseDynamics(GaugeConfig.from_json(config["network"]))
+        parts = {
+            kind: {
+                name.removeprefix(f"{kind}."): value
+                for name, value in tensors.items()
+                if name.startswith(f"{kind}.")
+            }
+            for kind in ("network", "statistics")
+        }
+        try:
+            net.load_state_dict(parts["network"])
+            statistics = LatentStatistics(**parts["statistics"])
+        except (RuntimeError, TypeError) as error:
+            raise CheckpointError(
+                f"{folder}: tensors do not fit the config ({error}); make the gauge again"
+            ) from error
+        return Gauge(
+            net, statistics, Meaning.from_json(config["meaning"]), f"gauge-{fingerprint(folder)}"
+        )
+
+
+def encode(codec: Codec, frames: Frames) -> Tensor:
+    """uint8 [N, H, W, 3] => float32 [N, C, h, w]."""
+    parts = [
+        codec.encode(torch.from_numpy(np.array(frames[i : i + BATCH])))
+        for i in range(0, len(frames), BATCH)
+    ]
+    return torch.cat(parts).cpu()
+
+
+def responses(read: Actions, commanded: Actions, names: Sequence[str]) -> dict[str, Readable]:
+    """How numbers that were read [N, A] follow those that were commanded [N, A]; None where these
+    do not vary."""
+    found = {}
+    for name, mine, theirs in zip(
+        names, read.T.astype(np.float64), commanded.T.astype(np.float64), strict=True
+    ):
+        spread, error = theirs.std(), float(np.sqrt(np.mean((mine - theirs) ** 2)))
+        if spread < 1e-6:
+            found[name] = Readable(None, None, error)
+            continue
+        slope = float(np.mean((mine - mine.mean()) * (theirs - theirs.mean())) / spread**2)
+        correlation = slope * spread / mine.std() if mine.std() > 1e-9 else 0.0
+        found[name] = Readable(float(np.clip(correlation, -1.0, 1.0)), slope, error)
+    return found

@@ -1,0 +1,101 @@
+"""Rollouts played again through a world: with other actions from the same start frame and noise, or
+with other noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError, at_least
+from worldgym.io.progress import progress
+from worldgym.types import Rollout, Task, Trial
+from worldgym.world.open_loop_replay import play
+from worldgym.world.world_protocol import World
+
+RECORDED = "recorded"  # the policy of a recorded episode
+
+
+@dataclass(frozen=True)
+class Playing:
+    """batch: rollouts advanced together at most; where there are more, the last ones are filled up
+    to as many.
+
+    chunks: actions a step, by policy; 1 for others. Where a world forgets depends on it, so it must
+    be the run's own."""
+
+    batch: int = 20
+    chunks: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        at_least("--batch", self.batch, 1)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded episode as a rollout, its task named after it, and whether it succeeded, where
+    that is known."""
+
+    rollout: Rollout
+    success: bool | None
+
+
+def play_again(
+    world: World[Any],
+    rollouts: Sequence[Rollout],
+    playing: Playing,
+    future: int = 0,
+    what: str = "playing",
+) -> list[Rollout]:
+    """The same trials and actions with frames drawn anew. future: 0 = the trial's own noise, n =
+    the n-th other noise."""
+
+    def shape(i: int) -> tuple[int, int]:
+        return len(rollouts[i].actions), playing.chunks.get(rollouts[i].policy, 1)
+
+    size, batches = min(playing.batch, len(rollouts)), list[tuple[int, list[int]]]()
+    for (_, chunk), same in groupby(sorted(range(len(rollouts)), key=shape), key=shape):
+        rows = list(same)
+        batches += [(chunk, rows[start : start + size]) for start in range(0, len(rows), size)]
+    drawn: dict[int, Rollout] = {}
+    for chunk, rows in progress(batches, len(batches), what, "batch"):
+        some = [rollouts[i] for i in rows + rows[-1:] * (size - len(rows))]
+        seeds = [(rollout.trial.seed + future) % 2**63 for rollout in some]
+        actions = np.stack([rollout.actions for rollout in some])
+        frames = play(
+            world, np.stack([rollout.trial.task.frame for rollout in some]), seeds, actions, chunk
+        )
+        drawn |= {i: replace(rollouts[i], frames=frames[row]) for row, i in enumerate(rows)}
+    return [drawn[i] for i in range(len(rollouts))]
+
+
+def recorded_rollouts(store: EpisodeStore, per_group: int | None = None) -> list[Recorded]:
+    """Episodes of a store, sorted by name; of each group of tasks at most `per_group`, half
+    successes and half failures as far as there are any, and those of which nobody knows in what is
+    left."""
+    order = np.random.default_rng(0).permutation(len(store.infos))
+    shuffled, names = [store.infos[i] for i in order], list[str]()
+    for group in sorted({info.group for info in shuffled}):
+        own = [info for info in shuffled if info.group == group]
+        good, bad, unknown = (
+            [info.name for info in own if info.success is side] for side in (True, False, None)
+        )
+        limit = len(own) if per_group is None else per_group
+        failures = min(len(bad), max(limit // 2, limit - len(good)))
+        names += (good[: limit - failures] + bad[:failures] + unknown)[:limit]
+    if not names:
+        raise InputError(f"{store.root}: the store holds no episode; record some first")
+    groups = {info.name: info.group for info in store}
+    return [_recorded(store, name, groups[name]) for name in sorted(names)]
+
+
+def _recorded(store: EpisodeStore, name: str, group: str) -> Recorded:
+    episode = store[name]
+    task = Task(name, group, episode.frames[0], episode.instruction, len(episode))
+    return Recorded(
+        Rollout(Trial(task, 0, 0), RECORDED, episode.frames, episode.actions), episode.success
+    )

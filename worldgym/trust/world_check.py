@@ -1,0 +1,340 @@
+"""`worldgym check`: may this world be believed for these tasks? Every measure that the inputs
+allow, and a colour a task.
+
+OUT/check.json   everything; `worldgym evaluate` and `worldgym report` take it up (stats/trusted.py)
+OUT/run/         the closed loop of the policies given, as `worldgym evaluate` writes it; a stopped
+check goes on there"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError, SpecMismatch
+from worldgym.evaluation.initial_frames import strange_starts
+from worldgym.evaluation.run import EvaluateConfig, codes, environment, evaluate, identities, now
+from worldgym.io.bundled import each_policy
+from worldgym.io.files import write_json
+from worldgym.judges.judge_protocol import Judge
+from worldgym.judges.load_judge import load_judge
+from worldgym.policies.load_policy import load
+from worldgym.stats.success_rates import Rate, score_rate
+from worldgym.stats.trusted import CHECK_NAME
+from worldgym.tasks.task_folder import check_frames, load_tasks
+from worldgym.trust.action_following import Response, action_following
+from worldgym.trust.controls import ARMS, GRIPPER, Floor, control_floors
+from worldgym.trust.error_predictor import Probe
+from worldgym.trust.error_signals import Instruments
+from worldgym.trust.fit_error_predictor import measured, rollouts_of
+from worldgym.trust.inverse_dynamics import Gauge
+from worldgym.trust.playback import Playing, Recorded, recorded_rollouts
+from worldgym.trust.replay_test import Outcome, by_group, replay_figures, replay_test
+from worldgym.trust.trust_verdict import (
+    LIMITS,
+    Finding,
+    finding,
+    following_finding,
+    strange_finding,
+    verdict,
+)
+from worldgym.types import ROUNDING, Task
+from worldgym.world.familiarity import Familiarity, familiarity_of
+from worldgym.world.memory import keep_freed_memory
+from worldgym.world.model import DiffusionWorld, beside_world, load_world
+
+SWEPT = 6  # start frames from which actions are swept
+Found = dict[str, list[Finding]]  # by group of tasks
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """What to check a world by; None = not, or for judge, gauge and probe: what lies beside the
+    world, if anything.
+
+    episodes: an episode store.   policies, tasks: a closed loop.   per_task: episodes, and trials
+    of each policy, for each group."""
+
+    world: Path
+    out: Path
+    episodes: Path | None = None
+    policies: tuple[str, ...] = ()
+    tasks: Path | None = None
+    judge: Path | None = None
+    gauge: Path | None = None
+    probe: Path | None = None
+    per_task: int = 10
+    batch: int = 20
+    seed: int = 0
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a check works with. gauge, probe, familiarity: None = what needs them is left out."""
+
+    world: DiffusionWorld
+    judge: Judge
+    gauge: Gauge | None
+    probe: Probe | None
+    playing: Playing
+    familiarity: Familiarity | None = None
+
+
+def check(config: CheckConfig) -> dict[str, Any]:
+    """Writes OUT/check.json and returns what it holds. InputError if there is nothing to check by,
+    or parts do not fit."""
+    if config.episodes is None and not (config.policies and config.tasks):
+        raise InputError(
+            "there is nothing to check by: give --episodes, or --policy and --tasks, or both"
+        )
+    if config.per_task < 1:
+        raise InputError(f"--per-task is {config.per_task}: ask for 1 or more")
+    keep_freed_memory()
+    parts = _load(config)
+    figures: dict[str, Any] = {"strange": {}, "floors": [], "replay": {}, "doubt": {}}
+    found: Found = {}
+    starts: list[Task] = []
+    if config.episodes is not None:
+        episodes = recorded_rollouts(_store(config.episodes, parts.world), config.per_task)
+        tasks = [episode.rollout.trial.task for episode in episodes]
+        check_frames(tasks, parts.world.frame_shape)
+        known = _known(tasks, parts, figures, found)
+        starts += known
+        names = {task.name for task in known}
+        _check_recorded(
+            parts, [e for e in episodes if e.rollout.trial.task.name in names], figures, found
+        )
+    if config.policies and config.tasks:
+        starts += _check_closed_loop(config, parts, figures, found)
+    responses = _following(parts, starts)
+    figures["following"] = [asdict(response) for response in responses]
+    whole = following_finding(responses, GRIPPER)
+    for group in sorted({task.group for task in starts} | set(found)):
+        own = [*found.get(group, []), *([] if whole is None else [whole])]
+        said = verdict(group, own)
+        figures.setdefault("tasks", {})[group] = {
+            "colour": said.colour,
+            "reason": said.reason,
+            "findings": [asdict(one) for one in own],
+        }
+    result = _described(config, parts) | figures
+    write_json(config.out / CHECK_NAME, result)
+    return result
+
+
+def _load(config: CheckConfig) -> Parts:
+    world = load_world(config.world)
+    judge = config.judge or beside_world(config.world, "judge")
+    if judge is None:
+        raise InputError(f"{config.world}: no judge lies beside the world; give one with --judge")
+    gauge_folder = config.gauge or beside_world(config.world, "gauge")
+    gauge = None if gauge_folder is None else Gauge.load(gauge_folder)
+    if gauge is not None:
+        gauge.check(world.codec, world.spec)
+    probe_file = config.probe or beside_world(config.world, "probe.json")
+    probe = None if probe_file is None else Probe.load(probe_file)
+    playing, familiarity = Playing(config.batch), familiarity_of(config.world, world.codec)
+    parts = Parts(world, load_judge(judge), gauge, probe, playing, familiarity)
+    if parts.probe is not None and gauge is not None:
+        parts.probe.check(world.name, parts.judge.name, gauge.name)
+    return parts
+
+
+def _store(folder: Path, world: DiffusionWorld) -> EpisodeStore:
+    store = EpisodeStore(folder)
+    if store.spec != world.spec:
+        raise SpecMismatch(f"store {folder}", store.spec, f"world {world.name}", world.spec)
+    return store
+
+
+def _check_recorded(
+    parts: Parts, episodes: Sequence[Recorded], figures: dict[str, Any], found: Found
+) -> None:
+    if not episodes:
+        return
+    outcomes, _ = replay_test(parts.world, parts.judge, episodes, parts.playing)
+    for group, some in by_group(outcomes).items():
+        figures["replay"][group] = replay_figures(some)
+        found.setdefault(group, []).extend(
+            _replay_findings(some, figures["replay"][group]["judged"])
+        )
+    rollouts = [episode.rollout for episode in episodes]
+    _add_floors(
+        "recorded",
+        control_floors(parts.world, parts.judge, rollouts, parts.playing),
+        figures,
+        found,
+    )
+
+
+def _replay_findings(outcomes: Sequence[Outcome], judged: dict[str, Any]) -> list[Finding]:
+    kinds = (
+        ("missed", judged["sensitivity"], "recorded successes are judged failures when replayed"),
+        ("invented", judged["specificity"], "recorded failures are judged successes when replayed"),
+    )
+    made = []
+    for kind, share, what in kinds:
+        wrong = (
+            0.0 if share["value"] is None else float(round((1.0 - share["value"]) * share["of"]))
+        )
+        made.append(
+            finding(kind, Rate(wrong, share["of"], 1.0 - share["high"], 1.0 - share["low"]), what)
+        )
+    return [one for one in made if one is not None]
+
+
+def _check_closed_loop(
+    config: CheckConfig, parts: Parts, figures: dict[str, Any], found: Found
+) -> list[Task]:
+    """=> the tasks whose initial frame the world knows."""
+    tasks = load_tasks(config.tasks) if config.tasks else []
+    loaded = [load(policy, parts.world.spec) for policy in each_policy(config.policies)]
+    policies = [known.policy for known in loaded]
+    run = EvaluateConfig(
+        config.out / "run",
+        config.per_task,
+        config.seed,
+        config.batch,
+        command=config.command,
+        code=codes(loaded),
+        familiarity=parts.familiarity,
+    )
+    described = {"tasks": str(config.tasks), **identities(parts.world, loaded)}
+    evaluate(run, parts.world, policies, tasks, parts.judge, described)
+    rollouts, records, chunks = rollouts_of(run.out)
+    known = _known(tasks, parts, figures, found)
+    names = {task.name for task in known}
+    rollouts = [rollout for rollout in rollouts if rollout.trial.task.name in names]
+    records = [record for record in records if record.task in names]
+    if not rollouts:
+        return known
+    playing = replace(parts.playing, chunks=chunks)
+    _add_floors(
+        "policies", control_floors(parts.world, parts.judge, rollouts, playing), figures, found
+    )
+    if parts.gauge is not None and parts.probe is not None:
+        futures = int(parts.probe.facts["futures"])
+        instruments = Instruments(
+            parts.world, parts.world.codec, parts.gauge, parts.judge, playing, futures
+        )
+        rows = measured(run.out, config.out, records, instruments)
+        doubts = parts.probe.doubt(rows)
+        for group in sorted({record.group for record in records}):
+            own = [
+                (r.task, float(d)) for r, d in zip(records, doubts, strict=True) if r.group == group
+            ]
+            rate = score_rate([doubt for _, doubt in own], [task for task, _ in own])
+            flagged = sum(doubt >= parts.probe.threshold - ROUNDING for _, doubt in own)
+            figures["doubt"][group] = {
+                "expected_wrong": _json(rate),
+                "flagged": flagged,
+                "rollouts": len(own),
+            }
+            _add(
+                found,
+                group,
+                finding("doubt", rate, "closed-loop verdicts are expected to be wrong"),
+            )
+    return known
+
+
+def _known(
+    tasks: Sequence[Task], parts: Parts, figures: dict[str, Any], found: Found
+) -> list[Task]:
+    """Those whose initial frame the world knows; the others are named, and enter no measure."""
+    strange = strange_starts(tasks, parts.familiarity)
+    for group in sorted({task.group for task in tasks}):
+        own = sorted(task.name for task in tasks if task.group == group)
+        if odd := [name for name in own if name in strange]:
+            before = figures["strange"].setdefault(group, {"frames": [], "of": 0})
+            before["frames"] += odd
+            before["of"] += len(own)
+        _add(found, group, strange_finding(odd, len(own)))
+    return [task for task in tasks if task.name not in strange]
+
+
+def _add_floors(
+    source: str, floors: Iterable[Floor], figures: dict[str, Any], found: Found
+) -> None:
+    for floor in floors:
+        row = {
+            "source": source,
+            "arm": floor.arm,
+            "task": floor.group,
+            **_json(floor.rate),
+            "unscored": floor.unscored,
+        }
+        figures["floors"].append(row)
+        _add(
+            found,
+            floor.group,
+            finding(
+                "floor", floor.rate, f"rollouts with {floor.arm} actions ({source}) still succeed"
+            ),
+        )
+
+
+def _add(found: Found, group: str, one: Finding | None) -> None:
+    if one is not None:
+        found.setdefault(group, []).append(one)
+
+
+def _following(parts: Parts, starts: Sequence[Task]) -> list[Response]:
+    """From the first start frame of each group, then the second ones, up to SWEPT."""
+    if parts.gauge is None:
+        return []
+    groups = sorted({task.group for task in starts})
+    ranked = [[task for task in starts if task.group == group] for group in groups]
+    turns = [tasks[turn] for turn in range(SWEPT) for tasks in ranked if turn < len(tasks)]
+    return action_following(
+        parts.world, parts.world.codec, parts.gauge, turns[:SWEPT], parts.playing
+    )
+
+
+def _described(config: CheckConfig, parts: Parts) -> dict[str, Any]:
+    left_out = []
+    if parts.familiarity is None:
+        left_out.append(
+            "whether the world knows the initial frames needs familiarity.json: `worldgym trust "
+            "familiarity`"
+        )
+    if parts.gauge is None:
+        left_out.append(
+            "action following and per-rollout doubt need a gauge: `worldgym trust train`"
+        )
+    elif parts.probe is None:
+        left_out.append("per-rollout doubt needs a probe: `worldgym trust fit`")
+    if config.episodes is None:
+        left_out.append("the replay test needs recorded episodes: --episodes")
+    if not (config.policies and config.tasks):
+        left_out.append("closed loops need policies and tasks: --policy, --tasks")
+    return {
+        "world": parts.world.name,
+        "judge": parts.judge.name,
+        "gauge": None if parts.gauge is None else parts.gauge.name,
+        "embodiment": {
+            "actions": list(parts.world.spec.names),
+            "mode": parts.world.spec.mode,
+            "unit": parts.world.spec.unit,
+        },
+        "per_task": config.per_task,
+        "arms": list(ARMS),
+        "limits": {kind: asdict(limit) for kind, limit in LIMITS.items()},
+        "not_measured": left_out,
+        "command": config.command,
+        "environment": environment(parts.world.device),
+        "time": now(),
+    }
+
+
+def _json(rate: Rate) -> dict[str, Any]:
+    return {
+        "rate": rate.value,
+        "low": rate.low,
+        "high": rate.high,
+        "trials": rate.trials,
+        "successes": rate.successes,
+    }

@@ -1,0 +1,393 @@
+"""The network: a diffusion transformer over latent video, with a noise level and an action a frame.
+
+Spatial blocks (within a frame) alternate with causal temporal blocks (same place, frames <= t). The
+action that led to a frame is projected to the model width and added to the embedding of that
+frame's noise level; the sum modulates every block by AdaLN-Zero (arXiv 2506.00613, section 3;
+Peebles & Xie 2023 for AdaLN-Zero).
+
+Shapes: B batch, T frames, N tokens a frame, D width, C latent channels, P = patch * patch * C
+numbers a token."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from worldgym.world.attention import Attention, Pass, rotary_angles_1d, rotary_angles_2d, rotation
+from worldgym.world.cache import TemporalCache
+
+
+@dataclass(frozen=True)
+class DiTConfig:
+    """action_size: numbers shown with a frame: 2 A + 1 (see
+    `worldgym.episodes.windows.conditioning`).
+
+    previous_frame: also show each token its place in the previous frame, at that frame's own noise
+    level. start_frame: also show each token its place in the episode's start frame: what an arm
+    hides comes back as it was, however long ago it left the window.
+    action_octaves: also show sine and cosine of every action number at frequencies 1, 2, 4, ...:
+    this many. Where an arm stands to a pixel is a steep function of the sum of its actions, which a
+    linear layer of the sum alone learns slowly. positions: "rotary" or "rotary_pixel" (as
+    released), or "learned": an embedding of each place at the input and a bias by distance in time,
+    over `window` frames at most. Learned ones suit a fixed camera and save 15 % of a training step.
+    activation: "gelu" (tanh form, as released) or "relu2" (squared ReLU: 16 % of a training step
+    less on a CPU). embodiments: robots that share the network; with several it learns a token for
+    each (see `worldgym.world.embodiments`)."""
+
+    latent_shape: tuple[int, int, int] = (8, 12, 12)
+    patch: int = 2
+    width: int = 256
+    pairs: int = 4
+    heads: int = 4
+    mlp_ratio: int = 4
+    action_size: int = 9
+    action_octaves: int = 0
+    previous_frame: bool = True
+    start_frame: bool = True
+    positions: str = "learned"
+    activation: str = "relu2"
+    window: int = 32
+    # runs are told apart by the repr, and some began before it existed
+    embodiments: int = field(default=1, repr=False)
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> DiTConfig:
+        return DiTConfig(**data | {"latent_shape": tuple(data["latent_shape"])})
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        return self.latent_shape[1] // self.patch, self.latent_shape[2] // self.patch
+
+    @property
+    def views(self) -> int:
+        """How many latents of its place a token is shown."""
+        return 1 + self.previous_frame + self.start_frame
+
+    @property
+    def tokens(self) -> int:
+        return self.grid[0] * self.grid[1]
+
+    @property
+    def action_features(self) -> int:
+        return self.action_size * (1 + 2 * self.action_octaves)
+
+    @property
+    def flops_per_frame(self) -> int:
+        """Of matrix products in one forward pass of one frame, attention products left out (under 5
+        % here)."""
+        per_token = 2 * self.pairs * (4 + 2 * self.mlp_ratio) * self.width**2 * 2
+        modulation = (2 * self.pairs * 6 + 2) * self.width**2 * 2
+        return self.tokens * per_token + modulation
+
+
+@dataclass(frozen=True)
+class Robots:
+    """Whose each row of a batch is. index: int [B].   known: bool [B, A], which of the numbers
+    shown are this robot's own."""
+
+    index: Tensor
+    known: Tensor
+
+
+class SquaredReLU(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x).square()
+
+
+class Block(nn.Module):
+    """Attention and MLP, both modulated and gated by the frame's conditioning (AdaLN-Zero)."""
+
+    def __init__(self, config: DiTConfig, time: bool) -> None:
+        super().__init__()
+        width, hidden = config.width, config.mlp_ratio * config.width
+        activation = SquaredReLU() if config.activation == "relu2" else nn.GELU(approximate="tanh")
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
+        self.attn = Attention(
+            width, config.heads, config.window if time and config.positions == "learned" else 0
+        )
+        self.ffwd = nn.Sequential(nn.Linear(width, hidden), activation, nn.Linear(hidden, width))
+
+    def forward(self, h: Tensor, c: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
+        """h [B, T, N, D] tokens, c [B, T, D] conditioning of each frame; `attend` is one of
+        `attn`'s two ways."""
+        # shift, scale, gate; twice
+        s1, k1, g1, s2, k2, g2 = self.adaLN_modulation(c).unsqueeze(2).chunk(6, dim=-1)
+        h = torch.addcmul(h, g1, attend(modulate(h, s1, 1.0 + k1)))
+        return torch.addcmul(h, g2, self.ffwd(modulate(h, s2, 1.0 + k2)))
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """LayerNorm without affine (eps 1e-6), then scale and shift."""
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), scale)
+
+
+class Pair(nn.Module):
+    """One spatial block, then one temporal block."""
+
+    def __init__(self, config: DiTConfig) -> None:
+        super().__init__()
+        self.s_block = Block(config, time=False)
+        self.t_block = Block(config, time=True)
+
+    def forward(self, h: Tensor, c: Tensor, now: Pass, block: int) -> Tensor:
+        """block: which of the cache's buffers is this pair's."""
+        h = self.s_block(h, c, partial(self.s_block.attn.spatial, now=now))
+        return self.t_block(h, c, partial(self.t_block.attn.temporal, now=now, block=block))
+
+
+class DiT(nn.Module):
+    def __init__(self, config: DiTConfig, checkpointing: bool = False) -> None:
+        """checkpointing: in training, keep only what enters each pair of blocks and compute the
+        rest again when gradients are taken: the same gradients for a third more products and a
+        fraction of the memory."""
+        super().__init__()
+        self.config, self.checkpointing = config, checkpointing
+        d, patch_size = config.width, config.patch**2 * config.latent_shape[0]
+        self.x_proj = nn.Linear(patch_size * config.views, d)
+        self.position_map = (
+            nn.Parameter(torch.zeros(config.tokens, d)) if config.positions == "learned" else None
+        )
+        self.timestep_mlp = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
+        self.action_embedder = nn.Linear(config.action_features, d)
+        self.embodiment_token = (
+            nn.Parameter(torch.zeros(config.embodiments, d)) if config.embodiments > 1 else None
+        )
+        self.pairs = [Pair(config) for _ in range(config.pairs)]
+        self.blocks = nn.ModuleList(self.pairs)
+        self.final_modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 2 * d))
+        self.final_linear = nn.Linear(d, patch_size)
+        self._initialize()
+
+    def _initialize(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for name, parameter in self.named_parameters():
+            if name.startswith("timestep_mlp") and name.endswith("weight"):
+                nn.init.normal_(parameter, std=0.02)
+            # AdaLN-Zero: every block begins as identity
+            elif "odulation" in name or name.startswith("final_linear"):
+                nn.init.zeros_(parameter)
+
+    def forward(
+        self,
+        x: Tensor,
+        level: Tensor,
+        actions: Tensor,
+        start_frame: Tensor,
+        cache: TemporalCache | None = None,
+        sight: int = 0,
+        robots: Robots | None = None,
+        branches: int = 0,
+    ) -> Tensor:
+        """x [B, T, C, h, w] noisy latents, level [B, T] in [0, 1000], actions [B, T, A] that led to
+        each => [B, T, C, h, w].
+
+        start_frame: clean latents [B, C, h, w] of each episode's first frame.
+        With a cache, the T frames follow those stored in it; without, they are the whole window
+        from position 0. sight: a frame sees itself and the sight - 1 before it (0: all before it).
+        robots: given where several share the network.
+        branches: this many frames at the end stand beside each other instead of in a row: the last
+        is at the position behind the F frames before them, the others at those before that, and
+        each sees the ones of the F that lie before it, and itself."""
+        return self.denoise(
+            x, self.condition(level, actions, robots), start_frame, cache, sight, branches
+        )
+
+    def condition(self, level: Tensor, actions: Tensor, robots: Robots | None = None) -> Tensor:
+        """Noise levels [...] and the actions [..., A] that led to those frames => what modulates
+        the blocks [..., D]."""
+        dtype = self.action_embedder.weight.dtype
+        return self.timestep_mlp(sinusoid(level).to(dtype)) + self._actions(actions, robots, dtype)
+
+    def denoise(
+        self,
+        x: Tensor,
+        condition: Tensor,
+        start_frame: Tensor,
+        cache: TemporalCache | None = None,
+        sight: int = 0,
+        branches: int = 0,
+    ) -> Tensor:
+        """As `forward`, with the `condition` of each frame [B, T, D] at hand."""
+        now = self._pass(x, cache, sight, branches)
+        h = self.x_proj(self.views(x, start_frame, cache, branches))
+        h = h if self.position_map is None else h + self.position_map
+        return unpatchify(self.final_linear(self.through(h, condition, now)), self.config)
+
+    def through(self, h: Tensor, condition: Tensor, now: Pass) -> Tensor:
+        """h [B, T, N, D] tokens, condition [B, T, D] => all blocks, and the last norm [B, T, N,
+        D]."""
+        for index, pair in enumerate(self.pairs):
+            if self.checkpointing and torch.is_grad_enabled():
+                h = checkpoint(pair, h, condition, now, index, use_reentrant=False)
+            else:
+                h = pair(h, condition, now, index)
+        shift, scale = self.final_modulation(condition).unsqueeze(2).chunk(2, dim=-1)
+        return modulate(h, shift, 1.0 + scale)
+
+    def _actions(self, actions: Tensor, robots: Robots | None, dtype: torch.dtype) -> Tensor:
+        """[..., A] => [..., D]: what is shown and, where `robots` are given (then [B, T, A]), whose
+        it is. Numbers that are not the robot's have no part in it.
+        """
+        shown = octaves(actions, self.config.action_octaves)
+        if robots is None or self.embodiment_token is None:
+            return self.action_embedder(shown.to(dtype))
+        shown = shown * spread(robots.known, self.config.action_octaves)[:, None]
+        return self.action_embedder(shown.to(dtype)) + self.embodiment_token[robots.index][:, None]
+
+    def views(
+        self, x: Tensor, start_frame: Tensor, cache: TemporalCache | None, branches: int = 0
+    ) -> Tensor:
+        """Latents, with those shown beside, => [B, T, N, P views]. The first frame of a window is
+        its own previous one."""
+        patches = patchify(x, self.config)
+        views = [patches]
+        if self.config.previous_frame:
+            first = x[:, :1] if cache is None or cache.last is None else cache.last
+            trunk = x.shape[1] - branches
+            before = patches[:, : trunk - 1], patches[:, trunk - branches : trunk]
+            views.append(torch.cat([patchify(first, self.config), *before], dim=1))
+        if self.config.start_frame:
+            views.append(patchify(start_frame[:, None], self.config).expand_as(patches))
+        return torch.cat(views, dim=-1)
+
+    def _pass(self, x: Tensor, cache: TemporalCache | None, sight: int, branches: int) -> Pass:
+        frames, start = x.shape[1], cache.length if cache is not None else 0
+        places = torch.arange(start, start + frames, device=x.device)
+        keys = places if cache is None else cache.positions(frames)
+        age, hidden = sees(places, keys, sight)
+        if branches:
+            places, age, hidden = branched(frames - branches, branches, x.device)
+        all_seen = frames == 1 and not 0 < sight < len(keys)
+        if self.config.positions == "learned":
+            return Pass(None, None, age, None if all_seen else hidden, cache)
+        head_dim = self.config.width // self.config.heads
+        space = rotary_angles_2d(
+            *self.config.grid, head_dim, self.config.positions == "rotary_pixel"
+        ).to(x.device)
+        time = rotary_angles_1d(places, head_dim)
+        return Pass(
+            rotation(space, x.dtype),
+            rotation(time, x.dtype),
+            age,
+            None if all_seen else hidden,
+            cache,
+        )
+
+    def new_cache(self, rows: int, capacity: int, like: Tensor, start: int = 0) -> TemporalCache:
+        """Room for `capacity` frames; `start`: number of the first one in its rollout."""
+        c = self.config
+        return TemporalCache(
+            (c.pairs, rows, c.tokens, c.heads, capacity, c.width // c.heads), like, start
+        )
+
+
+def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) -> dict[str, Tensor]:
+    """Weights of a network like `start` => like `config`, whose latents may have more channels: it
+    draws what it drew in the first ones, does not look at the new ones, and draws nothing there
+    yet. More numbers may be shown with each frame, before the last; it does not look at those yet.
+    """
+    channels = start.latent_shape[0]
+    own, places, width = config.latent_shape[0], config.patch**2, config.width
+    shapes = {
+        "x_proj.weight": (
+            (width, config.views, places, channels),
+            (width, config.views, places, own),
+        ),
+        "final_linear.weight": ((places, channels, width), (places, own, width)),
+        "final_linear.bias": ((places, channels), (places, own)),
+    }
+    found = dict(tensors)
+    if start.action_size < config.action_size:
+        known = torch.ones(config.action_size, dtype=torch.bool)
+        known[start.action_size - 1 : -1] = False
+        name, columns = "action_embedder.weight", spread(known, config.action_octaves)
+        found[name] = tensors[name].new_zeros(len(tensors[name]), len(columns))
+        found[name][:, columns] = tensors[name]
+    if channels >= own:
+        return found
+    for name, (before, after) in shapes.items():
+        new = tensors[name].new_zeros(after)
+        into = name == "x_proj.weight"
+        new.narrow(-1 if into else 1, 0, channels).copy_(tensors[name].view(before))
+        found[name] = new.flatten(1) if into else new.flatten(0, 1)
+    return found
+
+
+def sees(places: Tensor, keys: Tensor, sight: int) -> tuple[Tensor, Tensor]:
+    """Positions in time of queries and keys => (age [queries, keys], True where a key lies ahead or
+    out of sight)."""
+    age = places[:, None] - keys
+    return age, (age < 0) | (age >= sight) if sight else age < 0
+
+
+def branched(trunk: int, branches: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Frames in a row, and branches from them (see `DiT.forward`) => their positions, and age and
+    hidden as in `sees`."""
+    places = torch.cat(
+        [
+            torch.arange(trunk, device=device),
+            torch.arange(trunk - branches, trunk, device=device) + 1,
+        ]
+    )
+    age, other = places[:, None] - places, ~torch.eye(len(places), dtype=torch.bool, device=device)
+    aside = torch.arange(len(places), device=device) >= trunk
+    return places, age, (age < 0) | (other & (aside | (age == 0)))
+
+
+def octaves(actions: Tensor, count: int) -> Tensor:
+    """actions [..., A] => [..., A (1 + 2 count)]: themselves, then sines, then cosines at
+    frequencies 1, 2, 4, ... (float32)."""
+    angles = (
+        actions.float()[..., None] * 2.0 ** torch.arange(count, device=actions.device)
+    ).flatten(-2)
+    return torch.cat([actions, angles.sin(), angles.cos()], dim=-1)
+
+
+def spread(known: Tensor, count: int) -> Tensor:
+    """bool [..., A], one a number => bool [..., A (1 + 2 count)], one a number that `octaves` makes
+    of it."""
+    turned = known.repeat_interleave(count, dim=-1)
+    return torch.cat([known, turned, turned], dim=-1)
+
+
+def sinusoid(level: Tensor, size: int = 256, max_period: float = 10_000.0) -> Tensor:
+    """level [...] => [..., size]: cosines, then sines, in float32."""
+    frequencies = torch.exp(
+        -math.log(max_period) * torch.arange(size // 2, device=level.device).float() / (size // 2)
+    )
+    angles = level.float()[..., None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=-1)
+
+
+def patchify(x: Tensor, config: DiTConfig) -> Tensor:
+    """[B, T, C, h, w] => [B, T, N, patch * patch * C], numbers in the order (p1, p2, c)."""
+    b, t, c, h, w = x.shape
+    p = config.patch
+    return (
+        x.view(b, t, c, h // p, p, w // p, p)
+        .permute(0, 1, 3, 5, 4, 6, 2)
+        .reshape(b, t, config.tokens, p * p * c)
+    )
+
+
+def unpatchify(tokens: Tensor, config: DiTConfig) -> Tensor:
+    """The inverse of `patchify`."""
+    b, t = tokens.shape[:2]
+    (c, h, w), (rows, columns), p = config.latent_shape, config.grid, config.patch
+    return (
+        tokens.view(b, t, rows, columns, p, p, c)
+        .permute(0, 1, 6, 2, 4, 3, 5)
+        .reshape(b, t, c, h, w)
+    )

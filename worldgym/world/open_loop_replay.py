@@ -1,0 +1,69 @@
+"""Open-loop replay: recorded actions played through a world from the recorded first frame, compared
+frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from worldgym.types import Actions, Episode, Frames
+from worldgym.world.world_protocol import State, World
+
+HORIZONS = (1, 5, 10, 20, 40)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """frames: uint8 [E, T+1, H, W, 3] as generated, start frame first.   psnr: [E, T] in dB,
+    against the recording."""
+
+    frames: Frames
+    psnr: npt.NDArray[np.float64]
+
+    def at(self, horizon: int) -> float:
+        """Mean PSNR of frame number `horizon` (1 = the first generated one)."""
+        return float(self.psnr[:, horizon - 1].mean())
+
+    def horizons(self) -> dict[int, float]:
+        return {h: self.at(h) for h in HORIZONS if h <= self.psnr.shape[1]}
+
+
+def replay(
+    world: World[State], episodes: Sequence[Episode], seed: int = 0, chunk: int = 1
+) -> Replay:
+    """Episodes of one length, all in one batch. `chunk`: actions a step."""
+    truth = np.stack([episode.frames for episode in episodes])
+    actions = np.stack([episode.actions for episode in episodes])
+    generated = play(world, truth[:, 0], [seed + i for i in range(len(episodes))], actions, chunk)
+    return Replay(generated, psnr(generated[:, 1:], truth[:, 1:]))
+
+
+def play(
+    world: World[State], starts: Frames, seeds: Sequence[int], actions: Actions, chunk: int = 1
+) -> Frames:
+    """starts: uint8 [B, H, W, 3], one seed a row, actions: float32 [B, T, A] => frames uint8 [B,
+    T+1, H, W, 3], start first."""
+    state, frames = world.reset(starts, seeds), [starts[:, None]]
+    for first in range(0, actions.shape[1], chunk):
+        state, new = world.step(state, actions[:, first : first + chunk])
+        frames.append(new)
+    return np.concatenate(frames, 1)
+
+
+def psnr(frames: Frames, truth: Frames) -> npt.NDArray[np.float64]:
+    """uint8 [..., H, W, 3] twice => [...] in dB, with values in [0, 1]; capped at 60 dB for equal
+    frames."""
+    difference = frames.astype(np.float32) - truth.astype(np.float32)
+    mse = np.square(difference / 255.0).mean(axis=(-3, -2, -1), dtype=np.float64)
+    return -10.0 * np.log10(np.maximum(mse, 1e-6))
+
+
+def contact_sheet(rows: Sequence[Frames], count: int = 9, scale: int = 1) -> Frames:
+    """Several videos [T, H, W, 3] => one picture, a row each, `count` frames evenly spaced. uint8
+    [H', W', 3]."""
+    picked = [video[np.linspace(0, len(video) - 1, count).round().astype(int)] for video in rows]
+    sheet = np.concatenate([np.concatenate(list(video), axis=1) for video in picked], axis=0)
+    return sheet.repeat(scale, axis=0).repeat(scale, axis=1)

@@ -1,0 +1,208 @@
+"""Import of the published WorldGym checkpoints (arXiv 2506.00613): their .pt layout => our
+checkpoint folder.
+
+    {"ema": weights, "model": weights, "optimizer": ..., "step": ...}   or the weights alone; "ema"
+    is preferred
+
+Names differ in the last layer. Two tensors change form, exactly:
+
+x_proj    a convolution [D, C, p, p] of stride p is our linear map over patches [D, p p C]
+qkv_proj  their rotary positions turn features 2 i and 2 i + 1 of a head, ours i and i + head_dim /
+2; the rows of queries and
+          keys are put in our order, which leaves every product of the two as it was
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from worldgym.actions.conventions import convention
+from worldgym.codecs.kl import import_autoencoder
+from worldgym.errors import CheckpointError, InputError, at_least
+from worldgym.io.checkpoint import describe, save_folder
+from worldgym.io.files import not_fetched
+from worldgym.world.model import WorldConfig
+from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.published_request import PublishedImport
+from worldgym.world.sampler import SAMPLERS
+
+DOWNSAMPLING = 8  # of the Stable Diffusion 3 autoencoder
+
+
+def import_published(request: PublishedImport) -> Path:
+    """=> OUT/world, in the precision of the file (and OUT/codec). CheckpointError names every
+    weight that does not fit."""
+    weights, branch = read_weights(request.file)
+    network = network_of(weights, request)
+    tensors = convert(weights, network)
+    codec = (
+        import_autoencoder(request.codec, request.out / "codec", request.size).latents
+        if request.codec
+        else ""
+    )
+    sampler = replace(SAMPLERS["paper"], cfg=request.cfg)
+    config = WorldConfig(
+        convention("released_10"), network, sampler, "sigmoid_v", {}, codec, "action"
+    )
+    config.check()
+    facts = {
+        "file": request.file.name,
+        "branch": branch,
+        "heads": request.heads,
+        "size": request.size,
+    }
+    card = (
+        f"# World model\n\nImported from a published checkpoint of arXiv "
+        f"2506.00613.\n\n{describe(facts)}"
+    )
+    save_folder(request.out / "world", config.to_json() | {"training": facts}, tensors, card)
+    return request.out / "world"
+
+
+def read_weights(file: Path) -> tuple[dict[str, Tensor], str]:
+    """=> (weights by name, mapped from the file, "ema", "model" or "bare"). Runs no code of the
+    file's."""
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; give the .pt file of a published checkpoint")
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = (
+            f"{file}: not a checkpoint of plain tensors ({str(error).splitlines()[0]}); download "
+            f"it again"
+        )
+        raise CheckpointError(not_fetched(file) or reason) from error
+    branch = next(
+        (name for name in ("ema", "model") if isinstance(found, dict) and name in found), "bare"
+    )
+    weights = found if branch == "bare" else found[branch]
+    if (
+        not isinstance(weights, Mapping)
+        or not weights
+        or not all(isinstance(name, str) for name in weights)
+    ):
+        raise CheckpointError(
+            f"{file}: holds no weights by name; give a file with a state dict, or with one under "
+            f"ema or model"
+        )
+    if strange := [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]:
+        raise CheckpointError(
+            f"{file}: {', '.join(strange)} are no tensors; give a file with a state dict"
+        )
+    return dict(weights), branch
+
+
+def network_of(weights: Mapping[str, Tensor], request: PublishedImport) -> DiTConfig:
+    """The network's sizes, read from the shapes of its weights."""
+    at_least("--heads", request.heads, 1)
+    at_least("--size", request.size, 1)
+    first, action = weights.get("x_proj.weight"), weights.get("action_embedder.weight")
+    hidden = weights.get("blocks.0.s_block.ffwd.0.weight")
+    if (
+        first is None
+        or first.ndim != 4
+        or 0 in first.shape
+        or action is None
+        or action.ndim != 2
+        or hidden is None
+        or not hidden.ndim
+    ):
+        raise CheckpointError(
+            f"{request.file}: no published checkpoint, for x_proj.weight (a convolution), "
+            f"action_embedder.weight or "
+            f"blocks.0.s_block.ffwd.0.weight is missing (found {_listed(weights)}); give another "
+            f"file"
+        )
+    (width, channels, patch, _), grid = first.shape, request.size // DOWNSAMPLING
+    if width % (4 * request.heads) or request.size % (DOWNSAMPLING * patch):
+        raise InputError(
+            f"a width of {width} does not divide into {request.heads} heads of a multiple of 4, or "
+            f"{request.size} pixels not "
+            f"into patches of {DOWNSAMPLING * patch}: give other --heads or --size"
+        )
+    return DiTConfig(
+        latent_shape=(channels, grid, grid),
+        patch=patch,
+        width=width,
+        pairs=len({name.split(".")[1] for name in weights if name.startswith("blocks.")}),
+        heads=request.heads,
+        mlp_ratio=hidden.shape[0] // width,
+        action_size=action.shape[1],
+        previous_frame=False,
+        start_frame=False,
+        positions="rotary_pixel" if request.pixel_rope else "rotary",
+        activation="gelu",
+        window=SAMPLERS["paper"].window,
+    )
+
+
+def convert(weights: Mapping[str, Tensor], network: DiTConfig) -> dict[str, Tensor]:
+    """Their names and forms => ours. CheckpointError lists every name that is missing, not known,
+    or of another shape."""
+    tensors = {_renamed(name): _reshaped(name, value, network) for name, value in weights.items()}
+    with torch.device("meta"):
+        expected = {name: value.shape for name, value in DiT(network).state_dict().items()}
+    faults = {
+        "missing": [_published(name) for name in expected if name not in tensors],
+        "not known": [_published(name) for name in tensors if name not in expected],
+        "of another shape": [
+            _published(name)
+            for name in tensors
+            if tensors[name].shape != expected.get(name, tensors[name].shape)
+        ],
+    }
+    if any(faults.values()):
+        told = "; ".join(f"{what}: {', '.join(names)}" for what, names in faults.items() if names)
+        raise CheckpointError(
+            f"the weights are not those of a published checkpoint ({told}); give another file"
+        )
+    return tensors
+
+
+LAST_LAYER = {
+    "final_layer.linear.": "final_linear.",
+    "final_layer.adaLN_modulation.": "final_modulation.",
+}  # theirs: ours
+
+
+def _renamed(name: str) -> str:
+    return next(
+        (
+            name.replace(theirs, ours)
+            for theirs, ours in LAST_LAYER.items()
+            if name.startswith(theirs)
+        ),
+        name,
+    )
+
+
+def _published(name: str) -> str:
+    return next(
+        (
+            name.replace(ours, theirs)
+            for theirs, ours in LAST_LAYER.items()
+            if name.startswith(ours)
+        ),
+        name,
+    )
+
+
+def _reshaped(name: str, value: Tensor, network: DiTConfig) -> Tensor:
+    if name == "x_proj.weight":
+        return value.permute(0, 2, 3, 1).flatten(1)
+    if name.endswith("attn.qkv_proj.weight") and value.shape == (3 * network.width, network.width):
+        pairs = value[: 2 * network.width].unflatten(0, (2 * network.heads, -1, 2)).transpose(1, 2)
+        return torch.cat([pairs.flatten(0, 2), value[2 * network.width :]])
+    return value
+
+
+def _listed(weights: Mapping[str, Any], most: int = 8) -> str:
+    names = sorted(weights)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

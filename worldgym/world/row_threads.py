@@ -1,0 +1,71 @@
+"""One batch on several cores: each thread takes some of the rows, on one core, with no word between
+them until all are done.
+
+Threads within an operation wait for each other hundreds of times a frame; rows never do. A single
+row has no other way: on it a team of threads works together (native/team.c). Measured on two cores
+in benchmarks/RESULTS.md. Threads serve because torch's operations and ours let go of the
+interpreter while they work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+
+from worldgym.native.threads import allow_threads
+from worldgym.types import Actions, ActionSpec, Frames
+from worldgym.world.model import DiffusionWorld
+from worldgym.world.world_protocol import State, World
+
+T = TypeVar("T")
+
+
+class SplitWorld(Generic[State]):
+    """Implements `World[tuple[State, ...]]` with a world whose rows do not depend on each other,
+    which all are."""
+
+    def __init__(self, world: World[State], threads: int) -> None:
+        """threads: as many cores."""
+        self._world, self._threads = world, threads
+        self._each = ThreadPoolExecutor(threads, "rows", initializer=allow_threads, initargs=(1,))
+        self._alone = ThreadPoolExecutor(1, "row", initializer=allow_threads, initargs=(threads,))
+
+    @property
+    def name(self) -> str:
+        return self._world.name
+
+    @property
+    def spec(self) -> ActionSpec:
+        return self._world.spec
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        return self._world.frame_shape
+
+    def reset(self, frames: Frames, seeds: Sequence[int]) -> tuple[State, ...]:
+        parts = np.array_split(np.arange(len(frames)), max(min(self._threads, len(frames)), 1))
+        return tuple(
+            self._all(
+                lambda rows: self._world.reset(frames[rows], [seeds[row] for row in rows]), parts
+            )
+        )
+
+    def step(self, state: tuple[State, ...], actions: Actions) -> tuple[tuple[State, ...], Frames]:
+        parts = np.array_split(actions, len(state))
+        done = self._all(lambda part: self._world.step(*part), list(zip(state, parts, strict=True)))
+        return tuple(after for after, _ in done), np.concatenate([frames for _, frames in done])
+
+    def _all(self, work: Callable[[Any], T], parts: Sequence[Any]) -> list[T]:
+        pool = self._alone if len(parts) == 1 else self._each
+        return list(pool.map(work, parts))
+
+
+def on_all_cores(world: DiffusionWorld) -> World[Any]:
+    """The world with its batches shared out over as many threads as torch would use; itself on a
+    GPU or a single core."""
+    threads = torch.get_num_threads()
+    return SplitWorld(world, threads) if threads > 1 and world.device == "cpu" else world
