@@ -15,7 +15,7 @@ from pathlib import Path
 
 from machine import note
 
-from worldgym.episodes.conversion import ConvertRequest, convert
+from worldgym.episodes.conversion import ConvertRequest, convert_dataset
 from worldgym.episodes.recording import SourceOptions
 from worldgym.episodes.sources import open_source
 
@@ -51,7 +51,7 @@ def main() -> None:
     rows += [line(SAMPLES / "droid_mp4", SourceOptions())]
     with tempfile.TemporaryDirectory() as folder:
         for form in ("worldgym", "lerobot"):
-            convert(ConvertRequest(clips, Path(folder) / form, form, RELEASED))
+            convert_dataset(ConvertRequest(clips, Path(folder) / form, form, RELEASED))
             rows.append(line(Path(folder) / form, SourceOptions()))
     head = [
         "| format | frames | episodes | frames read | opening, ms | frames a second |",

@@ -30,7 +30,7 @@ from worldgym.world.memory import keep_freed_memory
 from worldgym.world.model import DiffusionWorld, WorldConfig, WorldState
 from worldgym.world.network import DiT
 from worldgym.world.row_threads import on_all_cores
-from worldgym.world.sampler import Context, level_plan, spans_of
+from worldgym.world.sampler import Context, frame_spans, level_plan
 from worldgym.world.world_protocol import World
 
 
@@ -129,7 +129,7 @@ def speeds(
         calls = sampler.steps + chunk - 1
         drawn = sum(
             behind - first
-            for first, behind in spans_of(
+            for first, behind in frame_spans(
                 level_plan(world.schedule, sampler.steps, chunk, sampler.order)
             )
         )

@@ -33,7 +33,7 @@ from worldgym.errors import InputError, WorldGymError
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import MANIFEST, reconfigure
 from worldgym.reference.behaviours import MIXES, is_dreamt
-from worldgym.train.codec_and_world import fit
+from worldgym.train.codec_and_world import config_for
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
 from worldgym.train.optimizer import hold_settings
 from worldgym.train.processes import follow_parent
@@ -160,7 +160,7 @@ def world_config(training: Training, name: str) -> WorldTrainConfig:
         frames=variant.window,
         save_every=100,
     )
-    return fit(config, open_mixture([NamedStore.parse(str(training.data))]))
+    return config_for(config, open_mixture([NamedStore.parse(str(training.data))]))
 
 
 def load_latents(training: Training) -> LatentEpisodes:

@@ -128,3 +128,19 @@ def test_no_module_name_means_two_things() -> None:
         if path.stem not in SHARED:
             names.setdefault(path.stem, []).append(dotted(path))
     assert {name: places for name, places in names.items() if len(places) > 1} == {}
+
+
+def public_names(kind: type[ast.ClassDef | ast.FunctionDef]) -> dict[str, list[str]]:
+    """Public names at the top of the modules, with the modules; commands are no interface."""
+    found: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, kind) and not node.name.startswith("_") and part_of(path) != "cli":
+                found.setdefault(node.name, []).append(dotted(path))
+    return found
+
+
+@pytest.mark.parametrize("kind", [ast.ClassDef, ast.FunctionDef])
+def test_no_public_name_means_two_things(kind: type[ast.ClassDef | ast.FunctionDef]) -> None:
+    twice = {name: places for name, places in public_names(kind).items() if len(places) > 1}
+    assert twice == {}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from worldgym.actions.embodiment import Embodiment
-from worldgym.codecs.conv import ConvCodec, ConvCodecConfig, to_uint8, to_unit
+from worldgym.codecs.conv import ConvCodec, ConvCodecConfig, to_uint8, to_unit_pixels
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import CheckpointError
@@ -224,7 +224,7 @@ def test_an_unsaved_codec_has_no_fingerprint() -> None:
 
 def test_pixels_survive_the_change_of_form() -> None:
     frames = torch.arange(256, dtype=torch.uint8).repeat(3, 1).T.reshape(1, 16, 16, 3).contiguous()
-    assert torch.equal(to_uint8(to_unit(frames)), frames)
+    assert torch.equal(to_uint8(to_unit_pixels(frames)), frames)
 
 
 def test_latents_are_made_once(

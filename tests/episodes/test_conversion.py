@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from synthetic_sets import WRITERS, recordings, write_droid, write_lerobot_v2, write_mp4_npz
 
-from worldgym.episodes.conversion import ConvertRequest, convert
+from worldgym.episodes.conversion import ConvertRequest, convert_dataset
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.recording import SourceOptions, TimeRule, to_episode
 from worldgym.episodes.sources import open_source
@@ -36,7 +36,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_format_becomes_a_store_that_training_reads(kind: str, tmp_path: Path) -> None:
     WRITERS[kind](tmp_path / "in", recordings())
     options = SourceOptions(convention="droid_delta" if kind == "droid" else "bridge_v2")
-    done = convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=options))
+    done = convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=options))
     assert len(done.written) == 3 and not done.skipped
     cache = frame_cache(EpisodeStore(tmp_path / "store"))
     assert cache.pixels.shape == (6 + 7 + 8, 32, 32, 3)
@@ -46,8 +46,8 @@ def test_every_format_becomes_a_store_that_training_reads(kind: str, tmp_path: P
 
 
 def test_a_store_is_resumed_and_measured(clips: Path, tmp_path: Path) -> None:
-    first = convert(ConvertRequest(clips, tmp_path / "store", options=BRIDGE, limit=2))
-    again = convert(ConvertRequest(clips, tmp_path / "store", options=BRIDGE))
+    first = convert_dataset(ConvertRequest(clips, tmp_path / "store", options=BRIDGE, limit=2))
+    again = convert_dataset(ConvertRequest(clips, tmp_path / "store", options=BRIDGE))
     assert (first.written, again.kept, again.written) == (
         ["test-000", "train-001"],
         ["test-000", "train-001"],
@@ -75,7 +75,7 @@ def test_actions_change_convention_and_time(clips: Path, tmp_path: Path) -> None
         rule=TimeRule(drop_first=True),
         target="released_10",
     )
-    convert(request)
+    convert_dataset(request)
     episode = EpisodeStore(tmp_path / "store")["test-000"]
     raw = recordings(1)[0].actions[1:5]
     np.testing.assert_allclose(episode.actions[:, :3], raw[:, :3] * 35, atol=1e-5)
@@ -84,8 +84,8 @@ def test_actions_change_convention_and_time(clips: Path, tmp_path: Path) -> None
 
 
 def test_lerobot_there_and_back(clips: Path, tmp_path: Path) -> None:
-    convert(ConvertRequest(clips, tmp_path / "store", options=BRIDGE))
-    convert(ConvertRequest(tmp_path / "store", tmp_path / "lerobot", to="lerobot"))
+    convert_dataset(ConvertRequest(clips, tmp_path / "store", options=BRIDGE))
+    convert_dataset(ConvertRequest(tmp_path / "store", tmp_path / "lerobot", to="lerobot"))
     source, store = open_source(tmp_path / "lerobot"), EpisodeStore(tmp_path / "store")
     assert source.spec == store.spec and [listed.frames for listed in source.listing()] == [6, 7, 8]
     for listed, info in zip(source.listing(), store, strict=True):
@@ -105,7 +105,7 @@ def test_the_lerobot_tables_are_as_lerobot_reads_them(tmp_path: Path) -> None:
     from pyarrow import parquet
 
     write_droid(tmp_path / "in", recordings())
-    convert(ConvertRequest(tmp_path / "in", tmp_path / "out", to="lerobot"))
+    convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "out", to="lerobot"))
     info = json.loads((tmp_path / "out" / "meta" / "info.json").read_text())
     assert (
         info["codebase_version"],
@@ -145,13 +145,13 @@ def test_the_lerobot_tables_are_as_lerobot_reads_them(tmp_path: Path) -> None:
 def test_a_broken_episode_is_left_out_by_name_or_stops_it(tmp_path: Path) -> None:
     write_mp4_npz(tmp_path / "in", recordings())
     (tmp_path / "in" / "train" / "001.npz").write_bytes(b"PK")
-    done = convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
+    done = convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
     assert (
         done.written == ["test-000", "train-002"]
         and "001.npz: not a readable npz file" in done.skipped["train-001"]
     )
     with pytest.raises(InputError, match=r"001\.npz"):
-        convert(
+        convert_dataset(
             ConvertRequest(
                 tmp_path / "in", tmp_path / "out", to="lerobot", options=STATED, strict=True
             )
@@ -168,9 +168,9 @@ def test_episodes_of_another_size_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "in" / "train" / "001.mp4").write_bytes(
         encode_mp4(recordings(2)[1].frames[:, ::2, ::2], 5.0)
     )
-    done = convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
+    done = convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
     assert "16x16 at 5 Hz, where the others are 32x32" in done.skipped["train-001"]
-    assert not convert(
+    assert not convert_dataset(
         ConvertRequest(
             tmp_path / "in",
             tmp_path / "other",
@@ -181,17 +181,19 @@ def test_episodes_of_another_size_are_left_out(tmp_path: Path) -> None:
 
 def test_what_cannot_be_converted_gets_one_sentence(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing says what its actions mean"):
-        convert(ConvertRequest(clips, tmp_path / "a"))
+        convert_dataset(ConvertRequest(clips, tmp_path / "a"))
     with pytest.raises(InputError, match='no format "zarr" to write'):
-        convert(ConvertRequest(clips, tmp_path / "a", to="zarr", options=BRIDGE))
+        convert_dataset(ConvertRequest(clips, tmp_path / "a", to="zarr", options=BRIDGE))
     with pytest.raises(InputError, match=r"no episode could be converted .*the convention has 4"):
-        convert(
+        convert_dataset(
             ConvertRequest(clips, tmp_path / "a", options=SourceOptions(convention="metaworld"))
         )
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     with pytest.raises(InputError, match="exists and is not empty"):
-        convert(ConvertRequest(clips, tmp_path / "full", to="lerobot", options=STATED, strict=True))
+        convert_dataset(
+            ConvertRequest(clips, tmp_path / "full", to="lerobot", options=STATED, strict=True)
+        )
     assert not (tmp_path / "a").exists()
 
 
@@ -201,7 +203,7 @@ def test_an_episode_cannot_name_a_file_elsewhere(tmp_path: Path, clips: Path) ->
         (tmp_path / "in" / f"a b;c.{kind}").write_bytes(
             (clips / "test" / f"000.{kind}").read_bytes()
         )
-    convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
+    convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
     assert [info.name for info in EpisodeStore(tmp_path / "store")] == ["a_b_c"]
 
 
@@ -217,7 +219,7 @@ def test_episodes_whose_names_fall_together_are_all_kept(tmp_path: Path, clips: 
         (tmp_path / "in" / "train" / f"001.{kind}").write_bytes(
             (clips / f"train/001.{kind}").read_bytes()
         )
-    done = convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
+    done = convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
     store = EpisodeStore(tmp_path / "store")
     assert len(done.written) == 4 == len(store)
     assert {info.name: info.length for info in store} == {
@@ -226,7 +228,7 @@ def test_episodes_whose_names_fall_together_are_all_kept(tmp_path: Path, clips: 
         "train-001": 6,
         "train-001-2": 5,
     }
-    again = convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
+    again = convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
     assert len(again.kept) == 4 and not again.written
 
 
@@ -235,12 +237,12 @@ def test_a_store_is_not_resumed_with_other_settings(
     clips: Path, tmp_path: Path, change: dict[str, object]
 ) -> None:
     request = ConvertRequest(clips, tmp_path / "store", options=STATED, limit=1)
-    convert(request)
+    convert_dataset(request)
     with pytest.raises(
         InputError, match=r"converted otherwise: (shift|actions) is .* choose another --out"
     ):
-        convert(replace(request, **change))  # type: ignore[arg-type]
-    assert convert(replace(request, limit=0, strict=True)).kept == ["test-000"]
+        convert_dataset(replace(request, **change))  # type: ignore[arg-type]
+    assert convert_dataset(replace(request, limit=0, strict=True)).kept == ["test-000"]
 
 
 def test_a_full_disk_stops_at_once(
@@ -251,12 +253,12 @@ def test_a_full_disk_stops_at_once(
 
     monkeypatch.setattr(EpisodeStore, "write", full)
     with pytest.raises(InputError, match=r"^cannot write: No space"):
-        convert(ConvertRequest(clips, tmp_path / "store", options=BRIDGE))
+        convert_dataset(ConvertRequest(clips, tmp_path / "store", options=BRIDGE))
 
 
 def test_numbers_below_their_bounds(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--limit is -1: give 0 or more"):
-        convert(ConvertRequest(clips, tmp_path / "store", options=BRIDGE, limit=-1))
+        convert_dataset(ConvertRequest(clips, tmp_path / "store", options=BRIDGE, limit=-1))
     with pytest.raises(InputError, match="0 frames a second are no rate"):
         SourceOptions(fps=0.0)
 
@@ -271,7 +273,7 @@ def test_real_bridge_to_lerobot_and_back(sample_data: Path, tmp_path: Path) -> N
         target="bridge_v2",
         limit=2,
     )
-    assert convert(request).written == ["test-000000002", "train-000000000"]
+    assert convert_dataset(request).written == ["test-000000002", "train-000000000"]
     truth = open_source(sample_data / "bridge_mp4", options).read("train-000000000")
     back = open_source(tmp_path / "out").read("episode_000001")
     error = np.mean((truth.frames.astype(float) - back.frames) ** 2)
@@ -293,9 +295,9 @@ def test_states_are_kept_in_stores_and_lerobot_sets(tmp_path: Path) -> None:
         "gripper",
     ]
     info.write_text(json.dumps(data))
-    convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
-    convert(ConvertRequest(tmp_path / "in", tmp_path / "again", "lerobot", BRIDGE))
-    convert(ConvertRequest(tmp_path / "store", tmp_path / "out", "lerobot"))
+    convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
+    convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "again", "lerobot", BRIDGE))
+    convert_dataset(ConvertRequest(tmp_path / "store", tmp_path / "out", "lerobot"))
     states = EpisodeStore(tmp_path / "store")["episode_000001"].states
     assert states is not None and states.names[:2] == ("x", "y")
     np.testing.assert_array_equal(states.values, recordings(2)[1].states)
@@ -308,20 +310,20 @@ def test_states_are_kept_in_stores_and_lerobot_sets(tmp_path: Path) -> None:
         )
         np.testing.assert_array_equal(back.states, states.values)
     relabelled = ConvertRequest(tmp_path / "out", tmp_path / "moves", rule=TimeRule(relabel=True))
-    assert len(convert(relabelled).written) == 2
+    assert len(convert_dataset(relabelled).written) == 2
 
 
 def test_states_that_are_no_pose_stay_so(tmp_path: Path) -> None:
     from synthetic_sets import write_act
 
     write_act(tmp_path / "in", recordings(1))
-    convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
-    convert(ConvertRequest(tmp_path / "store", tmp_path / "out", "lerobot"))
+    convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
+    convert_dataset(ConvertRequest(tmp_path / "store", tmp_path / "out", "lerobot"))
     for folder in ("store", "out"):
         source = open_source(tmp_path / folder)
         assert source.read(source.listing()[0].name).no_pose() != ""
         with pytest.raises(InputError, match="states are not the robot's pose"):
-            convert(
+            convert_dataset(
                 ConvertRequest(tmp_path / folder, tmp_path / "moves", rule=TimeRule(relabel=True))
             )
 
@@ -330,7 +332,7 @@ def test_time_and_rate_cut_states_with_the_frames(tmp_path: Path) -> None:
     from synthetic_sets import write_rlds
 
     write_rlds(tmp_path / "in", recordings(1))
-    convert(
+    convert_dataset(
         ConvertRequest(tmp_path / "in", tmp_path / "store", rule=TimeRule(drop_first=True), fps=2.5)
     )
     episode = EpisodeStore(tmp_path / "store")["train-00000-00000"]
@@ -351,9 +353,11 @@ def test_a_rate_is_resampled_to_and_a_recorded_one_only_stated(clips: Path, tmp_
         InputError,
         match=r"the video shows 20 frames a second, the convention says 5: .*--recorded-fps",
     ):
-        convert(ConvertRequest(clips, tmp_path / "a", options=BRIDGE, fps=5.0))
-    convert(ConvertRequest(clips, tmp_path / "b", options=replace(BRIDGE, fps=10.0), fps=5.0))
-    convert(ConvertRequest(clips, tmp_path / "c", options=replace(BRIDGE, fps=10.0)))
+        convert_dataset(ConvertRequest(clips, tmp_path / "a", options=BRIDGE, fps=5.0))
+    convert_dataset(
+        ConvertRequest(clips, tmp_path / "b", options=replace(BRIDGE, fps=10.0), fps=5.0)
+    )
+    convert_dataset(ConvertRequest(clips, tmp_path / "c", options=replace(BRIDGE, fps=10.0)))
     fast, slow = EpisodeStore(tmp_path / "c"), EpisodeStore(tmp_path / "b")
     assert (fast.fps, slow.fps) == (10.0, 5.0)
     assert [info.length for info in fast] == [5, 6, 7] and [info.length for info in slow] == [
@@ -362,9 +366,9 @@ def test_a_rate_is_resampled_to_and_a_recorded_one_only_stated(clips: Path, tmp_
         3,
     ]
     with pytest.raises(InputError, match="converted otherwise: to_fps is"):
-        convert(ConvertRequest(clips, tmp_path / "b", options=replace(BRIDGE, fps=10.0)))
+        convert_dataset(ConvertRequest(clips, tmp_path / "b", options=replace(BRIDGE, fps=10.0)))
     with pytest.raises(InputError, match="0 frames a second are no rate"):
-        convert(ConvertRequest(clips, tmp_path / "d", options=BRIDGE, fps=0.0))
+        convert_dataset(ConvertRequest(clips, tmp_path / "d", options=BRIDGE, fps=0.0))
 
 
 def test_what_clipping_takes_away_is_counted_and_stops_a_strict_conversion(tmp_path: Path) -> None:
@@ -374,7 +378,7 @@ def test_what_clipping_takes_away_is_counted_and_stops_a_strict_conversion(tmp_p
     request = ConvertRequest(
         tmp_path / "in", tmp_path / "store", options=STATED, target="released_10"
     )
-    done = convert(request)
+    done = convert_dataset(request)
     assert (done.clipped.touched, done.clipped.actions, dict(done.clipped.numbers)) == (
         1,
         5 + 6,
@@ -388,15 +392,15 @@ def test_what_clipping_takes_away_is_counted_and_stops_a_strict_conversion(tmp_p
     with pytest.raises(
         InputError, match=r"000\.mp4: 1 of 5 actions \(20\.0%\) .*--most-clipped 0\.2"
     ):
-        convert(replace(request, out=tmp_path / "strict", strict=True))
+        convert_dataset(replace(request, out=tmp_path / "strict", strict=True))
     assert (
-        convert(
+        convert_dataset(
             replace(request, out=tmp_path / "strict", strict=True, most_clipped=0.2)
         ).clipped.touched
         == 1
     )
     with pytest.raises(InputError, match="--most-clipped is 2: give a share"):
-        convert(replace(request, most_clipped=2.0))
+        convert_dataset(replace(request, most_clipped=2.0))
 
 
 def test_faults_are_counted_and_stop_a_strict_conversion(tmp_path: Path) -> None:
@@ -404,21 +408,21 @@ def test_faults_are_counted_and_stop_a_strict_conversion(tmp_path: Path) -> None
     episodes[1].frames[3:] = 0
     write_mp4_npz(tmp_path / "in", episodes)
     request = ConvertRequest(tmp_path / "in", tmp_path / "store", options=STATED)
-    assert convert(request).sentences() == ["frames are black: 1 of 2 episodes"]
+    assert convert_dataset(request).sentences() == ["frames are black: 1 of 2 episodes"]
     with pytest.raises(
         InputError,
         match=r"001\.mp4: frames are black \(4 of 7, from frame 3 on\); leave the episode",
     ):
-        convert(replace(request, out=tmp_path / "strict", strict=True))
+        convert_dataset(replace(request, out=tmp_path / "strict", strict=True))
 
 
 def test_frames_of_an_odd_size_are_taken_everywhere(tmp_path: Path) -> None:
     write_mp4_npz(tmp_path / "in", recordings(1))
     options = SourceOptions(convention="bridge_v2", size=(31, 27))
-    convert(ConvertRequest(tmp_path / "in", tmp_path / "store", options=options))
+    convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=options))
     store = EpisodeStore(tmp_path / "store")
     assert store.frame_size() == (31, 27) and store["test-000"].frames.shape == (6, 31, 27, 3)
-    convert(ConvertRequest(tmp_path / "store", tmp_path / "out", "lerobot"))
+    convert_dataset(ConvertRequest(tmp_path / "store", tmp_path / "out", "lerobot"))
     back, info = (
         open_source(tmp_path / "out").read("episode_000000"),
         json.loads((tmp_path / "out/meta/info.json").read_text()),

@@ -20,7 +20,7 @@ from worldgym.episodes.faults import (
     arm_moves,
     episode_faults,
 )
-from worldgym.episodes.recording import Facts, Recording, SourceOptions
+from worldgym.episodes.recording import Recording, RecordingFacts, SourceOptions
 from worldgym.episodes.sources import open_source
 from worldgym.types import Frames
 
@@ -94,12 +94,14 @@ def test_black_frames() -> None:
 
 
 def test_depth_doubts_and_clocks() -> None:
-    recording = replace(sound(), facts=Facts(depth=True, doubts=("the video holds more frames",)))
+    recording = replace(
+        sound(), facts=RecordingFacts(depth=True, doubts=("the video holds more frames",))
+    )
     assert [fault.kind for fault in episode_faults(recording, SPEC)] == [
         "the video holds more frames",
         DEPTH,
     ]
-    clip = replace(sound(), fps=None, facts=Facts(times=np.arange(30) / 20.0))
+    clip = replace(sound(), fps=None, facts=RecordingFacts(times=np.arange(30) / 20.0))
     assert episode_faults(clip, SPEC) == [Fault(RATE, "20 and 5 Hz")]
     assert episode_faults(replace(clip, fps=5.0), SPEC) == [] == episode_faults(clip, None)
 

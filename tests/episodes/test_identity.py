@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from synthetic_sets import recordings, write_mp4_npz
 
-from worldgym.episodes.conversion import ConvertRequest, convert
+from worldgym.episodes.conversion import ConvertRequest, convert_dataset
 from worldgym.episodes.recording import Recording, SourceOptions, TimeRule
-from worldgym.episodes.store import EpisodeStore, digest_of
+from worldgym.episodes.store import EpisodeStore, episode_digest
 from worldgym.errors import InputError
 
 BRIDGE = SourceOptions(convention="bridge_v2")
@@ -27,7 +27,7 @@ def clips(root: Path, episodes: Sequence[Recording]) -> Path:
 
 def into(store: Path, source: Path, options: SourceOptions = BRIDGE) -> tuple[int, int]:
     """=> (written, kept)."""
-    done = convert(ConvertRequest(source, store, options=options))
+    done = convert_dataset(ConvertRequest(source, store, options=options))
     assert not done.skipped
     return len(done.written), len(done.kept)
 
@@ -56,7 +56,7 @@ def test_a_set_is_the_same_by_whatever_path_it_is_named(
     for same in (root, Path("link"), Path("set/../set")):
         assert into(tmp_path / "store", same) == (0, 2)
         with pytest.raises(InputError, match="converted otherwise: shift is"):
-            convert(
+            convert_dataset(
                 ConvertRequest(same, tmp_path / "store", options=BRIDGE, rule=TimeRule(shift=1))
             )
 
@@ -114,9 +114,9 @@ def test_a_store_from_before_there_were_origins_is_resumed_by_name(
 def test_copies_within_a_set_are_counted_and_stop_a_strict_conversion(tmp_path: Path) -> None:
     one = recordings(1)[0]
     root, stated = clips(tmp_path / "set", [one, one, *recordings(2)[1:]]), replace(BRIDGE, fps=5.0)
-    assert convert(ConvertRequest(root, tmp_path / "store", options=BRIDGE)).twice == 1
+    assert convert_dataset(ConvertRequest(root, tmp_path / "store", options=BRIDGE)).twice == 1
     with pytest.raises(InputError, match=r"train/001\.mp4: the same episode as test-000"):
-        convert(ConvertRequest(root, tmp_path / "strict", options=stated, strict=True))
+        convert_dataset(ConvertRequest(root, tmp_path / "strict", options=stated, strict=True))
 
 
 def _convert(source: Path, store: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_digest_is_of_what_is_shown_done_and_said(tmp_path: Path) -> None:
         replace(episode, instruction="x"),
         replace(episode, actions=episode.actions + 1),
     ]
-    assert len({digest_of(e) for e in (episode, *others)}) == 4
-    assert digest_of(episode) == digest_of(
+    assert len({episode_digest(e) for e in (episode, *others)}) == 4
+    assert episode_digest(episode) == episode_digest(
         replace(episode, actions=np.asfortranarray(episode.actions), source="elsewhere")
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.episodes.lags import Pairs, chance, chance_of_gain, correlation
+from worldgym.episodes.lags import Pairs, chance_of_gain, correlation, lag_p_value
 
 
 def noise(rng: np.random.Generator, episodes: int, steps: int = 30) -> list[Pairs]:
@@ -37,11 +37,11 @@ def test_numbers_that_never_change_are_left_out() -> None:
 
 def test_chance_is_uniform_for_unrelated_series_and_small_for_related_ones() -> None:
     rng = np.random.default_rng(2)
-    found = np.array([chance({0: noise(rng, 3)}) for _ in range(120)])
+    found = np.array([lag_p_value({0: noise(rng, 3)}) for _ in range(120)])
     assert (found <= 0.05).mean() <= 0.1 and 0.35 < found.mean() < 0.65
     moves = [rng.normal(size=(30, 1)) for _ in range(3)]
-    assert chance({0: [Pairs(m, m + rng.normal(size=m.shape)) for m in moves]}) <= 0.01
-    assert chance({0: [Pairs(np.ones((9, 1)), np.ones((9, 1)))]}) == 1.0
+    assert lag_p_value({0: [Pairs(m, m + rng.normal(size=m.shape)) for m in moves]}) <= 0.01
+    assert lag_p_value({0: [Pairs(np.ones((9, 1)), np.ones((9, 1)))]}) == 1.0
 
 
 def test_smooth_series_are_no_more_related_by_chance() -> None:
@@ -52,7 +52,7 @@ def test_smooth_series_are_no_more_related_by_chance() -> None:
     def smooth(steps: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         return np.convolve(rng.normal(size=steps + 9), np.ones(10), "valid")[:, None]
 
-    found = [chance({0: [Pairs(smooth(40), smooth(40)) for _ in range(3)]}) for _ in range(80)]
+    found = [lag_p_value({0: [Pairs(smooth(40), smooth(40)) for _ in range(3)]}) for _ in range(80)]
     assert np.mean(np.array(found) <= 0.05) <= 0.1
 
 
@@ -72,4 +72,6 @@ def test_a_gain_is_told_from_none() -> None:
 def test_any_lengths_give_a_probability(lengths: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     episodes = [noise(rng, 1, steps)[0] for steps in lengths]
-    assert 0.0 < chance({0: episodes}) <= 1.0 and 0.0 <= chance_of_gain(episodes, episodes) <= 1.0
+    assert (
+        0.0 < lag_p_value({0: episodes}) <= 1.0 and 0.0 <= chance_of_gain(episodes, episodes) <= 1.0
+    )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worldgym.actions.conventions import convention
-from worldgym.episodes.recording import Facts, Recording
+from worldgym.episodes.recording import Recording, RecordingFacts
 from worldgym.episodes.resample import kept_frames, recorded_rate, resampled
 from worldgym.errors import InputError
 from worldgym.types import Episode, States
@@ -76,7 +76,7 @@ def test_the_recorded_rate_is_what_is_said_and_never_a_guess() -> None:
         recorded_rate(recording, SPEC) == 10.0
         and recorded_rate(replace(recording, fps=7.0), SPEC) == 7.0
     )
-    clocked = replace(recording, facts=Facts(times=np.arange(6) / 20.0))
+    clocked = replace(recording, facts=RecordingFacts(times=np.arange(6) / 20.0))
     with pytest.raises(
         InputError,
         match=(

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from worldgym.actions.conventions import convention
 from worldgym.actions.pose import Pose, pose_after
-from worldgym.episodes.recording import Facts, Recording, TimeRule, to_episode
+from worldgym.episodes.recording import Recording, RecordingFacts, TimeRule, to_episode
 from worldgym.episodes.states import not_a_pose, plain_names, pose_moves
 from worldgym.errors import InputError
 
@@ -99,7 +99,9 @@ def test_names_of_anything_else_are_refused(names: tuple[str, ...]) -> None:
     n = 4
     states = np.zeros((n, len(names)), np.float32)
     frames, actions = np.zeros((n, 4, 4, 3), np.uint8), np.zeros((n, 7), np.float32)
-    recording = Recording(frames, actions, states, "", "here", facts=Facts(state_names=names))
+    recording = Recording(
+        frames, actions, states, "", "here", facts=RecordingFacts(state_names=names)
+    )
     with pytest.raises(
         InputError,
         match=f"here: its states are not the robot's pose .its numbers are named {names[0]}",
@@ -111,7 +113,7 @@ def test_names_of_anything_else_are_refused(names: tuple[str, ...]) -> None:
 
 def test_what_a_layout_knows_is_refused_too() -> None:
     states, frames = np.zeros((4, 31), np.float32), np.zeros((4, 4, 4, 3), np.uint8)
-    facts = Facts(no_pose="they are the simulator's")
+    facts = RecordingFacts(no_pose="they are the simulator's")
     recording = Recording(frames, np.zeros((4, 7), np.float32), states, "", "here", facts=facts)
     with pytest.raises(InputError, match=r"\(they are the simulator's\); leave relabelling off"):
         to_episode(recording, SPEC, TimeRule(relabel=True))

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from worldgym.episodes.windows import (
     DISPLACEMENT_SCALE,
     check_shown,
+    commanded_positions,
     conditioning,
     cut,
-    follow,
     random_starts,
     shown_columns,
 )
@@ -32,7 +32,7 @@ def test_sums_are_kept_within_bounds_all_the_time(steps: int, seed: int, split: 
     rng = np.random.default_rng(seed)
     actions = rng.normal(size=(2, steps, 3)).astype(np.float32)
     bounds = np.stack([-rng.uniform(0, 3, (2, 3)), rng.uniform(0, 3, (2, 3))], 1).astype(np.float32)
-    sums = follow(actions, bounds)
+    sums = commanded_positions(actions, bounds)
     for row in range(2):
         for box, (low, high) in enumerate(bounds):
             now = np.zeros(3, np.float32)
@@ -42,7 +42,9 @@ def test_sums_are_kept_within_bounds_all_the_time(steps: int, seed: int, split: 
     split = min(split, steps)
     begun = sums[:, split - 1] if split else None
     # as a rollout goes, piece by piece
-    np.testing.assert_array_equal(follow(actions[:, split:], bounds, begun), sums[:, split:])
+    np.testing.assert_array_equal(
+        commanded_positions(actions[:, split:], bounds, begun), sums[:, split:]
+    )
     shown = conditioning(actions[0], bounds=bounds)
     assert shown.shape == (steps + 1, 10)
     np.testing.assert_allclose(

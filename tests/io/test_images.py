@@ -11,7 +11,7 @@ from synthetic_sets import jpeg
 
 from worldgym.errors import InputError
 from worldgym.io import images
-from worldgym.io.images import MAX_SIDE, decode_image, fit, stack
+from worldgym.io.images import MAX_SIDE, decode_image, resized, stack
 from worldgym.types import Frames
 
 FRAME = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
@@ -48,9 +48,11 @@ def test_a_huge_image_is_refused_before_it_is_decoded() -> None:
 
 
 def test_fitting() -> None:
-    assert fit(FRAME, None) is FRAME and fit(FRAME, (12, 16)) is FRAME
+    assert resized(FRAME, None) is FRAME and resized(FRAME, (12, 16)) is FRAME
     flat = np.full((10, 30, 3), (5, 100, 200), np.uint8)
-    np.testing.assert_array_equal(fit(flat, (4, 6)), np.full((4, 6, 3), (5, 100, 200), np.uint8))
+    np.testing.assert_array_equal(
+        resized(flat, (4, 6)), np.full((4, 6, 3), (5, 100, 200), np.uint8)
+    )
 
 
 def test_stacking(monkeypatch: pytest.MonkeyPatch) -> None:

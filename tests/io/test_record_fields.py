@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import pytest
 
-from worldgym.io.record_fields import KINDS, checked, first_difference, kind_of, required, schema
+from worldgym.io.record_fields import KINDS, checked, field_kind, first_difference, required, schema
 from worldgym.io.run_log import RunHeader, TrialRecord
 from worldgym.types import Vote
 
@@ -19,7 +19,7 @@ class Note:
 def test_every_field_of_the_log_has_a_kind() -> None:
     for record in (RunHeader, TrialRecord, Vote):
         for f in fields(record):
-            kind_of(str(f.type))
+            field_kind(str(f.type))
     used = {
         str(f.type).removesuffix(" | None")
         for record in (RunHeader, TrialRecord, Vote)

@@ -10,7 +10,7 @@ from worldgym.io.checkpoint import save_folder
 from worldgym.judges.classifier import (
     BATCH,
     ClassifierJudge,
-    Decision,
+    DecisionRule,
     JudgeConfig,
     JudgeNet,
     looks,
@@ -28,9 +28,9 @@ TINY = JudgeConfig(
 )
 
 
-def make_judge(decision: Decision | None = None) -> ClassifierJudge:
+def make_judge(decision: DecisionRule | None = None) -> ClassifierJudge:
     torch.manual_seed(0)
-    return ClassifierJudge(JudgeNet(TINY), decision or Decision(), "tiny")
+    return ClassifierJudge(JudgeNet(TINY), decision or DecisionRule(), "tiny")
 
 
 def make_rollouts(lengths: list[int]) -> list[Rollout]:
@@ -88,12 +88,14 @@ def test_threshold_and_band() -> None:
     probability = make_judge()(rollout, rollout.trial.task).probability
     assert probability is not None
     assert (
-        make_judge(Decision(threshold=probability - 0.01))(rollout, rollout.trial.task).score == 1.0
+        make_judge(DecisionRule(threshold=probability - 0.01))(rollout, rollout.trial.task).score
+        == 1.0
     )
     assert (
-        make_judge(Decision(threshold=probability + 0.01))(rollout, rollout.trial.task).score == 0.0
+        make_judge(DecisionRule(threshold=probability + 0.01))(rollout, rollout.trial.task).score
+        == 0.0
     )
-    unscored = make_judge(Decision(band=(probability - 0.1, probability + 0.1)))(
+    unscored = make_judge(DecisionRule(band=(probability - 0.1, probability + 0.1)))(
         rollout, rollout.trial.task
     )
     assert (
@@ -112,7 +114,7 @@ def test_wrong_frames_are_named() -> None:
 
 
 def test_saved_and_loaded(tmp_path: Path) -> None:
-    judge, rollout = make_judge(Decision(0.6, (0.55, 0.65))), make_rollouts([9])[0]
+    judge, rollout = make_judge(DecisionRule(0.6, (0.55, 0.65))), make_rollouts([9])[0]
     judge.save(tmp_path / "judge", {"trained": {}}, "# judge\n")
     loaded = load_judge(tmp_path / "judge")
     assert isinstance(loaded, ClassifierJudge) and loaded.decision == judge.decision
@@ -127,5 +129,5 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
 
 
 def test_the_bundled_size_fits(tmp_path: Path) -> None:
-    ClassifierJudge(JudgeNet(JudgeConfig()), Decision(), "full").save(tmp_path / "j", {}, "")
+    ClassifierJudge(JudgeNet(JudgeConfig()), DecisionRule(), "full").save(tmp_path / "j", {}, "")
     assert (tmp_path / "j" / "model.safetensors").stat().st_size <= 1.5 * 2**20

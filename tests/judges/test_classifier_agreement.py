@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from worldgym.judges.classifier import Decision
+from worldgym.judges.classifier import DecisionRule
 from worldgym.judges.classifier_agreement import (
-    Known,
+    KnownProbability,
     choose_decision,
     confusion_of,
     fit_rates,
@@ -13,15 +13,15 @@ from worldgym.judges.classifier_agreement import (
 from worldgym.stats.confusion import Confusion
 
 
-def known(group: str, success: bool, logit: float) -> Known:
-    return Known(group, success, 1 / (1 + math.exp(-logit)))
+def known(group: str, success: bool, logit: float) -> KnownProbability:
+    return KnownProbability(group, success, 1 / (1 + math.exp(-logit)))
 
 
 EPISODES = [known("a", True, 2), known("a", False, -1), known("b", True, 3), known("b", False, 1)]
 
 
 def test_confusion_per_group_and_in_all() -> None:
-    confusion = confusion_of(Decision(), EPISODES)
+    confusion = confusion_of(DecisionRule(), EPISODES)
     assert list(confusion) == ["a", "b", "all"]
     assert confusion["a"] == Confusion(true_success=1, true_failure=1)
     assert confusion["b"] == Confusion(true_success=1, false_success=1)
@@ -29,12 +29,12 @@ def test_confusion_per_group_and_in_all() -> None:
 
 
 def test_unscored_leave_the_denominator() -> None:
-    confusion = confusion_of(Decision(band=(0.6, 0.8)), EPISODES)["b"]
+    confusion = confusion_of(DecisionRule(band=(0.6, 0.8)), EPISODES)["b"]
     assert confusion == Confusion(true_success=1, unscored_failure=1) and confusion.agreement == 1.0
 
 
 def test_nothing_known() -> None:
-    assert confusion_of(Decision(), []) == {}
+    assert confusion_of(DecisionRule(), []) == {}
 
 
 def test_the_decision_separates_what_can_be_separated() -> None:
@@ -66,5 +66,5 @@ def test_rates_are_fitted_where_agreement_would_let_one_error_outweigh_the_other
 def test_table_has_a_line_a_group() -> None:
     assert (
         "| b | 1 | 1 | 0 | 0 | 0 | 50.0 % |"
-        in table(confusion_of(Decision(), EPISODES)).splitlines()
+        in table(confusion_of(DecisionRule(), EPISODES)).splitlines()
     )

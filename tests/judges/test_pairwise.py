@@ -17,7 +17,7 @@ from PIL import Image
 from worldgym.errors import InputError
 from worldgym.evaluation.preferences import CloserConfig, compare_policies
 from worldgym.evaluation.run import EvaluateConfig, evaluate
-from worldgym.judges.pairwise import PairwiseJudge, tally
+from worldgym.judges.pairwise import PairwiseJudge, count_preferences
 from worldgym.judges.vlm import VlmConfig
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
@@ -75,7 +75,7 @@ def test_both_orders(
         preference.votes
     ) == 6 and preference.cost_usd == preference.paid_usd == pytest.approx(0.012)
     assert len(set(seen)) == 2
-    counts = tally([preference] * 3)
+    counts = count_preferences([preference] * 3)
     assert counts[winner or "undecided"] == 3 and counts["disagreed"] == (3 if likes == "A" else 0)
 
 

@@ -16,7 +16,7 @@ from worldgym.errors import InputError
 from worldgym.judges.looks import check_most, choose_frames, pictures
 from worldgym.judges.rubric import rubric_for
 from worldgym.judges.vlm import filled
-from worldgym.judges.voting import decide, read_vote
+from worldgym.judges.voting import combine_votes, read_vote
 from worldgym.servers.asking import Answer
 from worldgym.servers.provider import Reply
 from worldgym.types import Task, Vote
@@ -229,14 +229,14 @@ def votes(*scores: float | None) -> list[Vote]:
 def test_majority_and_its_ties(
     scores: tuple[float | None, ...], expected: float | None, reason: str
 ) -> None:
-    decision = decide(votes(*scores), rubric_for("partial", TASK))
+    decision = combine_votes(votes(*scores), rubric_for("partial", TASK))
     assert decision.score == expected
     with pytest.raises(AssertionError, match=reason):
         raise AssertionError(decision.reason)
 
 
 def test_graded_votes_take_the_median() -> None:
-    decision = decide(votes(0.2, 0.9, 0.4, None), rubric_for("progress", TASK))
+    decision = combine_votes(votes(0.2, 0.9, 0.4, None), rubric_for("progress", TASK))
     assert (decision.score, decision.progress) == (0.4, 0.4)
 
 

@@ -14,8 +14,8 @@ from worldgym.cli import main
 from worldgym.evaluation.run import EvaluateConfig, evaluate
 from worldgym.io.checkpoint import read_config
 from worldgym.io.run_log import LOG_NAME, read_log, results
-from worldgym.judges.classifier import ClassifierJudge, Decision, JudgeConfig, JudgeNet
-from worldgym.judges.classifier_agreement import Known, fit_rates
+from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
+from worldgym.judges.classifier_agreement import KnownProbability, fit_rates
 from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakePolicy, FakeWorld
@@ -27,7 +27,7 @@ TRUNK = TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, langua
 def judge(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     net = JudgeNet(JudgeConfig((16, 24), 8, TRUNK, moments=2))
-    ClassifierJudge(net, Decision(), "tiny").save(
+    ClassifierJudge(net, DecisionRule(), "tiny").save(
         tmp_path / "judge", {"trained": {"episodes": 3}}, ""
     )
     return tmp_path / "judge"
@@ -81,7 +81,9 @@ def test_runs_that_cannot_decide_are_named(
     run, other = make_run(tmp_path, judge, truth), judge
     if truth:
         other = tmp_path / "other"
-        ClassifierJudge(ClassifierJudge.load(judge).net, Decision(0.7), "other").save(other, {}, "")
+        ClassifierJudge(ClassifierJudge.load(judge).net, DecisionRule(0.7), "other").save(
+            other, {}, ""
+        )
     with pytest.raises(SystemExit) as stop:
         main(["judge", "decide", str(run), "--judge", str(other), "--out", str(tmp_path / "new")])
     assert stop.value.code == 2 and ("rejudge" if truth else "truth.csv") in capsys.readouterr().err
@@ -89,8 +91,8 @@ def test_runs_that_cannot_decide_are_named(
 
 
 def test_cells_count_alike_however_many_trials_they_have() -> None:
-    many = [Known("many", i % 2 == 0, 0.6) for i in range(40)] + [
-        Known("many", False, 0.3) for _ in range(40)
+    many = [KnownProbability("many", i % 2 == 0, 0.6) for i in range(40)] + [
+        KnownProbability("many", False, 0.3) for _ in range(40)
     ]
-    few = [Known("few", False, 0.6), Known("few", True, 0.9)]
+    few = [KnownProbability("few", False, 0.6), KnownProbability("few", True, 0.9)]
     assert 0.6 < fit_rates(many + few).threshold < 0.9

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from worldgym.actions.embodiment import Scaling
-from worldgym.episodes.windows import follow
+from worldgym.episodes.windows import commanded_positions
 from worldgym.errors import InputError
 
 if importlib.util.find_spec("metaworld") is None:
     pytest.skip("needs the simulator: pip install -e '.[reference]'", allow_module_level=True)
 
-from worldgym.reference.record import RecordConfig, play, record
+from worldgym.reference.record import RecordConfig, play_episode, record
 from worldgym.reference.reference_tasks import REACH, TASKS
 from worldgym.reference.simulator import Simulator
 
@@ -28,8 +28,8 @@ def test_same_seed_same_episode_in_another_simulator() -> None:
     episodes = []
     for _ in range(2):
         simulator = Simulator("drawer-open")
-        play(simulator, "random", 3, steps=4)  # what ran before leaves no trace
-        episodes.append(play(simulator, "noisy-0.6", 7, steps=12))
+        play_episode(simulator, "random", 3, steps=4)  # what ran before leaves no trace
+        episodes.append(play_episode(simulator, "noisy-0.6", 7, steps=12))
         simulator.close()
     first, second = episodes
     np.testing.assert_array_equal(first.frames, second.frames)
@@ -39,8 +39,8 @@ def test_same_seed_same_episode_in_another_simulator() -> None:
 
 def test_experts_succeed_and_wanderers_do_not() -> None:
     simulator = Simulator("drawer-close")
-    assert play(simulator, "expert", 10_000).success
-    episode = play(simulator, "quit", 10_001, steps=5)
+    assert play_episode(simulator, "expert", 10_000).success
+    episode = play_episode(simulator, "quit", 10_001, steps=5)
     simulator.close()
     assert not episode.success
     assert len(episode.extras["success_at"]) == 6 and len(episode.extras["expert"]) == 5
@@ -50,7 +50,10 @@ def test_experts_succeed_and_wanderers_do_not() -> None:
 @pytest.mark.parametrize("task", list(TASKS)[6:])
 def test_experts_master_the_later_tasks_and_distance_tells(task: str) -> None:
     simulator = Simulator(task)
-    good, bad = play(simulator, "expert", 10_000), play(simulator, "quit", 10_000, steps=6)
+    good, bad = (
+        play_episode(simulator, "expert", 10_000),
+        play_episode(simulator, "quit", 10_000, steps=6),
+    )
     simulator.close()
     assert good.success and not bad.success
     distance = good.extras["distance"]
@@ -100,7 +103,7 @@ def test_the_controllers_target_stays_in_one_of_the_boxes(task: str) -> None:
     for move in moves:
         simulator.step(move)
         targets.append((data.mocap_pos[0] - begun) / 0.04)
-    told = follow(np.stack(moves), Scaling(reach=REACH).bounds(4))[..., :3]
+    told = commanded_positions(np.stack(moves), Scaling(reach=REACH).bounds(4))[..., :3]
     assert (
         min(np.abs(told[:, box] - np.array(targets)).max() for box in range(told.shape[1])) < 0.02
     )

@@ -16,16 +16,16 @@ from worldgym.io.checkpoint import reconfigure
 from worldgym.policies.own.bc import BCConfig
 from worldgym.reference import policy_zoo as zoo
 from worldgym.reference import release_check as release
-from worldgym.reference.policy_zoo import SMALL, Maker, Recording
+from worldgym.reference.policy_zoo import SMALL, Maker, StorePart
 from worldgym.reference.release_check import (
     NAME,
     TOLERANCES,
-    Line,
+    Measure,
     ReleaseConfig,
     ReleaseFailed,
-    compare,
+    compare_figures,
     release_check,
-    require,
+    require_release,
 )
 from worldgym.train.policy_training import PolicyTrainConfig
 from worldgym.train.small_loop import FitConfig
@@ -62,17 +62,17 @@ def test_tolerances_are_kept_on_both_sides() -> None:
             "mmrv": {"value": None, "tolerance": 0.03},
         }
     }
-    lines = compare(released, {"pearson": 0.94, "mmrv": None, "rmse": 3.0})
+    lines = compare_figures(released, {"pearson": 0.94, "mmrv": None, "rmse": 3.0})
     assert [line.measure for line in lines] == ["pearson", "mmrv"] and all(
         line.holds for line in lines
     )
-    require(lines)
+    require_release(lines)
     for found in (0.84, 0.96, None):
-        worse = compare(released, {"pearson": found, "mmrv": None})
+        worse = compare_figures(released, {"pearson": found, "mmrv": None})
         assert not worse[0].holds
         with pytest.raises(ReleaseFailed, match=r"pearson was released as 0\.9 and is now"):
-            require(worse)
-    assert not Line("mmrv", None, 0.0, 0.03).holds
+            require_release(worse)
+    assert not Measure("mmrv", None, 0.0, 0.03).holds
 
 
 def test_what_cannot_be_compared_is_refused_before_anything_is_scored(root: Path) -> None:
@@ -101,11 +101,11 @@ def test_from_nothing_to_released_figures_and_back(
 
     held_out = zoo.PolicySet(range(20_000, 20_001), tiny, 20)
     monkeypatch.setattr(zoo, "SETS", {**zoo.SETS, "held-out": held_out})
-    monkeypatch.setattr(zoo, "RECORDINGS", (Recording(0, 1, "varied"),))
+    monkeypatch.setattr(zoo, "RECORDINGS", (StorePart(0, 1, "varied"),))
     monkeypatch.setattr(release, "SEEDS", 1)
     (root / "bundle" / NAME).unlink()
     stored = release_check(config(root, write=True))
     again = release_check(config(root))
     assert (stored.policies, stored.same, again.same) == (3, 3, 3)
     assert [line.found for line in again.lines] == [line.released for line in again.lines]
-    require(again.lines)
+    require_release(again.lines)

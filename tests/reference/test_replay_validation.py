@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from worldgym.reference.replay_validation import summarize
-from worldgym.trust.replay_test import Outcome
+from worldgym.reference.replay_validation import summarize_replays
+from worldgym.trust.replay_test import ReplayOutcome
 
 
-def outcome(task: str, success: bool, judged: bool | None, level: float) -> Outcome:
-    return Outcome(f"{task}/1", task, success, (level,) * 40, judged, success)
+def outcome(task: str, success: bool, judged: bool | None, level: float) -> ReplayOutcome:
+    return ReplayOutcome(f"{task}/1", task, success, (level,) * 40, judged, success)
 
 
 def test_figures_of_known_outcomes() -> None:
@@ -17,7 +17,7 @@ def test_figures_of_known_outcomes() -> None:
         outcome("b", True, None, 10.0),
         outcome("b", False, False, 20.0),
     ]
-    figures = summarize(outcomes, {"a": 0.5, "b": None})
+    figures = summarize_replays(outcomes, {"a": 0.5, "b": None})
     assert figures["tasks"]["a"]["psnr_10"] == 25.0 and figures["tasks"]["b"]["psnr_40"] == 15.0
     assert figures["tasks"]["a"]["judged_agreement"] == 0.5
     # the unscored one leaves the denominator

@@ -20,7 +20,7 @@ from worldgym.policies.policy_protocol import Needs
 from worldgym.reference.reference_tasks import METAWORLD_SPEC
 from worldgym.reference.simulator import Simulator
 from worldgym.reference.simulator_truth import (
-    Score,
+    TrueScore,
     TruthConfig,
     _jobs,
     run_episode,
@@ -133,7 +133,7 @@ def test_task_folder_is_readable(tmp_path: Path) -> None:
 
 
 def test_csv_form() -> None:
-    scores = [Score("p", "a/1", "a", True, 7), Score("p", "a/2", "a", False, None)]
+    scores = [TrueScore("p", "a/1", "a", True, 7), TrueScore("p", "a/2", "a", False, None)]
     assert (
         to_csv(scores) == "policy,task,group,success,first_success_step\np,a/1,a,1,7\np,a/2,a,0,\n"
     )

@@ -11,7 +11,7 @@ from rich.console import Console
 from worldgym.io.run_log import RunHeader, RunLog, TrialRecord, results
 from worldgym.report.edit_section import interval, perturbed_section, perturbed_sentences
 from worldgym.report.page import write_report
-from worldgym.report.section import Facts, ReportOptions
+from worldgym.report.section import ReportFacts, ReportOptions
 from worldgym.report.terminal import print_summary
 from worldgym.report.words import points
 from worldgym.stats.summary import summarize, write_summary
@@ -79,7 +79,7 @@ def test_a_run_without_edits_has_no_section(tmp_path: Path) -> None:
     record = TrialRecord("p", "door/1", "door", "open", 0, 1, score=1.0)
     header = RunHeader({}, "", ({"name": "p"},), "w", "j", 0, {}, "")
     summary = summarize(header, [record])
-    facts = Facts(tmp_path, header, [record], results([record]), summary, ReportOptions())
+    facts = ReportFacts(tmp_path, header, [record], results([record]), summary, ReportOptions())
     assert (
         summary["perturbed"] is None
         and perturbed_section(facts) is None

@@ -3,20 +3,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling, posterior_rates
+from worldgym.stats.ceiling import NoiseCeiling, PairedCounts, noise_ceiling, posterior_rates
 
 
-def trials(n: int, cells: int = 40, world_trials: int | None = None, frames: int = 0) -> Trials:
+def trials(
+    n: int, cells: int = 40, world_trials: int | None = None, frames: int = 0
+) -> PairedCounts:
     """One policy whose observed rates lie evenly between 0 and 1; `frames` tried on both sides."""
     rates = np.linspace(0, 1, cells)
     counts, world = (np.full(cells, float(k)) for k in (n, world_trials or n))
     shared = np.full(cells, float(frames))
-    return Trials(
+    return PairedCounts(
         np.zeros(cells, int), rates * n, counts, world, shared, world if frames else shared
     )
 
 
-def found(known: Trials, share: float = 0.0) -> NoiseCeiling:
+def found(known: PairedCounts, share: float = 0.0) -> NoiseCeiling:
     ceiling = noise_ceiling(known, share, simulations=600)
     assert ceiling is not None
     return ceiling
@@ -69,7 +71,7 @@ def test_it_is_the_r_of_perfect_evaluators() -> None:
         p = rng.beta(0.8, 1.2, 51)
         world, truth = rng.binomial(10, p), rng.binomial(10, p)
         ten, none = np.full(51, 10.0), np.zeros(51)
-        known = Trials(np.zeros(51, int), truth.astype(float), ten, ten, none, none)
+        known = PairedCounts(np.zeros(51, int), truth.astype(float), ten, ten, none, none)
         ceiling = noise_ceiling(known, simulations=300)
         assert ceiling is not None
         reached.append(np.corrcoef(world, truth)[0, 1])

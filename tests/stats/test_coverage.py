@@ -18,7 +18,7 @@ from worldgym.stats import prediction
 from worldgym.stats.against_truth import frame_correlation
 from worldgym.stats.agreement import bootstrap, measures
 from worldgym.stats.betting import anytime_interval, betting_interval
-from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling
+from worldgym.stats.ceiling import NoiseCeiling, PairedCounts, noise_ceiling
 from worldgym.stats.cells import CellPair, Cells
 from worldgym.stats.comparison import newcombe_interval, paired_interval, tango_interval
 from worldgym.stats.confusion import Confusion
@@ -515,7 +515,7 @@ def test_the_ceiling_holds_the_r_of_perfect_evaluators(
     columns, names = np.full(N, float(n)), np.repeat(np.arange(policies), tasks)
 
     def known(truth: np.ndarray, least_share: float, study: int) -> NoiseCeiling:
-        trials = Trials(names, truth.sum(1).astype(float), columns, columns, columns, columns)
+        trials = PairedCounts(names, truth.sum(1).astype(float), columns, columns, columns, columns)
         found = noise_ceiling(trials, least_share, simulations=400, seed=study)
         assert found is not None and found.most.mean > 1 - 1e-9
         return found

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from worldgym.stats.cells import CellPair, Cells, SharedFrames
-from worldgym.stats.noise_free import Noise, noise_free_measures, noise_free_span, noises
+from worldgym.stats.noise_free import SamplingNoise, noise_free_measures, noise_free_span, noises
 
 
-def told(pairs: list[CellPair], noise: Noise) -> dict[str, float]:
+def told(pairs: list[CellPair], noise: SamplingNoise) -> dict[str, float]:
     once = np.ones((1, len(pairs)))
     measures = noise_free_measures(Cells.of(pairs), noise)
     return {name: float(measure(once)[0]) for name, measure in measures.items()}
@@ -59,11 +59,11 @@ def test_without_noise_the_line_is_least_squares() -> None:
     rng = np.random.default_rng(2)
     rates = rng.random((2, 30))
     pairs = [CellPair("p", str(i), w, t) for i, (w, t) in enumerate(rates.T.tolist())]
-    found = told(pairs, Noise(*np.zeros((3, 30))))
+    found = told(pairs, SamplingNoise(*np.zeros((3, 30))))
     slope, intercept = np.polyfit(rates[1], rates[0], 1)
     assert (found["slope"], found["intercept"]) == pytest.approx((slope, intercept))
     assert found["pearson"] == pytest.approx(np.corrcoef(rates)[0, 1])
-    span = noise_free_span(Cells.of(pairs), Noise(*np.zeros((3, 30))), [-0.2, 0.5])
+    span = noise_free_span(Cells.of(pairs), SamplingNoise(*np.zeros((3, 30))), [-0.2, 0.5])
     assert span == pytest.approx([-0.2, 0.5])
 
 

@@ -14,14 +14,14 @@ from small_logs import SIMPSON, header, record, run
 from worldgym.errors import InputError
 from worldgym.io.run_log import TrialRecord
 from worldgym.stats.equivalence import Gate
-from worldgym.stats.pairs import against_baseline, compare
+from worldgym.stats.pairs import against_baseline, compare_every_pair
 from worldgym.stats.planned_trials import planned_trials
 
 
 def compared(
     records: list[TrialRecord], policies: list[str], planned: dict[str, int] | None = None
 ) -> dict[str, Any]:
-    return compare(records, policies, planned_trials(header(policies, planned), records))
+    return compare_every_pair(records, policies, planned_trials(header(policies, planned), records))
 
 
 def whole(frames: int = 60) -> list[TrialRecord]:

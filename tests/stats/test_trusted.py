@@ -15,10 +15,10 @@ from worldgym.io.run_log import RunHeader, RunLog, TrialRecord
 from worldgym.report.page import write_report
 from worldgym.report.words import trust_sentence
 from worldgym.stats.summary import summarize, write_summary
-from worldgym.stats.trusted import Check, Trusted, adopt_check
+from worldgym.stats.trusted import Trusted, WorldCheck, adopt_check
 
 HEADER = RunHeader({}, "c", ({"name": "a"}, {"name": "b"}), "world-1", "judge-1", 7, {}, "")
-CHECK = Check(
+CHECK = WorldCheck(
     "world-1", {"door": Trusted("red", "9 of 10 invented"), "drawer": Trusted("green", "fine")}
 )
 SCORES = {
@@ -46,7 +46,7 @@ RECORDS = [
 ]
 
 
-def data(check: Check = CHECK) -> dict[str, Any]:
+def data(check: WorldCheck = CHECK) -> dict[str, Any]:
     return {"world": check.world, "tasks": {name: vars(task) for name, task in check.tasks.items()}}
 
 
@@ -84,7 +84,7 @@ def test_unless_asked_for() -> None:
 
 
 def test_every_task_red_leaves_an_empty_headline() -> None:
-    reds = Check("world-1", {name: Trusted("red", "no") for name in ("door", "drawer", "lid")})
+    reds = WorldCheck("world-1", {name: Trusted("red", "no") for name in ("door", "drawer", "lid")})
     summary = summarize(HEADER, RECORDS, check=reds)
     assert [p["rate"] for p in summary["policies"]] == [None, None] and summary["agreement"][
         "n"
@@ -128,7 +128,7 @@ def test_what_is_no_check_is_told(tmp_path: Path, content: dict[str, Any], said:
     path = tmp_path / "check.json"
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=said):
-        Check.read(path)
-    path.write_text(json.dumps(data(Check("w", {"a": Trusted("blue", "")}))))
+        WorldCheck.read(path)
+    path.write_text(json.dumps(data(WorldCheck("w", {"a": Trusted("blue", "")}))))
     with pytest.raises(InputError, match='the colour "blue"'):
-        Check.read(path)
+        WorldCheck.read(path)

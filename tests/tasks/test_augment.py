@@ -11,7 +11,7 @@ import pytest
 from worldgym.cli import main
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.tasks.augment import AugmentConfig, augment, edited_episode
+from worldgym.tasks.augment import AugmentConfig, augment_store, edited_episode
 from worldgym.tasks.edits.edit_file import Edit, read_edits
 from worldgym.types import ActionSpec, Episode
 
@@ -60,7 +60,7 @@ def config(tmp_path: Path) -> AugmentConfig:
 
 
 def test_motion_and_outcome_stay_and_the_scene_changes(config: AugmentConfig) -> None:
-    counts, skipped = augment(config)
+    counts, skipped = augment_store(config)
     store, edited = EpisodeStore(config.store), EpisodeStore(config.out)
     assert sum(counts.values()) == len(edited) == 12 and counts["blue"] > 0 and not skipped
     gains = set()
@@ -83,17 +83,17 @@ def test_motion_and_outcome_stay_and_the_scene_changes(config: AugmentConfig) ->
 
 
 def test_the_same_again_and_resumed(config: AugmentConfig, tmp_path: Path) -> None:
-    first = augment(config)
+    first = augment_store(config)
     removed = sorted((config.out / "episodes").glob("*.json"))[3]
     before = removed.read_bytes(), removed.with_suffix(".mp4").read_bytes()
     removed.unlink()
-    assert augment(config) == first
-    again = augment(AugmentConfig(config.store, config.edits, tmp_path / "again"))
+    assert augment_store(config) == first
+    again = augment_store(AugmentConfig(config.store, config.edits, tmp_path / "again"))
     assert again == first
     for folder in (config.out, tmp_path / "again"):
         annotation = folder / "episodes" / removed.name
         assert (annotation.read_bytes(), annotation.with_suffix(".mp4").read_bytes()) == before
-    augment(AugmentConfig(config.store, config.edits, tmp_path / "other", seed=1))
+    augment_store(AugmentConfig(config.store, config.edits, tmp_path / "other", seed=1))
     strengths = [
         {info.extras["strength"] for info in EpisodeStore(folder)}
         for folder in (config.out, tmp_path / "other")
@@ -102,7 +102,7 @@ def test_the_same_again_and_resumed(config: AugmentConfig, tmp_path: Path) -> No
 
 
 def test_limit_counts_a_task(config: AugmentConfig) -> None:
-    augment(AugmentConfig(config.store, config.edits, config.out, limit=2))
+    augment_store(AugmentConfig(config.store, config.edits, config.out, limit=2))
     assert sorted(info.group for info in EpisodeStore(config.out)) == [
         "door",
         "door",
@@ -133,7 +133,7 @@ def test_noise_is_fresh_in_every_frame(config: AugmentConfig) -> None:
 def test_what_cannot_be_trained_on(config: AugmentConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with pytest.raises(InputError, match="is the store itself"):
-        augment(AugmentConfig(config.store, config.edits, config.store))
+        augment_store(AugmentConfig(config.store, config.edits, config.store))
     for more, told in {
         '[[edit]]\nname = "goal"\nsuccess = "shut"\n'
         'steps = [{ kind = "reword", to = "shut it" }]\n': "edit goal has a new goal",
@@ -143,7 +143,7 @@ def test_what_cannot_be_trained_on(config: AugmentConfig, monkeypatch: pytest.Mo
     }.items():
         config.edits.write_text(EDITS + more)
         with pytest.raises(InputError, match=told):
-            augment(config)
+            augment_store(config)
     assert not config.out.exists()
 
 
@@ -151,7 +151,7 @@ def test_an_episode_that_no_edit_fits_is_named(config: AugmentConfig) -> None:
     config.edits.write_text(
         '[[edit]]\nname = "dim"\nonly = ["door/*"]\nsteps = [{ kind = "lighting", gain = 0.5 }]\n'
     )
-    counts, skipped = augment(config)
+    counts, skipped = augment_store(config)
     assert (
         counts == {"dim": 6}
         and set(skipped.values()) == {"no edit is for drawer"}
@@ -165,7 +165,7 @@ def test_a_full_disk_stops_at_once(config: AugmentConfig, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(EpisodeStore, "write", full)
     with pytest.raises(InputError, match=r"^cannot write: No space"):
-        augment(config)
+        augment_store(config)
 
 
 def test_command(config: AugmentConfig, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,12 +181,12 @@ def read_edits_of(config: AugmentConfig) -> dict[str, Edit]:
 def test_another_store_with_the_same_names_is_edited_too(
     config: AugmentConfig, tmp_path: Path
 ) -> None:
-    first, _ = augment(config)
+    first, _ = augment_store(config)
     other = EpisodeStore.create(tmp_path / "other", SPEC, 5.0)
     for i in range(12):
         other.write(f"{i:02}", recording("door" if i % 2 else "drawer", 100 + i))
     second = replace(config, store=tmp_path / "other")
-    assert augment(second)[0] == first and len(EpisodeStore(config.out)) == 24
-    augment(second)
-    augment(config)
+    assert augment_store(second)[0] == first and len(EpisodeStore(config.out)) == 24
+    augment_store(second)
+    augment_store(config)
     assert len(EpisodeStore(config.out)) == 24

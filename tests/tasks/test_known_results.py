@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.tasks.known_results import GroupTruth, Known, known_results, load_group_truth
+from worldgym.tasks.known_results import GroupTruth, KnownResults, known_results, load_group_truth
 from worldgym.types import Task
 
 TASKS = [Task(f"lift/{i}", "lift", np.zeros((8, 8, 3), np.uint8), "lift it", 4) for i in range(2)]
@@ -22,16 +22,16 @@ def test_published_names_are_known_by_their_letters_and_only_evaluated_groups_co
         f"{HEAD}RT-1-X,lift,a,10,3.5\nOcto,lift,a,10,1\nRT-1-X,push,a,10,4\n"
     )
     found = known_results(tmp_path, ["rt_1_x", "mine"], TASKS)
-    assert found == Known({}, (GroupTruth("rt_1_x", "lift", 10, 3.5),))
+    assert found == KnownResults({}, (GroupTruth("rt_1_x", "lift", 10, 3.5),))
 
 
 def test_both_tables_are_read(tmp_path: Path) -> None:
     (tmp_path / "published.csv").write_text(f"{HEAD}a,lift,,10,3\n")
     (tmp_path / "truth.csv").write_text("policy,task,success\na,lift/0,1\n")
     assert known_results(tmp_path, ["a"], TASKS).trials == {("a", "lift/0"): True}
-    assert known_results(None, ["a"], TASKS) == Known()
+    assert known_results(None, ["a"], TASKS) == KnownResults()
     (tmp_path / "published.csv").unlink()
-    assert known_results(tmp_path, ["a"], TASKS) == Known({("a", "lift/0"): True})
+    assert known_results(tmp_path, ["a"], TASKS) == KnownResults({("a", "lift/0"): True})
 
 
 def test_unknown_policies_are_told_of_and_a_folder_without_tables_is_refused(

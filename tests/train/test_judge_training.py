@@ -9,7 +9,7 @@ from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import fingerprint, load_folder, read_config
-from worldgym.judges.classifier import KIND, ClassifierJudge, Decision
+from worldgym.judges.classifier import KIND, ClassifierJudge, DecisionRule
 from worldgym.judges.classifier_agreement import evaluate_judge
 from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.train.judge_training import (
@@ -95,7 +95,7 @@ def test_the_decision_may_be_chosen_on_some_of_those_held_back(
     train_judge(some)
     assert read_config(tmp_path / "judge")["validation"]["episodes"] == 1
     monkeypatch.setattr(
-        "worldgym.train.judge_training.fit_rates", lambda known, band: Decision(0.123)
+        "worldgym.train.judge_training.fit_rates", lambda known, band: DecisionRule(0.123)
     )
     thresholds = [
         train_judge(replace(some, drawn=drawn, fit=FitConfig(0, 8))).decision.threshold

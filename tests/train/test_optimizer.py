@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from worldgym.errors import CheckpointError
 from worldgym.train.optimizer import (
-    Background,
+    BackgroundSaver,
     Optimizer,
     OptimizerConfig,
     averaged,
@@ -193,7 +193,7 @@ def test_a_run_goes_on_with_another_number_of_processes() -> None:
 
 def test_a_state_is_that_of_the_moment_it_was_saved(tmp_path: Path) -> None:
     weights = torch.zeros(1000)
-    with Background() as background:
+    with BackgroundSaver() as background:
         for step in (1, 2, 3):
             background.save(tmp_path / f"{step}.safetensors", step, {"weights": weights})
             weights += 1
@@ -204,9 +204,9 @@ def test_a_state_is_that_of_the_moment_it_was_saved(tmp_path: Path) -> None:
 
 def test_a_state_that_cannot_be_written_stops_the_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError), Background() as background:
+    with pytest.raises(OSError), BackgroundSaver() as background:
         background.save(tmp_path / "file" / "state.safetensors", 1, {"weights": torch.zeros(1)})
-    with pytest.raises(OSError), Background() as background:
+    with pytest.raises(OSError), BackgroundSaver() as background:
         background.save(tmp_path / "file" / "state.safetensors", 1, {"weights": torch.zeros(1)})
         background.save(tmp_path / "state.safetensors", 2, {"weights": torch.zeros(1)})
     assert not (tmp_path / "state.safetensors").exists()
@@ -214,7 +214,7 @@ def test_a_state_that_cannot_be_written_stops_the_training(tmp_path: Path) -> No
 
 def test_what_stops_a_training_is_what_is_raised(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError), Background() as background:
+    with pytest.raises(CheckpointError), BackgroundSaver() as background:
         background.save(tmp_path / "file" / "state.safetensors", 1, {"weights": torch.zeros(1)})
         raise CheckpointError("another reason")
 

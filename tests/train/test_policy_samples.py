@@ -10,7 +10,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.train.policy_samples import (
     SampleConfig,
-    augment,
+    augment_frames,
     chosen_episodes,
     label_mask,
     make_samples,
@@ -80,6 +80,6 @@ def test_mask_ends_with_the_episode_and_with_the_experts_path() -> None:
 
 def test_augmentation_keeps_form_and_rough_brightness() -> None:
     frames = np.full((50, 16, 16, 3), 250, np.uint8)
-    changed = augment(frames, 2, np.random.default_rng(0))
+    changed = augment_frames(frames, 2, np.random.default_rng(0))
     assert changed.shape == frames.shape and changed.dtype == np.uint8
     assert 225 <= changed.min() < 240 and changed.max() == 255

@@ -17,11 +17,11 @@ from worldgym.trust.error_predictor import (
     Probe,
     auroc,
     fit_logistic,
-    matrix,
     out_of_fold,
     reliability,
     risk_coverage,
     scored,
+    signal_matrix,
 )
 
 RNG = np.random.default_rng(0)
@@ -117,4 +117,4 @@ def test_what_is_no_probe_is_told(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=said):
             Probe.load(path)
     with pytest.raises(InputError, match='"b" was not measured'):
-        matrix([{"a": 1.0}], ("a", "b"))
+        signal_matrix([{"a": 1.0}], ("a", "b"))

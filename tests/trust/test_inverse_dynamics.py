@@ -16,10 +16,10 @@ from worldgym.testing import FAKE_SPEC, FakeCodec, FakeWorld
 from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
 from worldgym.train.small_loop import FitConfig
 from worldgym.trust.action_following import action_following, rest
-from worldgym.trust.inverse_dynamics import Gauge, LatentStatistics, encode, responses
+from worldgym.trust.inverse_dynamics import Gauge, LatentStatistics, encode_frames, responses
 from worldgym.trust.playback import Playing
 from worldgym.types import Actions, Episode, Frames, Task
-from worldgym.world.open_loop_replay import play
+from worldgym.world.open_loop_replay import play_actions
 
 FIT = FitConfig(steps=120, batch=64, lr=1e-2, warmup=5, average=0.9)
 
@@ -31,7 +31,7 @@ def record(root: Path, spec=FAKE_SPEC, episodes: int = 12) -> EpisodeStore:  # t
         rng = np.random.default_rng(seed)
         actions = rng.uniform(-1, 1, (20, 3)).astype(np.float32)
         start = np.full((1, 16, 24, 3), 90, np.uint8)
-        frames = play(FakeWorld(), start, [seed], actions[None])[0]
+        frames = play_actions(FakeWorld(), start, [seed], actions[None])[0]
         store.write(f"e-{seed:02}", Episode(frames, actions, "wave", spec, spec.rate_hz, True))
     return EpisodeStore(root)
 
@@ -52,15 +52,15 @@ def test_actions_are_read_back(gauge: Gauge, tmp_path: Path) -> None:
         (r.correlation or 0) > 0.9 and r.rms_error < 0.3 for r in gauge.meaning.readable.values()
     )
     episode = record(tmp_path, episodes=1)["e-00"]
-    read = gauge.actions(encode(FakeCodec(), episode.frames))
+    read = gauge.actions(encode_frames(FakeCodec(), episode.frames))
     assert read.shape == (20, 3) and np.corrcoef(read[:, 0], episode.actions[:, 0])[0, 1] > 0.9
 
 
 def test_recordings_are_near_and_inventions_are_far(gauge: Gauge, tmp_path: Path) -> None:
-    recorded = gauge.drift(encode(FakeCodec(), record(tmp_path, episodes=1)["e-00"].frames))
+    recorded = gauge.drift(encode_frames(FakeCodec(), record(tmp_path, episodes=1)["e-00"].frames))
     strange = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3), np.uint8)
     strange[:, :, 12:] = 255
-    invented = gauge.drift(encode(FakeCodec(), strange))
+    invented = gauge.drift(encode_frames(FakeCodec(), strange))
     assert recorded.nearest.mean() < 1.5 and invented.nearest.mean() > 2 * recorded.nearest.mean()
     assert invented.distance.mean() > 2 * recorded.distance.mean()
 

@@ -19,7 +19,7 @@ from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
 from worldgym.io.run_log import STRANGE, read_log, results
 from worldgym.judges.load_judge import load_judge
 from worldgym.report.trust_page import check_page, print_check, print_uncertainty
-from worldgym.stats.trusted import Check
+from worldgym.stats.trusted import WorldCheck
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
 from worldgym.train.small_loop import FitConfig
@@ -28,7 +28,7 @@ from worldgym.trust.error_signals import Instruments, measure
 from worldgym.trust.fit_error_predictor import FitRequest, fit_run, rollouts_of
 from worldgym.trust.inverse_dynamics import Gauge
 from worldgym.trust.playback import Playing
-from worldgym.trust.world_check import CheckConfig, check
+from worldgym.trust.world_check import CheckConfig, check_trust
 from worldgym.world.familiarity import Familiarity, errors
 from worldgym.world.model import load_world
 
@@ -151,7 +151,7 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
         per_task=2,
         batch=4,
     )
-    found = check(config)
+    found = check_trust(config)
     assert json.loads((tmp_path / "check" / "check.json").read_text()) == found
     assert set(found["tasks"]) == {"door", "drawer", "push the square"}
     assert {(f["source"], f["task"], f["arm"]) for f in found["floors"]} == {
@@ -171,7 +171,7 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
     print_check(found)
     page = check_page(found | {"world": "<b>"})
     assert "&lt;b&gt;" in page and "door" in page and "worldgym trust familiarity" in page
-    assert check(config)["tasks"] == found["tasks"]  # the run is resumed, the rest repeats
+    assert check_trust(config)["tasks"] == found["tasks"]  # the run is resumed, the rest repeats
     shutil.copy(tmp_path / "check" / "check.json", world / "check.json")
     summary = evaluate_sources(
         Sources(world, ("still",), world / "tasks", world / "judge"),
@@ -179,11 +179,11 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
     )
     (world / "check.json").unlink()
     assert summary["trust"]["tasks"]["door"]["colour"] == found["tasks"]["door"]["colour"]
-    assert Check.of_run(tmp_path / "run") is not None
+    assert WorldCheck.of_run(tmp_path / "run") is not None
 
 
 def test_what_is_absent_is_said(tiny: Path, episode_store: EpisodeStore, tmp_path: Path) -> None:
-    found = check(CheckConfig(tiny, tmp_path, episode_store.root, per_task=2, batch=4))
+    found = check_trust(CheckConfig(tiny, tmp_path, episode_store.root, per_task=2, batch=4))
     assert len(found["not_measured"]) == 3 and "worldgym trust train" in found["not_measured"][1]
     assert found["following"] == [] and found["doubt"] == {}
 
@@ -192,19 +192,19 @@ def test_faults_get_a_sentence(
     world: Path, run: Path, tmp_path: Path, episode_store: EpisodeStore
 ) -> None:
     with pytest.raises(InputError, match="nothing to check by"):
-        check(CheckConfig(world, tmp_path, policies=("still",)))
+        check_trust(CheckConfig(world, tmp_path, policies=("still",)))
     with pytest.raises(InputError, match="--per-task is 0"):
-        check(CheckConfig(world, tmp_path, episode_store.root, per_task=0))
+        check_trust(CheckConfig(world, tmp_path, episode_store.root, per_task=0))
     with pytest.raises(InputError, match="no judge lies beside"):
         shutil.copytree(world / "world", tmp_path / "bare" / "world")
         shutil.copytree(world / "codec", tmp_path / "bare" / "codec")
-        check(CheckConfig(tmp_path / "bare", tmp_path, episode_store.root))
+        check_trust(CheckConfig(tmp_path / "bare", tmp_path, episode_store.root))
     with pytest.raises(InputError, match="no gauge lies beside"):
         fit_run(FitRequest(run, tmp_path / "f"), tmp_path / "bare", world / "judge")
     strange = Probe(("a",), (0.0,), (1.0,), (1.0,), 0.0, 0.5, "another", "judge", {"futures": 0})
     strange.save(tmp_path / "probe.json")
     with pytest.raises(CheckpointError, match="fitted on the world another"):
-        check(CheckConfig(world, tmp_path, episode_store.root, probe=tmp_path / "probe.json"))
+        check_trust(CheckConfig(world, tmp_path, episode_store.root, probe=tmp_path / "probe.json"))
 
 
 def test_a_run_without_truth_teaches_nothing(world: Path, run: Path, tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_one_folder_of_strange_frames_leaves_the_other_tasks_alone(
     config = CheckConfig(
         root, tmp_path / "check", None, ("still", "random"), root / "tasks", per_task=2, batch=4
     )
-    said = check(config)
+    said = check_trust(config)
     assert said["strange"] == {"cartoon": {"frames": ["cartoon/1", "cartoon/2"], "of": 2}}
     assert (
         said["tasks"]["cartoon"]["colour"] == "red"
@@ -252,7 +252,7 @@ def test_one_folder_of_strange_frames_leaves_the_other_tasks_alone(
     assert {floor["task"] for floor in said["floors"]} == {"door", "drawer"}
     others = replace(config, tasks=world / "tasks", out=tmp_path / "others")
     assert {task: said["tasks"][task]["colour"] for task in ("door", "drawer")} == {
-        task: found["colour"] for task, found in check(others)["tasks"].items()
+        task: found["colour"] for task, found in check_trust(others)["tasks"].items()
     }
     assert "cartoon/1, cartoon/2" in check_page(said)
     records = read_log(tmp_path / "check" / "run" / "log.jsonl")[1]

@@ -21,7 +21,7 @@ from worldgym.train.processes import Ranks
 from worldgym.train.world_training import (
     Tables,
     WorldTrainConfig,
-    describe,
+    checkpoint_config,
     make_batch,
     train_world,
 )
@@ -127,7 +127,7 @@ def test_the_plain_network_of_a_robot_computes_what_the_shared_one_does(
     form: str, index: int, dropped: bool
 ) -> None:
     net, robots = network(form), rows(form, index)
-    described = describe(config(Path("out"), form), ROBOTS, Codec())
+    described = checkpoint_config(config(Path("out"), form), ROBOTS, Codec())
     found, tensors = single(described, net.state_dict(), ROBOTS[index].name, Path("out"))
     alone = DiT(DiTConfig(**found["network"] | {"latent_shape": (3, 4, 4)}))
     alone.load_state_dict(tensors)
@@ -203,7 +203,7 @@ def test_scaling_is_applied_once_on_either_side() -> None:
     """What training shows with a frame is what the world shows its network there."""
     rng = np.random.default_rng(0)
     actions = rng.uniform(-1, 1, (5, FAKE_SPEC.size)).astype(np.float32)
-    described = describe(config(Path("out")), ROBOTS, Codec())
+    described = checkpoint_config(config(Path("out")), ROBOTS, Codec())
     world = built(described, network("sum"), "narrow")
     state = world.reset(np.zeros((1, 4, 4, 3), np.uint8), [1])
     for step in range(5):
@@ -277,7 +277,7 @@ def test_two_robots_train_resume_and_load(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_robot_must_be_named_where_there_are_several_and_only_there() -> None:
-    several = describe(config(Path("out")), ROBOTS, Codec())
+    several = checkpoint_config(config(Path("out")), ROBOTS, Codec())
     for name in (None, "other"):
         with pytest.raises(InputError, match=r"several robots, narrow, wide; .*--embodiment"):
             single(several, {}, name, Path("out"))
@@ -288,7 +288,7 @@ def test_a_robot_must_be_named_where_there_are_several_and_only_there() -> None:
 
 
 def test_damaged_weights_and_configurations_that_do_not_fit_are_named() -> None:
-    several = describe(config(Path("out")), ROBOTS, Codec())
+    several = checkpoint_config(config(Path("out")), ROBOTS, Codec())
     weights = {
         name: value
         for name, value in network("sum").state_dict().items()

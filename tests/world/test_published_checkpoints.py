@@ -22,7 +22,7 @@ from worldgym.io.checkpoint import load_folder
 from worldgym.policies.adapters.converted import spoken_in
 from worldgym.testing import FakePolicy
 from worldgym.world.model import DiffusionWorld, WorldConfig, frame_noise, load_world
-from worldgym.world.published_checkpoints import convert, import_published, network_of
+from worldgym.world.published_checkpoints import converted_weights, import_published, network_of
 from worldgym.world.published_request import PublishedImport
 from worldgym.world.sampler import SAMPLERS
 
@@ -294,14 +294,14 @@ def test_every_weight_is_used_or_named() -> None:
         short = released_weights()
         del short[name]
         with pytest.raises(CheckpointError) as error:
-            convert(short, network_of(short, request))
+            converted_weights(short, network_of(short, request))
         assert name in str(error.value)
     with pytest.raises(CheckpointError, match=r"not known: blocks\.0\.extra"):
         extra = released_weights() | {"blocks.0.extra": torch.zeros(1)}
-        convert(extra, network_of(extra, request))
+        converted_weights(extra, network_of(extra, request))
     with pytest.raises(CheckpointError, match=r"another shape: timestep_mlp\.2\.bias"):
         cut = released_weights() | {"timestep_mlp.2.bias": torch.zeros(3)}
-        convert(cut, network_of(cut, request))
+        converted_weights(cut, network_of(cut, request))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04cut short"])

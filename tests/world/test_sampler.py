@@ -20,7 +20,7 @@ from worldgym.types import ActionSpec
 from worldgym.world.model import DiffusionWorld, WorldConfig, WorldState
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.noise import FlowMatching, SigmoidV
-from worldgym.world.sampler import SAMPLERS, SamplerConfig, level_plan, spans_of
+from worldgym.world.sampler import SAMPLERS, SamplerConfig, frame_spans, level_plan
 
 SPEC = ActionSpec(("x", "y"), "delta_pose", "1 m", "none", "none", (-1.0, -1.0), (1.0, 1.0), 10.0)
 
@@ -373,8 +373,8 @@ def test_plan_of_a_pyramid() -> None:
 
 def test_frames_that_each_call_of_a_pyramid_computes() -> None:
     plan = level_plan(FlowMatching(), steps=2, chunk=4, order="pyramid")
-    assert spans_of(plan) == [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4)]
-    assert spans_of(level_plan(FlowMatching(), 2, 4, "parallel")) == [(0, 4), (0, 4)]
+    assert frame_spans(plan) == [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4)]
+    assert frame_spans(level_plan(FlowMatching(), 2, 4, "parallel")) == [(0, 4), (0, 4)]
 
 
 @pytest.mark.parametrize("order", ["pyramid", "parallel"])
@@ -383,7 +383,7 @@ def test_every_call_computes_a_frame_even_where_neighbouring_levels_are_equal(
     order: str, steps: int
 ) -> None:
     plan = level_plan(SigmoidV(), steps, 3, order)
-    spans = spans_of(plan)
+    spans = frame_spans(plan)
     assert len(spans) == len(plan) - 1 and all(0 <= first < behind <= 3 for first, behind in spans)
 
 

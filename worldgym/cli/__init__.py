@@ -23,7 +23,13 @@ try:
     from worldgym.cli.run_commands import Demo, Evaluate, Export, Merge, Report
     from worldgym.cli.statistics_commands import Agreement, Compare, Estimate, Plan
     from worldgym.cli.trust_commands import Check, Trust
-    from worldgym.cli.world_commands import Distill, ImportCheckpoint, ImportCodec, Sharpen, Train
+    from worldgym.cli.world_commands import (
+        Distill,
+        ImportCheckpoint,
+        ImportCodec,
+        Sharpen,
+        Train,
+    )
     from worldgym.errors import InputError, WorldGymError, did_you_mean
 except KeyboardInterrupt:  # Ctrl-C while modules are loaded: nothing has begun
     sys.exit(130)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadingOptions:
     """How a data set is read; the options that its commands share."""
 
     camera: str = ""
@@ -60,7 +60,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Inspect(Reading):
+class Inspect(ReadingOptions):
     """What a data set holds: episodes, cameras, lengths, ranges of actions, which action moves
     which frame, broken files."""
 
@@ -115,7 +115,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Convert(Reading):
+class Convert(ReadingOptions):
     """Convert a data set to an episode store (resumes) or to LeRobot v3.0."""
 
     source: tyro.conf.Positional[Path] = tyro.MISSING
@@ -141,12 +141,12 @@ class Convert(Reading):
     """with --strict and --actions: share of an episode's actions that may lie beyond the bounds"""
 
     def run(self) -> None:
-        from worldgym.episodes.conversion import ConvertRequest, convert
+        from worldgym.episodes.conversion import ConvertRequest, convert_dataset
         from worldgym.episodes.recording import TimeRule
 
         rule = TimeRule(self.drop_first, self.shift, self.relabel)
         checks = self.limit, self.strict, self.fps, self.most_clipped
-        done = convert(
+        done = convert_dataset(
             ConvertRequest(
                 self.source, self.out, self.to, self.options(), rule, self.actions, *checks
             )
@@ -161,7 +161,7 @@ class Convert(Reading):
 
 
 @dataclass(frozen=True)
-class New(Reading):
+class New(ReadingOptions):
     """Make a task of the first frame of every episode of a data set."""
 
     source: tyro.conf.Positional[Path] = tyro.MISSING

@@ -57,9 +57,9 @@ class Augment:
     seed: int = 0
 
     def run(self) -> None:
-        from worldgym.tasks.augment import AugmentConfig, augment
+        from worldgym.tasks.augment import AugmentConfig, augment_store
 
-        counts, skipped = augment(
+        counts, skipped = augment_store(
             AugmentConfig(self.store, self.edits, self.out, self.limit, self.seed)
         )
         print(f"{self.out}: {sum(counts.values())} edited episodes")

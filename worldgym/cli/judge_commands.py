@@ -98,9 +98,9 @@ class Decide:
     """folder for the judge with its new threshold"""
 
     def run(self) -> None:
-        from worldgym.judges.threshold import DecideConfig, decide
+        from worldgym.judges.threshold import DecideConfig, set_threshold
 
-        judge = decide(DecideConfig(self.run_folder, self.judge, self.out))
+        judge = set_threshold(DecideConfig(self.run_folder, self.judge, self.out))
         print(f"{self.out}: {judge.name}, threshold {judge.decision.threshold:.3f}")
 
 

@@ -245,7 +245,7 @@ class ReleaseCheck:
     workers: int = 0
 
     def run(self) -> None:
-        from worldgym.reference.release_check import ReleaseConfig, release_check, require
+        from worldgym.reference.release_check import ReleaseConfig, release_check, require_release
 
         config = ReleaseConfig(
             self.data,
@@ -263,7 +263,7 @@ class ReleaseCheck:
                 f"{verdict}  {line.measure}: released {line.released}, now {line.found}, tolerance "
                 f"{line.tolerance:g}"
             )
-        require(check.lines)
+        require_release(check.lines)
 
 
 @dataclass(frozen=True)

@@ -81,11 +81,11 @@ class Compare:
         from worldgym.stats.equivalence import Gate
         from worldgym.stats.pairs import against_baseline
         from worldgym.stats.summary import headline_trials, summarize
-        from worldgym.stats.trusted import Check
+        from worldgym.stats.trusted import WorldCheck
 
         self._check()
         header, records = read_log(self.run_folder / LOG_NAME)
-        check = Check.of_run(self.run_folder)
+        check = WorldCheck.of_run(self.run_folder)
         summary = summarize(header, records, check=check)
         if self.baseline is not None:
             gate = Gate(self.margin, self.equivalent)

@@ -43,12 +43,12 @@ class Check:
 
     def run(self) -> None:
         from worldgym.report.trust_page import print_check, write_check_page
-        from worldgym.trust.world_check import CheckConfig, check
+        from worldgym.trust.world_check import CheckConfig, check_trust
 
         given = {
             name: value for name, value in vars(self).items() if name not in ("policy", "json")
         }
-        found = check(CheckConfig(**given, policies=self.policy, command=command_line()))
+        found = check_trust(CheckConfig(**given, policies=self.policy, command=command_line()))
         page = write_check_page(self.out, found)
         if self.json:
             print(json.dumps(found, indent=2))

@@ -104,7 +104,7 @@ class ConvCodec(nn.Module):
     def encode(self, frames: Tensor) -> Tensor:
         """uint8 [B, H, W, 3] => float32 [B, C, H/8, W/8]."""
         with _bf16(frames.device):
-            return self.normalize(self.encoder(to_unit(frames)).float())
+            return self.normalize(self.encoder(to_unit_pixels(frames)).float())
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
@@ -171,7 +171,7 @@ class ConvCodec(nn.Module):
         return codec
 
 
-def to_unit(frames: Tensor) -> Tensor:
+def to_unit_pixels(frames: Tensor) -> Tensor:
     """uint8 [B, H, W, 3] => float32 [B, 3, H, W] in [-1, 1] (channels-last in memory)."""
     return frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from worldgym.codecs.conv import to_uint8, to_unit
+from worldgym.codecs.conv import to_uint8, to_unit_pixels
 from worldgym.errors import CheckpointError, InputError, MissingExtra
 from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
 
@@ -54,7 +54,7 @@ class KLCodec:
         """uint8 [B, H, W, 3] => float32 [B, C, h, w]."""
         with _half(frames):
             parts = [
-                self.autoencoder.encode(to_unit(part)).latent_dist.mode()
+                self.autoencoder.encode(to_unit_pixels(part)).latent_dist.mode()
                 for part in frames.split(TOGETHER)
             ]
         return torch.cat(parts).float() * self._scale

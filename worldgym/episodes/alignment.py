@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from worldgym.actions.conventions import POSE
-from worldgym.episodes.lags import Numbers, Pairs, chance, chance_of_gain, correlation
+from worldgym.episodes.lags import Numbers, Pairs, chance_of_gain, correlation, lag_p_value
 from worldgym.episodes.recording import Recording
 from worldgym.episodes.states import plain_names
 from worldgym.types import ActionSpec, Frames
@@ -209,7 +209,7 @@ def _advice(lags: Mapping[int, Sequence[Pairs]], what: str) -> Advice | None:
     if best == 0 or known[best] - none <= CLEAR:
         return None
     gain = chance_of_gain(lags[best], lags[0])
-    if gain > BETTER or (by_chance := chance(lags)) > RELATED:
+    if gain > BETTER or (by_chance := lag_p_value(lags)) > RELATED:
         return None
     return Advice(best, (known[best], none), what, by_chance, gain)
 

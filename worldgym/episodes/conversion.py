@@ -24,7 +24,7 @@ from worldgym.episodes.recording import (
 )
 from worldgym.episodes.resample import recorded_rate, resampled
 from worldgym.episodes.sources import open_source
-from worldgym.episodes.store import EpisodeStore, digest_of
+from worldgym.episodes.store import EpisodeStore, episode_digest
 from worldgym.episodes.writers.lerobot_writer import LeRobotWriter, state_form
 from worldgym.errors import InputError, WorldGymError, at_least
 from worldgym.io.progress import progress
@@ -85,7 +85,7 @@ class Converted:
         return out + ([self.clipped.sentence()] if self.clipped.touched else [])
 
 
-def convert(request: ConvertRequest) -> Converted:
+def convert_dataset(request: ConvertRequest) -> Converted:
     """Episode by episode, so any size of set fits. A store is resumed; a LeRobot set is written
     whole or not at all."""
     _check(request)
@@ -148,7 +148,7 @@ def _convert_one(
             raise
         done.skipped[name] = str(error)
         return
-    digest = digest_of(episode)
+    digest = episode_digest(episode)
     if writer.origins.holds_content(digest):
         done.kept.append(name)
         return

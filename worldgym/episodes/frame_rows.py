@@ -60,7 +60,7 @@ class RowCache:
         folder = next(
             (folder for folder in folders if self._known(folder) == contents), None
         ) or self._build(folders, contents)
-        return np.asarray(np.load(folder / self.data, mmap_mode="r")), spans_of(contents)
+        return np.asarray(np.load(folder / self.data, mmap_mode="r")), row_spans(contents)
 
     def _known(self, folder: Path) -> Contents:
         """What the files hold; none if they do not belong together."""
@@ -91,11 +91,11 @@ class RowCache:
 
     def _write(self, out: Path, data: Path, before: Contents, contents: Contents) -> None:
         dtype, shape = self.row()
-        places = spans_of(contents)
+        places = row_spans(contents)
         rows = open_memmap(out, "w+", np.dtype(dtype), (_total(places), *shape))
         kept: Spans = {}
         if before:
-            old, old_places = np.load(data, mmap_mode="r"), spans_of(before)
+            old, old_places = np.load(data, mmap_mode="r"), row_spans(before)
             if old.dtype == rows.dtype and old.shape == (_total(old_places), *shape):
                 kept = {name: old_places[name] for name in _unchanged(before, contents)}
             for name, (start, count) in kept.items():
@@ -140,7 +140,7 @@ def _unchanged(before: Contents, contents: Contents) -> list[str]:
     ]
 
 
-def spans_of(contents: Contents) -> Spans:
+def row_spans(contents: Contents) -> Spans:
     counts = [int(entry[1]) + 1 for entry in contents]
     starts = np.cumsum([0, *counts]).tolist()
     return {

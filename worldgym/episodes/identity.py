@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from worldgym.episodes.store import EpisodeStore, numbered
+from worldgym.episodes.store import EpisodeStore, numbered_names
 from worldgym.errors import InputError
 from worldgym.io.files import locked, read_json, write_json
 from worldgym.io.record_fields import first_difference
@@ -86,7 +86,7 @@ class Origins:
                 self.before is None or self.before.is_free(place, self.origin(name))
             )
 
-        place = next(filter(free, numbered(f"{self.prefix}{safe}")))
+        place = next(filter(free, numbered_names(f"{self.prefix}{safe}")))
         self.taken.add(place)
         return place
 
@@ -141,4 +141,4 @@ def _prefix(dataset: Path, made: Mapping[str, Any]) -> str:
     resolved = dataset.resolve()
     plain = re.sub(r"[^\w.+-]", "_", resolved.stem if resolved.is_file() else resolved.name)
     taken = {str(entry.get(PREFIX, "")) for entry in made.values()}
-    return next(f"{free}-" for free in numbered(plain) if f"{free}-" not in taken)
+    return next(f"{free}-" for free in numbered_names(plain) if f"{free}-" not in taken)

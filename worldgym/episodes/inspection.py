@@ -22,10 +22,10 @@ from worldgym.episodes.readers.lerobot_counts import contradictions
 from worldgym.episodes.recording import Recording, Source, SourceOptions, to_episode
 from worldgym.episodes.resample import recorded_rate, resampled
 from worldgym.episodes.sources import open_source
-from worldgym.episodes.spread import spread
+from worldgym.episodes.spread import evenly_spaced
 from worldgym.errors import InputError, WorldGymError, at_least
 from worldgym.io.files import write_atomic
-from worldgym.io.images import fit
+from worldgym.io.images import resized
 from worldgym.io.progress import progress
 from worldgym.types import Actions, ActionSpec, Frames
 
@@ -160,7 +160,7 @@ def inspect(
         contradictions=contradictions(root),
     )
     gathered = _Gathered(source, options, fps)
-    chosen = spread(len(listing), sample or len(listing))
+    chosen = evenly_spaced(len(listing), sample or len(listing))
     for i in progress(chosen, len(chosen), "reading", "episode"):
         name = listing[i].name
         try:
@@ -345,7 +345,7 @@ def _measure(out: Inspection, source: Source, actions: Sequence[Actions]) -> Non
 def _strip(frames: Frames) -> Frames:
     """[SIDE, FRAMES * SIDE, 3]: the episode from its first frame to its last."""
     picked = np.linspace(0, len(frames) - 1, SHEET_FRAMES).round().astype(int)
-    return np.concatenate([fit(frames[i], (SHEET_SIDE, SHEET_SIDE)) for i in picked], axis=1)
+    return np.concatenate([resized(frames[i], (SHEET_SIDE, SHEET_SIDE)) for i in picked], axis=1)
 
 
 def write_sheet(sheet: Frames, path: Path) -> None:

@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from worldgym.episodes.recording import Facts, Listed, Recording, Source, SourceOptions, no_episode
+from worldgym.episodes.recording import (
+    Listed,
+    Recording,
+    RecordingFacts,
+    Source,
+    SourceOptions,
+    no_episode,
+)
 from worldgym.io.text import clean
 from worldgym.types import ActionSpec
 
@@ -24,7 +31,7 @@ NAMED = {
 
 def called(
     options: SourceOptions, wordings: Sequence[str], texts: Sequence[str] = ()
-) -> tuple[str, Facts]:
+) -> tuple[str, RecordingFacts]:
     """=> (the episode's instruction, what is known of it: texts, wordings and notes).
 
     wordings: texts of the whole episode, each of which says all of it.   texts: of each frame, N;
@@ -38,20 +45,22 @@ def called(
             f"chooses)"
         )
         notes = () if options.subtasks == "split" else (note,)  # then each part has its own
-        return named_by(options.subtasks, order), Facts(texts=each, wordings=known, notes=notes)
+        return named_by(options.subtasks, order), RecordingFacts(
+            texts=each, wordings=known, notes=notes
+        )
     if order:
         known = tuple(dict.fromkeys((*order, *known)))
     if not known:
-        return _plain(options.instruction), Facts()
+        return _plain(options.instruction), RecordingFacts()
     chosen = known[min(options.wording, len(known)) - 1]
     number = known.index(chosen) + 1
     several = (
         f"the instruction is worded in several ways: number {number} is taken (--wording chooses)"
     )
-    return chosen, Facts(wordings=known, notes=(several,) if len(known) > 1 else ())
+    return chosen, RecordingFacts(wordings=known, notes=(several,) if len(known) > 1 else ())
 
 
-def subtasks(options: SourceOptions, tasks: Sequence[str]) -> tuple[str, Facts]:
+def subtasks(options: SourceOptions, tasks: Sequence[str]) -> tuple[str, RecordingFacts]:
     """As `called`, of an episode with several subtasks of which no file says where they begin."""
     known = tuple(dict.fromkeys(filter(None, map(_plain, tasks))))
     if len(known) < 2:
@@ -60,7 +69,7 @@ def subtasks(options: SourceOptions, tasks: Sequence[str]) -> tuple[str, Facts]:
         f"several instructions, and no file says where each begins: {NAMED[options.subtasks]} "
         f"(--subtasks chooses)"
     )
-    return named_by(options.subtasks, known), Facts(wordings=known, notes=(note,))
+    return named_by(options.subtasks, known), RecordingFacts(wordings=known, notes=(note,))
 
 
 def named_by(rule: str, order: Sequence[str]) -> str:

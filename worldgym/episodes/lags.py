@@ -1,8 +1,8 @@
 """Correlation of two series over several episodes, and whether it is more than chance.
 
 Neighbouring steps of an episode are alike, so neither the usual test of a correlation nor one that
-shuffles steps holds here. `chance` compares with the same episodes turned against each other by
-random amounts (circular shifts), which keeps what each series does by itself. `chance_of_gain`
+shuffles steps holds here. `lag_p_value` compares with the same episodes turned against each other
+by random amounts (circular shifts), which keeps what each series does by itself. `chance_of_gain`
 tests whether one series explains a third better than another does, by blocks of steps. Axes legend:
 N steps of an episode, D numbers of a step.
 """
@@ -49,7 +49,7 @@ def correlation(episodes: Sequence[Pairs]) -> float | None:
     return None if products is None else float(np.concatenate(products).mean())
 
 
-def chance(lags: Mapping[int, Sequence[Pairs]], seed: int = 0) -> float:
+def lag_p_value(lags: Mapping[int, Sequence[Pairs]], seed: int = 0) -> float:
     """Probability of a largest correlation over the lags as large as the one found, where moves and
     commands are unrelated.
 

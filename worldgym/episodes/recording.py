@@ -26,7 +26,7 @@ from worldgym.types import Actions, ActionSpec, Episode, Frames, States
 
 
 @dataclass(frozen=True)
-class Facts:
+class RecordingFacts:
     """What a reader learnt of an episode besides its numbers. The defaults say nothing.
 
     texts: the instruction of each frame, N of them, where it changes within the episode; () = one
@@ -67,7 +67,7 @@ class Recording:
     fps: float | None = None
     success: bool | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
-    facts: Facts = Facts()
+    facts: RecordingFacts = RecordingFacts()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "instruction", clean(self.instruction))

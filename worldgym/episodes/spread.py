@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def spread(length: int, most: int) -> list[int]:
+def evenly_spaced(length: int, most: int) -> list[int]:
     """At most so many of the places 0 to length - 1, in order, from the first to the last and
     evenly apart; of one, the first."""
     return [

@@ -181,14 +181,14 @@ class EpisodeStore:
                 "source": episode.source,
                 "extras": dict(episode.extras),
                 "origin": origin,
-                "digest": digest_of(episode),
+                "digest": episode_digest(episode),
                 "actions": _rows(episode.actions),
                 **({"states": _states_json(episode.states)} if episode.states else {}),
             },
         )
 
 
-def digest_of(episode: Episode) -> str:
+def episode_digest(episode: Episode) -> str:
     """24 hexadecimal digits of what an episode shows and does: equal only for equal frames, actions
     and instruction."""
     digest = hashlib.sha256(
@@ -199,7 +199,7 @@ def digest_of(episode: Episode) -> str:
     return digest.hexdigest()[:24]
 
 
-def numbered(name: str) -> Iterator[str]:
+def numbered_names(name: str) -> Iterator[str]:
     """ "a", "a-2", "a-3" ..."""
     yield name
     yield from (f"{name}-{number}" for number in itertools.count(2))

@@ -25,12 +25,13 @@ def conditioning(
     no action leads to frame 0.
 
     "sum" (size None): A (1 + K) + 1. The action's A numbers, the sums of all actions since the
-    episode began (scaled), kept within each of the K bounds (see `follow`; None: one sum, without
-    bounds), and a flag "no action known", which is 1 (and all others 0) at frame 0. The sum anchors
-    a robot moved by delta poses, however blurred the frames before may be. "action" (as published):
-    the action, then zeros up to `size` numbers; frame 0 gets zeros. In both, zeros with a last
-    number of 1 stand for padding and for a dropped action in classifier-free guidance."""
-    sums = follow(actions, bounds) if size is None else None
+    episode began (scaled), kept within each of the K bounds (see `commanded_positions`; None: one
+    sum, without bounds), and a flag "no action known", which is 1 (and all others 0) at frame 0.
+    The sum anchors a robot moved by delta poses, however blurred the frames before may be. "action"
+    (as published): the action, then zeros up to `size` numbers; frame 0 gets zeros. In both, zeros
+    with a last number of 1 stand for padding and for a dropped action in classifier-free
+    guidance."""
+    sums = commanded_positions(actions, bounds) if size is None else None
     shown = beside(actions, sums, size)
     first = np.zeros((1, shown.shape[1]), np.float32)
     first[0, -1] = size is None
@@ -38,9 +39,9 @@ def conditioning(
 
 
 def beside(actions: Actions, sums: Floats | None, size: int | None = None) -> Actions:
-    """actions [..., A] and their sums [..., K, A] (see `follow`) => float32 [..., numbers shown]:
-    both, the sums scaled, and a last zero, "the action is known". sums None: the action and zeros
-    up to `size` numbers."""
+    """actions [..., A] and their sums [..., K, A] (see `commanded_positions`) => float32 [...,
+    numbers shown]: both, the sums scaled, and a last zero, "the action is known". sums None: the
+    action and zeros up to `size` numbers."""
     *places, count = actions.shape
     blocks = (
         [actions]
@@ -52,7 +53,9 @@ def beside(actions: Actions, sums: Floats | None, size: int | None = None) -> Ac
     return np.concatenate([*blocks, rest], -1, dtype=np.float32)
 
 
-def follow(actions: Actions, bounds: Floats | None = None, begun: Floats | None = None) -> Floats:
+def commanded_positions(
+    actions: Actions, bounds: Floats | None = None, begun: Floats | None = None
+) -> Floats:
     """actions [..., T, A] => where a controller makes for after each of them, [..., T, K, A]: their
     sum so far, kept within each
     of the bounds [K, 2, A] all the time. None: one sum, without bounds.   begun: [..., K, A], the

@@ -12,7 +12,7 @@ from typing import Any
 
 from worldgym.errors import MissingExtra
 from worldgym.io.files import write_atomic
-from worldgym.io.record_fields import kind_of, schema
+from worldgym.io.record_fields import field_kind, schema
 from worldgym.io.run_log import (
     CHECKSUM,
     LOG_NAME,
@@ -78,7 +78,7 @@ def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
     except ImportError as error:
         raise MissingExtra("pyarrow", "data", "Parquet files") from error
     types = [
-        (f.name, pyarrow.type_for_alias(kind_of(str(f.type))[0].column))
+        (f.name, pyarrow.type_for_alias(field_kind(str(f.type))[0].column))
         for f in fields(TrialRecord)
     ]
     sink = io.BytesIO()

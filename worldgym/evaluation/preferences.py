@@ -13,7 +13,7 @@ from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
 from worldgym.io.files import json_line, write_atomic, write_json
 from worldgym.io.run_log import LOG_NAME, TrialRecord, read_log, results
 from worldgym.judges.judging import at_once
-from worldgym.judges.pairwise import PairwiseJudge, Preference, tally
+from worldgym.judges.pairwise import PairwiseJudge, Preference, count_preferences
 from worldgym.policies.foreign import Failure, attempt
 from worldgym.stats.bradley_terry import Verdicts, bradley_terry
 from worldgym.stats.failure_reasons import counted
@@ -35,7 +35,7 @@ class CloserConfig:
 
 
 @dataclass(frozen=True)
-class Pair:
+class PolicyPair:
     """Two policies on one trial, by their records."""
 
     first: TrialRecord
@@ -75,7 +75,7 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
         for pair in _shared(config.run, filmed, a, b)
     ]
 
-    def compare(pair: Pair) -> Preference | Failure:
+    def compare(pair: PolicyPair) -> Preference | Failure:
         task = task_of(tasks, pair.first)
 
         def look() -> Preference:
@@ -106,7 +106,7 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
     return figures
 
 
-def _shared(run: Path, filmed: Filmed, one: str, other: str) -> list[Pair]:
+def _shared(run: Path, filmed: Filmed, one: str, other: str) -> list[PolicyPair]:
     """Trials that both have a video of, sorted."""
     keys = sorted(
         (task, repeat)
@@ -118,11 +118,11 @@ def _shared(run: Path, filmed: Filmed, one: str, other: str) -> list[Pair]:
         raise InputError(
             f"{run}: {one} and {other} share no trial with videos; its policies are {known}"
         )
-    return [Pair(filmed[one, *key], filmed[other, *key]) for key in keys]
+    return [PolicyPair(filmed[one, *key], filmed[other, *key]) for key in keys]
 
 
 def _counted(
-    one: str, other: str, pairs: Sequence[Pair], found: Sequence[Preference | Failure]
+    one: str, other: str, pairs: Sequence[PolicyPair], found: Sequence[Preference | Failure]
 ) -> dict[str, Any]:
     own = [
         answer
@@ -135,12 +135,12 @@ def _counted(
         "second": other,
         "trials": len(own),
         "broken": len(own) - len(told),
-        "won": tally(told),
+        "won": count_preferences(told),
     }
 
 
 def _strengths(
-    policies: Sequence[str], pairs: Sequence[Pair], found: Sequence[Preference | Failure]
+    policies: Sequence[str], pairs: Sequence[PolicyPair], found: Sequence[Preference | Failure]
 ) -> dict[str, Any]:
     """Log strengths with 95 % intervals, strongest first, and the ranking they give; undecided
     comparisons say nothing."""
@@ -169,7 +169,7 @@ def _strengths(
     }
 
 
-def _lines(pairs: Sequence[Pair], found: Sequence[Preference | Failure]) -> bytes:
+def _lines(pairs: Sequence[PolicyPair], found: Sequence[Preference | Failure]) -> bytes:
     rows = (
         {
             "task": pair.first.task,

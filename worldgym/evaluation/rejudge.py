@@ -18,7 +18,7 @@ import numpy as np
 from worldgym.errors import BudgetSpent, InputError, SameFailure
 from worldgym.evaluation.initial_frames import solved_starts, with_solved
 from worldgym.evaluation.run import environment, now
-from worldgym.evaluation.unjudged import actions_of
+from worldgym.evaluation.unjudged import recorded_actions
 from worldgym.io.files import sha256_file, write_atomic
 from worldgym.io.progress import progress
 from worldgym.io.run_log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
@@ -197,7 +197,7 @@ def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) ->
     them: no judge reads them."""
     frames, there = decode_video(run / str(record.video)), (run / str(record.actions_file)).exists()
     actions = (
-        actions_of(run, record, len(frames))
+        recorded_actions(run, record, len(frames))
         if there
         else np.zeros((len(frames) - 1, 0), np.float32)
     )

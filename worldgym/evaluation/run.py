@@ -226,7 +226,7 @@ def evaluate(
     described: further settings for the log's header; they belong to the run's identity.
     SameFailure, after writing the summary, where one failure keeps repeating.
     """
-    check(world, policies, tasks)
+    check_evaluation(world, policies, tasks)
     prepare(judge, tasks)
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     truths = tuple(asdict(result) for result in known.groups)
@@ -299,7 +299,9 @@ def _in_time(config: EvaluateConfig, batches: Sequence[T]) -> Iterator[T]:
         yield batch
 
 
-def check(world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Task]) -> None:
+def check_evaluation(
+    world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Task]
+) -> None:
     """Everything that can be known to be wrong before the first frame."""
     names = [policy.name for policy in policies]
     if double := next((name for name in names if names.count(name) > 1), None):

@@ -42,7 +42,7 @@ def kept(run: Path, trial: Trial, record: TrialRecord) -> Rollout:
     fit."""
     place = _place(run, record.policy, trial)
     frames: Frames = read_array(place) if place.exists() else decode_video(run / str(record.video))
-    actions = actions_of(run, record, len(frames))
+    actions = recorded_actions(run, record, len(frames))
     if frames.shape != (trial.task.steps + 1, *trial.task.frame.shape):
         raise InputError(
             f"{place}: frames {frames.shape} are not those of {trial.task.name}; remove the file"
@@ -50,7 +50,7 @@ def kept(run: Path, trial: Trial, record: TrialRecord) -> Rollout:
     return Rollout(trial, record.policy, frames, actions, 0.0, record.flags, clipped=record.clipped)
 
 
-def actions_of(run: Path, record: TrialRecord, frames: int) -> Actions:
+def recorded_actions(run: Path, record: TrialRecord, frames: int) -> Actions:
     """The actions beside a record's video, float32 [frames - 1, A]. InputError if they do not
     fit."""
     path = run / str(record.actions_file)

@@ -264,6 +264,6 @@ def _restore(folder: Path) -> None:
         _older(folder).rename(folder)
 
 
-def describe(config: Mapping[str, Any]) -> str:
+def config_markdown(config: Mapping[str, Any]) -> str:
     """The config as a Markdown block for a model card."""
     return f"```json\n{json.dumps(dict(config), indent=2)}\n```\n"

@@ -208,7 +208,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
         ) from error
 
 
-def read_table(
+def read_csv(
     path: Path, columns: Sequence[str], optional: Sequence[str] = ()
 ) -> list[tuple[int, dict[str, str]]]:
     """(line number, text of each column without surrounding space) of every row of a CSV file in

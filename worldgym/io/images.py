@@ -31,7 +31,7 @@ def decode_image(data: bytes, where: str) -> Frames:
         ) from error
 
 
-def fit(frame: Frames, size: tuple[int, int] | None) -> Frames:
+def resized(frame: Frames, size: tuple[int, int] | None) -> Frames:
     """The frame [H, W, 3] at `size` (height, width), or as it is. The aspect may change: no part of
     the scene is cut off."""
     if size is None or frame.shape[:2] == size:

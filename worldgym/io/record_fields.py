@@ -39,7 +39,7 @@ KINDS: Mapping[str, Kind] = {  # of the annotations in use, without "| None"
 }
 
 
-def kind_of(annotation: str) -> tuple[Kind, bool]:
+def field_kind(annotation: str) -> tuple[Kind, bool]:
     """ "float | None" => (its kind, whether null is allowed)."""
     bare = annotation.removesuffix(" | None")
     return KINDS[bare], bare != annotation
@@ -82,12 +82,12 @@ def schema(record: type, **constants: Any) -> dict[str, Any]:
 
 
 def _schema(annotation: str) -> Mapping[str, Any]:
-    kind, null = kind_of(annotation)
+    kind, null = field_kind(annotation)
     return {"anyOf": [kind.schema, {"type": "null"}]} if null else kind.schema
 
 
 def _fits(annotation: str, value: Any) -> bool:
-    kind, null = kind_of(annotation)
+    kind, null = field_kind(annotation)
     allowed = (*kind.python, NoneType) if null else kind.python
     if type(value) not in allowed:  # exactly: True is no int
         return False

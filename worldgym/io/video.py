@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from worldgym.errors import InputError
 from worldgym.io.files import unreadable
-from worldgym.io.images import check_bytes, fit, stack
+from worldgym.io.images import check_bytes, resized, stack
 from worldgym.types import Frames
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _upright(picture: VideoFrame, size: tuple[int, int] | None) -> Frames:
     frame = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
     if quarters := _quarters(picture.rotation):
         frame = np.ascontiguousarray(np.rot90(frame, quarters))
-    return fit(frame, size)
+    return resized(frame, size)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class JudgeConfig:
 
 
 @dataclass(frozen=True)
-class Decision:
+class DecisionRule:
     """How an answer becomes a verdict.
 
     threshold: probability from which on it is a success.   band: (lo, hi), probabilities strictly
@@ -62,9 +62,9 @@ class Decision:
     band: tuple[float, float] | None = None
 
     @staticmethod
-    def from_json(data: dict[str, Any]) -> Decision:
+    def from_json(data: dict[str, Any]) -> DecisionRule:
         band = None if data["band"] is None else (float(data["band"][0]), float(data["band"][1]))
-        return Decision(data["threshold"], band)
+        return DecisionRule(data["threshold"], band)
 
     def outcome(self, probability: float) -> bool | None:
         """Success or failure; None = unscored."""
@@ -113,7 +113,7 @@ class JudgeNet(nn.Module):
 
 
 @dataclass(frozen=True)
-class Score:
+class VideoScore:
     """Of a video: success probability, and progress in [0, 1], the highest of any frame."""
 
     probability: float
@@ -124,7 +124,7 @@ class ClassifierJudge:
     """A trained network behind the judge seam. `judge_many` is the fast way; calling it judges one
     rollout."""
 
-    def __init__(self, net: JudgeNet, decision: Decision, name: str) -> None:
+    def __init__(self, net: JudgeNet, decision: DecisionRule, name: str) -> None:
         self.net, self.decision, self._name = net.eval(), decision, name
 
     @property
@@ -162,7 +162,7 @@ class ClassifierJudge:
         return [self._verdict(score) for score in self.score(videos)]
 
     @torch.no_grad()
-    def score(self, videos: Sequence[tuple[Frames, str]]) -> list[Score]:
+    def score(self, videos: Sequence[tuple[Frames, str]]) -> list[VideoScore]:
         """videos: (frames uint8 [T+1, H, W, 3], instruction), T >= 1 => the answer of each, before
         any decision."""
         times = [self._looks(frames) for frames, _ in videos]
@@ -174,7 +174,7 @@ class ClassifierJudge:
             answers = self.net(pairs.to(device), features[batch].to(device), known.to(device))
             progress = answers.progress.masked_fill(~known.to(device), 0.0).amax(1)
             scores += [
-                Score(*both)
+                VideoScore(*both)
                 for both in zip(answers.video.sigmoid().tolist(), progress.tolist(), strict=True)
             ]
         return scores
@@ -191,7 +191,7 @@ class ClassifierJudge:
                 f"another judge or size"
             )
 
-    def _verdict(self, score: Score) -> Verdict:
+    def _verdict(self, score: VideoScore) -> Verdict:
         probability, success, band = (
             score.probability,
             self.decision.outcome(score.probability),
@@ -228,7 +228,7 @@ class ClassifierJudge:
         net = JudgeNet(JudgeConfig.from_json(config["net"]))
         net.load_state_dict(tensors)
         return ClassifierJudge(
-            net, Decision.from_json(config["decision"]), f"classifier:{fingerprint(folder)}"
+            net, DecisionRule.from_json(config["decision"]), f"classifier:{fingerprint(folder)}"
         )
 
 

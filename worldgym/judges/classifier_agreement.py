@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgym.episodes.frame_cache import FrameCache
-from worldgym.episodes.spread import spread
+from worldgym.episodes.spread import evenly_spaced
 from worldgym.io.progress import progress
-from worldgym.judges.classifier import ClassifierJudge, Decision
+from worldgym.judges.classifier import ClassifierJudge, DecisionRule
 from worldgym.stats.confusion import Confusion
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownProbability:
     """The judge's probability of success for an episode whose success is known."""
 
     group: str
@@ -33,7 +33,9 @@ def evaluate_judge(
     return confusion_of(judge.decision, judge_store(judge, cache, names or cache.names))
 
 
-def judge_store(judge: ClassifierJudge, cache: FrameCache, names: Sequence[str]) -> list[Known]:
+def judge_store(
+    judge: ClassifierJudge, cache: FrameCache, names: Sequence[str]
+) -> list[KnownProbability]:
     """The judge's answers for recorded episodes whose success is known."""
     infos = {info.name: info for info in cache.store if info.success is not None}
     wanted = [infos[name] for name in names if name in infos]
@@ -42,13 +44,13 @@ def judge_store(judge: ClassifierJudge, cache: FrameCache, names: Sequence[str])
     for some in progress(batches, len(batches), "judging", "batch"):
         scores = judge.score([(cache.frames(info.name), info.instruction) for info in some])
         known += [
-            Known(info.group, bool(info.success), score.probability)
+            KnownProbability(info.group, bool(info.success), score.probability)
             for info, score in zip(some, scores, strict=True)
         ]
     return known
 
 
-def confusion_of(decision: Decision, known: Sequence[Known]) -> dict[str, Confusion]:
+def confusion_of(decision: DecisionRule, known: Sequence[KnownProbability]) -> dict[str, Confusion]:
     """Per group of tasks, sorted, with the sum under "all"."""
     outcomes: dict[str, list[tuple[bool, bool | None]]] = defaultdict(list)
     for episode in known:
@@ -59,18 +61,18 @@ def confusion_of(decision: Decision, known: Sequence[Known]) -> dict[str, Confus
     return {group: Confusion.of(own) for group, own in ordered}
 
 
-def choose_decision(known: Sequence[Known], band: float = 0.0) -> Decision:
+def choose_decision(known: Sequence[KnownProbability], band: float = 0.0) -> DecisionRule:
     """The threshold with the best balanced agreement, mean over groups; in the middle of the best
     ones.
 
     band: half-width of the unscored band around the threshold, in probability; 0 = none.
     """
     grid = _thresholds([episode.probability for episode in known])
-    values = [_mean_balance(Decision(threshold), known) for threshold in grid]
+    values = [_mean_balance(DecisionRule(threshold), known) for threshold in grid]
     return _decision(_middle_of_best(grid, values), band)
 
 
-def fit_rates(known: Sequence[Known], band: float = 0.0) -> Decision:
+def fit_rates(known: Sequence[KnownProbability], band: float = 0.0) -> DecisionRule:
     """The threshold whose rates lie nearest to the true ones, least squares over groups; in the
     middle of the best ones.
 
@@ -105,13 +107,13 @@ def table(confusion: Mapping[str, Confusion]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _decision(threshold: float, band: float) -> Decision:
-    return Decision(
+def _decision(threshold: float, band: float) -> DecisionRule:
+    return DecisionRule(
         threshold, (max(threshold - band, 0.0), min(threshold + band, 1.0)) if band > 0.0 else None
     )
 
 
-def _mean_balance(decision: Decision, known: Sequence[Known]) -> float:
+def _mean_balance(decision: DecisionRule, known: Sequence[KnownProbability]) -> float:
     groups = {group: c for group, c in confusion_of(decision, known).items() if group != "all"}
     return float(np.mean([c.balanced for c in groups.values()]))
 
@@ -128,5 +130,5 @@ def _thresholds(probabilities: Sequence[float]) -> list[float]:
     inside = np.clip(np.unique(probabilities), 0.02, 0.98)
     odds = np.unique(np.log(inside / (1.0 - inside)))
     halfway = (odds[1:] + odds[:-1]) / 2 if len(odds) > 1 else np.zeros(1)
-    thinned = halfway[spread(len(halfway), 60)]
+    thinned = halfway[evenly_spaced(len(halfway), 60)]
     return [float(x) for x in 1.0 / (1.0 + np.exp(-thinned))]

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import re
 
-from worldgym.episodes.spread import spread
+from worldgym.episodes.spread import evenly_spaced
 from worldgym.errors import InputError
-from worldgym.servers.picture_bytes import Picture, picture
+from worldgym.servers.picture_bytes import SentPicture, picture
 from worldgym.types import Frames
 
 RULE = re.compile(r"first|last|first\+last|even:[1-9]\d{0,3}|every:[1-9]\d{0,3}")
@@ -35,12 +35,12 @@ def choose_frames(rule: str, count: int, most: int) -> tuple[int, ...]:
     """Indices in order, of `count` >= 1 frames; at most `most`."""
     name, _, number = check_rule(rule).partition(":")
     if name == "even":
-        chosen = {*spread(count, int(number))} if int(number) > 1 else {count - 1}
+        chosen = {*evenly_spaced(count, int(number))} if int(number) > 1 else {count - 1}
     elif name == "every":
         chosen = {*range(0, count, int(number)), count - 1}
     else:
         chosen = {0 if part == "first" else count - 1 for part in name.split("+")}
-    return tuple(sorted(chosen if len(chosen) <= most else spread(count, most)))
+    return tuple(sorted(chosen if len(chosen) <= most else evenly_spaced(count, most)))
 
 
 def check_most(rule: str, most: int) -> None:
@@ -56,7 +56,7 @@ def check_most(rule: str, most: int) -> None:
 
 def pictures(
     frames: Frames, looks: tuple[int, ...], size: int | None, name: str = ""
-) -> tuple[Picture, ...]:
+) -> tuple[SentPicture, ...]:
     """Each labelled with its place in the video: "frame 12 of 40", counted from 0. name: put
     before, to tell two videos apart."""
     prefix = f"{name}, " if name else ""

@@ -17,8 +17,8 @@ from typing import Any
 from worldgym.errors import InputError
 from worldgym.judges.looks import choose_frames, pictures
 from worldgym.judges.rubric import UNSURE, Rubric
-from worldgym.judges.vlm import VlmConfig, digest_of, filled, read_prompt
-from worldgym.judges.voting import decide, read_vote
+from worldgym.judges.vlm import VlmConfig, filled, prompt_digest, read_prompt
+from worldgym.judges.voting import combine_votes, read_vote
 from worldgym.servers.answer_texts import one_of
 from worldgym.servers.asking import Asker, Reading
 from worldgym.servers.provider import Question
@@ -72,9 +72,9 @@ class PairwiseJudge:
         """closer:MODEL:12 digits that change with the prompt and with all else that the answers
         depend on."""
         made = json.dumps(
-            {**self.config.asking(), "prompt": digest_of(self._prompt)}, sort_keys=True
+            {**self.config.asking(), "prompt": prompt_digest(self._prompt)}, sort_keys=True
         )
-        return f"closer:{self.config.server.model}:{digest_of(made)[:12]}"
+        return f"closer:{self.config.server.model}:{prompt_digest(made)[:12]}"
 
     def charge(self, folder: Path, paid_usd: float) -> None:
         """As a VlmJudge."""
@@ -99,7 +99,7 @@ class PairwiseJudge:
             )
             for v in swapped
         ]
-        scores = [decide(votes, RUBRIC).score for votes in (forward, swapped)]
+        scores = [combine_votes(votes, RUBRIC).score for votes in (forward, swapped)]
         votes = (*forward, *swapped)
         winner, agreed, reason = _winner(scores)
         return Preference(
@@ -134,13 +134,13 @@ class PairwiseJudge:
     def _provenance(self, first: Rollout, second: Rollout) -> dict[str, Any]:
         return {
             "model": self.config.server.model,
-            "prompt": digest_of(self._prompt),
+            "prompt": prompt_digest(self._prompt),
             "frames": [list(self._looks(rollout)) for rollout in (first, second)],
             "frame_size": self.config.frame_size,
         }
 
 
-def tally(preferences: Sequence[Preference]) -> dict[str, int]:
+def count_preferences(preferences: Sequence[Preference]) -> dict[str, int]:
     """Counts over comparisons. disagreed: ties that come from the two orders alone; the measure of
     position bias."""
     won = Counter(preference.winner for preference in preferences)

@@ -24,7 +24,7 @@ from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.text import clean
-from worldgym.servers.answer_texts import one_of, percentage, read_fields
+from worldgym.servers.answer_texts import answer_fields, one_of, percentage
 from worldgym.types import Task
 
 KINDS = ("success", "partial", "progress", "criteria")
@@ -80,7 +80,7 @@ class Rubric:
     def read(self, text: str) -> tuple[float | None, str]:
         """(score, reasoning) of a model's answer; the score is None if it could not tell.
         ValueError if it cannot be read."""
-        answer = read_fields(text, tuple(self.fields))
+        answer = answer_fields(text, tuple(self.fields))
         return self.score(answer), clean(str(answer.get("reasoning", "")))
 
 

@@ -9,7 +9,7 @@ from worldgym.errors import InputError
 from worldgym.io.checkpoint import read_config
 from worldgym.io.run_log import LOG_NAME, read_log, results
 from worldgym.judges.classifier import ClassifierJudge
-from worldgym.judges.classifier_agreement import Known, fit_rates
+from worldgym.judges.classifier_agreement import KnownProbability, fit_rates
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class DecideConfig:
     out: Path
 
 
-def decide(config: DecideConfig) -> ClassifierJudge:
+def set_threshold(config: DecideConfig) -> ClassifierJudge:
     """Saves the judge with the threshold that gives the run's true rates best. InputError where the
     run is another judge's, or knows no truth."""
     judge = ClassifierJudge.load(config.judge)
@@ -33,7 +33,7 @@ def decide(config: DecideConfig) -> ClassifierJudge:
             f"`worldgym judge rejudge`"
         )
     known = [
-        Known(f"{record.policy}/{record.group}", record.truth, record.probability)
+        KnownProbability(f"{record.policy}/{record.group}", record.truth, record.probability)
         for record in results(records).finished
         if record.truth is not None and record.probability is not None
     ]

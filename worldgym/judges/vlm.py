@@ -22,7 +22,7 @@ from worldgym.errors import InputError
 from worldgym.io.toml import read_fields, read_toml
 from worldgym.judges.looks import check_most, choose_frames, pictures
 from worldgym.judges.rubric import KINDS, Rubric, rubric_for
-from worldgym.judges.voting import decide, read_vote
+from worldgym.judges.voting import combine_votes, read_vote
 from worldgym.servers.asking import Asker, Reading
 from worldgym.servers.provider import Question, Server
 from worldgym.servers.votes import Ledger, Price, default_cache
@@ -131,9 +131,8 @@ class VlmJudge:
         self.config = config
         kinds = ("partial", "success") if config.rubric == "partial" else (config.rubric,)
         self._prompts = {kind: read_prompt(kind, config.prompt) for kind in kinds}
-        self._name = (
-            f"vlm:{config.server.model}:{digest_of(json.dumps(self.settings, sort_keys=True))[:12]}"
-        )
+        settings = json.dumps(self.settings, sort_keys=True)
+        self._name = f"vlm:{config.server.model}:{prompt_digest(settings)[:12]}"
         self.asker = Asker(
             config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait
         )
@@ -161,7 +160,7 @@ class VlmJudge:
             **self.config.asking(),
             "rubric": self.config.rubric,
             "backwards": self.config.backwards,
-            "prompts": {kind: digest_of(prompt) for kind, prompt in self._prompts.items()},
+            "prompts": {kind: prompt_digest(prompt) for kind, prompt in self._prompts.items()},
         }
 
     def check(self, tasks: Sequence[Task]) -> None:
@@ -192,7 +191,7 @@ class VlmJudge:
         question = Question(filled(prompt, task, rubric), shown, rubric.schema)
         answers = self.asker.ask(question, config.votes, Reading(rubric.read, rubric.reminder))
         votes = tuple(read_vote(answer, rubric) for answer in answers)
-        decision = decide(votes, rubric)
+        decision = combine_votes(votes, rubric)
         return Verdict(
             **vars(decision),
             judge=self.name,
@@ -205,7 +204,7 @@ class VlmJudge:
                     {answer.reply.model for answer in answers if answer.reply.model}
                 ),
                 "rubric": rubric.kind,
-                "prompt": digest_of(prompt),
+                "prompt": prompt_digest(prompt),
                 "frames": list(looks),
                 "frame_size": config.frame_size,
             },
@@ -224,7 +223,7 @@ def read_prompt(kind: str, path: Path | None = None) -> str:
         raise InputError(f"{path}: the prompt cannot be read ({error})") from error
 
 
-def digest_of(text: str) -> str:
+def prompt_digest(text: str) -> str:
     """16 hexadecimal digits that identify a prompt in logs."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

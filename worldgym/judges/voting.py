@@ -19,7 +19,7 @@ MAX_REASON = 2000  # characters of a vote's reasoning kept in the log
 
 
 @dataclass(frozen=True)
-class Decision:
+class VoteResult:
     """probability: mean of the readable votes of a counted rubric.   progress: median of those of a
     graded one."""
 
@@ -53,7 +53,7 @@ def read_vote(answer: Answer, rubric: Rubric) -> Vote:
     return Vote(score, reason[:MAX_REASON], answer.tokens_in, answer.tokens_out, answer.price_usd)
 
 
-def decide(votes: Sequence[Vote], rubric: Rubric) -> Decision:
+def combine_votes(votes: Sequence[Vote], rubric: Rubric) -> VoteResult:
     """votes: at least one."""
     scores = [vote.score for vote in votes if vote.score is not None]
     if 2 * len(scores) <= len(votes):
@@ -61,18 +61,20 @@ def decide(votes: Sequence[Vote], rubric: Rubric) -> Decision:
             vote.reason.split(":")[0].split(" (")[0] for vote in votes if vote.score is None
         )
         why = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())
-        return Decision(
+        return VoteResult(
             None,
             f"{len(scores)} of {len(votes)} votes have a score, and more than half must: {why}",
         )
     if rubric.graded:
         middle = median(scores)
-        return Decision(middle, f"median of {len(scores)} votes: {_shown(scores)}", progress=middle)
+        return VoteResult(
+            middle, f"median of {len(scores)} votes: {_shown(scores)}", progress=middle
+        )
     (best, most), *others = Counter(scores).most_common()
     share = fmean(scores)
     if others and others[0][1] == most:
-        return Decision(None, f"the votes tie: {_shown(scores)}", probability=share)
-    return Decision(
+        return VoteResult(None, f"the votes tie: {_shown(scores)}", probability=share)
+    return VoteResult(
         best,
         f"{most} of {len(votes)} votes: {_shown(scores)}. {_reason(votes, best)}".strip(),
         probability=share,

@@ -43,19 +43,19 @@ class Turn(ctypes.Structure):
     _fields_ = _fields(cos=_P, sin=_P, inner=_N, lines=_N)
 
 
-class Block(ctypes.Structure):
+class BlockPointers(ctypes.Structure):
     """`block` of stack.c."""
 
     _fields_ = _fields(qkv=Matrix, out=Matrix, up=Matrix, down=Matrix)
 
 
-class Network(ctypes.Structure):
+class NetworkPointers(ctypes.Structure):
     """`network` of stack.c."""
 
     _fields_ = _fields(
         first=Matrix,
         last=Matrix,
-        blocks=ctypes.POINTER(Block),
+        blocks=ctypes.POINTER(BlockPointers),
         space=Turn,
         depth=_N,
         tokens=_N,
@@ -118,8 +118,8 @@ FUNCTIONS: Functions = {
     "chunk_rows": ([], ctypes.c_int),
     "arrange": ([_P, _P, _N, _N], None),
     "multiply_by": ([_P, ctypes.POINTER(Matrix), _P, _N, _N], None),
-    "room_for": ([ctypes.POINTER(Network), ctypes.POINTER(Call)], _N),
-    "denoise": ([ctypes.POINTER(Network), ctypes.POINTER(Call)], None),
+    "room_for": ([ctypes.POINTER(NetworkPointers), ctypes.POINTER(Call)], _N),
+    "denoise": ([ctypes.POINTER(NetworkPointers), ctypes.POINTER(Call)], None),
     "border_room": ([ctypes.POINTER(Convolution), _N, _N], _N),
     "decode": ([ctypes.POINTER(Decoding)], None),
 }

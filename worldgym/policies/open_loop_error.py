@@ -15,8 +15,8 @@ import numpy as np
 from scipy.stats import binom
 
 from worldgym.actions.pose import NUMBERS
-from worldgym.episodes.lags import Pairs, chance, correlation
-from worldgym.episodes.spread import spread
+from worldgym.episodes.lags import Pairs, correlation, lag_p_value
+from worldgym.episodes.spread import evenly_spaced
 from worldgym.episodes.states import plain_names
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
@@ -112,7 +112,7 @@ def compare_with_recorded(
             f"({'; '.join(other)})"
         )
     pairs = []
-    for i in spread(len(store), most):
+    for i in evenly_spaced(len(store), most):
         episode = store[store.infos[i].name]
         pairs.append(
             (episode.actions.astype(np.float64), answers(policy, episode).astype(np.float64))
@@ -167,7 +167,7 @@ def _fit(name: str, pairs: Sequence[tuple[Any, Any]]) -> NumberFit:
         float(np.abs(away).mean()),
         float(np.sqrt(np.square(away).mean())) / scatter if scatter > 0.0 else None,
         None if against is None else -against,
-        chance({0: turned}) if against is not None and against > 0.0 else 1.0,
+        lag_p_value({0: turned}) if against is not None and against > 0.0 else 1.0,
     )
 
 

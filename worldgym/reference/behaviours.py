@@ -109,7 +109,7 @@ def expert_of(name: str, task: str) -> str:
     return name.removeprefix(ASTRAY) if name.startswith(ASTRAY) else task
 
 
-def follow(actions: npt.NDArray[np.float32]) -> Behaviour:
+def given_actions(actions: npt.NDArray[np.float32]) -> Behaviour:
     """Actions [T, 4] that are known beforehand."""
     return lambda state, step: actions[step]
 

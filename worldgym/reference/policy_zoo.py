@@ -39,7 +39,7 @@ EARLY = (60, 110, 200, 400)
 
 
 @dataclass(frozen=True)
-class Recording:
+class StorePart:
     """Part of the store that the recipes learn from: see record.py. episodes: a task."""
 
     first_seed: int
@@ -47,7 +47,7 @@ class Recording:
     mix: str
 
 
-RECORDINGS = (Recording(0, 400, "varied"), Recording(500, 200, "near-misses"))
+RECORDINGS = (StorePart(0, 400, "varied"), StorePart(500, 200, "near-misses"))
 FIRST_RECORDING = 400  # seeds below: all that the bundled policies learned from
 
 

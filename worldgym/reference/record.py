@@ -67,7 +67,7 @@ def episode_name(task: str, seed: int) -> str:
     return f"{task}-{seed:05d}"
 
 
-def play(simulator: Simulator, behaviour: str, seed: int, steps: int = STEPS) -> Episode:
+def play_episode(simulator: Simulator, behaviour: str, seed: int, steps: int = STEPS) -> Episode:
     """One episode of a behaviour (see `behaviours.MIXES`) from the start state of a seed."""
     task = simulator.task.name
     act = make_behaviour(behaviour, task, seed, simulator.expert(expert_of(behaviour, task)))
@@ -120,7 +120,7 @@ def _simulator(task: str) -> Simulator:
 
 def _record_one(job: tuple[Path, str, int, int, str]) -> None:
     out, task, seed, steps, mix = job
-    episode = play(_simulator(task), behaviour_name(seed, mix), seed, steps)
+    episode = play_episode(_simulator(task), behaviour_name(seed, mix), seed, steps)
     _store(out).write(episode_name(task, seed), episode)
 
 

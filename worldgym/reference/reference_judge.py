@@ -28,7 +28,7 @@ def recipe(
     return JudgeTrainConfig(store, out, drawn=drawn, start=start, fit=fit)
 
 
-def check_judge(folder: Path, store: Path) -> dict[str, Confusion]:
+def judge_agreement(folder: Path, store: Path) -> dict[str, Confusion]:
     """Agreement on the episodes of another store, e.g. of seeds never trained on; per task, with
     the sum under "all"."""
     return evaluate_judge(ClassifierJudge.load(folder), frame_cache(EpisodeStore(store)))

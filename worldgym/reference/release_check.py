@@ -57,7 +57,7 @@ class ReleaseConfig:
 
 
 @dataclass(frozen=True)
-class Line:
+class Measure:
     """One measure: as released, as found now, and how far the two may lie apart. None = not
     defined."""
 
@@ -74,16 +74,16 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Check:
+class ReleaseCheck:
     """policies: scored.   same: those of them that are, by fingerprint, the very ones of the
     release."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[Measure, ...]
     policies: int
     same: int
 
 
-def release_check(config: ReleaseConfig) -> Check:
+def release_check(config: ReleaseConfig) -> ReleaseCheck:
     """Makes what is missing, scores, and compares. InputError where no figures were stored for this
     world, judge and number of seeds; it is raised before anything is scored."""
     path = config.bundle / NAME
@@ -96,16 +96,18 @@ def release_check(config: ReleaseConfig) -> Check:
         released = as_released(run, seeds, config.bundle, scope.policies)
         write_json(path, released)
     own = fingerprints(scope.policies)
-    return Check(
-        compare(released, run.agreement), len(own), len(own.items() & released["policies"].items())
+    return ReleaseCheck(
+        compare_figures(released, run.agreement),
+        len(own),
+        len(own.items() & released["policies"].items()),
     )
 
 
-def compare(released: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Line, ...]:
+def compare_figures(released: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Measure, ...]:
     """A line for every measure that was released."""
     figures: Mapping[str, Mapping[str, float]] = released["figures"]
     return tuple(
-        Line(measure, figure["value"], found[measure], figure["tolerance"])
+        Measure(measure, figure["value"], found[measure], figure["tolerance"])
         for measure, figure in figures.items()
     )
 
@@ -117,7 +119,7 @@ def fingerprints(policies: Sequence[str]) -> dict[str, str]:
     }
 
 
-def require(lines: Sequence[Line]) -> None:
+def require_release(lines: Sequence[Measure]) -> None:
     """ReleaseFailed naming the first measure outside its tolerance."""
     if wrong := next((line for line in lines if not line.holds), None):
         raise ReleaseFailed(

@@ -23,7 +23,7 @@ from worldgym.io.files import write_json
 from worldgym.judges.classifier import ClassifierJudge
 from worldgym.trust.controls import control_floors
 from worldgym.trust.playback import RECORDED, Playing, Recorded, recorded_rollouts
-from worldgym.trust.replay_test import Outcome, by_group, replay_test
+from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_test
 from worldgym.types import Frames, Rollout
 from worldgym.world.memory import keep_freed_memory
 from worldgym.world.model import load_world
@@ -58,7 +58,7 @@ def validate(config: ValidateConfig) -> dict[str, Any]:
     floors = control_floors(
         world, judge, [episode.rollout for episode in episodes], playing, ("shuffled",)
     )
-    figures = summarize(outcomes, {floor.group: floor.rate.value for floor in floors})
+    figures = summarize_replays(outcomes, {floor.group: floor.rate.value for floor in floors})
     figures |= {
         "world": world.name,
         "judge": judge.name,
@@ -70,7 +70,9 @@ def validate(config: ValidateConfig) -> dict[str, Any]:
     return figures
 
 
-def summarize(outcomes: Sequence[Outcome], shuffled: Mapping[str, float | None]) -> dict[str, Any]:
+def summarize_replays(
+    outcomes: Sequence[ReplayOutcome], shuffled: Mapping[str, float | None]
+) -> dict[str, Any]:
     """PSNR at the usual horizons and agreement with the truth, as means over tasks and for each
     task.
 
@@ -85,7 +87,7 @@ def summarize(outcomes: Sequence[Outcome], shuffled: Mapping[str, float | None])
     return {"mean_over_tasks": over, "all_episodes": _figures(outcomes), "tasks": tasks}
 
 
-def _figures(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+def _figures(outcomes: Sequence[ReplayOutcome]) -> dict[str, float | None]:
     figures: dict[str, float | None] = {}
     for h in HORIZONS:
         if levels := [outcome.psnr[h - 1] for outcome in outcomes if len(outcome.psnr) >= h]:

@@ -22,7 +22,7 @@ from worldgym.evaluation.rollout import roll_out
 from worldgym.io.progress import progress
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.policy_protocol import Policy
-from worldgym.reference.behaviours import DREAMT, follow
+from worldgym.reference.behaviours import DREAMT, given_actions
 from worldgym.reference.record import episode_name, play_behaviour
 from worldgym.reference.reference_tasks import (
     FIRST_HELD_OUT_SEED,
@@ -55,7 +55,7 @@ class DreamConfig:
 
 
 @dataclass(frozen=True)
-class Job:
+class ReplayJob:
     """One policy, one task, a batch of start states."""
 
     world: Path
@@ -82,7 +82,7 @@ def dream(config: DreamConfig) -> EpisodeStore:
             batches = [
                 tuple(missing[i : i + config.batch]) for i in range(0, len(missing), config.batch)
             ]
-            jobs += [Job(config.world, source, config.out, task, seeds) for seeds in batches]
+            jobs += [ReplayJob(config.world, source, config.out, task, seeds) for seeds in batches]
     workers = min(config.workers or multiprocessing.cpu_count(), max(len(jobs), 1))
     with multiprocessing.get_context("spawn").Pool(workers, _prepare) as pool:
         for _ in progress(pool.imap_unordered(_dream_batch, jobs), len(jobs), "dreaming", "batch"):
@@ -100,7 +100,7 @@ def _prepare() -> None:
     keep_freed_memory()
 
 
-def _dream_batch(job: Job) -> None:
+def _dream_batch(job: ReplayJob) -> None:
     world, policy, simulator = _world(job.world), _policy(job.policy), _simulator(job.task)
     starts = [simulator.reset(seed).frame for seed in job.seeds]
     tasks = [
@@ -111,7 +111,7 @@ def _dream_batch(job: Job) -> None:
         job.seeds, roll_out(world, policy, [Trial(task, 0, 0) for task in tasks]), strict=True
     ):
         episode = play_behaviour(
-            simulator, f"{DREAMT}{policy.name}", follow(rollout.actions), seed, STEPS
+            simulator, f"{DREAMT}{policy.name}", given_actions(rollout.actions), seed, STEPS
         )
         _store(job.out).write(dream_name(job.task, seed, policy.name), episode)
 

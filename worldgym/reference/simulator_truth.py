@@ -59,7 +59,7 @@ class TruthConfig:
 
 
 @dataclass(frozen=True)
-class Score:
+class TrueScore:
     """One line of the truth. `first_success_step`: actions taken when success was first seen, None
     if never."""
 
@@ -71,7 +71,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Job:
+class TruthJob:
     """One episode to run. `identity` changes when the policy's weights do: results of others are
     not reused."""
 
@@ -97,7 +97,7 @@ class Job:
         return self.policy, self.identity, self.task, self.steps
 
 
-def truth(config: TruthConfig) -> list[Score]:
+def truth(config: TruthConfig) -> list[TrueScore]:
     """Scores what is missing in `config.out`, writes truth.csv, and returns all asked for, sorted
     by policy and task."""
     jobs = _jobs(config)
@@ -117,8 +117,8 @@ def truth(config: TruthConfig) -> list[Score]:
 
 
 def _current(
-    done: Mapping[tuple[str, str, str, int], Score], jobs: Sequence[Job]
-) -> Iterable[Score]:
+    done: Mapping[tuple[str, str, str, int], TrueScore], jobs: Sequence[TruthJob]
+) -> Iterable[TrueScore]:
     """One result of a policy and task: the newest, but none of other weights or lengths where the
     jobs say which."""
     asked, steps = {job.policy: job.identity for job in jobs}, {job.steps for job in jobs}
@@ -130,7 +130,7 @@ def _current(
     return kept.values()
 
 
-def _sorted(scores: Iterable[Score]) -> list[Score]:
+def _sorted(scores: Iterable[TrueScore]) -> list[TrueScore]:
     return sorted(scores, key=lambda score: (score.policy, score.task))
 
 
@@ -212,7 +212,7 @@ def varied(variation: str, group: str) -> str:
     return f"{variation}/{group}" if variation else group
 
 
-def to_csv(scores: Sequence[Score]) -> str:
+def to_csv(scores: Sequence[TrueScore]) -> str:
     """The table of truth.csv; success as 0 or 1, no step where there was no success."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -223,7 +223,7 @@ def to_csv(scores: Sequence[Score]) -> str:
     return text.getvalue()
 
 
-def _jobs(config: TruthConfig) -> list[Job]:
+def _jobs(config: TruthConfig) -> list[TruthJob]:
     check_tasks(config.tasks)
     for change in config.variations:
         variation(change)
@@ -245,11 +245,11 @@ def _jobs(config: TruthConfig) -> list[Job]:
                 if place < config.videos
                 else None
             )
-            jobs.append(Job(source, name, identity, task, seed, config.steps, video, change))
+            jobs.append(TruthJob(source, name, identity, task, seed, config.steps, video, change))
     return jobs
 
 
-def _run(jobs: list[Job], workers: int) -> Iterator[tuple[Job, Score]]:
+def _run(jobs: list[TruthJob], workers: int) -> Iterator[tuple[TruthJob, TrueScore]]:
     """Results as they come; one process and one thread a core, for llvmpipe and small networks both
     gain from it.
 
@@ -274,7 +274,7 @@ def _open(partial: Path) -> io.TextIOWrapper:
         ) from error
 
 
-def _read_partial(partial: Path) -> dict[tuple[str, str, str, int], Score]:
+def _read_partial(partial: Path) -> dict[tuple[str, str, str, int], TrueScore]:
     """Results of earlier runs. The last line of a killed run may be cut: it ends in no newline and
     is dropped."""
     if not partial.exists():
@@ -287,18 +287,18 @@ def _read_partial(partial: Path) -> dict[tuple[str, str, str, int], Score]:
     for line in whole.splitlines():
         entry = json.loads(line)
         policy, identity, task, steps = entry["key"]
-        done[policy, identity, task, steps] = Score(**entry["score"])
+        done[policy, identity, task, steps] = TrueScore(**entry["score"])
     return done
 
 
-def _score(job: Job) -> tuple[Job, Score]:
+def _score(job: TruthJob) -> tuple[TruthJob, TrueScore]:
     policy, simulator = _policy(job.source, job.identity), _simulator(job.group, job.variation)
     sights = run_episode(policy, simulator, job.seed, job.steps, brief=job.video is None)
     hits = np.flatnonzero([sight.success for sight in sights])
     if job.video:
         frames: Frames = np.stack([sight.frame for sight in sights])
         write_atomic(job.video, encode_mp4(frames, FPS, crf=23))
-    return job, Score(
+    return job, TrueScore(
         job.policy, job.task, job.named_group, len(hits) > 0, int(hits[0]) if len(hits) else None
     )
 

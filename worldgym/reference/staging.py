@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from worldgym.reference.variations import Card, Solid, Variation
+from worldgym.reference.variations import FlatPicture, Solid, Variation
 from worldgym.tasks.edits.colour import parse_colour, white
 from worldgym.tasks.edits.edit_protocol import Scene
 from worldgym.tasks.edits.objects import card_of
@@ -115,7 +115,7 @@ def _paint(model: Any, body: str, place: int, colour: str) -> None:
     model.mat_rgba[material] = np.append(parse_colour(colour) / 255, 1.0)
 
 
-def _tiles(card: Card) -> Iterator[Solid]:
+def _tiles(card: FlatPicture) -> Iterator[Solid]:
     """The picture on its card as flat boxes, so that it needs no texture in the model and the arm
     may stand before it."""
     picture = Image.fromarray(card_of(cut_out(card.show, Path()), border=0.12, gain=1.0)[..., :3])
@@ -135,7 +135,7 @@ def _tiles(card: Card) -> Iterator[Solid]:
             )
 
 
-def _card_turn(card: Card) -> Numbers:
+def _card_turn(card: FlatPicture) -> Numbers:
     """Rotation whose columns are the card's edges and what stands upright on it; the edges are at
     right angles."""
     across, down = (np.array(edge) / np.linalg.norm(edge) for edge in (card.across, card.down))

@@ -28,7 +28,7 @@ class Solid:
 
 
 @dataclass(frozen=True)
-class Card:
+class FlatPicture:
     """A flat picture: one of the drawn objects on white. corner: its upper left; across, down: its
     edges."""
 
@@ -52,7 +52,7 @@ class Variation:
     object_colour: str = ""
     table_colour: str = ""
     solids: tuple[Solid, ...] = ()
-    card: Card | None = None
+    card: FlatPicture | None = None
     gain: float = 1.0
     kelvin: float = 6500.0
     camera: Point = (0.0, 0.0, 0.0)
@@ -77,7 +77,8 @@ VARIATIONS: Mapping[str, Variation] = {
         ),
     ),
     "card": Variation(
-        "flat picture", card=Card("apple", (0.28, 0.52, 0.14), (0.0, 0.14, 0.0), (0.05, 0.0, -0.14))
+        "flat picture",
+        card=FlatPicture("apple", (0.28, 0.52, 0.14), (0.0, 0.14, 0.0), (0.05, 0.0, -0.14)),
     ),
     "dim": Variation("lighting", gain=0.5),
     "warm": Variation("lighting", kelvin=3500.0),

@@ -24,7 +24,7 @@ from worldgym.reference.behaviours import is_dreamt
 from worldgym.types import Episode, Frames
 from worldgym.world.memory import keep_freed_memory
 from worldgym.world.model import load_world
-from worldgym.world.open_loop_replay import play
+from worldgym.world.open_loop_replay import play_actions
 
 SUFFIX = "-imagined"
 SEED = 1_000  # the noise of an episode is that of its own seed and this
@@ -78,7 +78,7 @@ def imagine(config: ImagineConfig) -> EpisodeStore:
                 np.stack([e.frames[0] for e in episodes]),
                 np.stack([e.actions for e in episodes]),
             )
-            videos = play(world, starts, seeds, actions)
+            videos = play_actions(world, starts, seeds, actions)
             _await(writing)
             writing = [
                 writers.submit(write, *row) for row in zip(names, episodes, videos, strict=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from worldgym.report.section import Facts, Section
+from worldgym.report.section import ReportFacts, Section
 
 
-def costs_section(facts: Facts) -> Section | None:
+def costs_section(facts: ReportFacts) -> Section | None:
     """None where the log knows neither times nor votes."""
     spent = facts.summary["expenses"]
     if not spent["seconds"] and not spent["votes"]:

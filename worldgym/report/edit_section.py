@@ -13,7 +13,7 @@ from rich.text import Text
 
 from worldgym.report.figures import BAR_HEIGHT, interval_marks
 from worldgym.report.grid import Grid
-from worldgym.report.section import Facts, Section
+from worldgym.report.section import ReportFacts, Section
 from worldgym.report.words import decimal, percent, points
 
 BAR_WIDTH = 160
@@ -70,7 +70,7 @@ def drops_grid(summary: Mapping[str, Any]) -> Grid | None:
     return Grid("drop by edits, points [95 % interval]", "edit", ["all policies", *policies], rows)
 
 
-def perturbed_section(facts: Facts) -> Section | None:
+def perturbed_section(facts: ReportFacts) -> Section | None:
     """None without edited tasks. Texts are escaped; pictures are data URIs."""
     found = facts.summary["perturbed"]
     if found is None:

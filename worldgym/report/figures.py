@@ -57,11 +57,11 @@ def interval_bar(cell: Mapping[str, Any], policy_index: int, width: int = BAR_WI
     frame = Markup(
         '<svg class="bar c{}" viewBox="0 0 {} {}" role="img" aria-label="{}" data-tip="{}">{}</svg>'
     )
-    text = describe(cell)
+    text = cell_text(cell)
     return frame.format(policy_index % COLOURS, width, BAR_HEIGHT, text, text, track + marks)
 
 
-def describe(cell: Mapping[str, Any]) -> str:
+def cell_text(cell: Mapping[str, Any]) -> str:
     """One cell in words, for tooltips and screen readers."""
     text = f"{cell['policy']}, {cell.get('task', 'all tasks')}: world model {percent(cell['rate'])}"
     if cell["trials"]:
@@ -83,7 +83,7 @@ def mark(index: int, x: float, y: float, cell: Mapping[str, Any]) -> Markup:
     itself, and takes a click."""
     told = Markup(
         'data-policy="{}" data-task="{}" data-tip="{}" aria-label="{}" tabindex="0" role="button"'
-    ).format(cell["policy"], cell.get("task", ""), describe(cell), describe(cell))
+    ).format(cell["policy"], cell.get("task", ""), cell_text(cell), cell_text(cell))
     if index < COLOURS:
         return Markup('<circle class="point c{}" cx="{:.1f}" cy="{:.1f}" r="5.5" {}/>').format(
             index, x, y, told

@@ -11,9 +11,9 @@ from worldgym.report.words import (
     agreement_sentence,
     correction_sentence,
     cost_sentence,
-    count,
     listed,
     motionless_sentence,
+    number_of,
     percent,
     points,
     probability,
@@ -126,7 +126,7 @@ def compared(c: Mapping[str, Any], pairs: int) -> str:
     low, high = (c["low_all"], c["high_all"]) if pairs > 1 else (c["low"], c["high"])
     verb = "beats" if c["p_holm"] <= 0.05 else "is not shown to differ from"
     difference = signed(100 * c["value"])
-    trials = f"{count(c['n'], 'common trial')} on {count(c['frames'], 'initial frame')}"
+    trials = f"{number_of(c['n'], 'common trial')} on {number_of(c['frames'], 'initial frame')}"
     alone = ", which says little about others" if c["frames"] == 1 else ""
     interval = f"95{NBSP}% interval {points(low)} to {points(high)}"
     return (
@@ -166,7 +166,7 @@ def missing_sentence(summary: Mapping[str, Any]) -> str:
         if told["shard"]
         else ""
     )
-    edited = f"{count(told['edited_missing'], 'trial')} of edited tasks"
+    edited = f"{number_of(told['edited_missing'], 'trial')} of edited tasks"
     if not told["missing"]:
         are = "is" if told["edited_missing"] == 1 else "are"
         return " ".join(
@@ -184,7 +184,7 @@ def missing_sentence(summary: Mapping[str, Any]) -> str:
     also = f", and {edited}" if told["edited_missing"] else ""
     verb = "is" if told["missing"] == 1 and not also else "are"
     missing = (
-        f"{told['missing']} of {count(told['planned'], 'planned trial')}{also} {verb} missing "
+        f"{told['missing']} of {number_of(told['planned'], 'planned trial')}{also} {verb} missing "
         f"({listed(whose)}{known})."
     )
     return f"{part} {missing}".strip()
@@ -230,7 +230,7 @@ def counts_sentence(summary: Mapping[str, Any]) -> str:
         for key in ("trials", "unscored", "failed", "missing")
     )
     rest = f"{unscored} unscored, {failed} failed and {missing} missing, which enter no rate"
-    return f"{count(scored, 'scored trial')}; {rest}."
+    return f"{number_of(scored, 'scored trial')}; {rest}."
 
 
 def all_tasks(summary: Mapping[str, Any]) -> str:
@@ -267,7 +267,8 @@ def _trials(policy: Mapping[str, Any]) -> str:
     """ "120 trials on 60 initial frames"."""
     alone = ", which says little about others" if policy["frames"] == 1 else ""
     return (
-        f"{count(policy['trials'], 'trial')} on {count(policy['frames'], 'initial frame')}{alone}"
+        f"{number_of(policy['trials'], 'trial')} on "
+        f"{number_of(policy['frames'], 'initial frame')}{alone}"
     )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from worldgym.io.run_log import TrialRecord
-from worldgym.report.section import Facts, Section
+from worldgym.report.section import ReportFacts, Section
 from worldgym.stats.success_rates import score_rate
 
 
-def flags_section(facts: Facts) -> Section | None:
+def flags_section(facts: ReportFacts) -> Section | None:
     """A row a flag, and one for the trials without any; None where no trial is flagged."""
     finished = facts.outcome.finished
     flags = sorted({flag for r in finished for flag in r.flags})

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.io.run_log import TrialRecord
-from worldgym.report.section import Facts, Section
+from worldgym.report.section import ReportFacts, Section
 
 
 @dataclass(frozen=True)
-class Card:
+class TrialCard:
     """One trial of the gallery. Videos are data URIs; None = the log names none, or the file is
     gone."""
 
@@ -42,7 +42,7 @@ class Card:
         return {True: "right", False: "wrong", None: "unknown"}[self.record.right]
 
 
-def gallery_section(facts: Facts) -> Section:
+def gallery_section(facts: ReportFacts) -> Section:
     cards = make_cards(
         facts.run, facts.outcome.finished, facts.policies, facts.options.gallery_trials
     )
@@ -54,14 +54,16 @@ def gallery_section(facts: Facts) -> Section:
 
 def make_cards(
     run_dir: Path, trials: Sequence[TrialRecord], policies: Sequence[str], limit: int
-) -> list[Card]:
+) -> list[TrialCard]:
     """The chosen trials, those whose verdict differs from the truth first, then by task, start
     frame and policy."""
     chosen = choose(trials, limit)
     chosen.sort(
         key=lambda r: (r.right is not False, r.group, r.task, r.repeat, policies.index(r.policy))
     )
-    return [Card(r, _data_uri(run_dir, r.video), _data_uri(run_dir, r.truth_video)) for r in chosen]
+    return [
+        TrialCard(r, _data_uri(run_dir, r.video), _data_uri(run_dir, r.truth_video)) for r in chosen
+    ]
 
 
 def choose(trials: Sequence[TrialRecord], limit: int) -> list[TrialRecord]:

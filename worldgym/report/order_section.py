@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from worldgym.report.findings import compared, likely_orders, unranked_sentence
-from worldgym.report.section import Facts, Section
+from worldgym.report.section import ReportFacts, Section
 
 ORDERS = 3  # whole orders that are named
 
 
-def order_section(facts: Facts) -> Section | None:
+def order_section(facts: ReportFacts) -> Section | None:
     """None with fewer than two policies that have a scored trial."""
     summary = facts.summary
     ranking, standing = summary["ranking"], summary["rank_intervals"]

@@ -22,14 +22,14 @@ from worldgym.report.order_section import order_section
 from worldgym.report.provenance_section import made_section
 from worldgym.report.rate_section import policies_section, tasks_section
 from worldgym.report.scatter_section import scatter_section
-from worldgym.report.section import Facts, ReportOptions, Section
+from worldgym.report.section import ReportFacts, ReportOptions, Section
 from worldgym.report.training_steps import steps_section
 from worldgym.stats.judge_calibration import Calibration
 from worldgym.stats.summary import summarize, write_summary
-from worldgym.stats.trusted import Check
+from worldgym.stats.trusted import WorldCheck
 
 REPORT_NAME = "report.html"
-SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (  # None = there is nothing to tell
+SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (  # None = there is nothing to tell
     policies_section,
     scatter_section,
     order_section,
@@ -55,9 +55,9 @@ def write_report(
     """
     header, records = read_log(run_dir / LOG_NAME)
     summary = summary or summarize(
-        header, records, Calibration.of_run(run_dir), Check.of_run(run_dir)
+        header, records, Calibration.of_run(run_dir), WorldCheck.of_run(run_dir)
     )
-    facts = Facts(run_dir, header, records, results(records), summary, options)
+    facts = ReportFacts(run_dir, header, records, results(records), summary, options)
     path = run_dir / REPORT_NAME
     write_atomic(path, render(facts).encode())
     return path
@@ -73,7 +73,7 @@ def write_results(
     return summary
 
 
-def render(facts: Facts) -> str:
+def render(facts: ReportFacts) -> str:
     """The page as text. Everything from the log is escaped by the templates."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from worldgym.io.run_log import PLANNED_KEY
-from worldgym.report.section import Facts, Section
+from worldgym.report.section import ReportFacts, Section
 
 
-def made_section(facts: Facts) -> Section:
+def made_section(facts: ReportFacts) -> Section:
     config = {
         key: value for key, value in facts.header.config.items() if key != PLANNED_KEY
     }  # the list of trials is below
@@ -20,7 +20,7 @@ def made_section(facts: Facts) -> Section:
     )
 
 
-def _losses(facts: Facts) -> list[tuple[str, str, int]]:
+def _losses(facts: ReportFacts) -> list[tuple[str, str, int]]:
     """(what, reason, how many) of everything that entered no rate or was flagged, most frequent
     first."""
     unscored = Counter(r.reason for r in facts.outcome.finished if r.score is None)

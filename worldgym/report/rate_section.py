@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from worldgym.report.findings import all_tasks
-from worldgym.report.section import Facts, Section
+from worldgym.report.section import ReportFacts, Section
 
 
-def policies_section(facts: Facts) -> Section:
+def policies_section(facts: ReportFacts) -> Section:
     """A row a policy, for all tasks and, at the reader's choice, for each of them; how the world
     model agrees with the truth."""
     scopes = {
@@ -24,7 +24,7 @@ def policies_section(facts: Facts) -> Section:
     )
 
 
-def tasks_section(facts: Facts) -> Section:
+def tasks_section(facts: ReportFacts) -> Section:
     cells = {(c["policy"], c["task"]): c for c in facts.summary["cells"]}
     return Section(
         "tasks",

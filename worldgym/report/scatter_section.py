@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from worldgym.report.figures import COLOURS, mark
-from worldgym.report.section import Facts, Section
+from worldgym.report.section import ReportFacts, Section
 from worldgym.report.words import decimal, reached
 
 SIDE, LEFT, TOP, BOTTOM = 400, 46, 10, 44  # of the scatter, in SVG units
@@ -19,7 +19,7 @@ APART, WIDEST = (6.0, 13.0)
 STRIP = 62  # height of the strip of r
 
 
-def scatter_section(facts: Facts) -> Section | None:
+def scatter_section(facts: ReportFacts) -> Section | None:
     """None where the truth of no cell is known."""
     figure = scatter(facts.summary["cells"], facts.policies)
     if figure is None:

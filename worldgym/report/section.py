@@ -25,7 +25,7 @@ class ReportOptions:
 
 
 @dataclass(frozen=True)
-class Facts:
+class ReportFacts:
     """Everything a section may tell. records: every attempt.   outcome: one record a
     trial.   summary: of `summarize`."""
 

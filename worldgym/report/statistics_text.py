@@ -17,9 +17,9 @@ from worldgym.report.findings import (
 )
 from worldgym.report.words import (
     NOISE,
-    count,
     decimal,
     named_reasons,
+    number_of,
     percent,
     points,
     probability,
@@ -39,10 +39,10 @@ def agreement_text(answer: Mapping[str, Any]) -> str:
     trained = (
         ""
         if units["families"] == units["policies"]
-        else f" of {count(units['families'], 'training')}"
+        else f" of {number_of(units['families'], 'training')}"
     )
-    of = f"{_policies(units['policies'])}{trained}, {count(units['tasks'], 'task')}"
-    lines = [f"{count(answer['n'], 'cell')} of policy and task known on both sides: {of}", ""]
+    of = f"{_policies(units['policies'])}{trained}, {number_of(units['tasks'], 'task')}"
+    lines = [f"{number_of(answer['n'], 'cell')} of policy and task known on both sides: {of}", ""]
     names = {
         "pearson": "Pearson r",
         "spearman": "Spearman",
@@ -107,7 +107,7 @@ def until_decided_text(answer: Mapping[str, Any]) -> str:
     lines, pairs = [], answer["comparisons"]
     for c in pairs:
         s = c["sequential"]
-        frames = count(s["n"], "initial frame")
+        frames = number_of(s["n"], "initial frame")
         if s["winner"] is None:
             lines.append(
                 f"{c['a']} against {c['b']}: not yet decided after {frames} (p "
@@ -121,7 +121,8 @@ def until_decided_text(answer: Mapping[str, Any]) -> str:
             )
     open_pairs = sum(c["sequential"]["winner"] is None for c in pairs)
     whole = (
-        f"{count(len(pairs), 'pair')}, looked at as often as you like; all together err in 5 % of "
+        f"{number_of(len(pairs), 'pair')}, looked at as often as you like; all together err in 5 % "
+        f"of "
         f"runs at most."
     )
     stop = (
@@ -160,9 +161,11 @@ def gate_text(answer: Mapping[str, Any]) -> str:
             f"between {points(row['low'])} and {points(row['high'])} (one-sided 95 % "
             f"bounds{several})"
         )
-        trials = f"{count(row['n'], 'common trial')} on {count(row['frames'], 'initial frame')}"
+        trials = (
+            f"{number_of(row['n'], 'common trial')} on {number_of(row['frames'], 'initial frame')}"
+        )
         missing = (
-            f"; {count(row['missing'], 'planned trial')} of the two missing"
+            f"; {number_of(row['missing'], 'planned trial')} of the two missing"
             if row["missing"]
             else ""
         )
@@ -304,7 +307,7 @@ def _standing(answer: Mapping[str, Any]) -> list[str]:
             if answer["unequal_mixture"]
             else ""
         )
-        trials = f"{count(p['trials'], 'trial')} on {count(p['frames'], 'initial frame')}"
+        trials = f"{number_of(p['trials'], 'trial')} on {number_of(p['frames'], 'initial frame')}"
         rate = f"{percent(p['rate']):>7} ({span(p['low'], p['high'])}) of {trials}{mean}"
         lines.append(
             f"{row['policy']:<{width}} {rate}" + (f"; {rank}" if len(policies) > 1 else "")
@@ -333,10 +336,11 @@ def _ranked(ranking: Mapping[str, Any] | None) -> list[str]:
 
 def _verdicts(pair: Mapping[str, Any]) -> str:
     won = pair["won"]
-    ties = f"{count(won['tie'], 'tie')} ({won['disagreed']} because the two orders disagree)"
+    ties = f"{number_of(won['tie'], 'tie')} ({won['disagreed']} because the two orders disagree)"
     lost = f"{won['undecided']} undecided, {pair['broken']} broken"
     return (
-        f"{count(pair['trials'], 'trial')}: closer in {won['first']}, farther in {won['second']}, "
+        f"{number_of(pair['trials'], 'trial')}: closer in {won['first']}, farther in "
+        f"{won['second']}, "
         f"{ties}, {lost}"
     )
 
@@ -379,7 +383,7 @@ def videos_text(answer: Mapping[str, Any]) -> str:
     ]
     lines.append(
         f"{percent(answer['rate']):>7} ({span(answer['low'], answer['high'])}) of "
-        f"{count(answer['trials'], 'scored video')}"
+        f"{number_of(answer['trials'], 'scored video')}"
     )
     lines.append(
         f"{answer['unscored']} unscored and {answer['failed']} failed, which enter no rate."

@@ -9,14 +9,14 @@ from typing import Any
 from markupsafe import Markup
 
 from worldgym.report.figures import COLOURS, mark
-from worldgym.report.section import Facts, Section
+from worldgym.report.section import ReportFacts, Section
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT = 600, 260, 46, 10, 44, 100  # in SVG units
 LINE = 15  # of text
 FAR = 30  # a series whose last step is so many times its first is drawn on a logarithmic axis
 
 
-def steps_section(facts: Facts) -> Section | None:
+def steps_section(facts: ReportFacts) -> Section | None:
     """None without a series."""
     series = facts.summary["series"]
     totals = {policy["policy"]: policy for policy in facts.summary["policies"]}

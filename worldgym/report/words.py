@@ -51,7 +51,7 @@ def agreement_sentence(summary: Mapping[str, Any]) -> str:
     measures = summary["agreement"]
     if measures["n"] == 0:
         return "The truth is unknown here, so these rates say nothing yet about their own bias."
-    cells = f"Against the known truth in {count(measures['n'], 'cell')}"
+    cells = f"Against the known truth in {number_of(measures['n'], 'cell')}"
     gap = f"policy means are off by {measures['mean_abs_gap']:.1f} points on average"
     gap += f", and the world model's rates are {biased(measures['bias'])}"
     if measures["pearson"] is None:
@@ -92,8 +92,8 @@ def verdict_sentence(summary: Mapping[str, Any]) -> str:
     if not measures["trial_n"]:
         return ""
     interval = f"95{NBSP}% interval {span(measures['trial_low'], measures['trial_high'])}"
-    frames = count(measures["trial_frames"], "initial frame")
-    share, trials = percent(measures["trial_agreement"]), count(measures["trial_n"], "trial")
+    frames = number_of(measures["trial_frames"], "initial frame")
+    share, trials = percent(measures["trial_agreement"]), number_of(measures["trial_n"], "trial")
     return f"The verdict equals the truth in {share} of {trials} ({interval}, over {frames})."
 
 
@@ -153,7 +153,8 @@ def motionless_sentence(summary: Mapping[str, Any]) -> str:
     succeeded = sum(found["succeeded"].values())
     where = ", ".join(f"{group} {number}" for group, number in found["succeeded"].items())
     return (
-        f"{succeeded} of {count(found['trials'], 'trial')} without any motion of the arm succeed "
+        f"{succeeded} of {number_of(found['trials'], 'trial')} without any motion of the arm "
+        f"succeed "
         f"({where}): these initial frames "
         "may show the task solved, or the world or the judge be wrong there; other policies' rates "
         "say little below that."
@@ -166,13 +167,13 @@ def _flag(summary: Mapping[str, Any], flag: str) -> Mapping[str, Any] | None:
 
 
 def _of_all(found: Mapping[str, Any]) -> str:
-    return f"{found['trials']} of {count(found['of'], 'trial')}"
+    return f"{found['trials']} of {number_of(found['of'], 'trial')}"
 
 
 def _frames(found: Mapping[str, Any]) -> str:
     """ "door-open: 3 frames, drawer-open: drawer-open/7" for those of a flag, by task."""
     return ", ".join(
-        f"{group}: {count(len(names), 'frame')}" if len(names) > 1 else names[0]
+        f"{group}: {number_of(len(names), 'frame')}" if len(names) > 1 else names[0]
         for group, names in found["tasks"].items()
     )
 
@@ -189,7 +190,7 @@ def named_reasons(reasons: Mapping[str, Any], noun: str) -> str:
     for what, rows in reasons.items():
         if rows:
             named = "; ".join(
-                f"{row['reason']} ({count(row['trials'], noun)})" for row in rows[:REASONS]
+                f"{row['reason']} ({number_of(row['trials'], noun)})" for row in rows[:REASONS]
             )
             parts.append(f"{what}: {named}" + ("; and others" if len(rows) > REASONS else ""))
     return f"Why: {'. '.join(parts)}." if parts else ""
@@ -204,7 +205,8 @@ def correction_sentence(summary: Mapping[str, Any]) -> str:
         (summary["calibration"][name] for name in ("tpr", "fpr")),
     )
     return (
-        f"On {count(known['videos'], 'labelled video')} the judge found {percent(tpr['rate'])} of "
+        f"On {number_of(known['videos'], 'labelled video')} the judge found {percent(tpr['rate'])} "
+        f"of "
         f"the successes "
         f"({span(tpr['low'], tpr['high'])}) and took {percent(fpr['rate'])} of the failures for "
         f"one "
@@ -220,7 +222,7 @@ def cost_sentence(summary: Mapping[str, Any]) -> str:
         return ""
     paid = f"of which this run paid {spent['paid_usd']:.2f}"
     return (
-        f"{count(spent['votes'], 'vote')} of the judge cost {spent['cost_usd']:.2f}{NBSP}USD, "
+        f"{number_of(spent['votes'], 'vote')} of the judge cost {spent['cost_usd']:.2f}{NBSP}USD, "
         f"{paid}."
     )
 
@@ -232,7 +234,7 @@ def time_sentence(summary: Mapping[str, Any]) -> str:
         return ""
     parts = ", ".join(f"{part} {duration(seconds)}" for part, seconds in spent["timing"].items())
     return (
-        f"{count(spent['attempts'], 'rollout')} took "
+        f"{number_of(spent['attempts'], 'rollout')} took "
         f"{duration(spent['seconds'])}{f' ({parts})' if parts else ''}."
     )
 
@@ -245,7 +247,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2g}{NBSP}s" if seconds < 10 else f"{seconds:.0f}{NBSP}s"
 
 
-def count(number: int, noun: str) -> str:
+def number_of(number: int, noun: str) -> str:
     """1 trial, 2 trials."""
     return f"{number}{NBSP}{noun}" + ("" if number == 1 else "s")
 

@@ -27,7 +27,7 @@ WRAPPING = "\"'`*_ \t\n\u201c\u201d\u2018\u2019"
 PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s?(%|percent)?")
 
 
-def read_fields(text: str, names: Sequence[str], comment: str = "reasoning") -> Mapping[str, Any]:
+def answer_fields(text: str, names: Sequence[str], comment: str = "reasoning") -> Mapping[str, Any]:
     """The values of all the fields, and the `comment` if there is one: from the one JSON object of
     the answer, or from lines `name: value` that are all there is; of a single field also the bare
     value.

@@ -11,9 +11,9 @@ from worldgym.servers.provider import (
     Question,
     Reply,
     Server,
-    count,
     ending_of,
     fault,
+    token_count,
 )
 
 ADDRESS = "https://generativelanguage.googleapis.com"
@@ -92,9 +92,9 @@ def read_response(response: Any) -> Reply:
         response.usage_metadata,
         response.prompt_feedback and response.prompt_feedback.block_reason,
     )
-    tokens_in = count(usage.prompt_token_count) if usage else None
+    tokens_in = token_count(usage.prompt_token_count) if usage else None
     said = (usage.candidates_token_count, usage.thoughts_token_count) if usage else ()
-    tokens_out = sum(count(tokens) or 0 for tokens in said) if usage else None
+    tokens_out = sum(token_count(tokens) or 0 for tokens in said) if usage else None
     model = response.model_version or ""
     if blocked:
         return Reply(f"blocked: {blocked.value}", "refused", tokens_in, tokens_out, model)

@@ -18,8 +18,8 @@ from worldgym.servers.provider import (
     Question,
     Reply,
     Server,
-    count,
     fault,
+    token_count,
 )
 
 
@@ -86,7 +86,7 @@ def read_image(body: bytes, model: str) -> Reply:
         data = json.loads(body)
         first, usage = data["data"][0], data.get("usage") or {}
         image: Any = first.get("b64_json") or ""
-        tokens = [count(usage.get(name)) for name in ("input_tokens", "output_tokens")]
+        tokens = [token_count(usage.get(name)) for name in ("input_tokens", "output_tokens")]
         broken = data.get("error") or first.get("error")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Busy(f"the answer is no image edit: {body[:TAKEN]!r}") from None

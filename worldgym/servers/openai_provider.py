@@ -18,9 +18,9 @@ from worldgym.servers.provider import (
     Question,
     Reply,
     Server,
-    count,
     ending_of,
     fault,
+    token_count,
 )
 
 ADDRESS = "https://api.openai.com/v1"
@@ -99,7 +99,7 @@ def read_completion(body: bytes) -> Reply:
             ending_of(choice.get("finish_reason"), "length", ("content_filter",)),
         )
         refusal, text = message.get("refusal"), _text(message.get("content"))
-        tokens = [count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+        tokens = [token_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
         broken = (
             ending == "error" or data.get("error") or choice.get("error") or message.get("error")
         )

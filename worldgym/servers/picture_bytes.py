@@ -12,7 +12,7 @@ from worldgym.types import Frames
 
 
 @dataclass(frozen=True)
-class Picture:
+class SentPicture:
     """A frame as it is sent. digest: SHA-256 of its pixels, which unlike the PNG's bytes no library
     version changes."""
 
@@ -21,7 +21,7 @@ class Picture:
     digest: str
 
 
-def picture(frame: Frames, size: int | None, label: str) -> Picture:
+def picture(frame: Frames, size: int | None, label: str) -> SentPicture:
     """frame: uint8 [H, W, 3] RGB, its longer side scaled to `size` pixels, or left as it is for
     None."""
     image = Image.fromarray(frame)
@@ -34,4 +34,4 @@ def picture(frame: Frames, size: int | None, label: str) -> Picture:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     digest = hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
-    return Picture(label, buffer.getvalue(), digest)
+    return SentPicture(label, buffer.getvalue(), digest)

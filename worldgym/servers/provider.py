@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from worldgym.errors import InputError
 from worldgym.servers.api_keys import from_environment
 from worldgym.servers.http import http_client
-from worldgym.servers.picture_bytes import Picture
+from worldgym.servers.picture_bytes import SentPicture
 
 if TYPE_CHECKING:
     import httpx2
@@ -106,7 +106,7 @@ class Server:
                 "and 256"
             )
 
-    def line(self, default_key: str, default_url: str, most: int) -> Line:
+    def line(self, default_key: str, default_url: str, most: int) -> Endpoint:
         """How the server is reached. default_key: the environment variable of the provider's own
         key.   most: bytes of an answer.
 
@@ -131,13 +131,13 @@ class Server:
             for both in ((query, self.query), (headers, self.headers))
             for name in _secret(both[1])
         ]
-        return Line(key or "none", url, client, tuple(filter(None, [key, *from_outside])))
+        return Endpoint(key or "none", url, client, tuple(filter(None, [key, *from_outside])))
 
 
 KEY_HEADERS = ("authorization", "x-goog-api-key")
 
 
-class Line(NamedTuple):
+class Endpoint(NamedTuple):
     """key: or "none".   secrets: everything that the environment gave."""
 
     key: str
@@ -167,7 +167,7 @@ class Question:
     white where it may change."""
 
     prompt: str
-    pictures: tuple[Picture, ...]
+    pictures: tuple[SentPicture, ...]
     schema: Mapping[str, Any] | None
 
 
@@ -236,7 +236,7 @@ def fault(status: int, complaint: str, retry_after: str | None) -> Exception:
     return Stopped(words, "check key, model and base_url")
 
 
-def count(value: Any) -> int | None:
+def token_count(value: Any) -> int | None:
     """A number of tokens as a server says it; None where it is none."""
     return (
         value

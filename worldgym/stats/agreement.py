@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 
 from worldgym.stats import correlation
-from worldgym.stats.ceiling import NoiseCeiling, Trials, noise_ceiling
+from worldgym.stats.ceiling import NoiseCeiling, PairedCounts, noise_ceiling
 from worldgym.stats.cells import CellPair, Cells, levels
 from worldgym.stats.gaps import Bias, Span, biases, gap_measures, noise_interval
 from worldgym.stats.mmrv import VARIANTS, weighted_mmrv, weighted_regret
-from worldgym.stats.noise_free import Noise, noise_free_measures, noise_free_span, noises
+from worldgym.stats.noise_free import SamplingNoise, noise_free_measures, noise_free_span, noises
 from worldgym.stats.per_frame import Indices, Numbers
 from worldgym.stats.resampling import (
     MIN_LEVELS,
@@ -212,7 +212,7 @@ def _bias(
     return Bias("", value, len(pairs), noise_interval(pairs), **spans)
 
 
-def _noise_free(cells: Cells, noise: Noise, spans: Mapping[str, Span | None]) -> NoiseFree:
+def _noise_free(cells: Cells, noise: SamplingNoise, spans: Mapping[str, Span | None]) -> NoiseFree:
     """spans: of the plain r."""
     once, found = np.ones((1, len(cells.world))), noise_free_measures(cells, noise)
     values = {name: _known(measure(once)[0]) for name, measure in found.items()}
@@ -233,7 +233,7 @@ def _ceiling(
         return None
     truth_trials, world_trials = np.array(trials, np.float64).T
     frames, common = _common(pairs, separate)
-    found = Trials(
+    found = PairedCounts(
         cells.policies, cells.truth * truth_trials, truth_trials, world_trials, frames, common
     )
     return noise_ceiling(found, least_share)

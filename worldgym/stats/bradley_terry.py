@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import ndtri, stdtrit
 
 from worldgym.errors import InputError
-from worldgym.stats.per_frame import Numbers, numbered
+from worldgym.stats.per_frame import Numbers, label_numbers
 from worldgym.stats.ranking import DRAWS, Ranking, ranked
 from worldgym.stats.success_rates import Interval
 
@@ -148,7 +148,7 @@ def _together(
     verdicts: Sequence[Verdicts], theta: Numbers, X: Numbers, counts: Numbers
 ) -> Together:
     known = [i for i, v in enumerate(verdicts) if v.frame is not None]
-    frames = numbered([str(verdicts[i].frame) for i in known])
+    frames = label_numbers([str(verdicts[i].frame) for i in known])
     G = int(frames.max(initial=-1)) + 1
     if G < 2:
         return Together(np.zeros((len(theta), len(theta))), G, 0.0)

@@ -21,7 +21,7 @@ GRID = 40  # points an axis of the prior
 
 
 @dataclass(frozen=True)
-class Trials:
+class PairedCounts:
     """Real successes and the numbers of trials on both sides of every cell: each [N].
 
     policies [N] counts from 0. frames: initial frames that were tried on both sides.
@@ -69,7 +69,7 @@ class NoiseCeiling:
 
 
 def noise_ceiling(
-    trials: Trials, least_share: float = 0.0, simulations: int = SIMULATIONS, seed: int = 0
+    trials: PairedCounts, least_share: float = 0.0, simulations: int = SIMULATIONS, seed: int = 0
 ) -> NoiseCeiling | None:
     """Studies drawn anew: true rates from what the real trials say of them, then trials of both.
 
@@ -94,7 +94,9 @@ def noise_ceiling(
     return NoiseCeiling(least, most, float(np.nanmean(pearson(p, truth, np.ones_like(p)))))
 
 
-def ceiling(trials: Trials, p: Numbers, share: float, rng: np.random.Generator) -> Ceiling | None:
+def ceiling(
+    trials: PairedCounts, p: Numbers, share: float, rng: np.random.Generator
+) -> Ceiling | None:
     """What perfect evaluators show in studies of true rates p [studies, N]."""
     world, truth = _outcomes(trials, p, share, rng)
     once = np.ones_like(p)
@@ -116,7 +118,7 @@ def ceiling(trials: Trials, p: Numbers, share: float, rng: np.random.Generator) 
 
 
 def _outcomes(
-    trials: Trials, p: Numbers, share: float, rng: np.random.Generator
+    trials: PairedCounts, p: Numbers, share: float, rng: np.random.Generator
 ) -> tuple[Numbers, Numbers]:
     """Rates of a perfect evaluator and of the truth, both [studies, N].
 

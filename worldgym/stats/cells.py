@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldgym.stats.per_frame import Indices, Numbers, numbered
+from worldgym.stats.per_frame import Indices, Numbers, label_numbers
 from worldgym.stats.series import training
 from worldgym.stats.success_rates import Interval
 
@@ -73,9 +73,9 @@ class Cells:
         return Cells(
             np.array([cell.world for cell in cells], np.float64),
             np.array([cell.truth for cell in cells], np.float64),
-            numbered([cell.policy for cell in cells]),
-            numbered([cell.task for cell in cells]),
-            numbered([training(cell.policy) for cell in cells]),
+            label_numbers([cell.policy for cell in cells]),
+            label_numbers([cell.task for cell in cells]),
+            label_numbers([training(cell.policy) for cell in cells]),
         )
 
     @property

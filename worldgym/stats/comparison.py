@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import bdtr, ndtri
 from scipy.stats import barnard_exact
 
-from worldgym.stats.per_frame import Indices, Numbers, numbered, spread
+from worldgym.stats.per_frame import Indices, Numbers, label_numbers, spread
 from worldgym.stats.success_rates import Interval, effective_trials, wilson_interval, worth
 from worldgym.types import ROUNDING
 
@@ -59,7 +59,7 @@ def paired_difference(
     if len(a) == 0:
         return NOTHING
     low, high = paired_interval(a, b, frames, level)
-    frame_sums = np.bincount(numbered(frames), a - b).astype(np.float64)
+    frame_sums = np.bincount(label_numbers(frames), a - b).astype(np.float64)
     p = sign_flip_p(frame_sums)
     return Difference(float(np.mean(a - b)), low, high, p, len(a), len(frame_sums))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from worldgym.io.run_log import TrialRecord
-from worldgym.stats.streak import kind_of
+from worldgym.stats.streak import reason_kind
 
 MOST = 10  # reasons of a kind that are named
 LONGEST = 300  # characters of one
@@ -24,5 +24,7 @@ def counted(said: Iterable[str]) -> list[dict[str, Any]]:
     """{reason, trials} for each kind of reason, the most frequent first."""
     found: dict[str, dict[str, Any]] = {}
     for reason in said:
-        found.setdefault(kind_of(reason), {"reason": reason[:LONGEST], "trials": 0})["trials"] += 1
+        found.setdefault(reason_kind(reason), {"reason": reason[:LONGEST], "trials": 0})[
+            "trials"
+        ] += 1
     return sorted(found.values(), key=lambda row: -int(row["trials"]))[:MOST]

@@ -26,7 +26,7 @@ Span = list[float]  # low, high
 
 
 @dataclass(frozen=True)
-class Noise:
+class SamplingNoise:
     """Sampling variances of the cells' two rates, and their covariance: each [N]."""
 
     world: Numbers
@@ -34,7 +34,7 @@ class Noise:
     covariance: Numbers
 
 
-def noises(pairs: Sequence[CellPair], separate: bool = False) -> dict[str, Noise]:
+def noises(pairs: Sequence[CellPair], separate: bool = False) -> dict[str, SamplingNoise]:
     """The noise of the cells, by what is known of their trials' initial frames.
 
     "measured" where single trials are known. Else "independent", as from different frames, and
@@ -45,22 +45,22 @@ def noises(pairs: Sequence[CellPair], separate: bool = False) -> dict[str, Noise
     shared = [pair.shared for pair in pairs if pair.shared is not None]
     if pairs and len(shared) == len(pairs):
         columns = np.array([(s.world_variance, s.truth_variance, s.covariance) for s in shared])
-        return {"measured": Noise(*columns.T)}
+        return {"measured": SamplingNoise(*columns.T)}
     counts = [(pair.world_trials or 0, pair.truth_trials or 0) for pair in pairs]
     if not pairs or min(map(min, counts)) < 2:
         return {}
     w, t = np.array([(pair.world, pair.truth) for pair in pairs]).T
     n, m = np.array(counts, np.float64).T
-    alone = Noise(w * (1 - w) / (n - 1), t * (1 - t) / (m - 1), np.zeros(len(pairs)))
+    alone = SamplingNoise(w * (1 - w) / (n - 1), t * (1 - t) / (m - 1), np.zeros(len(pairs)))
     if separate:
         return {"independent": alone}
     frames = np.minimum(n, m)  # more trials than frames on the world's side are repeats
     alike = np.minimum(w, t) - w * t  # the most that rates allow: M. Fréchet (1951)
-    together = Noise(w * (1 - w) / (frames - 1), alone.truth, alike / (m - 1))
+    together = SamplingNoise(w * (1 - w) / (frames - 1), alone.truth, alike / (m - 1))
     return {"independent": alone, "shared": together}
 
 
-def noise_free_measures(cells: Cells, noise: Noise) -> dict[str, Measure]:
+def noise_free_measures(cells: Cells, noise: SamplingNoise) -> dict[str, Measure]:
     """pearson, slope, intercept and noise_share as functions of the cells' weights; NaN where not
     defined: below three cells, or where nearly all spread is noise.
 
@@ -75,7 +75,9 @@ def noise_free_measures(cells: Cells, noise: Noise) -> dict[str, Measure]:
     }
 
 
-def _moments(cells: Cells, noise: Noise, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+def _moments(
+    cells: Cells, noise: SamplingNoise, weights: Numbers
+) -> tuple[Numbers, Numbers, Numbers]:
     """Variances of world and truth, and their covariance, without noise; each [B]. NaN where less
     than LEAST_RELIABLE of an observed variance is left, or fewer than three cells count."""
     world, truth = (
@@ -100,12 +102,12 @@ def _moments(cells: Cells, noise: Noise, weights: Numbers) -> tuple[Numbers, Num
     )
 
 
-def _pearson(cells: Cells, noise: Noise, weights: Numbers) -> Numbers:
+def _pearson(cells: Cells, noise: SamplingNoise, weights: Numbers) -> Numbers:
     world, truth, covariance = _moments(cells, noise, weights)
     return np.asarray(np.clip(covariance / np.sqrt(world * truth), -1.0, 1.0))
 
 
-def noise_free_span(cells: Cells, noise: Noise, span: Span | None) -> Span | None:
+def noise_free_span(cells: Cells, noise: SamplingNoise, span: Span | None) -> Span | None:
     """Interval of the noise-free r from that of the plain r: its ends mapped as r itself is, with
     the noise taken as known (J. E. Hunter and F. L. Schmidt, Methods of Meta-Analysis, 3rd ed.,
     section 3.3). Draws of the corrected r itself pile up at 1. None where r is not defined."""
@@ -119,12 +121,12 @@ def noise_free_span(cells: Cells, noise: Noise, span: Span | None) -> Span | Non
     return [float(np.clip(free + scale * (end - seen), -1.0, 1.0)) for end in span]
 
 
-def _no_noise(cells: Cells) -> Noise:
+def _no_noise(cells: Cells) -> SamplingNoise:
     nothing = np.zeros_like(cells.world)
-    return Noise(nothing, nothing, nothing)
+    return SamplingNoise(nothing, nothing, nothing)
 
 
-def _line(cells: Cells, noise: Noise, weights: Numbers) -> tuple[Numbers, Numbers]:
+def _line(cells: Cells, noise: SamplingNoise, weights: Numbers) -> tuple[Numbers, Numbers]:
     _, truth, covariance = _moments(cells, noise, weights)
     slope = covariance / truth
     means = (correlation.mean(rates, weights) for rates in (cells.world, cells.truth))
@@ -132,7 +134,7 @@ def _line(cells: Cells, noise: Noise, weights: Numbers) -> tuple[Numbers, Number
     return slope, world_mean - slope * truth_mean
 
 
-def _noise_share(cells: Cells, noise: Noise, weights: Numbers) -> Numbers:
+def _noise_share(cells: Cells, noise: SamplingNoise, weights: Numbers) -> Numbers:
     gaps = correlation.mean((cells.world - cells.truth) ** 2, weights)
     chance = correlation.mean(noise.world + noise.truth - 2 * noise.covariance, weights)
     enough = np.count_nonzero(weights, axis=-1) >= correlation.MIN_POINTS

@@ -24,7 +24,7 @@ LEVEL = 0.95
 
 
 @dataclass
-class Trials:
+class PolicyTrials:
     """The trials of one policy.   scores: of the scored ones.   ended: per task, the repeats that
     ran or failed for good. time: per task, when the last of these ended."""
 
@@ -33,7 +33,7 @@ class Trials:
     time: dict[str, str] = field(default_factory=lambda: defaultdict(str))
 
 
-def compare(
+def compare_every_pair(
     records: Iterable[TrialRecord], policies: Sequence[str], planned: Planned
 ) -> dict[str, Any]:
     """Every pair of the named policies on the trials that both were scored in, and the ranking of
@@ -136,9 +136,9 @@ def against_baseline(
     }
 
 
-def _trials(records: Iterable[TrialRecord]) -> tuple[dict[str, Trials], dict[str, str]]:
+def _trials(records: Iterable[TrialRecord]) -> tuple[dict[str, PolicyTrials], dict[str, str]]:
     """(by policy, the group of each task)."""
-    trials, group_of = defaultdict[str, Trials](Trials), {}
+    trials, group_of = defaultdict[str, PolicyTrials](PolicyTrials), {}
     outcome = results(records)
     for r in (*outcome.finished, *outcome.failed):
         mine = trials[r.policy]
@@ -150,7 +150,9 @@ def _trials(records: Iterable[TrialRecord]) -> tuple[dict[str, Trials], dict[str
     return trials, group_of
 
 
-def _common(trials: Mapping[str, Trials], a: str, b: str) -> tuple[Numbers, Numbers, list[str]]:
+def _common(
+    trials: Mapping[str, PolicyTrials], a: str, b: str
+) -> tuple[Numbers, Numbers, list[str]]:
     """Scores of both in the trials that both were scored in, and the initial frames of these."""
     mine, theirs = trials[a].scores, trials[b].scores
     keys = sorted(mine.keys() & theirs.keys())
@@ -158,14 +160,14 @@ def _common(trials: Mapping[str, Trials], a: str, b: str) -> tuple[Numbers, Numb
     return A, B, [task for task, _ in keys]
 
 
-def _compared(trials: Mapping[str, Trials], a: str, b: str) -> dict[str, Any]:
+def _compared(trials: Mapping[str, PolicyTrials], a: str, b: str) -> dict[str, Any]:
     A, B, frames = _common(trials, a, b)
     if A.sum() < B.sum() - ROUNDING:
         (a, A), (b, B) = (b, B), (a, A)
     return {"a": a, "b": b, **asdict(paired_difference(A, B, frames))}
 
 
-def _correct(found: Sequence[dict[str, Any]], trials: Mapping[str, Trials]) -> None:
+def _correct(found: Sequence[dict[str, Any]], trials: Mapping[str, PolicyTrials]) -> None:
     """Adds what holds for all pairs together."""
     known = [c for c in found if c["n"]]
     for c in found:
@@ -177,7 +179,11 @@ def _correct(found: Sequence[dict[str, Any]], trials: Mapping[str, Trials]) -> N
 
 
 def _looks(
-    trials: Mapping[str, Trials], a: str, b: str, group_of: Mapping[str, str], planned: Planned
+    trials: Mapping[str, PolicyTrials],
+    a: str,
+    b: str,
+    group_of: Mapping[str, str],
+    planned: Planned,
 ) -> Looks:
     """Differences of a and b by frames that are finished with both, in rounds over the planned
     tasks."""
@@ -201,7 +207,7 @@ def _looks(
 
 
 def _ranking(
-    trials: Mapping[str, Trials], scored: Sequence[str], group_of: Mapping[str, str]
+    trials: Mapping[str, PolicyTrials], scored: Sequence[str], group_of: Mapping[str, str]
 ) -> dict[str, Any] | None:
     keys = sorted({key for policy in scored for key in trials[policy].scores})
     if not keys:
@@ -224,7 +230,7 @@ def _ranking(
 
 
 def _best_first(
-    trials: Mapping[str, Trials], policies: Sequence[str], ranked: Mapping[str, Any] | None
+    trials: Mapping[str, PolicyTrials], policies: Sequence[str], ranked: Mapping[str, Any] | None
 ) -> list[str]:
     """By the rate on common trials, then those that cannot be ranked by their own rate, then those
     without a score."""

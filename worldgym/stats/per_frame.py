@@ -31,7 +31,7 @@ class Spread:
         return len(self.means)
 
 
-def numbered(labels: Sequence[str]) -> Indices:
+def label_numbers(labels: Sequence[str]) -> Indices:
     """Labels => 0, 1, ... in the order of the sorted labels."""
     return np.unique(np.array(labels, dtype=np.str_), return_inverse=True)[1]
 
@@ -43,7 +43,7 @@ def spread(values: Numbers, frames: Sequence[str]) -> Spread:
     repeats: W. G. Cochran (1977), Sampling Techniques, 3rd ed., section 11.8 without the
     finite-population factor.
     """
-    group = numbered(frames)
+    group = label_numbers(frames)
     counts = np.bincount(group)
     sums = np.bincount(group, values)
     G = len(counts)

@@ -24,7 +24,7 @@ EXAMPLES = 3  # pictures of an axis that a report shows
 
 
 @dataclass(frozen=True)
-class Pair:
+class TwinPair:
     """A trial and its edited twin, of one policy on one start frame and seed."""
 
     nominal: TrialRecord
@@ -98,20 +98,20 @@ def drop_agreement(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     }
 
 
-def _pairs(records: Iterable[TrialRecord]) -> dict[tuple[str, bool], list[Pair]]:
+def _pairs(records: Iterable[TrialRecord]) -> dict[tuple[str, bool], list[TwinPair]]:
     """By (axis, new goal). A task edited by hand without an axis counts as "edited"."""
     outcome = results(records)
     trials = {r.key: r for r in outcome.finished + outcome.failed}
-    found: dict[tuple[str, bool], list[Pair]] = defaultdict(list)
+    found: dict[tuple[str, bool], list[TwinPair]] = defaultdict(list)
     for r in trials.values():
         twin = None if r.nominal is None else trials.get((r.policy, r.nominal, r.repeat))
         if twin is not None:
-            found[r.axis or "edited", r.new_goal].append(Pair(twin, r))
+            found[r.axis or "edited", r.new_goal].append(TwinPair(twin, r))
     return found
 
 
 def _axis(
-    axis: str, new_goal: bool, pairs: Sequence[Pair], policies: Sequence[str]
+    axis: str, new_goal: bool, pairs: Sequence[TwinPair], policies: Sequence[str]
 ) -> dict[str, Any]:
     cells = []
     for policy in policies:
@@ -132,17 +132,17 @@ def _harm(axis: Mapping[str, Any]) -> float:
     return -2.0 if axis["drop"] is None else float(axis["drop"])
 
 
-def _drop(pairs: Sequence[Pair]) -> dict[str, Any]:
+def _drop(pairs: Sequence[TwinPair]) -> dict[str, Any]:
     scored = [pair for pair in pairs if pair.scored]
     return {**_named(_difference(scored)), "unpaired": len(pairs) - len(scored)}
 
 
-def _together(pairs: Sequence[Pair], kinds: int) -> list[float]:
+def _together(pairs: Sequence[TwinPair], kinds: int) -> list[float]:
     difference = _difference([pair for pair in pairs if pair.scored], 1 - 0.05 / kinds)
     return [difference.low, difference.high]
 
 
-def _difference(scored: Sequence[Pair], level: float = 0.95) -> Difference:
+def _difference(scored: Sequence[TwinPair], level: float = 0.95) -> Difference:
     A, B = _scores(scored)
     frames = [pair.nominal.task for pair in scored]
     return paired_difference(A, B, frames, level) if scored else NOTHING
@@ -153,7 +153,7 @@ def _named(difference: Difference) -> dict[str, Any]:
     return {"drop": numbers.pop("value"), **numbers}
 
 
-def _rates(pairs: Sequence[Pair]) -> dict[str, float | None]:
+def _rates(pairs: Sequence[TwinPair]) -> dict[str, float | None]:
     A, B = _scores([pair for pair in pairs if pair.scored])
     return {
         "nominal_rate": float(A.mean()) if len(A) else None,
@@ -162,14 +162,14 @@ def _rates(pairs: Sequence[Pair]) -> dict[str, float | None]:
 
 
 def _scores(
-    pairs: Sequence[Pair],
+    pairs: Sequence[TwinPair],
 ) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
     return np.array([p.nominal.score for p in pairs], np.float64), np.array(
         [p.edited.score for p in pairs], np.float64
     )
 
 
-def _true_drop(pairs: Sequence[Pair]) -> dict[str, Any]:
+def _true_drop(pairs: Sequence[TwinPair]) -> dict[str, Any]:
     truths = {
         pair.edited.task: (pair.nominal.truth, pair.edited.truth)
         for pair in pairs
@@ -183,9 +183,9 @@ def _true_drop(pairs: Sequence[Pair]) -> dict[str, Any]:
     }
 
 
-def _examples(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+def _examples(pairs: Sequence[TwinPair]) -> list[dict[str, Any]]:
     """One pair an edit, then another of each; an edit is the first part of its tasks' names."""
-    edits: dict[str, dict[str, Pair]] = defaultdict(dict)
+    edits: dict[str, dict[str, TwinPair]] = defaultdict(dict)
     for pair in pairs:
         edits[pair.edited.task.partition("/")[0]].setdefault(pair.edited.task, pair)
     rounds = [[own[task] for task in sorted(own)] for _, own in sorted(edits.items())]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
-from worldgym.stats.per_frame import Numbers, numbered
+from worldgym.stats.per_frame import Numbers, label_numbers
 from worldgym.stats.success_rates import LARGEST
 
 DRAWS = 4000
@@ -103,7 +103,7 @@ def comparable(table: Table) -> list[int]:
     Who has no trial of a hard task yet would otherwise be ranked by the easy ones. Where policies
     fall into several groups without a common trial the group with the most trials stays.
     """
-    known, group = ~np.isnan(table.scores), numbered(table.groups)
+    known, group = ~np.isnan(table.scores), label_numbers(table.groups)
     kept = [p for p in range(len(known)) if known[p].any()]
     while kept:
         staying = set(kept)
@@ -144,9 +144,9 @@ def contrasts(table: Table) -> tuple[Numbers, Numbers]:
     one trial. Every policy gets the variance of one success and one failure more, as a uniform
     prior would give it, without which 20 of 20 against 19 of 20 were certain.
     """
-    known, group = ~np.isnan(table.scores), numbered(table.groups)
+    known, group = ~np.isnan(table.scores), label_numbers(table.groups)
     P, N = known.shape
-    frame = numbered(table.frames)
+    frame = label_numbers(table.frames)
     # by task; share of each trial in the sum
     effects, moved = (np.zeros((int(group.max()) + 1, P)), np.zeros((P, N)))
     for g in range(len(effects)):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.stats.confusion import Confusion
-from worldgym.stats.per_frame import numbered
+from worldgym.stats.per_frame import label_numbers
 from worldgym.stats.success_rates import Interval
 
 DRAWS = 2000
@@ -71,7 +71,7 @@ def krippendorff_alpha(
     if math.isnan(point):
         return None, (-1.0, 1.0)
     names = [str(i) for i in range(len(ratings))] if frames is None else frames
-    groups = numbered([name for name, kept in zip(names, rated, strict=True) if kept])
+    groups = label_numbers([name for name, kept in zip(names, rated, strict=True) if kept])
     return point, _percentiles(point, _alpha(_drawn(pairs, groups), values, scale), level)
 
 

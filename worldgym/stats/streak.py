@@ -12,7 +12,7 @@ LIMIT = 10  # equal failures in a row
 _VARIES = re.compile(r"[\w-]*\d[\w-]*")
 
 
-def kind_of(reason: str) -> str:
+def reason_kind(reason: str) -> str:
     """What reasons have in common that differ only in words with digits."""
     return _VARIES.sub("#", reason)
 
@@ -30,7 +30,7 @@ class Streak:
 
         Reasons are equal if they are of one kind.
         """
-        kind = "" if failure_reason is None else kind_of(failure_reason)
+        kind = "" if failure_reason is None else reason_kind(failure_reason)
         self._count = 0 if failure_reason is None else self._count + 1 if kind == self._kind else 1
         self._kind = kind
         if failure_reason is not None and self._count >= self._limit:

@@ -18,12 +18,12 @@ from worldgym.stats.expenses import expenses
 from worldgym.stats.failure_reasons import reasons
 from worldgym.stats.flag_counts import flagged
 from worldgym.stats.judge_calibration import Calibration, false_positive_rate, true_positive_rate
-from worldgym.stats.pairs import compare
+from worldgym.stats.pairs import compare_every_pair
 from worldgym.stats.perturbation import perturbed, split
 from worldgym.stats.planned_trials import Planned, completeness, planned_trials
 from worldgym.stats.series import checkpoint_series
 from worldgym.stats.success_rates import Rate, score_rate, wilson_rate
-from worldgym.stats.trusted import Check
+from worldgym.stats.trusted import WorldCheck
 
 SUMMARY_NAME = "summary.json"
 Key = tuple[str, str]  # policy, group
@@ -38,7 +38,9 @@ def write_summary(
 
     Tasks that RUN/check.json calls red stay out of the headline numbers, unless `include_red`.
     """
-    summary = summarize(header, records, Calibration.of_run(run), Check.of_run(run, include_red))
+    summary = summarize(
+        header, records, Calibration.of_run(run), WorldCheck.of_run(run, include_red)
+    )
     write_json(run / SUMMARY_NAME, summary)
     return summary
 
@@ -47,7 +49,7 @@ def summarize(
     header: RunHeader,
     records: Iterable[TrialRecord],
     calibration: Calibration | None = None,
-    check: Check | None = None,
+    check: WorldCheck | None = None,
 ) -> dict[str, Any]:
     """The content of summary.json: plain JSON, None where a number is not defined, never NaN.
 
@@ -107,7 +109,10 @@ def summarize(
         for group in groups:
             here = [r for r in mine if r.group == group]
             trust = {} if check is None else {"trust": check.colour(group)}
-            numbers = {**tally(here, calibration, known), **_planned(used.planned, here, [group])}
+            numbers = {
+                **cell_numbers(here, calibration, known),
+                **_planned(used.planned, here, [group]),
+            }
             own.append({"policy": name, "task": group, **numbers, **trust})
         cells += [
             cell
@@ -115,7 +120,10 @@ def summarize(
             if cell["planned"] or cell["trials"] + cell["unscored"] + cell["failed"]
         ]
         counted = [r for r in mine if r.group not in used.left_out]
-        whole = {**tally(counted, calibration, known), **_planned(used.planned, mine, headline)}
+        whole = {
+            **cell_numbers(counted, calibration, known),
+            **_planned(used.planned, mine, headline),
+        }
         rates = [cell for cell in own if cell["task"] in headline]
         policies.append({"policy": name, **whole, "mean_over_tasks": _mean_rate(rates)})
     names = used.policies
@@ -130,7 +138,7 @@ def summarize(
         "agreement": truth_agreement(
             [c for c in cells if c["task"] in headline], [r for r in trials if r.group in headline]
         ),
-        **compare(used.records, names, used.headline),
+        **compare_every_pair(used.records, names, used.headline),
         "perturbed": perturbed(records, names),
         "flags": flagged(results(records).finished),
         "config": dict(header.config),
@@ -170,7 +178,7 @@ class Headline:
 
 
 def headline_trials(
-    header: RunHeader, records: Sequence[TrialRecord], check: Check | None
+    header: RunHeader, records: Sequence[TrialRecord], check: WorldCheck | None
 ) -> Headline:
     """InputError if the check is of another world than the run's."""
     ordinary, _ = split(records)
@@ -220,7 +228,7 @@ def _calibration(calibration: Calibration) -> dict[str, Any]:
     return {"videos": counts.successes + counts.failures, **rates}
 
 
-def tally(
+def cell_numbers(
     trials: Sequence[TrialRecord],
     calibration: Calibration | None = None,
     known: Mapping[Key, Counted] = MappingProxyType({}),

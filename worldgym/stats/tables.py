@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worldgym.errors import InputError
-from worldgym.io.files import read_table
+from worldgym.io.files import read_csv
 from worldgym.stats.cells import CellPair
 
 Key = tuple[str, str]  # policy, task
@@ -41,7 +41,7 @@ def read_rates(path: Path) -> dict[Key, CellRate]:
     Partial credit makes `successes` fractional. InputError names the line of a wrong row.
     """
     cells: dict[Key, CellRate] = {}
-    for line, row in read_table(path, ("policy", "task"), ("trials", "successes", "rate")):
+    for line, row in read_csv(path, ("policy", "task"), ("trials", "successes", "rate")):
         where, key = f"{path}, line {line}", _key(f"{path}, line {line}", row)
         if key in cells:
             raise InputError(
@@ -58,7 +58,7 @@ def read_real_trials(path: Path) -> list[RealTrial]:
     partial credit between), and perhaps group; one line a trial, several of one policy and task
     being repeats."""
     trials = []
-    for line, row in read_table(path, ("policy", "task", "success"), ("group",)):
+    for line, row in read_csv(path, ("policy", "task", "success"), ("group",)):
         where = f"{path}, line {line}"
         policy, task = _key(where, row)
         score = SCORES.get(row["success"].lower())

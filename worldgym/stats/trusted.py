@@ -25,7 +25,7 @@ class Trusted:
 
 
 @dataclass(frozen=True)
-class Check:
+class WorldCheck:
     """world: the one that was checked.   tasks: by group.   include_red: red tasks stay in the
     headline numbers."""
 
@@ -34,7 +34,7 @@ class Check:
     include_red: bool = False
 
     @staticmethod
-    def read(path: Path, include_red: bool = False) -> Check:
+    def read(path: Path, include_red: bool = False) -> WorldCheck:
         """InputError if the file is absent or not what `worldgym check` writes."""
         data = read_json(path, "a check of a world")
         try:
@@ -42,7 +42,7 @@ class Check:
                 str(name): Trusted(str(task["colour"]), str(task["reason"]))
                 for name, task in data["tasks"].items()
             }
-            check = Check(str(data["world"]), tasks, include_red)
+            check = WorldCheck(str(data["world"]), tasks, include_red)
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{path}: lacks {error}, so it is no check of a world; run `worldgym check` again"
@@ -56,10 +56,10 @@ class Check:
         return check
 
     @staticmethod
-    def of_run(run: Path, include_red: bool = False) -> Check | None:
+    def of_run(run: Path, include_red: bool = False) -> WorldCheck | None:
         """The check that lies in a run's folder, or None."""
         path = run / CHECK_NAME
-        return Check.read(path, include_red) if path.exists() else None
+        return WorldCheck.read(path, include_red) if path.exists() else None
 
     def match(self, world: str) -> None:
         """InputError if it is the check of another world."""
@@ -93,5 +93,5 @@ class Check:
 def adopt_check(run: Path, path: Path, world: str) -> None:
     """Keeps a check in a run's folder, for its summaries from now on. InputError if it is of
     another world."""
-    Check.read(path).match(world)
+    WorldCheck.read(path).match(world)
     write_atomic(run / CHECK_NAME, path.read_bytes())

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from worldgym.episodes.identity import origin_of
-from worldgym.episodes.spread import spread
-from worldgym.episodes.store import EpisodeInfo, EpisodeStore, numbered
+from worldgym.episodes.spread import evenly_spaced
+from worldgym.episodes.store import EpisodeInfo, EpisodeStore, numbered_names
 from worldgym.errors import EditRefused, InputError, at_least
 from worldgym.io.progress import progress
 from worldgym.tasks.edits.edit_file import Edit, fits_any, read_suite
@@ -36,7 +36,7 @@ class AugmentConfig:
     seed: int = 0
 
 
-def augment(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
+def augment_store(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
     """Writes the store OUT, resuming one that is there => (episodes of each edit, episode that fits
     no edit => reason)."""
     if config.out.resolve() == config.store.resolve():
@@ -70,7 +70,9 @@ def augment(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]]:
                 except InputError as error:
                     reason = str(error)
                     continue
-                free = next(place for place in numbered(name) if written.is_free(place, origin))
+                free = next(
+                    place for place in numbered_names(name) if written.is_free(place, origin)
+                )
                 written.write(free, episode, origin)
             counts[ranged.name] += 1
             break
@@ -144,4 +146,6 @@ def _spread(infos: Sequence[EpisodeInfo], limit: int) -> list[EpisodeInfo]:
     groups: Mapping[str, list[EpisodeInfo]] = {info.group: [] for info in infos}
     for info in infos:
         groups[info.group].append(info)
-    return [some[i] for some in groups.values() for i in spread(len(some), limit or len(some))]
+    return [
+        some[i] for some in groups.values() for i in evenly_spaced(len(some), limit or len(some))
+    ]

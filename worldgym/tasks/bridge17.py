@@ -15,7 +15,7 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.io.files import write_atomic
-from worldgym.io.images import fit
+from worldgym.io.images import resized
 from worldgym.tasks.new_tasks import slug
 from worldgym.tasks.task_folder import DEFAULT_STEPS, read_png
 from worldgym.tasks.write_tasks import write_task
@@ -142,7 +142,7 @@ def make_bridge17(
                 task = Task(
                     f"{folder}/{image.stem}",
                     published.group,
-                    fit(read_png(image), size),
+                    resized(read_png(image), size),
                     prompt,
                     DEFAULT_STEPS,
                     published.partial_credit,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from worldgym.errors import InputError
-from worldgym.io.files import read_table
+from worldgym.io.files import read_csv
 from worldgym.tasks.task_folder import load_truth
 from worldgym.types import Task
 
@@ -35,14 +35,16 @@ class GroupTruth:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownResults:
     """trials: success of a policy on a task, by name.   groups: results of whole groups."""
 
     trials: Mapping[tuple[str, str], bool] = field(default_factory=dict)
     groups: tuple[GroupTruth, ...] = ()
 
 
-def known_results(folder: Path | None, policies: Sequence[str], tasks: Sequence[Task]) -> Known:
+def known_results(
+    folder: Path | None, policies: Sequence[str], tasks: Sequence[Task]
+) -> KnownResults:
     """What the tables of a folder say of these policies (their names) on these tasks; nothing
     without a folder.
 
@@ -50,10 +52,10 @@ def known_results(folder: Path | None, policies: Sequence[str], tasks: Sequence[
     of groups knows none of these policies, standard error tells. InputError where the folder holds
     neither table, or a wrong one."""
     if folder is None:
-        return Known()
+        return KnownResults()
     published = folder / GROUPS
     if not published.exists():
-        return Known(load_truth(folder / TRIALS))
+        return KnownResults(load_truth(folder / TRIALS))
     rows, groups = load_group_truth(published), {task.group for task in tasks}
     names = {_plain(name): name for name in policies}
     found = [
@@ -69,14 +71,16 @@ def known_results(folder: Path | None, policies: Sequence[str], tasks: Sequence[
             "them write your names in its column policy",
             file=sys.stderr,
         )
-    return Known(load_truth(folder / TRIALS) if (folder / TRIALS).exists() else {}, tuple(found))
+    return KnownResults(
+        load_truth(folder / TRIALS) if (folder / TRIALS).exists() else {}, tuple(found)
+    )
 
 
 def load_group_truth(path: Path) -> list[GroupTruth]:
     """A table with the columns policy, group, trials, successes, and others. InputError names the
     line of a wrong row."""
     found: dict[tuple[str, str], GroupTruth] = {}
-    for line, row in read_table(path, ("policy", "group", "trials", "successes")):
+    for line, row in read_csv(path, ("policy", "group", "trials", "successes")):
         key = row["policy"], row["group"]
         if not all(key):
             raise InputError(

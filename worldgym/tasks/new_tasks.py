@@ -10,7 +10,7 @@ from pathlib import Path
 
 from worldgym.episodes.recording import SourceOptions, file_names
 from worldgym.episodes.sources import open_source
-from worldgym.episodes.store import numbered
+from worldgym.episodes.store import numbered_names
 from worldgym.errors import InputError, WorldGymError, at_least
 from worldgym.io.files import read_json
 from worldgym.io.progress import progress
@@ -75,7 +75,7 @@ def _task(episode: str, file: str, instruction: str, frame: Frames, request: New
     source = f"{request.source.name}/{episode}"
     name = next(
         name
-        for name in numbered(f"{group}/{file}")
+        for name in numbered_names(f"{group}/{file}")
         if _source(request.out / f"{name}.json") in (None, source)
     )
     extras = {"source": source}

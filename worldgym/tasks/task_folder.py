@@ -28,7 +28,7 @@ from PIL import Image
 from worldgym.actions.pose import NUMBERS, QUATERNION
 from worldgym.errors import InputError
 from worldgym.io.bundled import bundled
-from worldgym.io.files import read_json, read_table, unreadable
+from worldgym.io.files import read_csv, read_json, unreadable
 from worldgym.io.text import clean
 from worldgym.types import Frames, Task
 
@@ -103,7 +103,7 @@ def load_truth(path: Path) -> dict[tuple[str, str], bool]:
     Success is 0, 1, true or false; further columns are ignored. InputError names the line of a
     wrong row."""
     truth: dict[tuple[str, str], bool] = {}
-    for line, row in read_table(path, ("policy", "task", "success")):
+    for line, row in read_csv(path, ("policy", "task", "success")):
         key, success = (row["policy"], row["task"]), TRUTH_VALUES.get(row["success"].lower())
         if not all(key):
             raise InputError(

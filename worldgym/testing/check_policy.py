@@ -21,7 +21,7 @@ INSTRUCTION = "open the drawer"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RuleOutcome:
     """One rule.   complaint: how it is broken, or None."""
 
     rule: str
@@ -48,7 +48,7 @@ class PolicyReport:
 
     policy: str
     chunk: int
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RuleOutcome, ...]
     latency: Latency | None
     compared: Mapping[str, tuple[Any, Any]]
     open_loop: OpenLoop | None = None
@@ -75,14 +75,14 @@ def check_and_time(
 ) -> PolicyReport:
     """Every rule, whether or not one before is broken; latency only of a policy that answers."""
     outcomes = [
-        Outcome(rule, _complaint(check))
+        RuleOutcome(rule, _complaint(check))
         for rule, check in policy_rules(policy, frame_shape).items()
     ]
     met = _complaint(lambda: check_needs(policy.name, policy.needs, policy.spec, []))
-    outcomes.append(Outcome("a world can show what it needs", met))
+    outcomes.append(RuleOutcome("a world can show what it needs", met))
     if world is not None:
         differences = "; ".join(policy.spec.differences(world))
-        outcomes.append(Outcome("speaks the world's action convention", differences or None))
+        outcomes.append(RuleOutcome("speaks the world's action convention", differences or None))
     timed = attempt(lambda: _latency(policy, frame_shape, calls))
     compared = _compared(policy.spec, world) if world is not None else {}
     latency = None if isinstance(timed, Failure) else timed
@@ -94,7 +94,7 @@ def with_recorded(report: PolicyReport, compare: Callable[[], OpenLoop]) -> Poli
     was recorded."""
     compared = attempt(compare)
     said = compared.reason if isinstance(compared, Failure) else compared.complaint()
-    outcomes = (*report.outcomes, Outcome("goes with the recorded actions", said))
+    outcomes = (*report.outcomes, RuleOutcome("goes with the recorded actions", said))
     return replace(
         report, outcomes=outcomes, open_loop=None if isinstance(compared, Failure) else compared
     )

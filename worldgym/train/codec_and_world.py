@@ -32,7 +32,7 @@ def train_from_store(request: TrainRequest) -> Path:
         request = replace(request, device=device)
         data = tuple(NamedStore.parse(text) for text in request.data)
         with first_goes_ahead():
-            config, mixture = checked(request)
+            config, mixture = checked_training(request)
             codec = (
                 copy_folder(request.codec, request.out / "codec")
                 if request.codec
@@ -45,11 +45,11 @@ def train_from_store(request: TrainRequest) -> Path:
 def expected(request: TrainRequest) -> Budget:
     """What the training of the world would take. Nothing is written; what training would refuse is
     refused."""
-    config, _ = checked(request)
+    config, _ = checked_training(request)
     return budget(config, request.processes)
 
 
-def checked(request: TrainRequest) -> tuple[WorldTrainConfig, list[RobotStore]]:
+def checked_training(request: TrainRequest) -> tuple[WorldTrainConfig, list[RobotStore]]:
     """The configuration and the stores of a training. InputError or CheckpointError for what cannot
     be trained together."""
     config = world_config(request)
@@ -69,7 +69,7 @@ def checked(request: TrainRequest) -> tuple[WorldTrainConfig, list[RobotStore]]:
         _check_size(
             request, recipe(request.out / "codec-run", request.device).model.size, mixture[0].store
         )
-    return fit(config, mixture), mixture
+    return config_for(config, mixture), mixture
 
 
 def world_config(request: TrainRequest) -> WorldTrainConfig:
@@ -80,7 +80,7 @@ def world_config(request: TrainRequest) -> WorldTrainConfig:
     return config
 
 
-def fit(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> WorldTrainConfig:
+def config_for(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> WorldTrainConfig:
     """The configuration for these robots: how many there are, and the numbers that the network is
     shown of the widest.
 

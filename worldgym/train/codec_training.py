@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from worldgym.codecs.conv import ConvCodec, ConvCodecConfig, to_unit
+from worldgym.codecs.conv import ConvCodec, ConvCodecConfig, to_unit_pixels
 from worldgym.episodes.frame_cache import FrameCache
 from worldgym.episodes.mixture import draw_episodes
 from worldgym.episodes.windows import Ints
-from worldgym.train.optimizer import Background, Optimizer, OptimizerConfig, load_state
+from worldgym.train.optimizer import BackgroundSaver, Optimizer, OptimizerConfig, load_state
 from worldgym.types import Frames
 
 # a pixel that differs by 12 grey values between two frames of an episode has moved
@@ -96,7 +96,7 @@ def train_codec(
         )
         optimizer.load(tensors)
     started = time.perf_counter()
-    with Background() as background:
+    with BackgroundSaver() as background:
         for step in range(first, config.optimizer.steps):
             loss = _loss(codec, config, _batch(data, config, step), step)
             loss.backward()
@@ -162,10 +162,10 @@ def _loss(
 ) -> Tensor:
     frames, others = batch
     pixels, generator = (
-        to_unit(frames),
+        to_unit_pixels(frames),
         torch.Generator().manual_seed(config.seed * 1_000_003 + step),
     )
-    moved = ((pixels - to_unit(others)).abs().amax(1, keepdim=True) > MOVED).float()
+    moved = ((pixels - to_unit_pixels(others)).abs().amax(1, keepdim=True) > MOVED).float()
     weight = 1.0 + config.moving_weight * moved
     if config.contrast:
         relative = weight / (local_contrast(pixels) + FLAT)
@@ -212,4 +212,4 @@ def _recalibrate(
     for index in range(batches):
         frames, _ = _batch(data, config, config.optimizer.steps + index)
         with torch.autocast(frames.device.type, dtype=torch.bfloat16):
-            codec.normalize(codec.encoder(to_unit(frames)).float())
+            codec.normalize(codec.encoder(to_unit_pixels(frames)).float())

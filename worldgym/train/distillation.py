@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from worldgym.actions.embodiment import Scaling
-from worldgym.episodes.windows import DISPLACEMENT_SCALE, follow
+from worldgym.episodes.windows import DISPLACEMENT_SCALE, commanded_positions
 from worldgym.errors import InputError
 from worldgym.train.processes import Ranks
 from worldgym.train.world_training import (
@@ -248,7 +248,7 @@ def continued(actions: Tensor, other: Tensor, scaling: Scaling | None) -> Tensor
     if scaling is not None:
         count = (actions.shape[-1] - 1) // (1 + scaling.sums)
         begun = actions[:, 0, count:-1].unflatten(-1, (-1, count)) / DISPLACEMENT_SCALE
-        sums = follow(
+        sums = commanded_positions(
             other[:, 1:, :count].cpu().numpy(), scaling.bounds(count), begun.cpu().numpy()
         )
         found[:, 1:, count:-1] = DISPLACEMENT_SCALE * torch.from_numpy(sums).flatten(-2).to(

@@ -16,7 +16,7 @@ from worldgym.actions.embodiment import Embodiment
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
-from worldgym.io.checkpoint import describe
+from worldgym.io.checkpoint import config_markdown
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
 from worldgym.train.small_loop import FitConfig, fit
 from worldgym.trust.inverse_dynamics import (
@@ -182,5 +182,5 @@ def _card(gauge: Gauge, held_back: int, config: FitConfig) -> str:
         f"recorded latents look like.\n\n"
         f"Actions of {held_back} recorded episodes that were held back:\n\n"
         + "\n".join(head + rows)
-        + f"\n\n## Recipe\n\n{describe(asdict(config))}"
+        + f"\n\n## Recipe\n\n{config_markdown(asdict(config))}"
     )

@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from worldgym.episodes.frame_cache import FrameCache, frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.io.checkpoint import describe, fingerprint
-from worldgym.judges.classifier import ClassifierJudge, Decision, JudgeConfig, JudgeNet, looks
+from worldgym.io.checkpoint import config_markdown, fingerprint
+from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet, looks
 from worldgym.judges.classifier_agreement import (
     choose_decision,
     confusion_of,
@@ -118,7 +118,7 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     if config.start is not None:
         net = _learned_before(config.start, net.config)
     losses = fit(net, judge_loss(net, labels, config), config.fit, "judge")
-    untuned = ClassifierJudge(net, Decision(), "untuned")
+    untuned = ClassifierJudge(net, DecisionRule(), "untuned")
     scores = judge_store(untuned, cache, held_back)
     choose = fit_rates if config.drawn else choose_decision  # a world's judge is asked for rates
     judge = ClassifierJudge(net, choose(scores, config.band), "trained")
@@ -126,7 +126,7 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     judge.save(
         config.out,
         facts(config, trained_on, held_back, losses, confusion),
-        card(judge, config, confusion),
+        judge_card(judge, config, confusion),
     )
     return ClassifierJudge.load(config.out)
 
@@ -332,7 +332,9 @@ def facts(
     }
 
 
-def card(judge: ClassifierJudge, config: JudgeTrainConfig, confusion: dict[str, Confusion]) -> str:
+def judge_card(
+    judge: ClassifierJudge, config: JudgeTrainConfig, confusion: dict[str, Confusion]
+) -> str:
     decision = judge.decision
     unscored = (
         f"unscored strictly between {decision.band[0]:.3f} and {decision.band[1]:.3f}"
@@ -344,5 +346,5 @@ def card(judge: ClassifierJudge, config: JudgeTrainConfig, confusion: dict[str, 
         "success counts at any time.\n"
         f"Success from a probability of {decision.threshold:.3f} on; {unscored}.\n\n"
         f"## Held-back episodes (training stores, one seed of {config.hold_back})\n\n"
-        f"{table(confusion)}\n## Recipe\n\n{describe(asdict(config.fit))}"
+        f"{table(confusion)}\n## Recipe\n\n{config_markdown(asdict(config.fit))}"
     )

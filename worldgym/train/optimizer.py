@@ -252,7 +252,7 @@ def rate(step: int, steps: int, warmup: int) -> float:
     return up * 0.5 * (1.0 - math.cos(math.pi * left))
 
 
-class Background:
+class BackgroundSaver:
     """Runs one piece of work at a time beside the training, in order. What fails is raised by the
     next call, or at the end."""
 
@@ -260,7 +260,7 @@ class Background:
         self._pool = ThreadPoolExecutor(1, "save")
         self._running: Future[None] | None = None
 
-    def __enter__(self) -> Background:
+    def __enter__(self) -> BackgroundSaver:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -145,7 +145,7 @@ def label_mask(executed: Actions, labels: Actions, chunk: int, tolerance: float)
     return mask
 
 
-def augment(frames: Frames, shift: int, rng: np.random.Generator) -> Frames:
+def augment_frames(frames: Frames, shift: int, rng: np.random.Generator) -> Frames:
     """Each image moved by up to `shift` pixels, brighter or darker by up to 8 %."""
     gains = rng.uniform(0.92, 1.08, (len(frames), 1, 1, 1)).astype(np.float32)
     brighter: Frames = np.minimum(shifted(frames, shift, rng) * gains, 255.0).astype(np.uint8)

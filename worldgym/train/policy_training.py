@@ -14,11 +14,11 @@ from torch import Tensor
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.io.checkpoint import describe
+from worldgym.io.checkpoint import config_markdown
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
 from worldgym.policies.own.diffusion import DiffusionConfig, DiffusionNet, DiffusionPolicy
-from worldgym.train.policy_samples import SampleConfig, Samples, augment, make_samples
+from worldgym.train.policy_samples import SampleConfig, Samples, augment_frames, make_samples
 from worldgym.train.small_loop import FitConfig, fit
 from worldgym.types import ActionSpec
 from worldgym.world.memory import keep_freed_memory
@@ -76,7 +76,7 @@ def train_policy(config: PolicyTrainConfig) -> list[Path]:
         name = config.names[step]
         trained = trained_facts(config, samples, losses, step)
         as_policy(net, store.spec, name).save(
-            config.folders[step], trained, card(config, name, trained)
+            config.folders[step], trained, policy_card(config, name, trained)
         )
 
     fit(net, policy_loss(net, samples, config), config.fit, config.name, save, config.names)
@@ -100,7 +100,7 @@ def policy_loss(net: Net, samples: Samples, config: PolicyTrainConfig) -> Callab
     def loss_at(step: int) -> Tensor:
         rng = np.random.default_rng([config.fit.seed, step])
         picked = np.sort(rng.integers(0, len(samples), config.fit.batch))
-        frames = augment(samples.pixels[samples.rows[picked]], config.samples.shift, rng)
+        frames = augment_frames(samples.pixels[samples.rows[picked]], config.samples.shift, rng)
         words = features[torch.from_numpy(samples.instruction[picked])]
         wanted, mask = (
             torch.from_numpy(x[picked]).to(device) for x in (samples.chunks, samples.mask)
@@ -132,11 +132,11 @@ def trained_facts(
     }
 
 
-def card(config: PolicyTrainConfig, name: str, trained: dict[str, Any]) -> str:
+def policy_card(config: PolicyTrainConfig, name: str, trained: dict[str, Any]) -> str:
     kind = "Behaviour-cloning" if isinstance(config.net, BCConfig) else "Action-diffusion"
     return (
         f"# {name}\n\n{kind} policy of WorldGym: one frame and an instruction in, "
         f"{config.net.chunk} action(s) out. Trained "
         f"on {trained['samples']} frames with imitate = "
-        f"{config.samples.imitate}.\n\n{describe(trained)}"
+        f"{config.samples.imitate}.\n\n{config_markdown(trained)}"
     )

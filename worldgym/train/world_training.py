@@ -26,7 +26,7 @@ from worldgym.train.compiled_gradients import Learner
 from worldgym.train.latent_rows import LatentRows, latent_rows
 from worldgym.train.latent_shards import LatentEpisodes
 from worldgym.train.optimizer import (
-    Background,
+    BackgroundSaver,
     Clock,
     Optimizer,
     OptimizerConfig,
@@ -134,8 +134,8 @@ def train_world(
     weights) every `save_every`
     steps.   objective: what is learned (None: `forcing`).
     """
-    objective, robots = objective or forcing(config), check(config, data)
-    described = describe(config, robots, codec)
+    objective, robots = objective or forcing(config), check_training(config, data)
+    described = checkpoint_config(config, robots, codec)
     torch.manual_seed(config.seed)
     network = Learner(config.network, config.checkpointing)
     if config.start is not None:
@@ -149,7 +149,7 @@ def train_world(
         optimizer.load(tensors)
     flops = objective.passes * config.network.flops_per_frame * config.frames * config.batch
     clock, tables = Clock(config.batch, flops), Tables.of(data, config)
-    with Background() as background:
+    with BackgroundSaver() as background:
         for step in range(first, config.optimizer.steps):
             loss = objective.loss(network, tables, step, ranks)
             loss.backward()
@@ -171,7 +171,7 @@ def train_world(
     return _worlds(config, averaged(optimizer.tensors()), described, robots, codec)
 
 
-def check(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> list[Embodiment]:
+def check_training(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> list[Embodiment]:
     """=> the robots. CheckpointError or InputError where network, clips, robots and shares do not
     fit each other."""
     robots = robots_of(data)
@@ -329,7 +329,7 @@ def motion_weight(x: Tensor, start: Tensor, extra: float) -> Tensor:
     return 1.0 + extra * torch.maximum(change, changed).clamp(max=1.0)
 
 
-def describe(
+def checkpoint_config(
     config: WorldTrainConfig, robots: Sequence[Embodiment], codec: Codec
 ) -> dict[str, Any]:
     """config.json of the checkpoint."""

@@ -18,7 +18,7 @@ from worldgym.actions.conventions import OPEN_IS_HIGH
 from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.trust.controls import grippers
-from worldgym.trust.inverse_dynamics import Gauge, encode, responses
+from worldgym.trust.inverse_dynamics import Gauge, encode_frames, responses
 from worldgym.trust.playback import Playing, play_again
 from worldgym.types import Actions, ActionSpec, Rollout, Task, Trial
 from worldgym.world.world_protocol import World
@@ -64,7 +64,7 @@ def action_following(
     ]
     played = play_again(world, rollouts, playing, what="sweeping actions")
     read = np.stack(
-        [gauge.actions(encode(codec, rollout.frames))[1:-2].mean(0) for rollout in played]
+        [gauge.actions(encode_frames(codec, rollout.frames))[1:-2].mean(0) for rollout in played]
     )
     commanded = np.stack([rollout.actions[0] for rollout in rollouts])
     swept = np.array([d for _ in tasks for d, _ in sweeps])

@@ -48,7 +48,7 @@ class Probe:
 
     def doubt(self, rows: Sequence[Mapping[str, float]]) -> Numbers:
         """Probability that each verdict is wrong, in [0, 1]."""
-        values = matrix(rows, self.signals)
+        values = signal_matrix(rows, self.signals)
         unit = (values - np.array(self.mean)) / np.array(self.deviation)
         return _logistic(self.intercept + unit @ np.array(self.coefficients))
 
@@ -105,7 +105,7 @@ class Fit:
         return _logistic(self.intercept + (values - self.mean) / self.deviation @ self.coefficients)
 
 
-def matrix(rows: Sequence[Mapping[str, float]], signals: Sequence[str]) -> Numbers:
+def signal_matrix(rows: Sequence[Mapping[str, float]], signals: Sequence[str]) -> Numbers:
     """[N, S]. InputError names a signal that a row lacks."""
     for row in rows:
         if missing := next((name for name in signals if name not in row), None):

@@ -41,7 +41,7 @@ from worldgym.judges.judging import judge_each
 from worldgym.policies.foreign import Failure
 from worldgym.trust.action_following import READABLE
 from worldgym.trust.controls import GRIPPER
-from worldgym.trust.inverse_dynamics import BATCH, Gauge, encode
+from worldgym.trust.inverse_dynamics import BATCH, Gauge, encode_frames
 from worldgym.trust.playback import Playing, play_again
 from worldgym.types import Actions, Frames, Rollout
 from worldgym.world.world_protocol import World
@@ -81,7 +81,7 @@ def measure(
     """The signals of each rollout; `records` are their scored lines in the log."""
     rows = []
     for rollout, record in zip(rollouts, records, strict=True):
-        latents = encode(with_.codec, rollout.frames)
+        latents = encode_frames(with_.codec, rollout.frames)
         rows.append(verdict_signals(record) | picture_signals(with_, rollout.frames, latents))
         if rollout.actions.shape[1]:
             rows[-1] |= action_signals(with_.gauge, latents, rollout.actions)
@@ -160,7 +160,7 @@ def _future_signals(
         verdicts = judge_each(with_.judge, played)
         for i, (mine, theirs, verdict) in enumerate(zip(rollouts, played, verdicts, strict=True)):
             last = max(1, round(LAST * len(mine.frames)))
-            gap = encode(with_.codec, mine.frames[-last:]) - encode(
+            gap = encode_frames(with_.codec, mine.frames[-last:]) - encode_frames(
                 with_.codec, theirs.frames[-last:]
             )
             apart[i] += float(gap.square().mean()) / with_.futures

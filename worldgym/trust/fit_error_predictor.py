@@ -30,9 +30,9 @@ from worldgym.trust.error_predictor import (
     Probe,
     auroc,
     fit_logistic,
-    matrix,
     out_of_fold,
     scored,
+    signal_matrix,
 )
 from worldgym.trust.error_signals import USED, Instruments, common, company_signals, measure
 from worldgym.trust.inverse_dynamics import Gauge
@@ -63,7 +63,7 @@ def fit_probe(request: FitRequest, instruments: Instruments) -> dict[str, Any]:
     """Writes the three files and returns the figures. InputError if the run is another world's, or
     too little is known."""
     records = _known(request, instruments)
-    rows = measured(request.run, request.out, records, instruments, request.tasks)
+    rows = measured_signals(request.run, request.out, records, instruments, request.tasks)
     wrong = np.array([not record.right for record in records])
     if wrong.all() or not wrong.any():
         raise InputError(
@@ -71,7 +71,7 @@ def fit_probe(request: FitRequest, instruments: Instruments) -> dict[str, Any]:
             f"right and wrong ones"
         )
     signals = request.signals or tuple(name for name in common(rows) if name in USED)
-    values = matrix(rows, signals)
+    values = signal_matrix(rows, signals)
     folds = {"policy": [r.policy for r in records], "task": [r.group for r in records]}
     doubts = {kind: out_of_fold(values, wrong, names) for kind, names in folds.items()}
     fit = fit_logistic(values, wrong)
@@ -125,7 +125,7 @@ def fit_run(
     )
 
 
-def measured(
+def measured_signals(
     run: Path,
     out: Path,
     records: Sequence[TrialRecord],
@@ -213,11 +213,11 @@ def _each_signal(
             [other for other in signals if other != name] if name in signals else [*signals, name]
         )
         changed = {
-            kind: auroc(out_of_fold(matrix(rows, others), wrong, names), wrong)
+            kind: auroc(out_of_fold(signal_matrix(rows, others), wrong, names), wrong)
             for kind, names in folds.items()
         }
         key = "probe_without" if name in signals else "probe_with"
-        found[name] = {"alone": auroc(matrix(rows, [name])[:, 0], wrong), key: changed}
+        found[name] = {"alone": auroc(signal_matrix(rows, [name])[:, 0], wrong), key: changed}
     return found
 
 

@@ -269,7 +269,7 @@ class Gauge:
         )
 
 
-def encode(codec: Codec, frames: Frames) -> Tensor:
+def encode_frames(codec: Codec, frames: Frames) -> Tensor:
     """uint8 [N, H, W, 3] => float32 [N, C, h, w]."""
     parts = [
         codec.encode(torch.from_numpy(np.array(frames[i : i + BATCH])))

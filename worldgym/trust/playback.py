@@ -14,7 +14,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, at_least
 from worldgym.io.progress import progress
 from worldgym.types import Rollout, Task, Trial
-from worldgym.world.open_loop_replay import play
+from worldgym.world.open_loop_replay import play_actions
 from worldgym.world.world_protocol import World
 
 RECORDED = "recorded"  # the policy of a recorded episode
@@ -66,7 +66,7 @@ def play_again(
         some = [rollouts[i] for i in rows + rows[-1:] * (size - len(rows))]
         seeds = [(rollout.trial.seed + future) % 2**63 for rollout in some]
         actions = np.stack([rollout.actions for rollout in some])
-        frames = play(
+        frames = play_actions(
             world, np.stack([rollout.trial.task.frame for rollout in some]), seeds, actions, chunk
         )
         drawn |= {i: replace(rollouts[i], frames=frames[row]) for row, i in enumerate(rows)}

@@ -24,7 +24,7 @@ from worldgym.world.world_protocol import World
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReplayOutcome:
     """One recorded episode. success: its label, None = nobody knows.   psnr: dB at each generated
     frame.
 
@@ -41,7 +41,7 @@ class Outcome:
 
 def replay_test(
     world: World[Any], judge: Judge, episodes: Sequence[Recorded], playing: Playing
-) -> tuple[list[Outcome], list[Rollout]]:
+) -> tuple[list[ReplayOutcome], list[Rollout]]:
     """=> (outcomes, the rollouts as generated), in the order of the episodes."""
     rollouts = [episode.rollout for episode in episodes]
     generated = play_again(world, rollouts, playing, what="replaying")
@@ -56,14 +56,14 @@ def replay_test(
     for episode, new, (judged, recorded) in zip(episodes, generated, verdicts, strict=True):
         task, levels = new.trial.task, psnr(new.frames[1:], episode.rollout.frames[1:])
         outcomes.append(
-            Outcome(
+            ReplayOutcome(
                 task.name, task.group, episode.success, tuple(map(float, levels)), judged, recorded
             )
         )
     return outcomes, generated
 
 
-def replay_figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def replay_figures(outcomes: Sequence[ReplayOutcome]) -> dict[str, Any]:
     """Of one group of tasks, as JSON values: episodes, psnr at the usual horizons, and sensitivity
     and specificity with 95 % intervals of both verdicts (value None without labelled successes, or
     failures)."""
@@ -94,7 +94,7 @@ def _confusion(pairs: Sequence[tuple[bool | None, bool | None]]) -> dict[str, An
     }
 
 
-def by_group(outcomes: Sequence[Outcome]) -> Mapping[str, list[Outcome]]:
+def by_group(outcomes: Sequence[ReplayOutcome]) -> Mapping[str, list[ReplayOutcome]]:
     """Sorted by group."""
     return {
         group: [o for o in outcomes if o.group == group]

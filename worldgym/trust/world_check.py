@@ -28,10 +28,10 @@ from worldgym.trust.action_following import Response, action_following
 from worldgym.trust.controls import ARMS, GRIPPER, Floor, control_floors
 from worldgym.trust.error_predictor import Probe
 from worldgym.trust.error_signals import Instruments
-from worldgym.trust.fit_error_predictor import measured, rollouts_of
+from worldgym.trust.fit_error_predictor import measured_signals, rollouts_of
 from worldgym.trust.inverse_dynamics import Gauge
 from worldgym.trust.playback import Playing, Recorded, recorded_rollouts
-from worldgym.trust.replay_test import Outcome, by_group, replay_figures, replay_test
+from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_figures, replay_test
 from worldgym.trust.trust_verdict import (
     LIMITS,
     Finding,
@@ -72,7 +72,7 @@ class CheckConfig:
 
 
 @dataclass(frozen=True)
-class Parts:
+class CheckInputs:
     """What a check works with. gauge, probe, familiarity: None = what needs them is left out."""
 
     world: DiffusionWorld
@@ -83,7 +83,7 @@ class Parts:
     familiarity: Familiarity | None = None
 
 
-def check(config: CheckConfig) -> dict[str, Any]:
+def check_trust(config: CheckConfig) -> dict[str, Any]:
     """Writes OUT/check.json and returns what it holds. InputError if there is nothing to check by,
     or parts do not fit."""
     if config.episodes is None and not (config.policies and config.tasks):
@@ -125,7 +125,7 @@ def check(config: CheckConfig) -> dict[str, Any]:
     return result
 
 
-def _load(config: CheckConfig) -> Parts:
+def _load(config: CheckConfig) -> CheckInputs:
     world = load_world(config.world)
     judge = config.judge or beside_world(config.world, "judge")
     if judge is None:
@@ -137,7 +137,7 @@ def _load(config: CheckConfig) -> Parts:
     probe_file = config.probe or beside_world(config.world, "probe.json")
     probe = None if probe_file is None else Probe.load(probe_file)
     playing, familiarity = Playing(config.batch), familiarity_of(config.world, world.codec)
-    parts = Parts(world, load_judge(judge), gauge, probe, playing, familiarity)
+    parts = CheckInputs(world, load_judge(judge), gauge, probe, playing, familiarity)
     if parts.probe is not None and gauge is not None:
         parts.probe.check(world.name, parts.judge.name, gauge.name)
     return parts
@@ -151,7 +151,7 @@ def _store(folder: Path, world: DiffusionWorld) -> EpisodeStore:
 
 
 def _check_recorded(
-    parts: Parts, episodes: Sequence[Recorded], figures: dict[str, Any], found: Found
+    parts: CheckInputs, episodes: Sequence[Recorded], figures: dict[str, Any], found: Found
 ) -> None:
     if not episodes:
         return
@@ -170,7 +170,7 @@ def _check_recorded(
     )
 
 
-def _replay_findings(outcomes: Sequence[Outcome], judged: dict[str, Any]) -> list[Finding]:
+def _replay_findings(outcomes: Sequence[ReplayOutcome], judged: dict[str, Any]) -> list[Finding]:
     kinds = (
         ("missed", judged["sensitivity"], "recorded successes are judged failures when replayed"),
         ("invented", judged["specificity"], "recorded failures are judged successes when replayed"),
@@ -187,7 +187,7 @@ def _replay_findings(outcomes: Sequence[Outcome], judged: dict[str, Any]) -> lis
 
 
 def _check_closed_loop(
-    config: CheckConfig, parts: Parts, figures: dict[str, Any], found: Found
+    config: CheckConfig, parts: CheckInputs, figures: dict[str, Any], found: Found
 ) -> list[Task]:
     """=> the tasks whose initial frame the world knows."""
     tasks = load_tasks(config.tasks) if config.tasks else []
@@ -220,7 +220,7 @@ def _check_closed_loop(
         instruments = Instruments(
             parts.world, parts.world.codec, parts.gauge, parts.judge, playing, futures
         )
-        rows = measured(run.out, config.out, records, instruments)
+        rows = measured_signals(run.out, config.out, records, instruments)
         doubts = parts.probe.doubt(rows)
         for group in sorted({record.group for record in records}):
             own = [
@@ -242,7 +242,7 @@ def _check_closed_loop(
 
 
 def _known(
-    tasks: Sequence[Task], parts: Parts, figures: dict[str, Any], found: Found
+    tasks: Sequence[Task], parts: CheckInputs, figures: dict[str, Any], found: Found
 ) -> list[Task]:
     """Those whose initial frame the world knows; the others are named, and enter no measure."""
     strange = strange_starts(tasks, parts.familiarity)
@@ -282,7 +282,7 @@ def _add(found: Found, group: str, one: Finding | None) -> None:
         found.setdefault(group, []).append(one)
 
 
-def _following(parts: Parts, starts: Sequence[Task]) -> list[Response]:
+def _following(parts: CheckInputs, starts: Sequence[Task]) -> list[Response]:
     """From the first start frame of each group, then the second ones, up to SWEPT."""
     if parts.gauge is None:
         return []
@@ -294,7 +294,7 @@ def _following(parts: Parts, starts: Sequence[Task]) -> list[Response]:
     )
 
 
-def _described(config: CheckConfig, parts: Parts) -> dict[str, Any]:
+def _described(config: CheckConfig, parts: CheckInputs) -> dict[str, Any]:
     left_out = []
     if parts.familiarity is None:
         left_out.append(

@@ -59,8 +59,10 @@ class FusedBlock:
         self.down = Product(library, _linear(block.ffwd, 2))
 
     @property
-    def matrices(self) -> native.Block:
-        return native.Block(self.qkv.matrix, self.out.matrix, self.up.matrix, self.down.matrix)
+    def matrices(self) -> native.BlockPointers:
+        return native.BlockPointers(
+            self.qkv.matrix, self.out.matrix, self.up.matrix, self.down.matrix
+        )
 
 
 def _linear(layers: nn.Sequential, index: int) -> nn.Linear:
@@ -109,9 +111,9 @@ class FusedDiT:
         pixel, self._space = c.positions == "rotary_pixel", None
         if c.positions != "learned":
             self._space = rotation(rotary_angles_2d(*c.grid, self._head_dim, pixel), torch.float32)
-        matrices = (native.Block * len(blocks))(*(block.matrices for block in self._blocks))
+        matrices = (native.BlockPointers * len(blocks))(*(block.matrices for block in self._blocks))
         sizes = (len(blocks), c.tokens, c.heads, self._head_dim, c.mlp_ratio * c.width)
-        self._parts = native.Network(
+        self._parts = native.NetworkPointers(
             self._first.matrix,
             self._last.matrix,
             matrices,

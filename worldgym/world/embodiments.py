@@ -23,7 +23,7 @@ from torch import Tensor
 from worldgym.actions.embodiment import Embodiment, most_numbers
 from worldgym.episodes.windows import shown_columns
 from worldgym.errors import CheckpointError, InputError
-from worldgym.world.network import DiTConfig, spread
+from worldgym.world.network import DiTConfig, octave_mask
 
 ONE_ROBOTS_OWN = ("spec", "scaling")  # keys of a world's config
 TOKEN, EMBEDDER = "embodiment_token", "action_embedder"
@@ -76,7 +76,7 @@ def single(
     common = {key: value for key, value in data.items() if key != "embodiments"}
     own = {key: value for key, value in robots[index].to_json().items() if key in ONE_ROBOTS_OWN}
     return common | own | {"network": network}, _cut(
-        tensors, index, spread(known, data["network"]["action_octaves"]), where
+        tensors, index, octave_mask(known, data["network"]["action_octaves"]), where
     )
 
 

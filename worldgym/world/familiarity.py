@@ -19,7 +19,7 @@ import torch
 
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.episodes.frame_cache import frame_cache
-from worldgym.episodes.spread import spread
+from worldgym.episodes.spread import evenly_spaced
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.files import read_json, write_json
@@ -119,5 +119,9 @@ def _held_out(store: EpisodeStore, codec: Codec) -> Sequence[Frames]:
             "convert the recordings to that size"
         )
     each = max(1, MOST // len(cache.names))
-    names = [cache.names[i] for i in spread(len(cache.names), MOST)]
-    return [cache.frames(name)[i] for name in names for i in spread(len(cache.frames(name)), each)]
+    names = [cache.names[i] for i in evenly_spaced(len(cache.names), MOST)]
+    return [
+        cache.frames(name)[i]
+        for name in names
+        for i in evenly_spaced(len(cache.frames(name)), each)
+    ]

@@ -17,7 +17,7 @@ from torch import Tensor
 from worldgym.actions.embodiment import Scaling
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.codecs.load_codec import load_codec
-from worldgym.episodes.windows import beside, check_shown, follow
+from worldgym.episodes.windows import beside, check_shown, commanded_positions
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.bundled import bundled
 from worldgym.io.checkpoint import fingerprint, load_folder
@@ -233,7 +233,7 @@ class DiffusionWorld:
         `worldgym.episodes.windows.conditioning`."""
         known, sums = self.config.scaling.shown(actions), None
         if self.config.conditioning == "sum":
-            sums = follow(known, self._bounds, state.moved)
+            sums = commanded_positions(known, self._bounds, state.moved)
             state = replace(state, moved=sums[:, -1])
         shown = beside(known, sums, self.config.network.action_size)
         return state, torch.from_numpy(shown).to(self._device)

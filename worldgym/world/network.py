@@ -129,7 +129,7 @@ def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), scale)
 
 
-class Pair(nn.Module):
+class BlockPair(nn.Module):
     """One spatial block, then one temporal block."""
 
     def __init__(self, config: DiTConfig) -> None:
@@ -160,7 +160,7 @@ class DiT(nn.Module):
         self.embodiment_token = (
             nn.Parameter(torch.zeros(config.embodiments, d)) if config.embodiments > 1 else None
         )
-        self.pairs = [Pair(config) for _ in range(config.pairs)]
+        self.pairs = [BlockPair(config) for _ in range(config.pairs)]
         self.blocks = nn.ModuleList(self.pairs)
         self.final_modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 2 * d))
         self.final_linear = nn.Linear(d, patch_size)
@@ -243,7 +243,7 @@ class DiT(nn.Module):
         shown = octaves(actions, self.config.action_octaves)
         if robots is None or self.embodiment_token is None:
             return self.action_embedder(shown.to(dtype))
-        shown = shown * spread(robots.known, self.config.action_octaves)[:, None]
+        shown = shown * octave_mask(robots.known, self.config.action_octaves)[:, None]
         return self.action_embedder(shown.to(dtype)) + self.embodiment_token[robots.index][:, None]
 
     def views(
@@ -312,7 +312,7 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
     if start.action_size < config.action_size:
         known = torch.ones(config.action_size, dtype=torch.bool)
         known[start.action_size - 1 : -1] = False
-        name, columns = "action_embedder.weight", spread(known, config.action_octaves)
+        name, columns = "action_embedder.weight", octave_mask(known, config.action_octaves)
         found[name] = tensors[name].new_zeros(len(tensors[name]), len(columns))
         found[name][:, columns] = tensors[name]
     if channels >= own:
@@ -355,7 +355,7 @@ def octaves(actions: Tensor, count: int) -> Tensor:
     return torch.cat([actions, angles.sin(), angles.cos()], dim=-1)
 
 
-def spread(known: Tensor, count: int) -> Tensor:
+def octave_mask(known: Tensor, count: int) -> Tensor:
     """bool [..., A], one a number => bool [..., A (1 + 2 count)], one a number that `octaves` makes
     of it."""
     turned = known.repeat_interleave(count, dim=-1)

@@ -37,11 +37,13 @@ def replay(
     """Episodes of one length, all in one batch. `chunk`: actions a step."""
     truth = np.stack([episode.frames for episode in episodes])
     actions = np.stack([episode.actions for episode in episodes])
-    generated = play(world, truth[:, 0], [seed + i for i in range(len(episodes))], actions, chunk)
+    generated = play_actions(
+        world, truth[:, 0], [seed + i for i in range(len(episodes))], actions, chunk
+    )
     return Replay(generated, psnr(generated[:, 1:], truth[:, 1:]))
 
 
-def play(
+def play_actions(
     world: World[State], starts: Frames, seeds: Sequence[int], actions: Actions, chunk: int = 1
 ) -> Frames:
     """starts: uint8 [B, H, W, 3], one seed a row, actions: float32 [B, T, A] => frames uint8 [B,

@@ -26,7 +26,7 @@ from torch import Tensor
 from worldgym.actions.conventions import convention
 from worldgym.codecs.kl import import_autoencoder
 from worldgym.errors import CheckpointError, InputError, at_least
-from worldgym.io.checkpoint import describe, save_folder
+from worldgym.io.checkpoint import config_markdown, save_folder
 from worldgym.io.files import not_fetched
 from worldgym.world.model import WorldConfig
 from worldgym.world.network import DiT, DiTConfig
@@ -41,7 +41,7 @@ def import_published(request: PublishedImport) -> Path:
     weight that does not fit."""
     weights, branch = read_weights(request.file)
     network = network_of(weights, request)
-    tensors = convert(weights, network)
+    tensors = converted_weights(weights, network)
     codec = (
         import_autoencoder(request.codec, request.out / "codec", request.size).latents
         if request.codec
@@ -60,7 +60,7 @@ def import_published(request: PublishedImport) -> Path:
     }
     card = (
         f"# World model\n\nImported from a published checkpoint of arXiv "
-        f"2506.00613.\n\n{describe(facts)}"
+        f"2506.00613.\n\n{config_markdown(facts)}"
     )
     save_folder(request.out / "world", config.to_json() | {"training": facts}, tensors, card)
     return request.out / "world"
@@ -143,7 +143,7 @@ def network_of(weights: Mapping[str, Tensor], request: PublishedImport) -> DiTCo
     )
 
 
-def convert(weights: Mapping[str, Tensor], network: DiTConfig) -> dict[str, Tensor]:
+def converted_weights(weights: Mapping[str, Tensor], network: DiTConfig) -> dict[str, Tensor]:
     """Their names and forms => ours. CheckpointError lists every name that is missing, not known,
     or of another shape."""
     tensors = {_renamed(name): _reshaped(name, value, network) for name, value in weights.items()}

@@ -125,7 +125,7 @@ def level_plan(schedule: Schedule, steps: int, chunk: int, order: str) -> Tensor
     return grid[(torch.arange(calls + 1)[:, None] - lag).clamp(0, steps)]
 
 
-def spans_of(plan: Tensor) -> list[tuple[int, int]]:
+def frame_spans(plan: Tensor) -> list[tuple[int, int]]:
     """[calls + 1, chunk] levels => the frames first .. behind - 1 of the chunk that each network
     call must compute.
 
@@ -198,7 +198,7 @@ class Denoiser:
             cache.advance(self._both(done))
             pending = pending.after(room)
         done, done_level = self._finished(pending.latents)
-        spans = spans_of(level_plan(self.schedule, self.config.steps, chunk, self.config.order))
+        spans = frame_spans(level_plan(self.schedule, self.config.steps, chunk, self.config.order))
         conditions = self._conditions(done_level, pending.actions, actions, spans)
         length, last = (
             cache.length + pending.length,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from synthetic_sets import recordings, write_lerobot_v2, write_lerobot_v3, write_mp4_npz
 
-from worldgym.episodes.conversion import ConvertRequest, convert
+from worldgym.episodes.conversion import ConvertRequest, convert_dataset
 from worldgym.episodes.inspection import inspect
 from worldgym.episodes.readers.lerobot_counts import contradictions
 from worldgym.episodes.recording import SourceOptions
@@ -90,6 +90,6 @@ def test_they_are_said_and_stop_a_strict_conversion(v3: Path, tmp_path: Path) ->
     with pytest.raises(
         InputError, match=r"total_episodes 4, its list of episodes has 3; fix its metadata"
     ):
-        convert(ConvertRequest(v3, tmp_path / "out", options=BRIDGE, strict=True))
+        convert_dataset(ConvertRequest(v3, tmp_path / "out", options=BRIDGE, strict=True))
     assert not (tmp_path / "out").exists()
-    assert len(convert(ConvertRequest(v3, tmp_path / "out", options=BRIDGE)).written) == 3
+    assert len(convert_dataset(ConvertRequest(v3, tmp_path / "out", options=BRIDGE)).written) == 3

@@ -17,7 +17,12 @@ import torch
 from worldgym.actions.conventions import convention
 from worldgym.errors import InputError, MissingExtra
 from worldgym.evaluation.rollout import roll_out
-from worldgym.policies.adapters.lerobot_policy import STATE, LeRobotPolicy, Reading, load_lerobot
+from worldgym.policies.adapters.lerobot_policy import (
+    STATE,
+    LeRobotPolicy,
+    LeRobotSettings,
+    load_lerobot,
+)
 from worldgym.policies.adapters.lerobot_policy import _reading as read_config
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.policy_source import PolicySource
@@ -52,7 +57,7 @@ class StandIn:
 
 
 def made(looks: int = 1, chunk: int = 1, noise: float = 0.0, **more: Any) -> LeRobotPolicy:
-    reading = Reading(
+    reading = LeRobotSettings(
         "l",
         SPEC,
         {FRONT: SHAPE[:2]},
@@ -146,7 +151,7 @@ def config(**changes: Any) -> SimpleNamespace:
     return SimpleNamespace(**{**plain, **changes})
 
 
-def read(options: str = f"view={FRONT}&state=x,y&black=yes", **changes: Any) -> Reading:
+def read(options: str = f"view={FRONT}&state=x,y&black=yes", **changes: Any) -> LeRobotSettings:
     return read_config(
         PolicySource.parse(f"lerobot:runs/my-act?{options}"), config(**changes), SPEC
     )

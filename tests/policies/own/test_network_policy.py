@@ -7,7 +7,7 @@ import pytest
 
 from worldgym.errors import InputError
 from worldgym.policies.instruction_features import instruction_features
-from worldgym.policies.own.network_policy import check_actions, shown
+from worldgym.policies.own.network_policy import check_actions, network_inputs
 from worldgym.policies.policy_protocol import Observation
 from worldgym.testing import FAKE_SPEC
 
@@ -19,7 +19,7 @@ SEEN = [
 
 
 def test_a_network_is_shown_frames_and_features_row_by_row() -> None:
-    frames, features = shown("p", SEEN, (6, 8), 32)
+    frames, features = network_inputs("p", SEEN, (6, 8), 32)
     np.testing.assert_array_equal(frames.numpy(), FRAMES)
     np.testing.assert_array_equal(
         features[1:].numpy(), instruction_features(["open the drawer"], 32).numpy()
@@ -31,7 +31,9 @@ def test_frames_of_another_size_are_refused_wherever_they_stand() -> None:
         InputError,
         match=r"policy p sees frames \(6, 8, 3\), not \(8, 6, 3\); resize the task images",
     ):
-        shown("p", [SEEN[0], replace(SEEN[1], frame=FRAMES[1].transpose(1, 0, 2))], (6, 8), 32)
+        network_inputs(
+            "p", [SEEN[0], replace(SEEN[1], frame=FRAMES[1].transpose(1, 0, 2))], (6, 8), 32
+        )
 
 
 def test_a_network_gives_as_many_numbers_as_its_spec_names() -> None:

@@ -18,7 +18,7 @@ from worldgym.policies.wire.wire_arrays import (
     MAX_CONTAINERS,
     MAX_REQUEST,
     Malformed,
-    read_array,
+    array_from_bytes,
     sendable,
 )
 
@@ -125,7 +125,7 @@ def test_what_is_not_sent(codec: str, value: Any) -> None:
 )
 def test_arrays_that_are_none(data: Any, dtype: Any, shape: Any) -> None:
     with pytest.raises(Malformed):
-        read_array(data, dtype, shape)
+        array_from_bytes(data, dtype, shape)
 
 
 def test_few_bytes_do_not_become_much_memory() -> None:

@@ -23,7 +23,7 @@ from worldgym.policies.policy_protocol import Observation
 from worldgym.policies.wire import msgpack_numpy
 from worldgym.policies.wire.family import FAMILIES, OWN
 from worldgym.policies.wire.json_numpy import encode
-from worldgym.policies.wire.line import Dropped, Line
+from worldgym.policies.wire.line import Connection, Dropped
 from worldgym.policies.wire.openpi_server import OpenpiServer
 from worldgym.policies.wire.responder import Responder
 from worldgym.policies.wire.wire_arrays import MAX_ANSWER
@@ -356,9 +356,9 @@ class Failing:
 def test_a_line_waits_longer_each_time_and_gives_up_at_its_patience() -> None:
     waits: list[float] = []
     broken: list[Exception] = [Dropped("gone") for _ in range(5)]
-    assert Line(lambda: Failing(broken), 1000.0, wait=waits.append).ask({}) == "answer"
+    assert Connection(lambda: Failing(broken), 1000.0, wait=waits.append).ask({}) == "answer"
     assert waits == [0.1, 0.2, 0.4, 0.8, 1.6]
-    line = Line(lambda: Failing([Dropped("gone")]), 1.0, wait=time.sleep)
+    line = Connection(lambda: Failing([Dropped("gone")]), 1.0, wait=time.sleep)
     started = time.monotonic()
     with pytest.raises(PolicyOutage, match="gone; it was away for"):
         line.ask({})

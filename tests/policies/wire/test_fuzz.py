@@ -18,7 +18,7 @@ from worldgym.policies.observations import observe
 from worldgym.policies.wire import json_numpy, msgpack_numpy
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import FAMILIES, OWN
-from worldgym.policies.wire.mapping import actions_of, request_of
+from worldgym.policies.wire.mapping import answer_actions, request_of
 from worldgym.policies.wire.offer import Offer
 from worldgym.policies.wire.responder import Responder
 from worldgym.testing import FAKE_SPEC, FakePolicy
@@ -72,7 +72,7 @@ def messages(protocol: str) -> dict[str, tuple[bytes, Reader]]:
             pack({**shown, OWN: {"step": 0, "state": None}}),
             lambda data: recalling.answer(unpack(data)),
         ),
-        "answer": (pack(ANSWER), lambda data: actions_of(family, unpack(data), 2, 3)),
+        "answer": (pack(ANSWER), lambda data: answer_actions(family, unpack(data), 2, 3)),
         "offer": (pack(OFFER), lambda data: Offer.read(data, address)),
     }
 

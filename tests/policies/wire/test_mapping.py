@@ -18,7 +18,12 @@ from worldgym.policies.policy_protocol import NAME, Needs, Observation
 from worldgym.policies.wire import json_numpy, msgpack_numpy
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import FAMILIES, OWN, choices, load_family
-from worldgym.policies.wire.mapping import actions_of, observation_of, request_of, resize_with_pad
+from worldgym.policies.wire.mapping import (
+    answer_actions,
+    observation_of,
+    request_of,
+    resize_with_pad,
+)
 from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.types import Task
 
@@ -75,7 +80,7 @@ def test_a_family_of_ones_own(tmp_path: Path) -> None:
         image.transpose(1, 2, 0), resize_with_pad(np.ascontiguousarray(FRAME[::-1, ::-1]), (24, 24))
     )
     rows = np.arange(24, dtype=float).reshape(3, 8)
-    assert actions_of(family, {"out": {"actions": rows}}, 2, 7).tolist() == [
+    assert answer_actions(family, {"out": {"actions": rows}}, 2, 7).tolist() == [
         [1, 2, 3, 4, 5, 6, 0],
         [9, 10, 11, 12, 13, 14, 8],
     ]

@@ -22,7 +22,7 @@ import numpy as np
 
 from worldgym.actions.conventions import POSE, convention, load_convention
 from worldgym.episodes.instructions import called
-from worldgym.episodes.readers.keys import joined, wanted
+from worldgym.episodes.readers.keys import side_by_side, wanted
 from worldgym.episodes.readers.paths import inside
 from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
 from worldgym.episodes.states import pose_moves
@@ -124,7 +124,7 @@ class DroidSource:
         return video
 
     def _table(self, data: Mapping[str, Any], keys: Sequence[str], path: Path) -> Actions:
-        return joined(keys, {key: _numbers(data, key, path) for key in keys}, path)
+        return side_by_side(keys, {key: _numbers(data, key, path) for key in keys}, path)
 
     def _actions(
         self, data: Mapping[str, Any], path: Path, n: int, step: int | None, states: Actions

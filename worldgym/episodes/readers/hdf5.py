@@ -18,18 +18,18 @@ import numpy as np
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.instructions import called
 from worldgym.episodes.readers import hdf5_layout as layout
-from worldgym.episodes.readers.keys import joined, shown, wanted
+from worldgym.episodes.readers.keys import listed_keys, side_by_side, wanted
 from worldgym.episodes.recording import (
-    Facts,
     Listed,
     Recording,
+    RecordingFacts,
     SourceOptions,
     distinct,
     no_episode,
 )
 from worldgym.errors import InputError, MissingExtra
 from worldgym.io.files import unreadable
-from worldgym.io.images import check_bytes, decode_image, fit, stack
+from worldgym.io.images import check_bytes, decode_image, resized, stack
 from worldgym.types import Actions, ActionSpec, Frames
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ class Hdf5Source:
                 group, self.options.action, layout.ACTIONS, ("action", "--action", where)
             )
             if actions is None:
-                there = shown([key for key, data in layout.arrays(group).items() if data.ndim == 2])
+                there = listed_keys(
+                    [key for key, data in layout.arrays(group).items() if data.ndim == 2]
+                )
                 raise InputError(
                     f"{where}: has no actions; name the array that holds them with --action: "
                     f"{there or 'none'}"
@@ -146,19 +148,21 @@ class Hdf5Source:
 
     def _numbers(
         self, group: Group, named: str, usual: Sequence[str], words: tuple[str, str, str]
-    ) -> tuple[Actions | None, Facts]:
+    ) -> tuple[Actions | None, RecordingFacts]:
         """The table float32 [N, k] and what its keys say; None where there is none. words: what it
         is, its option, and where."""
         there = layout.arrays(group) if named else usual
         keys = wanted(named, usual, [key for key in there if key in group], *words)
         if not keys:
-            return None, Facts()
+            return None, RecordingFacts()
         tables = {key: _matrix(group[key], words[-1]) for key in keys}
         names = (
             layout.names_of({key: table.shape[1] for key, table in tables.items()}) if named else ()
         )
         reason = "" if named else layout.no_pose(keys[0])
-        return joined(keys, tables, words[-1]), Facts(state_names=names, no_pose=reason)
+        return side_by_side(keys, tables, words[-1]), RecordingFacts(
+            state_names=names, no_pose=reason
+        )
 
     def _frames(self, group: Group, where: str) -> tuple[Frames, tuple[str, ...]]:
         images = layout.cameras(group)
@@ -172,7 +176,7 @@ class Hdf5Source:
             rows = (layout.row_bytes(row) for row in data[:])
             coded = () if self.options.swap_red_blue else (CODED,)
             return stack(
-                [fit(decode_image(row, where), self.options.size) for row in rows], where
+                [resized(decode_image(row, where), self.options.size) for row in rows], where
             ), coded
         if data.dtype != np.uint8:
             raise InputError(
@@ -180,7 +184,7 @@ class Hdf5Source:
                 f"to 255"
             )
         frames, notes = _rgb(data)
-        return stack([fit(frame, self.options.size) for frame in frames], where), notes
+        return stack([resized(frame, self.options.size) for frame in frames], where), notes
 
 
 def _rgb(data: Dataset) -> tuple[Iterator[Frames], tuple[str, ...]]:
@@ -197,7 +201,7 @@ def _rgb(data: Dataset) -> tuple[Iterator[Frames], tuple[str, ...]]:
     return (np.ascontiguousarray(frame) for frame in frames), notes + alpha
 
 
-def _called(options: SourceOptions, found: Sequence[str], n: int) -> tuple[str, Facts]:
+def _called(options: SourceOptions, found: Sequence[str], n: int) -> tuple[str, RecordingFacts]:
     """A text a frame, or a few of the whole."""
     return called(options, (), found) if len(found) == n > 1 else called(options, found)
 

@@ -31,12 +31,12 @@ def wanted(
     if absent := [key for key in keys if key not in there]:
         raise InputError(
             f'{where}: has no {what} "{absent[0]}"; {option} names one of '
-            f"{shown(there) or 'nothing'}"
+            f"{listed_keys(there) or 'nothing'}"
         )
     return keys
 
 
-def joined(keys: Sequence[str], arrays: Mapping[str, Actions], where: object) -> Actions:
+def side_by_side(keys: Sequence[str], arrays: Mapping[str, Actions], where: object) -> Actions:
     """float32 [N, k]: the columns of several arrays [N, ...] side by side. InputError where they
     differ in length."""
     tables = [
@@ -51,7 +51,7 @@ def joined(keys: Sequence[str], arrays: Mapping[str, Actions], where: object) ->
     return np.hstack(tables)
 
 
-def shown(keys: Collection[str], most: int = 30) -> str:
+def listed_keys(keys: Collection[str], most: int = 30) -> str:
     """A list for a message, cut where it is long."""
     names = sorted(keys)
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

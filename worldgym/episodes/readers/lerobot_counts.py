@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from worldgym.episodes.readers.parquet import read_table
+from worldgym.episodes.readers.parquet import read_parquet
 from worldgym.errors import InputError
 from worldgym.io.files import read_json
 
@@ -33,7 +33,7 @@ def _listed(root: Path) -> list[Row]:
         if jsonl.exists():
             return [json.loads(line) for line in jsonl.read_text(encoding="utf-8").splitlines()]
         files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
-        return [row for path in files for row in read_table(path, _columns(path)).to_pylist()]
+        return [row for path in files for row in read_parquet(path, _columns(path)).to_pylist()]
     except (OSError, ValueError, InputError):
         return []
 

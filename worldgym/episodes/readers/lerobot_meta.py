@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.episodes.readers.keys import no_picture
-from worldgym.episodes.readers.parquet import read_table
+from worldgym.episodes.readers.parquet import read_parquet
 from worldgym.errors import InputError
 from worldgym.io.files import unreadable
 
@@ -71,7 +71,7 @@ def entries_v3(root: Path, camera: str, filmed: bool) -> dict[str, Entry]:
         raise InputError(f"{root}/meta/episodes: holds no list of episodes; download meta/ again")
     for path in files:
         try:
-            for row in read_table(path, [*columns, "success"]).to_pylist():
+            for row in read_parquet(path, [*columns, "success"]).to_pylist():
                 index, length = int(row["episode_index"]), _length(row["length"], path)
                 place = {key: float(row[key]) for key in columns[3:]}
                 entries[f"episode_{index:06d}"] = Entry(
@@ -106,7 +106,7 @@ def task_texts(root: Path) -> dict[int, str]:
     if jsonl.exists():
         rows = [row for _, row in _lines(jsonl, "list of tasks")]
     elif parquet.exists():
-        rows = read_table(parquet, ["task_index", "task", "__index_level_0__"]).to_pylist()
+        rows = read_parquet(parquet, ["task_index", "task", "__index_level_0__"]).to_pylist()
     try:
         return {
             int(row["task_index"]): str(row.get("task") or row.get("__index_level_0__") or "")

@@ -25,7 +25,7 @@ import numpy as np
 
 from worldgym.actions.conventions import POSE, load_convention
 from worldgym.episodes.instructions import called, subtasks
-from worldgym.episodes.readers.keys import ACTION, joined, shown, wanted
+from worldgym.episodes.readers.keys import ACTION, listed_keys, side_by_side, wanted
 from worldgym.episodes.readers.lerobot_meta import (
     IMAGES,
     VERSIONS,
@@ -38,13 +38,13 @@ from worldgym.episodes.readers.lerobot_meta import (
     shows_depth,
     task_texts,
 )
-from worldgym.episodes.readers.parquet import matrix, read_table
+from worldgym.episodes.readers.parquet import column_matrix, read_parquet
 from worldgym.episodes.readers.paths import inside
-from worldgym.episodes.recording import Facts, Listed, Recording, SourceOptions, no_episode
+from worldgym.episodes.recording import Listed, Recording, RecordingFacts, SourceOptions, no_episode
 from worldgym.episodes.states import not_a_pose
 from worldgym.errors import InputError
 from worldgym.io.files import read_json
-from worldgym.io.images import decode_image, fit, stack
+from worldgym.io.images import decode_image, resized, stack
 from worldgym.io.video import Film, Stamps, clock_notes, frame_stamps, read_clip, seconds_a_tick
 from worldgym.types import ActionSpec
 
@@ -79,7 +79,7 @@ class LeRobotSource:
             raise InputError(
                 f"{root}/meta/info.json: lists no feature called action or actions; name the one "
                 f"that holds them with "
-                f"--action: {shown(self.features)}"
+                f"--action: {listed_keys(self.features)}"
             )
         self.states = wanted(
             options.state, STATE, self.features, "feature", "--state", f"{root}/meta/info.json"
@@ -115,9 +115,9 @@ class LeRobotSource:
             notes=(*facts.notes, *film.notes),
             doubts=(*clock_notes(film.times, self.stated), *self._doubts(), *self._surplus(entry)),
         )
-        tables = {key: matrix(table, key, where) for key in (*self.actions, *self.states)}
-        actions = joined(self.actions, tables, where)
-        states = joined(self.states, tables, where) if self.states else None
+        tables = {key: column_matrix(table, key, where) for key in (*self.actions, *self.states)}
+        actions = side_by_side(self.actions, tables, where)
+        states = side_by_side(self.states, tables, where) if self.states else None
         success = _success(table, where) if entry.success is None else entry.success
         rate = self.options.fps or self.stated
         return Recording(
@@ -177,7 +177,7 @@ class LeRobotSource:
             f"time",
         )
 
-    def _called(self, entry: Entry, table: Table) -> tuple[str, Facts]:
+    def _called(self, entry: Entry, table: Table) -> tuple[str, RecordingFacts]:
         columns = [table[key].to_pylist() for key in TEXTS if key in table.column_names]
         wordings = [str(column[0]) for column in columns if column and isinstance(column[0], str)]
         if len(entry.tasks) == 1:
@@ -207,7 +207,7 @@ class LeRobotSource:
         path = self._path(
             "data_path", "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet", place
         )
-        table = read_table(
+        table = read_parquet(
             path, sorted(key for key in columns if not self._filmed(key)), entry.index
         )
         if len(table) != entry.length:
@@ -232,7 +232,7 @@ class LeRobotSource:
             return Film(
                 stack(
                     [
-                        fit(decode_image(image, where), self.options.size)
+                        resized(decode_image(image, where), self.options.size)
                         for image in images
                         if image
                     ],
@@ -303,7 +303,7 @@ class LeRobotSource:
 def _success(table: Table, where: str) -> bool | None:
     """Whether any frame of the episode is marked as a success; None where the set does not say."""
     return (
-        bool(matrix(table, "next.success", where).any())
+        bool(column_matrix(table, "next.success", where).any())
         if "next.success" in table.column_names
         else None
     )

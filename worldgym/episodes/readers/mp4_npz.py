@@ -13,7 +13,7 @@ from pathlib import Path
 
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.instructions import called
-from worldgym.episodes.readers.keys import joined, shown, wanted
+from worldgym.episodes.readers.keys import listed_keys, side_by_side, wanted
 from worldgym.episodes.readers.npz import array_names, read_npz
 from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
 from worldgym.errors import InputError
@@ -56,7 +56,8 @@ class Mp4NpzSource:
         actions = wanted(self.options.action, ACTIONS, there, "array", "--action", numbers)
         if not actions:
             raise InputError(
-                f"{numbers}: holds {shown(there) or 'nothing'}; name its array of actions with "
+                f"{numbers}: holds {listed_keys(there) or 'nothing'}; name its array of actions "
+                f"with "
                 f"--action"
             )
         states = wanted(self.options.state, STATES, there, "array", "--state", numbers)
@@ -65,8 +66,8 @@ class Mp4NpzSource:
         instruction, facts = called(self.options, ())
         return Recording(
             film.frames,
-            joined(actions, arrays, numbers),
-            joined(states, arrays, numbers) if states else None,
+            side_by_side(actions, arrays, numbers),
+            side_by_side(states, arrays, numbers) if states else None,
             instruction,
             str(video),
             self.options.fps,

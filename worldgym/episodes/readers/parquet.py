@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 20_000_000  # read at once: a few bytes can claim any number
 
 
-def read_table(path: Path, columns: Sequence[str], episode: int | None = None) -> Table:
+def read_parquet(path: Path, columns: Sequence[str], episode: int | None = None) -> Table:
     """Those of the columns that a parquet file has, all rows or those of one episode in the order
     of its frames.
 
@@ -63,7 +63,7 @@ def _groups_of(file: ParquetFile, episode: int) -> list[int]:
     ]
 
 
-def matrix(table: Table, column: str, where: str) -> Actions:
+def column_matrix(table: Table, column: str, where: str) -> Actions:
     """float32 [N, k] of a column of lists or of plain numbers."""
     try:
         values = np.array(table[column].to_pylist(), np.float32)

@@ -20,7 +20,7 @@ import numpy as np
 
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.instructions import called
-from worldgym.episodes.readers.keys import no_picture, shown, wanted
+from worldgym.episodes.readers.keys import listed_keys, no_picture, wanted
 from worldgym.episodes.readers.rlds_layouts import LAYOUTS, RldsLayout
 from worldgym.episodes.readers.tfrecord import (
     feature_values,
@@ -28,10 +28,10 @@ from worldgym.episodes.readers.tfrecord import (
     read_record,
     record_offsets,
 )
-from worldgym.episodes.recording import Facts, Listed, Recording, SourceOptions, no_episode
+from worldgym.episodes.recording import Listed, Recording, RecordingFacts, SourceOptions, no_episode
 from worldgym.errors import InputError
 from worldgym.io.files import read_json, unreadable
-from worldgym.io.images import decode_image, fit, stack
+from worldgym.io.images import decode_image, resized, stack
 from worldgym.io.text import clean
 from worldgym.types import Actions, ActionSpec, Frames
 
@@ -180,11 +180,16 @@ class RldsSource:
             )
         size = self.options.size
         return stack(
-            [fit(decode_image(data, f"{where}, frame {t}"), size) for t, data in enumerate(images)],
+            [
+                resized(decode_image(data, f"{where}, frame {t}"), size)
+                for t, data in enumerate(images)
+            ],
             where,
         )
 
-    def _called(self, features: Mapping[str, memoryview], n: int, where: str) -> tuple[str, Facts]:
+    def _called(
+        self, features: Mapping[str, memoryview], n: int, where: str
+    ) -> tuple[str, RecordingFacts]:
         """A text a step under the first key that has any; those under further keys are other
         wordings."""
         told = [
@@ -199,7 +204,7 @@ class RldsSource:
             else called(self.options, (told[0][0], *others))
         )
 
-    def _known(self, facts: Facts, size: int) -> Facts:
+    def _known(self, facts: RecordingFacts, size: int) -> RecordingFacts:
         """What is known of the states: of a published set their names; of another, whether its
         description speaks of joints."""
         if self.options.state == "" and self.layout.names:
@@ -243,7 +248,7 @@ class RldsSource:
         """float32 [n, k]."""
         key = self._long(name)
         if key not in features:
-            near = shown(
+            near = listed_keys(
                 [name.removeprefix(STEPS) for name in features if name.startswith("steps/action")]
             )
             raise InputError(

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, MissingExtra
-from worldgym.io.images import fit
+from worldgym.io.images import resized
 from worldgym.policies.foreign import Failure, attempt
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.policies.policy_source import PolicySource
@@ -48,7 +48,7 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True)
-class Reading:
+class LeRobotSettings:
     """What a policy's config says of its inputs and outputs, and the user of their meaning.
 
     images: {key: (H, W)}, the view that the world draws first.   chunk: actions carried out of one
@@ -82,7 +82,7 @@ class LeRobotPolicy:
         model: Model,
         prepare: Callable[[Batch], Batch],
         finish: Callable[[Tensor], Tensor],
-        reading: Reading,
+        reading: LeRobotSettings,
     ):
         """prepare, finish: LeRobot's pre- and postprocessor."""
         self._model, self._prepare, self._finish, self._reading = model, prepare, finish, reading
@@ -206,7 +206,7 @@ def _load(folder: Path) -> tuple[Any, Model, Callable[[Batch], Batch], Callable[
     return config, model, prepare, finish
 
 
-def _reading(source: PolicySource, config: Any, spec: ActionSpec) -> Reading:
+def _reading(source: PolicySource, config: Any, spec: ActionSpec) -> LeRobotSettings:
     """InputError where the folder's config and the options contradict each other, or ask for what
     no world gives."""
     who, images = (
@@ -239,7 +239,7 @@ def _reading(source: PolicySource, config: Any, spec: ActionSpec) -> Reading:
     first = source.options.get("view", next(iter(images)))
     if first not in images:
         raise InputError(f'{who} has no view "{first}"; it has {", ".join(images)}')
-    return Reading(
+    return LeRobotSettings(
         name=Path(source.place).resolve().name,
         spec=spec,
         images={key: images[key] for key in sorted(images, key=lambda key: key != first)},
@@ -255,7 +255,7 @@ def _reading(source: PolicySource, config: Any, spec: ActionSpec) -> Reading:
 def _pixels(views: Sequence[Frames], size: tuple[int, int]) -> Tensor:
     """uint8 [H, W, 3] each => float32 [B, 3, H, W] in [0, 1], at the size the policy was made
     for."""
-    frames = np.stack([fit(view, size) for view in views])
+    frames = np.stack([resized(view, size) for view in views])
     return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255.0
 
 

@@ -32,7 +32,7 @@ MAX_CHUNK = 1000
 
 
 @dataclass(frozen=True)
-class Reading:
+class OpenVlaSettings:
     """unnorm_key: whose action statistics bring answers to units, "" where the model has one
     set.   chunk: actions an answer."""
 
@@ -46,7 +46,7 @@ class OpenVLAPolicy:
     """One frame and an instruction in, greedy decoding, so no noise and no memory: the state is
     None."""
 
-    def __init__(self, model: Any, processor: Any, reading: Reading) -> None:
+    def __init__(self, model: Any, processor: Any, reading: OpenVlaSettings) -> None:
         """model: with `predict_action`.   processor: (prompt, image) => its inputs."""
         self._model, self._processor, self._reading = model, processor, reading
 
@@ -134,7 +134,7 @@ def load_openvla(source: PolicySource) -> OpenVLAPolicy:
     return OpenVLAPolicy(
         model,
         processor,
-        Reading(folder.resolve().name, spec, key, source.whole("chunk", 1, MAX_CHUNK)),
+        OpenVlaSettings(folder.resolve().name, spec, key, source.whole("chunk", 1, MAX_CHUNK)),
     )
 
 

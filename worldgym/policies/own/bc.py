@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from worldgym.io.checkpoint import load_folder, save_folder
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
 from worldgym.policies.own.action_bounds import from_unit
-from worldgym.policies.own.network_policy import check_actions, shown
+from worldgym.policies.own.network_policy import check_actions, network_inputs
 from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 
@@ -108,7 +108,7 @@ class BCPolicy:
         self, states: Sequence[None], observations: Sequence[Observation]
     ) -> tuple[list[None], Actions]:
         """=> (states, float32 [B, h, A]). InputError if a frame is not of the size trained on."""
-        frames, features = shown(
+        frames, features = network_inputs(
             self.name, observations, self.net.config.size, self.net.config.trunk.buckets
         )
         device = self.net.trunk.film.weight.device

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from worldgym.io.checkpoint import load_folder, save_folder
 from worldgym.policies.image_trunk import Trunk, TrunkConfig
 from worldgym.policies.own.action_bounds import from_unit
-from worldgym.policies.own.network_policy import check_actions, shown
+from worldgym.policies.own.network_policy import check_actions, network_inputs
 from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 
@@ -71,7 +71,7 @@ class DiffusionConfig:
         )
 
 
-class Attention(nn.Module):
+class ActionAttention(nn.Module):
     """queries [B, Q, W] read from tokens [B, K, W] => [B, Q, W].
 
     Written out: the gradient of torch's fused attention took half of a training step on a CPU in
@@ -100,7 +100,7 @@ class Layer(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
-        self.among, self.frame = Attention(width, heads), Attention(width, heads)
+        self.among, self.frame = ActionAttention(width, heads), ActionAttention(width, heads)
         self.alone = nn.Sequential(
             nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width)
         )
@@ -219,7 +219,9 @@ class DiffusionPolicy:
     ) -> tuple[list[int], Actions]:
         """=> (states, float32 [B, h, A]). InputError if a frame is not of the size trained on."""
         config = self.net.config
-        frames, features = shown(self.name, observations, config.size, config.trunk.buckets)
+        frames, features = network_inputs(
+            self.name, observations, config.size, config.trunk.buckets
+        )
         noise = config.temperature * np.stack(
             [
                 np.random.default_rng([seed, seen.step]).standard_normal(

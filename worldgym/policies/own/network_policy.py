@@ -27,7 +27,7 @@ def check_actions(policy: str, actions: int, spec: ActionSpec) -> None:
         )
 
 
-def shown(
+def network_inputs(
     policy: str, observations: Sequence[Observation], size: tuple[int, int], buckets: int
 ) -> tuple[Tensor, Tensor]:
     """=> frames uint8 [B, H, W, 3], features of the instructions float32 [B, F].

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from worldgym.policies.wire.wire_arrays import MAX_CONTAINERS, Malformed, read_array
+from worldgym.policies.wire.wire_arrays import MAX_CONTAINERS, Malformed, array_from_bytes
 
 _ARRAY = "__numpy__"
 
@@ -60,7 +60,9 @@ def _numpy(pairs: dict[str, Any]) -> Any:
     text = pairs[_ARRAY]
     if not isinstance(text, str):
         raise Malformed("an array without its bytes")
-    return read_array(base64.b64decode(text, validate=True), pairs.get("dtype"), pairs.get("shape"))
+    return array_from_bytes(
+        base64.b64decode(text, validate=True), pairs.get("dtype"), pairs.get("shape")
+    )
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -33,7 +33,7 @@ class Link(Protocol):
     def close(self) -> None: ...
 
 
-class Line:
+class Connection:
     """Asks one question at a time.   link: one that is open already.   patience: seconds that the
     server may be away.
 

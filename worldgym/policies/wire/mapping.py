@@ -77,7 +77,7 @@ def own_part(message: Any) -> Mapping[str, Any]:
     return part
 
 
-def actions_of(family: Family, answer: Any, chunk: int, size: int) -> Actions:
+def answer_actions(family: Family, answer: Any, chunk: int, size: int) -> Actions:
     """The first `chunk` rows of an answer, float32 [h, A] in the family's convention of `size`
     numbers. Malformed otherwise."""
     rows = _numbers(_get(answer, family.actions) if family.actions else answer)

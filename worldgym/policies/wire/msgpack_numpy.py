@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import MissingExtra
-from worldgym.policies.wire.wire_arrays import MAX_CONTAINERS, Malformed, read_array
+from worldgym.policies.wire.wire_arrays import MAX_CONTAINERS, Malformed, array_from_bytes
 
 _ARRAY, _SCALAR = b"__ndarray__", b"__npgeneric__"
 
@@ -69,7 +69,7 @@ def _plain(value: Any) -> Any:
 
 def _numpy(pairs: dict[Any, Any]) -> Any:
     if _ARRAY in pairs:
-        return read_array(pairs.get(b"data"), pairs.get(b"dtype"), pairs.get(b"shape"))
+        return array_from_bytes(pairs.get(b"data"), pairs.get(b"dtype"), pairs.get(b"shape"))
     if _SCALAR in pairs:
         value = pairs.get(b"data")
         if not isinstance(value, bool | int | float):

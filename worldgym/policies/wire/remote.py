@@ -28,8 +28,8 @@ from worldgym.io.files import sha256_file
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import OWN, Family, load_family
-from worldgym.policies.wire.line import Dropped, Line, Link
-from worldgym.policies.wire.mapping import actions_of, own_part, request_of
+from worldgym.policies.wire.line import Connection, Dropped, Link
+from worldgym.policies.wire.mapping import answer_actions, own_part, request_of
 from worldgym.policies.wire.offer import Offer
 from worldgym.policies.wire.openpi_client import OpenpiLink
 from worldgym.policies.wire.openvla_client import OpenvlaLink
@@ -48,7 +48,7 @@ class RemotePolicy:
     others the family."""
 
     def __init__(
-        self, address: Address, family: Family, offer: Offer, lines: Sequence[Line]
+        self, address: Address, family: Family, offer: Offer, lines: Sequence[Connection]
     ) -> None:
         self._begin_family, self._family = (
             family,
@@ -57,7 +57,7 @@ class RemotePolicy:
         self.identity = offer.fingerprint or None if family.own else _told_by(address.family)
         self._offer, self._url, self._chunk = offer, address.url, address.chunk or offer.chunk
         self._needs = replace(address.allowed(offer.needs), elsewhere=True)
-        self._lines: LifoQueue[Line] = LifoQueue()
+        self._lines: LifoQueue[Connection] = LifoQueue()
         for line in lines:
             self._lines.put(line)
         self._pool = (
@@ -155,7 +155,7 @@ class RemotePolicy:
 
     def _actions(self, answer: Any) -> Actions:
         try:
-            actions = actions_of(self._family, answer, self._chunk, self._offer.spec.size)
+            actions = answer_actions(self._family, answer, self._chunk, self._offer.spec.size)
         except Malformed as error:
             raise PolicyOutage(f"{self._url}: the answer has {error}") from None
         if self._family.own:
@@ -204,8 +204,8 @@ def connect_policy(source: str) -> RemotePolicy:
         return link
 
     lines = [
-        Line(again, address.patience, link),
-        *(Line(again, address.patience) for _ in range(address.connections - 1)),
+        Connection(again, address.patience, link),
+        *(Connection(again, address.patience) for _ in range(address.connections - 1)),
     ]
     try:
         if family.own:
@@ -240,6 +240,6 @@ def _seen(observation: Observation) -> Hashable:
     return *numbers, *((image.shape, image.tobytes()) for image in images)
 
 
-def _close_all(lines: Sequence[Line]) -> None:
+def _close_all(lines: Sequence[Connection]) -> None:
     for line in lines:
         line.close()

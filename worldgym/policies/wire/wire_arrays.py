@@ -40,7 +40,7 @@ def sendable(request: bytes) -> bytes:
     return request
 
 
-def read_array(data: object, dtype: object, shape: object) -> Array:
+def array_from_bytes(data: object, dtype: object, shape: object) -> Array:
     """The array with these bytes. Malformed unless dtype is a plain number and the bytes are
     exactly those of the shape."""
     if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):

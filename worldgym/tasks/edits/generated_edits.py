@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from worldgym.errors import EditRefused, InputError
 from worldgym.io.text import clean
-from worldgym.servers.answer_texts import read_fields
+from worldgym.servers.answer_texts import answer_fields
 from worldgym.servers.asking import Answer, Asker, Reading, reading
 from worldgym.servers.picture_bytes import picture
 from worldgym.servers.provider import Question
@@ -196,7 +196,7 @@ def _said(text: str) -> str:
     anything, or holds none."""
     if "{" not in text:
         raise ValueError("it is no JSON")
-    said = read_fields(text, ("instruction",))["instruction"]
+    said = answer_fields(text, ("instruction",))["instruction"]
     wording = " ".join(clean(said).split()) if isinstance(said, str) else ""
     if not 0 < len(wording) <= LONGEST:
         raise ValueError(f"the instruction is empty, longer than {LONGEST} characters, or no text")
