@@ -9,7 +9,7 @@ from pathlib import Path
 from worldgym.errors import CheckpointError
 
 NAME = "bundled"
-BUNDLE = Path(__file__).parent / "reference" / "bundle"
+BUNDLE = Path(__file__).parents[1] / "reference" / "bundle"
 
 
 def bundled(place: str | Path, part: str) -> Path:
