@@ -1,5 +1,5 @@
-"""The name "bundled" stands for the bundle wherever a world, judge, tasks, codec, gauge or policy
-is named."""
+"""The name "bundled" stands for the bundle wherever a world, judge, tasks, codec, inverse-dynamics
+model or policy is named."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_every_command_takes_the_name() -> None:
     named = [
         (c, f, kind)
         for c, f, kind in named
-        if f in ("world", "judge", "tasks", "codec", "gauge") and c not in other
+        if f in ("world", "judge", "tasks", "codec", "inverse_dynamics") and c not in other
     ]
     taken = [(c, f) for c, f, kind in named if "PATH|bundled" in str(kind)]
     names = {(c, f) for c, f, kind in named if "Path" in str(kind)}
@@ -89,5 +89,5 @@ def test_every_command_takes_the_name() -> None:
         ("Check", "world"),
         ("Distill", "world"),
         ("Sharpen", "codec"),
-        ("Fit", "gauge"),
+        ("Fit", "inverse_dynamics"),
     } <= set(taken)

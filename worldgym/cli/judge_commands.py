@@ -86,7 +86,7 @@ class Calibrate:
 
 
 @dataclass(frozen=True)
-class Decide:
+class SetThreshold:
     """Choose a success classifier's threshold on a run whose truth is known: rates as near as can
     be to the true ones."""
 
@@ -98,9 +98,9 @@ class Decide:
     """folder for the judge with its new threshold"""
 
     def run(self) -> None:
-        from worldgym.judges.threshold import DecideConfig, set_threshold
+        from worldgym.judges.threshold import ThresholdConfig, set_threshold
 
-        judge = set_threshold(DecideConfig(self.run_folder, self.judge, self.out))
+        judge = set_threshold(ThresholdConfig(self.run_folder, self.judge, self.out))
         print(f"{self.out}: {judge.name}, threshold {judge.decision.threshold:.3f}")
 
 
@@ -130,7 +130,7 @@ class Rejudge:
 
 
 @dataclass(frozen=True)
-class Closer:
+class Prefer:
     """Ask a model which of two policies came closer, trial by trial, in both orders; several
     policies: each with each."""
 
@@ -149,14 +149,14 @@ class Closer:
     """what comparisons.json holds"""
 
     def run(self) -> None:
-        from worldgym.evaluation.preferences import CloserConfig, compare_policies
+        from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
         from worldgym.judges.pairwise import PairwiseJudge
         from worldgym.judges.vlm import VlmConfig
-        from worldgym.report.statistics_text import closer_text
+        from worldgym.report.statistics_text import preference_text
 
-        config = CloserConfig(self.run_folder, self.out, self.policies, self.tasks)
+        config = PreferenceConfig(self.run_folder, self.out, self.policies, self.tasks)
         found = compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget))
-        answer(found, closer_text, self.json)
+        answer(found, preference_text, self.json)
         stop_where_nothing_worked(
             found["reasons"], sum(pair["trials"] - pair["broken"] for pair in found["pairs"])
         )
@@ -202,9 +202,9 @@ class Judge:
     action: (
         Annotated[Label, tyro.conf.arg(name="")]
         | Annotated[Calibrate, tyro.conf.arg(name="")]
-        | Annotated[Decide, tyro.conf.arg(name="")]
+        | Annotated[SetThreshold, tyro.conf.arg(name="")]
         | Annotated[Rejudge, tyro.conf.arg(name="")]
-        | Annotated[Closer, tyro.conf.arg(name="")]
+        | Annotated[Prefer, tyro.conf.arg(name="")]
         | Annotated[Videos, tyro.conf.arg(name="")]
     )
 

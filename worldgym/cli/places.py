@@ -1,5 +1,5 @@
-"""Types of the options that name a world, a judge, tasks, a codec or a gauge: a path, or
-"bundled"."""
+"""Types of the options that name a world, a judge, tasks, a codec or an inverse-dynamics model: a
+path, or "bundled"."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ WorldPlace = Annotated[Path, _place("world")]
 JudgePlace = Annotated[Path, _place("judge")]
 TasksPlace = Annotated[Path, _place("tasks")]
 CodecPlace = Annotated[Path, _place("codec")]
-GaugePlace = Annotated[Path, _place("gauge")]
+InverseDynamicsPlace = Annotated[Path, _place("inverse-dynamics")]

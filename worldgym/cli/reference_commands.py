@@ -215,16 +215,21 @@ class Bundle:
     policy: tuple[Path, ...]
     truth: Path
     """folder that `worldgym reference truth` wrote"""
-    gauge: Path | None = None
+    inverse_dynamics: Path | None = None
     """from `worldgym trust train`"""
-    probe: Path | None = None
+    error_predictor: Path | None = None
     """from `worldgym trust fit`, on a run of this very world and judge"""
 
     def run(self) -> None:
         from worldgym.reference.make_bundle import BundleConfig, bundle
 
         config = BundleConfig(
-            self.trained, self.judge, self.policy, self.truth, gauge=self.gauge, probe=self.probe
+            self.trained,
+            self.judge,
+            self.policy,
+            self.truth,
+            inverse_dynamics=self.inverse_dynamics,
+            error_predictor=self.error_predictor,
         )
         print(f"{bundle(config):.1f} MiB")
 

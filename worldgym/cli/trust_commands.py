@@ -10,13 +10,13 @@ from typing import Annotated
 import tyro
 
 from worldgym.cli.output import command_line
-from worldgym.cli.places import GaugePlace, JudgePlace, TasksPlace, WorldPlace
+from worldgym.cli.places import InverseDynamicsPlace, JudgePlace, TasksPlace, WorldPlace
 
 
 @dataclass(frozen=True)
 class Check:
-    """Whether a world may be believed: control arms, replay, action following, doubt; green, amber
-    or red a task."""
+    """Whether a world may be believed: control arms, replay, action following, P(verdict wrong);
+    green, amber or red a task."""
 
     world: tyro.conf.Positional[WorldPlace]
     """checkpoint of a world, or the folder that `worldgym train` wrote"""
@@ -28,10 +28,10 @@ class Check:
     """folder of NAME.png + NAME.json for these policies"""
     judge: JudgePlace | None = None
     """default: "judge" beside the world"""
-    gauge: GaugePlace | None = None
-    """from `worldgym trust train` (default: "gauge" beside the world)"""
-    probe: Path | None = None
-    """from `worldgym trust fit` (default: "probe.json" beside the world)"""
+    inverse_dynamics: InverseDynamicsPlace | None = None
+    """from `worldgym trust train` (default: "inverse-dynamics model" beside the world)"""
+    error_predictor: Path | None = None
+    """from `worldgym trust fit` (default: "error-predictor.json" beside the world)"""
     per_task: int = 10
     """episodes, and trials of each policy, for each group of tasks"""
     batch: int = 20
@@ -59,19 +59,22 @@ class Check:
 
 @dataclass(frozen=True)
 class Train:
-    """Make the gauge of a world: what reads actions off its frames and knows what its training data
-    look like."""
+    """Make the inverse-dynamics model of a world: what reads actions off its frames and knows what
+    its training data look like."""
 
     data: Path
     """the episode store that the world was trained on"""
     world: WorldPlace
     out: Path
-    """put it at "gauge" beside the world, and `worldgym check` takes it up"""
+    """put it at "inverse-dynamics model" beside the world, and `worldgym check` takes it up"""
     steps: int = 600
     seed: int = 0
 
     def run(self) -> None:
-        from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
+        from worldgym.train.inverse_dynamics_training import (
+            InverseDynamicsTrainConfig,
+            train_inverse_dynamics,
+        )
         from worldgym.train.small_loop import FitConfig
         from worldgym.world.memory import keep_freed_memory
         from worldgym.world.model import load_world
@@ -79,15 +82,17 @@ class Train:
         keep_freed_memory()
         fit = FitConfig(steps=self.steps, batch=96, lr=2e-3, warmup=30, seed=self.seed)
         world = load_world(self.world)
-        gauge = train_gauge(world.codec, world.spec, GaugeTrainConfig(self.data, self.out, fit=fit))
-        for name, read in gauge.meaning.readable.items():
+        inverse_dynamics = train_inverse_dynamics(
+            world.codec, world.spec, InverseDynamicsTrainConfig(self.data, self.out, fit=fit)
+        )
+        for name, read in inverse_dynamics.meaning.readable.items():
             correlation = (
                 "does not vary"
                 if read.correlation is None
                 else f"correlation {read.correlation:.2f}"
             )
             print(f"{name}: {correlation} on recordings held back, rms error {read.rms_error:.3g}")
-        print(f"{self.out}: {gauge.name}")
+        print(f"{self.out}: {inverse_dynamics.name}")
 
 
 @dataclass(frozen=True)
@@ -98,10 +103,10 @@ class Fit:
     world: WorldPlace
     judge: JudgePlace
     out: Path
-    """gets signals.jsonl, probe.json and uncertainty.json; put probe.json beside the world, and
-    `worldgym check` takes it up"""
-    gauge: GaugePlace | None = None
-    """default: "gauge" beside the world"""
+    """gets signals.jsonl, error-predictor.json and uncertainty.json; put error-predictor.json
+    beside the world, and `worldgym check` takes it up"""
+    inverse_dynamics: InverseDynamicsPlace | None = None
+    """default: "inverse-dynamics model" beside the world"""
     tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     signals: tuple[str, ...] = ()
@@ -115,7 +120,7 @@ class Fit:
         from worldgym.trust.fit_error_predictor import FitRequest, fit_run
 
         request = FitRequest(self.run_folder, self.out, self.tasks, self.signals)
-        figures = fit_run(request, self.world, self.judge, self.gauge, self.futures)
+        figures = fit_run(request, self.world, self.judge, self.inverse_dynamics, self.futures)
         print(json.dumps(figures, indent=2)) if self.json else print_uncertainty(figures)
 
 
@@ -142,7 +147,8 @@ class Familiarity:
 
 @dataclass(frozen=True)
 class Trust:
-    """What `worldgym check` works with: gauges, probes, and which frames a world knows."""
+    """What `worldgym check` works with: inverse-dynamics models, error predictors, and which
+    frames a world knows."""
 
     action: (
         Annotated[Train, tyro.conf.arg(name="")]

@@ -21,6 +21,7 @@ from worldgym.episodes.windows import beside, check_shown, commanded_positions
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.bundled import bundled
 from worldgym.io.checkpoint import fingerprint, load_folder
+from worldgym.io.migration import found_beside
 from worldgym.native.kernels import kernels_for
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
@@ -360,8 +361,7 @@ def root_of(world: Path) -> Path:
 
 def beside_world(world: Path, name: str) -> Path | None:
     """What lies beside the checkpoint of a world under this name, as its codec does."""
-    path = root_of(world) / name
-    return path if path.exists() else None
+    return found_beside(root_of(world), name)
 
 
 def load_world(
