@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.io.records import column, field_types, first_difference, located, read_record, schema
+from worldgym.io.records import column, field_types, first_difference, from_mapping, located, schema
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ WHOLE = {
 
 
 def test_values_of_every_kind() -> None:
-    assert read_record(Thing, WHOLE) == Thing(
+    assert from_mapping(Thing, WHOLE) == Thing(
         "a",
         2,
         (1, 2.5),
@@ -67,17 +67,17 @@ def test_values_of_every_kind() -> None:
         "blue",
         3,
     )
-    assert read_record(Thing, {"name": "a", "size": None, "at": None, "limit": "none"}) == Thing(
+    assert from_mapping(Thing, {"name": "a", "size": None, "at": None, "limit": "none"}) == Thing(
         "a"
     )
 
 
 def test_fields_from_elsewhere_and_other_keys() -> None:
-    assert read_record(Place, {"y": 2.0}, given={"x": 1.0}) == Place(1.0, 2.0)
-    assert read_record(Place, {"x": 1.0, "colour": "red"}, more=True) == Place(1.0)
-    assert read_record(Thing, {"name": "a"}, readers={str: str.upper}) == Thing("A")
+    assert from_mapping(Place, {"y": 2.0}, given={"x": 1.0}) == Place(1.0, 2.0)
+    assert from_mapping(Place, {"x": 1.0, "colour": "red"}, more=True) == Place(1.0)
+    assert from_mapping(Thing, {"name": "a"}, readers={str: str.upper}) == Thing("A")
     with pytest.raises(InputError, match='"x" is unknown'):
-        read_record(Place, {"x": 1.0}, given={"x": 2.0})
+        from_mapping(Place, {"x": 1.0}, given={"x": 2.0})
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_fields_from_elsewhere_and_other_keys() -> None:
 )
 def test_faults_are_named_by_their_place(changes: dict[str, Any], fault: str) -> None:
     with pytest.raises(InputError, match=fault):
-        read_record(Thing, WHOLE | changes)
+        from_mapping(Thing, WHOLE | changes)
 
 
 def test_what_is_missing_and_what_is_no_table() -> None:
     with pytest.raises(InputError, match='"name" is missing'):
-        read_record(Thing, {})
+        from_mapping(Thing, {})
     with pytest.raises(InputError, match=r'"thing" holds .*; it must be a table of name, size'):
-        read_record(Thing, ["name"])
+        from_mapping(Thing, ["name"])
 
 
 def test_errors_get_their_place() -> None:

@@ -36,7 +36,7 @@ def test_the_newest_frame_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("step", "levels"), [(0, [0, 0, 0, 0]), (2, [0, 0, 1, 2]), (5, [2, 3, 4, 5])]
 )
-def test_history_repeats_the_start_frame(step: int, levels: list[int]) -> None:
+def test_history_repeats_the_initial_frame(step: int, levels: list[int]) -> None:
     seen = observe(Needs(history=4), FAKE_SPEC, TASK, FRAMES, MOVES[:step])
     assert seen.history[:, 0, 0, 0].tolist() == levels
     assert seen.frame[0, 0, 0] == levels[-1]
@@ -114,13 +114,13 @@ def test_needs_survive_json(needs: Needs) -> None:
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"history": "two"}, "\"history\" holds 'two', which is not int"),
+        ({"history": "two"}, "\"history\" holds 'two'; it must be a whole number"),
         ({"history": 0}, "history must be 1 to 1000"),
-        ({"state": ["x", 1]}, r"which is not tuple\[str, ...\]"),
+        ({"state": ["x", 1]}, r'"state\[1\]" holds 1; it must be a text'),
         ({"cameras": ["x"] * 101}, "up to 100 names"),
         ({"blackened": ["x"]}, "not among the cameras"),
         ({"colour": 1}, '"colour" is unknown'),
-        ([], "is not a Needs"),
+        ([], "it must be a table of history"),
     ],
 )
 def test_json_that_says_no_needs(values: object, complaint: str) -> None:

@@ -38,7 +38,7 @@ class RecordFault(InputError, ValueError):
     """A value is not the field that it stands for."""
 
 
-def read_record(
+def from_mapping(
     kind: type[T],
     data: Any,
     given: Mapping[str, Any] | None = None,
@@ -112,7 +112,7 @@ def _value(hint: Any, value: Any, readers: Readers, place: str) -> Any:
             raise _fault(place, value, _words(hint))
         return Path(value) if hint is Path else value
     if isinstance(hint, type) and is_dataclass(hint):
-        return read_record(hint, value, None, readers, place)
+        return from_mapping(hint, value, None, readers, place)
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         if value not in parts or type(value) is not type(parts[parts.index(value)]):

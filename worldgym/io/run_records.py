@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from worldgym.io.records import first_difference, read_record
+from worldgym.io.records import first_difference, from_mapping
 from worldgym.io.text import clean, cleaned
 from worldgym.types import Vote, is_success
 
@@ -83,7 +83,7 @@ class RunHeader:
         ):
             raise ValueError("every policy of a header needs a name")
         for truth in self.truths:
-            read_record(GroupTruth, truth)
+            from_mapping(GroupTruth, truth)
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "header", "version": VERSION, **asdict(self)}
@@ -96,7 +96,7 @@ class RunHeader:
                 f"not the header of a run log of version {READABLE_VERSIONS[0]} to {VERSION}"
             )
         values = {key: value for key, value in data.items() if key not in ("type", "version")}
-        return read_record(RunHeader, values)
+        return from_mapping(RunHeader, values)
 
     def difference(self, other: RunHeader, may_differ: Collection[str] = ()) -> str | None:
         """The first key in which the two runs' identities differ, with both values; None if they
@@ -124,7 +124,7 @@ class TrialRecord:
     """One attempt at one trial. Equality leaves out `paid_usd`, `seconds`, `timing` and `time`,
     which no rerun repeats.
 
-    task/group:     start frame, e.g. "drawer-open/10003", and what results are summed over, e.g.
+    task/group:     initial frame, e.g. "drawer-open/10003", and what results are summed over, e.g.
     "drawer-open".
     attempt:        1, 2, ...   failure_reason: None = it ran; else it broke, is tried again, and is
     never scored.
@@ -137,7 +137,7 @@ class TrialRecord:
     video/truth_video: mp4 files (yuv420p, so that every browser plays them), relative to RUN, or
     None.
     clipped:        actions that the policy wanted outside its bounds.
-    nominal, axis, new_goal: of an edited task (see `Task`).   frame: PNG of the start frame,
+    nominal, axis, new_goal: of an edited task (see `Task`).   frame: PNG of the initial frame,
     relative to RUN, where one was kept.
     seconds, time:  wall time of the rollout, a batch's shared out evenly; ISO time of the end.
     timing:         seconds of its parts where known: world, decode and policy, which make up
@@ -234,7 +234,7 @@ class TrialRecord:
         """ValueError if a field is missing, unknown, of the wrong type or out of range."""
         if data.get("type") != "trial":
             raise ValueError("not a trial")
-        record = read_record(TrialRecord, {k: v for k, v in data.items() if k != "type"})
+        record = from_mapping(TrialRecord, {k: v for k, v in data.items() if k != "type"})
         for name in filter(None, (record.video, record.truth_video, record.frame)):
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                 raise ValueError(f"{reprlib.repr(name)} lies outside the run's folder")

@@ -31,7 +31,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.files import sha256_file
 from worldgym.io.jsonl import CHECKSUM, append_line, read_lines
-from worldgym.io.records import read_record
+from worldgym.io.records import from_mapping
 from worldgym.io.video import decode_video
 from worldgym.tasks.task_digest import frame_digest
 from worldgym.types import Frames, Rollout, Task, Trial, Verdict, Vote
@@ -254,7 +254,7 @@ def _read(
     of_run = (path.parent / RUN_LOG).exists()
 
     def read(data: dict[str, Any]) -> T:
-        line = read_record(LabelLine, {"instruction": instruction, **data}, more=True)
+        line = from_mapping(LabelLine, {"instruction": instruction, **data}, more=True)
         task = line.task or (_task_in(Path(line.video)) if of_run else "")
         clip = Clip(path.parent / line.video, line.instruction, line.partial_credit, task)
         return parse(data, line, clip)

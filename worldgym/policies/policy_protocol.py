@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from worldgym.io.records import read_record
+from worldgym.io.records import from_mapping
 from worldgym.types import Actions, ActionSpec, Frames, Trial
 
 State = TypeVar("State")
@@ -23,8 +23,8 @@ class Needs:
     """What a policy must be shown besides an instruction, and how it is asked. The default is the
     newest frame and nothing else.
 
-    history:   frames shown, the newest included, one an action. Before there are so many, the start
-    frame is repeated.
+    history:   frames shown, the newest included, one an action. Before there are so many, the
+    initial frame is repeated.
     cameras:   names of the views, if the policy tells them apart. A world draws one: the first.
     blackened: cameras that may be black where the world does not draw them; such trials are
     flagged.
@@ -72,7 +72,7 @@ class Needs:
     def from_json(values: Any) -> Needs:
         """From what `to_json` gives. ValueError or TypeError, in words, where the values are no
         needs."""
-        return read_record(Needs, values)
+        return from_mapping(Needs, values)
 
 
 NEWEST_FRAME = Needs()

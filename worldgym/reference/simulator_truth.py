@@ -27,7 +27,7 @@ from worldgym.errors import InputError
 from worldgym.io.files import write_atomic
 from worldgym.io.jsonl import LineFile, read_lines
 from worldgym.io.progress import progress
-from worldgym.io.records import read_record
+from worldgym.io.records import from_mapping
 from worldgym.io.video import encode_mp4
 from worldgym.policies.load_policy import load, load_policy
 from worldgym.policies.observations import check_needs, observe
@@ -186,7 +186,7 @@ def write_tasks(
     variations: Sequence[str] = (),
     steps: int = STEPS,
 ) -> list[str]:
-    """Writes the start frames of the simulator as a task folder (see tasks/folder.py) and returns
+    """Writes the initial frames of the simulator as a task folder (see tasks/folder.py) and returns
     the task names.
 
     Those of a variation know their nominal twin, as edited ones do.
@@ -274,7 +274,7 @@ def _run(jobs: list[TruthJob], workers: int) -> Iterator[tuple[TruthJob, TrueSco
 def _known(path: Path) -> dict[TruthKey, TrueScore]:
     """Results of earlier calls."""
     lines = read_lines(path, "a cache of true results", "remove the file, and all is scored again")
-    found = (line.read(partial(read_record, TruthLine)) for line in lines)
+    found = (line.read(partial(from_mapping, TruthLine)) for line in lines)
     return {line.key: line.score for line in found}
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from worldgym.errors import BudgetSpent, InputError, JudgeStopped
 from worldgym.io.files import cache_folder, read_json, write_atomic, write_json
 from worldgym.io.jsonl import append_line, read_lines
-from worldgym.io.records import read_record
+from worldgym.io.records import from_mapping
 from worldgym.servers.provider import Question, Reply, Server
 
 MILLION = 1e6
@@ -229,4 +229,4 @@ def read_payments(path: Path) -> list[float]:
     if not path.exists():
         return []
     lines = read_lines(path, "a file of payments", "restore the file from a copy")
-    return [float(line.read(partial(read_record, Payment)).usd) for line in lines]
+    return [float(line.read(partial(from_mapping, Payment)).usd) for line in lines]

@@ -23,7 +23,7 @@ from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
 from worldgym.io.files import write_json
 from worldgym.io.jsonl import LineFile, read_lines
 from worldgym.io.progress import progress
-from worldgym.io.records import read_record
+from worldgym.io.records import from_mapping
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.judges.load_judge import load_judge
@@ -259,11 +259,11 @@ def _resume(file: LineFile, identity: Mapping[str, Any]) -> dict[str, dict[str, 
     if not lines:
         file.append({"measured_with": identity})
         return {}
-    first = lines[0].read(partial(read_record, MeasuredWith)).measured_with
+    first = lines[0].read(partial(from_mapping, MeasuredWith)).measured_with
     if first != identity:
         raise InputError(
             f"{file.path}: was measured with {first}, now it is {dict(identity)}; choose another "
             f"--out"
         )
-    rows = [line.read(partial(read_record, MeasuredTrial)) for line in lines[1:]]
+    rows = [line.read(partial(from_mapping, MeasuredTrial)) for line in lines[1:]]
     return {row.trial: dict(row.signals) for row in rows}
