@@ -1,5 +1,5 @@
-"""`worldgym sharpen`: the decoder of a codec trained on, so that a world's frames become sharper
-and its latents stay."""
+"""`worldgym codec fine-tune`: the decoder of a codec trained on, so that a world's frames become
+sharper and its latents stay."""
 
 from __future__ import annotations
 
