@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from worldgym.policies.open_loop_error import OpenLoop
-    from worldgym.testing.check_policy import PolicyReport
+    from worldgym.testing.policy_report import PolicyReport
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -97,7 +97,7 @@ class Check:
         from worldgym.episodes.store import EpisodeStore
         from worldgym.policies.load_policy import load_policy
         from worldgym.policies.open_loop_error import compare_with_recorded
-        from worldgym.testing.check_policy import check_and_time, with_recorded
+        from worldgym.testing.policy_report import check_and_time, with_recorded
         from worldgym.world.model import load_world
 
         if self.calls < 1 or min(self.size) < 1:
@@ -121,7 +121,7 @@ class Check:
             _print(report)
         if report.broken:
             raise InputError(
-                f"{self.policy}: {report.broken} of {len(report.outcomes)} rules are broken; mend "
+                f"{self.policy}: {report.broken} of {len(report.outcomes)} rules are broken; fix "
                 f"the policy or its address"
             )
 

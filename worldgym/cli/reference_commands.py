@@ -55,7 +55,7 @@ class Evaluate:
 
     policy: Policies
     out: Path
-    """gets truth.csv, videos/ and tasks/ (the start frames as a task folder)"""
+    """gets truth.csv, videos/ and tasks/ (the initial frames as a task folder)"""
     first_seed: int = 10_000
     seeds: int = 20
     """start states a task"""
@@ -110,10 +110,10 @@ class TrainJudge:
     """Train the success classifier on the simulator's labels."""
 
     data: Path
-    """episode store, recorded or (see imagine) with imagined episodes too"""
+    """episode store, recorded or (see imagine) with generated episodes too"""
     out: Path
     drawn: str = ""
-    """names of imagined episodes end so: "-imagined"; they are half of what is learned from, and
+    """names of generated episodes end so: "-imagined"; they are half of what is learned from, and
     choose the threshold"""
     start: Path | None = None
     """a judge to learn on from"""
@@ -210,7 +210,8 @@ class GenerateRollouts:
 
 @dataclass(frozen=True)
 class Bundle:
-    """Put codec, world, judge, policies, start frames and truth together into the bundled demo."""
+    """Put codec, world, judge, policies, initial frames and truth together into the bundled
+    demo."""
 
     trained: Path
     """folder that `worldgym world train` wrote"""

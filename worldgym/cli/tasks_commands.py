@@ -46,8 +46,8 @@ class New(ReadingOptions):
 
 @dataclass(frozen=True)
 class Bridge17:
-    """Join your start frames with the published Bridge suite: 17 tasks and the real results of four
-    policies."""
+    """Join your initial frames with the published Bridge suite: 17 tasks and the real results of
+    four policies."""
 
     frames: Positional[Path]
     """folder of NN-TASK/*.png; what is missing is named"""
@@ -62,13 +62,13 @@ class Bridge17:
         names, missing = make_bridge17(self.frames, self.out, self.size)
         print(f"{self.out}: {len(names)} tasks")
         if missing:
-            print(f"no start frames for {', '.join(missing)}")
+            print(f"no initial frames for {', '.join(missing)}")
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Make an out-of-distribution suite: edited start images and instructions beside the tasks they
-    were made from."""
+    """Make an out-of-distribution suite: edited initial images and instructions beside the tasks
+    they were made from."""
 
     tasks: Positional[TasksPlace]
     """folder of NAME.png + NAME.json"""
@@ -95,7 +95,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Stress:
-    """Search the mildest edit that breaks a policy, confirm it on fresh start frames and seeds,
+    """Search the mildest edit that breaks a policy, confirm it on fresh initial frames and seeds,
     write a suite of it. Resumes."""
 
     world: WorldPlace
@@ -103,7 +103,7 @@ class Stress:
     policy: str
     """one: "still", "random", or the folder of a policy"""
     tasks: TasksPlace
-    """folder of NAME.png + NAME.json; half of the start frames of each group are kept for the
+    """folder of NAME.png + NAME.json; half of the initial frames of each group are kept for the
     confirmation"""
     judge: JudgePlace
     """checkpoint of a judge, or judge.toml"""

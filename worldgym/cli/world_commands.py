@@ -40,8 +40,8 @@ class Distill(DistillRequest):
     world: Positional[WorldPlace]
     """the teacher's checkpoint, as `worldgym world train` wrote it"""
     data: tuple[str, ...]
-    """episode stores whose start frames and actions are rolled out, as a rule that of the teacher's
-    training"""
+    """episode stores whose initial frames and actions are rolled out, as a rule that of the
+    teacher's training"""
     held_out: tuple[Path, ...]
     """episode store for the open-loop replay meanwhile"""
     codec: CodecPlace | None = None
