@@ -25,6 +25,7 @@ from worldgym.io.files import write_json
 from worldgym.io.progress import progress
 from worldgym.io.run_log import LOG_NAME, TrialRecord, read_log, results
 from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
 from worldgym.trust.error_predictor import (
     Flags,
     Probe,
@@ -38,8 +39,7 @@ from worldgym.trust.error_signals import USED, Instruments, common, company_sign
 from worldgym.trust.inverse_dynamics import Gauge
 from worldgym.trust.playback import Playing
 from worldgym.types import Rollout
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import beside_world, load_world
+from worldgym.world.load_world import beside_world, load_world
 
 BATCH = 20  # rollouts measured between two writes
 FLAGGED = 0.1  # share of the fit's rollouts that the probe flags
