@@ -20,7 +20,7 @@ PARTS = ("world", "policy", "judge")  # decoding is part of the world's
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--trials", type=int, default=20, help="a task and policy: so many start frames"
+        "--trials", type=int, default=20, help="a task and policy: so many initial frames"
     )
     parser.add_argument(
         "--batches", type=int, nargs="+", default=[20, 1], help="trials advanced together"

@@ -54,7 +54,7 @@ def main() -> None:
             convert_dataset(ConvertRequest(clips, Path(folder) / form, form, RELEASED))
             rows.append(line(Path(folder) / form, SourceOptions()))
     head = [
-        "| format | frames | episodes | frames read | opening, ms | frames a second |",
+        "| format | frames | episodes | frames read | opening, ms | frames per second |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     note(

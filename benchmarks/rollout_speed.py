@@ -1,5 +1,5 @@
-"""Frames a second of whole rollouts in the bundled world, decoding included: the engine against the
-plain sampler, in one run.
+"""Frames per second of whole rollouts in the bundled world, decoding included: the engine against
+the plain sampler, in one run.
 
 Plain, as published: the same weights, steps and window, everything in the window computed anew at
 every network call by the ordinary bfloat16 network in torch, on all cores or on one, whichever is
@@ -57,7 +57,7 @@ class Contender:
     threads: int
 
     def rate(self, chunk: int, frames: int = FRAMES) -> float:
-        """Frames a second."""
+        """Frames per second."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         started = time.perf_counter()
@@ -68,7 +68,8 @@ class Contender:
 
 
 def rates(contenders: list[Contender], chunk: int, rounds: int) -> list[float]:
-    """Frames a second of each: the best of so many rounds, in each of which all have their turn."""
+    """Frames per second of each: the best of so many rounds, in each of which all have their
+    turn."""
     for contender in contenders:
         contender.rate(chunk, 2 * chunk)
     return [
@@ -92,12 +93,12 @@ class Counted:
         self,
         x: Tensor,
         condition: Tensor,
-        start_frame: Tensor,
+        initial_frame: Tensor,
         cache: TemporalCache | None,
         sight: int,
     ) -> Tensor:
         self.frames += x.shape[0] * x.shape[1]
-        return self._network.denoise(x, condition, start_frame, cache, sight)
+        return self._network.denoise(x, condition, initial_frame, cache, sight)
 
 
 def with_engine(world: DiffusionWorld, engine: Network, **changes: object) -> DiffusionWorld:
@@ -154,7 +155,7 @@ PUBLISHED = {"cached": False, "keep": 0, "rule": "recompute"}
 
 @dataclass(frozen=True)
 class Row:
-    """Frames a second of the plain sampler as published with one trial, and of the engine under
+    """Frames per second of the plain sampler as published with one trial, and of the engine under
     both rules with `batch` trials; GFLOP a frame of the three.
     """
 
@@ -227,7 +228,8 @@ def main() -> None:
         "|" + " --- |" * 11,
         *(row.line() for row in rows),
         "",
-        "Frames a second. Both ratios are to the plain sampler as published with one trial, at the "
+        "Frames per second. Both ratios are to the plain sampler as published with one trial, at "
+        "the "
         "same steps and chunk; best of "
         f"{asked.rounds} rounds each.",
         "",

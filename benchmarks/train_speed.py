@@ -1,4 +1,4 @@
-"""Training clips a second of the bundled world's recipe, and the share of the measured
+"""Training clips per second of the bundled world's recipe, and the share of the measured
 matrix-product rate they reach."""
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
             f"{took['learner']:.3f} (torch's own "
             f"operations {took['plain']:.3f}), optimiser with the exchange of gradients "
             f"{took['optimizer']:.3f}. "
-            f"{ROWS / step:.2f} clips a second and process ({ROWS / before:.2f}).",
+            f"{ROWS / step:.2f} clips per second and process ({ROWS / before:.2f}).",
             f"A large bfloat16 product reaches {peak:.2f} TFLOP/s there, in the same rounds. Of "
             f"that, the network's products "
             f"alone ({network:.3f} TFLOP) reach {share(network, step)} ({share(network, before)}), "

@@ -1,4 +1,4 @@
-"""The pictures of docs/ood.md: the edits of its example on one start frame, and edits beside the
+"""The pictures of docs/ood.md: the edits of its example on one initial frame, and edits beside the
 simulator's own variations.
 
 python experiments/ood_pictures.py

@@ -5,8 +5,8 @@ the whole method.
     simulator]
 
 Truth: the policies in the varied simulator (worldgym/reference/variations.py). Predicted: the same
-policies in the learned world, from start frames edited as pictures (experiments/ood_edits.toml),
-or, with --arm simulator, from the varied simulator's own start frames, which tells errors of the
+policies in the learned world, from initial frames edited as pictures (experiments/ood_edits.toml),
+or, with --arm simulator, from the varied simulator's own initial frames, which tells errors of the
 edit from errors of the world. Each stage resumes. OUT/ARM/run holds log, summary and report,
 OUT/ARM/ood.json the figures printed. In all policies x (variations + 1) x tasks x seeds episodes,
 once simulated, once imagined."""
@@ -38,7 +38,7 @@ class Experiment:
 
     out: Path = Path("runs/ood")
     seeds: int = 20
-    """start frames a task, from the first held-out seed on"""
+    """initial frames a task, from the first held-out seed on"""
     policy: tuple[str, ...] = ()
     """default: all that are bundled"""
     tasks: tuple[str, ...] = tuple(TASKS)
@@ -95,7 +95,7 @@ def figures(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _edited(options: Experiment, known: Path) -> Path:
-    """The nominal start frames with the local edits of the chosen variations."""
+    """The nominal initial frames with the local edits of the chosen variations."""
     described = EDITS.read_text(encoding="utf-8").split("\n[[edit]]\n")
     chosen = [
         part

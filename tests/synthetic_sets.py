@@ -1,4 +1,4 @@
-"""Small synthetic data sets in every format that is read, written independently of the readers. All
+"""Small synthetic datasets in every format that is read, written independently of the readers. All
 hold the same episodes."""
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def tiny() -> WorldTrainConfig:
         heads=2,
         action_size=10,
         previous_frame=False,
-        start_frame=False,
+        initial_frame=False,
         positions="rotary_pixel",
     )
     sampler = SamplerConfig(steps=3, window=6, keep=0)

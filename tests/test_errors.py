@@ -1,4 +1,4 @@
-"""One tree of errors, each with what was wrong and the mend."""
+"""One tree of errors, each with what was wrong and the fix."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ COMMANDS = re.findall(r"^    (worldgym (?:perturb|evaluate|stress) .*)$", PAGE, 
 
 @pytest.fixture(scope="module")
 def tasks() -> list[Task]:
-    """Two start frames of the bundle, two actions long."""
+    """Two initial frames of the bundle, two actions long."""
     if not (BUNDLE / "world").exists():
         pytest.skip("no bundle yet")
     chosen = [

@@ -74,7 +74,7 @@ class Servers:
         assert said is not None
         self.ports[wanted] = said.readline().strip().rpartition(":")[2]
 
-    def mended(self, words: list[str]) -> list[str]:
+    def fixed(self, words: list[str]) -> list[str]:
         return [
             re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: self.ports[port[0]], word)
             for word in words
@@ -100,7 +100,7 @@ def test_every_command_runs(
         elif words[0] == "serve-policy":
             servers.start(words)
         else:
-            main(servers.mended(words))
+            main(servers.fixed(words))
     out, _ = capsys.readouterr()
     assert out.count("actions a call") == 3 and "broken" not in out
     (first, openpi), (second, openvla) = (

@@ -1,4 +1,4 @@
-"""One small tree of errors. Every message says what was wrong, where, and the mend.
+"""One small tree of errors. Every message says what was wrong, where, and the fix.
 
 ::
 
@@ -57,7 +57,7 @@ class JudgeOutage(WorldGymError):
 
 
 class JudgeStopped(WorldGymError):
-    """A judge will get no answer to any question until the user mends its description."""
+    """A judge will get no answer to any question until the user fixes its description."""
 
 
 class SameFailure(WorldGymError):

@@ -31,7 +31,7 @@ class ActionSpec:
     rotation: "none", "euler_xyz", "axis_angle", "quaternion".
     gripper:  "none", "+1_closed", "+1_open", "1_open_0_closed", "1_closed_0_open".
     low/high: bounds a number, same length as names.
-    rate_hz:  actions a second.
+    rate_hz:  actions per second.
     """
 
     names: tuple[str, ...]
@@ -144,7 +144,7 @@ class Episode:
 
 @dataclass(frozen=True)
 class Task:
-    """One start frame and what is asked of the robot.
+    """One initial frame and what is asked of the robot.
 
     name:   unique in a suite, e.g. "drawer-open/10003".   group: what results are summed over, e.g.
     "drawer-open".
@@ -153,7 +153,7 @@ class Task:
     same of a score of 1. nominal: name of the unedited twin if this task is an out-of-distribution
     edit; axis: what then differs, e.g. "lighting"; new_goal: the edit asks for something else than
     its twin, so that their rates differ by more than difficulty.
-    state:  how the robot stands in the start frame, by name (`worldgym.actions.pose.NUMBERS`:
+    state:  how the robot stands in the initial frame, by name (`worldgym.actions.pose.NUMBERS`:
     metres, rad); empty if not known."""
 
     name: str
@@ -199,8 +199,8 @@ def trial_seed(run_seed: int, task: str, repeat: int) -> int:
 
 @dataclass(frozen=True)
 class Rollout:
-    """What happened in one trial. frames: uint8 [T+1, H, W, 3], start frame first. actions: float32
-    [T, A].
+    """What happened in one trial. frames: uint8 [T+1, H, W, 3], initial frame first. actions:
+    float32 [T, A].
 
     seconds: wall time.   timing: its parts in seconds where known (world, decode, policy).
     clipped: actions that the policy wanted outside its bounds; `actions` has them clipped.

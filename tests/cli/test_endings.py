@@ -91,7 +91,7 @@ def test_some_trials_failed(
     assert ended(monkeypatch, evaluated(tmp_path, [Broken(), FakePolicy(name="sound")])) == 4
     assert "1 trials failed and 0 were not begun" in (said := capsys.readouterr().err)
     assert "RuntimeError: CUDA out of memory (1 x)" in said
-    # the same run, mended
+    # the same run, fixed
     assert ended(monkeypatch, evaluated(tmp_path, [FakePolicy(), FakePolicy(name="sound")])) == 0
 
 

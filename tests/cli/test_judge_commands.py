@@ -20,7 +20,7 @@ from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """One policy on two start frames, both labelled: a success and a failure."""
+    """One policy on two initial frames, both labelled: a success and a failure."""
     tasks, folder = tmp_path / "tasks", tmp_path / "run"
     tasks.mkdir()
     for i in range(2):

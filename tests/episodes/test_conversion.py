@@ -259,7 +259,7 @@ def test_a_full_disk_stops_at_once(
 def test_numbers_below_their_bounds(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--limit is -1: give 0 or more"):
         convert_dataset(ConvertRequest(clips, tmp_path / "store", options=BRIDGE, limit=-1))
-    with pytest.raises(InputError, match="0 frames a second are no rate"):
+    with pytest.raises(InputError, match="0 frames per second are no rate"):
         SourceOptions(fps=0.0)
 
 
@@ -351,7 +351,7 @@ def test_time_and_rate_cut_states_with_the_frames(tmp_path: Path) -> None:
 def test_a_rate_is_resampled_to_and_a_recorded_one_only_stated(clips: Path, tmp_path: Path) -> None:
     with pytest.raises(
         InputError,
-        match=r"the video shows 20 frames a second, the convention says 5: .*--recorded-fps",
+        match=r"the video shows 20 frames per second, the convention says 5: .*--recorded-fps",
     ):
         convert_dataset(ConvertRequest(clips, tmp_path / "a", options=BRIDGE, fps=5.0))
     convert_dataset(
@@ -367,7 +367,7 @@ def test_a_rate_is_resampled_to_and_a_recorded_one_only_stated(clips: Path, tmp_
     ]
     with pytest.raises(InputError, match="converted otherwise: to_fps is"):
         convert_dataset(ConvertRequest(clips, tmp_path / "b", options=replace(BRIDGE, fps=10.0)))
-    with pytest.raises(InputError, match="0 frames a second are no rate"):
+    with pytest.raises(InputError, match="0 frames per second are no rate"):
         convert_dataset(ConvertRequest(clips, tmp_path / "d", options=BRIDGE, fps=0.0))
 
 

@@ -46,7 +46,7 @@ TARGETS: dict[
     str, tuple[str, str, str]
 ] = {  # what is mutated => (parser, set, the end of its file's path)
     "tfrecord": ("tfrecord", "rlds", "00001"),
-    "tfrecord, checksums mended": ("tfrecord", "rlds", "00001"),
+    "tfrecord, checksums fixed": ("tfrecord", "rlds", "00001"),
     "dataset_info.json": ("json", "rlds", "dataset_info.json"),
     "features.json": ("json", "rlds", "features.json"),
     "lerobot v2.1 info.json": ("json", "lerobot_v2", "info.json"),
@@ -74,7 +74,7 @@ TARGETS: dict[
 
 
 def damage(what: str, data: bytes, rng: np.random.Generator) -> bytes:
-    if what == "tfrecord, checksums mended":
+    if what == "tfrecord, checksums fixed":
         return record(mutated(example(rlds_features(recordings(1)[0])), rng))
     if what.endswith(".jsonl") and rng.random() < 0.7:
         return with_other_value(data.splitlines()[0], rng) + b"\n"
@@ -126,7 +126,7 @@ Attack = Callable[[str, int, int], None]
 
 @pytest.fixture
 def attack(sets: Path) -> Attack:
-    """attack(what, seed, count): reads the set with a file damaged anew each time, and mends it in
+    """attack(what, seed, count): reads the set with a file damaged anew each time, and fixes it in
     the end."""
 
     def run(what: str, seed: int, count: int) -> None:

@@ -80,7 +80,7 @@ def test_the_recorded_rate_is_what_is_said_and_never_a_guess() -> None:
     with pytest.raises(
         InputError,
         match=(
-            r"clip.mp4: the video shows 20 frames a second, the convention says 10: "
+            r"clip.mp4: the video shows 20 frames per second, the convention says 10: "
             r".*--recorded-fps"
         ),
     ):

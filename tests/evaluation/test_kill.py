@@ -51,7 +51,7 @@ def words(bundle: Path, out: Path) -> list[str]:
 
 @pytest.fixture
 def bundle(unpacked_bundle: Path, tmp_path: Path) -> Path:
-    """The bundled world and judge, and three start frames, of 24, 2 and 2 actions: a run of 6
+    """The bundled world and judge, and three initial frames, of 24, 2 and 2 actions: a run of 6
     trials in 4 batches.
 
     The video of 25 frames is long enough for an encoder's look ahead: there bytes once depended on

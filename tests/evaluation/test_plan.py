@@ -20,7 +20,7 @@ def tasks() -> list[Task]:
     ]
 
 
-def test_trials_take_start_frames_in_order_then_again() -> None:
+def test_trials_take_initial_frames_in_order_then_again() -> None:
     plan = plan_trials(tasks(), 5, seed=3)
     assert [(trial.task.name, trial.repeat) for trial in plan[:5]] == [
         ("a/0", 0),

@@ -23,7 +23,7 @@ def trials(count: int = 3, steps: int = 7) -> list[Trial]:
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 7, 9])
-def test_lengths_and_start_frames(chunk: int) -> None:
+def test_lengths_and_initial_frames(chunk: int) -> None:
     batch = trials()
     for trial, rollout in zip(
         batch, roll_out(FakeWorld(), FakePolicy(chunk=chunk), batch), strict=True

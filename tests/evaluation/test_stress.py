@@ -82,7 +82,7 @@ def test_the_mildest_strength_is_found_and_confirmed(tmp_path: Path) -> None:
         if r.nominal is None
     }
     confirmed = {r.task for r in logs["confirm"][1] if r.nominal is None}
-    assert not searched & confirmed  # fresh start frames
+    assert not searched & confirmed  # fresh initial frames
     assert len({header.run_seed for header, _ in logs.values()}) == len(logs)  # and fresh seeds
     suite = load_tasks(tmp_path / "out" / "suite")
     assert sum(task.nominal is None for task in suite) == 16 and any(

@@ -136,7 +136,7 @@ def test_what_is_said_of_a_clock() -> None:
         == clock_notes(even[:2], 99.0)
         == ()
     )
-    assert "the video shows 10 frames a second, the metadata say 15" in clock_notes(even, 15.0)[0]
+    assert "the video shows 10 frames per second, the metadata say 15" in clock_notes(even, 15.0)[0]
     gap = np.concatenate([even[:5], even[5:] + 0.3])
     assert clock_notes(gap)[0].startswith("the frames of the video are unevenly spaced")
 

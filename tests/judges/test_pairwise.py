@@ -89,7 +89,7 @@ def test_two_tasks_are_no_pair(
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Three policies on two start frames; "light" paints brighter than "dim", and that than
+    """Three policies on two initial frames; "light" paints brighter than "dim", and that than
     "dark"."""
     folder = tmp_path / "tasks"
     folder.mkdir()

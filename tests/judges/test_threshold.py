@@ -34,7 +34,7 @@ def judge(tmp_path: Path) -> Path:
 
 
 def make_run(folder: Path, judge: Path, truth: bool) -> Path:
-    """One policy that succeeds on the brighter half of eight start frames."""
+    """One policy that succeeds on the brighter half of eight initial frames."""
     tasks = folder / "tasks"
     tasks.mkdir(parents=True)
     for i in range(8):

@@ -36,7 +36,7 @@ def test_the_newest_frame_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("step", "levels"), [(0, [0, 0, 0, 0]), (2, [0, 0, 1, 2]), (5, [2, 3, 4, 5])]
 )
-def test_history_repeats_the_start_frame(step: int, levels: list[int]) -> None:
+def test_history_repeats_the_initial_frame(step: int, levels: list[int]) -> None:
     seen = observe(Needs(history=4), FAKE_SPEC, TASK, FRAMES, MOVES[:step])
     assert seen.history[:, 0, 0, 0].tolist() == levels
     assert seen.frame[0, 0, 0] == levels[-1]

@@ -75,7 +75,7 @@ def test_an_unknown_variation_is_named(tmp_path: Path) -> None:
         )
 
 
-def test_truth_and_start_frames_know_their_twins(tmp_path: Path) -> None:
+def test_truth_and_initial_frames_know_their_twins(tmp_path: Path) -> None:
     config = TruthConfig(
         tmp_path, ("still",), (SEED,), ("drawer-open",), steps=2, workers=1, variations=("dim",)
     )

@@ -63,7 +63,7 @@ def test_wrong_verdicts_come_first() -> None:
     assert choose(trials, 2) == choose(trials[::-1], 2)
 
 
-def test_cards_put_policies_on_one_start_frame_beside_each_other(tmp_path: Path) -> None:
+def test_cards_put_policies_on_one_initial_frame_beside_each_other(tmp_path: Path) -> None:
     trials = [record(policy, start=i) for policy in "ab" for i in range(2)] + [
         record("a", start=5, score=0.0)
     ]

@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Two policies on two tasks of two start frames: one success, one wrong, one unscored and one
+    """Two policies on two tasks of two initial frames: one success, one wrong, one unscored and one
     failed trial a policy."""
     log = RunLog.open(tmp_path, HEADER)
     frames = np.random.default_rng(0).integers(0, 255, (5, 16, 16, 3), np.uint8)

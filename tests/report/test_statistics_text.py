@@ -211,11 +211,12 @@ def test_a_plan_is_told_in_sentences() -> None:
         and "McNemar" in text
         and "500 imagined" in text
     )
-    assert "correlate by 0 (McNemar" in text and "each start frame" not in text
+    assert "correlate by 0 (McNemar" in text and "each initial frame" not in text
     repeated = Plan(width=0.2, repeats=5, repeat_correlation=0.3)
     told = plan_text({**plan(repeated), "asked": asdict(repeated)}).replace(NBSP, " ")
     assert (
         "205 trials" in told
-        and "at a rate of 50 %, each start frame tried 5 times with outcomes that correlate by 0.3"
+        and "at a rate of 50 %, each initial frame tried 5 times with outcomes that correlate by "
+        "0.3"
         in told
     )

@@ -87,7 +87,7 @@ def test_repeats_of_a_frame_widen_as_far_as_they_are_alike() -> None:
         Verdicts(0, 1, 0, 1, frame=str(i)) for i in range(12, 20)
     ]
     once, alike = bradley_terry(won, 2), bradley_terry(won * 10, 2)
-    student = (2.093 / 1.96) ** 2  # 20 start frames
+    student = (2.093 / 1.96) ** 2  # 20 initial frames
     # ten copies of a verdict are worth one
     assert alike.factors == pytest.approx((10 * student,) * 2, rel=0.1)
     half = once.intervals[0][1] - once.values[0]
@@ -105,8 +105,8 @@ def test_the_ranking_follows_from_strengths_and_intervals() -> None:
 def tournament(
     rng: np.random.Generator, strengths: np.ndarray, frames: int, liking: float
 ) -> list[Verdicts]:
-    """Two trials a start frame; every rollout has a quality of its own, and each is compared with
-    each other policy's.
+    """Two trials an initial frame; every rollout has a quality of its own, and each is compared
+    with each other policy's.
 
     Qualities are strength + Gumbel noise, so that pairs follow Bradley and Terry; liking: spread of
     what a frame favours."""
@@ -170,7 +170,7 @@ def test_intervals_of_shared_rollouts(
 
 @pytest.mark.slow
 def test_probabilities_of_orders_come_true(measured: Callable[..., None]) -> None:
-    """Four policies of unknown strength, 12 start frames, 1,500 tournaments: of pairs called with
+    """Four policies of unknown strength, 12 initial frames, 1,500 tournaments: of pairs called with
     90 %, say, 90 % are so."""
     rng, said, true = np.random.default_rng(2), list[float](), list[bool]()
     for _ in range(1500):

@@ -99,7 +99,7 @@ def clustered(
         *((10, 5, 0.3, 0.9), (50, 5, 0.05, 0.5), (50, 5, 0.5, 0.9)),
     ],
 )
-def test_rates_of_repeated_start_frames(
+def test_rates_of_repeated_initial_frames(
     covered: Check, frames: int, repeats: int, p: float, correlation: float
 ) -> None:
     """Near 0 and 1, and with frames that settle nearly all, counts of frames are few: 93 to 98
@@ -214,7 +214,7 @@ def test_newcombe(covered: Check, n: tuple[int, int], a: float, b: float) -> Non
 
 
 @pytest.mark.slow
-def test_differences_of_repeated_start_frames(covered: Check) -> None:
+def test_differences_of_repeated_initial_frames(covered: Check) -> None:
     """Frames that favour A or B by chance, three repeats each."""
     rng, names = np.random.default_rng(6), [str(i) for i in range(30) for _ in range(3)]
 
@@ -248,7 +248,7 @@ def test_differences_where_frames_settle_nearly_all(
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [30, 60])
 def test_differences_of_partial_credit(covered: Check, n: int) -> None:
-    """Scores 0, 0.5 and 1 of two policies that both find the same start frames hard, one a
+    """Scores 0, 0.5 and 1 of two policies that both find the same initial frames hard, one a
     frame."""
     rng, names, intervals = np.random.default_rng(23), [str(i) for i in range(n)], []
     for _ in range(STUDIES):
@@ -260,8 +260,8 @@ def test_differences_of_partial_credit(covered: Check, n: int) -> None:
 
 
 @pytest.mark.slow
-def test_unpaired_differences_of_repeated_start_frames(covered: Check) -> None:
-    """25 and 40 start frames of their own, four repeats each, outcomes of a frame correlated by
+def test_unpaired_differences_of_repeated_initial_frames(covered: Check) -> None:
+    """25 and 40 initial frames of their own, four repeats each, outcomes of a frame correlated by
     0.3."""
     rng, (n, m) = np.random.default_rng(14), (25, 40)
     names = [[str(i) for i in range(frames) for _ in range(4)] for frames in (n, m)]
@@ -573,7 +573,7 @@ def test_alpha(covered: Check, n: int, labellers: int, right: float) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("frames", "repeats"), [(20, 5), (10, 10)])
-def test_kappa_and_alpha_of_repeated_start_frames(
+def test_kappa_and_alpha_of_repeated_initial_frames(
     covered: Check, frames: int, repeats: int
 ) -> None:
     """Of a frame that misleads the judge, one in five, all videos are judged by chance; truth

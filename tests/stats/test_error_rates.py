@@ -27,7 +27,7 @@ Check = Callable[..., None]
 
 @pytest.mark.slow
 def test_identical_policies_are_seldom_called_different(measured: Check) -> None:
-    """1,000 studies of two identical policies on 60 common start frames of unequal difficulty,
+    """1,000 studies of two identical policies on 60 common initial frames of unequal difficulty,
     whole and with partial credit."""
     rng, names = np.random.default_rng(7), [str(i) for i in range(60)]
     for scores in (np.array([0.0, 1.0]), np.array([0.0, 0.5, 1.0])):
@@ -98,8 +98,8 @@ def test_barnards_test_keeps_its_size_and_reaches_its_planned_power(measured: Ch
 
 @pytest.mark.slow
 def test_several_comparisons_together_err_as_seldom_as_one(measured: Check) -> None:
-    """Five identical policies, ten comparisons on 60 common start frames: any of them is called in
-    5 % of studies at most."""
+    """Five identical policies, ten comparisons on 60 common initial frames: any of them is called
+    in 5 % of studies at most."""
     rng, called = np.random.default_rng(17), 0
     known = cache(mcnemar_p)
     for _ in range(STUDIES):

@@ -46,7 +46,7 @@ def real(n: int, policy: str = "good") -> list[RealTrial]:
     ]
 
 
-def test_an_estimate_pairs_real_trials_with_their_start_frames() -> None:
+def test_an_estimate_pairs_real_trials_with_their_initial_frames() -> None:
     (found,) = estimate(run(), real(20))
     assert (found["policy"], found["n"], found["paired"], found["N"]) == ("good", 20, 20, 40)
     assert found["real"] == pytest.approx(np.mean([trial.score for trial in real(20)]))

@@ -83,7 +83,7 @@ def test_frames_become_a_task_folder(tmp_path: Path) -> None:
 
 def test_without_frames_the_wanted_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"holds no start frame of the suite; .*09-flip-pot-upright"
+        InputError, match=r"holds no initial frame of the suite; .*09-flip-pot-upright"
     ):
         make_bridge17(tmp_path, tmp_path / "out")
 

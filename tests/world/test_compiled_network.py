@@ -168,10 +168,10 @@ WIDE_CONDITION = 26 * 64  # 6 widths a block, and 2
 WRONG = {  # of two rows of three frames and a float32 network
     "frames of another dtype": {
         "x": torch.zeros(2, 3, 2, 6, 4).bfloat16(),
-        "start_frame": torch.zeros(2, 2, 6, 4).bfloat16(),
+        "initial_frame": torch.zeros(2, 2, 6, 4).bfloat16(),
     },
     "frames of another size": {"x": torch.zeros(2, 3, 2, 8, 6)},
-    "a start frame of another size": {"start_frame": torch.zeros(2, 2, 8, 6)},
+    "an initial frame of another size": {"initial_frame": torch.zeros(2, 2, 8, 6)},
     "a condition of another dtype": {"condition": torch.zeros(2, 3, WIDE_CONDITION).bfloat16()},
     "a condition of another width": {"condition": torch.zeros(2, 3, WIDE_CONDITION - 32)},
     "a condition of fewer rows": {"condition": torch.zeros(1, 3, WIDE_CONDITION)},
@@ -187,7 +187,7 @@ def test_a_wrong_call_is_refused(wrong: dict[str, torch.Tensor | TemporalCache])
     model, x = fused(network()), torch.randn(2, 3, 2, 6, 4)
     condition = model.condition(torch.rand(2, 3), torch.randn(2, 3, 5))
     assert condition.shape == (2, 3, WIDE_CONDITION)
-    given = {"x": x, "condition": condition, "start_frame": x[:, 0]}
+    given = {"x": x, "condition": condition, "initial_frame": x[:, 0]}
     with pytest.raises((ValueError, RuntimeError)):  # torch's own errors, before anything reaches C
         model.denoise(**{**given, **wrong})  # type: ignore[arg-type]
 

@@ -26,7 +26,7 @@ def network(checkpointing: bool = False, **changes: object) -> DiT:
 
 
 def clip(frames: int) -> tuple[torch.Tensor, ...]:
-    """x, level, actions, start frame."""
+    """x, level, actions, initial frame."""
     x = torch.randn(2, frames, 2, 4, 4, generator=torch.Generator().manual_seed(1))
     return x, torch.full((2, frames), 300.0), torch.ones(2, frames, 3), x[:, 0]
 
@@ -46,7 +46,7 @@ def test_checkpointing_gives_the_same_gradients() -> None:
 def test_a_frame_out_of_sight_is_not_seen() -> None:
     """Two pairs of blocks pass on what was seen: with sight 2 a frame is reached from two frames
     before it, not from three."""
-    model = network(positions="rotary", previous_frame=False, start_frame=False)
+    model = network(positions="rotary", previous_frame=False, initial_frame=False)
     x, level, actions, start = clip(6)
     other = x.clone()
     other[:, 1] += 1.0
@@ -84,7 +84,7 @@ def test_patches_come_back_as_frames() -> None:
 
 @pytest.mark.parametrize("views", [(True, True), (False, False), (True, False)])
 def test_a_grown_network_draws_what_it_drew(views: tuple[bool, bool]) -> None:
-    small = network(previous_frame=views[0], start_frame=views[1])
+    small = network(previous_frame=views[0], initial_frame=views[1])
     large = DiT(replace(small.config, latent_shape=(5, 4, 4)))
     large.load_state_dict(grown(small.state_dict(), small.config, large.config))
     x, level, actions = torch.randn(2, 3, 5, 4, 4), torch.rand(2, 3) * 1000, torch.randn(2, 3, 3)

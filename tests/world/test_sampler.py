@@ -48,14 +48,16 @@ def make_world(
 ) -> DiffusionWorld:
     """A world of random weights, none of them zero: AdaLN-Zero would make every sampler agree.
 
-    views: whether the network is shown the previous frame, and the start frame.   scaling: of its
+    views: whether the network is shown the previous frame, and the initial frame.   scaling: of its
     actions."""
     torch.manual_seed(0)
     scaling = scaling or Scaling()
     size = DiTConfig(
         (3, 8, 8), width=32, pairs=2, heads=2, action_size=3 + 2 * scaling.sums, action_octaves=2
     )
-    network = DiT(replace(size, positions=positions, previous_frame=views[0], start_frame=views[1]))
+    network = DiT(
+        replace(size, positions=positions, previous_frame=views[0], initial_frame=views[1])
+    )
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.08)
@@ -312,7 +314,7 @@ def test_the_network_answers_to_actions_and_noise() -> None:
 
 
 @pytest.mark.parametrize("shown", [True, False])
-def test_the_start_frame_is_remembered_when_it_has_left_the_window(shown: bool) -> None:
+def test_the_initial_frame_is_remembered_when_it_has_left_the_window(shown: bool) -> None:
     world = make_world(views=(True, shown), window=3, keep=1)
     state, _ = world.step(
         world.reset(np.zeros((1, 8, 8, 3), np.uint8), [0]), np.zeros((1, 5, 2), np.float32)

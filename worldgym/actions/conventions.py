@@ -1,4 +1,4 @@
-"""The registry of action conventions: what the numbers of an action mean in the data sets and
+"""The registry of action conventions: what the numbers of an action mean in the datasets and
 models people have.
 
 A convention is a named `ActionSpec`. What is not in the registry is refused, never guessed from the

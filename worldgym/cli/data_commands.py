@@ -1,4 +1,4 @@
-"""Commands for other people's data sets, and tasks made from them."""
+"""Commands for other people's datasets, and tasks made from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """How a data set is read; the options that its commands share."""
+    """How a dataset is read; the options that its commands share."""
 
     camera: str = ""
     """key of the camera (default: the first that shows no depth map)"""
@@ -32,7 +32,7 @@ class ReadingOptions:
     size: tuple[int, int] | None = None
     """height and width to resize frames to (default: as they are)"""
     recorded_fps: float | None = None
-    """frames a second at which the set was recorded, where its files do not say or say it wrong;
+    """frames per second at which the set was recorded, where its files do not say or say it wrong;
     nothing is resampled"""
     instruction: str = ""
     """for episodes that have none"""
@@ -61,11 +61,11 @@ class ReadingOptions:
 
 @dataclass(frozen=True)
 class Inspect(ReadingOptions):
-    """What a data set holds: episodes, cameras, lengths, ranges of actions, which action moves
+    """What a dataset holds: episodes, cameras, lengths, ranges of actions, which action moves
     which frame, broken files."""
 
     source: tyro.conf.Positional[Path] = tyro.MISSING
-    """folder (or HDF5 file) of the data set; the format is found out"""
+    """folder (or HDF5 file) of the dataset; the format is found out"""
     fps: float | None = None
     """say what `worldgym convert --fps` would make of the set"""
     episodes: int = 20
@@ -116,7 +116,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Convert(ReadingOptions):
-    """Convert a data set to an episode store (resumes) or to LeRobot v3.0."""
+    """Convert a dataset to an episode store (resumes) or to LeRobot v3.0."""
 
     source: tyro.conf.Positional[Path] = tyro.MISSING
     out: tyro.conf.Positional[Path] = tyro.MISSING
@@ -124,7 +124,7 @@ class Convert(ReadingOptions):
     actions: str = ""
     """convention to convert the actions to (default: as they are)"""
     fps: float | None = None
-    """frames a second to convert to, at most the recorded ones: frames are left out, and the
+    """frames per second to convert to, at most the recorded ones: frames are left out, and the
     actions between them joined"""
     drop_first: bool = False
     """leave out frame 0 and action 0 (sets that begin with an action of zeros)"""
@@ -162,7 +162,7 @@ class Convert(ReadingOptions):
 
 @dataclass(frozen=True)
 class New(ReadingOptions):
-    """Make a task of the first frame of every episode of a data set."""
+    """Make a task of the first frame of every episode of a dataset."""
 
     source: tyro.conf.Positional[Path] = tyro.MISSING
     out: tyro.conf.Positional[Path] = tyro.MISSING
@@ -192,8 +192,8 @@ class New(ReadingOptions):
 
 @dataclass(frozen=True)
 class Bridge17:
-    """Join your start frames with the published Bridge suite: 17 tasks and the real results of four
-    policies."""
+    """Join your initial frames with the published Bridge suite: 17 tasks and the real results of
+    four policies."""
 
     frames: tyro.conf.Positional[Path]
     """folder of NN-TASK/*.png; what is missing is named"""
@@ -207,12 +207,12 @@ class Bridge17:
         names, missing = make_bridge17(self.frames, self.out, self.size)
         print(f"{self.out}: {len(names)} tasks")
         if missing:
-            print(f"no start frames for {', '.join(missing)}")
+            print(f"no initial frames for {', '.join(missing)}")
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """Make task folders: a start image and a text each."""
+    """Make task folders: an initial image and a text each."""
 
     action: (
         Annotated[New, tyro.conf.arg(name="new")]

@@ -16,8 +16,8 @@ from worldgym.cli.places import JudgePlace, TasksPlace, WorldPlace
 
 @dataclass(frozen=True)
 class Perturb:
-    """Make an out-of-distribution suite: edited start images and instructions beside the tasks they
-    were made from."""
+    """Make an out-of-distribution suite: edited initial images and instructions beside the tasks
+    they were made from."""
 
     tasks: tyro.conf.Positional[TasksPlace]
     """folder of NAME.png + NAME.json"""
@@ -70,7 +70,7 @@ class Augment:
 
 @dataclass(frozen=True)
 class Stress:
-    """Search the mildest edit that breaks a policy, confirm it on fresh start frames and seeds,
+    """Search the mildest edit that breaks a policy, confirm it on fresh initial frames and seeds,
     write a suite of it. Resumes."""
 
     world: WorldPlace
@@ -78,7 +78,7 @@ class Stress:
     policy: str
     """one: "still", "random", or the folder of a policy"""
     tasks: TasksPlace
-    """folder of NAME.png + NAME.json; half of the start frames of each group are kept for the
+    """folder of NAME.png + NAME.json; half of the initial frames of each group are kept for the
     confirmation"""
     judge: JudgePlace
     """checkpoint of a judge, or judge.toml"""

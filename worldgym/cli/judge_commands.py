@@ -177,8 +177,8 @@ class Videos:
     instruction: str = ""
     """what the robot was asked to do, in every video that comes without an instruction"""
     fps: float | None = None
-    """frames a second to look at (default: all frames); a classifier sees motion at the rate of the
-    videos it learned from"""
+    """frames per second to look at (default: all frames); a classifier sees motion at the rate of
+    the videos it learned from"""
     budget: float | None = None
     """US dollars that verdicts may cost"""
     json: bool = False

@@ -124,7 +124,7 @@ class PolicyCommand:
             _print(report)
         if report.broken:
             raise InputError(
-                f"{self.policy}: {report.broken} of {len(report.outcomes)} rules are broken; mend "
+                f"{self.policy}: {report.broken} of {len(report.outcomes)} rules are broken; fix "
                 f"the policy or its address"
             )
 

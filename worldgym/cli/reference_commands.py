@@ -52,7 +52,7 @@ class Truth:
 
     policy: tuple[str, ...]
     out: Path
-    """gets truth.csv, videos/ and tasks/ (the start frames as a task folder)"""
+    """gets truth.csv, videos/ and tasks/ (the initial frames as a task folder)"""
     first_seed: int = 10_000
     seeds: int = 20
     """start states a task"""
@@ -206,7 +206,8 @@ class Dream:
 
 @dataclass(frozen=True)
 class Bundle:
-    """Put codec, world, judge, policies, start frames and truth together into the bundled demo."""
+    """Put codec, world, judge, policies, initial frames and truth together into the bundled
+    demo."""
 
     trained: Path
     """folder that `worldgym train` wrote"""

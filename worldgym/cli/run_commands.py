@@ -21,9 +21,9 @@ class Demo:
     out: Path = Path("runs/demo")
     """where log, videos, summary.json and report.html go"""
     full: bool = False
-    """all start frames instead of a few (ten times longer)"""
+    """all initial frames instead of a few (ten times longer)"""
     trials: int = 0
-    """trials a task; 0 = 2, or all start frames with --full"""
+    """trials a task; 0 = 2, or all initial frames with --full"""
     seed: int = 0
     json: bool = False
     """print summary.json instead of a table"""
@@ -52,7 +52,7 @@ class Evaluate:
     tasks: TasksPlace
     """folder of NAME.png + NAME.json"""
     trials: int
-    """trials a task group; start frames in order, then again with fresh noise"""
+    """trials a task group; initial frames in order, then again with fresh noise"""
     judge: JudgePlace
     """checkpoint of a judge, judge.toml (a model behind a server), or "later": people, once the
     videos are there"""

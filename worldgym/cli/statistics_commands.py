@@ -130,15 +130,15 @@ class Estimate:
     inference)."""
 
     world_run: Path
-    """folder of a run whose start frames include those of the real trials"""
+    """folder of a run whose initial frames include those of the real trials"""
     real: Path
-    """CSV, one line a real trial: policy, task (start frame, as named in the run), success (0 to 1)
-    """
+    """CSV, one line a real trial: policy, task (initial frame, as named in the run), success (0 to
+    1) """
     level: float = 0.95
     """of the intervals"""
     mixture: bool = False
-    """the real start frames were drawn at random from all of the run's: what it says of whole tasks
-    then counts too"""
+    """the real initial frames were drawn at random from all of the run's: what it says of whole
+    tasks then counts too"""
     json: bool = False
     """all numbers, by the names in worldgym/stats/prediction.py"""
 

@@ -43,8 +43,8 @@ class Distill(DistillRequest):
     world: tyro.conf.Positional[WorldPlace]
     """the teacher's checkpoint, as `worldgym train` wrote it"""
     data: tyro.conf.UseAppendAction[tuple[str, ...]]
-    """episode store whose start frames and actions are rolled out, as a rule that of the teacher's
-    training; may be repeated"""
+    """episode store whose initial frames and actions are rolled out, as a rule that of the
+    teacher's training; may be repeated"""
     held_out: tyro.conf.UseAppendAction[tuple[Path, ...]]
     """episode store for the open-loop replay meanwhile"""
     codec: CodecPlace | None = None

@@ -118,7 +118,7 @@ def _check(request: ConvertRequest) -> None:
         raise InputError(f"--most-clipped is {request.most_clipped:g}: give a share from 0 to 1")
     at_least("--limit", request.limit)
     if request.fps is not None and not 0.0 < request.fps < float("inf"):
-        raise InputError(f"{request.fps:g} frames a second are no rate; give a number above 0")
+        raise InputError(f"{request.fps:g} frames per second are no rate; give a number above 0")
 
 
 def _convert_one(

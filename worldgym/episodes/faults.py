@@ -102,7 +102,7 @@ def _rate(recording: Recording, spec: ActionSpec | None) -> Iterator[Fault]:
 
 
 def clock_rate(recording: Recording) -> float | None:
-    """Frames a second by the clock of the video; None without one."""
+    """Frames per second by the clock of the video; None without one."""
     times = recording.facts.times
     usual = float(np.median(np.diff(times))) if times is not None and len(times) > 2 else 0.0
     return 1.0 / usual if usual > 0.0 else None

@@ -1,4 +1,4 @@
-"""`worldgym data inspect`: what a data set holds, measured on a sample of its episodes, and what
+"""`worldgym data inspect`: what a dataset holds, measured on a sample of its episodes, and what
 looks wrong with it."""
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def _check_rates(stores: Sequence[EpisodeStore]) -> None:
     for store in stores[1:]:
         if store.fps != first.fps:
             raise InputError(
-                f"{store.root} has {store.fps:g} frames a second and {first.root} {first.fps:g}, "
+                f"{store.root} has {store.fps:g} frames per second and {first.root} {first.fps:g}, "
                 f"but one model has one rate: "
                 "train two, or convert the faster one with `worldgym convert --fps`"
             )

@@ -1,4 +1,4 @@
-"""What a data set's files hold of an episode, before it is settled which action moves which frame,
+"""What a dataset's files hold of an episode, before it is settled which action moves which frame,
 and the reader's seam.
 
 Published sets disagree in time: a first action of zeros, the action that led to the frame instead
@@ -32,7 +32,7 @@ class RecordingFacts:
     texts: the instruction of each frame, N of them, where it changes within the episode; () = one
     holds throughout. wordings: all that the files call the whole episode, the first one first.
     times: float64 [N], the seconds at which the file shows the frames; None where no file says.
-    stated_fps: frames a second as the files state them, whatever the user says.
+    stated_fps: frames per second as the files state them, whatever the user says.
     state_names: of the state's numbers, as the files name them; () = not named.
     no_pose: why the states are not the robot's pose, in words; "" = nothing speaks against it.
     depth: whether the frames show depth or segments and not a picture.
@@ -56,7 +56,7 @@ class Recording:
     """frames: uint8 [N, H, W, 3] RGB.   actions: float32 [N, A] or [N - 1, A].   states: float32
     [N, S], or None.
 
-    fps: frames a second, None where the files do not say or are known to lie.   source: file and
+    fps: frames per second, None where the files do not say or are known to lie.   source: file and
     episode, for messages."""
 
     frames: Frames
@@ -116,7 +116,7 @@ class Listed:
 
 
 class Source(Protocol):
-    """A data set. Opening and listing read metadata alone; `read` decodes one episode, of one
+    """A dataset. Opening and listing read metadata alone; `read` decodes one episode, of one
     camera.
 
     kind: "lerobot v3.0", "rlds", ...   cameras: all there are; the first is read unless another was
@@ -189,7 +189,7 @@ class SourceOptions:
                 f'"{self.flip}" and {self.rotate}'
             )
         if self.fps is not None and not 0.0 < self.fps < math.inf:
-            raise InputError(f"{self.fps:g} frames a second are no rate; give a number above 0")
+            raise InputError(f"{self.fps:g} frames per second are no rate; give a number above 0")
         if self.subtasks not in SUBTASKS:
             raise InputError(
                 f'"{self.subtasks}" is no way to name an episode of several subtasks: one of '

@@ -23,8 +23,8 @@ SAME = 1e-3  # relative difference of rates that are the same one
 
 
 def recorded_rate(recording: Recording, spec: ActionSpec) -> float:
-    """Frames a second at which it was recorded, where another rate is asked for: then it has to be
-    certain.
+    """Frames per second at which it was recorded, where another rate is asked for: then it has to
+    be certain.
 
     The user's word, else the metadata's, else the convention's; InputError where only the video's
     clock speaks against that."""
@@ -33,7 +33,8 @@ def recorded_rate(recording: Recording, spec: ActionSpec) -> float:
     clock = clock_rate(recording)
     if clock is not None and abs(clock / spec.rate_hz - 1.0) > 0.02:
         raise InputError(
-            f"{recording.source}: the video shows {clock:.4g} frames a second, the convention says "
+            f"{recording.source}: the video shows {clock:.4g} frames per second, the convention "
+            f"says "
             f"{spec.rate_hz:g}: say which "
             f"was recorded with --recorded-fps"
         )

@@ -1,6 +1,6 @@
 """The episode store: one folder, two files an episode, and an index that is derived from them.
 
-    STORE/store.json            format, version, action spec, frames a second, reach of the robot
+    STORE/store.json            format, version, action spec, frames per second, reach of the robot
     where it is known
     STORE/episodes/NAME.mp4     h264 yuv444p crf 12: 34 times smaller than raw at 41.6 dB (decision
     0001)

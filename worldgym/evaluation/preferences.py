@@ -49,7 +49,7 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
 
     strengths: log strengths with 95 % intervals, strongest first. They sum to 0; a gap of 1 is odds
     of 2.7 where there is no tie.
-               factor: how many times the comparisons of one start frame, which share rollouts,
+               factor: how many times the comparisons of one initial frame, which share rollouts,
                widen the variance.
     ranking:   policies, best, above, ranks, orders (see ranking.py); None where nothing was
     decided.

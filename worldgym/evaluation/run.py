@@ -75,7 +75,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """trials: per task group; start frames are taken in order, and again with fresh noise where
+    """trials: per task group; initial frames are taken in order, and again with fresh noise where
     there are fewer.
 
     truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or published.csv of
@@ -206,7 +206,7 @@ class Setting:
     truth: Mapping[tuple[str, str], bool]
     rows: int
     paired: frozenset[str]
-    """edited tasks and their nominal twins: their start frames are kept for the report"""
+    """edited tasks and their nominal twins: their initial frames are kept for the report"""
     starts: Mapping[str, tuple[str, ...]]
     """flags of initial frames, by task"""
     ran: Mapping[TrialKey, TrialRecord]

@@ -186,8 +186,8 @@ def _plan(count: int, config: StressConfig, groups: int) -> list[tuple[int, int]
 
 
 def _halves(tasks: Sequence[Task]) -> tuple[list[Task], list[Task]]:
-    """Start frames of each group in turn to the search and to the confirmation; a single one serves
-    both, with fresh seeds."""
+    """Initial frames of each group in turn to the search and to the confirmation; a single one
+    serves both, with fresh seeds."""
     searched, kept_back = [], []
     for _, members in groupby(
         sorted(tasks, key=lambda task: task.group), key=lambda task: task.group

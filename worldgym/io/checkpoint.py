@@ -27,6 +27,7 @@ from torch import Tensor
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.files import not_fetched, read_json, sha256_file, write_atomic, write_json
+from worldgym.io.migration import migrated_config
 
 CONFIG, WEIGHTS, CARD, MANIFEST = "config.json", "model.safetensors", "README.md", "manifest.json"
 PACKED = f"{WEIGHTS}.xz"
@@ -102,7 +103,7 @@ def load_folder(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tens
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json alone, unverified: enough to see of which kind a checkpoint is."""
     _restore(folder)
-    return _read(folder, CONFIG)
+    return migrated_config(_read(folder, CONFIG))
 
 
 def verify_folder(folder: Path) -> None:
@@ -242,7 +243,7 @@ def _check_replaceable(folder: Path) -> None:
 
 
 def _replace_folder(temporary: Path, folder: Path) -> None:
-    """A folder cannot be renamed onto another: the old one steps aside first; `_restore` mends a
+    """A folder cannot be renamed onto another: the old one steps aside first; `_restore` fixes a
     kill in between."""
     older = _older(folder)
     while True:

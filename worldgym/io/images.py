@@ -1,4 +1,4 @@
-"""Still images in and out of data sets: JPEG and PNG bytes to RGB, and resizing, for video frames
+"""Still images in and out of datasets: JPEG and PNG bytes to RGB, and resizing, for video frames
 too."""
 
 from __future__ import annotations

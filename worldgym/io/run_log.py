@@ -135,7 +135,7 @@ class TrialRecord:
     """One attempt at one trial. Equality leaves out `paid_usd`, `seconds`, `timing` and `time`,
     which no rerun repeats.
 
-    task/group:     start frame, e.g. "drawer-open/10003", and what results are summed over, e.g.
+    task/group:     initial frame, e.g. "drawer-open/10003", and what results are summed over, e.g.
     "drawer-open".
     attempt:        1, 2, ...   failure_reason: None = it ran; else it broke, is tried again, and is
     never scored.
@@ -148,7 +148,7 @@ class TrialRecord:
     video/truth_video: mp4 files (yuv420p, so that every browser plays them), relative to RUN, or
     None.
     clipped:        actions that the policy wanted outside its bounds.
-    nominal, axis, new_goal: of an edited task (see `Task`).   frame: PNG of the start frame,
+    nominal, axis, new_goal: of an edited task (see `Task`).   frame: PNG of the initial frame,
     relative to RUN, where one was kept.
     seconds, time:  wall time of the rollout, a batch's shared out evenly; ISO time of the end.
     timing:         seconds of its parts where known: world, decode and policy, which make up

@@ -113,7 +113,7 @@ def read_film(path: Path, size: tuple[int, int] | None = None) -> Film:
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """size: (height, width) in pixels.   fps: frames a second, None where the file does not
+    """size: (height, width) in pixels.   fps: frames per second, None where the file does not
     say.   codec, pixel_format: FFmpeg's names, e.g. "h264" and "yuv420p"."""
 
     size: tuple[int, int]
@@ -200,7 +200,7 @@ def clock_notes(times: Times | None, fps: float | None = None) -> tuple[str, ...
         )
     if fps and usual > 0.0 and not 0.95 < usual * fps < 1.05:
         notes.append(
-            f"the video shows {1 / usual:.3g} frames a second, the metadata say {fps:g}: the "
+            f"the video shows {1 / usual:.3g} frames per second, the metadata say {fps:g}: the "
             f"metadata are believed"
         )
     return tuple(notes)

@@ -2,8 +2,8 @@
 and probes without a label.
 
 blank    every frame black: nothing can be seen, so no verdict may be a success
-frozen   the start frame all along: nothing happened, so a success means that the judge guesses from
-the scene
+frozen   the initial frame all along: nothing happened, so a success means that the judge guesses
+from the scene
 order    a model asked with its options in reverse order: a verdict that changes depends on how it
 was asked"""
 

@@ -1,7 +1,7 @@
-"""A learned success classifier: start frame, later frames and the instruction in; success
+"""A learned success classifier: initial frame, later frames and the instruction in; success
 probability and progress out.
 
-A network compares every later frame with the start frame, and a second one reads along time what
+A network compares every later frame with the initial frame, and a second one reads along time what
 the first found: an arm hides what it moves, so whether a drawer is open shows in some frames only,
 and one frame of an arm that sweeps past looks like success. Success counts at any time (a button
 springs back, a door swings past). The threshold and the unscored band are chosen on episodes held
@@ -33,7 +33,8 @@ REACH = 5  # frames looked at together by a step along time
 
 @dataclass(frozen=True)
 class JudgeConfig:
-    """size: (H, W) of the frames, multiples of 8.   trunk: 6 channels, start frame and later frame.
+    """size: (H, W) of the frames, multiples of 8.   trunk: 6 channels, initial frame and later
+    frame.
 
     stride: every n-th later frame is looked at, and always the last.   moments: averages over time
     that the answer is made of."""

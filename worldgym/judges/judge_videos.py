@@ -34,7 +34,7 @@ class VideosConfig:
     """sources: videos, folders of videos, or lists of them (.jsonl: {"video", "instruction"} a
     line).
 
-    instruction: of every video that comes without one.   fps: frames a second to look at, None =
+    instruction: of every video that comes without one.   fps: frames per second to look at, None =
     all that a video has."""
 
     sources: tuple[Path, ...]
@@ -62,7 +62,7 @@ def judge_videos(config: VideosConfig, judge: Judge) -> dict[str, Any]:
     if config.fps is not None:
         at_least("--fps", config.fps)
         if config.fps == 0 or not math.isfinite(config.fps):
-            raise InputError(f"--fps is {config.fps:g}: give a number of frames a second above 0")
+            raise InputError(f"--fps is {config.fps:g}: give a number of frames per second above 0")
     clips = find_clips(config.sources, config.instruction)
     charge(judge, config.out)
     found = list[Judged]()
@@ -135,7 +135,7 @@ def _judged(config: VideosConfig, judge: Judge, clips: Sequence[Clip]) -> Iterat
 
 
 def _read(clip: Clip, fps: float | None, judge: Judge) -> tuple[Rollout, dict[str, Any]]:
-    """The video at the judge's size and at so many frames a second, and what that was."""
+    """The video at the judge's size and at so many frames per second, and what that was."""
     facts = video_facts(clip.video)
     size = judge.size_for(facts.size) if isinstance(judge, Scaled) else None
     frames = decode_video(clip.video, size)

@@ -22,7 +22,7 @@ from worldgym.types import Actions, ActionSpec, Frames, Task
 def observe(
     needs: Needs, spec: ActionSpec, task: Task, frames: Sequence[Frames] | Frames, actions: Actions
 ) -> Observation:
-    """The observation after `actions` [T, A], which drew `frames` [T + 1, H, W, 3], start frame
+    """The observation after `actions` [T, A], which drew `frames` [T + 1, H, W, 3], initial frame
     first."""
     step, newest = len(actions), frames[len(actions)]
     before = [max(0, step - back) for back in range(needs.history - 1, 0, -1)]

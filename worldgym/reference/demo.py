@@ -1,9 +1,9 @@
-"""The bundled demo: codec, world, judge, policies, start frames and the simulator's true results,
+"""The bundled demo: codec, world, judge, policies, initial frames and the simulator's true results,
 in one folder.
 
 BUNDLE/codec, world, judge     checkpoints
 BUNDLE/policies/NAME           checkpoints
-BUNDLE/tasks                   start frames of held-out seeds, truth.csv and videos/ of the
+BUNDLE/tasks                   initial frames of held-out seeds, truth.csv and videos/ of the
 simulator
 
 Needs neither the simulator nor a network.
@@ -34,7 +34,7 @@ def bundled_sources(bundle: Path = BUNDLE) -> Sources:
 
 
 def run_demo(out: Path, trials: int, full: bool, seed: int, command: str) -> dict[str, Any]:
-    """Evaluates every bundled policy; `trials` a task (0: 2, or every start frame if `full`) =>
+    """Evaluates every bundled policy; `trials` a task (0: 2, or every initial frame if `full`) =>
     summary."""
     sources = bundled_sources()
     if not trials:

@@ -26,7 +26,7 @@ LIMIT_MIB = 30.0
 class BundleConfig:
     """trained: the folder that `worldgym train` wrote: codec/, world/ and
     familiarity.json.   truth: the one
-    `worldgym reference truth` wrote, with results of exactly these policies on all start
+    `worldgym reference truth` wrote, with results of exactly these policies on all initial
     frames.   videos: true videos kept a
     task and policy.   gauge, probe: from `worldgym trust`, of this world, or None."""
 

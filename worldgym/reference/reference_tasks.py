@@ -10,7 +10,7 @@ from worldgym.actions.embodiment import Reach, Side
 from worldgym.errors import InputError, did_you_mean
 
 SIZE = 96  # pixels, both ways
-FRAME_SKIP = 4  # simulator steps an action is held: 80 Hz / 4 = 20 frames a second
+FRAME_SKIP = 4  # simulator steps an action is held: 80 Hz / 4 = 20 frames per second
 FPS = 20.0
 STEPS = 40  # actions an episode
 FIRST_HELD_OUT_SEED = (

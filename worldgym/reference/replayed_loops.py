@@ -3,7 +3,7 @@ lacks of itself.
 
 A policy in closed loop with a world finds action sequences for which the world is wrong, as an
 optimizer finds the holes of its objective; replaying recorded actions never meets them. So policies
-that are not evaluated act in the world, from start frames of training seeds, and the simulator
+that are not evaluated act in the world, from initial frames of training seeds, and the simulator
 plays what they did: what a robot would answer, in the form of recorded episodes."""
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ def write_tasks(
     variations: Sequence[str] = (),
     steps: int = STEPS,
 ) -> list[str]:
-    """Writes the start frames of the simulator as a task folder (see tasks/folder.py) and returns
+    """Writes the initial frames of the simulator as a task folder (see tasks/folder.py) and returns
     the task names.
 
     Those of a variation know their nominal twin, as edited ones do.

@@ -81,7 +81,7 @@ def perturbed_section(facts: ReportFacts) -> Section | None:
     )
     note = (
         "A drop is the rate on tasks as they were less the rate on their edited twins, on the same "
-        "start frames and seeds; "
+        "initial frames and seeds; "
     )
     note += (
         "above 0 the edit harms. Bars run from −100 to +100 points; p is corrected for the number "

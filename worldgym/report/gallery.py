@@ -55,7 +55,7 @@ def gallery_section(facts: ReportFacts) -> Section:
 def make_cards(
     run_dir: Path, trials: Sequence[TrialRecord], policies: Sequence[str], limit: int
 ) -> list[TrialCard]:
-    """The chosen trials, those whose verdict differs from the truth first, then by task, start
+    """The chosen trials, those whose verdict differs from the truth first, then by task, initial
     frame and policy."""
     chosen = choose(trials, limit)
     chosen.sort(

@@ -47,7 +47,7 @@ class ReportFacts:
 
     @property
     def trials(self) -> list[TrialRecord]:
-        """One record a trial, those on one start frame side by side."""
+        """One record a trial, those on one initial frame side by side."""
         place = {policy: i for i, policy in enumerate(self.policies)}
         return sorted(
             self.outcome.finished + self.outcome.failed,

@@ -215,10 +215,10 @@ def plan_text(answer: Mapping[str, Any]) -> str:
         )
     if "for_width_with_imagined" in answer:
         imagined = (
-            f"{asked['imagined']} imagined start frames, where real and imagined outcomes "
+            f"{asked['imagined']} imagined initial frames, where real and imagined outcomes "
             f"correlate by"
         )
-        real = f"{answer['for_width_with_imagined']} real trials, one a start frame,"
+        real = f"{answer['for_width_with_imagined']} real trials, one an initial frame,"
         lines.append(f"{real} for the same beside {imagined} {asked['real_correlation']:g}")
     if "pairs_to_tell" in answer:
         purpose = (
@@ -240,7 +240,7 @@ def plan_text(answer: Mapping[str, Any]) -> str:
 def stress_text(answer: Mapping[str, Any]) -> str:
     """Of what stress.stress returns."""
     lines = [
-        f"{answer['rollouts']} rollouts of {answer['budget']}; drops on fresh start frames and "
+        f"{answer['rollouts']} rollouts of {answer['budget']}; drops on fresh initial frames and "
         f"seeds:"
     ]
     for found in answer["candidates"]:
@@ -262,7 +262,7 @@ def stress_text(answer: Mapping[str, Any]) -> str:
 
 
 def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
-    real = f"{e['policy']}: {percent(e['real'])} of {e['n']} real start frames"
+    real = f"{e['policy']}: {percent(e['real'])} of {e['n']} real initial frames"
     wilson, exact = span(e["real_low"], e["real_high"]), span(e["exact_low"], e["exact_high"])
     alone = f"  {level} from these alone: {wilson} (Wilson), {exact} (exact)"
     bet = (
@@ -271,7 +271,7 @@ def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
     )
     if not e["helps"]:
         why = (
-            "no real start frame was imagined beside others of its group"
+            "no real initial frame was imagined beside others of its group"
             if not e["paired"]
             else "it does not predict these trials"
         )
@@ -289,7 +289,7 @@ def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
         f"  {level} with {used}: {percent(e['value'])}, {span(e['low'], e['high'])} (asymptotic)"
     )
     trust = f"r {scope} {decimal(e['correlation'])}, lambda {e['belief']:.2f}"
-    worth = f"  worth {e['worth']:.0f} real start frames, {e['saved']:.0f} saved; {trust}"
+    worth = f"  worth {e['worth']:.0f} real initial frames, {e['saved']:.0f} saved; {trust}"
     return "\n".join([real, alone, power, worth, bet])
 
 
@@ -349,7 +349,7 @@ def _repeated(asked: Mapping[str, Any]) -> str:
     if asked["repeats"] == 1:
         return ""
     return (
-        f", each start frame tried {asked['repeats']} times with outcomes that correlate by "
+        f", each initial frame tried {asked['repeats']} times with outcomes that correlate by "
         f"{asked['repeat_correlation']:g}"
     )
 

@@ -149,17 +149,17 @@ def _proxy(address: str) -> str | None:
         raise InputError(
             "the proxy in the environment is no address; set it as http://HOST:PORT, or unset it"
         ) from None
-    mend = f"set another, unset it, or add {host} to NO_PROXY"
+    fix = f"set another, unset it, or add {host} to NO_PROXY"
     if parts.scheme not in PROXIES or not whole:
         raise InputError(
-            f"the environment's proxy {shown} is none of http, https and socks5; {mend}"
+            f"the environment's proxy {shown} is none of http, https and socks5; {fix}"
         )
     if parts.scheme.startswith("socks5"):
         try:
             import socksio  # noqa: F401
         except ImportError:
             raise InputError(
-                f'the environment\'s proxy {shown} needs  pip install "socksio"; do that, or {mend}'
+                f'the environment\'s proxy {shown} needs  pip install "socksio"; do that, or {fix}'
             ) from None
     return proxy
 

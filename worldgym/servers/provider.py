@@ -216,11 +216,11 @@ class Rejected(Exception):
 
 
 class Stopped(Exception):
-    """The server will answer no question.   mend: what is to be done about it."""
+    """The server will answer no question.   fix: what is to be done about it."""
 
-    def __init__(self, reason: str, mend: str) -> None:
+    def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason)
-        self.mend = mend
+        self.fix = fix
 
 
 def fault(status: int, complaint: str, retry_after: str | None) -> Exception:

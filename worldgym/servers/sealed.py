@@ -43,7 +43,7 @@ class Sealed:
         error, hidden = failure.error, self._said(str(failure.error))[:SHOWN]
         if isinstance(error, Stopped):
             return JudgeStopped(
-                f"the model's server refuses every question ({hidden}); {error.mend}"
+                f"the model's server refuses every question ({hidden}); {error.fix}"
             )
         if isinstance(error, Rejected):
             return Rejected(hidden, error.filtered)

@@ -21,7 +21,7 @@ PRIOR = 3.0  # standard deviation of log strengths before any verdict: 95 % with
 class Verdicts:
     """Outcomes of one pair of policies (indices): how often a won, b won, and neither.
 
-    frame: start frame of these verdicts, which hang together; None = they are independent of all
+    frame: initial frame of these verdicts, which hang together; None = they are independent of all
     others."""
 
     a: int
@@ -60,7 +60,7 @@ def bradley_terry(
 
     Log strengths and log nu have a weak normal prior, so that a policy that won always gets a
     finite strength; the most probable values, intervals from the curvature there, widened as far as
-    the verdicts of one start frame hang together (see `_widening`). InputError for a pair that
+    the verdicts of one initial frame hang together (see `_widening`). InputError for a pair that
     names an unknown policy or one policy twice. `seed` is the ranking's."""
     for v in verdicts:
         if not (
@@ -70,7 +70,7 @@ def bradley_terry(
             and min(v.wins, v.losses, v.ties) >= 0
         ):
             raise InputError(
-                f"{v} is not a pair of two of {policies} policies with counts of 0 or more; mend it"
+                f"{v} is not a pair of two of {policies} policies with counts of 0 or more; fix it"
             )
     pairs = np.array([(v.a, v.b) for v in verdicts], int).reshape(-1, 2)
     counts = np.array([(v.wins, v.losses, v.ties) for v in verdicts], np.float64).reshape(-1, 3)

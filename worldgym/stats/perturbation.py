@@ -1,5 +1,5 @@
 """What an edit costs a policy: the paired drop between a task and its edited twin, on the same
-start frames and seeds.
+initial frames and seeds.
 
 drop = nominal rate less edited rate: above 0 the edit harms. An edit with a new goal asks for
 something else, so that its drop also holds how much harder that is; it is kept apart and enters no
@@ -25,7 +25,7 @@ EXAMPLES = 3  # pictures of an axis that a report shows
 
 @dataclass(frozen=True)
 class TwinPair:
-    """A trial and its edited twin, of one policy on one start frame and seed."""
+    """A trial and its edited twin, of one policy on one initial frame and seed."""
 
     nominal: TrialRecord
     edited: TrialRecord
@@ -49,7 +49,7 @@ def perturbed(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[s
     """Drops by axis, the most harmful axis first, those with a new goal last; None without an
     edited task. Plain JSON.
 
-    axes:  axis, new_goal, drop, low, high, p over all policies (trials of one start frame hang
+    axes:  axis, new_goal, drop, low, high, p over all policies (trials of one initial frame hang
     together, see comparison.py), n
            pairs, unpaired (trials of which one arm has no score), cells, and examples: task,
            nominal, instruction and nominal_instruction, frame and nominal_frame (PNG files relative
@@ -57,7 +57,7 @@ def perturbed(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[s
            the same kind of goal at once (Bonferroni), as the most harmful one of several needs it.
     cells: the same of each policy, with nominal_rate and edited_rate, p_holm (for the number of
     cells with the same goal), and,
-           where the truth of both arms is known, true_drop over true_n start frames.
+           where the truth of both arms is known, true_drop over true_n initial frames.
     truth: predicted against true drops over the cells with the same goal, or None (see
     `drop_agreement`)."""
     pairs = _pairs(records)

@@ -3,7 +3,7 @@ wrong the world model is.
 
 Prediction-powered inference: A. N. Angelopoulos et al. (2023), Science 382, 669-674; for robot
 policies A. Badithela et al. (2025), "Reliable and Scalable Robot Policy Evaluation with Imperfect
-Simulators" (SureSim), arXiv 2510.04354. On the start frames that were tried for real, the world
+Simulators" (SureSim), arXiv 2510.04354. On the initial frames that were tried for real, the world
 model's error is measured; its mean over many other frames is corrected by it. Letters: y real
 score, f imagined score, n frames with both, N with f alone, lambda how far the world model is
 believed."""
@@ -34,7 +34,7 @@ FIRST_WEIGHT = 1.0  # ... and the sum of squares it stands for, about five frame
 
 @dataclass(frozen=True)
 class Frames:
-    """One value a start frame: the mean score of its trials, in [0, 1].
+    """One value an initial frame: the mean score of its trials, in [0, 1].
 
     real [n]:     on the robot.   twin [n]: the same frame in the world model, NaN where it was not
     imagined.
@@ -92,7 +92,7 @@ class Powered:
 def prediction_powered(frames: Frames, level: float = 0.95, seed: int = 0) -> Powered:
     """All intervals. ValueError without real frames. `seed` orders the frames for betting.
 
-    They are about new start frames drawn like these, in the groups' proportions among the real
+    They are about new initial frames drawn like these, in the groups' proportions among the real
     frames."""
     if len(frames.real) == 0:
         raise ValueError("needs a real trial or more")

@@ -1,5 +1,5 @@
-"""The bootstrap over groups: what is drawn again is the start frame, the task or the policy, never
-a single trial of it."""
+"""The bootstrap over groups: what is drawn again is the initial frame, the task or the policy,
+never a single trial of it."""
 
 from __future__ import annotations
 

@@ -24,10 +24,10 @@ def estimate(
     """For every policy of the real trials: the fields of `Powered`, and policy. Plain JSON.
     InputError for a policy not in it.
 
-    A real trial's twin is every scored trial of its policy and task (start frame) in the run, with
-    the judge's probability of success where it gave one, else its verdict. Its group is the run's;
-    a task that was not imagined brings its own, or counts as a group by itself. mixture: the real
-    frames were drawn at random from all that the run holds, so all are one group, and what the
+    A real trial's twin is every scored trial of its policy and task (initial frame) in the run,
+    with the judge's probability of success where it gave one, else its verdict. Its group is the
+    run's; a task that was not imagined brings its own, or counts as a group by itself. mixture: the
+    real frames were drawn at random from all that the run holds, so all are one group, and what the
     world model knows about whole tasks is credited too. InputError if one is not in the run."""
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, not {level}; 0.95 is usual")
@@ -51,7 +51,7 @@ def estimate(
             other := next((trial.task for trial in own if trial.task not in tried[policy]), None)
         ):
             raise InputError(
-                f"the real start frame {other} is none of the run's with {policy}, so the real "
+                f"the real initial frame {other} is none of the run's with {policy}, so the real "
                 f"ones were not drawn from "
                 "these: leave out --mixture"
             )
@@ -67,7 +67,7 @@ def estimate(
 
 
 def _frames(real: Sequence[RealTrial], imagined: Mapping[str, Sequence[TrialRecord]]) -> Frames:
-    """One value a start frame on either side, groups numbered."""
+    """One value an initial frame on either side, groups numbered."""
     trials: dict[str, list[RealTrial]] = defaultdict(list)
     for trial in real:
         trials[trial.task].append(trial)

@@ -88,7 +88,7 @@ def summarize(
     `trials` counts scored trials only: a trial whose judge declined (unscored) or that never
     finished (failed) leaves the denominator and is counted apart; trials + unscored + failed +
     missing = planned. `successes` is the sum of scores, so partial credit is a fraction.
-    `truth_trials` counts distinct tasks (start frames) of the cell whose truth is known, however
+    `truth_trials` counts distinct tasks (initial frames) of the cell whose truth is known, however
     often they were repeated and whatever the judge said of them.
     """
     records = list(records)

@@ -115,7 +115,7 @@ def trials_for_width(width: float, rate: float = 0.5, level: float = 0.95) -> in
 
 
 def repeats_factor(repeats: int, correlation: float) -> float:
-    """How many times as many trials it takes when each start frame is tried `repeats` times, and
+    """How many times as many trials it takes when each initial frame is tried `repeats` times, and
     outcomes of one frame correlate so: the design effect 1 + (m - 1) rho of L. Kish (1965), Survey
     Sampling, section 5.4."""
     if repeats < 1 or not 0 <= correlation <= 1:
@@ -200,8 +200,8 @@ def barnard_calls(n: int, alpha: float = 0.05) -> np.ndarray[tuple[int, int], np
 def real_trials_with_imagined(
     width: float, rate: float, correlation: float, imagined: int, level: float = 0.95
 ) -> int:
-    """Real trials, one a start frame, for an interval of `worldgym estimate` so wide beside so many
-    further imagined frames, where real and imagined outcomes of a frame correlate so.
+    """Real trials, one an initial frame, for an interval of `worldgym estimate` so wide beside so
+    many further imagined frames, where real and imagined outcomes of a frame correlate so.
 
     From the estimator's own variance (see prediction.expected_gain). Never more than without.
     """

@@ -24,10 +24,10 @@ class Plan:
     power: float = 0.8
     """probability of seeing the difference"""
     repeats: int = 1
-    """trials of each start frame"""
+    """trials of each initial frame"""
     repeat_correlation: float = 0.0
-    """of outcomes of one start frame"""
+    """of outcomes of one initial frame"""
     imagined: int = 0
-    """start frames tried in the world model beside the real ones"""
+    """initial frames tried in the world model beside the real ones"""
     real_correlation: float = 0.0
-    """of real and imagined outcomes of one start frame (`worldgym estimate` measures it)"""
+    """of real and imagined outcomes of one initial frame (`worldgym estimate` measures it)"""

@@ -1,7 +1,7 @@
 """The published BridgeData V2 suite: 17 tasks, ten real trials each of four policies.
 
 Results, categories and rules of partial credit: Kim et al., OpenVLA (arXiv 2406.09246), Table 4 of
-the appendix. Successes may be halves, for partial credit counts 0.5. The start frames are the
+the appendix. Successes may be halves, for partial credit counts 0.5. The initial frames are the
 user's own: the suite is data without pictures, and `make_bridge17` joins both into a task folder,
 with the published results beside it. Prompts are the tasks' names in lower case."""
 
@@ -46,7 +46,7 @@ class PublishedTask:
         return f"{self.number:02d}-{slug(self.title)}"
 
     def folders(self) -> dict[str, str]:
-        """Folder of start frames => prompt: the group itself, or one below it a prompt."""
+        """Folder of initial frames => prompt: the group itself, or one below it a prompt."""
         if len(self.prompts) == 1:
             return {self.group: self.prompts[0]}
         return {f"{self.group}/{slug(prompt)}": prompt for prompt in self.prompts}
@@ -153,7 +153,7 @@ def make_bridge17(
     if not names:
         wanted = ", ".join(folder for published in BRIDGE17 for folder in published.folders())
         raise InputError(
-            f"{frames}: holds no start frame of the suite; put PNG files into folders named "
+            f"{frames}: holds no initial frame of the suite; put PNG files into folders named "
             f"{wanted}"
         )
     write_atomic(out / "published.csv", published_csv().encode())

@@ -49,7 +49,7 @@ def perturb(config: PerturbConfig) -> tuple[int, dict[str, int], dict[str, str]]
     edits = read_edits(config.edits, config.budget_usd, config.out)
     if idle := next((edit for edit in edits if not any(edit.fits(task) for task in tasks)), None):
         raise InputError(
-            f"{config.edits}: edit {idle.name} fits no task of {config.tasks}; mend its only = "
+            f"{config.edits}: edit {idle.name} fits no task of {config.tasks}; fix its only = "
             f"{list(idle.only)}"
         )
     _check_each(edits, tasks)

@@ -1,4 +1,4 @@
-"""`worldgym tasks new`: the first frames of a data set become tasks."""
+"""`worldgym tasks new`: the first frames of a dataset become tasks."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """Tasks from a folder, and the table of their true results.
 
-    TASKS/GROUP/NAME.png     the start frame, 8 bits a channel, RGB
+    TASKS/GROUP/NAME.png     the initial frame, 8 bits a channel, RGB
     TASKS/GROUP/NAME.json    {"instruction": "open the drawer", "partial_credit_criteria": "...",
     "steps": 40}
     TASKS/truth.csv          optional: policy, task, success; one line per policy and task
 
 Only `instruction` is required. A task is named by its path ("drawer-open/10003") and belongs to the
 group of its folder; a flat folder makes every task its own group, unless the JSON names one. Other
-keys: `success_criteria`, `tags` (a list), `state` (how the robot stands in the start frame: {"x":
+keys: `success_criteria`, `tags` (a list), `state` (how the robot stands in the initial frame: {"x":
 0.3, "gripper_open": 1}), and of an edited task `nominal` (its unedited twin), `axis` (what differs)
 and `goal` ("same" or "new"); what remains goes to
 `Task.extras`. The layout of the released harness loads unchanged.
@@ -84,7 +84,7 @@ def load_tasks(folder: str | Path) -> list[Task]:
 
 
 def check_frames(tasks: Sequence[Task], frame_shape: tuple[int, int, int]) -> None:
-    """InputError naming the first task whose start frame is not of the world's `frame_shape`, (H,
+    """InputError naming the first task whose initial frame is not of the world's `frame_shape`, (H,
     W, 3)."""
     for task in tasks:
         if task.frame.shape != frame_shape:

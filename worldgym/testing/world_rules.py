@@ -38,7 +38,7 @@ def check_world(world: World[State], tolerance: int = 1) -> None:
     require(
         np.array_equal(frames, again),
         who,
-        "the same start frames, seeds and actions give other frames the second time",
+        "the same initial frames, seeds and actions give other frames the second time",
     )
     branched = _roll(world, starts, SEEDS, chunks, detour=True)
     require(
@@ -127,7 +127,7 @@ def _roll(
         require(np.array_equal(passed, actions), who, "step changed the actions it was given")
         parts.append(frames)
         kept.append(frames.copy())
-    require(np.array_equal(given, starts), who, "the start frames were changed")
+    require(np.array_equal(given, starts), who, "the initial frames were changed")
     unchanged = all(np.array_equal(part, copy) for part, copy in zip(parts, kept, strict=True))
     require(unchanged, who, "a later step overwrote frames that an earlier one had returned")
     return np.concatenate(kept, axis=1)

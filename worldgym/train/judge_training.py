@@ -74,9 +74,9 @@ class JudgeTrainConfig:
 
 @dataclass(frozen=True)
 class Labels:
-    """Of episode e: first[e] is the row of its start frame in the pixels, `later[e]` frames follow
-    it, text[e] is the number of its instruction, and drawn[e] says whether a world drew it. done,
-    progress: of every row."""
+    """Of episode e: first[e] is the row of its initial frame in the pixels, `later[e]` frames
+    follow it, text[e] is the number of its instruction, and drawn[e] says whether a world drew it.
+    done, progress: of every row."""
 
     pixels: Frames
     first: Ints
@@ -92,7 +92,7 @@ class Labels:
         return self.done_within(self.first, self.later)
 
     def done_within(self, first: Ints, later: Ints) -> Bools:
-        """Whether it was done in any of so many frames later than each of these start frames."""
+        """Whether it was done in any of so many frames later than each of these initial frames."""
         return np.array(
             [self.done[f + 1 : f + 1 + n].any() for f, n in zip(first, later, strict=True)]
         )
@@ -305,8 +305,8 @@ def draw(pools: list[Ints], count: int, rng: np.random.Generator) -> Ints:
 def make_pairs(
     pixels: Frames, starts: Ints, rows: Ints, degradation: float, rng: np.random.Generator
 ) -> Frames:
-    """uint8 [M, H, W, 6]: start frame as recorded, later frame degraded and moved by up to a pixel,
-    then both moved alike."""
+    """uint8 [M, H, W, 6]: initial frame as recorded, later frame degraded and moved by up to a
+    pixel, then both moved alike."""
     later = shifted(degrade(pixels[rows], degradation, rng), 1, rng)
     return shifted(np.concatenate([pixels[starts], later], axis=-1), 2, rng)
 
@@ -342,7 +342,7 @@ def judge_card(
         else "no unscored band"
     )
     return (
-        "# Success classifier\n\nReads start frame, later frames and instruction of a rollout; "
+        "# Success classifier\n\nReads initial frame, later frames and instruction of a rollout; "
         "success counts at any time.\n"
         f"Success from a probability of {decision.threshold:.3f} on; {unscored}.\n\n"
         f"## Held-back episodes (training stores, one seed of {config.hold_back})\n\n"

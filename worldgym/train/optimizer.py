@@ -227,7 +227,7 @@ def hold_settings(
 
 
 class Clock:
-    """Clips a second and the rate of matrix products, since it was made. flops: of a step."""
+    """Clips per second and the rate of matrix products, since it was made. flops: of a step."""
 
     def __init__(self, batch: int, flops: float) -> None:
         self.batch, self.flops, self.steps, self.started = batch, flops, 0, time.perf_counter()

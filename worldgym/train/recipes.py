@@ -100,7 +100,7 @@ def paper_world(scale: int, out: Path, device: str) -> WorldTrainConfig:
             heads=scale,
             action_size=10,
             previous_frame=False,
-            start_frame=False,
+            initial_frame=False,
             positions="rotary_pixel",
             activation="gelu",
         ),

@@ -21,8 +21,8 @@ class Budget:
     optimiser, resident throughout.
     activation_bytes: kept between forward and backward pass of one process's whole batch.   flops:
     matrix products of a step.
-    flops_rate: a second, measured on one large product of the run's type on its device.   steps: of
-    the run."""
+    flops_rate: per second, measured on one large product of the run's type on its device.   steps:
+    of the run."""
 
     parameters: int
     state_bytes: int
@@ -123,7 +123,7 @@ def _saved(config: WorldTrainConfig, rows: int) -> int:
 
 
 def matmul_rate(device: str, dtype: torch.dtype, size: int = 1024) -> float:
-    """Floating-point operations a second of square matrix products; the best of a few, after a
+    """Floating-point operations per second of square matrix products; the best of a few, after a
     warm-up."""
     size = 8 * size if device.startswith("cuda") else size
     a, times = torch.randn(size, size, device=device).to(dtype), []

@@ -42,7 +42,7 @@ class DistillRequest:
     world: Path
     """the teacher's checkpoint"""
     data: tuple[str, ...]
-    """episode stores whose start frames and actions the student rolls out, as a rule those of the
+    """episode stores whose initial frames and actions the student rolls out, as a rule those of the
     teacher's training"""
     held_out: tuple[Path, ...]
     """episode store for the open-loop replay meanwhile"""

@@ -51,7 +51,7 @@ class WorldTrainConfig:
     """frames: length of a clip.   action_dropout: share of clips whose actions are dropped whole
     (for guidance).
 
-    motion_weight: extra weight of latents that differ from the previous frame's or the start
+    motion_weight: extra weight of latents that differ from the previous frame's or the initial
     frame's, up to this much. dtype: of weights and activations in the network; master weights, EMA
     and optimiser stay float32. conditioning: how actions are shown, "sum" or "action" (as
     published): see `worldgym.world.conditioning.conditioning`. checkpointing: less memory for a
@@ -323,7 +323,7 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
 
 def motion_weight(x: Tensor, start: Tensor, extra: float) -> Tensor:
     """x [B, T, C, h, w], start [B, C, h, w] => [B, T, 1, h, w]: 1 where a place looks as in the
-    last frame and in the start frame, up to 1 + extra where it differs much from either.
+    last frame and in the initial frame, up to 1 + extra where it differs much from either.
     """
     moved = torch.cat([x[:, 1:2] - x[:, :1], x[:, 1:] - x[:, :-1]], 1)
     change, changed = (

@@ -1,4 +1,4 @@
-"""Does the world follow actions? One number at a time is swept from a start frame, and read back
+"""Does the world follow actions? One number at a time is swept from an initial frame, and read back
 from what the world draws.
 
 Each number of the action is held at five levels of its range while the others rest, and the gauge

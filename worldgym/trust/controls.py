@@ -1,4 +1,4 @@
-"""Control arms: actions that cannot do the task, from the same start frames and noise. What still
+"""Control arms: actions that cannot do the task, from the same initial frames and noise. What still
 succeeds is the optimism floor.
 
 null       the arm is told not to move, the gripper as it was

@@ -1,5 +1,5 @@
-"""Rollouts played again through a world: with other actions from the same start frame and noise, or
-with other noise."""
+"""Rollouts played again through a world: with other actions from the same initial frame and noise,
+or with other noise."""
 
 from __future__ import annotations
 

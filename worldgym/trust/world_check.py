@@ -46,7 +46,7 @@ from worldgym.world.familiarity import Familiarity, familiarity_of
 from worldgym.world.load_world import beside_world, load_world
 from worldgym.world.model import DiffusionWorld
 
-SWEPT = 6  # start frames from which actions are swept
+SWEPT = 6  # initial frames from which actions are swept
 Found = dict[str, list[Finding]]  # by group of tasks
 
 
@@ -284,7 +284,7 @@ def _add(found: Found, group: str, one: Finding | None) -> None:
 
 
 def _following(parts: CheckInputs, starts: Sequence[Task]) -> list[Response]:
-    """From the first start frame of each group, then the second ones, up to SWEPT."""
+    """From the first initial frame of each group, then the second ones, up to SWEPT."""
     if parts.gauge is None:
         return []
     groups = sorted({task.group for task in starts})

@@ -143,7 +143,7 @@ class FusedDiT:
         self,
         x: Tensor,
         condition: Tensor,
-        start_frame: Tensor,
+        initial_frame: Tensor,
         cache: TemporalCache | None = None,
         sight: int = 0,
     ) -> Tensor:
@@ -152,7 +152,7 @@ class FusedDiT:
         (b, t), c = x.shape[:2], self.config
         cache = self.network.new_cache(b, t, x) if cache is None else cache
         rows = b * t * c.tokens
-        shown = self._first.pad(self.network.views(x, start_frame, cache).flatten(0, 2))
+        shown = self._first.pad(self.network.views(x, initial_frame, cache).flatten(0, 2))
         out, modulations = x.new_empty(rows, self._last.wide), condition.contiguous()
         seen = self._sight_at(cache.length, t, cache.capacity, sight)
         call = native.Call(

@@ -128,7 +128,8 @@ class DiffusionWorld:
             raise InputError(
                 f"the world starts from uint8 frames [B, {', '.join(map(str, self.frame_shape))}] "
                 f"and one seed a row, "
-                f"not {frames.dtype} {frames.shape} and {len(seeds)} seeds: resize the start frames"
+                f"not {frames.dtype} {frames.shape} and {len(seeds)} seeds: resize the initial "
+                f"frames"
             )
         latents = self.codec.encode(
             torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)

@@ -40,7 +40,7 @@ class DiTConfig:
     `worldgym.world.conditioning.conditioning`).
 
     previous_frame: also show each token its place in the previous frame, at that frame's own noise
-    level. start_frame: also its place in the episode's initial frame: what an arm hides comes back
+    level. initial_frame: also its place in the episode's initial one: what an arm hides comes back
     as it was, however long ago it left the window.
     action_octaves: also show sine and cosine of every action number at frequencies 1, 2, 4, ...:
     this many. Where an arm stands to a pixel is a steep function of the sum of its actions, which a
@@ -60,7 +60,7 @@ class DiTConfig:
     action_size: int = 9
     action_octaves: int = 0
     previous_frame: bool = True
-    start_frame: bool = True
+    initial_frame: bool = True
     positions: str = "learned"
     activation: str = "relu2"
     window: int = 32
@@ -78,7 +78,7 @@ class DiTConfig:
     @property
     def views(self) -> int:
         """How many latents of its place a token is shown."""
-        return 1 + self.previous_frame + self.start_frame
+        return 1 + self.previous_frame + self.initial_frame
 
     @property
     def tokens(self) -> int:
@@ -193,7 +193,7 @@ class DiT(nn.Module):
         x: Tensor,
         level: Tensor,
         actions: Tensor,
-        start_frame: Tensor,
+        initial_frame: Tensor,
         cache: TemporalCache | None = None,
         sight: int = 0,
         robots: Robots | None = None,
@@ -202,7 +202,7 @@ class DiT(nn.Module):
         """x [B, T, C, h, w] noisy latents, level [B, T] in [0, 1000], actions [B, T, A] that led to
         each => [B, T, C, h, w].
 
-        start_frame: clean latents [B, C, h, w] of each episode's first frame.
+        initial_frame: clean latents [B, C, h, w] of each episode's first frame.
         With a cache, the T frames follow those stored in it; without, they are the whole window
         from position 0. sight: a frame sees itself and the sight - 1 before it (0: all before it).
         robots: given where several share the network.
@@ -210,7 +210,7 @@ class DiT(nn.Module):
         is at the position behind the F frames before them, the others at those before that, and
         each sees the ones of the F that lie before it, and itself."""
         return self.denoise(
-            x, self.condition(level, actions, robots), start_frame, cache, sight, branches
+            x, self.condition(level, actions, robots), initial_frame, cache, sight, branches
         )
 
     def condition(self, level: Tensor, actions: Tensor, robots: Robots | None = None) -> Tensor:
@@ -223,14 +223,14 @@ class DiT(nn.Module):
         self,
         x: Tensor,
         condition: Tensor,
-        start_frame: Tensor,
+        initial_frame: Tensor,
         cache: TemporalCache | None = None,
         sight: int = 0,
         branches: int = 0,
     ) -> Tensor:
         """As `forward`, with the `condition` of each frame [B, T, D] at hand."""
         now = self._pass(x, cache, sight, branches)
-        h = self.x_proj(self.views(x, start_frame, cache, branches))
+        h = self.x_proj(self.views(x, initial_frame, cache, branches))
         h = h if self.position_map is None else h + self.position_map
         drawn = self.final_linear(self.through(h, condition, now))
         return unpatchify(drawn, self.config.latent_shape, self.config.patch)
@@ -257,7 +257,7 @@ class DiT(nn.Module):
         return self.action_embedder(shown.to(dtype)) + self.embodiment_token[robots.index][:, None]
 
     def views(
-        self, x: Tensor, start_frame: Tensor, cache: TemporalCache | None, branches: int = 0
+        self, x: Tensor, initial_frame: Tensor, cache: TemporalCache | None, branches: int = 0
     ) -> Tensor:
         """Latents, with those shown beside, => [B, T, N, P views]. The first frame of a window is
         its own previous one."""
@@ -268,8 +268,8 @@ class DiT(nn.Module):
             trunk = x.shape[1] - branches
             before = patches[:, : trunk - 1], patches[:, trunk - branches : trunk]
             views.append(torch.cat([patchify(first, self.config.patch), *before], dim=1))
-        if self.config.start_frame:
-            views.append(patchify(start_frame[:, None], self.config.patch).expand_as(patches))
+        if self.config.initial_frame:
+            views.append(patchify(initial_frame[:, None], self.config.patch).expand_as(patches))
         return torch.cat(views, dim=-1)
 
     def _pass(self, x: Tensor, cache: TemporalCache | None, sight: int, branches: int) -> Pass:

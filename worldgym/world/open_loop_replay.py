@@ -17,7 +17,7 @@ HORIZONS = (1, 5, 10, 20, 40)
 
 @dataclass(frozen=True)
 class Replay:
-    """frames: uint8 [E, T+1, H, W, 3] as generated, start frame first.   psnr: [E, T] in dB,
+    """frames: uint8 [E, T+1, H, W, 3] as generated, initial frame first.   psnr: [E, T] in dB,
     against the recording."""
 
     frames: Frames

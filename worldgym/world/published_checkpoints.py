@@ -136,7 +136,7 @@ def network_of(weights: Mapping[str, Tensor], request: PublishedImport) -> DiTCo
         mlp_ratio=hidden.shape[0] // width,
         action_size=action.shape[1],
         previous_frame=False,
-        start_frame=False,
+        initial_frame=False,
         positions="rotary_pixel" if request.pixel_rope else "rotary",
         activation="gelu",
         window=SAMPLERS["paper"].window,

@@ -153,7 +153,7 @@ class Network(Protocol):
         self,
         x: Tensor,
         condition: Tensor,
-        start_frame: Tensor,
+        initial_frame: Tensor,
         cache: TemporalCache | None,
         sight: int,
     ) -> Tensor: ...

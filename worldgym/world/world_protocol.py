@@ -24,7 +24,7 @@ class World(Protocol[State]):
     def frame_shape(self) -> tuple[int, int, int]: ...
 
     def reset(self, frames: Frames, seeds: Sequence[int]) -> State:
-        """frames: uint8 [B, H, W, 3] start frames; one seed a row. Row b of every later result
+        """frames: uint8 [B, H, W, 3] initial frames; one seed a row. Row b of every later result
         depends on row b alone."""
         ...
 

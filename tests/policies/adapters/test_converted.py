@@ -39,8 +39,8 @@ def test_actions_become_the_worlds() -> None:
     ("source", "target"), [("droid_joint_velocity", "released_10"), ("droid_delta", "bridge_v2")]
 )
 def test_what_is_not_stated_or_has_another_rate_keeps_its_spec(source: str, target: str) -> None:
-    """15 actions a second do not become 5 by changing units, though droid_delta and bridge_v2 are a
-    stated pair."""
+    """15 actions per second do not become 5 by changing units, though droid_delta and bridge_v2 are
+    a stated pair."""
     assert spoken_in(FakePolicy(spec=convention(source)), convention(target)).spec == convention(
         source
     )

@@ -22,7 +22,7 @@ from worldgym.types import Task
 
 pytest.importorskip("lerobot", reason="LeRobot has an environment of its own: make test-lerobot")
 pytestmark = [
-    pytest.mark.filterwarnings("default"),  # other people's warnings are not ours to mend
+    pytest.mark.filterwarnings("default"),  # other people's warnings are not ours to fix
     pytest.mark.slow,
 ]
 

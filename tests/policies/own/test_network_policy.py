@@ -39,6 +39,6 @@ def test_frames_of_another_size_are_refused_wherever_they_stand() -> None:
 def test_a_network_gives_as_many_numbers_as_its_spec_names() -> None:
     check_actions("p", FAKE_SPEC.size, FAKE_SPEC)
     with pytest.raises(
-        InputError, match="policy p: its network gives 4 numbers, its action spec 3; mend config"
+        InputError, match="policy p: its network gives 4 numbers, its action spec 3; fix config"
     ):
         check_actions("p", 4, FAKE_SPEC)

@@ -1,4 +1,4 @@
-"""Where a data set's own metadata may lead: to files within its folder, and no further."""
+"""Where a dataset's own metadata may lead: to files within its folder, and no further."""
 
 from __future__ import annotations
 

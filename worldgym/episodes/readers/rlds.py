@@ -71,8 +71,8 @@ class RldsSource:
     kind = "rlds"
 
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
-        info = read_json(root / "dataset_info.json", "an RLDS data set")
-        features = read_json(root / "features.json", "an RLDS data set")
+        info = read_json(root / "dataset_info.json", "an RLDS dataset")
+        features = read_json(root / "features.json", "an RLDS dataset")
         self.root, self.options, self.dataset = root, options, str(info.get("name", ""))
         if (form := str(info.get("fileFormat") or "tfrecord")) != "tfrecord":
             raise InputError(

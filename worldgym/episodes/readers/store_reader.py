@@ -1,4 +1,4 @@
-"""Our own episode store as a data set among others: to inspect it, convert it again, or write it as
+"""Our own episode store as a dataset among others: to inspect it, convert it again, or write it as
 LeRobot."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writing LeRobotDataset v3.0, so that recorded and imagined episodes open in lerobot. Needs the
 extra "data" (pyarrow).
 
-The folder is written beside its place and renamed at the end: a data set is there whole or not at
+The folder is written beside its place and renamed at the end: a dataset is there whole or not at
 all. Many episodes share a table and a video; a new pair begins when the video passes its size.
 LeRobot wants an action with every frame, and the last frame has none: the action before is repeated
 there, and `meta/info.json` says so. Whether an episode succeeded stands in a column `success` of
@@ -102,7 +102,7 @@ class LeRobotWriter:
         """Appends an episode. LeRobot numbers episodes: the name is not kept."""
         if (episode.spec, episode.fps) != (self.spec, self.fps):
             raise InputError(
-                f"{name}: another action spec or rate than the data set's; convert it first"
+                f"{name}: another action spec or rate than the dataset's; convert it first"
             )
         frames = _even(episode.frames)
         if not self.episodes:
@@ -380,5 +380,5 @@ def _pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError as error:
-        raise MissingExtra("pyarrow", "data", "writing a LeRobot data set") from error
+        raise MissingExtra("pyarrow", "data", "writing a LeRobot dataset") from error
     return pyarrow

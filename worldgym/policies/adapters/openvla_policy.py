@@ -92,7 +92,7 @@ class OpenVLAPolicy:
             raise InputError(
                 f"policy {self.name} answered with actions of shape {actions.shape} where "
                 f"{(self.chunk, self.spec.size)} are "
-                f"due; mend its options convention and chunk"
+                f"due; fix its options convention and chunk"
             )
         return actions[: self.chunk]
 

@@ -23,7 +23,7 @@ def check_actions(policy: str, actions: int, spec: ActionSpec) -> None:
     if actions != spec.size:
         raise InputError(
             f"policy {policy}: its network gives {actions} numbers, its action spec {spec.size}; "
-            f"mend config.json"
+            f"fix config.json"
         )
 
 

@@ -187,7 +187,7 @@ def connect_policy(source: str) -> RemotePolicy:
         link = LINKS[address.protocol](address)
     except (Dropped, PolicyOutage) as fault:
         raise InputError(
-            f"no policy server to use: {fault}; start it, or mend the address"
+            f"no policy server to use: {fault}; start it, or fix the address"
         ) from None
     said = link.said
 

@@ -2,7 +2,7 @@
 
 Our own client first has a trial begun, and gets a token for the policy's state; each answer brings
 the token of the next state. Old tokens stay good, so a question may be asked again. Other clients
-send no token: they are served by policies without memory. A trial begins with its start frame
+send no token: they are served by policies without memory. A trial begins with its initial frame
 alone; each question carries what the policy needs."""
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Responder:
 
 
 def _trial(begin: Any, observation: Observation) -> Trial:
-    """The trial as far as it travels: name, group, steps, start frame, instruction, and what its
+    """The trial as far as it travels: name, group, steps, initial frame, instruction, and what its
     seed derives from.
 
     nominal: name of the unedited twin, None where there is none.

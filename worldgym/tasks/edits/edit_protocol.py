@@ -1,4 +1,4 @@
-"""The seam of an edit: a step takes a start frame, or an instruction, and gives another."""
+"""The seam of an edit: a step takes an initial frame, or an instruction, and gives another."""
 
 from __future__ import annotations
 
