@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from worldgym.policies.open_loop_error import OpenLoop
-    from worldgym.testing.check_policy import PolicyReport
+    from worldgym.testing.policy_conformance import PolicyReport
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -100,7 +100,7 @@ class PolicyCommand:
         from worldgym.episodes.store import EpisodeStore
         from worldgym.policies.load_policy import load_policy
         from worldgym.policies.open_loop_error import compare_with_recorded
-        from worldgym.testing.check_policy import check_and_time, with_recorded
+        from worldgym.testing.policy_conformance import check_and_time, with_recorded
         from worldgym.world.load_world import load_world
 
         if self.calls < 1 or min(self.size) < 1:
