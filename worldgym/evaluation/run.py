@@ -34,14 +34,14 @@ from worldgym.evaluation.watchdog import Watchdog
 from worldgym.io.bundled import bundled, each_policy
 from worldgym.io.files import write_array, write_atomic
 from worldgym.io.progress import progress
-from worldgym.io.run_log import (
+from worldgym.io.run_log import RunLog
+from worldgym.io.run_records import (
     CODE_KEY,
     ENGINE_KEY,
     FAMILIARITY_KEY,
     PLANNED_KEY,
     TASKS_KEY,
     RunHeader,
-    RunLog,
     TrialKey,
     TrialRecord,
     actions_beside,
