@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from worldgym.cli import main
-from worldgym.io.run_log import RunHeader, RunLog, TrialRecord, read_log
+from worldgym.io.run_log import RunLog, read_log
+from worldgym.io.run_records import RunHeader, TrialRecord
 
 COUNTS = "policy,task,trials,successes\n"
 

@@ -24,7 +24,8 @@ from worldgym.errors import (
 from worldgym.evaluation.rejudge import RejudgeConfig, clips_of_run, rejudge
 from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.run import EvaluateConfig, evaluate
-from worldgym.io.run_log import ATTEMPTS, read_log, results
+from worldgym.io.run_log import ATTEMPTS, read_log
+from worldgym.io.run_records import results
 from worldgym.judges.judging import judge_each
 from worldgym.judges.label_page import LabelConfig, LabelServer
 from worldgym.judges.load_judge import load_judge

@@ -13,7 +13,8 @@ from PIL import Image
 from worldgym.cli import main
 from worldgym.evaluation.run import EvaluateConfig, evaluate
 from worldgym.io.checkpoint import read_config
-from worldgym.io.run_log import LOG_NAME, read_log, results
+from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_records import results
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
 from worldgym.judges.classifier_agreement import KnownProbability, fit_rates
 from worldgym.policies.image_trunk import TrunkConfig

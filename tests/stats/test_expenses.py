@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.stats.expenses import expenses
 from worldgym.types import Vote
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_logs import SIMPSON, header, record, run
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.stats.equivalence import Gate
 from worldgym.stats.pairs import against_baseline, compare_every_pair
 from worldgym.stats.planned_trials import planned_trials

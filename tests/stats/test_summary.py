@@ -9,7 +9,7 @@ import pytest
 from small_logs import SIMPSON, header, record, run
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import RunHeader
+from worldgym.io.run_records import RunHeader
 from worldgym.stats.success_rates import score_rate, wilson_interval
 from worldgym.stats.summary import summarize
 

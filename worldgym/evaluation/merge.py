@@ -10,7 +10,8 @@ from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.files import write_atomic
-from worldgym.io.run_log import LOG_NAME, RunHeader, RunLog, TrialKey, TrialRecord, read_log
+from worldgym.io.run_log import LOG_NAME, RunLog, read_log
+from worldgym.io.run_records import RunHeader, TrialKey, TrialRecord
 from worldgym.report.page import write_results
 from worldgym.stats.judge_calibration import CALIBRATION_NAME
 from worldgym.stats.trusted import CHECK_NAME

@@ -111,7 +111,7 @@ def _warped(rng: np.random.Generator, expert: Expert) -> Disturbed:
     period, phase = rng.uniform(8.0, 30.0), rng.uniform(0.0, 2.0 * np.pi)
 
     def act(state: Numbers, step: int) -> Numbers:
-        speed = 0.6 + 0.4 * np.sin(2.0 * np.pi * step / period + phase)
+        speed = float(0.6 + 0.4 * np.sin(2.0 * np.pi * step / period + phase))
         return np.clip(expert(state), -1.0, 1.0) * [speed, speed, speed, 1.0]
 
     return act
@@ -121,7 +121,7 @@ def _mirrored(rng: np.random.Generator, expert: Expert) -> Disturbed:
     """One axis of the motion turned round, from the start or from some step on."""
     signs = np.ones(4)
     signs[int(rng.integers(0, 3))] = -1.0
-    first = int(rng.choice([0, rng.integers(5, STEPS // 2)]))
+    first = int(rng.integers(5, STEPS // 2)) if rng.random() < 0.5 else 0
     return lambda state, step: expert(state) * (signs if step >= first else 1.0)
 
 

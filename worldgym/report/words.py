@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from worldgym.io.run_log import FAMILIARITY_KEY, SOLVED, STRANGE
+from worldgym.io.run_records import FAMILIARITY_KEY, SOLVED, STRANGE
 from worldgym.types import MOTIONLESS
 
 NBSP = "\N{NO-BREAK SPACE}"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.stats.agreement import agreement
 from worldgym.stats.cells import CellPair, SharedFrames
 from worldgym.stats.comparison import paired_interval

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 
 
 def flagged(trials: Iterable[TrialRecord]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import TrialRecord, results
+from worldgym.io.run_records import TrialRecord, results
 from worldgym.stats.comparison import holm, paired_difference, paired_interval
 from worldgym.stats.equivalence import Gate, passes
 from worldgym.stats.per_frame import Numbers

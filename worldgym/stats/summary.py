@@ -12,7 +12,7 @@ from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.files import write_json
-from worldgym.io.run_log import RunHeader, TrialRecord, results
+from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.stats.against_truth import truth_agreement
 from worldgym.stats.expenses import expenses
 from worldgym.stats.failure_reasons import reasons

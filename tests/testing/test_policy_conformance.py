@@ -18,7 +18,7 @@ from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.testing import FAKE_SPEC, FakePolicy
-from worldgym.testing.policy_report import check_and_time
+from worldgym.testing.policy_conformance import check_and_time
 from worldgym.types import Actions
 
 SHAPE = (16, 24, 3)
