@@ -95,7 +95,7 @@ def test_black_frames() -> None:
     assert changed(black) == [QualityIssue(DARK, "15 of 30, from frame 15 on")]
 
 
-def test_depth_doubts_and_clocks() -> None:
+def test_depth_contradictions_and_clocks() -> None:
     recording = replace(
         sound(), facts=RecordingFacts(depth=True, contradictions=("the video holds more frames",))
     )

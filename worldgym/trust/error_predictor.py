@@ -61,7 +61,7 @@ class ErrorPredictor:
                 f"the error predictor was fitted on the world {self.world} and the judge "
                 f"{self.judge}, here "
                 f"are {world} and {judge}; "
-                f"fit one with `worldgym trust fit`, or leave it out"
+                f"fit one with `worldgym world fit-error-predictor`, or leave it out"
             )
         if (
             inverse_dynamics is not None
@@ -70,7 +70,7 @@ class ErrorPredictor:
             raise CheckpointError(
                 f"the error predictor was fitted on readings of {self.facts['inverse_dynamics']}, "
                 f"here is {inverse_dynamics}; fit "
-                f"one with `worldgym trust fit`"
+                f"one with `worldgym world fit-error-predictor`"
             )
 
     def save(self, path: Path) -> None:
@@ -89,11 +89,13 @@ class ErrorPredictor:
             error_predictor = ErrorPredictor(**{**data, **lists})
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: is no error predictor ({error}); make one with `worldgym trust fit`"
+                f"{path}: is no error predictor ({error}); make one with `worldgym world "
+                f"fit-error-predictor`"
             ) from error
         if len({len(values) for values in lists.values()}) != 1:
             raise InputError(
-                f"{path}: its lists differ in length; make it again with `worldgym trust fit`"
+                f"{path}: its lists differ in length; make it again with `worldgym world "
+                f"fit-error-predictor`"
             )
         return error_predictor
 

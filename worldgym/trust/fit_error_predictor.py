@@ -1,10 +1,10 @@
-"""`worldgym trust fit`: a run with known truth => the error predictor that says of a rollout how
-likely its verdict is wrong.
+"""`worldgym world fit-error-predictor`: a run with known truth => the error predictor that says of
+a rollout how likely its verdict is wrong.
 
 OUT/signals.jsonl      what was measured: its identity, then a line a rollout; a stopped fit goes on
 from here
 OUT/error-predictor.json         coefficients; beside a world as WORLD/error-predictor.json,
-`worldgym check` takes it up
+`worldgym world check` takes it up
 OUT/uncertainty.json   AUROC, risk-coverage and calibration out of fold, by policy and by task; what
 each signal brings"""
 
@@ -27,6 +27,7 @@ from worldgym.io.records import from_mapping
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
 from worldgym.trust.error_predictor import (
     ErrorPredictor,
     Flags,
@@ -40,8 +41,7 @@ from worldgym.trust.error_signals import USED, Instruments, common, measure, oth
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.playback import Playing
 from worldgym.types import Rollout
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import beside_world, load_world
+from worldgym.world.load_world import beside_world, load_world
 
 BATCH = 20  # rollouts measured between two writes
 FLAGGED = 0.1  # share of the fit's rollouts that the error predictor flags
@@ -141,7 +141,8 @@ def fit_run(
     if folder is None:
         raise InputError(
             f"{world}: no inverse-dynamics model lies beside the world; make one with `worldgym "
-            f"trust train`, or "
+            f"world "
+            f"train-inverse-dynamics`, or "
             f"give --inverse-dynamics"
         )
     loaded, reader = load_world(world), InverseDynamicsModel.load(folder)
