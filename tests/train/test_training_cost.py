@@ -13,7 +13,8 @@ from worldgym.cli import main
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.optimizer import Optimizer, OptimizerConfig
 from worldgym.train.training_cost import activation_bytes, budget
-from worldgym.train.world_training import MATRICES, WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import MATRICES
 from worldgym.world.network import DiT, DiTConfig
 
 CONFIG = WorldTrainConfig(

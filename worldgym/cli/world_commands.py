@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from worldgym.cli.places import CodecPlace, WorldPlace
-from worldgym.train.training_requests import DistillRequest, SharpenRequest, TrainRequest
+from worldgym.train.training_requests import DecoderTuneRequest, DistillRequest, TrainRequest
 from worldgym.world.published_request import PublishedImport
 
 
@@ -30,9 +30,9 @@ class Train(TrainRequest):
     nothing"""
 
     def run(self) -> None:
-        from worldgym.train.codec_and_world import expected, train_from_store
+        from worldgym.train.codec_and_world import expected, train_codec_and_world
 
-        print(expected(self) if self.dry_run else train_from_store(self))
+        print(expected(self) if self.dry_run else train_codec_and_world(self))
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Distill(DistillRequest):
 
 
 @dataclass(frozen=True)
-class Sharpen(SharpenRequest):
+class Sharpen(DecoderTuneRequest):
     """Train the decoder of a codec on: sharper frames from the same latents. Run it again to
     resume."""
 
@@ -70,9 +70,9 @@ class Sharpen(SharpenRequest):
     """checkpoint of a world to copy beside the new codec"""
 
     def run(self) -> None:
-        from worldgym.train.decoder_tuning import sharpen
+        from worldgym.train.decoder_tuning import tune_decoder
 
-        print(sharpen(self))
+        print(tune_decoder(self))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from worldgym.train.world_training import MATRICES, WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import MATRICES
 from worldgym.world.network import DiT
 
 CHECKPOINTING_FACTOR = 4 / 3  # one forward pass more beside forward and backward (2 x forward)
