@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import tyro
 
+from worldgym.cli.script import read_options
 from worldgym.codecs.load_codec import load_codec
 from worldgym.episodes.mixture import NamedStore, open_mixture
 from worldgym.episodes.store import EpisodeInfo, EpisodeStore
@@ -214,9 +214,7 @@ def _finished(folder: Path) -> bool:
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        train_all(
-            tyro.cli(Training, description=train_all.__doc__, config=(tyro.conf.OmitArgPrefixes,))
-        )
+        train_all(read_options(Training, train_all.__doc__))
     except WorldGymError as error:
         print(f"worlds: {error}", file=sys.stderr)
         sys.exit(2)

@@ -99,7 +99,7 @@ def test_bridge_and_droid_share_a_checkpoint(
             *size,
         ]
     )
-    main(["convert", f"{sample_data}/droid_mp4", f"{tmp_path}/droid", *size])
+    main(["data", "convert", f"{sample_data}/droid_mp4", "--out", f"{tmp_path}/droid", *size])
     stores = {name: EpisodeStore(tmp_path / name) for name in ("bridge", "droid")}
     data = [
         word

@@ -53,7 +53,8 @@ def test_a_world_goes_on_beside_its_sharper_codec(
     trained: Path, episode_store: EpisodeStore, tmp_path: Path
 ) -> None:
     words = [
-        "sharpen",
+        "codec",
+        "fine-tune",
         trained / "codec",
         "--data",
         episode_store.root,

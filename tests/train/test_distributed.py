@@ -29,14 +29,15 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_launch import tiny_codec, tiny_world
+from test_world_run import tiny_codec, tiny_world
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.codec_and_world import train_codec_and_world
 if __name__ == "__main__":
     RECIPES["tiny"] = Recipe(tiny_codec, tiny_world)
     store, out, processes = Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-    train_codec_and_world(TrainRequest((f"square={store}",), (store,), out, "tiny", processes=processes))
+    request = TrainRequest((f"square={store}",), (store,), out, "tiny", processes=processes)
+    train_codec_and_world(request)
 """
 
 

@@ -1,4 +1,4 @@
-"""`worldgym train`: from episode stores to a codec and a world, by a named recipe."""
+"""`worldgym world train`: from episode stores to a codec and a world, by a named recipe."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def checked_training(request: TrainRequest) -> tuple[WorldTrainConfig, list[Robo
         raise InputError(
             f'the recipe "{request.recipe}" works on the latents of a pretrained autoencoder: '
             f"bring it in with "
-            "`worldgym import-codec` and give its folder as --codec"
+            "`worldgym codec import` and give its folder as --codec"
         )
     elif not (request.out / "codec" / "manifest.json").exists():
         _check_size(

@@ -1,4 +1,5 @@
-"""Fine-tuning the decoder of a codec: a world's frames become sharper, and its latents stay."""
+"""`worldgym codec fine-tune`: the decoder of a codec trained on, so that frames become sharper and
+latents stay."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from worldgym.world.load_world import world_folder
 
 
 def tune_decoder(request: DecoderTuneRequest) -> Path:
-    """=> folder of the codec with the new decoder; with --world, a copy of that world lies beside it."""
+    """=> folder of the codec with the new decoder; with --world, a copy of that world beside it."""
     keep_freed_memory()
     start = ConvCodec.load(request.codec)
     mixture = open_mixture([NamedStore.parse(text) for text in request.data])

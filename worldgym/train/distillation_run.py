@@ -1,4 +1,4 @@
-"""`worldgym distill`: from a world to a student that samples in fewer steps."""
+"""`worldgym world distill`: from a world to a student that samples in fewer steps."""
 
 from __future__ import annotations
 

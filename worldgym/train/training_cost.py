@@ -60,7 +60,7 @@ def budget(config: WorldTrainConfig, processes: int = 1) -> Budget:
             if _muon(config, name, p)
         )
     total, width = sum(parameters.values()), getattr(torch, config.dtype).itemsize
-    # weights, gradients, letters to the others and theirs
+    # weights, gradients, and what is exchanged with the others
     whole = width * total * (3 if processes == 1 else 4)
     # master, EMA, gradients; of moments Adam keeps two, Muon one
     dealt = 4 * (3 * total + 2 * (total - matrices) + matrices)

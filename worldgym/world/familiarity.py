@@ -98,12 +98,13 @@ def familiarity_of(world: Path, codec: Codec) -> Familiarity | None:
         fingerprint, limit, frames = str(data["codec"]), float(data["limit"]), int(data["frames"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: is damaged ({error}); measure it again with `worldgym trust familiarity`"
+            f"{path}: is damaged ({error}); measure it again with `worldgym world "
+            f"measure-familiarity`"
         ) from error
     if not np.isfinite(limit) or limit <= 0.0:
         raise InputError(
-            f"{path}: the limit is {limit}, not above 0; measure it again with `worldgym trust "
-            f"familiarity`"
+            f"{path}: the limit is {limit}, not above 0; measure it again with `worldgym "
+            f"world measure-familiarity`"
         )
     return Familiarity(codec, limit, frames) if fingerprint == codec.fingerprint else None
 
