@@ -17,7 +17,7 @@ from worldgym.train.inverse_dynamics_training import (
     InverseDynamicsTrainConfig,
     train_inverse_dynamics,
 )
-from worldgym.train.small_loop import FitConfig
+from worldgym.train.optimizer import FitConfig
 from worldgym.trust.action_following import action_following, rest
 from worldgym.trust.inverse_dynamics import (
     InverseDynamicsModel,

@@ -27,7 +27,7 @@ from worldgym.train.inverse_dynamics_training import (
     InverseDynamicsTrainConfig,
     train_inverse_dynamics,
 )
-from worldgym.train.small_loop import FitConfig
+from worldgym.train.optimizer import FitConfig
 from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.error_signals import Instruments, measure
 from worldgym.trust.fit_error_predictor import FitRequest, fit_run, rollouts_of

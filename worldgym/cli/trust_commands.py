@@ -98,7 +98,7 @@ class TrainInverseDynamics:
             InverseDynamicsTrainConfig,
             train_inverse_dynamics,
         )
-        from worldgym.train.small_loop import FitConfig
+        from worldgym.train.optimizer import FitConfig
         from worldgym.world.load_world import load_world
 
         keep_freed_memory()

@@ -19,11 +19,11 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.io.checkpoint import config_markdown
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
-from worldgym.train.small_loop import FitConfig, fit
+from worldgym.train.loop import LoopOptions, training_loop
+from worldgym.train.optimizer import FitConfig
 from worldgym.trust.inverse_dynamics import (
     InverseDynamicsConfig,
     InverseDynamicsModel,
-    InverseDynamicsNetwork,
     LatentStatistics,
     Meaning,
     Readable,
@@ -98,12 +98,13 @@ def train_inverse_dynamics(
     scale[scale < 1e-6] = 1.0
     torch.manual_seed(config.fit.seed)
     net = InverseDynamicsNetwork(network)
-    losses = fit(
+    trained = training_loop(
         net,
-        _loss(net, data, windows, torch.from_numpy(scale), config.fit),
-        config.fit,
-        "inverse dynamics",
+        inverse_dynamics_loss(net, data, windows, torch.from_numpy(scale), config.fit),
+        config.fit.optimizer(),
+        LoopOptions("inverse dynamics", autocast=True),
     )
+    trained.put_into(net)
     meaning = Meaning(codec.latents, spec, tuple(float(s) for s in scale))
     inverse_dynamics = InverseDynamicsModel(
         net, _statistics(data, trained_on, held_back, network), meaning
@@ -112,12 +113,11 @@ def train_inverse_dynamics(
     inverse_dynamics = InverseDynamicsModel(
         net, inverse_dynamics.statistics, replace(meaning, readable=readable)
     )
-    last = losses[-50:]
     facts = {
         "trained": {
             "episodes": len(trained_on),
             "fit": asdict(config.fit),
-            "final_loss": sum(last) / max(len(last), 1),
+            "final_loss": trained.final_loss,
         }
     }
     inverse_dynamics.save(config.out, facts, _card(inverse_dynamics, len(held_back), config.fit))
@@ -143,7 +143,7 @@ def _split(count: int) -> tuple[Ints, Ints]:
     return order[cut:], order[:cut]
 
 
-def _loss(
+def inverse_dynamics_loss(
     net: InverseDynamicsNetwork,
     data: LatentEpisodes,
     windows: Windows,
