@@ -26,7 +26,8 @@ from worldgym.cli import main as worldgym
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.recipes import RECIPES
 from worldgym.types import Episode
-from worldgym.world.model import DiffusionWorld, load_world
+from worldgym.world.load_world import load_world
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.open_loop_replay import psnr, replay
 
 SAMPLES = Path(

@@ -32,6 +32,7 @@ from worldgym.episodes.windows import Ints
 from worldgym.errors import InputError, WorldGymError
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import MANIFEST, reconfigure
+from worldgym.native.memory import keep_freed_memory
 from worldgym.reference.behaviours import MIXES, is_dreamt
 from worldgym.train.codec_and_world import config_for
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
@@ -39,7 +40,6 @@ from worldgym.train.optimizer import hold_settings
 from worldgym.train.processes import follow_parent
 from worldgym.train.recipes import reference_world
 from worldgym.train.world_training import WorldTrainConfig, train_world
-from worldgym.world.memory import keep_freed_memory
 
 FRAMES = 384  # a step: 24 clips of 16 frames, or as many more as they are shorter
 

@@ -20,7 +20,7 @@ from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.training_requests import SharpenRequest
 from worldgym.train.world_run import TrainRun, launch
 from worldgym.train.world_training import WorldTrainConfig
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.network import DiTConfig
 
 

@@ -20,9 +20,10 @@ from worldgym.io.checkpoint import load_folder, save_folder
 from worldgym.train.distillation_run import distill_world
 from worldgym.train.training_requests import DistillRequest
 from worldgym.train.world_run import held_out_sample
-from worldgym.world.model import KIND, WorldConfig, load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.network import DiT
 from worldgym.world.open_loop_replay import replay
+from worldgym.world.world_config import KIND, WorldConfig
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from worldgym.trust.inverse_dynamics import Gauge
 from worldgym.trust.playback import Playing
 from worldgym.trust.world_check import CheckConfig, check_trust
 from worldgym.world.familiarity import Familiarity, errors
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 
 FIT = FitConfig(steps=8, batch=8, warmup=2)
 

@@ -47,7 +47,7 @@ class ServePolicy:
         from worldgym.policies.wire.openpi_server import OpenpiServer
         from worldgym.policies.wire.openvla_server import OpenvlaServer
         from worldgym.policies.wire.responder import Responder
-        from worldgym.world.model import load_world
+        from worldgym.world.load_world import load_world
 
         if not 0 <= self.port < 2**16:
             raise InputError(f"--port is {self.port}: give 0 to 65535")
@@ -101,7 +101,7 @@ class PolicyCommand:
         from worldgym.policies.load_policy import load_policy
         from worldgym.policies.open_loop_error import compare_with_recorded
         from worldgym.testing.policy_conformance import check_and_time, with_recorded
-        from worldgym.world.model import load_world
+        from worldgym.world.load_world import load_world
 
         if self.calls < 1 or min(self.size) < 1:
             raise InputError("--calls and --size must be 1 or more")

@@ -71,10 +71,10 @@ class Train:
     seed: int = 0
 
     def run(self) -> None:
+        from worldgym.native.memory import keep_freed_memory
         from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
         from worldgym.train.small_loop import FitConfig
-        from worldgym.world.memory import keep_freed_memory
-        from worldgym.world.model import load_world
+        from worldgym.world.load_world import load_world
 
         keep_freed_memory()
         fit = FitConfig(steps=self.steps, batch=96, lr=2e-3, warmup=30, seed=self.seed)
@@ -133,7 +133,7 @@ class Familiarity:
 
     def run(self) -> None:
         from worldgym.world.familiarity import FAMILIARITY_NAME, measure_familiarity
-        from worldgym.world.model import load_world, root_of
+        from worldgym.world.load_world import load_world, root_of
 
         out = self.out or root_of(self.world) / FAMILIARITY_NAME
         known = measure_familiarity(load_world(self.world).codec, self.episodes, out)

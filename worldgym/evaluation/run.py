@@ -46,10 +46,12 @@ from worldgym.io.run_records import (
     TrialRecord,
     actions_beside,
 )
+from worldgym.io.timing import measured
 from worldgym.io.video import encode_mp4
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare, tried
 from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.foreign import Failure, attempt
 from worldgym.policies.load_policy import Loaded, load
 from worldgym.policies.observations import check_needs
@@ -63,10 +65,9 @@ from worldgym.tasks.task_folder import check_frames, load_tasks
 from worldgym.tasks.write_tasks import to_png
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.world.familiarity import Familiarity, familiarity_of
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import DiffusionWorld, load_world, world_folder
+from worldgym.world.load_world import load_world, world_folder
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.row_threads import on_all_cores
-from worldgym.world.timing import measured
 from worldgym.world.world_protocol import World
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from worldgym.tasks.task_folder import load_tasks, load_truth
 from worldgym.trust.error_predictor import Probe
 from worldgym.trust.inverse_dynamics import Gauge
 from worldgym.world.familiarity import FAMILIARITY_NAME
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 
 LIMIT_MIB = 30.0
 

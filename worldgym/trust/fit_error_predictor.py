@@ -27,6 +27,7 @@ from worldgym.io.records import from_mapping
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
 from worldgym.trust.error_predictor import (
     Flags,
     Probe,
@@ -40,8 +41,7 @@ from worldgym.trust.error_signals import USED, Instruments, common, company_sign
 from worldgym.trust.inverse_dynamics import Gauge
 from worldgym.trust.playback import Playing
 from worldgym.types import Rollout
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import beside_world, load_world
+from worldgym.world.load_world import beside_world, load_world
 
 BATCH = 20  # rollouts measured between two writes
 FLAGGED = 0.1  # share of the fit's rollouts that the probe flags

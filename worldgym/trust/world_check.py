@@ -20,6 +20,7 @@ from worldgym.io.bundled import each_policy
 from worldgym.io.files import write_json
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.load_policy import load
 from worldgym.stats.success_rates import Rate, score_rate
 from worldgym.stats.trusted import CHECK_NAME
@@ -42,8 +43,8 @@ from worldgym.trust.trust_verdict import (
 )
 from worldgym.types import ROUNDING, Task
 from worldgym.world.familiarity import Familiarity, familiarity_of
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import DiffusionWorld, beside_world, load_world
+from worldgym.world.load_world import beside_world, load_world
+from worldgym.world.model import DiffusionWorld
 
 SWEPT = 6  # initial frames from which actions are swept
 Found = dict[str, list[Finding]]  # by group of tasks
