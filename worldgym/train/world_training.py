@@ -22,6 +22,7 @@ from worldgym.episodes.mixture import check_shares, draw_episodes
 from worldgym.episodes.windows import Ints, cut, random_starts
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder, save_folder
+from worldgym.io.records import from_mapping
 from worldgym.train.compiled_gradients import Learner
 from worldgym.train.latent_rows import LatentRows, latent_rows
 from worldgym.train.latent_shards import LatentEpisodes
@@ -205,7 +206,7 @@ def _start(network: DiT, folder: Path) -> None:
     data, tensors = load_folder(folder, KIND)
     try:
         network.load_state_dict(
-            grown(tensors, DiTConfig.from_json(data["network"]), network.config)
+            grown(tensors, from_mapping(DiTConfig, data["network"]), network.config)
         )
     except RuntimeError as error:
         raise CheckpointError(

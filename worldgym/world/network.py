@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,10 +65,6 @@ class DiTConfig:
     window: int = 32
     # runs are told apart by the repr, and some began before it existed
     embodiments: int = field(default=1, repr=False)
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> DiTConfig:
-        return DiTConfig(**data | {"latent_shape": tuple(data["latent_shape"])})
 
     @property
     def grid(self) -> tuple[int, int]:
