@@ -120,5 +120,5 @@ def test_who_may_be_served(policy: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["--port", "99999", "--protocol", "openvla"], "--port is 99999"),
     ):
         with pytest.raises(SystemExit) as stop:
-            main(["serve-policy", str(policy), *words])
+            main(["policy", "serve", str(policy), *words])
         assert stop.value.code == 2 and complaint in capsys.readouterr().err

@@ -61,7 +61,20 @@ def test_a_student_is_an_ordinary_world(
         "2",
         "1",
     ]
-    main(["distill", str(teacher), *words, "--updates", "4", "--batch", "2", "--save-every", "2"])
+    main(
+        [
+            "world",
+            "distill",
+            str(teacher),
+            *words,
+            "--updates",
+            "4",
+            "--batch",
+            "2",
+            "--save-every",
+            "2",
+        ]
+    )
     assert str(out / "world") in capsys.readouterr().out
     world = load_world(out)
     assert world.config.sampler == replace(load_world(teacher).config.sampler, steps=2)

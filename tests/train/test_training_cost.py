@@ -13,7 +13,8 @@ from worldgym.cli import main
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.optimizer import Optimizer, OptimizerConfig
 from worldgym.train.training_cost import activation_bytes, budget
-from worldgym.train.world_training import MATRICES, WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import MATRICES
 from worldgym.world.network import DiT, DiTConfig
 
 CONFIG = WorldTrainConfig(
@@ -33,7 +34,7 @@ def test_resident_memory_is_what_the_optimiser_holds() -> None:
     optimizer.step(0)
     # Adam's step numbers have none
     held = sum(tensor.nbytes for tensor in optimizer.tensors().values() if tensor.ndim)
-    held += optimizer.gradients.nbytes + optimizer.letters.nbytes
+    held += optimizer.gradients.nbytes + optimizer.rows.nbytes
     held += 2 * sum(parameter.nbytes for parameter in network.parameters())  # weights and gradients
     found = budget(CONFIG)
     assert found.parameters == sum(parameter.numel() for parameter in network.parameters())
@@ -79,6 +80,7 @@ def test_dry_run_prints_and_writes_nothing(
     shutil.copytree(episode_store.root, copy, ignore=shutil.ignore_patterns("cache"))
     store, out = str(copy), tmp_path / "out"
     words = [
+        "world",
         "train",
         "--held-out",
         store,
@@ -121,6 +123,8 @@ def test_dry_run_refuses_what_training_refuses(
     given = {option: value for option, value in given.items() if option not in words}
     for dry in (["--dry-run"], []):
         with pytest.raises(SystemExit) as stop:
-            main(["train", *[word for pair in given.items() for word in pair], *words, *dry])
+            main(
+                ["world", "train", *[word for pair in given.items() for word in pair], *words, *dry]
+            )
         assert stop.value.code == 2 and complaint in capsys.readouterr().err
     assert not (tmp_path / "out" / "world").exists()

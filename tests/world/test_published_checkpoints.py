@@ -327,7 +327,8 @@ def test_the_command_line_imports_and_refuses(
 ) -> None:
     torch.save({"model": released_weights()}, tmp_path / "released.pt")
     words = [
-        "import-checkpoint",
+        "world",
+        "import",
         str(tmp_path / "released.pt"),
         "--out",
         str(tmp_path / "out"),

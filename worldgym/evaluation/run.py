@@ -84,7 +84,8 @@ class EvaluateConfig:
     trial's pixels are so the same to the last bit whoever its neighbours are. command: as typed,
     and device: what the world computes on: for the log's header.
     shard: (i, n) = the i-th of n equal parts of the trials, counted from 1;
-    `worldgym.evaluation.merge` puts parts together. check: what `worldgym check` found; kept in the
+    `worldgym.evaluation.merge` puts parts together. check: what `worldgym world check` found; kept
+    in the
     run, whose headline numbers leave out red tasks unless `include_red`. familiarity: what tells
     initial frames that the world does not know; None = nothing does.
     code: of policies made in this process, by name: see `Loaded.code`.   other_engine: goes on with

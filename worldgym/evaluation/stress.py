@@ -1,5 +1,5 @@
-"""`worldgym stress`: the mildest edit that breaks a policy, by successive halving, confirmed on
-trials that chose nothing.
+"""`worldgym tasks stress`: the mildest edit that breaks a policy, by successive halving, confirmed
+on trials that chose nothing.
 
 Every round is an evaluation of its own with a suite of nominal and edited tasks, in OUT/search-1,
 OUT/search-2, ...; the better half of the candidates goes on with twice the trials (K. Jamieson and

@@ -162,7 +162,7 @@ def missing_sentence(summary: Mapping[str, Any]) -> str:
     told = summary["completeness"]
     part = (
         f"This is part {told['shard']} of a run that was divided (put the parts together with "
-        f"worldgym merge)."
+        f"worldgym run merge)."
         if told["shard"]
         else ""
     )

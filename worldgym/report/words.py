@@ -127,7 +127,7 @@ def strange_sentence(summary: Mapping[str, Any]) -> str:
         return (
             "Whether the world knows these initial frames is unknown: it has no familiarity.json, "
             "which "
-            "`worldgym trust familiarity` measures on held-out recordings."
+            "`worldgym world measure-familiarity` measures on held-out recordings."
         )
     return ""
 

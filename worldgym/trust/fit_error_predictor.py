@@ -1,10 +1,10 @@
-"""`worldgym trust fit`: a run with known truth => the probe that says of a rollout how likely its
-verdict is wrong.
+"""`worldgym world fit-error-predictor`: a run with known truth => the probe that says of a rollout
+how likely its verdict is wrong.
 
 OUT/signals.jsonl      what was measured: its identity, then a line a rollout; a stopped fit goes on
 from here
-OUT/probe.json         coefficients; beside a world as WORLD/probe.json, `worldgym check` takes it
-up
+OUT/probe.json         coefficients; beside a world as WORLD/probe.json, `worldgym world check`
+takes it up
 OUT/uncertainty.json   AUROC, risk-coverage and calibration out of fold, by policy and by task; what
 each signal brings"""
 
@@ -126,8 +126,9 @@ def fit_run(
     folder = gauge or beside_world(world, "gauge")
     if folder is None:
         raise InputError(
-            f"{world}: no gauge lies beside the world; make one with `worldgym trust train`, or "
-            f"give --gauge"
+            f"{world}: no gauge lies beside the world; make one with `worldgym world "
+            f"train-inverse-dynamics`, or "
+            f"give --inverse-dynamics"
         )
     loaded, reader = load_world(world), Gauge.load(folder)
     reader.check(loaded.codec, loaded.spec)

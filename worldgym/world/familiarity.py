@@ -109,7 +109,7 @@ def familiarity_of(world: Path, codec: Codec) -> Familiarity | None:
     if path is None:
         return None
     data = read_json(path, "the familiarity of a world")
-    with located(path, "measure it again with `worldgym trust familiarity`"):
+    with located(path, "measure it again with `worldgym world measure-familiarity`"):
         found = from_mapping(FamiliarityFile, data)
     return (
         Familiarity(codec, found.limit, found.frames) if found.codec == codec.fingerprint else None

@@ -24,7 +24,7 @@ from worldgym.policies.policy_protocol import MAX_HISTORY, Needs
 
 MAX_SIDE, MAX_CHUNK = 2048, 1000
 Constant = str | bool | int | float | tuple[float, ...]
-OWN = "worldgym"  # the family of `worldgym serve-policy`, which says itself what it serves
+OWN = "worldgym"  # the family of `worldgym policy serve`, which says itself what it serves
 
 
 @dataclass(frozen=True)
