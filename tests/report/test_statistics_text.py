@@ -9,11 +9,11 @@ from small_logs import SIMPSON, Scores, header, run
 
 from worldgym.report.statistics_text import (
     agreement_text,
-    closer_text,
     comparison_text,
     estimate_text,
     gate_text,
     plan_text,
+    preference_text,
     until_decided_text,
 )
 from worldgym.report.words import NBSP
@@ -168,7 +168,7 @@ def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:
         {"policy": "A", "value": 0.5, "low": 0.1, "high": 0.9},
         {"policy": "B", "value": -0.5, "low": -0.9, "high": -0.1},
     ]
-    text = closer_text(
+    text = preference_text(
         {"pairs": [pair], "strengths": strengths, "ranking": RANKING, "cost_usd": 0.5}
     ).replace(NBSP, " ")
     assert (
@@ -180,7 +180,7 @@ def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:
         and "B  −0.50 (95 % −0.90 to −0.10)" in text
         and "best: A 90 %, B 10 %" in text
     )
-    assert "No comparison was decided." in closer_text(
+    assert "No comparison was decided." in preference_text(
         {"pairs": [pair], "strengths": [], "ranking": None}
     )
 

@@ -176,8 +176,8 @@ def gate_text(answer: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def closer_text(answer: Mapping[str, Any]) -> str:
-    """Of what closer.compare_policies returns."""
+def preference_text(answer: Mapping[str, Any]) -> str:
+    """Of what preferences.compare_policies returns."""
     lines = [
         f"{pair['first']} against {pair['second']}, {_verdicts(pair)}" for pair in answer["pairs"]
     ]
