@@ -72,7 +72,7 @@ class Calibrate:
     def run(self) -> None:
         from worldgym.judges.calibrate import CalibrateConfig, calibrate
         from worldgym.judges.load_judge import load_judge
-        from worldgym.report.terminal import print_calibration
+        from worldgym.report.judging_text import print_calibration
 
         figures = calibrate(
             CalibrateConfig(self.labels, self.out, self.probes),
@@ -150,15 +150,18 @@ class Closer:
 
     def run(self) -> None:
         from worldgym.evaluation.preferences import CloserConfig, compare_policies
+        from worldgym.io.json_form import from_json
         from worldgym.judges.pairwise import PairwiseJudge
         from worldgym.judges.vlm import VlmConfig
-        from worldgym.report.statistics_text import closer_text
+        from worldgym.report.judging_text import preferences_text
+        from worldgym.stats.failure_reasons import FailureReasons
 
         config = CloserConfig(self.run_folder, self.out, self.policies, self.tasks)
         found = compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget))
-        answer(found, closer_text, self.json)
+        answer(found, preferences_text, self.json)
         stop_where_nothing_worked(
-            found["reasons"], sum(pair["trials"] - pair["broken"] for pair in found["pairs"])
+            from_json(FailureReasons, found["reasons"]),
+            sum(pair["trials"] - pair["broken"] for pair in found["pairs"]),
         )
 
 
@@ -185,14 +188,18 @@ class Videos:
     """print summary.json instead of words"""
 
     def run(self) -> None:
+        from worldgym.io.json_form import from_json
         from worldgym.judges.judge_videos import VideosConfig, judge_videos
         from worldgym.judges.load_judge import load_judge
-        from worldgym.report.statistics_text import videos_text
+        from worldgym.report.judging_text import videos_text
+        from worldgym.stats.failure_reasons import FailureReasons
 
         config = VideosConfig(self.sources, self.out, self.instruction, self.fps)
         summary = judge_videos(config, load_judge(self.judge, self.budget, finished=True))
         answer(summary, videos_text, self.json)
-        stop_where_nothing_worked(summary["reasons"], summary["trials"] + summary["unscored"])
+        stop_where_nothing_worked(
+            from_json(FailureReasons, summary["reasons"]), summary["trials"] + summary["unscored"]
+        )
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ from worldgym.policies.observations import check_needs
 from worldgym.policies.policy_protocol import NAME, Policy
 from worldgym.report.page import write_results
 from worldgym.stats.streak import Streak
+from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.tasks.known_results import TABLES, known_results
 from worldgym.tasks.task_digest import tasks_digest
@@ -137,7 +138,7 @@ class Sources:
     rule: str | None = None
 
 
-def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]:
+def evaluate_sources(sources: Sources, config: EvaluateConfig) -> Summary:
     """Loads everything, then `evaluate`."""
     keep_freed_memory()
     sources = replace(
@@ -219,7 +220,7 @@ def evaluate(
     tasks: Sequence[Task],
     judge: Judge,
     described: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Runs what the log lacks, writes RUN/log.jsonl, videos, RUN/summary.json and RUN/report.html,
     and returns the summary.
 

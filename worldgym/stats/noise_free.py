@@ -22,7 +22,7 @@ from worldgym.stats.per_frame import Numbers
 LEAST_RELIABLE = 0.1  # share of the observed variance that is not noise; below it, nothing is told
 
 Measure = Callable[[Numbers], Numbers]  # weights of the cells [B, N] => [B]
-Span = list[float]  # low, high
+Span = list[float]  # low, high; a list, for it goes into JSON
 
 
 @dataclass(frozen=True)
