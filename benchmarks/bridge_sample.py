@@ -26,7 +26,8 @@ from worldgym.cli import main as worldgym
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.recipes import RECIPES
 from worldgym.types import Episode
-from worldgym.world.model import DiffusionWorld, load_world
+from worldgym.world.load_world import load_world
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.open_loop_replay import psnr, replay
 
 SAMPLES = Path(
@@ -45,11 +46,13 @@ def commands(samples: Path, out: Path, train_options: str = "") -> list[str]:
     form = f"--convention released_10 --size {size} {size}"
     world = f"--world {out}/run --tasks {out}/tasks --judge later"
     return [
-        f"worldgym convert {samples}/bridge_mp4/train {out}/bridge {form} --shift -1",
-        f"worldgym convert {samples}/bridge_mp4/test {out}/bridge-test {form} --shift -1",
-        f"worldgym train --data {out}/bridge --held-out {out}/bridge-test --out {out}/run --recipe "
+        f"worldgym data convert {samples}/bridge_mp4/train --out {out}/bridge {form} --shift -1",
+        f"worldgym data convert {samples}/bridge_mp4/test --out {out}/bridge-test {form} --shift "
+        f"-1",
+        f"worldgym world train --data {out}/bridge --held-out {out}/bridge-test --out {out}/run "
+        f"--recipe "
         f"{RECIPE} {train_options}",
-        f"worldgym tasks new {samples}/bridge_mp4/test {out}/tasks {form} --instruction "
+        f"worldgym tasks new {samples}/bridge_mp4/test --out {out}/tasks {form} --instruction "
         f'"{NO_LANGUAGE}"',
         f"worldgym evaluate {world} --policy still random --trials 2 --batch 4 --out "
         f"{out}/evaluation",
@@ -124,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument(
-        "--train-options", default="--processes 2", help="further options of worldgym train"
+        "--train-options", default="--processes 2", help="further options of worldgym world train"
     )
     options = parser.parse_args(arguments)
     if not SAMPLES.is_dir():

@@ -18,9 +18,9 @@ from machine import note
 from worldgym.episodes.store import EpisodeStore
 from worldgym.io.bundled import BUNDLE
 from worldgym.judges.classifier import ClassifierJudge
+from worldgym.native.memory import keep_freed_memory
 from worldgym.types import Episode, Frames, Rollout, Task, Trial
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.open_loop_replay import replay
 
 HORIZONS = (1, 10, 20, 40, 60, 80)

@@ -24,12 +24,13 @@ from machine import matmul_tflops, note
 from torch import Tensor, nn
 
 from worldgym.io.bundled import BUNDLE
+from worldgym.io.timing import measured
+from worldgym.native.memory import keep_freed_memory
 from worldgym.world.cache import TemporalCache
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import DiffusionWorld, load_world
+from worldgym.world.load_world import load_world
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.sampler import Network
-from worldgym.world.timing import measured
 from worldgym.world.world_protocol import World
 
 FRAMES = 40  # of a rollout, as in the reference tasks

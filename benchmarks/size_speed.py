@@ -22,15 +22,16 @@ import torch
 from machine import matmul_tflops, note
 from torch import Tensor
 
+from worldgym.native.memory import keep_freed_memory
 from worldgym.testing import FAKE_SPEC
 from worldgym.train.recipes import RECIPES
 from worldgym.train.world_training import WorldTrainConfig
 from worldgym.types import Actions
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import DiffusionWorld, WorldConfig, WorldState
+from worldgym.world.model import DiffusionWorld, WorldState
 from worldgym.world.network import DiT
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.sampler import Context, frame_spans, level_plan
+from worldgym.world.world_config import WorldConfig
 from worldgym.world.world_protocol import World
 
 

@@ -14,12 +14,12 @@ import torch
 from machine import note
 from torch import distributed
 
+from worldgym.native.memory import keep_freed_memory
 from worldgym.train.compiled_gradients import Learner
 from worldgym.train.optimizer import NEWTON_SCHULZ, Optimizer, orthogonal_work
 from worldgym.train.processes import Ranks
 from worldgym.train.recipes import RECIPES
 from worldgym.train.world_training import MATRICES, Batch, WorldTrainConfig, diffusion_loss
-from worldgym.world.memory import keep_freed_memory
 from worldgym.world.network import DiT
 
 PROCESSES = 2  # that train together, one a core

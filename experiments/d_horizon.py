@@ -71,7 +71,9 @@ def finding(run: Run, measured_on: str) -> Finding:
             mean(row["seconds"] for row in own),
             mean(row["right"] for row in own),
         )
-        told.append(f"{horizon}: {seconds:.2f} s a trial, {100 * right_share:.0f} % of verdicts right")
+        told.append(
+            f"{horizon}: {seconds:.2f} s a trial, {100 * right_share:.0f} % of verdicts right"
+        )
     series = tuple(
         Series(
             name, tuple(Point(r["horizon"], r["right"]) for r in rows if r["policy"] == name), True

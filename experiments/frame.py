@@ -27,10 +27,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import tyro
-
 from experiments.chart import Chart, Point, Series, to_svg
 from experiments.worlds import trained
+from worldgym.cli.script import read_options
 from worldgym.errors import InputError, WorldGymError
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import fingerprint, reconfigure
@@ -97,7 +96,7 @@ class Finding:
 
 def main(measure: Callable[[Setup], Finding]) -> None:
     """Command line of one figure. Exit code 2 and one sentence on bad input."""
-    setup = tyro.cli(Setup, description=measure.__doc__, config=(tyro.conf.OmitArgPrefixes,))
+    setup = read_options(Setup, measure.__doc__)
     try:
         finding = measure(setup)
         publish(finding, setup.results)

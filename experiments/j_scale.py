@@ -25,7 +25,7 @@ from experiments.frame import (
     told,
 )
 from worldgym.io.checkpoint import load_folder
-from worldgym.world.model import KIND
+from worldgym.world.world_config import KIND
 
 SEEDS = 5
 WORLDS = ("few", "with-dreams", "all", "width-96", "width-64")

@@ -21,7 +21,7 @@ from experiments.a_agreement import SEEDS
 from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
 from worldgym.errors import InputError
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.reference.scoring import Run
 from worldgym.stats.studies import estimate
 from worldgym.stats.tables import RealTrial

@@ -31,7 +31,7 @@ from worldgym.reference.simulator_truth import run_episode
 from worldgym.trust.fit_error_predictor import rollouts_of
 from worldgym.trust.playback import Playing, play_again
 from worldgym.types import Actions, Rollout
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.row_threads import on_all_cores
 
 SEEDS = 5

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import tyro
-
+from worldgym.cli.script import read_options
 from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.files import write_atomic, write_json
@@ -113,4 +112,4 @@ def _edited(options: Experiment, known: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(tyro.cli(Experiment, description=__doc__)), indent=2))
+    print(json.dumps(run(read_options(Experiment, __doc__)), indent=2))

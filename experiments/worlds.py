@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import tyro
 
+from worldgym.cli.script import read_options
 from worldgym.codecs.load_codec import load_codec
 from worldgym.episodes.mixture import NamedStore, open_mixture
 from worldgym.episodes.store import EpisodeInfo, EpisodeStore
@@ -32,6 +32,7 @@ from worldgym.episodes.windows import Ints
 from worldgym.errors import InputError, WorldGymError
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import MANIFEST, reconfigure
+from worldgym.native.memory import keep_freed_memory
 from worldgym.reference.behaviours import MIXES, is_dreamt
 from worldgym.train.codec_and_world import config_for
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
@@ -39,7 +40,6 @@ from worldgym.train.optimizer import hold_settings
 from worldgym.train.processes import follow_parent
 from worldgym.train.recipes import reference_world
 from worldgym.train.world_training import WorldTrainConfig, train_world
-from worldgym.world.memory import keep_freed_memory
 
 FRAMES = 384  # a step: 24 clips of 16 frames, or as many more as they are shorter
 
@@ -213,9 +213,7 @@ def _finished(folder: Path) -> bool:
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        train_all(
-            tyro.cli(Training, description=train_all.__doc__, config=(tyro.conf.OmitArgPrefixes,))
-        )
+        train_all(read_options(Training, train_all.__doc__))
     except WorldGymError as error:
         print(f"worlds: {error}", file=sys.stderr)
         sys.exit(2)

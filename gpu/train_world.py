@@ -180,7 +180,8 @@ def run(pack_folder: Path, work: Path, out: Path, minutes: float, recipe: str, d
     seconds, chosen = 60.0 * minutes, RECIPES[recipe]
     if chosen.codec is None:
         raise SystemExit(
-            f"the recipe {recipe} trains no codec: choose one that does, or use `worldgym train "
+            f"the recipe {recipe} trains no codec: choose one that does, or use `worldgym world "
+            f"train "
             f"--codec`"
         )
     codec = codec_of(

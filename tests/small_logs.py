@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from worldgym.io.run_log import PLANNED_KEY, RunHeader, TrialRecord
+from worldgym.io.run_records import PLANNED_KEY, RunHeader, TrialRecord
 
 Scores = Mapping[
     str, Mapping[str, Sequence[float | None]]

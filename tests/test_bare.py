@@ -29,16 +29,15 @@ from worldgym.evaluation.run import EvaluateConfig, environment, evaluate
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
-class Command:
-    def run(self):
-        frame, wording = np.zeros((16, 24, 3), np.uint8), "open the drawer \N{PINCHING HAND}"
-        tasks = [Task(f"t/{i}", "t", frame, wording, 3) for i in range(2)]
-        out = Path(sys.argv[1])
-        ran = evaluate(EvaluateConfig(out, 2), FakeWorld(), [FakePolicy()], tasks, FakeJudge())
-        show_ran(ran, out, False)
+def command():
+    frame, wording = np.zeros((16, 24, 3), np.uint8), "open the drawer \N{PINCHING HAND}"
+    tasks = [Task(f"t/{i}", "t", frame, wording, 3) for i in range(2)]
+    out = Path(sys.argv[1])
+    ran = evaluate(EvaluateConfig(out, 2), FakeWorld(), [FakePolicy()], tasks, FakeJudge())
+    show_ran(ran, out, False)
 
 assert environment("cpu")["commit"] is None
-cli.tyro.cli = lambda *arguments, **options: Command()
+cli.parsed = lambda words: command
 cli.main([])
 """
 KERNELS = """

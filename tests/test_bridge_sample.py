@@ -21,7 +21,7 @@ from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.world_training import WorldTrainConfig
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.network import DiTConfig
 from worldgym.world.open_loop_replay import replay
 from worldgym.world.sampler import SamplerConfig
@@ -99,7 +99,7 @@ def test_bridge_and_droid_share_a_checkpoint(
             *size,
         ]
     )
-    main(["convert", f"{sample_data}/droid_mp4", f"{tmp_path}/droid", *size])
+    main(["data", "convert", f"{sample_data}/droid_mp4", "--out", f"{tmp_path}/droid", *size])
     stores = {name: EpisodeStore(tmp_path / name) for name in ("bridge", "droid")}
     data = [
         word

@@ -21,7 +21,9 @@ from worldgym.types import Task
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "ood.md").read_text(encoding="utf-8")
 EXAMPLE, MODEL, RANGES = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-COMMANDS = re.findall(r"^    (worldgym (?:perturb|evaluate|stress) .*)$", PAGE, re.MULTILINE)
+COMMANDS = re.findall(
+    r"^    (worldgym (?:tasks edit|evaluate|tasks stress) .*)$", PAGE, re.MULTILINE
+)
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tyro
 
 from worldgym.actions.conventions import convention
-from worldgym.cli import Command
+from worldgym.cli import parsed
 from worldgym.cli.run_commands import Evaluate
 from worldgym.evaluation.run import EvaluateConfig, evaluate
 from worldgym.io.run_log import read_log
@@ -90,10 +89,9 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS)
 def test_commands_parse_and_their_options_exist(page: str, command: str) -> None:
-    style = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
-    parsed = tyro.cli(Command, args=shlex.split(command)[1:], config=style)
-    assert isinstance(parsed, Evaluate)
-    source = PolicySource.parse(given_name(parsed.policy[0])[1])
+    asked = parsed(shlex.split(command)[1:])
+    assert isinstance(asked, Evaluate)
+    source = PolicySource.parse(given_name(asked.policy[0])[1])
     known = {"lerobot": lerobot.OPTIONS, "openvla": openvla.OPTIONS}
     if is_address(source.text):
         address = Address.parse(source.text)

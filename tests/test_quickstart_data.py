@@ -98,7 +98,7 @@ def test_every_command_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> N
         said = capsys.readouterr()
         out += said.out
         told = {
-            "worldgym train": "held-out replay PSNR",
+            "worldgym world": "held-out replay PSNR",
             "worldgym evaluate": "knows results of RT-1-X",
         }
         assert said.err == "" or told[" ".join(shlex.split(command)[:2])] in said.err
@@ -128,7 +128,9 @@ def test_there_are_commands_and_the_training_command_is_one_of_ours(
 ) -> None:
     assert len(COMMANDS) >= 10
     train, _ = (
-        shlex.split(command)[1:] for command in COMMANDS if command.startswith("worldgym train")
+        shlex.split(command)[1:]
+        for command in COMMANDS
+        if command.startswith("worldgym world train")
     )
     with pytest.raises(SystemExit) as stop:
         main([*train, "--help"])
@@ -141,7 +143,13 @@ def test_the_example_of_a_convention_is_sound(work: Path) -> None:
 
 def test_every_option_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -> None:
     helps = []
-    for words in (["data", "inspect"], ["convert"], ["tasks", "new"], ["train"], ["evaluate"]):
+    for words in (
+        ["data", "inspect"],
+        ["data", "convert"],
+        ["tasks", "new"],
+        ["world", "train"],
+        ["evaluate"],
+    ):
         with pytest.raises(SystemExit):
             main([*words, "--help"])
         helps.append(capsys.readouterr().out)
@@ -153,7 +161,7 @@ def test_broken_and_strict_on_the_command_line(
     work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (work / "my-data/clips/train/001.mp4").write_bytes(b"")
-    main(["convert", "my-data/clips", "out", "--convention", "bridge_v2"])
+    main(["data", "convert", "my-data/clips", "--out", "out", "--convention", "bridge_v2"])
     out, err = capsys.readouterr()
     assert (
         "out: 2 episodes written, 1 skipped" in out
@@ -180,7 +188,7 @@ def test_broken_and_strict_on_the_command_line(
 
 
 def test_inspection_as_json(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["data", "inspect", "my-data/rlds", "--json", "--episodes", "0"])
+    main(["data", "inspect", "my-data/rlds", "--json", "--limit", "0"])
     found = json.loads(capsys.readouterr().out)
     assert (
         found["read"] == [f"train-00000-{i:05d}" for i in range(3)]

@@ -25,8 +25,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from worldgym.types import ActionSpec
+if TYPE_CHECKING:
+    from worldgym.types import ActionSpec
 
 
 class WorldGymError(Exception):

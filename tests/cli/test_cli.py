@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 import worldgym
-from worldgym.cli import commands, main
+from worldgym.cli import main
+from worldgym.cli.catalogue import commands, entries
 from worldgym.evaluation.rejudge import clips_of_run
 from worldgym.io.bundled import BUNDLE
 from worldgym.judges.labels import Label, append_label, frames_digest
@@ -215,8 +216,9 @@ def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
 
 def test_help_does_not_wait_for_torch() -> None:
     code = (
-        "import sys; from worldgym.cli import main\ntry: main(['--help'])\nexcept SystemExit: "
-        "assert 'torch' not in sys.modules"
+        "import sys; from worldgym.cli import main; main(['--help']); main(['world', '--help'])\n"
+        "assert not {'torch', 'numpy', 'rich'} & set(sys.modules)\n"
+        "main(['evaluate', '--help']); assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -241,11 +243,40 @@ def test_a_command_that_does_not_exist_is_one_sentence(capsys: pytest.CaptureFix
     assert "did you mean evaluate?" in fails(["evalute", "--world", "x"], capsys)
 
 
-def test_every_command_of_the_help_is_known_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    told = capsys.readouterr().out
-    assert "{" + ",".join(commands()) + "}" in told
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["judge", "lable"], '"worldgym judge lable" (did you mean label?)'),
+        (["distill"], "did you mean world distill?"),
+        (["check", "bundled"], "did you mean world check or policy check?"),
+        (["data", "inspect", "x", "--jsn"], "no option --jsn (did you mean --json?)"),
+    ],
+)
+def test_near_words_are_proposed_at_every_level(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in fails(words, capsys)
+
+
+def shown(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    main(words)
+    return capsys.readouterr().out
+
+
+def test_the_help_names_every_command_and_fits_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    overview = shown(["--help"], capsys)
+    assert overview == shown([], capsys) and len(overview.splitlines()) <= 40
+    for entry in entries():
+        assert f"\n  {entry.name} " in overview
+        if entry.verbs:
+            page = shown([entry.name], capsys)
+            assert page == shown([entry.name, "--help"], capsys)
+            assert all(f"\n  {verb.name}" in page for verb in entry.verbs)
+    pages = [shown([*called.split(), "--help"], capsys) for called, _ in commands()]
+    assert max(len(line) for page in (overview, *pages) for line in page.splitlines()) <= 80
 
 
 def test_a_terminal_of_another_encoding_gets_question_marks() -> None:
@@ -284,7 +315,7 @@ def test_output_that_nobody_reads_or_no_disk_holds_is_no_traceback() -> None:
 def test_no_color_is_honoured_in_the_help() -> None:
     def help_on_a_terminal(**environment: str) -> bytes:
         master, slave = pty.openpty()
-        command = [sys.executable, "-m", "worldgym", "merge", "--help"]
+        command = [sys.executable, "-m", "worldgym", "run", "merge", "--help"]
         child = subprocess.Popen(
             command,
             stdout=slave,

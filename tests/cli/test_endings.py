@@ -34,11 +34,7 @@ class Broken(FakePolicy):
 def ended(monkeypatch: pytest.MonkeyPatch, run: Callable[[], None]) -> int:
     """The exit code of a command that does this."""
 
-    class Command:
-        def run(self) -> None:
-            run()
-
-    monkeypatch.setattr(cli.tyro, "cli", lambda *arguments, **options: Command())
+    monkeypatch.setattr(cli, "parsed", lambda words: run)
     try:
         cli.main([])
     except SystemExit as stop:
@@ -106,7 +102,7 @@ STOPS = """
 import sys
 class Stops:
     def find_spec(self, name, *rest):
-        if name == "worldgym.cli.world_commands":
+        if name == "worldgym.cli.catalogue":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Stops())
 from worldgym.cli import main

@@ -26,13 +26,12 @@ class Slow(FakeJudge):
             time.sleep(120)
         return super().__call__(rollout, task)
 
-class Command:
-    def run(self):
-        tasks = [Task(f"t/{i}", "t", np.zeros((16, 24, 3), np.uint8), "do it", 3) for i in range(8)]
-        config = EvaluateConfig(Path(sys.argv[1]), 8, batch=3)
-        evaluate(config, FakeWorld(), [FakePolicy()], tasks, Slow(concurrency=4))
+def command():
+    tasks = [Task(f"t/{i}", "t", np.zeros((16, 24, 3), np.uint8), "do it", 3) for i in range(8)]
+    config = EvaluateConfig(Path(sys.argv[1]), 8, batch=3)
+    evaluate(config, FakeWorld(), [FakePolicy()], tasks, Slow(concurrency=4))
 
-cli.tyro.cli = lambda *arguments, **options: Command()
+cli.parsed = lambda words: command
 cli.main([])
 """
 

@@ -52,7 +52,7 @@ def test_judge_again_calibrate_and_correct(
     summary = printed(["judge", "rejudge", run, "--judge", labels, "--out", again], capsys)
     assert [policy["successes"] for policy in summary["policies"]] == [1, 1]
     figures = printed(
-        ["judge", "calibrate", "--judge", labels, "--labels", labels, "--out", tmp_path / "c"],
+        ["judge", "calibrate", labels, "--labels", labels, "--out", tmp_path / "c"],
         capsys,
     )
     assert figures["counts"]["true_success"] == figures["counts"]["true_failure"] == 2
@@ -89,7 +89,6 @@ def test_judge_again_calibrate_and_correct(
             [
                 "judge",
                 "calibrate",
-                "--judge",
                 "RUN",
                 "--labels",
                 "RUN/labels.jsonl",
@@ -102,7 +101,6 @@ def test_judge_again_calibrate_and_correct(
             [
                 "judge",
                 "calibrate",
-                "--judge",
                 "RUN/labels.jsonl",
                 "--labels",
                 "RUN/labels.jsonl",

@@ -1,63 +1,124 @@
-"""Options of all commands, read from the commands themselves."""
+"""From words to options: what is taken, what is refused and in which words; and the options of all
+commands, read from the commands themselves."""
 
 from __future__ import annotations
 
-import dataclasses
-import typing
-from collections.abc import Callable, Iterator
-from typing import Any
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 import pytest
-import tyro
 
-from worldgym.cli import APPENDED, Command, main
-
-
-def list_options() -> Iterator[tuple[str, str, bool]]:
-    """(command, option, whether it is repeated for each value) of every option with any number of
-    values."""
-    append = tyro.conf.UseAppendAction[int].__metadata__[0]
-
-    def of(command: Any) -> Iterator[tuple[str, str, bool]]:
-        if not dataclasses.is_dataclass(command):
-            for part in typing.get_args(command):
-                yield from of(part)
-            return
-        for name, hint in typing.get_type_hints(
-            command, localns={**vars(typing), "Callable": Callable}, include_extras=True
-        ).items():
-            bare, marks = (
-                (typing.get_args(hint)[0], hint.__metadata__)
-                if hasattr(hint, "__metadata__")
-                else (hint, ())
-            )
-            if name == "action":
-                yield from of(bare)
-            elif typing.get_origin(bare) is tuple and typing.get_args(bare)[-1] is Ellipsis:
-                yield command.__name__, f"--{name.replace('_', '-')}", append in marks
-
-    yield from of(Command)
+from worldgym.cli import main
+from worldgym.cli.catalogue import commands
+from worldgym.cli.options import Positional, options_of, parse
+from worldgym.errors import InputError
 
 
-def test_no_option_of_any_command_drops_the_values_that_were_given_first(
+@dataclass(frozen=True)
+class Painted:
+    colour: Literal["red", "blue"] = "red"
+    """of all walls"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class House(Painted):
+    """A house."""
+
+    plan: Positional[Path]
+    """drawing of it"""
+    rooms: int
+    size: tuple[int, int] = (4, 5)
+    guests: tuple[str, ...] = ()
+    height: float | None = None
+    seed: int = 0
+    garden: bool = False
+    extras: dict[str, int] = field(default_factory=dict)
+
+
+def house(*words: str) -> House:
+    return parse(House, words, "worldgym house")
+
+
+def test_words_become_a_dataclass() -> None:
+    assert house("a.png", "--rooms", "3") == House(plan=Path("a.png"), rooms=3)
+    all_given = house(
+        *shlex.split(
+            "--rooms=3 --size 6 7 --guests Ann Bo --height -1.5 --garden --colour blue a.png"
+        )
+    )
+    assert (all_given.size, all_given.guests, all_given.height) == ((6, 7), ("Ann", "Bo"), -1.5)
+    assert all_given.garden and all_given.colour == "blue" and all_given.plan == Path("a.png")
+
+
+def test_a_list_may_be_given_in_several_goes() -> None:
+    found = house("a.png", "--guests", "Ann", "--rooms", "1", "--guests", "Bo", "Cy")
+    assert found.guests == ("Ann", "Bo", "Cy")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("a.png", "worldgym house needs --rooms"),
+        ("--rooms 3", "worldgym house needs PLAN"),
+        ("a.png --rooms three", '--rooms is "three": give a whole number'),
+        ("a.png --rooms 3 --height tall", '--height is "tall": give a number'),
+        ("a.png --rooms", "--rooms needs a value (N), and got 0"),
+        ("a.png --rooms 3 --size 6", "--size needs 2 values (N), and got 1"),
+        ("a.png --rooms 3 --guests", "--guests needs one or more values (TEXT), and got 0"),
+        ("a.png --rooms 3 --rooms 4", "--rooms is given twice"),
+        ("a.png --rooms 3 --garden=no", "--garden takes no value"),
+        ("a.png --rooms 3 --gardn", "no option --gardn (did you mean --garden?)"),
+        ("a.png --rooms 3 --colour bleu", 'cannot be "bleu" (did you mean blue?)'),
+        ("a.png --rooms 3 --colour x", 'cannot be "x"; it is one of red, blue'),
+        ("a.png b.png --rooms 3", 'does not know what "b.png" is for'),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_sentence(words: str, said: str) -> None:
+    with pytest.raises(InputError) as wrong:
+        house(*words.split())
+    assert said in str(wrong.value) and "\n" not in str(wrong.value)
+
+
+def test_the_text_of_a_field_is_its_help() -> None:
+    told = {option.name: option.text for option in options_of(House)}
+    assert told["PLAN"] == "drawing of it" and told["--colour"] == "of all walls"
+    assert told["--seed"] == "of all random numbers" and told["--rooms"] == ""
+
+
+def test_every_option_of_every_command_is_explained() -> None:
+    silent = {
+        f"{called} {option.name}"
+        for called, entry in commands()
+        for option in options_of(entry.load())
+        if not option.text
+    }
+    assert silent == set()
+
+
+def test_one_word_means_one_thing() -> None:
+    """An option that two commands share takes values of the same kind."""
+    kinds: dict[str, dict[str, list[str]]] = {}
+    for called, entry in commands():
+        for option in options_of(entry.load()):
+            kind = str(option.kind)
+            kinds.setdefault(option.field, {}).setdefault(kind, []).append(called)
+    several = {name: found for name, found in kinds.items() if len(found) > 1}
+    assert set(several) <= {
+        "codec",  # of a published checkpoint it may be a name on the hub
+        "data",  # [NAME=]FOLDER where several robots are mixed
+        "mix",  # shares of stores; or a mixture of behaviours
+        "policy",  # a name or an address; folders where checkpoints are copied
+        "source",
+        "tasks",  # a folder; names in the reference world
+        "videos",
+    }, several
+
+
+def test_a_scalar_option_is_not_dropped_without_a_word(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    found = list(list_options())
-    assert (
-        ("Evaluate", "--policy", False) in found
-        and ("Train", "--data", True) in found
-        and len(found) > 10
-    )
-    for _, option, repeated in found:
-        assert repeated == (option in APPENDED)
-        if not repeated:
-            with pytest.raises(SystemExit) as stop:
-                main(
-                    [
-                        "evaluate",
-                        option,
-                        "a",
-                        option.replace("-", "_").replace("__", "--", 1) + "=b",
-                    ]
-                )
-            assert stop.value.code == 2 and f"{option} is given 2 times" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", "--seed", "1", "--seed", "2"])
+    assert stop.value.code == 2 and "--seed is given twice" in capsys.readouterr().err

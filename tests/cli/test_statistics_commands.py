@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from worldgym.cli import main
-from worldgym.io.run_log import RunHeader, RunLog, TrialRecord, read_log
+from worldgym.io.run_log import RunLog, read_log
+from worldgym.io.run_records import RunHeader, TrialRecord
 
 COUNTS = "policy,task,trials,successes\n"
 
@@ -57,7 +58,7 @@ def test_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         table(tmp_path / "w.csv", cells),
         table(tmp_path / "r.csv", cells | {("c", "t0"): 5}),
     )
-    words = ["agreement", "--world", world, "--real", real]
+    words = ["agreement", "--predicted", world, "--real", real]
     answer = json.loads(said([*words, "--json"], capsys))
     assert (answer["n"], answer["pearson"], answer["mmrv"], answer["unpaired"]) == (
         12,
@@ -90,7 +91,7 @@ def test_the_published_points(
                 ]
             )
     answer = json.loads(
-        said(["agreement", "--world", str(paths[0]), "--real", str(paths[1]), "--json"], capsys)
+        said(["agreement", "--predicted", str(paths[0]), "--real", str(paths[1]), "--json"], capsys)
     )
     known = {
         "n": 51,
@@ -114,7 +115,7 @@ def test_agreement_without_a_common_cell(
         table(tmp_path / "r.csv", {("a", "u"): 1}),
     )
     assert "share no policy and task" in fails(
-        ["agreement", "--world", world, "--real", real], capsys
+        ["agreement", "--predicted", world, "--real", real], capsys
     )
 
 
@@ -139,7 +140,7 @@ def test_compare_tells_whether_to_stop(tmp_path: Path, capsys: pytest.CaptureFix
     code, text = ends(
         ["compare", str(run_folder(tmp_path / "short", frames=5)), "--until-decided"], capsys
     )
-    assert code == 1 and "good against poor: not yet decided after 5 initial frames" in text
+    assert code == 1 and "good against poor: not decided after 5 initial frames" in text
     code, text = ends(["compare", str(tmp_path / "short"), "--until-decided", "--json"], capsys)
     assert code == 1 and json.loads(text)["comparisons"][0]["sequential"]["winner"] is None
     one = RunLog.open(
@@ -205,7 +206,7 @@ def test_estimate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     real.write_text(
         "policy,task,success\n" + "".join(f"good,door/{i},{int(i % 5 < 4)}\n" for i in range(30))
     )
-    words = ["estimate", "--world-run", run, "--real", str(real)]
+    words = ["estimate", run, "--real", str(real)]
     (answer,) = json.loads(said([*words, "--json"], capsys))["estimates"]
     assert (answer["n"], answer["paired"], answer["N"], answer["helps"]) == (30, 30, 170, True)
     assert (

@@ -126,7 +126,7 @@ def test_listing_decodes_nothing(made: tuple[str, Path], monkeypatch: pytest.Mon
     for name in (
         "mp4_npz.read_film",
         "droid.read_film",
-        "lerobot.read_clip",
+        "lerobot_reader.read_clip",
         "rlds.read_record",
         "hdf5._matrix",
     ):

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from worldgym.evaluation.export import export, log_schema
-from worldgym.io.run_log import RunHeader, RunLog, TrialRecord
+from worldgym.io.run_log import RunLog
+from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.types import Vote
 
 

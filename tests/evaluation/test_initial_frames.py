@@ -15,7 +15,8 @@ from worldgym.actions.embodiment import motionless
 from worldgym.codecs.load_codec import load_codec
 from worldgym.evaluation.initial_frames import merged, solved_starts, strange_starts, with_solved
 from worldgym.evaluation.run import EvaluateConfig, evaluate
-from worldgym.io.run_log import SOLVED, STRANGE, read_log
+from worldgym.io.run_log import read_log
+from worldgym.io.run_records import SOLVED, STRANGE
 from worldgym.policies.own.scripted import StillPolicy
 from worldgym.report.findings import sentences
 from worldgym.stats.flag_counts import FlagCount

@@ -79,7 +79,8 @@ def test_the_check_and_the_calibration_of_the_shards_come_along(tmp_path: Path) 
         whole = write_summary(tmp_path / "whole", header, records, include_red)
         merged = merge(shards, tmp_path / "merged", include_red)
         assert merged.trust == whole.trust and merged.policies == whole.policies
-    assert merged.trust.left_out == [] and len({policy.trials for policy in merged.policies}) == 1
+    assert merged.trust is not None and merged.trust.left_out == ()
+    assert len({policy.trials for policy in merged.policies}) == 1
     (shards[1] / "check.json").write_text(json.dumps({**check, "tasks": {}}))
     with pytest.raises(InputError, match=r"check\.json differ"):
         merge(shards, tmp_path / "other")
@@ -90,9 +91,9 @@ def test_a_shard_that_was_not_merged_is_missed(tmp_path: Path) -> None:
         run(tmp_path / str(part), (part, 3))
     summary = merge([tmp_path / "1", tmp_path / "2"], tmp_path / "merged")
     told = summary.completeness
-    assert told == {"known": True, "shard": None, "planned": 16, "missing": 4, "edited_missing": 0}
+    assert told == Completeness(known=True, shard=None, planned=16, missing=4, edited_missing=0)
     assert sum(cell.missing for cell in summary.cells) == 4
-    part = json.loads((tmp_path / "1" / "summary.json").read_text())
+    part = Summary.read(tmp_path / "1")
     assert (part.completeness.shard, part.completeness.missing) == ("1/3", 0)
 
 

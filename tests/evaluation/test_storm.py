@@ -15,7 +15,8 @@ from PIL import Image
 from tests.model_server import SUCCESS, ModelServer, Said
 from worldgym.errors import SameFailure
 from worldgym.evaluation.run import EvaluateConfig, evaluate
-from worldgym.io.run_log import read_log, results
+from worldgym.io.run_log import read_log
+from worldgym.io.run_records import results
 from worldgym.judges.vlm import VlmConfig, VlmJudge
 from worldgym.servers.provider import Server
 from worldgym.servers.votes import PAYMENTS_NAME, Price, read_payments

@@ -123,8 +123,7 @@ def test_a_policy_that_nothing_breaks(tmp_path: Path) -> None:
     found = run(tmp_path, FakePolicy(level=0.9))
     assert found["suite"] is None and not any(row["confirmed"] for row in found["candidates"])  # type: ignore[union-attr, attr-defined]
     assert (
-        "No edit was confirmed" in stress_text(found)
-        and not (tmp_path / "out" / "suite").exists()
+        "No edit was confirmed" in stress_text(found) and not (tmp_path / "out" / "suite").exists()
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from worldgym.io.run_log import RunHeader, RunLog, TrialRecord
+from worldgym.io.run_log import RunLog
+from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.reference.scoring import Run
 from worldgym.stats.summarize import write_summary
 

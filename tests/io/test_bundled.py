@@ -3,14 +3,12 @@ is named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
 
-from worldgym.cli import Command
+from worldgym.cli.catalogue import commands
+from worldgym.cli.options import options_of
 from worldgym.errors import CheckpointError, InputError, did_you_mean
 from worldgym.io import bundled as module
 from worldgym.io.bundled import BUNDLE, bundled, bundled_policies, each_policy
@@ -62,32 +60,22 @@ def test_nothing_is_proposed_for_what_is_like_nothing() -> None:
     )
 
 
-def options(command: type) -> Iterator[tuple[str, str, object]]:
-    """(command, option, type) of it and of its subcommands."""
-    for field, kind in get_type_hints(command, include_extras=True).items():
-        yield command.__name__, field, kind
-    inner = get_type_hints(command).get("action")
-    for one in get_args(inner) or [inner]:
-        if is_dataclass(one) and isinstance(one, type):
-            yield from options(one)
-
-
 def test_every_command_takes_the_name() -> None:
-    commands = [
-        get_args(one)[0] if get_origin(one) is Annotated else one for one in get_args(Command)
-    ]
-    named = [row for command in commands for row in options(command)]
-    other = {"Agreement", "Bundle"}  # rates in a table; what a bundle is made from
-    named = [
-        (c, f, kind)
-        for c, f, kind in named
-        if f in ("world", "judge", "tasks", "codec", "gauge") and c not in other
-    ]
-    taken = [(c, f) for c, f, kind in named if "PATH|bundled" in str(kind)]
-    names = {(c, f) for c, f, kind in named if "Path" in str(kind)}
-    assert names <= set(taken) and {
-        ("Check", "world"),
-        ("Distill", "world"),
-        ("Sharpen", "codec"),
-        ("Fit", "gauge"),
-    } <= set(taken)
+    parts = {
+        (called, option.field): option.part
+        for called, entry in commands()
+        for option in options_of(entry.load())
+        if option.field in ("world", "judge", "tasks", "codec", "inverse_dynamics")
+    }
+    others = {  # names of tasks, folders that a bundle is made from, a name on a hub
+        ("reference record", "tasks"),
+        ("reference evaluate", "tasks"),
+        ("reference generate-rollouts", "tasks"),
+        ("reference bundle", "judge"),
+        ("reference bundle", "inverse_dynamics"),
+        ("world import", "codec"),
+    }
+    assert {place for place, part in parts.items() if not part} == others
+    assert parts["world check", "world"] == "world"
+    assert parts["codec fine-tune", "codec"] == "codec"
+    assert parts["world fit-error-predictor", "inverse_dynamics"] == "gauge"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,6 @@ from hypothesis import strategies as st
 
 from worldgym.errors import InputError
 from worldgym.io.files import (
-    Hold,
     cache_folder,
     read_array,
     read_json,
@@ -156,27 +153,6 @@ def test_arrays_come_back_and_damage_is_told(tmp_path: Path) -> None:
     np.save(path, np.array([{}], object), allow_pickle=True)
     with pytest.raises(InputError, match="cannot be read"):
         read_array(path)
-
-
-def test_a_folder_has_one_writer(tmp_path: Path) -> None:
-    folder = tmp_path / "a" / "run"
-    with Hold(folder):
-        other = (
-            "import pathlib, sys; from worldgym.io.files import Hold; "
-            "Hold(pathlib.Path(sys.argv[1]))"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", other, str(folder)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode != 0 and "is being written by another run" in done.stderr
-        with pytest.raises(InputError, match="another run"):
-            Hold(folder)
-    kept = Hold(folder)
-    del kept
-    Hold(folder)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="choose a writable folder"):
-        Hold(tmp_path / "file" / "run")
 
 
 def test_zipped_arrays_are_no_array(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from logs import signed
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
+from worldgym.io.run_log import LOG_NAME, RunLog, read_log
+from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.io.text import clean
 from worldgym.types import Vote, trial_seed
 
@@ -188,9 +189,9 @@ def test_a_corrupt_middle_line_is_named(tmp_path: Path, line: bytes) -> None:
         ({"repeat": 0.5}, '"repeat" holds 0.5'),
         ({"flags": "dark"}, '"flags" holds'),
         ({"mood": "good"}, '"mood" is unknown'),
-        ({"flags": [1, {}]}, '"flags" holds'),
-        ({"timing": {"world": "long"}}, '"timing" holds'),
-        ({"timing": {"world": None}}, '"timing" holds'),
+        ({"flags": [1, {}]}, r'"flags\[0\]" holds 1; it must be a text'),
+        ({"timing": {"world": "long"}}, '"timing.world" holds'),
+        ({"timing": {"world": None}}, '"timing.world" holds'),
         ({"seconds": 10**400}, "line 2"),
         ({"video": "/etc/passwd"}, "lies outside the run's folder"),
         ({"truth_video": "../secret.mp4"}, "lies outside the run's folder"),

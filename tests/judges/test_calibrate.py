@@ -12,7 +12,8 @@ import pytest
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, NothingWorked, SameFailure
-from worldgym.io.run_log import RunHeader, RunLog, TrialRecord
+from worldgym.io.run_log import RunLog
+from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.io.video import encode_mp4
 from worldgym.judges.calibrate import CalibrateConfig, calibrate
 from worldgym.judges.labels import Clip, Label, append_label

@@ -169,7 +169,7 @@ def test_the_command_prints_rates_and_goes_on_after_its_budget(
     (tmp_path / "judge.toml").write_text(JUDGE.format(url=model_server.url))
     command = [
         "judge",
-        "videos",
+        "score",
         str(videos),
         "--judge",
         str(tmp_path / "judge.toml"),

@@ -24,7 +24,8 @@ from worldgym.errors import (
 from worldgym.evaluation.rejudge import RejudgeConfig, clips_of_run, rejudge
 from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.run import EvaluateConfig, evaluate
-from worldgym.io.run_log import ATTEMPTS, read_log, results
+from worldgym.io.run_log import ATTEMPTS, read_log
+from worldgym.io.run_records import results
 from worldgym.judges.judging import judge_each
 from worldgym.judges.label_page import LabelConfig, LabelServer
 from worldgym.judges.load_judge import load_judge
@@ -295,9 +296,11 @@ def test_judged_again_the_check_of_the_world_still_counts(tasks: Path, tmp_path:
     }
     (tmp_path / "run" / "check.json").write_text(json.dumps(check))
     summary = rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), FakeJudge())
-    assert summary.trust is not None and summary.trust.left_out == ("door",) and {
-        policy.trials for policy in summary.policies
-    } == {0}
+    assert (
+        summary.trust is not None
+        and summary.trust.left_out == ("door",)
+        and {policy.trials for policy in summary.policies} == {0}
+    )
 
 
 def test_judging_again_resumes_after_a_budget(tasks: Path, tmp_path: Path) -> None:

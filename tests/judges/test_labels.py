@@ -90,10 +90,13 @@ def test_a_torn_line_never_counted(tmp_path: Path, clips: list[Clip]) -> None:
         ("[]", "line 1: not a JSON object"),
         ('{"video": "a.mp4"}', "line 1"),
         ('{"video": "a.mp4", "instruction": " "}', "instruction is empty"),
-        ('{"video": "a.mp4", "instruction": "x"}', "\"score\" is 'absent'"),
+        ('{"video": "a.mp4", "instruction": "x"}', '"score" is missing'),
         ('{"video": "a.mp4", "instruction": "x", "score": 2}', '"score" is 2'),
-        ('{"video": "a.mp4", "instruction": "x", "score": true}', '"score" is True'),
-        ('{"video": "a.mp4", "instruction": "x", "score": 1, "reason": 3}', '"reason" is no text'),
+        ('{"video": "a.mp4", "instruction": "x", "score": true}', '"score" holds True'),
+        (
+            '{"video": "a.mp4", "instruction": "x", "score": 1, "reason": 3}',
+            '"reason" holds 3; it must be a text',
+        ),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, line: str, fault: str) -> None:
@@ -101,6 +104,19 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, fault: str) -> None:
     path.write_text(line + "\n")
     with pytest.raises(InputError, match=fault):
         read_labels(path)
+
+
+def test_a_line_that_was_changed_by_hand_says_what_to_do(tmp_path: Path, clips: list[Clip]) -> None:
+    path = tmp_path / "labels.jsonl"
+    append_label(path, Label(clips[0], 1.0, "a"))
+    path.write_text(path.read_text().replace("open door", "open the door"))
+    with pytest.raises(
+        InputError, match=r'checksum is wrong.*; fix the line, and remove its "crc32"'
+    ):
+        read_labels(path)
+    row = {key: value for key, value in lines(path)[0].items() if key != "crc32"}
+    path.write_text(json.dumps(row | {"note": "of older versions too"}) + "\n")
+    assert read_labels(path)[0].clip.instruction == "open the door 0"
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:

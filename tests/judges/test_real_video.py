@@ -28,7 +28,7 @@ def test_the_bundled_classifier_on_real_robot_video(
     droid, judge, store = sample_data / "droid_mp4", BUNDLE / "judge", tmp_path / "store"
     if not droid.is_dir() or not judge.is_dir():
         pytest.skip(f"no DROID episodes in {sample_data}, or no bundle")
-    main(["convert", str(droid), str(store), "--size", "96", "96"])
+    main(["data", "convert", str(droid), "--out", str(store), "--size", "96", "96"])
     capsys.readouterr()
     words = [
         "judge",

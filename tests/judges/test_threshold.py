@@ -13,7 +13,8 @@ from PIL import Image
 from worldgym.cli import main
 from worldgym.evaluation.run import EvaluateConfig, evaluate
 from worldgym.io.checkpoint import read_config
-from worldgym.io.run_log import LOG_NAME, read_log, results
+from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_records import results
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
 from worldgym.judges.classifier_agreement import KnownProbability, fit_rates
 from worldgym.policies.image_trunk import TrunkConfig
@@ -59,7 +60,7 @@ def make_run(folder: Path, judge: Path, truth: bool) -> Path:
 
 def test_the_rates_of_the_run_lie_nearest_to_the_true_ones(tmp_path: Path, judge: Path) -> None:
     run = make_run(tmp_path, judge, truth=True)
-    main(["judge", "decide", str(run), "--judge", str(judge), "--out", str(tmp_path / "new")])
+    main(["judge", "set-threshold", str(judge), "--run", str(run), "--out", str(tmp_path / "new")])
     decided = ClassifierJudge.load(tmp_path / "new")
     probabilities = np.array(
         [record.probability for record in results(read_log(run / LOG_NAME)[1]).finished]
@@ -85,7 +86,17 @@ def test_runs_that_cannot_decide_are_named(
             other, {}, ""
         )
     with pytest.raises(SystemExit) as stop:
-        main(["judge", "decide", str(run), "--judge", str(other), "--out", str(tmp_path / "new")])
+        main(
+            [
+                "judge",
+                "set-threshold",
+                str(other),
+                "--run",
+                str(run),
+                "--out",
+                str(tmp_path / "new"),
+            ]
+        )
     assert stop.value.code == 2 and ("rejudge" if truth else "truth.csv") in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 

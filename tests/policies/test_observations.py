@@ -114,13 +114,13 @@ def test_needs_survive_json(needs: Needs) -> None:
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"history": "two"}, "\"history\" holds 'two', which is not int"),
+        ({"history": "two"}, "\"history\" holds 'two'; it must be a whole number"),
         ({"history": 0}, "history must be 1 to 1000"),
-        ({"state": ["x", 1]}, r"which is not tuple\[str, ...\]"),
+        ({"state": ["x", 1]}, r'"state\[1\]" holds 1; it must be a text'),
         ({"cameras": ["x"] * 101}, "up to 100 names"),
         ({"blackened": ["x"]}, "not among the cameras"),
         ({"colour": 1}, '"colour" is unknown'),
-        ([], "is not a Needs"),
+        ([], "it must be a table of history"),
     ],
 )
 def test_json_that_says_no_needs(values: object, complaint: str) -> None:

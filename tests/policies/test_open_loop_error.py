@@ -17,7 +17,7 @@ from worldgym.errors import InputError
 from worldgym.policies.open_loop_error import OpenLoop, answers, compare_with_recorded
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.testing import FAKE_SPEC, FakePolicy
-from worldgym.testing.check_policy import check_and_time, with_recorded
+from worldgym.testing.policy_conformance import check_and_time, with_recorded
 from worldgym.types import Actions, ActionSpec, Episode, States, Trial
 
 SPEC = replace(FAKE_SPEC, names=("x", "y", "gripper"), low=(-1.0,) * 3, high=(1.0,) * 3)

@@ -10,13 +10,13 @@ import pytest
 from worldgym.errors import InputError
 from worldgym.reference.behaviours import (
     MIXES,
-    OBJECT_XYZ,
     Action,
     State,
     behaviour_name,
     expert_of,
     make_behaviour,
 )
+from worldgym.reference.disturbed import OBJECT
 from worldgym.reference.reference_tasks import (
     FIRST_HELD_OUT_SEED,
     METAWORLD_SPEC,
@@ -31,7 +31,7 @@ class Expert:
     experts do."""
 
     def get_action(self, state: State) -> State:
-        return np.append(10.0 * (state[OBJECT_XYZ] - state[:3]), 1.0)
+        return np.append(10.0 * (state[OBJECT] - state[:3]), 1.0)
 
 
 STATE = np.concatenate([[0.0, 0.6, 0.2, 1.0], [0.1, 0.7, 0.1], np.zeros(32)])
@@ -115,7 +115,7 @@ def test_misplaced_believes_the_object_3_to_9_cm_off_on_the_table() -> None:
 
     for seed in range(50):
         make_behaviour("misplaced", "drawer-open", seed, Watching())(STATE, 0)
-    offsets = np.stack(believed)[:, OBJECT_XYZ] - STATE[OBJECT_XYZ]
+    offsets = np.stack(believed)[:, OBJECT] - STATE[OBJECT]
     distances = np.linalg.norm(offsets, axis=1)
     assert np.all((distances > 0.0299) & (distances < 0.0901))
     np.testing.assert_array_equal(offsets[:, 2], 0.0)

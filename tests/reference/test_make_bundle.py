@@ -21,9 +21,10 @@ from worldgym.reference.reference_tasks import FIRST_HELD_OUT_SEED, METAWORLD_SP
 from worldgym.tasks.task_folder import check_frames, load_tasks, load_truth
 from worldgym.trust.error_predictor import Probe
 from worldgym.trust.inverse_dynamics import Gauge
-from worldgym.world.model import WorldConfig, load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_config import WorldConfig
 
 pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from worldgym.actions.embodiment import Scaling
-from worldgym.episodes.windows import commanded_positions
 from worldgym.errors import InputError
+from worldgym.world.conditioning import commanded_positions
 
 if importlib.util.find_spec("metaworld") is None:
     pytest.skip("needs the simulator: pip install -e '.[reference]'", allow_module_level=True)

@@ -19,7 +19,7 @@ from worldgym.policies.load_policy import load_policy
 from worldgym.reference.replayed_loops import DreamConfig, dream, dream_name
 from worldgym.reference.simulator import Simulator
 from worldgym.types import Task, Trial
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 
 pytestmark = pytest.mark.reference
 POLICY = BUNDLE / "policies" / "bc-chunk8"

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from worldgym.io.run_log import RunHeader, RunLog, TrialRecord, results
+from worldgym.io.run_log import RunLog
+from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.report.edit_section import interval, perturbed_section, perturbed_sentences
 from worldgym.report.formats import NBSP, points
 from worldgym.report.page import write_report

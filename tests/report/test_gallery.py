@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.report.gallery import choose, make_cards
 
 

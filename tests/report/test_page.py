@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import LOG_NAME, RunHeader, RunLog, TrialRecord
+from worldgym.io.run_log import LOG_NAME, RunLog
+from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.io.video import encode_mp4
 from worldgym.report.page import SECTIONS, _paired, write_report
 from worldgym.report.section import ReportOptions, Section

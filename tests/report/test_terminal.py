@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from worldgym.io.run_log import RunHeader, TrialRecord
+from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.report.formats import percent
 from worldgym.report.grid import Grid, folded
 from worldgym.report.terminal import _pair, print_summary

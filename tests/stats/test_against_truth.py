@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from worldgym.io.run_log import RunHeader, TrialRecord
+from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.stats.against_truth import frame_correlation, shared_frames
 from worldgym.stats.summarize import summarize
 

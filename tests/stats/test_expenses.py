@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from worldgym.io.json_form import to_json
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.stats.expenses import Expenses, expenses, run_expenses
 from worldgym.types import Vote
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from small_logs import SIMPSON, header, record, run
 
 from worldgym.errors import InputError
-from worldgym.io.json_form import from_json, to_json
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.json_form import to_json
+from worldgym.io.records import from_mapping
+from worldgym.io.run_records import TrialRecord
 from worldgym.stats.baseline import BaselineTest, against_baseline
 from worldgym.stats.equivalence import Gate
 from worldgym.stats.pairs import RankInterval, Standing, compare_every_pair
@@ -140,7 +141,7 @@ def test_a_comparison_is_plain_json_even_of_nothing() -> None:
         found = compared(records, names)
         values = to_json(found)
         assert json.loads(json.dumps(values, allow_nan=False)) == values
-        assert from_json(Standing, values) == found
+        assert from_mapping(Standing, values) == found
     nothing = compared([], ["a", "b"])
     assert (
         nothing.ranking is None and nothing.comparisons[0].value is None and nothing.best_set == ()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.stats.comparison import holm, paired_difference
 from worldgym.stats.perturbation import (
     DropAgreement,

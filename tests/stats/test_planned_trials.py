@@ -10,7 +10,7 @@ from small_logs import header, record, run
 
 from worldgym.errors import InputError
 from worldgym.evaluation.plan import plan_trials, planned_repeats
-from worldgym.io.run_log import PLANNED_KEY
+from worldgym.io.run_records import PLANNED_KEY
 from worldgym.stats.planned_trials import Completeness, completeness, planned_trials
 from worldgym.types import Task
 

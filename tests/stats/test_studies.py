@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.stats.studies import estimate
 from worldgym.stats.tables import RealTrial
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import RunHeader, RunLog, TrialRecord
+from worldgym.io.run_log import RunLog
+from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.report.page import write_report
 from worldgym.report.trust_sentences import trust_sentence
 from worldgym.stats.summarize import summarize, write_summary

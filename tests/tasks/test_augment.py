@@ -169,7 +169,8 @@ def test_a_full_disk_stops_at_once(config: AugmentConfig, monkeypatch: pytest.Mo
 
 
 def test_command(config: AugmentConfig, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["augment", config.store, "--with", config.edits, "--out", config.out, "--limit", 1]
+    words = ["data", "augment", config.store, "--edits", config.edits]
+    words += ["--out", config.out, "--limit", 1]
     main([str(word) for word in words])
     assert capsys.readouterr().out.startswith(f"{config.out}: 2 edited episodes\n  dim: ")
 

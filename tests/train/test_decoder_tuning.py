@@ -20,7 +20,7 @@ from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.training_requests import SharpenRequest
 from worldgym.train.world_run import TrainRun, launch
 from worldgym.train.world_training import WorldTrainConfig
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.network import DiTConfig
 
 
@@ -53,7 +53,8 @@ def test_a_world_goes_on_beside_its_sharper_codec(
     trained: Path, episode_store: EpisodeStore, tmp_path: Path
 ) -> None:
     words = [
-        "sharpen",
+        "codec",
+        "fine-tune",
         trained / "codec",
         "--data",
         episode_store.root,

@@ -12,15 +12,16 @@ import torch
 
 from tests.train.test_world_training import Codec, Stop, config, episodes, quiet, stop
 from worldgym.actions.embodiment import Reach, Scaling
-from worldgym.episodes.windows import DISPLACEMENT_SCALE
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import save_folder
 from worldgym.train.distillation import Distillation, DistillConfig, Span, continued, spans
 from worldgym.train.processes import Ranks
 from worldgym.train.world_training import Objective, Tables, Worlds, WorldTrainConfig, train_world
-from worldgym.world.model import DiffusionWorld, WorldConfig
+from worldgym.world.conditioning import DISPLACEMENT_SCALE
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_config import WorldConfig
 
 SETTINGS = DistillConfig(Path("teacher"), teacher_steps=4, steps=(1, 2), shuffled=0.5, steered=0.5)
 NONE = torch.zeros(8, dtype=torch.bool)

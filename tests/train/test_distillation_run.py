@@ -20,9 +20,10 @@ from worldgym.io.checkpoint import load_folder, save_folder
 from worldgym.train.distillation_run import distill_world
 from worldgym.train.training_requests import DistillRequest
 from worldgym.train.world_run import held_out_sample
-from worldgym.world.model import KIND, WorldConfig, load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.network import DiT
 from worldgym.world.open_loop_replay import replay
+from worldgym.world.world_config import KIND, WorldConfig
 
 
 @pytest.fixture
@@ -60,7 +61,20 @@ def test_a_student_is_an_ordinary_world(
         "2",
         "1",
     ]
-    main(["distill", str(teacher), *words, "--updates", "4", "--batch", "2", "--save-every", "2"])
+    main(
+        [
+            "world",
+            "distill",
+            str(teacher),
+            *words,
+            "--updates",
+            "4",
+            "--batch",
+            "2",
+            "--save-every",
+            "2",
+        ]
+    )
     assert str(out / "world") in capsys.readouterr().out
     world = load_world(out)
     assert world.config.sampler == replace(load_world(teacher).config.sampler, steps=2)

@@ -9,8 +9,8 @@ import torch
 
 from worldgym.actions.conventions import convention
 from worldgym.train.recipes import RECIPES
-from worldgym.world.model import WorldConfig
 from worldgym.world.network import DiT
+from worldgym.world.world_config import WorldConfig
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("paper_")])

@@ -79,6 +79,7 @@ def test_dry_run_prints_and_writes_nothing(
     shutil.copytree(episode_store.root, copy, ignore=shutil.ignore_patterns("cache"))
     store, out = str(copy), tmp_path / "out"
     words = [
+        "world",
         "train",
         "--held-out",
         store,
@@ -121,6 +122,8 @@ def test_dry_run_refuses_what_training_refuses(
     given = {option: value for option, value in given.items() if option not in words}
     for dry in (["--dry-run"], []):
         with pytest.raises(SystemExit) as stop:
-            main(["train", *[word for pair in given.items() for word in pair], *words, *dry])
+            main(
+                ["world", "train", *[word for pair in given.items() for word in pair], *words, *dry]
+            )
         assert stop.value.code == 2 and complaint in capsys.readouterr().err
     assert not (tmp_path / "out" / "world").exists()

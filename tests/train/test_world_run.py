@@ -22,7 +22,7 @@ from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.world_run import TrainRun, _prepare, held_out_sample
 from worldgym.train.world_training import WorldTrainConfig
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.network import DiTConfig
 from worldgym.world.open_loop_replay import contact_sheet, psnr, replay
 from worldgym.world.sampler import SamplerConfig

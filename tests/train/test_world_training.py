@@ -24,7 +24,7 @@ from worldgym.train.world_training import (
     motion_weight,
     train_world,
 )
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.sampler import SamplerConfig
 
@@ -137,7 +137,7 @@ def test_checkpoint_round_trip_and_the_wrong_codec(
     world = train_world(config(tmp_path, dtype="float32"), episodes(), Codec(), quiet, quiet)[
         "fake"
     ]
-    monkeypatch.setattr("worldgym.world.model.load_codec", lambda folder, device: Codec())
+    monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
     loaded = load_world(tmp_path, dtype="float32")
     assert loaded.config == world.config
     for name, value in world.network.state_dict().items():

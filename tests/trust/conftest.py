@@ -19,9 +19,9 @@ from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfi
 from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.testing import FAKE_SPEC
 from worldgym.types import Rollout, Task, Trial
-from worldgym.world.model import WorldConfig
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_config import WorldConfig
 
 MakeRollout = Callable[..., Rollout]
 

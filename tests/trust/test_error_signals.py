@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.trust.error_signals import company_signals
 
 

@@ -16,7 +16,9 @@ from PIL import Image
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import CheckpointError, InputError
 from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
-from worldgym.io.run_log import STRANGE, read_log, results
+from worldgym.io.jsonl import signed_line
+from worldgym.io.run_log import read_log
+from worldgym.io.run_records import STRANGE, results
 from worldgym.judges.load_judge import load_judge
 from worldgym.report.trust_page import check_page, print_check, print_uncertainty
 from worldgym.stats.trusted import WorldCheck
@@ -30,7 +32,7 @@ from worldgym.trust.inverse_dynamics import Gauge
 from worldgym.trust.playback import Playing
 from worldgym.trust.world_check import CheckConfig, check_trust
 from worldgym.world.familiarity import Familiarity, errors
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 
 FIT = FitConfig(steps=8, batch=8, warmup=2)
 
@@ -211,11 +213,15 @@ def test_a_run_without_truth_teaches_nothing(world: Path, run: Path, tmp_path: P
     header, records = read_log(run / "log.jsonl")
     log, finished = tmp_path / "blind" / "log.jsonl", results(records).finished
     shutil.copytree(run, tmp_path / "blind")
-    log.write_bytes(header.to_line() + b"".join(replace(r, truth=None).to_line() for r in finished))
+    log.write_bytes(
+        signed_line(header.to_json())
+        + b"".join(signed_line(replace(r, truth=None).to_json()) for r in finished)
+    )
     with pytest.raises(InputError, match="the truth is known"):
         probe_of(world, tmp_path / "blind", tmp_path / "fit")
     log.write_bytes(
-        header.to_line() + b"".join(replace(r, truth=r.succeeded).to_line() for r in finished)
+        signed_line(header.to_json())
+        + b"".join(signed_line(replace(r, truth=r.succeeded).to_json()) for r in finished)
     )
     with pytest.raises(InputError, match="0 of 8 verdicts are wrong"):
         probe_of(world, tmp_path / "blind", tmp_path / "fit")

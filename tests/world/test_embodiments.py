@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from worldgym.actions.embodiment import Embodiment, Scaling
-from worldgym.episodes.windows import conditioning, cut, random_starts, shown_columns
+from worldgym.episodes.windows import cut, random_starts
 from worldgym.errors import CheckpointError, InputError
 from worldgym.testing import FAKE_SPEC, check_world
 from worldgym.train.latent_shards import LatentEpisodes, join
@@ -26,10 +26,12 @@ from worldgym.train.world_training import (
     train_world,
 )
 from worldgym.types import ActionSpec
+from worldgym.world.conditioning import conditioning, null_actions, shown_columns
 from worldgym.world.embodiments import single
-from worldgym.world.model import DiffusionWorld, load_world
+from worldgym.world.load_world import load_world
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT, DiTConfig, Robots
-from worldgym.world.sampler import SamplerConfig, null_actions
+from worldgym.world.sampler import SamplerConfig
 
 WIDE = ActionSpec(
     tuple("abcde"), "delta_pose", "1 m", "none", "none", (-1.0,) * 5, (1.0,) * 5, FAKE_SPEC.rate_hz
@@ -215,7 +217,7 @@ def test_scaling_is_applied_once_on_either_side() -> None:
 
 
 def built(described: Mapping[str, object], net: DiT, name: str) -> DiffusionWorld:
-    from worldgym.world.model import WorldConfig
+    from worldgym.world.world_config import WorldConfig
 
     found, tensors = single(described, net.state_dict(), name, Path("out"))
     world = WorldConfig.from_json(found)
@@ -257,7 +259,7 @@ def test_two_robots_train_resume_and_load(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(Stop):
         train_world(broken, data(), Codec(), quiet, stop)
     resumed = train_world(broken, data(), Codec(), quiet, quiet)
-    monkeypatch.setattr("worldgym.world.model.load_codec", lambda folder, device: Codec())
+    monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
     for robot in ROBOTS:
         loaded = load_world(tmp_path / "whole", dtype="float32", embodiment=robot.name)
         assert (

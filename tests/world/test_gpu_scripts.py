@@ -16,7 +16,7 @@ from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.world_training import WorldTrainConfig
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.network import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 

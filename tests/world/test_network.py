@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from worldgym.world.network import DiT, DiTConfig, grown, octaves, patchify, unpatchify
+from worldgym.world.grown_weights import grown
+from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.patches import patchify, unpatchify
 
 
 def network(checkpointing: bool = False, **changes: object) -> DiT:
@@ -71,27 +73,12 @@ def test_a_branch_sees_the_frames_before_it_and_itself(positions: str, branches:
         torch.testing.assert_close(beside[:, index], expected, atol=1e-5, rtol=1e-5)
 
 
-def test_octaves_are_the_numbers_then_sines_then_cosines() -> None:
-    actions = torch.tensor([[0.5, -2.0]])
-    shown = octaves(actions, 2)
-    angles = torch.tensor([0.5, 1.0, -2.0, -4.0])
-    torch.testing.assert_close(shown[0], torch.cat([actions[0], angles.sin(), angles.cos()]))
-    assert shown.shape[1] == DiTConfig(action_size=2, action_octaves=2).action_features
-    assert torch.equal(octaves(actions, 0), actions)
-
-
-def test_half_precision_numbers_turn_in_full_precision() -> None:
-    """At the highest frequency the rounding of bfloat16 would blur the angle."""
-    actions = torch.tensor([[2.53125]])  # exact in bfloat16
-    torch.testing.assert_close(octaves(actions.bfloat16(), 4), octaves(actions, 4))
-
-
 def test_patches_come_back_as_frames() -> None:
     config = DiTConfig(latent_shape=(3, 4, 6), patch=2)
     x = torch.randn(2, 5, 3, 4, 6)
-    patches = patchify(x, config)
+    patches = patchify(x, config.patch)
     assert patches.shape == (2, 5, 6, 12)
-    assert torch.equal(unpatchify(patches, config), x)
+    assert torch.equal(unpatchify(patches, config.latent_shape, config.patch), x)
     assert torch.equal(patches[0, 0, 0], x[0, 0, :, :2, :2].permute(1, 2, 0).flatten())
 
 

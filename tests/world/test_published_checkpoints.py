@@ -21,10 +21,13 @@ from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder
 from worldgym.policies.adapters.converted import spoken_in
 from worldgym.testing import FakePolicy
-from worldgym.world.model import DiffusionWorld, WorldConfig, frame_noise, load_world
+from worldgym.world.load_world import load_world
+from worldgym.world.model import DiffusionWorld
+from worldgym.world.noise import frame_noise
 from worldgym.world.published_checkpoints import converted_weights, import_published, network_of
 from worldgym.world.published_request import PublishedImport
 from worldgym.world.sampler import SAMPLERS
+from worldgym.world.world_config import WorldConfig
 
 WIDTH, HEADS, PAIRS, CHANNELS, GRID, PATCH, A = 32, 2, 2, 4, 8, 2, 10
 Weights = dict[str, torch.Tensor]
@@ -235,7 +238,7 @@ class Codec:
 @pytest.fixture
 def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DiffusionWorld:
     """The file's other branch holds other weights: the averaged ones must be taken."""
-    monkeypatch.setattr("worldgym.world.model.load_codec", lambda folder, device: Codec())
+    monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
     torch.save(
         {"ema": released_weights(), "model": released_weights(1), "optimizer": {}, "step": 7},
         tmp_path / "released.pt",
@@ -262,7 +265,7 @@ def rollout(world: DiffusionWorld, actions: np.ndarray, chunk: int) -> torch.Ten
 def test_forty_frames_agree_with_the_published_method(
     chunk: int, pixel: bool, cfg: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worldgym.world.model.load_codec", lambda folder, device: Codec())
+    monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
     torch.save(released_weights(), tmp_path / "bare.pt")
     import_published(
         PublishedImport(tmp_path / "bare.pt", tmp_path / "out", pixel, cfg, HEADS, 8 * GRID)
@@ -324,7 +327,8 @@ def test_the_command_line_imports_and_refuses(
 ) -> None:
     torch.save({"model": released_weights()}, tmp_path / "released.pt")
     words = [
-        "import-checkpoint",
+        "world",
+        "import",
         str(tmp_path / "released.pt"),
         "--out",
         str(tmp_path / "out"),

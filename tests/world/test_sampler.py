@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worldgym.actions.embodiment import Reach, Scaling
-from worldgym.episodes.windows import conditioning
 from worldgym.errors import CheckpointError, InputError
 from worldgym.testing import check_world
 from worldgym.types import ActionSpec
-from worldgym.world.model import DiffusionWorld, WorldConfig, WorldState
+from worldgym.world.conditioning import conditioning
+from worldgym.world.model import DiffusionWorld, WorldState
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.noise import FlowMatching, SigmoidV
 from worldgym.world.sampler import SAMPLERS, SamplerConfig, frame_spans, level_plan
+from worldgym.world.world_config import WorldConfig
 
 SPEC = ActionSpec(("x", "y"), "delta_pose", "1 m", "none", "none", (-1.0, -1.0), (1.0, 1.0), 10.0)
 

@@ -1,14 +1,13 @@
-"""Commands for other people's datasets, and tasks made from them."""
+"""Commands for recorded episodes: other people's datasets, and stores made from them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import tyro
-
+from worldgym.cli.options import Positional
 from worldgym.cli.output import print_skipped
 
 if TYPE_CHECKING:
@@ -59,69 +58,43 @@ class ReadingOptions:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Inspect(ReadingOptions):
     """What a dataset holds: episodes, cameras, lengths, ranges of actions, which action moves
     which frame, broken files."""
 
-    source: tyro.conf.Positional[Path] = tyro.MISSING
+    source: Positional[Path]
     """folder (or HDF5 file) of the dataset; the format is found out"""
     fps: float | None = None
-    """say what `worldgym convert --fps` would make of the set"""
-    episodes: int = 20
+    """say what `worldgym data convert --fps` would make of the set"""
+    limit: int = 20
     """how many are read, spread evenly; 0 = all"""
     sheet: Path | None = None
     """PNG file for a contact sheet"""
     json: bool = False
     """print JSON instead of text"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.episodes.inspection import inspect, write_sheet
         from worldgym.episodes.inspection_text import inspection_text
 
-        found = inspect(self.source, self.options(), self.episodes, self.strict, self.fps)
+        found = inspect(self.source, self.options(), self.limit, self.strict, self.fps)
         if self.sheet and found.sheet is not None:
             write_sheet(found.sheet, self.sheet)
         print(json.dumps(found.to_json(), indent=2) if self.json else inspection_text(found))
 
 
-@dataclass(frozen=True)
-class Conventions:
-    """The registered action conventions, and between which of them actions can be converted."""
-
-    def run(self) -> None:
-        from worldgym.actions.conventions import CONVENTIONS
-        from worldgym.actions.convert import CONVERSIONS
-
-        for name, spec in CONVENTIONS.items():
-            print(
-                f"{name}: {', '.join(spec.names)}; {spec.mode}; 1.0 = {spec.unit}; gripper "
-                f"{spec.gripper}; {spec.rate_hz:g} Hz"
-            )
-        print("conversions, both ways: " + ", ".join(f"{a} - {b}" for a, b in CONVERSIONS))
-
-
-@dataclass(frozen=True)
-class Data:
-    """Look at recorded data before training on them."""
-
-    action: (
-        Annotated[Inspect, tyro.conf.arg(name="inspect")]
-        | Annotated[Conventions, tyro.conf.arg(name="conventions")]
-    )
-
-    def run(self) -> None:
-        self.action.run()
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Convert(ReadingOptions):
     """Convert a dataset to an episode store (resumes) or to LeRobot v3.0."""
 
-    source: tyro.conf.Positional[Path] = tyro.MISSING
-    out: tyro.conf.Positional[Path] = tyro.MISSING
+    source: Positional[Path]
+    """folder (or HDF5 file) of the dataset; the format is found out"""
+    out: Path
+    """folder for the store or the dataset"""
     to: Literal["worldgym", "lerobot"] = "worldgym"
-    actions: str = ""
+    """format to write"""
+    to_convention: str = ""
     """convention to convert the actions to (default: as they are)"""
     fps: float | None = None
     """frames per second to convert to, at most the recorded ones: frames are left out, and the
@@ -138,9 +111,9 @@ class Convert(ReadingOptions):
     """stop at the first episode that is broken or looks wrong (see `worldgym data inspect`), and at
     metadata that contradict each other"""
     most_clipped: float = 0.01
-    """with --strict and --actions: share of an episode's actions that may lie beyond the bounds"""
+    """with --strict and --to-convention: share of an episode's actions that may be out of bounds"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.episodes.conversion import ConvertRequest, convert_dataset
         from worldgym.episodes.recording import TimeRule
 
@@ -148,7 +121,7 @@ class Convert(ReadingOptions):
         checks = self.limit, self.strict, self.fps, self.most_clipped
         done = convert_dataset(
             ConvertRequest(
-                self.source, self.out, self.to, self.options(), rule, self.actions, *checks
+                self.source, self.out, self.to, self.options(), rule, self.to_convention, *checks
             )
         )
         kept = f", {len(done.kept)} were there" if done.kept else ""
@@ -161,63 +134,43 @@ class Convert(ReadingOptions):
 
 
 @dataclass(frozen=True)
-class New(ReadingOptions):
-    """Make a task of the first frame of every episode of a dataset."""
+class Augment:
+    """Copy recordings with their pictures edited, so that a world may learn scenes that nobody
+    recorded. Resumes."""
 
-    source: tyro.conf.Positional[Path] = tyro.MISSING
-    out: tyro.conf.Positional[Path] = tyro.MISSING
-    partial_credit: str = ""
-    """written criterion for a score of 0.5"""
-    steps: int = 40
-    """actions a rollout may take"""
+    store: Positional[Path]
+    """episode store"""
+    edits: Path
+    """edits.toml, ranges allowed: gain = { mild = 1.0, harsh = 0.2 }"""
+    out: Path
+    """episode store for the edited copies"""
     limit: int = 0
-    """at most so many tasks; 0 = all"""
+    """episodes a task; 0 = all"""
+    seed: int = 0
 
-    def run(self) -> None:
-        from worldgym.tasks.new_tasks import NewTasks, new_tasks
+    def __call__(self) -> None:
+        from worldgym.tasks.augment import AugmentConfig, augment_store
 
-        request = NewTasks(
-            self.source,
-            self.out,
-            self.options(),
-            self.partial_credit,
-            self.steps,
-            self.limit,
-            self.strict,
+        counts, skipped = augment_store(
+            AugmentConfig(self.store, self.edits, self.out, self.limit, self.seed)
         )
-        names, skipped = new_tasks(request)
-        print(f"{self.out}: {len(names)} tasks, {len(skipped)} episodes skipped")
+        print(f"{self.out}: {sum(counts.values())} edited episodes")
+        for name, count in counts.items():
+            print(f"  {name}: {count}")
         print_skipped(skipped)
 
 
 @dataclass(frozen=True)
-class Bridge17:
-    """Join your initial frames with the published Bridge suite: 17 tasks and the real results of
-    four policies."""
+class Conventions:
+    """The registered action conventions, and between which of them actions can be converted."""
 
-    frames: tyro.conf.Positional[Path]
-    """folder of NN-TASK/*.png; what is missing is named"""
-    out: tyro.conf.Positional[Path]
-    size: tuple[int, int] | None = None
-    """height and width to resize frames to"""
+    def __call__(self) -> None:
+        from worldgym.actions.conventions import CONVENTIONS
+        from worldgym.actions.convert import CONVERSIONS
 
-    def run(self) -> None:
-        from worldgym.tasks.bridge17 import make_bridge17
-
-        names, missing = make_bridge17(self.frames, self.out, self.size)
-        print(f"{self.out}: {len(names)} tasks")
-        if missing:
-            print(f"no initial frames for {', '.join(missing)}")
-
-
-@dataclass(frozen=True)
-class Tasks:
-    """Make task folders: an initial image and a text each."""
-
-    action: (
-        Annotated[New, tyro.conf.arg(name="new")]
-        | Annotated[Bridge17, tyro.conf.arg(name="bridge17")]
-    )
-
-    def run(self) -> None:
-        self.action.run()
+        for name, spec in CONVENTIONS.items():
+            print(
+                f"{name}: {', '.join(spec.names)}; {spec.mode}; 1.0 = {spec.unit}; gripper "
+                f"{spec.gripper}; {spec.rate_hz:g} Hz"
+            )
+        print("conversions, both ways: " + ", ".join(f"{a} - {b}" for a, b in CONVERSIONS))

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import tyro
-
+from worldgym.cli.options import JudgePlace, Policies, Positional, TasksPlace
 from worldgym.cli.output import answer, command_line, show_ran, stop_where_nothing_worked
-from worldgym.cli.places import JudgePlace, TasksPlace
 
 
 @dataclass(frozen=True)
@@ -18,18 +15,20 @@ class Label:
     """Label videos by hand, on a page in the browser that does not say whose they are. Run it again
     to go on."""
 
-    source: tyro.conf.Positional[Path]
+    source: Positional[Path]
     """a run, or a list of videos (.jsonl with video and instruction)"""
     labels: Path | None = None
     """file that labels are added to (default: labels.jsonl beside the videos)"""
     labeller: str = "anonymous"
+    """who labels: kept with each label"""
     tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     port: int = 0
     """0 = any free one"""
-    browser: bool = True
+    no_browser: bool = False
+    """print the address, and open no browser"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         import webbrowser
 
         from worldgym.evaluation.rejudge import clips_of_run
@@ -47,29 +46,29 @@ class Label:
         )
         server = LabelServer(clips, LabelConfig(labels, self.labeller, self.port))
         print(f"{len(clips)} videos, {len(server.scores)} labelled: {server.url}", flush=True)
-        if self.browser:
+        if not self.no_browser:
             webbrowser.open(server.url)
         print(f"{labels}: {server.serve()} of {len(clips)} videos labelled by {self.labeller}")
 
 
 @dataclass(frozen=True)
 class Calibrate:
-    """Compare a judge with labels: confusion, agreement, curves, probes. Its calibration.json
+    """Compare a judge with labels: confusion, agreement, curves, robustness. Its calibration.json
     corrects a run's rates."""
 
-    judge: JudgePlace
+    judge: Positional[JudgePlace]
     """checkpoint, judge.toml or labels.jsonl"""
     labels: Path
     """labels.jsonl, or an episode store whose successes are known"""
     out: Path
     """folder for calibration.json and verdicts.jsonl, a line a video"""
     probes: int = 20
-    """videos for each probe; 0 = none"""
+    """videos for each robustness test; 0 = none"""
     budget: float | None = None
     """US dollars that verdicts may cost"""
     json: bool = False
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.judges.calibrate import CalibrateConfig, calibrate
         from worldgym.judges.load_judge import load_judge
         from worldgym.report.judging_text import print_calibration
@@ -86,21 +85,21 @@ class Calibrate:
 
 
 @dataclass(frozen=True)
-class Decide:
+class SetThreshold:
     """Choose a success classifier's threshold on a run whose truth is known: rates as near as can
     be to the true ones."""
 
-    run_folder: tyro.conf.Positional[Path]
-    """judged by this very judge"""
-    judge: JudgePlace
-    """checkpoint"""
+    judge: Positional[JudgePlace]
+    """checkpoint of a success classifier"""
+    run: Path
+    """run folder, judged by this very judge"""
     out: Path
     """folder for the judge with its new threshold"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.judges.threshold import DecideConfig, set_threshold
 
-        judge = set_threshold(DecideConfig(self.run_folder, self.judge, self.out))
+        judge = set_threshold(DecideConfig(self.run, self.judge, self.out))
         print(f"{self.out}: {judge.name}, threshold {judge.decision.threshold:.3f}")
 
 
@@ -109,35 +108,38 @@ class Rejudge:
     """Judge the videos of a run with another judge, into a new run folder; nothing is rolled out.
     Resumes."""
 
-    run_folder: tyro.conf.Positional[Path]
+    run: Positional[Path]
+    """run folder"""
     judge: JudgePlace
     """checkpoint, judge.toml or labels.jsonl"""
     out: Path
+    """folder for the new run"""
     tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     budget: float | None = None
     """US dollars that verdicts may cost"""
     json: bool = False
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.evaluation.rejudge import RejudgeConfig, rejudge
         from worldgym.judges.load_judge import load_judge
 
-        config = RejudgeConfig(self.run_folder, self.out, self.tasks, command_line())
+        config = RejudgeConfig(self.run, self.out, self.tasks, command_line())
         show_ran(
             rejudge(config, load_judge(self.judge, self.budget, finished=True)), self.out, self.json
         )
 
 
 @dataclass(frozen=True)
-class Closer:
-    """Ask a model which of two policies came closer, trial by trial, in both orders; several
+class Prefer:
+    """Ask a model which of two policies did better, trial by trial, in both orders; several
     policies: each with each."""
 
-    run_folder: tyro.conf.Positional[Path]
+    run: Positional[Path]
+    """run folder"""
     judge: JudgePlace
     """judge.toml"""
-    policies: tuple[str, ...]
+    policy: Policies
     """two or more"""
     out: Path
     """folder for comparisons.jsonl, a line a comparison, and comparisons.json"""
@@ -148,29 +150,29 @@ class Closer:
     json: bool = False
     """what comparisons.json holds"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.evaluation.preferences import CloserConfig, compare_policies
-        from worldgym.io.json_form import from_json
+        from worldgym.io.records import from_mapping
         from worldgym.judges.pairwise import PairwiseJudge
         from worldgym.judges.vlm import VlmConfig
         from worldgym.report.judging_text import preferences_text
         from worldgym.stats.failure_reasons import FailureReasons
 
-        config = CloserConfig(self.run_folder, self.out, self.policies, self.tasks)
+        config = CloserConfig(self.run, self.out, self.policy, self.tasks)
         found = compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget))
         answer(found, preferences_text, self.json)
         stop_where_nothing_worked(
-            from_json(FailureReasons, found["reasons"]),
+            from_mapping(FailureReasons, found["reasons"]),
             sum(pair["trials"] - pair["broken"] for pair in found["pairs"]),
         )
 
 
 @dataclass(frozen=True)
-class Videos:
+class Score:
     """Judge videos that no run made: of another world model, or of a robot. Run it again to go
     on."""
 
-    sources: tyro.conf.Positional[tuple[Path, ...]]
+    videos: Positional[tuple[Path, ...]]
     """videos, folders of videos, or lists (.jsonl with video and instruction, and partial_credit if
     you like)"""
     judge: JudgePlace
@@ -187,33 +189,17 @@ class Videos:
     json: bool = False
     """print summary.json instead of words"""
 
-    def run(self) -> None:
-        from worldgym.io.json_form import from_json
+    def __call__(self) -> None:
+        from worldgym.io.records import from_mapping
         from worldgym.judges.judge_videos import VideosConfig, judge_videos
         from worldgym.judges.load_judge import load_judge
         from worldgym.report.judging_text import videos_text
         from worldgym.stats.failure_reasons import FailureReasons
 
-        config = VideosConfig(self.sources, self.out, self.instruction, self.fps)
+        config = VideosConfig(self.videos, self.out, self.instruction, self.fps)
         summary = judge_videos(config, load_judge(self.judge, self.budget, finished=True))
         answer(summary, videos_text, self.json)
         stop_where_nothing_worked(
-            from_json(FailureReasons, summary["reasons"]), summary["trials"] + summary["unscored"]
+            from_mapping(FailureReasons, summary["reasons"]),
+            summary["trials"] + summary["unscored"],
         )
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Label, calibrate and compare judges; judge a run again, or any videos."""
-
-    action: (
-        Annotated[Label, tyro.conf.arg(name="")]
-        | Annotated[Calibrate, tyro.conf.arg(name="")]
-        | Annotated[Decide, tyro.conf.arg(name="")]
-        | Annotated[Rejudge, tyro.conf.arg(name="")]
-        | Annotated[Closer, tyro.conf.arg(name="")]
-        | Annotated[Videos, tyro.conf.arg(name="")]
-    )
-
-    def run(self) -> None:
-        self.action.run()

@@ -34,7 +34,8 @@ def show_ran(summary: Summary, run: Path, as_json: bool) -> None:
     """As `show`, after a command that made or judged trials. NothingWorked where all of them
     failed, Incomplete where some did or are missing: with the reasons, and how often each came.
     """
-    from worldgym.io.run_log import LOG_NAME, read_log, results
+    from worldgym.io.run_log import LOG_NAME, read_log
+    from worldgym.io.run_records import results
 
     show(summary, run, as_json)
     outcome = results(read_log(run / LOG_NAME)[1])

@@ -9,26 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import tyro
-
-from worldgym.cli.places import WorldPlace
+from worldgym.cli.options import Positional, WorldPlace
 from worldgym.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from worldgym.policies.open_loop_error import OpenLoop
-    from worldgym.testing.check_policy import PolicyReport
+    from worldgym.testing.policy_conformance import PolicyReport
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True)
-class ServePolicy:
+class Serve:
     """Serve a policy to other programs, until Ctrl-C: `worldgym evaluate --policy ws://HOST:PORT`
     asks it from elsewhere."""
 
-    policy: tyro.conf.Positional[str]
+    policy: Positional[str]
     """anything that `worldgym evaluate --policy` takes"""
     protocol: Literal["openpi", "openvla"] = "openpi"
     """openpi's websocket (ws://), or OpenVLA's REST (http://)"""
@@ -41,13 +39,13 @@ class ServePolicy:
     key_env: str = ""
     """environment variable with the key that clients must give"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.policies.load_policy import load
         from worldgym.policies.wire.family import FAMILIES, OWN
         from worldgym.policies.wire.openpi_server import OpenpiServer
         from worldgym.policies.wire.openvla_server import OpenvlaServer
         from worldgym.policies.wire.responder import Responder
-        from worldgym.world.model import load_world
+        from worldgym.world.load_world import load_world
 
         if not 0 <= self.port < 2**16:
             raise InputError(f"--port is {self.port}: give 0 to 65535")
@@ -78,35 +76,34 @@ class ServePolicy:
 
 
 @dataclass(frozen=True)
-class PolicyCommand:
+class Check:
     """Check a policy before an evaluation: shapes, same twice, batch = single, latency; its actions
     beside a world's."""
 
-    action: tyro.conf.Positional[Literal["check"]]
-    policy: tyro.conf.Positional[str]
+    policy: Positional[str]
     """anything that `worldgym evaluate --policy` takes"""
     world: WorldPlace | None = None
     """checkpoint of a world to compare with; it also gives the size of frames"""
     size: tuple[int, int] = (96, 96)
-    """height and width of frames, without a world or episodes"""
-    episodes: Path | None = None
+    """height and width of frames, without --world or --data"""
+    data: Path | None = None
     """episode store: the policy's actions on its frames are compared with the recorded ones"""
     calls: int = 20
     """calls timed"""
     json: bool = False
     """print JSON instead of a table"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.episodes.store import EpisodeStore
         from worldgym.policies.load_policy import load_policy
         from worldgym.policies.open_loop_error import compare_with_recorded
-        from worldgym.testing.check_policy import check_and_time, with_recorded
-        from worldgym.world.model import load_world
+        from worldgym.testing.policy_conformance import check_and_time, with_recorded
+        from worldgym.world.load_world import load_world
 
         if self.calls < 1 or min(self.size) < 1:
             raise InputError("--calls and --size must be 1 or more")
         world = load_world(self.world) if self.world else None
-        store = EpisodeStore(self.episodes) if self.episodes else None
+        store = EpisodeStore(self.data) if self.data else None
         policy = load_policy(
             self.policy, world.spec if world else store.spec if store is not None else None
         )

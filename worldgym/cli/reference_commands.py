@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
-
-from worldgym.cli.places import JudgePlace, WorldPlace
+from worldgym.cli.options import JudgePlace, Policies, WorldPlace
 
 
 @dataclass(frozen=True)
@@ -26,17 +24,22 @@ class Record:
     mix: str = "varied"
     """varied; near-misses: arms that graze, drift and hesitate as imitating policies do; astray:
     that do other tasks"""
-    workers: int = 0
-    """processes; 0 = one a core"""
+    processes: int = 0
+    """0 = one per core"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.reference.record import RecordConfig, record
         from worldgym.reference.reference_tasks import TASKS
 
         tasks = self.tasks or tuple(TASKS)
         store = record(
             RecordConfig(
-                self.out, self.episodes, self.first_seed, tasks, mix=self.mix, workers=self.workers
+                self.out,
+                self.episodes,
+                self.first_seed,
+                tasks,
+                mix=self.mix,
+                workers=self.processes,
             )
         )
         print(
@@ -46,11 +49,11 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Truth:
+class Evaluate:
     """Score policies in the simulator, from start states of given seeds: the truth an evaluation is
     compared with."""
 
-    policy: tuple[str, ...]
+    policy: Policies
     out: Path
     """gets truth.csv, videos/ and tasks/ (the initial frames as a task folder)"""
     first_seed: int = 10_000
@@ -63,9 +66,10 @@ class Truth:
     variation: tuple[str, ...] = ()
     """the same with the scene changed (recoloured, ball, dim, camera, noise, ...:
     reference/variations.py)"""
-    workers: int = 0
+    processes: int = 0
+    """0 = one per core"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.reference.reference_tasks import TASKS
         from worldgym.reference.simulator_truth import TruthConfig, truth, write_tasks
 
@@ -74,7 +78,7 @@ class Truth:
             self.tasks or tuple(TASKS),
         )
         what = TruthConfig(self.out, self.policy, seeds, tasks, variations=self.variation)
-        scores = truth(replace(what, videos=self.videos, workers=self.workers))
+        scores = truth(replace(what, videos=self.videos, workers=self.processes))
         write_tasks(self.out / "tasks", seeds, tasks, self.variation)
         for name in dict.fromkeys(score.policy for score in scores):
             own = [score.success for score in scores if score.policy == name]
@@ -94,7 +98,7 @@ class TrainPolicies:
     seed: int | None = None
     """default: the set's own"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.reference.zoo_training import train_policies
 
         for folder in train_policies(self.data, self.out, self.set, self.only, self.seed):
@@ -106,17 +110,17 @@ class TrainJudge:
     """Train the success classifier on the simulator's labels."""
 
     data: Path
-    """episode store, recorded or (see imagine) with imagined episodes too"""
+    """episode store, recorded or (see imagine) with generated episodes too"""
     out: Path
     drawn: str = ""
-    """names of imagined episodes end so: "-imagined"; they are half of what is learned from, and
+    """names of generated episodes end so: "-imagined"; they are half of what is learned from, and
     choose the threshold"""
     start: Path | None = None
     """a judge to learn on from"""
     steps: int = 8000
     seed: int = 0
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.reference.reference_judge import recipe
         from worldgym.train.judge_training import train_judge
 
@@ -139,7 +143,7 @@ class Validate:
     """actions a step"""
     batch: int = 30
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.reference.replay_validation import ValidateConfig, validate
 
         figures = validate(
@@ -149,7 +153,7 @@ class Validate:
 
 
 @dataclass(frozen=True)
-class Imagine:
+class GenerateReplays:
     """Play recorded actions through a world and keep the videos with the simulator's labels, for
     training a judge."""
 
@@ -160,7 +164,7 @@ class Imagine:
     """one of so many seeds, and every dreamt episode"""
     batch: int = 30
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.reference.world_videos import ImagineConfig, imagine
 
         config = ImagineConfig(self.world, self.data, self.out, self.every, self.batch)
@@ -168,12 +172,12 @@ class Imagine:
 
 
 @dataclass(frozen=True)
-class Dream:
+class GenerateRollouts:
     """Let policies act in a learned world, play their actions in the simulator, and keep what truly
     follows. Resumes."""
 
     world: WorldPlace
-    policy: tuple[str, ...]
+    policy: Policies
     """folders; policies that will not be evaluated"""
     out: Path
     """episode store to add to"""
@@ -182,10 +186,10 @@ class Dream:
     """start states a task"""
     tasks: tuple[str, ...] = ()
     """default: all"""
-    workers: int = 0
-    """processes; 0 = one a core"""
+    processes: int = 0
+    """0 = one per core"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.reference.behaviours import is_dreamt
         from worldgym.reference.reference_tasks import TASKS
         from worldgym.reference.replayed_loops import DreamConfig, dream
@@ -195,7 +199,7 @@ class Dream:
             self.tasks or tuple(TASKS),
         )
         store = dream(
-            DreamConfig(self.world, self.policy, self.out, seeds, tasks, workers=self.workers)
+            DreamConfig(self.world, self.policy, self.out, seeds, tasks, workers=self.processes)
         )
         dreamt = [info for info in store if is_dreamt(info)]
         print(
@@ -210,27 +214,33 @@ class Bundle:
     demo."""
 
     trained: Path
-    """folder that `worldgym train` wrote"""
+    """folder that `worldgym world train` wrote"""
     judge: Path
     policy: tuple[Path, ...]
+    """folders of checkpoints"""
     truth: Path
-    """folder that `worldgym reference truth` wrote"""
-    gauge: Path | None = None
-    """from `worldgym trust train`"""
-    probe: Path | None = None
-    """from `worldgym trust fit`, on a run of this very world and judge"""
+    """folder that `worldgym reference evaluate` wrote"""
+    inverse_dynamics: Path | None = None
+    """from `worldgym world train-inverse-dynamics`"""
+    error_predictor: Path | None = None
+    """from `worldgym world fit-error-predictor`, on a run of this very world and judge"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.reference.make_bundle import BundleConfig, bundle
 
         config = BundleConfig(
-            self.trained, self.judge, self.policy, self.truth, gauge=self.gauge, probe=self.probe
+            self.trained,
+            self.judge,
+            self.policy,
+            self.truth,
+            gauge=self.inverse_dynamics,
+            probe=self.error_predictor,
         )
         print(f"{bundle(config):.1f} MiB")
 
 
 @dataclass(frozen=True)
-class ReleaseCheck:
+class CheckRelease:
     """Score the bundled world anew on the held-out policies and seeds, and compare with the figures
     of its release. Resumes."""
 
@@ -243,9 +253,10 @@ class ReleaseCheck:
     """start states a task; default: those of the release"""
     write: bool = False
     """store the figures with the bundle instead of comparing: for a new world"""
-    workers: int = 0
+    processes: int = 0
+    """0 = one per core"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.reference.release_check import ReleaseConfig, release_check, require_release
 
         config = ReleaseConfig(
@@ -254,7 +265,7 @@ class ReleaseCheck:
             self.out,
             seeds=self.seeds,
             write=self.write,
-            workers=self.workers,
+            workers=self.processes,
         )
         check = release_check(config)
         print(f"{check.same} of {check.policies} policies are the very ones of the release")
@@ -265,23 +276,3 @@ class ReleaseCheck:
                 f"{line.tolerance:g}"
             )
         require_release(check.lines)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The reference world with known truth (Meta-World; needs the extra "reference")."""
-
-    action: (
-        Annotated[Record, tyro.conf.arg(name="")]
-        | Annotated[Truth, tyro.conf.arg(name="")]
-        | Annotated[TrainPolicies, tyro.conf.arg(name="")]
-        | Annotated[TrainJudge, tyro.conf.arg(name="")]
-        | Annotated[Validate, tyro.conf.arg(name="")]
-        | Annotated[Imagine, tyro.conf.arg(name="")]
-        | Annotated[Dream, tyro.conf.arg(name="")]
-        | Annotated[Bundle, tyro.conf.arg(name="")]
-        | Annotated[ReleaseCheck, tyro.conf.arg(name="")]
-    )
-
-    def run(self) -> None:
-        self.action.run()

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
+from worldgym.cli.options import JudgePlace, Policies, Positional, TasksPlace, WorldPlace
 from worldgym.cli.output import command_line, show, show_ran
-from worldgym.cli.places import JudgePlace, TasksPlace, WorldPlace
 from worldgym.errors import InputError
 
 
@@ -28,7 +26,7 @@ class Demo:
     json: bool = False
     """print summary.json instead of a table"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.reference.demo import run_demo
 
         show_ran(
@@ -44,19 +42,20 @@ class Evaluate:
     resume."""
 
     world: WorldPlace
-    """checkpoint of a world, or the folder that `worldgym train` wrote"""
-    policy: tuple[str, ...]
+    """checkpoint of a world, or the folder that `worldgym world train` wrote"""
+    policy: Policies
     """one or more: "still", "random", the folder of a policy, a server at ws:// or http://,
     lerobot:DIR, openvla:DIR, MODULE:FACTORY. NAME=POLICY calls it NAME in this run; checkpoints of
     one training, called NAME@STEP (grasp@2000, grasp@20k), are drawn as a line in the report"""
     tasks: TasksPlace
-    """folder of NAME.png + NAME.json"""
+    """folder of tasks, NAME.png + NAME.json each"""
     trials: int
     """trials a task group; initial frames in order, then again with fresh noise"""
     judge: JudgePlace
     """checkpoint of a judge, judge.toml (a model behind a server), or "later": people, once the
     videos are there"""
     out: Path
+    """run folder: log, videos, summary.json and report.html"""
     embodiment: str | None = None
     """which robot's actions the world takes, where its checkpoint holds several"""
     seed: int = 0
@@ -73,14 +72,13 @@ class Evaluate:
     rule: Literal["recompute", "rolling"] | None = None
     """what happens when the window is full, see docs/world-model.md (default: the checkpoint's)"""
     shard: str = "1/1"
-    """do one part of the trials, e.g. 2/4, in a run folder of its own; `worldgym merge` puts the
-    parts together"""
+    """do one part of the trials, e.g. 2/4, in a run folder of its own, for `worldgym run merge`"""
     max_minutes: float | None = None
     """time limit: no batch starts later than that; the same command goes on"""
     stall_minutes: float = 0.0
-    """stop with exit code 3 when nothing was finished for so long (0 = wait for ever)"""
-    check: Path | None = None
-    """check.json of the world, from `worldgym check` (default: the one in the folder of the world,
+    """stop with exit code 3 when nothing was finished for so long (default: never)"""
+    world_check: Path | None = None
+    """check.json of the world, from `worldgym world check` (default: the one in the world's folder,
     if any)"""
     include_red: bool = False
     """let tasks that the check calls red count in the headline numbers"""
@@ -90,7 +88,7 @@ class Evaluate:
     json: bool = False
     """print summary.json instead of a table"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
 
         where = (self.world, self.policy, self.tasks, self.judge)
@@ -107,7 +105,7 @@ class Evaluate:
             _shard(self.shard),
             self.max_minutes,
             self.stall_minutes,
-            check=self.check,
+            check=self.world_check,
             include_red=self.include_red,
             other_engine=self.other_engine,
         )
@@ -118,11 +116,12 @@ class Evaluate:
 class Report:
     """Write RUN/report.html and RUN/summary.json again from the log."""
 
-    run_folder: tyro.conf.Positional[Path]
+    run: Positional[Path]
+    """run folder that `worldgym evaluate` wrote"""
     calibration: Path | None = None
     """calibration.json of the run's judge, kept in RUN from now on: rates are shown corrected for
     its errors too"""
-    check: Path | None = None
+    world_check: Path | None = None
     """check.json of the run's world, kept in RUN from now on: tasks that it calls red are left out
     of the headline numbers"""
     include_red: bool = False
@@ -130,22 +129,22 @@ class Report:
     json: bool = False
     """print summary.json instead of a table"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.io.files import write_atomic
         from worldgym.io.run_log import LOG_NAME, read_log
         from worldgym.report.page import write_results
         from worldgym.stats.judge_calibration import CALIBRATION_NAME, Calibration
         from worldgym.stats.trusted import adopt_check
 
-        header, records = read_log(self.run_folder / LOG_NAME)
+        header, records = read_log(self.run / LOG_NAME)
         if self.calibration is not None:
             Calibration.read(self.calibration).check(header.judge)
-            write_atomic(self.run_folder / CALIBRATION_NAME, self.calibration.read_bytes())
-        if self.check is not None:
-            adopt_check(self.run_folder, self.check, header.world)
+            write_atomic(self.run / CALIBRATION_NAME, self.calibration.read_bytes())
+        if self.world_check is not None:
+            adopt_check(self.run, self.world_check, header.world)
         show(
-            write_results(self.run_folder, header, records, self.include_red),
-            self.run_folder,
+            write_results(self.run, header, records, self.include_red),
+            self.run,
             self.json,
         )
 
@@ -154,14 +153,16 @@ class Report:
 class Merge:
     """Put the shards of one run together: what a single process would have logged."""
 
-    shards: tyro.conf.Positional[tuple[Path, ...]]
+    shards: Positional[tuple[Path, ...]]
+    """run folders, each made with --shard"""
     out: Path
+    """run folder for the whole"""
     include_red: bool = False
     """let tasks that the shards' check calls red count in the headline numbers"""
     json: bool = False
     """print summary.json instead of a table"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.evaluation.merge import merge
 
         show(merge(self.shards, self.out, self.include_red), self.out, self.json)
@@ -171,23 +172,25 @@ class Merge:
 class Export:
     """The trials of a run as a table for other programs, and the JSON Schema of the log."""
 
-    run_folder: tyro.conf.Positional[Path]
+    run: Positional[Path]
+    """run folder"""
     csv: Path | None = None
+    """file for the table"""
     parquet: Path | None = None
-    """needs the extra `data`"""
+    """file for the table (needs the extra `data`)"""
     schema: Path | None = None
-    """JSON Schema of a line of log.jsonl"""
+    """file for the JSON Schema of a line of log.jsonl"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.evaluation.export import export, log_schema
         from worldgym.io.files import write_json
 
         if not (self.csv or self.parquet or self.schema):
             raise InputError("nothing to write: give --csv, --parquet or --schema")
-        rows = export(self.run_folder, self.csv, self.parquet)
+        rows = export(self.run, self.csv, self.parquet)
         if self.schema:
             write_json(self.schema, log_schema())
-        print(f"{self.run_folder}: {rows} attempts")
+        print(f"{self.run}: {rows} attempts")
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import tyro
-
+from worldgym.cli.options import Positional
 from worldgym.cli.output import answer
 from worldgym.errors import InputError
 from worldgym.stats import wanted
@@ -35,22 +34,23 @@ class Agreement:
     """How well success rates of a world model agree with real ones: r, bias, calibration line,
     regret, noise ceiling."""
 
-    world: Path
-    """CSV with policy, task and trials + successes, or rate in [0, 1] (+ trials)"""
+    predicted: Path
+    """CSV with the rates of the world model: policy, task, and trials + successes, or rate in
+    [0, 1] (+ trials)"""
     real: Path
-    """CSV of the same form"""
+    """CSV with the rates of the robot, in the same form"""
     separate_frames: bool = False
     """the real trials started from other initial frames than those in the world model"""
     json: bool = False
     """all numbers, by the names of docs/statistics.md"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.io.json_form import to_json
         from worldgym.report.agreement_text import agreement_text
         from worldgym.stats.agreement import agreement
         from worldgym.stats.tables import paired_cells, read_rates
 
-        world, real = read_rates(self.world), read_rates(self.real)
+        world, real = read_rates(self.predicted), read_rates(self.real)
         measured = agreement(paired_cells(world, real), separate=self.separate_frames)
         unpaired = {"world": len(world) - measured.n, "real": len(real) - measured.n}
         told = {**to_json(measured), "unpaired": unpaired}
@@ -66,8 +66,8 @@ class Compare:
     not pass or it cannot be told; else 0. 2 is bad input.
     """
 
-    run_folder: tyro.conf.Positional[Path]
-    """of `worldgym evaluate`"""
+    run: Positional[Path]
+    """run folder that `worldgym evaluate` wrote"""
     until_decided: bool = False
     """may the run be stopped? says of each pair for whom it is decided, and after how many initial
     frames; ask as often as you like while the run grows"""
@@ -80,15 +80,15 @@ class Compare:
     json: bool = False
     """all numbers, of the sequential test too"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.io.run_log import LOG_NAME, read_log
         from worldgym.report.comparison_text import comparison_text, until_decided_text
         from worldgym.stats.summarize import headline_trials, summarize
         from worldgym.stats.trusted import WorldCheck
 
         self._check()
-        header, records = read_log(self.run_folder / LOG_NAME)
-        check = WorldCheck.of_run(self.run_folder)
+        header, records = read_log(self.run / LOG_NAME)
+        check = WorldCheck.of_run(self.run)
         summary = summarize(header, records, check=check)
         if self.baseline is not None:
             self._gate(self.baseline, headline_trials(header, records, check), summary)
@@ -99,7 +99,7 @@ class Compare:
             return
         if not summary.comparisons:
             raise InputError(
-                f"{self.run_folder} has a single policy, so there is nothing to decide; name a run "
+                f"{self.run} has a single policy, so there is nothing to decide; name a run "
                 f"of several"
             )
         answer(told, lambda _: until_decided_text(summary), self.json)
@@ -133,29 +133,28 @@ class Compare:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The real success rate from a few real trials and many imagined ones (prediction-powered
+    """The real success rate from a few real trials and many generated ones (prediction-powered
     inference)."""
 
-    world_run: Path
+    run: Positional[Path]
     """folder of a run whose initial frames include those of the real trials"""
     real: Path
-    """CSV, one line a real trial: policy, task (initial frame, as named in the run), success (0 to
-    1) """
+    """CSV, one line per real trial: policy, task (as named in the run), success (0 to 1)"""
     level: float = 0.95
-    """of the intervals"""
+    """confidence level of the intervals"""
     mixture: bool = False
     """the real initial frames were drawn at random from all of the run's: what it says of whole
     tasks then counts too"""
     json: bool = False
     """all numbers, by the names in worldgym/stats/prediction.py"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.io.run_log import LOG_NAME, read_log
         from worldgym.report.planning_text import estimate_text
         from worldgym.stats.studies import estimate
         from worldgym.stats.tables import read_real_trials
 
-        _, records = read_log(self.world_run / LOG_NAME)
+        _, records = read_log(self.run / LOG_NAME)
         estimates = estimate(records, read_real_trials(self.real), self.level, self.mixture)
         answer(
             {"level": self.level, "mixture": self.mixture, "estimates": estimates},
@@ -171,7 +170,7 @@ class Plan(wanted.Plan):
     json: bool = False
     """the numbers, and what was asked"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.report.planning_text import plan_text
         from worldgym.stats.trial_planning import plan
 

@@ -5,34 +5,40 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import tyro
-
+from worldgym.cli.options import (
+    InverseDynamicsPlace,
+    JudgePlace,
+    Policies,
+    Positional,
+    TasksPlace,
+    WorldPlace,
+)
 from worldgym.cli.output import command_line
-from worldgym.cli.places import GaugePlace, JudgePlace, TasksPlace, WorldPlace
 
 
 @dataclass(frozen=True)
 class Check:
-    """Whether a world may be believed: control arms, replay, action following, doubt; green, amber
-    or red a task."""
+    """May this world be believed? Controls, replay, action following and P(verdict wrong) give
+    each task a colour: green, amber or red.
 
-    world: tyro.conf.Positional[WorldPlace]
-    """checkpoint of a world, or the folder that `worldgym train` wrote"""
-    episodes: Path | None = None
+    Exit codes 3 and 4 as of `worldgym evaluate`, for the closed loop of --policy."""
+
+    world: Positional[WorldPlace]
+    """checkpoint of a world, or the folder that `worldgym world train` wrote"""
+    data: Path | None = None
     """episode store that the world was not trained on, successes and failures"""
-    policy: tuple[str, ...] = ()
+    policy: Policies = ()
     """policies whose closed loop is checked: "still", "random", or folders"""
     tasks: TasksPlace | None = None
     """folder of NAME.png + NAME.json for these policies"""
     judge: JudgePlace | None = None
     """default: "judge" beside the world"""
-    gauge: GaugePlace | None = None
-    """from `worldgym trust train` (default: "gauge" beside the world)"""
-    probe: Path | None = None
-    """from `worldgym trust fit` (default: "probe.json" beside the world)"""
-    per_task: int = 10
+    inverse_dynamics: InverseDynamicsPlace | None = None
+    """from `worldgym world train-inverse-dynamics` (default: "gauge" beside the world)"""
+    error_predictor: Path | None = None
+    """from `worldgym world fit-error-predictor` (default: "probe.json" beside the world)"""
+    trials: int = 10
     """episodes, and trials of each policy, for each group of tasks"""
     batch: int = 20
     seed: int = 0
@@ -41,14 +47,25 @@ class Check:
     json: bool = False
     """print check.json instead of tables"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.report.trust_page import print_check, write_check_page
         from worldgym.trust.world_check import CheckConfig, check_trust
 
-        given = {
-            name: value for name, value in vars(self).items() if name not in ("policy", "json")
-        }
-        found = check_trust(CheckConfig(**given, policies=self.policy, command=command_line()))
+        config = CheckConfig(
+            self.world,
+            self.out,
+            self.data,
+            self.policy,
+            self.tasks,
+            self.judge,
+            self.inverse_dynamics,
+            self.error_predictor,
+            self.trials,
+            self.batch,
+            self.seed,
+            command_line(),
+        )
+        found = check_trust(config)
         page = write_check_page(self.out, found)
         if self.json:
             print(json.dumps(found, indent=2))
@@ -58,23 +75,26 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Train:
-    """Make the gauge of a world: what reads actions off its frames and knows what its training data
-    look like."""
+class TrainInverseDynamics:
+    """Train the inverse-dynamics model of a world: it reads actions off frames, and knows what the
+    training data look like."""
 
+    world: Positional[WorldPlace]
+    """checkpoint of the world"""
     data: Path
     """the episode store that the world was trained on"""
-    world: WorldPlace
     out: Path
-    """put it at "gauge" beside the world, and `worldgym check` takes it up"""
+    """folder for its checkpoint: put it at "gauge" beside the world, and `worldgym world check`
+    takes it up"""
     steps: int = 600
+    """optimiser steps"""
     seed: int = 0
 
-    def run(self) -> None:
+    def __call__(self) -> None:
+        from worldgym.native.memory import keep_freed_memory
         from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
         from worldgym.train.small_loop import FitConfig
-        from worldgym.world.memory import keep_freed_memory
-        from worldgym.world.model import load_world
+        from worldgym.world.load_world import load_world
 
         keep_freed_memory()
         fit = FitConfig(steps=self.steps, batch=96, lr=2e-3, warmup=30, seed=self.seed)
@@ -91,64 +111,54 @@ class Train:
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitErrorPredictor:
     """Learn from a run with known truth how likely a verdict is wrong. Run it again to resume."""
 
-    run_folder: tyro.conf.Positional[Path]
-    world: WorldPlace
+    world: Positional[WorldPlace]
+    """the world that the run was made in"""
+    run: Path
+    """finished run whose log knows the truth"""
     judge: JudgePlace
+    """the judge of the run"""
     out: Path
     """gets signals.jsonl, probe.json and uncertainty.json; put probe.json beside the world, and
-    `worldgym check` takes it up"""
-    gauge: GaugePlace | None = None
+    `worldgym world check` takes it up"""
+    inverse_dynamics: InverseDynamicsPlace | None = None
     """default: "gauge" beside the world"""
     tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     signals: tuple[str, ...] = ()
     """those to use (default: see docs/trust.md)"""
     futures: int = 0
-    """replays of each rollout with other noise, each as dear as the rollout"""
+    """replays of each rollout with other noise, each of which costs as much as the rollout"""
     json: bool = False
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.report.trust_page import print_uncertainty
         from worldgym.trust.fit_error_predictor import FitRequest, fit_run
 
-        request = FitRequest(self.run_folder, self.out, self.tasks, self.signals)
-        figures = fit_run(request, self.world, self.judge, self.gauge, self.futures)
+        request = FitRequest(self.run, self.out, self.tasks, self.signals)
+        figures = fit_run(request, self.world, self.judge, self.inverse_dynamics, self.futures)
         print(json.dumps(figures, indent=2)) if self.json else print_uncertainty(figures)
 
 
 @dataclass(frozen=True)
-class Familiarity:
-    """Measure which frames a world knows, for worlds that were trained without: initial frames
+class MeasureFamiliarity:
+    """Measure which frames a world knows, for worlds that were trained without this: initial frames
     beyond are flagged."""
 
-    world: WorldPlace
-    episodes: tuple[Path, ...]
+    world: Positional[WorldPlace]
+    """checkpoint of the world"""
+    data: tuple[Path, ...]
     """episode stores that the world was not trained on, one for each robot"""
     out: Path | None = None
-    """default: "familiarity.json" beside the world, where `worldgym evaluate` and `worldgym check`
-    find it"""
+    """default: "familiarity.json" beside the world, where `worldgym evaluate` and `worldgym world
+    check` find it"""
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         from worldgym.world.familiarity import FAMILIARITY_NAME, measure_familiarity
-        from worldgym.world.model import load_world, root_of
+        from worldgym.world.load_world import load_world, root_of
 
         out = self.out or root_of(self.world) / FAMILIARITY_NAME
-        known = measure_familiarity(load_world(self.world).codec, self.episodes, out)
+        known = measure_familiarity(load_world(self.world).codec, self.data, out)
         print(f"{out}: reconstruction error at most {known.limit:.1f}, on {known.frames} frames")
-
-
-@dataclass(frozen=True)
-class Trust:
-    """What `worldgym check` works with: gauges, probes, and which frames a world knows."""
-
-    action: (
-        Annotated[Train, tyro.conf.arg(name="")]
-        | Annotated[Fit, tyro.conf.arg(name="")]
-        | Annotated[Familiarity, tyro.conf.arg(name="")]
-    )
-
-    def run(self) -> None:
-        self.action.run()

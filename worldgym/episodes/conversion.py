@@ -1,4 +1,5 @@
-"""`worldgym convert`: any dataset that can be read => an episode store or a LeRobot dataset."""
+"""`worldgym data convert`: any dataset that can be read => an episode store or a LeRobot
+dataset."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from typing import Any
 from worldgym.episodes.store import EpisodeStore, numbered_names
 from worldgym.errors import InputError
 from worldgym.io.files import locked, read_json, write_json
-from worldgym.io.record_fields import first_difference
+from worldgym.io.records import first_difference
 
 NAME, PREFIX = "convert.json", "prefix"
 

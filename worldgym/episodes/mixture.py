@@ -95,7 +95,7 @@ def _check_rates(stores: Sequence[EpisodeStore]) -> None:
             raise InputError(
                 f"{store.root} has {store.fps:g} frames per second and {first.root} {first.fps:g}, "
                 f"but one model has one rate: "
-                "train two, or convert the faster one with `worldgym convert --fps`"
+                "train two, or convert the faster one with `worldgym data convert --fps`"
             )
 
 

@@ -12,16 +12,10 @@ from typing import Any
 
 from worldgym.errors import MissingExtra
 from worldgym.io.files import write_atomic
-from worldgym.io.record_fields import field_kind, schema
-from worldgym.io.run_log import (
-    CHECKSUM,
-    LOG_NAME,
-    READABLE,
-    VERSION,
-    RunHeader,
-    TrialRecord,
-    read_log,
-)
+from worldgym.io.jsonl import CHECKSUM
+from worldgym.io.records import column, field_types, schema
+from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_records import READABLE_VERSIONS, VERSION, RunHeader, TrialRecord
 from worldgym.types import Vote
 
 
@@ -44,7 +38,7 @@ def export(run: Path, table: Path | None, parquet: Path | None) -> int:
 def log_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of one line of log.jsonl: a header or a trial. Fields with a default
     may be missing."""
-    header = schema(RunHeader, type={"const": "header"}, version={"enum": list(READABLE)})
+    header = schema(RunHeader, type={"const": "header"}, version={"enum": list(READABLE_VERSIONS)})
     trial = schema(TrialRecord, type={"const": "trial"})
     for line in (header, trial):
         line["properties"][CHECKSUM] = {"type": "integer"}  # lines of older versions have none
@@ -78,8 +72,8 @@ def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
     except ImportError as error:
         raise MissingExtra("pyarrow", "data", "Parquet files") from error
     types = [
-        (f.name, pyarrow.type_for_alias(field_kind(str(f.type))[0].column))
-        for f in fields(TrialRecord)
+        (name, pyarrow.type_for_alias(column(hint)))
+        for name, hint in field_types(TrialRecord).items()
     ]
     sink = io.BytesIO()
     parquet.write_table(pyarrow.Table.from_pylist(list(rows), pyarrow.schema(types)), sink)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from worldgym.errors import BudgetSpent, JudgeStopped
-from worldgym.io.run_log import SOLVED, STRANGE
+from worldgym.io.run_records import SOLVED, STRANGE
 from worldgym.judges.judge_protocol import Free, Judge
 from worldgym.judges.judging import judge_each
 from worldgym.policies.foreign import Failure

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.io.files import write_atomic
-from worldgym.io.run_log import LOG_NAME, RunHeader, RunLog, TrialKey, TrialRecord, read_log
+from worldgym.io.run_log import LOG_NAME, RunLog, read_log
+from worldgym.io.run_records import RunHeader, TrialKey, TrialRecord
 from worldgym.report.page import write_results
 from worldgym.stats.judge_calibration import CALIBRATION_NAME
 from worldgym.stats.summary import Summary

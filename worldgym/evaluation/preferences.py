@@ -10,9 +10,11 @@ from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
-from worldgym.io.files import json_line, write_atomic, write_json
+from worldgym.io.files import write_atomic, write_json
 from worldgym.io.json_form import to_json
-from worldgym.io.run_log import LOG_NAME, TrialRecord, read_log, results
+from worldgym.io.jsonl import json_line
+from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_records import TrialRecord, results
 from worldgym.judges.judging import at_once
 from worldgym.judges.pairwise import PairwiseJudge, Preference, count_preferences
 from worldgym.policies.foreign import Failure, attempt

@@ -21,7 +21,8 @@ from worldgym.evaluation.run import environment, now
 from worldgym.evaluation.unjudged import recorded_actions
 from worldgym.io.files import sha256_file, write_atomic
 from worldgym.io.progress import progress
-from worldgym.io.run_log import LOG_NAME, RunHeader, RunLog, TrialRecord, read_log, results
+from worldgym.io.run_log import LOG_NAME, RunLog, read_log
+from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.io.video import decode_video
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare, tried

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.embodiment import motionless
+from worldgym.io.timing import stage
 from worldgym.policies.observations import observe, substitutes
 from worldgym.policies.own.action_bounds import OUT_OF_BOUNDS, commanded
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import MOTIONLESS, Actions, Rollout, Trial
-from worldgym.world.timing import stage
 from worldgym.world.world_protocol import World
 
 

@@ -34,22 +34,24 @@ from worldgym.evaluation.watchdog import Watchdog
 from worldgym.io.bundled import bundled, each_policy
 from worldgym.io.files import write_array, write_atomic
 from worldgym.io.progress import progress
-from worldgym.io.run_log import (
+from worldgym.io.run_log import RunLog
+from worldgym.io.run_records import (
     CODE_KEY,
     ENGINE_KEY,
     FAMILIARITY_KEY,
     PLANNED_KEY,
     TASKS_KEY,
     RunHeader,
-    RunLog,
     TrialKey,
     TrialRecord,
     actions_beside,
 )
+from worldgym.io.timing import measured
 from worldgym.io.video import encode_mp4
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare, tried
 from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.foreign import Failure, attempt
 from worldgym.policies.load_policy import Loaded, load
 from worldgym.policies.observations import check_needs
@@ -64,10 +66,9 @@ from worldgym.tasks.task_folder import check_frames, load_tasks
 from worldgym.tasks.write_tasks import to_png
 from worldgym.types import Rollout, Task, Trial, Verdict
 from worldgym.world.familiarity import Familiarity, familiarity_of
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import DiffusionWorld, load_world, world_folder
+from worldgym.world.load_world import load_world, world_folder
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.row_threads import on_all_cores
-from worldgym.world.timing import measured
 from worldgym.world.world_protocol import World
 
 T = TypeVar("T")
@@ -84,7 +85,8 @@ class EvaluateConfig:
     trial's pixels are so the same to the last bit whoever its neighbours are. command: as typed,
     and device: what the world computes on: for the log's header.
     shard: (i, n) = the i-th of n equal parts of the trials, counted from 1;
-    `worldgym.evaluation.merge` puts parts together. check: what `worldgym check` found; kept in the
+    `worldgym.evaluation.merge` puts parts together. check: what `worldgym world check` found; kept
+    in the
     run, whose headline numbers leave out red tasks unless `include_red`. familiarity: what tells
     initial frames that the world does not know; None = nothing does.
     code: of policies made in this process, by name: see `Loaded.code`.   other_engine: goes on with

@@ -1,5 +1,5 @@
-"""`worldgym stress`: the mildest edit that breaks a policy, by successive halving, confirmed on
-trials that chose nothing.
+"""`worldgym tasks stress`: the mildest edit that breaks a policy, by successive halving, confirmed
+on trials that chose nothing.
 
 Every round is an evaluation of its own with a suite of nominal and edited tasks, in OUT/search-1,
 OUT/search-2, ...; the better half of the candidates goes on with twice the trials (K. Jamieson and
@@ -23,6 +23,7 @@ from worldgym.evaluation.run import EvaluateConfig, codes, evaluate, identities
 from worldgym.io.files import write_json
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.load_policy import load
 from worldgym.policies.policy_protocol import Policy
 from worldgym.stats.perturbation import PolicyDrop
@@ -31,8 +32,7 @@ from worldgym.tasks.edits.edit_file import Edit
 from worldgym.tasks.edits.ranges import RangedEdit, read_ranges
 from worldgym.tasks.write_tasks import write_task
 from worldgym.types import ROUNDING, Task
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.world_protocol import World
 
 SEARCH_SHARE = 2 / 3  # of the budget; the rest confirms

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.io.files import read_array, write_array
-from worldgym.io.run_log import TrialKey, TrialRecord, results
+from worldgym.io.run_records import TrialKey, TrialRecord, results
 from worldgym.io.video import decode_video
 from worldgym.types import Actions, Frames, Rollout, Trial
 

@@ -10,7 +10,6 @@ import io
 import json
 import os
 import tempfile
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -85,38 +84,6 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise
 
 
-class Hold:
-    """A folder for one writer: as long as this lives, a second one is refused. The system lets go
-    of it when a process ends."""
-
-    def __init__(self, folder: Path) -> None:
-        """Makes the folder where there is none. InputError while another holds it."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(folder, os.O_RDONLY)
-        except OSError as error:
-            raise InputError(
-                f"cannot write {folder}: {error.strerror}; choose a writable folder"
-            ) from error
-        self.release = weakref.finalize(self, os.close, handle)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
-            raise InputError(
-                f"{folder} is being written by another run; wait for its end, or choose another "
-                f"folder"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
-
-    def __enter__(self) -> Hold:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Waits until no other process is inside, for a few lines that read a file and write it. Makes
@@ -139,27 +106,6 @@ def locked(folder: Path) -> Iterator[None]:
 def write_json(path: Path, data: Any) -> None:
     """JSON with two spaces, NaN refused, atomic."""
     write_atomic(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
-
-
-def json_line(data: Any) -> bytes:
-    """One line of JSON. ValueError on NaN and infinities, which JSON does not have."""
-    return (json.dumps(data, allow_nan=False) + "\n").encode()
-
-
-def append_line(path: Path, data: Any) -> None:
-    """Writes one line of JSON through to the disk. A line torn by a crash never counted, and is cut
-    off first."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b", buffering=0) as file:
-            if file.tell() and not path.read_bytes().endswith(b"\n"):
-                file.truncate(path.read_bytes().rfind(b"\n") + 1)
-            file.write(json_line(data))
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror}; make room or choose another place"
-        ) from error
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import BudgetSpent, InputError, JudgeStopped, NothingWorked
-from worldgym.io.files import json_line, sha256_file, write_atomic, write_json
+from worldgym.io.files import sha256_file, write_atomic, write_json
+from worldgym.io.jsonl import json_line
 from worldgym.io.progress import progress
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import charge, judge_each, scores

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import BudgetSpent, InputError, JudgeStopped, SameFailure, at_least
-from worldgym.io.files import json_line, write_atomic, write_json
+from worldgym.io.files import write_atomic, write_json
 from worldgym.io.json_form import to_json
+from worldgym.io.jsonl import json_line
 from worldgym.io.progress import progress
 from worldgym.io.video import decode_video, video_facts
 from worldgym.judges.judge_protocol import Judge, Scaled

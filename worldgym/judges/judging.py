@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
-from worldgym.io.run_log import ATTEMPTS, RunLog, TrialKey, TrialRecord
+from worldgym.io.run_log import ATTEMPTS, RunLog
+from worldgym.io.run_records import TrialKey, TrialRecord
 from worldgym.judges.judge_protocol import Checking, Judge, Paying
 from worldgym.policies.foreign import Failure, attempt
 from worldgym.stats.streak import Streak

@@ -17,26 +17,27 @@ may share; it may be left out.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.io.files import append_line, sha256_file
+from worldgym.io.files import sha256_file
+from worldgym.io.jsonl import CHECKSUM, append_line, read_lines
+from worldgym.io.records import from_mapping
 from worldgym.io.video import decode_video
 from worldgym.tasks.task_digest import frame_digest
 from worldgym.types import Frames, Rollout, Task, Trial, Verdict, Vote
 
-MAX_FILE = 2**28  # bytes of a label file
 RUN_LOG = "log.jsonl"  # beside the labels of a run's videos
+T = TypeVar("T")
 SIMULATOR = "recorded"  # the labeller of episodes that come with their success
 
 
@@ -177,7 +178,11 @@ def frames_digest(frames: Frames) -> str:
 def read_clips(path: Path, instruction: str = "") -> list[Clip]:
     """The videos of a list or label file, each once, in its order. instruction: of those that come
     without one."""
-    return list({clip.video: clip for _, clip, _ in _rows(path, instruction)}.values())
+    return list(
+        {
+            clip.video: clip for clip in _read(path, lambda data, line, clip: clip, instruction)
+        }.values()
+    )
 
 
 def read_labels(path: Path) -> list[LabelledClip]:
@@ -187,10 +192,9 @@ def read_labels(path: Path) -> list[LabelledClip]:
         labelled = _recorded(EpisodeStore(path))
     else:
         last: dict[tuple[Path, str], Label] = {}
-        for line, clip, row in _rows(path):
-            last.pop((clip.video, str(row.get("labeller", ""))), None)
-            label = _label(path, line, clip, row)
-            last[clip.video, label.labeller] = label
+        for label in _read(path, _label):
+            last.pop((label.clip.video, label.labeller), None)
+            last[label.clip.video, label.labeller] = label
         clips = {label.clip.video: label.clip for label in last.values()}
         labelled = [
             LabelledClip(clip, tuple(a for (v, _), a in last.items() if v == video))
@@ -222,46 +226,43 @@ def append_label(path: Path, label: Label) -> None:
     append_line(path, row)
 
 
-def _rows(path: Path, instruction: str = "") -> list[tuple[int, Clip, dict[str, Any]]]:
-    """(line number, clip, all that the line says) of every whole line."""
-    try:
-        if path.stat().st_size > MAX_FILE:
-            raise InputError(f"{path}: more than {MAX_FILE // 2**20} MiB, so it is no label file")
-        lines = path.read_bytes().split(b"\n")[:-1]
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); give a label file or a list of videos"
-        ) from error
-    rows, of_run = [], (path.parent / RUN_LOG).exists()
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-            asked = row.get("instruction", instruction or None)
-            task = row.get("task") or (_task_in(Path(row["video"])) if of_run else "")
-            clip = Clip(
-                path.parent / Path(row["video"]), asked, row.get("partial_credit", ""), task
-            )
-        except (ValueError, LookupError, TypeError, AttributeError):
-            raise InputError(
-                f'{path}, line {number}: not a JSON object with "video" and "instruction"; fix the '
-                f"line"
-            ) from None
-        if (
-            not isinstance(asked, str)
-            or not asked.strip()
-            or not isinstance(clip.partial_credit, str)
-        ):
-            raise InputError(
-                f"{path}, line {number}: the instruction is empty or no text; write what the robot "
-                f"was asked to do"
-            )
-        if not isinstance(clip.task, str):
-            raise InputError(
-                f'{path}, line {number}: "task" is no text; write the name of the initial frame, '
-                f"or leave it out"
-            )
-        rows.append((number, clip, row))
-    return rows
+@dataclass(frozen=True)
+class LabelLine:
+    """What a line may hold besides; a list of videos lacks most of it."""
+
+    video: str
+    instruction: str = ""
+    partial_credit: str = ""
+    score: float | None = None
+    reason: str = ""
+    labeller: str = ""
+    frames: str = ""
+    time: str = ""
+    task: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.instruction.strip():
+            raise ValueError("the instruction is empty; write what the robot was asked to do")
+        if self.score is not None and not 0 <= self.score <= 1:
+            raise ValueError(f'"score" is {self.score}; a label has a number from 0 to 1, or null')
+
+
+def _read(
+    path: Path, parse: Callable[[Mapping[str, Any], LabelLine, Clip], T], instruction: str = ""
+) -> list[T]:
+    """Of every whole line what `parse` makes of its data, its fields and its clip."""
+    of_run = (path.parent / RUN_LOG).exists()
+
+    def read(data: dict[str, Any]) -> T:
+        line = from_mapping(LabelLine, {"instruction": instruction, **data}, more=True)
+        task = line.task or (_task_in(Path(line.video)) if of_run else "")
+        clip = Clip(path.parent / line.video, line.instruction, line.partial_credit, task)
+        return parse(data, line, clip)
+
+    remedy = f'fix the line, and remove its "{CHECKSUM}"'
+    return [
+        line.read(read) for line in read_lines(path, "a label file or a list of videos", remedy)
+    ]
 
 
 def _task_in(video: Path) -> str:
@@ -271,17 +272,11 @@ def _task_in(video: Path) -> str:
     return found[1] if found else ""
 
 
-def _label(path: Path, line: int, clip: Clip, row: Mapping[str, Any]) -> Label:
-    score = row.get("score", "absent")
-    number = isinstance(score, (int, float)) and not isinstance(score, bool) and 0 <= score <= 1
-    if score is not None and not number:
-        raise InputError(
-            f'{path}, line {line}: "score" is {score!r}; a label has a number from 0 to 1, or null'
-        )
-    texts = {name: row.get(name, "") for name in ("labeller", "reason", "frames", "time")}
-    if wrong := [name for name, text in texts.items() if not isinstance(text, str)]:
-        raise InputError(f'{path}, line {line}: "{wrong[0]}" is no text')
-    return Label(clip, None if score is None else float(score), **texts)
+def _label(data: Mapping[str, Any], line: LabelLine, clip: Clip) -> Label:
+    if "score" not in data:
+        raise ValueError('"score" is missing; a label has a number from 0 to 1, or null')
+    score = None if line.score is None else float(line.score)
+    return Label(clip, score, line.labeller, line.reason, line.frames, line.time)
 
 
 def _recorded(store: EpisodeStore) -> list[LabelledClip]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import read_config
-from worldgym.io.run_log import LOG_NAME, read_log, results
+from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_records import results
 from worldgym.judges.classifier import ClassifierJudge
 from worldgym.judges.classifier_agreement import KnownProbability, fit_rates
 

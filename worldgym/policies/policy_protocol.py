@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from worldgym.io.record_fields import checked
+from worldgym.io.records import from_mapping
 from worldgym.types import Actions, ActionSpec, Frames, Trial
 
 State = TypeVar("State")
@@ -72,10 +72,7 @@ class Needs:
     def from_json(values: Any) -> Needs:
         """From what `to_json` gives. ValueError or TypeError, in words, where the values are no
         needs."""
-        known: dict[str, Any] = {
-            key: tuple(x) if isinstance(x, list) else x for key, x in checked(Needs, values).items()
-        }
-        return Needs(**known)
+        return from_mapping(Needs, values)
 
 
 NEWEST_FRAME = Needs()

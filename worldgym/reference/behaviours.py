@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.episodes.store import EpisodeInfo
+from worldgym.reference.disturbed import DISTURBED, make_disturbed, moved_object
 from worldgym.reference.reference_tasks import STEPS, TASKS
 
 State = npt.NDArray[np.float64]
 Action = npt.NDArray[np.float32]
 Behaviour = Callable[[State, int], Action]  # (state, step) -> action [4]
-
-OBJECT_XYZ = slice(4, 7)  # where Meta-World's observation keeps the object's position
 
 ASTRAY = "as-"  # begins the behaviour of an arm that does another task; that task's name follows
 # begins the behaviour of an episode whose actions come from a closed loop in a learned world
@@ -41,6 +40,7 @@ MIXES: dict[str, dict[str, int]] = {
     },
     "near-misses": {"grazing": 40, "drifting": 40, "hesitating": 20},
     "astray": {f"{ASTRAY}{task}": 1 for task in TASKS},
+    "disturbed": {name: 10 for name in DISTURBED},
 }
 
 
@@ -71,15 +71,18 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
     if name == "misplaced":
         angle, distance = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(0.03, 0.09)
         offset = distance * np.array([np.cos(angle), np.sin(angle), 0.0])
-        return lambda state, step: from_expert(_move_object(state, offset))
+        return lambda state, step: from_expert(moved_object(state, offset))
     if name == "grazing":
         direction = rng.normal(0.0, 1.0, 3)
         offset = rng.uniform(0.01, 0.045) * direction / np.linalg.norm(direction)
-        return lambda state, step: from_expert(_move_object(state, offset))
+        return lambda state, step: from_expert(moved_object(state, offset))
+    if name in DISTURBED:
+        disturbed = make_disturbed(name, rng, expert.get_action)
+        return lambda state, step: _clip(disturbed(state, step))
     if name.startswith(ASTRAY):  # it takes this task's object for its own
         offset, sd = rng.normal(0.0, 0.02, 3), rng.uniform(0.0, 0.5)
         return lambda state, step: _clip(
-            expert.get_action(_move_object(state, offset)) + rng.normal(0.0, sd, 4)
+            expert.get_action(moved_object(state, offset)) + rng.normal(0.0, sd, 4)
         )
     if name == "drifting":
         return _drift(rng, from_expert)
@@ -141,12 +144,6 @@ def _random_walk(rng: np.random.Generator) -> Behaviour:
         return _clip(action + rng.normal(0.0, 0.2, 4))
 
     return act
-
-
-def _move_object(state: State, offset: npt.NDArray[np.float64]) -> State:
-    believed = state.copy()
-    believed[OBJECT_XYZ] += offset
-    return believed
 
 
 def _clip(action: npt.NDArray[Any]) -> Action:

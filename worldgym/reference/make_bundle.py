@@ -17,18 +17,18 @@ from worldgym.tasks.task_folder import load_tasks, load_truth
 from worldgym.trust.error_predictor import Probe
 from worldgym.trust.inverse_dynamics import Gauge
 from worldgym.world.familiarity import FAMILIARITY_NAME
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 
 LIMIT_MIB = 30.0
 
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """trained: the folder that `worldgym train` wrote: codec/, world/ and
+    """trained: the folder that `worldgym world train` wrote: codec/, world/ and
     familiarity.json.   truth: the one
-    `worldgym reference truth` wrote, with results of exactly these policies on all initial
+    `worldgym reference evaluate` wrote, with results of exactly these policies on all initial
     frames.   videos: true videos kept a
-    task and policy.   gauge, probe: from `worldgym trust`, of this world, or None."""
+    task and policy.   gauge, probe: of this world, or None."""
 
     trained: Path
     judge: Path

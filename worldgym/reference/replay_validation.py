@@ -21,12 +21,12 @@ from PIL import Image
 from worldgym.episodes.store import EpisodeStore
 from worldgym.io.files import write_json
 from worldgym.judges.classifier import ClassifierJudge
+from worldgym.native.memory import keep_freed_memory
 from worldgym.trust.controls import control_floors
 from worldgym.trust.playback import RECORDED, Playing, Recorded, recorded_rollouts
 from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_test
 from worldgym.types import Frames, Rollout
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.open_loop_replay import HORIZONS, contact_sheet
 from worldgym.world.row_threads import on_all_cores
 

@@ -20,6 +20,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.evaluation.rollout import roll_out
 from worldgym.io.progress import progress
+from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.policy_protocol import Policy
 from worldgym.reference.behaviours import DREAMT, given_actions
@@ -35,8 +36,8 @@ from worldgym.reference.reference_tasks import (
 )
 from worldgym.reference.simulator import Simulator
 from worldgym.types import Task, Trial
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import DiffusionWorld, load_world
+from worldgym.world.load_world import load_world
+from worldgym.world.model import DiffusionWorld
 
 
 @dataclass(frozen=True)

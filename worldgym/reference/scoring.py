@@ -19,7 +19,8 @@ from pathlib import Path
 from worldgym.errors import InputError
 from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
 from worldgym.io.checkpoint import MANIFEST, fingerprint
-from worldgym.io.run_log import LOG_NAME, TrialRecord, read_log, results
+from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_records import TrialRecord, results
 from worldgym.reference.policy_zoo import policy_set
 from worldgym.reference.reference_tasks import STEPS, TASKS
 from worldgym.stats.against_truth import TruthAgreement

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import multiprocessing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,10 @@ import numpy as np
 import torch
 
 from worldgym.errors import InputError
-from worldgym.io.files import Hold, write_atomic
+from worldgym.io.files import write_atomic
+from worldgym.io.jsonl import LineFile, read_lines
 from worldgym.io.progress import progress
+from worldgym.io.records import from_mapping
 from worldgym.io.video import encode_mp4
 from worldgym.policies.load_policy import load, load_policy
 from worldgym.policies.observations import check_needs, observe
@@ -37,6 +38,9 @@ from worldgym.reference.simulator import SimStep, Simulator
 from worldgym.reference.variations import variation
 from worldgym.tasks.write_tasks import write_task
 from worldgym.types import Frames, Task, Trial
+
+CACHE_NAME = "partial.jsonl"
+TruthKey = tuple[str, str, str, int]  # policy, identity, task, steps
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,14 @@ class TrueScore:
 
 
 @dataclass(frozen=True)
+class TruthLine:
+    """A line of TRUTH/partial.jsonl. key: policy, identity, task, steps."""
+
+    key: TruthKey
+    score: TrueScore
+
+
+@dataclass(frozen=True)
 class TruthJob:
     """One episode to run. `identity` changes when the policy's weights do: results of others are
     not reused."""
@@ -93,7 +105,7 @@ class TruthJob:
         return f"{self.named_group}/{self.seed}"
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
+    def key(self) -> TruthKey:
         return self.policy, self.identity, self.task, self.steps
 
 
@@ -101,24 +113,19 @@ def truth(config: TruthConfig) -> list[TrueScore]:
     """Scores what is missing in `config.out`, writes truth.csv, and returns all asked for, sorted
     by policy and task."""
     jobs = _jobs(config)
-    partial = config.out / "partial.jsonl"
-    with Hold(config.out):
-        done = _read_partial(partial)
+    with LineFile(config.out / CACHE_NAME) as file:
+        done = _known(file.path)
         waiting = [
             job for job in jobs if job.key not in done or (job.video and not job.video.exists())
         ]
-        with _open(partial) as file:
-            for job, score in _run(waiting, config.workers or multiprocessing.cpu_count()):
-                file.write(json.dumps({"key": job.key, "score": asdict(score)}) + "\n")
-                file.flush()
-                done[job.key] = score
+        for job, score in _run(waiting, config.workers or multiprocessing.cpu_count()):
+            file.append({"key": job.key, "score": asdict(score)})
+            done[job.key] = score
         write_atomic(config.out / "truth.csv", to_csv(_sorted(_current(done, jobs))).encode())
     return _sorted(done[job.key] for job in jobs)
 
 
-def _current(
-    done: Mapping[tuple[str, str, str, int], TrueScore], jobs: Sequence[TruthJob]
-) -> Iterable[TrueScore]:
+def _current(done: Mapping[TruthKey, TrueScore], jobs: Sequence[TruthJob]) -> Iterable[TrueScore]:
     """One result of a policy and task: the newest, but none of other weights or lengths where the
     jobs say which."""
     asked, steps = {job.policy: job.identity for job in jobs}, {job.steps for job in jobs}
@@ -264,31 +271,11 @@ def _run(jobs: list[TruthJob], workers: int) -> Iterator[tuple[TruthJob, TrueSco
         yield from progress(pool.imap_unordered(_score, jobs), len(jobs), "truth", "episode")
 
 
-def _open(partial: Path) -> io.TextIOWrapper:
-    try:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        return partial.open("a", encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"cannot write {partial}: {error.strerror}; choose a writable folder"
-        ) from error
-
-
-def _read_partial(partial: Path) -> dict[tuple[str, str, str, int], TrueScore]:
-    """Results of earlier runs. The last line of a killed run may be cut: it ends in no newline and
-    is dropped."""
-    if not partial.exists():
-        return {}
-    text = partial.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        write_atomic(partial, whole.encode())
-    done = {}
-    for line in whole.splitlines():
-        entry = json.loads(line)
-        policy, identity, task, steps = entry["key"]
-        done[policy, identity, task, steps] = TrueScore(**entry["score"])
-    return done
+def _known(path: Path) -> dict[TruthKey, TrueScore]:
+    """Results of earlier calls."""
+    lines = read_lines(path, "a cache of true results", "remove the file, and all is scored again")
+    found = (line.read(partial(from_mapping, TruthLine)) for line in lines)
+    return {line.key: line.score for line in found}
 
 
 def _score(job: TruthJob) -> tuple[TruthJob, TrueScore]:

@@ -20,10 +20,10 @@ from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.io.files import write_atomic
 from worldgym.io.progress import progress
+from worldgym.native.memory import keep_freed_memory
 from worldgym.reference.behaviours import is_dreamt
 from worldgym.types import Episode, Frames
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import load_world
+from worldgym.world.load_world import load_world
 from worldgym.world.open_loop_replay import play_actions
 
 SUFFIX = "-imagined"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.report.section import ReportFacts, Section
 from worldgym.stats.success_rates import score_rate
 

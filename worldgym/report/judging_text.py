@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from worldgym.io.json_form import from_json
+from worldgym.io.records import from_mapping
 from worldgym.report.comparison_text import ranking_lines
 from worldgym.report.formats import decimal, number_of, percent, span
 from worldgym.report.trial_sentences import named_reasons
@@ -34,7 +34,7 @@ def videos_text(answer: Mapping[str, Any]) -> str:
     lines.append(
         f"{answer['unscored']} unscored and {answer['failed']} failed videos are in no rate."
     )
-    lines.append(named_reasons(from_json(FailureReasons, answer["reasons"]), "video"))
+    lines.append(named_reasons(from_mapping(FailureReasons, answer["reasons"]), "video"))
     if answer["cost_usd"]:
         lines.append(
             f"The answers cost {answer['cost_usd']:.2f} USD, of which {answer['paid_usd']:.2f} "
@@ -48,7 +48,7 @@ def preferences_text(answer: Mapping[str, Any]) -> str:
     lines = [
         f"{pair['first']} against {pair['second']}, {_verdicts(pair)}" for pair in answer["pairs"]
     ]
-    if why := named_reasons(from_json(FailureReasons, answer["reasons"]), "comparison"):
+    if why := named_reasons(from_mapping(FailureReasons, answer["reasons"]), "comparison"):
         lines.append(why)
     if answer["ranking"] is None:
         return "\n".join([*lines, "No comparison was decided."])
@@ -64,7 +64,7 @@ def preferences_text(answer: Mapping[str, Any]) -> str:
         [
             *lines,
             "",
-            *ranking_lines(from_json(PolicyRanking, answer["ranking"])),
+            *ranking_lines(from_mapping(PolicyRanking, answer["ranking"])),
             f"cost {answer['cost_usd']:.2f} USD",
         ]
     )

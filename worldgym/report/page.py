@@ -11,7 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from worldgym.io.files import write_atomic
-from worldgym.io.run_log import LOG_NAME, RunHeader, TrialRecord, read_log, results
+from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.report import findings, formats, trust_sentences
 from worldgym.report.cost_section import costs_section
 from worldgym.report.edit_section import perturbed_section

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from worldgym.io.run_log import PLANNED_KEY
+from worldgym.io.run_records import PLANNED_KEY
 from worldgym.report.section import ReportFacts, Section
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import Results, RunHeader, TrialRecord
+from worldgym.io.run_records import Results, RunHeader, TrialRecord
 from worldgym.stats.summary import Summary
 
 

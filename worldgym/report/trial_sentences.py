@@ -15,7 +15,7 @@ def missing_sentence(summary: Summary) -> str:
     """How many planned trials the log lacks, by policy; empty where none."""
     plan = summary.completeness
     part = (
-        f"This is part {plan.shard} of a divided run; `worldgym merge` joins the parts."
+        f"This is part {plan.shard} of a divided run; `worldgym run merge` joins the parts."
         if plan.shard
         else ""
     )

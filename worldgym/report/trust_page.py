@@ -1,5 +1,5 @@
-"""What `worldgym check` and `worldgym trust fit` found: tables in the terminal, and one small page.
-Colours always with words."""
+"""What `worldgym world check` and `worldgym world fit-error-predictor` found: tables in the
+terminal, and one small page. Colours always with words."""
 
 from __future__ import annotations
 

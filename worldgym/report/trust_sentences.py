@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worldgym.io.run_log import FAMILIARITY_KEY, SOLVED, STRANGE
+from worldgym.io.run_records import FAMILIARITY_KEY, SOLVED, STRANGE
 from worldgym.report.formats import (
     CONFIDENCE,
     NBSP,
@@ -105,7 +105,7 @@ def strange_sentence(summary: Summary) -> str:
     if summary.config.get(FAMILIARITY_KEY, "") is None:
         return (
             "It is unknown whether these initial frames are like the world model's training data: "
-            "the world has no familiarity.json, which `worldgym trust familiarity` makes from "
+            "the world has no familiarity.json. `worldgym world measure-familiarity` makes it from "
             "held-out recordings."
         )
     return ""

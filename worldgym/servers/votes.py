@@ -20,10 +20,13 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from worldgym.errors import BudgetSpent, InputError, JudgeStopped
-from worldgym.io.files import append_line, cache_folder, read_json, write_atomic, write_json
+from worldgym.io.files import cache_folder, read_json, write_atomic, write_json
+from worldgym.io.jsonl import append_line, read_lines
+from worldgym.io.records import from_mapping
 from worldgym.servers.provider import Question, Reply, Server
 
 MILLION = 1e6
@@ -131,6 +134,17 @@ class Price:
         ) / MILLION
 
 
+@dataclass(frozen=True)
+class Payment:
+    """A line of RUN/payments.jsonl."""
+
+    usd: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.usd < math.inf:
+            raise ValueError(f'"usd" is {self.usd}, which is no payment')
+
+
 class Ledger:
     """What was paid and what is being bought. A question is let through if its likely price still
     fits the budget.
@@ -186,7 +200,7 @@ class Ledger:
                 )
             if self._payments is not None and price > 0:
                 try:
-                    append_line(self._payments, {"usd": price})
+                    append_line(self._payments, asdict(Payment(price)))
                 # the reply is there, and is kept; no other one is bought
                 except InputError as error:
                     self._fault = f"payments can no longer be noted: {error}"
@@ -214,15 +228,5 @@ def read_payments(path: Path) -> list[float]:
     payment."""
     if not path.exists():
         return []
-    prices = []
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            price = json.loads(line)["usd"]
-            if not (isinstance(price, float | int) and 0 <= price < math.inf):
-                raise ValueError
-        except (ValueError, LookupError, TypeError):
-            raise InputError(
-                f"{path}, line {number}: no payment; restore the file from a copy"
-            ) from None
-        prices.append(float(price))
-    return prices
+    lines = read_lines(path, "a file of payments", "restore the file from a copy")
+    return [float(line.read(partial(from_mapping, Payment)).usd) for line in lines]

@@ -81,9 +81,9 @@ class Agreement:
     """root mean square distance of the cells' rates, in points"""
     bias: Bias | None
     """world model less truth over all cells"""
-    policy_bias: Sequence[Bias]
+    policy_bias: tuple[Bias, ...]
     """the same by policy"""
-    task_bias: Sequence[Bias]
+    task_bias: tuple[Bias, ...]
     """the same by task"""
     mmrv: float | None
     """mean maximum rank violation of SIMPLER, over the policies' means, in [0, 1]; 0 is best"""
@@ -134,8 +134,8 @@ def agreement(
         policy_mean_only_pearson=_of_means(cells, world),
         policy_mean_only_pearson_real_means=_of_means(cells, truth),
         bias=bias,
-        policy_bias=biases(pairs, "policies"),
-        task_bias=biases(pairs, "tasks"),
+        policy_bias=tuple(biases(pairs, "policies")),
+        task_bias=tuple(biases(pairs, "tasks")),
         mmrv_variants=variants,
         noise_free=free,
         noise_ceiling=_ceiling(pairs, cells, least_share, separate),
@@ -171,7 +171,7 @@ def bootstrap(found: Mapping[str, Measure], cells: Cells) -> dict[str, dict[str,
             span = None
             if drawn is not None and not np.isnan(point):
                 span = AROUND.get(name, normal_interval)(point, measure(drawn), levels(groups))
-            spans.setdefault(name, {})[axis] = None if span is None else list(span)
+            spans.setdefault(name, {})[axis] = span
     return spans
 
 
@@ -188,7 +188,7 @@ def _extremes(measure: Measure, weights: Numbers) -> Span | None:
     if len(weights) < 2:
         return None
     values = measure(weights)
-    return None if np.isnan(values).any() else [float(values.min()), float(values.max())]
+    return None if np.isnan(values).any() else (float(values.min()), float(values.max()))
 
 
 AROUND: Mapping[str, Around] = {  # how an interval is made from draws, where not as of a mean

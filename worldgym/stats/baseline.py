@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.stats.equivalence import Answer, Gate, passes
 from worldgym.stats.planned_trials import Planned
 from worldgym.stats.policy_trials import common_scores, policy_trials

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 
 PARTS = ("world", "decode", "policy", "judge")  # of the time, in the order in which they are shown
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 
 
 @dataclass(frozen=True)

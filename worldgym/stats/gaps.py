@@ -81,7 +81,7 @@ def noise_interval(pairs: Sequence[CellPair]) -> Span | None:
     mean, N, least = float(gaps.mean()), len(pairs), _normal(pairs)
     below = math.sqrt(max(least, float(np.sum((gaps - low) ** 2)))) / N
     above = math.sqrt(max(least, float(np.sum((high - gaps) ** 2)))) / N
-    return [100 * max(-1.0, mean - below), 100 * min(1.0, mean + above)]
+    return 100 * max(-1.0, mean - below), 100 * min(1.0, mean + above)
 
 
 def _normal(pairs: Sequence[CellPair]) -> float:
@@ -108,8 +108,7 @@ def _over(gaps: Numbers, units: Indices) -> Span | None:
     if levels(units) < MIN_LEVELS:
         return None
     draws = 100 * correlation.mean(gaps, resample(units))
-    span = normal_interval(100 * float(gaps.mean()), draws, levels(units))
-    return None if span is None else list(span)
+    return normal_interval(100 * float(gaps.mean()), draws, levels(units))
 
 
 def _mean_abs_gap(cells: Cells, weights: Numbers) -> Numbers:

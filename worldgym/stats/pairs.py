@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.stats.comparison import Difference, holm, paired_difference, paired_interval
 from worldgym.stats.planned_trials import Planned
 from worldgym.stats.policy_trials import PolicyTrials, common_scores, policy_trials

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.io.run_log import TrialRecord, results
+from worldgym.io.run_records import TrialRecord, results
 from worldgym.stats.comparison import NOTHING, Difference, holm, paired_difference
 from worldgym.stats.correlation import pearson
 from worldgym.stats.per_frame import Numbers

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import PLANNED_KEY, RunHeader, TrialRecord
+from worldgym.io.run_records import PLANNED_KEY, RunHeader, TrialRecord
 
 TaskRepeat = tuple[str, int]
 UNNAMED = ""  # stands for tasks of which an older log knows the number alone

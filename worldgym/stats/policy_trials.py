@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from worldgym.io.run_log import TrialRecord, results
+from worldgym.io.run_records import TrialRecord, results
 from worldgym.stats.per_frame import Numbers
 from worldgym.stats.planned_trials import TaskRepeat
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import TrialRecord, results
+from worldgym.io.run_records import TrialRecord, results
 from worldgym.stats.prediction import Frames, prediction_powered
 from worldgym.stats.tables import RealTrial
 

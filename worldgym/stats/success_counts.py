@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.stats.judge_calibration import Calibration
 from worldgym.stats.success_rates import Rate, score_rate, wilson_rate
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from worldgym.io.files import write_json
-from worldgym.io.run_log import RunHeader, TrialRecord, results
+from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.stats.against_truth import truth_agreement
 from worldgym.stats.expenses import run_expenses
 from worldgym.stats.failure_reasons import failure_reasons

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import InputError
 from worldgym.io.files import read_json
-from worldgym.io.json_form import from_json, json_schema, to_json
+from worldgym.io.json_form import to_json, written_schema
+from worldgym.io.records import from_mapping, located
 from worldgym.stats.against_truth import TruthAgreement
 from worldgym.stats.expenses import RunExpenses
 from worldgym.stats.failure_reasons import FailureReasons
@@ -116,19 +116,16 @@ class Summary:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Summary:
-        """ValueError names the field that is missing, unknown, or of the wrong type."""
-        return from_json(Summary, values)
+        """InputError names the field that is missing, unknown, or of the wrong type."""
+        return from_mapping(Summary, values)
 
     @staticmethod
     def read(run: Path) -> Summary:
         """RUN/summary.json. InputError if it is absent or not what this version writes."""
         path = run / SUMMARY_NAME
-        try:
-            return Summary.from_json(read_json(path, "the summary of a run"))
-        except ValueError as error:
-            raise InputError(
-                f"{path}: {error}; write it again with `worldgym report {run}`"
-            ) from error
+        values = read_json(path, "the summary of a run")
+        with located(path, "write it again with `worldgym report`"):
+            return Summary.from_json(values)
 
 
 def summary_schema() -> dict[str, Any]:
@@ -136,5 +133,5 @@ def summary_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The summary of a WorldGym run",
-        **json_schema(Summary),
+        **written_schema(Summary),
     }

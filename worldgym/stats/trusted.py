@@ -1,4 +1,4 @@
-"""What `worldgym check` said of a world, task by task, as summaries and reports read it:
+"""What `worldgym world check` said of a world, task by task, as summaries and reports read it:
 RUN/check.json."""
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class WorldCheck:
 
     @staticmethod
     def read(path: Path, include_red: bool = False) -> WorldCheck:
-        """InputError if the file is absent or not what `worldgym check` writes."""
+        """InputError if the file is absent or not what `worldgym world check` writes."""
         data = read_json(path, "a check of a world")
         try:
             tasks = {
@@ -60,7 +60,8 @@ class WorldCheck:
             check = WorldCheck(str(data["world"]), tasks, include_red)
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(
-                f"{path}: lacks {error}, so it is no check of a world; run `worldgym check` again"
+                f"{path}: lacks {error}, so it is no check of a world; run `worldgym world "
+                f"check` again"
             ) from error
         if strange := next(
             (task.colour for task in tasks.values() if task.colour not in COLOURS), None

@@ -1,4 +1,4 @@
-"""`worldgym augment`: recordings whose pictures are edited, so that a world learns scenes that
+"""`worldgym data augment`: recordings whose pictures are edited, so that a world learns scenes that
 nobody recorded.
 
 Every episode gets one edit of the file, the same from the first frame to the last; ranges

@@ -1,4 +1,4 @@
-"""`worldgym perturb`: a suite in which every edited task stands beside its nominal twin.
+"""`worldgym tasks edit`: a suite in which every edited task stands beside its nominal twin.
 
 OUT/NAME.png, .json           the nominal tasks, as they were
 OUT/EDIT/NAME.png, .json      the edited ones: `nominal`, `axis`, `goal`, and under `edit` how they

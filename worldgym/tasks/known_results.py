@@ -17,21 +17,11 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.io.files import read_csv
+from worldgym.io.run_records import GroupTruth
 from worldgym.tasks.task_folder import load_truth
 from worldgym.types import Task
 
 TRIALS, GROUPS = TABLES = ("truth.csv", "published.csv")
-
-
-@dataclass(frozen=True)
-class GroupTruth:
-    """What is known of a policy on a whole group: `successes` of `trials`, fractional with partial
-    credit."""
-
-    policy: str
-    group: str
-    trials: int
-    successes: float
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`worldgym train`: from episode stores to a codec and a world, by a named recipe."""
+"""`worldgym world train`: from episode stores to a codec and a world, by a named recipe."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from worldgym.episodes.mixture import NamedStore, RobotStore, check_shares, open
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, did_you_mean
 from worldgym.io.checkpoint import copy_folder, read_config
+from worldgym.native.memory import keep_freed_memory
 from worldgym.train.codec_training import Frameset, print_codec_step, train_codec
 from worldgym.train.processes import first_goes_ahead, joined
 from worldgym.train.recipes import RECIPES, Recipe
@@ -19,7 +20,6 @@ from worldgym.train.training_cost import Budget, budget
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.world_run import TrainRun, held_out_stores, launch
 from worldgym.train.world_training import WorldTrainConfig
-from worldgym.world.memory import keep_freed_memory
 
 
 def train_from_store(request: TrainRequest) -> Path:
@@ -63,7 +63,7 @@ def checked_training(request: TrainRequest) -> tuple[WorldTrainConfig, list[Robo
         raise InputError(
             f'the recipe "{request.recipe}" works on the latents of a pretrained autoencoder: '
             f"bring it in with "
-            "`worldgym import-codec` and give its folder as --codec"
+            "`worldgym codec import` and give its folder as --codec"
         )
     elif not (request.out / "codec" / "manifest.json").exists():
         _check_size(

@@ -1,5 +1,5 @@
-"""`worldgym sharpen`: the decoder of a codec trained on, so that a world's frames become sharper
-and its latents stay."""
+"""`worldgym codec fine-tune`: the decoder of a codec trained on, so that a world's frames become
+sharper and its latents stay."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.mixture import NamedStore, check_shares, open_mixture
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import copy_folder, read_config
+from worldgym.native.memory import keep_freed_memory
 from worldgym.train.codec_training import CodecTrainConfig, Frameset, print_codec_step, train_codec
 from worldgym.train.optimizer import OptimizerConfig, hold_settings
 from worldgym.train.training_requests import SharpenRequest
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import world_folder
+from worldgym.world.load_world import world_folder
 
 
 def sharpen(request: SharpenRequest) -> Path:

@@ -25,7 +25,6 @@ import torch
 from torch import Tensor
 
 from worldgym.actions.embodiment import Scaling
-from worldgym.episodes.windows import DISPLACEMENT_SCALE, commanded_positions
 from worldgym.errors import InputError
 from worldgym.train.processes import Ranks
 from worldgym.train.world_training import (
@@ -36,8 +35,11 @@ from worldgym.train.world_training import (
     make_batch,
     motion_weight,
 )
-from worldgym.world.model import DiffusionWorld, WorldState, frames_noise, frozen, load_world
+from worldgym.world.conditioning import DISPLACEMENT_SCALE, commanded_positions
+from worldgym.world.load_world import load_world
+from worldgym.world.model import DiffusionWorld, WorldState, frozen
 from worldgym.world.network import DiT
+from worldgym.world.noise import frames_noise
 from worldgym.world.sampler import Context, SamplerConfig
 
 

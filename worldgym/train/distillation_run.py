@@ -1,4 +1,4 @@
-"""`worldgym distill`: from a world to a student that samples in fewer steps."""
+"""`worldgym world distill`: from a world to a student that samples in fewer steps."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import copy_folder, load_folder
+from worldgym.native.memory import keep_freed_memory
 from worldgym.train.distillation import DistillConfig
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.processes import first_goes_ahead, joined
 from worldgym.train.training_requests import DistillRequest
 from worldgym.train.world_run import TrainRun, launch
 from worldgym.train.world_training import WorldTrainConfig
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import KIND, WorldConfig, world_folder
+from worldgym.world.load_world import world_folder
+from worldgym.world.world_config import KIND, WorldConfig
 
 
 def distill_world(request: DistillRequest) -> Path:

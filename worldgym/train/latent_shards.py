@@ -24,10 +24,10 @@ from worldgym.codecs.codec_protocol import Codec
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.frame_rows import RowCache, Spans
 from worldgym.episodes.store import EpisodeStore
-from worldgym.episodes.windows import conditioning
 from worldgym.errors import InputError
 from worldgym.io.progress import progress
 from worldgym.types import Actions
+from worldgym.world.conditioning import conditioning
 
 BATCH = 64
 

@@ -15,13 +15,13 @@ from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import config_markdown
+from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
 from worldgym.policies.own.diffusion import DiffusionConfig, DiffusionNet, DiffusionPolicy
 from worldgym.train.policy_samples import SampleConfig, Samples, augment_frames, make_samples
 from worldgym.train.small_loop import FitConfig, fit
 from worldgym.types import ActionSpec
-from worldgym.world.memory import keep_freed_memory
 
 Net = BCNet | DiffusionNet
 

@@ -22,6 +22,7 @@ from worldgym.episodes.inspection import write_sheet
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
+from worldgym.native.memory import keep_freed_memory
 from worldgym.train.distillation import DistillConfig, distillation
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
 from worldgym.train.optimizer import hold_settings
@@ -29,7 +30,6 @@ from worldgym.train.processes import Ranks, first_goes_ahead, follow_parent
 from worldgym.train.world_training import Worlds, WorldTrainConfig, train_world
 from worldgym.types import Episode
 from worldgym.world.familiarity import FAMILIARITY_NAME, measure_familiarity
-from worldgym.world.memory import keep_freed_memory
 from worldgym.world.open_loop_replay import contact_sheet, replay
 
 REPLAYED = 12  # held-out episodes replayed at every checkpoint

@@ -19,7 +19,7 @@ from torch import Tensor
 from worldgym.actions.embodiment import Embodiment, most_numbers, most_sums
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.episodes.mixture import check_shares, draw_episodes
-from worldgym.episodes.windows import Ints, check_shown, cut, random_starts, shown_columns
+from worldgym.episodes.windows import Ints, cut, random_starts
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder, save_folder
 from worldgym.train.compiled_gradients import Learner
@@ -34,11 +34,14 @@ from worldgym.train.optimizer import (
     load_state,
 )
 from worldgym.train.processes import Ranks
+from worldgym.world.conditioning import check_shown, null_actions, shown_columns
 from worldgym.world.embodiments import shared, single
-from worldgym.world.model import KIND, DiffusionWorld, WorldConfig
-from worldgym.world.network import DiT, DiTConfig, Robots, grown
+from worldgym.world.grown_weights import grown
+from worldgym.world.model import DiffusionWorld
+from worldgym.world.network import DiT, DiTConfig, Robots
 from worldgym.world.noise import make_schedule
-from worldgym.world.sampler import SamplerConfig, null_actions
+from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_config import KIND, WorldConfig
 
 MATRICES = ("blocks.",)  # what Muon takes
 
@@ -51,8 +54,8 @@ class WorldTrainConfig:
     motion_weight: extra weight of latents that differ from the previous frame's or the initial
     frame's, up to this much. dtype: of weights and activations in the network; master weights, EMA
     and optimiser stay float32. conditioning: how actions are shown, "sum" or "action" (as
-    published): see `worldgym.episodes.windows.conditioning`. checkpointing: less memory for a third
-    more products, same gradients: see `DiT`.
+    published): see `worldgym.world.conditioning.conditioning`. checkpointing: less memory for a
+    third more products, same gradients: see `DiT`.
     start: checkpoint of a world of the same network and codec to go on from, with a new optimiser;
     None = from scratch. Latents may have more channels than its, as those of a codec grown from its
     own.

@@ -59,12 +59,12 @@ class Probe:
             raise CheckpointError(
                 f"the probe was fitted on the world {self.world} and the judge {self.judge}, here "
                 f"are {world} and {judge}; "
-                f"fit one with `worldgym trust fit`, or leave it out"
+                f"fit one with `worldgym world fit-error-predictor`, or leave it out"
             )
         if gauge is not None and self.facts.get("gauge", gauge) != gauge:
             raise CheckpointError(
                 f"the probe was fitted on readings of {self.facts['gauge']}, here is {gauge}; fit "
-                f"one with `worldgym trust fit`"
+                f"one with `worldgym world fit-error-predictor`"
             )
 
     def save(self, path: Path) -> None:
@@ -83,11 +83,12 @@ class Probe:
             probe = Probe(**{**data, **lists})
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: is no probe ({error}); make one with `worldgym trust fit`"
+                f"{path}: is no probe ({error}); make one with `worldgym world fit-error-predictor`"
             ) from error
         if len({len(values) for values in lists.values()}) != 1:
             raise InputError(
-                f"{path}: its lists differ in length; make it again with `worldgym trust fit`"
+                f"{path}: its lists differ in length; make it again with `worldgym world "
+                f"fit-error-predictor`"
             )
         return probe
 

@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 
 from worldgym.codecs.codec_protocol import Codec
-from worldgym.io.run_log import TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import judge_each
 from worldgym.policies.foreign import Failure

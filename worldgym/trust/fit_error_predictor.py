@@ -1,19 +1,18 @@
-"""`worldgym trust fit`: a run with known truth => the probe that says of a rollout how likely its
-verdict is wrong.
+"""`worldgym world fit-error-predictor`: a run with known truth => the probe that says of a rollout
+how likely its verdict is wrong.
 
 OUT/signals.jsonl      what was measured: its identity, then a line a rollout; a stopped fit goes on
 from here
-OUT/probe.json         coefficients; beside a world as WORLD/probe.json, `worldgym check` takes it
-up
+OUT/probe.json         coefficients; beside a world as WORLD/probe.json, `worldgym world check`
+takes it up
 OUT/uncertainty.json   AUROC, risk-coverage and calibration out of fold, by policy and by task; what
 each signal brings"""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,13 @@ import numpy as np
 from worldgym.errors import InputError, at_least
 from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
 from worldgym.io.files import write_json
+from worldgym.io.jsonl import LineFile, read_lines
 from worldgym.io.progress import progress
-from worldgym.io.run_log import LOG_NAME, TrialRecord, read_log, results
+from worldgym.io.records import from_mapping
+from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_records import TrialRecord, results
 from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
 from worldgym.trust.error_predictor import (
     Flags,
     Probe,
@@ -38,8 +41,7 @@ from worldgym.trust.error_signals import USED, Instruments, common, company_sign
 from worldgym.trust.inverse_dynamics import Gauge
 from worldgym.trust.playback import Playing
 from worldgym.types import Rollout
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import beside_world, load_world
+from worldgym.world.load_world import beside_world, load_world
 
 BATCH = 20  # rollouts measured between two writes
 FLAGGED = 0.1  # share of the fit's rollouts that the probe flags
@@ -57,6 +59,21 @@ class FitRequest:
     out: Path
     tasks: Path | None = None
     signals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MeasuredWith:
+    """First line of OUT/signals.jsonl: what the signals depend on."""
+
+    measured_with: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MeasuredTrial:
+    """Line of OUT/signals.jsonl. trial: "POLICY TASK REPEAT"."""
+
+    trial: str
+    signals: Mapping[str, float]
 
 
 def fit_probe(request: FitRequest, instruments: Instruments) -> dict[str, Any]:
@@ -109,8 +126,9 @@ def fit_run(
     folder = gauge or beside_world(world, "gauge")
     if folder is None:
         raise InputError(
-            f"{world}: no gauge lies beside the world; make one with `worldgym trust train`, or "
-            f"give --gauge"
+            f"{world}: no gauge lies beside the world; make one with `worldgym world "
+            f"train-inverse-dynamics`, or "
+            f"give --inverse-dynamics"
         )
     loaded, reader = load_world(world), Gauge.load(folder)
     reader.check(loaded.codec, loaded.spec)
@@ -144,20 +162,16 @@ def measured_signals(
         "gauge": instruments.gauge.name,
         "futures": instruments.futures,
     }
-    path = out / SIGNALS_NAME
-    done, folder = _resume(path, identity), tasks_of_run(run, tasks)
-    left = [record for record in records if _key(record) not in done]
-    batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
-    for batch in progress(batches, len(batches), "measuring", "batch"):
-        rollouts = [rollout_of(run, header, record, task_of(folder, record)) for record in batch]
-        found = dict(zip(map(_key, batch), measure(instruments, rollouts, batch), strict=True))
-        _append(
-            path,
-            "".join(
-                json.dumps({"trial": key, "signals": row}) + "\n" for key, row in found.items()
-            ),
-        )
-        done |= found
+    folder = tasks_of_run(run, tasks)
+    with LineFile(out / SIGNALS_NAME) as file:
+        done = _resume(file, identity)
+        left = [record for record in records if _key(record) not in done]
+        batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
+        for batch in progress(batches, len(batches), "measuring", "batch"):
+            rollouts = [rollout_of(run, header, r, task_of(folder, r)) for r in batch]
+            found = dict(zip(map(_key, batch), measure(instruments, rollouts, batch), strict=True))
+            file.append(*({"trial": key, "signals": row} for key, row in found.items()))
+            done |= found
     return [
         done[_key(record)] | company
         for record, company in zip(records, company_signals(records), strict=True)
@@ -239,37 +253,18 @@ def _key(record: TrialRecord) -> str:
     return f"{record.policy} {record.task} {record.repeat}"
 
 
-def _resume(path: Path, identity: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """What was measured before; a torn last line is cut off. InputError if it was measured with
-    something else."""
-    if not path.exists():
-        _append(path, json.dumps({"measured_with": identity}) + "\n")
+def _resume(file: LineFile, identity: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What was measured before. InputError if it was measured with something else."""
+    remedy = "remove the file, and everything is measured again"
+    lines = read_lines(file.path, "a file of signals", remedy)
+    if not lines:
+        file.append({"measured_with": identity})
         return {}
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    os.truncate(path, len(whole))
-    try:
-        first, *lines = (json.loads(line) for line in whole.splitlines())
-        if first["measured_with"] == identity:
-            return {line["trial"]: line["signals"] for line in lines}
-    except (ValueError, KeyError, TypeError) as error:
+    first = lines[0].read(partial(from_mapping, MeasuredWith)).measured_with
+    if first != identity:
         raise InputError(
-            f"{path}: is damaged ({error}); remove it, and everything is measured again"
-        ) from error
-    raise InputError(
-        f"{path}: was measured with {first['measured_with']}, now it is {dict(identity)}; choose "
-        f"another --out"
-    )
-
-
-def _append(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror}; choose a writable folder"
-        ) from error
+            f"{file.path}: was measured with {first}, now it is {dict(identity)}; choose another "
+            f"--out"
+        )
+    rows = [line.read(partial(from_mapping, MeasuredTrial)) for line in lines[1:]]
+    return {row.trial: dict(row.signals) for row in rows}

@@ -1,4 +1,4 @@
-"""`worldgym check`: may this world be believed for these tasks? Every measure that the inputs
+"""`worldgym world check`: may this world be believed for these tasks? Every measure that the inputs
 allow, and a colour a task.
 
 OUT/check.json   everything; `worldgym evaluate` and `worldgym report` take it up (stats/trusted.py)
@@ -20,6 +20,7 @@ from worldgym.io.bundled import each_policy
 from worldgym.io.files import write_json
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.load_policy import load
 from worldgym.stats.success_rates import Rate, score_rate
 from worldgym.stats.trusted import CHECK_NAME
@@ -42,8 +43,8 @@ from worldgym.trust.trust_verdict import (
 )
 from worldgym.types import ROUNDING, Task
 from worldgym.world.familiarity import Familiarity, familiarity_of
-from worldgym.world.memory import keep_freed_memory
-from worldgym.world.model import DiffusionWorld, beside_world, load_world
+from worldgym.world.load_world import beside_world, load_world
+from worldgym.world.model import DiffusionWorld
 
 SWEPT = 6  # initial frames from which actions are swept
 Found = dict[str, list[Finding]]  # by group of tasks
@@ -88,10 +89,10 @@ def check_trust(config: CheckConfig) -> dict[str, Any]:
     or parts do not fit."""
     if config.episodes is None and not (config.policies and config.tasks):
         raise InputError(
-            "there is nothing to check by: give --episodes, or --policy and --tasks, or both"
+            "there is nothing to check by: give --data, or --policy and --tasks, or both"
         )
     if config.per_task < 1:
-        raise InputError(f"--per-task is {config.per_task}: ask for 1 or more")
+        raise InputError(f"--trials is {config.per_task}: ask for 1 or more")
     keep_freed_memory()
     parts = _load(config)
     figures: dict[str, Any] = {"strange": {}, "floors": [], "replay": {}, "doubt": {}}
@@ -298,17 +299,18 @@ def _described(config: CheckConfig, parts: CheckInputs) -> dict[str, Any]:
     left_out = []
     if parts.familiarity is None:
         left_out.append(
-            "whether the world knows the initial frames needs familiarity.json: `worldgym trust "
-            "familiarity`"
+            "whether the world knows the initial frames needs familiarity.json: `worldgym world "
+            "measure-familiarity`"
         )
     if parts.gauge is None:
         left_out.append(
-            "action following and per-rollout doubt need a gauge: `worldgym trust train`"
+            "action following and per-rollout doubt need a gauge: `worldgym world "
+            "train-inverse-dynamics`"
         )
     elif parts.probe is None:
-        left_out.append("per-rollout doubt needs a probe: `worldgym trust fit`")
+        left_out.append("per-rollout doubt needs a probe: `worldgym world fit-error-predictor`")
     if config.episodes is None:
-        left_out.append("the replay test needs recorded episodes: --episodes")
+        left_out.append("the replay test needs recorded episodes: --data")
     if not (config.policies and config.tasks):
         left_out.append("closed loops need policies and tasks: --policy, --tasks")
     return {

@@ -134,3 +134,24 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     if mask is not None:
         logits = logits + mask
     return logits.softmax(-1) @ v
+
+
+def sees(places: Tensor, keys: Tensor, sight: int) -> tuple[Tensor, Tensor]:
+    """Positions in time of queries and keys => (age [queries, keys], True where a key lies ahead or
+    out of sight)."""
+    age = places[:, None] - keys
+    return age, (age < 0) | (age >= sight) if sight else age < 0
+
+
+def branched(trunk: int, branches: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Frames in a row, and branches from them (see `DiT.forward`) => their positions, and age and
+    hidden as in `sees`."""
+    places = torch.cat(
+        [
+            torch.arange(trunk, device=device),
+            torch.arange(trunk - branches, trunk, device=device) + 1,
+        ]
+    )
+    age, other = places[:, None] - places, ~torch.eye(len(places), dtype=torch.bool, device=device)
+    aside = torch.arange(len(places), device=device) >= trunk
+    return places, age, (age < 0) | (other & (aside | (age == 0)))

@@ -23,9 +23,11 @@ from worldgym.native import kernels as native
 from worldgym.native.kernels import LANES, ON_STACK, WIDE, address, dtype_of, kernels_for
 from worldgym.native.products import Product
 from worldgym.native.threads import allowed_threads
-from worldgym.world.attention import rotary_angles_1d, rotary_angles_2d, rotation
+from worldgym.world.attention import rotary_angles_1d, rotary_angles_2d, rotation, sees
 from worldgym.world.cache import TemporalCache, ring_positions
-from worldgym.world.network import Block, DiT, DiTConfig, octaves, sees, sinusoid, unpatchify
+from worldgym.world.conditioning import octaves, sinusoid
+from worldgym.world.network import Block, DiT, DiTConfig
+from worldgym.world.patches import unpatchify
 from worldgym.world.sampler import Network
 
 
@@ -172,9 +174,8 @@ class FusedDiT:
         room = x.new_empty(self._library.room_for(self._parts, call))
         call.room = address(room, self._dtype, len(room))
         self._library.denoise(self._parts, call)
-        return unpatchify(
-            out[:, : self.network.final_linear.out_features].reshape(b, t, c.tokens, -1), c
-        )
+        drawn = out[:, : self.network.final_linear.out_features]
+        return unpatchify(drawn.reshape(b, t, c.tokens, -1), c.latent_shape, c.patch)
 
     def _ring(self, cache: TemporalCache, rows: int, frames: int, seen: Sight) -> native.Ring:
         c, capacity, used = self.config, cache.capacity, min(cache.length + frames, cache.capacity)

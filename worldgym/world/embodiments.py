@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from worldgym.actions.embodiment import Embodiment, most_numbers
-from worldgym.episodes.windows import shown_columns
 from worldgym.errors import CheckpointError, InputError
-from worldgym.world.network import DiTConfig, octave_mask
+from worldgym.world.conditioning import octave_mask, shown_columns
+from worldgym.world.network import DiTConfig
 
 ONE_ROBOTS_OWN = ("spec", "scaling")  # keys of a world's config
 TOKEN, EMBEDDER = "embodiment_token", "action_embedder"

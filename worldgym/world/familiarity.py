@@ -24,7 +24,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.files import read_json, write_json
 from worldgym.types import Frames
-from worldgym.world.model import beside_world
+from worldgym.world.load_world import beside_world
 
 FAMILIARITY_NAME = "familiarity.json"
 QUANTILE = 0.999  # of held-out frames that count as known, whatever their scene
@@ -98,12 +98,13 @@ def familiarity_of(world: Path, codec: Codec) -> Familiarity | None:
         fingerprint, limit, frames = str(data["codec"]), float(data["limit"]), int(data["frames"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: is damaged ({error}); measure it again with `worldgym trust familiarity`"
+            f"{path}: is damaged ({error}); measure it again with `worldgym world "
+            f"measure-familiarity`"
         ) from error
     if not np.isfinite(limit) or limit <= 0.0:
         raise InputError(
-            f"{path}: the limit is {limit}, not above 0; measure it again with `worldgym trust "
-            f"familiarity`"
+            f"{path}: the limit is {limit}, not above 0; measure it again with `worldgym "
+            f"world measure-familiarity`"
         )
     return Familiarity(codec, limit, frames) if fingerprint == codec.fingerprint else None
 

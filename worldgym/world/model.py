@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,76 +12,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from worldgym.actions.embodiment import Scaling
 from worldgym.codecs.codec_protocol import Codec
-from worldgym.codecs.load_codec import load_codec
-from worldgym.episodes.windows import beside, check_shown, commanded_positions
 from worldgym.errors import CheckpointError, InputError
-from worldgym.io.bundled import bundled
-from worldgym.io.checkpoint import fingerprint, load_folder
+from worldgym.io.timing import stage
 from worldgym.native.kernels import kernels_for
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
 from worldgym.world.compiled_network import fastest
-from worldgym.world.embodiments import single
-from worldgym.world.network import DiT, DiTConfig
-from worldgym.world.noise import FlowMatching, SigmoidV, make_schedule
-from worldgym.world.sampler import SAMPLERS, Context, Denoiser, Network, SamplerConfig, null_actions
-from worldgym.world.timing import stage
-
-KIND = "world"
-
-
-@dataclass(frozen=True)
-class WorldConfig:
-    """schedule: "flow" or "sigmoid_v" with its settings.   codec: fingerprint of the codec the
-    latents came from; "" where it is not known (an imported world), and any codec of the right
-    shape is taken.
-    conditioning: how actions are shown, "sum" or "action": see
-    `worldgym.episodes.windows.conditioning`. scaling: of the actions, before they are shown.
-    """
-
-    spec: ActionSpec
-    network: DiTConfig
-    sampler: SamplerConfig
-    schedule: str
-    schedule_settings: dict[str, float]
-    codec: str
-    conditioning: str = "sum"
-    scaling: Scaling = field(default_factory=Scaling)
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {
-            "kind": KIND,
-            "spec": self.spec.to_json(),
-            "scaling": self.scaling.to_json(),
-        }
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> WorldConfig:
-        return WorldConfig(
-            ActionSpec.from_json(data["spec"]),
-            DiTConfig.from_json(data["network"]),
-            SamplerConfig(**data["sampler"]),
-            data["schedule"],
-            data["schedule_settings"],
-            data["codec"],
-            data.get("conditioning", "sum"),  # older checkpoints knew no other
-            Scaling.from_json(data["scaling"]) if "scaling" in data else Scaling(),
-        )
-
-    def make_schedule(self) -> FlowMatching | SigmoidV:
-        return make_schedule(self.schedule, **self.schedule_settings)
-
-    def check(self) -> None:
-        """CheckpointError where the parts do not fit each other."""
-        check_shown(self.conditioning, self.spec.size, self.network.action_size, self.scaling.sums)
-        if self.network.positions == "learned" and self.sampler.window > self.network.window:
-            raise CheckpointError(
-                f"the sampler's window of {self.sampler.window} frames is longer than the "
-                f"{self.network.window} over which the "
-                "network has learned positions: choose a shorter window"
-            )
+from worldgym.world.conditioning import beside, commanded_positions, null_actions
+from worldgym.world.network import DiT
+from worldgym.world.noise import frames_noise
+from worldgym.world.sampler import SAMPLERS, Context, Denoiser, Network
+from worldgym.world.world_config import WorldConfig
 
 
 @dataclass(frozen=True)
@@ -94,7 +34,7 @@ class WorldState:
     the newest of them, shared with later states; `stored` says how many of its positions are ours.
     seeds, frame: the noise of the next frame is a function of the trial's seed and the frame's
     number alone. moved: [B, K, A] sums of all actions so far, as they are shown: see
-    `worldgym.episodes.windows.follow`."""
+    `worldgym.world.conditioning.commanded_positions`."""
 
     context: Context
     cache: TemporalCache | None
@@ -231,7 +171,7 @@ class DiffusionWorld:
 
     def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
         """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in
-        `worldgym.episodes.windows.conditioning`."""
+        `worldgym.world.conditioning.conditioning`."""
         known, sums = self.config.scaling.shown(actions), None
         if self.config.conditioning == "sum":
             sums = commanded_positions(known, self._bounds, state.moved)
@@ -327,84 +267,3 @@ def frozen(network: DiT, dtype: torch.dtype) -> DiT:
     numbers = [*network.parameters(), *network.buffers()]
     ready = not network.training and all(x.dtype == dtype and not x.requires_grad for x in numbers)
     return network if ready else deepcopy(network).to(dtype).eval().requires_grad_(False)
-
-
-def frame_noise(seed: int, frame: int, shape: tuple[int, int, int]) -> Tensor:
-    """Standard normal [C, h, w] of frame number `frame` of the trial with this seed, the same on
-    every device."""
-    digest = hashlib.sha256(f"{seed}/{frame}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-    return torch.randn(shape, generator=generator)
-
-
-def frames_noise(
-    seeds: Sequence[int], frame: int, count: int, shape: tuple[int, int, int]
-) -> Tensor:
-    """Standard normal [B, count, C, h, w]: of `count` frames from number `frame` on, a row a
-    seed."""
-    return torch.stack(
-        [torch.stack([frame_noise(seed, frame + i, shape) for i in range(count)]) for seed in seeds]
-    )
-
-
-def world_folder(folder: str | Path) -> Path:
-    """FOLDER/world if there is one, else FOLDER; of the bundled world for the name "bundled"."""
-    folder = bundled(folder, "world")
-    return folder / "world" if (folder / "world").is_dir() else folder
-
-
-def root_of(world: Path) -> Path:
-    """The folder that holds a world's checkpoint, its codec and what else was made for it."""
-    return world if (world / "world").is_dir() else world.parent
-
-
-def beside_world(world: Path, name: str) -> Path | None:
-    """What lies beside the checkpoint of a world under this name, as its codec does."""
-    path = root_of(world) / name
-    return path if path.exists() else None
-
-
-def load_world(
-    folder: str | Path,
-    codec_folder: Path | None = None,
-    device: str = "cpu",
-    dtype: str = "auto",
-    embodiment: str | None = None,
-) -> DiffusionWorld:
-    """Loads a world, or the one in FOLDER/world. Its codec lies in `codec_folder`, by default in
-    "codec" beside the world.
-
-    embodiment: which robot's, where the checkpoint holds several; InputError names them.
-    dtype "auto": bfloat16, weights kept so; "float32" for exact comparisons. CheckpointError names
-    what is wrong."""
-    folder = world_folder(folder)
-    data, tensors = load_folder(folder, KIND)
-    data, tensors = single(data, tensors, embodiment, folder)
-    config = WorldConfig.from_json(data)
-    codec = load_codec(codec_folder or folder.parent / "codec", device)
-    if config.codec and codec.latents != config.codec:
-        raise CheckpointError(
-            f"{folder}: trained on latents of codec {config.codec}, but those of the codec at hand "
-            f"are {codec.latents}; "
-            "give the folder of the right codec"
-        )
-    network = DiT(config.network)
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})"
-        ) from error
-    sharpened = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
-    name = "-".join(
-        [
-            folder.resolve().name,
-            fingerprint(folder),
-            *sharpened,
-            *([embodiment] if embodiment else []),
-        ]
-    )
-    kept = torch.float32 if dtype == "float32" else torch.bfloat16
-    # ours alone, so no copy need be made
-    network = network.to(device, kept).eval().requires_grad_(False)
-    return DiffusionWorld(config, network, codec, name, kept)

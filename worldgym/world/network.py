@@ -10,8 +10,7 @@ numbers a token."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -21,18 +20,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from worldgym.world.attention import Attention, Pass, rotary_angles_1d, rotary_angles_2d, rotation
+from worldgym.world.attention import (
+    Attention,
+    Pass,
+    branched,
+    rotary_angles_1d,
+    rotary_angles_2d,
+    rotation,
+    sees,
+)
 from worldgym.world.cache import TemporalCache
+from worldgym.world.conditioning import octave_mask, octaves, sinusoid
+from worldgym.world.patches import patchify, unpatchify
 
 
 @dataclass(frozen=True)
 class DiTConfig:
     """action_size: numbers shown with a frame: 2 A + 1 (see
-    `worldgym.episodes.windows.conditioning`).
+    `worldgym.world.conditioning.conditioning`).
 
     previous_frame: also show each token its place in the previous frame, at that frame's own noise
-    level. initial_frame: also show each token its place in the episode's initial frame: what an arm
-    hides comes back as it was, however long ago it left the window.
+    level. initial_frame: also its place in the episode's initial one: what an arm hides comes back
+    as it was, however long ago it left the window.
     action_octaves: also show sine and cosine of every action number at frequencies 1, 2, 4, ...:
     this many. Where an arm stands to a pixel is a steep function of the sum of its actions, which a
     linear layer of the sum alone learns slowly. positions: "rotary" or "rotary_pixel" (as
@@ -223,7 +232,8 @@ class DiT(nn.Module):
         now = self._pass(x, cache, sight, branches)
         h = self.x_proj(self.views(x, initial_frame, cache, branches))
         h = h if self.position_map is None else h + self.position_map
-        return unpatchify(self.final_linear(self.through(h, condition, now)), self.config)
+        drawn = self.final_linear(self.through(h, condition, now))
+        return unpatchify(drawn, self.config.latent_shape, self.config.patch)
 
     def through(self, h: Tensor, condition: Tensor, now: Pass) -> Tensor:
         """h [B, T, N, D] tokens, condition [B, T, D] => all blocks, and the last norm [B, T, N,
@@ -251,15 +261,15 @@ class DiT(nn.Module):
     ) -> Tensor:
         """Latents, with those shown beside, => [B, T, N, P views]. The first frame of a window is
         its own previous one."""
-        patches = patchify(x, self.config)
+        patches = patchify(x, self.config.patch)
         views = [patches]
         if self.config.previous_frame:
             first = x[:, :1] if cache is None or cache.last is None else cache.last
             trunk = x.shape[1] - branches
             before = patches[:, : trunk - 1], patches[:, trunk - branches : trunk]
-            views.append(torch.cat([patchify(first, self.config), *before], dim=1))
+            views.append(torch.cat([patchify(first, self.config.patch), *before], dim=1))
         if self.config.initial_frame:
-            views.append(patchify(initial_frame[:, None], self.config).expand_as(patches))
+            views.append(patchify(initial_frame[:, None], self.config.patch).expand_as(patches))
         return torch.cat(views, dim=-1)
 
     def _pass(self, x: Tensor, cache: TemporalCache | None, sight: int, branches: int) -> Pass:
@@ -291,103 +301,3 @@ class DiT(nn.Module):
         return TemporalCache(
             (c.pairs, rows, c.tokens, c.heads, capacity, c.width // c.heads), like, start
         )
-
-
-def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) -> dict[str, Tensor]:
-    """Weights of a network like `start` => like `config`, whose latents may have more channels: it
-    draws what it drew in the first ones, does not look at the new ones, and draws nothing there
-    yet. More numbers may be shown with each frame, before the last; it does not look at those yet.
-    """
-    channels = start.latent_shape[0]
-    own, places, width = config.latent_shape[0], config.patch**2, config.width
-    shapes = {
-        "x_proj.weight": (
-            (width, config.views, places, channels),
-            (width, config.views, places, own),
-        ),
-        "final_linear.weight": ((places, channels, width), (places, own, width)),
-        "final_linear.bias": ((places, channels), (places, own)),
-    }
-    found = dict(tensors)
-    if start.action_size < config.action_size:
-        known = torch.ones(config.action_size, dtype=torch.bool)
-        known[start.action_size - 1 : -1] = False
-        name, columns = "action_embedder.weight", octave_mask(known, config.action_octaves)
-        found[name] = tensors[name].new_zeros(len(tensors[name]), len(columns))
-        found[name][:, columns] = tensors[name]
-    if channels >= own:
-        return found
-    for name, (before, after) in shapes.items():
-        new = tensors[name].new_zeros(after)
-        into = name == "x_proj.weight"
-        new.narrow(-1 if into else 1, 0, channels).copy_(tensors[name].view(before))
-        found[name] = new.flatten(1) if into else new.flatten(0, 1)
-    return found
-
-
-def sees(places: Tensor, keys: Tensor, sight: int) -> tuple[Tensor, Tensor]:
-    """Positions in time of queries and keys => (age [queries, keys], True where a key lies ahead or
-    out of sight)."""
-    age = places[:, None] - keys
-    return age, (age < 0) | (age >= sight) if sight else age < 0
-
-
-def branched(trunk: int, branches: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Frames in a row, and branches from them (see `DiT.forward`) => their positions, and age and
-    hidden as in `sees`."""
-    places = torch.cat(
-        [
-            torch.arange(trunk, device=device),
-            torch.arange(trunk - branches, trunk, device=device) + 1,
-        ]
-    )
-    age, other = places[:, None] - places, ~torch.eye(len(places), dtype=torch.bool, device=device)
-    aside = torch.arange(len(places), device=device) >= trunk
-    return places, age, (age < 0) | (other & (aside | (age == 0)))
-
-
-def octaves(actions: Tensor, count: int) -> Tensor:
-    """actions [..., A] => [..., A (1 + 2 count)]: themselves, then sines, then cosines at
-    frequencies 1, 2, 4, ... (float32)."""
-    angles = (
-        actions.float()[..., None] * 2.0 ** torch.arange(count, device=actions.device)
-    ).flatten(-2)
-    return torch.cat([actions, angles.sin(), angles.cos()], dim=-1)
-
-
-def octave_mask(known: Tensor, count: int) -> Tensor:
-    """bool [..., A], one a number => bool [..., A (1 + 2 count)], one a number that `octaves` makes
-    of it."""
-    turned = known.repeat_interleave(count, dim=-1)
-    return torch.cat([known, turned, turned], dim=-1)
-
-
-def sinusoid(level: Tensor, size: int = 256, max_period: float = 10_000.0) -> Tensor:
-    """level [...] => [..., size]: cosines, then sines, in float32."""
-    frequencies = torch.exp(
-        -math.log(max_period) * torch.arange(size // 2, device=level.device).float() / (size // 2)
-    )
-    angles = level.float()[..., None] * frequencies
-    return torch.cat([angles.cos(), angles.sin()], dim=-1)
-
-
-def patchify(x: Tensor, config: DiTConfig) -> Tensor:
-    """[B, T, C, h, w] => [B, T, N, patch * patch * C], numbers in the order (p1, p2, c)."""
-    b, t, c, h, w = x.shape
-    p = config.patch
-    return (
-        x.view(b, t, c, h // p, p, w // p, p)
-        .permute(0, 1, 3, 5, 4, 6, 2)
-        .reshape(b, t, config.tokens, p * p * c)
-    )
-
-
-def unpatchify(tokens: Tensor, config: DiTConfig) -> Tensor:
-    """The inverse of `patchify`."""
-    b, t = tokens.shape[:2]
-    (c, h, w), (rows, columns), p = config.latent_shape, config.grid, config.patch
-    return (
-        tokens.view(b, t, rows, columns, p, p, c)
-        .permute(0, 1, 6, 2, 4, 3, 5)
-        .reshape(b, t, c, h, w)
-    )

@@ -14,6 +14,8 @@ level = t in 0 .. 999
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -191,3 +193,21 @@ def make_schedule(kind: str, **settings: Any) -> FlowMatching | SigmoidV:
     if kind == "sigmoid_v":
         return SigmoidV(**settings)
     raise CheckpointError(f'no schedule "{kind}": a checkpoint names "flow" or "sigmoid_v"')
+
+
+def frame_noise(seed: int, frame: int, shape: tuple[int, int, int]) -> Tensor:
+    """Standard normal [C, h, w] of frame number `frame` of the trial with this seed, the same on
+    every device."""
+    digest = hashlib.sha256(f"{seed}/{frame}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return torch.randn(shape, generator=generator)
+
+
+def frames_noise(
+    seeds: Sequence[int], frame: int, count: int, shape: tuple[int, int, int]
+) -> Tensor:
+    """Standard normal [B, count, C, h, w]: of `count` frames from number `frame` on, a row a
+    seed."""
+    return torch.stack(
+        [torch.stack([frame_noise(seed, frame + i, shape) for i in range(count)]) for seed in seeds]
+    )

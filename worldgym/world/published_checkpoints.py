@@ -28,10 +28,10 @@ from worldgym.codecs.kl import import_autoencoder
 from worldgym.errors import CheckpointError, InputError, at_least
 from worldgym.io.checkpoint import config_markdown, save_folder
 from worldgym.io.files import not_fetched
-from worldgym.world.model import WorldConfig
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.published_request import PublishedImport
 from worldgym.world.sampler import SAMPLERS
+from worldgym.world.world_config import WorldConfig
 
 DOWNSAMPLING = 8  # of the Stable Diffusion 3 autoencoder
 

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from worldgym.errors import InputError
 from worldgym.world.cache import TemporalCache
+from worldgym.world.conditioning import null_actions
 from worldgym.world.noise import Schedule
 
 ORDERS, RULES = ("pyramid", "parallel"), ("recompute", "rolling")
@@ -141,13 +142,6 @@ def frame_spans(plan: Tensor) -> list[tuple[int, int]]:
         while first < chunk and now[first] == plan[-1, first]:
             first += 1
     return spans
-
-
-def null_actions(actions: Tensor) -> Tensor:
-    """Zeros with the last number 1: "no action known"."""
-    null = torch.zeros_like(actions)
-    null[..., -1] = 1.0
-    return null
 
 
 class Network(Protocol):

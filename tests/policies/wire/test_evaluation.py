@@ -18,7 +18,8 @@ from policy_server import POLICIES, Server
 from worldgym.errors import PolicyOutage, SameFailure
 from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.run import EvaluateConfig, evaluate
-from worldgym.io.run_log import ATTEMPTS, TrialRecord, read_log
+from worldgym.io.run_log import ATTEMPTS, read_log
+from worldgym.io.run_records import TrialRecord
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakeState, FakeWorld, check_policy

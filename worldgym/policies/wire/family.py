@@ -22,7 +22,7 @@ from worldgym.errors import InputError, did_you_mean
 from worldgym.policies.policy_protocol import MAX_HISTORY, Needs
 
 MAX_FILE, MAX_SIDE, MAX_CHUNK = 2**20, 2048, 1000
-OWN = "worldgym"  # the family of `worldgym serve-policy`, which says itself what it serves
+OWN = "worldgym"  # the family of `worldgym policy serve`, which says itself what it serves
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What `worldgym serve-policy` says of the policy that it serves, before the first question."""
+"""What `worldgym policy serve` says of the policy that it serves, before the first question."""
 
 from __future__ import annotations
 

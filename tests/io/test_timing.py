@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from worldgym.world.timing import Stopwatch, measured, stage
+from worldgym.io.timing import Stopwatch, measured, stage
 
 
 def test_an_inner_stage_stops_the_clock_of_the_outer_one() -> None:

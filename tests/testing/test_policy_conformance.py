@@ -18,7 +18,7 @@ from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.testing import FAKE_SPEC, FakePolicy
-from worldgym.testing.check_policy import check_and_time
+from worldgym.testing.policy_conformance import check_and_time
 from worldgym.types import Actions
 
 SHAPE = (16, 24, 3)
@@ -120,5 +120,5 @@ def test_who_may_be_served(policy: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["--port", "99999", "--protocol", "openvla"], "--port is 99999"),
     ):
         with pytest.raises(SystemExit) as stop:
-            main(["serve-policy", str(policy), *words])
+            main(["policy", "serve", str(policy), *words])
         assert stop.value.code == 2 and complaint in capsys.readouterr().err

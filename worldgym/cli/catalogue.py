@@ -1,0 +1,183 @@
+"""Every command: its words, a line on it, and the class that carries it out. Nothing is imported
+before a command is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command, with its home "MODULE:CLASS" in this package; or a noun, with its verbs."""
+
+    name: str
+    line: str
+    home: str = ""
+    verbs: tuple[Entry, ...] = ()
+
+    def load(self) -> type:
+        """The dataclass of the command."""
+        module, _, name = self.home.partition(":")
+        found: type = getattr(import_module(f"worldgym.cli.{module}"), name)
+        return found
+
+
+RUN = Entry(
+    "run",
+    "merge the shards of a run, export its trials",
+    verbs=(
+        Entry("merge", "put the shards of one run together", "run_commands:Merge"),
+        Entry("export", "the trials as CSV or Parquet", "run_commands:Export"),
+    ),
+)
+WORLD = Entry(
+    "world",
+    "train, import, distill and check world models",
+    verbs=(
+        Entry("train", "train codec and world model on episodes", "world_commands:Train"),
+        Entry(
+            "distill", "teach a world to sample in 1 or 2 network calls", "world_commands:Distill"
+        ),
+        Entry("import", "bring in a published WorldGym checkpoint", "world_commands:Import"),
+        Entry("check", "may this world be believed? a colour per task", "trust_commands:Check"),
+        Entry(
+            "train-inverse-dynamics",
+            "what reads actions off frames, for the check",
+            "trust_commands:TrainInverseDynamics",
+        ),
+        Entry(
+            "fit-error-predictor",
+            "P(verdict wrong) of each rollout, for the check",
+            "trust_commands:FitErrorPredictor",
+        ),
+        Entry(
+            "measure-familiarity",
+            "which initial frames the world knows",
+            "trust_commands:MeasureFamiliarity",
+        ),
+    ),
+)
+CODEC = Entry(
+    "codec",
+    "import an autoencoder, fine-tune a decoder",
+    verbs=(
+        Entry("import", "bring in a pretrained KL autoencoder", "codec_commands:Import"),
+        Entry("fine-tune", "sharper frames from the same latents", "codec_commands:FineTune"),
+    ),
+)
+DATA = Entry(
+    "data",
+    "inspect, convert and augment recorded episodes",
+    verbs=(
+        Entry(
+            "inspect", "what a dataset holds, and what is wrong with it", "data_commands:Inspect"
+        ),
+        Entry("convert", "to an episode store, or to LeRobot v3.0", "data_commands:Convert"),
+        Entry("augment", "copy episodes with their frames edited", "data_commands:Augment"),
+        Entry("conventions", "the registered action conventions", "data_commands:Conventions"),
+    ),
+)
+TASKS = Entry(
+    "tasks",
+    "make task folders, edit them, search for what breaks a policy",
+    verbs=(
+        Entry("new", "a task from the first frame of every episode", "tasks_commands:New"),
+        Entry("bridge17", "the published Bridge suite, your frames", "tasks_commands:Bridge17"),
+        Entry("edit", "an out-of-distribution suite of edited tasks", "tasks_commands:Edit"),
+        Entry("stress", "the mildest edit that breaks a policy", "tasks_commands:Stress"),
+    ),
+)
+POLICY = Entry(
+    "policy",
+    "check a policy, serve one to other programs",
+    verbs=(
+        Entry("check", "shapes, determinism, conventions, latency", "policy_commands:Check"),
+        Entry("serve", "over openpi's or OpenVLA's protocol", "policy_commands:Serve"),
+    ),
+)
+JUDGE = Entry(
+    "judge",
+    "label videos, calibrate judges, judge runs and videos",
+    verbs=(
+        Entry("label", "label videos by hand, in the browser", "judge_commands:Label"),
+        Entry("calibrate", "compare a judge with labels", "judge_commands:Calibrate"),
+        Entry("set-threshold", "of a classifier, by known truth", "judge_commands:SetThreshold"),
+        Entry("rejudge", "judge a run again with another judge", "judge_commands:Rejudge"),
+        Entry("prefer", "which of two policies did better, pairwise", "judge_commands:Prefer"),
+        Entry("score", "judge videos that no run made", "judge_commands:Score"),
+    ),
+)
+REFERENCE = Entry(
+    "reference",
+    "the simulator whose truth is known (Meta-World)",
+    verbs=(
+        Entry("record", "record episodes of the reference tasks", "reference_commands:Record"),
+        Entry("evaluate", "evaluate policies in the simulator", "reference_commands:Evaluate"),
+        Entry("train-policies", "train a set of policies", "reference_commands:TrainPolicies"),
+        Entry("train-judge", "on the simulator's labels", "reference_commands:TrainJudge"),
+        Entry("validate", "replay held-out episodes in a world", "reference_commands:Validate"),
+        Entry(
+            "generate-replays",
+            "videos of recorded actions, labelled",
+            "reference_commands:GenerateReplays",
+        ),
+        Entry(
+            "generate-rollouts",
+            "videos that policies drive, labelled",
+            "reference_commands:GenerateRollouts",
+        ),
+        Entry("bundle", "put the bundled demo together", "reference_commands:Bundle"),
+        Entry(
+            "check-release",
+            "the bundled world against its released figures",
+            "reference_commands:CheckRelease",
+        ),
+    ),
+)
+SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+    (
+        "Evaluate a policy",
+        (
+            Entry("demo", "the bundled policies in the bundled world", "run_commands:Demo"),
+            Entry("evaluate", "roll out, judge, summarise, report", "run_commands:Evaluate"),
+            Entry("plan", "how many trials are needed", "statistics_commands:Plan"),
+        ),
+    ),
+    (
+        "Look at results",
+        (
+            Entry("report", "write report and summary of a run again", "run_commands:Report"),
+            Entry("compare", "is A better than B? ranking", "statistics_commands:Compare"),
+            Entry(
+                "estimate",
+                "real success rate from few real and many generated trials",
+                "statistics_commands:Estimate",
+            ),
+            Entry(
+                "agreement",
+                "rates of a world model against real ones: r, bias, ceiling",
+                "statistics_commands:Agreement",
+            ),
+            RUN,
+        ),
+    ),
+    ("Make a world", (WORLD, CODEC)),
+    ("Work with data and tasks", (DATA, TASKS)),
+    ("Policies and judges", (POLICY, JUDGE)),
+    ("The reference world", (REFERENCE,)),
+)
+
+
+def entries() -> list[Entry]:
+    """The words that may stand first, in the order of the help."""
+    return [entry for _, members in SECTIONS for entry in members]
+
+
+def commands() -> Iterator[tuple[str, Entry]]:
+    """Every command with all its words: "judge label"."""
+    for entry in entries():
+        yield from [(f"{entry.name} {verb.name}", verb) for verb in entry.verbs] or [
+            (entry.name, entry)
+        ]

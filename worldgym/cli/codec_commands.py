@@ -1,0 +1,48 @@
+"""Commands that make codecs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from worldgym.cli.options import CodecPlace, Positional, WorldPlace
+from worldgym.train.training_requests import SharpenRequest
+
+
+@dataclass(frozen=True)
+class Import:
+    """Bring in a pretrained KL autoencoder, such as Stable Diffusion 3's, as a codec (needs the
+    extra "kl")."""
+
+    source: Positional[str]
+    """a folder of diffusers weights (or one with them in vae/), or a name on the hub"""
+    out: Path
+    """folder for the codec"""
+    size: int = 256
+    """pixels of a frame"""
+
+    def __call__(self) -> None:
+        from worldgym.codecs.kl import import_autoencoder
+
+        print(
+            f"{self.out}: codec {import_autoencoder(self.source, self.out, self.size).fingerprint}"
+        )
+
+
+@dataclass(frozen=True)
+class FineTune(SharpenRequest):
+    """Train the decoder of a codec on: sharper frames from the same latents. Run it again to
+    resume."""
+
+    codec: Positional[CodecPlace]
+    """checkpoint of a codec that `worldgym world train` made"""
+    data: tuple[str, ...]
+    """episode stores with frames to learn from, those with recordings in other scenes too
+    (`worldgym data augment`)"""
+    world: WorldPlace | None = None
+    """checkpoint of a world to copy beside the new codec"""
+
+    def __call__(self) -> None:
+        from worldgym.train.decoder_tuning import sharpen
+
+        print(sharpen(self))

@@ -1,0 +1,132 @@
+"""Commands that make tasks: from recordings, or from other tasks by editing them; and the search
+for the mildest edit that breaks a policy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from worldgym.cli.data_commands import ReadingOptions
+from worldgym.cli.options import JudgePlace, Positional, TasksPlace, WorldPlace
+from worldgym.cli.output import command_line, print_skipped
+
+
+@dataclass(frozen=True, kw_only=True)
+class New(ReadingOptions):
+    """Make a task of the first frame of every episode of a dataset."""
+
+    source: Positional[Path]
+    """folder (or HDF5 file) of the dataset; the format is found out"""
+    out: Path
+    """folder for the tasks"""
+    partial_credit: str = ""
+    """written criterion for a score of 0.5"""
+    steps: int = 40
+    """actions a rollout may take"""
+    limit: int = 0
+    """at most so many tasks; 0 = all"""
+
+    def __call__(self) -> None:
+        from worldgym.tasks.new_tasks import NewTasks, new_tasks
+
+        request = NewTasks(
+            self.source,
+            self.out,
+            self.options(),
+            self.partial_credit,
+            self.steps,
+            self.limit,
+            self.strict,
+        )
+        names, skipped = new_tasks(request)
+        print(f"{self.out}: {len(names)} tasks, {len(skipped)} episodes skipped")
+        print_skipped(skipped)
+
+
+@dataclass(frozen=True)
+class Bridge17:
+    """Join your initial frames with the published Bridge suite: 17 tasks and the real results of
+    four policies."""
+
+    frames: Positional[Path]
+    """folder of NN-TASK/*.png; what is missing is named"""
+    out: Path
+    """folder for the tasks"""
+    size: tuple[int, int] | None = None
+    """height and width to resize frames to"""
+
+    def __call__(self) -> None:
+        from worldgym.tasks.bridge17 import make_bridge17
+
+        names, missing = make_bridge17(self.frames, self.out, self.size)
+        print(f"{self.out}: {len(names)} tasks")
+        if missing:
+            print(f"no initial frames for {', '.join(missing)}")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Make an out-of-distribution suite: edited initial images and instructions beside the tasks
+    they were made from."""
+
+    tasks: Positional[TasksPlace]
+    """folder of NAME.png + NAME.json"""
+    edits: Path
+    """edits.toml, see docs/ood.md"""
+    out: Path
+    """folder for the suite"""
+    limit: int = 0
+    """tasks a group; 0 = all"""
+    budget: float | None = None
+    """US dollars that edits by a model may cost"""
+
+    def __call__(self) -> None:
+        from worldgym.tasks.edited_tasks import PerturbConfig, perturb
+
+        nominal, counts, refused = perturb(
+            PerturbConfig(self.tasks, self.edits, self.out, self.limit, self.budget)
+        )
+        print(f"{self.out}: {nominal} tasks as they were, {sum(counts.values())} edited")
+        for name, count in counts.items():
+            print(f"  {name}: {count}")
+        print_skipped(refused)
+
+
+@dataclass(frozen=True)
+class Stress:
+    """Search the mildest edit that breaks a policy, confirm it on fresh initial frames and seeds,
+    write a suite of it. Resumes."""
+
+    world: WorldPlace
+    """checkpoint of a world, or the folder that `worldgym world train` wrote"""
+    policy: str
+    """one: "still", "random", or the folder of a policy"""
+    tasks: TasksPlace
+    """folder of NAME.png + NAME.json; half of the initial frames of each group are kept for the
+    confirmation"""
+    judge: JudgePlace
+    """checkpoint of a judge, or judge.toml"""
+    edits: Path
+    """edits.toml with ranges: gain = { mild = 1.0, harsh = 0.2 }"""
+    rollouts: int
+    """rollouts in all: search, nominal tasks and confirmation"""
+    out: Path
+    drop: float = 0.5
+    """fall of the success rate from which on a policy counts as broken"""
+    levels: int = 6
+    """strengths tried of each edit"""
+    keep: int = 2
+    """candidates that are confirmed"""
+    seed: int = 0
+    batch: int = 20
+    json: bool = False
+
+    def __call__(self) -> None:
+        from worldgym.evaluation.stress import StressConfig, StressSources, stress
+        from worldgym.report.edit_section import stress_text
+
+        sources = StressSources(self.world, self.policy, self.tasks, self.judge, self.edits)
+        search = (self.drop, self.levels, self.keep, self.seed, self.batch, command_line())
+        found = stress(sources, StressConfig(self.out, self.rollouts, *search))
+        print(json.dumps(found, indent=2) if self.json else stress_text(found))

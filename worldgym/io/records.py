@@ -1,0 +1,241 @@
+"""The one validator: a mapping out of JSON or TOML becomes a dataclass, or one sentence says what
+does not fit.
+
+A fault names the field by its place, what it holds and what it must be:
+
+    "server.timeout_seconds" holds 'long'; it must be a number
+    "colour" is unknown (did you mean color?); known are name, color
+
+The same annotations give the JSON Schema of a record and its columns in a table.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from worldgym.errors import InputError, did_you_mean
+
+T = TypeVar("T")
+Readers = Mapping[Any, Callable[[Any], Any]]
+SCALARS: Mapping[Any, tuple[tuple[type, ...], str, str, str]] = {
+    # annotation: types that a parser gives, in words, JSON Schema's name, Arrow's
+    str: ((str,), "a text", "string", "string"),
+    int: ((int,), "a whole number", "integer", "int64"),
+    float: ((int, float), "a number", "number", "float64"),
+    bool: ((bool,), "true or false", "boolean", "bool"),
+    Path: ((str,), "the name of a file", "string", "string"),
+}
+
+
+class RecordFault(InputError, ValueError):
+    """A value is not the field that it stands for."""
+
+
+def from_mapping(
+    kind: type[T],
+    data: Any,
+    given: Mapping[str, Any] | None = None,
+    readers: Readers | None = None,
+    place: str = "",
+    more: bool = False,
+) -> T:
+    """The dataclass of a mapping; fields with a default may be missing.
+
+    Annotations may be scalars, `Path`, None, `Literal`, unions, dataclasses, `tuple` and `Mapping`
+    of these; `Any` takes what there is. A whole number does for a `float` and stays one.
+    given:   fields that come from elsewhere, and may not stand in the data.
+    readers: annotation => what makes a value of it, in place of the rule here.
+    place:   of the data in a larger one.   more: other keys than the fields are left alone.
+    RecordFault names the first thing that does not fit; whatever the class itself raises passes."""
+    record: Any = kind
+    given, hints = given or {}, field_types(record)
+    known = [name for name in hints if name not in given]
+    if not isinstance(data, Mapping):
+        raise _fault(place or kind.__name__.lower(), data, f"a table of {', '.join(known)}")
+    for name in required(record):
+        if name not in data and name not in given:
+            raise RecordFault(f'"{_inside(place, name)}" is missing')
+    for name in () if more else data:
+        if name not in known:
+            hint = did_you_mean(str(name), known)
+            raise RecordFault(
+                f'"{_inside(place, str(name))}" is unknown{hint}; known are {", ".join(known)}'
+            )
+    values = {
+        name: _value(hints[name], value, readers or {}, _inside(place, name))
+        for name, value in data.items()
+        if name in known
+    }
+    return kind(**values, **given)
+
+
+@contextmanager
+def located(where: object, remedy: str = "") -> Iterator[None]:
+    """Puts the place, and a remedy, to the errors of what is read inside: an InputError each."""
+    try:
+        yield
+    except (InputError, ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"{where}: {error}" + (f"; {remedy}" if remedy else "")) from error
+
+
+@cache
+def field_types(kind: Any) -> Mapping[str, Any]:
+    """Annotations of the fields that may be given, by name, in their order."""
+    hints = get_type_hints(kind)
+    return {f.name: hints[f.name] for f in fields(kind) if f.init}
+
+
+@cache
+def required(kind: Any) -> tuple[str, ...]:
+    """Names of the fields without a default."""
+    return tuple(
+        f.name
+        for f in fields(kind)
+        if f.init and f.default is MISSING and f.default_factory is MISSING
+    )
+
+
+def _value(hint: Any, value: Any, readers: Readers, place: str) -> Any:
+    if hint in readers:
+        return readers[hint](value)
+    if hint is Any:
+        return value
+    if hint in SCALARS:
+        if type(value) not in SCALARS[hint][0]:  # exactly: True is no whole number
+            raise _fault(place, value, _words(hint))
+        return Path(value) if hint is Path else value
+    if isinstance(hint, type) and is_dataclass(hint):
+        return from_mapping(hint, value, None, readers, place)
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        if value not in parts or type(value) is not type(parts[parts.index(value)]):
+            raise _fault(place, value, _words(hint))
+        return value
+    if origin in (Union, UnionType):
+        return _either(hint, value, readers, place)
+    if origin is tuple:
+        return _tuple(hint, value, readers, place)
+    if not isinstance(value, dict):
+        raise _fault(place, value, _words(hint))
+    return {key: _value(parts[1], item, readers, f"{place}.{key}") for key, item in value.items()}
+
+
+def _either(hint: Any, value: Any, readers: Readers, place: str) -> Any:
+    """The first part of a union that fits."""
+    parts = [part for part in get_args(hint) if part is not NoneType]
+    if value is None and len(parts) < len(get_args(hint)):
+        return None
+    if len(parts) == 1 and parts[0] not in SCALARS:
+        return _value(parts[0], value, readers, place)
+    for part in parts:
+        try:
+            return _value(part, value, readers, place)
+        except RecordFault:
+            continue
+    raise _fault(place, value, _words(hint))
+
+
+def _tuple(hint: Any, value: Any, readers: Readers, place: str) -> tuple[Any, ...]:
+    """`tuple[float, float]` takes [1, 2]; `tuple[str, ...]` takes a list of any length."""
+    parts = get_args(hint)
+    free = parts[-1] is Ellipsis
+    if not isinstance(value, list | tuple) or not (free or len(value) == len(parts)):
+        raise _fault(place, value, _words(hint))
+    kinds = [parts[0]] * len(value) if free else parts
+    return tuple(
+        _value(kind, item, readers, f"{place}[{i}]")
+        for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    )
+
+
+def _words(hint: Any) -> str:
+    """What an annotation asks for: "a whole number"."""
+    if hint in SCALARS:
+        return SCALARS[hint][1]
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, parts))
+    if origin in (Union, UnionType):
+        return " or ".join(_words(part) for part in parts if part is not NoneType)
+    if origin is tuple:
+        return "a list" if parts[-1] is Ellipsis else f"a list of {len(parts)}"
+    return "a table"
+
+
+def _fault(place: str, value: Any, wanted: str) -> RecordFault:
+    return RecordFault(f'"{place}" holds {reprlib.repr(value)}; it must be {wanted}')
+
+
+def _inside(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def schema(kind: type, **constants: Any) -> dict[str, Any]:
+    """JSON Schema of the dataclass as a mapping. constants: schemas of further properties, all
+    required. Dataclasses in it are references to "#/$defs/NAME"."""
+    hints = field_types(kind)
+    return {
+        "type": "object",
+        "properties": {**constants, **{name: _schema(hint) for name, hint in hints.items()}},
+        "required": [*constants, *required(kind)],
+        "additionalProperties": False,
+    }
+
+
+def _schema(hint: Any) -> dict[str, Any]:
+    if hint in SCALARS:
+        return {"type": SCALARS[hint][2]}
+    if hint is Any:
+        return {}
+    if isinstance(hint, type) and is_dataclass(hint):
+        return {"$ref": f"#/$defs/{hint.__name__.lower()}"}
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return {"enum": list(parts)}
+    if origin in (Union, UnionType):
+        return {"anyOf": [_schema(part) for part in parts]}
+    if origin is tuple:
+        length = {} if parts[-1] is Ellipsis else {"minItems": len(parts), "maxItems": len(parts)}
+        return {"type": "array", "items": _schema(parts[0]), **length}
+    if hint is NoneType:
+        return {"type": "null"}
+    inside = _schema(parts[1])
+    return {"type": "object", **({"additionalProperties": inside} if inside else {})}
+
+
+def column(hint: Any) -> str:
+    """Arrow type of a field; lists and mappings are JSON text."""
+    parts = [part for part in get_args(hint) if part is not NoneType]
+    if get_origin(hint) in (Union, UnionType) and len(parts) == 1:
+        return column(parts[0])
+    return SCALARS[hint][3] if hint in SCALARS else "string"
+
+
+def first_difference(found: Any, wanted: Any, where: str = "") -> str | None:
+    """Where two values of JSON differ, in words: "config.steps is 40 there and 20 now"; None where
+    they are alike.
+
+    The first difference, depth-first in the order of the first value's keys.
+    """
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        pairs = [
+            (_inside(where, key), found.get(key), wanted.get(key)) for key in {**found, **wanted}
+        ]
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        pairs = [
+            (f"{where}[{i}]", a, b) for i, (a, b) in enumerate(zip(found, wanted, strict=True))
+        ]
+    else:
+        return (
+            None
+            if found == wanted
+            else f"{where} is {reprlib.repr(found)} there and {reprlib.repr(wanted)} now"
+        )
+    return next(filter(None, (first_difference(a, b, key) for key, a, b in pairs)), None)

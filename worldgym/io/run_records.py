@@ -1,0 +1,292 @@
+"""What a run log holds: its header, and one record a trial attempt."""
+
+from __future__ import annotations
+
+import json
+import math
+import reprlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from worldgym.io.records import first_difference, from_mapping
+from worldgym.io.text import clean, cleaned
+from worldgym.types import Vote, is_success
+
+VERSION = 4  # of what is written; docs/log.md says what each added
+READABLE_VERSIONS = (1, 2, 3, VERSION)
+TrialKey = tuple[str, str, int]  # policy, task, repeat
+
+TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a result depends on
+# in `config`: the trials of every policy, of all shards, see
+# `worldgym.evaluation.plan.planned_repeats`
+PLANNED_KEY = "planned"
+ENGINE_KEY = "engine"  # in `config`: what computed the frames, for other kernels round otherwise
+FAMILIARITY_KEY = (
+    "familiarity"  # in `config`: by which limit initial frames were called strange; null = by none
+)
+CODE_KEY = "code"  # of a policy: digest of its source and of the files that it is made of
+# flags of a trial: the world does not know the frame that it starts from;
+STRANGE = "strange initial frame"
+SOLVED = "already solved at the start"  # the judge takes that frame for a success
+_MAY_DIFFER = ("command", "environment", "started")  # between the two starts of one run
+
+
+@dataclass(frozen=True)
+class GroupTruth:
+    """What is known of a policy on a whole group: `successes` of `trials`, fractional with partial
+    credit."""
+
+    policy: str
+    group: str
+    trials: int
+    successes: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.successes <= self.trials:
+            raise ValueError(
+                f"{self.successes} successes in {self.trials} trials are no known result"
+            )
+
+
+@dataclass(frozen=True)
+class RunHeader:
+    """What was run: the first line of the log. All but `command`, `environment` and `started` is
+    the run's identity.
+
+    config:      the resolved options, with the hashes of prompts and checkpoints.   command: as
+    typed.
+    policies:    one {name, spec, chunk} each, in the order asked for; `code` of those of the user's
+    own.
+    world/judge: their names, which identify the weights.   environment: versions of python,
+    worldgym,
+    torch and numpy, git commit or null, machine, device.   started: ISO time.
+    truths: known results of a policy on a task group as a whole, {policy, group, trials, successes}
+    each; successes may be fractional (partial credit).
+    """
+
+    config: Mapping[str, Any]
+    command: str
+    policies: tuple[Mapping[str, Any], ...]
+    world: str
+    judge: str
+    run_seed: int
+    environment: Mapping[str, Any]
+    started: str
+    truths: tuple[Mapping[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(
+            isinstance(policy, Mapping) and isinstance(policy.get("name"), str)
+            for policy in self.policies
+        ):
+            raise ValueError("every policy of a header needs a name")
+        for truth in self.truths:
+            from_mapping(GroupTruth, truth)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"type": "header", "version": VERSION, **asdict(self)}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> RunHeader:
+        """ValueError if a field is missing, unknown or of the wrong type."""
+        if data.get("type") != "header" or data.get("version") not in READABLE_VERSIONS:
+            raise ValueError(
+                f"not the header of a run log of version {READABLE_VERSIONS[0]} to {VERSION}"
+            )
+        values = {key: value for key, value in data.items() if key not in ("type", "version")}
+        return from_mapping(RunHeader, values)
+
+    def difference(self, other: RunHeader, may_differ: Collection[str] = ()) -> str | None:
+        """The first key in which the two runs' identities differ, with both values; None if they
+        are the same run.
+
+        may_differ: keys of `config` that are not compared.
+        """
+        # as the log would give them back
+        mine, theirs = (json.loads(json.dumps(cleaned(one.to_json()))) for one in (self, other))
+        for key in (*_MAY_DIFFER, "version"):
+            del mine[key], theirs[key]
+        for key in may_differ:
+            theirs["config"].pop(key, None)
+        _forget(
+            (mine["config"], theirs["config"]),
+            (TASKS_KEY, ENGINE_KEY, PLANNED_KEY, FAMILIARITY_KEY),
+        )
+        for policies in zip(mine["policies"], theirs["policies"], strict=False):
+            _forget(policies, (CODE_KEY,))
+        return first_difference(mine, theirs)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One attempt at one trial. Equality leaves out `paid_usd`, `seconds`, `timing` and `time`,
+    which no rerun repeats.
+
+    task/group:     initial frame, e.g. "drawer-open/10003", and what results are summed over, e.g.
+    "drawer-open".
+    attempt:        1, 2, ...   failure_reason: None = it ran; else it broke, is tried again, and is
+    never scored.
+    score:          in [0, 1], or None = unscored, with the judge's reason.   probability, progress:
+    the judge's, in [0, 1].
+    truth:          known success of this policy on this task; None where nobody knows.
+    votes, cost_usd, provenance: the answers behind the score, their price, and how they were made
+    (see `Verdict`).
+    paid_usd:       what this run paid for them; votes bought before cost nothing again.
+    video/truth_video: mp4 files (yuv420p, so that every browser plays them), relative to RUN, or
+    None.
+    clipped:        actions that the policy wanted outside its bounds.
+    nominal, axis, new_goal: of an edited task (see `Task`).   frame: PNG of the initial frame,
+    relative to RUN, where one was kept.
+    seconds, time:  wall time of the rollout, a batch's shared out evenly; ISO time of the end.
+    timing:         seconds of its parts where known: world, decode and policy, which make up
+    `seconds`, and judge."""
+
+    policy: str
+    task: str
+    group: str
+    instruction: str
+    repeat: int
+    seed: int
+    attempt: int = 1
+    failure_reason: str | None = None
+    score: float | None = None
+    reason: str = ""
+    probability: float | None = None
+    progress: float | None = None
+    judge: str = ""
+    votes: tuple[Vote, ...] = ()
+    cost_usd: float = 0.0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    paid_usd: float = field(default=0.0, compare=False)
+    steps: int = 0
+    flags: tuple[str, ...] = ()
+    clipped: int = 0
+    truth: bool | None = None
+    video: str | None = None
+    truth_video: str | None = None
+    nominal: str | None = None
+    axis: str = ""
+    new_goal: bool = False
+    frame: str | None = None
+    seconds: float = field(default=0.0, compare=False)
+    timing: Mapping[str, float] = field(default_factory=dict, compare=False)
+    time: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        _clean_texts(self)
+        for name, value in (
+            ("score", self.score),
+            ("probability", self.probability),
+            ("progress", self.progress),
+        ):
+            if value is not None and not 0.0 <= value <= 1.0:  # false for NaN too
+                raise ValueError(f"{name} must lie in [0, 1], not {value}")
+        amounts = {
+            "seconds": self.seconds,
+            "cost_usd": self.cost_usd,
+            "paid_usd": self.paid_usd,
+            **self.timing,
+        }
+        for name, value in amounts.items():
+            if not math.isfinite(value):
+                raise ValueError(f"{name} must be finite, not {value}")
+        if self.attempt < 1:
+            raise ValueError(f"attempts count from 1, not {self.attempt}")
+        if self.failure_reason is not None and self.score is not None:
+            raise ValueError("a failed attempt is never scored")
+        if self.failure_reason is None and self.score is None and not self.reason:
+            raise ValueError("an unscored trial needs a reason")
+
+    @property
+    def key(self) -> TrialKey:
+        return self.policy, self.task, self.repeat
+
+    @property
+    def finished(self) -> bool:
+        return self.failure_reason is None
+
+    @property
+    def actions_file(self) -> str | None:
+        """Where the actions lie, float32 [T, A] beside the video, relative to RUN; runs of older
+        versions lack the file."""
+        return None if self.video is None else actions_beside(self.video)
+
+    @property
+    def succeeded(self) -> bool | None:
+        """The verdict as yes or no: a score above one half; partial credit of one half is no
+        success. None if unscored."""
+        return None if self.score is None else is_success(self.score)
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the verdict equals the truth; None where either is unknown."""
+        return (
+            None if self.truth is None or self.succeeded is None else self.succeeded == self.truth
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {"type": "trial", **asdict(self)}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> TrialRecord:
+        """ValueError if a field is missing, unknown, of the wrong type or out of range."""
+        if data.get("type") != "trial":
+            raise ValueError("not a trial")
+        record = from_mapping(TrialRecord, {k: v for k, v in data.items() if k != "type"})
+        for name in filter(None, (record.video, record.truth_video, record.frame)):
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise ValueError(f"{reprlib.repr(name)} lies outside the run's folder")
+        return record
+
+
+@dataclass(frozen=True)
+class Results:
+    """One record a trial, in the log's order. finished: the last finished attempt. failed: the last
+    of those with none."""
+
+    finished: tuple[TrialRecord, ...]
+    failed: tuple[TrialRecord, ...]
+
+
+def actions_beside(video: str) -> str:
+    """The file of a rollout's actions, from that of its video: "videos/p/door-0.mp4" =>
+    "videos/p/door-0.npy"."""
+    return f"{video.removesuffix('.mp4')}.npy"
+
+
+def results(records: Iterable[TrialRecord]) -> Results:
+    """The last finished attempt of each (policy, task, repeat); trials that never finished stand
+    apart."""
+    last: dict[TrialKey, TrialRecord] = {}
+    for record in records:
+        if record.finished or record.key not in last or not last[record.key].finished:
+            last[record.key] = record
+    return Results(
+        tuple(r for r in last.values() if r.finished),
+        tuple(r for r in last.values() if not r.finished),
+    )
+
+
+def _clean_texts(record: TrialRecord) -> None:
+    """Whatever a task, a policy or a judge said: what a record holds is then what its line gives
+    back."""
+    texts = {name: clean(value) for name, value in vars(record).items() if isinstance(value, str)}
+    votes = tuple(replace(vote, reason=clean(vote.reason)) for vote in record.votes)
+    flags = tuple(clean(flag) for flag in record.flags)
+    for name, value in {
+        **texts,
+        "votes": votes,
+        "flags": flags,
+        "provenance": cleaned(record.provenance),
+    }.items():
+        object.__setattr__(record, name, value)
+
+
+def _forget(both: Collection[dict[str, Any]], keys: Collection[str]) -> None:
+    """Drops what one of them does not have, for older runs did not keep it."""
+    for key in keys:
+        if not all(key in one for one in both):
+            for one in both:
+                one.pop(key, None)

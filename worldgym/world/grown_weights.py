@@ -1,0 +1,43 @@
+"""The weights of a trained network as those of a larger one, that draws what it drew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from worldgym.world.conditioning import octave_mask
+from worldgym.world.network import DiTConfig
+
+
+def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) -> dict[str, Tensor]:
+    """Weights of a network like `start` => like `config`, whose latents may have more channels: it
+    draws what it drew in the first ones, does not look at the new ones, and draws nothing there
+    yet. More numbers may be shown with each frame, before the last; it does not look at those yet.
+    """
+    channels = start.latent_shape[0]
+    own, places, width = config.latent_shape[0], config.patch**2, config.width
+    shapes = {
+        "x_proj.weight": (
+            (width, config.views, places, channels),
+            (width, config.views, places, own),
+        ),
+        "final_linear.weight": ((places, channels, width), (places, own, width)),
+        "final_linear.bias": ((places, channels), (places, own)),
+    }
+    found = dict(tensors)
+    if start.action_size < config.action_size:
+        known = torch.ones(config.action_size, dtype=torch.bool)
+        known[start.action_size - 1 : -1] = False
+        name, columns = "action_embedder.weight", octave_mask(known, config.action_octaves)
+        found[name] = tensors[name].new_zeros(len(tensors[name]), len(columns))
+        found[name][:, columns] = tensors[name]
+    if channels >= own:
+        return found
+    for name, (before, after) in shapes.items():
+        new = tensors[name].new_zeros(after)
+        into = name == "x_proj.weight"
+        new.narrow(-1 if into else 1, 0, channels).copy_(tensors[name].view(before))
+        found[name] = new.flatten(1) if into else new.flatten(0, 1)
+    return found

@@ -1,0 +1,79 @@
+"""Checkpoints of worlds: where they lie, and a world from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from worldgym.codecs.load_codec import load_codec
+from worldgym.errors import CheckpointError
+from worldgym.io.bundled import bundled
+from worldgym.io.checkpoint import fingerprint, load_folder
+from worldgym.world.embodiments import single
+from worldgym.world.model import DiffusionWorld
+from worldgym.world.network import DiT
+from worldgym.world.world_config import KIND, WorldConfig
+
+
+def world_folder(folder: str | Path) -> Path:
+    """FOLDER/world if there is one, else FOLDER; of the bundled world for the name "bundled"."""
+    folder = bundled(folder, "world")
+    return folder / "world" if (folder / "world").is_dir() else folder
+
+
+def root_of(world: Path) -> Path:
+    """The folder that holds a world's checkpoint, its codec and what else was made for it."""
+    return world if (world / "world").is_dir() else world.parent
+
+
+def beside_world(world: Path, name: str) -> Path | None:
+    """What lies beside the checkpoint of a world under this name, as its codec does."""
+    path = root_of(world) / name
+    return path if path.exists() else None
+
+
+def load_world(
+    folder: str | Path,
+    codec_folder: Path | None = None,
+    device: str = "cpu",
+    dtype: str = "auto",
+    embodiment: str | None = None,
+) -> DiffusionWorld:
+    """Loads a world, or the one in FOLDER/world. Its codec lies in `codec_folder`, by default in
+    "codec" beside the world.
+
+    embodiment: which robot's, where the checkpoint holds several; InputError names them.
+    dtype "auto": bfloat16, weights kept so; "float32" for exact comparisons. CheckpointError names
+    what is wrong."""
+    folder = world_folder(folder)
+    data, tensors = load_folder(folder, KIND)
+    data, tensors = single(data, tensors, embodiment, folder)
+    config = WorldConfig.from_json(data)
+    codec = load_codec(codec_folder or folder.parent / "codec", device)
+    if config.codec and codec.latents != config.codec:
+        raise CheckpointError(
+            f"{folder}: trained on latents of codec {config.codec}, but those of the codec at hand "
+            f"are {codec.latents}; "
+            "give the folder of the right codec"
+        )
+    network = DiT(config.network)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})"
+        ) from error
+    sharpened = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
+    name = "-".join(
+        [
+            folder.resolve().name,
+            fingerprint(folder),
+            *sharpened,
+            *([embodiment] if embodiment else []),
+        ]
+    )
+    kept = torch.float32 if dtype == "float32" else torch.bfloat16
+    # ours alone, so no copy need be made
+    network = network.to(device, kept).eval().requires_grad_(False)
+    return DiffusionWorld(config, network, codec, name, kept)

@@ -1,0 +1,68 @@
+"""What `config.json` of a world's checkpoint says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from worldgym.actions.embodiment import Scaling
+from worldgym.errors import CheckpointError
+from worldgym.types import ActionSpec
+from worldgym.world.conditioning import check_shown
+from worldgym.world.network import DiTConfig
+from worldgym.world.noise import FlowMatching, SigmoidV, make_schedule
+from worldgym.world.sampler import SamplerConfig
+
+KIND = "world"
+
+
+@dataclass(frozen=True)
+class WorldConfig:
+    """schedule: "flow" or "sigmoid_v" with its settings.   codec: fingerprint of the codec the
+    latents came from; "" where it is not known (an imported world), and any codec of the right
+    shape is taken.
+    conditioning: how actions are shown, "sum" or "action": see
+    `worldgym.world.conditioning.conditioning`. scaling: of the actions, before they are shown.
+    """
+
+    spec: ActionSpec
+    network: DiTConfig
+    sampler: SamplerConfig
+    schedule: str
+    schedule_settings: dict[str, float]
+    codec: str
+    conditioning: str = "sum"
+    scaling: Scaling = field(default_factory=Scaling)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {
+            "kind": KIND,
+            "spec": self.spec.to_json(),
+            "scaling": self.scaling.to_json(),
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> WorldConfig:
+        return WorldConfig(
+            ActionSpec.from_json(data["spec"]),
+            DiTConfig.from_json(data["network"]),
+            SamplerConfig(**data["sampler"]),
+            data["schedule"],
+            data["schedule_settings"],
+            data["codec"],
+            data.get("conditioning", "sum"),  # older checkpoints knew no other
+            Scaling.from_json(data["scaling"]) if "scaling" in data else Scaling(),
+        )
+
+    def make_schedule(self) -> FlowMatching | SigmoidV:
+        return make_schedule(self.schedule, **self.schedule_settings)
+
+    def check(self) -> None:
+        """CheckpointError where the parts do not fit each other."""
+        check_shown(self.conditioning, self.spec.size, self.network.action_size, self.scaling.sums)
+        if self.network.positions == "learned" and self.sampler.window > self.network.window:
+            raise CheckpointError(
+                f"the sampler's window of {self.sampler.window} frames is longer than the "
+                f"{self.network.window} over which the "
+                "network has learned positions: choose a shorter window"
+            )
