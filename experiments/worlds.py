@@ -35,11 +35,12 @@ from worldgym.io.checkpoint import MANIFEST, reconfigure
 from worldgym.native.memory import keep_freed_memory
 from worldgym.reference.behaviours import MIXES, is_dreamt
 from worldgym.train.codec_and_world import config_for
+from worldgym.train.distributed import follow_parent
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
-from worldgym.train.optimizer import hold_settings
-from worldgym.train.processes import follow_parent
 from worldgym.train.recipes import reference_world
-from worldgym.train.world_training import WorldTrainConfig, train_world
+from worldgym.train.training_state import hold_settings
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import train_world
 
 FRAMES = 384  # a step: 24 clips of 16 frames, or as many more as they are shorter
 

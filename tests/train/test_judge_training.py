@@ -21,7 +21,7 @@ from worldgym.train.judge_training import (
     sampling_pools,
     train_judge,
 )
-from worldgym.train.small_loop import FitConfig
+from worldgym.train.optimizer import FitConfig
 from worldgym.types import ActionSpec, Episode
 
 SPEC = ActionSpec(("x",), "delta_pose", "m", "none", "none", (-1.0,), (1.0,), 20.0)

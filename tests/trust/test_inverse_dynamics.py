@@ -14,7 +14,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import CheckpointError, InputError, SpecMismatch
 from worldgym.testing import FAKE_SPEC, FakeCodec, FakeWorld
 from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
-from worldgym.train.small_loop import FitConfig
+from worldgym.train.optimizer import FitConfig
 from worldgym.trust.action_following import action_following, rest
 from worldgym.trust.inverse_dynamics import Gauge, LatentStatistics, encode_frames, responses
 from worldgym.trust.playback import Playing

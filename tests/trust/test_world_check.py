@@ -24,7 +24,7 @@ from worldgym.report.trust_page import check_page, print_check, print_uncertaint
 from worldgym.stats.trusted import WorldCheck
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
-from worldgym.train.small_loop import FitConfig
+from worldgym.train.optimizer import FitConfig
 from worldgym.trust.error_predictor import Probe
 from worldgym.trust.error_signals import Instruments, measure
 from worldgym.trust.fit_error_predictor import FitRequest, fit_run, rollouts_of

@@ -93,7 +93,7 @@ class TrainInverseDynamics:
     def __call__(self) -> None:
         from worldgym.native.memory import keep_freed_memory
         from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
-        from worldgym.train.small_loop import FitConfig
+        from worldgym.train.optimizer import FitConfig
         from worldgym.world.load_world import load_world
 
         keep_freed_memory()

@@ -27,9 +27,9 @@ from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.policies.own.bc import BCConfig
 from worldgym.policies.own.diffusion import DiffusionConfig
 from worldgym.reference.behaviours import DREAMT
+from worldgym.train.optimizer import FitConfig
 from worldgym.train.policy_samples import SampleConfig
 from worldgym.train.policy_training import PolicyTrainConfig
-from worldgym.train.small_loop import FitConfig
 
 SMALL = TrunkConfig(width=24, blocks=1, points=8, values=2, buckets=64, language=16)
 MEDIUM = TrunkConfig(width=40, blocks=2, points=16, values=3, buckets=128, language=24)

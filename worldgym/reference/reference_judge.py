@@ -11,7 +11,7 @@ from worldgym.judges.classifier import ClassifierJudge
 from worldgym.judges.classifier_agreement import evaluate_judge
 from worldgym.stats.confusion import Confusion
 from worldgym.train.judge_training import JudgeTrainConfig
-from worldgym.train.small_loop import FitConfig
+from worldgym.train.optimizer import FitConfig
 
 
 def recipe(

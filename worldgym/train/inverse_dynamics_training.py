@@ -18,7 +18,8 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.io.checkpoint import config_markdown
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
-from worldgym.train.small_loop import FitConfig, fit
+from worldgym.train.loop import LoopOptions, training_loop
+from worldgym.train.optimizer import FitConfig
 from worldgym.trust.inverse_dynamics import (
     Gauge,
     GaugeConfig,
@@ -94,19 +95,22 @@ def train_gauge(codec: Codec, spec: ActionSpec, config: GaugeTrainConfig) -> Gau
     scale[scale < 1e-6] = 1.0
     torch.manual_seed(config.fit.seed)
     net = InverseDynamics(network)
-    losses = fit(
-        net, _loss(net, data, windows, torch.from_numpy(scale), config.fit), config.fit, "gauge"
+    trained = training_loop(
+        net,
+        inverse_dynamics_loss(net, data, windows, torch.from_numpy(scale), config.fit),
+        config.fit.optimizer(),
+        LoopOptions("gauge", autocast=True),
     )
+    trained.put_into(net)
     meaning = Meaning(codec.latents, spec, tuple(float(s) for s in scale))
     gauge = Gauge(net, _statistics(data, trained_on, held_back, network), meaning)
     readable = _readable(gauge, data, Windows.of(data, held_back, network.offsets))
     gauge = Gauge(net, gauge.statistics, replace(meaning, readable=readable))
-    last = losses[-50:]
     facts = {
         "trained": {
             "episodes": len(trained_on),
             "fit": asdict(config.fit),
-            "final_loss": sum(last) / max(len(last), 1),
+            "final_loss": trained.final_loss,
         }
     }
     gauge.save(config.out, facts, _card(gauge, len(held_back), config.fit))
@@ -131,7 +135,7 @@ def _split(count: int) -> tuple[Ints, Ints]:
     return order[cut:], order[:cut]
 
 
-def _loss(
+def inverse_dynamics_loss(
     net: InverseDynamics, data: LatentEpisodes, windows: Windows, scale: Tensor, config: FitConfig
 ) -> Callable[[int], Tensor]:
     """Smooth L1 in standard deviations: commands that an arm cannot follow must not rule the

@@ -36,7 +36,8 @@ from worldgym.judges.degrade import degrade
 from worldgym.policies.image_trunk import TrunkConfig, shifted
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.stats.confusion import Confusion
-from worldgym.train.small_loop import FitConfig, fit
+from worldgym.train.loop import LoopOptions, training_loop
+from worldgym.train.optimizer import FitConfig
 from worldgym.types import Frames
 
 Ints = npt.NDArray[np.int64]
@@ -117,7 +118,13 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     net = JudgeNet(JudgeConfig((height, width), config.hidden, config.trunk, config.stride))
     if config.start is not None:
         net = _learned_before(config.start, net.config)
-    losses = fit(net, judge_loss(net, labels, config), config.fit, "judge")
+    trained = training_loop(
+        net,
+        judge_loss(net, labels, config),
+        config.fit.optimizer(),
+        LoopOptions("judge", autocast=True),
+    )
+    trained.put_into(net)
     untuned = ClassifierJudge(net, DecisionRule(), "untuned")
     scores = judge_store(untuned, cache, held_back)
     choose = fit_rates if config.drawn else choose_decision  # a world's judge is asked for rates
@@ -125,7 +132,7 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     confusion = confusion_of(judge.decision, scores)
     judge.save(
         config.out,
-        facts(config, trained_on, held_back, losses, confusion),
+        facts(config, trained_on, held_back, trained.final_loss, confusion),
         judge_card(judge, config, confusion),
     )
     return ClassifierJudge.load(config.out)
@@ -315,16 +322,15 @@ def facts(
     config: JudgeTrainConfig,
     trained_on: list[str],
     held_back: list[str],
-    losses: list[float],
+    final_loss: float,
     confusion: dict[str, Confusion],
 ) -> dict[str, Any]:
     settings = {key: value for key, value in asdict(config).items() if key not in ("store", "out")}
     settings["start"] = None if config.start is None else fingerprint(config.start)
-    last = losses[-100:]
     trained = {
         "settings": settings,
         "episodes": len(trained_on),
-        "final_loss": sum(last) / max(len(last), 1),
+        "final_loss": final_loss,
     }
     return {
         "trained": trained,

@@ -10,7 +10,7 @@ from pathlib import Path
 from worldgym.codecs.conv import ConvCodecConfig
 from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
-from worldgym.train.world_training import WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.network import DiTConfig
 from worldgym.world.sampler import SAMPLERS, SamplerConfig
 

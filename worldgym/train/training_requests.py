@@ -72,8 +72,8 @@ class DistillRequest:
 
 
 @dataclass(frozen=True)
-class SharpenRequest:
-    """Train the decoder of a codec on. Its encoder stays, and with it every stored latent, world
+class DecoderTuneRequest:
+    """Fine-tune the decoder of a codec. Its encoder stays, and with it every stored latent, world
     and gauge made with it."""
 
     codec: Path

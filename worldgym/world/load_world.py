@@ -64,12 +64,12 @@ def load_world(
         raise CheckpointError(
             f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})"
         ) from error
-    sharpened = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
+    tuned = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
     name = "-".join(
         [
             folder.resolve().name,
             fingerprint(folder),
-            *sharpened,
+            *tuned,
             *([embodiment] if embodiment else []),
         ]
     )

@@ -11,7 +11,7 @@ numbers a token."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -64,8 +64,7 @@ class DiTConfig:
     positions: str = "learned"
     activation: str = "relu2"
     window: int = 32
-    # runs are told apart by the repr, and some began before it existed
-    embodiments: int = field(default=1, repr=False)
+    embodiments: int = 1
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> DiTConfig:

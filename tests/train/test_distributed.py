@@ -17,32 +17,39 @@ from safetensors.torch import load_file
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.train.processes import Deal, Ranks, first_goes_ahead, follow_parent, joined
+from worldgym.train.distributed import (
+    ProcessGroup,
+    Shards,
+    follow_parent,
+    process_group,
+    rank_zero_first,
+)
 
 SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_launch import tiny_codec, tiny_world
+from test_world_run import tiny_codec, tiny_world
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
-from worldgym.train.codec_and_world import train_from_store
+from worldgym.train.codec_and_world import train_codec_and_world
 if __name__ == "__main__":
     RECIPES["tiny"] = Recipe(tiny_codec, tiny_world)
     store, out, processes = Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-    train_from_store(TrainRequest((f"square={store}",), (store,), out, "tiny", processes=processes))
+    request = TrainRequest((f"square={store}",), (store,), out, "tiny", processes=processes)
+    train_codec_and_world(request)
 """
 
 
 def test_alone_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    with joined("cpu", 4) as device, first_goes_ahead():
-        assert device == "cpu" and Ranks.current() == Ranks(0, 1)
+    with process_group("cpu", 4) as device, rank_zero_first():
+        assert device == "cpu" and ProcessGroup.current() == ProcessGroup(0, 1)
 
 
 def test_torchrun_starts_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
-    with pytest.raises(InputError, match="leave out --processes 2"), joined("cpu", 2):
+    with pytest.raises(InputError, match="leave out --processes 2"), process_group("cpu", 2):
         pass
 
 
@@ -50,14 +57,14 @@ def test_torchrun_starts_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     ("rank", "count", "rows"), [(0, 1, slice(0, 6)), (1, 2, slice(3, 6)), (2, 3, slice(4, 6))]
 )
 def test_rows_are_shared_equally(rank: int, count: int, rows: slice) -> None:
-    assert Ranks(rank, count).share(6) == rows
+    assert ProcessGroup(rank, count).shard(6) == rows
     with pytest.raises(InputError, match="multiple"):
-        Ranks(0, 4).share(6)
+        ProcessGroup(0, 4).shard(6)
 
 
 @given(st.lists(st.integers(1, 80), min_size=1, max_size=6), st.integers(1, 4))
 def test_shares_do_not_overlap_and_are_about_equal(sizes: list[int], count: int) -> None:
-    deal = Deal.of(sizes, sizes, count)
+    deal = Shards.balanced(sizes, sizes, count)
     for owner in range(count):
         own = sorted(
             (p.start, p.stop) for p, o in zip(deal.places, deal.owners, strict=True) if o == owner
@@ -65,7 +72,7 @@ def test_shares_do_not_overlap_and_are_about_equal(sizes: list[int], count: int)
         assert all(before[1] == after[0] for before, after in pairwise(own))
         assert not own or (own[0][0] == 0 and own[-1][1] <= deal.length)
     assert all(p.stop - p.start == size for p, size in zip(deal.places, sizes, strict=True))
-    equal = Deal.of([32] * (3 * count), [32] * (3 * count), count)
+    equal = Shards.balanced([32] * (3 * count), [32] * (3 * count), count)
     assert all(equal.owners.count(owner) == 3 for owner in range(count))
 
 
