@@ -19,7 +19,7 @@ from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
 from worldgym.judges.judging import judge_each
 from worldgym.judges.load_judge import load_judge
 from worldgym.judges.vlm import VlmConfig, VlmJudge
-from worldgym.policies.foreign import Failure
+from worldgym.policies.user_code import Failure
 from worldgym.testing import check_judge
 from worldgym.types import Rollout, Verdict
 

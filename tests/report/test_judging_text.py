@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from worldgym.io.json_form import to_json
 from worldgym.report.formats import NBSP
-from worldgym.report.judging_text import preferences_text
+from worldgym.report.judging_text import preference_text
 from worldgym.stats.ranking import OrderProbability, PolicyRanking
 
 RANKING = PolicyRanking(
@@ -21,7 +21,7 @@ def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:
         {"policy": "A", "value": 0.5, "low": 0.1, "high": 0.9},
         {"policy": "B", "value": -0.5, "low": -0.9, "high": -0.1},
     ]
-    text = preferences_text(
+    text = preference_text(
         {
             "pairs": [pair],
             "strengths": strengths,
@@ -39,6 +39,6 @@ def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:
         and "B  −0.50 (95 % −0.90 to −0.10)" in text
         and "best: A 90 %, B 10 %" in text
     )
-    assert "No comparison was decided." in preferences_text(
+    assert "No comparison was decided." in preference_text(
         {"pairs": [pair], "strengths": [], "ranking": None, "reasons": {}}
     )

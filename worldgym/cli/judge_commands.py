@@ -97,9 +97,9 @@ class SetThreshold:
     """folder for the judge with its new threshold"""
 
     def __call__(self) -> None:
-        from worldgym.judges.threshold import DecideConfig, set_threshold
+        from worldgym.judges.threshold import ThresholdConfig, set_threshold
 
-        judge = set_threshold(DecideConfig(self.run, self.judge, self.out))
+        judge = set_threshold(ThresholdConfig(self.run, self.judge, self.out))
         print(f"{self.out}: {judge.name}, threshold {judge.decision.threshold:.3f}")
 
 
@@ -151,16 +151,16 @@ class Prefer:
     """what comparisons.json holds"""
 
     def __call__(self) -> None:
-        from worldgym.evaluation.preferences import CloserConfig, compare_policies
+        from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
         from worldgym.io.records import from_mapping
         from worldgym.judges.pairwise import PairwiseJudge
         from worldgym.judges.vlm import VlmConfig
-        from worldgym.report.judging_text import preferences_text
+        from worldgym.report.judging_text import preference_text
         from worldgym.stats.failure_reasons import FailureReasons
 
-        config = CloserConfig(self.run, self.out, self.policy, self.tasks)
+        config = PreferenceConfig(self.run, self.out, self.policy, self.tasks)
         found = compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget))
-        answer(found, preferences_text, self.json)
+        answer(found, preference_text, self.json)
         stop_where_nothing_worked(
             from_mapping(FailureReasons, found["reasons"]),
             sum(pair["trials"] - pair["broken"] for pair in found["pairs"]),

@@ -17,17 +17,17 @@ from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.judges.judging import at_once
 from worldgym.judges.pairwise import PairwiseJudge, Preference, count_preferences
-from worldgym.policies.foreign import Failure, attempt
+from worldgym.policies.user_code import Failure, attempt
 from worldgym.stats.bradley_terry import Verdicts, bradley_terry
 from worldgym.stats.failure_reasons import FailureReasons, count_reasons
-from worldgym.stats.streak import Streak
+from worldgym.stats.repeated_failures import RepeatedFailures
 
 OUTCOMES = {"first": (1, 0, 0), "second": (0, 1, 0), "tie": (0, 0, 1)}
 Filmed = dict[tuple[str, str, int], TrialRecord]
 
 
 @dataclass(frozen=True)
-class CloserConfig:
+class PreferenceConfig:
     """run: folder of a run.   policies: two or more, each compared with each.   tasks: as in
     rejudge."""
 
@@ -45,7 +45,7 @@ class PolicyPair:
     second: TrialRecord
 
 
-def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, Any]:
+def compare_policies(config: PreferenceConfig, judge: PairwiseJudge) -> dict[str, Any]:
     """Writes OUT/comparisons.jsonl (one line a trial that both of a pair have a video of) and
     OUT/comparisons.json, and returns the latter: counts of every pair, and of the policies (see
     bradley_terry.py):
@@ -89,10 +89,10 @@ def compare_policies(config: CloserConfig, judge: PairwiseJudge) -> dict[str, An
 
         return attempt(look)
 
-    found, streak = list[Preference | Failure](), Streak()
+    found, repeated = list[Preference | Failure](), RepeatedFailures()
     for answer in at_once(compare, pairs, judge.config.server.concurrency):
         found.append(answer)
-        streak.note(answer.reason if isinstance(answer, Failure) else None)
+        repeated.note(answer.reason if isinstance(answer, Failure) else None)
     write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found))
     broken = [answer.reason for answer in found if isinstance(answer, Failure)]
     figures = {

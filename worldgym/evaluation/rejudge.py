@@ -27,9 +27,9 @@ from worldgym.io.video import decode_video
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare, tried
 from worldgym.judges.labels import Clip
-from worldgym.policies.foreign import Failure, attempt
+from worldgym.policies.user_code import Failure, attempt
 from worldgym.report.page import write_results
-from worldgym.stats.streak import Streak
+from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.tasks.task_folder import load_tasks
@@ -84,7 +84,7 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
         )
         batches, bench = (
             [left[i : i + BATCH] for i in range(0, len(left), BATCH)],
-            Bench(judge, Streak()),
+            Bench(judge, RepeatedFailures()),
         )
         try:
             for batch in progress(batches, len(batches), "judging", "batch"):
@@ -177,7 +177,7 @@ def _judge_batch(
         if isinstance(rollout, Failure):
             lost = {**_known(log, record), "video": None}
             yield TrialRecord(**lost, failure_reason=rollout.reason, judge=bench.judge.name)
-            bench.streak.note(rollout.reason)
+            bench.repeated.note(rollout.reason)
         else:
             whole.append(record)
             rollouts.append(rollout)

@@ -166,7 +166,7 @@ class ClassifierJudge:
     def score(self, videos: Sequence[tuple[Frames, str]]) -> list[VideoScore]:
         """videos: (frames uint8 [T+1, H, W, 3], instruction), T >= 1 => the answer of each, before
         any decision."""
-        times = [self._looks(frames) for frames, _ in videos]
+        times = [self._chosen_frames(frames) for frames, _ in videos]
         features = instruction_features([text for _, text in videos], self.net.config.trunk.buckets)
         scores, device = [], self.net.trunk.film.weight.device
         for start in range(0, len(videos), BATCH):
@@ -180,9 +180,9 @@ class ClassifierJudge:
             ]
         return scores
 
-    def _looks(self, frames: Frames) -> list[int]:
+    def _chosen_frames(self, frames: Frames) -> list[int]:
         self._fits(frames.shape)
-        return looks(len(frames) - 1, self.net.config.stride)
+        return chosen_frames(len(frames) - 1, self.net.config.stride)
 
     def _fits(self, shape: tuple[int, ...]) -> None:
         wanted = (*self.net.config.size, 3)
@@ -233,7 +233,7 @@ class ClassifierJudge:
         )
 
 
-def looks(last: int, stride: int, phase: int = 0) -> list[int]:
+def chosen_frames(last: int, stride: int, phase: int = 0) -> list[int]:
     """Numbers of the frames looked at in a video whose last frame has the number `last`, which is
     at least 1.
 

@@ -21,9 +21,9 @@ from worldgym.io.video import decode_video, video_facts
 from worldgym.judges.judge_protocol import Judge, Scaled
 from worldgym.judges.judging import charge, judge_each, paid
 from worldgym.judges.labels import Clip, read_clips
-from worldgym.policies.foreign import Failure, attempt
+from worldgym.policies.user_code import Failure, attempt
 from worldgym.stats.failure_reasons import FailureReasons, count_reasons
-from worldgym.stats.streak import Streak
+from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.success_rates import wilson_rate
 from worldgym.types import Rollout, Verdict
 
@@ -120,7 +120,7 @@ def find_clips(sources: Sequence[Path], instruction: str) -> list[Clip]:
 
 def _judged(config: VideosConfig, judge: Judge, clips: Sequence[Clip]) -> Iterator[Judged]:
     """As many videos in memory at once as are judged at once."""
-    streak = Streak()
+    repeated = RepeatedFailures()
     for start in range(0, len(clips), judge.concurrency):
         batch = clips[start : start + judge.concurrency]
         read = [attempt(partial(_read, clip, config.fps, judge)) for clip in batch]
@@ -132,7 +132,7 @@ def _judged(config: VideosConfig, judge: Judge, clips: Sequence[Clip]) -> Iterat
                 isinstance(verdict, Failure)
                 and isinstance(verdict.error, BudgetSpent | JudgeStopped)
             ):
-                streak.note(verdict.reason if isinstance(verdict, Failure) else None)
+                repeated.note(verdict.reason if isinstance(verdict, Failure) else None)
         list(verdicts)  # raises what ended the judging, if anything did
 
 

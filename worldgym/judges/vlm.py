@@ -20,7 +20,7 @@ from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.toml import read_fields, read_toml
-from worldgym.judges.looks import check_most, choose_frames, pictures
+from worldgym.judges.frame_selection import check_most, choose_frames, pictures
 from worldgym.judges.rubric import KINDS, Rubric, rubric_for
 from worldgym.judges.voting import combine_votes, read_vote
 from worldgym.servers.asking import Asker, Reading
@@ -33,8 +33,8 @@ MAX_FRAMES = 64  # pictures of a video that are sent unless the description says
 
 @dataclass(frozen=True)
 class VlmConfig:
-    """votes: answers a video.   frames: a rule of `looks`.   frame_size: pixels of the longer side,
-    None = as recorded.
+    """votes: answers a video.   frames: a rule of `frame_selection`.   frame_size: pixels of the
+    longer side, None = as recorded.
 
     max_frames: most pictures of a video; of a longer one, "every:N" becomes so many evenly spaced
     frames.
@@ -185,9 +185,9 @@ class VlmJudge:
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
         config, rubric = self.config, rubric_for(self.config.rubric, task, self.config.backwards)
-        looks = choose_frames(config.frames, len(rollout.frames), config.max_frames)
+        chosen = choose_frames(config.frames, len(rollout.frames), config.max_frames)
         prompt = self._prompts[rubric.kind]
-        shown = pictures(rollout.frames, looks, config.frame_size)
+        shown = pictures(rollout.frames, chosen, config.frame_size)
         question = Question(filled(prompt, task, rubric), shown, rubric.schema)
         answers = self.asker.ask(question, config.votes, Reading(rubric.read, rubric.reminder))
         votes = tuple(read_vote(answer, rubric) for answer in answers)
@@ -205,7 +205,7 @@ class VlmJudge:
                 ),
                 "rubric": rubric.kind,
                 "prompt": prompt_digest(prompt),
-                "frames": list(looks),
+                "frames": list(chosen),
                 "frame_size": config.frame_size,
             },
         )

@@ -43,7 +43,7 @@ def videos_text(answer: Mapping[str, Any]) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def preferences_text(answer: Mapping[str, Any]) -> str:
+def preference_text(answer: Mapping[str, Any]) -> str:
     """Of what `evaluation.preferences` writes to comparisons.json."""
     lines = [
         f"{pair['first']} against {pair['second']}, {_verdicts(pair)}" for pair in answer["pairs"]

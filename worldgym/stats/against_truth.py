@@ -16,7 +16,7 @@ from worldgym.io.run_records import TrialRecord
 from worldgym.stats.agreement import Agreement, agreement
 from worldgym.stats.cells import CellPair, SharedFrames
 from worldgym.stats.comparison import paired_interval
-from worldgym.stats.per_frame import Numbers, spread
+from worldgym.stats.per_frame import Numbers, clustered_mean
 from worldgym.stats.success_counts import CellSummary
 from worldgym.stats.success_rates import score_rate
 
@@ -96,7 +96,7 @@ def shared_frames(trials: Sequence[TrialRecord], gap: float) -> SharedFrames | N
     low, high = paired_interval(a, b, names)
     covariance = float(np.cov(both.T)[0, 1]) * F / (len(set(frames)) * m)
     return SharedFrames(
-        spread(scores, frames).variance,
+        clustered_mean(scores, frames).variance,
         y * (1 - y) / (m - 1),
         covariance,
         frames=F,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from worldgym.io.run_records import TrialRecord
-from worldgym.stats.streak import reason_kind
+from worldgym.stats.repeated_failures import reason_kind
 
 MOST = 10  # reasons of a kind that are named
 LONGEST = 300  # characters of one

@@ -19,8 +19,8 @@ import torch
 
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.episodes.frame_cache import frame_cache
-from worldgym.episodes.spread import evenly_spaced
 from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.subsample import evenly_spaced
 from worldgym.errors import InputError
 from worldgym.io.files import read_json, write_json
 from worldgym.types import Frames

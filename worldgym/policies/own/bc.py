@@ -28,7 +28,7 @@ class BCConfig:
     """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions
     predicted at once, h.
 
-    execute: actions of a chunk that are carried out before the policy looks again; 0 = all.
+    execute: actions of a chunk that are carried out before the policy observes again; 0 = all.
     """
 
     size: tuple[int, int] = (96, 96)

@@ -41,7 +41,7 @@ class DiffusionConfig:
     """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions
     drawn at once, h.
 
-    execute: actions of a chunk that are carried out before the policy looks again; 0 =
+    execute: actions of a chunk that are carried out before the policy observes again; 0 =
     all.   steps: Euler steps a chunk. temperature: scale of the noise that a chunk starts from. 1,
     as trained, draws from all that the network holds possible,
         which after a short training is much; towards 0 it acts on the middle of that.
@@ -89,8 +89,8 @@ class ActionAttention(nn.Module):
             x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for x in (self.q(queries), *self.kv(tokens).chunk(2, dim=-1))
         )
-        looks = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(dim=-1).to(v.dtype)
-        return torch.as_tensor(self.out((looks @ v).transpose(1, 2).flatten(2)))
+        attention = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(dim=-1).to(v.dtype)
+        return torch.as_tensor(self.out((attention @ v).transpose(1, 2).flatten(2)))
 
 
 class Layer(nn.Module):
