@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.types import Frames, Rollout, Task, Verdict
@@ -45,12 +46,6 @@ class JudgeConfig:
     stride: int = 2
     moments: int = 8
 
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> JudgeConfig:
-        return JudgeConfig(
-            **data | {"size": tuple(data["size"]), "trunk": TrunkConfig(**data["trunk"])}
-        )
-
 
 @dataclass(frozen=True)
 class DecisionRule:
@@ -61,11 +56,6 @@ class DecisionRule:
 
     threshold: float = 0.5
     band: tuple[float, float] | None = None
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> DecisionRule:
-        band = None if data["band"] is None else (float(data["band"][0]), float(data["band"][1]))
-        return DecisionRule(data["threshold"], band)
 
     def outcome(self, probability: float) -> bool | None:
         """Success or failure; None = unscored."""
@@ -226,10 +216,10 @@ class ClassifierJudge:
     def load(folder: Path) -> ClassifierJudge:
         """CheckpointError if the folder is incomplete, altered or not a classifier judge."""
         config, tensors = load_folder(folder, KIND)
-        net = JudgeNet(JudgeConfig.from_json(config["net"]))
+        net = JudgeNet(from_mapping(JudgeConfig, config["net"]))
         net.load_state_dict(tensors)
         return ClassifierJudge(
-            net, DecisionRule.from_json(config["decision"]), f"classifier:{fingerprint(folder)}"
+            net, from_mapping(DecisionRule, config["decision"]), f"classifier:{fingerprint(folder)}"
         )
 
 

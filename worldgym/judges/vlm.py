@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.toml import read_fields, read_toml
+from worldgym.io.files import read_toml
+from worldgym.io.records import from_mapping, located
 from worldgym.judges.frame_selection import check_most, choose_frames, pictures
 from worldgym.judges.rubric import KINDS, Rubric, rubric_for
 from worldgym.judges.voting import combine_votes, read_vote
@@ -68,14 +69,8 @@ class VlmConfig:
         """The description in a TOML file; paths in it are relative to it. InputError names what is
         wrong, and where."""
         data = read_toml(path, "a judge is a checkpoint, a .toml or a .jsonl file")
-        server, price = data.pop("server", {}), data.pop("price", {})
-        try:
-            own = read_fields(VlmConfig, data, given=("server", "price", "backwards"))
-            config = VlmConfig(
-                Server(**read_fields(Server, server)), Price(**read_fields(Price, price)), **own
-            )
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+        with located(path):
+            config = from_mapping(VlmConfig, data, given={"backwards": False})
         beside = path.parent
         prompt, cache = (
             config.prompt and beside / config.prompt,

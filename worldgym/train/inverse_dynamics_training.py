@@ -24,6 +24,7 @@ from worldgym.train.optimizer import FitConfig
 from worldgym.trust.inverse_dynamics import (
     InverseDynamicsConfig,
     InverseDynamicsModel,
+    InverseDynamicsNetwork,
     LatentStatistics,
     Meaning,
     Readable,

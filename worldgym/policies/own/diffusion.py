@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from worldgym.io.checkpoint import load_folder, save_folder
+from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig
 from worldgym.policies.own.action_bounds import from_unit
 from worldgym.policies.own.network_policy import check_actions, network_inputs
@@ -62,13 +63,6 @@ class DiffusionConfig:
     @property
     def executed(self) -> int:
         return min(self.execute, self.chunk) if self.execute else self.chunk
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> DiffusionConfig:
-        height, width = data["size"]
-        return DiffusionConfig(
-            **{**data, "size": (height, width), "trunk": TrunkConfig(**data["trunk"])}
-        )
 
 
 class ActionAttention(nn.Module):
@@ -252,6 +246,6 @@ class DiffusionPolicy:
     def load(folder: Path) -> DiffusionPolicy:
         """CheckpointError if the folder is incomplete, altered or not a diffusion policy."""
         config, tensors = load_folder(folder, KIND)
-        net = DiffusionNet(DiffusionConfig.from_json(config["net"]))
+        net = DiffusionNet(from_mapping(DiffusionConfig, config["net"]))
         net.load_state_dict(tensors)
         return DiffusionPolicy(net, ActionSpec.from_json(config["spec"]), config["name"])
