@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.io.files import cache_folder, read_array, read_json, sha256_file, unreadable, write_array, write_atomic, write_json
+from worldgym.io.files import (
+    cache_folder,
+    read_array,
+    read_json,
+    sha256_file,
+    unreadable,
+    write_array,
+    write_atomic,
+    write_json,
+)
 from worldgym.io.text import cleaned
 
 JSON = st.recursive(
