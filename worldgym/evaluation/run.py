@@ -58,6 +58,7 @@ from worldgym.policies.policy_protocol import NAME, Policy
 from worldgym.policies.user_code import Failure, attempt
 from worldgym.report.page import write_results
 from worldgym.stats.repeated_failures import RepeatedFailures
+from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.tasks.known_results import TABLES, known_results
 from worldgym.tasks.task_digest import tasks_digest
@@ -139,7 +140,7 @@ class Sources:
     rule: str | None = None
 
 
-def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]:
+def evaluate_sources(sources: Sources, config: EvaluateConfig) -> Summary:
     """Loads everything, then `evaluate`."""
     keep_freed_memory()
     sources = replace(
@@ -221,7 +222,7 @@ def evaluate(
     tasks: Sequence[Task],
     judge: Judge,
     described: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Runs what the log lacks, writes RUN/log.jsonl, videos, RUN/summary.json and RUN/report.html,
     and returns the summary.
 
