@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,10 +71,8 @@ def test_training_steps_are_in_order(known_run: Run) -> None:
 
 
 def test_a_run_without_a_series_is_named(known_run: Run) -> None:
-    bare = {
-        **known_run.summary,
-        "policies": [p for p in known_run.summary["policies"] if "@" not in p["policy"]],
-    }
+    policies = tuple(p for p in known_run.summary.policies if "@" not in p.policy)
+    bare = replace(known_run.summary, policies=policies)
     with pytest.raises(InputError, match="no series of training steps"):
         c_training_steps.finding(Run(known_run.folder, bare), "here")
 

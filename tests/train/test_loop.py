@@ -26,7 +26,7 @@ from worldgym.train.loop import LoopOptions, Trained, save_steps, training_loop
 from worldgym.train.optimizer import FitConfig
 from worldgym.train.policy_samples import SampleConfig, make_samples
 from worldgym.train.policy_training import PolicyTrainConfig, build, policy_loss
-from worldgym.trust.inverse_dynamics import GaugeConfig, InverseDynamics
+from worldgym.trust.inverse_dynamics import InverseDynamicsConfig, InverseDynamicsNetwork
 
 CONFIG = FitConfig(steps=150, lr=0.05, warmup=10, average=0.9).optimizer()
 FIT = FitConfig(steps=4, batch=4, warmup=1)
@@ -118,7 +118,9 @@ def inverse_dynamics(store: Path) -> tuple[nn.Module, Loss]:
     actions = [rng.uniform(-1, 1, (8, FAKE_SPEC.size)).astype(np.float32) for _ in range(2)]
     latents = rng.standard_normal((18, 2, 4, 4)).astype(np.float16)
     data = join(latents, actions, Embodiment("fake", FAKE_SPEC))
-    model = InverseDynamics(GaugeConfig((2, 4, 4), FAKE_SPEC.size, width=8, components=4))
+    model = InverseDynamicsNetwork(
+        InverseDynamicsConfig((2, 4, 4), FAKE_SPEC.size, width=8, components=4)
+    )
     windows = Windows.of(data, np.arange(2), model.config.offsets)
     return model, inverse_dynamics_loss(model, data, windows, torch.ones(FAKE_SPEC.size), FIT)
 

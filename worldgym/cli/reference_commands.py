@@ -233,8 +233,8 @@ class Bundle:
             self.judge,
             self.policy,
             self.truth,
-            gauge=self.inverse_dynamics,
-            probe=self.error_predictor,
+            inverse_dynamics=self.inverse_dynamics,
+            error_predictor=self.error_predictor,
         )
         print(f"{bundle(config):.1f} MiB")
 

@@ -23,7 +23,8 @@ from worldgym.stats.success_rates import (
     wilson_interval,
 )
 
-DOUBT = 0.5  # frames added on either side, see _with_doubt and variance_with_doubt
+# frames added on either side, see _with_pseudo_frames and variance_with_pseudo_frames
+PSEUDO_FRAMES = 0.5
 NO_GAIN = 1e-9  # of one over another variance: rounding
 # largest lambda of the betting interval: more belief widens the bounds, and bets get timid (n <
 # 100)
@@ -100,7 +101,7 @@ def prediction_powered(frames: Frames, level: float = 0.95, seed: int = 0) -> Po
     n = effective_trials(y, [str(i) for i in range(len(y))], level)
     g, noise, paired = _errors(frames)
     N = int(np.isin(frames.extra_groups, frames.groups[paired]).sum())
-    belief, gain = power_tuning(*_with_doubt(y, g), noise)
+    belief, gain = power_tuning(*_with_pseudo_frames(y, g), noise)
     gain = _capped(gain, len(y), N)
     helps = gain > 1 + NO_GAIN
     if not helps:
@@ -156,8 +157,10 @@ def expected_gain(n: int, N: int, rate: float, correlation: float) -> float:
     both = rate**2 + correlation * rate * (1 - rate)
     shares = np.array([both, rate - both, rate - both, 1 - 2 * rate + both])
     y, f = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])
-    noise = variance_with_doubt(f, (0.0, 1.0), (n + N) * shares) / N
-    return max(1.0, _capped(power_tuning(*_with_doubt(y, f - rate, n * shares), noise)[1], n, N))
+    noise = variance_with_pseudo_frames(f, (0.0, 1.0), (n + N) * shares) / N
+    return max(
+        1.0, _capped(power_tuning(*_with_pseudo_frames(y, f - rate, n * shares), noise)[1], n, N)
+    )
 
 
 def _capped(gain: float, n: int, N: int) -> float:
@@ -165,7 +168,7 @@ def _capped(gain: float, n: int, N: int) -> float:
     return min(gain, 1 + N / n)
 
 
-def _with_doubt(
+def _with_pseudo_frames(
     y: Numbers, g: Numbers, weights: Numbers | None = None
 ) -> tuple[Numbers, Numbers, Numbers]:
     """y, g and weights with half a frame each added in which the world model missed the best and
@@ -175,7 +178,9 @@ def _with_doubt(
     as the imagined ones: without doubt the 95 % interval of 10 to 20 frames covers 82-91 % for a
     world that is only ever too optimistic. The idea is that of D. G. Bonett and R. M. Price (2012),
     J. Educ. Behav. Stat. 37, 479-488; half the weight suffices here."""
-    weights = np.append(np.ones_like(y) if weights is None else weights, [DOUBT, DOUBT])
+    weights = np.append(
+        np.ones_like(y) if weights is None else weights, [PSEUDO_FRAMES, PSEUDO_FRAMES]
+    )
     return np.append(y, [y.max(), y.min()]), np.append(g, [g.min(), g.max()]), weights
 
 
@@ -203,14 +208,14 @@ def _errors(
         own = paired & (frames.groups == group)
         extra = frames.extra[frames.extra_groups == group]
         g[own] = frames.twin[own] - extra.mean()
-        variance = variance_with_doubt(
+        variance = variance_with_pseudo_frames(
             np.append(frames.twin[own], extra), (float(scores.min()), float(scores.max()))
         )
         noise += (own.sum() / len(g)) ** 2 * variance / len(extra)
     return g, float(noise), paired
 
 
-def variance_with_doubt(
+def variance_with_pseudo_frames(
     scores: Numbers, ends: tuple[float, float], weights: Numbers | None = None
 ) -> float:
     """Variance of scores [k >= 1] to which half a frame of either end was added.
@@ -218,7 +223,7 @@ def variance_with_doubt(
     weights [k]: how often each score counts; None = once.
     """
     weights = np.ones_like(scores) if weights is None else weights
-    scores, weights = np.append(scores, ends), np.append(weights, [DOUBT, DOUBT])
+    scores, weights = np.append(scores, ends), np.append(weights, [PSEUDO_FRAMES, PSEUDO_FRAMES])
     total = float(weights.sum())
     squares = float(weights @ (scores - weights @ scores / total) ** 2)
     return squares / (total - 1)

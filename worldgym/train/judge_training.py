@@ -24,7 +24,13 @@ from worldgym.episodes.frame_cache import FrameCache, frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import config_markdown, fingerprint
-from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet, looks
+from worldgym.judges.classifier import (
+    ClassifierJudge,
+    DecisionRule,
+    JudgeConfig,
+    JudgeNet,
+    chosen_frames,
+)
 from worldgym.judges.classifier_agreement import (
     choose_decision,
     confusion_of,
@@ -265,7 +271,8 @@ def make_lesson(
     )
     phases, first = rng.integers(0, config.stride, len(last)), labels.first[episodes]
     times = [
-        looks(int(n), config.stride, int(phase)) for n, phase in zip(last, phases, strict=True)
+        chosen_frames(int(n), config.stride, int(phase))
+        for n, phase in zip(last, phases, strict=True)
     ]
     known = np.arange(max(map(len, times))) < np.array([len(own) for own in times])[:, None]
     rows = np.zeros(known.shape, np.int64)

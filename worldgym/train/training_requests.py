@@ -74,7 +74,7 @@ class DistillRequest:
 @dataclass(frozen=True)
 class DecoderTuneRequest:
     """Fine-tune the decoder of a codec. Its encoder stays, and with it every stored latent, world
-    and gauge made with it."""
+    and inverse-dynamics model made with it."""
 
     codec: Path
     """checkpoint of a codec"""

@@ -20,6 +20,7 @@ from worldgym.codecs.codec_protocol import Codec
 from worldgym.episodes.mixture import check_shares
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder, save_folder
+from worldgym.io.records import from_mapping
 from worldgym.train.compiled_gradients import Learner
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes
@@ -142,7 +143,7 @@ def _start(network: DiT, folder: Path) -> None:
     data, tensors = load_folder(folder, KIND)
     try:
         network.load_state_dict(
-            grown(tensors, DiTConfig.from_json(data["network"]), network.config)
+            grown(tensors, from_mapping(DiTConfig, data["network"]), network.config)
         )
     except RuntimeError as error:
         raise CheckpointError(

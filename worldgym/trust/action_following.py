@@ -1,10 +1,11 @@
 """Does the world follow actions? One number at a time is swept from an initial frame, and read back
 from what the world draws.
 
-Each number of the action is held at five levels of its range while the others rest, and the gauge
-reads the action off the generated frames. Gain is how much more is read for a unit more commanded,
-in units of what the gauge reads off recordings: 1 is right, 0 is a number that the world ignores.
-Numbers that the gauge cannot read off recordings either are not judged."""
+Each number of the action is held at five levels of its range while the others rest, and the
+inverse-dynamics model reads the action off the generated frames. Gain is how much more is read for
+a unit more commanded, in units of what the inverse-dynamics model reads off recordings: 1 is right,
+0 is a number that the world ignores. Numbers that the inverse-dynamics model cannot read off
+recordings either are not judged."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from worldgym.actions.conventions import OPEN_IS_HIGH
 from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.trust.controls import grippers
-from worldgym.trust.inverse_dynamics import Gauge, encode_frames, responses
+from worldgym.trust.inverse_dynamics import InverseDynamicsModel, encode_frames, responses
 from worldgym.trust.playback import Playing, play_again
 from worldgym.types import Actions, ActionSpec, Rollout, Task, Trial
 from worldgym.world.world_protocol import World
@@ -35,7 +36,7 @@ class Response:
     """One number of the action. state: follows, weak, dead, or unreadable.
 
     correlation: of what was read with what was commanded.   gain: see above.   recorded: the
-    gauge's correlation on recordings,
+    inverse-dynamics model's correlation on recordings,
     and rms_error its error there, in action units.   spill: the largest gain of another number that
     was to rest."""
 
@@ -49,7 +50,11 @@ class Response:
 
 
 def action_following(
-    world: World[Any], codec: Codec, gauge: Gauge, tasks: Sequence[Task], playing: Playing
+    world: World[Any],
+    codec: Codec,
+    inverse_dynamics: InverseDynamicsModel,
+    tasks: Sequence[Task],
+    playing: Playing,
 ) -> list[Response]:
     """One response a number of the action, in the spec's order; empty where zero does not mean
     rest, so nothing can be swept."""
@@ -64,12 +69,16 @@ def action_following(
     ]
     played = play_again(world, rollouts, playing, what="sweeping actions")
     read = np.stack(
-        [gauge.actions(encode_frames(codec, rollout.frames))[1:-2].mean(0) for rollout in played]
+        [
+            inverse_dynamics.actions(encode_frames(codec, rollout.frames))[1:-2].mean(0)
+            for rollout in played
+        ]
     )
     commanded = np.stack([rollout.actions[0] for rollout in rollouts])
     swept = np.array([d for _ in tasks for d, _ in sweeps])
     return [
-        _response(d, gauge, read[swept == d], commanded[swept == d, d]) for d in range(spec.size)
+        _response(d, inverse_dynamics, read[swept == d], commanded[swept == d, d])
+        for d in range(spec.size)
     ]
 
 
@@ -90,11 +99,15 @@ def _sweep(spec: ActionSpec, d: int) -> list[Actions]:
     return commands
 
 
-def _response(d: int, gauge: Gauge, read: Actions, commanded: Actions) -> Response:
+def _response(
+    d: int, inverse_dynamics: InverseDynamicsModel, read: Actions, commanded: Actions
+) -> Response:
     """read: [N, A], commanded: [N] of number d."""
-    names, known = gauge.meaning.spec.names, gauge.meaning.readable
+    names, known = inverse_dynamics.meaning.spec.names, inverse_dynamics.meaning.readable
     found = responses(read, np.repeat(commanded[:, None], len(names), axis=1), names)
-    spread = np.array(gauge.meaning.spec.high) - np.array(gauge.meaning.spec.low)
+    spread = np.array(inverse_dynamics.meaning.spec.high) - np.array(
+        inverse_dynamics.meaning.spec.low
+    )
     gains = [_gain(found[name].slope, known[name].slope) for name in names]
     spill = max(
         (abs(g) * spread[d] / spread[i] for i, g in enumerate(gains) if i != d and g is not None),

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,10 +64,6 @@ class DiTConfig:
     activation: str = "relu2"
     window: int = 32
     embodiments: int = 1
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> DiTConfig:
-        return DiTConfig(**data | {"latent_shape": tuple(data["latent_shape"])})
 
     @property
     def grid(self) -> tuple[int, int]:

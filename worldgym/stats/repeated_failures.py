@@ -17,7 +17,7 @@ def reason_kind(reason: str) -> str:
     return _VARIES.sub("#", reason)
 
 
-class Streak:
+class RepeatedFailures:
     """Of equal failures, one after another. What one policy, server or judge does; make one for
     each run."""
 

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from worldgym.actions.conventions import convention
-from worldgym.episodes.faults import (
+from worldgym.episodes.quality import (
     DARK,
     DEPTH,
     FROZEN,
     RATE,
     REPEATED,
-    Fault,
+    QualityIssue,
     arm_moves,
-    episode_faults,
+    quality_issues,
 )
 from worldgym.episodes.recording import Recording, RecordingFacts, SourceOptions
 from worldgym.episodes.sources import open_source
@@ -38,28 +38,30 @@ def sound(n: int = 30) -> Recording:
     return Recording(frames, actions, states, "go", "here", 5.0)
 
 
-def changed(change: Callable[[Frames], None], recording: Recording | None = None) -> list[Fault]:
+def changed(
+    change: Callable[[Frames], None], recording: Recording | None = None
+) -> list[QualityIssue]:
     recording = recording or sound()
     frames = recording.frames.copy()
     change(frames)
-    return episode_faults(replace(recording, frames=frames), SPEC)
+    return quality_issues(replace(recording, frames=frames), SPEC)
 
 
 def test_a_sound_episode_has_none() -> None:
-    assert episode_faults(sound(), SPEC) == [] == episode_faults(sound(), None)
+    assert quality_issues(sound(), SPEC) == [] == quality_issues(sound(), None)
 
 
 def test_a_picture_that_stands() -> None:
     def stand(frames: Frames) -> None:
         frames[8:] = frames[8]
 
-    assert changed(stand) == [Fault(FROZEN, "21 of 30 frames, from frame 8 on")]
+    assert changed(stand) == [QualityIssue(FROZEN, "21 of 30 frames, from frame 8 on")]
     for without in (
         replace(sound(), states=None),
         replace(sound(), states=np.zeros((30, 7), np.float32)),
     ):
-        (fault,) = changed(stand, without)
-        assert fault.kind == FROZEN
+        (issue,) = changed(stand, without)
+        assert issue.kind == FROZEN
 
 
 def test_a_picture_that_stands_because_the_arm_does() -> None:
@@ -77,8 +79,8 @@ def test_repeated_frames_are_counted() -> None:
     def repeat(frames: Frames) -> None:
         frames[1::2] = frames[::2]
 
-    (fault,) = changed(repeat)
-    assert fault.kind == REPEATED and 11 <= int(fault.detail.split(" of ")[0]) <= 15
+    (issue,) = changed(repeat)
+    assert issue.kind == REPEATED and 11 <= int(issue.detail.split(" of ")[0]) <= 15
 
     def once(frames: Frames) -> None:
         frames[4] = frames[3]
@@ -90,20 +92,20 @@ def test_black_frames() -> None:
     def black(frames: Frames) -> None:
         frames[15:] = 1
 
-    assert changed(black) == [Fault(DARK, "15 of 30, from frame 15 on")]
+    assert changed(black) == [QualityIssue(DARK, "15 of 30, from frame 15 on")]
 
 
-def test_depth_doubts_and_clocks() -> None:
+def test_depth_contradictions_and_clocks() -> None:
     recording = replace(
-        sound(), facts=RecordingFacts(depth=True, doubts=("the video holds more frames",))
+        sound(), facts=RecordingFacts(depth=True, contradictions=("the video holds more frames",))
     )
-    assert [fault.kind for fault in episode_faults(recording, SPEC)] == [
+    assert [issue.kind for issue in quality_issues(recording, SPEC)] == [
         "the video holds more frames",
         DEPTH,
     ]
     clip = replace(sound(), fps=None, facts=RecordingFacts(times=np.arange(30) / 20.0))
-    assert episode_faults(clip, SPEC) == [Fault(RATE, "20 and 5 Hz")]
-    assert episode_faults(replace(clip, fps=5.0), SPEC) == [] == episode_faults(clip, None)
+    assert quality_issues(clip, SPEC) == [QualityIssue(RATE, "20 and 5 Hz")]
+    assert quality_issues(replace(clip, fps=5.0), SPEC) == [] == quality_issues(clip, None)
 
 
 def test_motion_of_targets_is_their_change() -> None:
@@ -122,4 +124,4 @@ def test_real_cameras_have_none(sample_data: Path, folder: str) -> None:
     )
     source = open_source(sample_data / folder, options)
     for listed in list(source.listing())[:4]:
-        assert episode_faults(source.read(listed.name), source.spec) == []
+        assert quality_issues(source.read(listed.name), source.spec) == []

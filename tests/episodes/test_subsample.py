@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldgym.episodes.spread import evenly_spaced
+from worldgym.episodes.subsample import evenly_spaced
 
 
 @given(st.integers(1, 500), st.integers(2, 100))

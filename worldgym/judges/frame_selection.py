@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from worldgym.episodes.spread import evenly_spaced
+from worldgym.episodes.subsample import evenly_spaced
 from worldgym.errors import InputError
 from worldgym.servers.picture_bytes import SentPicture, picture
 from worldgym.types import Frames
@@ -55,9 +55,11 @@ def check_most(rule: str, most: int) -> None:
 
 
 def pictures(
-    frames: Frames, looks: tuple[int, ...], size: int | None, name: str = ""
+    frames: Frames, chosen: tuple[int, ...], size: int | None, name: str = ""
 ) -> tuple[SentPicture, ...]:
     """Each labelled with its place in the video: "frame 12 of 40", counted from 0. name: put
     before, to tell two videos apart."""
     prefix = f"{name}, " if name else ""
-    return tuple(picture(frames[t], size, f"{prefix}frame {t} of {len(frames) - 1}") for t in looks)
+    return tuple(
+        picture(frames[t], size, f"{prefix}frame {t} of {len(frames) - 1}") for t in chosen
+    )

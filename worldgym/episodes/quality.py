@@ -1,7 +1,7 @@
 """What is wrong with an episode's picture, instruction or clock although its files can be read.
 
 Everything here is a measurement against something else that the episode holds: the picture against
-the arm's motion, the clock against the stated rate. A fault has a kind, so that it can be counted,
+the arm's motion, the clock against the stated rate. An issue has a kind, so that it can be counted,
 and a detail of this episode. Axes legend: N frames, A action numbers.
 """
 
@@ -39,7 +39,7 @@ CHANGES = "the instruction changes within the episode (choose with --subtasks fi
 
 
 @dataclass(frozen=True)
-class Fault:
+class QualityIssue:
     """kind: a sentence without names, that can be counted.   detail: of this episode, in a few
     words."""
 
@@ -47,9 +47,9 @@ class Fault:
     detail: str = ""
 
 
-def episode_faults(recording: Recording, spec: ActionSpec | None) -> list[Fault]:
-    """All that is found, the doubts of the reader first."""
-    return [*map(Fault, recording.facts.doubts), *_faults(recording, spec)]
+def quality_issues(recording: Recording, spec: ActionSpec | None) -> list[QualityIssue]:
+    """All that is found, the contradictions of the reader first."""
+    return [*map(QualityIssue, recording.facts.contradictions), *_issues(recording, spec)]
 
 
 def several_texts(recording: Recording) -> bool:
@@ -57,12 +57,12 @@ def several_texts(recording: Recording) -> bool:
     return len(set(recording.facts.texts) - {""}) > 1
 
 
-def _faults(recording: Recording, spec: ActionSpec | None) -> Iterator[Fault]:
+def _issues(recording: Recording, spec: ActionSpec | None) -> Iterator[QualityIssue]:
     if recording.facts.depth:
-        yield Fault(DEPTH)
+        yield QualityIssue(DEPTH)
     dark = _dark(recording.frames)
     if dark.any():
-        yield Fault(DARK, f"{dark.sum()} of {len(dark)}, from frame {dark.argmax()} on")
+        yield QualityIssue(DARK, f"{dark.sum()} of {len(dark)}, from frame {dark.argmax()} on")
     yield from _still(recording, spec, dark)
     yield from _rate(recording, spec)
 
@@ -75,8 +75,8 @@ def _dark(frames: Frames) -> npt.NDArray[np.bool_]:
 
 def _still(
     recording: Recording, spec: ActionSpec | None, dark: npt.NDArray[np.bool_]
-) -> Iterator[Fault]:
-    """Black frames are another fault."""
+) -> Iterator[QualityIssue]:
+    """Black frames are another issue."""
     motion = picture_motion(recording.frames)
     moves = arm_moves(recording, spec)
     held = (motion < STILL) & moves[: len(motion)] & ~dark[1:]
@@ -84,12 +84,14 @@ def _still(
         return
     first, length = _longest(held)
     if length >= STANDS:
-        yield Fault(FROZEN, f"{length} of {len(recording.frames)} frames, from frame {first} on")
+        yield QualityIssue(
+            FROZEN, f"{length} of {len(recording.frames)} frames, from frame {first} on"
+        )
     elif held.sum() > max(2, REPEATS * moves.sum()):
-        yield Fault(REPEATED, f"{held.sum()} of {len(recording.frames)}")
+        yield QualityIssue(REPEATED, f"{held.sum()} of {len(recording.frames)}")
 
 
-def _rate(recording: Recording, spec: ActionSpec | None) -> Iterator[Fault]:
+def _rate(recording: Recording, spec: ActionSpec | None) -> Iterator[QualityIssue]:
     """Where neither the metadata nor the user says how fast it was recorded."""
     clock = clock_rate(recording)
     if (
@@ -98,7 +100,7 @@ def _rate(recording: Recording, spec: ActionSpec | None) -> Iterator[Fault]:
         and clock
         and abs(clock / spec.rate_hz - 1.0) > 0.02
     ):
-        yield Fault(RATE, f"{clock:.4g} and {spec.rate_hz:g} Hz")
+        yield QualityIssue(RATE, f"{clock:.4g} and {spec.rate_hz:g} Hz")
 
 
 def clock_rate(recording: Recording) -> float | None:
