@@ -1,4 +1,4 @@
-"""The field's words: the old ones do not come back, and the glossary explains words that are used."""
+"""The field's words: old ones do not come back, and the glossary explains words in use."""
 
 from __future__ import annotations
 
