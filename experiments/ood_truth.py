@@ -9,7 +9,7 @@ policies in the learned world, from initial frames edited as pictures (experimen
 or, with --arm simulator, from the varied simulator's own initial frames, which tells errors of the
 edit from errors of the world. Each stage resumes. OUT/ARM/run holds log, summary and report,
 OUT/ARM/ood.json the figures printed. In all policies x (variations + 1) x tasks x seeds episodes,
-once simulated, once imagined."""
+once simulated, once generated."""
 
 from __future__ import annotations
 

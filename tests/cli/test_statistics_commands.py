@@ -226,7 +226,7 @@ def test_plan(capsys: pytest.CaptureFixture[str]) -> None:
     assert "between -1 and 1" in fails(
         ["plan", "--a", "0.6", "--b", "0.75", "--correlation", "nan"], capsys
     )
-    assert "--imagined" in fails(["plan", "--width", "0.2", "--real-correlation", "0.7"], capsys)
+    assert "--generated" in fails(["plan", "--width", "0.2", "--real-correlation", "0.7"], capsys)
 
 
 def test_statistics_need_no_torch() -> None:

@@ -105,7 +105,7 @@ def test_real_trials_are_saved_by_a_world_that_is_mostly_right(known_run: Run) -
     assert {row["n"] for row in rows} == {
         20,
         40,
-    }  # of 80 trials a policy, none is left to be imagined alone
+    }  # of 80 trials a policy, none is left to be generated alone
     assert all(
         0.0 <= float(row["saved"]) < 1.0 and 0.0 <= float(row["covered"]) <= 1.0 for row in rows
     )

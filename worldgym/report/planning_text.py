@@ -27,13 +27,13 @@ def plan_text(answer: Mapping[str, Any]) -> str:
             f"{answer['for_width']} trials for a 95 % interval {100 * asked['width']:g} points "
             f"wide {rate}{_repeated(asked)}"
         )
-    if "for_width_with_imagined" in answer:
-        imagined = (
-            f"{asked['imagined']} imagined initial frames, where real and imagined outcomes "
+    if "for_width_with_generated" in answer:
+        generated = (
+            f"{asked['generated']} generated initial frames, where real and generated outcomes "
             f"correlate by"
         )
-        real = f"{answer['for_width_with_imagined']} real trials, one per initial frame,"
-        lines.append(f"{real} for the same beside {imagined} {asked['real_correlation']:g}")
+        real = f"{answer['for_width_with_generated']} real trials, one per initial frame,"
+        lines.append(f"{real} for the same beside {generated} {asked['real_correlation']:g}")
     if "pairs_to_tell" in answer:
         purpose = (
             f"to tell {percent(asked['a'])} from {percent(asked['b'])} with probability "
@@ -56,12 +56,12 @@ def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
     wilson, exact = span(e["real_low"], e["real_high"]), span(e["exact_low"], e["exact_high"])
     alone = f"  {level} from these alone: {wilson} (Wilson), {exact} (exact)"
     bet = (
-        f"  {level} with the imagined ones, valid for any number of trials: "
+        f"  {level} with the generated ones, valid for any number of trials: "
         f"{span(e['bet_low'], e['bet_high'])} (betting)"
     )
     if not e["helps"]:
         why = (
-            "no real initial frame was imagined beside others of its group"
+            "no real initial frame was generated beside others of its group"
             if not e["paired"]
             else "it does not predict these trials"
         )
@@ -74,7 +74,7 @@ def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
                 bet,
             ]
         )
-    used = f"{e['paired']} of them imagined too, and {e['N']} more imagined ones"
+    used = f"{e['paired']} of them generated too, and {e['N']} more generated ones"
     power = (
         f"  {level} with {used}: {percent(e['value'])}, {span(e['low'], e['high'])} (asymptotic)"
     )

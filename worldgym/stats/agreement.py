@@ -25,8 +25,8 @@ from worldgym.stats.resampling import (
     MIN_LEVELS,
     fisher_interval,
     normal_interval,
+    regret_interval,
     resample,
-    shortfall_interval,
 )
 from worldgym.stats.success_rates import Interval
 
@@ -199,8 +199,8 @@ AROUND: Mapping[str, Around] = {  # how an interval is made from draws, where no
     "task_centred_pearson": fisher_interval,
     "mean_abs_gap": partial(normal_interval, lowest=0.0),
     "rmse": partial(normal_interval, lowest=0.0),
-    "mmrv": shortfall_interval,
-    "top1_regret": shortfall_interval,
+    "mmrv": regret_interval,
+    "top1_regret": regret_interval,
 }
 
 
