@@ -11,18 +11,6 @@ from worldgym.cli.output import answer
 from worldgym.errors import InputError
 from worldgym.stats import wanted
 
-TOLD = (  # of summary.json by `worldgym compare`
-    "policies",
-    "completeness",
-    "unequal_mixture",
-    "comparisons",
-    "ranking",
-    "unranked",
-    "best_set",
-    "rank_intervals",
-    "trust",
-)
-
 
 @dataclass(frozen=True)
 class Agreement:
@@ -42,13 +30,13 @@ class Agreement:
     def __call__(self) -> None:
         from dataclasses import asdict
 
+        from worldgym.api import agreement
         from worldgym.report.statistics_text import agreement_text
-        from worldgym.stats.agreement import agreement
-        from worldgym.stats.tables import paired_cells, read_rates
+        from worldgym.stats.tables import read_rates
 
-        world, real = read_rates(self.predicted), read_rates(self.real)
-        measured = agreement(paired_cells(world, real), separate=self.separate_frames)
-        unpaired = {"world": len(world) - measured.n, "real": len(real) - measured.n}
+        predicted, real = read_rates(self.predicted), read_rates(self.real)
+        measured = agreement(predicted, real, self.separate_frames)
+        unpaired = {"world": len(predicted) - measured.n, "real": len(real) - measured.n}
         answer({**asdict(measured), "unpaired": unpaired}, agreement_text, self.json)
 
 
@@ -76,42 +64,25 @@ class Compare:
     """all numbers, of the sequential test too"""
 
     def __call__(self) -> None:
-        from worldgym.io.run_log import LOG_NAME, read_log
+        from worldgym.api import compare
         from worldgym.report.statistics_text import comparison_text, gate_text, until_decided_text
-        from worldgym.stats.equivalence import Gate
-        from worldgym.stats.pairs import against_baseline
-        from worldgym.stats.summary import headline_trials, summarize
-        from worldgym.stats.trusted import WorldCheck
 
         self._check()
-        header, records = read_log(self.run / LOG_NAME)
-        check = WorldCheck.of_run(self.run)
-        summary = summarize(header, records, check=check)
+        found = compare(self.run, self.baseline, self.margin, self.equivalent)
         if self.baseline is not None:
-            gate = Gate(self.margin, self.equivalent)
-            used = headline_trials(header, records, check)
-            found = against_baseline(
-                used.records, used.policies, used.headline, self.baseline, gate
-            )
-            answer(
-                {**found, "completeness": summary["completeness"], "policies": summary["policies"]},
-                gate_text,
-                self.json,
-            )
+            answer(found, gate_text, self.json)
             sys.exit(0 if found["passes"] else 1)
-        told = {key: summary[key] for key in TOLD if key in summary}
         if not self.until_decided:
-            answer(told, comparison_text, self.json)
+            answer(found, comparison_text, self.json)
             return
-        if not summary["comparisons"]:
+        if not found["comparisons"]:
             raise InputError(
-                f"{self.run} has a single policy, so that there is nothing to decide; name "
-                f"a run of several"
+                f"{self.run} has a single policy, so there is nothing to decide; name a run of "
+                f"several"
             )
-        answer(told, until_decided_text, self.json)
-        sys.exit(
-            0 if all(c["sequential"]["winner"] is not None for c in summary["comparisons"]) else 1
-        )
+        answer(found, until_decided_text, self.json)
+        undecided = any(pair["sequential"]["winner"] is None for pair in found["comparisons"])
+        sys.exit(1 if undecided else 0)
 
     def _check(self) -> None:
         if self.until_decided and self.baseline is not None:
