@@ -91,7 +91,8 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 def test_opening_it_loads_no_library() -> None:
     heavy = "{'torch', 'numpy', 'scipy', 'rich'} & set(sys.modules)"
-    program = f"import sys, worldgym as wg; wg.InputError; assert not {heavy}"
+    program = f"import sys, worldgym as wg; wg.InputError; assert not {heavy}\n"
+    program += "wg.Run, wg.compare, wg.agreement; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
     with pytest.raises(AttributeError, match="has no attribute 'evalute'"):
         wg.evalute  # type: ignore[attr-defined]  # noqa: B018

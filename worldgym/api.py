@@ -12,14 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
 from worldgym.evaluation.export import as_row
-from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import results
-from worldgym.judges.judge_protocol import Judge
-from worldgym.policies.policy_protocol import Policy
 from worldgym.report.page import REPORT_NAME, write_results
 from worldgym.stats.agreement import Agreement
 from worldgym.stats.agreement import agreement as agreement_of_cells
@@ -30,9 +27,13 @@ from worldgym.stats.summary import headline_trials, summarize
 from worldgym.stats.tables import CellRate, paired_cells, read_rates
 from worldgym.stats.trusted import WorldCheck
 from worldgym.types import Task
-from worldgym.world.world_protocol import World
 
-AnyPolicy: TypeAlias = str | Policy[Any]
+if TYPE_CHECKING:  # what needs torch waits until something is evaluated
+    from worldgym.judges.judge_protocol import Judge
+    from worldgym.policies.policy_protocol import Policy
+    from worldgym.world.world_protocol import World
+
+AnyPolicy: TypeAlias = "str | Policy[Any]"
 Rates: TypeAlias = Mapping[tuple[str, str], CellRate]  # by policy and task
 COMPARED = (  # of the summary, by `compare`
     "policies",
@@ -125,6 +126,8 @@ def evaluate(
     InputError and SpecMismatch before the first frame where parts do not fit; SameFailure where ten
     trials in a row fail alike. Other failed trials are counted in the summary, and tried again by
     the next call."""
+    from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
+
     policies = tuple(policy) if isinstance(policy, list | tuple) else (policy,)
     given: dict[str, Any] = dict(options)
     sampling = {name: given.pop(name) for name in SAMPLING if name in given}

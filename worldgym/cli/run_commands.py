@@ -27,13 +27,11 @@ class Demo:
     """print summary.json instead of a table"""
 
     def __call__(self) -> None:
+        from worldgym.api import Run
         from worldgym.reference.demo import run_demo
 
-        show_ran(
-            run_demo(self.out, self.trials, self.full, self.seed, command_line()),
-            self.out,
-            self.json,
-        )
+        summary = run_demo(self.out, self.trials, self.full, self.seed, command_line())
+        show_ran(Run(self.out, summary), self.json)
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class Evaluate:
             other_engine=self.other_engine,
             command=command_line(),
         )
-        show_ran(run.summary, self.out, self.json)
+        show_ran(run, self.json)
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,7 @@ class Report:
         if self.world_check is not None:
             adopt_check(self.run, self.world_check, run.header.world)
         run.report(self.include_red)
-        show(run.summary, self.run, self.json)
+        show(run, self.json)
 
 
 @dataclass(frozen=True)
@@ -164,9 +162,10 @@ class Merge:
     """print summary.json instead of a table"""
 
     def __call__(self) -> None:
+        from worldgym.api import Run
         from worldgym.evaluation.merge import merge
 
-        show(merge(self.shards, self.out, self.include_red), self.out, self.json)
+        show(Run(self.out, merge(self.shards, self.out, self.include_red)), self.json)
 
 
 @dataclass(frozen=True)
