@@ -25,7 +25,7 @@ from torch import Tensor
 from worldgym.native.memory import keep_freed_memory
 from worldgym.testing import FAKE_SPEC
 from worldgym.train.recipes import RECIPES
-from worldgym.train.world_training import WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.types import Actions
 from worldgym.world.model import DiffusionWorld, WorldState
 from worldgym.world.network import DiT

@@ -16,10 +16,12 @@ from torch import distributed
 
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.compiled_gradients import Learner
+from worldgym.train.distributed import ProcessGroup
 from worldgym.train.optimizer import NEWTON_SCHULZ, Optimizer, orthogonal_work
-from worldgym.train.processes import Ranks
 from worldgym.train.recipes import RECIPES
-from worldgym.train.world_training import MATRICES, Batch, WorldTrainConfig, diffusion_loss
+from worldgym.train.world_batches import Batch
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import MATRICES, diffusion_loss
 from worldgym.world.network import DiT
 
 PROCESSES = 2  # that train together, one a core
@@ -97,7 +99,7 @@ def measure(rank: int, folder: str) -> None:
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=PROCESSES
     )
-    ranks, config = Ranks.current(), RECIPES["reference"].world(Path("unused"), "cpu")
+    group, config = ProcessGroup.current(), RECIPES["reference"].world(Path("unused"), "cpu")
     shape = (ROWS, config.frames, *config.network.latent_shape)
     actions, mask = (
         torch.randn(*shape[:2], config.network.action_size),
@@ -105,7 +107,7 @@ def measure(rank: int, folder: str) -> None:
     )
     batch = Batch(torch.randn(shape), torch.randn(shape)[:, 0], actions, mask, slice(0, ROWS))
     plain, learner = (kind(config.network).bfloat16() for kind in (DiT, Learner))
-    optimizer = Optimizer(learner, config.optimizer, MATRICES, ranks)
+    optimizer = Optimizer(learner, config.optimizer, MATRICES, group)
 
     def pass_of(network: DiT) -> None:
         diffusion_loss(network, config, batch, 0).backward()  # type: ignore[no-untyped-call]
@@ -122,7 +124,7 @@ def measure(rank: int, folder: str) -> None:
             took[name] = min(took[name], cpu_seconds(call))
         distributed.barrier()
         took["product"] = min(took["product"], product_seconds())
-    if ranks.first:
+    if group.first:
         (Path(folder) / "took.json").write_text(json.dumps(took))
     distributed.destroy_process_group()
 

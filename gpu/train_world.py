@@ -25,18 +25,13 @@ import torch
 from worldgym.actions.embodiment import Embodiment
 from worldgym.codecs.conv import ConvCodec
 from worldgym.train.codec_training import CodecTrainConfig, Frameset, train_codec
+from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes, join
 from worldgym.train.optimizer import Optimizer
-from worldgym.train.processes import Ranks
 from worldgym.train.recipes import RECIPES
-from worldgym.train.world_training import (
-    MATRICES,
-    Tables,
-    WorldTrainConfig,
-    diffusion_loss,
-    make_batch,
-    train_world,
-)
+from worldgym.train.world_batches import Tables, make_batch
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import MATRICES, diffusion_loss, train_world
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
@@ -142,7 +137,9 @@ def steps_of_world(
     optimizer, tables = Optimizer(network, config.optimizer, MATRICES), Tables.of([data], config)
 
     def one_step() -> None:
-        diffusion_loss(network, config, make_batch(tables, config, 0, Ranks(0, 1)), 0).backward()  # type: ignore[no-untyped-call]
+        diffusion_loss(
+            network, config, make_batch(tables, config, 0, ProcessGroup(0, 1)), 0
+        ).backward()  # type: ignore[no-untyped-call]
         optimizer.step(0)
 
     return settle_steps(work / "world-steps.json", seconds, one_step, config.device)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from worldgym.train.optimizer import OptimizerConfig
-from worldgym.train.world_training import WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.network import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 

@@ -20,7 +20,7 @@ from worldgym.errors import InputError
 from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
-from worldgym.train.world_training import WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.load_world import load_world
 from worldgym.world.network import DiTConfig
 from worldgym.world.open_loop_replay import replay

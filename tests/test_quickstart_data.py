@@ -22,7 +22,7 @@ from worldgym.tasks.task_folder import load_tasks
 from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
-from worldgym.train.world_training import WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.network import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 

@@ -11,6 +11,7 @@ too, or are objects with the right methods.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
@@ -20,12 +21,17 @@ from worldgym.io.run_records import results
 from worldgym.report.page import REPORT_NAME, write_results
 from worldgym.stats.agreement import Agreement
 from worldgym.stats.agreement import agreement as agreement_of_cells
+from worldgym.stats.baseline import BaselineTest, against_baseline
 from worldgym.stats.equivalence import Gate
 from worldgym.stats.judge_calibration import Calibration
-from worldgym.stats.pairs import against_baseline
-from worldgym.stats.summary import headline_trials, summarize
+from worldgym.stats.pairs import PolicyComparison, RankInterval
+from worldgym.stats.planned_trials import Completeness
+from worldgym.stats.ranking import CommonTrialRanking
+from worldgym.stats.success_counts import PolicySummary
+from worldgym.stats.summarize import headline_trials, summarize
+from worldgym.stats.summary import Summary
 from worldgym.stats.tables import CellRate, paired_cells, read_rates
-from worldgym.stats.trusted import WorldCheck
+from worldgym.stats.trusted import TrustedTasks, WorldCheck
 from worldgym.types import Task
 
 if TYPE_CHECKING:  # what needs torch waits until something is evaluated
@@ -35,17 +41,6 @@ if TYPE_CHECKING:  # what needs torch waits until something is evaluated
 
 AnyPolicy: TypeAlias = "str | Policy[Any]"
 Rates: TypeAlias = Mapping[tuple[str, str], CellRate]  # by policy and task
-COMPARED = (  # of the summary, by `compare`
-    "policies",
-    "completeness",
-    "unequal_mixture",
-    "comparisons",
-    "ranking",
-    "unranked",
-    "best_set",
-    "rank_intervals",
-    "trust",
-)
 SAMPLING = ("sampler_steps", "cfg", "embodiment", "rule")
 
 
@@ -69,6 +64,32 @@ class EvaluateOptions(TypedDict, total=False):
     command: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The policies of a run against each other; all but `baseline` is part of its summary."""
+
+    policies: tuple[PolicySummary, ...]
+    """each policy with its success rate, in the run's order"""
+    completeness: Completeness
+    """how much of the plan the log holds"""
+    unequal_mixture: bool
+    """whether pooled rates do not compare, for the tasks have unequal shares in them"""
+    comparisons: tuple[PolicyComparison, ...]
+    """every pair of policies on common trials"""
+    ranking: CommonTrialRanking | None
+    """probabilities of ranks"""
+    unranked: tuple[str, ...]
+    """policies that cannot be ranked"""
+    best_set: tuple[str, ...]
+    """policies that are not shown to be worse than another"""
+    rank_intervals: tuple[RankInterval, ...]
+    """ranks that the policies may have, the best first"""
+    trust: TrustedTasks | None
+    """the check of the world; None without one"""
+    baseline: BaselineTest | None = None
+    """every other policy against a baseline; None where none was asked for"""
+
+
 class Run:
     """A run folder: the log of its trials, and what follows from it.
 
@@ -76,7 +97,7 @@ class Run:
     seed, versions and options.   summary: of this very log, where it is at hand.   InputError if
     there is no log, or a damaged one."""
 
-    def __init__(self, folder: str | Path, summary: dict[str, Any] | None = None) -> None:
+    def __init__(self, folder: str | Path, summary: Summary | None = None) -> None:
         self.folder = Path(folder)
         self.header, self.records = read_log(self.folder / LOG_NAME)
         self._summary = summary
@@ -90,9 +111,9 @@ class Run:
         return [as_row(record) for record in (*known.finished, *known.failed)]
 
     @property
-    def summary(self) -> dict[str, Any]:
-        """What summary.json holds: rates with their intervals, comparisons, ranking, agreement
-        with known truth. Computed from the log."""
+    def summary(self) -> Summary:
+        """Rates with their intervals, comparisons, ranking, agreement
+        with known truth, as in summary.json. Computed from the log."""
         if self._summary is None:
             beside = Calibration.of_run(self.folder), WorldCheck.of_run(self.folder)
             self._summary = summarize(self.header, self.records, *beside)
@@ -142,22 +163,21 @@ def compare(
     baseline: str | None = None,
     margin: float = 0.05,
     equivalent: bool = False,
-) -> dict[str, Any]:
+) -> Comparison:
     """The policies of a run against each other on common trials. InputError for a folder without a
     log, or a baseline that is none of the policies.
 
-    Without a baseline, what the summary says of it: `comparisons` (each pair, with the sequential
-    test), `ranking`, `best_set`, `rank_intervals`. With one, `passes` and an answer for each other
-    policy: is it not worse than the baseline by more than `margin`, a difference of success rates
-    (with `equivalent`, nor better)? docs/statistics.md explains both."""
+    baseline: the name of a policy: is each other one not worse by more than `margin`, a difference
+    of success rates (with `equivalent`, nor better)? docs/statistics.md explains the tests."""
     run = run if isinstance(run, Run) else Run(run)
-    summary = run.summary
+    names = [field.name for field in fields(Comparison) if field.name != "baseline"]
+    found = Comparison(**{name: getattr(run.summary, name) for name in names})
     if baseline is None:
-        return {key: summary[key] for key in COMPARED if key in summary}
+        return found
     used = headline_trials(run.header, run.records, WorldCheck.of_run(run.folder))
     gate = Gate(margin, equivalent)
-    found = against_baseline(used.records, used.policies, used.headline, baseline, gate)
-    return {**found, **{key: summary[key] for key in ("completeness", "policies")}}
+    test = against_baseline(used.records, used.policies, used.headline, baseline, gate)
+    return replace(found, baseline=test)
 
 
 def agreement(
@@ -178,7 +198,5 @@ def rates(source: Run | str | Path | Rates) -> Rates:
         return read_rates(Path(source))
     if not isinstance(source, Run):
         return source
-    cells = source.summary["cells"]
-    return {
-        (c["policy"], c["task"]): CellRate(c["rate"], c["trials"]) for c in cells if c["trials"]
-    }
+    cells = source.summary.cells
+    return {(c.policy, c.task): CellRate(c.rate, c.trials) for c in cells if c.rate is not None}

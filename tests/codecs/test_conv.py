@@ -16,7 +16,8 @@ from worldgym.errors import CheckpointError
 from worldgym.testing import check_codec
 from worldgym.train.codec_training import CodecTrainConfig, Frameset, local_contrast, train_codec
 from worldgym.train.latent_shards import latent_episodes
-from worldgym.train.optimizer import OptimizerConfig, save_state
+from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.training_state import save_state
 
 TINY = ConvCodecConfig(size=32, channels=4, width=16, blocks=1)
 
@@ -64,7 +65,7 @@ def test_training_beats_the_mean_frame(codec: ConvCodec, episode_store: EpisodeS
     assert error < 0.5 * flat
 
 
-def test_sharpened_codec_keeps_its_latents(
+def test_a_codec_with_a_tuned_decoder_keeps_its_latents(
     codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Path
 ) -> None:
     codec.save(tmp_path / "start", "# codec\n", {})
@@ -87,7 +88,7 @@ def test_sharpened_codec_keeps_its_latents(
         config, out=tmp_path / "run2", start=tmp_path / "sharper", optimizer=replace(steps, steps=5)
     )
     again = train_codec(few, data, tmp_path / "again", quiet)
-    assert again.latents == start.latents  # also of one that was sharpened twice
+    assert again.latents == start.latents  # also of one that was tuned twice
     check_codec(again, atol=0.05)
 
 
@@ -151,7 +152,7 @@ def test_faint_things_count_by_their_contrast(episode_store: EpisodeStore, tmp_p
     assert errors[1] < errors[0]
 
 
-def test_sharpening_resumed_is_uninterrupted(
+def test_decoder_tuning_resumed_is_uninterrupted(
     codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codec.save(tmp_path / "start", "# codec\n", {})
@@ -163,7 +164,7 @@ def test_sharpening_resumed_is_uninterrupted(
         start=tmp_path / "start",
         decoder_only=True,
     )
-    monkeypatch.setattr("worldgym.train.optimizer.save_state", save_once := SaveOnce())
+    monkeypatch.setattr("worldgym.train.training_state.save_state", save_once := SaveOnce())
     train(
         episode_store,
         tmp_path / "broken",
@@ -195,7 +196,7 @@ def test_resumed_is_uninterrupted(
         "worldgym.train.codec_training._recalibrate",
         lambda *_: (_ for _ in ()).throw(KeyboardInterrupt),
     )
-    monkeypatch.setattr("worldgym.train.optimizer.save_state", save_once := SaveOnce())
+    monkeypatch.setattr("worldgym.train.training_state.save_state", save_once := SaveOnce())
     with pytest.raises(KeyboardInterrupt):
         train(episode_store, tmp_path / "broken", 8, save_every=4)
     assert save_once.calls == 2  # the second one was lost

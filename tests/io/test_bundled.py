@@ -1,5 +1,5 @@
-"""The name "bundled" stands for the bundle wherever a world, judge, tasks, codec, gauge or policy
-is named."""
+"""The name "bundled" stands for the bundle wherever a world, judge, tasks, codec, inverse-dynamics
+model or policy is named."""
 
 from __future__ import annotations
 
@@ -78,4 +78,4 @@ def test_every_command_takes_the_name() -> None:
     assert {place for place, part in parts.items() if not part} == others
     assert parts["world check", "world"] == "world"
     assert parts["codec fine-tune", "codec"] == "codec"
-    assert parts["world fit-error-predictor", "inverse_dynamics"] == "gauge"
+    assert parts["world fit-error-predictor", "inverse_dynamics"] == "inverse-dynamics"

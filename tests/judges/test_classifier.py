@@ -13,7 +13,7 @@ from worldgym.judges.classifier import (
     DecisionRule,
     JudgeConfig,
     JudgeNet,
-    looks,
+    chosen_frames,
 )
 from worldgym.judges.load_judge import load_judge
 from worldgym.policies.image_trunk import TrunkConfig
@@ -66,7 +66,11 @@ def test_the_instruction_is_read() -> None:
 
 
 def test_stride_always_sees_the_last_frame() -> None:
-    assert looks(10, 4) == [4, 8, 10] and looks(10, 4, 3) == [1, 5, 9, 10] and looks(1, 99) == [1]
+    assert (
+        chosen_frames(10, 4) == [4, 8, 10]
+        and chosen_frames(10, 4, 3) == [1, 5, 9, 10]
+        and chosen_frames(1, 99) == [1]
+    )
     judge, frames = make_judge(), make_rollouts([10])[0].frames
     unseen, last = frames.copy(), frames.copy()
     unseen[1::2], last[-1] = 0, 0

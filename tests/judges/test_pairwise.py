@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from worldgym.errors import InputError
-from worldgym.evaluation.preferences import CloserConfig, compare_policies
+from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
 from worldgym.evaluation.run import EvaluateConfig, evaluate
 from worldgym.judges.pairwise import PairwiseJudge, count_preferences
 from worldgym.judges.vlm import VlmConfig
@@ -119,7 +119,7 @@ def test_two_policies_of_a_run(
         text='{"reasoning": "", "closer": "A"}'
     )
     judge = PairwiseJudge(config, wait=lambda seconds: None)
-    wanted = CloserConfig(run, tmp_path / "out", ("light", "dark"))
+    wanted = PreferenceConfig(run, tmp_path / "out", ("light", "dark"))
     figures = compare_policies(wanted, judge)
     won = {"first": 0, "second": 0, "tie": 2, "undecided": 0, "disagreed": 2}
     assert figures["pairs"] == [
@@ -152,7 +152,7 @@ def test_the_name_changes_with_the_settings(config: VlmConfig) -> None:
         PairwiseJudge(replace(config, **change)).name
         for change in ({}, {"votes": 7}, {"frames": "last"})
     }  # type: ignore[arg-type]
-    assert len(names) == 3 and all(name.startswith("closer:") for name in names)
+    assert len(names) == 3 and all(name.startswith("preference:") for name in names)
     with pytest.raises(InputError, match="leave `prompt` out"):
         PairwiseJudge(replace(config, prompt=Path("mine.txt")))
 
@@ -162,7 +162,7 @@ def test_a_video_that_is_damaged_breaks_its_own_comparison(
 ) -> None:
     next(run.glob("videos/light/**/*.mp4")).write_bytes(b"torn")
     figures = compare_policies(
-        CloserConfig(run, tmp_path / "out", ("light", "dark")),
+        PreferenceConfig(run, tmp_path / "out", ("light", "dark")),
         PairwiseJudge(config, wait=lambda _: None),
     )
     assert figures["pairs"][0]["broken"] == 1
@@ -173,7 +173,7 @@ def test_a_comparison_that_broke_is_counted_and_says_nothing(
 ) -> None:
     model_server.script = lambda request, number: model_server.said(status=500)
     figures = compare_policies(
-        CloserConfig(run, tmp_path / "out", ("light", "dark")),
+        PreferenceConfig(run, tmp_path / "out", ("light", "dark")),
         PairwiseJudge(config, wait=lambda _: None),
     )
     assert figures["pairs"][0]["broken"] == 2 and figures["ranking"] is None
@@ -204,7 +204,7 @@ def test_several_policies_are_compared_each_with_each(
         return model_server.said(text=f'{{"reasoning": "", "closer": "{"A" if a > b else "B"}"}}')
 
     model_server.script = script
-    wanted = CloserConfig(run, tmp_path / "out", ("dark", "light", "dim"))
+    wanted = PreferenceConfig(run, tmp_path / "out", ("dark", "light", "dim"))
     figures = compare_policies(wanted, PairwiseJudge(config, wait=lambda seconds: None))
     assert [
         (pair["first"], pair["second"], pair["won"]["second"]) for pair in figures["pairs"]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.judges.looks import check_most, choose_frames, pictures
+from worldgym.judges.frame_selection import check_most, choose_frames, pictures
 from worldgym.judges.rubric import rubric_for
 from worldgym.judges.vlm import filled
 from worldgym.judges.voting import combine_votes, read_vote

@@ -19,7 +19,7 @@ from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
 from worldgym.judges.judging import judge_each
 from worldgym.judges.load_judge import load_judge
 from worldgym.judges.vlm import VlmConfig, VlmJudge
-from worldgym.policies.foreign import Failure
+from worldgym.policies.user_code import Failure
 from worldgym.testing import check_judge
 from worldgym.types import Rollout, Verdict
 
@@ -321,17 +321,17 @@ def test_read_from_a_file(model_server: Any, make_rollout: MakeRollout, tmp_path
     ("old", "new", "fault"),
     [
         ("votes = 2", "vote = 2", '"vote" is unknown'),
-        ("votes = 2", 'votes = "2"', "\"votes\" is '2'"),
+        ("votes = 2", 'votes = "2"', "\"votes\" holds '2'; it must be a whole number"),
         ("votes = 2", "votes = 0", "votes is 0"),
         ("votes = 2", "votes = ", "not valid TOML"),
         ("even:4", "even:0", "even:0"),
         ('"success"', '"vibes"', "vibes"),
-        ('model = "tiny-vlm"', "", '"model" is missing'),
+        ('model = "tiny-vlm"', "", '"server.model" is missing'),
         ("{url}", "ftp://x", "base_url"),
         ("{url}", "http://me:pw@x/v1", "base_url"),
         ("temperature = 1", 'provider = "acme"', "acme"),
         ("usd_per_million_output = 2", "", "usd_per_million_output"),
-        ("[server]", "[sever]", '"sever" is unknown'),
+        ("[server]", "[sever]", r'"sever" is unknown .did you mean server'),
         ("temperature = 1", 'api_key_env = "NOT_SET_ANYWHERE"', "NOT_SET_ANYWHERE"),
         ('cache = "votes"', 'prompt = "none.txt"', "none.txt"),
     ],

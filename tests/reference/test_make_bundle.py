@@ -19,8 +19,8 @@ from worldgym.reference.demo import bundled_sources, run_demo
 from worldgym.reference.make_bundle import LIMIT_MIB, BundleConfig, bundle
 from worldgym.reference.reference_tasks import FIRST_HELD_OUT_SEED, METAWORLD_SPEC, TASKS
 from worldgym.tasks.task_folder import check_frames, load_tasks, load_truth
-from worldgym.trust.error_predictor import Probe
-from worldgym.trust.inverse_dynamics import Gauge
+from worldgym.trust.error_predictor import ErrorPredictor
+from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.world.load_world import load_world
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.sampler import SamplerConfig
@@ -111,19 +111,30 @@ def test_bundling_copies_what_it_verified(truth: Path, trained: Path) -> None:
     assert set(videos.values()) == {1}
 
 
-def test_gauge_and_probe_are_those_of_the_bundled_world(
+def test_trust_models_are_those_of_the_bundled_world(
     truth: Path, trained: Path, unpacked_bundle: Path
 ) -> None:
     world, judge = load_world(unpacked_bundle), load_judge(BUNDLE / "judge")
-    gauge = Gauge.load(BUNDLE / "gauge")
-    gauge.check(world.codec, world.spec)
-    Probe.load(BUNDLE / "probe.json").check(world.name, judge.name, gauge.name)
-    made = replace(config(truth), gauge=BUNDLE / "gauge", probe=BUNDLE / "probe.json")
+    inverse_dynamics = InverseDynamicsModel.load(BUNDLE / "inverse-dynamics")
+    inverse_dynamics.check(world.codec, world.spec)
+    ErrorPredictor.load(BUNDLE / "error-predictor.json").check(
+        world.name, judge.name, inverse_dynamics.name
+    )
+    made = replace(
+        config(truth),
+        inverse_dynamics=BUNDLE / "inverse-dynamics",
+        error_predictor=BUNDLE / "error-predictor.json",
+    )
     bundle(made)
-    assert (made.out / "probe.json").read_bytes() == (BUNDLE / "probe.json").read_bytes()
-    assert Gauge.load(made.out / "gauge").name == Gauge.load(BUNDLE / "gauge").name
+    assert (made.out / "error-predictor.json").read_bytes() == (
+        BUNDLE / "error-predictor.json"
+    ).read_bytes()
+    assert (
+        InverseDynamicsModel.load(made.out / "inverse-dynamics").name
+        == InverseDynamicsModel.load(BUNDLE / "inverse-dynamics").name
+    )
     with pytest.raises(CheckpointError, match=f"fitted on the world {world.name}"):
-        bundle(replace(made, trained=trained, gauge=None))
+        bundle(replace(made, trained=trained, inverse_dynamics=None))
 
 
 def test_a_bundle_without_all_the_truth_is_refused(truth: Path) -> None:
@@ -143,9 +154,9 @@ def test_an_installation_without_bundle_says_so(tmp_path: Path) -> None:
 def test_the_demo_runs_and_resumes(tmp_path: Path) -> None:
     summary = run_demo(tmp_path / "run", trials=1, full=False, seed=0, command="worldgym demo")
     policies = len(bundled_sources().policies)
-    assert len(summary["cells"]) == policies * len(TASKS)
-    assert all(cell["truth_trials"] == 1 for cell in summary["cells"])
+    assert len(summary.cells) == policies * len(TASKS)
+    assert all(cell.truth_trials == 1 for cell in summary.cells)
     assert (
         run_demo(tmp_path / "run", trials=1, full=False, seed=0, command="worldgym demo")["cells"]
-        == summary["cells"]
+        == summary.to_json()["cells"]
     )

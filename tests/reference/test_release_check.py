@@ -27,8 +27,8 @@ from worldgym.reference.release_check import (
     release_check,
     require_release,
 )
+from worldgym.train.optimizer import FitConfig
 from worldgym.train.policy_training import PolicyTrainConfig
-from worldgym.train.small_loop import FitConfig
 
 pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
 

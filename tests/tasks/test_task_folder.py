@@ -102,7 +102,9 @@ def test_an_edit_says_what_differs(tmp_path: Path, add: AddTask) -> None:
         "it is shut",
     )
     add("dim/a", nominal="a", goal="other")
-    with pytest.raises(InputError, match='"goal" is "other"'):
+    with pytest.raises(
+        InputError, match="\"goal\" holds 'other'; it must be one of '', 'same', 'new'"
+    ):
         load_tasks(tmp_path)
 
 
@@ -153,17 +155,20 @@ def test_an_unpaired_file_gets_one_sentence(tmp_path: Path, add: AddTask) -> Non
     [
         ({"instruction": None}, 'has no instruction; add "instruction"'),
         ({"instruction": "  "}, "has no instruction"),
-        ({"instruction": 5}, '"instruction" is 5; write it as text'),
+        ({"instruction": 5}, '"instruction" holds 5; it must be a text'),
         ({"steps": 0}, '"steps" is 0; write a whole number of actions, 1 or more'),
-        ({"steps": 1.5}, '"steps" is 1.5'),
-        ({"steps": True}, '"steps" is True'),
-        ({"steps": None}, '"steps" is None'),
-        ({"tags": "distractor"}, r"\"tags\" is 'distractor'; write a list"),
-        ({"tags": [1]}, r'"tags" is \[1\]'),
-        ({"partial_credit_criteria": ["a"]}, '"partial_credit_criteria" is'),
-        ({"state": [0.3]}, r'"state" is \[0.3\]; write numbers by name'),
-        ({"state": {"x": "far"}}, "\"state\" is {'x': 'far'}"),
-        ({"state": {"x": True}}, "\"state\" is {'x': True}"),
+        ({"steps": 1.5}, '"steps" holds 1.5; it must be a whole number'),
+        ({"steps": True}, '"steps" holds True'),
+        ({"steps": None}, '"steps" holds None'),
+        ({"tags": "distractor"}, r"\"tags\" holds 'distractor'; it must be a list of texts"),
+        ({"tags": [1]}, r'"tags\[0\]" holds 1'),
+        (
+            {"partial_credit_criteria": ["a"]},
+            '"partial_credit_criteria" holds .*; it must be a text',
+        ),
+        ({"state": [0.3]}, r'"state" holds \[0.3\]; it must be a table'),
+        ({"state": {"x": "far"}}, "\"state.x\" holds 'far'; it must be a number"),
+        ({"state": {"x": True}}, '"state.x" holds True'),
         ({"state": {"qx": 0, "qy": 0, "qz": 0, "qw": 0}}, '"state" has a quaternion of zeros'),
         ({"state": {"elbow": 1}}, '"state" has "elbow"; it may name x, y, z'),
     ],

@@ -29,7 +29,14 @@ def sided_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         expert = [[1.0 - 2.0 * side, 0.5]] * LENGTH
         actions = rng.uniform(-1, 1, (LENGTH, 2)).astype(np.float32)
         task = ("left", "right")[i % 2]
-        extras = {"task": task, "seed": i, "expert": expert, "behaviour": BEHAVIOURS[i % 4]}
+        extras = {
+            "task": task,
+            "seed": i,
+            "expert": expert,
+            "behaviour": BEHAVIOURS[i % 4],
+            "success_at": [i < 6 and t == LENGTH for t in range(LENGTH + 1)],
+            "distance": [float(LENGTH - t) for t in range(LENGTH + 1)],
+        }
         writer.write(
             f"e{i}", Episode(frames, actions, f"go {task}", SPEC, 20.0, i < 6, "synthetic", extras)
         )

@@ -1,4 +1,4 @@
-"""`worldgym sharpen`: a codec with a better decoder, and a world that goes on as it was."""
+"""Decoder fine-tuning: a codec with a better decoder, and a world that goes on as it was."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from worldgym.episodes.mixture import NamedStore
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.train.codec_training import CodecTrainConfig, Frameset, train_codec
-from worldgym.train.decoder_tuning import sharpen
+from worldgym.train.decoder_tuning import tune_decoder
 from worldgym.train.optimizer import OptimizerConfig
-from worldgym.train.training_requests import SharpenRequest
+from worldgym.train.training_requests import DecoderTuneRequest
 from worldgym.train.world_run import TrainRun, launch
-from worldgym.train.world_training import WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.load_world import load_world
 from worldgym.world.network import DiTConfig
 
@@ -81,8 +81,8 @@ def test_a_world_goes_on_beside_its_sharper_codec(
 
 
 def test_what_does_not_fit(trained: Path, episode_store: EpisodeStore, tmp_path: Path) -> None:
-    def ask(out: str, **changes: object) -> SharpenRequest:
-        return SharpenRequest(
+    def ask(out: str, **changes: object) -> DecoderTuneRequest:
+        return DecoderTuneRequest(
             **{
                 "codec": trained / "codec",
                 "data": (str(episode_store.root),),
@@ -92,15 +92,15 @@ def test_what_does_not_fit(trained: Path, episode_store: EpisodeStore, tmp_path:
             | changes
         )  # type: ignore[arg-type]
 
-    sharpen(ask("one"))
+    tune_decoder(ask("one"))
     with pytest.raises(InputError, match="holds a run with another config"):
-        sharpen(ask("one", steps=3))
+        tune_decoder(ask("one", steps=3))
     with pytest.raises(InputError, match="give as many as stores"):
-        sharpen(ask("two", mix=(1.0, 2.0)))
+        tune_decoder(ask("two", mix=(1.0, 2.0)))
     ConvCodec(ConvCodecConfig(32, 4, 16, 1)).save(tmp_path / "other", "# another\n", {})
     with pytest.raises(InputError, match="draws latents of codec"):
-        sharpen(ask("two", codec=tmp_path / "other", world=trained))
+        tune_decoder(ask("two", codec=tmp_path / "other", world=trained))
     ConvCodec(ConvCodecConfig(16, 4, 16, 1)).save(tmp_path / "small", "# small\n", {})
     with pytest.raises(InputError, match="16 pixels a side"):
-        sharpen(ask("two", codec=tmp_path / "small"))
+        tune_decoder(ask("two", codec=tmp_path / "small"))
     assert not (tmp_path / "two").exists()

@@ -15,8 +15,10 @@ from worldgym.actions.embodiment import Reach, Scaling
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import save_folder
 from worldgym.train.distillation import Distillation, DistillConfig, Span, continued, spans
-from worldgym.train.processes import Ranks
-from worldgym.train.world_training import Objective, Tables, Worlds, WorldTrainConfig, train_world
+from worldgym.train.distributed import ProcessGroup
+from worldgym.train.world_batches import Tables
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import Objective, Worlds, train_world
 from worldgym.world.conditioning import DISPLACEMENT_SCALE
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
@@ -87,7 +89,7 @@ def test_what_is_taught_is_what_the_student_does(
     run = student_run(tmp_path, teacher, 1)
     task, network = work(run, world), network_like(teacher)
     batch = task._batch(
-        Tables.of(episodes(), run), 0, Ranks(0, 1), torch.Generator().manual_seed(0)
+        Tables.of(episodes(), run), 0, ProcessGroup(0, 1), torch.Generator().manual_seed(0)
     )
     rolled = task.roll_out(network, batch, 1, range(8), NONE)
     jumped = task.jump(network, batch, rolled, torch.full((8, 6), 1000.0))
@@ -101,7 +103,7 @@ def test_the_ends_are_the_teachers_behind_the_students_frames(
     run = student_run(tmp_path, teacher, 1)
     task, network = work(run, teacher), network_like(teacher)
     batch = task._batch(
-        Tables.of(episodes(), run), 3, Ranks(0, 1), torch.Generator().manual_seed(0)
+        Tables.of(episodes(), run), 3, ProcessGroup(0, 1), torch.Generator().manual_seed(0)
     )
     same = task.roll_out(network, batch, 4, range(8), NONE)
     torch.testing.assert_close(same.frames[:, 1:], same.ends, atol=1e-5, rtol=1e-5)
@@ -118,7 +120,7 @@ def test_a_steered_row_is_taught_the_teachers_own_rollout(
     run = student_run(tmp_path, teacher, 1)
     task, network = work(run, teacher), network_like(teacher)
     batch = task._batch(
-        Tables.of(episodes(), run), 3, Ranks(0, 1), torch.Generator().manual_seed(0)
+        Tables.of(episodes(), run), 3, ProcessGroup(0, 1), torch.Generator().manual_seed(0)
     )
     # of the teacher's steps and weights: its own rollout
     alone = task.roll_out(network, batch, 4, range(8), NONE).frames
@@ -133,7 +135,7 @@ def distance(task: Distillation, network: DiT, steps: int) -> float:
     that were not drawn before."""
     run = task.config
     batch = task._batch(
-        Tables.of(episodes(), run), 10_000, Ranks(0, 1), torch.Generator().manual_seed(1)
+        Tables.of(episodes(), run), 10_000, ProcessGroup(0, 1), torch.Generator().manual_seed(1)
     )
     rolled = task.roll_out(network, batch, steps, range(1000, 1008), NONE)
     return float((rolled.frames[:, 1:] - rolled.ends).square().mean())
@@ -170,13 +172,13 @@ def test_two_processes_take_the_step_of_one(teacher: DiffusionWorld, tmp_path: P
     run = student_run(tmp_path, teacher, 1)
     task, network, tables = work(run, teacher), network_like(teacher), Tables.of(episodes(), run)
 
-    def gradient(ranks: Ranks) -> torch.Tensor:
+    def gradient(group: ProcessGroup) -> torch.Tensor:
         network.zero_grad()
-        task.loss(network, tables, 5, ranks).backward()
+        task.loss(network, tables, 5, group).backward()
         return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
 
-    halves = (gradient(Ranks(0, 2)) + gradient(Ranks(1, 2))) / 2
-    torch.testing.assert_close(halves, gradient(Ranks(0, 1)), atol=1e-6, rtol=1e-3)
+    halves = (gradient(ProcessGroup(0, 2)) + gradient(ProcessGroup(1, 2))) / 2
+    torch.testing.assert_close(halves, gradient(ProcessGroup(0, 1)), atol=1e-6, rtol=1e-3)
 
 
 def test_spans_of_a_rollout() -> None:

@@ -11,30 +11,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from worldgym.errors import CheckpointError
-from worldgym.train.optimizer import (
-    BackgroundSaver,
-    Optimizer,
-    OptimizerConfig,
-    averaged,
-    load_state,
-    rate,
-    save_state,
-)
-from worldgym.train.processes import Ranks
+from worldgym.train.distributed import ProcessGroup
+from worldgym.train.optimizer import FitConfig, Optimizer, OptimizerConfig, averaged
+from worldgym.train.training_state import load_state, save_state
 
 CONFIG = OptimizerConfig(steps=10, lr=1e-2, muon_lr=1e-2, warmup=1)
 
 
 @given(steps=st.integers(2, 5000), warmup=st.integers(0, 50))
 def test_rate_rises_stays_and_falls_to_zero(steps: int, warmup: int) -> None:
-    rates = [rate(step, steps, warmup) for step in (0, steps // 4, steps // 2, steps - 1, steps)]
+    config = OptimizerConfig(steps, warmup=warmup)
+    rates = [config.rate(step) for step in (0, steps // 4, steps // 2, steps - 1, steps)]
     assert all(0.0 <= value <= 1.0 for value in rates)
     assert rates[-1] == 0.0
     if steps > 3 * warmup:
         assert rates[2] >= rates[3]
     if warmup <= 1:
         assert rates[0] == 1.0
+
+
+def test_the_rate_of_small_models_falls_from_the_warm_up_on() -> None:
+    config = FitConfig(steps=100, warmup=10).optimizer()
+    rates = [config.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and max(rates) == pytest.approx(1.0)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0.02 <= rates[-1] < 0.03
 
 
 def test_state_round_trip_continues_the_same_way(tmp_path: Path) -> None:
@@ -82,19 +83,19 @@ class Meeting:
 
 
 @dataclass(frozen=True)
-class Threads(Ranks):
+class Threads(ProcessGroup):
     meet: Meeting
 
-    def total(self, number: Tensor) -> float:
+    def all_reduce(self, number: Tensor) -> float:
         return float(sum(self.meet(self.rank, number)))  # type: ignore[call-overload]
 
-    def exchange(self, letters: Tensor) -> Tensor:
-        return torch.stack([theirs[self.rank] for theirs in self.meet(self.rank, letters.clone())])  # type: ignore[index]
+    def all_to_all(self, rows: Tensor) -> Tensor:
+        return torch.stack([theirs[self.rank] for theirs in self.meet(self.rank, rows.clone())])  # type: ignore[index]
 
-    def gather(self, numbers: Tensor) -> Tensor:
+    def all_gather(self, numbers: Tensor) -> Tensor:
         return torch.stack(self.meet(self.rank, numbers.clone()))  # type: ignore[arg-type]
 
-    def merge(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    def gather_dict(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: value for own in self.meet(self.rank, tensors) for name, value in own.items()}  # type: ignore[attr-defined]
 
 
@@ -108,7 +109,7 @@ def learn(model: nn.Module, optimizer: Optimizer, steps: range, same: bool = Tru
     step 1. => gradient norms"""
     norms = []
     for step in steps:
-        rows = torch.Generator().manual_seed(step if same else 100 * step + optimizer.ranks.rank)
+        rows = torch.Generator().manual_seed(step if same else 100 * step + optimizer.group.rank)
         (5 * model(torch.randn(16, 4, generator=rows).bfloat16())).square().mean().backward()
         if step == 1:
             model[1].bias.grad = None  # type: ignore[index, union-attr]
@@ -189,38 +190,6 @@ def test_a_run_goes_on_with_another_number_of_processes() -> None:
     assert_alike(alone.state_dict(), whole)
     for model in together(2, go_on):
         assert all(torch.equal(model[name], whole[name]) for name in whole)
-
-
-def test_a_state_is_that_of_the_moment_it_was_saved(tmp_path: Path) -> None:
-    weights = torch.zeros(1000)
-    with BackgroundSaver() as background:
-        for step in (1, 2, 3):
-            background.save(tmp_path / f"{step}.safetensors", step, {"weights": weights})
-            weights += 1
-    for step in (1, 2, 3):
-        found = load_state(tmp_path / f"{step}.safetensors")
-        assert found is not None and found[0] == step and (found[1]["weights"] == step - 1).all()
-
-
-def test_a_state_that_cannot_be_written_stops_the_training(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OSError), BackgroundSaver() as background:
-        background.save(tmp_path / "file" / "state.safetensors", 1, {"weights": torch.zeros(1)})
-    with pytest.raises(OSError), BackgroundSaver() as background:
-        background.save(tmp_path / "file" / "state.safetensors", 1, {"weights": torch.zeros(1)})
-        background.save(tmp_path / "state.safetensors", 2, {"weights": torch.zeros(1)})
-    assert not (tmp_path / "state.safetensors").exists()
-
-
-def test_what_stops_a_training_is_what_is_raised(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError), BackgroundSaver() as background:
-        background.save(tmp_path / "file" / "state.safetensors", 1, {"weights": torch.zeros(1)})
-        raise CheckpointError("another reason")
-
-
-def test_no_state_is_none(tmp_path: Path) -> None:
-    assert load_state(tmp_path / "absent.safetensors") is None
 
 
 def test_muon_takes_matrices_only() -> None:

@@ -12,9 +12,9 @@ from worldgym.policies.load_policy import load_policy
 from worldgym.policies.own.bc import BCConfig
 from worldgym.policies.own.diffusion import DiffusionConfig
 from worldgym.policies.policy_protocol import Observation
+from worldgym.train.optimizer import FitConfig
 from worldgym.train.policy_samples import SampleConfig
 from worldgym.train.policy_training import PolicyTrainConfig, train_policy
-from worldgym.train.small_loop import FitConfig
 from worldgym.types import Task, Trial
 
 LENGTH = 6

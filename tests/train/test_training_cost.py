@@ -13,7 +13,8 @@ from worldgym.cli import main
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.optimizer import Optimizer, OptimizerConfig
 from worldgym.train.training_cost import activation_bytes, budget
-from worldgym.train.world_training import MATRICES, WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import MATRICES
 from worldgym.world.network import DiT, DiTConfig
 
 CONFIG = WorldTrainConfig(
@@ -33,7 +34,7 @@ def test_resident_memory_is_what_the_optimiser_holds() -> None:
     optimizer.step(0)
     # Adam's step numbers have none
     held = sum(tensor.nbytes for tensor in optimizer.tensors().values() if tensor.ndim)
-    held += optimizer.gradients.nbytes + optimizer.letters.nbytes
+    held += optimizer.gradients.nbytes + optimizer.rows.nbytes
     held += 2 * sum(parameter.nbytes for parameter in network.parameters())  # weights and gradients
     found = budget(CONFIG)
     assert found.parameters == sum(parameter.numel() for parameter in network.parameters())

@@ -13,17 +13,12 @@ import torch
 from worldgym.actions.embodiment import Embodiment
 from worldgym.errors import CheckpointError, InputError
 from worldgym.testing import FAKE_SPEC
+from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes, join
 from worldgym.train.optimizer import OptimizerConfig
-from worldgym.train.processes import Ranks
-from worldgym.train.world_training import (
-    Tables,
-    WorldTrainConfig,
-    diffusion_loss,
-    make_batch,
-    motion_weight,
-    train_world,
-)
+from worldgym.train.world_batches import Tables, make_batch
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import diffusion_loss, motion_weight, train_world
 from worldgym.world.load_world import load_world
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.sampler import SamplerConfig
@@ -107,18 +102,18 @@ def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
     network = DiT(run.network)
     torch.nn.init.normal_(network.final_linear.weight)
 
-    def gradient(ranks: Ranks) -> torch.Tensor:
+    def gradient(group: ProcessGroup) -> torch.Tensor:
         network.zero_grad()
-        diffusion_loss(network, run, make_batch(tables, run, 5, ranks), 5).backward()
+        diffusion_loss(network, run, make_batch(tables, run, 5, group), 5).backward()
         return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
 
-    halves = (gradient(Ranks(0, 2)) + gradient(Ranks(1, 2))) / 2
-    torch.testing.assert_close(halves, gradient(Ranks(0, 1)), atol=1e-6, rtol=1e-4)
+    halves = (gradient(ProcessGroup(0, 2)) + gradient(ProcessGroup(1, 2))) / 2
+    torch.testing.assert_close(halves, gradient(ProcessGroup(0, 1)), atol=1e-6, rtol=1e-4)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     with pytest.raises(InputError, match="multiple"):
-        Ranks(0, 3).share(16)
+        ProcessGroup(0, 3).shard(16)
 
 
 def test_training_learns_what_actions_do(tmp_path: Path) -> None:

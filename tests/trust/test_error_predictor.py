@@ -1,4 +1,4 @@
-"""The probe on data whose answer is known, and its file."""
+"""The error predictor on data whose answer is known, and its file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.trust.error_predictor import (
-    Probe,
+    ErrorPredictor,
     auroc,
     fit_logistic,
     out_of_fold,
@@ -34,22 +34,22 @@ def test_the_coefficients_come_back() -> None:
     fit = fit_logistic(SIGNALS, WRONG)
     np.testing.assert_allclose(fit.coefficients, [1.5, -1.0, 0.0], atol=0.15)  # for unit variance
     assert fit.intercept == pytest.approx(-1.0, abs=0.15)
-    assert np.abs(fit.doubt(SIGNALS) - CHANCE).mean() < 0.02
+    assert np.abs(fit.p_wrong(SIGNALS) - CHANCE).mean() < 0.02
 
 
 def test_a_signal_without_spread_and_separable_data_are_no_trouble() -> None:
     values = np.column_stack([np.arange(20.0), np.ones(20)])
     fit = fit_logistic(values, np.arange(20) >= 10)
     assert np.isfinite(fit.coefficients).all() and fit.coefficients[1] == 0.0
-    assert (fit.doubt(values) > 0.5).tolist() == [False] * 10 + [True] * 10
-    assert fit_logistic(values[:3], np.zeros(3, bool)).doubt(values[:1])[0] < 0.2
+    assert (fit.p_wrong(values) > 0.5).tolist() == [False] * 10 + [True] * 10
+    assert fit_logistic(values[:3], np.zeros(3, bool)).p_wrong(values[:1])[0] < 0.2
 
 
 def test_a_fold_is_scored_by_the_others_alone() -> None:
     folds = ["abc"[i % 3] for i in range(300)]
     values, wrong = SIGNALS[:300], WRONG[:300].copy()
     before = out_of_fold(values, wrong, folds)
-    wrong[0::3] = ~wrong[0::3]  # the labels of fold a do not touch its own doubts
+    wrong[0::3] = ~wrong[0::3]  # the labels of fold a do not touch its own P(wrong)
     after = out_of_fold(values, wrong, folds)
     np.testing.assert_array_equal(before[0::3], after[0::3])
     assert (before[1::3] != after[1::3]).all()
@@ -63,58 +63,58 @@ def test_chance_and_certainty() -> None:
     assert auroc(np.zeros(2), np.zeros(2, bool)) is None
 
 
-def test_agreement_rises_as_the_doubtful_are_dropped() -> None:
+def test_agreement_rises_as_likely_errors_are_dropped() -> None:
     curve = risk_coverage(CHANCE, WRONG)
     assert [point["kept"] for point in curve] == [3000, 2700, 2400, 2100]
     assert all(a["agreement"] < b["agreement"] for a, b in pairwise(curve))
-    assert all(abs(bin["doubt"] - bin["wrong"]) < 0.04 for bin in reliability(CHANCE, WRONG))
+    assert all(abs(bin["p_wrong"] - bin["wrong"]) < 0.04 for bin in reliability(CHANCE, WRONG))
     assert json.loads(json.dumps(scored(CHANCE, WRONG), allow_nan=False))["wrong"] == WRONG.sum()
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40))
 @settings(max_examples=40)
 def test_dropping_nothing_is_the_plain_agreement(pairs: list[tuple[float, bool]]) -> None:
-    doubt, wrong = np.array([d for d, _ in pairs]), np.array([w for _, w in pairs])
-    first = risk_coverage(doubt, wrong)[0]
+    p_wrong, wrong = np.array([d for d, _ in pairs]), np.array([w for _, w in pairs])
+    first = risk_coverage(p_wrong, wrong)[0]
     assert first["kept"] == len(pairs) and first["agreement"] == pytest.approx(1 - wrong.mean())
 
 
-def probe() -> Probe:
-    return Probe(
+def error_predictor() -> ErrorPredictor:
+    return ErrorPredictor(
         ("a", "b"), (1.0, 0.0), (2.0, 1.0), (1.0, -1.0), 0.5, 0.7, "w", "j", {"futures": 0}
     )
 
 
-def test_the_file_gives_the_same_doubts(tmp_path: Path) -> None:
-    probe().save(tmp_path / "probe.json")
+def test_the_file_gives_the_same_probabilities(tmp_path: Path) -> None:
+    error_predictor().save(tmp_path / "error-predictor.json")
     rows = [{"a": 3.0, "b": 0.5, "c": 9.0}, {"a": 1.0, "b": 0.0, "c": 9.0}]
-    assert Probe.load(tmp_path / "probe.json") == probe()
+    assert ErrorPredictor.load(tmp_path / "error-predictor.json") == error_predictor()
     np.testing.assert_allclose(
-        probe().doubt(rows), [1 / (1 + np.exp(-1.0)), 1 / (1 + np.exp(-0.5))]
+        error_predictor().p_wrong(rows), [1 / (1 + np.exp(-1.0)), 1 / (1 + np.exp(-0.5))]
     )
 
 
-def test_a_probe_serves_its_own_world_and_judge() -> None:
-    probe().check("w", "j", None)
-    measured = replace(probe(), facts={"gauge": "g"})
+def test_an_error_predictor_serves_its_own_world_and_judge() -> None:
+    error_predictor().check("w", "j", None)
+    measured = replace(error_predictor(), facts={"inverse_dynamics": "g"})
     measured.check("w", "j", "g")
     with pytest.raises(CheckpointError, match="fitted on readings of g, here is another"):
         measured.check("w", "j", "another")
     for world, judge in (("another", "j"), ("w", "another")):
         with pytest.raises(CheckpointError, match=f"here are {world} and {judge}; fit one"):
-            probe().check(world, judge, None)
+            error_predictor().check(world, judge, None)
 
 
-def test_what_is_no_probe_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "probe.json"
+def test_what_is_no_error_predictor_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "error-predictor.json"
     for broken, said in (
-        ({"kind": "x"}, "no probe"),
+        ({"kind": "x"}, "no error predictor"),
         ({"coefficients": [1.0]}, "differ in length"),
-        ({"extra": 1}, "no probe"),
+        ({"extra": 1}, "no error predictor"),
     ):
-        probe().save(path)
+        error_predictor().save(path)
         path.write_text(json.dumps(json.loads(path.read_text()) | broken))
         with pytest.raises(InputError, match=said):
-            Probe.load(path)
+            ErrorPredictor.load(path)
     with pytest.raises(InputError, match='"b" was not measured'):
         signal_matrix([{"a": 1.0}], ("a", "b"))

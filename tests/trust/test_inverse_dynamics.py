@@ -1,5 +1,5 @@
-"""A gauge learned from a world that paints its actions reads them back, and finds the numbers that
-a world ignores."""
+"""An inverse-dynamics model learned from a world that paints its actions reads them back, and finds
+the numbers that a world ignores."""
 
 from __future__ import annotations
 
@@ -13,10 +13,18 @@ import torch
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import CheckpointError, InputError, SpecMismatch
 from worldgym.testing import FAKE_SPEC, FakeCodec, FakeWorld
-from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
-from worldgym.train.small_loop import FitConfig
+from worldgym.train.inverse_dynamics_training import (
+    InverseDynamicsTrainConfig,
+    train_inverse_dynamics,
+)
+from worldgym.train.optimizer import FitConfig
 from worldgym.trust.action_following import action_following, rest
-from worldgym.trust.inverse_dynamics import Gauge, LatentStatistics, encode_frames, responses
+from worldgym.trust.inverse_dynamics import (
+    InverseDynamicsModel,
+    LatentStatistics,
+    encode_frames,
+    responses,
+)
 from worldgym.trust.playback import Playing
 from worldgym.types import Actions, Episode, Frames, Task
 from worldgym.world.open_loop_replay import play_actions
@@ -37,42 +45,49 @@ def record(root: Path, spec=FAKE_SPEC, episodes: int = 12) -> EpisodeStore:  # t
 
 
 @pytest.fixture(scope="module")
-def gauge(tmp_path_factory: pytest.TempPathFactory) -> Gauge:
-    root = tmp_path_factory.mktemp("gauge")
+def inverse_dynamics(tmp_path_factory: pytest.TempPathFactory) -> InverseDynamicsModel:
+    root = tmp_path_factory.mktemp("inverse-dynamics")
     store = record(root / "store")
-    return train_gauge(
+    return train_inverse_dynamics(
         FakeCodec(),
         FAKE_SPEC,
-        GaugeTrainConfig(store.root, root / "gauge", width=16, components=8, fit=FIT),
+        InverseDynamicsTrainConfig(
+            store.root, root / "inverse-dynamics", width=16, components=8, fit=FIT
+        ),
     )
 
 
-def test_actions_are_read_back(gauge: Gauge, tmp_path: Path) -> None:
+def test_actions_are_read_back(inverse_dynamics: InverseDynamicsModel, tmp_path: Path) -> None:
     assert all(
-        (r.correlation or 0) > 0.9 and r.rms_error < 0.3 for r in gauge.meaning.readable.values()
+        (r.correlation or 0) > 0.9 and r.rms_error < 0.3
+        for r in inverse_dynamics.meaning.readable.values()
     )
     episode = record(tmp_path, episodes=1)["e-00"]
-    read = gauge.actions(encode_frames(FakeCodec(), episode.frames))
+    read = inverse_dynamics.actions(encode_frames(FakeCodec(), episode.frames))
     assert read.shape == (20, 3) and np.corrcoef(read[:, 0], episode.actions[:, 0])[0, 1] > 0.9
 
 
-def test_recordings_are_near_and_inventions_are_far(gauge: Gauge, tmp_path: Path) -> None:
-    recorded = gauge.drift(encode_frames(FakeCodec(), record(tmp_path, episodes=1)["e-00"].frames))
+def test_recordings_are_near_and_inventions_are_far(
+    inverse_dynamics: InverseDynamicsModel, tmp_path: Path
+) -> None:
+    recorded = inverse_dynamics.drift(
+        encode_frames(FakeCodec(), record(tmp_path, episodes=1)["e-00"].frames)
+    )
     strange = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3), np.uint8)
     strange[:, :, 12:] = 255
-    invented = gauge.drift(encode_frames(FakeCodec(), strange))
+    invented = inverse_dynamics.drift(encode_frames(FakeCodec(), strange))
     assert recorded.nearest.mean() < 1.5 and invented.nearest.mean() > 2 * recorded.nearest.mean()
     assert invented.distance.mean() > 2 * recorded.distance.mean()
 
 
-def test_a_saved_gauge_is_the_same(gauge: Gauge, tmp_path: Path) -> None:
-    gauge.save(tmp_path / "copy", {}, "")
-    copy, latents = Gauge.load(tmp_path / "copy"), torch.randn(6, 3, 2, 3)
-    np.testing.assert_allclose(copy.actions(latents), gauge.actions(latents), atol=1e-5)
+def test_a_saved_model_is_the_same(inverse_dynamics: InverseDynamicsModel, tmp_path: Path) -> None:
+    inverse_dynamics.save(tmp_path / "copy", {}, "")
+    copy, latents = InverseDynamicsModel.load(tmp_path / "copy"), torch.randn(6, 3, 2, 3)
+    np.testing.assert_allclose(copy.actions(latents), inverse_dynamics.actions(latents), atol=1e-5)
     np.testing.assert_allclose(
-        copy.drift(latents).residual, gauge.drift(latents).residual, rtol=1e-4
+        copy.drift(latents).residual, inverse_dynamics.drift(latents).residual, rtol=1e-4
     )
-    assert copy.meaning == gauge.meaning and copy.name.startswith("gauge-")
+    assert copy.meaning == inverse_dynamics.meaning and copy.name.startswith("inverse-dynamics-")
     copy.check(FakeCodec(), FAKE_SPEC)
     for codec, spec in (
         (FakeCodec(latents="other"), FAKE_SPEC),
@@ -90,23 +105,23 @@ class Deaf(FakeWorld):
         return super()._paint(state, actions * np.float32([0.0, -1.0, 1.0]), step)
 
 
-def test_numbers_that_a_world_ignores_are_named(gauge: Gauge) -> None:
+def test_numbers_that_a_world_ignores_are_named(inverse_dynamics: InverseDynamicsModel) -> None:
     tasks = [Task(f"t/{i}", "t", np.full((16, 24, 3), 90, np.uint8), "wave", 8) for i in range(2)]
-    good = action_following(FakeWorld(), FakeCodec(), gauge, tasks, Playing())
+    good = action_following(FakeWorld(), FakeCodec(), inverse_dynamics, tasks, Playing())
     assert [(r.name, r.state) for r in good] == [
         ("x", "follows"),
         ("y", "follows"),
         ("gripper", "follows"),
     ]
     assert all(r.gain == pytest.approx(1.0, abs=0.3) and r.spill < 0.3 for r in good)
-    deaf = action_following(Deaf(), FakeCodec(), gauge, tasks, Playing())
+    deaf = action_following(Deaf(), FakeCodec(), inverse_dynamics, tasks, Playing())
     assert [r.state for r in deaf] == ["dead", "dead", "follows"]
     assert deaf[1].correlation is not None and deaf[1].correlation < -0.9
     assert (
         action_following(
             FakeWorld(spec=replace(FAKE_SPEC, mode="absolute_pose")),
             FakeCodec(),
-            gauge,
+            inverse_dynamics,
             tasks,
             Playing(),
         )
@@ -130,10 +145,10 @@ def test_responses_by_hand() -> None:
 
 
 def test_fewer_frames_than_components() -> None:
-    from worldgym.trust.inverse_dynamics import GaugeConfig
+    from worldgym.trust.inverse_dynamics import InverseDynamicsConfig
 
     statistics = LatentStatistics.of(
-        torch.randn(4, 3, 2, 3), torch.randn(2, 3, 2, 3), GaugeConfig((3, 2, 3), 3)
+        torch.randn(4, 3, 2, 3), torch.randn(2, 3, 2, 3), InverseDynamicsConfig((3, 2, 3), 3)
     )
     drift = statistics.drift(torch.randn(5, 3, 2, 3))
     assert all(np.isfinite(part).all() and part.shape == (5,) for part in vars(drift).values())
@@ -142,7 +157,11 @@ def test_fewer_frames_than_components() -> None:
 def test_stores_that_do_not_serve(tmp_path: Path) -> None:
     other = record(tmp_path / "other", replace(FAKE_SPEC, unit="furlong"), 1)
     with pytest.raises(SpecMismatch, match="furlong"):
-        train_gauge(FakeCodec(), FAKE_SPEC, GaugeTrainConfig(other.root, tmp_path / "g"))
+        train_inverse_dynamics(
+            FakeCodec(), FAKE_SPEC, InverseDynamicsTrainConfig(other.root, tmp_path / "g")
+        )
     single = record(tmp_path / "single", episodes=1)
     with pytest.raises(InputError, match="two or more"):
-        train_gauge(FakeCodec(), FAKE_SPEC, GaugeTrainConfig(single.root, tmp_path / "g"))
+        train_inverse_dynamics(
+            FakeCodec(), FAKE_SPEC, InverseDynamicsTrainConfig(single.root, tmp_path / "g")
+        )

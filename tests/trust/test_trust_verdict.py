@@ -27,7 +27,7 @@ def test_red_must_be_shown_amber_may_be_chance(successes: int, trials: int, colo
 
 @pytest.mark.parametrize("kind", LIMITS)
 def test_a_share_at_its_limit_is_not_above_it(kind: str) -> None:
-    """However it was added up: mean doubts, and shares that were taken from 1."""
+    """However it was added up: mean probabilities, and shares that were taken from 1."""
     limit = LIMITS[kind].amber
     for share in (limit, limit * (1 + 4e-15), 1 - (1 - limit)):
         found = finding(kind, Rate(20 * share, 20, 0.0, 1.0), "go wrong")

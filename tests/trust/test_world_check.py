@@ -1,5 +1,5 @@
-"""The whole way at tiny size: gauge, run with known truth, probe, check; and the faults that get
-one sentence."""
+"""The whole way at tiny size: inverse-dynamics model, run with known truth, error predictor, check;
+and the faults that get one sentence."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ from worldgym.judges.load_judge import load_judge
 from worldgym.report.trust_page import check_page, print_check, print_uncertainty
 from worldgym.stats.trusted import WorldCheck
 from worldgym.tasks.task_folder import load_tasks
-from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
-from worldgym.train.small_loop import FitConfig
-from worldgym.trust.error_predictor import Probe
+from worldgym.train.inverse_dynamics_training import (
+    InverseDynamicsTrainConfig,
+    train_inverse_dynamics,
+)
+from worldgym.train.optimizer import FitConfig
+from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.error_signals import Instruments, measure
 from worldgym.trust.fit_error_predictor import FitRequest, fit_run, rollouts_of
-from worldgym.trust.inverse_dynamics import Gauge
+from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.playback import Playing
 from worldgym.trust.world_check import CheckConfig, check_trust
 from worldgym.world.familiarity import Familiarity, errors
@@ -41,14 +44,16 @@ FIT = FitConfig(steps=8, batch=8, warmup=2)
 def world(
     tiny: Path, episode_store: EpisodeStore, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A copy of the tiny world with a gauge beside it."""
+    """A copy of the tiny world with an inverse-dynamics model beside it."""
     root = tmp_path_factory.mktemp("checked") / "w"
     shutil.copytree(tiny, root)
     loaded = load_world(root)
-    train_gauge(
+    train_inverse_dynamics(
         loaded.codec,
         loaded.spec,
-        GaugeTrainConfig(episode_store.root, root / "gauge", width=8, components=4, fit=FIT),
+        InverseDynamicsTrainConfig(
+            episode_store.root, root / "inverse-dynamics", width=8, components=4, fit=FIT
+        ),
     )
     return root
 
@@ -63,7 +68,7 @@ def run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def probe_of(world: Path, run: Path, out: Path, futures: int = 0) -> dict[str, Any]:
+def predictor_of(world: Path, run: Path, out: Path, futures: int = 0) -> dict[str, Any]:
     return fit_run(FitRequest(run, out), world, world / "judge", None, futures)
 
 
@@ -80,40 +85,47 @@ def test_a_run_keeps_the_actions_of_every_trial(run: Path) -> None:
 def test_every_signal_is_measured_once(
     world: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figures = probe_of(world, run, tmp_path, futures=1)
+    figures = predictor_of(world, run, tmp_path, futures=1)
     lines = (tmp_path / "signals.jsonl").read_text().splitlines()
     rows = [json.loads(line)["signals"] for line in lines[1:]]
     assert len(rows) == 8 and all(np.isfinite(list(row.values())).all() for row in rows)
     assert set(rows[0]) == {
-        *("success", "hesitation", "shortfall", "nearest", "residual", "flaw"),
-        *("inconsistent", "astray", "spread", "wavering"),
+        *(
+            "success",
+            "log_odds_against",
+            "progress_mismatch",
+            "neighbour_distance",
+            "residual",
+            "codec_error",
+        ),
+        *("action_error", "mean_action_error", "latent_variation", "judge_variation"),
     }
     assert (
-        set(figures["signals"]) == {*rows[0], "lonely"}
+        set(figures["signals"]) == {*rows[0], "disagreeing_trials"}
         and figures["out_of_fold"]["policy"]["rollouts"] == 8
     )
     print_uncertainty(figures)
     path = tmp_path / "signals.jsonl"
     path.write_text("\n".join(lines[:4]) + '\n{"trial": "torn')
-    (tmp_path / "probe.json").unlink()
-    assert probe_of(world, run, tmp_path, futures=1) == figures  # resumed
+    (tmp_path / "error-predictor.json").unlink()
+    assert predictor_of(world, run, tmp_path, futures=1) == figures  # resumed
     assert len(path.read_text().splitlines()) == 9
     with pytest.raises(InputError, match="choose another --out"):
-        probe_of(world, run, tmp_path, futures=0)
+        predictor_of(world, run, tmp_path, futures=0)
     monkeypatch.setattr("worldgym.trust.fit_error_predictor.measure", None)
-    assert probe_of(world, run, tmp_path, futures=1) == figures  # nothing is measured again
+    assert predictor_of(world, run, tmp_path, futures=1) == figures  # nothing is measured again
 
 
 def test_signals_of_an_older_run_lack_the_actions(world: Path, run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "old")
     for path in (tmp_path / "old").rglob("*.npy"):
         path.unlink()
-    figures = probe_of(world, tmp_path / "old", tmp_path / "fit", futures=1)
-    assert "inconsistent" not in figures["signals"] and figures["used"] == [
-        "hesitation",
-        "nearest",
+    figures = predictor_of(world, tmp_path / "old", tmp_path / "fit", futures=1)
+    assert "action_error" not in figures["signals"] and figures["used"] == [
+        "log_odds_against",
+        "neighbour_distance",
         "residual",
-        "lonely",
+        "disagreeing_trials",
     ]
     with pytest.raises(InputError, match="actions were not kept"):
         rollouts_of(tmp_path / "old")
@@ -124,7 +136,7 @@ def test_measuring_one_by_one_is_measuring_together(world: Path, run: Path) -> N
     with_ = Instruments(
         loaded,
         loaded.codec,
-        Gauge.load(world / "gauge"),
+        InverseDynamicsModel.load(world / "inverse-dynamics"),
         load_judge(world / "judge"),
         Playing(batch=4),
         1,
@@ -142,14 +154,14 @@ def test_measuring_one_by_one_is_measuring_together(world: Path, run: Path) -> N
 def test_everything_is_checked_and_a_summary_takes_it_up(
     world: Path, run: Path, episode_store: EpisodeStore, tmp_path: Path
 ) -> None:
-    probe_of(world, run, tmp_path)
+    predictor_of(world, run, tmp_path)
     config = CheckConfig(
         world,
         tmp_path / "check",
         episode_store.root,
         ("still",),
         world / "tasks",
-        probe=tmp_path / "probe.json",
+        error_predictor=tmp_path / "error-predictor.json",
         per_task=2,
         batch=4,
     )
@@ -164,7 +176,9 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
         ),
         *(("recorded", "push the square", arm) for arm in ("null", "shuffled", "reversed")),
     }
-    assert set(found["doubt"]) == {"door", "drawer"} and set(found["replay"]) == {"push the square"}
+    assert set(found["wrong_verdicts"]) == {"door", "drawer"} and set(found["replay"]) == {
+        "push the square"
+    }
     assert [r["name"] for r in found["following"]] == ["x", "y", "gripper"]
     assert all(
         task["colour"] in ("green", "amber", "red") and task["reason"]
@@ -187,7 +201,7 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
 def test_what_is_absent_is_said(tiny: Path, episode_store: EpisodeStore, tmp_path: Path) -> None:
     found = check_trust(CheckConfig(tiny, tmp_path, episode_store.root, per_task=2, batch=4))
     assert len(found["not_measured"]) == 3 and "worldgym trust train" in found["not_measured"][1]
-    assert found["following"] == [] and found["doubt"] == {}
+    assert found["following"] == [] and found["wrong_verdicts"] == {}
 
 
 def test_faults_get_a_sentence(
@@ -201,12 +215,21 @@ def test_faults_get_a_sentence(
         shutil.copytree(world / "world", tmp_path / "bare" / "world")
         shutil.copytree(world / "codec", tmp_path / "bare" / "codec")
         check_trust(CheckConfig(tmp_path / "bare", tmp_path, episode_store.root))
-    with pytest.raises(InputError, match="no gauge lies beside"):
+    with pytest.raises(InputError, match="no inverse-dynamics model lies beside"):
         fit_run(FitRequest(run, tmp_path / "f"), tmp_path / "bare", world / "judge")
-    strange = Probe(("a",), (0.0,), (1.0,), (1.0,), 0.0, 0.5, "another", "judge", {"futures": 0})
-    strange.save(tmp_path / "probe.json")
+    strange = ErrorPredictor(
+        ("a",), (0.0,), (1.0,), (1.0,), 0.0, 0.5, "another", "judge", {"futures": 0}
+    )
+    strange.save(tmp_path / "error-predictor.json")
     with pytest.raises(CheckpointError, match="fitted on the world another"):
-        check_trust(CheckConfig(world, tmp_path, episode_store.root, probe=tmp_path / "probe.json"))
+        check_trust(
+            CheckConfig(
+                world,
+                tmp_path,
+                episode_store.root,
+                error_predictor=tmp_path / "error-predictor.json",
+            )
+        )
 
 
 def test_a_run_without_truth_teaches_nothing(world: Path, run: Path, tmp_path: Path) -> None:
@@ -218,13 +241,13 @@ def test_a_run_without_truth_teaches_nothing(world: Path, run: Path, tmp_path: P
         + b"".join(signed_line(replace(r, truth=None).to_json()) for r in finished)
     )
     with pytest.raises(InputError, match="the truth is known"):
-        probe_of(world, tmp_path / "blind", tmp_path / "fit")
+        predictor_of(world, tmp_path / "blind", tmp_path / "fit")
     log.write_bytes(
         signed_line(header.to_json())
         + b"".join(signed_line(replace(r, truth=r.succeeded).to_json()) for r in finished)
     )
     with pytest.raises(InputError, match="0 of 8 verdicts are wrong"):
-        probe_of(world, tmp_path / "blind", tmp_path / "fit")
+        predictor_of(world, tmp_path / "blind", tmp_path / "fit")
 
 
 def test_one_folder_of_strange_frames_leaves_the_other_tasks_alone(

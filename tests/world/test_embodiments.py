@@ -15,16 +15,12 @@ from worldgym.actions.embodiment import Embodiment, Scaling
 from worldgym.episodes.windows import cut, random_starts
 from worldgym.errors import CheckpointError, InputError
 from worldgym.testing import FAKE_SPEC, check_world
+from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes, join
 from worldgym.train.optimizer import OptimizerConfig
-from worldgym.train.processes import Ranks
-from worldgym.train.world_training import (
-    Tables,
-    WorldTrainConfig,
-    checkpoint_config,
-    make_batch,
-    train_world,
-)
+from worldgym.train.world_batches import Tables, make_batch
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import checkpoint_config, train_world
 from worldgym.types import ActionSpec
 from worldgym.world.conditioning import conditioning, null_actions, shown_columns
 from worldgym.world.embodiments import single
@@ -192,7 +188,7 @@ def test_batches_hold_each_robots_scaled_actions_at_its_own_places(form: str) ->
         np.testing.assert_array_equal(shown[:, columns], part.shown)
         assert not np.delete(shown, columns, axis=1).any()
         row += len(part.shown)
-    batch = make_batch(tables, run, 4, Ranks(0, 1))
+    batch = make_batch(tables, run, 4, ProcessGroup(0, 1))
     assert batch.robots is not None and set(batch.robots.index.tolist()) == {0, 1}
     for index, known, actions in zip(
         batch.robots.index, batch.robots.known, batch.actions, strict=True
@@ -231,7 +227,7 @@ def test_one_store_is_drawn_from_as_it_was_before_there_could_be_several() -> No
     one = replace(
         run, network=replace(run.network, action_size=2 * FAKE_SPEC.size + 1, embodiments=1)
     )
-    batch = make_batch(Tables.of([part], one), one, 7, Ranks(0, 1))
+    batch = make_batch(Tables.of([part], one), one, 7, ProcessGroup(0, 1))
     rng = np.random.default_rng([one.seed, 7])
     episodes = rng.integers(0, len(part.lengths), 32)
     lengths = part.lengths[episodes]

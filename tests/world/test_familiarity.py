@@ -67,7 +67,7 @@ def test_what_was_measured_is_found_beside_the_world(
     data = json.loads((root / FAMILIARITY_NAME).read_text())
     for wrong in ({**data, "limit": -1.0}, {**data, "limit": "high"}, {"codec": data["codec"]}):
         (root / FAMILIARITY_NAME).write_text(json.dumps(wrong))
-        with pytest.raises(InputError, match="worldgym trust familiarity"):
+        with pytest.raises(InputError, match="worldgym world measure-familiarity"):
             familiarity_of(root, codec)
     (root / FAMILIARITY_NAME).write_text(json.dumps({**data, "codec": "another"}))
     assert familiarity_of(root, codec) is None  # a limit of another decoder tells nothing

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from worldgym.errors import InputError, did_you_mean
 from worldgym.io.files import read_json
+from worldgym.io.records import from_mapping, located
 from worldgym.types import ActionSpec
 
 POSE = ("x", "y", "z", "roll", "pitch", "yaw")
@@ -169,22 +170,17 @@ def load_convention(name: str | Path) -> ActionSpec:
         return convention(name)
     path = Path(name)
     data = read_json(path, "an action convention")
-    try:
-        spec = ActionSpec.from_json(data)
-        bounds = [*spec.low, *spec.high, spec.rate_hz]
-        words = [*spec.names, spec.mode, spec.unit, spec.rotation, spec.gripper]
-        if not isinstance(data["names"], list) or not all(isinstance(word, str) for word in words):
-            raise ValueError("names is a list of texts; mode, unit, rotation and gripper are texts")
-        sound = (
-            len(spec.low) == len(spec.high) == spec.size > 0
-            and all(map(math.isfinite, bounds))
-            and spec.rate_hz > 0
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: not an action convention ({error}); give names, mode, unit, rotation, "
-            f"gripper, low, high, rate_hz"
-        ) from error
+    with located(
+        path, "give names, mode, unit, rotation, gripper, low, high, rate_hz of the convention"
+    ):
+        from_mapping(ActionSpec, data)
+        spec = ActionSpec.from_json(data)  # whole numbers become floats
+    bounds = [*spec.low, *spec.high, spec.rate_hz]
+    sound = (
+        len(spec.low) == len(spec.high) == spec.size > 0
+        and all(map(math.isfinite, bounds))
+        and spec.rate_hz > 0
+    )
     for what, word, known in (
         ("mode", spec.mode, MODES),
         ("rotation", spec.rotation, ROTATIONS),

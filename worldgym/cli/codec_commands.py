@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worldgym.cli.options import CodecPlace, Positional, WorldPlace
-from worldgym.train.training_requests import SharpenRequest
+from worldgym.train.training_requests import DecoderTuneRequest
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Import:
 
 
 @dataclass(frozen=True)
-class FineTune(SharpenRequest):
+class FineTune(DecoderTuneRequest):
     """Train the decoder of a codec on: sharper frames from the same latents. Run it again to
     resume."""
 
@@ -43,6 +43,6 @@ class FineTune(SharpenRequest):
     """checkpoint of a world to copy beside the new codec"""
 
     def __call__(self) -> None:
-        from worldgym.train.decoder_tuning import sharpen
+        from worldgym.train.decoder_tuning import tune_decoder
 
-        print(sharpen(self))
+        print(tune_decoder(self))

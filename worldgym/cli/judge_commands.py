@@ -71,7 +71,7 @@ class Calibrate:
     def __call__(self) -> None:
         from worldgym.judges.calibrate import CalibrateConfig, calibrate
         from worldgym.judges.load_judge import load_judge
-        from worldgym.report.terminal import print_calibration
+        from worldgym.report.judging_text import print_calibration
 
         figures = calibrate(
             CalibrateConfig(self.labels, self.out, self.probes),
@@ -97,9 +97,9 @@ class SetThreshold:
     """folder for the judge with its new threshold"""
 
     def __call__(self) -> None:
-        from worldgym.judges.threshold import DecideConfig, set_threshold
+        from worldgym.judges.threshold import ThresholdConfig, set_threshold
 
-        judge = set_threshold(DecideConfig(self.run, self.judge, self.out))
+        judge = set_threshold(ThresholdConfig(self.run, self.judge, self.out))
         print(f"{self.out}: {judge.name}, threshold {judge.decision.threshold:.3f}")
 
 
@@ -151,16 +151,19 @@ class Prefer:
     """what comparisons.json holds"""
 
     def __call__(self) -> None:
-        from worldgym.evaluation.preferences import CloserConfig, compare_policies
+        from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
+        from worldgym.io.records import from_mapping
         from worldgym.judges.pairwise import PairwiseJudge
         from worldgym.judges.vlm import VlmConfig
-        from worldgym.report.statistics_text import closer_text
+        from worldgym.report.judging_text import preference_text
+        from worldgym.stats.failure_reasons import FailureReasons
 
-        config = CloserConfig(self.run, self.out, self.policy, self.tasks)
+        config = PreferenceConfig(self.run, self.out, self.policy, self.tasks)
         found = compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget))
-        answer(found, closer_text, self.json)
+        answer(found, preference_text, self.json)
         stop_where_nothing_worked(
-            found["reasons"], sum(pair["trials"] - pair["broken"] for pair in found["pairs"])
+            from_mapping(FailureReasons, found["reasons"]),
+            sum(pair["trials"] - pair["broken"] for pair in found["pairs"]),
         )
 
 
@@ -187,11 +190,16 @@ class Score:
     """print summary.json instead of words"""
 
     def __call__(self) -> None:
+        from worldgym.io.records import from_mapping
         from worldgym.judges.judge_videos import VideosConfig, judge_videos
         from worldgym.judges.load_judge import load_judge
-        from worldgym.report.statistics_text import videos_text
+        from worldgym.report.judging_text import videos_text
+        from worldgym.stats.failure_reasons import FailureReasons
 
         config = VideosConfig(self.videos, self.out, self.instruction, self.fps)
         summary = judge_videos(config, load_judge(self.judge, self.budget, finished=True))
         answer(summary, videos_text, self.json)
-        stop_where_nothing_worked(summary["reasons"], summary["trials"] + summary["unscored"])
+        stop_where_nothing_worked(
+            from_mapping(FailureReasons, summary["reasons"]),
+            summary["trials"] + summary["unscored"],
+        )

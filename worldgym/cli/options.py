@@ -46,7 +46,7 @@ WorldPlace = Annotated[Path, Part("world")]
 JudgePlace = Annotated[Path, Part("judge")]
 TasksPlace = Annotated[Path, Part("tasks")]
 CodecPlace = Annotated[Path, Part("codec")]
-InverseDynamicsPlace = Annotated[Path, Part("gauge")]
+InverseDynamicsPlace = Annotated[Path, Part("inverse-dynamics")]
 Policies = Annotated[tuple[str, ...], Called("POLICY")]
 COMMON = {  # what an option of this name means where a command says nothing else
     "world": "checkpoint of a world, or the folder that `worldgym world train` wrote",

@@ -13,6 +13,7 @@ from worldgym.io.text import clean
 
 if TYPE_CHECKING:
     from worldgym.api import Run
+    from worldgym.stats.failure_reasons import FailureReasons
 
 
 def show(run: Run, as_json: bool) -> None:
@@ -21,7 +22,7 @@ def show(run: Run, as_json: bool) -> None:
     from worldgym.report.terminal import print_summary
 
     if as_json:
-        print(json.dumps(run.summary, indent=2))
+        print(json.dumps(run.summary.to_json(), indent=2))
         return
 
     print_summary(run.summary)
@@ -39,16 +40,18 @@ def end_as(runs: Sequence[Run]) -> None:
     Incomplete where some failed or are missing, with the reasons and how often each came."""
     from worldgym.io.run_records import results
 
-    failed, left, lines = 0, 0, list[str]()
+    failed = 0
+    left = 0
+    lines: list[str] = []
     for run in runs:
         outcome, summary = results(run.records), run.summary
-        stop_where_nothing_worked(summary["reasons"], len(outcome.finished))
+        stop_where_nothing_worked(summary.reasons, len(outcome.finished))
         if outcome.failed:
-            lines += _told(summary["reasons"])
+            lines += _told(summary.reasons)
         failed += len(outcome.failed)
-        if "rejudged" not in summary["config"]:  # what its run lacks, judging cannot add
-            left += sum(cell["missing"] for cell in summary["cells"])
-            left += summary["completeness"]["edited_missing"]
+        if "rejudged" not in summary.config:  # what its run lacks, judging cannot add
+            left += sum(cell.missing for cell in summary.cells)
+            left += summary.completeness.edited_missing
     if failed or left:
         said = (
             f"{failed} trials failed and {left} were not begun; the same command goes on from there"
@@ -56,15 +59,15 @@ def end_as(runs: Sequence[Run]) -> None:
         raise Incomplete("\n".join([said, *lines]))
 
 
-def stop_where_nothing_worked(reasons: Mapping[str, Any], finished: int) -> None:
-    """NothingWorked if no trial finished and some failed. reasons: as in summary.json."""
-    if reasons["failed"] and not finished:
+def stop_where_nothing_worked(reasons: FailureReasons, finished: int) -> None:
+    """NothingWorked if no trial finished and some failed."""
+    if reasons.failed and not finished:
         raise NothingWorked("\n".join(["every trial failed:", *_told(reasons)]))
 
 
-def _told(reasons: Mapping[str, Any]) -> list[str]:
+def _told(reasons: FailureReasons) -> list[str]:
     """A line for every reason of a failure, with how often it came."""
-    return [f"  {row['reason']} ({row['trials']} x)" for row in reasons["failed"]]
+    return [f"  {row.reason} ({row.trials} x)" for row in reasons.failed]
 
 
 def print_skipped(skipped: dict[str, str]) -> None:
@@ -78,7 +81,7 @@ def answer(
 ) -> None:
     """Prints the numbers, or what they say, in plain spaces, so that a search for "80 %" finds
     it."""
-    from worldgym.report.words import NBSP
+    from worldgym.report.formats import NBSP
 
     print(
         json.dumps(answer, indent=2, allow_nan=False)

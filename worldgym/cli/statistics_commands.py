@@ -5,11 +5,17 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from worldgym.cli.options import Positional
 from worldgym.cli.output import answer
 from worldgym.errors import InputError
 from worldgym.stats import wanted
+
+if TYPE_CHECKING:
+    from worldgym.api import Comparison
+    from worldgym.stats.baseline import BaselineTest
+    from worldgym.stats.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -28,16 +34,17 @@ class Agreement:
     """all numbers, by the names of docs/statistics.md"""
 
     def __call__(self) -> None:
-        from dataclasses import asdict
-
         from worldgym.api import agreement
-        from worldgym.report.statistics_text import agreement_text
+        from worldgym.io.json_form import to_json
+        from worldgym.report.agreement_text import agreement_text
         from worldgym.stats.tables import read_rates
 
-        predicted, real = read_rates(self.predicted), read_rates(self.real)
+        predicted = read_rates(self.predicted)
+        real = read_rates(self.real)
         measured = agreement(predicted, real, self.separate_frames)
         unpaired = {"world": len(predicted) - measured.n, "real": len(real) - measured.n}
-        answer({**asdict(measured), "unpaired": unpaired}, agreement_text, self.json)
+        told = {**to_json(measured), "unpaired": unpaired}
+        answer(told, lambda _: agreement_text(measured, unpaired), self.json)
 
 
 @dataclass(frozen=True)
@@ -64,25 +71,36 @@ class Compare:
     """all numbers, of the sequential test too"""
 
     def __call__(self) -> None:
-        from worldgym.api import compare
-        from worldgym.report.statistics_text import comparison_text, gate_text, until_decided_text
+        from worldgym.api import Run, compare
+        from worldgym.io.json_form import to_json
+        from worldgym.report.comparison_text import comparison_text, until_decided_text
 
         self._check()
-        found = compare(self.run, self.baseline, self.margin, self.equivalent)
-        if self.baseline is not None:
-            answer(found, gate_text, self.json)
-            sys.exit(0 if found["passes"] else 1)
-        if not self.until_decided:
-            answer(found, comparison_text, self.json)
-            return
-        if not found["comparisons"]:
+        run = Run(self.run)
+        found = compare(run, self.baseline, self.margin, self.equivalent)
+        if found.baseline is not None:
+            self._gate(found, found.baseline, run.summary)
+        if self.until_decided and not found.comparisons:
             raise InputError(
                 f"{self.run} has a single policy, so there is nothing to decide; name a run of "
                 f"several"
             )
-        answer(found, until_decided_text, self.json)
-        undecided = any(pair["sequential"]["winner"] is None for pair in found["comparisons"])
-        sys.exit(1 if undecided else 0)
+        words = until_decided_text if self.until_decided else comparison_text
+        told = {key: value for key, value in to_json(found).items() if key != "baseline"}
+        answer(told, lambda _: words(run.summary), self.json)
+        if self.until_decided:
+            undecided = any(pair.sequential.winner is None for pair in found.comparisons)
+            sys.exit(1 if undecided else 0)
+
+    def _gate(self, found: Comparison, test: BaselineTest, summary: Summary) -> NoReturn:
+        """Prints whether the other policies pass, and exits with 0 if all do, else 1."""
+        from worldgym.io.json_form import to_json
+        from worldgym.report.comparison_text import baseline_text
+
+        values = to_json(found)
+        told = {**to_json(test), **{key: values[key] for key in ("completeness", "policies")}}
+        answer(told, lambda _: baseline_text(test, summary), self.json)
+        sys.exit(0 if test.passes else 1)
 
     def _check(self) -> None:
         if self.until_decided and self.baseline is not None:
@@ -114,7 +132,7 @@ class Estimate:
 
     def __call__(self) -> None:
         from worldgym.io.run_log import LOG_NAME, read_log
-        from worldgym.report.statistics_text import estimate_text
+        from worldgym.report.planning_text import estimate_text
         from worldgym.stats.studies import estimate
         from worldgym.stats.tables import read_real_trials
 
@@ -135,7 +153,7 @@ class Plan(wanted.Plan):
     """the numbers, and what was asked"""
 
     def __call__(self) -> None:
-        from worldgym.report.statistics_text import plan_text
+        from worldgym.report.planning_text import plan_text
         from worldgym.stats.trial_planning import plan
 
         asked = {name: value for name, value in vars(self).items() if name != "json"}

@@ -35,9 +35,11 @@ class Check:
     judge: JudgePlace | None = None
     """default: "judge" beside the world"""
     inverse_dynamics: InverseDynamicsPlace | None = None
-    """from `worldgym world train-inverse-dynamics` (default: "gauge" beside the world)"""
+    """from `worldgym world train-inverse-dynamics` (default: "inverse-dynamics" beside the
+    world)"""
     error_predictor: Path | None = None
-    """from `worldgym world fit-error-predictor` (default: "probe.json" beside the world)"""
+    """from `worldgym world fit-error-predictor` (default: "error-predictor.json" beside the
+    world)"""
     trials: int = 10
     """episodes, and trials of each policy, for each group of tasks"""
     batch: int = 20
@@ -87,30 +89,35 @@ class TrainInverseDynamics:
     data: Path
     """the episode store that the world was trained on"""
     out: Path
-    """folder for its checkpoint: put it at "gauge" beside the world, and `worldgym world check`
-    takes it up"""
+    """folder for its checkpoint: put it at "inverse-dynamics" beside the world, and `worldgym world
+    check` takes it up"""
     steps: int = 600
     """optimiser steps"""
     seed: int = 0
 
     def __call__(self) -> None:
         from worldgym.native.memory import keep_freed_memory
-        from worldgym.train.inverse_dynamics_training import GaugeTrainConfig, train_gauge
-        from worldgym.train.small_loop import FitConfig
+        from worldgym.train.inverse_dynamics_training import (
+            InverseDynamicsTrainConfig,
+            train_inverse_dynamics,
+        )
+        from worldgym.train.optimizer import FitConfig
         from worldgym.world.load_world import load_world
 
         keep_freed_memory()
         fit = FitConfig(steps=self.steps, batch=96, lr=2e-3, warmup=30, seed=self.seed)
         world = load_world(self.world)
-        gauge = train_gauge(world.codec, world.spec, GaugeTrainConfig(self.data, self.out, fit=fit))
-        for name, read in gauge.meaning.readable.items():
+        inverse_dynamics = train_inverse_dynamics(
+            world.codec, world.spec, InverseDynamicsTrainConfig(self.data, self.out, fit=fit)
+        )
+        for name, read in inverse_dynamics.meaning.readable.items():
             correlation = (
                 "does not vary"
                 if read.correlation is None
                 else f"correlation {read.correlation:.2f}"
             )
             print(f"{name}: {correlation} on recordings held back, rms error {read.rms_error:.3g}")
-        print(f"{self.out}: {gauge.name}")
+        print(f"{self.out}: {inverse_dynamics.name}")
 
 
 @dataclass(frozen=True)
@@ -124,10 +131,10 @@ class FitErrorPredictor:
     judge: JudgePlace
     """the judge of the run"""
     out: Path
-    """gets signals.jsonl, probe.json and uncertainty.json; put probe.json beside the world, and
-    `worldgym world check` takes it up"""
+    """gets signals.jsonl, error-predictor.json and uncertainty.json; put error-predictor.json
+    beside the world, and `worldgym world check` takes it up"""
     inverse_dynamics: InverseDynamicsPlace | None = None
-    """default: "gauge" beside the world"""
+    """default: "inverse-dynamics" beside the world"""
     tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     signals: tuple[str, ...] = ()

@@ -27,9 +27,9 @@ class Train(TrainRequest):
     nothing"""
 
     def __call__(self) -> None:
-        from worldgym.train.codec_and_world import expected, train_from_store
+        from worldgym.train.codec_and_world import expected, train_codec_and_world
 
-        print(expected(self) if self.dry_run else train_from_store(self))
+        print(expected(self) if self.dry_run else train_codec_and_world(self))
 
 
 @dataclass(frozen=True)

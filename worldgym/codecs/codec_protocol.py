@@ -12,8 +12,8 @@ class Codec(Protocol):
     the weights.
 
     latents: names what frames are encoded to. Codecs that differ in their decoders alone share it,
-    and stored latents, worlds and gauges made with one of them serve with the others.
-    """
+    and stored latents, worlds and inverse-dynamics models made with one of them serve with the
+    others."""
 
     @property
     def latent_shape(self) -> tuple[int, int, int]: ...

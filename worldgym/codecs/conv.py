@@ -163,7 +163,7 @@ class ConvCodec(nn.Module):
                 tensor[:count] = kept[name]
 
     @staticmethod
-    def to_sharpen(folder: Path, device: str = "cpu") -> ConvCodec:
+    def to_tune_decoder(folder: Path, device: str = "cpu") -> ConvCodec:
         """A saved codec whose decoder may be trained on; its encoder is fixed."""
         codec = ConvCodec.load(folder, device)
         codec._latents, codec._fingerprint, codec._fused = codec.latents, None, None

@@ -12,8 +12,8 @@ from worldgym.actions.conventions import convention, convention_of
 from worldgym.actions.convert import convert_and_measure
 from worldgym.episodes.action_statistics import write_statistics
 from worldgym.episodes.clipping import ClippedCount
-from worldgym.episodes.faults import CHANGES, Fault, episode_faults, several_texts
 from worldgym.episodes.identity import Origins
+from worldgym.episodes.quality import CHANGES, QualityIssue, quality_issues, several_texts
 from worldgym.episodes.readers.lerobot_counts import contradictions
 from worldgym.episodes.recording import (
     Recording,
@@ -62,13 +62,13 @@ class Converted:
     """written: names.   kept: names of those that were in the store before.   skipped: name => what
     was wrong.
 
-    faults: kind => number of episodes written that have it.   twice: number of them that equal
+    issues: kind => number of episodes written that have it.   twice: number of them that equal
     another one written."""
 
     written: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
-    faults: Counter[str] = field(default_factory=Counter)
+    issues: Counter[str] = field(default_factory=Counter)
     twice: int = 0
     clipped: ClippedCount = field(default_factory=ClippedCount)
 
@@ -76,7 +76,7 @@ class Converted:
         """What a user should know of the episodes that were written."""
         out = [
             f"{kind}: {count} of {len(self.written)} episodes"
-            for kind, count in self.faults.most_common()
+            for kind, count in self.issues.most_common()
         ]
         out += (
             [f"{self.twice} of {len(self.written)} episodes are equal to another one"]
@@ -132,13 +132,13 @@ def _convert_one(
         return
     try:
         recording = source.read(name)
-        faults = episode_faults(recording, source.spec)
+        issues = quality_issues(recording, source.spec)
         if strict and writer.request.options.subtasks == "join" and several_texts(recording):
-            faults.append(Fault(CHANGES))
-        if strict and faults:
-            detail = f" ({faults[0].detail})" if faults[0].detail else ""
+            issues.append(QualityIssue(CHANGES))
+        if strict and issues:
+            detail = f" ({issues[0].detail})" if issues[0].detail else ""
             raise InputError(
-                f"{recording.source}: {faults[0].kind}{detail}; leave the episode or --strict out"
+                f"{recording.source}: {issues[0].kind}{detail}; leave the episode or --strict out"
             )
         episode, clipped = change.apply(recording)
         if strict:
@@ -163,7 +163,7 @@ def _convert_one(
     writer.digests.setdefault(digest, name)
     writer.write(name, safe, episode)  # what cannot be written concerns every episode
     done.written.append(name)
-    done.faults.update({fault.kind for fault in faults})
+    done.issues.update({issue.kind for issue in issues})
     done.clipped = done.clipped.plus(clipped)
 
 

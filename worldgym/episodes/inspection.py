@@ -17,12 +17,12 @@ from PIL import Image
 from worldgym.episodes.action_statistics import Statistics, number_statistics
 from worldgym.episodes.alignment import Alignment, AlignmentMeter
 from worldgym.episodes.channel_order import exchanged
-from worldgym.episodes.faults import episode_faults
+from worldgym.episodes.quality import quality_issues
 from worldgym.episodes.readers.lerobot_counts import contradictions
 from worldgym.episodes.recording import Recording, Source, SourceOptions, to_episode
 from worldgym.episodes.resample import recorded_rate, resampled
 from worldgym.episodes.sources import open_source
-from worldgym.episodes.spread import evenly_spaced
+from worldgym.episodes.subsample import evenly_spaced
 from worldgym.errors import InputError, WorldGymError, at_least
 from worldgym.io.files import write_atomic
 from worldgym.io.images import resized
@@ -44,7 +44,7 @@ class Inspection:
     number; empty without one.
     notes: what readers did to make episodes fit => number of episodes.   hints: what the format
     makes likely.
-    faults: kind of fault => episode => detail (see faults.py).   contradictions: of the set's
+    issues: kind of issue => episode => detail (see quality.py).   contradictions: of the set's
     metadata.
     copies: episode => the one read before that it equals.   first_still: share of episodes whose
     first action moves nothing. resampling: what `convert --fps` would do, where that was asked.
@@ -63,7 +63,7 @@ class Inspection:
     instructions: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     hints: list[str] = field(default_factory=list)
-    faults: dict[str, dict[str, str]] = field(default_factory=dict)
+    issues: dict[str, dict[str, str]] = field(default_factory=dict)
     contradictions: list[str] = field(default_factory=list)
     copies: dict[str, str] = field(default_factory=dict)
     resampling: str = ""
@@ -114,7 +114,7 @@ class Inspection:
                 "--instruction"
             )
         out += self.contradictions
-        out += [f"{kind}: {_named(found, len(self.read))}" for kind, found in self.faults.items()]
+        out += [f"{kind}: {_named(found, len(self.read))}" for kind, found in self.issues.items()]
         if self.copies:
             pairs = [f"{name} as {first}" for name, first in list(self.copies.items())[:NAMED]]
             out.append(
@@ -194,8 +194,8 @@ class _Gathered:
 
     def add(self, out: Inspection, name: str, recording: Recording) -> None:
         _count(out, name, recording)
-        for fault in episode_faults(recording, self.source.spec):
-            out.faults.setdefault(fault.kind, {})[name] = fault.detail
+        for issue in quality_issues(recording, self.source.spec):
+            out.issues.setdefault(issue.kind, {})[name] = issue.detail
         digest = _digest(recording)
         if digest in self.digests:
             out.copies[name] = self.digests[digest]

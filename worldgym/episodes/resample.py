@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.actions.compose import check_composable, composed
-from worldgym.episodes.faults import clock_rate
+from worldgym.episodes.quality import clock_rate
 from worldgym.episodes.recording import Recording
 from worldgym.errors import InputError
 from worldgym.types import ActionSpec, Episode

@@ -27,9 +27,10 @@ from worldgym.io.video import decode_video
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare, tried
 from worldgym.judges.labels import Clip
-from worldgym.policies.foreign import Failure, attempt
+from worldgym.policies.user_code import Failure, attempt
 from worldgym.report.page import write_results
-from worldgym.stats.streak import Streak
+from worldgym.stats.repeated_failures import RepeatedFailures
+from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.types import Rollout, Task, Trial
@@ -51,7 +52,7 @@ class RejudgeConfig:
     command: str = ""
 
 
-def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
+def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
     """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again
     to resume.
 
@@ -83,7 +84,7 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
         )
         batches, bench = (
             [left[i : i + BATCH] for i in range(0, len(left), BATCH)],
-            Bench(judge, Streak()),
+            Bench(judge, RepeatedFailures()),
         )
         try:
             for batch in progress(batches, len(batches), "judging", "batch"):
@@ -176,7 +177,7 @@ def _judge_batch(
         if isinstance(rollout, Failure):
             lost = {**_known(log, record), "video": None}
             yield TrialRecord(**lost, failure_reason=rollout.reason, judge=bench.judge.name)
-            bench.streak.note(rollout.reason)
+            bench.repeated.note(rollout.reason)
         else:
             whole.append(record)
             rollouts.append(rollout)

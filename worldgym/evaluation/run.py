@@ -53,12 +53,13 @@ from worldgym.judges.judging import Bench, charge, judge_each, judged_records, p
 from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.adapters.converted import spoken_in
-from worldgym.policies.foreign import Failure, attempt
 from worldgym.policies.load_policy import Loaded, load
 from worldgym.policies.observations import check_needs
 from worldgym.policies.policy_protocol import NAME, Policy
+from worldgym.policies.user_code import Failure, attempt
 from worldgym.report.page import write_results
-from worldgym.stats.streak import Streak
+from worldgym.stats.repeated_failures import RepeatedFailures
+from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.tasks.known_results import TABLES, known_results
 from worldgym.tasks.task_digest import tasks_digest
@@ -139,7 +140,7 @@ class Sources:
     rule: str | None = None
 
 
-def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]:
+def evaluate_sources(sources: Sources, config: EvaluateConfig) -> Summary:
     """Loads what is no object yet, then `evaluate`."""
     keep_freed_memory()
     world, tasks, judge = _world_of(sources), sources.tasks, sources.judge
@@ -250,7 +251,7 @@ def evaluate(
     tasks: Sequence[Task],
     judge: Judge,
     described: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Runs what the log lacks, writes RUN/log.jsonl, videos, RUN/summary.json and RUN/report.html,
     and returns the summary.
 
@@ -279,7 +280,7 @@ def evaluate(
     ) as log:
         if config.check is not None:
             adopt_check(config.out, config.check, world.name)
-        bench, ran = Bench(judge, Streak()), waiting(config.out, log.records)
+        bench, ran = Bench(judge, RepeatedFailures()), waiting(config.out, log.records)
         charge(judge, config.out, log.records)
         batches = list(in_batches(policies, trials, size, log.done))
         begun = {trial.task.name: trial.task for _, batch in batches for trial in batch}
@@ -372,7 +373,7 @@ def _run_batch(setting: Setting, policy: Policy[Any], batch: list[Trial]) -> Ite
     else:
         failed = _failed(setting, policy.name, batch[0], rollouts.reason)
         yield failed
-        setting.bench.streak.note(rollouts.reason)
+        setting.bench.repeated.note(rollouts.reason)
         if failed.attempt < setting.log.last_attempt(*failed.key):
             yield from _run_batch(setting, policy, batch)
 

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from worldgym.errors import InputError
 from worldgym.io.text import clean, cleaned
 
 MAX_ARRAY = 2**32  # bytes; a larger one is refused before it fills the memory
+MAX_TOML = 2**20  # bytes
 LFS = b"version https://git-lfs"
 ENDS = 2**20  # bytes that `digest_of_files` reads of a file's beginning and end
 
@@ -128,6 +130,19 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     odd = "\\" in text or clean(text) != text
     found: dict[str, Any] = cleaned(data) if odd else data
     return found
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """The table in a TOML file of at most 1 MiB. `what` says what was wanted, for the error: "a
+    judge is a checkpoint, a .toml or a .jsonl file"."""
+    try:
+        if path.stat().st_size > MAX_TOML:
+            raise InputError(f"{path}: more than {MAX_TOML >> 20} MiB; {what}")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); {what}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML ({error})") from error
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:

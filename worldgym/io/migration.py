@@ -1,16 +1,36 @@
 """Names that files of earlier versions hold => the names that are written now. This is the only
 place that knows the old ones; whoever opens such a file sees the new ones.
 
-Files themselves are never rewritten, so a checkpoint keeps its fingerprint and logs keep naming it.
+Files are never rewritten, so a checkpoint keeps its fingerprint and logs keep naming it.
+
+checkpoint    config.json: keys, and the kind               `migrated_config`
+world folder  what lies beside the world                    `found_beside`
+trust         error-predictor.json, signals.jsonl           `migrated_predictor`, `migrated_signals`
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-# config.json of a checkpoint, at any depth
-CONFIG_KEYS = {"start_frame": "initial_frame"}
+CONFIG_KEYS = {"start_frame": "initial_frame"}  # at any depth
+CHECKPOINT_KINDS = {"gauge": "inverse-dynamics"}
+BESIDE = {"inverse-dynamics": "gauge", "error-predictor.json": "probe.json"}  # new => old
+PREDICTOR_KIND = {"worldgym-probe": "error-predictor"}
+TRUST_KEYS = {"gauge": "inverse_dynamics", "doubt": "p_wrong"}  # at any depth
+SIGNALS = {
+    "hesitation": "log_odds_against",
+    "shortfall": "progress_mismatch",
+    "lonely": "disagreeing_trials",
+    "nearest": "neighbour_distance",
+    "flaw": "codec_error",
+    "inconsistent": "action_error",
+    "astray": "mean_action_error",
+    "spread": "latent_variation",
+    "wavering": "judge_variation",
+}
+_OLD_MODEL, _MODEL = "gauge-", "inverse-dynamics-"  # begins a name, before the fingerprint
 
 
 def renamed_keys(data: Any, names: Mapping[str, str]) -> Any:
@@ -23,6 +43,42 @@ def renamed_keys(data: Any, names: Mapping[str, str]) -> Any:
 
 
 def migrated_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """config.json of a checkpoint, with the present names."""
+    """config.json of a checkpoint."""
     found: dict[str, Any] = renamed_keys(config, CONFIG_KEYS)
+    return _of_kind(found, CHECKPOINT_KINDS)
+
+
+def found_beside(folder: Path, name: str) -> Path | None:
+    """The file or folder of this name in `folder`, or what stands there under its old name."""
+    places = [folder / one for one in (name, BESIDE.get(name)) if one is not None]
+    return next((place for place in places if place.exists()), None)
+
+
+def migrated_predictor(data: Mapping[str, Any]) -> dict[str, Any]:
+    """error-predictor.json as an object."""
+    found: dict[str, Any] = renamed_keys(data, TRUST_KEYS)
+    if isinstance(found.get("facts"), dict):
+        found["facts"] = _migrated_model(found["facts"])
+    if isinstance(found.get("signals"), list):
+        found["signals"] = [SIGNALS.get(str(name), name) for name in found["signals"]]
+    return _of_kind(found, PREDICTOR_KIND)
+
+
+def migrated_signals(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of signals.jsonl as an object: the identity, or the signals of a trial."""
+    found: dict[str, Any] = renamed_keys(line, TRUST_KEYS | SIGNALS)
+    if isinstance(found.get("measured_with"), dict):
+        found["measured_with"] = _migrated_model(found["measured_with"])
     return found
+
+
+def _of_kind(data: dict[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
+    return {**data, "kind": kinds.get(str(data["kind"]), data["kind"])} if "kind" in data else data
+
+
+def _migrated_model(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """`inverse_dynamics` names a model, which earlier versions called gauge-FINGERPRINT."""
+    name = facts.get("inverse_dynamics")
+    if not isinstance(name, str) or not name.startswith(_OLD_MODEL):
+        return dict(facts)
+    return {**facts, "inverse_dynamics": _MODEL + name.removeprefix(_OLD_MODEL)}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -24,13 +24,26 @@ from worldgym.errors import InputError, did_you_mean
 
 T = TypeVar("T")
 Readers = Mapping[Any, Callable[[Any], Any]]
-SCALARS: Mapping[Any, tuple[tuple[type, ...], str, str, str]] = {
-    # annotation: types that a parser gives, in words, JSON Schema's name, Arrow's
-    str: ((str,), "a text", "string", "string"),
-    int: ((int,), "a whole number", "integer", "int64"),
-    float: ((int, float), "a number", "number", "float64"),
-    bool: ((bool,), "true or false", "boolean", "bool"),
-    Path: ((str,), "the name of a file", "string", "string"),
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """parsed: types that a parser gives.   word, words: for errors.   schema: JSON Schema's
+    name.   arrow: Arrow's."""
+
+    parsed: tuple[type, ...]
+    word: str
+    words: str
+    schema: str
+    arrow: str
+
+
+SCALARS: Mapping[Any, Scalar] = {
+    str: Scalar((str,), "a text", "texts", "string", "string"),
+    int: Scalar((int,), "a whole number", "whole numbers", "integer", "int64"),
+    float: Scalar((int, float), "a number", "numbers", "number", "float64"),
+    bool: Scalar((bool,), "true or false", "truth values", "boolean", "bool"),
+    Path: Scalar((str,), "the name of a file", "names of files", "string", "string"),
 }
 
 
@@ -55,19 +68,19 @@ def from_mapping(
     place:   of the data in a larger one.   more: other keys than the fields are left alone.
     RecordFault names the first thing that does not fit; whatever the class itself raises passes."""
     record: Any = kind
-    given, hints = given or {}, field_types(record)
+    given, hints = given or {}, _field_types(record)
     known = [name for name in hints if name not in given]
     if not isinstance(data, Mapping):
         raise _fault(place or kind.__name__.lower(), data, f"a table of {', '.join(known)}")
-    for name in required(record):
-        if name not in data and name not in given:
-            raise RecordFault(f'"{_inside(place, name)}" is missing')
     for name in () if more else data:
         if name not in known:
             hint = did_you_mean(str(name), known)
             raise RecordFault(
                 f'"{_inside(place, str(name))}" is unknown{hint}; known are {", ".join(known)}'
             )
+    for name in required(record):
+        if name not in data and name not in given:
+            raise RecordFault(f'"{_inside(place, name)}" is missing')
     values = {
         name: _value(hints[name], value, readers or {}, _inside(place, name))
         for name, value in data.items()
@@ -85,9 +98,13 @@ def located(where: object, remedy: str = "") -> Iterator[None]:
         raise InputError(f"{where}: {error}" + (f"; {remedy}" if remedy else "")) from error
 
 
-@cache
 def field_types(kind: Any) -> Mapping[str, Any]:
     """Annotations of the fields that may be given, by name, in their order."""
+    return _field_types(kind)
+
+
+@cache
+def _field_types(kind: Any) -> Mapping[str, Any]:
     hints = get_type_hints(kind)
     return {f.name: hints[f.name] for f in fields(kind) if f.init}
 
@@ -108,7 +125,7 @@ def _value(hint: Any, value: Any, readers: Readers, place: str) -> Any:
     if hint is Any:
         return value
     if hint in SCALARS:
-        if type(value) not in SCALARS[hint][0]:  # exactly: True is no whole number
+        if type(value) not in SCALARS[hint].parsed:  # exactly: True is no whole number
             raise _fault(place, value, _words(hint))
         return Path(value) if hint is Path else value
     if isinstance(hint, type) and is_dataclass(hint):
@@ -158,14 +175,16 @@ def _tuple(hint: Any, value: Any, readers: Readers, place: str) -> tuple[Any, ..
 def _words(hint: Any) -> str:
     """What an annotation asks for: "a whole number"."""
     if hint in SCALARS:
-        return SCALARS[hint][1]
+        return SCALARS[hint].word
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
-        return "one of " + ", ".join(map(str, parts))
+        return "one of " + ", ".join(map(repr, parts))
     if origin in (Union, UnionType):
         return " or ".join(_words(part) for part in parts if part is not NoneType)
     if origin is tuple:
-        return "a list" if parts[-1] is Ellipsis else f"a list of {len(parts)}"
+        items = SCALARS[parts[0]].words if parts[0] in SCALARS else "values"
+        items = items if get_origin(parts[0]) is not tuple else "lists"
+        return f"a list of {items}" if parts[-1] is Ellipsis else f"a list of {len(parts)} {items}"
     return "a table"
 
 
@@ -191,7 +210,7 @@ def schema(kind: type, **constants: Any) -> dict[str, Any]:
 
 def _schema(hint: Any) -> dict[str, Any]:
     if hint in SCALARS:
-        return {"type": SCALARS[hint][2]}
+        return {"type": SCALARS[hint].schema}
     if hint is Any:
         return {}
     if isinstance(hint, type) and is_dataclass(hint):
@@ -215,7 +234,7 @@ def column(hint: Any) -> str:
     parts = [part for part in get_args(hint) if part is not NoneType]
     if get_origin(hint) in (Union, UnionType) and len(parts) == 1:
         return column(parts[0])
-    return SCALARS[hint][3] if hint in SCALARS else "string"
+    return SCALARS[hint].arrow if hint in SCALARS else "string"
 
 
 def first_difference(found: Any, wanted: Any, where: str = "") -> str | None:

@@ -24,10 +24,10 @@ from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import charge, judge_each, scores
 from worldgym.judges.labels import LabelledClip, read_labels
 from worldgym.judges.vlm import VlmJudge
-from worldgym.policies.foreign import Failure
+from worldgym.policies.user_code import Failure
 from worldgym.stats.judge_calibration import CALIBRATION_NAME, Judged, calibration_figures
 from worldgym.stats.raters import krippendorff_alpha
-from worldgym.stats.streak import Streak
+from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.types import Rollout, Verdict, is_success
 
 BATCH = 16  # videos decoded at once
@@ -58,7 +58,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     if not known:
         raise InputError(f"{config.labels}: of no video is the outcome known; label some more")
     charge(judge, config.out)
-    streak = Streak()
+    repeated = RepeatedFailures()
     judged, lines, broken = list[Judged](), list[bytes](), list[str]()
     batches = [known[i : i + BATCH] for i in range(0, len(known), BATCH)]
     for batch in progress(batches, len(batches), "judging", "batch"):
@@ -69,9 +69,9 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
                 broken.append(verdict.reason)
                 # which end it of themselves
                 if not isinstance(verdict.error, BudgetSpent | JudgeStopped):
-                    streak.note(verdict.reason)
+                    repeated.note(verdict.reason)
             else:
-                streak.note(None)
+                repeated.note(None)
                 judged.append(_judged(clip, verdict))
     if not judged:
         raise NothingWorked(

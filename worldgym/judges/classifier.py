@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.types import Frames, Rollout, Task, Verdict
@@ -45,12 +46,6 @@ class JudgeConfig:
     stride: int = 2
     moments: int = 8
 
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> JudgeConfig:
-        return JudgeConfig(
-            **data | {"size": tuple(data["size"]), "trunk": TrunkConfig(**data["trunk"])}
-        )
-
 
 @dataclass(frozen=True)
 class DecisionRule:
@@ -61,11 +56,6 @@ class DecisionRule:
 
     threshold: float = 0.5
     band: tuple[float, float] | None = None
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> DecisionRule:
-        band = None if data["band"] is None else (float(data["band"][0]), float(data["band"][1]))
-        return DecisionRule(data["threshold"], band)
 
     def outcome(self, probability: float) -> bool | None:
         """Success or failure; None = unscored."""
@@ -166,7 +156,7 @@ class ClassifierJudge:
     def score(self, videos: Sequence[tuple[Frames, str]]) -> list[VideoScore]:
         """videos: (frames uint8 [T+1, H, W, 3], instruction), T >= 1 => the answer of each, before
         any decision."""
-        times = [self._looks(frames) for frames, _ in videos]
+        times = [self._chosen_frames(frames) for frames, _ in videos]
         features = instruction_features([text for _, text in videos], self.net.config.trunk.buckets)
         scores, device = [], self.net.trunk.film.weight.device
         for start in range(0, len(videos), BATCH):
@@ -180,9 +170,9 @@ class ClassifierJudge:
             ]
         return scores
 
-    def _looks(self, frames: Frames) -> list[int]:
+    def _chosen_frames(self, frames: Frames) -> list[int]:
         self._fits(frames.shape)
-        return looks(len(frames) - 1, self.net.config.stride)
+        return chosen_frames(len(frames) - 1, self.net.config.stride)
 
     def _fits(self, shape: tuple[int, ...]) -> None:
         wanted = (*self.net.config.size, 3)
@@ -226,14 +216,14 @@ class ClassifierJudge:
     def load(folder: Path) -> ClassifierJudge:
         """CheckpointError if the folder is incomplete, altered or not a classifier judge."""
         config, tensors = load_folder(folder, KIND)
-        net = JudgeNet(JudgeConfig.from_json(config["net"]))
+        net = JudgeNet(from_mapping(JudgeConfig, config["net"]))
         net.load_state_dict(tensors)
         return ClassifierJudge(
-            net, DecisionRule.from_json(config["decision"]), f"classifier:{fingerprint(folder)}"
+            net, from_mapping(DecisionRule, config["decision"]), f"classifier:{fingerprint(folder)}"
         )
 
 
-def looks(last: int, stride: int, phase: int = 0) -> list[int]:
+def chosen_frames(last: int, stride: int, phase: int = 0) -> list[int]:
     """Numbers of the frames looked at in a video whose last frame has the number `last`, which is
     at least 1.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgym.episodes.frame_cache import FrameCache
-from worldgym.episodes.spread import evenly_spaced
+from worldgym.episodes.subsample import evenly_spaced
 from worldgym.io.progress import progress
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule
 from worldgym.stats.confusion import Confusion

@@ -15,8 +15,8 @@ from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
 from worldgym.io.run_log import ATTEMPTS, RunLog
 from worldgym.io.run_records import TrialKey, TrialRecord
 from worldgym.judges.judge_protocol import Checking, Judge, Paying
-from worldgym.policies.foreign import Failure, attempt
-from worldgym.stats.streak import Streak
+from worldgym.policies.user_code import Failure, attempt
+from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.types import Rollout, Task, Verdict
 
 S = TypeVar("S")
@@ -99,7 +99,7 @@ class Bench:
     """A judge, and how often in a row it broke for one reason."""
 
     judge: Judge
-    streak: Streak
+    repeated: RepeatedFailures
 
 
 def judged_records(
@@ -125,14 +125,14 @@ def judged_records(
             **kept, failure_reason=verdict.reason, judge=bench.judge.name, paid_usd=paid(verdict)
         )
         if not ends:
-            bench.streak.note(verdict.reason)
+            bench.repeated.note(verdict.reason)
         if ends and retried:
             raise verdict.error
         if last:
             return
         retried = True
         verdict = next(judge_each(bench.judge, [rollout]))
-    bench.streak.note(None)
+    bench.repeated.note(None)
     fields = known()
     yield TrialRecord(
         **{**fields, "timing": {**fields["timing"], "judge": round(verdict.seconds, 6)}},

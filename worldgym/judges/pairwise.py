@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.judges.looks import choose_frames, pictures
+from worldgym.judges.frame_selection import choose_frames, pictures
 from worldgym.judges.rubric import UNSURE, Rubric
 from worldgym.judges.vlm import VlmConfig, filled, prompt_digest, read_prompt
 from worldgym.judges.voting import combine_votes, read_vote
@@ -65,16 +65,16 @@ class PairwiseJudge:
         self.asker = Asker(
             config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait
         )
-        self._prompt = read_prompt("closer")
+        self._prompt = read_prompt("preference")
 
     @property
     def name(self) -> str:
-        """closer:MODEL:12 digits that change with the prompt and with all else that the answers
+        """preference:MODEL:12 digits that change with the prompt and with all else that the answers
         depend on."""
         made = json.dumps(
             {**self.config.asking(), "prompt": prompt_digest(self._prompt)}, sort_keys=True
         )
-        return f"closer:{self.config.server.model}:{prompt_digest(made)[:12]}"
+        return f"preference:{self.config.server.model}:{prompt_digest(made)[:12]}"
 
     def charge(self, folder: Path, paid_usd: float) -> None:
         """As a VlmJudge."""
@@ -126,16 +126,16 @@ class PairwiseJudge:
         )
 
     def _pictures(self, rollout: Rollout, name: str) -> Sequence[Any]:
-        return pictures(rollout.frames, self._looks(rollout), self.config.frame_size, name)
+        return pictures(rollout.frames, self._chosen_frames(rollout), self.config.frame_size, name)
 
-    def _looks(self, rollout: Rollout) -> tuple[int, ...]:
+    def _chosen_frames(self, rollout: Rollout) -> tuple[int, ...]:
         return choose_frames(self.config.frames, len(rollout.frames), self.config.max_frames)
 
     def _provenance(self, first: Rollout, second: Rollout) -> dict[str, Any]:
         return {
             "model": self.config.server.model,
             "prompt": prompt_digest(self._prompt),
-            "frames": [list(self._looks(rollout)) for rollout in (first, second)],
+            "frames": [list(self._chosen_frames(rollout)) for rollout in (first, second)],
             "frame_size": self.config.frame_size,
         }
 
@@ -170,5 +170,5 @@ def _score(answer: Any) -> float | None:
 
 
 RUBRIC = Rubric(
-    "closer", {"closer": {"type": "string", "enum": [*CHOICES, UNSURE]}}, False, "", _score
+    "preference", {"closer": {"type": "string", "enum": [*CHOICES, UNSURE]}}, False, "", _score
 )

@@ -14,7 +14,7 @@ from worldgym.judges.classifier_agreement import KnownProbability, fit_rates
 
 
 @dataclass(frozen=True)
-class DecideConfig:
+class ThresholdConfig:
     """run: judged by `judge`, with true results.   out: folder for the judge with its new
     threshold."""
 
@@ -23,7 +23,7 @@ class DecideConfig:
     out: Path
 
 
-def set_threshold(config: DecideConfig) -> ClassifierJudge:
+def set_threshold(config: ThresholdConfig) -> ClassifierJudge:
     """Saves the judge with the threshold that gives the run's true rates best. InputError where the
     run is another judge's, or knows no truth."""
     judge = ClassifierJudge.load(config.judge)

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.toml import read_fields, read_toml
-from worldgym.judges.looks import check_most, choose_frames, pictures
+from worldgym.io.files import read_toml
+from worldgym.io.records import from_mapping, located
+from worldgym.judges.frame_selection import check_most, choose_frames, pictures
 from worldgym.judges.rubric import KINDS, Rubric, rubric_for
 from worldgym.judges.voting import combine_votes, read_vote
 from worldgym.servers.asking import Asker, Reading
@@ -33,8 +34,8 @@ MAX_FRAMES = 64  # pictures of a video that are sent unless the description says
 
 @dataclass(frozen=True)
 class VlmConfig:
-    """votes: answers a video.   frames: a rule of `looks`.   frame_size: pixels of the longer side,
-    None = as recorded.
+    """votes: answers a video.   frames: a rule of `frame_selection`.   frame_size: pixels of the
+    longer side, None = as recorded.
 
     max_frames: most pictures of a video; of a longer one, "every:N" becomes so many evenly spaced
     frames.
@@ -68,14 +69,8 @@ class VlmConfig:
         """The description in a TOML file; paths in it are relative to it. InputError names what is
         wrong, and where."""
         data = read_toml(path, "a judge is a checkpoint, a .toml or a .jsonl file")
-        server, price = data.pop("server", {}), data.pop("price", {})
-        try:
-            own = read_fields(VlmConfig, data, given=("server", "price", "backwards"))
-            config = VlmConfig(
-                Server(**read_fields(Server, server)), Price(**read_fields(Price, price)), **own
-            )
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+        with located(path):
+            config = from_mapping(VlmConfig, data, given={"backwards": False})
         beside = path.parent
         prompt, cache = (
             config.prompt and beside / config.prompt,
@@ -185,9 +180,9 @@ class VlmJudge:
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
         config, rubric = self.config, rubric_for(self.config.rubric, task, self.config.backwards)
-        looks = choose_frames(config.frames, len(rollout.frames), config.max_frames)
+        chosen = choose_frames(config.frames, len(rollout.frames), config.max_frames)
         prompt = self._prompts[rubric.kind]
-        shown = pictures(rollout.frames, looks, config.frame_size)
+        shown = pictures(rollout.frames, chosen, config.frame_size)
         question = Question(filled(prompt, task, rubric), shown, rubric.schema)
         answers = self.asker.ask(question, config.votes, Reading(rubric.read, rubric.reminder))
         votes = tuple(read_vote(answer, rubric) for answer in answers)
@@ -205,7 +200,7 @@ class VlmJudge:
                 ),
                 "rubric": rubric.kind,
                 "prompt": prompt_digest(prompt),
-                "frames": list(looks),
+                "frames": list(chosen),
                 "frame_size": config.frame_size,
             },
         )

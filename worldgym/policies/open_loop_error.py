@@ -16,9 +16,9 @@ from scipy.stats import binom
 
 from worldgym.actions.pose import NUMBERS
 from worldgym.episodes.lags import Pairs, correlation, lag_p_value
-from worldgym.episodes.spread import evenly_spaced
 from worldgym.episodes.states import plain_names
 from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.subsample import evenly_spaced
 from worldgym.errors import InputError
 from worldgym.policies.observations import observe
 from worldgym.policies.policy_protocol import Policy

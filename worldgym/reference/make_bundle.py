@@ -14,8 +14,8 @@ from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import pack_folder, read_config, verify_folder
 from worldgym.judges.load_judge import load_judge
 from worldgym.tasks.task_folder import load_tasks, load_truth
-from worldgym.trust.error_predictor import Probe
-from worldgym.trust.inverse_dynamics import Gauge
+from worldgym.trust.error_predictor import ErrorPredictor
+from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.world.familiarity import FAMILIARITY_NAME
 from worldgym.world.load_world import load_world
 
@@ -28,7 +28,7 @@ class BundleConfig:
     familiarity.json.   truth: the one
     `worldgym reference evaluate` wrote, with results of exactly these policies on all initial
     frames.   videos: true videos kept a
-    task and policy.   gauge, probe: of this world, or None."""
+    task and policy.   inverse-dynamics model, error predictor: of this world, or None."""
 
     trained: Path
     judge: Path
@@ -36,8 +36,8 @@ class BundleConfig:
     truth: Path
     out: Path = BUNDLE
     videos: int = 4
-    gauge: Path | None = None
-    probe: Path | None = None
+    inverse_dynamics: Path | None = None
+    error_predictor: Path | None = None
 
 
 def bundle(config: BundleConfig) -> float:
@@ -60,7 +60,9 @@ def bundle(config: BundleConfig) -> float:
         "judge": config.judge,
     }
     parts |= {f"policies/{name}": folder for name, folder in names.items()}
-    parts |= {} if config.gauge is None else {"gauge": config.gauge}
+    parts |= (
+        {} if config.inverse_dynamics is None else {"inverse-dynamics": config.inverse_dynamics}
+    )
     with tempfile.TemporaryDirectory() as temporary:
         staged = Path(temporary) / "bundle"
         for part, folder in parts.items():
@@ -87,16 +89,23 @@ def bundle(config: BundleConfig) -> float:
 
 
 def _add_trust(config: BundleConfig, staged: Path) -> None:
-    """Refuses a gauge or probe of another world, and copies the probe."""
+    """Refuses an inverse-dynamics model or error predictor of another world, and copies the
+    error predictor."""
     world = load_world(staged)
-    gauge = None if config.gauge is None else Gauge.load(staged / "gauge")
-    if gauge is not None:
-        gauge.check(world.codec, world.spec)
-    if config.probe is not None:
-        Probe.load(config.probe).check(
-            world.name, load_judge(staged / "judge").name, None if gauge is None else gauge.name
+    inverse_dynamics = (
+        None
+        if config.inverse_dynamics is None
+        else InverseDynamicsModel.load(staged / "inverse-dynamics")
+    )
+    if inverse_dynamics is not None:
+        inverse_dynamics.check(world.codec, world.spec)
+    if config.error_predictor is not None:
+        ErrorPredictor.load(config.error_predictor).check(
+            world.name,
+            load_judge(staged / "judge").name,
+            None if inverse_dynamics is None else inverse_dynamics.name,
         )
-        shutil.copy(config.probe, staged / "probe.json")
+        shutil.copy(config.error_predictor, staged / "error-predictor.json")
 
 
 def _copy_videos(config: BundleConfig, staged: Path, names: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from worldgym.judges.classifier import ClassifierJudge
 from worldgym.judges.classifier_agreement import evaluate_judge
 from worldgym.stats.confusion import Confusion
 from worldgym.train.judge_training import JudgeTrainConfig
-from worldgym.train.small_loop import FitConfig
+from worldgym.train.optimizer import FitConfig
 
 
 def recipe(
@@ -22,8 +22,8 @@ def recipe(
     start: Path | None = None,
     steps: int = 8000,
 ) -> JudgeTrainConfig:
-    """drawn: how the names of imagined episodes end.   start: a judge to learn on from. About forty
-    minutes on two cores."""
+    """drawn: how the names of generated episodes end.   start: a judge to learn on from. About
+    forty minutes on two cores."""
     fit = FitConfig(steps=steps, batch=16, lr=1.5e-3, seed=seed)
     return JudgeTrainConfig(store, out, drawn=drawn, start=start, fit=fit)
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from worldgym.io.files import write_atomic
+from worldgym.report.formats import decimal, percent, span
 from worldgym.report.grid import Grid
-from worldgym.report.words import decimal, percent, span
 
 PAGE_NAME = "check.html"
 STYLES = {"green": "green", "amber": "yellow", "red": "bold red"}
@@ -91,9 +91,9 @@ def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
         )
         for r in found["following"]
     ]
-    doubt: list[tuple[str, ...]] = [
+    expected: list[tuple[str, ...]] = [
         (task, _rate(d["expected_wrong"]), f"{d['flagged']} of {d['rollouts']}")
-        for task, d in found["doubt"].items()
+        for task, d in found["wrong_verdicts"].items()
     ]
     strange: list[tuple[str, ...]] = [
         (task, f"{len(some['frames'])} of {some['of']}", ", ".join(some["frames"]))
@@ -123,12 +123,12 @@ def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
             ("number", "state", "correlation", "gain", "spill", "correlation on recordings"),
             follow,
         ),
-        ("Expected wrong verdicts in closed loop", ("task", "share", "flagged"), doubt),
+        ("Expected wrong verdicts in closed loop", ("task", "share", "flagged"), expected),
     ]
 
 
 def print_uncertainty(figures: Mapping[str, Any], console: Console | None = None) -> None:
-    """How well a probe finds wrong verdicts, out of fold."""
+    """How well an error predictor finds wrong verdicts, out of fold."""
     console = console or Console()
     curves = {kind: scored["risk_coverage"] for kind, scored in figures["out_of_fold"].items()}
     dropped: Sequence[float] = [point["dropped"] for point in next(iter(curves.values()))]
@@ -147,10 +147,13 @@ def print_uncertainty(figures: Mapping[str, Any], console: Console | None = None
     for name, found in figures["signals"].items():
         how = "without" if name in figures["used"] else "with"
         changed = ", ".join(
-            f"by {kind} {decimal(value)}" for kind, value in found[f"probe_{how}"].items()
+            f"by {kind} {decimal(value)}" for kind, value in found[f"predictor_{how}"].items()
         )
         console.print(
-            Text(f"{name}: AUROC alone {decimal(found['alone'])}; of the probe {how} it {changed}")
+            Text(
+                f"{name}: AUROC alone {decimal(found['alone'])}; of the error predictor {how} it "
+                f"{changed}"
+            )
         )
 
 

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import bdtr, ndtri
 from scipy.stats import barnard_exact
 
-from worldgym.stats.per_frame import Indices, Numbers, label_numbers, spread
+from worldgym.stats.per_frame import Indices, Numbers, clustered_mean, label_numbers
 from worldgym.stats.success_rates import Interval, effective_trials, wilson_interval, worth
 from worldgym.types import ROUNDING
 
@@ -73,7 +73,7 @@ def paired_interval(a: Numbers, b: Numbers, frames: Sequence[str], level: float 
     d = a - b
     gain, loss = float(np.maximum(d, 0).mean()), float(np.maximum(-d, 0).mean())
     unit_variance = max(0.0, gain + loss - (gain - loss) ** 2)
-    n = worth(unit_variance, spread(d, frames), level, LARGEST)
+    n = worth(unit_variance, clustered_mean(d, frames), level, LARGEST)
     return tango_interval(gain * n, loss * n, n, level)
 
 
@@ -91,7 +91,7 @@ def unpaired_difference(
     rates = float(a.mean()), float(b.mean())
     trials = effective_trials(a, a_frames, level), effective_trials(b, b_frames, level)
     low, high = newcombe_interval(rates, trials, level)
-    means = spread(a, a_frames).means, spread(b, b_frames).means
+    means = clustered_mean(a, a_frames).means, clustered_mean(b, b_frames).means
     whole = all(np.all(abs(side - side.round()) < ROUNDING) for side in (a, b))
     single = len(means[0]) == len(a) <= MAX_BARNARD and len(means[1]) == len(b) <= MAX_BARNARD
     p = barnard_p(a, b) if whole and single else permutation_p(*means)

@@ -13,7 +13,7 @@ Indices = npt.NDArray[np.intp]  # [N], counting from 0
 
 
 @dataclass(frozen=True)
-class Spread:
+class ClusteredMean:
     """What initial frames show of the spread of a mean.
 
     means [G]:  mean of each frame.
@@ -36,7 +36,7 @@ def label_numbers(labels: Sequence[str]) -> Indices:
     return np.unique(np.array(labels, dtype=np.str_), return_inverse=True)[1]
 
 
-def spread(values: Numbers, frames: Sequence[str]) -> Spread:
+def clustered_mean(values: Numbers, frames: Sequence[str]) -> ClusteredMean:
     """For values [N], N >= 1, and the names of their initial frames.
 
     The variance is that of a ratio of sums over frames, so that they may have different numbers of
@@ -50,4 +50,4 @@ def spread(values: Numbers, frames: Sequence[str]) -> Spread:
     residuals = (sums - counts * values.mean()) / counts.mean()
     variance = float(residuals @ residuals) / (G * (G - 1)) if G > 1 else float("nan")
     worth = float(counts.sum() ** 2 / (counts @ counts))
-    return Spread(sums / counts, variance, worth)
+    return ClusteredMean(sums / counts, variance, worth)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv, ndtri, stdtrit
 
-from worldgym.stats.per_frame import Numbers, Spread, spread
+from worldgym.stats.per_frame import ClusteredMean, Numbers, clustered_mean
 
 Interval = tuple[float, float]
 LARGEST = 0.25  # variance of a score in [0, 1]
@@ -53,7 +53,7 @@ def score_rate(scores: Sequence[float], frames: Sequence[str], level: float = 0.
     if len(values) == 0:
         return Rate(0.0, 0, *wilson_interval(0, 0, level), frames=0)
     total = math.fsum(scores)
-    found = spread(values, frames)
+    found = clustered_mean(values, frames)
     n = worth(_unit_variance(values), found, level)
     return Rate(total, len(values), *_wilson(total / len(values), n, level), frames=found.frames)
 
@@ -61,10 +61,12 @@ def score_rate(scores: Sequence[float], frames: Sequence[str], level: float = 0.
 def effective_trials(scores: Numbers, frames: Sequence[str], level: float = 0.95) -> float:
     """How many independent whole trials would leave the mean of these scores [N] as uncertain as it
     is. N >= 1; see `worth`."""
-    return worth(_unit_variance(scores), spread(scores, frames), level)
+    return worth(_unit_variance(scores), clustered_mean(scores, frames), level)
 
 
-def worth(unit_variance: float, found: Spread, level: float, largest: float = LARGEST) -> float:
+def worth(
+    unit_variance: float, found: ClusteredMean, level: float, largest: float = LARGEST
+) -> float:
     """How many independent trials of this variance leave a mean as uncertain as it is.
 
     unit_variance / variance, with Student's quantile in the normal's place: E. L. Korn and B. I.

@@ -16,11 +16,11 @@ and `goal` ("same" or "new"); what remains goes to
 from __future__ import annotations
 
 import math
-import reprlib
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -29,26 +29,15 @@ from worldgym.actions.pose import NUMBERS, QUATERNION
 from worldgym.errors import InputError
 from worldgym.io.bundled import bundled
 from worldgym.io.files import read_csv, read_json, unreadable
+from worldgym.io.records import field_types, from_mapping, located
 from worldgym.io.text import clean
 from worldgym.types import Frames, Task
 
 DEFAULT_STEPS = 40
 MAX_PIXELS = 4096  # a side; a larger image is refused before it is decoded
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-KNOWN_KEYS = frozenset(
-    {
-        "instruction",
-        "partial_credit_criteria",
-        "partial_credit",
-        "success_criteria",
-        "steps",
-        "group",
-        "tags",
-        "state",
-    }
-    | {"nominal", "axis", "goal"}
-)
-GOALS = {"": False, "same": False, "new": True}
+
+
 TRUTH_VALUES = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -130,92 +119,64 @@ def _stems(folder: Path, suffix: str) -> set[str]:
     return {name for name in names if not any(part.startswith(".") for part in name.split("/"))}
 
 
+@dataclass(frozen=True)
+class TaskFile:
+    """What a task's JSON may hold; texts may be null, and other keys are the task's `extras`."""
+
+    instruction: str | None = None
+    partial_credit_criteria: str | None = None
+    partial_credit: str | None = None
+    success_criteria: str | None = None
+    steps: int = DEFAULT_STEPS
+    group: str | None = None
+    tags: tuple[str, ...] = ()
+    state: Mapping[str, float] = field(default_factory=dict)
+    nominal: str | None = None
+    axis: str | None = None
+    goal: Literal["", "same", "new"] | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.instruction or "").strip():
+            raise ValueError(
+                'has no instruction; add "instruction": "what the robot is asked to do"'
+            )
+        if self.steps < 1:
+            raise ValueError(f'"steps" is {self.steps}; write a whole number of actions, 1 or more')
+        if unknown := [name for name in self.state if name not in NUMBERS]:
+            raise ValueError(f'"state" has "{unknown[0]}"; it may name {", ".join(NUMBERS)}')
+        if not all(map(math.isfinite, self.state.values())):
+            raise ValueError(f'"state" is {dict(self.state)}; its numbers are finite')
+        if not any(self.state.get(name, 1.0) for name in QUATERNION):
+            raise ValueError(
+                '"state" has a quaternion of zeros, which is no rotation; write one of length 1'
+            )
+
+
 def _load_task(folder: Path, name: str) -> Task:
     path = folder / f"{name}.json"
     data = read_json(path, "a task")
-    called = clean(name)
-    group = _text(data, "group", path) or (called.rpartition("/")[0] or called)
+    with located(path):
+        file = from_mapping(TaskFile, data, more=True)
+    called, known = clean(name), field_types(TaskFile)
     return Task(
         name=called,
-        group=group,
+        group=_stripped(file.group) or (called.rpartition("/")[0] or called),
         frame=read_png(folder / f"{name}.png"),
-        instruction=_instruction(data, path),
-        steps=_steps(data, path),
-        partial_credit=_text(data, "partial_credit_criteria", path)
-        or _text(data, "partial_credit", path),
-        tags=_tags(data, path),
-        nominal=_text(data, "nominal", path) or None,
-        axis=_text(data, "axis", path),
-        new_goal=_new_goal(data, path),
-        success=_text(data, "success_criteria", path),
-        extras={key: value for key, value in data.items() if key not in KNOWN_KEYS},
-        state=_state(data, path),
+        instruction=_stripped(file.instruction),
+        steps=file.steps,
+        partial_credit=_stripped(file.partial_credit_criteria) or _stripped(file.partial_credit),
+        tags=file.tags,
+        nominal=_stripped(file.nominal) or None,
+        axis=_stripped(file.axis),
+        new_goal=file.goal == "new",
+        success=_stripped(file.success_criteria),
+        extras={key: value for key, value in data.items() if key not in known},
+        state={name: float(value) for name, value in file.state.items()},
     )
 
 
-def _instruction(data: Mapping[str, Any], path: Path) -> str:
-    instruction = _text(data, "instruction", path)
-    if not instruction:
-        raise InputError(
-            f'{path}: has no instruction; add "instruction": "what the robot is asked to do"'
-        )
-    return instruction
-
-
-def _text(data: Mapping[str, Any], key: str, path: Path) -> str:
-    """The stripped text under `key`, or "" where it is absent or null."""
-    value = data.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise InputError(f'{path}: "{key}" is {value!r}; write it as text in quotes')
-    return value.strip()
-
-
-def _new_goal(data: Mapping[str, Any], path: Path) -> bool:
-    goal = _text(data, "goal", path)
-    if goal not in GOALS:
-        raise InputError(f'{path}: "goal" is "{goal}"; write "same" or "new"')
-    return GOALS[goal]
-
-
-def _steps(data: Mapping[str, Any], path: Path) -> int:
-    steps = data.get("steps", DEFAULT_STEPS)
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise InputError(
-            f'{path}: "steps" is {steps!r}; write a whole number of actions, 1 or more'
-        )
-    return steps
-
-
-def _tags(data: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    tags = data.get("tags", [])
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise InputError(
-            f'{path}: "tags" is {tags!r}; write a list of texts such as ["distractor"]'
-        )
-    return tuple(tags)
-
-
-def _state(data: Mapping[str, Any], path: Path) -> dict[str, float]:
-    state = data.get("state", {})
-    if not isinstance(state, dict) or not all(_is_number(value) for value in state.values()):
-        raise InputError(
-            f'{path}: "state" is {reprlib.repr(state)}; write numbers by name, such as {{"x": 0.3, '
-            f'"gripper_open": 1}}'
-        )
-    if unknown := [name for name in state if name not in NUMBERS]:
-        raise InputError(f'{path}: "state" has "{unknown[0]}"; it may name {", ".join(NUMBERS)}')
-    if not any(state.get(name, 1.0) for name in QUATERNION):
-        raise InputError(
-            f'{path}: "state" has a quaternion of zeros, which is no rotation; write one of length '
-            f"1"
-        )
-    return {name: float(value) for name, value in state.items()}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _stripped(text: str | None) -> str:
+    return (text or "").strip()
 
 
 def read_png(path: Path) -> Frames:

@@ -14,24 +14,24 @@ from worldgym.errors import InputError, did_you_mean
 from worldgym.io.checkpoint import copy_folder, read_config
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.codec_training import Frameset, print_codec_step, train_codec
-from worldgym.train.processes import first_goes_ahead, joined
+from worldgym.train.distributed import process_group, rank_zero_first
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_cost import Budget, budget
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.world_run import TrainRun, held_out_stores, launch
-from worldgym.train.world_training import WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
 
 
-def train_from_store(request: TrainRequest) -> Path:
+def train_codec_and_world(request: TrainRequest) -> Path:
     """Codec (unless given or trained already), latents, world => folder of the world's checkpoint.
 
     Under torchrun every process calls it: the first trains the codec and encodes, all train the
     world."""
     keep_freed_memory()
-    with joined(request.device, request.processes) as device:
+    with process_group(request.device, request.processes) as device:
         request = replace(request, device=device)
         data = tuple(NamedStore.parse(text) for text in request.data)
-        with first_goes_ahead():
+        with rank_zero_first():
             config, mixture = checked_training(request)
             codec = (
                 copy_folder(request.codec, request.out / "codec")

@@ -4,7 +4,6 @@ moves."""
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,12 +16,13 @@ from worldgym.codecs.conv import ConvCodec, ConvCodecConfig, to_unit_pixels
 from worldgym.episodes.frame_cache import FrameCache
 from worldgym.episodes.mixture import draw_episodes
 from worldgym.episodes.windows import Ints
-from worldgym.train.optimizer import BackgroundSaver, Optimizer, OptimizerConfig, load_state
+from worldgym.train.loop import LoopOptions, save_steps, training_loop
+from worldgym.train.optimizer import OptimizerConfig
 from worldgym.types import Frames
 
 # a pixel that differs by 12 grey values between two frames of an episode has moved
 MOVED = 12.0 / 127.5
-# contrast: deviation within so many pixels, and what is added lest plain walls weigh most
+# contrast: deviation within so many pixels, and what is added so that plain walls do not weigh most
 AROUND, FLAT = (9, 12.0 / 127.5)
 
 
@@ -87,32 +87,20 @@ def train_codec(
     report(step, scalars)."""
     torch.manual_seed(config.seed)
     codec, learned = _learner(config)
-    optimizer = Optimizer(learned, config.optimizer)
-    state, first = config.out / "state.safetensors", 0
-    if (found := load_state(state)) is not None:
-        first, tensors = found
-        codec.normalize.load_state_dict(
-            {n: tensors.pop(f"normalize/{n}") for n in codec.normalize.state_dict()}
-        )
-        optimizer.load(tensors)
-    started = time.perf_counter()
-    with BackgroundSaver() as background:
-        for step in range(first, config.optimizer.steps):
-            loss = _loss(codec, config, _batch(data, config, step), step)
-            loss.backward()
-            norm = optimizer.step(step)
-            if (step + 1) % 50 == 0:
-                seconds = (time.perf_counter() - started) / (step + 1 - first)
-                report(
-                    step + 1,
-                    {"loss": loss.item(), "gradient_norm": norm, "seconds_per_step": seconds},
-                )
-            if (step + 1) % config.save_every == 0:
-                extra = {f"normalize/{n}": v for n, v in codec.normalize.state_dict().items()}
-                background.save(state, step + 1, optimizer.tensors() | extra)
-    with torch.no_grad():
-        for name, parameter in learned.named_parameters():
-            parameter.copy_(optimizer.ema[name])
+    options = LoopOptions(
+        "codec",
+        save_steps(config.save_every, config.optimizer.steps),
+        config.out / "state.safetensors",
+        report=report,
+        batch=config.batch,
+        unit="frame",
+    )
+    training_loop(
+        learned,
+        lambda step: _loss(codec, config, _batch(data, config, step), step),
+        config.optimizer,
+        options,
+    ).put_into(learned)
     if not config.decoder_only:
         _recalibrate(codec, data, config)
     what = (
@@ -138,7 +126,7 @@ def print_codec_step(step: int, scalars: Mapping[str, float]) -> None:
 def _learner(config: CodecTrainConfig) -> tuple[ConvCodec, nn.Module]:
     """=> the codec in training mode, and the part of it that learns."""
     if config.start is not None and config.decoder_only:
-        codec = ConvCodec.to_sharpen(config.start, config.device)
+        codec = ConvCodec.to_tune_decoder(config.start, config.device)
         return codec, codec.decoder.train()
     codec = ConvCodec(config.model)
     if config.start is not None:

@@ -1,5 +1,5 @@
-"""`worldgym codec fine-tune`: the decoder of a codec trained on, so that a world's frames become
-sharper and its latents stay."""
+"""`worldgym codec fine-tune`: the decoder of a codec trained on, so that frames become sharper and
+latents stay."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from worldgym.errors import InputError
 from worldgym.io.checkpoint import copy_folder, read_config
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.codec_training import CodecTrainConfig, Frameset, print_codec_step, train_codec
-from worldgym.train.optimizer import OptimizerConfig, hold_settings
-from worldgym.train.training_requests import SharpenRequest
+from worldgym.train.optimizer import OptimizerConfig
+from worldgym.train.training_requests import DecoderTuneRequest
+from worldgym.train.training_state import hold_settings
 from worldgym.world.load_world import world_folder
 
 
-def sharpen(request: SharpenRequest) -> Path:
-    """=> folder of the sharpened codec; with --world, a copy of that world lies beside it."""
+def tune_decoder(request: DecoderTuneRequest) -> Path:
+    """=> folder of the codec with the new decoder; with --world, a copy of that world beside it."""
     keep_freed_memory()
     start = ConvCodec.load(request.codec)
     mixture = open_mixture([NamedStore.parse(text) for text in request.data])

@@ -26,15 +26,10 @@ from torch import Tensor
 
 from worldgym.actions.embodiment import Scaling
 from worldgym.errors import InputError
-from worldgym.train.processes import Ranks
-from worldgym.train.world_training import (
-    Batch,
-    Objective,
-    Tables,
-    WorldTrainConfig,
-    make_batch,
-    motion_weight,
-)
+from worldgym.train.distributed import ProcessGroup
+from worldgym.train.world_batches import Batch, Tables, make_batch
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import Objective, motion_weight
 from worldgym.world.conditioning import DISPLACEMENT_SCALE, commanded_positions
 from worldgym.world.load_world import load_world
 from worldgym.world.model import DiffusionWorld, WorldState, frozen
@@ -127,11 +122,11 @@ class Distillation:
         taught = sum(2 * span.last - span.first - 1 - span.begin for span in self._spans)
         return rolled + 3.0 * taught / self.config.frames
 
-    def loss(self, network: DiT, tables: Tables, step: int, ranks: Ranks) -> Tensor:
+    def loss(self, network: DiT, tables: Tables, step: int, group: ProcessGroup) -> Tensor:
         """Of whole rollouts from recorded frames, over all their frames; a function of (seed,
         step)."""
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
-        batch = self._batch(tables, step, ranks, generator)
+        batch = self._batch(tables, step, group, generator)
         steps = self.distill.steps[step % len(self.distill.steps)]
         first = (self.config.seed * 1_000_003 + step) * self.config.batch
         steered = (torch.rand(self.config.batch, generator=generator) < self.distill.steered)[
@@ -151,10 +146,12 @@ class Distillation:
         )
         return ((jumps - seen[:, 1:]).square() * weight).mean()
 
-    def _batch(self, tables: Tables, step: int, ranks: Ranks, generator: torch.Generator) -> Batch:
+    def _batch(
+        self, tables: Tables, step: int, group: ProcessGroup, generator: torch.Generator
+    ) -> Batch:
         """Clips as in training, some rows with the actions of other clips."""
-        batch = make_batch(tables, self.config, step, ranks)
-        other = make_batch(tables, replace(self.config, seed=self.config.seed + 1), step, ranks)
+        batch = make_batch(tables, self.config, step, group)
+        other = make_batch(tables, replace(self.config, seed=self.config.seed + 1), step, group)
         swapped = (torch.rand(self.config.batch, generator=generator) < self.distill.shuffled)[
             batch.rows, None
         ].to(batch.mask.device)
@@ -187,8 +184,8 @@ class Distillation:
         unused = np.zeros((len(seeds), 0, 0), np.float32)  # the clip's sums come with its actions
         state = taught = WorldState(context, None, 0, tuple(seeds), 1, unused)
         for actions in batch.actions[:, 1:].split(1, 1):
-            taught, end = self.teacher.imagine(taught, actions)
-            state, frame = student.imagine(state, actions)
+            taught, end = self.teacher.generate(taught, actions)
+            state, frame = student.generate(state, actions)
             # not in the teacher's cache yet
             newest = torch.where(steered[:, None, None, None, None], end, frame)
             before = taught.context.first(taught.context.length - 1)

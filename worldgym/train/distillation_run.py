@@ -11,11 +11,11 @@ from worldgym.errors import InputError
 from worldgym.io.checkpoint import copy_folder, load_folder
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.distillation import DistillConfig
+from worldgym.train.distributed import process_group, rank_zero_first
 from worldgym.train.optimizer import OptimizerConfig
-from worldgym.train.processes import first_goes_ahead, joined
 from worldgym.train.training_requests import DistillRequest
 from worldgym.train.world_run import TrainRun, launch
-from worldgym.train.world_training import WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.load_world import world_folder
 from worldgym.world.world_config import KIND, WorldConfig
 
@@ -42,8 +42,8 @@ def distill_world(request: DistillRequest) -> Path:
     sources = tuple(NamedStore.parse(text) for text in request.data)
     scaled = bool(teacher.scaling.scale)
     _check_robot(folder, teacher, open_mixture(sources, scaled))
-    with joined(request.device, request.processes) as device:
-        with first_goes_ahead():
+    with process_group(request.device, request.processes) as device:
+        with rank_zero_first():
             codec = copy_folder(request.codec or folder.parent / "codec", request.out / "codec")
         config = replace(
             student_config(teacher, distill, request), normalize=scaled, start=folder, device=device

@@ -1,4 +1,5 @@
-"""Making the gauge of a world from the episodes it was trained on: a minute or two on one core."""
+"""Making the inverse-dynamics model of a world from the episodes it was trained on: a minute or
+two on one core."""
 
 from __future__ import annotations
 
@@ -18,11 +19,12 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.io.checkpoint import config_markdown
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
-from worldgym.train.small_loop import FitConfig, fit
+from worldgym.train.loop import LoopOptions, training_loop
+from worldgym.train.optimizer import FitConfig
 from worldgym.trust.inverse_dynamics import (
-    Gauge,
-    GaugeConfig,
-    InverseDynamics,
+    InverseDynamicsConfig,
+    InverseDynamicsModel,
+    InverseDynamicsNetwork,
     LatentStatistics,
     Meaning,
     Readable,
@@ -40,9 +42,9 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class GaugeTrainConfig:
+class InverseDynamicsTrainConfig:
     """store: the episodes that the world was trained on.   width, blocks, components: see
-    GaugeConfig."""
+    InverseDynamicsConfig."""
 
     store: Path
     out: Path
@@ -82,35 +84,45 @@ class Windows:
         return Windows(self.frames[picked], self.actions[picked])
 
 
-def train_gauge(codec: Codec, spec: ActionSpec, config: GaugeTrainConfig) -> Gauge:
-    """Trains, measures on the episodes held back, saves to `config.out`, and returns the gauge."""
+def train_inverse_dynamics(
+    codec: Codec, spec: ActionSpec, config: InverseDynamicsTrainConfig
+) -> InverseDynamicsModel:
+    """Trains, measures on the episodes held back, saves to `config.out`, and returns the
+    inverse-dynamics model."""
     data = latent_episodes(_checked(EpisodeStore(config.store), spec), codec, Embodiment("", spec))
     trained_on, held_back = _split(len(data))
-    network = GaugeConfig(
+    network = InverseDynamicsConfig(
         codec.latent_shape, spec.size, width=config.width, components=config.components
     )
     windows = Windows.of(data, trained_on, network.offsets)
     scale = windows.actions.std(0)
     scale[scale < 1e-6] = 1.0
     torch.manual_seed(config.fit.seed)
-    net = InverseDynamics(network)
-    losses = fit(
-        net, _loss(net, data, windows, torch.from_numpy(scale), config.fit), config.fit, "gauge"
+    net = InverseDynamicsNetwork(network)
+    trained = training_loop(
+        net,
+        inverse_dynamics_loss(net, data, windows, torch.from_numpy(scale), config.fit),
+        config.fit.optimizer(),
+        LoopOptions("inverse dynamics", autocast=True),
     )
+    trained.put_into(net)
     meaning = Meaning(codec.latents, spec, tuple(float(s) for s in scale))
-    gauge = Gauge(net, _statistics(data, trained_on, held_back, network), meaning)
-    readable = _readable(gauge, data, Windows.of(data, held_back, network.offsets))
-    gauge = Gauge(net, gauge.statistics, replace(meaning, readable=readable))
-    last = losses[-50:]
+    inverse_dynamics = InverseDynamicsModel(
+        net, _statistics(data, trained_on, held_back, network), meaning
+    )
+    readable = _readable(inverse_dynamics, data, Windows.of(data, held_back, network.offsets))
+    inverse_dynamics = InverseDynamicsModel(
+        net, inverse_dynamics.statistics, replace(meaning, readable=readable)
+    )
     facts = {
         "trained": {
             "episodes": len(trained_on),
             "fit": asdict(config.fit),
-            "final_loss": sum(last) / max(len(last), 1),
+            "final_loss": trained.final_loss,
         }
     }
-    gauge.save(config.out, facts, _card(gauge, len(held_back), config.fit))
-    return Gauge.load(config.out)
+    inverse_dynamics.save(config.out, facts, _card(inverse_dynamics, len(held_back), config.fit))
+    return InverseDynamicsModel.load(config.out)
 
 
 def _checked(store: EpisodeStore, spec: ActionSpec) -> EpisodeStore:
@@ -123,7 +135,8 @@ def _split(count: int) -> tuple[Ints, Ints]:
     """(trained on, held back), the same for the same number of episodes."""
     if count < 2:
         raise InputError(
-            f"the store holds {count} episode: a gauge needs two or more, one of them to be "
+            f"the store holds {count} episode: an inverse-dynamics model needs two or more, one of "
+            f"them to be "
             f"measured on"
         )
     order = np.random.default_rng(0).permutation(count)
@@ -131,8 +144,12 @@ def _split(count: int) -> tuple[Ints, Ints]:
     return order[cut:], order[:cut]
 
 
-def _loss(
-    net: InverseDynamics, data: LatentEpisodes, windows: Windows, scale: Tensor, config: FitConfig
+def inverse_dynamics_loss(
+    net: InverseDynamicsNetwork,
+    data: LatentEpisodes,
+    windows: Windows,
+    scale: Tensor,
+    config: FitConfig,
 ) -> Callable[[int], Tensor]:
     """Smooth L1 in standard deviations: commands that an arm cannot follow must not rule the
     fit."""
@@ -153,7 +170,7 @@ def _latents(data: LatentEpisodes, windows: Windows) -> Tensor:
 
 
 def _statistics(
-    data: LatentEpisodes, trained_on: Ints, held_back: Ints, config: GaugeConfig
+    data: LatentEpisodes, trained_on: Ints, held_back: Ints, config: InverseDynamicsConfig
 ) -> LatentStatistics:
     rng = np.random.default_rng(0)
 
@@ -165,20 +182,27 @@ def _statistics(
     return LatentStatistics.of(some(trained_on, SEEN), some(held_back, CHECKED), config)
 
 
-def _readable(gauge: Gauge, data: LatentEpisodes, windows: Windows) -> dict[str, Readable]:
+def _readable(
+    inverse_dynamics: InverseDynamicsModel, data: LatentEpisodes, windows: Windows
+) -> dict[str, Readable]:
     picked = windows.draw(READ, np.random.default_rng(0))
-    return responses(gauge.read(_latents(data, picked)), picked.actions, gauge.meaning.spec.names)
+    return responses(
+        inverse_dynamics.read(_latents(data, picked)),
+        picked.actions,
+        inverse_dynamics.meaning.spec.names,
+    )
 
 
-def _card(gauge: Gauge, held_back: int, config: FitConfig) -> str:
+def _card(inverse_dynamics: InverseDynamicsModel, held_back: int, config: FitConfig) -> str:
     rows = [
         f"| {name} | {'–' if r.correlation is None else f'{r.correlation:.2f}'} | "
         f"{'–' if r.slope is None else f'{r.slope:.2f}'} | {r.rms_error:.3g} |"
-        for name, r in gauge.meaning.readable.items()
+        for name, r in inverse_dynamics.meaning.readable.items()
     ]
     head = ["| action number | correlation | slope | rms error |", "| --- | --- | --- | --- |"]
     return (
-        f"# Gauge\n\nReads actions off latents of the codec {gauge.meaning.codec}, and knows what "
+        f"# Inverse-dynamics model\n\nReads actions off latents of the codec "
+        f"{inverse_dynamics.meaning.codec}, and knows what "
         f"recorded latents look like.\n\n"
         f"Actions of {held_back} recorded episodes that were held back:\n\n"
         + "\n".join(head + rows)

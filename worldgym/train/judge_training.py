@@ -24,7 +24,13 @@ from worldgym.episodes.frame_cache import FrameCache, frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import config_markdown, fingerprint
-from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet, looks
+from worldgym.judges.classifier import (
+    ClassifierJudge,
+    DecisionRule,
+    JudgeConfig,
+    JudgeNet,
+    chosen_frames,
+)
 from worldgym.judges.classifier_agreement import (
     choose_decision,
     confusion_of,
@@ -36,7 +42,8 @@ from worldgym.judges.degrade import degrade
 from worldgym.policies.image_trunk import TrunkConfig, shifted
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.stats.confusion import Confusion
-from worldgym.train.small_loop import FitConfig, fit
+from worldgym.train.loop import LoopOptions, training_loop
+from worldgym.train.optimizer import FitConfig
 from worldgym.types import Frames
 
 Ints = npt.NDArray[np.int64]
@@ -56,14 +63,14 @@ class JudgeTrainConfig:
     """one of so many seeds (extras["seed"]) is held back from training, whatever was recorded from
     it; a prime falls in step with no other choice by seed"""
     drawn: str = ""
-    """names of episodes that a world drew end so, e.g. "-imagined". They are half of what is
+    """names of episodes that a world drew end so, e.g. "-generated". They are half of what is
     learned from, and of those held back they alone choose the decision, by the rates of tasks
     (`fit_rates`). Empty = no difference is made"""
     hidden: int = 128
     trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(channels=6))
     stride: int = 2
     degradation: float = 0.3
-    """of recorded frames, 0 to 1: the less, the more imagined episodes there are to learn from"""
+    """of recorded frames, 0 to 1: the less, the more generated episodes there are to learn from"""
     band: float = 0.0
     """half-width of the unscored band around the threshold, in probability"""
     start: Path | None = None
@@ -109,7 +116,7 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     if not held_back:
         raise InputError(
             f'{store.root}: no episode held back of known success ends in "{config.drawn}"; '
-            f"imagine some or leave drawn empty"
+            f"generate some or leave drawn empty"
         )
     labels = make_labels(cache, trained_on, config.drawn)
     torch.manual_seed(config.fit.seed)
@@ -117,7 +124,13 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     net = JudgeNet(JudgeConfig((height, width), config.hidden, config.trunk, config.stride))
     if config.start is not None:
         net = _learned_before(config.start, net.config)
-    losses = fit(net, judge_loss(net, labels, config), config.fit, "judge")
+    trained = training_loop(
+        net,
+        judge_loss(net, labels, config),
+        config.fit.optimizer(),
+        LoopOptions("judge", autocast=True),
+    )
+    trained.put_into(net)
     untuned = ClassifierJudge(net, DecisionRule(), "untuned")
     scores = judge_store(untuned, cache, held_back)
     choose = fit_rates if config.drawn else choose_decision  # a world's judge is asked for rates
@@ -125,7 +138,7 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     confusion = confusion_of(judge.decision, scores)
     judge.save(
         config.out,
-        facts(config, trained_on, held_back, losses, confusion),
+        facts(config, trained_on, held_back, trained.final_loss, confusion),
         judge_card(judge, config, confusion),
     )
     return ClassifierJudge.load(config.out)
@@ -258,7 +271,8 @@ def make_lesson(
     )
     phases, first = rng.integers(0, config.stride, len(last)), labels.first[episodes]
     times = [
-        looks(int(n), config.stride, int(phase)) for n, phase in zip(last, phases, strict=True)
+        chosen_frames(int(n), config.stride, int(phase))
+        for n, phase in zip(last, phases, strict=True)
     ]
     known = np.arange(max(map(len, times))) < np.array([len(own) for own in times])[:, None]
     rows = np.zeros(known.shape, np.int64)
@@ -315,16 +329,15 @@ def facts(
     config: JudgeTrainConfig,
     trained_on: list[str],
     held_back: list[str],
-    losses: list[float],
+    final_loss: float,
     confusion: dict[str, Confusion],
 ) -> dict[str, Any]:
     settings = {key: value for key, value in asdict(config).items() if key not in ("store", "out")}
     settings["start"] = None if config.start is None else fingerprint(config.start)
-    last = losses[-100:]
     trained = {
         "settings": settings,
         "episodes": len(trained_on),
-        "final_loss": sum(last) / max(len(last), 1),
+        "final_loss": final_loss,
     }
     return {
         "trained": trained,

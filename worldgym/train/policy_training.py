@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
 from worldgym.policies.own.diffusion import DiffusionConfig, DiffusionNet, DiffusionPolicy
+from worldgym.train.loop import LoopOptions, Trained, training_loop
+from worldgym.train.optimizer import FitConfig
 from worldgym.train.policy_samples import SampleConfig, Samples, augment_frames, make_samples
-from worldgym.train.small_loop import FitConfig, fit
 from worldgym.types import ActionSpec
 
 Net = BCNet | DiffusionNet
@@ -72,14 +74,20 @@ def train_policy(config: PolicyTrainConfig) -> list[Path]:
     height, width = cache.pixels.shape[1:3]
     net = build(replace(config.net, size=(height, width), actions=store.spec.size))
 
-    def save(step: int, losses: list[float]) -> None:
-        name = config.names[step]
-        trained = trained_facts(config, samples, losses, step)
-        as_policy(net, store.spec, name).save(
-            config.folders[step], trained, policy_card(config, name, trained)
+    def save(trained: Trained) -> None:
+        copy, name = deepcopy(net), config.names[trained.step]
+        trained.put_into(copy)
+        facts = trained_facts(config, samples, trained)
+        as_policy(copy, store.spec, name).save(
+            config.folders[trained.step], facts, policy_card(config, name, facts)
         )
 
-    fit(net, policy_loss(net, samples, config), config.fit, config.name, save, config.names)
+    training_loop(
+        net,
+        policy_loss(net, samples, config),
+        config.fit.optimizer(),
+        LoopOptions(config.name, config.names, checkpoint=save, autocast=True),
+    )
     return list(config.folders.values())
 
 
@@ -117,18 +125,14 @@ def settings(config: PolicyTrainConfig) -> dict[str, Any]:
     return data
 
 
-def trained_facts(
-    config: PolicyTrainConfig, samples: Samples, losses: list[float], step: int
-) -> dict[str, Any]:
-    """What a reader of the checkpoint needs to know about its training. `step`: optimizer steps
-    behind these weights."""
-    last = losses[-100:]
+def trained_facts(config: PolicyTrainConfig, samples: Samples, trained: Trained) -> dict[str, Any]:
+    """What a reader of the checkpoint needs to know about its training."""
     return {
-        "step": step,
+        "step": trained.step,
         "settings": settings(config),
         "samples": len(samples),
         "instructions": list(samples.instructions),
-        "final_loss": sum(last) / max(len(last), 1),
+        "final_loss": trained.final_loss,
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from worldgym.codecs.conv import ConvCodecConfig
 from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
-from worldgym.train.world_training import WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.network import DiTConfig
 from worldgym.world.sampler import SAMPLERS, SamplerConfig
 
@@ -34,7 +34,7 @@ def reference_codec(out: Path, device: str) -> CodecTrainConfig:
 
 
 def reference_world(out: Path, device: str) -> WorldTrainConfig:
-    """The world of the reference tasks: 9.8 M parameters, 96x96; two hours on two CPU cores (or
+    """The world of the reference tasks: 9.9 M parameters, 96x96; two hours on two CPU cores (or
     minutes on one GPU).
 
     The bundled weights have seen more clips, in legs while settings changed:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from worldgym.train.world_training import MATRICES, WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import MATRICES
 from worldgym.world.network import DiT
 
 CHECKPOINTING_FACTOR = 4 / 3  # one forward pass more beside forward and backward (2 x forward)
@@ -59,7 +60,7 @@ def budget(config: WorldTrainConfig, processes: int = 1) -> Budget:
             if _muon(config, name, p)
         )
     total, width = sum(parameters.values()), getattr(torch, config.dtype).itemsize
-    # weights, gradients, letters to the others and theirs
+    # weights, gradients, and what is exchanged with the others
     whole = width * total * (3 if processes == 1 else 4)
     # master, EMA, gradients; of moments Adam keeps two, Muon one
     dealt = 4 * (3 * total + 2 * (total - matrices) + matrices)

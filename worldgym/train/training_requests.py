@@ -72,9 +72,9 @@ class DistillRequest:
 
 
 @dataclass(frozen=True)
-class SharpenRequest:
-    """Train the decoder of a codec on. Its encoder stays, and with it every stored latent, world
-    and gauge made with it."""
+class DecoderTuneRequest:
+    """Fine-tune the decoder of a codec. Its encoder stays, and with it every stored latent, world
+    and inverse-dynamics model made with it."""
 
     codec: Path
     """checkpoint of a codec"""

@@ -24,10 +24,11 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.distillation import DistillConfig, distillation
+from worldgym.train.distributed import ProcessGroup, follow_parent, rank_zero_first
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
-from worldgym.train.optimizer import hold_settings
-from worldgym.train.processes import Ranks, first_goes_ahead, follow_parent
-from worldgym.train.world_training import Worlds, WorldTrainConfig, train_world
+from worldgym.train.training_state import hold_settings
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.train.world_training import Worlds, train_world
 from worldgym.types import Episode
 from worldgym.world.familiarity import FAMILIARITY_NAME, measure_familiarity
 from worldgym.world.open_loop_replay import contact_sheet, replay
@@ -54,15 +55,15 @@ class TrainRun:
 
 def launch(run: TrainRun) -> Path:
     """Trains (or resumes) and returns the folder of the world's checkpoint; in every process, where
-    `ranks.joined` met others."""
-    with first_goes_ahead():
+    `distributed.process_group` met others."""
+    with rank_zero_first():
         _prepare(run)
     if run.processes == 1:
         _train(run)
     else:
         with tempfile.TemporaryDirectory() as folder:
             spawn(_spawned, args=(run, f"file://{folder}/meeting"), nprocs=run.processes)
-    if Ranks.current().first:
+    if ProcessGroup.current().first:
         measure_familiarity(
             load_codec(run.codec, run.config.device),
             run.held_out,
@@ -86,11 +87,7 @@ def _prepare(run: TrainRun) -> None:
     scaled = run.config.normalize or len(mixture) > 1
     settings["stores"] = repr([part.robot for part in mixture]) if scaled else ""
     settings["distill"] = repr(run.distill) if run.distill else ""
-    defaults = {f.name: repr(f.default) for f in told} | {
-        "stores": "",
-        "distill": "",
-    }  # of a run begun before they existed
-    hold_settings(run.config.out, settings, defaults)
+    hold_settings(run.config.out, settings)
 
 
 def _spawned(rank: int, run: TrainRun, meeting: str) -> None:
@@ -107,7 +104,7 @@ def _train(run: TrainRun) -> None:
     codec = load_codec(run.codec, run.config.device)
     mixture = open_mixture(run.train, run.config.normalize)
     data = _data(mixture, codec, run.config)
-    visitor = Visitor(run, mixture) if Ranks.current().first else None
+    visitor = Visitor(run, mixture) if ProcessGroup.current().first else None
     report, visit = (visitor.report, visitor.visit) if visitor else (_silent, _silent)
     objective = distillation(run.config, run.distill, run.codec) if run.distill else None
     train_world(run.config, data, codec, report, visit, objective)

@@ -12,103 +12,45 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from worldgym.actions.embodiment import Embodiment, most_numbers, most_sums
 from worldgym.codecs.codec_protocol import Codec
-from worldgym.episodes.mixture import check_shares, draw_episodes
-from worldgym.episodes.windows import Ints, cut, random_starts
+from worldgym.episodes.mixture import check_shares
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder, save_folder
+from worldgym.io.records import from_mapping
 from worldgym.train.compiled_gradients import Learner
-from worldgym.train.latent_rows import LatentRows, latent_rows
+from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes
-from worldgym.train.optimizer import (
-    BackgroundSaver,
-    Clock,
-    Optimizer,
-    OptimizerConfig,
-    averaged,
-    load_state,
-)
-from worldgym.train.processes import Ranks
-from worldgym.world.conditioning import check_shown, null_actions, shown_columns
+from worldgym.train.loop import LoopOptions, Report, Trained, save_steps, training_loop
+from worldgym.train.world_batches import Batch, Tables, make_batch, robots_of
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.world.conditioning import check_shown, null_actions
 from worldgym.world.embodiments import shared, single
 from worldgym.world.grown_weights import grown
 from worldgym.world.model import DiffusionWorld
-from worldgym.world.network import DiT, DiTConfig, Robots
+from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.noise import make_schedule
-from worldgym.world.sampler import SamplerConfig
 from worldgym.world.world_config import KIND, WorldConfig
 
 MATRICES = ("blocks.",)  # what Muon takes
 
 
-@dataclass(frozen=True)
-class WorldTrainConfig:
-    """frames: length of a clip.   action_dropout: share of clips whose actions are dropped whole
-    (for guidance).
-
-    motion_weight: extra weight of latents that differ from the previous frame's or the initial
-    frame's, up to this much. dtype: of weights and activations in the network; master weights, EMA
-    and optimiser stay float32. conditioning: how actions are shown, "sum" or "action" (as
-    published): see `worldgym.world.conditioning.conditioning`. checkpointing: less memory for a
-    third more products, same gradients: see `DiT`.
-    start: checkpoint of a world of the same network and codec to go on from, with a new optimiser;
-    None = from scratch. Latents may have more channels than its, as those of a codec grown from its
-    own.
-    normalize: show actions in units of their own spread. Several robots of one world always are.
-    mix: share of every store in a batch, in any unit; empty = every episode is as likely as any
-    other."""
-
-    out: Path
-    network: DiTConfig
-    optimizer: OptimizerConfig
-    sampler: SamplerConfig = field(default_factory=SamplerConfig)
-    schedule: str = "flow"
-    schedule_settings: dict[str, float] = field(default_factory=dict)
-    batch: int = 16
-    frames: int = 16
-    action_dropout: float = 0.1
-    motion_weight: float = 4.0
-    seed: int = 0
-    save_every: int = 350
-    device: str = "cpu"
-    dtype: str = "bfloat16"
-    start: Path | None = None
-    conditioning: str = "sum"
-    checkpointing: bool = False
-    normalize: bool = False
-    mix: tuple[float, ...] = ()
-
-    def columns(self, robot: Embodiment, widest: int) -> Ints:
-        """Which of the numbers that the network is shown are this robot's.   widest: see
-        `shown_columns`."""
-        return shown_columns(
-            self.conditioning, robot.spec.size, self.network.action_size, robot.scaling.sums, widest
-        )
-
-    def plain_size(self, robot: Embodiment) -> int | None:
-        """The `size` of `conditioning`, for one robot."""
-        return len(self.columns(robot, robot.spec.size)) if self.conditioning == "action" else None
-
-
 Worlds = Mapping[str, DiffusionWorld]  # by the name of the robot
-Report = Callable[[int, dict[str, float]], None]
 Visit = Callable[[int, Worlds], None]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """loss(network, tables, step, ranks): of this process's rows of a batch, a function of (seed,
+    """loss(network, tables, step, group): of this process's rows of a batch, a function of (seed,
     step).
 
     passes: of a clip's frames through the network, which a step's products amount to.   facts: for
     the checkpoint's config."""
 
-    loss: Callable[[DiT, Tables, int, Ranks], Tensor]
+    loss: Callable[[DiT, Tables, int, ProcessGroup], Tensor]
     passes: float
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -116,8 +58,8 @@ class Objective:
 def forcing(config: WorldTrainConfig) -> Objective:
     """Diffusion Forcing on recorded clips."""
 
-    def loss(network: DiT, tables: Tables, step: int, ranks: Ranks) -> Tensor:
-        return diffusion_loss(network, config, make_batch(tables, config, step, ranks), step)
+    def loss(network: DiT, tables: Tables, step: int, group: ProcessGroup) -> Tensor:
+        return diffusion_loss(network, config, make_batch(tables, config, step, group), step)
 
     return Objective(loss, 3.0)
 
@@ -138,40 +80,41 @@ def train_world(
     steps.   objective: what is learned (None: `forcing`).
     """
     objective, robots = objective or forcing(config), check_training(config, data)
-    described = checkpoint_config(config, robots, codec)
+    described, group = checkpoint_config(config, robots, codec), ProcessGroup.current()
     torch.manual_seed(config.seed)
     network = Learner(config.network, config.checkpointing)
     if config.start is not None:
         _start(network, config.start)
-    network = network.to(config.device, getattr(torch, config.dtype))
-    ranks = Ranks.current()
-    optimizer = Optimizer(network, config.optimizer, MATRICES, ranks)
-    state, first = config.out / "state.safetensors", 0
-    if (found := load_state(state)) is not None:
-        first, tensors = found
-        optimizer.load(tensors)
-    flops = objective.passes * config.network.flops_per_frame * config.frames * config.batch
-    clock, tables = Clock(config.batch, flops), Tables.of(data, config)
-    with BackgroundSaver() as background:
-        for step in range(first, config.optimizer.steps):
-            loss = objective.loss(network, tables, step, ranks)
-            loss.backward()
-            norm = optimizer.step(step)
-            clock.tick()
-            if (step + 1) % 50 == 0 and ranks.first:
-                report(step + 1, {"loss": loss.item(), "gradient_norm": norm, **clock.read()})
-            if (step + 1) % config.save_every == 0 or step + 1 == config.optimizer.steps:
-                tensors = optimizer.tensors()
-                if ranks.first:
-                    background.save(state, step + 1, tensors)
-                    card = model_card(config, step + 1, sum(map(len, data)))
-                    facts = {"training": training_facts(config, step + 1), **objective.facts}
-                    save_folder(
-                        config.out / "world", described | facts, averaged(tensors), card, half=True
-                    )
-                    visit(step + 1, _worlds(config, averaged(tensors), described, robots, codec))
-                    clock = Clock(config.batch, flops)
-    return _worlds(config, averaged(optimizer.tensors()), described, robots, codec)
+    network, tables = (
+        network.to(config.device, getattr(torch, config.dtype)),
+        Tables.of(data, config),
+    )
+
+    def checkpoint(trained: Trained) -> None:
+        facts = {"training": training_facts(config, trained.step), **objective.facts}
+        card = model_card(config, trained.step, sum(map(len, data)))
+        save_folder(config.out / "world", described | facts, trained.weights, card, half=True)
+        visit(trained.step, _worlds(config, trained.weights, described, robots, codec))
+
+    options = LoopOptions(
+        "world",
+        save_steps(config.save_every, config.optimizer.steps),
+        config.out / "state.safetensors",
+        checkpoint,
+        report,
+        config.batch,
+        "clip",
+        objective.passes * config.network.flops_per_frame * config.frames * config.batch,
+        MATRICES,
+        group=group,
+    )
+    trained = training_loop(
+        network,
+        lambda step: objective.loss(network, tables, step, group),
+        config.optimizer,
+        options,
+    )
+    return _worlds(config, trained.weights, described, robots, codec)
 
 
 def check_training(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> list[Embodiment]:
@@ -196,107 +139,17 @@ def check_training(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> 
     return robots
 
 
-def robots_of(data: Sequence[LatentEpisodes]) -> list[Embodiment]:
-    """Each robot once, in the order of the stores."""
-    return list(dict.fromkeys(episodes.robot for episodes in data))
-
-
 def _start(network: DiT, folder: Path) -> None:
     data, tensors = load_folder(folder, KIND)
     try:
         network.load_state_dict(
-            grown(tensors, DiTConfig.from_json(data["network"]), network.config)
+            grown(tensors, from_mapping(DiTConfig, data["network"]), network.config)
         )
     except RuntimeError as error:
         raise CheckpointError(
             f"{folder}: a world of another network is no start for this one "
             f"({str(error).splitlines()[0]}); use its recipe"
         ) from error
-
-
-@dataclass(frozen=True)
-class Tables:
-    """All training data: a batch is two look-ups. See LatentEpisodes.
-
-    latents, shown: of all stores, one behind the other; numbers that are not the robot's are zero.
-    Latents stay on the disk, or lie on a GPU if they are few: see `LatentRows`.
-    first, lengths, robots: int [episodes], first row, frames, and whose it is.   stores: int
-    [stores + 1], first episode of each. known: bool [robots, numbers shown], which are its own.
-    """
-
-    latents: LatentRows
-    shown: Tensor
-    known: Tensor
-    first: Ints
-    lengths: Ints
-    robots: Ints
-    stores: Ints
-
-    @staticmethod
-    def of(data: Sequence[LatentEpisodes], config: WorldTrainConfig) -> Tables:
-        robots, size = robots_of(data), config.network.action_size
-        widest = most_numbers(robots)
-        known = torch.zeros(len(robots), size, dtype=torch.bool)
-        shown = torch.zeros(sum(len(part.shown) for part in data), size)
-        row = 0
-        for part in data:
-            columns = torch.from_numpy(config.columns(part.robot, widest))
-            known[robots.index(part.robot), columns] = True
-            shown[row : row + len(part.shown), columns] = torch.from_numpy(part.shown)
-            row += len(part.shown)
-        rows = np.cumsum([0, *(len(part.shown) for part in data)])
-        return Tables(
-            latent_rows([part.latents for part in data], config.device),
-            shown.to(config.device),
-            known.to(config.device),
-            np.concatenate([part.first + start for part, start in zip(data, rows, strict=False)]),
-            np.concatenate([part.lengths for part in data]),
-            np.concatenate([np.full(len(part), robots.index(part.robot)) for part in data]),
-            np.cumsum([0, *map(len, data)]),
-        )
-
-
-@dataclass(frozen=True)
-class Batch:
-    """This process's rows of a batch: latents [b, T, C, h, w] float32, start: those of each
-    episode's first frame [b, C, h, w], actions [b, T, numbers shown], mask [b, T] (False where
-    padded), rows: their numbers in the whole batch of B, robots: whose they are, where several
-    share the network."""
-
-    latents: Tensor
-    start: Tensor
-    actions: Tensor
-    mask: Tensor
-    rows: slice
-    robots: Robots | None = None
-
-
-def make_batch(tables: Tables, config: WorldTrainConfig, step: int, ranks: Ranks) -> Batch:
-    """Random windows of random episodes, a function of (seed, step)."""
-    rng, mine = np.random.default_rng([config.seed, step]), ranks.share(config.batch)
-    episodes = draw_episodes(tables.stores, config.mix, config.batch, rng)
-    lengths = tables.lengths[episodes]
-    frames, mask = cut(lengths, config.frames, random_starts(lengths, config.frames, rng))
-    first = tables.first[episodes][mine]
-    places = first[:, None] + frames[mine]
-    known = torch.from_numpy(mask)[mine].to(config.device)
-    shown, latents = (
-        tables.shown[torch.from_numpy(places).to(config.device)],
-        tables.latents.take(places).float(),
-    )
-    start = tables.latents.take(first)
-    actions, robots = (
-        torch.where(known[..., None], shown, null_actions(shown)),
-        _robots(tables, episodes[mine]),
-    )
-    return Batch(latents, start, actions, known, mine, robots)
-
-
-def _robots(tables: Tables, episodes: Ints) -> Robots | None:
-    if len(tables.known) == 1:
-        return None
-    index = torch.from_numpy(tables.robots[episodes]).to(tables.known.device)
-    return Robots(index, tables.known[index])
 
 
 def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: int) -> Tensor:

@@ -1,10 +1,11 @@
 """Does the world follow actions? One number at a time is swept from an initial frame, and read back
 from what the world draws.
 
-Each number of the action is held at five levels of its range while the others rest, and the gauge
-reads the action off the generated frames. Gain is how much more is read for a unit more commanded,
-in units of what the gauge reads off recordings: 1 is right, 0 is a number that the world ignores.
-Numbers that the gauge cannot read off recordings either are not judged."""
+Each number of the action is held at five levels of its range while the others rest, and the
+inverse-dynamics model reads the action off the generated frames. Gain is how much more is read for
+a unit more commanded, in units of what the inverse-dynamics model reads off recordings: 1 is right,
+0 is a number that the world ignores. Numbers that the inverse-dynamics model cannot read off
+recordings either are not judged."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from worldgym.actions.conventions import OPEN_IS_HIGH
 from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.trust.controls import grippers
-from worldgym.trust.inverse_dynamics import Gauge, encode_frames, responses
+from worldgym.trust.inverse_dynamics import InverseDynamicsModel, encode_frames, responses
 from worldgym.trust.playback import Playing, play_again
 from worldgym.types import Actions, ActionSpec, Rollout, Task, Trial
 from worldgym.world.world_protocol import World
@@ -28,6 +29,9 @@ LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a number's range, low to high
 # sweep
 STEPS = 8
 READABLE = 0.5  # correlation on recordings from which on a number can be judged
+# Readings are those of a float32 network, whose last bits differ between processors: what differs
+# from a limit by less has reached it.
+LAST_BITS = 1e-5
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Response:
     """One number of the action. state: follows, weak, dead, or unreadable.
 
     correlation: of what was read with what was commanded.   gain: see above.   recorded: the
-    gauge's correlation on recordings,
+    inverse-dynamics model's correlation on recordings,
     and rms_error its error there, in action units.   spill: the largest gain of another number that
     was to rest."""
 
@@ -49,7 +53,11 @@ class Response:
 
 
 def action_following(
-    world: World[Any], codec: Codec, gauge: Gauge, tasks: Sequence[Task], playing: Playing
+    world: World[Any],
+    codec: Codec,
+    inverse_dynamics: InverseDynamicsModel,
+    tasks: Sequence[Task],
+    playing: Playing,
 ) -> list[Response]:
     """One response a number of the action, in the spec's order; empty where zero does not mean
     rest, so nothing can be swept."""
@@ -64,12 +72,16 @@ def action_following(
     ]
     played = play_again(world, rollouts, playing, what="sweeping actions")
     read = np.stack(
-        [gauge.actions(encode_frames(codec, rollout.frames))[1:-2].mean(0) for rollout in played]
+        [
+            inverse_dynamics.actions(encode_frames(codec, rollout.frames))[1:-2].mean(0)
+            for rollout in played
+        ]
     )
     commanded = np.stack([rollout.actions[0] for rollout in rollouts])
     swept = np.array([d for _ in tasks for d, _ in sweeps])
     return [
-        _response(d, gauge, read[swept == d], commanded[swept == d, d]) for d in range(spec.size)
+        _response(d, inverse_dynamics, read[swept == d], commanded[swept == d, d])
+        for d in range(spec.size)
     ]
 
 
@@ -90,11 +102,15 @@ def _sweep(spec: ActionSpec, d: int) -> list[Actions]:
     return commands
 
 
-def _response(d: int, gauge: Gauge, read: Actions, commanded: Actions) -> Response:
+def _response(
+    d: int, inverse_dynamics: InverseDynamicsModel, read: Actions, commanded: Actions
+) -> Response:
     """read: [N, A], commanded: [N] of number d."""
-    names, known = gauge.meaning.spec.names, gauge.meaning.readable
+    names, known = inverse_dynamics.meaning.spec.names, inverse_dynamics.meaning.readable
     found = responses(read, np.repeat(commanded[:, None], len(names), axis=1), names)
-    spread = np.array(gauge.meaning.spec.high) - np.array(gauge.meaning.spec.low)
+    spread = np.array(inverse_dynamics.meaning.spec.high) - np.array(
+        inverse_dynamics.meaning.spec.low
+    )
     gains = [_gain(found[name].slope, known[name].slope) for name in names]
     spill = max(
         (abs(g) * spread[d] / spread[i] for i, g in enumerate(gains) if i != d and g is not None),
@@ -115,12 +131,19 @@ def _response(d: int, gauge: Gauge, read: Actions, commanded: Actions) -> Respon
 
 def _gain(slope: float | None, recorded: float | None) -> float | None:
     """None where recordings show nothing to measure it by."""
-    return None if slope is None or recorded is None or recorded < 0.1 else slope / recorded
+    if slope is None or recorded is None or not _reaches(recorded, 0.1):
+        return None
+    return slope / recorded
 
 
 def _state(correlation: float | None, gain: float | None, recorded: float | None) -> str:
-    if correlation is None or gain is None or recorded is None or recorded < READABLE:
+    if correlation is None or gain is None or recorded is None or not _reaches(recorded, READABLE):
         return "unreadable"
-    if correlation < 0.3 or gain < 0.2:
+    if not (_reaches(correlation, 0.3) and _reaches(gain, 0.2)):
         return "dead"
-    return "follows" if correlation >= 0.6 and 0.5 <= gain <= 2.0 else "weak"
+    right = _reaches(gain, 0.5) and _reaches(2.0, gain)
+    return "follows" if _reaches(correlation, 0.6) and right else "weak"
+
+
+def _reaches(value: float, limit: float) -> bool:
+    return value >= limit - LAST_BITS

@@ -17,22 +17,23 @@ import numpy.typing as npt
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.files import read_json, write_json
+from worldgym.io.migration import migrated_predictor
 from worldgym.stats.judge_calibration import Judged, area_under_curve
 
-KIND = "worldgym-probe"
+KIND = "error-predictor"
 RIDGE = 1.0  # prior precision of a coefficient, for signals of unit variance
-# shares of the most doubtful rollouts left out along the risk-coverage curve
+# shares of rollouts with the highest P(wrong), left out along the risk-coverage curve
 DROPPED = (0.0, 0.1, 0.2, 0.3)
 Numbers = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Probe:
+class ErrorPredictor:
     """P(wrong) = 1 / (1 + exp(-(intercept + sum of coefficients x (signal - mean) / deviation))).
 
-    signals: their names, one of each number.   threshold: rollouts at or above it are flagged: the
-    doubtful tenth of the fit.
+    signals: their names, one of each number.   threshold: rollouts at or above it are flagged,
+    a tenth of those of the fit.
     world, judge: names of those whose rollouts it was fitted on.   facts: how good it was shown to
     be."""
 
@@ -46,24 +47,29 @@ class Probe:
     judge: str
     facts: Mapping[str, Any]
 
-    def doubt(self, rows: Sequence[Mapping[str, float]]) -> Numbers:
+    def p_wrong(self, rows: Sequence[Mapping[str, float]]) -> Numbers:
         """Probability that each verdict is wrong, in [0, 1]."""
         values = signal_matrix(rows, self.signals)
         unit = (values - np.array(self.mean)) / np.array(self.deviation)
         return _logistic(self.intercept + unit @ np.array(self.coefficients))
 
-    def check(self, world: str, judge: str, gauge: str | None) -> None:
+    def check(self, world: str, judge: str, inverse_dynamics: str | None) -> None:
         """CheckpointError if it was fitted on another world's rollouts, another judge's verdicts or
-        another gauge's readings."""
+        another inverse-dynamics model's readings."""
         if (self.world, self.judge) != (world, judge):
             raise CheckpointError(
-                f"the probe was fitted on the world {self.world} and the judge {self.judge}, here "
+                f"the error predictor was fitted on the world {self.world} and the judge "
+                f"{self.judge}, here "
                 f"are {world} and {judge}; "
                 f"fit one with `worldgym world fit-error-predictor`, or leave it out"
             )
-        if gauge is not None and self.facts.get("gauge", gauge) != gauge:
+        if (
+            inverse_dynamics is not None
+            and self.facts.get("inverse_dynamics", inverse_dynamics) != inverse_dynamics
+        ):
             raise CheckpointError(
-                f"the probe was fitted on readings of {self.facts['gauge']}, here is {gauge}; fit "
+                f"the error predictor was fitted on readings of {self.facts['inverse_dynamics']}, "
+                f"here is {inverse_dynamics}; fit "
                 f"one with `worldgym world fit-error-predictor`"
             )
 
@@ -71,26 +77,27 @@ class Probe:
         write_json(path, {"kind": KIND, **asdict(self)})
 
     @staticmethod
-    def load(path: Path) -> Probe:
+    def load(path: Path) -> ErrorPredictor:
         """InputError if there is none."""
-        data = read_json(path, "a probe")
+        data = migrated_predictor(read_json(path, "an error predictor"))
         try:
             if data.pop("kind") != KIND:
                 raise KeyError("kind")
             lists = {
                 name: tuple(data[name]) for name in ("signals", "mean", "deviation", "coefficients")
             }
-            probe = Probe(**{**data, **lists})
+            error_predictor = ErrorPredictor(**{**data, **lists})
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"{path}: is no probe ({error}); make one with `worldgym world fit-error-predictor`"
+                f"{path}: is no error predictor ({error}); make one with `worldgym world "
+                f"fit-error-predictor`"
             ) from error
         if len({len(values) for values in lists.values()}) != 1:
             raise InputError(
                 f"{path}: its lists differ in length; make it again with `worldgym world "
                 f"fit-error-predictor`"
             )
-        return probe
+        return error_predictor
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class Fit:
     coefficients: Numbers
     intercept: float
 
-    def doubt(self, values: Numbers) -> Numbers:
+    def p_wrong(self, values: Numbers) -> Numbers:
         return _logistic(self.intercept + (values - self.mean) / self.deviation @ self.coefficients)
 
 
@@ -112,7 +119,7 @@ def signal_matrix(rows: Sequence[Mapping[str, float]], signals: Sequence[str]) -
         if missing := next((name for name in signals if name not in row), None):
             raise InputError(
                 f'the signal "{missing}" was not measured; measure rollouts as they were for the '
-                f"fit of the probe"
+                f"fit of the error predictor"
             )
     return np.array([[row[name] for name in signals] for row in rows], np.float64).reshape(
         len(rows), len(signals)
@@ -144,29 +151,31 @@ def out_of_fold(values: Numbers, wrong: Flags, folds: Sequence[str]) -> Numbers:
     names = np.array(folds)
     if len(set(folds)) < 2:
         raise InputError(
-            "a probe is scored on policies and tasks that it was not fitted on, so it needs two or "
+            "an error predictor is scored on policies and tasks that it was not fitted on, so it "
+            "needs two or "
             "more of each"
         )
-    doubt = np.zeros(len(values))
+    p_wrong = np.zeros(len(values))
     for name in set(folds):
         own = names == name
-        doubt[own] = fit_logistic(values[~own], wrong[~own]).doubt(values[own])
-    return doubt
+        p_wrong[own] = fit_logistic(values[~own], wrong[~own]).p_wrong(values[own])
+    return p_wrong
 
 
-def auroc(doubt: Numbers, wrong: Flags) -> float | None:
-    """Probability that a wrong verdict is doubted more than a right one. None without both."""
+def auroc(p_wrong: Numbers, wrong: Flags) -> float | None:
+    """Probability that a wrong verdict has a higher P(wrong) than a right one. None without
+    both."""
     return area_under_curve(
-        [Judged(bool(w), None, float(d)) for d, w in zip(doubt, wrong, strict=True)]
+        [Judged(bool(w), None, float(d)) for d, w in zip(p_wrong, wrong, strict=True)]
     )
 
 
 def risk_coverage(
-    doubt: Numbers, wrong: Flags, dropped: Sequence[float] = DROPPED
+    p_wrong: Numbers, wrong: Flags, dropped: Sequence[float] = DROPPED
 ) -> list[dict[str, float]]:
-    """Share of right verdicts after the most doubtful rollouts are left out: R. El-Yaniv and Y.
-    Wiener (2010), JMLR 11."""
-    order = np.argsort(doubt, kind="stable")
+    """Share of right verdicts after those with the highest P(wrong) are left out: R. El-Yaniv and
+    Y. Wiener (2010), JMLR 11."""
+    order = np.argsort(p_wrong, kind="stable")
     curve = []
     for share in dropped:
         kept = order[: len(order) - round(share * len(order))]
@@ -176,25 +185,25 @@ def risk_coverage(
     return curve
 
 
-def reliability(doubt: Numbers, wrong: Flags, bins: int = 5) -> list[dict[str, float]]:
+def reliability(p_wrong: Numbers, wrong: Flags, bins: int = 5) -> list[dict[str, float]]:
     """Mean P(wrong) against the share of wrong verdicts, in bins of equal size: the same on both
     sides if calibrated."""
-    parts = [part for part in np.array_split(np.argsort(doubt, kind="stable"), bins) if len(part)]
+    parts = [part for part in np.array_split(np.argsort(p_wrong, kind="stable"), bins) if len(part)]
     return [
-        {"rollouts": len(p), "doubt": float(doubt[p].mean()), "wrong": float(wrong[p].mean())}
+        {"rollouts": len(p), "p_wrong": float(p_wrong[p].mean()), "wrong": float(wrong[p].mean())}
         for p in parts
     ]
 
 
-def scored(doubt: Numbers, wrong: Flags) -> dict[str, Any]:
+def scored(p_wrong: Numbers, wrong: Flags) -> dict[str, Any]:
     """AUROC, risk-coverage, reliability and Brier score, as JSON values."""
     return {
         "rollouts": len(wrong),
         "wrong": int(wrong.sum()),
-        "auroc": auroc(doubt, wrong),
-        "brier": float(np.mean((doubt - wrong) ** 2)),
-        "risk_coverage": risk_coverage(doubt, wrong),
-        "reliability": reliability(doubt, wrong),
+        "auroc": auroc(p_wrong, wrong),
+        "brier": float(np.mean((p_wrong - wrong) ** 2)),
+        "risk_coverage": risk_coverage(p_wrong, wrong),
+        "reliability": reliability(p_wrong, wrong),
     }
 
 

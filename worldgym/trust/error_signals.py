@@ -1,23 +1,23 @@
-"""Signs that a rollout was invented, or left what the world knows. Each is a number of the rollout;
-higher is more doubtful.
+"""Signals of a rollout that its verdict may be wrong: the rollout was invented, or left what the
+world knows. Each is a number of the rollout; higher speaks for a wrong verdict.
 
-From the verdict        success       1 if judged a success, 0 if not
-                        hesitation    log-odds of the judge against its own verdict
-                        shortfall     progress that a success lacks, or that a failure made
-From the other trials   lonely        share of the policy's other trials of this task group that
-were judged the other way
-From the picture        nearest       log distance of its latents to the nearest recorded ones
-                        residual      log energy of its latents outside the components of recorded
-                        ones
-                        flaw          log of the worst error of the codec on its own frames:
-                        pictures that no latent gives
-With its actions        inconsistent  log error of the actions read off it, step by step, in errors
-on recordings
-                        astray        the same of their mean over the rollout: the way that the
-                        picture lost or won
-With other noise        spread        log distance of its latents from those of other futures of the
-same actions
-                        wavering      how far the judge's probability moves between those futures
+From the verdict
+    success             1 if judged a success, 0 if not
+    log_odds_against    log-odds of the judge against its own verdict
+    progress_mismatch   progress that a success lacks, or that a failure made
+From the policy's other trials of this task group
+    disagreeing_trials  share of them that were judged the other way
+From the picture
+    neighbour_distance  log distance of its latents to the nearest recorded ones
+    residual            log energy of its latents outside the components of recorded ones
+    codec_error         log of the codec's largest error on its frames: pictures that no latent
+    gives
+With its actions
+    action_error        log error of the actions read off it, step by step, in errors on recordings
+    mean_action_error   the same of their mean over the rollout: motion that the picture lost or won
+With other noise
+    latent_variation    log distance of its latents from those of other futures of the same actions
+    judge_variation     how far the judge's probability moves between those futures
 
 What a run did not keep cannot be measured: without the actions the last two kinds are absent.
 """
@@ -38,10 +38,10 @@ from worldgym.codecs.codec_protocol import Codec
 from worldgym.io.run_records import TrialRecord
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import judge_each
-from worldgym.policies.foreign import Failure
+from worldgym.policies.user_code import Failure
 from worldgym.trust.action_following import READABLE
 from worldgym.trust.controls import GRIPPER
-from worldgym.trust.inverse_dynamics import BATCH, Gauge, encode_frames
+from worldgym.trust.inverse_dynamics import BATCH, InverseDynamicsModel, encode_frames
 from worldgym.trust.playback import Playing, play_again
 from worldgym.types import Actions, Frames, Rollout
 from worldgym.world.world_protocol import World
@@ -49,14 +49,14 @@ from worldgym.world.world_protocol import World
 MOST = 8.0  # log-odds
 # where measured
 USED = (
-    "hesitation",
-    "lonely",
-    "nearest",
+    "log_odds_against",
+    "disagreeing_trials",
+    "neighbour_distance",
     "residual",
-    "inconsistent",
-    "astray",
-    "spread",
-    "wavering",
+    "action_error",
+    "mean_action_error",
+    "latent_variation",
+    "judge_variation",
 )
 EVERY = 4  # frames between those that are coded once more
 LAST = 0.25  # share of the frames, at the end, in which futures are compared
@@ -64,12 +64,12 @@ LAST = 0.25  # share of the frames, at the end, in which futures are compared
 
 @dataclass(frozen=True)
 class Instruments:
-    """What rollouts are measured with. futures: replays with other noise, each as dear as the
-    rollout itself; 0 = none."""
+    """What rollouts are measured with. futures: replays with other noise, each of which costs as
+    much as the rollout itself; 0 = none."""
 
     world: World[Any]
     codec: Codec
-    gauge: Gauge
+    inverse_dynamics: InverseDynamicsModel
     judge: Judge
     playing: Playing
     futures: int = 0
@@ -84,7 +84,7 @@ def measure(
         latents = encode_frames(with_.codec, rollout.frames)
         rows.append(verdict_signals(record) | picture_signals(with_, rollout.frames, latents))
         if rollout.actions.shape[1]:
-            rows[-1] |= action_signals(with_.gauge, latents, rollout.actions)
+            rows[-1] |= action_signals(with_.inverse_dynamics, latents, rollout.actions)
     if with_.futures and all(rollout.actions.shape[1] for rollout in rollouts):
         for row, found in zip(rows, _future_signals(with_, rollouts, records), strict=True):
             row |= found
@@ -92,20 +92,20 @@ def measure(
 
 
 def verdict_signals(record: TrialRecord) -> dict[str, float]:
-    """Of a scored trial. A judge without probabilities, or progress, hesitates, or falls short,
-    always alike."""
+    """Of a scored trial. Without probabilities, or progress, of the judge the signal that is made
+    of them is the same for all."""
     success = bool(record.succeeded)
     p = _probability(record.probability, record.score)
     odds = math.log(max(p, 1e-9) / max(1.0 - p, 1e-9))
     progress = float(success) if record.progress is None else record.progress
     return {
         "success": float(success),
-        "hesitation": float(np.clip(-odds if success else odds, -MOST, MOST)),
-        "shortfall": 1.0 - progress if success else progress,
+        "log_odds_against": float(np.clip(-odds if success else odds, -MOST, MOST)),
+        "progress_mismatch": 1.0 - progress if success else progress,
     }
 
 
-def company_signals(records: Sequence[TrialRecord]) -> list[dict[str, float]]:
+def other_trial_signals(records: Sequence[TrialRecord]) -> list[dict[str, float]]:
     """Of all scored trials of a run, in order. One other trial is counted half for either verdict:
     a single trial has 0.5."""
     trials, successes = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
@@ -116,13 +116,13 @@ def company_signals(records: Sequence[TrialRecord]) -> list[dict[str, float]]:
     for record in records:
         count, won = trials[record.policy, record.group], successes[record.policy, record.group]
         otherwise = count - won if record.succeeded else won
-        rows.append({"lonely": (otherwise + 0.5) / count})
+        rows.append({"disagreeing_trials": (otherwise + 0.5) / count})
     return rows
 
 
 def picture_signals(with_: Instruments, frames: Frames, latents: Tensor) -> dict[str, float]:
     """frames: uint8 [T+1, H, W, 3] and their latents [T+1, C, h, w]."""
-    drift = with_.gauge.drift(latents)
+    drift = with_.inverse_dynamics.drift(latents)
     again = (
         torch.cat([with_.codec.decode(part) for part in latents[::EVERY].split(BATCH)])
         .cpu()
@@ -130,31 +130,33 @@ def picture_signals(with_: Instruments, frames: Frames, latents: Tensor) -> dict
     )
     gaps = np.square(frames[::EVERY].astype(np.float32) - again).mean((1, 2, 3))
     return {
-        "nearest": _log(float(drift.nearest.mean())),
+        "neighbour_distance": _log(float(drift.nearest.mean())),
         "residual": _log(float(drift.residual.mean())),
-        "flaw": 0.5 * _log(float(gaps.max())),
+        "codec_error": 0.5 * _log(float(gaps.max())),
     }
 
 
-def action_signals(gauge: Gauge, latents: Tensor, actions: Actions) -> dict[str, float]:
+def action_signals(
+    inverse_dynamics: InverseDynamicsModel, latents: Tensor, actions: Actions
+) -> dict[str, float]:
     """Of the numbers that move the arm and can be read off recordings; zeros where there is
     none."""
-    names, known = gauge.meaning.spec.names, gauge.meaning.readable
+    names, known = inverse_dynamics.meaning.spec.names, inverse_dynamics.meaning.readable
     judged = [name != GRIPPER and (known[name].correlation or 0.0) >= READABLE for name in names]
     if not any(judged):
-        return {"inconsistent": 0.0, "astray": 0.0}
+        return {"action_error": 0.0, "mean_action_error": 0.0}
     units = np.asarray([max(known[name].rms_error, 1e-6) for name in names], np.float32)
-    errors = ((gauge.actions(latents) - actions) / units)[:, judged]
+    errors = ((inverse_dynamics.actions(latents) - actions) / units)[:, judged]
     return {
-        "inconsistent": _log(float(np.abs(errors).mean())),
-        "astray": _log(float(np.abs(errors.mean(0)).mean())),
+        "action_error": _log(float(np.abs(errors).mean())),
+        "mean_action_error": _log(float(np.abs(errors.mean(0)).mean())),
     }
 
 
 def _future_signals(
     with_: Instruments, rollouts: Sequence[Rollout], records: Sequence[TrialRecord]
 ) -> list[dict[str, float]]:
-    apart, wavering = np.zeros(len(rollouts)), np.zeros(len(rollouts))
+    apart, moved = np.zeros(len(rollouts)), np.zeros(len(rollouts))
     for future in range(1, with_.futures + 1):
         played = play_again(with_.world, rollouts, with_.playing, future, what="other futures")
         verdicts = judge_each(with_.judge, played)
@@ -166,12 +168,12 @@ def _future_signals(
             apart[i] += float(gap.square().mean()) / with_.futures
             if not isinstance(verdict, Failure) and verdict.score is not None:
                 own = _probability(records[i].probability, records[i].score)
-                wavering[i] += (
+                moved[i] += (
                     abs(_probability(verdict.probability, verdict.score) - own) / with_.futures
                 )
     return [
-        {"spread": 0.5 * _log(a), "wavering": float(w)}
-        for a, w in zip(apart, wavering, strict=True)
+        {"latent_variation": 0.5 * _log(a), "judge_variation": float(w)}
+        for a, w in zip(apart, moved, strict=True)
     ]
 
 

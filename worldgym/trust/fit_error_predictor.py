@@ -1,10 +1,10 @@
-"""`worldgym world fit-error-predictor`: a run with known truth => the probe that says of a rollout
-how likely its verdict is wrong.
+"""`worldgym world fit-error-predictor`: a run with known truth => the error predictor that says of
+a rollout how likely its verdict is wrong.
 
 OUT/signals.jsonl      what was measured: its identity, then a line a rollout; a stopped fit goes on
 from here
-OUT/probe.json         coefficients; beside a world as WORLD/probe.json, `worldgym world check`
-takes it up
+OUT/error-predictor.json         coefficients; beside a world as WORLD/error-predictor.json,
+`worldgym world check` takes it up
 OUT/uncertainty.json   AUROC, risk-coverage and calibration out of fold, by policy and by task; what
 each signal brings"""
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from worldgym.errors import InputError, at_least
 from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
 from worldgym.io.files import write_json
 from worldgym.io.jsonl import LineFile, read_lines
+from worldgym.io.migration import migrated_signals
 from worldgym.io.progress import progress
 from worldgym.io.records import from_mapping
 from worldgym.io.run_log import LOG_NAME, read_log
@@ -29,23 +29,27 @@ from worldgym.io.run_records import TrialRecord, results
 from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.trust.error_predictor import (
+    ErrorPredictor,
     Flags,
-    Probe,
     auroc,
     fit_logistic,
     out_of_fold,
     scored,
     signal_matrix,
 )
-from worldgym.trust.error_signals import USED, Instruments, common, company_signals, measure
-from worldgym.trust.inverse_dynamics import Gauge
+from worldgym.trust.error_signals import USED, Instruments, common, measure, other_trial_signals
+from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.playback import Playing
 from worldgym.types import Rollout
 from worldgym.world.load_world import beside_world, load_world
 
 BATCH = 20  # rollouts measured between two writes
-FLAGGED = 0.1  # share of the fit's rollouts that the probe flags
-SIGNALS_NAME, PROBE_NAME, FIGURES_NAME = "signals.jsonl", "probe.json", "uncertainty.json"
+FLAGGED = 0.1  # share of the fit's rollouts that the error predictor flags
+SIGNALS_NAME, PREDICTOR_NAME, FIGURES_NAME = (
+    "signals.jsonl",
+    "error-predictor.json",
+    "uncertainty.json",
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class MeasuredTrial:
     signals: Mapping[str, float]
 
 
-def fit_probe(request: FitRequest, instruments: Instruments) -> dict[str, Any]:
+def fit_error_predictor(request: FitRequest, instruments: Instruments) -> dict[str, Any]:
     """Writes the three files and returns the figures. InputError if the run is another world's, or
     too little is known."""
     records = _known(request, instruments)
@@ -84,53 +88,64 @@ def fit_probe(request: FitRequest, instruments: Instruments) -> dict[str, Any]:
     wrong = np.array([not record.right for record in records])
     if wrong.all() or not wrong.any():
         raise InputError(
-            f"{request.run}: {int(wrong.sum())} of {len(wrong)} verdicts are wrong; a probe needs "
+            f"{request.run}: {int(wrong.sum())} of {len(wrong)} verdicts are wrong; an error "
+            f"predictor needs "
             f"right and wrong ones"
         )
     signals = request.signals or tuple(name for name in common(rows) if name in USED)
     values = signal_matrix(rows, signals)
     folds = {"policy": [r.policy for r in records], "task": [r.group for r in records]}
-    doubts = {kind: out_of_fold(values, wrong, names) for kind, names in folds.items()}
+    p_wrong = {kind: out_of_fold(values, wrong, names) for kind, names in folds.items()}
     fit = fit_logistic(values, wrong)
     figures: dict[str, Any] = {
         "run": str(request.run),
         "world": instruments.world.name,
         "judge": instruments.judge.name,
-        "gauge": instruments.gauge.name,
-        "out_of_fold": {kind: scored(doubt, wrong) for kind, doubt in doubts.items()},
+        "inverse_dynamics": instruments.inverse_dynamics.name,
+        "out_of_fold": {kind: scored(p, wrong) for kind, p in p_wrong.items()},
         "used": list(signals),
         "signals": _each_signal(rows, signals, wrong, folds),
-        "tasks": _each_task(records, doubts["policy"], wrong),
+        "tasks": _each_task(records, p_wrong["policy"], wrong),
     }
     write_json(request.out / FIGURES_NAME, figures)
-    Probe(
+    ErrorPredictor(
         signals,
         tuple(map(float, fit.mean)),
         tuple(map(float, fit.deviation)),
         tuple(map(float, fit.coefficients)),
         fit.intercept,
-        float(np.quantile(fit.doubt(values), 1.0 - FLAGGED)),
+        float(np.quantile(fit.p_wrong(values), 1.0 - FLAGGED)),
         instruments.world.name,
         instruments.judge.name,
-        {"futures": instruments.futures, "gauge": instruments.gauge.name, **figures["out_of_fold"]},
-    ).save(request.out / PROBE_NAME)
+        {
+            "futures": instruments.futures,
+            "inverse_dynamics": instruments.inverse_dynamics.name,
+            **figures["out_of_fold"],
+        },
+    ).save(request.out / PREDICTOR_NAME)
     return figures
 
 
 def fit_run(
-    request: FitRequest, world: Path, judge: Path, gauge: Path | None = None, futures: int = 0
+    request: FitRequest,
+    world: Path,
+    judge: Path,
+    inverse_dynamics: Path | None = None,
+    futures: int = 0,
 ) -> dict[str, Any]:
-    """Loads world, judge and gauge (None = the one beside the world), then `fit_probe`."""
+    """Loads world, judge and inverse-dynamics model (None = the one beside the world), then
+    `fit_error_predictor`."""
     at_least("--futures", futures)
     keep_freed_memory()
-    folder = gauge or beside_world(world, "gauge")
+    folder = inverse_dynamics or beside_world(world, "inverse-dynamics")
     if folder is None:
         raise InputError(
-            f"{world}: no gauge lies beside the world; make one with `worldgym world "
+            f"{world}: no inverse-dynamics model lies beside the world; make one with `worldgym "
+            f"world "
             f"train-inverse-dynamics`, or "
             f"give --inverse-dynamics"
         )
-    loaded, reader = load_world(world), Gauge.load(folder)
+    loaded, reader = load_world(world), InverseDynamicsModel.load(folder)
     reader.check(loaded.codec, loaded.spec)
     header = read_log(request.run / LOG_NAME)[0]
     # the run's own, which options may have changed
@@ -138,7 +153,7 @@ def fit_run(
     playing = Playing(
         chunks={str(policy["name"]): int(policy["chunk"]) for policy in header.policies}
     )
-    return fit_probe(
+    return fit_error_predictor(
         request, Instruments(loaded, loaded.codec, reader, load_judge(judge), playing, futures)
     )
 
@@ -159,7 +174,7 @@ def measured_signals(
         "run": header.started,
         "world": instruments.world.name,
         "judge": instruments.judge.name,
-        "gauge": instruments.gauge.name,
+        "inverse_dynamics": instruments.inverse_dynamics.name,
         "futures": instruments.futures,
     }
     folder = tasks_of_run(run, tasks)
@@ -174,7 +189,7 @@ def measured_signals(
             done |= found
     return [
         done[_key(record)] | company
-        for record, company in zip(records, company_signals(records), strict=True)
+        for record, company in zip(records, other_trial_signals(records), strict=True)
     ]
 
 
@@ -219,8 +234,8 @@ def _each_signal(
     wrong: Flags,
     folds: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
-    """AUROC of each signal by itself, and of the probe with it changed sides: without it if it is
-    used, else with it."""
+    """AUROC of each signal by itself, and of the error predictor with it changed sides: without it
+    if it is used, else with it."""
     found: dict[str, Any] = {}
     for name in common(rows):
         others = (
@@ -230,12 +245,12 @@ def _each_signal(
             kind: auroc(out_of_fold(signal_matrix(rows, others), wrong, names), wrong)
             for kind, names in folds.items()
         }
-        key = "probe_without" if name in signals else "probe_with"
+        key = "predictor_without" if name in signals else "predictor_with"
         found[name] = {"alone": auroc(signal_matrix(rows, [name])[:, 0], wrong), key: changed}
     return found
 
 
-def _each_task(records: Sequence[TrialRecord], doubt: Any, wrong: Flags) -> dict[str, Any]:
+def _each_task(records: Sequence[TrialRecord], p_wrong: Any, wrong: Flags) -> dict[str, Any]:
     """Share of wrong verdicts of each group of tasks, and what was expected of policies that the
     fit had not seen."""
     groups = np.array([record.group for record in records])
@@ -243,7 +258,7 @@ def _each_task(records: Sequence[TrialRecord], doubt: Any, wrong: Flags) -> dict
         str(group): {
             "rollouts": int((groups == group).sum()),
             "wrong": float(wrong[groups == group].mean()),
-            "doubt": float(doubt[groups == group].mean()),
+            "p_wrong": float(p_wrong[groups == group].mean()),
         }
         for group in sorted(set(groups))
     }
@@ -260,11 +275,16 @@ def _resume(file: LineFile, identity: Mapping[str, Any]) -> dict[str, dict[str, 
     if not lines:
         file.append({"measured_with": identity})
         return {}
-    first = lines[0].read(partial(from_mapping, MeasuredWith)).measured_with
+    first = (
+        lines[0].read(lambda data: from_mapping(MeasuredWith, migrated_signals(data))).measured_with
+    )
     if first != identity:
         raise InputError(
             f"{file.path}: was measured with {first}, now it is {dict(identity)}; choose another "
             f"--out"
         )
-    rows = [line.read(partial(from_mapping, MeasuredTrial)) for line in lines[1:]]
+    rows = [
+        line.read(lambda data: from_mapping(MeasuredTrial, migrated_signals(data)))
+        for line in lines[1:]
+    ]
     return {row.trial: dict(row.signals) for row in rows}

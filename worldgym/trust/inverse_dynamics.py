@@ -1,5 +1,5 @@
-"""The gauge of a world: what its training data look like, and how actions show in them. Learned
-from recordings alone.
+"""The inverse-dynamics model of a world: what its training data look like, and how actions show in
+them. Learned from recordings alone.
 
 Inverse dynamics   latents of a few neighbouring frames => the action between the two in the middle.
 Played on generated frames
@@ -32,14 +32,14 @@ from worldgym.errors import CheckpointError
 from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
 from worldgym.types import Actions, ActionSpec, Frames
 
-KIND = "gauge"
+KIND = "inverse-dynamics"
 BATCH = 64  # frames encoded, or windows read, at once
 PLACES = 12  # a side; larger latents are averaged down to it before their drift is measured
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class GaugeConfig:
+class InverseDynamicsConfig:
     """latent_shape: (C, h, w) of a frame.   actions: numbers an action, A.   offsets: frames read
     for action t, counted from t.
 
@@ -57,16 +57,18 @@ class GaugeConfig:
     components: int = 48
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> GaugeConfig:
+    def from_json(data: Mapping[str, Any]) -> InverseDynamicsConfig:
         C, h, w = data["latent_shape"]
-        return GaugeConfig(**{**data, "latent_shape": (C, h, w), "offsets": tuple(data["offsets"])})
+        return InverseDynamicsConfig(
+            **{**data, "latent_shape": (C, h, w), "offsets": tuple(data["offsets"])}
+        )
 
 
-class InverseDynamics(nn.Module):
+class InverseDynamicsNetwork(nn.Module):
     """latents [B, n, C, h, w] of n neighbouring frames => action [B, A], in standard deviations of
     the training data."""
 
-    def __init__(self, config: GaugeConfig) -> None:
+    def __init__(self, config: InverseDynamicsConfig) -> None:
         super().__init__()
         C, h, w = config.latent_shape
         self.config, width = config, config.width
@@ -135,7 +137,7 @@ class LatentStatistics:
         )
 
     @staticmethod
-    def of(latents: Tensor, held_back: Tensor, config: GaugeConfig) -> LatentStatistics:
+    def of(latents: Tensor, held_back: Tensor, config: InverseDynamicsConfig) -> LatentStatistics:
         """latents [N, C, h, w] give components and neighbours; `held_back` [M, C, h, w], of other
         episodes, the scale."""
         flat = places(latents)
@@ -193,12 +195,12 @@ class Meaning:
         )
 
 
-class Gauge:
-    """A trained gauge. `name` identifies its weights."""
+class InverseDynamicsModel:
+    """A trained inverse-dynamics model. `name` identifies its weights."""
 
     def __init__(
         self,
-        net: InverseDynamics,
+        net: InverseDynamicsNetwork,
         statistics: LatentStatistics,
         meaning: Meaning,
         name: str = "unsaved",
@@ -245,10 +247,10 @@ class Gauge:
         save_folder(folder, config, network | statistics, card, half=True)
 
     @staticmethod
-    def load(folder: Path) -> Gauge:
-        """CheckpointError if the folder is incomplete, altered or no gauge."""
+    def load(folder: Path) -> InverseDynamicsModel:
+        """CheckpointError if the folder is incomplete, altered or no inverse-dynamics model."""
         config, tensors = load_folder(folder, KIND)
-        net = InverseDynamics(GaugeConfig.from_json(config["network"]))
+        net = InverseDynamicsNetwork(InverseDynamicsConfig.from_json(config["network"]))
         parts = {
             kind: {
                 name.removeprefix(f"{kind}."): value
@@ -262,10 +264,14 @@ class Gauge:
             statistics = LatentStatistics(**parts["statistics"])
         except (RuntimeError, TypeError) as error:
             raise CheckpointError(
-                f"{folder}: tensors do not fit the config ({error}); make the gauge again"
+                f"{folder}: tensors do not fit the config ({error}); make the inverse-dynamics "
+                f"model again"
             ) from error
-        return Gauge(
-            net, statistics, Meaning.from_json(config["meaning"]), f"gauge-{fingerprint(folder)}"
+        return InverseDynamicsModel(
+            net,
+            statistics,
+            Meaning.from_json(config["meaning"]),
+            f"inverse-dynamics-{fingerprint(folder)}",
         )
 
 

@@ -32,7 +32,8 @@ LIMITS = {
     "floor": Limit(0.05, 0.2),  # of control rollouts that succeed
     "missed": Limit(0.2, 0.4),  # of recorded successes that are no success when replayed
     "invented": Limit(0.2, 0.4),  # of recorded failures that become a success when replayed
-    "doubt": Limit(0.2, 0.35),  # of closed-loop verdicts that the probe expects to be wrong
+    # of closed-loop verdicts that the error predictor expects to be wrong
+    "wrong_verdicts": Limit(0.2, 0.35),
 }
 
 

@@ -27,10 +27,10 @@ from worldgym.stats.trusted import CHECK_NAME
 from worldgym.tasks.task_folder import check_frames, load_tasks
 from worldgym.trust.action_following import Response, action_following
 from worldgym.trust.controls import ARMS, GRIPPER, Floor, control_floors
-from worldgym.trust.error_predictor import Probe
+from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.error_signals import Instruments
 from worldgym.trust.fit_error_predictor import measured_signals, rollouts_of
-from worldgym.trust.inverse_dynamics import Gauge
+from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.playback import Playing, Recorded, recorded_rollouts
 from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_figures, replay_test
 from worldgym.trust.trust_verdict import (
@@ -52,8 +52,8 @@ Found = dict[str, list[Finding]]  # by group of tasks
 
 @dataclass(frozen=True)
 class CheckConfig:
-    """What to check a world by; None = not, or for judge, gauge and probe: what lies beside the
-    world, if anything.
+    """What to check a world by; None = not, or for judge, inverse-dynamics model and error
+    predictor: what lies beside the world, if anything.
 
     episodes: an episode store.   policies, tasks: a closed loop.   per_task: episodes, and trials
     of each policy, for each group."""
@@ -64,8 +64,8 @@ class CheckConfig:
     policies: tuple[str, ...] = ()
     tasks: Path | None = None
     judge: Path | None = None
-    gauge: Path | None = None
-    probe: Path | None = None
+    inverse_dynamics: Path | None = None
+    error_predictor: Path | None = None
     per_task: int = 10
     batch: int = 20
     seed: int = 0
@@ -74,12 +74,13 @@ class CheckConfig:
 
 @dataclass(frozen=True)
 class CheckInputs:
-    """What a check works with. gauge, probe, familiarity: None = what needs them is left out."""
+    """What a check works with. inverse-dynamics model, error predictor, familiarity: None = what
+    needs them is left out."""
 
     world: DiffusionWorld
     judge: Judge
-    gauge: Gauge | None
-    probe: Probe | None
+    inverse_dynamics: InverseDynamicsModel | None
+    error_predictor: ErrorPredictor | None
     playing: Playing
     familiarity: Familiarity | None = None
 
@@ -95,7 +96,7 @@ def check_trust(config: CheckConfig) -> dict[str, Any]:
         raise InputError(f"--trials is {config.per_task}: ask for 1 or more")
     keep_freed_memory()
     parts = _load(config)
-    figures: dict[str, Any] = {"strange": {}, "floors": [], "replay": {}, "doubt": {}}
+    figures: dict[str, Any] = {"strange": {}, "floors": [], "replay": {}, "wrong_verdicts": {}}
     found: Found = {}
     starts: list[Task] = []
     if config.episodes is not None:
@@ -131,16 +132,24 @@ def _load(config: CheckConfig) -> CheckInputs:
     judge = config.judge or beside_world(config.world, "judge")
     if judge is None:
         raise InputError(f"{config.world}: no judge lies beside the world; give one with --judge")
-    gauge_folder = config.gauge or beside_world(config.world, "gauge")
-    gauge = None if gauge_folder is None else Gauge.load(gauge_folder)
-    if gauge is not None:
-        gauge.check(world.codec, world.spec)
-    probe_file = config.probe or beside_world(config.world, "probe.json")
-    probe = None if probe_file is None else Probe.load(probe_file)
+    inverse_dynamics_folder = config.inverse_dynamics or beside_world(
+        config.world, "inverse-dynamics"
+    )
+    inverse_dynamics = (
+        None
+        if inverse_dynamics_folder is None
+        else InverseDynamicsModel.load(inverse_dynamics_folder)
+    )
+    if inverse_dynamics is not None:
+        inverse_dynamics.check(world.codec, world.spec)
+    predictor_file = config.error_predictor or beside_world(config.world, "error-predictor.json")
+    error_predictor = None if predictor_file is None else ErrorPredictor.load(predictor_file)
     playing, familiarity = Playing(config.batch), familiarity_of(config.world, world.codec)
-    parts = CheckInputs(world, load_judge(judge), gauge, probe, playing, familiarity)
-    if parts.probe is not None and gauge is not None:
-        parts.probe.check(world.name, parts.judge.name, gauge.name)
+    parts = CheckInputs(
+        world, load_judge(judge), inverse_dynamics, error_predictor, playing, familiarity
+    )
+    if parts.error_predictor is not None and inverse_dynamics is not None:
+        parts.error_predictor.check(world.name, parts.judge.name, inverse_dynamics.name)
     return parts
 
 
@@ -216,20 +225,22 @@ def _check_closed_loop(
     _add_floors(
         "policies", control_floors(parts.world, parts.judge, rollouts, playing), figures, found
     )
-    if parts.gauge is not None and parts.probe is not None:
-        futures = int(parts.probe.facts["futures"])
+    if parts.inverse_dynamics is not None and parts.error_predictor is not None:
+        futures = int(parts.error_predictor.facts["futures"])
         instruments = Instruments(
-            parts.world, parts.world.codec, parts.gauge, parts.judge, playing, futures
+            parts.world, parts.world.codec, parts.inverse_dynamics, parts.judge, playing, futures
         )
         rows = measured_signals(run.out, config.out, records, instruments)
-        doubts = parts.probe.doubt(rows)
+        p_wrong = parts.error_predictor.p_wrong(rows)
         for group in sorted({record.group for record in records}):
             own = [
-                (r.task, float(d)) for r, d in zip(records, doubts, strict=True) if r.group == group
+                (r.task, float(d))
+                for r, d in zip(records, p_wrong, strict=True)
+                if r.group == group
             ]
-            rate = score_rate([doubt for _, doubt in own], [task for task, _ in own])
-            flagged = sum(doubt >= parts.probe.threshold - ROUNDING for _, doubt in own)
-            figures["doubt"][group] = {
+            rate = score_rate([p for _, p in own], [task for task, _ in own])
+            flagged = sum(p >= parts.error_predictor.threshold - ROUNDING for _, p in own)
+            figures["wrong_verdicts"][group] = {
                 "expected_wrong": _json(rate),
                 "flagged": flagged,
                 "rollouts": len(own),
@@ -237,7 +248,7 @@ def _check_closed_loop(
             _add(
                 found,
                 group,
-                finding("doubt", rate, "closed-loop verdicts are expected to be wrong"),
+                finding("wrong_verdicts", rate, "closed-loop verdicts are expected to be wrong"),
             )
     return known
 
@@ -285,13 +296,13 @@ def _add(found: Found, group: str, one: Finding | None) -> None:
 
 def _following(parts: CheckInputs, starts: Sequence[Task]) -> list[Response]:
     """From the first initial frame of each group, then the second ones, up to SWEPT."""
-    if parts.gauge is None:
+    if parts.inverse_dynamics is None:
         return []
     groups = sorted({task.group for task in starts})
     ranked = [[task for task in starts if task.group == group] for group in groups]
     turns = [tasks[turn] for turn in range(SWEPT) for tasks in ranked if turn < len(tasks)]
     return action_following(
-        parts.world, parts.world.codec, parts.gauge, turns[:SWEPT], parts.playing
+        parts.world, parts.world.codec, parts.inverse_dynamics, turns[:SWEPT], parts.playing
     )
 
 
@@ -302,13 +313,16 @@ def _described(config: CheckConfig, parts: CheckInputs) -> dict[str, Any]:
             "whether the world knows the initial frames needs familiarity.json: `worldgym world "
             "measure-familiarity`"
         )
-    if parts.gauge is None:
+    if parts.inverse_dynamics is None:
         left_out.append(
-            "action following and per-rollout doubt need a gauge: `worldgym world "
+            "action following and P(verdict wrong) need an inverse-dynamics model: `worldgym "
+            "world "
             "train-inverse-dynamics`"
         )
-    elif parts.probe is None:
-        left_out.append("per-rollout doubt needs a probe: `worldgym world fit-error-predictor`")
+    elif parts.error_predictor is None:
+        left_out.append(
+            "P(verdict wrong) needs an error predictor: `worldgym world fit-error-predictor`"
+        )
     if config.episodes is None:
         left_out.append("the replay test needs recorded episodes: --data")
     if not (config.policies and config.tasks):
@@ -316,7 +330,7 @@ def _described(config: CheckConfig, parts: CheckInputs) -> dict[str, Any]:
     return {
         "world": parts.world.name,
         "judge": parts.judge.name,
-        "gauge": None if parts.gauge is None else parts.gauge.name,
+        "inverse_dynamics": None if parts.inverse_dynamics is None else parts.inverse_dynamics.name,
         "embodiment": {
             "actions": list(parts.world.spec.names),
             "mode": parts.world.spec.mode,

@@ -19,10 +19,11 @@ import torch
 
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.episodes.frame_cache import frame_cache
-from worldgym.episodes.spread import evenly_spaced
 from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.subsample import evenly_spaced
 from worldgym.errors import InputError
 from worldgym.io.files import read_json, write_json
+from worldgym.io.records import from_mapping, located
 from worldgym.types import Frames
 from worldgym.world.load_world import beside_world
 
@@ -55,6 +56,20 @@ class Familiarity:
             "quantile": QUANTILE,
             "frames": self.frames,
         }
+
+
+@dataclass(frozen=True)
+class FamiliarityFile:
+    """What lies beside a world. codec: fingerprint of the one it was measured with."""
+
+    codec: str
+    limit: float
+    frames: int
+    quantile: float = QUANTILE
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.limit < np.inf:
+            raise ValueError(f"the limit is {self.limit}, not above 0")
 
 
 def errors(codec: Codec, frames: Sequence[Frames]) -> npt.NDArray[np.float64]:
@@ -94,19 +109,11 @@ def familiarity_of(world: Path, codec: Codec) -> Familiarity | None:
     if path is None:
         return None
     data = read_json(path, "the familiarity of a world")
-    try:
-        fingerprint, limit, frames = str(data["codec"]), float(data["limit"]), int(data["frames"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: is damaged ({error}); measure it again with `worldgym world "
-            f"measure-familiarity`"
-        ) from error
-    if not np.isfinite(limit) or limit <= 0.0:
-        raise InputError(
-            f"{path}: the limit is {limit}, not above 0; measure it again with `worldgym "
-            f"world measure-familiarity`"
-        )
-    return Familiarity(codec, limit, frames) if fingerprint == codec.fingerprint else None
+    with located(path, "measure it again with `worldgym world measure-familiarity`"):
+        found = from_mapping(FamiliarityFile, data)
+    return (
+        Familiarity(codec, found.limit, found.frames) if found.codec == codec.fingerprint else None
+    )
 
 
 def _held_out(store: EpisodeStore, codec: Codec) -> Sequence[Frames]:

@@ -10,6 +10,7 @@ from worldgym.codecs.load_codec import load_codec
 from worldgym.errors import CheckpointError
 from worldgym.io.bundled import bundled
 from worldgym.io.checkpoint import fingerprint, load_folder
+from worldgym.io.migration import found_beside
 from worldgym.world.embodiments import single
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
@@ -29,8 +30,7 @@ def root_of(world: Path) -> Path:
 
 def beside_world(world: Path, name: str) -> Path | None:
     """What lies beside the checkpoint of a world under this name, as its codec does."""
-    path = root_of(world) / name
-    return path if path.exists() else None
+    return found_beside(root_of(world), name)
 
 
 def load_world(
@@ -64,12 +64,12 @@ def load_world(
         raise CheckpointError(
             f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})"
         ) from error
-    sharpened = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
+    tuned = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
     name = "-".join(
         [
             folder.resolve().name,
             fingerprint(folder),
-            *sharpened,
+            *tuned,
             *([embodiment] if embodiment else []),
         ]
     )

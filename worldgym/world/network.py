@@ -11,9 +11,8 @@ numbers a token."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,12 +63,7 @@ class DiTConfig:
     positions: str = "learned"
     activation: str = "relu2"
     window: int = 32
-    # runs are told apart by the repr, and some began before it existed
-    embodiments: int = field(default=1, repr=False)
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> DiTConfig:
-        return DiTConfig(**data | {"latent_shape": tuple(data["latent_shape"])})
+    embodiments: int = 1
 
     @property
     def grid(self) -> tuple[int, int]:

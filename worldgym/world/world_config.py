@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from worldgym.actions.embodiment import Scaling
-from worldgym.errors import CheckpointError
+from worldgym.errors import CheckpointError, InputError
+from worldgym.io.checkpoint import CONFIG
+from worldgym.io.records import from_mapping
 from worldgym.types import ActionSpec
 from worldgym.world.conditioning import check_shown
 from worldgym.world.network import DiTConfig
@@ -43,16 +45,12 @@ class WorldConfig:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> WorldConfig:
-        return WorldConfig(
-            ActionSpec.from_json(data["spec"]),
-            DiTConfig.from_json(data["network"]),
-            SamplerConfig(**data["sampler"]),
-            data["schedule"],
-            data["schedule_settings"],
-            data["codec"],
-            data.get("conditioning", "sum"),  # older checkpoints knew no other
-            Scaling.from_json(data["scaling"]) if "scaling" in data else Scaling(),
-        )
+        """CheckpointError for a field that does not fit."""
+        readers = {ActionSpec: ActionSpec.from_json, Scaling: Scaling.from_json}
+        try:
+            return from_mapping(WorldConfig, data, readers=readers, more=True)
+        except InputError as error:
+            raise CheckpointError(f"{CONFIG} of the world: {error}") from error
 
     def make_schedule(self) -> FlowMatching | SigmoidV:
         return make_schedule(self.schedule, **self.schedule_settings)

@@ -89,7 +89,7 @@ def test_where_frames_and_rows_are_equally_many_the_clock_of_the_video_does_not_
         found = source.read(f"episode_{i:06d}")
         assert np.abs(found.frames.astype(int) - episode.frames).mean() < 6.0 and found.fps == FPS
         assert found.facts.times is not None and len(found.facts.times) == len(episode.frames)
-        said = " ".join(found.facts.doubts)
+        said = " ".join(found.facts.contradictions)
         assert ("the metadata say 5: the metadata are believed" in said) == (
             case in ("slow", "fast")
         )
@@ -278,7 +278,7 @@ def test_names_of_states_are_held_against_relabelling(
         to_episode(found, spec, TimeRule(relabel=True))
     assert (
         "info.json speaks against the convention: of the action its numbers are named joint_0"
-        in found.facts.doubts[0]
+        in found.facts.contradictions[0]
     )
 
 

@@ -72,7 +72,7 @@ def test_uneven_clocks_and_turned_videos_are_said(tmp_path: Path) -> None:
     found = open_source(tmp_path).read("a")
     np.testing.assert_allclose(np.asarray(found.facts.times), times, atol=1e-3)
     assert any("turned by 90 degrees" in note for note in found.facts.notes)
-    assert any("unevenly spaced" in doubt for doubt in found.facts.doubts)
+    assert any("unevenly spaced" in one for one in found.facts.contradictions)
 
 
 def test_names_that_cannot_be_shown_are_cleaned(tmp_path: Path) -> None:

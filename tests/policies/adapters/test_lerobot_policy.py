@@ -37,38 +37,38 @@ class StandIn:
     """Queues as LeRobot's diffusion policy keeps them: n last observations, filled up with the
     first; h actions of an answer."""
 
-    def __init__(self, looks: int, chunk: int, noise: float = 0.0) -> None:
-        self.looks, self.chunk, self.noise = looks, chunk, noise
+    def __init__(self, n_obs_steps: int, chunk: int, noise: float = 0.0) -> None:
+        self.n_obs_steps, self.chunk, self.noise = n_obs_steps, chunk, noise
         self.reset()
 
     def reset(self) -> None:
-        self.seen: deque[torch.Tensor] = deque(maxlen=self.looks)
+        self.seen: deque[torch.Tensor] = deque(maxlen=self.n_obs_steps)
         self.answer: deque[torch.Tensor] = deque()
 
     def select_action(self, batch: dict[str, Any]) -> torch.Tensor:
         newest = torch.cat([batch[FRONT].mean((2, 3)), batch[STATE]], dim=1)  # [B, 3 + S]
-        self.seen.extend([newest] * (1 if self.seen else self.looks))
+        self.seen.extend([newest] * (1 if self.seen else self.n_obs_steps))
         if not self.answer:
-            weights = torch.linspace(0.3, 1.0, self.looks)[:, None, None]
+            weights = torch.linspace(0.3, 1.0, self.n_obs_steps)[:, None, None]
             mean = (torch.stack(list(self.seen)) * weights).mean(0)[:, :4] - 0.3  # [B, 4]
             drawn = mean + self.noise * torch.randn_like(mean)
             self.answer.extend(drawn * (1.0 - 0.1 * k) for k in range(self.chunk))
         return self.answer.popleft()
 
 
-def made(looks: int = 1, chunk: int = 1, noise: float = 0.0, **more: Any) -> LeRobotPolicy:
+def made(n_obs_steps: int = 1, chunk: int = 1, noise: float = 0.0, **more: Any) -> LeRobotPolicy:
     reading = LeRobotSettings(
         "l",
         SPEC,
         {FRONT: SHAPE[:2]},
         chunk,
-        looks,
+        n_obs_steps,
         noise > 0,
         ("x", "gripper_open"),
         from_zero=True,
     )
     return LeRobotPolicy(
-        StandIn(looks, chunk, noise), dict, lambda action: action, replace(reading, **more)
+        StandIn(n_obs_steps, chunk, noise), dict, lambda action: action, replace(reading, **more)
     )
 
 
@@ -79,13 +79,13 @@ def trials(count: int = 3, steps: int = 8) -> list[Trial]:
     ]
 
 
-@pytest.mark.parametrize(("looks", "chunk"), [(1, 1), (1, 4), (2, 1), (2, 4), (3, 2), (3, 8)])
-def test_the_same_as_lerobots_own_loop(looks: int, chunk: int) -> None:
+@pytest.mark.parametrize(("n_obs_steps", "chunk"), [(1, 1), (1, 4), (2, 1), (2, 4), (3, 2), (3, 8)])
+def test_the_same_as_lerobots_own_loop(n_obs_steps: int, chunk: int) -> None:
     """`select_action` at every step, `reset` before the first, on the frames and states of the
     rollout."""
-    for rollout in roll_out(FakeWorld(SPEC, SHAPE), made(looks, chunk), trials()):
+    for rollout in roll_out(FakeWorld(SPEC, SHAPE), made(n_obs_steps, chunk), trials()):
         model, moved = (
-            StandIn(looks, chunk),
+            StandIn(n_obs_steps, chunk),
             np.concatenate([[0.0], 0.04 * np.cumsum(rollout.actions[:, 0])]),
         )
         opened = np.concatenate([[1.0], rollout.actions[:, 3] < 0])
@@ -97,9 +97,9 @@ def test_the_same_as_lerobots_own_loop(looks: int, chunk: int) -> None:
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
-@pytest.mark.parametrize(("looks", "chunk"), [(1, 4), (2, 3)])
-def test_it_is_a_policy_of_ours(looks: int, chunk: int, noise: float) -> None:
-    check_policy(made(looks, chunk, noise), SHAPE)
+@pytest.mark.parametrize(("n_obs_steps", "chunk"), [(1, 4), (2, 3)])
+def test_it_is_a_policy_of_ours(n_obs_steps: int, chunk: int, noise: float) -> None:
+    check_policy(made(n_obs_steps, chunk, noise), SHAPE)
 
 
 def test_noise_belongs_to_the_trial_and_leaves_the_process_alone() -> None:
@@ -160,7 +160,12 @@ def read(options: str = f"view={FRONT}&state=x,y&black=yes", **changes: Any) -> 
 def test_what_a_config_says() -> None:
     reading = read()
     assert list(reading.images.items()) == [(FRONT, (96, 96)), (WRIST, (96, 96))]
-    assert (reading.name, reading.chunk, reading.looks, reading.chance) == ("my-act", 8, 1, False)
+    assert (reading.name, reading.chunk, reading.n_obs_steps, reading.chance) == (
+        "my-act",
+        8,
+        1,
+        False,
+    )
     assert reading.needs.to_json() == {
         "cameras": [FRONT, WRIST],
         "blackened": [WRIST],

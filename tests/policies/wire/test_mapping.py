@@ -208,30 +208,36 @@ def test_families_are_sound(protocol: str) -> None:
     ("text", "complaint"),
     [
         ("", '"frame" is missing'),
-        (LEAST + "colour = 1", '"colour" is unknown; known are frame, instruction'),
+        (LEAST + "colour = 1", '"colour" is unknown .*; known are frame, instruction'),
         (LEAST + "chunk = 0", '"chunk" must be a whole number'),
-        (LEAST + "chunk = true", '"chunk" must be a whole number'),
+        (LEAST + "chunk = true", '"chunk" holds True; it must be a whole number'),
         (LEAST + "columns = [0, 1]", '"columns" names 2 numbers, but "libero" has 7'),
-        (LEAST + 'columns = ["x"]', '"columns" must be a list of whole numbers'),
-        (LEAST + "size = [224]", '"size" must be a height and a width'),
+        (LEAST + 'columns = ["x"]', r'"columns\[0\]" holds .*; it must be a whole number'),
+        (LEAST + "size = [224]", '"size" holds .*; it must be a list of 2 whole numbers'),
         (LEAST + "size = [0, 5]", '"size" must be a height and a width'),
-        (LEAST + "rotate = 90", '"rotate" must be 0 or 180'),
-        (LEAST + "channels_first = 1", '"channels_first" must be true or false'),
+        (LEAST + "rotate = 90", '"rotate" holds 90; it must be one of 0, 180'),
+        (LEAST + "channels_first = 1", '"channels_first" holds 1; it must be true or false'),
         (LEAST + "constants = 3", "must be a table"),
-        (LEAST + "constants = {c = 1979-05-27}", 'the constant "c" must be'),
-        (LEAST + "constants = {c = [[1]]}", 'the constant "c" must be'),
+        (
+            LEAST + "constants = {c = 1979-05-27}",
+            '"constants.c" holds .*; it must be a text or true or false or',
+        ),
+        (
+            LEAST + "constants = {c = [[1]]}",
+            '"constants.c" holds .*; it must be a text or true or false or',
+        ),
         (LEAST + "constants = {a = 1}", '"a" is used for two things'),
         (LEAST + 'views = {b = "wrist"}', '"b" is used for two things'),
         (LEAST + 'state = {c = ["x"]}\nconstants = {c = 1}', '"c" is used for two things'),
-        (LEAST + "views = {c = 1}", "must name a camera for each key"),
-        (LEAST + "views = 1", r"\[views\] must be a table"),
+        (LEAST + "views = {c = 1}", '"views.c" holds 1; it must be a text'),
+        (LEAST + "views = 1", '"views" holds 1; it must be a table'),
         (LEAST + "state = {c = []}", 'the state "c" must be a list of names'),
         (LEAST + f"state = {{c = {['x'] * 101}}}", "up to 100 names"),
         (LEAST + "history = 0", '"history" must be a whole number from 1'),
         (LEAST + 'constants = {"a.b" = 1}', '"a" is used for two things'),
         (LEAST.replace("libero", "nobody"), 'no action convention "nobody"'),
-        (LEAST.replace('"a"', "5"), '"frame" must be a text'),
-        ("frame = ", "cannot be read as TOML"),
+        (LEAST.replace('"a"', "5"), '"frame" holds 5; it must be a text'),
+        ("frame = ", "not valid TOML"),
     ],
 )
 def test_a_family_that_is_unsound(text: str, complaint: str, tmp_path: Path) -> None:
@@ -245,7 +251,7 @@ def test_an_unknown_family_is_refused_with_the_known(tmp_path: Path) -> None:
         match='no policy family "bridge" for openpi: name worldgym, or a TOML file of your own',
     ):
         load_family("bridge", "openpi")
-    with pytest.raises(InputError, match=r"none\.toml: cannot be read as TOML"):
+    with pytest.raises(InputError, match=r"none\.toml: cannot be read"):
         load_family(str(tmp_path / "none.toml"), "openpi")
 
 

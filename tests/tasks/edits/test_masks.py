@@ -81,7 +81,7 @@ def test_named_regions_and_lists(tmp_path: Path) -> None:
         ({"box": [0, 0, 20, 30]}, "fractions"),
         ({"box": [0, 0, 1]}, "a list of 4"),
         ({"polygon": [[0, 0], [1, 1]]}, "three corners"),
-        ({"polygon": [0, 1]}, "no list of points"),
+        ({"polygon": [0, 1]}, r'"polygon\[0\]" holds 0; it must be a list of 2 numbers'),
         ({"colour": "red"}, '"colour" is unknown'),
         ({"grow": 2}, "needs a box"),
         ({"box": [0, 0, 1, 1], "grow": 200}, "-100 to 100"),

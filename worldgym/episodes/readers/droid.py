@@ -94,7 +94,7 @@ class DroidSource:
             stated_fps=rate,
             state_names=STATE if keys == ["states"] and states.shape[1] == len(STATE) else (),
             notes=(*facts.notes, *film.notes, *notes),
-            doubts=clock_notes(film.times),
+            contradictions=clock_notes(film.times),
         )
         known = None if success not in (0, 1) else bool(success)
         return Recording(

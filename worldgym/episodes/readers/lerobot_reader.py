@@ -113,7 +113,11 @@ class LeRobotSource:
             state_names=self._names(self.states),
             depth=self.camera in self.depth,
             notes=(*facts.notes, *film.notes),
-            doubts=(*clock_notes(film.times, self.stated), *self._doubts(), *self._surplus(entry)),
+            contradictions=(
+                *clock_notes(film.times, self.stated),
+                *self._contradictions(),
+                *self._surplus(entry),
+            ),
         )
         tables = {key: column_matrix(table, key, where) for key in (*self.actions, *self.states)}
         actions = side_by_side(self.actions, tables, where)
@@ -159,7 +163,7 @@ class LeRobotSource:
         names = [number_names(self.features[key]) for key in keys]
         return tuple(name for each in names for name in each) if all(names) else ()
 
-    def _doubts(self) -> tuple[str, ...]:
+    def _contradictions(self) -> tuple[str, ...]:
         """Whether the names of the actions speak against the convention."""
         posed = self.spec is not None and self.spec.names[: len(POSE)] == POSE
         reason = not_a_pose(self._names(self.actions)) if posed else ""

@@ -72,7 +72,7 @@ class Mp4NpzSource:
             str(video),
             self.options.fps,
             facts=replace(
-                facts, times=film.times, notes=film.notes, doubts=clock_notes(film.times)
+                facts, times=film.times, notes=film.notes, contradictions=clock_notes(film.times)
             ),
         )
 

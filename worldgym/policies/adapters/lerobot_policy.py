@@ -27,9 +27,9 @@ from torch import Tensor
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, MissingExtra
 from worldgym.io.images import resized
-from worldgym.policies.foreign import Failure, attempt
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.policies.policy_source import PolicySource
+from worldgym.policies.user_code import Failure, attempt
 from worldgym.types import Actions, ActionSpec, Frames, Trial
 
 STATE = "observation.state"
@@ -53,14 +53,14 @@ class LeRobotSettings:
 
     images: {key: (H, W)}, the view that the world draws first.   chunk: actions carried out of one
     answer, `n_action_steps`.
-    looks:  observations that an answer is made from, `n_obs_steps`.   chance: answers draw noise.
+    n_obs_steps: observations that an answer is made from.   chance: answers draw noise.
     """
 
     name: str
     spec: ActionSpec
     images: dict[str, tuple[int, int]]
     chunk: int
-    looks: int = 1
+    n_obs_steps: int = 1
     chance: bool = True
     state: tuple[str, ...] = ()
     black: bool = False
@@ -70,7 +70,7 @@ class LeRobotSettings:
     def needs(self) -> Needs:
         cameras = tuple(self.images)
         return Needs(
-            self.looks, cameras, cameras[1:] if self.black else (), self.state, self.from_zero
+            self.n_obs_steps, cameras, cameras[1:] if self.black else (), self.state, self.from_zero
         )
 
 
@@ -139,7 +139,7 @@ class LeRobotPolicy:
     def _lead(self) -> list[int]:
         """How far back to look in each call before the one that is to answer: whole chunks, the
         last calls at t - 1, t - 2 ..."""
-        before = self._reading.looks - 1
+        before = self._reading.n_obs_steps - 1
         calls = self.chunk * math.ceil(before / self.chunk)
         return [min(back, before) for back in range(calls, 0, -1)]
 
@@ -244,7 +244,7 @@ def _reading(source: PolicySource, config: Any, spec: ActionSpec) -> LeRobotSett
         spec=spec,
         images={key: images[key] for key in sorted(images, key=lambda key: key != first)},
         chunk=vars(config).get("n_action_steps", 1),
-        looks=vars(config).get("n_obs_steps", 1),
+        n_obs_steps=vars(config).get("n_obs_steps", 1),
         chance=config.type not in WITHOUT_CHANCE,
         state=source.names("state"),
         black=source.flag("black"),

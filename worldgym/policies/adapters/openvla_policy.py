@@ -21,9 +21,9 @@ from PIL import Image
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, MissingExtra
 from worldgym.io.files import read_json
-from worldgym.policies.foreign import Failure, attempt
 from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.policies.policy_source import PolicySource
+from worldgym.policies.user_code import Failure, attempt
 from worldgym.types import Actions, ActionSpec, Trial
 
 OPTIONS = ("convention", "unnorm_key", "trust_remote_code", "chunk", "attention", "device")

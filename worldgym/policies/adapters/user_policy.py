@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError, WorldGymError
-from worldgym.policies.foreign import Failure, attempt
 from worldgym.policies.policy_protocol import Needs, Policy
 from worldgym.policies.policy_source import PolicySource
+from worldgym.policies.user_code import Failure, attempt
 from worldgym.types import ActionSpec
 
 VALUES = {"name": str, "spec": ActionSpec, "chunk": int, "needs": Needs}

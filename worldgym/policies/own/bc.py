@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldgym.io.checkpoint import load_folder, save_folder
+from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
 from worldgym.policies.own.action_bounds import from_unit
 from worldgym.policies.own.network_policy import check_actions, network_inputs
@@ -28,7 +29,7 @@ class BCConfig:
     """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions
     predicted at once, h.
 
-    execute: actions of a chunk that are carried out before the policy looks again; 0 = all.
+    execute: actions of a chunk that are carried out before the policy observes again; 0 = all.
     """
 
     size: tuple[int, int] = (96, 96)
@@ -41,11 +42,6 @@ class BCConfig:
     @property
     def executed(self) -> int:
         return min(self.execute, self.chunk) if self.execute else self.chunk
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> BCConfig:
-        height, width = data["size"]
-        return BCConfig(**{**data, "size": (height, width), "trunk": TrunkConfig(**data["trunk"])})
 
 
 class BCNet(nn.Module):
@@ -132,6 +128,6 @@ class BCPolicy:
         """CheckpointError if the folder is incomplete, altered or not a behaviour-cloning
         policy."""
         config, tensors = load_folder(folder, KIND)
-        net = BCNet(BCConfig.from_json(config["net"]))
+        net = BCNet(from_mapping(BCConfig, config["net"]))
         net.load_state_dict(tensors)
         return BCPolicy(net, ActionSpec.from_json(config["spec"]), config["name"])

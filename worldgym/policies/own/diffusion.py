@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from worldgym.io.checkpoint import load_folder, save_folder
+from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig
 from worldgym.policies.own.action_bounds import from_unit
 from worldgym.policies.own.network_policy import check_actions, network_inputs
@@ -41,7 +42,7 @@ class DiffusionConfig:
     """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions
     drawn at once, h.
 
-    execute: actions of a chunk that are carried out before the policy looks again; 0 =
+    execute: actions of a chunk that are carried out before the policy observes again; 0 =
     all.   steps: Euler steps a chunk. temperature: scale of the noise that a chunk starts from. 1,
     as trained, draws from all that the network holds possible,
         which after a short training is much; towards 0 it acts on the middle of that.
@@ -63,13 +64,6 @@ class DiffusionConfig:
     def executed(self) -> int:
         return min(self.execute, self.chunk) if self.execute else self.chunk
 
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> DiffusionConfig:
-        height, width = data["size"]
-        return DiffusionConfig(
-            **{**data, "size": (height, width), "trunk": TrunkConfig(**data["trunk"])}
-        )
-
 
 class ActionAttention(nn.Module):
     """queries [B, Q, W] read from tokens [B, K, W] => [B, Q, W].
@@ -89,8 +83,8 @@ class ActionAttention(nn.Module):
             x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for x in (self.q(queries), *self.kv(tokens).chunk(2, dim=-1))
         )
-        looks = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(dim=-1).to(v.dtype)
-        return torch.as_tensor(self.out((looks @ v).transpose(1, 2).flatten(2)))
+        attention = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(dim=-1).to(v.dtype)
+        return torch.as_tensor(self.out((attention @ v).transpose(1, 2).flatten(2)))
 
 
 class Layer(nn.Module):
@@ -252,6 +246,6 @@ class DiffusionPolicy:
     def load(folder: Path) -> DiffusionPolicy:
         """CheckpointError if the folder is incomplete, altered or not a diffusion policy."""
         config, tensors = load_folder(folder, KIND)
-        net = DiffusionNet(DiffusionConfig.from_json(config["net"]))
+        net = DiffusionNet(from_mapping(DiffusionConfig, config["net"]))
         net.load_state_dict(tensors)
         return DiffusionPolicy(net, ActionSpec.from_json(config["spec"]), config["name"])

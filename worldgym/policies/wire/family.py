@@ -10,18 +10,20 @@ a history, the newest last; H height, W width, C channels.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from worldgym.actions.conventions import load_convention
 from worldgym.actions.pose import unsound
 from worldgym.errors import InputError, did_you_mean
+from worldgym.io.files import read_toml
+from worldgym.io.records import from_mapping, located
 from worldgym.policies.policy_protocol import MAX_HISTORY, Needs
 
-MAX_FILE, MAX_SIDE, MAX_CHUNK = 2**20, 2048, 1000
+MAX_SIDE, MAX_CHUNK = 2048, 1000
+Constant = str | bool | int | float | tuple[float, ...]
 OWN = "worldgym"  # the family of `worldgym policy serve`, which says itself what it serves
 
 
@@ -51,9 +53,9 @@ class Family:
     actions: str = ""
     columns: tuple[int, ...] = ()
     size: tuple[int, int] | None = None
-    rotate: int = 0
+    rotate: Literal[0, 180] = 0
     channels_first: bool = False
-    constants: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, Constant] = field(default_factory=dict)
     history: int = 1
     camera: str = ""
     views: Mapping[str, str] = field(default_factory=dict)
@@ -198,98 +200,42 @@ def load_family(name: str, protocol: str) -> Family:
 
 
 def _read(path: Path) -> Family:
-    try:
-        if path.stat().st_size > MAX_FILE:
-            raise InputError(
-                f"{path}: more than {MAX_FILE >> 20} MiB, so it describes no policy family"
-            )
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read as TOML ({error})") from error
-    try:
-        return _sound(path, data)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: {error}; see docs/quickstart-your-policy.md") from error
+    data = read_toml(path, "it should describe a policy family")
+    with located(path, "see docs/quickstart-your-policy.md"):
+        family = from_mapping(Family, data, given={"name": path.stem, "camera": ""})
+        _check(family)
+        return family
 
 
-def _sound(path: Path, data: Mapping[str, Any]) -> Family:
-    """ValueError or TypeError, in words for the user, where a field is wrong."""
-    known = [f.name for f in fields(Family) if f.name not in ("name", "camera")]
-    if unknown := [name for name in data if name not in known]:
-        raise ValueError(f'"{unknown[0]}" is unknown; known are {", ".join(known)}')
-    for name in ("frame", "instruction", "convention"):
-        if not data.get(name):
+def _check(family: Family) -> None:
+    """ValueError, in words for the user, where the fields do not make a family."""
+    for name, text in (
+        ("frame", family.frame),
+        ("instruction", family.instruction),
+        ("convention", family.convention),
+    ):
+        if not text:
             raise ValueError(f'"{name}" is missing')
-    for name in ("frame", "instruction", "convention", "actions"):
-        if not isinstance(data.get(name, ""), str):
-            raise TypeError(f'"{name}" must be a text')
-    for name, most in (("chunk", MAX_CHUNK), ("history", MAX_HISTORY)):
-        if type(data.get(name, 1)) is not int or not 1 <= data.get(name, 1) <= most:
+    for name, number, most in (
+        ("chunk", family.chunk, MAX_CHUNK),
+        ("history", family.history, MAX_HISTORY),
+    ):
+        if not 1 <= number <= most:
             raise ValueError(f'"{name}" must be a whole number from 1 to {most}')
-    columns, size = _whole(data, "columns", MAX_CHUNK), _whole(data, "size", MAX_SIDE)
-    if size and (len(size) != 2 or 0 in size):
-        raise ValueError('"size" must be a height and a width in pixels')
-    if data.get("rotate", 0) not in (0, 180):
-        raise ValueError('"rotate" must be 0 or 180')
-    if not isinstance(data.get("channels_first", False), bool):
-        raise TypeError('"channels_first" must be true or false')
-    state = _state(data)
-    _check_keys(data)
-    spec = load_convention(data["convention"])
-    if columns and len(columns) != spec.size:
-        raise ValueError(
-            f'"columns" names {len(columns)} numbers, but "{data["convention"]}" has {spec.size}'
-        )
-    shaped = {"columns": columns, "size": (size[0], size[1]) if size else None, "state": state}
-    family = Family(name=path.stem, **{**data, **shaped})
-    _ = family.needs  # too many names, or too long ones, are refused here
-    return family
-
-
-def _check_keys(data: Mapping[str, Any]) -> None:
-    """Constants are plain, views are names, and no key of a request stands in the place of
-    another."""
-    constants, views = _table(data, "constants"), _table(data, "views")
-    for key, value in constants.items():
-        numbers = value if isinstance(value, list) else []
-        if not isinstance(value, str | bool | int | float | list) or not all(
-            isinstance(x, int | float) for x in numbers
-        ):
-            raise TypeError(
-                f'the constant "{key}" must be a text, a number, true, false or a list of numbers'
-            )
-    if not all(isinstance(camera, str) for camera in views.values()):
-        raise TypeError("[views] must name a camera for each key")
-    keys = [data["frame"], data["instruction"], *constants, *views, *data.get("state", {})]
+    if not all(0 <= column <= MAX_CHUNK for column in family.columns):
+        raise ValueError(f'"columns" must be a list of whole numbers from 0 to {MAX_CHUNK}')
+    if family.size is not None and not all(1 <= side <= MAX_SIDE for side in family.size):
+        raise ValueError(f'"size" must be a height and a width in pixels, up to {MAX_SIDE}')
+    if empty := next((key for key, names in family.state.items() if not names), None):
+        raise ValueError(f'the state "{empty}" must be a list of names, like ["x", "y", "z"]')
+    keys = [family.frame, family.instruction, *family.constants, *family.views, *family.state]
     for i, key in enumerate(keys):
         if any(other == key or other.startswith(f"{key}.") for other in keys[:i] + keys[i + 1 :]):
             raise ValueError(f'"{key}" is used for two things')
-
-
-def _state(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """[state], key by key the names of its numbers."""
-    state = _table(data, "state")
-    for key, names in state.items():
-        if (
-            not isinstance(names, list)
-            or not names
-            or not all(isinstance(name, str) for name in names)
-        ):
-            raise TypeError(f'the state "{key}" must be a list of names, like ["x", "y", "z"]')
-    return {key: tuple(names) for key, names in state.items()}
-
-
-def _table(data: Mapping[str, Any], name: str) -> dict[str, Any]:
-    table = data.get(name, {})
-    if not isinstance(table, dict):
-        raise TypeError(f"[{name}] must be a table")
-    return table
-
-
-def _whole(data: Mapping[str, Any], name: str, most: int) -> tuple[int, ...]:
-    values = data.get(name, [])
-    if not isinstance(values, list) or not all(
-        type(value) is int and 0 <= value <= most for value in values
-    ):
-        raise ValueError(f'"{name}" must be a list of whole numbers from 0 to {most}')
-    return tuple(values)
+    spec = load_convention(family.convention)
+    if family.columns and len(family.columns) != spec.size:
+        raise ValueError(
+            f'"columns" names {len(family.columns)} numbers, but "{family.convention}" has '
+            f"{spec.size}"
+        )
+    _ = family.needs  # too many names, or too long ones, are refused here

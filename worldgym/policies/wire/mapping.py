@@ -29,7 +29,7 @@ def request_of(family: Family, observation: Observation) -> dict[str, Any]:
     """What is sent for an observation that carries what the family needs."""
     request: dict[str, Any] = {}
     for key, value in family.constants.items():
-        _put(request, key, np.asarray(value, np.float32) if isinstance(value, list) else value)
+        _put(request, key, np.asarray(value, np.float32) if isinstance(value, tuple) else value)
     images = [_image(family, frame) for frame in (*observation.past, observation.frame)]
     _put(request, family.frame, np.stack(images) if family.history > 1 else images[-1])
     for key, camera in family.views.items():

@@ -20,20 +20,21 @@ gives the same bytes."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from worldgym.errors import EditRefused, InputError, did_you_mean
-from worldgym.io.toml import read_fields, read_toml
+from worldgym.io.files import read_toml
+from worldgym.io.records import field_types, from_mapping, located
 from worldgym.servers.asking import Asker
 from worldgym.servers.provider import Server
 from worldgym.servers.votes import Ledger, Price, default_cache
 from worldgym.tasks.edits import generated_edits as generate
 from worldgym.tasks.edits import objects, optics, wording
 from worldgym.tasks.edits.edit_protocol import ImageStep, Scene, TextStep, generator_of
-from worldgym.tasks.edits.masks import Region, read_points, read_region
+from worldgym.tasks.edits.masks import Region, read_region
 from worldgym.tasks.task_digest import frame_digest
 from worldgym.types import Frames, Task
 
@@ -61,6 +62,7 @@ TEXT_STEPS: Mapping[str, type[TextStep]] = {
     "reword": wording.Reword,
     "ask": generate.Ask,
 }
+T = TypeVar("T")
 SMALLEST = 16  # pixels of a frame's shorter side
 NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
@@ -145,6 +147,19 @@ class Described:
 
 
 @dataclass(frozen=True)
+class SuiteFile:
+    """A file of edits as it is written. server, price: as in a judge's description
+    (docs/judges.md).   masks: what `read_region` takes, by name."""
+
+    edit: tuple[Described, ...] = ()
+    seed: int = 0
+    masks: Mapping[str, Any] = field(default_factory=dict)
+    server: Server | None = None
+    price: Price = field(default_factory=Price)
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
 class Suite:
     """A file of edits. folder: files are relative to it.   masks: named regions.   described: the
     edits as written.
@@ -170,9 +185,9 @@ class Suite:
                 {key: value for key, value in table.items() if key != "kind"},
             )
             if kind in IMAGE_STEPS:
-                image.append(IMAGE_STEPS[kind](**self._fields(IMAGE_STEPS[kind], values)))
+                image.append(self._step(IMAGE_STEPS[kind], values))
             elif kind in TEXT_STEPS:
-                text.append(TEXT_STEPS[kind](**self._fields(TEXT_STEPS[kind], values)))
+                text.append(self._step(TEXT_STEPS[kind], values))
             else:
                 hint = did_you_mean(kind, [*IMAGE_STEPS, *TEXT_STEPS])
                 raise InputError(
@@ -180,14 +195,11 @@ class Suite:
                 )
         return tuple(image), tuple(text)
 
-    def _fields(self, step: type, values: Mapping[str, Any]) -> dict[str, Any]:
-        readers = {
-            "Region": lambda value: read_region(value, self.masks, self.folder),
-            "Points": read_points,
-        }
+    def _step(self, step: type[T], values: Mapping[str, Any]) -> T:
         own: dict[str, Any] = {"folder": self.folder, "asker": self.asker}
-        here = {f.name: own[f.name] for f in fields(step) if f.name in own}
-        return {**read_fields(step, dict(values), tuple(here), readers), **here}
+        here = {name: own[name] for name in field_types(step) if name in own}
+        readers = {Region: lambda value: read_region(value, self.masks, self.folder)}
+        return from_mapping(step, values, here, readers)
 
     def edit(self, described: Described) -> Edit:
         """InputError names what is wrong in the description."""
@@ -198,10 +210,8 @@ class Suite:
             )
         if not described.steps:
             raise InputError(f"edit {described.name} has no steps; give one or more")
-        try:
+        with located(f"edit {described.name}"):
             image, text = self.steps(described.steps)
-        except InputError as error:
-            raise InputError(f"edit {described.name}: {error}") from None
         return Edit(
             described.name,
             described.axis or str(described.steps[0]["kind"]),
@@ -225,36 +235,24 @@ def read_edits(
     if suite.asker is not None and payments is not None:
         suite.asker.check()
         suite.asker.ledger.keep(payments)
-    try:
+    with located(path):
         return [suite.edit(described) for described in suite.described]
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def read_suite(path: Path, budget_usd: float | None = None) -> Suite:
     """The file's masks and descriptions; their steps are not looked into yet."""
     data = read_toml(path, "edits are described in a TOML file")
-    try:
-        known = ("seed", "cache", "server", "price", "masks", "edit")
-        if unknown := sorted(data.keys() - set(known)):
-            raise InputError(f'"{unknown[0]}" is unknown there; known are {", ".join(known)}')
-        masks = {
-            name: read_region(value, {}, path.parent)
-            for name, value in _table(data, "masks").items()
-        }
-        tables, seed = data.get("edit", []), data.get("seed", 0)
-        if not isinstance(seed, int):
-            raise InputError(f'"seed" is {seed!r}; write a whole number')
-        if not isinstance(tables, list) or not tables:
+    with located(path):
+        file = from_mapping(SuiteFile, data)
+        masks = {name: read_region(value, {}, path.parent) for name, value in file.masks.items()}
+        if not file.edit:
             raise InputError("holds no [[edit]]; describe one or more")
-        described = tuple(read_described(table) for table in tables)
-        names = [edit.name for edit in described]
+        names = [edit.name for edit in file.edit]
         if double := next((name for name in names if names.count(name) > 1), None):
             raise InputError(f'two edits are called "{double}"; rename one')
-        asker = _asker(data, path.parent, budget_usd)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    return Suite(path.parent, masks, described, seed, asker)
+        return Suite(
+            path.parent, masks, file.edit, file.seed, _asker(file, path.parent, budget_usd)
+        )
 
 
 def fits_any(patterns: Sequence[str], name: str) -> bool:
@@ -262,38 +260,13 @@ def fits_any(patterns: Sequence[str], name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _asker(data: Mapping[str, Any], folder: Path, budget_usd: float | None) -> Asker | None:
-    """Of the tables [server] and [price], which are those of a judge's description
-    (docs/judges.md); None without a server."""
-    if "server" not in data:
+def _asker(file: SuiteFile, folder: Path, budget_usd: float | None) -> Asker | None:
+    """None without a server."""
+    if file.server is None:
         if budget_usd is not None:
             raise InputError(
                 "no edit of this file costs anything, for it has no [server]; leave out --budget"
             )
         return None
-    server, price = (
-        Server(**read_fields(Server, data["server"])),
-        Price(**read_fields(Price, data.get("price", {}))),
-    )
-    cache = folder / str(data["cache"]) if "cache" in data else default_cache()
-    return Asker(server, cache, Ledger(price, budget_usd))
-
-
-def read_described(table: Any) -> Described:
-    def steps(value: Any) -> tuple[Mapping[str, Any], ...]:
-        if not isinstance(value, list) or not all(isinstance(step, dict) for step in value):
-            raise InputError(
-                '"steps" must be a list of tables such as { kind = "blur", sigma = 1.5 }'
-            )
-        return tuple(value)
-
-    return Described(
-        **read_fields(Described, table, readers={"tuple[Mapping[str, Any], ...]": steps})
-    )
-
-
-def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = data.get(key, {})
-    if not isinstance(value, dict):
-        raise InputError(f"[{key}] must be a table, not {value!r}")
-    return value
+    cache = default_cache() if file.cache is None else folder / file.cache
+    return Asker(file.server, cache, Ledger(file.price, budget_usd))

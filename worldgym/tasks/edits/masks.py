@@ -7,7 +7,7 @@ frames of any size."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from worldgym.errors import InputError
-from worldgym.io.toml import Readers, read_fields
+from worldgym.io.records import from_mapping
 from worldgym.tasks.edits.colour import to_hsv
 from worldgym.tasks.edits.picture_files import read_picture
 from worldgym.types import Frames
@@ -121,19 +121,8 @@ def read_region(value: Any, named: Mapping[str, Region], folder: Path) -> Region
 
 
 def _read_mask(table: Any, folder: Path) -> Mask:
-    readers: Readers = {"Points": read_points, "Path": lambda name: folder / str(name)}
-    return Mask(**read_fields(Mask, table, readers=readers))
-
-
-def read_points(value: Any) -> Points:
-    """A list of pairs of numbers."""
-    pairs = value if isinstance(value, list) else [value]
-    if not all(
-        isinstance(pair, list) and len(pair) == 2 and all(isinstance(x, (int, float)) for x in pair)
-        for pair in pairs
-    ):
-        raise InputError(f"{value!r} is no list of points; write [[x, y], [x, y], ...]")
-    return tuple((float(x), float(y)) for x, y in pairs)
+    mask = from_mapping(Mask, table)
+    return mask if mask.file is None else replace(mask, file=folder / mask.file)
 
 
 def _polygon(corners: Points, height: int, width: int, box: bool = False) -> Pixels:

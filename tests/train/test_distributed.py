@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError
+from worldgym.train.distributed import (
+    ProcessGroup,
+    Shards,
+    follow_parent,
+    process_group,
+    rank_zero_first,
+)
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_world_run import tiny_codec, tiny_world
+from worldgym.train.recipes import RECIPES, Recipe
+from worldgym.train.training_requests import TrainRequest
+from worldgym.train.codec_and_world import train_codec_and_world
+if __name__ == "__main__":
+    RECIPES["tiny"] = Recipe(tiny_codec, tiny_world)
+    store, out, processes = Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+    request = TrainRequest((f"square={store}",), (store,), out, "tiny", processes=processes)
+    train_codec_and_world(request)
+"""
+
+
+def test_alone_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    with process_group("cpu", 4) as device, rank_zero_first():
+        assert device == "cpu" and ProcessGroup.current() == ProcessGroup(0, 1)
+
+
+def test_torchrun_starts_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    with pytest.raises(InputError, match="leave out --processes 2"), process_group("cpu", 2):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("rank", "count", "rows"), [(0, 1, slice(0, 6)), (1, 2, slice(3, 6)), (2, 3, slice(4, 6))]
+)
+def test_rows_are_shared_equally(rank: int, count: int, rows: slice) -> None:
+    assert ProcessGroup(rank, count).shard(6) == rows
+    with pytest.raises(InputError, match="multiple"):
+        ProcessGroup(0, 4).shard(6)
+
+
+@given(st.lists(st.integers(1, 80), min_size=1, max_size=6), st.integers(1, 4))
+def test_shares_do_not_overlap_and_are_about_equal(sizes: list[int], count: int) -> None:
+    deal = Shards.balanced(sizes, sizes, count)
+    for owner in range(count):
+        own = sorted(
+            (p.start, p.stop) for p, o in zip(deal.places, deal.owners, strict=True) if o == owner
+        )
+        assert all(before[1] == after[0] for before, after in pairwise(own))
+        assert not own or (own[0][0] == 0 and own[-1][1] <= deal.length)
+    assert all(p.stop - p.start == size for p, size in zip(deal.places, sizes, strict=True))
+    equal = Shards.balanced([32] * (3 * count), [32] * (3 * count), count)
+    assert all(equal.owners.count(owner) == 3 for owner in range(count))
+
+
+def _parent(pipe: Connection) -> None:
+    child = multiprocessing.get_context("spawn").Process(target=_child, args=(pipe,))
+    child.start()
+    pipe.close()
+    child.join()
+
+
+def _child(pipe: Connection) -> None:
+    follow_parent()
+    pipe.send(os.getpid())
+    time.sleep(600)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a promise on Linux alone")
+def test_workers_end_with_a_killed_run() -> None:
+    mine, theirs = multiprocessing.Pipe()
+    parent = multiprocessing.get_context("spawn").Process(target=_parent, args=(theirs,))
+    parent.start()
+    theirs.close()
+    assert mine.poll(120)
+    worker = int(mine.recv())
+    os.kill(worker, 0)  # it is there
+    parent.kill()
+    parent.join()
+    assert mine.poll(20)
+    with pytest.raises(EOFError):  # nobody holds the other end any more
+        mine.recv()
+
+
+@pytest.mark.slow
+def test_torchrun_trains_what_spawned_processes_train(
+    episode_store: EpisodeStore, tmp_path: Path
+) -> None:
+    """Codec and world from nothing, by two processes each way: the same weights, and one of each
+    file."""
+    script, tests = tmp_path / "run.py", Path(__file__).parents[1] / "world"
+    script.write_text(SCRIPT)
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "GLOO_SOCKET_IFNAME": "lo",
+        "OMP_NUM_THREADS": "1",
+    }
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for out, starter, processes in (("spawned", [], "2"), ("torchrun", torchrun, "1")):
+        command = [
+            sys.executable,
+            *starter,
+            str(script),
+            str(tests),
+            str(episode_store.root),
+            str(tmp_path / out),
+            processes,
+        ]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    spawned, found = (
+        load_file(tmp_path / out / "world" / "model.safetensors") for out in ("spawned", "torchrun")
+    )
+    assert spawned.keys() == found.keys() and all(
+        torch.equal(spawned[name], found[name]) for name in found
+    )

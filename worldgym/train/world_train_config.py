@@ -1,0 +1,62 @@
+"""What a training of a world is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from worldgym.actions.embodiment import Embodiment
+from worldgym.episodes.windows import Ints
+from worldgym.train.optimizer import OptimizerConfig
+from worldgym.world.conditioning import shown_columns
+from worldgym.world.network import DiTConfig
+from worldgym.world.sampler import SamplerConfig
+
+
+@dataclass(frozen=True)
+class WorldTrainConfig:
+    """frames: length of a clip.   action_dropout: share of clips whose actions are dropped whole
+    (for guidance).
+
+    motion_weight: extra weight of latents that differ from the previous frame's or the initial
+    frame's, up to this much. dtype: of weights and activations in the network; master weights, EMA
+    and optimiser stay float32. conditioning: how actions are shown, "sum" or "action" (as
+    published): see `worldgym.world.conditioning.conditioning`. checkpointing: less memory for a
+    third more products, same gradients: see `DiT`.
+    start: checkpoint of a world of the same network and codec to go on from, with a new optimiser;
+    None = from scratch. Latents may have more channels than its, as those of a codec grown from its
+    own.
+    normalize: show actions in units of their own spread. Several robots of one world always are.
+    mix: share of every store in a batch, in any unit; empty = every episode is as likely as any
+    other."""
+
+    out: Path
+    network: DiTConfig
+    optimizer: OptimizerConfig
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    schedule: str = "flow"
+    schedule_settings: dict[str, float] = field(default_factory=dict)
+    batch: int = 16
+    frames: int = 16
+    action_dropout: float = 0.1
+    motion_weight: float = 4.0
+    seed: int = 0
+    save_every: int = 350
+    device: str = "cpu"
+    dtype: str = "bfloat16"
+    start: Path | None = None
+    conditioning: str = "sum"
+    checkpointing: bool = False
+    normalize: bool = False
+    mix: tuple[float, ...] = ()
+
+    def columns(self, robot: Embodiment, widest: int) -> Ints:
+        """Which of the numbers that the network is shown are this robot's.   widest: see
+        `shown_columns`."""
+        return shown_columns(
+            self.conditioning, robot.spec.size, self.network.action_size, robot.scaling.sums, widest
+        )
+
+    def plain_size(self, robot: Embodiment) -> int | None:
+        """The `size` of `conditioning`, for one robot."""
+        return len(self.columns(robot, robot.spec.size)) if self.conditioning == "action" else None
