@@ -29,13 +29,11 @@ from worldgym.stats.comparison import (
 )
 from worldgym.stats.confusion import Confusion
 from worldgym.stats.equivalence import Gate, passes
-from worldgym.stats.judge_calibration import (
-    Judged,
-    Worth,
+from worldgym.stats.judge_calibration import Judged, Worth, corrected_rate
+from worldgym.stats.judge_figures import (
     abstention_curve,
     area_under_curve,
     calibration_figures,
-    corrected_rate,
     threshold_curve,
 )
 from worldgym.stats.mmrv import VARIANTS, mmrv
