@@ -151,7 +151,7 @@ class ConvCodec(nn.Module):
         if replace(given, channels=own.channels, noise=own.noise) != own or count > own.channels:
             raise CheckpointError(
                 f"a codec of {given} cannot become one of {own}: only channels and noise may "
-                f"differ, channels grow"
+                f"differ, and channels can only grow"
             )
         tensors, kept = self.state_dict(), other.state_dict()
         for name, tensor in tensors.items():

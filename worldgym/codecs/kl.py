@@ -38,7 +38,7 @@ class KLCodec:
         shrink = 2 ** (len(config["block_out_channels"]) - 1)
         if size % shrink:
             raise InputError(
-                f"this autoencoder shrinks frames by {shrink}, and {size} is no multiple of it: "
+                f"this autoencoder scales frames down by {shrink}, and {size} is not a multiple: "
                 f"give another --size"
             )
         self.autoencoder = frozen(autoencoder)

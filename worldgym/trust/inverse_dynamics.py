@@ -236,7 +236,7 @@ class InverseDynamicsModel:
                 f"{self.name} was made for the codec {own.codec} and the actions "
                 f"{', '.join(own.spec.names)}, not for this "
                 f"world's ({codec.latents}; {', '.join(spec.names)}): make one with `worldgym "
-                f"trust train`"
+                f"world train-inverse-dynamics`"
             )
 
     def save(self, folder: Path, facts: Mapping[str, Any], card: str) -> None:
