@@ -194,7 +194,8 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
         EvaluateConfig(tmp_path / "run", 1, batch=4),
     )
     (world / "check.json").unlink()
-    assert summary["trust"]["tasks"]["door"]["colour"] == found["tasks"]["door"]["colour"]
+    assert summary.trust is not None
+    assert summary.trust.tasks["door"].colour == found["tasks"]["door"]["colour"]
     assert WorldCheck.of_run(tmp_path / "run") is not None
 
 
