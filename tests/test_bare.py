@@ -25,7 +25,9 @@ from pathlib import Path
 import numpy as np
 from worldgym import cli
 from worldgym.cli.output import show_ran
-from worldgym.evaluation.run import EvaluateConfig, environment, evaluate
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.provenance import environment
+from worldgym.evaluation.run import evaluate
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 

@@ -16,7 +16,8 @@ import pytest
 from worldgym import cli
 from worldgym.cli.output import show_ran
 from worldgym.errors import InputError
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.run import evaluate
 from worldgym.evaluation.watchdog import STALLED
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task

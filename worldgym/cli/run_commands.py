@@ -89,7 +89,8 @@ class Evaluate:
     """print summary.json instead of a table"""
 
     def __call__(self) -> None:
-        from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
+        from worldgym.evaluation.plan import EvaluateConfig, Sources
+        from worldgym.evaluation.run import evaluate_sources
 
         where = (self.world, self.policy, self.tasks, self.judge)
         sources = Sources(

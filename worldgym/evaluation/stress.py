@@ -12,14 +12,16 @@ edits"""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.evaluation.run import EvaluateConfig, codes, evaluate, identities
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.provenance import Origin
+from worldgym.evaluation.run import evaluate
 from worldgym.io.files import write_json
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
@@ -94,9 +96,7 @@ class Party:
     world: World[Any]
     policy: Policy[Any]
     judge: Judge
-    # for the logs' headers, see `evaluate.identities`
-    described: Mapping[str, Any] = field(default_factory=dict)
-    code: Mapping[str, str] = field(default_factory=dict)  # see `EvaluateConfig`
+    origin: Origin = field(default_factory=Origin)
 
 
 def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
@@ -108,8 +108,7 @@ def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
         world,
         loaded.policy,
         load_judge(sources.judge),
-        identities(world, [loaded]),
-        codes([loaded]),
+        Origin.of(world, [loaded]),
     )
     return search(config, party, nominal_tasks(sources.tasks), read_ranges(sources.edits))
 
@@ -208,12 +207,11 @@ def _drops(
 ) -> dict[str, dict[str, Any]]:
     """{candidate's name: its cell of summary.json} of one evaluation."""
     seed = config.seed + (FRESH if folder == "confirm" else int(folder.rpartition("-")[2]))
-    run = EvaluateConfig(
-        config.out / folder, trials, seed, config.batch, command=config.command, code=party.code
-    )
+    run = EvaluateConfig(config.out / folder, trials, seed, config.batch, command=config.command)
     suite = edited(tasks, [candidate.made() for candidate in candidates])
-    described = {"candidates": [candidate.name for candidate in candidates], **party.described}
-    summary = evaluate(run, party.world, [party.policy], suite, party.judge, described)
+    settings = {"candidates": [one.name for one in candidates], **party.origin.settings}
+    origin = replace(party.origin, settings=settings)
+    summary = evaluate(run, party.world, [party.policy], suite, party.judge, origin)
     return {
         axis["axis"]: axis["cells"][0] for axis in (summary["perturbed"] or {"axes": []})["axes"]
     }

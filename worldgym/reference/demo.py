@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import CheckpointError
-from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
+from worldgym.evaluation.plan import EvaluateConfig, Sources
+from worldgym.evaluation.run import evaluate_sources
 from worldgym.io.bundled import BUNDLE
 from worldgym.tasks.task_folder import load_tasks
 
