@@ -14,7 +14,7 @@ WITH_CUDA := an NVIDIA driver is here: PyTorch with CUDA, some 6 GB to download
 WITHOUT_CUDA := no NVIDIA driver is here: PyTorch for CPUs, some 0.4 GB to download
 SIZE = $(if $(DRIVER),$(WITH_CUDA),$(WITHOUT_CUDA))
 
-.PHONY: demo test test-kernels test-ppi test-lerobot check bench format release-check bridge-sample
+.PHONY: demo test test-kernels test-ppi test-lerobot check bench format release-check bridge-sample docs-numbers
 
 demo: $(VENV)/.core  ## bundled policies in the bundled world: runs/demo/report.html
 	$(BIN)/worldgym demo
@@ -47,6 +47,9 @@ release-check: $(VENV)/.dev  ## the bundled world on held-out policies and seeds
 
 bridge-sample: $(VENV)/.dev  ## a world of real episodes, eleven minutes on two cores; needs the sample data
 	$(BIN)/python benchmarks/bridge_sample.py runs/bridge-sample
+
+docs-numbers: $(VENV)/.dev  ## numbers in docs/ that follow from the bundled world, from its config
+	$(BIN)/python dev/docs_numbers.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -40,17 +40,17 @@ def main() -> None:
                 bundled_sources(), EvaluateConfig(Path(folder) / "run", trials, batch=batch)
             )
             took = time.perf_counter() - started
-        spent = summary["expenses"]
-        shares = [spent["timing"][part] / took for part in PARTS]
+        spent = summary.expenses
+        shares = [spent.timing[part] / took for part in PARTS]
         cells = [
             str(batch),
-            str(spent["attempts"]),
+            str(spent.attempts),
             f"{took / 60:.2f}",
-            f"{spent['seconds'] / took:.0%}",
+            f"{spent.seconds / took:.0%}",
         ]
         cells += [
             f"{share:.0%}"
-            for share in (*shares, 1 - (spent["seconds"] + spent["timing"]["judge"]) / took)
+            for share in (*shares, 1 - (spent.seconds + spent.timing["judge"]) / took)
         ]
         lines.append(f"| {' | '.join(cells)} |")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

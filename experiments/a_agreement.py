@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
+from worldgym.io.json_form import to_json
 from worldgym.reference.scoring import Run
-from worldgym.report.words import decimal, reached
+from worldgym.report.formats import decimal
+from worldgym.report.trust_sentences import reached
+from worldgym.stats.success_counts import CellSummary
 
 SEEDS = 50
 
@@ -22,23 +25,22 @@ def measure(setup: Setup) -> Finding:
 
 def finding(run: Run, measured_on: str) -> Finding:
     found = run.agreement
-    known = [cell for cell in run.summary["cells"] if cell["trials"] and "truth_rate" in cell]
-    ceiling = found["noise_ceiling"]
+    known = [c for c in run.summary.cells if c.rate is not None and c.truth_rate is not None]
+    ceiling = found.noise_ceiling
     best = f" (a perfect evaluator: {reached(ceiling)})" if ceiling else ""
     result = (
-        f"r = {decimal(found['pearson'])}{best}, within policies "
-        f"{decimal(found['policy_centred_pearson'])}, mean gap of policy "
-        f"means {found['mean_abs_gap']:.1f} points, MMRV {found['mmrv']:.3f}, {found['n']} cells"
+        f"r = {decimal(found.pearson)}{best}, within policies "
+        f"{decimal(found.policy_centred_pearson)}, mean gap of policy "
+        f"means {found.mean_abs_gap:.1f} points, MMRV {found.mmrv:.3f}, {found.n} cells"
     )
-    names = dict.fromkeys(cell["policy"] for cell in known)
+    names = dict.fromkeys(cell.policy for cell in known)
     series = tuple(
-        Series(name, tuple(_point(cell) for cell in known if cell["policy"] == name))
-        for name in names
+        Series(name, tuple(_point(cell) for cell in known if cell.policy == name)) for name in names
     )
     chart = Chart("truth", "world model", series, diagonal=True)
     rows = [
         {
-            key: cell[key]
+            key: to_json(cell)[key]
             for key in ("policy", "task", "trials", "rate", "truth_trials", "truth_rate")
         }
         for cell in known
@@ -53,13 +55,13 @@ def finding(run: Run, measured_on: str) -> Finding:
     )
 
 
-def _point(cell: dict[str, float]) -> Point:
+def _point(cell: CellSummary) -> Point:
     return Point(
-        cell["truth_rate"],
-        cell["rate"],
-        cell["low"],
-        cell["high"],
-        f"{cell['policy']}, {cell['task']}",
+        cell.truth_rate or 0.0,
+        cell.rate or 0.0,
+        cell.low,
+        cell.high,
+        f"{cell.policy}, {cell.task}",
     )
 
 

@@ -16,7 +16,7 @@ from experiments.frame import Finding, Setup, main, on, scope, scored
 from worldgym.errors import InputError
 from worldgym.reference.policy_zoo import SERIES
 from worldgym.reference.scoring import Run
-from worldgym.report.words import decimal
+from worldgym.report.formats import decimal
 from worldgym.stats.correlation import kendall
 
 FAMILIES = {
@@ -38,8 +38,8 @@ def measure(setup: Setup) -> Finding:
 def finding(run: Run, measured_on: str) -> Finding:
     policies = {
         policy["policy"]: policy
-        for policy in run.summary["policies"]
-        if policy["trials"] and "truth_rate" in policy
+        for policy in run.summary.to_json()["policies"]
+        if policy["trials"] and policy["truth_rate"] is not None
     }
     rows = [
         row

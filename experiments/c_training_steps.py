@@ -24,8 +24,8 @@ def finding(run: Run, measured_on: str) -> Finding:
     rows = sorted(
         (
             {"step": int(policy["policy"].rpartition("@")[2]), **policy}
-            for policy in run.summary["policies"]
-            if "@" in policy["policy"] and policy["trials"] and "truth_rate" in policy
+            for policy in run.summary.to_json()["policies"]
+            if "@" in policy["policy"] and policy["trials"] and policy["truth_rate"] is not None
         ),
         key=lambda row: row["step"],
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from experiments.chart import Chart, Point, Series
 from experiments.frame import Finding, Setup, main, on, scope, scored
@@ -49,28 +50,30 @@ def _shortened(folder: Path, out: Path, h: int) -> Path:
 
 
 def finding(run: Run, measured_on: str) -> Finding:
-    rows = []
-    for policy in run.summary["policies"]:
-        name, _, h = policy["policy"].partition(MARK)
-        trials = [trial for trial in run.trials() if trial.policy == policy["policy"]]
+    rows = list[dict[str, Any]]()
+    for policy in run.summary.policies:
+        name, _, h = policy.policy.partition(MARK)
+        trials = [trial for trial in run.trials() if trial.policy == policy.policy]
         right = [trial.right for trial in trials if trial.right is not None]
         if h and right:
             seconds = mean(trial.seconds for trial in trials)
             known = {
-                "world": policy["rate"],
-                "truth": policy["truth_rate"],
+                "world": policy.rate,
+                "truth": policy.truth_rate,
                 "right": mean(map(float, right)),
             }
             rows.append({"policy": name, "horizon": int(h), "seconds": seconds, **known})
     names = dict.fromkeys(row["policy"] for row in rows)
     told = []
-    for h in HORIZONS:
-        own = [row for row in rows if row["horizon"] == h]
+    for horizon in HORIZONS:
+        own = [row for row in rows if row["horizon"] == horizon]
         seconds, right_share = (
             mean(row["seconds"] for row in own),
             mean(row["right"] for row in own),
         )
-        told.append(f"{h}: {seconds:.2f} s a trial, {100 * right_share:.0f} % of verdicts right")
+        told.append(
+            f"{horizon}: {seconds:.2f} s a trial, {100 * right_share:.0f} % of verdicts right"
+        )
     series = tuple(
         Series(
             name, tuple(Point(r["horizon"], r["right"]) for r in rows if r["policy"] == name), True

@@ -1,7 +1,7 @@
 """(f) What failures in the training data do to a world's optimism.
 
 Small worlds of as many episodes each (experiments/worlds.py): of experts alone, of the varied mix
-(a third fails), and of that mix, near misses and dreamt episodes in equal parts; or others, by
+(a third fails), and of that mix, near misses and closed-loop episodes in equal parts; or others, by
 `--worlds`. Development policies, 5 start states a task: 2 minutes a world on two idle cores, and 13
 of one core to train it.
 """
@@ -12,7 +12,7 @@ from experiments.chart import Chart
 from experiments.frame import Finding, Setup, lines, main, on, other_worlds, scope, sweep, told
 
 SEEDS = 5
-WORLDS = ("experts", "varied", "with-dreams")
+WORLDS = ("experts", "varied", "with-closed-loops")
 
 
 def measure(setup: Setup) -> Finding:

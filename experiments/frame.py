@@ -34,6 +34,7 @@ from worldgym.errors import InputError, WorldGymError
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import fingerprint, reconfigure
 from worldgym.io.files import read_json, write_atomic
+from worldgym.io.json_form import to_json
 from worldgym.reference.reference_tasks import STEPS, TASKS
 from worldgym.reference.replay_validation import ValidateConfig, validate
 from worldgym.reference.scoring import Instrument, Run, Scope, score, set_scope
@@ -177,8 +178,8 @@ def measures(run: Run) -> dict[str, float | None]:
         if trial.truth is False and trial.succeeded is not None
     ]
     return {
-        **{key: agreed[key] for key in kept},
-        "optimism": agreed["bias"]["value"] if agreed["bias"] else None,
+        **{key: to_json(agreed)[key] for key in kept},
+        "optimism": None if agreed.bias is None else agreed.bias.value,
         "false_successes": mean(failures) if failures else None,
         "seconds": mean(trial.seconds for trial in trials),
     }

@@ -28,7 +28,7 @@ from worldgym.io.checkpoint import load_folder
 from worldgym.world.world_config import KIND
 
 SEEDS = 5
-WORLDS = ("few", "with-dreams", "all", "width-96", "width-64")
+WORLDS = ("few", "with-closed-loops", "all", "width-96", "width-64")
 
 
 def measure(setup: Setup) -> Finding:

@@ -1,8 +1,8 @@
-"""(k) Real trials saved: with few simulator trials and many imagined ones, how many real ones is
+"""(k) Real trials saved: with few simulator trials and many generated ones, how many real ones is
 the interval worth?
 
 The run of (a), no rollouts; 2 minutes. For every policy some start states are drawn as "tried for
-real", at random from those of all tasks, many times, and others as only imagined, together as many
+real", at random from those of all tasks, many times, and others as only generated, together as many
 as there are, with replacement. Saved = 1 - n / (real trials that would give the same width).
 Covered = the interval holds the policy's true rate over all start states. Both are estimated for
 the mixture of tasks that the draws come from, and once more within tasks alone, as they must be

@@ -29,7 +29,7 @@ def finding(run: Run, measured_on: str) -> Finding:
     shown = ", ".join(f"{name} {seconds:.2f}" for name, seconds in shares.items())
     result = (
         f"{len(trials)} trials in {whole / 60:.0f} minutes of computing; seconds a trial: {shown}; "
-        f"{run.summary['expenses']['cost_usd']:.2f} USD for the judge"
+        f"{run.summary.expenses.cost_usd:.2f} USD for the judge"
     )
     points = tuple(Point(i, seconds, name=name) for i, (name, seconds) in enumerate(shares.items()))
     chart = Chart("part", "seconds a trial", (Series("seconds a trial", points),), tuple(shares))

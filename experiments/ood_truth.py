@@ -9,7 +9,7 @@ policies in the learned world, from initial frames edited as pictures (experimen
 or, with --arm simulator, from the varied simulator's own initial frames, which tells errors of the
 edit from errors of the world. Each stage resumes. OUT/ARM/run holds log, summary and report,
 OUT/ARM/ood.json the figures printed. In all policies x (variations + 1) x tasks x seeds episodes,
-once simulated, once imagined."""
+once simulated, once generated."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ from worldgym.evaluation.plan import EvaluateConfig, Sources
 from worldgym.evaluation.run import evaluate_sources
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.files import write_atomic, write_json
+from worldgym.io.json_form import to_json
 from worldgym.reference.demo import bundled_sources
 from worldgym.reference.reference_tasks import FIRST_HELD_OUT_SEED, TASKS
 from worldgym.reference.simulator_truth import TruthConfig, truth, write_tasks
 from worldgym.reference.variations import VARIATIONS
+from worldgym.stats.summary import Summary
 from worldgym.tasks.edited_tasks import PerturbConfig, perturb
 
 EDITS = Path(__file__).parent / "ood_edits.toml"
@@ -73,9 +75,11 @@ def run(options: Experiment) -> dict[str, Any]:
     return found
 
 
-def figures(summary: dict[str, Any]) -> dict[str, Any]:
+def figures(summary: Summary) -> dict[str, Any]:
     """By policy and axis: predicted and true drop, and how they agree."""
-    cells = [cell for axis in summary["perturbed"]["axes"] for cell in axis["cells"]]
+    drops = summary.perturbed
+    assert drops is not None, "the suite has edited tasks"
+    cells = [to_json(cell) for axis in drops.axes for cell in axis.cells]
     keys = (
         "policy",
         "axis",
@@ -89,7 +93,7 @@ def figures(summary: dict[str, Any]) -> dict[str, Any]:
         "edited_rate",
     )
     return {
-        "agreement": summary["perturbed"]["truth"],
+        "agreement": to_json(drops.truth),
         "cells": [{key: cell[key] for key in keys} for cell in cells],
     }
 

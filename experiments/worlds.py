@@ -33,7 +33,7 @@ from worldgym.errors import InputError, WorldGymError
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import MANIFEST, reconfigure
 from worldgym.native.memory import keep_freed_memory
-from worldgym.reference.behaviours import MIXES, is_dreamt
+from worldgym.reference.behaviours import MIXES, is_closed_loop
 from worldgym.train.codec_and_world import config_for
 from worldgym.train.distributed import follow_parent
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
@@ -53,9 +53,9 @@ KINDS: dict[str, Callable[[EpisodeInfo], bool]] = {
     "expert": _behaves({"expert": 1}),
     "varied": _behaves(MIXES["varied"]),
     "near-misses": _behaves(MIXES["near-misses"]),
-    "dreamt": is_dreamt,
+    "closed-loop": is_closed_loop,
 }
-EVERYTHING = {"varied": 0, "near-misses": 0, "dreamt": 0}
+EVERYTHING = {"varied": 0, "near-misses": 0, "closed-loop": 0}
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Variant:
 VARIANTS = {
     "experts": Variant({"expert": 60}),
     "varied": Variant({"varied": 60}),
-    "with-dreams": Variant({"varied": 20, "near-misses": 20, "dreamt": 20}),
-    "few": Variant({"varied": 4, "near-misses": 2, "dreamt": 2}),
+    "with-closed-loops": Variant({"varied": 20, "near-misses": 20, "closed-loop": 20}),
+    "few": Variant({"varied": 4, "near-misses": 2, "closed-loop": 2}),
     "all": Variant(EVERYTHING),
     "width-64": Variant(EVERYTHING, width=64),
     "width-96": Variant(EVERYTHING, width=96),
@@ -89,7 +89,7 @@ class Training:
     """Options of this script."""
 
     data: Path = Path("data/train")
-    """what `worldgym reference record` and `dream` wrote (docs/reference-world.md)"""
+    """what `worldgym reference record` and `generate-rollouts` wrote (docs/reference-world.md)"""
     out: Path = Path("runs/experiments/trained")
     """gets a folder a world"""
     only: tuple[str, ...] = ()

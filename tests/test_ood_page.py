@@ -66,7 +66,7 @@ def test_every_command_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> N
     for command in COMMANDS:
         main(shlex.split(command)[1:])
     summary = json.loads((work / "runs/ood/summary.json").read_text())
-    assert {cell["policy"] for axis in summary["perturbed"]["axes"] for cell in axis["cells"]} == {
+    assert {cell.policy for axis in summary.perturbed.axes for cell in axis.cells} == {
         "still",
         "random",
     }

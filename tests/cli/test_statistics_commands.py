@@ -121,7 +121,7 @@ def test_agreement_without_a_common_cell(
 
 def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = str(run_folder(tmp_path / "run"))
-    assert "good beats poor: +60.0 points" in said(["compare", run], capsys)
+    assert "good against poor: good is better, +60.0 points" in said(["compare", run], capsys)
     answer = json.loads(said(["compare", run, "--json"], capsys))
     assert answer["comparisons"][0]["n"] == 40 and answer["ranking"]["policies"] == ["poor", "good"]
     assert "log.jsonl" in fails(["compare", str(tmp_path)], capsys)
@@ -136,11 +136,11 @@ def ends(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, 
 
 def test_compare_tells_whether_to_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = ends(["compare", str(run_folder(tmp_path / "run")), "--until-decided"], capsys)
-    assert code == 0 and "decided for good over poor after" in text
+    assert code == 0 and "good is better, decided after" in text
     code, text = ends(
         ["compare", str(run_folder(tmp_path / "short", frames=5)), "--until-decided"], capsys
     )
-    assert code == 1 and "good against poor: not yet decided after 5 initial frames" in text
+    assert code == 1 and "good against poor: not decided after 5 initial frames" in text
     code, text = ends(["compare", str(tmp_path / "short"), "--until-decided", "--json"], capsys)
     assert code == 1 and json.loads(text)["comparisons"][0]["sequential"]["winner"] is None
     one = RunLog.open(
@@ -226,7 +226,7 @@ def test_plan(capsys: pytest.CaptureFixture[str]) -> None:
     assert "between -1 and 1" in fails(
         ["plan", "--a", "0.6", "--b", "0.75", "--correlation", "nan"], capsys
     )
-    assert "--imagined" in fails(["plan", "--width", "0.2", "--real-correlation", "0.7"], capsys)
+    assert "--generated" in fails(["plan", "--width", "0.2", "--real-correlation", "0.7"], capsys)
 
 
 def test_statistics_need_no_torch() -> None:

@@ -15,7 +15,9 @@ from worldgym.evaluation.merge import merge
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
-from worldgym.stats.summary import write_summary
+from worldgym.stats.planned_trials import Completeness
+from worldgym.stats.summarize import write_summary
+from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import adopt_check
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
@@ -50,9 +52,9 @@ def test_merged_shards_are_the_single_run(tmp_path: Path, parts: int) -> None:
         read_log(tmp_path / name / "log.jsonl") for name in ("whole", "merged")
     )
     assert records == expected and header.difference(whole) is None
-    single = json.loads((tmp_path / "whole" / "summary.json").read_text())
-    took, took_single = summary.pop("expenses"), single.pop("expenses")  # times differ
-    assert summary == single and took["attempts"] == took_single["attempts"]
+    single = Summary.read(tmp_path / "whole")
+    assert replace(summary, expenses=single.expenses) == single  # times differ
+    assert summary.expenses.attempts == single.expenses.attempts
     for record in records:
         assert record.video is not None
         for name in (record.video, str(record.actions_file)):
@@ -77,11 +79,9 @@ def test_the_check_and_the_calibration_of_the_shards_come_along(tmp_path: Path) 
     for include_red in (False, True):
         whole = write_summary(tmp_path / "whole", header, records, include_red)
         merged = merge(shards, tmp_path / "merged", include_red)
-        assert merged["trust"] == whole["trust"] and merged["policies"] == whole["policies"]
-    assert (
-        merged["trust"]["left_out"] == []
-        and len({policy["trials"] for policy in merged["policies"]}) == 1
-    )
+        assert merged.trust == whole.trust and merged.policies == whole.policies
+    assert merged.trust is not None and merged.trust.left_out == ()
+    assert len({policy.trials for policy in merged.policies}) == 1
     (shards[1] / "check.json").write_text(json.dumps({**check, "tasks": {}}))
     with pytest.raises(InputError, match=r"check\.json differ"):
         merge(shards, tmp_path / "other")
@@ -91,11 +91,11 @@ def test_a_shard_that_was_not_merged_is_missed(tmp_path: Path) -> None:
     for part in (1, 2):
         run(tmp_path / str(part), (part, 3))
     summary = merge([tmp_path / "1", tmp_path / "2"], tmp_path / "merged")
-    told = summary["completeness"]
-    assert told == {"known": True, "shard": None, "planned": 16, "missing": 4, "edited_missing": 0}
-    assert sum(cell["missing"] for cell in summary["cells"]) == 4
-    part = json.loads((tmp_path / "1" / "summary.json").read_text())
-    assert part["completeness"]["shard"] == "1/3" and part["completeness"]["missing"] == 0
+    told = summary.completeness
+    assert told == Completeness(known=True, shard=None, planned=16, missing=4, edited_missing=0)
+    assert sum(cell.missing for cell in summary.cells) == 4
+    part = Summary.read(tmp_path / "1")
+    assert (part.completeness.shard, part.completeness.missing) == ("1/3", 0)
 
 
 def test_a_merge_cut_short_goes_on(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import ATTEMPTS, read_log
 from worldgym.policies.policy_protocol import Needs
 from worldgym.report.page import write_report
-from worldgym.stats.summary import summarize
+from worldgym.stats.summarize import summarize
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.tasks.write_tasks import to_png
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
@@ -54,9 +54,9 @@ def test_everything_is_written(tmp_path: Path) -> None:
     assert header.world == "fake-world" and header.judge == "fake-judge"
     assert len(records) == 2 * 2 * 4
     assert all((tmp_path / record.video).stat().st_size > 0 for record in records if record.video)
-    assert json.loads((tmp_path / "summary.json").read_text()) == summary
-    by_policy = {policy["policy"]: policy for policy in summary["policies"]}
-    assert by_policy["high"]["successes"] == 8 and by_policy["low"]["successes"] == 0
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary.to_json()
+    by_policy = {policy.policy: policy for policy in summary.policies}
+    assert by_policy["high"].successes == 8 and by_policy["low"].successes == 0
 
 
 def test_resumed_at_any_byte_equals_uninterrupted(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_run_out_of_time_stops_between_batches_and_goes_on(
     run(tmp_path / "whole")
     stopped = run(tmp_path / "cut", max_minutes=0.0)
     assert "0 minutes are over" in capsys.readouterr().err
-    assert sum(cell["trials"] + cell["failed"] for cell in stopped["cells"]) < 16
+    assert sum(cell.trials + cell.failed for cell in stopped.cells) < 16
     run(tmp_path / "cut")
     assert (
         read_log(tmp_path / "cut" / "log.jsonl")[1] == read_log(tmp_path / "whole" / "log.jsonl")[1]
@@ -134,8 +134,8 @@ def test_a_failed_trial_is_isolated_and_counted_apart(tmp_path: Path) -> None:
     assert {record.task for record in failed} == {"a/1"} and failed[
         0
     ].failure_reason == "ConnectionError: server gone"
-    cell = next(cell for cell in summary["cells"] if cell["task"] == "a")
-    assert (cell["trials"], cell["failed"], cell["unscored"], cell["successes"]) == (2, 1, 0, 2)
+    cell = next(cell for cell in summary.cells if cell.task == "a")
+    assert (cell.trials, cell.failed, cell.unscored, cell.successes) == (2, 1, 0, 2)
 
 
 def test_the_time_of_rows_that_fill_up_a_batch_is_that_of_its_trials(tmp_path: Path) -> None:
@@ -151,8 +151,8 @@ def test_the_time_of_rows_that_fill_up_a_batch_is_that_of_its_trials(tmp_path: P
     summary = evaluate(config, Slow(), [Stumbling(level=0.9)], tasks(), FakeJudge())
     took = time.perf_counter() - started
     batches = 0.05 * 3  # a whole one and two trials apart
-    assert batches <= summary["expenses"]["seconds"] <= took
-    assert batches <= summary["expenses"]["timing"]["world"] <= took
+    assert batches <= summary.expenses.seconds <= took
+    assert batches <= summary.expenses.timing["world"] <= took
 
 
 @pytest.mark.parametrize("batch", [0, -1])
@@ -208,8 +208,8 @@ def test_a_run_of_edited_tasks_may_stop_anywhere(tmp_path: Path) -> None:
     summary = evaluate(
         replace(config, max_minutes=0.0), FakeWorld(), POLICIES, twins + tasks(), FakeJudge()
     )
-    assert [policy["policy"] for policy in summary["policies"]] == ["low", "high"]
-    assert summary["policies"][1]["trials"] == 0 and summary["policies"][1]["rate"] is None
+    assert [policy.policy for policy in summary.policies] == ["low", "high"]
+    assert summary.policies[1].trials == 0 and summary.policies[1].rate is None
 
 
 def test_every_start_has_its_attempts(tmp_path: Path) -> None:
@@ -253,16 +253,15 @@ def test_a_run_whose_log_lacks_the_hash_of_its_tasks_is_resumed(tmp_path: Path) 
 def test_a_trial_that_works_at_the_second_attempt_is_scored(tmp_path: Path) -> None:
     Stumbling.left[0] = 1
     summary = run(tmp_path, [Stumbling(level=0.9)], trials=3)
-    cell = next(cell for cell in summary["cells"] if cell["task"] == "a")
-    assert (cell["trials"], cell["failed"]) == (3, 0)
+    cell = next(cell for cell in summary.cells if cell.task == "a")
+    assert (cell.trials, cell.failed) == (3, 0)
 
 
 def test_unscored_leaves_the_denominator(tmp_path: Path) -> None:
     config = EvaluateConfig(tmp_path, trials=3)
     summary = evaluate(config, FakeWorld(), [FakePolicy(level=0.5)], tasks(), FakeJudge(band=1.0))
     assert all(
-        cell["trials"] == 0 and cell["unscored"] == 3 and cell["rate"] is None
-        for cell in summary["cells"]
+        cell.trials == 0 and cell.unscored == 3 and cell.rate is None for cell in summary.cells
     )
 
 
@@ -272,8 +271,8 @@ def test_known_truth_and_its_videos_enter_the_run(tmp_path: Path) -> None:
     (truth / "videos" / "high" / "a" / "0.mp4").write_bytes(b"video")
     (truth / "truth.csv").write_text("policy,task,success\nhigh,a/0,1\nhigh,a/1,0\n")
     summary = run(tmp_path / "run", [POLICIES[1]], truth=truth, trials=3)
-    cell = next(cell for cell in summary["cells"] if cell["task"] == "a")
-    assert (cell["truth_trials"], cell["truth_successes"]) == (2, 1)
+    cell = next(cell for cell in summary.cells if cell.task == "a")
+    assert (cell.truth_trials, cell.truth_successes) == (2, 1)
     assert (tmp_path / "run" / "truth" / "high" / "a" / "0.mp4").read_bytes() == b"video"
 
 
@@ -299,14 +298,14 @@ def test_both_arms_are_run_and_compared(tmp_path: Path) -> None:
         edited_tasks(),
         FakeJudge(),
     )
-    (axis,) = summary["perturbed"]["axes"]
+    (axis,) = summary.perturbed.axes
     # the frames are the same
-    assert (axis["axis"], axis["drop"], axis["n"], axis["unpaired"]) == ("light", 0.0, 12, 0)
-    assert all(policy["trials"] == 8 for policy in summary["policies"])
+    assert (axis.axis, axis.drop, axis.n, axis.unpaired) == ("light", 0.0, 12, 0)
+    assert all(policy.trials == 8 for policy in summary.policies)
     assert {
-        (tmp_path / example[key]).exists()
-        for example in axis["examples"]
-        for key in ("frame", "nominal_frame")
+        (tmp_path / str(frame)).exists()
+        for example in axis.examples
+        for frame in (example.frame, example.nominal_frame)
     } == {True}
     assert not (tmp_path / "frames" / "b" / "1.png").exists()  # it has no twin
 
@@ -316,7 +315,7 @@ def test_an_edit_without_its_twin_is_an_ordinary_task(tmp_path: Path) -> None:
     summary = evaluate(
         EvaluateConfig(tmp_path, trials=2, batch=3), FakeWorld(), POLICIES, alone, FakeJudge()
     )
-    assert summary["perturbed"] is None and {cell["task"] for cell in summary["cells"]} == {
+    assert summary.perturbed is None and {cell.task for cell in summary.cells} == {
         "dark/a",
         "dark/b",
     }
@@ -367,7 +366,7 @@ def test_how_many_trials_are_missing(tmp_path: Path) -> None:
     summaries = [
         summarize(*read_log(tmp_path / name / "log.jsonl")) for name in ("whole", "none", "part")
     ]
-    assert [summary["completeness"]["missing"] for summary in summaries] == [0, 2 * 8, 2 * 3]
+    assert [summary.completeness.missing for summary in summaries] == [0, 2 * 8, 2 * 3]
 
 
 def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

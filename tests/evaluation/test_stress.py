@@ -16,7 +16,7 @@ from worldgym.errors import InputError
 from worldgym.evaluation.stress import Party, StressConfig, search
 from worldgym.io.run_log import read_log
 from worldgym.policies.policy_protocol import Observation
-from worldgym.report.statistics_text import stress_text
+from worldgym.report.edit_section import stress_text
 from worldgym.tasks.edits.ranges import read_ranges
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
@@ -123,8 +123,7 @@ def test_a_policy_that_nothing_breaks(tmp_path: Path) -> None:
     found = run(tmp_path, FakePolicy(level=0.9))
     assert found["suite"] is None and not any(row["confirmed"] for row in found["candidates"])  # type: ignore[union-attr, attr-defined]
     assert (
-        "No candidate was confirmed" in stress_text(found)
-        and not (tmp_path / "out" / "suite").exists()
+        "No edit was confirmed" in stress_text(found) and not (tmp_path / "out" / "suite").exists()
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.reference.scoring import Run
-from worldgym.stats.summary import write_summary
+from worldgym.stats.summarize import write_summary
 
 # Of forty start states a task, how many a policy truly masters: the first ones.
 TRUE_SUCCESSES = {

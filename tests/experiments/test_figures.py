@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,10 +71,8 @@ def test_training_steps_are_in_order(known_run: Run) -> None:
 
 
 def test_a_run_without_a_series_is_named(known_run: Run) -> None:
-    bare = {
-        **known_run.summary,
-        "policies": [p for p in known_run.summary["policies"] if "@" not in p["policy"]],
-    }
+    policies = tuple(p for p in known_run.summary.policies if "@" not in p.policy)
+    bare = replace(known_run.summary, policies=policies)
     with pytest.raises(InputError, match="no series of training steps"):
         c_training_steps.finding(Run(known_run.folder, bare), "here")
 
@@ -106,7 +105,7 @@ def test_real_trials_are_saved_by_a_world_that_is_mostly_right(known_run: Run) -
     assert {row["n"] for row in rows} == {
         20,
         40,
-    }  # of 80 trials a policy, none is left to be imagined alone
+    }  # of 80 trials a policy, none is left to be generated alone
     assert all(
         0.0 <= float(row["saved"]) < 1.0 and 0.0 <= float(row["covered"]) <= 1.0 for row in rows
     )

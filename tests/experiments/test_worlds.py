@@ -41,14 +41,14 @@ def test_episodes_of_a_kind_are_spread_over_the_store(store: Path) -> None:
     episodes = list(EpisodeStore(store))
     assert chosen(episodes, {"expert": 2}).tolist() == [0, 4]
     assert chosen(episodes, {"expert": 0}).tolist() == [0, 4, 5]
-    assert chosen(episodes, {"varied": 1, "near-misses": 1, "dreamt": 1}).tolist() == [0, 2, 3]
+    assert chosen(episodes, {"varied": 1, "near-misses": 1, "closed-loop": 1}).tolist() == [0, 2, 3]
     assert chosen(episodes, VARIANTS["all"].episodes).tolist() == [0, 1, 2, 3, 4, 5]
     with pytest.raises(InputError, match="3 episodes of the kind expert of door-open, not 4"):
         chosen(episodes, {"expert": 4})
-    with pytest.raises(InputError, match="no episode of the kind dreamt"):
+    with pytest.raises(InputError, match="no episode of the kind closed-loop"):
         chosen(
             [EpisodeInfo("a", 20, "open", True, "", {"task": "a", "behaviour": "expert"})],
-            {"dreamt": 0},
+            {"closed-loop": 0},
         )
 
 

@@ -17,11 +17,11 @@ from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.io.video import encode_mp4
 from worldgym.judges.calibrate import CalibrateConfig, calibrate
 from worldgym.judges.labels import Clip, Label, append_label
+from worldgym.report.judging_text import print_calibration
 from worldgym.report.page import write_report
-from worldgym.report.terminal import print_calibration
 from worldgym.stats.confusion import Confusion
 from worldgym.stats.judge_calibration import Calibration, Worth
-from worldgym.stats.summary import summarize
+from worldgym.stats.summarize import summarize
 from worldgym.testing import FakeJudge
 from worldgym.types import Rollout, Task, Verdict
 
@@ -182,10 +182,10 @@ def test_a_run_is_corrected(labels: Path, tmp_path: Path) -> None:
     calibrate(CalibrateConfig(labels, tmp_path / "run"), FakeJudge(threshold=0.55))
     calibration = Calibration.of_run(tmp_path / "run")
     summary = summarize(header, log.records, calibration)
-    corrected = summary["policies"][0]["corrected"]
+    corrected = summary.policies[0].corrected
     # 0.2 / TPR of 0.8
-    assert summary["policies"][0]["rate"] == 0.2 and corrected["rate"] == pytest.approx(0.25)
-    assert corrected["low"] < 0.1 and corrected["high"] > 0.5
+    assert summary.policies[0].rate == 0.2 and corrected.rate == pytest.approx(0.25)
+    assert corrected.low < 0.1 and corrected.high > 0.5
     text = write_report(tmp_path / "run").read_text().replace("\N{NO-BREAK SPACE}", " ")
     assert (
         "corrected 25 %" in text

@@ -33,6 +33,7 @@ from worldgym.judges.label_page import LabelConfig, LabelServer
 from worldgym.judges.load_judge import load_judge
 from worldgym.policies.user_code import Failure
 from worldgym.report.terminal import print_summary
+from worldgym.stats.failure_reasons import FailureReasons, ReasonCount
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Rollout, Task, Trial, Verdict, Vote
@@ -101,8 +102,8 @@ def test_the_log_keeps_votes_price_and_provenance(tasks: Path, tmp_path: Path) -
         Vote(None, "refused: no", 10, 0, 0.6),
     )
     assert records[0].provenance == {"model": "m", "frames": [0, 4]}
-    spent = summary["expenses"]
-    assert (spent["votes"], spent["cost_usd"], spent["paid_usd"]) == (12, 6.0, 6.0)
+    spent = summary.expenses
+    assert (spent.votes, spent.cost_usd, spent.paid_usd) == (12, 6.0, 6.0)
 
 
 def test_a_judge_that_breaks_is_asked_again_without_another_rollout(
@@ -132,7 +133,7 @@ def test_a_judge_whose_numbers_no_log_can_hold_fails_the_trial_alone(
             return super().__call__(rollout, task)
 
     summary = run(tmp_path / "run", tasks, Odd())
-    assert [(p["trials"], p["failed"]) for p in summary["policies"]] == [(2, 1), (2, 1)]  # type: ignore[attr-defined]
+    assert [(p.trials, p.failed) for p in summary.policies] == [(2, 1), (2, 1)]
     _, records = read_log(tmp_path / "run" / "log.jsonl")
     assert {r.failure_reason for r in records if r.task == "door/1"} == {
         "TypeError: Object of type int64 is not JSON serializable"
@@ -156,9 +157,9 @@ def test_a_video_that_is_gone_costs_its_trial_alone(tasks: Path, tmp_path: Path)
     video.unlink()
     config = RejudgeConfig(tmp_path / "run", tmp_path / "again")
     summary = rejudge(config, FakeJudge())
-    assert [(p["trials"], p["failed"]) for p in summary["policies"]] == [(3, 0), (2, 1)]
+    assert [(p.trials, p.failed) for p in summary.policies] == [(3, 0), (2, 1)]
     video.write_bytes(data)
-    assert [(p["trials"], p["failed"]) for p in rejudge(config, FakeJudge())["policies"]] == [
+    assert [(p.trials, p.failed) for p in rejudge(config, FakeJudge()).policies] == [
         (3, 0),
         (3, 0),
     ]
@@ -234,7 +235,7 @@ def test_a_spent_budget_leaves_the_rest_to_the_next_start(tasks: Path, tmp_path:
     outcome = results(read_log(tmp_path / "run" / "log.jsonl")[1])
     assert (len(outcome.finished), len(outcome.failed)) == (2, 4)
     assert {record.failure_reason for record in outcome.failed} == {"budget spent"}
-    assert summary["policies"][1]["trials"] == 0  # type: ignore[index]
+    assert summary.policies[1].trials == 0
     run(tmp_path / "run", tasks, Moody())
     finished, expected = (
         results(read_log(tmp_path / name / "log.jsonl")[1]).finished for name in ("run", "whole")
@@ -274,7 +275,7 @@ def test_judged_again_without_rollouts(tasks: Path, tmp_path: Path) -> None:
     run(tmp_path / "run", tasks, FakeJudge())
     strict = FakeJudge(threshold=0.99, name="strict")
     summary = rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again", command="c"), strict)
-    assert summary["judge"] == "strict" and sum(p["successes"] for p in summary["policies"]) == 0
+    assert summary.judge == "strict" and sum(p.successes for p in summary.policies) == 0
     header, records = read_log(tmp_path / "again" / "log.jsonl")
     old_header, old = read_log(tmp_path / "run" / "log.jsonl")
     assert header.world == old_header.world and header.config["rejudged"]["judge"] == "fake-judge"
@@ -297,27 +298,29 @@ def test_judged_again_the_check_of_the_world_still_counts(tasks: Path, tmp_path:
     }
     (tmp_path / "run" / "check.json").write_text(json.dumps(check))
     summary = rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), FakeJudge())
-    assert summary["trust"]["left_out"] == ["door"] and {
-        policy["trials"] for policy in summary["policies"]
-    } == {0}
+    assert (
+        summary.trust is not None
+        and summary.trust.left_out == ("door",)
+        and {policy.trials for policy in summary.policies} == {0}
+    )
 
 
 def test_judging_again_resumes_after_a_budget(tasks: Path, tmp_path: Path) -> None:
     run(tmp_path / "run", tasks, FakeJudge())
     config = RejudgeConfig(tmp_path / "run", tmp_path / "again")
     summary = rejudge(config, Moody(raises=BudgetSpent("budget spent"), at=4))
-    assert sum(p["failed"] for p in summary["policies"]) == 3
+    assert sum(p.failed for p in summary.policies) == 3
     summary = rejudge(config, Moody())
     assert (
-        sum(p["failed"] for p in summary["policies"]),
-        sum(p["trials"] for p in summary["policies"]),
+        sum(p.failed for p in summary.policies),
+        sum(p.trials for p in summary.policies),
     ) == (0, 6)
 
 
 def test_a_trial_that_a_judge_broke_on_is_mended_by_another(tasks: Path, tmp_path: Path) -> None:
     run(tmp_path / "run", tasks, Moody(breaks=99))
     summary = rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), FakeJudge())
-    assert sum(p["trials"] for p in summary["policies"]) == 6
+    assert sum(p.trials for p in summary.policies) == 6
 
 
 def test_what_cannot_be_judged_again_is_named(tasks: Path, tmp_path: Path) -> None:
@@ -353,7 +356,7 @@ def test_labels_are_verdicts_like_any_other(labelled: Path, tmp_path: Path) -> N
         RejudgeConfig(labelled, tmp_path / "human"),
         load_judge(labelled / "labels.jsonl", finished=True),
     )
-    assert [(p["policy"], p["successes"], p["trials"]) for p in summary["policies"]] == [
+    assert [(p.policy, p.successes, p.trials) for p in summary.policies] == [
         ("low", 0, 3),
         ("high", 3, 3),
     ]
@@ -385,11 +388,8 @@ def test_the_terminal_names_why_trials_have_no_score(
     tasks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     summary = run(tmp_path / "run", tasks, Moody(breaks=99))
-    assert summary["reasons"] == {
-        "failed": [{"reason": "the line is dead", "trials": 1}],
-        "unscored": [],
-    }
+    assert summary.reasons == FailureReasons(failed=(ReasonCount("the line is dead", 1),))
     print_summary(summary)
-    assert "failed: the line is dead (1 trial)" in " ".join(
+    assert "Failed: the line is dead (1 trial)." in " ".join(
         capsys.readouterr().out.replace("\xa0", " ").split()
     )

@@ -82,12 +82,12 @@ def test_seed_and_task_both_matter(name: str) -> None:
     assert not np.array_equal(actions(name), actions(name, task="door-open"))
 
 
-def test_an_arm_astray_asks_the_other_tasks_expert() -> None:
+def test_an_arm_at_another_task_asks_the_other_tasks_expert() -> None:
     assert expert_of("as-window-close", "window-open") == "window-close"
     assert (
         expert_of("noisy-0.3", "window-open") == expert_of("random", "window-open") == "window-open"
     )
-    assert {expert_of(name, "door-open") for name in MIXES["astray"]} == set(TASKS)
+    assert {expert_of(name, "door-open") for name in MIXES["other-task"]} == set(TASKS)
 
 
 def test_more_noise_strays_further() -> None:

@@ -11,7 +11,7 @@ from worldgym.errors import InputError
 from worldgym.io.bundled import BUNDLE
 from worldgym.policies.own.bc import BCConfig
 from worldgym.policies.own.diffusion import DiffusionConfig
-from worldgym.reference.behaviours import DREAMT
+from worldgym.reference.behaviours import CLOSED_LOOP
 from worldgym.reference.policy_zoo import SERIES, SETS, policy_set, zoo
 from worldgym.reference.reference_tasks import FIRST_HELD_OUT_SEED
 from worldgym.train.policy_training import PolicyTrainConfig, settings
@@ -56,10 +56,10 @@ def test_held_out_policies_are_many_and_differ_in_what_was_promised() -> None:
     assert configs["flawless"].samples.behaviours == ("expert",)
 
 
-def test_nobody_learns_from_dreams_or_from_start_states_that_are_scored() -> None:
+def test_nobody_learns_from_closed_loops_or_from_start_states_that_are_scored() -> None:
     for name in SETS:
         for config in recipes(name):
-            assert config.samples.without == DREAMT
+            assert config.samples.without == CLOSED_LOOP
             assert config.samples.store == STORE and config.out.parent == Path("out")
 
 

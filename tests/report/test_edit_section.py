@@ -3,6 +3,7 @@ escaped."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ from rich.console import Console
 from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.report.edit_section import interval, perturbed_section, perturbed_sentences
+from worldgym.report.formats import NBSP, points
 from worldgym.report.page import write_report
 from worldgym.report.section import ReportFacts, ReportOptions
 from worldgym.report.terminal import print_summary
-from worldgym.report.words import points
-from worldgym.stats.summary import summarize, write_summary
+from worldgym.stats.perturbation import Drop
+from worldgym.stats.summarize import summarize, write_summary
 from worldgym.tasks.write_tasks import to_png
 
 EVIL = "<script>alert(1)</script>"
@@ -47,17 +49,15 @@ def run(folder: Path) -> RunLog:
 
 def test_words() -> None:
     assert (points(0.123), points(-0.06), points(None)) == ("+12", "−6", "–")
-    assert (
-        interval({"drop": 0.5, "low": 0.2, "high": 0.75}) == "+50 [+20, +75]"
-        and interval({"drop": None}) == "–"
-    )
+    known = Drop(drop=0.5, low=0.2, high=0.75, p=0.1, n=8, frames=8, unpaired=0)
+    assert interval(known) == "+50 [+20, +75]" and interval(replace(known, drop=None)) == "–"
 
 
 def test_page_terminal_and_headline(tmp_path: Path) -> None:
     log = run(tmp_path)
     summary = write_summary(tmp_path, log.header, log.records)
     # edited trials enter no rate
-    assert summary["policies"][0]["trials"] == 8 and summary["policies"][0]["rate"] == 1.0
+    assert summary.policies[0].trials == 8 and summary.policies[0].rate == 1.0
     text = write_report(tmp_path, summary=summary).read_text()
     assert (
         EVIL not in text
@@ -72,7 +72,8 @@ def test_page_terminal_and_headline(tmp_path: Path) -> None:
     printed = console.export_text()
     assert "drop by edits" in printed and "true +50" in printed
     said = perturbed_sentences(summary)
-    assert said[0].startswith("Of 1 kind of edit,") and "costs most: +50" in said[0]
+    assert said[0].replace(NBSP, " ").startswith("Of 1 kind of edit, light ")
+    assert "lowers the success rate most: drop +50 points" in said[0]
     assert "of 1 true drops of 10 points or more, 1 are predicted as drops" in said[1]
 
 
@@ -82,7 +83,7 @@ def test_a_run_without_edits_has_no_section(tmp_path: Path) -> None:
     summary = summarize(header, [record])
     facts = ReportFacts(tmp_path, header, [record], results([record]), summary, ReportOptions())
     assert (
-        summary["perturbed"] is None
+        summary.perturbed is None
         and perturbed_section(facts) is None
         and perturbed_sentences(summary) == []
     )

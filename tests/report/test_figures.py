@@ -1,39 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from small_summaries import cell
 
 from worldgym.report.figures import BAR_EDGE, BAR_WIDTH, COLOURS, interval_bar, mark
 
 EVIL = '<script>alert("x")</script>'
-
-
-def cell(
-    policy: str = "good",
-    task: str = "door",
-    rate: float = 0.5,
-    truth: float | None = 0.75,
-    trials: int = 20,
-) -> dict[str, Any]:
-    known = {
-        "policy": policy,
-        "task": task,
-        "trials": trials,
-        "successes": rate * trials,
-        "low": 0.25,
-        "high": 0.7,
-    }
-    if truth is not None:
-        known |= {
-            "truth_rate": truth,
-            "truth_low": 0.5,
-            "truth_high": 0.9,
-            "truth_trials": 20,
-            "truth_successes": 15,
-        }
-    return {**known, "rate": rate if trials else None}
 
 
 def test_a_bar_shows_rate_interval_and_truth() -> None:

@@ -5,34 +5,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from small_summaries import agreement, ceiling, cell
 
 from worldgym.report.scatter_section import LEFT, SIDE, TOP, ceiling_strip, scatter
-
-
-def cell(
-    policy: str = "good",
-    task: str = "door",
-    rate: float = 0.5,
-    truth: float | None = 0.75,
-    trials: int = 20,
-) -> dict[str, Any]:
-    known = {
-        "policy": policy,
-        "task": task,
-        "trials": trials,
-        "successes": rate * trials,
-        "low": 0.25,
-        "high": 0.7,
-    }
-    if truth is not None:
-        known |= {
-            "truth_rate": truth,
-            "truth_low": 0.5,
-            "truth_high": 0.9,
-            "truth_trials": 20,
-            "truth_successes": 15,
-        }
-    return {**known, "rate": rate if trials else None}
+from worldgym.stats.against_truth import TruthAgreement
 
 
 def points(svg: str) -> list[ElementTree.Element]:
@@ -71,19 +47,17 @@ def test_many_points_at_one_place_stay_by_it() -> None:
     assert len(places) == 40 and max(math.dist(place, (LEFT + SIDE, TOP)) for place in places) < 14
 
 
-def agreement(**changes: Any) -> dict[str, Any]:
-    least = {"mean": 0.86, "low": 0.78, "high": 0.92}
-    ceiling = {"least": least, "most": {"mean": 0.97, "low": 0.95, "high": 0.99}}
-    return {
+def measured(**changes: Any) -> TruthAgreement:
+    known = {
         "pearson": 0.785,
-        "noise_ceiling": ceiling,
+        "noise_ceiling": ceiling(0.86, 0.97, low=0.78, high=0.99),
         "intervals": {"pearson": {"tasks": [0.65, 0.88]}},
-        **changes,
     }
+    return agreement(**{**known, **changes})
 
 
 def test_the_strip_holds_r_its_interval_and_the_ceiling() -> None:
-    svg = ceiling_strip(agreement())
+    svg = ceiling_strip(measured())
     assert svg is not None
     found = {
         element.get("class", "").split()[0]: element
@@ -98,7 +72,7 @@ def test_the_strip_holds_r_its_interval_and_the_ceiling() -> None:
 
 
 def test_the_strip_reaches_below_zero_where_it_must_and_does_without_an_interval() -> None:
-    svg = ceiling_strip(agreement(pearson=-0.5, intervals={"pearson": {"tasks": None}}))
+    svg = ceiling_strip(measured(pearson=-0.5, intervals={"pearson": {"tasks": None}}))
     assert svg is not None and "too few tasks" in svg and 'class="band' not in svg
     dot = next(e for e in ElementTree.fromstring(svg) if e.get("class") == "dot c0")
     assert float(dot.get("cx", "")) == pytest.approx(LEFT + 0.25 * SIDE, abs=0.1)
@@ -106,6 +80,6 @@ def test_the_strip_reaches_below_zero_where_it_must_and_does_without_an_interval
 
 def test_without_r_or_ceiling_there_is_no_strip() -> None:
     assert (
-        ceiling_strip(agreement(pearson=None)) is None
-        and ceiling_strip(agreement(noise_ceiling=None)) is None
+        ceiling_strip(measured(pearson=None)) is None
+        and ceiling_strip(measured(noise_ceiling=None)) is None
     )

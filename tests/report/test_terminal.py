@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.text import Text
 
 from worldgym.io.run_records import RunHeader, TrialRecord
+from worldgym.report.formats import percent
 from worldgym.report.grid import Grid, folded
 from worldgym.report.terminal import _pair, print_summary
-from worldgym.report.words import percent
-from worldgym.stats.summary import summarize
+from worldgym.stats.summarize import summarize
 
 NAMES = ("good", "[red]poor[/red]")
 HEADER = RunHeader(
@@ -102,7 +102,7 @@ def test_many_policies_get_a_row_each() -> None:
 
 def test_absent_cells_and_unscored_ones_stay_empty() -> None:
     text = printed([record("good", "door"), record(NAMES[1], "drawer", score=None, reason="dark")])
-    assert "–" in text and "truth is unknown" in text
+    assert "–" in text and "true success rates are unknown" in text
 
 
 def test_markup_in_names_is_printed_as_it_is() -> None:
@@ -150,10 +150,10 @@ def test_tables_fit_the_width_and_break_no_number(width: int, policies: int) -> 
     wanted = (
         _pair
         if policies > 4
-        else lambda cell: percent(cell["rate"]).removesuffix("\N{NO-BREAK SPACE}%")
+        else lambda cell: percent(cell.rate).removesuffix("\N{NO-BREAK SPACE}%")
     )
     shown = Counter(NUMBER.findall(tables))
-    for number, count in Counter(wanted(cell) for cell in summary["cells"]).items():
+    for number, count in Counter(wanted(cell) for cell in summary.cells).items():
         assert shown[number] >= count, number
     assert "2/3 run" in tables
 

@@ -1,47 +1,28 @@
 from __future__ import annotations
 
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from small_summaries import total
 
 from worldgym.report.training_steps import HEIGHT, LEFT, TOP, WIDTH, success_by_step
+from worldgym.stats.series import CheckpointSeries
+from worldgym.stats.success_counts import PolicySummary
 
-SERIES = [
-    {"name": "grasp", "steps": [100, 200, 500], "policies": ["grasp@100", "grasp@200", "grasp@500"]}
-]
-
-
-def total(policy: str, rate: float, trials: int = 20, **truth: Any) -> dict[str, Any]:
-    return {
-        "policy": policy,
-        "rate": rate,
-        "low": 0.1,
-        "high": 0.9,
-        "trials": trials,
-        "successes": rate * trials,
-        **truth,
-    }
+SERIES = [CheckpointSeries("grasp", (100, 200, 500), ("grasp@100", "grasp@200", "grasp@500"))]
 
 
 def drawn(
-    totals: list[dict[str, Any]], series: list[dict[str, Any]] = SERIES
+    totals: list[PolicySummary], series: list[CheckpointSeries] = SERIES
 ) -> list[ElementTree.Element]:
-    known = {policy["policy"]: policy for policy in totals}
+    known = {policy.policy: policy for policy in totals}
     svg = success_by_step(series, known, list(known))
     return [] if svg is None else list(ElementTree.fromstring(svg))
 
 
 def test_rates_stand_over_their_steps() -> None:
-    truth = {
-        "truth_rate": 0.75,
-        "truth_trials": 4,
-        "truth_successes": 3,
-        "truth_low": 0.3,
-        "truth_high": 0.95,
-    }
     elements = drawn(
-        [total("grasp@100", 0.0), total("grasp@200", 0.5, **truth), total("grasp@500", 1.0)]
+        [total("grasp@100", 0.0), total("grasp@200", 0.5, truth=0.75), total("grasp@500", 1.0)]
     )
     places = [
         (float(e.get("cx", "")), float(e.get("cy", "")))
@@ -63,7 +44,7 @@ def test_rates_stand_over_their_steps() -> None:
 
 
 def test_a_wide_range_of_steps_is_drawn_by_its_logarithm() -> None:
-    series = [{"name": "g", "steps": [10, 100, 1000], "policies": ["g@10", "g@100", "g@1000"]}]
+    series = [CheckpointSeries("g", (10, 100, 1000), ("g@10", "g@100", "g@1000"))]
     elements = drawn([total("g@10", 0.1), total("g@100", 0.2), total("g@1000", 0.3)], series)
     places = [float(e.get("cx", "")) for e in elements if "point" in e.get("class", "")]
     assert places == pytest.approx([LEFT, LEFT + WIDTH / 2, LEFT + WIDTH], abs=0.1)
@@ -88,7 +69,7 @@ def test_a_checkpoint_without_scored_trials_is_left_out_and_one_is_no_line() -> 
 
 
 def test_names_of_lines_that_end_together_stand_apart() -> None:
-    series = [{"name": n, "steps": [1, 2], "policies": [f"{n}@1", f"{n}@2"]} for n in "ab"]
+    series = [CheckpointSeries(n, (1, 2), (f"{n}@1", f"{n}@2")) for n in "ab"]
     elements = drawn([total(f"{n}@{s}", 0.5) for n in "ab" for s in (1, 2)], series)
     heights = [float(e.get("y", "")) for e in elements if e.tag == "text" and e.text in ("a", "b")]
     assert heights[1] - heights[0] >= 12

@@ -14,7 +14,7 @@ SETTINGS = [(0.9, 400, 4000), (0.6, 400, 4000), (0.2, 1000, 2000), (0.6, 150, 60
 
 
 def study(trust: float, n: int, N: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Real and imagined scores of n frames, and imagined ones of N more; trust: share of the real
+    """Real and generated scores of n frames, and generated ones of N more; trust: share of the real
     score that f explains."""
     rng = np.random.default_rng([round(100 * trust), n])
     f, extra = rng.random(n), rng.random(N)
@@ -48,7 +48,9 @@ def test_estimate_and_variance_are_theirs(trust: float, n: int, N: int) -> None:
 
 
 @pytest.mark.parametrize(("trust", "n", "N"), SETTINGS)
-def test_doubt_makes_the_interval_wider_and_never_narrower(trust: float, n: int, N: int) -> None:
+def test_pseudo_frames_make_the_interval_wider_and_never_narrower(
+    trust: float, n: int, N: int
+) -> None:
     y, f, extra = study(trust, n, N)
     known, low, high = theirs(y, f, extra)
     found = prediction_powered(Frames(y, f, np.zeros(n, int), extra, np.zeros(N, int)))

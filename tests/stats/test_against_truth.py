@@ -7,7 +7,7 @@ import pytest
 
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.stats.against_truth import frame_correlation, shared_frames
-from worldgym.stats.summary import summarize
+from worldgym.stats.summarize import summarize
 
 HEADER = RunHeader({}, "worldgym evaluate", ({"name": "a"},), "w", "j", 0, {}, "")
 
@@ -37,23 +37,22 @@ def run(
 
 
 def test_a_perfect_evaluator_of_a_run_passes_no_ceiling_and_has_no_noise() -> None:
-    found = summarize(HEADER, run(np.random.default_rng(0), 0.0))["agreement"]
-    ceiling, free = found["noise_ceiling"], found["noise_free"]
-    assert found["pearson"] == pytest.approx(1) and found["frame_correlation"] == pytest.approx(1)
-    assert ceiling["most"]["mean"] == pytest.approx(1) == ceiling["least"]["mean"]
-    assert free.keys() == {"measured"} and free["measured"]["pearson"] == pytest.approx(1)
-    assert free["measured"]["slope"] == pytest.approx(1)
-    assert (
-        found["bias"]["value"] == 0 and found["bias"]["trials"][0] < 0 < found["bias"]["trials"][1]
-    )
+    found = summarize(HEADER, run(np.random.default_rng(0), 0.0)).agreement
+    assert found.noise_ceiling is not None and found.bias is not None
+    ceiling, free = found.noise_ceiling, found.noise_free
+    assert found.pearson == pytest.approx(1) and found.frame_correlation == pytest.approx(1)
+    assert ceiling.most.mean == pytest.approx(1) == ceiling.least.mean
+    assert free.keys() == {"measured"} and free["measured"].pearson == pytest.approx(1)
+    assert free["measured"].slope == pytest.approx(1)
+    assert found.bias.value == 0 and found.bias.trials[0] < 0 < found.bias.trials[1]
 
 
 def test_what_the_frames_share_is_measured() -> None:
-    found = summarize(HEADER, run(np.random.default_rng(1), 0.15))["agreement"]
-    assert 0.3 < found["frame_correlation"] < 0.9
-    least = found["noise_ceiling"]["least"]
-    assert least["share"] == pytest.approx(found["frame_correlation"] ** 2)
-    assert least["mean"] < found["noise_ceiling"]["most"]["mean"] == pytest.approx(1)
+    found = summarize(HEADER, run(np.random.default_rng(1), 0.15)).agreement
+    assert 0.3 < found.frame_correlation < 0.9
+    least = found.noise_ceiling.least
+    assert least.share == pytest.approx(found.frame_correlation**2)
+    assert least.mean < found.noise_ceiling.most.mean == pytest.approx(1)
 
 
 def test_verdict_agreement_counts_initial_frames() -> None:
@@ -63,18 +62,18 @@ def test_verdict_agreement_counts_initial_frames() -> None:
     often = [record(r.policy, r.task, r.score, r.truth, k) for r in once for k in range(4)]
     spans = []
     for records in (once, often):
-        found = summarize(HEADER, records)["agreement"]
-        spans.append((found["trial_agreement"], found["trial_low"], found["trial_high"]))
-        assert found["trial_frames"] == 30 and found["trial_n"] == len(records)
+        found = summarize(HEADER, records).agreement
+        spans.append((found.trial_agreement, found.trial_low, found.trial_high))
+        assert found.trial_frames == 30 and found.trial_n == len(records)
     assert spans[0] == pytest.approx(spans[1])
     assert spans[0][1] < spans[0][0] < spans[0][2]
 
 
 def test_without_truth_single_trials_tell_nothing() -> None:
-    found = summarize(HEADER, [record("a", "t/0", 1.0, None)])["agreement"]
+    found = summarize(HEADER, [record("a", "t/0", 1.0, None)]).agreement
     names = ("trial_agreement", "trial_low", "trial_high", "frame_correlation")
-    assert [found[name] for name in names] == [None] * 4
-    assert found["trial_n"] == found["trial_frames"] == 0
+    assert [vars(found)[name] for name in names] == [None] * 4
+    assert found.trial_n == found.trial_frames == 0
 
 
 def test_sampling_variances_are_those_of_repeated_studies() -> None:
@@ -124,6 +123,6 @@ def test_verdict_agreement_is_covered(measured: Callable[..., None]) -> None:
             for i in range(3)
             for k in range(40)
         ]
-        found = summarize(HEADER, records)["agreement"]
-        inside += found["trial_low"] <= 0.8 <= found["trial_high"]
+        found = summarize(HEADER, records).agreement
+        inside += found.trial_low <= 0.8 <= found.trial_high
     measured(inside / 300, 0.92, 0.98)

@@ -105,7 +105,7 @@ def test_the_ranking_follows_from_strengths_and_intervals() -> None:
 def tournament(
     rng: np.random.Generator, strengths: np.ndarray, frames: int, liking: float
 ) -> list[Verdicts]:
-    """Two trials an initial frame; every rollout has a quality of its own, and each is compared
+    """Two trials per initial frame; every rollout has a quality of its own, and each is compared
     with each other policy's.
 
     Qualities are strength + Gumbel noise, so that pairs follow Bradley and Terry; liking: spread of

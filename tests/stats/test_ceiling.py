@@ -30,7 +30,7 @@ def test_more_trials_raise_the_ceiling_towards_one() -> None:
     assert means[-1] > 0.995
 
 
-def test_unlimited_imagined_trials_leave_the_real_sides_noise() -> None:
+def test_unlimited_generated_trials_leave_the_real_sides_noise() -> None:
     few, many = found(trials(10)), found(trials(10, world_trials=100_000))
     assert few.unlimited == pytest.approx(many.least.mean, abs=0.005)
     assert few.least.mean < many.least.mean < 1

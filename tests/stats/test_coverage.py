@@ -336,8 +336,8 @@ def test_prediction_powered(
     optimistic; few and many frames.
 
     Rates lie within 10 points of p, for at single rates every interval of counts swings. With 10
-    and 20 real frames the interval covers more than 97 %, the price of the doubt that it needs for
-    lopsided worlds."""
+    and 20 real frames the interval covers more than 97 %, the price of the pseudo-frames that it
+    needs for lopsided worlds."""
     rng = np.random.default_rng(12)
     inside, inside_bet = 0, 0
     for truth in rng.uniform(p - 0.1, p + 0.1, STUDIES):
@@ -351,7 +351,7 @@ def test_prediction_powered(
 @pytest.mark.slow
 @pytest.mark.parametrize("wrong", [0.0, 0.1])
 @pytest.mark.parametrize(("n", "p"), [(20, 0.5), (20, 0.8), (80, 0.95)])
-def test_few_further_imagined_frames(
+def test_few_further_generated_frames(
     measured: Check, monkeypatch: pytest.MonkeyPatch, n: int, p: float, wrong: float
 ) -> None:
     """Worlds that are right on all frames, or wrong on a tenth, and 2 to 200 further frames.
@@ -430,7 +430,7 @@ def test_gaps_and_lines_over_tasks(measured: Check, tasks: int, policies: int, n
 
 @pytest.mark.slow
 def test_prediction_powered_over_task_groups(measured: Check) -> None:
-    """Three task groups of unequal difficulty, 100 real frames drawn from their mixture, imagined
+    """Three task groups of unequal difficulty, 100 real frames drawn from their mixture, generated
     ones in other proportions."""
     rng, p, shares = np.random.default_rng(24), np.array([0.85, 0.5, 0.3]), [0.5, 0.3, 0.2]
     truth, inside, inside_bet = float(p @ shares), 0, 0
@@ -438,10 +438,10 @@ def test_prediction_powered_over_task_groups(measured: Check) -> None:
     for _ in range(STUDIES):
         groups = rng.choice(3, 100, p=shares)
         y, hidden = rng.random(100) < p[groups], rng.random(300) < p[extra]
-        twin, imagined = (
+        twin, generated = (
             np.where(rng.random(len(o)) < 0.9, o, ~o).astype(float) for o in (y, hidden)
         )
-        found = prediction_powered(Frames(y.astype(float), twin, groups, imagined, extra))
+        found = prediction_powered(Frames(y.astype(float), twin, groups, generated, extra))
         inside += found.low <= truth <= found.high
         inside_bet += found.bet_low <= truth <= found.bet_high
     measured(inside / STUDIES, LEAST, MOST, "asymptotic")

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import json
 
+from worldgym.io.json_form import to_json
 from worldgym.io.run_records import TrialRecord
-from worldgym.stats.expenses import expenses
+from worldgym.stats.expenses import Expenses, expenses, run_expenses
 from worldgym.types import Vote
 
 
@@ -21,18 +22,21 @@ def test_every_attempt_counts() -> None:
         TrialRecord("a", "t/1", "t", "do it", 0, 1, attempt=2, score=1.0, **ran),  # type: ignore[arg-type]
     ]
     found = expenses(records)
-    assert found == {
-        "attempts": 2,
-        "seconds": 4.0,
-        "timing": {"world": 2.0, "judge": 0.5, "video": 0.25},
-        "votes": 2,
-        "tokens_in": 200,
-        "tokens_out": 11,
-        "cost_usd": 0.75,
-        "paid_usd": 0.5,
-    }
-    assert list(found["timing"]) == ["world", "judge", "video"]
+    assert found == Expenses(
+        attempts=2,
+        seconds=4.0,
+        timing={"world": 2.0, "judge": 0.5, "video": 0.25},
+        votes=2,
+        tokens_in=200,
+        tokens_out=11,
+        cost_usd=0.75,
+        paid_usd=0.5,
+    )
+    assert list(found.timing) == ["world", "judge", "video"]
+    of_run = run_expenses(records, ["a", "b"])
+    assert [row.policy for row in of_run.policies] == ["a", "b"]
+    assert (of_run.votes, of_run.policies[0].votes, of_run.policies[1].attempts) == (2, 2, 0)
 
 
 def test_nothing_took_nothing() -> None:
-    assert json.loads(json.dumps(expenses([])))["timing"] == {}
+    assert json.loads(json.dumps(to_json(expenses([]))))["timing"] == {}

@@ -10,7 +10,14 @@ import pytest
 
 from worldgym.io.run_records import TrialRecord
 from worldgym.stats.comparison import holm, paired_difference
-from worldgym.stats.perturbation import drop_agreement, perturbed, split
+from worldgym.stats.perturbation import (
+    DropAgreement,
+    EditedExample,
+    PolicyDrop,
+    drop_agreement,
+    edited_drops,
+    split,
+)
 
 
 def trial(policy: str, task: str, score: float | None, **fields: Any) -> TrialRecord:
@@ -60,81 +67,76 @@ def test_edited_trials_whose_twin_is_there_stand_apart() -> None:
 
 
 def test_drops_are_paired_and_sorted() -> None:
-    found = perturbed(records(), ["p", "q"])
+    found = edited_drops(records(), ["p", "q"])
     assert found is not None
-    assert [axis["axis"] for axis in found["axes"]] == ["distractor", "light", "goal"]
-    distractor, light, goal = found["axes"]
-    assert [cell["policy"] for cell in distractor["cells"]] == ["p", "q"]
-    assert (light["drop"], light["n"], light["unpaired"]) == (pytest.approx(1 / 6), 6, 0)
+    assert [axis.axis for axis in found.axes] == ["distractor", "light", "goal"]
+    distractor, light, goal = found.axes
+    assert [cell.policy for cell in distractor.cells] == ["p", "q"]
+    assert (light.drop, light.n, light.unpaired) == (pytest.approx(1 / 6), 6, 0)
     by_hand = paired_difference(
         np.ones(6), np.array([0.0, 1, 1, 1, 1, 1]), [f"door/{i}" for i in range(6)]
     )
-    cell = light["cells"][0]
-    assert (cell["low"], cell["high"], cell["p"]) == (by_hand.low, by_hand.high, by_hand.p)
-    assert (cell["nominal_rate"], cell["edited_rate"]) == (1.0, pytest.approx(5 / 6))
-    same = [*distractor["cells"], *light["cells"]]
-    assert [c["p_holm"] for c in same] == holm([c["p"] for c in same]) and "p_holm" not in goal[
-        "cells"
-    ][0]
-    assert distractor["examples"][0] == {
-        "task": "mug/door/0",
-        "nominal": "door/0",
-        "instruction": "go",
-        "nominal_instruction": "go",
-        "frame": "frames/mug/door/0.png",
-        "nominal_frame": None,
-    }
+    cell = light.cells[0]
+    assert (cell.low, cell.high, cell.p) == (by_hand.low, by_hand.high, by_hand.p)
+    assert (cell.nominal_rate, cell.edited_rate) == (1.0, pytest.approx(5 / 6))
+    same = [*distractor.cells, *light.cells]
+    assert [c.p_holm for c in same] == holm([c.p for c in same]) and goal.cells[0].p_holm is None
+    assert distractor.examples[0] == EditedExample(
+        task="mug/door/0",
+        nominal="door/0",
+        instruction="go",
+        nominal_instruction="go",
+        frame="frames/mug/door/0.png",
+        nominal_frame=None,
+    )
 
 
 def test_a_pair_with_one_score_is_counted_apart() -> None:
-    found = perturbed(
+    found = edited_drops(
         [*pair("p", "dim", "", "door/0", (1.0, None)), *pair("p", "dim", "", "door/1", (1.0, 0.0))],
         ["p"],
     )
     assert found is not None
-    (axis,) = found["axes"]
-    assert (axis["axis"], axis["n"], axis["unpaired"], axis["drop"]) == ("edited", 1, 1, 1.0)
-    nothing = perturbed(pair("p", "dim", "", "door/0", (None, None)), ["p"])
-    assert (
-        nothing is not None
-        and nothing["axes"][0]["drop"] is None
-        and nothing["axes"][0]["low"] == -1.0
-    )
+    (axis,) = found.axes
+    assert (axis.axis, axis.n, axis.unpaired, axis.drop) == ("edited", 1, 1, 1.0)
+    nothing = edited_drops(pair("p", "dim", "", "door/0", (None, None)), ["p"])
+    assert nothing is not None and nothing.axes[0].drop is None and nothing.axes[0].low == -1.0
 
 
 def test_no_edit_no_figures() -> None:
-    assert perturbed([trial("p", "door/1", 1.0)], ["p"]) is None and perturbed([], []) is None
+    assert edited_drops([trial("p", "door/1", 1.0)], ["p"]) is None and edited_drops([], []) is None
+
+
+def with_drops(drop: float | None, true_drop: float | None = None) -> PolicyDrop:
+    known = {"low": -1.0, "high": 1.0, "p": 1.0, "n": 1, "frames": 1, "unpaired": 0}
+    rates = {"nominal_rate": None, "edited_rate": None}
+    return PolicyDrop(policy="p", axis="x", drop=drop, true_drop=true_drop, **known, **rates)  # type: ignore[arg-type]
 
 
 def test_true_drops() -> None:
-    cells = [
-        {"drop": d, "true_drop": t} for d, t in ((0.3, 0.2), (0.0, 0.1), (-0.1, 0.0), (0.5, 0.6))
-    ]
-    found = drop_agreement([*cells, {"drop": 0.3}, {"drop": None, "true_drop": 0.1}])
+    cells = [with_drops(d, t) for d, t in ((0.3, 0.2), (0.0, 0.1), (-0.1, 0.0), (0.5, 0.6))]
+    found = drop_agreement([*cells, with_drops(0.3), with_drops(None, 0.1)])
     expected = np.corrcoef([0.3, 0.0, -0.1, 0.5], [0.2, 0.1, 0.0, 0.6])[0, 1]
-    assert found == {
-        "n": 4,
-        "pearson": pytest.approx(expected),
-        "large": 3,
-        "same_sign": 2,
-        "mean_abs_gap": pytest.approx(10.0),
-    }
-    assert drop_agreement([{"drop": 0.3}]) is None
-    alike = drop_agreement(cells[:1])
-    assert alike is not None and alike["pearson"] is None
-    by_axis = perturbed(records(), ["p", "q"])
-    assert (
-        by_axis is not None
-        and by_axis["truth"]["n"] == 3
-        and by_axis["axes"][0]["cells"][0]["true_drop"] == 1.0
+    assert found == DropAgreement(
+        n=4,
+        pearson=pytest.approx(expected),
+        large=3,
+        same_sign=2,
+        mean_abs_gap=pytest.approx(10.0),
     )
+    assert drop_agreement([with_drops(0.3)]) is None
+    alike = drop_agreement(cells[:1])
+    assert alike is not None and alike.pearson is None
+    by_axis = edited_drops(records(), ["p", "q"])
+    assert by_axis is not None and by_axis.truth is not None
+    assert by_axis.truth.n == 3 and by_axis.axes[0].cells[0].true_drop == 1.0
 
 
 def test_the_most_harmful_of_several_axes_has_an_interval_for_all_at_once() -> None:
-    found = perturbed(records(), ["p", "q"])
+    found = edited_drops(records(), ["p", "q"])
     assert found is not None
-    distractor, light, goal = found["axes"]  # two axes with the same goal, one with a new one
+    distractor, light, goal = found.axes  # two axes with the same goal, one with a new one
     for axis in (distractor, light):
-        low, high = axis["together"]
-        assert low < axis["low"] and axis["high"] < high <= 1
-    assert goal["together"] == [goal["low"], goal["high"]]
+        low, high = axis.together
+        assert low < axis.low and axis.high < high <= 1
+    assert goal.together == (goal.low, goal.high)

@@ -11,7 +11,7 @@ from small_logs import header, record, run
 from worldgym.errors import InputError
 from worldgym.evaluation.trials import plan_trials, planned_repeats
 from worldgym.io.run_records import PLANNED_KEY
-from worldgym.stats.planned_trials import completeness, planned_trials
+from worldgym.stats.planned_trials import Completeness, completeness, planned_trials
 from worldgym.types import Task
 
 FRAME = np.zeros((16, 24, 3), np.uint8)
@@ -70,7 +70,7 @@ def test_missing_trials_of_edited_twins_are_counted_apart() -> None:
     told = planned_trials(replace(header(["a", "b"]), config={PLANNED_KEY: plan}), [])
     there = [record("a", "dark/0", 1.0, nominal="door/0")]
     found = completeness(told, ["a", "b"], there, missing=1)
-    assert found == {"known": True, "shard": None, "planned": 4, "missing": 1, "edited_missing": 3}
+    assert found == Completeness(known=True, shard=None, planned=4, missing=1, edited_missing=3)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_a_constant_bias_of_the_world_does_not_move_the_estimate() -> None:
 
 
 def test_groups_may_be_tried_in_other_proportions_for_real() -> None:
-    """Easy frames are rare on the robot and common in the imagination: the estimate keeps the
+    """Easy frames are rare on the robot and common among the generated: the estimate keeps the
     robot's proportions."""
     rng = np.random.default_rng(5)
     groups, extra_groups = np.repeat([0, 1], [10, 40]), np.repeat([0, 1], [900, 100])
@@ -146,7 +146,7 @@ def test_few_further_frames_that_all_turn_out_alike_say_little(N: int, extra: fl
 
 @settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(2, 40), st.integers(0, 60), st.booleans())
-def test_imagined_frames_are_never_worth_more_than_real_ones(
+def test_generated_frames_are_never_worth_more_than_real_ones(
     seed: int, n: int, N: int, partial: bool
 ) -> None:
     rng = np.random.default_rng(seed)

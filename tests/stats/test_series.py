@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from worldgym.stats.series import checkpoint_series, training, training_step
+from worldgym.stats.series import CheckpointSeries, checkpoint_series, training, training_step
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,10 @@ def test_a_name_tells_its_step(policy: str, named: tuple[str, int] | None) -> No
 
 def test_checkpoints_of_one_training_are_put_in_order() -> None:
     found = checkpoint_series(["b@10", "a@20k", "other", "a@2000", "b@5", "single@7"])
-    assert found == [
-        {"name": "b", "steps": [5, 10], "policies": ["b@5", "b@10"]},
-        {"name": "a", "steps": [2000, 20_000], "policies": ["a@2000", "a@20k"]},
-    ]
+    assert found == (
+        CheckpointSeries("b", (5, 10), ("b@5", "b@10")),
+        CheckpointSeries("a", (2000, 20_000), ("a@2000", "a@20k")),
+    )
 
 
 def test_checkpoints_of_one_training_have_its_name() -> None:

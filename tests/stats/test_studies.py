@@ -37,7 +37,7 @@ def run(frames: int = 60) -> list[TrialRecord]:
 
 
 def real(n: int, policy: str = "good") -> list[RealTrial]:
-    """The first frames tried for real: as imagined, but for one in ten."""
+    """The first frames tried for real: as generated, but for one in ten."""
     scores = {r.task: r.score for r in run() if r.policy == policy}
     flips = np.arange(n) % 10 == 9
     return [
@@ -62,7 +62,7 @@ def replace_repeat(r: TrialRecord, repeat: int) -> TrialRecord:
     return record(r.policy, r.task, r.score, repeat=repeat)
 
 
-def test_a_frame_that_was_not_imagined_counts_as_real_alone() -> None:
+def test_a_frame_that_was_not_generated_counts_as_real_alone() -> None:
     (found,) = estimate(
         run(),
         [

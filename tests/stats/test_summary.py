@@ -10,8 +10,11 @@ from small_logs import SIMPSON, header, record, run
 
 from worldgym.errors import InputError
 from worldgym.io.run_records import RunHeader
+from worldgym.stats.planned_trials import Completeness
+from worldgym.stats.success_counts import CellSummary
 from worldgym.stats.success_rates import score_rate, wilson_interval
-from worldgym.stats.summary import summarize
+from worldgym.stats.summarize import summarize
+from worldgym.stats.summary import Summary
 
 HEADER = RunHeader(
     {"trials": 3},
@@ -38,41 +41,45 @@ RECORDS = [
 ]
 
 
-def cell(summary: dict[str, Any], policy: str, task: str) -> dict[str, Any]:
-    return next(c for c in summary["cells"] if (c["policy"], c["task"]) == (policy, task))
+def cell(summary: Summary, policy: str, task: str) -> CellSummary:
+    found = summary.cell(policy, task)
+    assert found is not None
+    return found
 
 
 def test_one_cell_by_hand() -> None:
     repeated = score_rate([1.0, 0.5, 0.0], ["door/1", "door/1", "door/2"])
     truth_low, truth_high = wilson_interval(2, 4)
-    counted = {"trials": 3, "successes": 1.5, "unscored": 1, "failed": 1, "rate": 0.5}
-    counted |= {"frames": 2, "planned": 5, "missing": 0}
-    truth = {
-        "truth_trials": 4,
-        "truth_successes": 2,
-        "truth_rate": 0.5,
-        "truth_low": truth_low,
-        "truth_high": truth_high,
-    }
-    interval = {"low": repeated.low, "high": repeated.high}
-    assert cell(summarize(HEADER, RECORDS), "a", "door") == {
-        "policy": "a",
-        "task": "door",
-        **counted,
-        **interval,
-        **truth,
-    }
+    assert cell(summarize(HEADER, RECORDS), "a", "door") == CellSummary(
+        policy="a",
+        task="door",
+        trials=3,
+        successes=1.5,
+        unscored=1,
+        failed=1,
+        planned=5,
+        missing=0,
+        frames=2,
+        rate=0.5,
+        low=repeated.low,
+        high=repeated.high,
+        truth_trials=4,
+        truth_successes=2,
+        truth_rate=0.5,
+        truth_low=truth_low,
+        truth_high=truth_high,
+    )
 
 
-def test_unknown_truth_is_left_out_and_counts_read_as_counts() -> None:
+def test_unknown_truth_has_no_rate_and_counts_read_as_counts() -> None:
     unknown = cell(summarize(HEADER, RECORDS), "a", "drawer")
-    assert not any(key.startswith("truth") for key in unknown)
-    assert isinstance(unknown["successes"], int)
+    assert (unknown.truth_trials, unknown.truth_rate) == (0, None)
+    assert isinstance(unknown.successes, int)
 
 
 def test_a_cell_without_a_score_has_no_rate() -> None:
     empty = cell(summarize(HEADER, RECORDS), "b", "door")
-    assert (empty["trials"], empty["unscored"], empty["rate"], empty["low"], empty["high"]) == (
+    assert (empty.trials, empty.unscored, empty.rate, empty.low, empty.high) == (
         0,
         1,
         None,
@@ -83,41 +90,42 @@ def test_a_cell_without_a_score_has_no_rate() -> None:
 
 def test_a_failed_attempt_that_was_made_good_is_no_failed_trial() -> None:
     made_good = cell(summarize(HEADER, RECORDS), "b", "drawer")
-    assert (made_good["trials"], made_good["failed"]) == (1, 0)
+    assert (made_good.trials, made_good.failed) == (1, 0)
 
 
 def test_policies_pool_their_cells_in_the_headers_order() -> None:
     summary = summarize(HEADER, RECORDS)
-    assert [p["policy"] for p in summary["policies"]] == ["b", "a"]
-    assert [(c["policy"], c["task"]) for c in summary["cells"]] == [
+    assert [p.policy for p in summary.policies] == ["b", "a"]
+    assert [(c.policy, c.task) for c in summary.cells] == [
         ("b", "door"),
         ("b", "drawer"),
         ("a", "door"),
         ("a", "drawer"),
     ]
-    for policy in summary["policies"]:
-        mine = [c for c in summary["cells"] if c["policy"] == policy["policy"]]
+    for policy in summary.policies:
+        mine = [c for c in summary.cells if c.policy == policy.policy]
         for key in ("trials", "successes", "unscored", "failed", "planned", "missing"):
-            assert policy[key] == sum(c[key] for c in mine)
+            assert vars(policy)[key] == sum(vars(c)[key] for c in mine)
 
 
 def test_agreement_takes_cells_with_both_rates() -> None:
-    measures = summarize(HEADER, RECORDS)["agreement"]
+    measures = summarize(HEADER, RECORDS).agreement
     # a on door, b on drawer; a on drawer has no truth, b on door no score
-    assert measures["n"] == 2
-    assert measures["pearson"] is None
-    assert measures["mean_abs_gap"] == pytest.approx(50)
+    assert measures.n == 2
+    assert measures.pearson is None
+    assert measures.mean_abs_gap == pytest.approx(50)
     # right: door/1 and door/2
-    assert (measures["trial_agreement"], measures["trial_n"]) == (0.5, 4)
+    assert (measures.trial_agreement, measures.trial_n) == (0.5, 4)
 
 
 def test_the_summary_is_plain_json_even_of_nothing() -> None:
     for records in (RECORDS, RECORDS[-1:], []):
         summary = summarize(HEADER, records)
-        assert json.loads(json.dumps(summary, allow_nan=False)) == summary
-    assert summary["agreement"]["n"] == 0
-    assert summary["agreement"]["mean_abs_gap"] is summary["agreement"]["trial_agreement"] is None
-    assert (summary["config"], summary["command"], summary["world"], summary["judge"]) == (
+        values = summary.to_json()
+        assert json.loads(json.dumps(values, allow_nan=False)) == values
+    assert summary.agreement.n == 0
+    assert summary.agreement.mean_abs_gap is summary.agreement.trial_agreement is None
+    assert (summary.config, summary.command, summary.world, summary.judge) == (
         {"trials": 3},
         "worldgym evaluate",
         "world-1",
@@ -150,17 +158,18 @@ def test_truth_of_a_whole_group_counts_where_that_of_its_trials_is_not_known() -
     )
     summary = summarize(replace(HEADER, truths=whole), RECORDS)
     door, drawer = (cell(summary, "a", group) for group in ("door", "drawer"))
-    assert (door["truth_trials"], door["truth_successes"]) == (4, 2)
-    assert (drawer["truth_trials"], drawer["truth_successes"], drawer["truth_rate"]) == (
+    assert (door.truth_trials, door.truth_successes) == (4, 2)
+    assert (drawer.truth_trials, drawer.truth_successes, drawer.truth_rate) == (
         10,
         3.5,
         0.35,
     )
-    assert (drawer["truth_low"], drawer["truth_high"]) == wilson_interval(3.5, 10)
-    policy = summary["policies"][1]
-    assert (policy["truth_trials"], policy["truth_successes"]) == (14, 5.5)
-    assert summary["agreement"]["n"] == 3
-    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert (drawer.truth_low, drawer.truth_high) == wilson_interval(3.5, 10)
+    policy = summary.policies[1]
+    assert (policy.truth_trials, policy.truth_successes) == (14, 5.5)
+    assert summary.agreement.n == 3
+    values = summary.to_json()
+    assert json.loads(json.dumps(values, allow_nan=False)) == values
 
 
 @pytest.mark.parametrize(
@@ -172,7 +181,7 @@ def test_truth_of_a_whole_group_counts_where_that_of_its_trials_is_not_known() -
     ],
 )
 def test_a_known_result_that_cannot_be_is_no_header(truth: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="known result"):
+    with pytest.raises(ValueError, match=r'known result|"successes" is missing'):
         replace(HEADER, truths=(truth,))
 
 
@@ -183,41 +192,36 @@ def test_planned_trials_that_the_log_lacks_are_counted_policy_by_policy_and_task
     )
     records.append(record("b", "door/1", failure_reason="broke"))
     summary = summarize(header(["a", "b", "late"], plan), records)
-    counts = {(c["policy"], c["task"]): (c["planned"], c["missing"]) for c in summary["cells"]}
+    counts = {(c.policy, c.task): (c.planned, c.missing) for c in summary.cells}
     assert (
         counts["a", "door"] == (4, 0)
         and counts["b", "door"] == (4, 2)
         and counts["late", "window"] == (1, 1)
     )
-    assert [(p["planned"], p["missing"]) for p in summary["policies"]] == [(7, 1), (7, 5), (7, 7)]
-    assert summary["completeness"] == {
-        "known": True,
-        "shard": None,
-        "planned": 21,
-        "missing": 13,
-        "edited_missing": 0,
-    }
-    for cell in (*summary["cells"], *summary["policies"]):
-        assert (
-            cell["trials"] + cell["unscored"] + cell["failed"] + cell["missing"] == cell["planned"]
-        )
+    assert [(p.planned, p.missing) for p in summary.policies] == [(7, 1), (7, 5), (7, 7)]
+    assert summary.completeness == Completeness(
+        known=True, shard=None, planned=21, missing=13, edited_missing=0
+    )
+    for cell in (*summary.cells, *summary.policies):
+        assert cell.trials + cell.unscored + cell.failed + cell.missing == cell.planned
     assert (
-        summary["unequal_mixture"]
-        and summary["ranking"]["policies"] == ["a"]
-        and summary["unranked"] == ["b"]
+        summary.unequal_mixture
+        and summary.ranking is not None
+        and summary.ranking.policies == ("a",)
+        and summary.unranked == ("b",)
     )
 
 
 def test_the_mean_over_tasks_weighs_them_alike() -> None:
     summary = summarize(header(["A", "B"]), run(SIMPSON))
-    assert [p["mean_over_tasks"] for p in summary["policies"]] == pytest.approx(
+    assert [p.mean_over_tasks for p in summary.policies] == pytest.approx(
         [(0.95 + 0.4) / 2, (0.85 + 0.1) / 2]
     )
-    assert summary["unequal_mixture"] and [p["frames"] for p in summary["policies"]] == [120, 120]
+    assert summary.unequal_mixture and [p.frames for p in summary.policies] == [120, 120]
     lacking = summarize(header(["a", "b"]), run({"a": {"t": [1.0], "u": [0.0]}, "b": {"t": [1.0]}}))
-    assert [p["mean_over_tasks"] for p in lacking["policies"]] == [0.5, None]
+    assert [p.mean_over_tasks for p in lacking.policies] == [0.5, None]
     equal = summarize(
         header(["a", "b"]),
         run({"a": {"t": [1.0, 0.0], "u": [0.0]}, "b": {"t": [1.0, 1.0], "u": [0.0]}}),
     )
-    assert not equal["unequal_mixture"]
+    assert not equal.unequal_mixture

@@ -17,7 +17,7 @@ from worldgym.stats.trial_planning import (
     mcnemar_power,
     pairs_to_tell,
     plan,
-    real_trials_with_imagined,
+    real_trials_with_generated,
     repeats_factor,
     trials_for_width,
     trials_to_tell,
@@ -58,13 +58,14 @@ def test_pairs_that_resemble_each_other_need_fewer() -> None:
     assert mcnemar_power(TwoRates(0.5, 0.5, 1.0), 100) == 0
 
 
-def test_imagined_trials_save_real_ones_as_far_as_they_correlate() -> None:
-    def needed(correlation: float, imagined: int) -> int:
-        return real_trials_with_imagined(0.2, 0.5, correlation, imagined)
+def test_generated_trials_save_real_ones_as_far_as_they_correlate() -> None:
+    def needed(correlation: float, generated: int) -> int:
+        return real_trials_with_generated(0.2, 0.5, correlation, generated)
 
     assert needed(0.0, 1000) == 93 == needed(0.9, 0)
     some, more = needed(0.5, 1000), needed(0.8, 1000)
-    assert 93 > some > more > 34  # 93 (1 - 0.8^2), with unlimited imagined ones and without doubt
+    # 93 (1 - 0.8^2), with unlimited generated ones and without pseudo-frames
+    assert 93 > some > more > 34
     assert needed(0.8, 10**6) <= more
     assert needed(0.9, 10) >= 93 - 10
 
@@ -77,17 +78,17 @@ def frames(rng: np.random.Generator, n: int, N: int, rate: float, correlation: f
 
 
 @pytest.mark.parametrize(
-    ("width", "rate", "correlation", "imagined"),
+    ("width", "rate", "correlation", "generated"),
     [(0.4, 0.5, 0.95, 500), (0.2, 0.8, 0.9, 500), (0.3, 0.5, 0.9, 40)],
 )
 def test_the_estimator_gets_the_planned_width(
-    width: float, rate: float, correlation: float, imagined: int
+    width: float, rate: float, correlation: float, generated: int
 ) -> None:
     """At the planned number the interval is so wide on average, and at four fifths of it wider."""
-    planned = real_trials_with_imagined(width, rate, correlation, imagined)
+    planned = real_trials_with_generated(width, rate, correlation, generated)
     rng, widths = np.random.default_rng(0), []
     for n in (planned, int(0.8 * planned)):
-        studies = (frames(rng, n, imagined, rate, correlation) for _ in range(30))
+        studies = (frames(rng, n, generated, rate, correlation) for _ in range(30))
         found = [prediction_powered(study) for study in studies]
         widths.append(float(np.mean([e.high - e.low for e in found])))
     assert widths[0] <= 1.04 * width < widths[1]
@@ -139,9 +140,9 @@ def test_repeats_cost_what_they_correlate() -> None:
 def test_a_plan_answers_what_was_asked() -> None:
     assert plan(Plan(width=0.2)) == {"for_width": 93}
     assert plan(Plan(width=0.2, repeats=2, repeat_correlation=0.5)) == {"for_width": 140}
-    assert plan(Plan(width=0.2, imagined=500, real_correlation=0.7)) == {
+    assert plan(Plan(width=0.2, generated=500, real_correlation=0.7)) == {
         "for_width": 93,
-        "for_width_with_imagined": 57,
+        "for_width_with_generated": 57,
     }
     assert set(plan(Plan(a=0.6, b=0.75))) == {"pairs_to_tell", "trials_to_tell"}
 
@@ -157,7 +158,7 @@ def test_a_plan_answers_what_was_asked() -> None:
         (Plan(a=0.0, b=0.5), "between 0 and 1"),
         (Plan(a=0.1, b=0.9, correlation=0.9), "cannot correlate"),
         (Plan(width=0.1, repeats=0), "1 repeat or more"),
-        (Plan(width=0.1, imagined=10, real_correlation=1.0), "below 1"),
+        (Plan(width=0.1, generated=10, real_correlation=1.0), "below 1"),
     ],
 )
 def test_a_wrong_plan_gets_one_sentence(wrong: Plan, complaint: str) -> None:

@@ -14,8 +14,8 @@ from worldgym.errors import InputError
 from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.report.page import write_report
-from worldgym.report.words import trust_sentence
-from worldgym.stats.summary import summarize, write_summary
+from worldgym.report.trust_sentences import trust_sentence
+from worldgym.stats.summarize import summarize, write_summary
 from worldgym.stats.trusted import Trusted, WorldCheck, adopt_check
 
 HEADER = RunHeader({}, "c", ({"name": "a"}, {"name": "b"}), "world-1", "judge-1", 7, {}, "")
@@ -53,32 +53,29 @@ def data(check: WorldCheck = CHECK) -> dict[str, Any]:
 
 def test_red_tasks_enter_no_headline_number() -> None:
     whole, kept = summarize(HEADER, RECORDS), summarize(HEADER, RECORDS, check=CHECK)
-    assert [p["trials"] for p in whole["policies"]] == [9, 9] and [
-        p["trials"] for p in kept["policies"]
-    ] == [6, 6]
-    assert [p["successes"] for p in kept["policies"]] == [3, 6]
-    assert kept["agreement"]["n"] == 4 and whole["agreement"]["n"] == 6
-    assert kept["comparisons"][0]["n"] == 6 and kept["comparisons"] != whole["comparisons"]
-    assert {(c["task"], c["trust"]) for c in kept["cells"]} == {
+    assert [p.trials for p in whole.policies] == [9, 9] and [p.trials for p in kept.policies] == [
+        6,
+        6,
+    ]
+    assert [p.successes for p in kept.policies] == [3, 6]
+    assert kept.agreement.n == 4 and whole.agreement.n == 6
+    assert kept.comparisons[0].n == 6 and kept.comparisons != whole.comparisons
+    assert {(c.task, c.trust) for c in kept.cells} == {
         ("door", "red"),
         ("drawer", "green"),
         ("lid", "unchecked"),
     }
-    assert [{**c, "trust": None} for c in kept["cells"]] == [
-        {**c, "trust": None} for c in whole["cells"]
-    ]
-    assert (
-        kept["trust"]["left_out"] == ["door"]
-        and kept["trust"]["tasks"]["door"]["reason"] == "9 of 10 invented"
-    )
-    assert "trust" not in whole and trust_sentence(whole) == ""
+    plain = [replace(c, trust=None) for c in kept.cells]
+    assert plain == [replace(c, trust=None) for c in whole.cells]
+    assert kept.trust is not None and kept.trust.left_out == ("door",)
+    assert kept.trust.tasks["door"].reason == "9 of 10 invented"
+    assert whole.trust is None and trust_sentence(whole) == ""
 
 
 def test_unless_asked_for() -> None:
     summary = summarize(HEADER, RECORDS, check=replace(CHECK, include_red=True))
-    assert [p["trials"] for p in summary["policies"]] == [9, 9] and summary["trust"][
-        "left_out"
-    ] == []
+    assert [p.trials for p in summary.policies] == [9, 9]
+    assert summary.trust is not None and summary.trust.left_out == ()
     assert "left out" not in trust_sentence(
         summary
     ) and "red: door (9 of 10 invented)" in trust_sentence(summary)
@@ -87,10 +84,9 @@ def test_unless_asked_for() -> None:
 def test_every_task_red_leaves_an_empty_headline() -> None:
     reds = WorldCheck("world-1", {name: Trusted("red", "no") for name in ("door", "drawer", "lid")})
     summary = summarize(HEADER, RECORDS, check=reds)
-    assert [p["rate"] for p in summary["policies"]] == [None, None] and summary["agreement"][
-        "n"
-    ] == 0
-    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert [p.rate for p in summary.policies] == [None, None] and summary.agreement.n == 0
+    values = summary.to_json()
+    assert json.loads(json.dumps(values, allow_nan=False)) == values
 
 
 def test_a_run_keeps_its_check(tmp_path: Path) -> None:
@@ -101,8 +97,9 @@ def test_a_run_keeps_its_check(tmp_path: Path) -> None:
         log.append(record)
     adopt_check(run, path, HEADER.world)
     path.unlink()
-    assert write_summary(run, HEADER, RECORDS)["trust"]["left_out"] == ["door"]
-    assert write_summary(run, HEADER, RECORDS, include_red=True)["trust"]["left_out"] == []
+    for include_red, left_out in ((False, ("door",)), (True, ())):
+        trust = write_summary(run, HEADER, RECORDS, include_red).trust
+        assert trust is not None and trust.left_out == left_out
     text = write_report(run).read_text()
     assert "Red tasks are left out" in text and "9 of 10 invented" in text
 

@@ -14,7 +14,7 @@ from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
 from worldgym.report.page import write_report
-from worldgym.stats.summary import summarize
+from worldgym.stats.summarize import summarize
 from worldgym.tasks.bridge17 import BRIDGE17, POLICIES, TRIALS, make_bridge17, published_rates
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
@@ -103,17 +103,17 @@ def test_an_evaluation_of_the_suite_is_held_against_the_published_results(tmp_pa
     ]
     config = EvaluateConfig(tmp_path / "run", trials=2, truth=tmp_path / "bridge17")
     summary = evaluate(config, FakeWorld(), policies, tasks, FakeJudge())
-    cells = {(cell["policy"], cell["task"]): cell for cell in summary["cells"]}
+    cells = {(cell.policy, cell.task): cell for cell in summary.cells}
     clutter = cells["octo", "04-put-eggplant-into-pot-w-clutter"]
-    assert (clutter["truth_trials"], clutter["truth_successes"], clutter["truth_rate"]) == (
+    assert (clutter.truth_trials, clutter.truth_successes, clutter.truth_rate) == (
         10,
         3.5,
         0.35,
     )
-    assert not any("truth_rate" in cell for (policy, _), cell in cells.items() if policy == "mine")
-    assert summary["agreement"]["n"] == 12 and summary["agreement"]["noise_ceiling"] is not None
-    totals = {policy["policy"]: policy for policy in summary["policies"]}
-    assert totals["openvla"]["truth_successes"] == sum(task.successes[3] for task in BRIDGE17[:6])
+    assert all(cell.truth_rate is None for (policy, _), cell in cells.items() if policy == "mine")
+    assert summary.agreement.n == 12 and summary.agreement.noise_ceiling is not None
+    totals = {policy.policy: policy for policy in summary.policies}
+    assert totals["openvla"].truth_successes == sum(task.successes[3] for task in BRIDGE17[:6])
     header, records = read_log(tmp_path / "run" / "log.jsonl")
     assert summarize(header, records) == summary
     page = write_report(tmp_path / "run").read_text()

@@ -102,8 +102,8 @@ def test_the_decision_may_be_chosen_on_some_of_those_held_back(
         for drawn in ("15", "")
     ]
     assert thresholds[0] == 0.123 != thresholds[1]  # by rates where a world drew them
-    with pytest.raises(InputError, match="-imagined"):
-        train_judge(replace(some, drawn="-imagined"))
+    with pytest.raises(InputError, match="-generated"):
+        train_judge(replace(some, drawn="-generated"))
     unknown = EpisodeStore(store)
     unknown.write("e15", replace(unknown["e15"], success=None))
     with pytest.raises(InputError, match="no episode held back of known success"):
@@ -124,8 +124,8 @@ def test_pools_balance_success_and_failure(tmp_path: Path) -> None:
 def test_pools_balance_what_a_world_drew_and_what_was_recorded(tmp_path: Path) -> None:
     store = EpisodeStore(make_store(tmp_path / "store", 12))
     for name in ("e00", "e01"):
-        store.write(f"{name}-imagined", store[name])
-    labels = make_labels(cache := frame_cache(EpisodeStore(store.root)), cache.names, "-imagined")
+        store.write(f"{name}-generated", store[name])
+    labels = make_labels(cache := frame_cache(EpisodeStore(store.root)), cache.names, "-generated")
     drawn = draw(sampling_pools(labels), 4000, np.random.default_rng(0))
     assert labels.drawn.sum() == 2 and 0.45 < labels.drawn[drawn].mean() < 0.55
 

@@ -38,7 +38,7 @@ class Reach:
     """Where a controller that is told moves keeps the place that it makes for, in sums of actions
     since an episode began.
 
-    What it is told beyond that is lost, so a plain sum of moves goes astray where a robot is driven
+    What it is told beyond that is lost, so a plain sum of moves drifts off where a robot is driven
     against the border of its workspace. boxes: (lowest, highest), A numbers each; several where
     robots begin in several places, which the border does not follow. None: sums are not kept within
     anything.

@@ -71,7 +71,7 @@ class Calibrate:
     def __call__(self) -> None:
         from worldgym.judges.calibrate import CalibrateConfig, calibrate
         from worldgym.judges.load_judge import load_judge
-        from worldgym.report.terminal import print_calibration
+        from worldgym.report.judging_text import print_calibration
 
         figures = calibrate(
             CalibrateConfig(self.labels, self.out, self.probes),
@@ -152,15 +152,18 @@ class Prefer:
 
     def __call__(self) -> None:
         from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
+        from worldgym.io.records import from_mapping
         from worldgym.judges.pairwise import PairwiseJudge
         from worldgym.judges.vlm import VlmConfig
-        from worldgym.report.statistics_text import preference_text
+        from worldgym.report.judging_text import preference_text
+        from worldgym.stats.failure_reasons import FailureReasons
 
         config = PreferenceConfig(self.run, self.out, self.policy, self.tasks)
         found = compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget))
         answer(found, preference_text, self.json)
         stop_where_nothing_worked(
-            found["reasons"], sum(pair["trials"] - pair["broken"] for pair in found["pairs"])
+            from_mapping(FailureReasons, found["reasons"]),
+            sum(pair["trials"] - pair["broken"] for pair in found["pairs"]),
         )
 
 
@@ -187,11 +190,16 @@ class Score:
     """print summary.json instead of words"""
 
     def __call__(self) -> None:
+        from worldgym.io.records import from_mapping
         from worldgym.judges.judge_videos import VideosConfig, judge_videos
         from worldgym.judges.load_judge import load_judge
-        from worldgym.report.statistics_text import videos_text
+        from worldgym.report.judging_text import videos_text
+        from worldgym.stats.failure_reasons import FailureReasons
 
         config = VideosConfig(self.videos, self.out, self.instruction, self.fps)
         summary = judge_videos(config, load_judge(self.judge, self.budget, finished=True))
         answer(summary, videos_text, self.json)
-        stop_where_nothing_worked(summary["reasons"], summary["trials"] + summary["unscored"])
+        stop_where_nothing_worked(
+            from_mapping(FailureReasons, summary["reasons"]),
+            summary["trials"] + summary["unscored"],
+        )

@@ -22,8 +22,8 @@ class Record:
     tasks: tuple[str, ...] = ()
     """default: all"""
     mix: str = "varied"
-    """varied; near-misses: arms that graze, drift and hesitate as imitating policies do; astray:
-    that do other tasks"""
+    """varied; near-misses: arms that graze, drift and hesitate as imitating policies do;
+    other-task: that do other tasks"""
     processes: int = 0
     """0 = one per core"""
 
@@ -110,10 +110,10 @@ class TrainJudge:
     """Train the success classifier on the simulator's labels."""
 
     data: Path
-    """episode store, recorded or (see imagine) with generated episodes too"""
+    """episode store, recorded or (see generate-replays) with generated episodes too"""
     out: Path
     drawn: str = ""
-    """names of generated episodes end so: "-imagined"; they are half of what is learned from, and
+    """names of generated episodes end so: "-generated"; they are half of what is learned from, and
     choose the threshold"""
     start: Path | None = None
     """a judge to learn on from"""
@@ -161,14 +161,14 @@ class GenerateReplays:
     data: Path
     out: Path
     every: int = 4
-    """one of so many seeds, and every dreamt episode"""
+    """one of so many seeds, and every closed-loop episode"""
     batch: int = 30
 
     def __call__(self) -> None:
-        from worldgym.reference.world_videos import ImagineConfig, imagine
+        from worldgym.reference.generated_replays import ReplayConfig, generate_replays
 
-        config = ImagineConfig(self.world, self.data, self.out, self.every, self.batch)
-        print(f"{self.out}: {len(imagine(config))} episodes")
+        config = ReplayConfig(self.world, self.data, self.out, self.every, self.batch)
+        print(f"{self.out}: {len(generate_replays(config))} episodes")
 
 
 @dataclass(frozen=True)
@@ -190,21 +190,23 @@ class GenerateRollouts:
     """0 = one per core"""
 
     def __call__(self) -> None:
-        from worldgym.reference.behaviours import is_dreamt
+        from worldgym.reference.behaviours import is_closed_loop
+        from worldgym.reference.generated_rollouts import ClosedLoopConfig, generate_rollouts
         from worldgym.reference.reference_tasks import TASKS
-        from worldgym.reference.replayed_loops import DreamConfig, dream
 
         seeds, tasks = (
             tuple(range(self.first_seed, self.first_seed + self.seeds)),
             self.tasks or tuple(TASKS),
         )
-        store = dream(
-            DreamConfig(self.world, self.policy, self.out, seeds, tasks, workers=self.processes)
+        store = generate_rollouts(
+            ClosedLoopConfig(
+                self.world, self.policy, self.out, seeds, tasks, workers=self.processes
+            )
         )
-        dreamt = [info for info in store if is_dreamt(info)]
+        generated = [info for info in store if is_closed_loop(info)]
         print(
-            f"{store.root}: {len(store)} episodes, {len(dreamt)} dreamt, "
-            f"{sum(bool(i.success) for i in dreamt)} of them successes"
+            f"{store.root}: {len(store)} episodes, {len(generated)} from closed loops, "
+            f"{sum(bool(i.success) for i in generated)} of them successes"
         )
 
 

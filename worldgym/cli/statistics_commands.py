@@ -5,13 +5,18 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from worldgym.cli.options import Positional
 from worldgym.cli.output import answer
 from worldgym.errors import InputError
 from worldgym.stats import wanted
 
-TOLD = (  # of summary.json by `worldgym compare`
+if TYPE_CHECKING:
+    from worldgym.stats.summarize import Headline
+    from worldgym.stats.summary import Summary
+
+COMPARED = (  # of summary.json by `worldgym compare`
     "policies",
     "completeness",
     "unequal_mixture",
@@ -40,16 +45,16 @@ class Agreement:
     """all numbers, by the names of docs/statistics.md"""
 
     def __call__(self) -> None:
-        from dataclasses import asdict
-
-        from worldgym.report.statistics_text import agreement_text
+        from worldgym.io.json_form import to_json
+        from worldgym.report.agreement_text import agreement_text
         from worldgym.stats.agreement import agreement
         from worldgym.stats.tables import paired_cells, read_rates
 
         world, real = read_rates(self.predicted), read_rates(self.real)
         measured = agreement(paired_cells(world, real), separate=self.separate_frames)
         unpaired = {"world": len(world) - measured.n, "real": len(real) - measured.n}
-        answer({**asdict(measured), "unpaired": unpaired}, agreement_text, self.json)
+        told = {**to_json(measured), "unpaired": unpaired}
+        answer(told, lambda _: agreement_text(measured, unpaired), self.json)
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,8 @@ class Compare:
 
     def __call__(self) -> None:
         from worldgym.io.run_log import LOG_NAME, read_log
-        from worldgym.report.statistics_text import comparison_text, gate_text, until_decided_text
-        from worldgym.stats.equivalence import Gate
-        from worldgym.stats.pairs import against_baseline
-        from worldgym.stats.summary import headline_trials, summarize
+        from worldgym.report.comparison_text import comparison_text, until_decided_text
+        from worldgym.stats.summarize import headline_trials, summarize
         from worldgym.stats.trusted import WorldCheck
 
         self._check()
@@ -88,30 +91,34 @@ class Compare:
         check = WorldCheck.of_run(self.run)
         summary = summarize(header, records, check=check)
         if self.baseline is not None:
-            gate = Gate(self.margin, self.equivalent)
-            used = headline_trials(header, records, check)
-            found = against_baseline(
-                used.records, used.policies, used.headline, self.baseline, gate
-            )
-            answer(
-                {**found, "completeness": summary["completeness"], "policies": summary["policies"]},
-                gate_text,
-                self.json,
-            )
-            sys.exit(0 if found["passes"] else 1)
-        told = {key: summary[key] for key in TOLD if key in summary}
+            self._gate(self.baseline, headline_trials(header, records, check), summary)
+        values = summary.to_json()
+        told = {key: values[key] for key in COMPARED}
         if not self.until_decided:
-            answer(told, comparison_text, self.json)
+            answer(told, lambda _: comparison_text(summary), self.json)
             return
-        if not summary["comparisons"]:
+        if not summary.comparisons:
             raise InputError(
-                f"{self.run} has a single policy, so that there is nothing to decide; name "
-                f"a run of several"
+                f"{self.run} has a single policy, so there is nothing to decide; name a run "
+                f"of several"
             )
-        answer(told, until_decided_text, self.json)
-        sys.exit(
-            0 if all(c["sequential"]["winner"] is not None for c in summary["comparisons"]) else 1
-        )
+        answer(told, lambda _: until_decided_text(summary), self.json)
+        undecided = any(pair.sequential.winner is None for pair in summary.comparisons)
+        sys.exit(1 if undecided else 0)
+
+    def _gate(self, baseline: str, used: Headline, summary: Summary) -> NoReturn:
+        """Prints whether the other policies pass, and exits with 0 if all do, else 1."""
+        from worldgym.io.json_form import to_json
+        from worldgym.report.comparison_text import baseline_text
+        from worldgym.stats.baseline import against_baseline
+        from worldgym.stats.equivalence import Gate
+
+        gate = Gate(self.margin, self.equivalent)
+        found = against_baseline(used.records, used.policies, used.headline, baseline, gate)
+        values = summary.to_json()
+        told = {**to_json(found), **{key: values[key] for key in ("completeness", "policies")}}
+        answer(told, lambda _: baseline_text(found, summary), self.json)
+        sys.exit(0 if found.passes else 1)
 
     def _check(self) -> None:
         if self.until_decided and self.baseline is not None:
@@ -143,7 +150,7 @@ class Estimate:
 
     def __call__(self) -> None:
         from worldgym.io.run_log import LOG_NAME, read_log
-        from worldgym.report.statistics_text import estimate_text
+        from worldgym.report.planning_text import estimate_text
         from worldgym.stats.studies import estimate
         from worldgym.stats.tables import read_real_trials
 
@@ -164,7 +171,7 @@ class Plan(wanted.Plan):
     """the numbers, and what was asked"""
 
     def __call__(self) -> None:
-        from worldgym.report.statistics_text import plan_text
+        from worldgym.report.planning_text import plan_text
         from worldgym.stats.trial_planning import plan
 
         asked = {name: value for name, value in vars(self).items() if name != "json"}

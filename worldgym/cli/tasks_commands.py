@@ -124,7 +124,7 @@ class Stress:
 
     def __call__(self) -> None:
         from worldgym.evaluation.stress import StressConfig, StressSources, stress
-        from worldgym.report.statistics_text import stress_text
+        from worldgym.report.edit_section import stress_text
 
         sources = StressSources(self.world, self.policy, self.tasks, self.judge, self.edits)
         search = (self.drop, self.levels, self.keep, self.seed, self.batch, command_line())

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.files import write_atomic
@@ -14,12 +13,13 @@ from worldgym.io.run_log import LOG_NAME, RunLog, read_log
 from worldgym.io.run_records import RunHeader, TrialKey, TrialRecord
 from worldgym.report.page import write_results
 from worldgym.stats.judge_calibration import CALIBRATION_NAME
+from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import CHECK_NAME
 
 Attempts = list[TrialRecord]
 
 
-def merge(shards: Sequence[Path], out: Path, include_red: bool = False) -> dict[str, Any]:
+def merge(shards: Sequence[Path], out: Path, include_red: bool = False) -> Summary:
     """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again
     to resume.
 

@@ -11,6 +11,7 @@ from typing import Any
 from worldgym.errors import InputError
 from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
 from worldgym.io.files import write_atomic, write_json
+from worldgym.io.json_form import to_json
 from worldgym.io.jsonl import json_line
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import TrialRecord, results
@@ -18,7 +19,7 @@ from worldgym.judges.judging import at_once
 from worldgym.judges.pairwise import PairwiseJudge, Preference, count_preferences
 from worldgym.policies.user_code import Failure, attempt
 from worldgym.stats.bradley_terry import Verdicts, bradley_terry
-from worldgym.stats.failure_reasons import counted
+from worldgym.stats.failure_reasons import FailureReasons, count_reasons
 from worldgym.stats.repeated_failures import RepeatedFailures
 
 OUTCOMES = {"first": (1, 0, 0), "second": (0, 1, 0), "tie": (0, 0, 1)}
@@ -56,7 +57,7 @@ def compare_policies(config: PreferenceConfig, judge: PairwiseJudge) -> dict[str
     ranking:   policies, best, above, ranks, orders (see ranking.py); None where nothing was
     decided.
 
-    reasons:   failed: why comparisons broke (see stats/reasons.py).
+    reasons:   failed: why comparisons broke (see stats/failure_reasons.py).
 
     A comparison on which the judge broke is counted as `broken`. A run again costs nothing for what
     was answered. InputError where two of them share no trial with videos; SameFailure where one
@@ -93,15 +94,14 @@ def compare_policies(config: PreferenceConfig, judge: PairwiseJudge) -> dict[str
         found.append(answer)
         repeated.note(answer.reason if isinstance(answer, Failure) else None)
     write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found))
+    broken = [answer.reason for answer in found if isinstance(answer, Failure)]
     figures = {
         "pairs": [_counted(a, b, pairs, found) for a, b in combinations(config.policies, 2)],
         **_strengths(config.policies, pairs, found),
         "cost_usd": sum(
             preference.cost_usd for preference in found if isinstance(preference, Preference)
         ),
-        "reasons": {
-            "failed": counted(answer.reason for answer in found if isinstance(answer, Failure))
-        },
+        "reasons": to_json(FailureReasons(count_reasons(broken))),
         "judge": judge.name,
     }
     write_json(config.out / "comparisons.json", figures)
@@ -167,7 +167,7 @@ def _strengths(
         "strengths": sorted(
             strengths, key=lambda row: (-round(float(row["value"]), 6), place[row["policy"]])
         ),
-        "ranking": told.ranking.named(policies) if verdicts else None,
+        "ranking": to_json(told.ranking.named(policies)) if verdicts else None,
     }
 
 

@@ -30,6 +30,7 @@ from worldgym.judges.labels import Clip
 from worldgym.policies.user_code import Failure, attempt
 from worldgym.report.page import write_results
 from worldgym.stats.repeated_failures import RepeatedFailures
+from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.types import Rollout, Task, Trial
@@ -51,7 +52,7 @@ class RejudgeConfig:
     command: str = ""
 
 
-def rejudge(config: RejudgeConfig, judge: Judge) -> dict[str, Any]:
+def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
     """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again
     to resume.
 

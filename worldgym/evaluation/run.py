@@ -31,6 +31,7 @@ from worldgym.judges.judging import Bench, charge, tried
 from worldgym.policies.policy_protocol import Policy
 from worldgym.report.page import write_results
 from worldgym.stats.repeated_failures import RepeatedFailures
+from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import adopt_check
 from worldgym.types import Task, Trial
 from worldgym.world.world_protocol import World
@@ -38,7 +39,7 @@ from worldgym.world.world_protocol import World
 T = TypeVar("T")
 
 
-def evaluate_sources(sources: Sources, config: EvaluateConfig) -> dict[str, Any]:
+def evaluate_sources(sources: Sources, config: EvaluateConfig) -> Summary:
     """Loads everything, then `evaluate`."""
     return carry_out(load_plan(sources, config))
 
@@ -50,12 +51,12 @@ def evaluate(
     tasks: Sequence[Task],
     judge: Judge,
     origin: Origin | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Plans the run, then `carry_out`."""
     return carry_out(plan_evaluation(config, world, policies, tasks, judge, origin))
 
 
-def carry_out(plan: EvaluationPlan) -> dict[str, Any]:
+def carry_out(plan: EvaluationPlan) -> Summary:
     """Runs what the log lacks, writes RUN/log.jsonl, videos, RUN/summary.json and RUN/report.html,
     and returns the summary. SameFailure, after writing the summary, where one failure keeps
     repeating."""

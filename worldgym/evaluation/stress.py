@@ -12,7 +12,7 @@ edits"""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -28,6 +28,7 @@ from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.load_policy import load
 from worldgym.policies.policy_protocol import Policy
+from worldgym.stats.perturbation import PolicyDrop
 from worldgym.tasks.edited_tasks import edited, nominal_tasks
 from worldgym.tasks.edits.edit_file import Edit
 from worldgym.tasks.edits.ranges import RangedEdit, read_ranges
@@ -137,7 +138,7 @@ def search(
         used += (count + 1) * groups * trials
         left.sort(
             key=lambda one: (
-                -round(_merit(drops.get(one.name, {}).get("drop"), one.strength, config.drop), 9),
+                -round(_merit(drops.get(one.name), one.strength, config.drop), 9),
                 one.name,
             )
         )
@@ -204,43 +205,49 @@ def _drops(
     tasks: Sequence[Task],
     candidates: Sequence[Candidate],
     trials: int,
-) -> dict[str, dict[str, Any]]:
-    """{candidate's name: its cell of summary.json} of one evaluation."""
+) -> dict[str, PolicyDrop]:
+    """By name of the candidate, of one evaluation."""
     seed = config.seed + (FRESH if folder == "confirm" else int(folder.rpartition("-")[2]))
     run = EvaluateConfig(config.out / folder, trials, seed, config.batch, command=config.command)
     suite = edited(tasks, [candidate.made() for candidate in candidates])
     settings = {"candidates": [one.name for one in candidates], **party.origin.settings}
     origin = replace(party.origin, settings=settings)
     summary = evaluate(run, party.world, [party.policy], suite, party.judge, origin)
-    return {
-        axis["axis"]: axis["cells"][0] for axis in (summary["perturbed"] or {"axes": []})["axes"]
-    }
+    drops = summary.perturbed
+    return {} if drops is None else {axis.axis: axis.cells[0] for axis in drops.axes}
 
 
-def _merit(drop: float | None, strength: float, wanted: float) -> float:
+def _merit(found: PolicyDrop | None, strength: float, wanted: float) -> float:
     """How near a candidate is to breaking the policy, less a little for its strength: of two that
     break it the milder wins."""
-    return -1.0 if drop is None else min(drop / wanted, 1.0) - MILDNESS * strength
+    if found is None or found.drop is None:
+        return -1.0
+    return min(found.drop / wanted, 1.0) - MILDNESS * strength
 
 
 def _confirmed(
-    cells: dict[str, dict[str, Any]], left: Sequence[Candidate], wanted: float
+    cells: Mapping[str, PolicyDrop], left: Sequence[Candidate], wanted: float
 ) -> list[dict[str, Any]]:
     rows = []
     for one in left:
         if one.name in cells:
-            cell = {key: cells[one.name][key] for key in ("drop", "low", "high", "p_holm", "n")}
+            cell = cells[one.name]
             broken = (
-                cell["drop"] is not None
-                and cell["drop"] >= wanted - ROUNDING
-                and cell["p_holm"] <= SIGNIFICANT + ROUNDING
+                cell.drop is not None
+                and cell.drop >= wanted - ROUNDING
+                and cell.p_holm is not None
+                and cell.p_holm <= SIGNIFICANT + ROUNDING
             )
             rows.append(
                 {
                     "edit": one.edit.name,
                     "strength": one.strength,
                     "name": one.name,
-                    **cell,
+                    "drop": cell.drop,
+                    "low": cell.low,
+                    "high": cell.high,
+                    "p_holm": cell.p_holm,
+                    "n": cell.n,
                     "confirmed": broken,
                 }
             )

@@ -14,6 +14,7 @@ import numpy as np
 
 from worldgym.errors import BudgetSpent, InputError, JudgeStopped, SameFailure, at_least
 from worldgym.io.files import write_atomic, write_json
+from worldgym.io.json_form import to_json
 from worldgym.io.jsonl import json_line
 from worldgym.io.progress import progress
 from worldgym.io.video import decode_video, video_facts
@@ -21,7 +22,7 @@ from worldgym.judges.judge_protocol import Judge, Scaled
 from worldgym.judges.judging import charge, judge_each, paid
 from worldgym.judges.labels import Clip, read_clips
 from worldgym.policies.user_code import Failure, attempt
-from worldgym.stats.failure_reasons import counted
+from worldgym.stats.failure_reasons import FailureReasons, count_reasons
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.success_rates import wilson_rate
 from worldgym.types import Rollout, Verdict
@@ -53,8 +54,8 @@ def judge_videos(config: VideosConfig, judge: Judge) -> dict[str, Any]:
     """Writes OUT/verdicts.jsonl, a line a video, and OUT/summary.json, and returns the latter:
 
     videos; trials: scored ones; successes: the sum of their scores; rate, low, high (95 %, Wilson);
-    unscored; failed: videos that could not be read or that the judge broke on; reasons (see
-    stats/reasons.py); cost_usd, paid_usd; judge, settings. instructions: the same counts for each
+    unscored; failed: videos that could not be read or that the judge broke on; reasons:
+    `FailureReasons`; cost_usd, paid_usd; judge, settings. instructions: the same counts for each
     instruction.
 
     What a model answered is kept, so a second start pays for nothing twice. InputError for a source
@@ -164,14 +165,11 @@ def _write(config: VideosConfig, judge: Judge, found: Sequence[Judged]) -> dict[
     write_atomic(config.out / VERDICTS_NAME, b"".join(_line(*one) for one in found))
     instructions = dict.fromkeys(clip.instruction for clip, _, _ in found)
     verdicts = [verdict for _, _, verdict in found]
+    broken = [v.reason for v in verdicts if isinstance(v, Failure)]
+    unscored = [v.reason for v in verdicts if isinstance(v, Verdict) and v.unscored]
     summary = {
         **_counts(verdicts),
-        "reasons": {
-            "failed": counted(v.reason for v in verdicts if isinstance(v, Failure)),
-            "unscored": counted(
-                v.reason for v in verdicts if isinstance(v, Verdict) and v.unscored
-            ),
-        },
+        "reasons": to_json(FailureReasons(count_reasons(broken), count_reasons(unscored))),
         "instructions": [
             {
                 "instruction": text,

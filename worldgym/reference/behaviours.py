@@ -22,9 +22,11 @@ State = npt.NDArray[np.float64]
 Action = npt.NDArray[np.float32]
 Behaviour = Callable[[State, int], Action]  # (state, step) -> action [4]
 
-ASTRAY = "as-"  # begins the behaviour of an arm that does another task; that task's name follows
-# begins the behaviour of an episode whose actions come from a closed loop in a learned world
-DREAMT = "dreamt-"
+# begins the behaviour of an arm that does another task; that task's name follows
+OTHER_TASK = "as-"
+# begins the behaviour of an episode whose actions come from a closed loop in a learned world; the
+# word is that of the stores that exist
+CLOSED_LOOP = "dreamt-"
 
 # Episodes in a block; a recording of any length cycles through a fixed shuffle of one block.
 MIXES: dict[str, dict[str, int]] = {
@@ -39,14 +41,14 @@ MIXES: dict[str, dict[str, int]] = {
         "random": 20,
     },
     "near-misses": {"grazing": 40, "drifting": 40, "hesitating": 20},
-    "astray": {f"{ASTRAY}{task}": 1 for task in TASKS},
+    "other-task": {f"{OTHER_TASK}{task}": 1 for task in TASKS},
     "disturbed": {name: 10 for name in DISTURBED},
 }
 
 
-def is_dreamt(info: EpisodeInfo) -> bool:
+def is_closed_loop(info: EpisodeInfo) -> bool:
     """Whether a recorded episode's actions come from a closed loop in a learned world."""
-    return str(info.extras.get("behaviour")).startswith(DREAMT)
+    return str(info.extras.get("behaviour")).startswith(CLOSED_LOOP)
 
 
 def behaviour_name(seed: int, mix: str = "varied") -> str:
@@ -79,7 +81,7 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
     if name in DISTURBED:
         disturbed = make_disturbed(name, rng, expert.get_action)
         return lambda state, step: _clip(disturbed(state, step))
-    if name.startswith(ASTRAY):  # it takes this task's object for its own
+    if name.startswith(OTHER_TASK):  # it takes this task's object for its own
         offset, sd = rng.normal(0.0, 0.02, 3), rng.uniform(0.0, 0.5)
         return lambda state, step: _clip(
             expert.get_action(moved_object(state, offset)) + rng.normal(0.0, sd, 4)
@@ -109,7 +111,7 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
 
 def expert_of(name: str, task: str) -> str:
     """The task whose expert a behaviour asks."""
-    return name.removeprefix(ASTRAY) if name.startswith(ASTRAY) else task
+    return name.removeprefix(OTHER_TASK) if name.startswith(OTHER_TASK) else task
 
 
 def given_actions(actions: npt.NDArray[np.float32]) -> Behaviour:

@@ -12,12 +12,12 @@ Needs neither the simulator nor a network.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from worldgym.errors import CheckpointError
 from worldgym.evaluation.plan import EvaluateConfig, Sources
 from worldgym.evaluation.run import evaluate_sources
 from worldgym.io.bundled import BUNDLE
+from worldgym.stats.summary import Summary
 from worldgym.tasks.task_folder import load_tasks
 
 QUICK_TRIALS = 2  # a task; the full set takes ten times longer
@@ -34,7 +34,7 @@ def bundled_sources(bundle: Path = BUNDLE) -> Sources:
     return Sources(bundle / "world", tuple(policies), bundle / "tasks", bundle / "judge")
 
 
-def run_demo(out: Path, trials: int, full: bool, seed: int, command: str) -> dict[str, Any]:
+def run_demo(out: Path, trials: int, full: bool, seed: int, command: str) -> Summary:
     """Evaluates every bundled policy; `trials` a task (0: 2, or every initial frame if `full`) =>
     summary."""
     sources = bundled_sources()

@@ -9,12 +9,12 @@ held-out      fifteen policies on the start states of seeds 20000-20099: scored 
 release of the bundled world
               (`make release-check`), and nothing is chosen by them.
 collectors    twelve policies, most of them weak, that act in a learned world so that its errors
-become training data (dream.py).
+become training data (generated_rollouts.py).
               Never evaluated.
 
 The sets differ in the seed of their training too. All learn from recordings with seeds of neither
-range, never from dreamt ones. An evaluation is only as convincing as its policies are different:
-each of the held-out ones differs from `full` in one way."""
+range, never from closed-loop ones. An evaluation is only as convincing as its policies are
+different: each of the held-out ones differs from `full` in one way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from worldgym.errors import InputError
 from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.policies.own.bc import BCConfig
 from worldgym.policies.own.diffusion import DiffusionConfig
-from worldgym.reference.behaviours import DREAMT
+from worldgym.reference.behaviours import CLOSED_LOOP
 from worldgym.train.optimizer import FitConfig
 from worldgym.train.policy_samples import SampleConfig
 from worldgym.train.policy_training import PolicyTrainConfig
@@ -61,7 +61,7 @@ class Maker:
 
     @property
     def data(self) -> SampleConfig:
-        return SampleConfig(self.store, without=DREAMT)
+        return SampleConfig(self.store, without=CLOSED_LOOP)
 
     def __call__(
         self,

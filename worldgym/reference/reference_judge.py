@@ -22,8 +22,8 @@ def recipe(
     start: Path | None = None,
     steps: int = 8000,
 ) -> JudgeTrainConfig:
-    """drawn: how the names of imagined episodes end.   start: a judge to learn on from. About forty
-    minutes on two cores."""
+    """drawn: how the names of generated episodes end.   start: a judge to learn on from. About
+    forty minutes on two cores."""
     fit = FitConfig(steps=steps, batch=16, lr=1.5e-3, seed=seed)
     return JudgeTrainConfig(store, out, drawn=drawn, start=start, fit=fit)
 

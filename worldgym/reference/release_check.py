@@ -20,6 +20,7 @@ from worldgym.errors import InputError, WorldGymError
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import fingerprint, read_config
 from worldgym.io.files import read_json, write_json
+from worldgym.io.json_form import to_json
 from worldgym.reference.scoring import Instrument, Run, score, set_scope
 from worldgym.reference.zoo_training import train_policies
 
@@ -97,7 +98,7 @@ def release_check(config: ReleaseConfig) -> ReleaseCheck:
         write_json(path, released)
     own = fingerprints(scope.policies)
     return ReleaseCheck(
-        compare_figures(released, run.agreement),
+        compare_figures(released, to_json(run.agreement)),
         len(own),
         len(own.items() & released["policies"].items()),
     )
@@ -131,14 +132,14 @@ def require_release(lines: Sequence[Measure]) -> None:
 
 def as_released(run: Run, seeds: int, bundle: Path, policies: Sequence[str]) -> dict[str, Any]:
     """The content of release.json."""
-    instrument = _instrument(bundle)
+    instrument, found = _instrument(bundle), to_json(run.agreement)
     return {
         "seeds": seeds,
         "world": fingerprint(instrument.world),
         "judge": fingerprint(instrument.judge),
         "policies": fingerprints(policies),
         "figures": {
-            measure: {"value": run.agreement[measure], "tolerance": tolerance}
+            measure: {"value": found[measure], "tolerance": tolerance}
             for measure, tolerance in TOLERANCES.items()
         },
     }

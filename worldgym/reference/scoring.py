@@ -15,7 +15,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.evaluation.plan import EvaluateConfig, Sources
@@ -25,6 +24,8 @@ from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.reference.policy_zoo import policy_set
 from worldgym.reference.reference_tasks import STEPS, TASKS
+from worldgym.stats.against_truth import TruthAgreement
+from worldgym.stats.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ class Instrument:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run. summary: see `worldgym.stats.summary`."""
+    """A finished run."""
 
     folder: Path
-    summary: dict[str, Any]
+    summary: Summary
 
     @property
-    def agreement(self) -> dict[str, Any]:
-        return dict(self.summary["agreement"])
+    def agreement(self) -> TruthAgreement:
+        return self.summary.agreement
 
     def trials(self) -> list[TrialRecord]:
         """The last finished attempt of every trial."""

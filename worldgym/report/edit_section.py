@@ -12,112 +12,147 @@ from markupsafe import Markup
 from rich.text import Text
 
 from worldgym.report.figures import BAR_HEIGHT, interval_marks
+from worldgym.report.formats import CONFIDENCE, decimal, number_of, percent, points
 from worldgym.report.grid import Grid
 from worldgym.report.section import ReportFacts, Section
-from worldgym.report.words import decimal, percent, points
+from worldgym.stats.perturbation import (
+    AxisDrop,
+    Drop,
+    DropAgreement,
+    EditedDrops,
+    EditedExample,
+    PolicyDrop,
+)
+from worldgym.stats.summary import Summary
 
 BAR_WIDTH = 160
 
 
-def interval(drop: Mapping[str, Any]) -> str:
+def interval(drop: Drop) -> str:
     """ "+12 [+4, +20]"."""
-    if drop["drop"] is None:
+    if drop.drop is None:
         return "–"
-    return f"{points(drop['drop'])} [{points(drop['low'])}, {points(drop['high'])}]"
+    return f"{points(drop.drop)} [{points(drop.low)}, {points(drop.high)}]"
 
 
-def perturbed_sentences(summary: Mapping[str, Any]) -> list[str]:
+def perturbed_sentences(summary: Summary) -> list[str]:
     """The most harmful axis, and how predicted drops follow the true ones as far as they are
     known."""
-    found = summary["perturbed"]
+    found = summary.perturbed
     if found is None:
         return []
-    same = [axis for axis in found["axes"] if not axis["new_goal"] and axis["drop"] is not None]
-    said = []
-    if same:
-        worst, (low, high) = same[0], same[0]["together"]
-        kinds = "1 kind" if len(same) == 1 else f"{len(same)} kinds"
-        at_once = "" if len(same) == 1 else ", an interval that holds for all kinds at once"
-        said.append(
-            f"Of {kinds} of edit, {worst['axis']} costs most: "
-            f"{interval({**worst, 'low': low, 'high': high})} points over all "
-            f"policies{at_once}, {worst['n']} pairs of a trial and its edited twin. Rates above "
-            f"are of the tasks as they were."
-        )
-    if (truth := found["truth"]) is not None:
-        sign = (
-            f"; of {truth['large']} true drops of 10 points or more, {truth['same_sign']} are "
-            f"predicted as drops"
-        )
-        said.append(
-            f"Predicted against true drops in {truth['n']} cells of policy and axis: r is "
-            f"{decimal(truth['pearson'])}, "
-            f"the mean gap {truth['mean_abs_gap']:.1f} points{sign if truth['large'] else ''}."
-        )
-    return said
+    return [sentence for sentence in (_worst(found), _against_truth(found.truth)) if sentence]
 
 
-def drops_grid(summary: Mapping[str, Any]) -> Grid | None:
+def _worst(found: EditedDrops) -> str:
+    same = [axis for axis in found.axes if not axis.new_goal and axis.drop is not None]
+    if not same:
+        return ""
+    worst, (low, high) = same[0], same[0].together
+    all_kinds = "" if len(same) == 1 else " for all kinds together"
+    pairs = f"{number_of(worst.n, 'pair')} of a trial and its edited twin"
+    return (
+        f"Of {number_of(len(same), 'kind')} of edit, {worst.axis} lowers the success rate most: "
+        f"drop {points(worst.drop)} points over all policies ({CONFIDENCE}{all_kinds} "
+        f"{points(low)} to {points(high)}, {pairs}). All rates above are of unedited tasks."
+    )
+
+
+def _against_truth(truth: DropAgreement | None) -> str:
+    if truth is None:
+        return ""
+    sign = (
+        f"; of {truth.large} true drops of 10 points or more, {truth.same_sign} are predicted as "
+        f"drops"
+    )
+    return (
+        f"Predicted drops against true ones in {number_of(truth.n, 'cell')} (policy and kind of "
+        f"edit): Pearson r is {decimal(truth.pearson)}, the mean gap {truth.mean_abs_gap:.1f} "
+        f"points{sign if truth.large else ''}."
+    )
+
+
+def drops_grid(summary: Summary) -> Grid | None:
     """A row an axis, a column a policy; None without edited tasks."""
-    found = summary["perturbed"]
+    found = summary.perturbed
     if found is None:
         return None
-    policies, rows = [p["policy"] for p in summary["policies"]], []
-    for axis in found["axes"]:
-        cells = {cell["policy"]: cell for cell in axis["cells"]}
-        row = [Text(_cell(cells[p]) if p in cells else "") for p in policies]
+    rows = []
+    for axis in found.axes:
+        cells = {cell.policy: cell for cell in axis.cells}
+        row = [Text(_cell(cells[p]) if p in cells else "") for p in summary.names]
         rows.append((Text(_name(axis)), [Text(interval(axis), "bold"), *row]))
-    return Grid("drop by edits, points [95 % interval]", "edit", ["all policies", *policies], rows)
+    columns = ["all policies", *summary.names]
+    return Grid("drop by edits, points [95 % confidence interval]", "edit", columns, rows)
 
 
 def perturbed_section(facts: ReportFacts) -> Section | None:
     """None without edited tasks. Texts are escaped; pictures are data URIs."""
-    found = facts.summary["perturbed"]
+    found = facts.summary.perturbed
     if found is None:
         return None
-    blocks = Markup("").join(_block(axis, facts.run) for axis in found["axes"])
+    blocks = Markup("").join(_block(axis, facts.run) for axis in found.axes)
     words = Markup("").join(
         Markup("<p>{}</p>").format(sentence) for sentence in perturbed_sentences(facts.summary)
     )
     note = (
-        "A drop is the rate on tasks as they were less the rate on their edited twins, on the same "
-        "initial frames and seeds; "
-    )
-    note += (
-        "above 0 the edit harms. Bars run from −100 to +100 points; p is corrected for the number "
-        "of rows (Holm)."
+        "A drop is the success rate on unedited tasks less the rate on their edited twins, from "
+        "the same initial frames and seeds: above 0 the edit harms. Bars run from −100 to +100 "
+        "points; p is corrected for the number of rows (Holm)."
     )
     body = Markup('{}<p class="soft small">{}</p>{}').format(words, note, blocks)
     return Section("perturbed", "Out of distribution", {"body": body})
 
 
-def _block(axis: Mapping[str, Any], run_dir: Path) -> Markup:
-    rows = Markup("").join(_row(cell) for cell in axis["cells"])
-    pictures = Markup("").join(_example(example, run_dir) for example in axis["examples"])
-    unpaired = (
-        f"; {axis['unpaired']} trials have a score in one arm only" if axis["unpaired"] else ""
+def stress_text(answer: Mapping[str, Any]) -> str:
+    """Of what `evaluation.stress` returns: each edit that was searched for, confirmed or not."""
+    lines = [
+        f"{answer['rollouts']} rollouts of {answer['budget']}; drops on new initial "
+        f"frames and seeds:"
+    ]
+    for found in answer["candidates"]:
+        verdict = "breaks the policy" if found["confirmed"] else "not confirmed"
+        interval = (
+            f"{points(found['drop'])} points [{points(found['low'])}, {points(found['high'])}]"
+        )
+        lines.append(
+            f"{found['edit']} at strength {found['strength']:.2f}: {interval}, p = "
+            f"{found['p_holm']:.2g} corrected, "
+            f"{found['n']} pairs: {verdict}"
+        )
+    lines.append(
+        f"suite: {answer['suite']}"
+        if answer["suite"]
+        else "No edit was confirmed, so no suite is written."
     )
+    return "\n".join(lines)
+
+
+def _block(axis: AxisDrop, run_dir: Path) -> Markup:
+    rows = Markup("").join(_row(cell) for cell in axis.cells)
+    pictures = Markup("").join(_example(example, run_dir) for example in axis.examples)
+    unpaired = f"; {axis.unpaired} pairs have only one score" if axis.unpaired else ""
     frame = Markup(
-        '<h3>{}: {}</h3><p class="soft small">over all policies, {} pairs{}</p><div '
+        '<h3>{}: {}</h3><p class="soft small">over all policies, {}{}</p><div '
         'class="cards">{}</div>'
-        '<div class="scroll"><table class="plain number"><thead><tr><th>policy</th><th>as it '
-        "was</th><th>edited</th>"
+        '<div class="scroll"><table class="plain number"><thead><tr><th>policy</th><th>unedited'
+        "</th><th>edited</th>"
         "<th>drop, points</th><th></th><th>p</th><th>true "
         "drop</th></tr></thead><tbody>{}</tbody></table></div>"
     )
-    return frame.format(_name(axis), interval(axis), axis["n"], unpaired, pictures, rows)
+    pairs = number_of(axis.n, "pair")
+    return frame.format(_name(axis), interval(axis), pairs, unpaired, pictures, rows)
 
 
-def _row(cell: Mapping[str, Any]) -> Markup:
-    true = f"{points(cell['true_drop'])} ({cell['true_n']})" if "true_drop" in cell else "unknown"
-    p = f"{cell['p_holm']:.2g}" if "p_holm" in cell else "–"
+def _row(cell: PolicyDrop) -> Markup:
+    true = "unknown" if cell.true_drop is None else f"{points(cell.true_drop)} ({cell.true_n})"
     values = (
-        cell["policy"],
-        percent(cell["nominal_rate"]),
-        percent(cell["edited_rate"]),
+        cell.policy,
+        percent(cell.nominal_rate),
+        percent(cell.edited_rate),
         interval(cell),
         _bar(cell),
-        p,
+        "–" if cell.p_holm is None else f"{cell.p_holm:.2g}",
         true,
     )
     return Markup(
@@ -125,7 +160,7 @@ def _row(cell: Mapping[str, Any]) -> Markup:
     ).format(*values)
 
 
-def _bar(cell: Mapping[str, Any]) -> Markup:
+def _bar(cell: PolicyDrop) -> Markup:
     """Band = interval, dot = drop, hollow diamond = true drop, on a scale from -1 to 1."""
 
     def x(value: float) -> str:
@@ -134,7 +169,7 @@ def _bar(cell: Mapping[str, Any]) -> Markup:
     axes = Markup('<path class="grid" d="M{} 0V{}M0 {}H{}"/>').format(
         x(0), BAR_HEIGHT, BAR_HEIGHT / 2, BAR_WIDTH
     )
-    marks = interval_marks(x, cell["drop"], (cell["low"], cell["high"]), cell.get("true_drop"))
+    marks = interval_marks(x, cell.drop, (cell.low, cell.high), cell.true_drop)
     frame = Markup(
         '<svg class="bar c0" style="width:{}px" viewBox="0 0 {} {}" '
         'role="img"><title>{}</title>{}</svg>'
@@ -142,17 +177,17 @@ def _bar(cell: Mapping[str, Any]) -> Markup:
     return frame.format(BAR_WIDTH, BAR_WIDTH, BAR_HEIGHT, f"drop {interval(cell)}", axes + marks)
 
 
-def _example(example: Mapping[str, Any], run_dir: Path) -> Markup:
+def _example(example: EditedExample, run_dir: Path) -> Markup:
     pictures = Markup("").join(
-        _picture(run_dir, example[name], label)
-        for name, label in (("nominal_frame", "as it was"), ("frame", "edited"))
+        _picture(run_dir, name, label)
+        for name, label in ((example.nominal_frame, "unedited"), (example.frame, "edited"))
     )
-    said = example["instruction"]
-    if said != example["nominal_instruction"]:
-        said = f"{example['nominal_instruction']} → {said}"
+    said = example.instruction
+    if said != example.nominal_instruction:
+        said = f"{example.nominal_instruction} → {said}"
     return Markup(
         '<figure><div class="pair">{}</div><figcaption>{}: {}</figcaption></figure>'
-    ).format(pictures, example["task"], said)
+    ).format(pictures, example.task, said)
 
 
 def _picture(run_dir: Path, name: str | None, label: str) -> Markup:
@@ -165,10 +200,10 @@ def _picture(run_dir: Path, name: str | None, label: str) -> Markup:
     ).format(label, label, data)
 
 
-def _name(axis: Mapping[str, Any]) -> str:
-    return f"{axis['axis']} (new goal)" if axis["new_goal"] else str(axis["axis"])
+def _name(axis: AxisDrop) -> str:
+    return f"{axis.axis} (new goal)" if axis.new_goal else axis.axis
 
 
-def _cell(cell: Mapping[str, Any]) -> str:
-    true = f"\ntrue {points(cell['true_drop'])}" if "true_drop" in cell else ""
+def _cell(cell: PolicyDrop) -> str:
+    true = "" if cell.true_drop is None else f"\ntrue {points(cell.true_drop)}"
     return interval(cell) + true

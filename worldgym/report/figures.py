@@ -7,12 +7,12 @@ data-policy and data-task are what the reader's choice shows or hides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from markupsafe import Markup
 
-from worldgym.report.words import percent, span
+from worldgym.report.formats import CONFIDENCE, percent, span
+from worldgym.stats.success_counts import CellSummary, SuccessCounts
 
 COLOURS = 8  # CSS classes c0 .. c7; a ninth policy starts over with a square marker
 
@@ -43,7 +43,7 @@ def interval_marks(
     return Markup("").join(parts)
 
 
-def interval_bar(cell: Mapping[str, Any], policy_index: int, width: int = BAR_WIDTH) -> Markup:
+def interval_bar(cell: SuccessCounts, policy_index: int, width: int = BAR_WIDTH) -> Markup:
     """One cell as a bar from 0 to 100 %: band = interval, dot = rate, hollow diamond = truth."""
 
     def x(rate: float) -> str:
@@ -53,7 +53,7 @@ def interval_bar(cell: Mapping[str, Any], policy_index: int, width: int = BAR_WI
     track = Markup('<line class="track" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
         x(0), x(1), middle, middle
     )
-    marks = interval_marks(x, cell["rate"], (cell["low"], cell["high"]), cell.get("truth_rate"))
+    marks = interval_marks(x, cell.rate, (cell.low, cell.high), cell.truth_rate)
     frame = Markup(
         '<svg class="bar c{}" viewBox="0 0 {} {}" role="img" aria-label="{}" data-tip="{}">{}</svg>'
     )
@@ -61,32 +61,35 @@ def interval_bar(cell: Mapping[str, Any], policy_index: int, width: int = BAR_WI
     return frame.format(policy_index % COLOURS, width, BAR_HEIGHT, text, text, track + marks)
 
 
-def cell_text(cell: Mapping[str, Any]) -> str:
+def cell_text(cell: SuccessCounts) -> str:
     """One cell in words, for tooltips and screen readers."""
-    text = f"{cell['policy']}, {cell.get('task', 'all tasks')}: world model {percent(cell['rate'])}"
-    if cell["trials"]:
+    text = f"{cell.policy}, {_task(cell) or 'all tasks'}: world model {percent(cell.rate)}"
+    if cell.trials:
+        interval = f"{CONFIDENCE} {span(cell.low, cell.high)}"
+        text += f" ({cell.successes:g} of {cell.trials}; {interval})"
+    if cell.truth_rate is not None:
+        interval = span(cell.truth_low, cell.truth_high)
         text += (
-            f" ({cell['successes']:g} of {cell['trials']}; 95 % interval "
-            f"{span(cell['low'], cell['high'])})"
-        )
-    if "truth_rate" in cell:
-        interval = span(cell["truth_low"], cell["truth_high"])
-        text += (
-            f"; truth {percent(cell['truth_rate'])} ({cell['truth_successes']} of "
-            f"{cell['truth_trials']}; {interval})"
+            f"; truth {percent(cell.truth_rate)} ({cell.truth_successes:g} of "
+            f"{cell.truth_trials}; {interval})"
         )
     return text
 
 
-def mark(index: int, x: float, y: float, cell: Mapping[str, Any]) -> Markup:
+def mark(index: int, x: float, y: float, cell: SuccessCounts) -> Markup:
     """A cell as a point of its policy's colour, from the ninth policy on a square. It tells of
     itself, and takes a click."""
     told = Markup(
         'data-policy="{}" data-task="{}" data-tip="{}" aria-label="{}" tabindex="0" role="button"'
-    ).format(cell["policy"], cell.get("task", ""), cell_text(cell), cell_text(cell))
+    ).format(cell.policy, _task(cell), cell_text(cell), cell_text(cell))
     if index < COLOURS:
         return Markup('<circle class="point c{}" cx="{:.1f}" cy="{:.1f}" r="5.5" {}/>').format(
             index, x, y, told
         )
     square = Markup('<rect class="point c{}" x="{:.1f}" y="{:.1f}" width="10" height="10" {}/>')
     return square.format(index % COLOURS, x - 5, y - 5, told)
+
+
+def _task(cell: SuccessCounts) -> str:
+    """Empty for all tasks of a policy."""
+    return cell.task if isinstance(cell, CellSummary) else ""

@@ -1,63 +1,74 @@
-"""Which policy is better? Who cannot be told from the best, ranks, and probabilities of orders."""
+"""Which policy is better? Which cannot be told from the best, ranks, and probabilities of
+orders."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from worldgym.report.findings import compared, likely_orders, unranked_sentence
+from worldgym.report.policy_sentences import compared, likely_orders, unranked_sentence
 from worldgym.report.section import ReportFacts, Section
+from worldgym.stats.pairs import RankInterval
+from worldgym.stats.ranking import PolicyRanking
 
 ORDERS = 3  # whole orders that are named
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What is known of a policy's rank.
+
+    index:  of the policy, its colour.   standing: its rank among all together.
+    best, ranks: probability of being best and central 95 % of its rank; None where not ranked.
+    above:  (other policy, probability of being better) in the order of the ranked rows, None for
+            itself.
+    """
+
+    index: int
+    standing: RankInterval
+    best: float | None = None
+    ranks: tuple[int, int] | None = None
+    above: Sequence[tuple[str, float | None]] = ()
 
 
 def order_section(facts: ReportFacts) -> Section | None:
     """None with fewer than two policies that have a scored trial."""
     summary = facts.summary
-    ranking, standing = summary["ranking"], summary["rank_intervals"]
-    if len(standing) < 2:
+    ranking, rows = summary.ranking, summary.rank_intervals
+    if len(rows) < 2:
         return None
-    comparisons = summary["comparisons"]
-    together = sum(1 for c in comparisons if c["n"])
-    ranked = _ranked(ranking, facts.policies) if ranking and len(ranking["policies"]) > 1 else []
-    probable = {row["policy"]: row for row in ranked}
-    unknown = {"best": None, "ranks": None}
+    if ranking is not None and len(ranking.policies) < 2:
+        ranking = None
+    places = [_place(row, facts.policies.index(row.policy), ranking) for row in rows]
+    together = sum(1 for pair in summary.comparisons if pair.n)
     context = {
-        "ranked": ranked,
-        "standing": [
-            {
-                **unknown,
-                **probable.get(row["policy"], {}),
-                **row,
-                "index": facts.policies.index(row["policy"]),
-            }
-            for row in standing
-        ],
-        "unranked": unranked_sentence(summary) if ranked else "",
-        "best": summary["best_set"],
-        "together": together,
-        "compared": [compared(c, together) for c in comparisons],
-        "orders": likely_orders(ranking["orders"], ORDERS) if ranking else "",
-        "used": ranking,
+        "places": places,
+        "ranked": _by_probability(places),
+        "unranked": unranked_sentence(summary) if ranking else "",
+        "best": summary.best_set,
+        "compared": [compared(pair, together) for pair in summary.comparisons],
+        "orders": likely_orders(ranking.orders, ORDERS) if ranking else "",
+        "used": summary.ranking,
     }
     return Section("order", "Which policy is better?", context)
 
 
-def _ranked(ranking: Mapping[str, Any], policies: Sequence[str]) -> list[dict[str, Any]]:
-    """Policies by their probability of being best: policy, index (its colour), best, ranks
-    [highest, lowest], and above: the probability of being better than each of the others, in the
-    order of these rows, None for itself."""
-    places = range(len(ranking["policies"]))
-    order = sorted(places, key=lambda i: (-ranking["best"][i], ranking["ranks"][i]))
-    return [
-        {
-            "policy": ranking["policies"][i],
-            "index": policies.index(ranking["policies"][i]),
-            "best": ranking["best"][i],
-            "ranks": ranking["ranks"][i],
-            "above": [
-                (ranking["policies"][j], None if i == j else ranking["above"][i][j]) for j in order
-            ],
-        }
-        for i in order
-    ]
+def _place(row: RankInterval, index: int, ranking: PolicyRanking | None) -> _Place:
+    if ranking is None or row.policy not in ranking.policies:
+        return _Place(index, row)
+    i, order = ranking.policies.index(row.policy), _order(ranking)
+    above = [(ranking.policies[j], None if i == j else ranking.above[i][j]) for j in order]
+    return _Place(index, row, ranking.best[i], ranking.ranks[i], above)
+
+
+def _order(ranking: PolicyRanking) -> list[int]:
+    """Indices of the ranked policies by their probability of being best."""
+    places = range(len(ranking.policies))
+    return sorted(places, key=lambda i: (-ranking.best[i], ranking.ranks[i]))
+
+
+def _by_probability(places: Sequence[_Place]) -> list[_Place]:
+    """The ranked ones, in the order of `above`."""
+    ranked = {place.standing.policy: place for place in places if place.best is not None}
+    order = next(([name for name, _ in place.above] for place in ranked.values()), [])
+    return [ranked[name] for name in order]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from worldgym.io.files import write_atomic
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import RunHeader, TrialRecord, results
-from worldgym.report import findings, words
+from worldgym.report import findings, formats, trust_sentences
 from worldgym.report.cost_section import costs_section
 from worldgym.report.edit_section import perturbed_section
 from worldgym.report.figures import COLOURS, interval_bar
@@ -26,7 +26,8 @@ from worldgym.report.scatter_section import scatter_section
 from worldgym.report.section import ReportFacts, ReportOptions, Section
 from worldgym.report.training_steps import steps_section
 from worldgym.stats.judge_calibration import Calibration
-from worldgym.stats.summary import summarize, write_summary
+from worldgym.stats.summarize import summarize, write_summary
+from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import WorldCheck
 
 REPORT_NAME = "report.html"
@@ -47,7 +48,7 @@ SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (  # None = ther
 def write_report(
     run_dir: Path,
     options: ReportOptions = ReportOptions(),
-    summary: Mapping[str, Any] | None = None,
+    summary: Summary | None = None,
 ) -> Path:
     """Reads RUN/log.jsonl and writes RUN/report.html. InputError if the log is absent or corrupt,
     or RUN not writable.
@@ -66,7 +67,7 @@ def write_report(
 
 def write_results(
     run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], include_red: bool = False
-) -> dict[str, Any]:
+) -> Summary:
     """Writes RUN/summary.json (see `write_summary`) and RUN/report.html, and returns the
     summary."""
     summary = write_summary(run_dir, header, records, include_red)
@@ -84,26 +85,26 @@ def render(facts: ReportFacts) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "chance": findings.chance,
-        "percent": words.percent,
-        "decimal": words.decimal,
-        "duration": words.duration,
+        "chance": formats.chance,
+        "percent": formats.percent,
+        "decimal": formats.decimal,
+        "duration": formats.duration,
         "pretty": _pretty,
     }
     environment.globals |= {
         "bar": interval_bar,
-        "span": words.span,
+        "span": formats.span,
         "colours": COLOURS,
-        "reached": words.reached,
-        "signed": words.signed,
-        "noise_words": words.NOISE,
+        "reached": trust_sentences.reached,
+        "signed": formats.signed,
+        "noise_words": trust_sentences.NOISE,
     }
     found = [section for section in (make(facts) for make in SECTIONS) if section is not None]
     return environment.get_template("page.html").render(
         {
             "header": facts.header,
             "summary": facts.summary,
-            "unequal": facts.summary["unequal_mixture"],
+            "unequal": facts.summary.unequal_mixture,
             "headline": findings.headline(facts.summary),
             "sentences": findings.sentences(facts.summary),
             "policies": facts.policies,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worldgym.report.findings import all_tasks
+from worldgym.report.policy_sentences import all_tasks
 from worldgym.report.section import ReportFacts, Section
 
 
@@ -10,28 +10,28 @@ def policies_section(facts: ReportFacts) -> Section:
     """A row a policy, for all tasks and, at the reader's choice, for each of them; how the world
     model agrees with the truth."""
     scopes = {
-        policy["policy"]: [
+        policy.policy: [
             ("", policy),
-            *((c["task"], c) for c in facts.summary["cells"] if c["policy"] == policy["policy"]),
+            *((c.task, c) for c in facts.summary.cells if c.policy == policy.policy),
         ]
-        for policy in facts.summary["policies"]
+        for policy in facts.summary.policies
     }
     return Section(
         "policies",
         "Success rates",
-        {"scopes": scopes, "measures": facts.summary["agreement"]},
+        {"scopes": scopes, "measures": facts.summary.agreement},
         narrow=True,
     )
 
 
 def tasks_section(facts: ReportFacts) -> Section:
-    cells = {(c["policy"], c["task"]): c for c in facts.summary["cells"]}
+    cells = {(c.policy, c.task): c for c in facts.summary.cells}
     return Section(
         "tasks",
         "Success rates by task",
         {
             "cells": cells,
-            "totals": facts.summary["policies"],
+            "totals": facts.summary.policies,
             "all_tasks": all_tasks(facts.summary),
         },
     )

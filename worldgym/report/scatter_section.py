@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from worldgym.report.figures import COLOURS, mark
+from worldgym.report.formats import decimal
 from worldgym.report.section import ReportFacts, Section
-from worldgym.report.words import decimal, reached
+from worldgym.report.trust_sentences import reached
+from worldgym.stats.agreement import Agreement
+from worldgym.stats.success_counts import CellSummary
 
 SIDE, LEFT, TOP, BOTTOM = 400, 46, 10, 44  # of the scatter, in SVG units
 # points at the same place stand so far apart, but none so far from it that it hides the scale
@@ -21,18 +23,22 @@ STRIP = 62  # height of the strip of r
 
 def scatter_section(facts: ReportFacts) -> Section | None:
     """None where the truth of no cell is known."""
-    figure = scatter(facts.summary["cells"], facts.policies)
+    figure = scatter(facts.summary.cells, facts.policies)
     if figure is None:
         return None
-    strip = ceiling_strip(facts.summary["agreement"])
+    strip = ceiling_strip(facts.summary.agreement)
     return Section(
         "scatter", "World model against truth", {"figure": figure, "strip": strip}, narrow=True
     )
 
 
-def scatter(cells: Sequence[Mapping[str, Any]], policies: Sequence[str]) -> Markup | None:
+def scatter(cells: Sequence[CellSummary], policies: Sequence[str]) -> Markup | None:
     """A point a cell with both rates, 95 % Wilson error bars; None without such cells."""
-    known = [cell for cell in cells if cell["trials"] and "truth_rate" in cell]
+    known = [
+        (cell, cell.rate, cell.truth_rate)
+        for cell in cells
+        if cell.rate is not None and cell.truth_rate is not None
+    ]
     if not known:
         return None
     bars, marks = [], []
@@ -40,18 +46,19 @@ def scatter(cells: Sequence[Mapping[str, Any]], policies: Sequence[str]) -> Mark
         '<path class="error c{}" data-policy="{}" data-task="{}" d="M{:.1f} {:.1f}H{:.1f}M{:.1f} '
         '{:.1f}V{:.1f}"/>'
     )
-    for cell, (dx, dy) in zip(known, _spread(known), strict=True):
-        index = policies.index(cell["policy"])
-        x, y = _x(cell["truth_rate"]) + dx, _y(cell["rate"]) + dy
+    offsets = _spread([(truth, rate) for _, rate, truth in known])
+    for (cell, rate, truth), (dx, dy) in zip(known, offsets, strict=True):
+        index = policies.index(cell.policy)
+        x, y = _x(truth) + dx, _y(rate) + dy
         ends = (
-            _x(cell["truth_low"]),
+            _x(cell.truth_low),
             y,
-            _x(cell["truth_high"]),
+            _x(cell.truth_high),
             x,
-            _y(cell["low"]),
-            _y(cell["high"]),
+            _y(cell.low),
+            _y(cell.high),
         )
-        bars.append(bar.format(index % COLOURS, cell["policy"], cell["task"], *ends))
+        bars.append(bar.format(index % COLOURS, cell.policy, cell.task, *ends))
         marks.append(mark(index, x, y, cell))
     frame = Markup(
         '<svg class="scatter" viewBox="0 0 {} {}" role="group" aria-label="success rates, world '
@@ -62,15 +69,15 @@ def scatter(cells: Sequence[Mapping[str, Any]], policies: Sequence[str]) -> Mark
     )
 
 
-def ceiling_strip(agreement: Mapping[str, Any]) -> Markup | None:
+def ceiling_strip(agreement: Agreement) -> Markup | None:
     """r from -1 or 0 to 1: what was measured, with its 95 % interval, and what a perfect evaluator
     reaches, from the least to the most (see stats/ceiling.py)."""
-    r, ceiling = agreement["pearson"], agreement["noise_ceiling"]
+    r, ceiling = agreement.pearson, agreement.noise_ceiling
     if r is None or ceiling is None:
         return None
-    interval = agreement["intervals"]["pearson"]["tasks"]
-    least, most = ceiling["least"], ceiling["most"]
-    lowest = -1.0 if min(r, least["low"], *(interval or [])) < 0 else 0.0
+    interval = agreement.intervals["pearson"]["tasks"]
+    least, most = ceiling.least, ceiling.most
+    lowest = -1.0 if min(r, least.low, *(interval or [])) < 0 else 0.0
 
     def x(value: float) -> float:
         return LEFT + SIDE * (value - lowest) / (1 - lowest)
@@ -81,7 +88,7 @@ def ceiling_strip(agreement: Mapping[str, Any]) -> Markup | None:
         if interval
         else "no interval: too few tasks"
     )
-    studies = f"95 % of studies {decimal(least['low'])} to {decimal(most['high'])}"
+    studies = f"95 % of studies {decimal(least.low)} to {decimal(most.high)}"
     tip = f"Pearson r {decimal(r)} ({known}); a perfect evaluator: {reached(ceiling)}, {studies}"
     track = Markup('<line class="track" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>')
     box = Markup('<rect class="ceiling" x="{:.1f}" y="{}" width="{:.1f}" height="16" rx="3"/>')
@@ -90,8 +97,8 @@ def ceiling_strip(agreement: Mapping[str, Any]) -> Markup | None:
     name = Markup('<text class="name" x="{}" y="{}" text-anchor="end">r</text>')
     parts = [
         track.format(x(lowest), x(1), middle, middle),
-        box.format(x(least["low"]), middle - 8, max(2.0, x(most["high"]) - x(least["low"]))),
-        *(mean.format(x(end["mean"]), middle - 11, middle + 11) for end in (least, most)),
+        box.format(x(least.low), middle - 8, max(2.0, x(most.high) - x(least.low))),
+        *(mean.format(x(end.mean), middle - 11, middle + 11) for end in (least, most)),
         *(tick.format(x(t), middle + 30, t) for t in _ticks(lowest)),
         name.format(LEFT - 12, middle + 5),
     ]
@@ -144,13 +151,13 @@ def _axes() -> Markup:
     return Markup("").join([*parts, name.format(_y(0.5))])
 
 
-def _spread(cells: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
+def _spread(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Offsets that fill a small disc around a place with the points that share it, as a sunflower's
     seeds do, so that none hides another."""
     places = defaultdict(list)
-    for i, cell in enumerate(cells):
-        places[cell["truth_rate"], cell["rate"]].append(i)
-    offsets = [(0.0, 0.0)] * len(cells)
+    for i, place in enumerate(points):
+        places[place].append(i)
+    offsets = [(0.0, 0.0)] * len(points)
     for members in places.values():
         if len(members) > 1:
             apart = min(APART, WIDEST / math.sqrt(len(members)))

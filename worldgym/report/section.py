@@ -10,6 +10,7 @@ from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.run_records import Results, RunHeader, TrialRecord
+from worldgym.stats.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -26,24 +27,23 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """Everything a section may tell. records: every attempt.   outcome: one record a
-    trial.   summary: of `summarize`."""
+    """Everything a section may tell.   records: every attempt.   outcome: one record a trial."""
 
     run: Path
     header: RunHeader
     records: Sequence[TrialRecord]
     outcome: Results
-    summary: Mapping[str, Any]
+    summary: Summary
     options: ReportOptions
 
     @property
     def policies(self) -> list[str]:
         """Their place is their colour."""
-        return [policy["policy"] for policy in self.summary["policies"]]
+        return self.summary.names
 
     @property
     def tasks(self) -> list[str]:
-        return sorted({cell["task"] for cell in self.summary["cells"]})
+        return self.summary.tasks
 
     @property
     def trials(self) -> list[TrialRecord]:

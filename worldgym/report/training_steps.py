@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from markupsafe import Markup
 
 from worldgym.report.figures import COLOURS, mark
 from worldgym.report.section import ReportFacts, Section
+from worldgym.stats.series import CheckpointSeries
+from worldgym.stats.success_counts import SuccessCounts
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT = 600, 260, 46, 10, 44, 100  # in SVG units
 LINE = 15  # of text
@@ -18,30 +19,28 @@ FAR = 30  # a series whose last step is so many times its first is drawn on a lo
 
 def steps_section(facts: ReportFacts) -> Section | None:
     """None without a series."""
-    series = facts.summary["series"]
-    totals = {policy["policy"]: policy for policy in facts.summary["policies"]}
+    series = facts.summary.series
+    totals = {policy.policy: policy for policy in facts.summary.policies}
     figure = success_by_step(series, totals, facts.policies)
     if figure is None:
         return None
     return Section(
         "steps",
         "Success against training step",
-        {"figure": figure, "names": [one["name"] for one in series]},
+        {"figure": figure, "names": [one.name for one in series]},
     )
 
 
 def success_by_step(
-    series: Sequence[Mapping[str, Any]],
-    totals: Mapping[str, Mapping[str, Any]],
+    series: Sequence[CheckpointSeries],
+    totals: Mapping[str, SuccessCounts],
     policies: Sequence[str],
 ) -> Markup | None:
     """A line a series through its policies' rates, with their intervals and, hollow, the truth
     where it is known."""
     scored = {
-        one["name"]: [
-            (s, totals[p])
-            for s, p in zip(one["steps"], one["policies"], strict=True)
-            if totals[p]["trials"]
+        one.name: [
+            (s, totals[p]) for s, p in zip(one.steps, one.policies, strict=True) if totals[p].trials
         ]
         for one in series
     }
@@ -52,12 +51,12 @@ def success_by_step(
     x = _scale(every[0], every[-1])
     lines, marks = [], []
     for points in drawn.values():
-        places = " ".join(f"{x(step):.1f},{_y(policy['rate']):.1f}" for step, policy in points)
+        places = " ".join(f"{x(step):.1f},{_y(policy.rate or 0.0):.1f}" for step, policy in points)
         lines.append(Markup('<polyline class="line" points="{}"/>').format(places))
-        marks += [
-            _point(x(step), policy, policies.index(policy["policy"])) for step, policy in points
-        ]
-    ends = {name: (x(points[-1][0]), _y(points[-1][1]["rate"])) for name, points in drawn.items()}
+        marks += [_point(x(step), policy, policies.index(policy.policy)) for step, policy in points]
+    ends = {
+        name: (x(points[-1][0]), _y(points[-1][1].rate or 0.0)) for name, points in drawn.items()
+    }
     frame = Markup(
         '<svg class="steps" viewBox="0 0 {} {}" role="group" aria-label="success rate against '
         'training step">{}</svg>'
@@ -78,20 +77,20 @@ def _names(ends: Mapping[str, tuple[float, float]]) -> list[Markup]:
     return named
 
 
-def _point(x: float, policy: Mapping[str, Any], index: int) -> Markup:
-    y = _y(policy["rate"])
+def _point(x: float, policy: SuccessCounts, index: int) -> Markup:
+    y = _y(policy.rate or 0.0)
     parts = [
         Markup('<path class="error c{}" data-policy="{}" d="M{:.1f} {:.1f}V{:.1f}"/>').format(
-            index % COLOURS, policy["policy"], x, _y(policy["low"]), _y(policy["high"])
+            index % COLOURS, policy.policy, x, _y(policy.low), _y(policy.high)
         )
     ]
-    if "truth_rate" in policy:
-        turned = Markup("translate({:.1f} {:.1f}) rotate(45)").format(x, _y(policy["truth_rate"]))
+    if policy.truth_rate is not None:
+        turned = Markup("translate({:.1f} {:.1f}) rotate(45)").format(x, _y(policy.truth_rate))
         diamond = Markup(
             '<rect class="true" data-policy="{}" x="-4" y="-4" width="8" height="8" '
             'transform="{}"/>'
         )
-        parts.append(diamond.format(policy["policy"], turned))
+        parts.append(diamond.format(policy.policy, turned))
     return Markup("").join([*parts, mark(index, x, y, policy)])
 
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from worldgym.io.files import write_atomic
+from worldgym.report.formats import decimal, percent, span
 from worldgym.report.grid import Grid
-from worldgym.report.words import decimal, percent, span
 
 PAGE_NAME = "check.html"
 STYLES = {"green": "green", "amber": "yellow", "red": "bold red"}

@@ -7,56 +7,66 @@ themselves show.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from worldgym.io.run_records import TrialRecord
-from worldgym.stats.agreement import agreement
+from worldgym.stats.agreement import Agreement, agreement
 from worldgym.stats.cells import CellPair, SharedFrames
 from worldgym.stats.comparison import paired_interval
 from worldgym.stats.per_frame import Numbers, clustered_mean
+from worldgym.stats.success_counts import CellSummary
 from worldgym.stats.success_rates import score_rate
 
 Key = tuple[str, str]  # policy, group
 NOTHING = np.zeros((0, 2))
 
 
-def truth_agreement(
-    cells: Sequence[Mapping[str, Any]], trials: Sequence[TrialRecord]
-) -> dict[str, Any]:
-    """The fields of `Agreement` over the cells with both rates, and of single trials:
+@dataclass(frozen=True)
+class TruthAgreement(Agreement):
+    """The verdicts of a run against the known truth, by cells and by single trials."""
 
-    trial_agreement: share of the trial_n scored trials of known truth whose verdict equals it;
-        trial_low, trial_high: 95 %, over the trial_frames initial frames.
-    frame_correlation: of verdict and truth of the same initial frame, within cells. An imperfect
-        evaluator's is at most the square root of the share of outcomes that the frame decides.
-    All None without such trials. cells: of the summary.   trials: one record each.
-    """
+    trial_agreement: float | None = None
+    """share of scored trials of known truth whose verdict equals it"""
+    trial_low: float | None = None
+    """lower end of its 95 % interval over initial frames"""
+    trial_high: float | None = None
+    """upper end"""
+    trial_n: int = 0
+    """scored trials of known truth"""
+    trial_frames: int = 0
+    """their initial frames"""
+    frame_correlation: float | None = None
+    """correlation of verdict and truth of the same initial frame, within cells; an imperfect
+    evaluator's is at most the square root of the share of outcomes that the frame decides"""
+
+
+def truth_agreement(cells: Sequence[CellSummary], trials: Sequence[TrialRecord]) -> TruthAgreement:
+    """Over the cells with both rates, and over single trials.   trials: one record each."""
     trials = sorted(trials, key=lambda r: r.key)  # sums do not depend on the log's order
     by_cell = defaultdict[Key, list[TrialRecord]](list)
     for r in trials:
         by_cell[r.policy, r.group].append(r)
     pairs = [
-        _pair(cell, by_cell[cell["policy"], cell["task"]])
+        _pair(cell, cell.rate, cell.truth_rate, by_cell[cell.policy, cell.task])
         for cell in cells
-        if cell["trials"] and "truth_rate" in cell
+        if cell.rate is not None and cell.truth_rate is not None
     ]
     shared = [_both(by_cell[pair.policy, pair.task]) for pair in pairs]
     together = frame_correlation(shared)
     known = [(float(r.right), r.task) for r in trials if r.right is not None]
     right = score_rate([score for score, _ in known], [frame for _, frame in known])
-    return {
-        **asdict(agreement(pairs, least_share=max(0.0, together or 0.0) ** 2)),
-        "trial_agreement": right.value,
-        "trial_low": right.low if known else None,
-        "trial_high": right.high if known else None,
-        "trial_n": len(known),
-        "trial_frames": len({frame for _, frame in known}),
-        "frame_correlation": together,
-    }
+    return TruthAgreement(
+        **vars(agreement(pairs, least_share=max(0.0, together or 0.0) ** 2)),
+        trial_agreement=right.value,
+        trial_low=right.low if known else None,
+        trial_high=right.high if known else None,
+        trial_n=len(known),
+        trial_frames=len({frame for _, frame in known}),
+        frame_correlation=together,
+    )
 
 
 def frame_correlation(cells: Sequence[Numbers]) -> float | None:
@@ -95,17 +105,10 @@ def shared_frames(trials: Sequence[TrialRecord], gap: float) -> SharedFrames | N
     )
 
 
-def _pair(cell: Mapping[str, Any], trials: Sequence[TrialRecord]) -> CellPair:
-    world, truth = float(cell["rate"]), float(cell["truth_rate"])
-    return CellPair(
-        cell["policy"],
-        cell["task"],
-        world,
-        truth,
-        cell["trials"],
-        cell["truth_trials"],
-        shared_frames(trials, world - truth),
-    )
+def _pair(cell: CellSummary, world: float, truth: float, trials: Sequence[TrialRecord]) -> CellPair:
+    shared = shared_frames(trials, world - truth)
+    counts = cell.trials, cell.truth_trials
+    return CellPair(cell.policy, cell.task, world, truth, *counts, shared)
 
 
 def _both(trials: Sequence[TrialRecord]) -> Numbers:

@@ -11,16 +11,22 @@ import numpy as np
 from worldgym.stats import correlation
 from worldgym.stats.ceiling import NoiseCeiling, PairedCounts, noise_ceiling
 from worldgym.stats.cells import CellPair, Cells, levels
-from worldgym.stats.gaps import Bias, Span, biases, gap_measures, noise_interval
+from worldgym.stats.gaps import Bias, biases, gap_measures, noise_interval
 from worldgym.stats.mmrv import VARIANTS, weighted_mmrv, weighted_regret
-from worldgym.stats.noise_free import SamplingNoise, noise_free_measures, noise_free_span, noises
+from worldgym.stats.noise_free import (
+    SamplingNoise,
+    Span,
+    noise_free_measures,
+    noise_free_span,
+    noises,
+)
 from worldgym.stats.per_frame import Indices, Numbers
 from worldgym.stats.resampling import (
     MIN_LEVELS,
     fisher_interval,
     normal_interval,
+    regret_interval,
     resample,
-    shortfall_interval,
 )
 from worldgym.stats.success_rates import Interval
 
@@ -31,57 +37,69 @@ Ranges = Mapping[str, Mapping[str, Span | None]]  # measure => "tasks" or "polic
 
 @dataclass(frozen=True)
 class NoiseFree:
-    """Measures with the noise of few trials taken out, see noise_free.py. None = not defined."""
+    """Measures with the noise of few trials taken out (see noise_free.py). null = not defined."""
 
     pearson: float | None
+    """Pearson's r"""
     slope: float | None
+    """of the world model's rates over the true ones"""
     intercept: float | None
+    """of the same line: the world model's rate where the true one is 0"""
     noise_share: float | None
+    """share of the squared RMSE that is noise of the trials, in [0, 1]"""
     intervals: Ranges
+    """95 % intervals of pearson, slope and intercept, over tasks and over policies"""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Measures over n cells. None = not defined. Correlations lie in [-1, 1].
-
-    units: how many tasks, policies and families of policies there are. Checkpoints of one training
-        are one family, and what is drawn again, or left out, "over policies" is a family.
-    policy_centred_pearson, task_centred_pearson: r with each policy's (task's) mean removed on both
-        sides.
-    policy_mean_only_pearson: r of a predictor that knows only each policy's mean in the world
-        model; ..._real_means: only the real means. What a world model must pass to know anything
-        about tasks.
-    mean_abs_gap, rmse: percentage points, between policy means and between cells.
-    bias: world less truth, over all cells, by policy and by task.
-    mmrv: SIMPLER's, over the policy means, in [0, 1].   mmrv_variants: by name, see mmrv.py.
-    top1_regret: true rate of the truly best policy less that of the world model's best, in [0, 1].
-    noise_free: by what is known of the trials' initial frames, see noise_free.noises.
-    noise_ceiling: of r; needs the numbers of trials.
-    intervals: 95 %, bootstrap over tasks and over policies; None below five of them.
-    leave_one_out: smallest and largest value when one task, or one policy, is left out.
-    """
+    """World model against truth, over cells of policy x task. null = not defined."""
 
     n: int
+    """cells in which both rates are known"""
     units: Mapping[str, int]
+    """number of policies, tasks and families: checkpoints of one training are one family, and what
+    is drawn again, or left out, "over policies" is a family"""
     pearson: float | None
+    """Pearson's r of the two rates"""
     spearman: float | None
+    """Spearman's rank correlation"""
     kendall: float | None
+    """Kendall's tau-b"""
     policy_centred_pearson: float | None
+    """r with each policy's mean removed on both sides"""
     task_centred_pearson: float | None
+    """r with each task's mean removed on both sides"""
     policy_mean_only_pearson: float | None
+    """r of a baseline that has only each policy's mean in the world model: what a world model must
+    pass to know anything about tasks"""
     policy_mean_only_pearson_real_means: float | None
+    """the same with each policy's true mean"""
     mean_abs_gap: float | None
+    """mean distance of the policies' mean rates, in points"""
     rmse: float | None
+    """root mean square distance of the cells' rates, in points"""
     bias: Bias | None
-    policy_bias: Sequence[Bias]
-    task_bias: Sequence[Bias]
+    """world model less truth over all cells"""
+    policy_bias: tuple[Bias, ...]
+    """the same by policy"""
+    task_bias: tuple[Bias, ...]
+    """the same by task"""
     mmrv: float | None
+    """mean maximum rank violation of SIMPLER, over the policies' means, in [0, 1]; 0 is best"""
     mmrv_variants: Mapping[str, float]
+    """other definitions of it by name (see mmrv.py)"""
     top1_regret: float | None
+    """true rate of the truly best policy less that of the world model's best, in [0, 1]"""
     noise_free: Mapping[str, NoiseFree]
+    """without the noise of few trials, by what is known of the initial frames: "measured", or
+    "independent" and "shared" where it is unknown"""
     noise_ceiling: NoiseCeiling | None
+    """r of a perfect evaluator; null where numbers of trials are unknown"""
     intervals: Ranges = field(default_factory=dict)
+    """95 % intervals by measure, bootstrapped over tasks and over policies; null below five"""
     leave_one_out: Ranges = field(default_factory=dict)
+    """smallest and largest value when one task, or one policy, is left out"""
 
 
 def agreement(
@@ -116,8 +134,8 @@ def agreement(
         policy_mean_only_pearson=_of_means(cells, world),
         policy_mean_only_pearson_real_means=_of_means(cells, truth),
         bias=bias,
-        policy_bias=biases(pairs, "policies"),
-        task_bias=biases(pairs, "tasks"),
+        policy_bias=tuple(biases(pairs, "policies")),
+        task_bias=tuple(biases(pairs, "tasks")),
         mmrv_variants=variants,
         noise_free=free,
         noise_ceiling=_ceiling(pairs, cells, least_share, separate),
@@ -153,7 +171,7 @@ def bootstrap(found: Mapping[str, Measure], cells: Cells) -> dict[str, dict[str,
             span = None
             if drawn is not None and not np.isnan(point):
                 span = AROUND.get(name, normal_interval)(point, measure(drawn), levels(groups))
-            spans.setdefault(name, {})[axis] = None if span is None else list(span)
+            spans.setdefault(name, {})[axis] = span
     return spans
 
 
@@ -170,7 +188,7 @@ def _extremes(measure: Measure, weights: Numbers) -> Span | None:
     if len(weights) < 2:
         return None
     values = measure(weights)
-    return None if np.isnan(values).any() else [float(values.min()), float(values.max())]
+    return None if np.isnan(values).any() else (float(values.min()), float(values.max()))
 
 
 AROUND: Mapping[str, Around] = {  # how an interval is made from draws, where not as of a mean
@@ -181,8 +199,8 @@ AROUND: Mapping[str, Around] = {  # how an interval is made from draws, where no
     "task_centred_pearson": fisher_interval,
     "mean_abs_gap": partial(normal_interval, lowest=0.0),
     "rmse": partial(normal_interval, lowest=0.0),
-    "mmrv": shortfall_interval,
-    "top1_regret": shortfall_interval,
+    "mmrv": regret_interval,
+    "top1_regret": regret_interval,
 }
 
 

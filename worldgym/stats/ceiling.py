@@ -38,34 +38,34 @@ class PairedCounts:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A perfect evaluator with these trials, where the initial frame decides a share of outcomes.
-
-    share: correlation of two outcomes from the same frame within a cell, in [0, 1].
-    mean, low, high: Pearson's r, mean and central 95 % of studies.
-    rmse, mean_abs_gap: what it would show of these, in percentage points, on average (root mean
-    square for rmse).
-    """
+    """A perfect evaluator with these trials, where the initial frame decides a share of
+    outcomes."""
 
     share: float
+    """correlation of two outcomes from the same initial frame within a cell, in [0, 1]"""
     mean: float
+    """its Pearson's r, mean over studies"""
     low: float
+    """lower end of the central 95 % of studies"""
     high: float
+    """upper end"""
     rmse: float
+    """RMSE of cells that it would show, in points (root mean square over studies)"""
     mean_abs_gap: float
+    """distance of policy means that it would show, in points (mean over studies)"""
 
 
 @dataclass(frozen=True)
 class NoiseCeiling:
-    """least: where the initial frame decides as little as these trials allow.   most: where it
-    decides all. The two are one where no frame was tried on both sides. A perfect evaluator lies
-    between least.low and most.high in 95 % of studies or more.
-
-    unlimited: the mean r of an evaluator that reports the true rates themselves.
-    """
+    """What a perfect evaluator would reach with these trials: in 95 % of studies or more its r lies
+    between least.low and most.high. The two are one where no frame was tried on both sides."""
 
     least: Ceiling
+    """where the initial frame decides as little of the outcome as these trials allow"""
     most: Ceiling
+    """where it decides all of it"""
     unlimited: float
+    """mean r of an evaluator that reports the true rates themselves"""
 
 
 def noise_ceiling(

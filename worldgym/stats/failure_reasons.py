@@ -1,9 +1,9 @@
-"""Why trials have no score: the reasons, alike ones together, with their numbers."""
+"""Why trials have no score: reasons of the same kind together, with their numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from worldgym.io.run_records import TrialRecord
 from worldgym.stats.repeated_failures import reason_kind
@@ -12,19 +12,39 @@ MOST = 10  # reasons of a kind that are named
 LONGEST = 300  # characters of one
 
 
-def reasons(trials: Sequence[TrialRecord]) -> dict[str, list[dict[str, Any]]]:
-    """failed, unscored: {reason, trials} each, the most frequent first; the reason is the first of
-    those that are alike."""
+@dataclass(frozen=True)
+class ReasonCount:
+    """How many trials have no score for one kind of reason."""
+
+    reason: str
+    """the first of those that are alike but for numbers, at most 300 characters"""
+    trials: int
+    """how many there are"""
+
+
+@dataclass(frozen=True)
+class FailureReasons:
+    """Reasons by their frequency, the most frequent first, at most 10 of either kind."""
+
+    failed: tuple[ReasonCount, ...] = ()
+    """of trials that failed in every attempt"""
+    unscored: tuple[ReasonCount, ...] = ()
+    """of trials that the judge did not score"""
+
+
+def failure_reasons(trials: Sequence[TrialRecord]) -> FailureReasons:
+    """trials: one record each."""
     failed = (r.failure_reason for r in trials if r.failure_reason is not None)
     unscored = (r.reason for r in trials if r.finished and r.score is None)
-    return {"failed": counted(failed), "unscored": counted(unscored)}
+    return FailureReasons(count_reasons(failed), count_reasons(unscored))
 
 
-def counted(said: Iterable[str]) -> list[dict[str, Any]]:
-    """{reason, trials} for each kind of reason, the most frequent first."""
-    found: dict[str, dict[str, Any]] = {}
-    for reason in said:
-        found.setdefault(reason_kind(reason), {"reason": reason[:LONGEST], "trials": 0})[
-            "trials"
-        ] += 1
-    return sorted(found.values(), key=lambda row: -int(row["trials"]))[:MOST]
+def count_reasons(reasons: Iterable[str]) -> tuple[ReasonCount, ...]:
+    """One for each kind of reason, the most frequent first."""
+    first, counts = dict[str, str](), dict[str, int]()
+    for reason in reasons:
+        kind = reason_kind(reason)
+        first.setdefault(kind, reason[:LONGEST])
+        counts[kind] = counts.get(kind, 0) + 1
+    found = [ReasonCount(first[kind], count) for kind, count in counts.items()]
+    return tuple(sorted(found, key=lambda row: -row.trials)[:MOST])

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from worldgym.io.run_records import TrialRecord
 
 
-def flagged(trials: Iterable[TrialRecord]) -> list[dict[str, Any]]:
-    """One {flag, trials, of, succeeded, tasks} a flag, by name of the flag: how many of the `of`
-    finished trials carry it, how many of these succeed by group of tasks (groups with none left
-    out), and which initial frames they start from."""
+@dataclass(frozen=True)
+class FlagCount:
+    """The trials that carry one flag. Edited tasks count too."""
+
+    flag: str
+    """the flag's text"""
+    trials: int
+    """finished trials that carry it"""
+    of: int
+    """finished trials in all"""
+    succeeded: Mapping[str, int]
+    """successes among the flagged trials by task; tasks without one are left out"""
+    tasks: Mapping[str, tuple[str, ...]]
+    """initial frames of the flagged trials by task"""
+
+
+def count_flags(trials: Iterable[TrialRecord]) -> tuple[FlagCount, ...]:
+    """One for each flag, by name."""
     finished = [trial for trial in trials if trial.finished]
-    found = []
-    for flag in sorted({flag for trial in finished for flag in trial.flags}):
-        own = [trial for trial in finished if flag in trial.flags]
-        groups = sorted({trial.group for trial in own})
-        tasks = {
-            group: sorted({trial.task for trial in own if trial.group == group}) for group in groups
-        }
-        succeeded = dict(sorted(Counter(trial.group for trial in own if trial.succeeded).items()))
-        found.append(
-            {
-                "flag": flag,
-                "trials": len(own),
-                "of": len(finished),
-                "succeeded": succeeded,
-                "tasks": tasks,
-            }
-        )
-    return found
+    flags = sorted({flag for trial in finished for flag in trial.flags})
+    return tuple(
+        _count(flag, [trial for trial in finished if flag in trial.flags], len(finished))
+        for flag in flags
+    )
+
+
+def _count(flag: str, own: list[TrialRecord], of: int) -> FlagCount:
+    groups = sorted({trial.group for trial in own})
+    tasks = {
+        group: tuple(sorted({trial.task for trial in own if trial.group == group}))
+        for group in groups
+    }
+    succeeded = Counter(trial.group for trial in own if trial.succeeded)
+    return FlagCount(flag, len(own), of, dict(sorted(succeeded.items())), tasks)

@@ -13,29 +13,30 @@ from scipy.special import ndtri
 from worldgym.stats import correlation
 from worldgym.stats.cells import CellPair, Cells, levels
 from worldgym.stats.comparison import newcombe_interval
-from worldgym.stats.noise_free import noises
+from worldgym.stats.noise_free import Span, noises
 from worldgym.stats.per_frame import Indices, Numbers
 from worldgym.stats.resampling import MIN_LEVELS, normal_interval, resample
 
 Measure = Callable[[Numbers], Numbers]  # weights of the cells [B, N] => [B]
-Span = list[float]  # low, high; a list, for it goes into JSON
 
 
 @dataclass(frozen=True)
 class Bias:
-    """World less truth in percentage points, mean over n cells, with 95 % intervals.
-
-    trials: about these very cells, from the noise of their trials; None where not all numbers of
-    trials are known. tasks, policies: about further tasks (families of policies) of the kind; None
-    below five of them, or where they do not differ.
-    """
+    """World model less truth in percentage points, mean over cells, with 95 % intervals."""
 
     name: str
+    """of the policy or task; empty for all cells"""
     value: float
+    """in points; above 0 the world model's rates are too high"""
     n: int
+    """cells"""
     trials: Span | None
+    """interval about these very cells, from the noise of their trials; null where not all numbers
+    of trials are known"""
     tasks: Span | None
+    """interval about further tasks; null below five of them, or where they do not differ"""
     policies: Span | None
+    """interval about further policies (families); null likewise"""
 
 
 def gap_measures(cells: Cells) -> dict[str, Measure]:
@@ -80,7 +81,7 @@ def noise_interval(pairs: Sequence[CellPair]) -> Span | None:
     mean, N, least = float(gaps.mean()), len(pairs), _normal(pairs)
     below = math.sqrt(max(least, float(np.sum((gaps - low) ** 2)))) / N
     above = math.sqrt(max(least, float(np.sum((high - gaps) ** 2)))) / N
-    return [100 * max(-1.0, mean - below), 100 * min(1.0, mean + above)]
+    return 100 * max(-1.0, mean - below), 100 * min(1.0, mean + above)
 
 
 def _normal(pairs: Sequence[CellPair]) -> float:
@@ -107,8 +108,7 @@ def _over(gaps: Numbers, units: Indices) -> Span | None:
     if levels(units) < MIN_LEVELS:
         return None
     draws = 100 * correlation.mean(gaps, resample(units))
-    span = normal_interval(100 * float(gaps.mean()), draws, levels(units))
-    return None if span is None else list(span)
+    return normal_interval(100 * float(gaps.mean()), draws, levels(units))
 
 
 def _mean_abs_gap(cells: Cells, weights: Numbers) -> Numbers:

@@ -108,7 +108,7 @@ def corrected_rate(
     successes of trials: verdicts above one half, scored trials only, independent of each other: of
     repeats their effective number (see `Calibration.corrected`). worth: of the calibration's
     videos; None = they are independent. The calibration's videos must be like the trials'
-    videos: a judge calibrated on real video may err otherwise on imagined video. (0, 1) without
+    videos: a judge calibrated on real video may err otherwise on generated video. (0, 1) without
     trials, without known successes or failures, or where sens + spec - 1 is not above 0 by its own
     standard error times z."""
     if not trials or not counts.successes or not counts.failures:

@@ -22,7 +22,7 @@ from worldgym.stats.per_frame import Numbers
 LEAST_RELIABLE = 0.1  # share of the observed variance that is not noise; below it, nothing is told
 
 Measure = Callable[[Numbers], Numbers]  # weights of the cells [B, N] => [B]
-Span = list[float]  # low, high
+Span = tuple[float, float]  # low, high
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def noise_free_span(cells: Cells, noise: SamplingNoise, span: Span | None) -> Sp
     world, truth, _ = _moments(cells, noise, once)
     plain_world, plain_truth, _ = _moments(cells, _no_noise(cells), once)
     scale = float(np.sqrt(plain_world * plain_truth / (world * truth))[0])
-    return [float(np.clip(free + scale * (end - seen), -1.0, 1.0)) for end in span]
+    low, high = (float(np.clip(free + scale * (end - seen), -1.0, 1.0)) for end in span)
+    return low, high
 
 
 def _no_noise(cells: Cells) -> SamplingNoise:

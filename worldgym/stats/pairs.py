@@ -4,178 +4,175 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
-from worldgym.errors import InputError
-from worldgym.io.run_records import TrialRecord, results
-from worldgym.stats.comparison import holm, paired_difference, paired_interval
-from worldgym.stats.equivalence import Gate, passes
-from worldgym.stats.per_frame import Numbers
-from worldgym.stats.planned_trials import Planned, TaskRepeat
-from worldgym.stats.ranking import Table, comparable, contrasts, rank_intervals, ranking
-from worldgym.stats.sequential import Looks, frame_order, in_rounds, sequential_tests
+from worldgym.io.run_records import TrialRecord
+from worldgym.stats.comparison import Difference, holm, paired_difference, paired_interval
+from worldgym.stats.planned_trials import Planned
+from worldgym.stats.policy_trials import PolicyTrials, common_scores, policy_trials
+from worldgym.stats.ranking import (
+    CommonTrialRanking,
+    Table,
+    comparable,
+    contrasts,
+    rank_intervals,
+    ranking,
+)
+from worldgym.stats.sequential import (
+    Looks,
+    SequentialResult,
+    frame_order,
+    in_rounds,
+    sequential_tests,
+)
+from worldgym.stats.success_rates import Interval
 from worldgym.types import ROUNDING
 
 LEVEL = 0.95
 
 
-@dataclass
-class PolicyTrials:
-    """The trials of one policy.   scores: of the scored ones.   ended: per task, the repeats that
-    ran or failed for good. time: per task, when the last of these ended."""
+@dataclass(frozen=True, kw_only=True)
+class SequentialAnswer:
+    """Whether a pair is decided yet. It may be looked at after every trial (see sequential.py)."""
 
-    scores: dict[TaskRepeat, float] = field(default_factory=dict)
-    ended: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    time: dict[str, str] = field(default_factory=lambda: defaultdict(str))
+    evidence: float
+    """wealth of a bet against "no difference", from 1"""
+    p: float
+    """1 / the largest evidence so far, at most 1"""
+    p_holm: float
+    """p corrected for the number of pairs"""
+    decided: int | None
+    """initial frames after which the difference was shown, corrected for all pairs; null if not yet
+    """
+    low: float
+    """lower end of the 95 % interval of the difference, of this pair alone"""
+    high: float
+    """upper end"""
+    n: int
+    """initial frames used"""
+    winner: str | None
+    """the policy for which it was decided; null if not yet"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyComparison:
+    """Two policies on the trials that both were scored in. The one of the higher rate is a."""
+
+    a: str
+    """the first policy"""
+    b: str
+    """the second policy"""
+    value: float | None
+    """success rate of a less that of b, in [-1, 1]; null without a common trial"""
+    low: float
+    """lower end of its 95 % interval, of this pair alone"""
+    high: float
+    """upper end"""
+    p: float
+    """p-value of "no difference", of this pair alone"""
+    n: int
+    """common trials"""
+    frames: int
+    """their initial frames"""
+    low_all: float
+    """lower end of the interval that holds for all pairs together at 95 % (Bonferroni)"""
+    high_all: float
+    """upper end"""
+    p_holm: float
+    """p corrected for the number of pairs with a common trial (Holm)"""
+    sequential: SequentialAnswer
+    """the same question, asked while trials come in"""
+
+    @property
+    def shown(self) -> bool:
+        """Whether a is shown to be better than b, corrected for the number of pairs."""
+        return self.n > 0 and self.p_holm <= 1 - LEVEL
+
+
+@dataclass(frozen=True)
+class RankInterval:
+    """Ranks that a policy may have; 1 is the best."""
+
+    policy: str
+    """its name"""
+    low: int
+    """the best rank that it may have, at 95 % for all policies together"""
+    high: int
+    """the worst one"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A run's policies against each other, the best first in every list."""
+
+    comparisons: tuple[PolicyComparison, ...]
+    ranking: CommonTrialRanking | None
+    unranked: tuple[str, ...]
+    best_set: tuple[str, ...]
+    rank_intervals: tuple[RankInterval, ...]
 
 
 def compare_every_pair(
     records: Iterable[TrialRecord], policies: Sequence[str], planned: Planned
-) -> dict[str, Any]:
-    """Every pair of the named policies on the trials that both were scored in, and the ranking of
-    all. Plain JSON.
-
-    comparisons: a, b, value (rate of a less rate of b), low, high (95 %, of this pair alone),
-    low_all, high_all (95 % for all
-                 pairs together: Bonferroni), p, p_holm (corrected for the number of pairs with a
-                 common trial), n (pairs of trials), frames (their initial frames), sequential (see
-                 sequential.py, and winner, the policy for which it was decided, or None). The
-                 policy of the higher rate stands first, in the pair and in the list.
-    ranking:     policies, best, above, ranks, orders (see ranking.py), values (rate on common
-    trials less the mean of the ranked
-                 policies), trials and frames used; None where no policy can be ranked.
-    unranked:    policies with scored trials that cannot be ranked, for they share no trial with the
-    others in every task.
-    best_set:    policies that are not shown to be worse than another: those that cannot be told
-    from the best. rank_intervals: policy, low, high: 1 is the best; 95 % for all policies together
-    (see ranking.rank_intervals)."""
-    trials, group_of = _trials(records)
+) -> Standing:
+    """Every pair of the named policies, and the ranking of all. The fields are `Summary`'s."""
+    trials, group_of = policy_trials(records)
     scored = [policy for policy in policies if trials[policy].scores]
     ranked = _ranking(trials, scored, group_of)
     best_first = _best_first(trials, policies, ranked)
     found = [_compared(trials, a, b) for a, b in combinations(best_first, 2)]
-    _correct(found, trials)
-    sequences = sequential_tests([_looks(trials, c["a"], c["b"], group_of, planned) for c in found])
-    for c, result in zip(found, sequences, strict=True):
-        told = asdict(result)
-        sign = told.pop("sign")
-        c["sequential"] = {**told, "winner": c["a"] if sign > 0 else c["b"] if sign < 0 else None}
-    shown = [(c["a"], c["b"]) for c in found if c["n"] and c["p_holm"] <= 1 - LEVEL]
-    standing = rank_intervals(scored, shown)
-    return {
-        "comparisons": found,
-        "ranking": ranked,
-        "unranked": []
-        if ranked is None and len(scored) < 2
-        else [p for p in scored if ranked is None or p not in ranked["policies"]],
-        "best_set": [policy for policy in best_first if standing.get(policy, (0, 0))[0] == 1],
-        "rank_intervals": [
-            {"policy": p, "low": standing[p][0], "high": standing[p][1]}
-            for p in best_first
-            if p in standing
-        ],
-    }
-
-
-def against_baseline(
-    records: Sequence[TrialRecord],
-    policies: Sequence[str],
-    planned: Planned,
-    baseline: str,
-    gate: Gate,
-) -> dict[str, Any]:
-    """Every other of the named policies against the baseline on common trials. Plain JSON.
-    InputError without such a policy.
-
-    baseline, margin, equivalent: what was asked.   passes: whether all pass.
-    answers: policy, n (common trials), frames, missing (planned trials of the two that the log
-    lacks: then it cannot be told,
-             for the tasks that are done may be the easy ones), and answer, value, low, high of
-             `equivalence.Passed`.
-    """
-    if baseline not in policies:
-        raise InputError(
-            f'the run has no policy "{baseline}" to be the baseline; it has {", ".join(policies)}'
+    known = [difference for _, _, difference in found if difference.n]
+    p_holm = iter(holm([difference.p for difference in known]))
+    tests = sequential_tests([_looks(trials, a, b, group_of, planned) for a, b, _ in found])
+    comparisons = []
+    for (a, b, difference), test in zip(found, tests, strict=True):
+        low, high = _together(trials, a, b, len(known) if difference.n else 0)
+        comparisons.append(
+            PolicyComparison(
+                a=a,
+                b=b,
+                **vars(difference),
+                low_all=low,
+                high_all=high,
+                p_holm=next(p_holm) if difference.n else 1.0,
+                sequential=_sequential(test, a, b),
+            )
         )
-    others = [policy for policy in policies if policy != baseline]
-    if not others:
-        raise InputError(
-            f"the run has no other policy than {baseline}, so that there is nothing to compare it "
-            f"with"
-        )
-    gate, (trials, _) = replace(gate, tests=len(others)), _trials(records)
-    missing = {
-        p: planned.missing([r for r in records if r.policy == p], planned.groups) for p in policies
-    }
-    answers = []
-    for policy in others:
-        A, B, frames = _common(trials, policy, baseline)
-        found = passes(A, B, frames, gate)
-        lacking = missing[policy] + missing[baseline]
-        if lacking:
-            found = replace(found, answer="cannot be told")
-        answers.append(
-            {
-                "policy": policy,
-                "n": len(frames),
-                "frames": len(set(frames)),
-                "missing": lacking,
-                **asdict(found),
-            }
-        )
-    return {
-        "baseline": baseline,
-        "margin": gate.margin,
-        "equivalent": gate.two_sided,
-        "passes": all(row["answer"] == "passes" for row in answers),
-        "answers": answers,
-    }
+    standing = rank_intervals(scored, [(c.a, c.b) for c in comparisons if c.shown])
+    alone = ranked is None and len(scored) < 2
+    return Standing(
+        comparisons=tuple(comparisons),
+        ranking=ranked,
+        unranked=tuple(
+            p for p in scored if not alone and (ranked is None or p not in ranked.policies)
+        ),
+        best_set=tuple(p for p in best_first if standing.get(p, (0, 0))[0] == 1),
+        rank_intervals=tuple(RankInterval(p, *standing[p]) for p in best_first if p in standing),
+    )
 
 
-def _trials(records: Iterable[TrialRecord]) -> tuple[dict[str, PolicyTrials], dict[str, str]]:
-    """(by policy, the group of each task)."""
-    trials, group_of = defaultdict[str, PolicyTrials](PolicyTrials), {}
-    outcome = results(records)
-    for r in (*outcome.finished, *outcome.failed):
-        mine = trials[r.policy]
-        if r.score is not None:
-            mine.scores[r.task, r.repeat] = r.score
-        mine.ended[r.task].add(r.repeat)
-        mine.time[r.task] = max(mine.time[r.task], r.time)
-        group_of[r.task] = r.group
-    return trials, group_of
-
-
-def _common(
-    trials: Mapping[str, PolicyTrials], a: str, b: str
-) -> tuple[Numbers, Numbers, list[str]]:
-    """Scores of both in the trials that both were scored in, and the initial frames of these."""
-    mine, theirs = trials[a].scores, trials[b].scores
-    keys = sorted(mine.keys() & theirs.keys())
-    A, B = (np.array([side[key] for key in keys], np.float64) for side in (mine, theirs))
-    return A, B, [task for task, _ in keys]
-
-
-def _compared(trials: Mapping[str, PolicyTrials], a: str, b: str) -> dict[str, Any]:
-    A, B, frames = _common(trials, a, b)
+def _compared(trials: Mapping[str, PolicyTrials], a: str, b: str) -> tuple[str, str, Difference]:
+    """The two policies, the better first, and their difference."""
+    A, B, frames = common_scores(trials, a, b)
     if A.sum() < B.sum() - ROUNDING:
         (a, A), (b, B) = (b, B), (a, A)
-    return {"a": a, "b": b, **asdict(paired_difference(A, B, frames))}
+    return a, b, paired_difference(A, B, frames)
 
 
-def _correct(found: Sequence[dict[str, Any]], trials: Mapping[str, PolicyTrials]) -> None:
-    """Adds what holds for all pairs together."""
-    known = [c for c in found if c["n"]]
-    for c in found:
-        c |= {"low_all": -1.0, "high_all": 1.0, "p_holm": 1.0}
-    for c, p in zip(known, holm([c["p"] for c in known]), strict=True):
-        c["p_holm"] = p
-        low, high = paired_interval(*_common(trials, c["a"], c["b"]), 1 - (1 - LEVEL) / len(known))
-        c |= {"low_all": low, "high_all": high}
+def _together(trials: Mapping[str, PolicyTrials], a: str, b: str, pairs: int) -> Interval:
+    """The interval that holds for all pairs together; pairs: 0 = they share no trial."""
+    if not pairs:
+        return -1.0, 1.0
+    return paired_interval(*common_scores(trials, a, b), 1 - (1 - LEVEL) / pairs)
+
+
+def _sequential(test: SequentialResult, a: str, b: str) -> SequentialAnswer:
+    known = asdict(test)
+    sign = known.pop("sign")
+    return SequentialAnswer(**known, winner=a if sign > 0 else b if sign < 0 else None)
 
 
 def _looks(
@@ -208,7 +205,7 @@ def _looks(
 
 def _ranking(
     trials: Mapping[str, PolicyTrials], scored: Sequence[str], group_of: Mapping[str, str]
-) -> dict[str, Any] | None:
+) -> CommonTrialRanking | None:
     keys = sorted({key for policy in scored for key in trials[policy].scores})
     if not keys:
         return None
@@ -221,20 +218,20 @@ def _ranking(
         return None
     table = table.of(kept)
     values = contrasts(table)[0]
-    used = {"trials": len(table.frames), "frames": len(set(table.frames))}
-    return {
-        **ranking(table).named([scored[p] for p in kept]),
-        "values": (values - values.mean()).tolist(),
-        **used,
-    }
+    return CommonTrialRanking(
+        **vars(ranking(table).named([scored[p] for p in kept])),
+        values=tuple((values - values.mean()).tolist()),
+        trials=len(table.frames),
+        frames=len(set(table.frames)),
+    )
 
 
 def _best_first(
-    trials: Mapping[str, PolicyTrials], policies: Sequence[str], ranked: Mapping[str, Any] | None
+    trials: Mapping[str, PolicyTrials], policies: Sequence[str], ranked: CommonTrialRanking | None
 ) -> list[str]:
     """By the rate on common trials, then those that cannot be ranked by their own rate, then those
     without a score."""
-    values = {} if ranked is None else dict(zip(ranked["policies"], ranked["values"], strict=True))
+    values = {} if ranked is None else dict(zip(ranked.policies, ranked.values, strict=True))
 
     def place(policy: str) -> tuple[int, float]:
         scores = trials[policy].scores

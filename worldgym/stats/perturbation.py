@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,13 @@ import numpy as np
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.stats.comparison import NOTHING, Difference, holm, paired_difference
 from worldgym.stats.correlation import pearson
+from worldgym.stats.per_frame import Numbers
+from worldgym.stats.success_rates import Interval
 from worldgym.types import ROUNDING
 
 LARGE = 0.1  # true drops from here on are expected to be predicted with the right sign
 EXAMPLES = 3  # pictures of an axis that a report shows
+Kind = tuple[str, bool]  # axis, whether the goal is a new one
 
 
 @dataclass(frozen=True)
@@ -45,64 +48,156 @@ def split(records: Iterable[TrialRecord]) -> tuple[list[TrialRecord], list[Trial
     ]
 
 
-def perturbed(records: Iterable[TrialRecord], policies: Sequence[str]) -> dict[str, Any] | None:
-    """Drops by axis, the most harmful axis first, those with a new goal last; None without an
-    edited task. Plain JSON.
+@dataclass(frozen=True, kw_only=True)
+class Drop:
+    """Nominal rate less edited rate over pairs of a trial and its edited twin: above 0 the edit
+    harms."""
 
-    axes:  axis, new_goal, drop, low, high, p over all policies (trials of one initial frame hang
-    together, see comparison.py), n
-           pairs, unpaired (trials of which one arm has no score), cells, and examples: task,
-           nominal, instruction and nominal_instruction, frame and nominal_frame (PNG files relative
-           to RUN, or None), one an edit in turn. together: [low, high] that holds for all axes with
-           the same kind of goal at once (Bonferroni), as the most harmful one of several needs it.
-    cells: the same of each policy, with nominal_rate and edited_rate, p_holm (for the number of
-    cells with the same goal), and,
-           where the truth of both arms is known, true_drop over true_n initial frames.
-    truth: predicted against true drops over the cells with the same goal, or None (see
-    `drop_agreement`)."""
+    drop: float | None
+    """in [-1, 1]; null without a scored pair"""
+    low: float
+    """lower end of its 95 % interval"""
+    high: float
+    """upper end"""
+    p: float
+    """p-value of "no drop", of this row alone"""
+    n: int
+    """pairs in which both trials are scored"""
+    frames: int
+    """their initial frames"""
+    unpaired: int
+    """pairs in which one trial has no score"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyDrop(Drop):
+    """The drop of one policy under one kind of edit."""
+
+    policy: str
+    """its name"""
+    axis: str
+    """kind of edit"""
+    nominal_rate: float | None
+    """success rate on the tasks as they were, over the scored pairs"""
+    edited_rate: float | None
+    """success rate on their edited twins"""
+    true_drop: float | None = None
+    """the drop in truth; null where it is unknown"""
+    true_n: int = 0
+    """initial frames whose truth is known for both"""
+    p_holm: float | None = None
+    """p corrected for all rows without a new goal; null with a new goal"""
+
+
+@dataclass(frozen=True)
+class EditedExample:
+    """An edited task beside the task that it was made from."""
+
+    task: str
+    """name of the edited task"""
+    nominal: str
+    """name of the task as it was"""
+    instruction: str
+    """of the edited task"""
+    nominal_instruction: str
+    """of the task as it was"""
+    frame: str | None
+    """PNG of the edited initial frame, relative to RUN; null where none was kept"""
+    nominal_frame: str | None
+    """PNG of the initial frame as it was"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AxisDrop(Drop):
+    """The drop under one kind of edit, over all policies."""
+
+    axis: str
+    """kind of edit"""
+    new_goal: bool
+    """whether the edit asks for something else, so that the drop also holds how much harder it is
+    """
+    cells: tuple[PolicyDrop, ...]
+    """the same for each policy"""
+    examples: tuple[EditedExample, ...]
+    """at least one for each edit, as far as there are any"""
+    together: Interval
+    """interval that holds for all kinds of edit with the same kind of goal together (Bonferroni)"""
+
+
+@dataclass(frozen=True)
+class DropAgreement:
+    """How well predicted drops follow true ones, over policies and kinds of edit."""
+
+    n: int
+    """cells in which both are known"""
+    pearson: float | None
+    """Pearson's r; null where it is not defined"""
+    large: int
+    """cells whose true drop is 10 points or more"""
+    same_sign: int
+    """those of them whose predicted drop is above 0"""
+    mean_abs_gap: float
+    """mean distance of predicted and true drop, in points"""
+
+
+@dataclass(frozen=True)
+class EditedDrops:
+    """What edited tasks cost the policies against the tasks that they were made from."""
+
+    axes: tuple[AxisDrop, ...]
+    """by kind of edit, the most harmful first, those with a new goal last"""
+    truth: DropAgreement | None
+    """predicted drops against true ones, without new goals; null where no true drop is known"""
+
+
+def edited_drops(records: Iterable[TrialRecord], policies: Sequence[str]) -> EditedDrops | None:
+    """None without an edited task. Trials of one initial frame hang together, see comparison.py."""
     pairs = _pairs(records)
     if not pairs:
         return None
-    axes = [_axis(axis, new_goal, found, policies) for (axis, new_goal), found in pairs.items()]
-    for axis in axes:
-        kinds = sum(other["new_goal"] == axis["new_goal"] for other in axes)
-        axis["together"] = _together(pairs[axis["axis"], axis["new_goal"]], kinds)
-    axes.sort(key=lambda axis: (axis["new_goal"], -round(_harm(axis), 9), axis["axis"]))
-    cells = [cell for axis in axes if not axis["new_goal"] for cell in axis["cells"]]
-    for cell, p in zip(cells, holm([cell["p"] for cell in cells]), strict=True):
-        cell["p_holm"] = p
-    return {"axes": axes, "truth": drop_agreement(cells)}
+    cells = _corrected({kind: _cells(kind[0], found, policies) for kind, found in pairs.items()})
+    axes = []
+    for (axis, new_goal), found in pairs.items():
+        axes.append(
+            AxisDrop(
+                axis=axis,
+                new_goal=new_goal,
+                **_drop(found),
+                cells=cells[axis, new_goal],
+                examples=_examples(found),
+                together=_together(found, sum(goal == new_goal for _, goal in pairs)),
+            )
+        )
+    axes.sort(key=lambda axis: (axis.new_goal, -round(_harm(axis), 9), axis.axis))
+    same_goal = [cell for axis in axes if not axis.new_goal for cell in axis.cells]
+    return EditedDrops(tuple(axes), drop_agreement(same_goal))
 
 
-def drop_agreement(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """How well predicted drops follow true ones; None where no cell knows both.
-
-    pearson over n cells (None where it is not defined); large: cells whose true drop is 10 points
-    or more, same_sign: those of them whose predicted drop is above 0; mean_abs_gap in points.
-    """
+def drop_agreement(cells: Iterable[PolicyDrop]) -> DropAgreement | None:
+    """None where no cell has both drops."""
     known = [
-        cell for cell in cells if cell.get("true_drop") is not None and cell["drop"] is not None
+        (cell.drop, cell.true_drop)
+        for cell in cells
+        if cell.true_drop is not None and cell.drop is not None
     ]
     if not known:
         return None
-    predicted, true = (
-        np.array([cell[key] for cell in known], np.float64) for key in ("drop", "true_drop")
-    )
+    predicted, true = np.array(known, np.float64).T
     r, large = float(pearson(predicted, true, np.ones(len(known)))), true >= LARGE - ROUNDING
-    return {
-        "n": len(known),
-        "pearson": None if np.isnan(r) else r,
-        "large": int(large.sum()),
-        "same_sign": int((predicted[large] > ROUNDING).sum()),
-        "mean_abs_gap": float(100 * abs(predicted - true).mean()),
-    }
+    return DropAgreement(
+        n=len(known),
+        pearson=None if np.isnan(r) else r,
+        large=int(large.sum()),
+        same_sign=int((predicted[large] > ROUNDING).sum()),
+        mean_abs_gap=float(100 * abs(predicted - true).mean()),
+    )
 
 
-def _pairs(records: Iterable[TrialRecord]) -> dict[tuple[str, bool], list[TwinPair]]:
-    """By (axis, new goal). A task edited by hand without an axis counts as "edited"."""
+def _pairs(records: Iterable[TrialRecord]) -> dict[Kind, list[TwinPair]]:
+    """A task edited by hand without an axis counts as "edited"."""
     outcome = results(records)
     trials = {r.key: r for r in outcome.finished + outcome.failed}
-    found: dict[tuple[str, bool], list[TwinPair]] = defaultdict(list)
+    found: dict[Kind, list[TwinPair]] = defaultdict(list)
     for r in trials.values():
         twin = None if r.nominal is None else trials.get((r.policy, r.nominal, r.repeat))
         if twin is not None:
@@ -110,47 +205,45 @@ def _pairs(records: Iterable[TrialRecord]) -> dict[tuple[str, bool], list[TwinPa
     return found
 
 
-def _axis(
-    axis: str, new_goal: bool, pairs: Sequence[TwinPair], policies: Sequence[str]
-) -> dict[str, Any]:
+def _cells(axis: str, pairs: Sequence[TwinPair], policies: Sequence[str]) -> tuple[PolicyDrop, ...]:
     cells = []
     for policy in policies:
         if mine := [pair for pair in pairs if pair.edited.policy == policy]:
-            cells.append(
-                {"policy": policy, "axis": axis, **_drop(mine), **_rates(mine), **_true_drop(mine)}
-            )
+            known = {**_drop(mine), **_rates(mine), **_true_drop(mine)}
+            cells.append(PolicyDrop(policy=policy, axis=axis, **known))
+    return tuple(cells)
+
+
+def _corrected(cells: Mapping[Kind, tuple[PolicyDrop, ...]]) -> dict[Kind, tuple[PolicyDrop, ...]]:
+    """With p_holm over all cells without a new goal."""
+    same_goal = [cell for (_, new_goal), own in cells.items() if not new_goal for cell in own]
+    p_holm = iter(holm([cell.p for cell in same_goal]))
     return {
-        "axis": axis,
-        "new_goal": new_goal,
-        **_drop(pairs),
-        "cells": cells,
-        "examples": _examples(pairs),
+        kind: own if kind[1] else tuple(replace(cell, p_holm=next(p_holm)) for cell in own)
+        for kind, own in cells.items()
     }
 
 
-def _harm(axis: Mapping[str, Any]) -> float:
-    return -2.0 if axis["drop"] is None else float(axis["drop"])
+def _harm(axis: AxisDrop) -> float:
+    return -2.0 if axis.drop is None else axis.drop
 
 
 def _drop(pairs: Sequence[TwinPair]) -> dict[str, Any]:
+    """The fields of a `Drop`."""
     scored = [pair for pair in pairs if pair.scored]
-    return {**_named(_difference(scored)), "unpaired": len(pairs) - len(scored)}
+    numbers = asdict(_difference(scored))
+    return {"drop": numbers.pop("value"), **numbers, "unpaired": len(pairs) - len(scored)}
 
 
-def _together(pairs: Sequence[TwinPair], kinds: int) -> list[float]:
+def _together(pairs: Sequence[TwinPair], kinds: int) -> Interval:
     difference = _difference([pair for pair in pairs if pair.scored], 1 - 0.05 / kinds)
-    return [difference.low, difference.high]
+    return difference.low, difference.high
 
 
 def _difference(scored: Sequence[TwinPair], level: float = 0.95) -> Difference:
     A, B = _scores(scored)
     frames = [pair.nominal.task for pair in scored]
     return paired_difference(A, B, frames, level) if scored else NOTHING
-
-
-def _named(difference: Difference) -> dict[str, Any]:
-    numbers = asdict(difference)
-    return {"drop": numbers.pop("value"), **numbers}
 
 
 def _rates(pairs: Sequence[TwinPair]) -> dict[str, float | None]:
@@ -161,9 +254,7 @@ def _rates(pairs: Sequence[TwinPair]) -> dict[str, float | None]:
     }
 
 
-def _scores(
-    pairs: Sequence[TwinPair],
-) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
+def _scores(pairs: Sequence[TwinPair]) -> tuple[Numbers, Numbers]:
     return np.array([p.nominal.score for p in pairs], np.float64), np.array(
         [p.edited.score for p in pairs], np.float64
     )
@@ -183,23 +274,21 @@ def _true_drop(pairs: Sequence[TwinPair]) -> dict[str, Any]:
     }
 
 
-def _examples(pairs: Sequence[TwinPair]) -> list[dict[str, Any]]:
+def _examples(pairs: Sequence[TwinPair]) -> tuple[EditedExample, ...]:
     """One pair an edit, then another of each; an edit is the first part of its tasks' names."""
     edits: dict[str, dict[str, TwinPair]] = defaultdict(dict)
     for pair in pairs:
         edits[pair.edited.task.partition("/")[0]].setdefault(pair.edited.task, pair)
     rounds = [[own[task] for task in sorted(own)] for _, own in sorted(edits.items())]
-    chosen = [row[i] for i in range(EXAMPLES) for row in rounds if i < len(row)][
-        : max(EXAMPLES, len(rounds))
-    ]
-    return [
-        {
-            "task": pair.edited.task,
-            "nominal": pair.nominal.task,
-            "instruction": pair.edited.instruction,
-            "nominal_instruction": pair.nominal.instruction,
-            "frame": pair.edited.frame,
-            "nominal_frame": pair.nominal.frame,
-        }
-        for pair in chosen
-    ]
+    chosen = [row[i] for i in range(EXAMPLES) for row in rounds if i < len(row)]
+    return tuple(
+        EditedExample(
+            task=pair.edited.task,
+            nominal=pair.nominal.task,
+            instruction=pair.edited.instruction,
+            nominal_instruction=pair.nominal.instruction,
+            frame=pair.edited.frame,
+            nominal_frame=pair.nominal.frame,
+        )
+        for pair in chosen[: max(EXAMPLES, len(rounds))]
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.run_records import PLANNED_KEY, RunHeader, TrialRecord
@@ -56,6 +55,22 @@ class Planned:
         return dict(counts)
 
 
+@dataclass(frozen=True)
+class Completeness:
+    """How much of a run's plan its log holds."""
+
+    known: bool
+    """whether the log states the plan; an older log does not, and what any policy has is taken"""
+    shard: str | None
+    """"2/4" where the log is such a part of a larger run"""
+    planned: int
+    """planned trials of all policies, without edited tasks"""
+    missing: int
+    """those of them that the log lacks"""
+    edited_missing: int
+    """planned trials of edited tasks that the log lacks"""
+
+
 def planned_trials(header: RunHeader, ordinary: Sequence[TrialRecord]) -> Planned:
     """From the header where it says so, else from the ordinary (not edited) attempts of all
     policies together.
@@ -97,20 +112,17 @@ def _seen(header: RunHeader, ordinary: Sequence[TrialRecord], shard: str | None)
 
 def completeness(
     planned: Planned, policies: Sequence[str], edited: Iterable[TrialRecord], missing: int
-) -> dict[str, Any]:
-    """For summary.json. missing: ordinary trials of all policies that the log lacks; edited:
-    attempts of edited twins.
-
-    known, shard: see `Planned`.   planned: trials of all policies.   missing: of these;
-    edited_missing: of edited twins."""
+) -> Completeness:
+    """missing: ordinary trials of all policies that the log lacks.   edited: attempts of edited
+    twins."""
     wanted = {(policy, *trial) for policy in policies for trial in planned.edited}
-    return {
-        "known": planned.known,
-        "shard": planned.shard,
-        "planned": len(policies) * sum(map(len, planned.groups.values())),
-        "missing": missing,
-        "edited_missing": len(wanted - {r.key for r in edited}),
-    }
+    return Completeness(
+        known=planned.known,
+        shard=planned.shard,
+        planned=len(policies) * sum(map(len, planned.groups.values())),
+        missing=missing,
+        edited_missing=len(wanted - {r.key for r in edited}),
+    )
 
 
 def _trials(repeats: Mapping[str, int]) -> set[TaskRepeat]:

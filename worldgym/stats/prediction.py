@@ -1,11 +1,11 @@
-"""A few real trials and many imagined ones: the real success rate, with intervals that hold however
-wrong the world model is.
+"""A few real trials and many generated ones: the real success rate, with intervals that hold
+however wrong the world model is.
 
 Prediction-powered inference: A. N. Angelopoulos et al. (2023), Science 382, 669-674; for robot
 policies A. Badithela et al. (2025), "Reliable and Scalable Robot Policy Evaluation with Imperfect
 Simulators" (SureSim), arXiv 2510.04354. On the initial frames that were tried for real, the world
 model's error is measured; its mean over many other frames is corrected by it. Letters: y real
-score, f imagined score, n frames with both, N with f alone, lambda how far the world model is
+score, f generated score, n frames with both, N with f alone, lambda how far the world model is
 believed."""
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Frames:
     """One value an initial frame: the mean score of its trials, in [0, 1].
 
     real [n]:     on the robot.   twin [n]: the same frame in the world model, NaN where it was not
-    imagined.
+    generated.
     groups [n]:   the frame's task group, counting from 0.   extra [N], extra_groups [N]: frames
-    that were only imagined. A group's real frames must be drawn like its imagined ones; how many
+    that were only generated. A group's real frames must be drawn like its generated ones; how many
     each group has may differ."""
 
     real: Numbers
@@ -58,16 +58,16 @@ class Powered:
     effective number.
     exact_low, exact_high:       the same trials, valid for any number: Clopper-Pearson, or betting
     where scores are not whole.
-    value, low, high:            with the imagined ones, asymptotic: Wilson's interval at the trials
-    of `real` times
+    value, low, high:            with the generated ones, asymptotic: Wilson's interval at the
+    trials of `real` times
                                  worth / n. The numbers of `real` where the world model does not
                                  help (helps is false).
-    bet_low, bet_high:           with the imagined ones, valid for any number of trials: betting.
-    belief:       lambda in [0, 1] of `value`.   correlation: of real and imagined scores within
+    bet_low, bet_high:           with the generated ones, valid for any number of trials: betting.
+    belief:       lambda in [0, 1] of `value`.   correlation: of real and generated scores within
     groups, None = not defined. worth, saved: real frames that would leave the same uncertainty, at
     most n + N, and how many more
                   that is than were tried.
-    n, paired, N: real frames, those of them with a twin that counts, imagined frames used beside
+    n, paired, N: real frames, those of them with a twin that counts, generated frames used beside
     them."""
 
     real: float
@@ -149,10 +149,10 @@ def power_tuning(y: Numbers, g: Numbers, weights: Numbers, noise: float) -> tupl
 
 
 def expected_gain(n: int, N: int, rate: float, correlation: float) -> float:
-    """By how much n real frames are worth more where they, and N further ones, are imagined too.
+    """By how much n real frames are worth more where they, and N further ones, are generated too.
 
     For one group of whole scores that come as expected: the same rate on both sides, and scores of
-    a frame that correlate so. What `prediction_powered` then finds, doubt included.
+    a frame that correlate so. What `prediction_powered` then finds, pseudo-frames included.
     """
     both = rate**2 + correlation * rate * (1 - rate)
     shares = np.array([both, rate - both, rate - both, 1 - 2 * rate + both])
@@ -164,7 +164,7 @@ def expected_gain(n: int, N: int, rate: float, correlation: float) -> float:
 
 
 def _capped(gain: float, n: int, N: int) -> float:
-    """An imagined frame never says more than a real one."""
+    """A generated frame never says more than a real one."""
     return min(gain, 1 + N / n)
 
 
@@ -175,9 +175,9 @@ def _with_pseudo_frames(
     the worst score.
 
     Few frames may show no error of a world model that errs in one of ten, and would then be as good
-    as the imagined ones: without doubt the 95 % interval of 10 to 20 frames covers 82-91 % for a
-    world that is only ever too optimistic. The idea is that of D. G. Bonett and R. M. Price (2012),
-    J. Educ. Behav. Stat. 37, 479-488; half the weight suffices here."""
+    as the generated ones: without pseudo-frames the 95 % interval of 10 to 20 frames covers 82-91 %
+    for a world that is only ever too optimistic. The idea is that of D. G. Bonett and R. M. Price
+    (2012), J. Educ. Behav. Stat. 37, 479-488; half the weight suffices here."""
     weights = np.append(
         np.ones_like(y) if weights is None else weights, [PSEUDO_FRAMES, PSEUDO_FRAMES]
     )
@@ -197,13 +197,13 @@ def _errors(
     """(twin less the mean of the group's extra frames [n], 0 where there is none; variance that
     those means bring into the mean of it; which frames count as paired [n]).
 
-    A group's real frames are drawn like its extra ones, so the variance of an imagined score is
+    A group's real frames are drawn like its extra ones, so the variance of a generated score is
     taken from both: three extra frames that all succeed say nothing about how much they vary.
     """
     g, noise = np.zeros_like(frames.real), 0.0
-    imagined = ~np.isnan(frames.twin)
-    paired = imagined & np.isin(frames.groups, frames.extra_groups)
-    scores = np.concatenate([frames.twin[imagined], frames.extra])
+    generated = ~np.isnan(frames.twin)
+    paired = generated & np.isin(frames.groups, frames.extra_groups)
+    scores = np.concatenate([frames.twin[generated], frames.extra])
     for group in np.unique(frames.groups[paired]):
         own = paired & (frames.groups == group)
         extra = frames.extra[frames.extra_groups == group]

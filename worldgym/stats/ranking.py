@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,18 +38,56 @@ class Ranking:
     ranks: tuple[tuple[int, int], ...]
     orders: tuple[tuple[tuple[int, ...], float], ...]
 
-    def named(self, policies: Sequence[str]) -> dict[str, Any]:
-        """Plain JSON with the policies' names; an order is {policies, probability}."""
-        return {
-            "policies": list(policies),
-            "best": list(self.best),
-            "above": [list(row) for row in self.above],
-            "ranks": [list(ends) for ends in self.ranks],
-            "orders": [
-                {"policies": [policies[i] for i in order], "probability": share}
+    def named(self, policies: Sequence[str]) -> PolicyRanking:
+        """The same with the policies' names."""
+        return PolicyRanking(
+            policies=tuple(policies),
+            best=self.best,
+            above=self.above,
+            ranks=self.ranks,
+            orders=tuple(
+                OrderProbability(tuple(policies[i] for i in order), share)
                 for order, share in self.orders
-            ],
-        }
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class OrderProbability:
+    """An order of all ranked policies, and how probable it is."""
+
+    policies: tuple[str, ...]
+    """best first"""
+    probability: float
+    """in [0, 1]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyRanking:
+    """Probabilities of ranks. Policies that look alike are taken to be alike."""
+
+    policies: tuple[str, ...]
+    """the ranked policies; the further lists follow their order"""
+    best: tuple[float, ...]
+    """probability that a policy is the best"""
+    above: tuple[tuple[float, ...], ...]
+    """probability that the row's policy is better than the column's; 0.5 on the diagonal"""
+    ranks: tuple[tuple[int, int], ...]
+    """central 95 % of a policy's rank (highest, lowest); 1 is the best"""
+    orders: tuple[OrderProbability, ...]
+    """the most probable orders, at most 10"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonTrialRanking(PolicyRanking):
+    """The ranking of a run's policies on their common trials."""
+
+    values: tuple[float, ...]
+    """success rate on common trials less the mean of the ranked policies, in [-1, 1]"""
+    trials: int
+    """common trials that were used"""
+    frames: int
+    """their initial frames"""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def normal_interval(
     return max(lowest, point - half), point + half
 
 
-def shortfall_interval(
+def regret_interval(
     point: float, draws: Numbers, groups: int, level: float = 0.95
 ) -> Interval | None:
     """Interval of a number that is 0 at best and that noise makes larger, such as a regret.

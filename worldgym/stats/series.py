@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
 
 NAMED = re.compile(r"(?P<name>.+)@(?P<number>\d{1,12})(?P<unit>[kM]?)")
 UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
@@ -26,9 +26,20 @@ def training(policy: str) -> str:
     return policy if named is None else named[0]
 
 
-def checkpoint_series(policies: Iterable[str]) -> list[dict[str, Any]]:
-    """name, steps (rising) and policies of every name of which two steps or more are there, in the
-    order of first appearance."""
+@dataclass(frozen=True)
+class CheckpointSeries:
+    """Checkpoints of one training, by rising training step."""
+
+    name: str
+    """of the training"""
+    steps: tuple[int, ...]
+    """training steps"""
+    policies: tuple[str, ...]
+    """names of the checkpoints' policies, one a step"""
+
+
+def checkpoint_series(policies: Iterable[str]) -> tuple[CheckpointSeries, ...]:
+    """One for each training with two steps or more, in the order of first appearance."""
     found: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for policy in policies:
         if (named := training_step(policy)) is not None:
@@ -38,11 +49,9 @@ def checkpoint_series(policies: Iterable[str]) -> list[dict[str, Any]]:
         for name, points in found.items()
         if len({step for step, _ in points}) > 1
     }
-    return [
-        {
-            "name": name,
-            "steps": [step for step, _ in points],
-            "policies": [policy for _, policy in points],
-        }
+    return tuple(
+        CheckpointSeries(
+            name, tuple(step for step, _ in points), tuple(policy for _, policy in points)
+        )
         for name, points in rising.items()
-    ]
+    )

@@ -26,22 +26,22 @@ def estimate(
 
     A real trial's twin is every scored trial of its policy and task (initial frame) in the run,
     with the judge's probability of success where it gave one, else its verdict. Its group is the
-    run's; a task that was not imagined brings its own, or counts as a group by itself. mixture: the
-    real frames were drawn at random from all that the run holds, so all are one group, and what the
-    world model knows about whole tasks is credited too. InputError if one is not in the run."""
+    run's; a task that was not generated brings its own, or counts as a group by itself. mixture:
+    the real frames were drawn at random from all that the run holds, so all are one group, and what
+    the world model knows about whole tasks is credited too. InputError if one is not in the run."""
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, not {level}; 0.95 is usual")
-    imagined: dict[str, dict[str, list[TrialRecord]]] = defaultdict(lambda: defaultdict(list))
+    generated: dict[str, dict[str, list[TrialRecord]]] = defaultdict(lambda: defaultdict(list))
     tried: dict[str, set[str]] = defaultdict(set)  # failed and unscored ones too
     found = results(records)
     for record in (*found.finished, *found.failed):
         tried[record.policy].add(record.task)
         if record.finished and record.score is not None:
-            imagined[record.policy][record.task].append(record)
+            generated[record.policy][record.task].append(record)
     estimates = []
     for policy in dict.fromkeys(trial.policy for trial in real):
-        if policy not in imagined:
-            known = ", ".join(sorted(imagined)) or "none"
+        if policy not in generated:
+            known = ", ".join(sorted(generated)) or "none"
             raise InputError(
                 f"the run has no scored trial of the policy {policy} of the real table; it has "
                 f"{known}: use one name"
@@ -55,7 +55,7 @@ def estimate(
                 f"ones were not drawn from "
                 "these: leave out --mixture"
             )
-        frames = _frames(own, imagined[policy])
+        frames = _frames(own, generated[policy])
         if mixture:
             frames = replace(
                 frames,
@@ -66,16 +66,16 @@ def estimate(
     return estimates
 
 
-def _frames(real: Sequence[RealTrial], imagined: Mapping[str, Sequence[TrialRecord]]) -> Frames:
+def _frames(real: Sequence[RealTrial], generated: Mapping[str, Sequence[TrialRecord]]) -> Frames:
     """One value an initial frame on either side, groups numbered."""
     trials: dict[str, list[RealTrial]] = defaultdict(list)
     for trial in real:
         trials[trial.task].append(trial)
     group_of = {task: own[0].group or task for task, own in trials.items()}
-    group_of |= {task: own[0].group for task, own in imagined.items()}
+    group_of |= {task: own[0].group for task, own in generated.items()}
     number = {group: i for i, group in enumerate(sorted(set(group_of.values())))}
-    twin = {task: float(np.mean([_imagined(r) for r in own])) for task, own in imagined.items()}
-    extra = [task for task in imagined if task not in trials]
+    twin = {task: float(np.mean([_generated(r) for r in own])) for task, own in generated.items()}
+    extra = [task for task in generated if task not in trials]
     return Frames(
         real=np.array([np.mean([trial.score for trial in own]) for own in trials.values()]),
         twin=np.array([twin.get(task, np.nan) for task in trials]),
@@ -85,6 +85,6 @@ def _frames(real: Sequence[RealTrial], imagined: Mapping[str, Sequence[TrialReco
     )
 
 
-def _imagined(record: TrialRecord) -> float:
+def _generated(record: TrialRecord) -> float:
     """What the world model says of a scored trial, in [0, 1]."""
     return float(record.probability if record.probability is not None else record.score or 0.0)

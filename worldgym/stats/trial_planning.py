@@ -1,5 +1,5 @@
 """How many trials? For an interval of a wanted width, to tell A from B, and on the robot if many
-trials can be imagined."""
+trials can be generated."""
 
 from __future__ import annotations
 
@@ -69,22 +69,22 @@ class TwoRates:
 
 
 def plan(wanted: Plan) -> dict[str, int]:
-    """Numbers of trials: for_width, for_width_with_imagined (real ones), pairs_to_tell,
+    """Numbers of trials: for_width, for_width_with_generated (real ones), pairs_to_tell,
     trials_to_tell (each policy, unpaired).
 
     Only what was asked for. InputError where that is nothing.
     """
-    if wanted.real_correlation and not wanted.imagined:
+    if wanted.real_correlation and not wanted.generated:
         raise InputError(
-            "real and imagined outcomes correlate, but none are imagined; give --imagined too"
+            "real and generated outcomes correlate, but none are generated; give --generated too"
         )
     factor = repeats_factor(wanted.repeats, wanted.repeat_correlation)
     numbers = {}
     if wanted.width is not None:
         numbers["for_width"] = _upwards(factor * trials_for_width(wanted.width, wanted.rate))
-        if wanted.imagined:
-            numbers["for_width_with_imagined"] = real_trials_with_imagined(
-                wanted.width, wanted.rate, wanted.real_correlation, wanted.imagined
+        if wanted.generated:
+            numbers["for_width_with_generated"] = real_trials_with_generated(
+                wanted.width, wanted.rate, wanted.real_correlation, wanted.generated
             )
     if wanted.a is not None and wanted.b is not None:
         rates = TwoRates(wanted.a, wanted.b, wanted.correlation)
@@ -197,26 +197,26 @@ def barnard_calls(n: int, alpha: float = 0.05) -> np.ndarray[tuple[int, int], np
     return np.asarray((statistic >= least).reshape(n + 1, n + 1))
 
 
-def real_trials_with_imagined(
-    width: float, rate: float, correlation: float, imagined: int, level: float = 0.95
+def real_trials_with_generated(
+    width: float, rate: float, correlation: float, generated: int, level: float = 0.95
 ) -> int:
     """Real trials, one an initial frame, for an interval of `worldgym estimate` so wide beside so
-    many further imagined frames, where real and imagined outcomes of a frame correlate so.
+    many further generated frames, where real and generated outcomes of a frame correlate so.
 
     From the estimator's own variance (see prediction.expected_gain). Never more than without.
     """
-    if not 0 <= correlation < 1 or imagined < 0:
+    if not 0 <= correlation < 1 or generated < 0:
         raise InputError(
-            f"needs a correlation from 0 to below 1 and 0 imagined trials or more, not "
+            f"needs a correlation from 0 to below 1 and 0 generated trials or more, not "
             f"{correlation} "
-            f"and {imagined}; change --real-correlation or --imagined"
+            f"and {generated}; change --real-correlation or --generated"
         )
     alone = trials_for_width(width, rate, level)
-    if not imagined:
+    if not generated:
         return alone
 
     def narrow(n: int) -> bool:
-        worth = n * expected_gain(n, imagined, rate, correlation)
+        worth = n * expected_gain(n, generated, rate, correlation)
         low, high = wilson_interval(rate * worth, worth, level)
         return high - low <= width + ROUNDING
 

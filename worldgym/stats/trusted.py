@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.files import read_json, write_atomic
@@ -18,10 +17,26 @@ COLOURS = ("green", "amber", "red")
 
 @dataclass(frozen=True)
 class Trusted:
-    """colour: green, amber or red.   reason: one sentence."""
+    """What the check says of one task."""
 
     colour: str
+    """green, amber, red, or unchecked"""
     reason: str
+    """one sentence; empty where the task was not checked"""
+
+
+@dataclass(frozen=True)
+class TrustedTasks:
+    """What the check of the run's world says of the run's tasks."""
+
+    world: str
+    """the world that was checked"""
+    tasks: Mapping[str, Trusted]
+    """by task"""
+    left_out: tuple[str, ...]
+    """tasks that stay out of every number but those of their own cells, for they are red"""
+    include_red: bool
+    """whether red tasks stay in all numbers, as was asked for"""
 
 
 @dataclass(frozen=True)
@@ -77,18 +92,15 @@ class WorldCheck:
         """Groups that enter no headline number."""
         return frozenset(() if self.include_red else (g for g in groups if self.colour(g) == "red"))
 
-    def figures(self, groups: Sequence[str]) -> dict[str, Any]:
-        """For summary.json: colour and reason of these groups, and which of them were left out."""
-        known = {
-            g: vars(self.tasks[g]) if g in self.tasks else {"colour": UNCHECKED, "reason": ""}
-            for g in sorted(set(groups))
-        }
-        return {
-            "world": self.world,
-            "tasks": known,
-            "left_out": sorted(self.left_out(groups)),
-            "include_red": self.include_red,
-        }
+    def of_tasks(self, groups: Sequence[str]) -> TrustedTasks:
+        """What it says of these groups, sorted, and which of them are left out."""
+        unchecked = Trusted(UNCHECKED, "")
+        return TrustedTasks(
+            self.world,
+            {group: self.tasks.get(group, unchecked) for group in sorted(set(groups))},
+            tuple(sorted(self.left_out(groups))),
+            self.include_red,
+        )
 
 
 def adopt_check(run: Path, path: Path, world: str) -> None:

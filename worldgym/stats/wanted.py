@@ -27,7 +27,7 @@ class Plan:
     """trials of each initial frame"""
     repeat_correlation: float = 0.0
     """of outcomes of one initial frame"""
-    imagined: int = 0
+    generated: int = 0
     """initial frames tried in the world model beside the real ones"""
     real_correlation: float = 0.0
-    """of real and imagined outcomes of one initial frame (`worldgym estimate` measures it)"""
+    """of real and generated outcomes of one initial frame (`worldgym estimate` measures it)"""

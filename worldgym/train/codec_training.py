@@ -22,7 +22,7 @@ from worldgym.types import Frames
 
 # a pixel that differs by 12 grey values between two frames of an episode has moved
 MOVED = 12.0 / 127.5
-# contrast: deviation within so many pixels, and what is added lest plain walls weigh most
+# contrast: deviation within so many pixels, and what is added so that plain walls do not weigh most
 AROUND, FLAT = (9, 12.0 / 127.5)
 
 

@@ -184,8 +184,8 @@ class Distillation:
         unused = np.zeros((len(seeds), 0, 0), np.float32)  # the clip's sums come with its actions
         state = taught = WorldState(context, None, 0, tuple(seeds), 1, unused)
         for actions in batch.actions[:, 1:].split(1, 1):
-            taught, end = self.teacher.imagine(taught, actions)
-            state, frame = student.imagine(state, actions)
+            taught, end = self.teacher.generate(taught, actions)
+            state, frame = student.generate(state, actions)
             # not in the teacher's cache yet
             newest = torch.where(steered[:, None, None, None, None], end, frame)
             before = taught.context.first(taught.context.length - 1)

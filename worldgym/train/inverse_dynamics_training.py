@@ -44,7 +44,7 @@ Ints = npt.NDArray[np.int64]
 @dataclass(frozen=True)
 class InverseDynamicsTrainConfig:
     """store: the episodes that the world was trained on.   width, blocks, components: see
-    GaugeConfig."""
+    InverseDynamicsConfig."""
 
     store: Path
     out: Path

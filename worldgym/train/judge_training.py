@@ -63,14 +63,14 @@ class JudgeTrainConfig:
     """one of so many seeds (extras["seed"]) is held back from training, whatever was recorded from
     it; a prime falls in step with no other choice by seed"""
     drawn: str = ""
-    """names of episodes that a world drew end so, e.g. "-imagined". They are half of what is
+    """names of episodes that a world drew end so, e.g. "-generated". They are half of what is
     learned from, and of those held back they alone choose the decision, by the rates of tasks
     (`fit_rates`). Empty = no difference is made"""
     hidden: int = 128
     trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(channels=6))
     stride: int = 2
     degradation: float = 0.3
-    """of recorded frames, 0 to 1: the less, the more imagined episodes there are to learn from"""
+    """of recorded frames, 0 to 1: the less, the more generated episodes there are to learn from"""
     band: float = 0.0
     """half-width of the unscored band around the threshold, in probability"""
     start: Path | None = None
@@ -116,7 +116,7 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     if not held_back:
         raise InputError(
             f'{store.root}: no episode held back of known success ends in "{config.drawn}"; '
-            f"imagine some or leave drawn empty"
+            f"generate some or leave drawn empty"
         )
     labels = make_labels(cache, trained_on, config.drawn)
     torch.manual_seed(config.fit.seed)

@@ -34,7 +34,7 @@ def reference_codec(out: Path, device: str) -> CodecTrainConfig:
 
 
 def reference_world(out: Path, device: str) -> WorldTrainConfig:
-    """The world of the reference tasks: 9.8 M parameters, 96x96; two hours on two CPU cores (or
+    """The world of the reference tasks: 9.9 M parameters, 96x96; two hours on two CPU cores (or
     minutes on one GPU).
 
     The bundled weights have seen more clips, in legs while settings changed:

@@ -157,7 +157,7 @@ class DiffusionWorld:
         largest, pieces = self.config.sampler.longest_chunk, []
         for start in range(0, actions.shape[1], largest):
             state, shown = self._conditioning(state, actions[:, start : start + largest])
-            state, latents = self.imagine(state, shown)
+            state, latents = self.generate(state, shown)
             pieces.append(latents)
         latents = torch.cat(pieces, 1)
         if self._device.type == "cuda":
@@ -180,7 +180,7 @@ class DiffusionWorld:
         return state, torch.from_numpy(shown).to(self._device)
 
     @torch.inference_mode()
-    def imagine(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
+    def generate(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
         """`step` without the codec: actions as shown [B, h, action_size] => latents [B, h, C, ...];
         h up to `longest_chunk`."""
         chunk, cached = actions.shape[1], self.config.sampler.cached

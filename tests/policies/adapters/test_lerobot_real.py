@@ -127,7 +127,7 @@ def test_an_evaluation_runs_to_its_end(folder: Path, tmp_path: Path) -> None:
         FakeJudge(),
     )
     header, records = read_log(tmp_path / "log.jsonl")
-    assert summary["policies"][0]["trials"] == 3 and all(
+    assert summary.policies[0].trials == 3 and all(
         record.failure_reason is None for record in records
     )
     assert header.policies[0]["needs"]["state"] == ["x", "y", "z", "gripper_open"]

@@ -77,7 +77,7 @@ def test_an_evaluation_in_a_world_of_the_released_convention(tiny: Path, tmp_pat
         tasks,
         FakeJudge(),
     )
-    assert summary["policies"][0]["policy"] == "mine" and summary["policies"][0]["trials"] == 2
+    assert summary.policies[0].policy == "mine" and summary.policies[0].trials == 2
 
 
 @pytest.mark.parametrize(

@@ -170,9 +170,7 @@ def test_a_server_that_stays_away_fails_trials_apart_and_a_later_start_completes
         record.score is None and server.address in str(record.failure_reason) for record in failed
     )
     assert max(record.attempt for record in failed) == ATTEMPTS
-    assert sum(cell["failed"] for cell in summary["cells"]) == len(
-        {record.key for record in failed}
-    )
+    assert sum(cell.failed for cell in summary.cells) == len({record.key for record in failed})
     server.start()
     run(tmp_path / "there", load_policy(server.address, FAKE_SPEC))
     run(tmp_path / "here", POLICIES["seeing"])

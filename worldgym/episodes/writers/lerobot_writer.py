@@ -1,4 +1,4 @@
-"""Writing LeRobotDataset v3.0, so that recorded and imagined episodes open in lerobot. Needs the
+"""Writing LeRobotDataset v3.0, so that recorded and generated episodes open in lerobot. Needs the
 extra "data" (pyarrow).
 
 The folder is written beside its place and renamed at the end: a dataset is there whole or not at

@@ -23,7 +23,7 @@ from worldgym.io.progress import progress
 from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.policy_protocol import Policy
-from worldgym.reference.behaviours import DREAMT, given_actions
+from worldgym.reference.behaviours import CLOSED_LOOP, given_actions
 from worldgym.reference.record import episode_name, play_behaviour
 from worldgym.reference.reference_tasks import (
     FIRST_HELD_OUT_SEED,
@@ -41,7 +41,7 @@ from worldgym.world.model import DiffusionWorld
 
 
 @dataclass(frozen=True)
-class DreamConfig:
+class ClosedLoopConfig:
     """policies: folders; none of them should be evaluated later.   seeds: of start states, a task
     and policy."""
 
@@ -66,7 +66,7 @@ class ReplayJob:
     seeds: tuple[int, ...]
 
 
-def dream(config: DreamConfig) -> EpisodeStore:
+def generate_rollouts(config: ClosedLoopConfig) -> EpisodeStore:
     """Adds what is missing to the episode store `config.out` (names TASK-SEED-POLICY) and returns
     it."""
     check_tasks(config.tasks)
@@ -79,19 +79,26 @@ def dream(config: DreamConfig) -> EpisodeStore:
     for source in config.policies:
         name = load_policy(source, METAWORLD_SPEC).name
         for task in config.tasks:
-            missing = [seed for seed in config.seeds if dream_name(task, seed, name) not in store]
+            missing = [
+                seed for seed in config.seeds if closed_loop_name(task, seed, name) not in store
+            ]
             batches = [
                 tuple(missing[i : i + config.batch]) for i in range(0, len(missing), config.batch)
             ]
             jobs += [ReplayJob(config.world, source, config.out, task, seeds) for seeds in batches]
     workers = min(config.workers or multiprocessing.cpu_count(), max(len(jobs), 1))
     with multiprocessing.get_context("spawn").Pool(workers, _prepare) as pool:
-        for _ in progress(pool.imap_unordered(_dream_batch, jobs), len(jobs), "dreaming", "batch"):
+        for _ in progress(
+            pool.imap_unordered(_closed_loop_batch, jobs),
+            len(jobs),
+            "generating closed loops",
+            "batch",
+        ):
             pass
     return EpisodeStore(config.out)
 
 
-def dream_name(task: str, seed: int, policy: str) -> str:
+def closed_loop_name(task: str, seed: int, policy: str) -> str:
     return f"{episode_name(task, seed)}-{policy}"
 
 
@@ -101,7 +108,7 @@ def _prepare() -> None:
     keep_freed_memory()
 
 
-def _dream_batch(job: ReplayJob) -> None:
+def _closed_loop_batch(job: ReplayJob) -> None:
     world, policy, simulator = _world(job.world), _policy(job.policy), _simulator(job.task)
     starts = [simulator.reset(seed).frame for seed in job.seeds]
     tasks = [
@@ -112,9 +119,9 @@ def _dream_batch(job: ReplayJob) -> None:
         job.seeds, roll_out(world, policy, [Trial(task, 0, 0) for task in tasks]), strict=True
     ):
         episode = play_behaviour(
-            simulator, f"{DREAMT}{policy.name}", given_actions(rollout.actions), seed, STEPS
+            simulator, f"{CLOSED_LOOP}{policy.name}", given_actions(rollout.actions), seed, STEPS
         )
-        _store(job.out).write(dream_name(job.task, seed, policy.name), episode)
+        _store(job.out).write(closed_loop_name(job.task, seed, policy.name), episode)
 
 
 @cache

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from worldgym.report import formats
+
+
+def plain(text: str) -> str:
+    return text.replace(formats.NBSP, " ")
+
+
+def test_numbers() -> None:
+    assert [plain(formats.percent(rate)) for rate in (0.625, 0.6, 1.0, 2 / 3, None)] == [
+        "62.5 %",
+        "60 %",
+        "100 %",
+        "66.7 %",
+        "–",
+    ]
+    assert plain(formats.span(0.386, 0.781)) == "39–78 %"
+    assert [formats.decimal(value) for value in (0.785, -0.1, None)] == ["0.79", "−0.10", "–"]
+
+
+def test_points_keep_their_sign() -> None:
+    said = [formats.points(rate) for rate in (0.12, -0.031, 0.004, -0.002, -1e-5, 0.0, None)]
+    assert said == ["+12", "−3", "+0.4", "−0.2", "0", "0", "–"]
+
+
+def test_p_values_and_durations() -> None:
+    assert [formats.probability(p) for p in (0.0041, 1.0, 2e-5)] == ["= 0.0041", "= 1", "< 0.001"]
+    said = [plain(formats.duration(s)) for s in (0.0, 0.254, 9.94, 61.0, 90.0, 5399.0, 9000.0)]
+    assert said == ["0 s", "0.25 s", "9.9 s", "61 s", "1.5 min", "90 min", "2.5 h"]
+
+
+def test_a_probability_from_draws_is_never_0_or_1() -> None:
+    told = [plain(formats.chance(p)) for p in (1.0, 0.731, 0.0)]
+    assert told == ["over 99.9 %", "73.1 %", "under 0.1 %"]

@@ -1,0 +1,92 @@
+"""What `worldgym estimate` and `worldgym plan` print: real success rates from few real trials and
+many generated ones, and how many trials are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from worldgym.report.formats import decimal, percent, span
+
+
+def estimate_text(answer: Mapping[str, Any]) -> str:
+    """Of {"level": ..., "mixture": ..., "estimates": what studies.estimate returns}."""
+    level, scope = (
+        f"{100 * answer['level']:g} %",
+        "over all tasks" if answer["mixture"] else "within tasks",
+    )
+    return "\n\n".join(_estimate(estimate, level, scope) for estimate in answer["estimates"])
+
+
+def plan_text(answer: Mapping[str, Any]) -> str:
+    """Of what planning.plan returns, with `asked`."""
+    asked, lines = answer["asked"], []
+    if "for_width" in answer:
+        rate = f"at a rate of {percent(asked['rate'])}"
+        lines.append(
+            f"{answer['for_width']} trials for a 95 % interval {100 * asked['width']:g} points "
+            f"wide {rate}{_repeated(asked)}"
+        )
+    if "for_width_with_generated" in answer:
+        generated = (
+            f"{asked['generated']} generated initial frames, where real and generated outcomes "
+            f"correlate by"
+        )
+        real = f"{answer['for_width_with_generated']} real trials, one per initial frame,"
+        lines.append(f"{real} for the same beside {generated} {asked['real_correlation']:g}")
+    if "pairs_to_tell" in answer:
+        purpose = (
+            f"to tell {percent(asked['a'])} from {percent(asked['b'])} with probability "
+            f"{asked['power']:g}"
+        )
+        alike = f"outcomes that correlate by {asked['correlation']:g}"
+        lines.append(
+            f"{answer['pairs_to_tell']} common trials {purpose}, with {alike}{_repeated(asked)} "
+            f"(McNemar's exact test)"
+        )
+        lines.append(
+            f"{answer['trials_to_tell']} trials of each policy if they are not paired (Barnard's "
+            f"test)"
+        )
+    return "\n".join(lines)
+
+
+def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
+    real = f"{e['policy']}: {percent(e['real'])} of {e['n']} real initial frames"
+    wilson, exact = span(e["real_low"], e["real_high"]), span(e["exact_low"], e["exact_high"])
+    alone = f"  {level} from these alone: {wilson} (Wilson), {exact} (exact)"
+    bet = (
+        f"  {level} with the generated ones, valid for any number of trials: "
+        f"{span(e['bet_low'], e['bet_high'])} (betting)"
+    )
+    if not e["helps"]:
+        why = (
+            "no real initial frame was generated beside others of its group"
+            if not e["paired"]
+            else "it does not predict these trials"
+        )
+        return "\n".join(
+            [
+                real,
+                alone,
+                f"  The world model does not help: {why}; the interval is that of the real trials "
+                f"alone.",
+                bet,
+            ]
+        )
+    used = f"{e['paired']} of them generated too, and {e['N']} more generated ones"
+    power = (
+        f"  {level} with {used}: {percent(e['value'])}, {span(e['low'], e['high'])} (asymptotic)"
+    )
+    trust = f"r {scope} {decimal(e['correlation'])}, lambda {e['belief']:.2f}"
+    worth = f"  worth {e['worth']:.0f} real initial frames, {e['saved']:.0f} saved; {trust}"
+    return "\n".join([real, alone, power, worth, bet])
+
+
+def _repeated(asked: Mapping[str, Any]) -> str:
+    if asked["repeats"] == 1:
+        return ""
+    return (
+        f", each initial frame tried {asked['repeats']} times with outcomes that correlate by "
+        f"{asked['repeat_correlation']:g}"
+    )

@@ -1,0 +1,201 @@
+"""From the run log to the summary of the run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from worldgym.io.files import write_json
+from worldgym.io.run_records import RunHeader, TrialRecord, results
+from worldgym.stats.against_truth import truth_agreement
+from worldgym.stats.expenses import run_expenses
+from worldgym.stats.failure_reasons import failure_reasons
+from worldgym.stats.flag_counts import count_flags
+from worldgym.stats.judge_calibration import Calibration, false_positive_rate, true_positive_rate
+from worldgym.stats.pairs import compare_every_pair
+from worldgym.stats.perturbation import edited_drops, split
+from worldgym.stats.planned_trials import Planned, completeness, planned_trials
+from worldgym.stats.series import checkpoint_series
+from worldgym.stats.success_counts import (
+    CellSummary,
+    Counted,
+    Key,
+    PolicySummary,
+    RateInterval,
+    mean_over_tasks,
+    success_numbers,
+)
+from worldgym.stats.summary import SUMMARY_NAME, CalibrationSummary, Summary
+from worldgym.stats.trusted import WorldCheck
+
+
+def write_summary(
+    run: Path, header: RunHeader, records: Iterable[TrialRecord], include_red: bool = False
+) -> Summary:
+    """Writes RUN/summary.json, corrected by RUN/calibration.json where that is, and returns it.
+
+    Tasks that RUN/check.json calls red stay out of the headline numbers, unless `include_red`.
+    """
+    summary = summarize(
+        header, records, Calibration.of_run(run), WorldCheck.of_run(run, include_red)
+    )
+    write_json(run / SUMMARY_NAME, summary.to_json())
+    return summary
+
+
+def summarize(
+    header: RunHeader,
+    records: Iterable[TrialRecord],
+    calibration: Calibration | None = None,
+    check: WorldCheck | None = None,
+) -> Summary:
+    """All numbers of a run, corrected by the calibration of its judge and without the tasks that
+    the check of its world calls red.
+
+    InputError if either is of another judge or world than the run's.
+    """
+    records = list(records)
+    if calibration is not None:
+        calibration.check(header.judge)
+    used = headline_trials(header, records, check)
+    ordinary, edited = split(records)
+    outcome = results(ordinary)
+    trials = outcome.finished + outcome.failed
+    groups = sorted({*used.planned.groups, *(r.group for r in trials)})
+    headline = frozenset(groups) - used.left_out
+    known = {
+        (t["policy"], t["group"]): (float(t["successes"]), int(t["trials"])) for t in header.truths
+    }
+    by_policy = defaultdict[str, list[TrialRecord]](list)
+    for r in trials:
+        by_policy[r.policy].append(r)
+    source = _Source(by_policy, used.planned, calibration, known, check)
+    cells = [source.cell(name, group) for name in used.policies for group in groups]
+    policies = [
+        source.policy(name, headline, [c for c in cells if c.policy == name])
+        for name in used.policies
+    ]
+    cells = [c for c in cells if c.planned or c.trials + c.unscored + c.failed]
+    shown = [c for c in cells if c.task in headline]
+    counted = [r for r in trials if r.group in headline]
+    missing = sum(policy.missing for policy in policies)
+    standing = compare_every_pair(used.records, used.policies, used.headline)
+    return Summary(
+        cells=tuple(cells),
+        policies=tuple(policies),
+        reasons=failure_reasons(counted),
+        unequal_mixture=_unequal(shown, policies),
+        completeness=completeness(used.planned, used.policies, edited, missing),
+        agreement=truth_agreement(shown, counted),
+        **vars(standing),
+        perturbed=edited_drops(records, used.policies),
+        flags=count_flags(results(records).finished),
+        config=dict(header.config),
+        command=header.command,
+        world=header.world,
+        judge=header.judge,
+        series=checkpoint_series(used.policies),
+        expenses=run_expenses(records, used.policies),
+        calibration=None if calibration is None else _calibration(calibration),
+        trust=None if check is None else check.of_tasks([r.group for r in trials]),
+    )
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What headline numbers are made of.
+
+    records: attempts without edited twins and without red tasks, which are left_out.
+    policies: the header's, and any other of the log.   planned: of all tasks, red ones too.
+    """
+
+    records: list[TrialRecord]
+    policies: list[str]
+    planned: Planned
+    left_out: frozenset[str]
+
+    @property
+    def headline(self) -> Planned:
+        """The plan without red tasks."""
+        return self.planned.without(self.left_out)
+
+
+def headline_trials(
+    header: RunHeader, records: Sequence[TrialRecord], check: WorldCheck | None
+) -> Headline:
+    """InputError if the check is of another world than the run's."""
+    ordinary, _ = split(records)
+    planned = planned_trials(header, ordinary)
+    left_out: frozenset[str] = frozenset()
+    if check is not None:
+        check.match(header.world)
+        left_out = check.left_out([*planned.groups, *(r.group for r in ordinary)])
+    names = dict.fromkeys(
+        [*(str(policy["name"]) for policy in header.policies), *sorted({r.policy for r in records})]
+    )
+    return Headline(
+        [r for r in ordinary if r.group not in left_out], list(names), planned, left_out
+    )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What cells are counted from.   trials: of each policy, one record each, in the log's order.
+    known: truth of whole groups."""
+
+    trials: Mapping[str, Sequence[TrialRecord]]
+    planned: Planned
+    calibration: Calibration | None
+    known: Mapping[Key, Counted]
+    check: WorldCheck | None
+
+    def cell(self, policy: str, group: str) -> CellSummary:
+        here = [r for r in self.trials.get(policy, ()) if r.group == group]
+        return CellSummary(
+            policy=policy,
+            task=group,
+            **success_numbers(here, self.calibration, self.known),
+            planned=self._planned([group]),
+            missing=self.planned.missing(here, [group]),
+            trust=None if self.check is None else self.check.colour(group),
+        )
+
+    def policy(
+        self, name: str, headline: Collection[str], cells: Sequence[CellSummary]
+    ) -> PolicySummary:
+        """headline: tasks that count.   cells: of the policy, others too."""
+        mine = [r for r in self.trials.get(name, ()) if r.group in headline]
+        return PolicySummary(
+            policy=name,
+            **success_numbers(mine, self.calibration, self.known),
+            planned=self._planned(headline),
+            missing=self.planned.missing(mine, headline),
+            mean_over_tasks=mean_over_tasks([c for c in cells if c.task in headline]),
+        )
+
+    def _planned(self, groups: Collection[str]) -> int:
+        return sum(len(self.planned.groups.get(group, ())) for group in groups)
+
+
+def _unequal(cells: Sequence[CellSummary], policies: Sequence[PolicySummary]) -> bool:
+    """Whether the tasks' shares of scored trials differ between policies that have any."""
+    counts = {(c.policy, c.task): c.trials for c in cells}
+    scored = [(p.policy, p.trials) for p in policies if p.trials]
+    tasks = {c.task for c in cells}
+    return any(
+        counts.get((a, task), 0) * all_b != counts.get((b, task), 0) * all_a
+        for (a, all_a), (b, all_b) in pairwise(scored)
+        for task in tasks
+    )
+
+
+def _calibration(calibration: Calibration) -> CalibrationSummary:
+    counts, worth = calibration.counts, calibration.worth
+    return CalibrationSummary(
+        videos=counts.successes + counts.failures,
+        tpr=RateInterval.of(true_positive_rate(counts, worth)),
+        fpr=RateInterval.of(false_positive_rate(counts, worth)),
+    )
