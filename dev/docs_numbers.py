@@ -15,6 +15,7 @@ from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import read_config
 from worldgym.train.recipes import RECIPES
 from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.world_config import WorldConfig
 
 PAGE = Path(__file__).parent.parent / "docs" / "world-model.md"
 BEGIN, END = "<!-- numbers: begin (make docs-numbers) -->\n", "<!-- numbers: end -->\n"
@@ -44,7 +45,7 @@ def bundled() -> Sizes:
     """The world that is shipped."""
     world, codec = read_config(BUNDLE / "world"), read_config(BUNDLE / "codec")
     return Sizes(
-        DiTConfig.from_json(world["network"]), codec["model"]["size"], world["sampler"]["window"]
+        WorldConfig.from_json(world).network, codec["model"]["size"], world["sampler"]["window"]
     )
 
 

@@ -154,9 +154,9 @@ def test_an_installation_without_bundle_says_so(tmp_path: Path) -> None:
 def test_the_demo_runs_and_resumes(tmp_path: Path) -> None:
     summary = run_demo(tmp_path / "run", trials=1, full=False, seed=0, command="worldgym demo")
     policies = len(bundled_sources().policies)
-    assert len(summary["cells"]) == policies * len(TASKS)
-    assert all(cell["truth_trials"] == 1 for cell in summary["cells"])
+    assert len(summary.cells) == policies * len(TASKS)
+    assert all(cell.truth_trials == 1 for cell in summary.cells)
     assert (
         run_demo(tmp_path / "run", trials=1, full=False, seed=0, command="worldgym demo")["cells"]
-        == summary["cells"]
+        == summary.to_json()["cells"]
     )

@@ -157,15 +157,31 @@ def test_equal_differences_have_an_honest_interval(n: int) -> None:
 graded = st.sampled_from([0.0, 0.1, 0.2, 0.3, 1 / 3, 0.4, 0.5, 0.6, 2 / 3, 0.7, 0.9, 1.0])
 
 
-@settings(max_examples=300)
-@given(
+studies = (
     st.lists(st.tuples(graded, graded), min_size=1, max_size=12)
     | st.tuples(st.tuples(graded, graded), st.integers(1, 30)).map(lambda one: [one[0]] * one[1]),
     st.integers(1, 12),
 )
+
+
+@settings(max_examples=300)
+@given(*studies)
 def test_any_graded_study_has_an_interval_around_its_difference(
     drawn: list[tuple[float, float]], frames: int
 ) -> None:
+    require_an_interval(drawn, frames)
+
+
+@pytest.mark.slow
+@settings(max_examples=4000, deadline=None)
+@given(*studies)
+def test_4000_graded_studies_have_intervals_around_their_differences(
+    drawn: list[tuple[float, float]], frames: int
+) -> None:
+    require_an_interval(drawn, frames)
+
+
+def require_an_interval(drawn: list[tuple[float, float]], frames: int) -> None:
     a, b = np.array(drawn).T
     names = [str(i % frames) for i in range(len(a))]
     for found in (

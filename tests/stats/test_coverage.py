@@ -22,7 +22,8 @@ from worldgym.stats.ceiling import NoiseCeiling, PairedCounts, noise_ceiling
 from worldgym.stats.cells import CellPair, Cells
 from worldgym.stats.comparison import newcombe_interval, paired_interval, tango_interval
 from worldgym.stats.confusion import Confusion
-from worldgym.stats.judge_calibration import Judged, calibration_figures
+from worldgym.stats.judge_calibration import Judged
+from worldgym.stats.judge_figures import calibration_figures
 from worldgym.stats.noise_free import noise_free_measures, noise_free_span, noises
 from worldgym.stats.prediction import Frames, prediction_powered
 from worldgym.stats.raters import cohens_kappa, krippendorff_alpha

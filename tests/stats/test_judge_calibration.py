@@ -20,13 +20,15 @@ from worldgym.stats.judge_calibration import (
     Judged,
     Worth,
     abstained,
+    corrected_rate,
+    false_positive_rate,
+    true_positive_rate,
+)
+from worldgym.stats.judge_figures import (
     abstention_curve,
     area_under_curve,
     calibration_figures,
-    corrected_rate,
-    false_positive_rate,
     threshold_curve,
-    true_positive_rate,
 )
 from worldgym.stats.success_rates import effective_trials, score_rate, wilson_rate
 

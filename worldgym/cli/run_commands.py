@@ -171,7 +171,7 @@ class Merge:
 
 @dataclass(frozen=True)
 class Export:
-    """The trials of a run as a table for other programs, and the JSON Schema of the log."""
+    """The trials of a run as a table for other programs, and JSON Schemas of its files."""
 
     run: Positional[Path]
     """run folder"""
@@ -180,17 +180,16 @@ class Export:
     parquet: Path | None = None
     """file for the table (needs the extra `data`)"""
     schema: Path | None = None
-    """file for the JSON Schema of a line of log.jsonl"""
+    """folder for log.schema.json (of a line of log.jsonl) and summary.schema.json"""
 
     def __call__(self) -> None:
-        from worldgym.evaluation.export import export, log_schema
-        from worldgym.io.files import write_json
+        from worldgym.evaluation.export import export, write_schemas
 
         if not (self.csv or self.parquet or self.schema):
             raise InputError("nothing to write: give --csv, --parquet or --schema")
         rows = export(self.run, self.csv, self.parquet)
         if self.schema:
-            write_json(self.schema, log_schema())
+            write_schemas(self.schema)
         print(f"{self.run}: {rows} attempts")
 
 

@@ -1,4 +1,4 @@
-"""The trials of a run as a table for other programs, and the log's JSON Schema."""
+"""The trials of a run as a table for other programs, and JSON Schemas of its files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import MissingExtra
-from worldgym.io.files import write_atomic
+from worldgym.io.files import write_atomic, write_json
 from worldgym.io.jsonl import CHECKSUM
 from worldgym.io.records import column, field_types, schema
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import READABLE_VERSIONS, VERSION, RunHeader, TrialRecord
+from worldgym.stats.summary import summary_schema
 from worldgym.types import Vote
 
 
@@ -33,6 +34,13 @@ def export(run: Path, table: Path | None, parquet: Path | None) -> int:
     if parquet is not None:
         write_atomic(parquet, _parquet(rows))
     return len(rows)
+
+
+def write_schemas(folder: Path) -> None:
+    """Writes FOLDER/log.schema.json and FOLDER/summary.schema.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "log.schema.json", log_schema())
+    write_json(folder / "summary.schema.json", summary_schema())
 
 
 def log_schema() -> dict[str, Any]:

@@ -25,7 +25,8 @@ from worldgym.judges.judging import charge, judge_each, scores
 from worldgym.judges.labels import LabelledClip, read_labels
 from worldgym.judges.vlm import VlmJudge
 from worldgym.policies.user_code import Failure
-from worldgym.stats.judge_calibration import CALIBRATION_NAME, Judged, calibration_figures
+from worldgym.stats.judge_calibration import CALIBRATION_NAME, Judged
+from worldgym.stats.judge_figures import calibration_figures
 from worldgym.stats.raters import krippendorff_alpha
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.types import Rollout, Verdict, is_success

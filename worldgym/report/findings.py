@@ -30,6 +30,7 @@ from worldgym.report.trust_sentences import (
     verdict_sentence,
 )
 from worldgym.stats.summary import Summary
+from worldgym.types import ROUNDING
 
 BELOW = (
     missing_sentence,
@@ -83,36 +84,38 @@ def _of_one(summary: Summary) -> str:
 
 
 def _of_several(summary: Summary) -> str:
-    """Which policies are best, or that the trials cannot tell."""
+    """Which policy is best, or which others may be as good as the first."""
     order = [row.policy for row in summary.rank_intervals]
     best, rates = list(summary.best_set), _comparable_rates(summary)
+    label = "mean success rate over tasks" if summary.unequal_mixture else "success rate"
+    first = best[0]
+    own = f" ({label} {rates[first]})" if rates else ""
+    if len(best) == 1 and len(order) == 2:
+        (other,) = (policy for policy in order if policy != first)
+        both = f" ({label} {rates[first]} against {rates[other]})" if rates else ""
+        return f"In the world model, {first} is better than {other}{both}."
     if len(best) == 1:
-        rate = f", with success in {rates[best[0]]} of its trials" if rates else ""
-        if len(order) == 2:
-            (other,) = (policy for policy in order if policy != best[0])
-            against = f" against {rates[other]}" if rates else ""
-            return f"In the world model, {best[0]} is better than {other}{rate}{against}."
-        return f"In the world model, {best[0]} is the best of {len(order)} policies{rate}."
-    told = [f"{policy} ({rates[policy]})" if rates else policy for policy in best]
-    if len(best) == len(order):
-        which = "which of the two" if len(order) == 2 else f"which of the {len(order)} policies"
-        rest = f": {named(told)}" if rates else ""
-        return f"In the world model, these trials cannot tell {which} is better{rest}."
-    which = "which of these two" if len(best) == 2 else "which of these"
+        return f"In the world model, {first} is the best of {len(order)} policies{own}."
+    others = [f"{policy} ({rates[policy]})" if rates else policy for policy in best[1:]]
     return (
-        f"In the world model, {named(told)} do best of {len(order)} policies; these trials cannot "
-        f"tell {which} is better."
+        f"In the world model, {first} comes first of {len(order)} policies{own}, but "
+        f"{named(others)} may be as good or better."
     )
 
 
 def _comparable_rates(summary: Summary) -> dict[str, str]:
-    """Success rates by policy, in words; empty where rates over each policy's own trials would
-    mislead: over unequal shares of the tasks, or in another order than on common trials."""
-    if summary.unequal_mixture:
-        return {}
-    rates = {policy.policy: policy.rate for policy in summary.policies}
-    ordered = [rates[row.policy] or 0.0 for row in summary.rank_intervals]
-    if any(later > earlier + 1e-9 for earlier, later in pairwise(ordered)):
+    """Success rates by policy, in words: means over tasks where the policies have unequal shares of
+    them. Empty where a rate is unknown, or where they stand in another order than on common trials.
+    """
+    policies = {policy.policy: policy for policy in summary.policies}
+    rates = dict[str, float]()
+    for row in summary.rank_intervals:
+        policy = policies[row.policy]
+        rate = policy.mean_over_tasks if summary.unequal_mixture else policy.rate
+        if rate is None:
+            return {}
+        rates[row.policy] = rate
+    if any(later > earlier + ROUNDING for earlier, later in pairwise(rates.values())):
         return {}
     return {policy: percent(rate) for policy, rate in rates.items()}
 

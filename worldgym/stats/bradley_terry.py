@@ -21,7 +21,7 @@ PRIOR = 3.0  # standard deviation of log strengths before any verdict: 95 % with
 class Verdicts:
     """Outcomes of one pair of policies (indices): how often a won, b won, and neither.
 
-    frame: initial frame of these verdicts, which hang together; None = they are independent of all
+    frame: initial frame of these verdicts, which are correlated; None = they are independent of all
     others."""
 
     a: int
@@ -40,7 +40,7 @@ class Strengths:
     A gap of 1 in log strength means odds of e = 2.7 among the verdicts that are not ties.
     factors [P]: how many times as uncertain (in variance) each is as if all verdicts were
     independent, at least 1. frames: number of initial frames that the verdicts name; a single one
-    shows nothing of how far verdicts hang together. ranking: probabilities of orders, from the
+    shows nothing of how correlated verdicts are. ranking: probabilities of orders, from the
     normal distribution that the intervals come from."""
 
     values: tuple[float, ...]
@@ -60,7 +60,7 @@ def bradley_terry(
 
     Log strengths and log nu have a weak normal prior, so that a policy that won always gets a
     finite strength; the most probable values, intervals from the curvature there, widened as far as
-    the verdicts of one initial frame hang together (see `_widening`). InputError for a pair that
+    the verdicts of one initial frame are correlated (see `_widening`). InputError for a pair that
     names an unknown policy or one policy twice. `seed` is the ranking's."""
     for v in verdicts:
         if not (
@@ -108,7 +108,7 @@ def bradley_terry(
 
 @dataclass(frozen=True)
 class Together:
-    """How verdicts of one initial frame hang together.
+    """How far verdicts of one initial frame are correlated.
 
     products [P + 1, P + 1]: of the gradients of two verdicts, summed over all pairs of one frame.
     frames:                  number of frames.

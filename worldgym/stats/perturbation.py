@@ -151,7 +151,7 @@ class EditedDrops:
 
 
 def edited_drops(records: Iterable[TrialRecord], policies: Sequence[str]) -> EditedDrops | None:
-    """None without an edited task. Trials of one initial frame hang together, see comparison.py."""
+    """None without an edited task. Repeats of one initial frame count as correlated."""
     pairs = _pairs(records)
     if not pairs:
         return None

@@ -261,7 +261,7 @@ def _steadied(covariance: Numbers, frames: int) -> Numbers:
 
 
 def _largest(known: Known, names: Sequence[int]) -> list[int]:
-    """Of policies by trials, the names of those that hang together by common trials and have most
+    """Of policies by trials, the names of the group that common trials link and that has most
     of them."""
     left, best, most = set(np.flatnonzero(known.any(axis=1)).tolist()), list[int](), 0
     while left:

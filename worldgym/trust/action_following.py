@@ -29,6 +29,9 @@ LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a number's range, low to high
 # sweep
 STEPS = 8
 READABLE = 0.5  # correlation on recordings from which on a number can be judged
+# Readings are those of a float32 network, whose last bits differ between processors: what differs
+# from a limit by less has reached it.
+LAST_BITS = 1e-5
 
 
 @dataclass(frozen=True)
@@ -128,12 +131,19 @@ def _response(
 
 def _gain(slope: float | None, recorded: float | None) -> float | None:
     """None where recordings show nothing to measure it by."""
-    return None if slope is None or recorded is None or recorded < 0.1 else slope / recorded
+    if slope is None or recorded is None or not _reaches(recorded, 0.1):
+        return None
+    return slope / recorded
 
 
 def _state(correlation: float | None, gain: float | None, recorded: float | None) -> str:
-    if correlation is None or gain is None or recorded is None or recorded < READABLE:
+    if correlation is None or gain is None or recorded is None or not _reaches(recorded, READABLE):
         return "unreadable"
-    if correlation < 0.3 or gain < 0.2:
+    if not (_reaches(correlation, 0.3) and _reaches(gain, 0.2)):
         return "dead"
-    return "follows" if correlation >= 0.6 and 0.5 <= gain <= 2.0 else "weak"
+    right = _reaches(gain, 0.5) and _reaches(2.0, gain)
+    return "follows" if _reaches(correlation, 0.6) and right else "weak"
+
+
+def _reaches(value: float, limit: float) -> bool:
+    return value >= limit - LAST_BITS

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.files import read_json, write_json
 from worldgym.io.migration import migrated_predictor
-from worldgym.stats.judge_calibration import Judged, area_under_curve
+from worldgym.stats.judge_calibration import Judged
+from worldgym.stats.judge_figures import area_under_curve
 
 KIND = "error-predictor"
 RIDGE = 1.0  # prior precision of a coefficient, for signals of unit variance

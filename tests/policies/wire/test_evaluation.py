@@ -3,7 +3,6 @@ dies in the middle."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,6 +22,7 @@ from worldgym.io.run_log import ATTEMPTS, read_log
 from worldgym.io.run_records import TrialRecord
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.policy_protocol import Observation, Policy
+from worldgym.stats.summary import Summary
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakeState, FakeWorld, check_policy
 from worldgym.types import Actions, Frames, Task, Trial
 
@@ -83,8 +83,8 @@ class Interrupted(FakeWorld):
         return super().step(state, actions)
 
 
-def untimed(summary: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in summary.items() if key != "expenses"}
+def untimed(summary: Summary) -> dict[str, Any]:
+    return {key: value for key, value in summary.to_json().items() if key != "expenses"}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -164,7 +164,7 @@ def test_a_server_that_stays_away_fails_trials_apart_and_a_later_start_completes
     remote = load_policy(f"{server.address}?patience=0.3", FAKE_SPEC)
     with pytest.raises(SameFailure, match="10 times in a row"):
         run(tmp_path / "there", remote, Interrupted(8, server.kill))
-    summary = json.loads((tmp_path / "there" / "summary.json").read_text())
+    summary = Summary.read(tmp_path / "there")
     failed = [record for record in records(tmp_path / "there") if not record.finished]
     assert failed and all(
         record.score is None and server.address in str(record.failure_reason) for record in failed

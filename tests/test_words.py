@@ -1,0 +1,70 @@
+"""The field's words: old ones do not come back, and the glossary explains words in use."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+GLOSSARY = ROOT / "docs" / "glossary.md"
+MIGRATION = ROOT / "worldgym" / "io" / "migration.py"  # it alone knows the old names
+
+# an old word => the one that is used
+BANNED = {
+    r"gauges?": "inverse-dynamics model",
+    r"probe\.json": "error-predictor.json",
+    r"data[ -]sets?": "dataset",
+    r"mend(s|ed|ing)?": "fix",
+    r"start[ _-](frame|image)s?": "initial frame",
+    r"(frames|clips|actions|rollouts|episodes|operations) a second": "per second",
+    r"dream(s|ed|t|ing)?(?!-)": "closed loop",
+    r"imagin(e|es|ed|ing|ation)": "generate",
+    r"lonely|astray|wavering|hesitation|shortfall": "the signals of trust/error_signals.py",
+    r"lest|thereby|whither|whence|amiss": "plain English",
+}
+TEXTS = sorted(
+    path
+    for path in (
+        *(ROOT / "worldgym").rglob("*.py"),
+        *(ROOT / "worldgym").rglob("*.html"),
+        *(ROOT / "docs").rglob("*.md"),
+        ROOT / "README.md",
+    )
+    if path != MIGRATION
+)
+
+
+def text_of(path: Path) -> str:
+    """With one space between words, for a word may stand at the end of a line."""
+    return re.sub(r"\s+(# )?", " ", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("old", "new"), BANNED.items(), ids=BANNED.values())
+def test_old_words_do_not_come_back(old: str, new: str) -> None:
+    pattern = re.compile(rf"(?<![\w])({old})(?![\w])", re.IGNORECASE)
+    found = {
+        str(path.relative_to(ROOT)): hit.group()
+        for path in TEXTS
+        if (hit := pattern.search(text_of(path)))
+    }
+    assert found == {}, f"say {new}"
+
+
+def terms() -> list[str]:
+    return re.findall(r"^### (.+)$", GLOSSARY.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_every_term_of_the_glossary_is_used() -> None:
+    used = " ".join(text_of(path) for path in TEXTS if path != GLOSSARY).lower()
+    used = re.sub(r"[-_]", " ", used)
+    unused = [term for term in terms() if re.sub(r"[-_]", " ", term.lower()) not in used]
+    assert terms() and unused == []
+
+
+def test_every_term_is_explained_once_in_one_sentence() -> None:
+    assert len(terms()) == len(set(terms()))
+    for block in GLOSSARY.read_text(encoding="utf-8").split("### ")[1:]:
+        lines = [line for line in block.splitlines()[1:] if line and not line.startswith("#")]
+        assert len(lines) == 1 and lines[0].endswith("."), block
