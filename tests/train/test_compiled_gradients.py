@@ -16,6 +16,9 @@ from worldgym.train.compiled_gradients import Learner
 from worldgym.world.network import DiT, DiTConfig
 
 UNIT = 2.0**-8  # of bfloat16, at 1
+needs_gradients = pytest.mark.skipif(
+    gradients() is None, reason="no compiler or no matrix unit here: a learner is the definition"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +77,7 @@ def error(found: Tensor, expected: Tensor) -> float:
 
 
 # chance decides by how much small gradients err
+@needs_gradients
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     heads=st.integers(1, 3),
@@ -87,8 +91,6 @@ def error(found: Tensor, expected: Tensor) -> float:
 def test_gradients_are_the_definitions(
     heads: int, size: int, grid: tuple[int, int], batch: int, frames: int, pairs: int, sight: int
 ) -> None:
-    if gradients() is None:
-        pytest.skip("no compiler or no matrix unit here")
     of = config(heads, size, grid, pairs)
     exact = taught(DiT, of, batch, frames, torch.float32, sight=sight)
     plain = taught(DiT, of, batch, frames, torch.bfloat16, sight=sight)
@@ -107,6 +109,7 @@ def test_gradients_are_the_definitions(
     ), errors
 
 
+@needs_gradients
 @pytest.mark.parametrize(
     ("of", "batch", "frames"),
     [
@@ -125,6 +128,7 @@ def test_every_gradient_errs_as_bfloat16_does(of: DiTConfig, batch: int, frames:
     assert all(mine <= 1.2 * its for mine, its in errors.values()), errors
 
 
+@needs_gradients
 def test_to_the_last_bit_each_time() -> None:
     of = config(4, 64, (6, 6), 1)
     one, other = (taught(Learner, of, 2, 16, torch.bfloat16) for _ in range(2))
@@ -151,9 +155,8 @@ def test_float32_is_the_definition() -> None:
     assert all(torch.equal(plain[name], fast[name]) for name in plain)
 
 
+@needs_gradients
 def test_branches_are_the_definitions() -> None:
-    if gradients() is None:
-        pytest.skip("no compiler or no matrix unit here")
     of = config(2, 32, (3, 5), 1)
     exact = taught(DiT, of, 2, 9, torch.float32, branches=3)
     plain, fast = (taught(kind, of, 2, 9, torch.bfloat16, branches=3) for kind in (DiT, Learner))

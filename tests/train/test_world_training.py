@@ -118,12 +118,12 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
 
 def test_training_learns_what_actions_do(tmp_path: Path) -> None:
     losses: list[float] = []
-    run = config(tmp_path, steps=300, batch=16, dtype="float32", save_every=1000)
+    run = config(tmp_path, steps=200, batch=16, dtype="float32", save_every=1000)
     train_world(
         run, episodes(), Codec(), lambda step, scalars: losses.append(scalars["loss"]), quiet
     )
-    assert len(losses) == 6
-    assert sum(losses[-2:]) < 0.7 * sum(losses[:2])
+    assert len(losses) == 4
+    assert losses[-1] < 0.7 * losses[0]
 
 
 def test_checkpoint_round_trip_and_the_wrong_codec(

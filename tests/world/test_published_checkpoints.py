@@ -216,6 +216,9 @@ class Reference:
         return self.root(then) * clean + math.sqrt(1 - self.root(then) ** 2) * eps
 
 
+FRAMES = 28  # the window of 20 moves on 8 times and more
+
+
 class Codec:
     """Latents are given: frames say which of two starts is meant."""
 
@@ -262,7 +265,7 @@ def rollout(world: DiffusionWorld, actions: np.ndarray, chunk: int) -> torch.Ten
 @pytest.mark.parametrize(
     ("chunk", "pixel", "cfg"), [(1, True, 1.0), (2, False, 3.0), (4, True, 1.0)]
 )
-def test_forty_frames_agree_with_the_published_method(
+def test_a_rollout_past_the_window_agrees_with_the_published_method(
     chunk: int, pixel: bool, cfg: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
@@ -271,8 +274,10 @@ def test_forty_frames_agree_with_the_published_method(
         PublishedImport(tmp_path / "bare.pt", tmp_path / "out", pixel, cfg, HEADS, 8 * GRID)
     )
     world = load_world(tmp_path / "out", dtype="float32")
-    actions = np.random.default_rng(0).uniform(-1, 1, (40, A)).astype(np.float32)
-    noise = torch.stack([frame_noise(3, frame, Codec.latent_shape) for frame in range(1, 41)])
+    actions = np.random.default_rng(0).uniform(-1, 1, (FRAMES, A)).astype(np.float32)
+    noise = torch.stack(
+        [frame_noise(3, frame, Codec.latent_shape) for frame in range(1, FRAMES + 1)]
+    )
     start = frame_noise(5, 0, Codec.latent_shape)
     expected = Reference(released_weights(), pixel, cfg).rollout(
         start, torch.from_numpy(actions), noise, chunk
