@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError, SpecMismatch, at_least
-from worldgym.evaluation.provenance import Origin, environment, now
+from worldgym.evaluation.provenance import Origin, code_of, environment, now
 from worldgym.evaluation.trials import even_batch, plan_trials, planned_repeats
 from worldgym.io.bundled import bundled, each_policy
 from worldgym.io.run_records import (
@@ -28,16 +28,18 @@ from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import prepare
 from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
-from worldgym.policies.load_policy import load
+from worldgym.policies.adapters.converted import spoken_in
+from worldgym.policies.load_policy import Loaded, load
 from worldgym.policies.observations import check_needs
 from worldgym.policies.policy_protocol import NAME, Policy
 from worldgym.stats.trusted import CHECK_NAME
 from worldgym.tasks.known_results import TABLES, known_results
 from worldgym.tasks.task_digest import tasks_digest
 from worldgym.tasks.task_folder import check_frames, load_tasks
-from worldgym.types import Task, Trial
+from worldgym.types import ActionSpec, Task, Trial
 from worldgym.world.familiarity import Familiarity, familiarity_of
 from worldgym.world.load_world import load_world, world_folder
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.world_protocol import World
 
@@ -86,18 +88,17 @@ class EvaluateConfig:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where everything comes from: folders, or names of policies. None leaves the checkpoint's
-    sampler setting.
+    """Where everything comes from: what the loaders take (folders, names, addresses), or objects.
+    None leaves the checkpoint's sampler setting.
 
-    judge: anything that `load_judge` takes.   judge_budget_usd: what its verdicts may cost, None =
-    no limit.
+    judge_budget_usd: what the verdicts of a judge that is loaded may cost, None = no limit.
     embodiment: see `load_world`.   rule: see `SamplerConfig`.
     """
 
-    world: Path
-    policies: tuple[str, ...]
-    tasks: Path
-    judge: Path
+    world: str | Path | World[Any]
+    policies: tuple[str | Policy[Any], ...]
+    tasks: str | Path | Sequence[Task]
+    judge: str | Path | Judge
     sampler_steps: int | None = None
     cfg: float | None = None
     judge_budget_usd: float | None = None
@@ -128,24 +129,49 @@ class EvaluationPlan:
 
 
 def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
-    """Loads everything, then `plan_evaluation`."""
+    """Loads what is no object yet, then `plan_evaluation`."""
     keep_freed_memory()
-    world_at, tasks_at = bundled(sources.world, "world"), bundled(sources.tasks, "tasks")
-    changes = {"steps": sources.sampler_steps, "cfg": sources.cfg, "rule": sources.rule}
-    world = load_world(world_at, embodiment=sources.embodiment)
-    world = world.with_sampler(
-        **{key: value for key, value in changes.items() if value is not None}
-    )
-    loaded = [load(policy, world.spec) for policy in each_policy(sources.policies)]
-    tasks, judge = load_tasks(tasks_at), load_judge(sources.judge, sources.judge_budget_usd)
-    truth = tasks_at if any((tasks_at / table).exists() for table in TABLES) else None
-    resolved = replace(
-        config, truth=config.truth or truth, check=config.check or _check_beside(world_at)
-    )
-    familiarity = familiarity_of(world_at, world.codec)
-    origin = Origin.of(world, loaded, {"tasks": str(tasks_at)}, familiarity)
+    world, tasks, judge, truth = _world_of(sources), sources.tasks, sources.judge, config.truth
+    loaded = [_loaded(policy, world.spec) for policy in each_policy(sources.policies)]
+    settings: dict[str, Any] = {}
+    if isinstance(tasks, str | Path):
+        folder = bundled(tasks, "tasks")
+        settings["tasks"], tasks = str(folder), load_tasks(folder)
+        if truth is None and any((folder / table).exists() for table in TABLES):
+            truth = folder
+    if isinstance(judge, str | Path):
+        judge = load_judge(judge, sources.judge_budget_usd)
+    check, origin = config.check, Origin(settings, code_of(loaded))
+    if isinstance(world, DiffusionWorld):
+        familiarity = None
+        if isinstance(sources.world, str | Path):
+            place = bundled(sources.world, "world")
+            familiarity, check = familiarity_of(place, world.codec), check or _check_beside(place)
+        origin = Origin.of(world, loaded, settings, familiarity)
+        world = on_all_cores(world)
+    resolved = replace(config, truth=truth, check=check)
     policies = [known.policy for known in loaded]
-    return plan_evaluation(resolved, on_all_cores(world), policies, tasks, judge, origin)
+    return plan_evaluation(resolved, world, policies, tasks, judge, origin)
+
+
+def _world_of(sources: Sources) -> World[Any]:
+    """The world, with the sampler that was asked for. InputError where an object cannot have it."""
+    changes = {"steps": sources.sampler_steps, "cfg": sources.cfg, "rule": sources.rule}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    world = sources.world
+    if isinstance(world, str | Path):
+        world = load_world(bundled(world, "world"), embodiment=sources.embodiment)
+    if not changes:
+        return world
+    if not isinstance(world, DiffusionWorld):
+        raise InputError(f"{', '.join(changes)}: the world {world.name} has no sampler of ours")
+    return world.with_sampler(**changes)
+
+
+def _loaded(policy: str | Policy[Any], spec: ActionSpec) -> Loaded:
+    if isinstance(policy, str | Path):
+        return load(policy, spec)
+    return Loaded(spoken_in(policy, spec), None)
 
 
 def plan_evaluation(

@@ -51,8 +51,13 @@ class Origin:
             "checkpoints": checkpoints,
             ENGINE_KEY: world.computes,
         }
-        code = {known.policy.name: known.code for known in loaded if known.code}
-        return Origin({**(settings or {}), **identities}, code, world.device, familiarity)
+        settings = {**(settings or {}), **identities}
+        return Origin(settings, code_of(loaded), world.device, familiarity)
+
+
+def code_of(loaded: Sequence[Loaded]) -> dict[str, str]:
+    """For `Origin.code`."""
+    return {known.policy.name: known.code for known in loaded if known.code}
 
 
 def environment(device: str) -> dict[str, Any]:
