@@ -1,4 +1,4 @@
-"""(d) Horizon: time and agreement when a policy executes 1, 2, 4 or 8 actions before it looks
+"""(d) Horizon: time and agreement when a policy executes 1, 2, 4 or 8 actions before it observes
 again.
 
 Development policies that draw chunks of eight, as they are and shortened; the world draws as many
@@ -24,7 +24,7 @@ MARK = "-looks-every-"
 
 
 def measure(setup: Setup) -> Finding:
-    """Time and agreement by the number of actions between looks."""
+    """Time and agreement by the number of actions executed per observation."""
     whole = scope(setup, "development", SEEDS)
     sources = [
         Path(folder)
@@ -80,7 +80,7 @@ def finding(run: Run, measured_on: str) -> Finding:
         )
         for name in names
     )
-    chart = Chart("actions between looks", "verdicts equal to the truth", series)
+    chart = Chart("actions executed per observation", "verdicts equal to the truth", series)
     question = "What does a longer horizon cost or save?"
     return Finding("d_horizon", question, "; ".join(told), measured_on, rows, chart)
 

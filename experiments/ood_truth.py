@@ -52,7 +52,7 @@ class Experiment:
 
 
 def run(options: Experiment) -> dict[str, Any]:
-    policies = options.policy or bundled_sources().policies
+    policies = options.policy or tuple(map(str, bundled_sources().policies))
     seeds = tuple(range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + options.seeds))
     known = options.out / "truth"
     config = TruthConfig(

@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 from worldgym import cli
 from worldgym.cli.output import show_ran
-from worldgym.evaluation.run import EvaluateConfig, environment, evaluate
+from worldgym.api import evaluate
+from worldgym.evaluation.run import environment
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
@@ -33,8 +34,8 @@ def command():
     frame, wording = np.zeros((16, 24, 3), np.uint8), "open the drawer \N{PINCHING HAND}"
     tasks = [Task(f"t/{i}", "t", frame, wording, 3) for i in range(2)]
     out = Path(sys.argv[1])
-    ran = evaluate(EvaluateConfig(out, 2), FakeWorld(), [FakePolicy()], tasks, FakeJudge())
-    show_ran(ran, out, False)
+    run = evaluate(FakeWorld(), FakePolicy(), tasks, FakeJudge(), out=out, trials=2)
+    show_ran(run, False)
 
 assert environment("cpu")["commit"] is None
 cli.parsed = lambda words: command

@@ -11,48 +11,30 @@ from types import ModuleType
 import numpy as np
 import pytest
 from synthetic_sets import recordings, write_mp4_npz
+from tiny_networks import tiny_codec, tiny_world
 
 from worldgym.actions.conventions import CONVENTIONS
 from worldgym.cli import main
-from worldgym.codecs.conv import ConvCodecConfig
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.train.codec_training import CodecTrainConfig
-from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.load_world import load_world
 from worldgym.world.network import DiTConfig
 from worldgym.world.open_loop_replay import replay
-from worldgym.world.sampler import SamplerConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
 
 
-def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
-    return CodecTrainConfig(
-        out,
-        ConvCodecConfig(32, 4, 16, 1),
-        OptimizerConfig(steps=4, warmup=1),
-        batch=4,
-        device=device,
-    )
-
-
-def tiny_world(out: Path, device: str) -> WorldTrainConfig:
-    network = DiTConfig((4, 4, 4), width=32, pairs=1, heads=2, window=8)
-    sampler, optimizer = (
-        SamplerConfig(steps=2, window=6, keep=3),
-        OptimizerConfig(steps=4, muon_lr=1e-3, warmup=1),
-    )
-    return WorldTrainConfig(
-        out, network, optimizer, sampler, batch=4, frames=6, save_every=4, normalize=True
-    )
+def bridge_world(out: Path, device: str) -> WorldTrainConfig:
+    tiny = tiny_world(out, device)
+    network = replace(tiny.network, action_size=DiTConfig.action_size)
+    return replace(tiny, network=network, batch=4, save_every=4, normalize=True)
 
 
 @pytest.fixture
 def script(load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setitem(RECIPES, "bridge_sample", Recipe(tiny_codec, tiny_world))
+    monkeypatch.setitem(RECIPES, "bridge_sample", Recipe(tiny_codec, bridge_world))
     return load_script("benchmarks/bridge_sample.py")
 
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import worldgym
 from worldgym.testing import FAKE_SPEC
 from worldgym.types import ActionSpec, Episode, Task, Trial, Verdict, Vote, is_success
 
@@ -147,23 +146,6 @@ def test_a_verdict_holds_what_a_log_can_hold() -> None:
 def test_nouns_are_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         trial().repeat = 1  # type: ignore[misc]
-
-
-def test_the_public_door() -> None:
-    assert worldgym.__all__ == [
-        "ActionSpec",
-        "CheckpointError",
-        "Episode",
-        "InputError",
-        "MissingExtra",
-        "Rollout",
-        "SpecMismatch",
-        "Task",
-        "Trial",
-        "Verdict",
-        "WorldGymError",
-        "__version__",
-    ]
 
 
 def test_an_edited_task_meets_the_noise_of_its_twin() -> None:

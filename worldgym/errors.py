@@ -24,11 +24,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from worldgym.types import ActionSpec
+
+T = TypeVar("T")
 
 
 class WorldGymError(Exception):
@@ -109,6 +111,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ " (did you mean NAME?)", or "" where no known name is like it."""
     found = difflib.get_close_matches(name, list(known), 1)
     return f" (did you mean {found[0]}?)" if found else ""
+
+
+def pick(what: str, name: str, known: Mapping[str, T]) -> T:
+    """known[name]. InputError, with the names there are, for another one.   what: "recipe"."""
+    if name not in known:
+        raise InputError(
+            f'no {what} "{name}"{did_you_mean(name, known)}: one of {", ".join(known)}'
+        )
+    return known[name]
 
 
 def at_least(option: str, value: float, least: int = 0) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from worldgym import cli
-from worldgym.cli.output import show_ran
+from worldgym.api import Run, evaluate
+from worldgym.cli.output import end_as, show_ran
 from worldgym.errors import InputError
-from worldgym.evaluation.run import EvaluateConfig, evaluate
 from worldgym.evaluation.watchdog import STALLED
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
@@ -48,8 +48,12 @@ def evaluated(
     tasks = [
         Task(f"t/{i}", "t", np.zeros((16, 24, 3), np.uint8), "do it", 3) for i in range(trials)
     ]
-    config = EvaluateConfig(out, trials, batch=2, **options)
-    return lambda: show_ran(evaluate(config, FakeWorld(), policies, tasks, FakeJudge()), out, False)
+    return lambda: show_ran(
+        evaluate(
+            FakeWorld(), policies, tasks, FakeJudge(), out=out, trials=trials, batch=2, **options
+        ),
+        False,
+    )
 
 
 def test_all_trials_finished(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -96,6 +100,25 @@ def test_some_trials_are_missing(
 ) -> None:
     assert ended(monkeypatch, evaluated(tmp_path, [FakePolicy()], max_minutes=0.0)) == 4
     assert "0 trials failed and 2 were not begun" in capsys.readouterr().err
+
+
+def test_a_command_of_several_runs_ends_as_they_did(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a search for edits, or a check of a world with policies, does."""
+    ended(monkeypatch, evaluated(tmp_path / "whole", [FakePolicy()]))
+    ended(monkeypatch, evaluated(tmp_path / "part", [FakePolicy()], max_minutes=0.0))
+    ended(monkeypatch, evaluated(tmp_path / "broken", [Broken(level=1.0)]))
+    capsys.readouterr()
+
+    def ends(*names: str) -> int:
+        return ended(monkeypatch, lambda: end_as([Run(tmp_path / name) for name in names]))
+
+    assert ends("whole", "whole") == 0
+    assert ends("whole", "part") == 4
+    assert "0 trials failed and 2 were not begun" in capsys.readouterr().err
+    assert ends("whole", "part", "broken") == 3
+    assert "every trial failed" in capsys.readouterr().err
 
 
 STOPS = """

@@ -435,3 +435,37 @@ def test_frames_of_an_odd_size_are_taken_everywhere(tmp_path: Path) -> None:
         == "the last row and the last column of every frame is shown twice"
     )
     assert np.abs(back.frames[:, :31, :27].astype(int) - store["test-000"].frames).mean() < 5.0
+
+
+def test_cameras_that_are_left_out_are_named(clips: Path, tmp_path: Path) -> None:
+    write_droid(tmp_path / "in", recordings())
+    options = SourceOptions(convention="droid_delta")
+    done = convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=options))
+    assert len(done.left_out) >= 1 and done.camera not in done.left_out
+    assert done.sentences()[-1] == (
+        f"one camera is kept, {done.camera}; left out: {', '.join(done.left_out)} "
+        f"(--camera chooses)"
+    )
+    one = convert_dataset(ConvertRequest(clips, tmp_path / "one", options=STATED))
+    assert one.left_out == () and not any("left out" in said for said in one.sentences())
+
+
+def test_a_strict_conversion_joins_subtasks_only_where_that_was_chosen(tmp_path: Path) -> None:
+    write_lerobot_v2(tmp_path / "in", recordings(2), subtasks=True)
+    request = ConvertRequest(tmp_path / "in", tmp_path / "store", options=STATED)
+    with pytest.raises(InputError, match=r"; choose with --subtasks join, first, last or split$"):
+        convert_dataset(replace(request, out=tmp_path / "strict", strict=True))
+    joined = replace(STATED, subtasks="join")
+    chosen = replace(request, out=tmp_path / "chosen", strict=True, options=joined)
+    assert len(convert_dataset(chosen).written) == 2
+    assert len(convert_dataset(request).written) == 2
+    # asked for or not, the same store
+    assert len(convert_dataset(replace(request, options=joined)).kept) == 2
+
+
+def test_a_strict_conversion_says_once_that_a_rate_is_needed(clips: Path, tmp_path: Path) -> None:
+    request = ConvertRequest(clips, tmp_path / "store", options=BRIDGE, strict=True)
+    with pytest.raises(InputError) as raised:
+        convert_dataset(request)
+    said = str(raised.value)
+    assert said.count("--recorded-fps") == 1 and "20 and 5 Hz" in said and "--strict" not in said

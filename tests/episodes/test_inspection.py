@@ -92,3 +92,18 @@ def test_the_sheet_shows_first_and_last_frames(tmp_path: Path) -> None:
     )
     write_sheet(found.sheet, tmp_path / "sheet.png")
     np.testing.assert_array_equal(np.array(Image.open(tmp_path / "sheet.png")), found.sheet)
+
+
+def test_a_gripper_that_never_moves_is_said_in_words(tmp_path: Path) -> None:
+    episodes = recordings(3)
+    for episode in episodes:
+        episode.actions[:, 6] = -1.0
+    write_mp4_npz(tmp_path / "still", episodes)
+    write_mp4_npz(tmp_path / "moving", recordings(3))
+    options = SourceOptions(convention="bridge_v2")
+    (said,) = (
+        text for text in inspect(tmp_path / "still", options).warnings() if "never opens" in text
+    )
+    assert said.startswith("gripper is -1 in every action read: it never opens or closes")
+    moving = inspect(tmp_path / "moving", options).warnings()
+    assert not any("never opens" in text for text in moving)

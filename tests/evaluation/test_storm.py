@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +146,54 @@ def test_three_starts_in_a_storm(
     assert before > 5 * count  # 1,000 and more in the slow test
     start(enough)
     assert len(model_server.requests) == before
+
+
+@pytest.mark.parametrize("tasks", [12], indirect=True)
+def test_answers_under_way_at_a_stop_count_in_the_budget_of_the_next_start(
+    tasks: Path, model_server: ModelServer, tmp_path: Path
+) -> None:
+    """One failure again and again stops the run while two answers are awaited: these are paid for
+    and noted, but stand in no trial of the log."""
+    for i in range(12):
+        described = {"instruction": f"open drawer {i:02d}", "steps": 3, "group": "g"}
+        (tasks / f"{i}.json").write_text(json.dumps(described))
+    late = ("drawer 08", "drawer 09")  # the last by the names of their files
+    server = Server("tiny", base_url=model_server.url, timeout_seconds=20.0, concurrency=12)
+    prices = Price(1.0, 20.0)
+    config = VlmConfig(server, prices, votes=1, frame_size=None, cache=tmp_path / "votes")
+    loaded, run = load_tasks(tasks), tmp_path / "run"
+
+    def start(budget_usd: float) -> None:
+        judge = VlmJudge(config, budget_usd, wait=lambda seconds: None)
+        setting = EvaluateConfig(run, len(loaded), batch=len(loaded))
+        evaluate(setting, FakeWorld(), POLICIES[:1], loaded, judge, {"tasks": str(tasks)})
+
+    under_way = threading.Barrier(3)
+
+    def script(request: dict[str, Any], number: int) -> Said:
+        said = json.dumps(request)
+        if any(name in said for name in late):
+            under_way.wait(10.0)
+            return Said(kind="slow", seconds=2.0)
+        if "drawer 00" in said and not under_way.broken and number < 12:
+            under_way.wait(10.0)  # until both are on their way
+        return Said(status=400, body=b"no")
+
+    model_server.script = script
+    with pytest.raises(SameFailure):
+        start(1.0)
+    log = read_log(run / "log.jsonl")[1]
+    assert sum(record.paid_usd for record in log) == 0.0
+    for _ in range(200):
+        if len(read_payments(run / PAYMENTS_NAME)) == len(late):
+            break
+        time.sleep(0.05)
+    noted = sum(read_payments(run / PAYMENTS_NAME))
+    assert noted == pytest.approx(len(late) * PRICE)
+    model_server.script = lambda request, number: Said()
+    asked = len(model_server.requests)
+    start(noted)  # the log alone would allow two answers
+    assert len(model_server.requests) == asked
+    start(1.0)
+    assert len(model_server.requests) == asked + 10
+    assert sum(read_payments(run / PAYMENTS_NAME)) == pytest.approx(12 * PRICE)

@@ -111,7 +111,7 @@ def test_changed_edits_are_another_search(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_budget_holds_the_confirmation(tmp_path: Path) -> None:
     with pytest.raises(
         InputError,
-        match="--budget 28 is too small for 8 candidates on 2 task groups; give 54 or more",
+        match="--rollouts 28 is too small for 8 candidates on 2 task groups; give 54 or more",
     ):
         run(tmp_path, FakePolicy(), budget=28)
     for keep in (2, 8):
@@ -130,7 +130,7 @@ def test_a_policy_that_nothing_breaks(tmp_path: Path) -> None:
 def test_what_cannot_be_asked(tmp_path: Path) -> None:
     with pytest.raises(
         InputError,
-        match=r"--budget 5 is too small for 8 candidates on 2 task groups; give \d+ or more",
+        match=r"--rollouts 5 is too small for 8 candidates on 2 task groups; give \d+ or more",
     ):
         run(tmp_path, FakePolicy(), budget=5)
     with pytest.raises(InputError, match="--drop"):

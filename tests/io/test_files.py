@@ -17,6 +17,7 @@ from worldgym.io.files import (
     cache_folder,
     read_array,
     read_json,
+    read_toml,
     sha256_file,
     unreadable,
     write_array,
@@ -190,3 +191,8 @@ def test_a_git_lfs_pointer_is_told_from_a_damaged_file(tmp_path: Path) -> None:
     assert "git lfs pull" in str(unreadable(tmp_path / "x", "damaged"))
     for name in ("y", "absent", "."):
         assert str(unreadable(tmp_path / name, "damaged")) == f"{tmp_path / name}: damaged"
+
+
+def test_texts_of_a_toml_file_come_in_clean(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('name = "a\\u001b[31m b\\u0007"\nlist = ["c\\u0000", 1]\n')
+    assert read_toml(tmp_path / "a.toml", "") == {"name": "a[31m b", "list": ["c", 1]}

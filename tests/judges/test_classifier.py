@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_networks import PAIR_TRUNK
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import save_folder
@@ -16,14 +17,13 @@ from worldgym.judges.classifier import (
     chosen_frames,
 )
 from worldgym.judges.load_judge import load_judge
-from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.testing import check_judge
 from worldgym.types import Rollout, Task, Trial
 
 TINY = JudgeConfig(
     (16, 16),
     8,
-    TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4),
+    PAIR_TRUNK,
     moments=2,
 )
 

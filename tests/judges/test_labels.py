@@ -245,3 +245,18 @@ def test_labels_of_a_video_that_was_made_again_are_not_counted(
         append_label(tmp_path / "labels.jsonl", Label(clips[0], score, labeller, frames=frames))
     verdict = HumanJudge.read(tmp_path / "labels.jsonl")(new, new.trial.task)
     assert verdict.score == 0.0 and verdict.provenance["labellers"] == ["carl"]
+
+
+def test_texts_of_labels_come_in_clean(tmp_path: Path) -> None:
+    """Half letters and control characters would stand in reports and on terminals."""
+    row = {
+        "video": "a.mp4",
+        "instruction": "open\x1b[31m it \ud83e",
+        "score": 1.0,
+        "reason": "yes\x07",
+        "labeller": "ann\udc00",
+    }
+    (tmp_path / "labels.jsonl").write_text(json.dumps(row) + "\n")
+    (labelled,) = read_labels(tmp_path / "labels.jsonl")
+    assert labelled.clip.instruction == "open[31m it \ufffd"
+    assert (labelled.labels[0].reason, labelled.labels[0].labeller) == ("yes", "ann\ufffd")

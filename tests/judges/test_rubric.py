@@ -17,7 +17,7 @@ from worldgym.judges.frame_selection import check_most, choose_frames, pictures
 from worldgym.judges.rubric import rubric_for
 from worldgym.judges.vlm import filled
 from worldgym.judges.voting import combine_votes, read_vote
-from worldgym.servers.asking import Answer
+from worldgym.servers.model_client import Answer
 from worldgym.servers.provider import Reply
 from worldgym.types import Task, Vote
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_networks import PAIR_TRUNK
 
 from worldgym.cli import main
 from worldgym.evaluation.run import EvaluateConfig, evaluate
@@ -17,17 +18,14 @@ from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import results
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
 from worldgym.judges.classifier_agreement import KnownProbability, fit_rates
-from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakePolicy, FakeWorld
-
-TRUNK = TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4)
 
 
 @pytest.fixture
 def judge(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    net = JudgeNet(JudgeConfig((16, 24), 8, TRUNK, moments=2))
+    net = JudgeNet(JudgeConfig((16, 24), 8, PAIR_TRUNK, moments=2))
     ClassifierJudge(net, DecisionRule(), "tiny").save(
         tmp_path / "judge", {"trained": {"episodes": 3}}, ""
     )

@@ -399,7 +399,7 @@ def test_five_votes_each_of_a_server_with_every_fault(
     )
     votes = [vote for verdict in verdicts for vote in verdict.votes]
     assert len(votes) == 5 * videos and all(vote.score == 1.0 or vote.reason for vote in votes)
-    assert judge.asker.ledger.paid_usd == pytest.approx(0.002 * len(votes))
+    assert judge.client.ledger.paid_usd == pytest.approx(0.002 * len(votes))
     assert len(list((config.cache or Path()).rglob("*.json"))) == len(votes)
     before = len(model_server.requests)
     again = list(judge_each(patient(config), rollouts))

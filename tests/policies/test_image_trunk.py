@@ -1,10 +1,9 @@
 import numpy as np
 import torch
+from tiny_networks import TRUNK
 from torch.nn import functional as F
 
-from worldgym.policies.image_trunk import Trunk, TrunkConfig, fold_pixels, shifted
-
-TINY = TrunkConfig(width=8, blocks=1, points=2, values=1, buckets=16, language=4)
+from worldgym.policies.image_trunk import Trunk, fold_pixels, shifted
 
 
 def test_folding_keeps_every_pixel() -> None:
@@ -24,10 +23,10 @@ def test_folding_is_exact_under_autocast() -> None:
 
 def test_trunk_batch_equals_one_by_one() -> None:
     torch.manual_seed(0)
-    trunk = Trunk(TINY).eval()
+    trunk = Trunk(TRUNK).eval()
     pixels, features = torch.randint(0, 256, (5, 16, 16, 3), dtype=torch.uint8), torch.rand(5, 16)
     together = trunk(pixels, features)
-    assert together.shape == (5, TINY.out)
+    assert together.shape == (5, TRUNK.out)
     apart = torch.cat([trunk(pixels[i : i + 1], features[i : i + 1]) for i in range(5)])
     torch.testing.assert_close(together, apart, atol=1e-5, rtol=1e-5)
 

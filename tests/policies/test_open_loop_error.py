@@ -107,6 +107,20 @@ def test_a_gripper_that_is_told_one_thing_alone(store: EpisodeStore) -> None:
     assert "tells the gripper what was recorded at 30% of the steps alone" in str(wrong.complaint())
 
 
+def test_a_gripper_that_was_never_recorded_to_move(store: EpisodeStore) -> None:
+    shut = EpisodeStore.create(store.root.parent / "shut", SPEC, 5.0)
+    for info in store:
+        episode = store[info.name]
+        actions = episode.actions.copy()
+        actions[:, 2] = -1.0
+        shut.write(info.name, replace(episode, actions=actions))
+    found = compare_with_recorded(Sees(), EpisodeStore(shut.root))
+    assert found.complaint() is None and found.remarks() == [
+        "gripper: recorded as -1 throughout, so these recordings cannot tell whether the policy "
+        "opens and closes it rightly"
+    ]
+
+
 def test_unrelated_policies_are_not_accused(store: EpisodeStore) -> None:
     @dataclass(frozen=True)
     class Noise(Sees):

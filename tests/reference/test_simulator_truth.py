@@ -66,7 +66,7 @@ def test_scores_videos_and_resumption(tmp_path: Path) -> None:
 
 
 def test_wrong_input_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown task 'fly'"):
+    with pytest.raises(InputError, match='no task "fly"'):
         truth(replace(config(tmp_path), tasks=("fly",)))
     with pytest.raises(InputError, match='two policies are called "still"'):
         truth(replace(config(tmp_path), policies=("still", "still")))

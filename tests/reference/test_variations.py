@@ -67,7 +67,7 @@ def test_noise_repeats_with_the_seed() -> None:
 
 
 def test_an_unknown_variation_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match='unknown variation "upside-down": one of recoloured'):
+    with pytest.raises(InputError, match='no variation "upside-down": one of recoloured'):
         truth(
             TruthConfig(
                 tmp_path, ("still",), (SEED,), ("drawer-open",), variations=("upside-down",)

@@ -34,9 +34,9 @@ def test_a_plan_is_told_in_sentences() -> None:
     wanted = Plan(width=0.2, a=0.6, b=0.75, generated=500, real_correlation=0.7)
     text = plan_text({**plan(wanted), "asked": asdict(wanted)})
     assert (
-        "93 trials for a 95 % interval 20 points wide" in text
+        "93 trials for a 95 % confidence interval 20 points wide" in text
         and "McNemar" in text
-        and "500 generated" in text
+        and "beside 500 initial frames tried in the world model" in text
     )
     assert "correlate by 0 (McNemar" in text and "each initial frame" not in text
     repeated = Plan(width=0.2, repeats=5, repeat_correlation=0.3)

@@ -9,13 +9,14 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.model_server import SUCCESS, ModelServer, Said
 from worldgym.errors import InputError, JudgeOutage, JudgeStopped, WorldGymError
 from worldgym.servers.api_keys import Secrets
-from worldgym.servers.asking import Answer, Asker
+from worldgym.servers.model_client import Answer, ModelClient
 from worldgym.servers.openai_provider import read_completion
 from worldgym.servers.provider import Busy, Question, Server
 from worldgym.servers.votes import Ledger, Price
@@ -39,10 +40,10 @@ def ask(model_server: ModelServer, tmp_path: Path) -> Ask:
                 **fields,
             }
         )
-        asker = Asker(
+        client = ModelClient(
             server, tmp_path / "votes", Ledger(Price(1.0, 20.0)), wait=lambda seconds: None
         )
-        return asker.ask(Question(prompt, (), FORM), 1)[0]
+        return client.ask(Question(prompt, (), FORM), 1)[0]
 
     return once
 
@@ -138,8 +139,19 @@ def test_a_secret_is_hidden_however_it_is_written() -> None:
         KEY.lower(),
         "sk-live%2FTopsecret%2B0123456789%3D%3D",
         "sk-live\\/Topsecret+0123456789==",
+        json.dumps(KEY).replace("/", "\\u002F").strip('"'),
+        "".join(f"\\u{ord(letter):04x}" for letter in KEY),
+        "".join(f"\\\\u{ord(letter):04X}" for letter in KEY),
+        "".join(f"\\x{ord(letter):02x}" for letter in KEY),
+        "".join(f"%{ord(letter):02X}" for letter in KEY),
+        quote(quote(KEY, safe=""), safe=""),
+        "".join(f"&#{ord(letter)};" for letter in KEY),
+        "".join(f"&#x{ord(letter):X};" for letter in KEY),
     ):
         assert secrets.hide(f"a {form} b") == "a [key] b"
+    odd = Secrets(['a"b\\c/d<e&f'])
+    for form in (json.dumps('a"b\\c/d<e&f'), json.dumps(json.dumps('a"b\\c/d<e&f'))):
+        assert "d<e" not in odd.hide(form) and "[key]" in odd.hide(form)
     # what stands for no key at all may be a word
     assert secrets.hide("EMPTY hands") == "EMPTY hands"
 

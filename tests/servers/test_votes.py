@@ -11,18 +11,18 @@ import pytest
 
 from tests.model_server import SUCCESS, ModelServer, Said
 from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
-from worldgym.servers.asking import Asker, Reading
+from worldgym.servers.model_client import ModelClient, Reading
 from worldgym.servers.provider import Question, Reply, Server
 from worldgym.servers.votes import PAYMENTS_NAME, Ledger, Price, VoteCache, read_payments
 
 PRICE = 0.002  # of one answer: 1000 tokens in, 50 out
 FORM = {"type": "object", "properties": {"verdict": {"type": "string"}}}
-MakeAsker = Callable[..., Asker]
+MakeClient = Callable[..., ModelClient]
 
 
 @pytest.fixture
-def make_asker(model_server: ModelServer, tmp_path: Path) -> MakeAsker:
-    def make(budget_usd: float | None = None, concurrency: int = 1) -> Asker:
+def make_client(model_server: ModelServer, tmp_path: Path) -> MakeClient:
+    def make(budget_usd: float | None = None, concurrency: int = 1) -> ModelClient:
         server = Server(
             "tiny",
             base_url=model_server.url,
@@ -30,7 +30,7 @@ def make_asker(model_server: ModelServer, tmp_path: Path) -> MakeAsker:
             timeout_seconds=5.0,
             concurrency=concurrency,
         )
-        return Asker(
+        return ModelClient(
             server,
             tmp_path / "votes",
             Ledger(Price(1.0, 20.0), budget_usd),
@@ -45,28 +45,28 @@ def question(number: int) -> Question:
 
 
 def test_a_budget_holds_over_all_starts_of_a_run(
-    make_asker: MakeAsker, model_server: ModelServer, tmp_path: Path
+    make_client: MakeClient, model_server: ModelServer, tmp_path: Path
 ) -> None:
     for start in range(4):
-        asker = make_asker(budget_usd=0.0125)
-        asker.ledger.keep(tmp_path / "run")
+        client = make_client(budget_usd=0.0125)
+        client.ledger.keep(tmp_path / "run")
         with pytest.raises(BudgetSpent, match="higher --budget"):
             # other questions each time, so that the cache is of no help
             for number in range(100 * start, 100 * start + 100):
-                asker.ask(question(number), 1)
+                client.ask(question(number), 1)
     assert len(model_server.requests) == 6
     assert sum(read_payments(tmp_path / "run" / PAYMENTS_NAME)) == pytest.approx(6 * PRICE)
-    asker = make_asker(budget_usd=0.0125)
-    asker.ledger.keep(tmp_path / "another run")
-    asker.ask(question(0), 1)  # found in the cache: it costs this run nothing
+    client = make_client(budget_usd=0.0125)
+    client.ledger.keep(tmp_path / "another run")
+    client.ask(question(0), 1)  # found in the cache: it costs this run nothing
     assert not (tmp_path / "another run").exists()
 
 
-def test_what_a_log_of_before_says_was_paid_counts(make_asker: MakeAsker, tmp_path: Path) -> None:
-    asker = make_asker(budget_usd=0.01)
-    asker.ledger.keep(tmp_path / "run", paid_usd=0.01)
+def test_what_a_log_of_before_says_was_paid_counts(make_client: MakeClient, tmp_path: Path) -> None:
+    client = make_client(budget_usd=0.01)
+    client.ledger.keep(tmp_path / "run", paid_usd=0.01)
     with pytest.raises(BudgetSpent, match=r"0\.0100 USD paid"):
-        asker.ask(question(0), 1)
+        client.ask(question(0), 1)
 
 
 def test_payments_that_are_torn_or_damaged(tmp_path: Path) -> None:
@@ -80,14 +80,14 @@ def test_payments_that_are_torn_or_damaged(tmp_path: Path) -> None:
 
 
 def test_a_cache_that_cannot_be_written_is_refused_before_the_first_question(
-    make_asker: MakeAsker, model_server: ModelServer, tmp_path: Path
+    make_client: MakeClient, model_server: ModelServer, tmp_path: Path
 ) -> None:
     (tmp_path / "votes").write_text("a file where a folder is due")
-    asker = make_asker()
+    client = make_client()
     with pytest.raises(InputError, match="cannot write"):
-        asker.check()
+        client.check()
     with pytest.raises(InputError, match="cannot write"):
-        asker.ask(question(0), 1)
+        client.ask(question(0), 1)
     assert not model_server.requests
 
 
@@ -101,26 +101,26 @@ def test_an_answer_that_cannot_be_kept_counts_and_is_the_last(tmp_path: Path) ->
 
 
 def test_payments_that_can_no_longer_be_noted_end_the_buying(
-    make_asker: MakeAsker, model_server: ModelServer, tmp_path: Path
+    make_client: MakeClient, model_server: ModelServer, tmp_path: Path
 ) -> None:
-    asker = make_asker()
-    asker.ledger.keep(tmp_path / "run")
+    client = make_client()
+    client.ledger.keep(tmp_path / "run")
     (tmp_path / "run").write_text("in the way")
     with pytest.raises(JudgeStopped, match="payments can no longer be noted"):
-        asker.ask(question(0), 2)
+        client.ask(question(0), 2)
     assert len(model_server.requests) == 1 and len(list((tmp_path / "votes").rglob("*.json"))) == 1
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_what_was_paid_before_an_outage_is_told(
-    make_asker: MakeAsker, model_server: ModelServer, concurrency: int
+    make_client: MakeClient, model_server: ModelServer, concurrency: int
 ) -> None:
     model_server.script = lambda request, number: Said() if number < 3 else Said(status=500)
     with pytest.raises(JudgeOutage) as outage:
-        make_asker(concurrency=concurrency).ask(question(0), 4)
+        make_client(concurrency=concurrency).ask(question(0), 4)
     assert outage.value.paid_usd == pytest.approx(3 * PRICE)
     model_server.script = lambda request, number: Said()
-    answers = make_asker().ask(question(0), 4)
+    answers = make_client().ask(question(0), 4)
     assert sum(answer.paid_usd for answer in answers) == pytest.approx(PRICE)
     assert sum(answer.price_usd for answer in answers) == pytest.approx(4 * PRICE)
 
@@ -134,16 +134,16 @@ def yes(text: str) -> None:
     "first", [Said("Success was not achieved"), Said(""), Said(SUCCESS, finish="abort")]
 )
 def test_what_cannot_be_read_is_asked_once_more_and_both_are_paid(
-    make_asker: MakeAsker, model_server: ModelServer, first: Said
+    make_client: MakeClient, model_server: ModelServer, first: Said
 ) -> None:
     model_server.script = lambda request, number: first if number == 0 else Said()
-    (answer,) = make_asker().ask(question(0), 1, Reading(yes, "Say yes."))
+    (answer,) = make_client().ask(question(0), 1, Reading(yes, "Say yes."))
     assert answer.reply.text == SUCCESS and answer.price_usd == answer.paid_usd == pytest.approx(
         2 * PRICE
     )
     assert (answer.tokens_in, answer.tokens_out) == (2000, 100)
     assert model_server.requests[1]["messages"][0]["content"][0]["text"] == "question 0\n\nSay yes."
-    (again,) = make_asker().ask(question(0), 1, Reading(yes, "Say yes."))
+    (again,) = make_client().ask(question(0), 1, Reading(yes, "Say yes."))
     assert (
         len(model_server.requests) == 2
         and again.paid_usd == 0.0
@@ -153,18 +153,18 @@ def test_what_cannot_be_read_is_asked_once_more_and_both_are_paid(
 
 @pytest.mark.parametrize("said", [Said(refusal="no"), Said("{", finish="length")])
 def test_a_refusal_and_a_cut_answer_are_not_asked_again(
-    make_asker: MakeAsker, model_server: ModelServer, said: Said
+    make_client: MakeClient, model_server: ModelServer, said: Said
 ) -> None:
     model_server.script = lambda request, number: said
-    make_asker().ask(question(0), 1, Reading(yes, "Say yes."))
+    make_client().ask(question(0), 1, Reading(yes, "Say yes."))
     assert len(model_server.requests) == 1
 
 
 def test_an_answer_that_stays_unreadable_is_kept_as_it_is(
-    make_asker: MakeAsker, model_server: ModelServer, tmp_path: Path
+    make_client: MakeClient, model_server: ModelServer, tmp_path: Path
 ) -> None:
     model_server.script = lambda request, number: Said(f"perhaps {number}")
-    (answer,) = make_asker().ask(question(0), 1, Reading(yes, "Say yes."))
+    (answer,) = make_client().ask(question(0), 1, Reading(yes, "Say yes."))
     assert answer.reply.text == "perhaps 1" and len(model_server.requests) == 2
     kept = [json.loads(path.read_text())["text"] for path in (tmp_path / "votes").rglob("*.json")]
     assert sorted(kept) == ["perhaps 0", "perhaps 1"]

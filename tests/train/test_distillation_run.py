@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny_networks import tiny_world
 
-from tests.train.test_world_run import tiny_world
 from worldgym.actions.embodiment import Scaling
 from worldgym.cli import main
 from worldgym.codecs.conv import ConvCodec, ConvCodecConfig

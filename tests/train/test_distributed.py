@@ -29,7 +29,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_world_run import tiny_codec, tiny_world
+from tiny_networks import tiny_codec, tiny_world
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.codec_and_world import train_codec_and_world
@@ -111,7 +111,8 @@ def test_torchrun_trains_what_spawned_processes_train(
 ) -> None:
     """Codec and world from nothing, by two processes each way: the same weights, and one of each
     file."""
-    script, tests = tmp_path / "run.py", Path(__file__).parents[1] / "world"
+    script = tmp_path / "run.py"
+    tests = Path(__file__).parents[1]
     script.write_text(SCRIPT)
     environment = os.environ | {
         "PYTHONPATH": str(Path(__file__).parents[2]),

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_networks import PAIR_TRUNK
 
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
@@ -11,14 +12,12 @@ from worldgym.errors import InputError
 from worldgym.io.checkpoint import fingerprint, load_folder, read_config
 from worldgym.judges.classifier import KIND, ClassifierJudge, DecisionRule
 from worldgym.judges.classifier_agreement import evaluate_judge
-from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.train.judge_labels import draw, make_labels, progress_of, sampling_pools
 from worldgym.train.judge_training import JudgeTrainConfig, make_lesson, train_judge
 from worldgym.train.optimizer import FitConfig
 from worldgym.types import ActionSpec, Episode
 
 SPEC = ActionSpec(("x",), "delta_pose", "m", "none", "none", (-1.0,), (1.0,), 20.0)
-TRUNK = TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4)
 LENGTH = 8
 
 
@@ -51,7 +50,7 @@ def make_store(root: Path, episodes: int = 16) -> Path:
 def recipe(store: Path, out: Path) -> JudgeTrainConfig:
     fit = FitConfig(steps=120, batch=8, lr=1e-2, warmup=5, average=0.9)
     return JudgeTrainConfig(
-        store, out, hold_back=3, hidden=16, trunk=TRUNK, degradation=0.3, fit=fit
+        store, out, hold_back=3, hidden=16, trunk=PAIR_TRUNK, degradation=0.3, fit=fit
     )
 
 

@@ -2,12 +2,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny_networks import TRUNK
 
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import read_config
-from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.own.bc import BCConfig
 from worldgym.policies.own.diffusion import DiffusionConfig
@@ -18,7 +18,6 @@ from worldgym.train.policy_training import PolicyTrainConfig, train_policy
 from worldgym.types import Task, Trial
 
 LENGTH = 6
-TRUNK = TrunkConfig(width=8, blocks=1, points=2, values=1, buckets=16, language=4)
 NETS = {
     "bc": BCConfig(chunk=2, hidden=16, trunk=TRUNK),
     "diffusion": DiffusionConfig(chunk=2, width=16, layers=1, heads=2, trunk=TRUNK),

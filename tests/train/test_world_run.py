@@ -9,49 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_networks import tiny_codec, tiny_world
 
 from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
 from worldgym.episodes.mixture import NamedStore
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
-from worldgym.testing import FAKE_SPEC
 from worldgym.train.codec_and_world import train_codec_and_world
-from worldgym.train.codec_training import CodecTrainConfig
-from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.world_run import TrainRun, _prepare, held_out_sample
-from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.load_world import load_world
-from worldgym.world.network import DiTConfig
 from worldgym.world.open_loop_replay import contact_sheet, psnr, replay
 from worldgym.world.sampler import SamplerConfig
-
-
-def tiny_codec(out: Path, device: str) -> CodecTrainConfig:
-    return CodecTrainConfig(
-        out,
-        ConvCodecConfig(32, 4, 16, 1),
-        OptimizerConfig(steps=4, warmup=1),
-        batch=4,
-        device=device,
-    )
-
-
-def tiny_world(out: Path, device: str) -> WorldTrainConfig:
-    network = DiTConfig(
-        (4, 4, 4), width=32, pairs=1, heads=2, action_size=2 * FAKE_SPEC.size + 1, window=8
-    )
-    optimizer = OptimizerConfig(steps=4, muon_lr=1e-3, warmup=1)
-    return WorldTrainConfig(
-        out,
-        network,
-        optimizer,
-        SamplerConfig(steps=2, window=6, keep=3),
-        batch=2,
-        frames=6,
-        save_every=2,
-    )
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])

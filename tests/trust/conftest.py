@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_networks import PAIR_TRUNK
 
 from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
 from worldgym.codecs.load_codec import load_codec
 from worldgym.episodes.store import EpisodeStore
 from worldgym.io.checkpoint import save_folder
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
-from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.testing import FAKE_SPEC
 from worldgym.types import Rollout, Task, Trial
 from worldgym.world.network import DiT, DiTConfig
@@ -55,8 +55,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, episode_store: EpisodeStore) 
     sampler = SamplerConfig(steps=2, window=6, keep=3)
     config = WorldConfig(episode_store.spec, network, sampler, "flow", {}, codec.fingerprint)
     save_folder(root / "world", config.to_json(), DiT(network).state_dict(), "")
-    trunk = TrunkConfig(6, width=8, blocks=1, points=2, values=1, buckets=16, language=4)
-    ClassifierJudge(JudgeNet(JudgeConfig((32, 32), 8, trunk)), DecisionRule(), "tiny").save(
+    ClassifierJudge(JudgeNet(JudgeConfig((32, 32), 8, PAIR_TRUNK)), DecisionRule(), "tiny").save(
         root / "judge", {}, ""
     )
     for name in ("door/1", "door/2", "drawer/1"):

@@ -93,7 +93,7 @@ def test_a_saved_model_is_the_same(inverse_dynamics: InverseDynamicsModel, tmp_p
         (FakeCodec(latents="other"), FAKE_SPEC),
         (FakeCodec(), replace(FAKE_SPEC, unit="furlong")),
     ):
-        with pytest.raises(CheckpointError, match="worldgym trust train"):
+        with pytest.raises(CheckpointError, match="worldgym world train-inverse-dynamics"):
             copy.check(codec, spec)
 
 

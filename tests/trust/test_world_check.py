@@ -186,7 +186,7 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
     )
     print_check(found)
     page = check_page(found | {"world": "<b>"})
-    assert "&lt;b&gt;" in page and "door" in page and "worldgym trust familiarity" in page
+    assert "&lt;b&gt;" in page and "door" in page and "worldgym world measure-familiarity" in page
     assert check_trust(config)["tasks"] == found["tasks"]  # the run is resumed, the rest repeats
     shutil.copy(tmp_path / "check" / "check.json", world / "check.json")
     summary = evaluate_sources(
@@ -200,7 +200,10 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
 
 def test_what_is_absent_is_said(tiny: Path, episode_store: EpisodeStore, tmp_path: Path) -> None:
     found = check_trust(CheckConfig(tiny, tmp_path, episode_store.root, per_task=2, batch=4))
-    assert len(found["not_measured"]) == 3 and "worldgym trust train" in found["not_measured"][1]
+    assert (
+        len(found["not_measured"]) == 3
+        and "worldgym world train-inverse-dynamics" in found["not_measured"][1]
+    )
     assert found["following"] == [] and found["wrong_verdicts"] == {}
 
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from worldgym.errors import InputError, did_you_mean
+from worldgym.errors import InputError, pick
 from worldgym.io.files import read_json
 from worldgym.io.records import from_mapping, located
 from worldgym.types import ActionSpec
@@ -69,10 +69,8 @@ def _released() -> ActionSpec:
 
 
 def _droid_joints() -> ActionSpec:
-    names, unit = (
-        tuple(f"joint_{i}" for i in range(7)),
-        "the largest joint speed that the controller takes",
-    )
+    names = tuple(f"joint_{i}" for i in range(7))
+    unit = "the largest joint speed that the controller takes"
     low, high = (*(-1.0,) * 7, 0.0), (1.0,) * 8
     return ActionSpec(
         (*names, "gripper"), "joint_velocity", unit, "none", "1_closed_0_open", low, high, 15.0
@@ -155,12 +153,7 @@ CONVENTIONS: Mapping[str, ActionSpec] = {
 
 def convention(name: str) -> ActionSpec:
     """The spec of a named convention. InputError for an unknown name, with all known ones."""
-    if name not in CONVENTIONS:
-        hint = did_you_mean(name, CONVENTIONS)
-        raise InputError(
-            f'no action convention "{name}"{hint}: one of {", ".join(sorted(CONVENTIONS))}'
-        )
-    return CONVENTIONS[name]
+    return pick("action convention", name, dict(sorted(CONVENTIONS.items())))
 
 
 def load_convention(name: str | Path) -> ActionSpec:

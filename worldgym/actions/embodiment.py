@@ -115,10 +115,8 @@ class Scaling:
         """[sums, 2, A] of sums of actions as shown; None where there is no reach.   size: A."""
         if not self.reach.boxes:
             return None
-        boxes, unit = (
-            np.array(self.reach.boxes, np.float32),
-            np.array(self.scale or [1.0] * size, np.float32),
-        )
+        boxes = np.array(self.reach.boxes, np.float32)
+        unit = np.array(self.scale or [1.0] * size, np.float32)
         return np.divide(boxes, unit, dtype=np.float32)
 
     def shown(self, actions: Actions) -> Actions:

@@ -37,9 +37,9 @@ class ReadingOptions:
     """for episodes that have none"""
     wording: int = 1
     """which one, where an episode has several texts of the same task"""
-    subtasks: Literal["join", "first", "last", "split"] = "join"
-    """an episode whose instruction changes: join the texts, take one of them, or split it into an
-    episode each"""
+    subtasks: Literal["join", "first", "last", "split"] | None = None
+    """an episode whose instruction changes: join the texts (what is done where this is not given,
+    but with --strict), take one of them, or split it into an episode each"""
     flip: Literal["vertical", "horizontal", "both"] | None = None
     """turn pictures that are stored upside down (vertical), mirrored (horizontal), or both"""
     rotate: Literal[0, 90, 180, 270] = 0
@@ -52,7 +52,12 @@ class ReadingOptions:
     def options(self) -> SourceOptions:
         from worldgym.episodes.recording import SourceOptions
 
-        reading = {**vars(self), "fps": self.recorded_fps, "flip": self.flip or ""}
+        reading = {
+            **vars(self),
+            "fps": self.recorded_fps,
+            "flip": self.flip or "",
+            "subtasks": self.subtasks or "",
+        }
         return SourceOptions(
             **{option.name: reading[option.name] for option in fields(SourceOptions)}
         )

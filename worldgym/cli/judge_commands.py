@@ -121,13 +121,13 @@ class Rejudge:
     json: bool = False
 
     def __call__(self) -> None:
+        from worldgym.api import Run
         from worldgym.evaluation.rejudge import RejudgeConfig, rejudge
         from worldgym.judges.load_judge import load_judge
 
         config = RejudgeConfig(self.run, self.out, self.tasks, command_line())
-        show_ran(
-            rejudge(config, load_judge(self.judge, self.budget, finished=True)), self.out, self.json
-        )
+        judge = load_judge(self.judge, self.budget, finished=True)
+        show_ran(Run(self.out, rejudge(config, judge)), self.json)
 
 
 @dataclass(frozen=True)

@@ -5,53 +5,58 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from worldgym.errors import Incomplete, NothingWorked
 from worldgym.io.text import clean
 
 if TYPE_CHECKING:
+    from worldgym.api import Run
     from worldgym.stats.failure_reasons import FailureReasons
-    from worldgym.stats.summary import Summary
 
 
-def show(summary: Summary, run: Path, as_json: bool) -> None:
+def show(run: Run, as_json: bool) -> None:
     """Prints the summary of a run, and where its report lies."""
     from worldgym.report.page import REPORT_NAME
     from worldgym.report.terminal import print_summary
 
     if as_json:
-        print(json.dumps(summary.to_json(), indent=2))
+        print(json.dumps(run.summary.to_json(), indent=2))
         return
 
-    print_summary(summary)
-    print(f"report: {run / REPORT_NAME}")
+    print_summary(run.summary)
+    print(f"report: {run.folder / REPORT_NAME}")
 
 
-def show_ran(summary: Summary, run: Path, as_json: bool) -> None:
-    """As `show`, after a command that made or judged trials. NothingWorked where all of them
-    failed, Incomplete where some did or are missing: with the reasons, and how often each came.
-    """
-    from worldgym.io.run_log import LOG_NAME, read_log
+def show_ran(run: Run, as_json: bool) -> None:
+    """As `show`, after a command that made or judged trials, which then ends as `end_as` says."""
+    show(run, as_json)
+    end_as([run])
+
+
+def end_as(runs: Sequence[Run]) -> None:
+    """Ends a command as the runs that it made ended: NothingWorked where every trial of one failed,
+    Incomplete where some failed or are missing, with the reasons and how often each came."""
     from worldgym.io.run_records import results
 
-    show(summary, run, as_json)
-    outcome = results(read_log(run / LOG_NAME)[1])
-    rejudged = "rejudged" in summary.config  # what its run lacks, judging again cannot add
-    left = (
-        0
-        if rejudged
-        else sum(c.missing for c in summary.cells) + summary.completeness.edited_missing
-    )
-    stop_where_nothing_worked(summary.reasons, len(outcome.finished))
-    if outcome.failed or left:
+    failed = 0
+    left = 0
+    lines: list[str] = []
+    for run in runs:
+        outcome, summary = results(run.records), run.summary
+        stop_where_nothing_worked(summary.reasons, len(outcome.finished))
+        if outcome.failed:
+            lines += _told(summary.reasons)
+        failed += len(outcome.failed)
+        if "rejudged" not in summary.config:  # what its run lacks, judging cannot add
+            left += sum(cell.missing for cell in summary.cells)
+            left += summary.completeness.edited_missing
+    if failed or left:
         said = (
-            f"{len(outcome.failed)} trials failed and {left} were not begun; the same command goes "
-            f"on from there"
+            f"{failed} trials failed and {left} were not begun; the same command goes on from there"
         )
-        raise Incomplete("\n".join([said, *_told(summary.reasons)]))
+        raise Incomplete("\n".join([said, *lines]))
 
 
 def stop_where_nothing_worked(reasons: FailureReasons, finished: int) -> None:
@@ -67,8 +72,6 @@ def _told(reasons: FailureReasons) -> list[str]:
 
 def print_skipped(skipped: dict[str, str]) -> None:
     """Names and reasons on standard error, where a pipe does not take them for results."""
-    from worldgym.io.text import clean
-
     for name, reason in skipped.items():
         print(clean(f"skipped {name}: {reason}"), file=sys.stderr)
 

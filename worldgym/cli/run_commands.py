@@ -27,13 +27,11 @@ class Demo:
     """print summary.json instead of a table"""
 
     def __call__(self) -> None:
+        from worldgym.api import Run
         from worldgym.reference.demo import run_demo
 
-        show_ran(
-            run_demo(self.out, self.trials, self.full, self.seed, command_line()),
-            self.out,
-            self.json,
-        )
+        summary = run_demo(self.out, self.trials, self.full, self.seed, command_line())
+        show_ran(Run(self.out, summary), self.json)
 
 
 @dataclass(frozen=True)
@@ -89,27 +87,32 @@ class Evaluate:
     """print summary.json instead of a table"""
 
     def __call__(self) -> None:
-        from worldgym.evaluation.run import EvaluateConfig, Sources, evaluate_sources
+        from worldgym.api import evaluate
 
-        where = (self.world, self.policy, self.tasks, self.judge)
-        sources = Sources(
-            *where, self.sampler_steps, self.cfg, self.budget, self.embodiment, self.rule
-        )
-        config = EvaluateConfig(
-            self.out,
-            self.trials,
-            self.seed,
-            self.batch,
-            self.truth,
-            command_line(),
-            _shard(self.shard),
-            self.max_minutes,
-            self.stall_minutes,
-            check=self.world_check,
+        run = evaluate(
+            self.world,
+            self.policy,
+            self.tasks,
+            self.judge,
+            out=self.out,
+            trials=self.trials,
+            seed=self.seed,
+            batch=self.batch,
+            embodiment=self.embodiment,
+            sampler_steps=self.sampler_steps,
+            cfg=self.cfg,
+            rule=self.rule,
+            budget=self.budget,
+            truth=self.truth,
+            shard=_shard(self.shard),
+            max_minutes=self.max_minutes,
+            stall_minutes=self.stall_minutes,
+            world_check=self.world_check,
             include_red=self.include_red,
             other_engine=self.other_engine,
+            command=command_line(),
         )
-        show_ran(evaluate_sources(sources, config), self.out, self.json)
+        show_ran(run, self.json)
 
 
 @dataclass(frozen=True)
@@ -130,23 +133,19 @@ class Report:
     """print summary.json instead of a table"""
 
     def __call__(self) -> None:
+        from worldgym.api import Run
         from worldgym.io.files import write_atomic
-        from worldgym.io.run_log import LOG_NAME, read_log
-        from worldgym.report.page import write_results
         from worldgym.stats.judge_calibration import CALIBRATION_NAME, Calibration
         from worldgym.stats.trusted import adopt_check
 
-        header, records = read_log(self.run / LOG_NAME)
+        run = Run(self.run)
         if self.calibration is not None:
-            Calibration.read(self.calibration).check(header.judge)
+            Calibration.read(self.calibration).check(run.header.judge)
             write_atomic(self.run / CALIBRATION_NAME, self.calibration.read_bytes())
         if self.world_check is not None:
-            adopt_check(self.run, self.world_check, header.world)
-        show(
-            write_results(self.run, header, records, self.include_red),
-            self.run,
-            self.json,
-        )
+            adopt_check(self.run, self.world_check, run.header.world)
+        run.report(self.include_red)
+        show(run, self.json)
 
 
 @dataclass(frozen=True)
@@ -163,9 +162,10 @@ class Merge:
     """print summary.json instead of a table"""
 
     def __call__(self) -> None:
+        from worldgym.api import Run
         from worldgym.evaluation.merge import merge
 
-        show(merge(self.shards, self.out, self.include_red), self.out, self.json)
+        show(Run(self.out, merge(self.shards, self.out, self.include_red)), self.json)
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,9 @@ from worldgym.errors import InputError
 from worldgym.stats import wanted
 
 if TYPE_CHECKING:
-    from worldgym.stats.summarize import Headline
+    from worldgym.api import Comparison
+    from worldgym.stats.baseline import BaselineTest
     from worldgym.stats.summary import Summary
-
-COMPARED = (  # of summary.json by `worldgym compare`
-    "policies",
-    "completeness",
-    "unequal_mixture",
-    "comparisons",
-    "ranking",
-    "unranked",
-    "best_set",
-    "rank_intervals",
-    "trust",
-)
 
 
 @dataclass(frozen=True)
@@ -45,14 +34,15 @@ class Agreement:
     """all numbers, by the names of docs/statistics.md"""
 
     def __call__(self) -> None:
+        from worldgym.api import agreement
         from worldgym.io.json_form import to_json
         from worldgym.report.agreement_text import agreement_text
-        from worldgym.stats.agreement import agreement
-        from worldgym.stats.tables import paired_cells, read_rates
+        from worldgym.stats.tables import read_rates
 
-        world, real = read_rates(self.predicted), read_rates(self.real)
-        measured = agreement(paired_cells(world, real), separate=self.separate_frames)
-        unpaired = {"world": len(world) - measured.n, "real": len(real) - measured.n}
+        predicted = read_rates(self.predicted)
+        real = read_rates(self.real)
+        measured = agreement(predicted, real, self.separate_frames)
+        unpaired = {"world": len(predicted) - measured.n, "real": len(real) - measured.n}
         told = {**to_json(measured), "unpaired": unpaired}
         answer(told, lambda _: agreement_text(measured, unpaired), self.json)
 
@@ -81,44 +71,36 @@ class Compare:
     """all numbers, of the sequential test too"""
 
     def __call__(self) -> None:
-        from worldgym.io.run_log import LOG_NAME, read_log
+        from worldgym.api import Run, compare
+        from worldgym.io.json_form import to_json
         from worldgym.report.comparison_text import comparison_text, until_decided_text
-        from worldgym.stats.summarize import headline_trials, summarize
-        from worldgym.stats.trusted import WorldCheck
 
         self._check()
-        header, records = read_log(self.run / LOG_NAME)
-        check = WorldCheck.of_run(self.run)
-        summary = summarize(header, records, check=check)
-        if self.baseline is not None:
-            self._gate(self.baseline, headline_trials(header, records, check), summary)
-        values = summary.to_json()
-        told = {key: values[key] for key in COMPARED}
-        if not self.until_decided:
-            answer(told, lambda _: comparison_text(summary), self.json)
-            return
-        if not summary.comparisons:
+        run = Run(self.run)
+        found = compare(run, self.baseline, self.margin, self.equivalent)
+        if found.baseline is not None:
+            self._gate(found, found.baseline, run.summary)
+        if self.until_decided and not found.comparisons:
             raise InputError(
-                f"{self.run} has a single policy, so there is nothing to decide; name a run "
-                f"of several"
+                f"{self.run} has a single policy, so there is nothing to decide; name a run of "
+                f"several"
             )
-        answer(told, lambda _: until_decided_text(summary), self.json)
-        undecided = any(pair.sequential.winner is None for pair in summary.comparisons)
-        sys.exit(1 if undecided else 0)
+        words = until_decided_text if self.until_decided else comparison_text
+        told = {key: value for key, value in to_json(found).items() if key != "baseline"}
+        answer(told, lambda _: words(run.summary), self.json)
+        if self.until_decided:
+            undecided = any(pair.sequential.winner is None for pair in found.comparisons)
+            sys.exit(1 if undecided else 0)
 
-    def _gate(self, baseline: str, used: Headline, summary: Summary) -> NoReturn:
+    def _gate(self, found: Comparison, test: BaselineTest, summary: Summary) -> NoReturn:
         """Prints whether the other policies pass, and exits with 0 if all do, else 1."""
         from worldgym.io.json_form import to_json
         from worldgym.report.comparison_text import baseline_text
-        from worldgym.stats.baseline import against_baseline
-        from worldgym.stats.equivalence import Gate
 
-        gate = Gate(self.margin, self.equivalent)
-        found = against_baseline(used.records, used.policies, used.headline, baseline, gate)
-        values = summary.to_json()
-        told = {**to_json(found), **{key: values[key] for key in ("completeness", "policies")}}
-        answer(told, lambda _: baseline_text(found, summary), self.json)
-        sys.exit(0 if found.passes else 1)
+        values = to_json(found)
+        told = {**to_json(test), **{key: values[key] for key in ("completeness", "policies")}}
+        answer(told, lambda _: baseline_text(test, summary), self.json)
+        sys.exit(0 if test.passes else 1)
 
     def _check(self) -> None:
         if self.until_decided and self.baseline is not None:

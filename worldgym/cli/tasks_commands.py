@@ -9,7 +9,7 @@ from pathlib import Path
 
 from worldgym.cli.data_commands import ReadingOptions
 from worldgym.cli.options import JudgePlace, Positional, TasksPlace, WorldPlace
-from worldgym.cli.output import command_line, print_skipped
+from worldgym.cli.output import command_line, end_as, print_skipped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,10 @@ class Edit:
 @dataclass(frozen=True)
 class Stress:
     """Search the mildest edit that breaks a policy, confirm it on fresh initial frames and seeds,
-    write a suite of it. Resumes."""
+    write a suite of it. Resumes.
+
+    Exit codes 3 and 4 as of `worldgym evaluate`.
+    """
 
     world: WorldPlace
     """checkpoint of a world, or the folder that `worldgym world train` wrote"""
@@ -123,6 +126,7 @@ class Stress:
     json: bool = False
 
     def __call__(self) -> None:
+        from worldgym.api import Run
         from worldgym.evaluation.stress import StressConfig, StressSources, stress
         from worldgym.report.edit_section import stress_text
 
@@ -130,3 +134,4 @@ class Stress:
         search = (self.drop, self.levels, self.keep, self.seed, self.batch, command_line())
         found = stress(sources, StressConfig(self.out, self.rollouts, *search))
         print(json.dumps(found, indent=2) if self.json else stress_text(found))
+        end_as([Run(self.out / name) for name in found["runs"]])

@@ -14,7 +14,7 @@ from worldgym.cli.options import (
     TasksPlace,
     WorldPlace,
 )
-from worldgym.cli.output import command_line
+from worldgym.cli.output import command_line, end_as
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Check:
     """print check.json instead of tables"""
 
     def __call__(self) -> None:
+        from worldgym.api import Run
         from worldgym.report.trust_page import print_check, write_check_page
         from worldgym.trust.world_check import CheckConfig, check_trust
 
@@ -71,9 +72,11 @@ class Check:
         page = write_check_page(self.out, found)
         if self.json:
             print(json.dumps(found, indent=2))
-            return
-        print_check(found)
-        print(f"check: {page}")
+        else:
+            print_check(found)
+            print(f"check: {page}")
+        if self.policy and self.tasks:
+            end_as([Run(self.out / "run")])
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from worldgym.codecs.compiled_decoder import FusedDecoder, fused_decoder
 from worldgym.codecs.conv_layers import PositionMap, ResidualBlock
 from worldgym.errors import CheckpointError
-from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.io.checkpoint import fingerprint, load_folder, save_folder, with_weights
 
 KIND = "conv-codec"
 
@@ -133,10 +133,10 @@ class ConvCodec(nn.Module):
     @staticmethod
     def load(folder: Path, device: str = "cpu") -> ConvCodec:
         config, tensors = load_folder(folder, KIND)
-        codec = ConvCodec(ConvCodecConfig(**config["model"]))
-        codec.load_state_dict({**tensors, "normalize.num_batches_tracked": torch.tensor(0)})
+        tensors["normalize.num_batches_tracked"] = torch.tensor(0)
+        codec = with_weights(ConvCodec(ConvCodecConfig(**config["model"])), tensors, folder)
         codec._fingerprint, codec._latents = fingerprint(folder), config.get("latents")
-        codec.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        codec.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         codec._fused = fused_decoder(codec.decoder, codec.latent_shape[1])
         return codec
 
@@ -151,7 +151,7 @@ class ConvCodec(nn.Module):
         if replace(given, channels=own.channels, noise=own.noise) != own or count > own.channels:
             raise CheckpointError(
                 f"a codec of {given} cannot become one of {own}: only channels and noise may "
-                f"differ, channels grow"
+                f"differ, and channels can only grow"
             )
         tensors, kept = self.state_dict(), other.state_dict()
         for name, tensor in tensors.items():
@@ -167,7 +167,7 @@ class ConvCodec(nn.Module):
         """A saved codec whose decoder may be trained on; its encoder is fixed."""
         codec = ConvCodec.load(folder, device)
         codec._latents, codec._fingerprint, codec._fused = codec.latents, None, None
-        codec.encoder.requires_grad_(False)
+        codec.decoder.requires_grad_(True)
         return codec
 
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from worldgym.codecs.conv import to_uint8, to_unit_pixels
-from worldgym.errors import CheckpointError, InputError, MissingExtra
-from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.errors import InputError, MissingExtra
+from worldgym.io.checkpoint import fingerprint, frozen, load_folder, save_folder, with_weights
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -32,15 +32,16 @@ class KLCodec:
     """Implements `worldgym.codecs.codec_protocol.Codec`."""
 
     def __init__(self, autoencoder: AutoencoderKL, size: int, name: str) -> None:
-        """size: pixels of a square frame.   name: the fingerprint."""
+        """autoencoder: copied where it is still in training; it is never changed.   size: pixels of
+        a square frame.   name: the fingerprint."""
         config = autoencoder.config
         shrink = 2 ** (len(config["block_out_channels"]) - 1)
         if size % shrink:
             raise InputError(
-                f"this autoencoder shrinks frames by {shrink}, and {size} is no multiple of it: "
+                f"this autoencoder scales frames down by {shrink}, and {size} is not a multiple: "
                 f"give another --size"
             )
-        self.autoencoder = autoencoder.eval().requires_grad_(False)
+        self.autoencoder = frozen(autoencoder)
         self.latent_shape = (int(config["latent_channels"]), size // shrink, size // shrink)
         self.frame_shape, self.fingerprint = (size, size, 3), name
         self._scale = float(config["scaling_factor"])
@@ -74,13 +75,7 @@ class KLCodec:
     def load(folder: Path, device: str = "cpu") -> KLCodec:
         """From a checkpoint that `import_autoencoder` wrote."""
         config, tensors = load_folder(folder, KIND)
-        autoencoder = _diffusers().from_config(config["autoencoder"])
-        try:
-            autoencoder.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})"
-            ) from error
+        autoencoder = with_weights(_diffusers().from_config(config["autoencoder"]), tensors, folder)
         return KLCodec(autoencoder.to(device), config["size"], fingerprint(folder))
 
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
+from worldgym.codecs import conv, kl
 from worldgym.codecs.codec_protocol import Codec
-from worldgym.codecs.conv import KIND as CONV
-from worldgym.codecs.conv import ConvCodec
-from worldgym.codecs.kl import KIND as KL
-from worldgym.codecs.kl import KLCodec
-from worldgym.errors import CheckpointError
-from worldgym.io.checkpoint import read_config
+from worldgym.io.checkpoint import load_any
 
 
 def load_codec(folder: Path, device: str = "cpu") -> Codec:
     """CheckpointError if the folder holds none."""
-    kind = read_config(folder).get("kind")
-    if kind == CONV:
-        return ConvCodec.load(folder, device)
-    if kind == KL:
-        return KLCodec.load(folder, device)
-    raise CheckpointError(
-        f'{folder}: holds a "{kind}", but a codec is needed ("{CONV}" or "{KL}"); give another '
-        f"folder"
-    )
+    loaders: Mapping[str, Callable[[Path], Codec]] = {
+        conv.KIND: partial(conv.ConvCodec.load, device=device),
+        kl.KIND: partial(kl.KLCodec.load, device=device),
+    }
+    return load_any(folder, loaders, "a codec")

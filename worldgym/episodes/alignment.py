@@ -15,7 +15,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from worldgym.actions.conventions import POSE
-from worldgym.episodes.lags import Numbers, Pairs, chance_of_gain, correlation, lag_p_value
+from worldgym.episodes.lag_correlation import (
+    Numbers,
+    Pairs,
+    chance_of_gain,
+    correlation,
+    lag_p_value,
+)
 from worldgym.episodes.recording import Recording
 from worldgym.episodes.states import plain_names
 from worldgym.types import ActionSpec, Frames
@@ -109,7 +115,8 @@ class AlignmentMeter:
             return Alignment(dict.fromkeys(LAGS), None, 0)
         spec = self._spec(self.acted[0].shape[1])
         absolute = spec is not None and spec.mode in ABSOLUTE
-        pictures, arms = self._pictures(spec, absolute), self._arms(absolute)
+        pictures = self._pictures(spec, absolute)
+        arms = self._arms(absolute)
         pixels = {lag: correlation(pairs) for lag, pairs in pictures.items()}
         states = {lag: correlation(pairs) for lag, pairs in arms.items()} if arms else None
         pairs = sum(len(moves) for moves in self.moved)
@@ -166,7 +173,8 @@ class AlignmentMeter:
         acted = [actions[:, columns] for actions in self.acted]
         stood: Sequence[Numbers | None] = [None] * len(self.acted)
         if absolute and self._known_start():
-            acted, stood = [actions[:, self.columns] for actions in self.acted], self.stood
+            acted = [actions[:, self.columns] for actions in self.acted]
+            stood = self.stood
         elif absolute:
             acted = [np.diff(actions, axis=0, prepend=actions[:1]) for actions in acted]
         vectors = {
@@ -229,7 +237,8 @@ def _shared(recording: Recording, spec: ActionSpec) -> dict[int, int]:
     is not known."""
     if recording.states is None:
         return {}
-    names, width = plain_names(recording.facts.state_names), recording.states.shape[1]
+    names = plain_names(recording.facts.state_names)
+    width = recording.states.shape[1]
     moving = {name: i for i, name in enumerate(spec.names) if not name.endswith("gripper")}
     if spec.mode == "absolute_pose":
         names = names if names else () if recording.no_pose() else POSE

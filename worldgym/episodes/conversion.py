@@ -3,7 +3,6 @@ dataset."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,15 +11,22 @@ from worldgym.actions.conventions import convention, convention_of
 from worldgym.actions.convert import convert_and_measure
 from worldgym.episodes.action_statistics import write_statistics
 from worldgym.episodes.clipping import ClippedCount
+from worldgym.episodes.conversion_result import Converted
+from worldgym.episodes.file_names import file_names
 from worldgym.episodes.identity import Origins
-from worldgym.episodes.quality import CHANGES, QualityIssue, quality_issues, several_texts
+from worldgym.episodes.quality import (
+    CHANGES,
+    REMEDIES,
+    QualityIssue,
+    quality_issues,
+    several_texts,
+)
 from worldgym.episodes.readers.lerobot_counts import contradictions
 from worldgym.episodes.recording import (
     Recording,
     Source,
     SourceOptions,
     TimeRule,
-    file_names,
     to_episode,
 )
 from worldgym.episodes.resample import recorded_rate, resampled
@@ -57,35 +63,6 @@ class ConvertRequest:
     most_clipped: float = 0.01
 
 
-@dataclass
-class Converted:
-    """written: names.   kept: names of those that were in the store before.   skipped: name => what
-    was wrong.
-
-    issues: kind => number of episodes written that have it.   twice: number of them that equal
-    another one written."""
-
-    written: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-    issues: Counter[str] = field(default_factory=Counter)
-    twice: int = 0
-    clipped: ClippedCount = field(default_factory=ClippedCount)
-
-    def sentences(self) -> list[str]:
-        """What a user should know of the episodes that were written."""
-        out = [
-            f"{kind}: {count} of {len(self.written)} episodes"
-            for kind, count in self.issues.most_common()
-        ]
-        out += (
-            [f"{self.twice} of {len(self.written)} episodes are equal to another one"]
-            if self.twice
-            else []
-        )
-        return out + ([self.clipped.sentence()] if self.clipped.touched else [])
-
-
 def convert_dataset(request: ConvertRequest) -> Converted:
     """Episode by episode, so any size of set fits. A store is resumed; a LeRobot set is written
     whole or not at all."""
@@ -95,7 +72,9 @@ def convert_dataset(request: ConvertRequest) -> Converted:
         raise InputError(f"{request.source}: {found[0]}; fix its metadata, or leave --strict out")
     change = _Change.of(source, request)
     names = [listed.name for listed in source.listing()][: request.limit or None]
-    done, writer = Converted(), _Writer(request)
+    others = tuple(camera for camera in source.cameras if camera != source.camera)
+    done = Converted(camera=source.camera, left_out=others)
+    writer = _Writer(request)
     try:
         for name, safe in progress(
             list(zip(names, file_names(names), strict=True)), len(names), "converting", "episode"
@@ -133,13 +112,10 @@ def _convert_one(
     try:
         recording = source.read(name)
         issues = quality_issues(recording, source.spec)
-        if strict and writer.request.options.subtasks == "join" and several_texts(recording):
+        if strict and not writer.request.options.subtasks and several_texts(recording):
             issues.append(QualityIssue(CHANGES))
         if strict and issues:
-            detail = f" ({issues[0].detail})" if issues[0].detail else ""
-            raise InputError(
-                f"{recording.source}: {issues[0].kind}{detail}; leave the episode or --strict out"
-            )
+            raise InputError(f"{recording.source}: {_stops(issues[0])}")
         episode, clipped = change.apply(recording)
         if strict:
             clipped.check(writer.request.most_clipped, recording.source)
@@ -164,7 +140,15 @@ def _convert_one(
     writer.write(name, safe, episode)  # what cannot be written concerns every episode
     done.written.append(name)
     done.issues.update({issue.kind for issue in issues})
+    done.notes.update(recording.facts.notes)
     done.clipped = done.clipped.plus(clipped)
+
+
+def _stops(issue: QualityIssue) -> str:
+    """Why a strict conversion ends, and what is to be done."""
+    detail = f" ({issue.detail})" if issue.detail else ""
+    remedy = REMEDIES.get(issue.kind, "leave the episode or --strict out")
+    return f"{issue.kind}{detail}; {remedy}"
 
 
 @dataclass(frozen=True)
@@ -278,6 +262,7 @@ def _settings(request: ConvertRequest) -> Mapping[str, object]:
         name: list(value) if isinstance(value, tuple) else value
         for name, value in vars(request.options).items()
     }
+    options["subtasks"] = request.options.subtasks or "join"  # whether or not it was asked for
     return {**options, **vars(request.rule), "actions": request.target, "to_fps": request.fps}
 
 

@@ -82,7 +82,8 @@ def _decode(store: EpisodeStore, workers: int, out: Path, spans: Spans) -> None:
 
 def _decode_one(job: tuple[Path, Path, int, int]) -> None:
     video, out, start, count = job
-    pixels, frames = open_memmap(out, "r+"), decode_video(video)
+    pixels = open_memmap(out, "r+")
+    frames = decode_video(video)
     if frames.shape != (count, *pixels.shape[1:]):
         wanted = (count, *pixels.shape[1:])
         raise InputError(

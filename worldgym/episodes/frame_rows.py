@@ -95,7 +95,8 @@ class RowCache:
         rows = open_memmap(out, "w+", np.dtype(dtype), (_total(places), *shape))
         kept: Spans = {}
         if before:
-            old, old_places = np.load(data, mmap_mode="r"), row_spans(before)
+            old = np.load(data, mmap_mode="r")
+            old_places = row_spans(before)
             if old.dtype == rows.dtype and old.shape == (_total(old_places), *shape):
                 kept = {name: old_places[name] for name in _unchanged(before, contents)}
             for name, (start, count) in kept.items():

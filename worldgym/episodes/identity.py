@@ -22,7 +22,8 @@ from worldgym.errors import InputError
 from worldgym.io.files import locked, read_json, write_json
 from worldgym.io.records import first_difference
 
-NAME, PREFIX = "convert.json", "prefix"
+NAME = "convert.json"
+PREFIX = "prefix"
 
 
 def origin_of(dataset: Path, episode: str) -> str:
@@ -123,7 +124,8 @@ class Origins:
 def _same(key: str, entry: Mapping[str, Any], dataset: Path) -> bool:
     """Whether convert.json means this dataset. Older ones have the path as it was typed, from a
     folder that nobody knows."""
-    path, here = Path(key), dataset.resolve()
+    path = Path(key)
+    here = dataset.resolve()
     typed = PREFIX not in entry and not path.is_absolute() and path.name == here.name
     return typed or path.resolve() == here
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from worldgym.episodes.action_statistics import Statistics, number_statistics
-from worldgym.episodes.alignment import Alignment, AlignmentMeter
+from worldgym.episodes.action_statistics import number_statistics
+from worldgym.episodes.alignment import AlignmentMeter
 from worldgym.episodes.channel_order import exchanged
+from worldgym.episodes.inspection_result import Inspection
 from worldgym.episodes.quality import quality_issues
 from worldgym.episodes.readers.lerobot_counts import contradictions
 from worldgym.episodes.recording import Recording, Source, SourceOptions, to_episode
@@ -29,110 +28,11 @@ from worldgym.io.images import resized
 from worldgym.io.progress import progress
 from worldgym.types import Actions, ActionSpec, Frames
 
-SHEET_EPISODES, SHEET_FRAMES, SHEET_SIDE = 8, 6, 128
-NAMED = 3  # episodes that a warning names
+SHEET_EPISODES = 8
+SHEET_FRAMES = 6
+SHEET_SIDE = 128
 COLOUR_EVERY = 8  # frames of which one is looked at for its colours
 ZERO = 1e-4  # an action this close to none, with the gripper left out of account
-
-
-@dataclass
-class Inspection:
-    """episodes: listed.   read: names of those read.   broken: name => what is wrong.   lengths:
-    frames of those read.
-
-    actions: statistics a number.   outside: share of numbers beyond the convention's bounds, a
-    number; empty without one.
-    notes: what readers did to make episodes fit => number of episodes.   hints: what the format
-    makes likely.
-    issues: kind of issue => episode => detail (see quality.py).   contradictions: of the set's
-    metadata.
-    copies: episode => the one read before that it equals.   first_still: share of episodes whose
-    first action moves nothing. resampling: what `convert --fps` would do, where that was asked.
-    """
-
-    kind: str
-    cameras: tuple[str, ...]
-    camera: str
-    episodes: int
-    read: list[str] = field(default_factory=list)
-    broken: dict[str, str] = field(default_factory=dict)
-    lengths: list[int] = field(default_factory=list)
-    sizes: Counter[str] = field(default_factory=Counter)
-    rates: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    instructions: Counter[str] = field(default_factory=Counter)
-    notes: Counter[str] = field(default_factory=Counter)
-    hints: list[str] = field(default_factory=list)
-    issues: dict[str, dict[str, str]] = field(default_factory=dict)
-    contradictions: list[str] = field(default_factory=list)
-    copies: dict[str, str] = field(default_factory=dict)
-    resampling: str = ""
-    names: list[str] = field(default_factory=list)
-    actions: Statistics = field(default_factory=dict)
-    outside: list[float] = field(default_factory=list)
-    expected: int | None = None
-    first_still: float = 0.0
-    alignment: Alignment | None = None
-    sheet: Frames | None = None
-
-    def warnings(self) -> list[str]:
-        """One sentence for everything a user should look at before training."""
-        out = (
-            [f"{len(self.broken)} of {len(self.broken) + len(self.read)} episodes are broken"]
-            if self.broken
-            else []
-        )
-        if self.alignment and (sentence := self.alignment.warning()):
-            out.append(sentence)
-        if self.first_still >= 0.5:
-            out.append(
-                f"the first action moves nothing in {self.first_still:.0%} of the episodes: "
-                f"consider --drop-first"
-            )
-        if self.names and self.expected not in (None, len(self.names)):
-            out.append(
-                f"actions hold {len(self.names)} numbers, the convention {self.expected}: is it "
-                f"the right convention?"
-            )
-        wide = [
-            f"{name} {share:.1%}"
-            for name, share in zip(self.names, self.outside, strict=False)
-            if share > 0.01
-        ]
-        if wide:
-            out.append(
-                f"numbers beyond the convention's bounds ({', '.join(wide)}): is it the right "
-                f"convention?"
-            )
-        if len(self.sizes) > 1:
-            out.append(
-                f"frames of different sizes ({', '.join(self.sizes)}): give --size to convert them"
-            )
-        if self.read and set(self.instructions) == {""}:
-            out.append(
-                "no episode says what it does: a policy and a judge need one; give it with "
-                "--instruction"
-            )
-        out += self.contradictions
-        out += [f"{kind}: {_named(found, len(self.read))}" for kind, found in self.issues.items()]
-        if self.copies:
-            pairs = [f"{name} as {first}" for name, first in list(self.copies.items())[:NAMED]]
-            out.append(
-                f"{len(self.copies)} of {len(self.read)} episodes equal another one "
-                f"({_listed(pairs, len(self.copies))})"
-            )
-        out += [
-            f"{note} ({count} of {len(self.read)} episodes)" for note, count in self.notes.items()
-        ]
-        return out + self.hints
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the contact sheet."""
-        data = {
-            key: value for key, value in vars(self).items() if key not in ("sheet", "alignment")
-        }
-        data["alignment"] = asdict(self.alignment) if self.alignment else None
-        return {**data, "warnings": self.warnings()}
 
 
 def inspect(
@@ -236,7 +136,9 @@ def _hints(root: Path, options: SourceOptions, found: Inspection) -> list[str]:
 def _other_cameras(root: Path, options: SourceOptions, found: Inspection) -> list[str]:
     """Cameras whose red and blue are exchanged against the one that is read, in the first
     episode."""
-    name, mine, out = found.read[0], found.camera, list[str]()
+    name = found.read[0]
+    mine = found.camera
+    out = list[str]()
     others = [camera for camera in found.cameras if camera != mine]
     try:
         frames = (
@@ -292,16 +194,6 @@ def _resampling(recording: Recording, spec: ActionSpec | None, fps: float) -> st
     )
 
 
-def _named(found: Mapping[str, str], of: int) -> str:
-    """ "3 of 10 episodes (a: 5 frames; b; ...)"."""
-    each = [f"{name}: {detail}" if detail else name for name, detail in list(found.items())[:NAMED]]
-    return f"{len(found)} of {of} episodes ({_listed(each, len(found))})"
-
-
-def _listed(parts: Sequence[str], of: int) -> str:
-    return "; ".join(parts) + ("; ..." if of > len(parts) else "")
-
-
 def _count(out: Inspection, name: str, recording: Recording) -> None:
     out.read.append(name)
     out.lengths.append(len(recording.frames))
@@ -328,7 +220,8 @@ def _rate(recording: Recording) -> str:
 def _measure(out: Inspection, source: Source, actions: Sequence[Actions]) -> None:
     if not actions:
         return
-    joined, spec = np.concatenate(actions), source.spec
+    joined = np.concatenate(actions)
+    spec = source.spec
     out.expected = spec.size if spec else None
     fits = spec is not None and spec.size == joined.shape[1]
     out.names = list(spec.names) if spec and fits else [str(i) for i in range(joined.shape[1])]

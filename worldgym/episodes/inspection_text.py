@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from worldgym.episodes.inspection import Inspection
+from worldgym.episodes.inspection_result import Inspection
 from worldgym.io.text import clean
 
 SHOWN = 5  # instructions and broken episodes that are named

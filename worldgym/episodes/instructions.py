@@ -22,6 +22,7 @@ from worldgym.io.text import clean
 from worldgym.types import ActionSpec
 
 NAMED = {
+    "": "all are joined",
     "join": "all are joined",
     "first": "the first one counts",
     "last": "the last one counts",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.episodes.alignment import ABSOLUTE, picture_motion
-from worldgym.episodes.lags import Numbers
+from worldgym.episodes.lag_correlation import Numbers
 from worldgym.episodes.recording import Recording
 from worldgym.types import ActionSpec, Frames
 
@@ -31,11 +31,12 @@ FROZEN = "the picture stands still while the arm moves"
 REPEATED = "frames repeat the one before while the arm moves"
 DARK = "frames are black"
 DEPTH = "the frames show depth or segments, not a picture"
-RATE = (
-    "the video's clock and the convention state different rates (say the true one with "
-    "--recorded-fps)"
-)
-CHANGES = "the instruction changes within the episode (choose with --subtasks first, last or split)"
+RATE = "the video's clock and the convention state different rates"
+CHANGES = "the instruction changes within the episode"
+REMEDIES = {
+    RATE: "say the true one with --recorded-fps",
+    CHANGES: "choose with --subtasks join, first, last or split",
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class QualityIssue:
 
     kind: str
     detail: str = ""
+
+
+def with_remedy(kind: str) -> str:
+    """The kind of an issue, and what is to be done where an option helps."""
+    return f"{kind} ({REMEDIES[kind]})" if kind in REMEDIES else kind
 
 
 def quality_issues(recording: Recording, spec: ActionSpec | None) -> list[QualityIssue]:

@@ -10,8 +10,7 @@ state numbers, H height, W width.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -162,7 +161,8 @@ class SourceOptions:
     1 on.
 
     subtasks: what an episode is called whose instruction changes: "join" one after the other,
-    "first", "last"; or "split" it into an episode each.
+    "first", "last"; or "split" it into an episode each. "" = joined because nobody chose, which a
+    strict conversion does not take.
 
     flip: "vertical" (upside down), "horizontal", "both".   rotate: degrees clockwise, one of
     TURNS.   swap_red_blue: of sets whose writer took one for the other.
@@ -176,7 +176,7 @@ class SourceOptions:
     state: str = ""
     instruction: str = ""
     wording: int = 1
-    subtasks: str = "join"
+    subtasks: str = ""
     flip: str = ""
     rotate: int = 0
     swap_red_blue: bool = False
@@ -190,7 +190,7 @@ class SourceOptions:
             )
         if self.fps is not None and not 0.0 < self.fps < math.inf:
             raise InputError(f"{self.fps:g} frames per second are no rate; give a number above 0")
-        if self.subtasks not in SUBTASKS:
+        if self.subtasks and self.subtasks not in SUBTASKS:
             raise InputError(
                 f'"{self.subtasks}" is no way to name an episode of several subtasks: one of '
                 f"{', '.join(SUBTASKS)}"
@@ -295,21 +295,3 @@ def _moves(recording: Recording, spec: ActionSpec) -> Actions:
             f"relabelling off"
         )
     return recording.moves(spec.rotation)
-
-
-def distinct(names: Iterable[str]) -> list[str]:
-    """The names in order and fit to be shown, one that was there before with a number behind it:
-    "a", "a" => "a", "a-2"."""
-    taken: dict[str, None] = {}
-    for name in map(clean, names):
-        number, free = 1, name
-        while free in taken:
-            number += 1
-            free = f"{name}-{number}"
-        taken[free] = None
-    return list(taken)
-
-
-def file_names(names: Iterable[str]) -> list[str]:
-    """Names of episodes as those of files: letters, digits, _ . + - alone, and no two alike."""
-    return distinct(re.sub(r"[^\w.+-]", "_", name) for name in names)

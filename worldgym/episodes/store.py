@@ -36,7 +36,8 @@ from worldgym.io.files import read_json, write_atomic, write_json
 from worldgym.io.video import decode_video, encode_mp4
 from worldgym.types import Actions, ActionSpec, Episode, Frames, States
 
-FORMAT, VERSION = "worldgym-episodes", 1
+FORMAT = "worldgym-episodes"
+VERSION = 1
 # frames between key frames: episodes are decoded whole, and one key frame instead of five saves a
 # quarter
 WHOLE = 250
@@ -111,8 +112,10 @@ class EpisodeStore:
 
     def __getitem__(self, name: str) -> Episode:
         """Reads one episode, pixels and all."""
-        data, video = self._annotation(name), self.video(name)
-        frames, count = decode_video(video), len(data["actions"])
+        data = self._annotation(name)
+        video = self.video(name)
+        frames = decode_video(video)
+        count = len(data["actions"])
         if len(frames) != count + 1:
             raise InputError(
                 f"{video}: {len(frames)} frames for {count} actions; remove the episode"
@@ -225,7 +228,8 @@ def _load_index(root: Path) -> list[EpisodeInfo]:
         for entry in _scan(root)
         if entry.name.endswith(".json")
     }
-    names, index = sorted(written), root / "index.jsonl"
+    names = sorted(written)
+    index = root / "index.jsonl"
     if index.exists() and index.stat().st_mtime_ns >= max(written.values(), default=0):
         try:
             infos = [_indexed(line) for line in index.read_text(encoding="utf-8").splitlines()]

@@ -27,7 +27,7 @@ def export(run: Path, table: Path | None, parquet: Path | None) -> int:
     Columns are the fields of `TrialRecord`; lists and mappings are JSON text. None is an empty
     field in CSV, null in Parquet."""
     _, records = read_log(run / LOG_NAME)
-    rows = [_row(record) for record in records]
+    rows = [as_row(record) for record in records]
     names = [f.name for f in fields(TrialRecord)]
     if table is not None:
         write_atomic(table, _csv(names, rows))
@@ -58,7 +58,8 @@ def log_schema() -> dict[str, Any]:
     }
 
 
-def _row(record: TrialRecord) -> dict[str, Any]:
+def as_row(record: TrialRecord) -> dict[str, Any]:
+    """The fields of an attempt; lists and mappings as JSON text."""
     return {
         key: json.dumps(v) if isinstance(v, tuple | list | dict) else v
         for key, v in asdict(record).items()

@@ -52,6 +52,7 @@ from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare, tried
 from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
+from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.load_policy import Loaded, load
 from worldgym.policies.observations import check_needs
 from worldgym.policies.policy_protocol import NAME, Policy
@@ -64,7 +65,7 @@ from worldgym.tasks.known_results import TABLES, known_results
 from worldgym.tasks.task_digest import tasks_digest
 from worldgym.tasks.task_folder import check_frames, load_tasks
 from worldgym.tasks.write_tasks import to_png
-from worldgym.types import Rollout, Task, Trial, Verdict
+from worldgym.types import ActionSpec, Rollout, Task, Trial, Verdict
 from worldgym.world.familiarity import Familiarity, familiarity_of
 from worldgym.world.load_world import load_world, world_folder
 from worldgym.world.model import DiffusionWorld
@@ -121,18 +122,17 @@ class EvaluateConfig:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where everything comes from: folders, or names of policies. None leaves the checkpoint's
-    sampler setting.
+    """Where everything comes from: what the loaders take (folders, names, addresses), or objects.
+    None leaves the checkpoint's sampler setting.
 
-    judge: anything that `load_judge` takes.   judge_budget_usd: what its verdicts may cost, None =
-    no limit.
+    judge_budget_usd: what the verdicts of a judge that is loaded may cost, None = no limit.
     embodiment: see `load_world`.   rule: see `SamplerConfig`.
     """
 
-    world: Path
-    policies: tuple[str, ...]
-    tasks: Path
-    judge: Path
+    world: str | Path | World[Any]
+    policies: tuple[str | Policy[Any], ...]
+    tasks: str | Path | Sequence[Task]
+    judge: str | Path | Judge
     sampler_steps: int | None = None
     cfg: float | None = None
     judge_budget_usd: float | None = None
@@ -141,27 +141,56 @@ class Sources:
 
 
 def evaluate_sources(sources: Sources, config: EvaluateConfig) -> Summary:
-    """Loads everything, then `evaluate`."""
+    """Loads what is no object yet, then `evaluate`."""
     keep_freed_memory()
-    sources = replace(
-        sources, world=bundled(sources.world, "world"), tasks=bundled(sources.tasks, "tasks")
-    )
+    world, tasks, judge = _world_of(sources), sources.tasks, sources.judge
+    loaded = [_loaded(policy, world.spec) for policy in each_policy(sources.policies)]
+    described: dict[str, Any] = {}
+    if isinstance(tasks, str | Path):
+        folder = bundled(tasks, "tasks")
+        described["tasks"], tasks = str(folder), load_tasks(folder)
+        if config.truth is None and any((folder / table).exists() for table in TABLES):
+            config = replace(config, truth=folder)
+    if isinstance(judge, str | Path):
+        judge = load_judge(judge, sources.judge_budget_usd)
+    if isinstance(world, DiffusionWorld):
+        described |= identities(world, loaded)
+        config = _with_what_is_beside(sources.world, config, world)
+        world = on_all_cores(world)
+    config = replace(config, code=codes(loaded))
+    return evaluate(config, world, [one.policy for one in loaded], tasks, judge, described)
+
+
+def _world_of(sources: Sources) -> World[Any]:
+    """The world, with the sampler that was asked for. InputError where an object cannot have it."""
     changes = {"steps": sources.sampler_steps, "cfg": sources.cfg, "rule": sources.rule}
-    world = load_world(sources.world, embodiment=sources.embodiment)
-    world = world.with_sampler(
-        **{key: value for key, value in changes.items() if value is not None}
-    )
-    loaded = [load(policy, world.spec) for policy in each_policy(sources.policies)]
-    tasks, judge = load_tasks(sources.tasks), load_judge(sources.judge, sources.judge_budget_usd)
-    if config.truth is None and any((sources.tasks / table).exists() for table in TABLES):
-        config = replace(config, truth=sources.tasks)
-    if config.check is None:
-        config = replace(config, check=_check_beside(sources.world))
-    described = {"tasks": str(sources.tasks), **identities(world, loaded)}
-    policies = [known.policy for known in loaded]
-    familiarity = familiarity_of(sources.world, world.codec)
-    config = replace(config, device=world.device, code=codes(loaded), familiarity=familiarity)
-    return evaluate(config, on_all_cores(world), policies, tasks, judge, described)
+    changes = {key: value for key, value in changes.items() if value is not None}
+    world = sources.world
+    if isinstance(world, str | Path):
+        world = load_world(bundled(world, "world"), embodiment=sources.embodiment)
+    if not changes:
+        return world
+    if not isinstance(world, DiffusionWorld):
+        raise InputError(f"{', '.join(changes)}: the world {world.name} has no sampler of ours")
+    return world.with_sampler(**changes)
+
+
+def _loaded(policy: str | Policy[Any], spec: ActionSpec) -> Loaded:
+    if isinstance(policy, str | Path):
+        return load(policy, spec)
+    return Loaded(spoken_in(policy, spec), None)
+
+
+def _with_what_is_beside(
+    place: str | Path | World[Any], config: EvaluateConfig, world: DiffusionWorld
+) -> EvaluateConfig:
+    """The world's device; and where its place is known, its check and its familiarity."""
+    config = replace(config, device=world.device)
+    if not isinstance(place, str | Path):
+        return config
+    folder = bundled(place, "world")
+    familiarity = familiarity_of(folder, world.codec)
+    return replace(config, check=config.check or _check_beside(folder), familiarity=familiarity)
 
 
 def _check_beside(world: Path) -> Path | None:

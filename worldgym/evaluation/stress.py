@@ -120,7 +120,7 @@ def search(
 ) -> dict[str, Any]:
     """Plain JSON: candidates (edit, strength, name, drop, low, high, p_holm, n, confirmed), those
     confirmed first and of them the mildest; rollouts, budget, rounds (candidates and trials of
-    each), suite (folder, or None if nothing was confirmed)."""
+    each), suite (folder, or None if nothing was confirmed), runs (folders within OUT)."""
     levels = [(k + 1) / config.levels for k in range(config.levels)]
     left = [
         Candidate(edit, level, f"{edit.name}-{round(100 * level):03d}")
@@ -157,6 +157,7 @@ def search(
         "budget": config.budget,
         "rounds": rounds,
         "suite": suite,
+        "runs": [*(f"search-{number + 1}" for number in range(len(plan))), "confirm"],
     }
     write_json(config.out / "stress.json", found)
     return found
@@ -180,7 +181,7 @@ def _plan(count: int, config: StressConfig, groups: int) -> list[tuple[int, int]
             math.ceil(confirming / (1 - SEARCH_SHARE) - ROUNDING),
         )
         raise InputError(
-            f"--budget {config.budget} is too small for {count} candidates on {groups} task "
+            f"--rollouts {config.budget} is too small for {count} candidates on {groups} task "
             f"groups; give {needed} or more"
         )
     return plan

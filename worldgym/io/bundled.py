@@ -3,11 +3,13 @@ Meta-World at 96 x 96 pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from worldgym.errors import CheckpointError
 
+T = TypeVar("T")
 NAME = "bundled"
 BUNDLE = Path(__file__).parents[1] / "reference" / "bundle"
 
@@ -31,10 +33,10 @@ def bundled_policies() -> list[str]:
     return sorted(folder.name for folder in (BUNDLE / "policies").glob("*/"))
 
 
-def each_policy(policies: Iterable[str]) -> tuple[str, ...]:
+def each_policy(policies: Iterable[T | str]) -> tuple[T | str, ...]:
     """The policies, with "bundled" replaced by all of the bundle."""
-    found = [
-        [policy] if policy != NAME or Path(policy).exists() else bundled_policies()
+    found: list[Sequence[T | str]] = [
+        bundled_policies() if policy == NAME and not Path(NAME).exists() else [policy]
         for policy in policies
     ]
     return tuple(name for names in found for name in names)

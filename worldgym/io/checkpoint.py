@@ -16,14 +16,15 @@ import json
 import lzma
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.files import not_fetched, read_json, sha256_file, write_atomic, write_json
@@ -34,6 +35,8 @@ PACKED = f"{WEIGHTS}.xz"
 # Two bytes a weight: what the two have in common with their like two bytes before is what can be
 # packed.
 PACKING = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 3, "lp": 1, "pb": 1}]
+T = TypeVar("T")
+Net = TypeVar("Net", bound=nn.Module)
 MAX_UNPACKED = 2**30  # bytes; packed checkpoints are small ones that travel with code
 
 
@@ -98,6 +101,44 @@ def load_folder(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tens
     return config, {
         name: t.float() if t.dtype == torch.bfloat16 else t for name, t in tensors.items()
     }
+
+
+def load_any(folder: Path, loaders: Mapping[str, Callable[[Path], T]], what: str) -> T:
+    """The object in a folder, made by the loader of its kind.
+
+    loaders: by kind.   what: "a codec", for the error. CheckpointError for a folder of another
+    kind, and as `load_folder`."""
+    kind = str(read_config(folder).get("kind"))
+    if kind not in loaders:
+        known = " or ".join(f'"{name}"' for name in loaders)
+        raise CheckpointError(
+            f'{folder}: holds a "{kind}", but {what} is needed ({known}); give another folder'
+        )
+    return loaders[kind](folder)
+
+
+def with_weights(network: Net, tensors: Mapping[str, Tensor], folder: Path) -> Net:
+    """The new `network` itself, holding these tensors, for inference. CheckpointError naming
+    `folder` where they do not fit it."""
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})"
+        ) from error
+    return network.eval().requires_grad_(False)
+
+
+def frozen(network: Net, dtype: torch.dtype | None = None) -> Net:
+    """The network for inference: itself where it is ready, else a copy; it is never changed.
+
+    dtype: of its floating-point numbers, None = as they are."""
+    numbers = [*network.parameters(), *network.buffers()]
+    floats = [x for x in numbers if x.is_floating_point()]
+    ready = not any(module.training for module in network.modules()) and not any(
+        x.requires_grad or dtype not in (None, x.dtype) for x in floats
+    )
+    return network if ready else deepcopy(network).to(dtype=dtype).eval().requires_grad_(False)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -133,12 +133,13 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """The table in a TOML file of at most 1 MiB. `what` says what was wanted, for the error: "a
-    judge is a checkpoint, a .toml or a .jsonl file"."""
+    """The table in a TOML file of at most 1 MiB, its texts cleaned (see io/text.py). `what` says
+    what was wanted, for the error: "a judge is a checkpoint, a .toml or a .jsonl file"."""
     try:
         if path.stat().st_size > MAX_TOML:
             raise InputError(f"{path}: more than {MAX_TOML >> 20} MiB; {what}")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        table: dict[str, Any] = cleaned(tomllib.loads(path.read_text(encoding="utf-8")))
+        return table
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {what}") from error
     except tomllib.TOMLDecodeError as error:

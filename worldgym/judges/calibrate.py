@@ -60,7 +60,9 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
         raise InputError(f"{config.labels}: of no video is the outcome known; label some more")
     charge(judge, config.out)
     repeated = RepeatedFailures()
-    judged, lines, broken = list[Judged](), list[bytes](), list[str]()
+    judged = list[Judged]()
+    lines = list[bytes]()
+    broken = list[str]()
     batches = [known[i : i + BATCH] for i in range(0, len(known), BATCH)]
     for batch in progress(batches, len(batches), "judging", "batch"):
         rollouts = [clip.clip.rollout() for clip in batch]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldgym.errors import InputError
-from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.io.checkpoint import fingerprint, frozen, load_folder, save_folder, with_weights
 from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
 from worldgym.policies.instruction_features import instruction_features
@@ -79,7 +79,8 @@ class JudgeNet(nn.Module):
 
     def __init__(self, config: JudgeConfig) -> None:
         super().__init__()
-        self.config, hidden = config, config.hidden
+        self.config = config
+        hidden = config.hidden
         self.trunk = Trunk(config.trunk)
         self.each = nn.Linear(config.trunk.out, hidden)
         self.frame = nn.Linear(hidden, 2)
@@ -94,7 +95,8 @@ class JudgeNet(nn.Module):
         found = self.trunk(pairs.flatten(0, 1), features.repeat_interleave(looked, 0)).unflatten(
             0, (rows, looked)
         )
-        x, there = F.silu(self.each(found)), known[..., None]
+        x = F.silu(self.each(found))
+        there = known[..., None]
         logits, progress = self.frame(x).float().unbind(-1)
         for step in self.along:
             x = x + F.relu(step((x * there).transpose(1, 2)).transpose(1, 2))
@@ -116,19 +118,12 @@ class ClassifierJudge:
     rollout."""
 
     def __init__(self, net: JudgeNet, decision: DecisionRule, name: str) -> None:
-        self.net, self.decision, self._name = net.eval(), decision, name
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def free(self) -> bool:
-        return True
-
-    @property
-    def concurrency(self) -> int:
-        return 1
+        """net: copied where it is still in training; it is never changed."""
+        self.net = frozen(net)
+        self.decision = decision
+        self.name = name
+        self.free = True
+        self.concurrency = 1
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -158,7 +153,8 @@ class ClassifierJudge:
         any decision."""
         times = [self._chosen_frames(frames) for frames, _ in videos]
         features = instruction_features([text for _, text in videos], self.net.config.trunk.buckets)
-        scores, device = [], self.net.trunk.film.weight.device
+        scores = []
+        device = self.net.trunk.film.weight.device
         for start in range(0, len(videos), BATCH):
             batch = slice(start, start + BATCH)
             pairs, known = _stacked([frames for frames, _ in videos[batch]], times[batch])
@@ -183,11 +179,9 @@ class ClassifierJudge:
             )
 
     def _verdict(self, score: VideoScore) -> Verdict:
-        probability, success, band = (
-            score.probability,
-            self.decision.outcome(score.probability),
-            self.decision.band,
-        )
+        probability = score.probability
+        success = self.decision.outcome(score.probability)
+        band = self.decision.band
         reason = f"success probability {probability:.2f}, threshold {self.decision.threshold:.2f}"
         if success is None and band is not None:
             reason = (
@@ -216,8 +210,7 @@ class ClassifierJudge:
     def load(folder: Path) -> ClassifierJudge:
         """CheckpointError if the folder is incomplete, altered or not a classifier judge."""
         config, tensors = load_folder(folder, KIND)
-        net = JudgeNet(from_mapping(JudgeConfig, config["net"]))
-        net.load_state_dict(tensors)
+        net = with_weights(JudgeNet(from_mapping(JudgeConfig, config["net"])), tensors, folder)
         return ClassifierJudge(
             net, from_mapping(DecisionRule, config["decision"]), f"classifier:{fingerprint(folder)}"
         )
@@ -239,6 +232,7 @@ def _stacked(videos: Sequence[Frames], times: Sequence[list[int]]) -> tuple[Tens
     pairs = np.zeros((len(videos), most, *videos[0].shape[1:3], 6), np.uint8)
     known = np.zeros(pairs.shape[:2], np.bool_)
     for row, (frames, own) in enumerate(zip(videos, times, strict=True)):
-        pairs[row, : len(own), ..., :3], pairs[row, : len(own), ..., 3:] = frames[0], frames[own]
+        pairs[row, : len(own), ..., :3] = frames[0]
+        pairs[row, : len(own), ..., 3:] = frames[own]
         known[row, : len(own)] = True
     return torch.from_numpy(pairs), torch.from_numpy(known)

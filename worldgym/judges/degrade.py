@@ -43,10 +43,8 @@ def degrade(frames: Frames, strength: float, rng: np.random.Generator) -> Frames
             coarse * _column(strength * rng.uniform(0.0, 8.0, n)), size=x.shape[2:], mode="bilinear"
         )
     )
-    contrast, brightness = (
-        1.0 + strength * rng.uniform(-0.1, 0.1, n),
-        strength * rng.uniform(-12.0, 12.0, n),
-    )
+    contrast = 1.0 + strength * rng.uniform(-0.1, 0.1, n)
+    brightness = strength * rng.uniform(-12.0, 12.0, n)
     x.mul_(_column(contrast)).add_(_column(brightness + 128.0 * (1.0 - contrast)))
     return x.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 

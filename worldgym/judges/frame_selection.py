@@ -12,6 +12,7 @@ they were.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from worldgym.episodes.subsample import evenly_spaced
 from worldgym.errors import InputError
@@ -55,7 +56,7 @@ def check_most(rule: str, most: int) -> None:
 
 
 def pictures(
-    frames: Frames, chosen: tuple[int, ...], size: int | None, name: str = ""
+    frames: Frames, chosen: Sequence[int], size: int | None, name: str = ""
 ) -> tuple[SentPicture, ...]:
     """Each labelled with its place in the video: "frame 12 of 40", counted from 0. name: put
     before, to tell two videos apart."""

@@ -27,7 +27,8 @@ from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.success_rates import wilson_rate
 from worldgym.types import Rollout, Verdict
 
-VERDICTS_NAME, SUMMARY_NAME = "verdicts.jsonl", "summary.json"
+VERDICTS_NAME = "verdicts.jsonl"
+SUMMARY_NAME = "summary.json"
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 
 

@@ -118,7 +118,8 @@ def judged_records(
     """
     retried = False
     while isinstance(verdict, Failure):
-        fields, ends = known(), isinstance(verdict.error, BudgetSpent | JudgeStopped)
+        fields = known()
+        ends = isinstance(verdict.error, BudgetSpent | JudgeStopped)
         last = ends or fields["attempt"] >= last_attempt
         kept = fields if last else {**fields, "seconds": 0.0, "timing": {}}
         yield TrialRecord(

@@ -116,11 +116,9 @@ class LabelServer:
 
     def label(self, said: dict[str, Any]) -> None:
         """Appends a label. ValueError if it is out of form."""
-        number, score, reason = (
-            said.get("item"),
-            said.get("score", "absent"),
-            said.get("reason", ""),
-        )
+        number = said.get("item")
+        score = said.get("score", "absent")
+        reason = said.get("reason", "")
         if (
             not isinstance(number, int)
             or not 0 <= number < len(self.clips)

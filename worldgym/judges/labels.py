@@ -208,7 +208,8 @@ def read_labels(path: Path) -> list[LabelledClip]:
 def append_label(path: Path, label: Label) -> None:
     """Writes one line through to the disk, the video relative to the file where it lies below
     it."""
-    folder, video = path.parent.resolve(), label.clip.video.resolve()
+    folder = path.parent.resolve()
+    video = label.clip.video.resolve()
     clip = label.clip
     row = {
         "video": video.relative_to(folder).as_posix()

@@ -20,7 +20,7 @@ from worldgym.judges.rubric import UNSURE, Rubric
 from worldgym.judges.vlm import VlmConfig, filled, prompt_digest, read_prompt
 from worldgym.judges.voting import combine_votes, read_vote
 from worldgym.servers.answer_texts import one_of
-from worldgym.servers.asking import Asker, Reading
+from worldgym.servers.model_client import ModelClient, Reading
 from worldgym.servers.provider import Question
 from worldgym.servers.votes import Ledger, default_cache
 from worldgym.types import Rollout, Task, Vote
@@ -62,7 +62,7 @@ class PairwiseJudge:
                 "`prompt` out"
             )
         self.config = config
-        self.asker = Asker(
+        self.client = ModelClient(
             config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait
         )
         self._prompt = read_prompt("preference")
@@ -78,7 +78,7 @@ class PairwiseJudge:
 
     def charge(self, folder: Path, paid_usd: float) -> None:
         """As a VlmJudge."""
-        self.asker.ledger.keep(folder, paid_usd)
+        self.client.ledger.keep(folder, paid_usd)
 
     def compare(self, first: Rollout, second: Rollout, task: Task) -> Preference:
         """InputError if the rollouts are not of one task."""
@@ -120,7 +120,9 @@ class PairwiseJudge:
             for picture in self._pictures(one, name)
         )
         question = Question(filled(self._prompt, task, RUBRIC), shown, RUBRIC.schema)
-        answers = self.asker.ask(question, self.config.votes, Reading(RUBRIC.read, RUBRIC.reminder))
+        answers = self.client.ask(
+            question, self.config.votes, Reading(RUBRIC.read, RUBRIC.reminder)
+        )
         return [read_vote(answer, RUBRIC) for answer in answers], sum(
             answer.paid_usd for answer in answers
         )

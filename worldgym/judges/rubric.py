@@ -149,7 +149,8 @@ class Criterion:
 def _criteria(task: Task) -> list[Criterion]:
     """Criteria in the task's order; each may need only earlier ones, so there are no circles, and
     the points sum to 1."""
-    where, rows = f'task {task.name}, "rubric"', task.extras.get("rubric")
+    where = f'task {task.name}, "rubric"'
+    rows = task.extras.get("rubric")
     if not isinstance(rows, list) or not rows:
         raise InputError(
             f'{where}: missing; write a list of {{"id", "criterion", "points", "needs"}}, or '

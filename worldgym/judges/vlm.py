@@ -18,13 +18,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import InputError
+from worldgym.errors import InputError, pick
 from worldgym.io.files import read_toml
 from worldgym.io.records import from_mapping, located
 from worldgym.judges.frame_selection import check_most, choose_frames, pictures
 from worldgym.judges.rubric import KINDS, Rubric, rubric_for
 from worldgym.judges.voting import combine_votes, read_vote
-from worldgym.servers.asking import Asker, Reading
+from worldgym.servers.model_client import ModelClient, Reading
 from worldgym.servers.provider import Question, Server
 from worldgym.servers.votes import Ledger, Price, default_cache
 from worldgym.types import Rollout, Task, Verdict
@@ -57,8 +57,7 @@ class VlmConfig:
 
     def __post_init__(self) -> None:
         check_most(self.frames, self.max_frames)
-        if self.rubric not in KINDS:
-            raise InputError(f'rubric is "{self.rubric}"; known are {", ".join(KINDS)}')
+        pick("rubric", self.rubric, dict.fromkeys(KINDS))
         if not 1 <= self.votes <= 100:
             raise InputError(f"votes is {self.votes}; ask for 1 to 100")
         if self.frame_size is not None and not 16 <= self.frame_size <= 4096:
@@ -72,10 +71,8 @@ class VlmConfig:
         with located(path):
             config = from_mapping(VlmConfig, data, given={"backwards": False})
         beside = path.parent
-        prompt, cache = (
-            config.prompt and beside / config.prompt,
-            config.cache and beside / config.cache,
-        )
+        prompt = config.prompt and beside / config.prompt
+        cache = config.cache and beside / config.cache
         return replace(config, prompt=prompt, cache=cache)
 
     def thinned(self, count: int) -> str:
@@ -128,14 +125,14 @@ class VlmJudge:
         self._prompts = {kind: read_prompt(kind, config.prompt) for kind in kinds}
         settings = json.dumps(self.settings, sort_keys=True)
         self._name = f"vlm:{config.server.model}:{prompt_digest(settings)[:12]}"
-        self.asker = Asker(
+        self.client = ModelClient(
             config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait
         )
 
     def backwards(self) -> VlmJudge:
         """The same judge, asked with its options in reverse order. It pays from the same budget."""
         turned = VlmJudge(replace(self.config, backwards=not self.config.backwards))
-        turned.asker = self.asker
+        turned.client = self.client
         return turned
 
     @property
@@ -165,7 +162,7 @@ class VlmJudge:
         for task in tasks:
             rubric = rubric_for(self.config.rubric, task, self.config.backwards)
             filled(self._prompts[rubric.kind], task, rubric)
-        self.asker.check()
+        self.client.check()
         if notice := self.config.thinned(max((task.steps for task in tasks), default=0) + 1):
             print(f"worldgym: {notice}", file=sys.stderr)
 
@@ -176,15 +173,16 @@ class VlmJudge:
 
     def charge(self, folder: Path, paid_usd: float) -> None:
         """Its budget is that of the run in this folder, whose payments are noted there."""
-        self.asker.ledger.keep(folder, paid_usd)
+        self.client.ledger.keep(folder, paid_usd)
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
-        config, rubric = self.config, rubric_for(self.config.rubric, task, self.config.backwards)
+        config = self.config
+        rubric = rubric_for(self.config.rubric, task, self.config.backwards)
         chosen = choose_frames(config.frames, len(rollout.frames), config.max_frames)
         prompt = self._prompts[rubric.kind]
         shown = pictures(rollout.frames, chosen, config.frame_size)
         question = Question(filled(prompt, task, rubric), shown, rubric.schema)
-        answers = self.asker.ask(question, config.votes, Reading(rubric.read, rubric.reminder))
+        answers = self.client.ask(question, config.votes, Reading(rubric.read, rubric.reminder))
         votes = tuple(read_vote(answer, rubric) for answer in answers)
         decision = combine_votes(votes, rubric)
         return Verdict(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from worldgym.judges.rubric import UNSURE, Rubric
-from worldgym.servers.asking import Answer, reading
+from worldgym.servers.model_client import Answer, reading
 from worldgym.types import Vote
 
 MAX_REASON = 2000  # characters of a vote's reasoning kept in the log

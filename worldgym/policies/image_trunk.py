@@ -57,7 +57,8 @@ class Trunk(nn.Module):
 
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
-        self.config, width = config, config.width
+        self.config = config
+        width = config.width
         self.language = nn.Linear(config.buckets, config.language, bias=False)
         self.fold = nn.Conv2d(config.channels * FOLD**2, width // 2, 3, padding=1)
         self.down = nn.Conv2d(width // 2, width, 3, stride=2, padding=1)

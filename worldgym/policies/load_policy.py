@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import CheckpointError, InputError, did_you_mean
+from worldgym.errors import InputError, did_you_mean
 from worldgym.io.bundled import BUNDLE, bundled_policies
-from worldgym.io.checkpoint import fingerprint, read_config
+from worldgym.io.checkpoint import fingerprint, load_any
 from worldgym.policies.adapters.converted import spoken_in
-from worldgym.policies.adapters.renamed import Renamed
+from worldgym.policies.adapters.renamed import RenamedPolicy
 from worldgym.policies.adapters.user_policy import files_of, own_policy
 from worldgym.policies.own import bc, diffusion
 from worldgym.policies.own.scripted import RandomPolicy, StillPolicy
@@ -25,6 +26,10 @@ from worldgym.types import ActionSpec
 GIVEN_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99})=(.+)")
 SCRIPTED = ("still", "random")
 OTHERS = ("lerobot", "openvla")  # frameworks whose policies run in this process
+NETWORKS: Mapping[str, Callable[[Path], Policy[Any]]] = {
+    bc.KIND: bc.BCPolicy.load,
+    diffusion.KIND: diffusion.DiffusionPolicy.load,
+}
 MADE_HERE = re.compile(rf"({'|'.join(OTHERS)}):.*|[\w.]+:\w+(\?.*)?", re.DOTALL)
 
 
@@ -68,7 +73,7 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
         found = load(source, spec)
         return replace(
             found,
-            policy=Renamed(found.policy, name),
+            policy=RenamedPolicy(found.policy, name),
             code=source if source in SCRIPTED else found.code,
         )
     if source in SCRIPTED:
@@ -99,14 +104,7 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
             f"checkpoint, ws://HOST:PORT, "
             f"MODULE:FACTORY, or one of the bundled world's: {', '.join(bundled_policies())}"
         )
-    kind = read_config(folder).get("kind")
-    if kind == bc.KIND:
-        return Loaded(bc.BCPolicy.load(folder), fingerprint(folder))
-    if kind == diffusion.KIND:
-        return Loaded(diffusion.DiffusionPolicy.load(folder), fingerprint(folder))
-    raise CheckpointError(
-        f'{folder}: holds a "{kind}", which is not a policy; give the folder of a policy checkpoint'
-    )
+    return Loaded(load_any(folder, NETWORKS, "a policy"), fingerprint(folder))
 
 
 def _made_here(source: PolicySource) -> Policy[Any]:

@@ -24,7 +24,8 @@ def observe(
 ) -> Observation:
     """The observation after `actions` [T, A], which drew `frames` [T + 1, H, W, 3], initial frame
     first."""
-    step, newest = len(actions), frames[len(actions)]
+    step = len(actions)
+    newest = frames[len(actions)]
     before = [max(0, step - back) for back in range(needs.history - 1, 0, -1)]
     views = {
         camera: newest if i == 0 else np.zeros_like(newest)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
+from worldgym.actions.embodiment import GRIPPER
 from worldgym.actions.pose import NUMBERS
-from worldgym.episodes.lags import Pairs, correlation, lag_p_value
+from worldgym.episodes.lag_correlation import Pairs, correlation, lag_p_value
 from worldgym.episodes.states import plain_names
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.subsample import evenly_spaced
@@ -31,6 +32,7 @@ OPPOSITE = 0.01
 # correlation; a flipped sign shows in more than that, and less is a policy that is merely poor
 AGAINST = -0.25
 SELDOM = 1 / 3  # share of the steps; a gripper told the same less often is told the opposite
+CONSTANT = 1e-9  # standard deviation
 SAME = ("names", "mode", "unit", "rotation", "gripper")  # what both must mean by an action
 
 
@@ -82,8 +84,14 @@ class OpenLoop:
 
     def remarks(self) -> list[str]:
         """What is odd and may be right: a number that the policy never changes although it was
-        recorded to change."""
-        return [
+        recorded to change, and a gripper that was never recorded to move."""
+        constant = [
+            f"{number.name}: recorded as {number.recorded[0]:g} throughout, so these recordings "
+            f"cannot tell whether the policy opens and closes it rightly"
+            for number in self.numbers
+            if number.name.endswith(GRIPPER) and number.recorded[1] < CONSTANT
+        ]
+        return constant + [
             f"{number.name}: the policy says {number.policy[0]:.2f} whatever it sees, and it was "
             f"recorded to change"
             for number in self.numbers
@@ -159,7 +167,8 @@ def _fit(name: str, pairs: Sequence[tuple[Any, Any]]) -> NumberFit:
     recorded, answered = (np.concatenate(side) for side in zip(*pairs, strict=True))
     turned = [Pairs(a[:, None], -b[:, None]) for a, b in pairs]
     against = correlation(turned)
-    scatter, away = float(recorded.std()), answered - recorded
+    scatter = float(recorded.std())
+    away = answered - recorded
     return NumberFit(
         name,
         (float(recorded.mean()), scatter),
@@ -173,7 +182,7 @@ def _fit(name: str, pairs: Sequence[tuple[Any, Any]]) -> NumberFit:
 
 def _gripper(pairs: Sequence[tuple[Any, Any]], spec: ActionSpec) -> tuple[float, float] | None:
     """Both sides of the middle of the gripper's range."""
-    columns = [i for i, name in enumerate(spec.names) if name.endswith("gripper")]
+    columns = [i for i, name in enumerate(spec.names) if name.endswith(GRIPPER)]
     if not columns:
         return None
     middle = (np.array(spec.low)[columns] + np.array(spec.high)[columns]) / 2

@@ -38,6 +38,6 @@ def run_demo(out: Path, trials: int, full: bool, seed: int, command: str) -> Sum
     summary."""
     sources = bundled_sources()
     if not trials:
-        groups = [task.group for task in load_tasks(sources.tasks)]
+        groups = [task.group for task in load_tasks(BUNDLE / "tasks")]
         trials = max(map(groups.count, set(groups))) if full else QUICK_TRIALS
     return evaluate_sources(sources, EvaluateConfig(out, trials, seed, command=command))

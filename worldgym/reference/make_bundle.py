@@ -52,7 +52,7 @@ def bundle(config: BundleConfig) -> float:
     ):
         raise InputError(
             f"{config.truth}/truth.csv lacks {missing[0]} on {missing[1]}: score it with `worldgym "
-            f"reference truth`"
+            f"reference evaluate`"
         )
     parts = {
         "codec": config.trained / "codec",

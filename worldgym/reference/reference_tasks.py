@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from worldgym.actions.conventions import convention
 from worldgym.actions.embodiment import Reach, Side
-from worldgym.errors import InputError, did_you_mean
+from worldgym.errors import pick
 
 SIZE = 96  # pixels, both ways
 FRAME_SKIP = 4  # simulator steps an action is held: 80 Hz / 4 = 20 frames per second
@@ -126,7 +126,5 @@ recording's seed."""
 
 def check_tasks(names: Iterable[str]) -> None:
     """InputError for a name that is none of TASKS."""
-    if unknown := next((name for name in names if name not in TASKS), None):
-        raise InputError(
-            f"unknown task {unknown!r}{did_you_mean(unknown, TASKS)}: one of {', '.join(TASKS)}"
-        )
+    for name in names:
+        pick("task", name, TASKS)

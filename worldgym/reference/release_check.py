@@ -174,7 +174,7 @@ def _released(path: Path, config: ReleaseConfig) -> dict[str, Any]:
     for part, folder in (("world", instrument.world), ("judge", instrument.judge)):
         if released[part] != fingerprint(folder):
             raise InputError(
-                f"{path} tells of another {part}, {released[part]}, than {folder} holds; store its "
+                f"{path} is for another {part}, {released[part]}, than {folder} holds; store its "
                 f"figures with --write"
             )
     if config.seeds not in (0, released["seeds"]):

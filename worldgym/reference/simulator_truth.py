@@ -186,8 +186,8 @@ def write_tasks(
     variations: Sequence[str] = (),
     steps: int = STEPS,
 ) -> list[str]:
-    """Writes the initial frames of the simulator as a task folder (see tasks/folder.py) and returns
-    the task names.
+    """Writes the initial frames of the simulator as a task folder (see tasks/task_folder.py) and
+    returns the task names.
 
     Those of a variation know their nominal twin, as edited ones do.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from worldgym.errors import InputError, did_you_mean
+from worldgym.errors import pick
 
 Point = tuple[
     float, float, float
@@ -90,11 +90,4 @@ VARIATIONS: Mapping[str, Variation] = {
 
 def variation(name: str) -> Variation:
     """By name; "" is the scene as it is. InputError for an unknown one."""
-    if not name:
-        return PLAIN
-    if name not in VARIATIONS:
-        raise InputError(
-            f'unknown variation "{name}"{did_you_mean(name, VARIATIONS)}: one of '
-            f"{', '.join(VARIATIONS)}"
-        )
-    return VARIATIONS[name]
+    return pick("variation", name, VARIATIONS) if name else PLAIN

@@ -18,13 +18,13 @@ from worldgym.report.cost_section import costs_section
 from worldgym.report.edit_section import perturbed_section
 from worldgym.report.figures import COLOURS, interval_bar
 from worldgym.report.flag_section import flags_section
-from worldgym.report.gallery import gallery_section
+from worldgym.report.gallery_section import gallery_section
 from worldgym.report.order_section import order_section
 from worldgym.report.provenance_section import made_section
 from worldgym.report.rate_section import policies_section, tasks_section
 from worldgym.report.scatter_section import scatter_section
 from worldgym.report.section import ReportFacts, ReportOptions, Section
-from worldgym.report.training_steps import steps_section
+from worldgym.report.step_section import steps_section
 from worldgym.stats.judge_calibration import Calibration
 from worldgym.stats.summarize import summarize, write_summary
 from worldgym.stats.summary import Summary

@@ -1,5 +1,5 @@
 """What `worldgym estimate` and `worldgym plan` print: real success rates from few real trials and
-many generated ones, and how many trials are needed."""
+many in the world model, and how many trials are needed."""
 
 from __future__ import annotations
 
@@ -23,17 +23,15 @@ def plan_text(answer: Mapping[str, Any]) -> str:
     asked, lines = answer["asked"], []
     if "for_width" in answer:
         rate = f"at a rate of {percent(asked['rate'])}"
-        lines.append(
-            f"{answer['for_width']} trials for a 95 % interval {100 * asked['width']:g} points "
-            f"wide {rate}{_repeated(asked)}"
-        )
+        width = f"a 95 % confidence interval {100 * asked['width']:g} points wide"
+        lines.append(f"{answer['for_width']} trials for {width} {rate}{_repeated(asked)}")
     if "for_width_with_generated" in answer:
-        generated = (
-            f"{asked['generated']} generated initial frames, where real and generated outcomes "
-            f"correlate by"
-        )
         real = f"{answer['for_width_with_generated']} real trials, one per initial frame,"
-        lines.append(f"{real} for the same beside {generated} {asked['real_correlation']:g}")
+        correlate = f"if its outcomes correlate with real ones by {asked['real_correlation']:g}"
+        lines.append(
+            f"{real} for the same width beside {asked['generated']} initial frames tried in the "
+            f"world model, {correlate}"
+        )
     if "pairs_to_tell" in answer:
         purpose = (
             f"to tell {percent(asked['a'])} from {percent(asked['b'])} with probability "
@@ -56,12 +54,12 @@ def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
     wilson, exact = span(e["real_low"], e["real_high"]), span(e["exact_low"], e["exact_high"])
     alone = f"  {level} from these alone: {wilson} (Wilson), {exact} (exact)"
     bet = (
-        f"  {level} with the generated ones, valid for any number of trials: "
+        f"  {level} with trials in the world model, valid for any number of trials: "
         f"{span(e['bet_low'], e['bet_high'])} (betting)"
     )
     if not e["helps"]:
         why = (
-            "no real initial frame was generated beside others of its group"
+            "no real initial frame was tried in it beside others of its task"
             if not e["paired"]
             else "it does not predict these trials"
         )
@@ -74,12 +72,12 @@ def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
                 bet,
             ]
         )
-    used = f"{e['paired']} of them generated too, and {e['N']} more generated ones"
+    used = f"{e['paired']} of them tried in the world model too, and {e['N']} tried there only"
     power = (
         f"  {level} with {used}: {percent(e['value'])}, {span(e['low'], e['high'])} (asymptotic)"
     )
     trust = f"r {scope} {decimal(e['correlation'])}, lambda {e['belief']:.2f}"
-    worth = f"  worth {e['worth']:.0f} real initial frames, {e['saved']:.0f} saved; {trust}"
+    worth = f"  as good as {e['worth']:.0f} real initial frames, {e['saved']:.0f} saved; {trust}"
     return "\n".join([real, alone, power, worth, bet])
 
 

@@ -39,7 +39,8 @@ def answer_fields(text: str, names: Sequence[str], comment: str = "reasoning") -
     if not objects:
         return _plain(said, names)
     value, start, end = objects[-1]
-    line, below = said[:start].rpartition("\n")[2], said[end:]
+    line = said[:start].rpartition("\n")[2]
+    below = said[end:]
     named = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b[\"'`*_\s]*[:=]", re.IGNORECASE)
     others = any(other.get(name) != value.get(name) for other, _, _ in objects for name in names)
     if others or named.search(said[: objects[0][1]]):
@@ -108,7 +109,9 @@ def _objects(text: str, names: Sequence[str]) -> Iterator[tuple[dict[str, Any], 
             raise ValueError(f"it has the field {reprlib.repr(double)} twice")
         return dict(zip(keys, (value for _, value in pairs), strict=True))
 
-    decoder, position, tried = json.JSONDecoder(object_pairs_hook=once), text.find("{"), 0
+    decoder = json.JSONDecoder(object_pairs_hook=once)
+    position = text.find("{")
+    tried = 0
     while position >= 0:
         tried += 1
         if tried > MOST_TRIED:
@@ -142,7 +145,8 @@ def _plain(said: str, names: Sequence[str]) -> Mapping[str, Any]:
             None,
         )
         if name is None and len(names) == 1:
-            name, value = names[0], line
+            name = names[0]
+            value = line
         if name is None or name in found:
             raise ValueError("no readable answer")
         found[name] = value

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable
 from html import escape
-from urllib.parse import quote, quote_plus
 
 from worldgym.errors import InputError
 
@@ -39,21 +37,28 @@ class Secrets:
 
     def __init__(self, values: Iterable[str]) -> None:
         self._values = [value for value in values if len(value) >= LEAST]
-        forms = {form for value in self._values for form in _forms(value)}
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._pattern = (
-            re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if forms else None
-        )
+        longest_first = sorted(self._values, key=len, reverse=True)
+        patterns = ["".join(map(_any_form, value)) for value in longest_first]
+        self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
     def hide(self, text: str) -> str:
-        """The text with "[key]" in the place of each of them, also where it is quoted or encoded as
-        in an address."""
+        """The text with "[key]" in the place of each of them, also where characters of it are
+        escaped as in JSON, Python or HTML, or encoded as in an address."""
         return text if self._pattern is None else self._pattern.sub("[key]", text)
 
     def inside(self, data: bytes) -> bool:
         return any(value.encode() in data for value in self._values)
 
 
-def _forms(value: str) -> set[str]:
-    quoted = {quote(value), quote(value, safe=""), quote_plus(value), escape(value)}
-    return {value, repr(value)[1:-1], json.dumps(value)[1:-1], value.replace("/", "\\/"), *quoted}
+def _any_form(character: str) -> str:
+    """A pattern of one ASCII character as it is or escaped: a, \\u0061, \\x61, %61, %2561, &#97;,
+    &#x61;, and with up to four backslashes before it, which is what JSON in JSON makes of one."""
+    number = ord(character)
+    forms = (
+        rf"\\{{0,4}}{re.escape(character)}",
+        rf"\\{{1,4}}(?:u00|x){number:02x}",
+        rf"%(?:25)?{number:02x}",
+        rf"&\#(?:0{{0,5}}{number}|x0{{0,4}}{number:x});",
+        re.escape(escape(character)),
+    )
+    return f"(?:{'|'.join(dict.fromkeys(forms))})"

@@ -7,9 +7,8 @@ import base64
 from dataclasses import replace
 from typing import Any
 
-from worldgym.errors import MissingExtra
-from worldgym.servers.gemini_provider import ADDRESS, read_response
-from worldgym.servers.provider import MAX_PICTURE_REPLY, Busy, Question, Reply, Server, fault
+from worldgym.servers.gemini_provider import GeminiClient, gemini_faults, read_response
+from worldgym.servers.provider import MAX_PICTURE_REPLY, Question, Reply, Server
 
 
 class GeminiImages:
@@ -17,46 +16,16 @@ class GeminiImages:
 
     def __init__(self, server: Server) -> None:
         """MissingExtra without the library, InputError without a key."""
-        try:
-            from google import genai
-        except ImportError:
-            raise MissingExtra("google-genai", "gemini", "image edits by Gemini") from None
-        line = server.line("GEMINI_API_KEY", ADDRESS, MAX_PICTURE_REPLY)
-        self.server, self.secrets = server, line.secrets
-        options: dict[str, Any] = {
-            "timeout": round(1000 * server.timeout_seconds),
-            "httpx_client": line.client,
-            "extra_body": dict(server.extra) or None,
-        }
-        if server.base_url is not None:
-            options["base_url"] = server.base_url
-        self._client = genai.Client(
-            api_key=line.key, http_options=genai.types.HttpOptions(**options)
-        )
+        self._gemini = GeminiClient(server, MAX_PICTURE_REPLY)
+        self.server = server
+        self.secrets = self._gemini.secrets
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
-        import httpx2
-        from google.genai import errors, types
-
-        parts = [types.Part.from_text(text=question.prompt)]
-        for picture in question.pictures:
-            parts.append(types.Part.from_text(text=f"{picture.label}:"))
-            parts.append(types.Part.from_bytes(data=picture.png, mime_type="image/png"))
-        content = types.Content(role="user", parts=parts)
-        config = types.GenerateContentConfig(
-            response_modalities=["TEXT", "IMAGE"], temperature=self.server.temperature
-        )
-        try:
-            response = self._client.models.generate_content(
-                model=self.server.model, contents=content, config=config
-            )
+        modalities = {"response_modalities": ["TEXT", "IMAGE"]}
+        with gemini_faults():
+            config = {**modalities, "temperature": self.server.temperature}
+            response = self._gemini.answer(question, config)
             return replace(read_response(response), image=_picture(response))
-        except errors.APIError as error:
-            headers = error.response.headers if error.response is not None else {}
-            raise fault(error.code or 500, str(error.details), headers.get("retry-after")) from None
-        # ValueError: a body that is no JSON, or not of the form
-        except (httpx2.HTTPError, ValueError) as error:
-            raise Busy(f"{type(error).__name__}: {error}") from None
 
 
 def _picture(response: Any) -> str:

@@ -48,7 +48,8 @@ def http_client(
 
     def hold(response: httpx2.Response) -> None:
         """Reads the body itself, up to `most` bytes: the libraries would read any number."""
-        parts, size = list[bytes](), 0
+        parts = list[bytes]()
+        size = 0
         stream = response.stream
         if not isinstance(stream, httpx2.SyncByteStream):
             return
@@ -75,7 +76,8 @@ class _Clock:
     hold it for ever."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds, self._here = seconds, threading.local()
+        self._seconds = seconds
+        self._here = threading.local()
 
     def start(self) -> None:
         self._here.end = time.monotonic() + self._seconds
@@ -144,7 +146,8 @@ def _proxy(address: str) -> str | None:
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     try:
         parts = urlsplit(proxy)
-        shown, whole = f"{parts.scheme}://{parts.hostname}:{parts.port}", parts.hostname is not None
+        shown = f"{parts.scheme}://{parts.hostname}:{parts.port}"
+        whole = parts.hostname is not None
     except ValueError:
         raise InputError(
             "the proxy in the environment is no address; set it as http://HOST:PORT, or unset it"

@@ -9,8 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from worldgym.errors import MissingExtra
-from worldgym.servers.openai_provider import ADDRESS
+from worldgym.servers.openai_provider import openai_client, openai_faults
 from worldgym.servers.provider import (
     MAX_PICTURE_REPLY,
     TAKEN,
@@ -18,7 +17,6 @@ from worldgym.servers.provider import (
     Question,
     Reply,
     Server,
-    fault,
     token_count,
 )
 
@@ -28,25 +26,10 @@ class OpenAiImages:
 
     def __init__(self, server: Server) -> None:
         """MissingExtra without the library, InputError without a key."""
-        try:
-            import openai
-        except ImportError:
-            raise MissingExtra(
-                "openai", "openai", "image edits behind an OpenAI-compatible server"
-            ) from None
-        line = server.line("OPENAI_API_KEY", ADDRESS, MAX_PICTURE_REPLY)
-        self.server, self.secrets = server, line.secrets
-        self._client = openai.OpenAI(
-            api_key=line.key,
-            base_url=line.url,
-            max_retries=0,
-            timeout=server.timeout_seconds,
-            http_client=line.client,
-        )
+        self.server = server
+        self._client, self.secrets = openai_client(server, MAX_PICTURE_REPLY)
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
-        import openai
-
         body: dict[str, Any] = {"image": ("frame.png", question.pictures[0].png, "image/png")}
         if len(question.pictures) > 1:
             body["mask"] = ("mask.png", see_through(question.pictures[1].png), "image/png")
@@ -55,16 +38,9 @@ class OpenAiImages:
             "prompt": question.prompt,
             "extra_body": dict(self.server.extra),
         }
-        try:
+        with openai_faults():
             raw = self._client.images.with_raw_response.edit(**body)
             return read_image(raw.content, self.server.model)
-        except openai.APIStatusError as error:
-            headers = error.response.headers
-            raise fault(
-                error.status_code, error.response.text, headers.get("retry-after")
-            ) from None
-        except openai.APIConnectionError as error:
-            raise Busy(f"{error} {error.__cause__ or ''}".strip()) from None
 
 
 def see_through(mask: bytes) -> bytes:
@@ -84,7 +60,8 @@ def read_image(body: bytes, model: str) -> Reply:
     no such answer."""
     try:
         data = json.loads(body)
-        first, usage = data["data"][0], data.get("usage") or {}
+        first = data["data"][0]
+        usage = data.get("usage") or {}
         image: Any = first.get("b64_json") or ""
         tokens = [token_count(usage.get(name)) for name in ("input_tokens", "output_tokens")]
         broken = data.get("error") or first.get("error")

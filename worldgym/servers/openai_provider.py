@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from worldgym.errors import MissingExtra
 from worldgym.servers.provider import (
@@ -23,43 +25,56 @@ from worldgym.servers.provider import (
     token_count,
 )
 
+if TYPE_CHECKING:
+    import openai
+
 ADDRESS = "https://api.openai.com/v1"
+
+
+def openai_client(server: Server, most: int) -> tuple[openai.OpenAI, tuple[str, ...]]:
+    """=> (client, what must stand in no text that leaves it).   most: bytes of an answer.
+
+    MissingExtra without the library, InputError without a key."""
+    try:
+        import openai
+    except ImportError:
+        raise MissingExtra("openai", "openai", "an OpenAI-compatible server") from None
+    line = server.line("OPENAI_API_KEY", ADDRESS, most)
+    client = openai.OpenAI(
+        api_key=line.key,
+        base_url=line.url,
+        max_retries=0,  # the model client retries, for every provider alike
+        timeout=server.timeout_seconds,
+        http_client=line.client,
+    )
+    return client, line.secrets
+
+
+@contextmanager
+def openai_faults() -> Iterator[None]:
+    """The library's errors become Busy, Rejected or Stopped."""
+    import openai
+
+    try:
+        yield
+    except openai.APIStatusError as error:
+        headers = error.response.headers
+        raise fault(error.status_code, error.response.text, headers.get("retry-after")) from None
+    except openai.APIConnectionError as error:
+        raise Busy(f"{error} {error.__cause__ or ''}".strip()) from None
 
 
 class OpenAiProvider:
     def __init__(self, server: Server) -> None:
         """MissingExtra without the library, InputError without a key."""
-        try:
-            import openai
-        except ImportError:
-            raise MissingExtra(
-                "openai", "openai", "a model behind an OpenAI-compatible server"
-            ) from None
-        line = server.line("OPENAI_API_KEY", ADDRESS, MAX_REPLY)
-        self.server, self.secrets = server, line.secrets
-        self._client = openai.OpenAI(
-            api_key=line.key,
-            base_url=line.url,
-            max_retries=0,  # `asking` retries, for every provider alike
-            timeout=server.timeout_seconds,
-            http_client=line.client,
-        )
+        self.server = server
+        self._client, self.secrets = openai_client(server, MAX_REPLY)
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
-        import openai
-
-        try:
-            raw = self._client.chat.completions.with_raw_response.create(
-                **self._body(question, vote, structured)
-            )
+        body = self._body(question, vote, structured)
+        with openai_faults():
+            raw = self._client.chat.completions.with_raw_response.create(**body)
             return read_completion(raw.content)
-        except openai.APIStatusError as error:
-            headers = error.response.headers
-            raise fault(
-                error.status_code, error.response.text, headers.get("retry-after")
-            ) from None
-        except openai.APIConnectionError as error:
-            raise Busy(f"{error} {error.__cause__ or ''}".strip()) from None
 
     def _body(self, question: Question, vote: int, structured: bool) -> dict[str, Any]:
         server = self.server
@@ -93,12 +108,12 @@ def read_completion(body: bytes) -> Reply:
     """
     try:
         data = json.loads(body)
-        choice, usage = data["choices"][0], data.get("usage") or {}
-        message, ending = (
-            choice["message"],
-            ending_of(choice.get("finish_reason"), "length", ("content_filter",)),
-        )
-        refusal, text = message.get("refusal"), _text(message.get("content"))
+        choice = data["choices"][0]
+        usage = data.get("usage") or {}
+        message = choice["message"]
+        ending = ending_of(choice.get("finish_reason"), "length", ("content_filter",))
+        refusal = message.get("refusal")
+        text = _text(message.get("content"))
         tokens = [token_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
         broken = (
             ending == "error" or data.get("error") or choice.get("error") or message.get("error")

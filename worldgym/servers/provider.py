@@ -8,7 +8,7 @@ Stopped      no question will do: key, model name, address, unpaid
 bill                                => stop MissingExtra the client library is not installed
 
 A refusal by the model is none of them: it is a reply, and was paid for. What a provider says may
-quote the key, which `sealed` hides.
+quote the key, which `redacted_provider` hides.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ class VoteCache:
         self.root = root
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
-        self._writable, self._broken = False, ""
+        self._writable = False
+        self._broken = ""
 
     def check(self) -> None:
         """InputError where no reply could be kept: it would be paid for and lost."""
@@ -157,8 +158,12 @@ class Ledger:
             raise InputError("a budget needs prices: add a table [price] to the description")
         if budget_usd is not None and not budget_usd >= 0:  # which holds of NaN too
             raise InputError(f"the budget is {budget_usd} USD; give 0 or more")
-        self.price, self.budget_usd, self.paid_usd = price, budget_usd, 0.0
-        self._in_flight, self._highest, self._fault = 0, 0.0, ""
+        self.price = price
+        self.budget_usd = budget_usd
+        self.paid_usd = 0.0
+        self._in_flight = 0
+        self._highest = 0.0
+        self._fault = ""
         self._payments: Path | None = None
         self._guard = threading.Lock()
 
@@ -169,10 +174,8 @@ class Ledger:
         for a damaged file."""
         self._payments = folder / PAYMENTS_NAME
         prices = read_payments(self._payments)
-        self.paid_usd, self._highest = (
-            max(math.fsum(prices), paid_usd),
-            max([self._highest, *prices]),
-        )
+        self.paid_usd = max(math.fsum(prices), paid_usd)
+        self._highest = max([self._highest, *prices])
 
     def buy(self, ask: Callable[[], Reply]) -> Reply:
         """Asks if the budget allows it, and notes the price. BudgetSpent if not; JudgeStopped as

@@ -45,12 +45,16 @@ def augment_store(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]
             f"they are"
         )
     at_least("--limit", config.limit)
-    store, edits = EpisodeStore(config.store), _edits(config.edits)
+    store = EpisodeStore(config.store)
+    edits = _edits(config.edits)
     written = EpisodeStore.create(config.out, store.spec, store.fps, store.reach)
-    counts, skipped = dict.fromkeys((edit.name for edit in edits), 0), dict[str, str]()
-    known, chosen = {info.origin for info in written}, _spread(store.infos, config.limit)
+    counts = dict.fromkeys((edit.name for edit in edits), 0)
+    skipped = dict[str, str]()
+    known = {info.origin for info in written}
+    chosen = _spread(store.infos, config.limit)
     for info in progress(chosen, len(chosen), "editing", "episode"):
-        rng, full_name = generator_of(f"{config.seed}/{info.name}"), f"{info.group}/{info.name}"
+        rng = generator_of(f"{config.seed}/{info.name}")
+        full_name = f"{info.group}/{info.name}"
         fitting = [
             edits[i]
             for i in rng.permutation(len(edits))
@@ -58,11 +62,10 @@ def augment_store(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]
         ]
         reason = f"no edit is for {info.group}"
         for ranged in fitting:
-            strength, noise = float(rng.uniform()), int(rng.integers(2**32))
-            name, origin = (
-                f"{info.name}-{ranged.name}",
-                f"{origin_of(config.store, info.name)}#{ranged.name}",
-            )
+            strength = float(rng.uniform())
+            noise = int(rng.integers(2**32))
+            name = f"{info.name}-{ranged.name}"
+            origin = f"{origin_of(config.store, info.name)}#{ranged.name}"
             if origin not in known and not _older(written, name, info):
                 try:
                     edit = ranged.at(strength, ranged.name)
@@ -122,7 +125,7 @@ def _edits(path: Path) -> list[RangedEdit]:
     """InputError for what cannot be trained on: a new goal, and edits that ask a server for every
     frame."""
     suite = read_suite(path)
-    if suite.asker is not None:
+    if suite.client is not None:
         raise InputError(
             f"{path}: has a [server], which would be asked for every frame; leave out edits by a "
             f"model"

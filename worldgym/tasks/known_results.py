@@ -46,7 +46,8 @@ def known_results(
     published = folder / GROUPS
     if not published.exists():
         return KnownResults(load_truth(folder / TRIALS))
-    rows, groups = load_group_truth(published), {task.group for task in tasks}
+    rows = load_group_truth(published)
+    groups = {task.group for task in tasks}
     names = {_plain(name): name for name in policies}
     found = [
         replace(row, policy=names[_plain(row.policy)])

@@ -8,7 +8,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from worldgym.episodes.recording import SourceOptions, file_names
+from worldgym.episodes.file_names import file_names
+from worldgym.episodes.recording import SourceOptions
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.store import numbered_names
 from worldgym.errors import InputError, WorldGymError, at_least

@@ -93,7 +93,8 @@ def load_truth(path: Path) -> dict[tuple[str, str], bool]:
     wrong row."""
     truth: dict[tuple[str, str], bool] = {}
     for line, row in read_csv(path, ("policy", "task", "success")):
-        key, success = (row["policy"], row["task"]), TRUTH_VALUES.get(row["success"].lower())
+        key = (row["policy"], row["task"])
+        success = TRUTH_VALUES.get(row["success"].lower())
         if not all(key):
             raise InputError(
                 f"{path}, line {line}: policy or task is empty; fill it in or remove the line"

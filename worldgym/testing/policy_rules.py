@@ -146,7 +146,8 @@ def _play(policy: Policy[State], trials: Sequence[Trial], detour: bool = False) 
     other frames."""
     who = f"policy {policy.name!r}"
     _check_needs(who, policy)
-    states, parts = policy.reset(trials), []
+    states = policy.reset(trials)
+    parts = []
     low, high = np.array(policy.spec.low, np.float32), np.array(policy.spec.high, np.float32)
     require(
         len(states) == len(trials),
@@ -180,7 +181,8 @@ def _play(policy: Policy[State], trials: Sequence[Trial], detour: bool = False) 
 def _observe(policy: Policy[State], trial: Trial, call: int, negative: bool = False) -> Observation:
     """What the policy asks for after `call` chunks of small motions; a frame of its own for every
     action: the start, shifted."""
-    step, start = call * policy.chunk, 255 - trial.task.frame if negative else trial.task.frame
+    step = call * policy.chunk
+    start = 255 - trial.task.frame if negative else trial.task.frame
     frames = [np.roll(start, 4 * t, axis=1) for t in range(step + 1)]
     low, high = np.array(policy.spec.low), np.array(policy.spec.high)
     actions = np.tile((low + 0.6 * (high - low)).astype(np.float32), (step, 1))

@@ -114,8 +114,11 @@ def _roll(
 ) -> Frames:
     """[B, T, H, W, 3]: every frame of stepping through the chunks. With `detour`, each state is
     stepped elsewhere first."""
-    who, given = f"world {world.name!r}", starts.copy()
-    state, parts, kept = world.reset(given, seeds), [], []
+    who = f"world {world.name!r}"
+    given = starts.copy()
+    state = world.reset(given, seeds)
+    parts = []
+    kept = []
     for actions in chunks:
         if detour:
             world.step(state, np.ascontiguousarray(actions[::-1]))

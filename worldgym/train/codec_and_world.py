@@ -10,7 +10,7 @@ from worldgym.actions.embodiment import most_numbers, most_sums
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.mixture import NamedStore, RobotStore, check_shares, open_mixture
 from worldgym.episodes.store import EpisodeStore
-from worldgym.errors import InputError, did_you_mean
+from worldgym.errors import InputError, pick
 from worldgym.io.checkpoint import copy_folder, read_config
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.codec_training import Frameset, print_codec_step, train_codec
@@ -98,12 +98,7 @@ def config_for(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> World
 
 
 def _recipe(request: TrainRequest) -> Recipe:
-    if request.recipe not in RECIPES:
-        raise InputError(
-            f'no recipe "{request.recipe}"{did_you_mean(request.recipe, RECIPES)}: one of '
-            f"{', '.join(RECIPES)}"
-        )
-    return RECIPES[request.recipe]
+    return pick("recipe", request.recipe, RECIPES)
 
 
 def _train_codec(request: TrainRequest, mixture: Sequence[RobotStore]) -> Path:

@@ -204,7 +204,7 @@ def rollouts_of(
     rollouts = [rollout_of(run, header, record, task_of(folder, record)) for record in kept]
     if any(rollout.actions.shape[1] == 0 for rollout in rollouts):
         raise InputError(
-            f"{run}: its actions were not kept, for it was made by an older version; evaluate "
+            f"{run}: its actions were not kept, because an older version made it; evaluate "
             f"again into a new folder"
         )
     return rollouts, kept, {str(p["name"]): int(p["chunk"]) for p in header.policies}
@@ -222,9 +222,7 @@ def _known(request: FitRequest, instruments: Instruments) -> list[TrialRecord]:
             )
     known = [r for r in results(records).finished if r.right is not None and r.video is not None]
     if not known:
-        raise InputError(
-            f"{request.run}: of no scored trial the truth is known; evaluate with --truth"
-        )
+        raise InputError(f"{request.run}: no scored trial has a known truth; evaluate with --truth")
     return known
 
 

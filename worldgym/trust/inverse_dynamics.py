@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.errors import CheckpointError
-from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.io.checkpoint import fingerprint, frozen, load_folder, save_folder, with_weights
 from worldgym.types import Actions, ActionSpec, Frames
 
 KIND = "inverse-dynamics"
@@ -205,7 +205,11 @@ class InverseDynamicsModel:
         meaning: Meaning,
         name: str = "unsaved",
     ) -> None:
-        self.net, self.statistics, self.meaning, self.name = net.eval(), statistics, meaning, name
+        """net: copied where it is still in training; it is never changed."""
+        self.net = frozen(net)
+        self.statistics = statistics
+        self.meaning = meaning
+        self.name = name
 
     def actions(self, latents: Tensor) -> Actions:
         """latents [T+1, C, h, w] of one video => the actions [T, A] that it shows, in the spec's
@@ -232,7 +236,7 @@ class InverseDynamicsModel:
                 f"{self.name} was made for the codec {own.codec} and the actions "
                 f"{', '.join(own.spec.names)}, not for this "
                 f"world's ({codec.latents}; {', '.join(spec.names)}): make one with `worldgym "
-                f"trust train`"
+                f"world train-inverse-dynamics`"
             )
 
     def save(self, folder: Path, facts: Mapping[str, Any], card: str) -> None:
@@ -250,7 +254,6 @@ class InverseDynamicsModel:
     def load(folder: Path) -> InverseDynamicsModel:
         """CheckpointError if the folder is incomplete, altered or no inverse-dynamics model."""
         config, tensors = load_folder(folder, KIND)
-        net = InverseDynamicsNetwork(InverseDynamicsConfig.from_json(config["network"]))
         parts = {
             kind: {
                 name.removeprefix(f"{kind}."): value
@@ -259,10 +262,14 @@ class InverseDynamicsModel:
             }
             for kind in ("network", "statistics")
         }
+        net = with_weights(
+            InverseDynamicsNetwork(InverseDynamicsConfig.from_json(config["network"])),
+            parts["network"],
+            folder,
+        )
         try:
-            net.load_state_dict(parts["network"])
             statistics = LatentStatistics(**parts["statistics"])
-        except (RuntimeError, TypeError) as error:
+        except TypeError as error:
             raise CheckpointError(
                 f"{folder}: tensors do not fit the config ({error}); make the inverse-dynamics "
                 f"model again"

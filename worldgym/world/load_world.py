@@ -9,7 +9,7 @@ import torch
 from worldgym.codecs.load_codec import load_codec
 from worldgym.errors import CheckpointError
 from worldgym.io.bundled import bundled
-from worldgym.io.checkpoint import fingerprint, load_folder
+from worldgym.io.checkpoint import fingerprint, load_folder, with_weights
 from worldgym.io.migration import found_beside
 from worldgym.world.embodiments import single
 from worldgym.world.model import DiffusionWorld
@@ -57,13 +57,7 @@ def load_world(
             f"are {codec.latents}; "
             "give the folder of the right codec"
         )
-    network = DiT(config.network)
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})"
-        ) from error
+    network = with_weights(DiT(config.network), tensors, folder)
     tuned = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
     name = "-".join(
         [
@@ -74,6 +68,4 @@ def load_world(
         ]
     )
     kept = torch.float32 if dtype == "float32" else torch.bfloat16
-    # ours alone, so no copy need be made
-    network = network.to(device, kept).eval().requires_grad_(False)
-    return DiffusionWorld(config, network, codec, name, kept)
+    return DiffusionWorld(config, network.to(device, kept), codec, name, kept)

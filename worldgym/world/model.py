@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.errors import CheckpointError, InputError
+from worldgym.io.checkpoint import frozen
 from worldgym.io.timing import stage
 from worldgym.native.kernels import kernels_for
 from worldgym.types import Actions, ActionSpec, Frames
@@ -260,10 +260,3 @@ class DiffusionWorld:
             return None
         last, _ = self.schedule.context(context.latents[:, -1:])
         return last if self.config.sampler.cfg == 1.0 else torch.cat([last, last])
-
-
-def frozen(network: DiT, dtype: torch.dtype) -> DiT:
-    """The network in this dtype, for inference: itself where it is that already, else a copy."""
-    numbers = [*network.parameters(), *network.buffers()]
-    ready = not network.training and all(x.dtype == dtype and not x.requires_grad for x in numbers)
-    return network if ready else deepcopy(network).to(dtype).eval().requires_grad_(False)

@@ -22,8 +22,8 @@ from worldgym.policies.adapters.lerobot_policy import (
     LeRobotPolicy,
     LeRobotSettings,
     load_lerobot,
+    settings_of,
 )
-from worldgym.policies.adapters.lerobot_policy import _reading as read_config
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.policy_source import PolicySource
 from worldgym.testing import FakeWorld, check_policy
@@ -125,7 +125,7 @@ def test_a_second_view_is_black_only_if_that_is_allowed() -> None:
         StandIn(1, 1),
         lambda batch: seen.append(batch) or batch,
         lambda a: a,
-        made(images=two, black=True)._reading,
+        made(images=two, black=True)._settings,
     )
     roll_out(FakeWorld(SPEC, SHAPE), policy, trials(2, steps=1))
     assert seen[0][WRIST].shape == (2, 3, 8, 8) and not seen[0][WRIST].any()
@@ -152,7 +152,7 @@ def config(**changes: Any) -> SimpleNamespace:
 
 
 def read(options: str = f"view={FRONT}&state=x,y&black=yes", **changes: Any) -> LeRobotSettings:
-    return read_config(
+    return settings_of(
         PolicySource.parse(f"lerobot:runs/my-act?{options}"), config(**changes), SPEC
     )
 

@@ -5,27 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_networks import SPEC, TRUNK
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import save_folder
-from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
 from worldgym.policies.policy_protocol import Observation
 from worldgym.testing import check_policy
-from worldgym.types import ActionSpec, Task, Trial
+from worldgym.types import Task, Trial
 
-SPEC = ActionSpec(
-    ("x", "y", "grip"),
-    "delta_pose",
-    "m",
-    "none",
-    "1_open_0_closed",
-    (-1.0, -2.0, 0.0),
-    (1.0, 2.0, 1.0),
-    20.0,
-)
-TRUNK = TrunkConfig(width=8, blocks=1, points=2, values=1, buckets=16, language=4)
 TINY = BCConfig(size=(16, 24), actions=3, chunk=4, hidden=8, trunk=TRUNK)
 
 

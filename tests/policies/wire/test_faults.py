@@ -21,9 +21,9 @@ from worldgym.io.files import sha256_file
 from worldgym.policies.load_policy import load, load_policy
 from worldgym.policies.policy_protocol import Observation
 from worldgym.policies.wire import msgpack_numpy
+from worldgym.policies.wire.connection import Connection, Dropped
 from worldgym.policies.wire.family import FAMILIES, OWN
 from worldgym.policies.wire.json_numpy import encode
-from worldgym.policies.wire.line import Connection, Dropped
 from worldgym.policies.wire.openpi_server import OpenpiServer
 from worldgym.policies.wire.responder import Responder
 from worldgym.policies.wire.wire_arrays import MAX_ANSWER

@@ -18,9 +18,9 @@ from worldgym.policies.observations import observe
 from worldgym.policies.wire import json_numpy, msgpack_numpy
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import FAMILIES, OWN
-from worldgym.policies.wire.mapping import answer_actions, request_of
-from worldgym.policies.wire.offer import Offer
+from worldgym.policies.wire.request_mapping import answer_actions, request_of
 from worldgym.policies.wire.responder import Responder
+from worldgym.policies.wire.served_policy import Offer
 from worldgym.testing import FAKE_SPEC, FakePolicy
 from worldgym.types import Task
 

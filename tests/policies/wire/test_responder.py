@@ -11,7 +11,7 @@ from policy_server import RecallingPolicy
 from worldgym.policies.observations import observe
 from worldgym.policies.policy_protocol import Observation
 from worldgym.policies.wire.family import FAMILIES, OWN
-from worldgym.policies.wire.mapping import request_of
+from worldgym.policies.wire.request_mapping import request_of
 from worldgym.policies.wire.responder import Responder
 from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.testing import FakePolicy

@@ -140,7 +140,7 @@ def test_a_step_that_cannot_be_done_names_edit_and_task(path: Path) -> None:
         (
             'kind = "add"',
             'kind = "ad"',
-            r'kind is "ad" .did you mean add\?.; known are add, remove',
+            r'no kind of edit "ad" .did you mean add\?.: one of add, remove',
         ),
         ('object = "mug", ', "", '"object" is missing'),
         ("sd = 8", "sigma = 8", '"sigma" is unknown'),

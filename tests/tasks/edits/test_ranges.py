@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from worldgym.errors import InputError
+from worldgym.tasks.edits.instruction_edits import Typo
 from worldgym.tasks.edits.objects import Add
 from worldgym.tasks.edits.optics import Camera
 from worldgym.tasks.edits.ranges import read_ranges
-from worldgym.tasks.edits.wording import Typo
 
 EDITS = """
 [[edit]]

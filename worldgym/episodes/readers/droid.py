@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.conventions import POSE, convention, load_convention
+from worldgym.episodes.file_names import distinct
 from worldgym.episodes.instructions import called
 from worldgym.episodes.readers.keys import side_by_side, wanted
 from worldgym.episodes.readers.paths import inside
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
 from worldgym.episodes.states import pose_moves
 from worldgym.errors import InputError
 from worldgym.io.files import read_json
@@ -50,7 +51,8 @@ class DroidSource:
     cameras = CAMERAS
 
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
-        self.root, self.options = root, options
+        self.root = root
+        self.options = options
         self.camera = options.choose(CAMERAS, root)
         self.convention = options.convention or "droid_joint_velocity"
         self.spec: ActionSpec | None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from worldgym.actions.conventions import load_convention
+from worldgym.episodes.file_names import distinct
 from worldgym.episodes.instructions import called
 from worldgym.episodes.readers import hdf5_layout as layout
 from worldgym.episodes.readers.keys import listed_keys, side_by_side, wanted
@@ -24,7 +25,6 @@ from worldgym.episodes.recording import (
     Recording,
     RecordingFacts,
     SourceOptions,
-    distinct,
     no_episode,
 )
 from worldgym.errors import InputError, MissingExtra
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".hdf5", ".h5")
 CODED = (
-    "pictures are coded; OpenCV exchanges red and blue in them if given RGB: look at --sheet, and "
-    "consider --swap-red-blue"
+    "red and blue may be exchanged, as OpenCV does when it codes pictures given in RGB, and one "
+    "camera alone does not show it: look at the colours with `data inspect --sheet`, and give "
+    "--swap-red-blue if they are wrong"
 )
 
 
@@ -46,7 +47,8 @@ class Hdf5Source:
     """`worldgym.episodes.recording.Source` over one file, or over all HDF5 files of a folder."""
 
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
-        self.root, self.options = root, options
+        self.root = root
+        self.options = options
         files = (
             [root]
             if root.is_file()

@@ -54,7 +54,8 @@ def _counts(info: Row, rows: Sequence[Row]) -> Iterator[str]:
         if key in info and info[key] != count:
             yield f"info.json states {key} {info[key]}, its list of episodes has {count}"
     for row in rows:
-        first, end = row.get("dataset_from_index"), row.get("dataset_to_index")
+        first = row.get("dataset_from_index")
+        end = row.get("dataset_to_index")
         if first is not None and end is not None and end - first != row.get("length"):
             yield (
                 f"episode {row.get('episode_index')} has {row.get('length')} frames, but its rows "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,12 +13,19 @@ from typing import Any
 
 from worldgym.episodes.readers.keys import no_picture
 from worldgym.episodes.readers.parquet import read_parquet
+from worldgym.episodes.readers.paths import inside
 from worldgym.errors import InputError
 from worldgym.io.files import unreadable
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
 MAX_LENGTH = 20_000  # frames of an episode
 IMAGES = ("video", "image")
+
+PLACES = re.compile(r"\{(\w+)(?::0?(\d{1,2})d)?\}")
+PATHS = {
+    "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
+    "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,8 @@ def entries_v2(root: Path, chunk: int) -> dict[str, Entry]:
     entries = {}
     for path, row in _lines(root / "meta" / "episodes.jsonl", "list of episodes"):
         try:
-            index, tasks = int(row["episode_index"]), tuple(str(task) for task in row["tasks"])
+            index = int(row["episode_index"])
+            tasks = tuple(str(task) for task in row["tasks"])
             place = {"episode_chunk": index // chunk, "episode_index": index}
             length = _length(row["length"], path)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -55,7 +64,8 @@ def entries_v2(root: Path, chunk: int) -> dict[str, Entry]:
 
 def entries_v3(root: Path, camera: str, filmed: bool) -> dict[str, Entry]:
     """By name, of meta/episodes/. filmed: whether the camera's frames lie in video files."""
-    video, entries = f"videos/{camera}", {}
+    video = f"videos/{camera}"
+    entries = {}
     columns = [
         "episode_index",
         "tasks",
@@ -72,7 +82,8 @@ def entries_v3(root: Path, camera: str, filmed: bool) -> dict[str, Entry]:
     for path in files:
         try:
             for row in read_parquet(path, [*columns, "success"]).to_pylist():
-                index, length = int(row["episode_index"]), _length(row["length"], path)
+                index = int(row["episode_index"])
+                length = _length(row["length"], path)
                 place = {key: float(row[key]) for key in columns[3:]}
                 entries[f"episode_{index:06d}"] = Entry(
                     index, length, _texts(row["tasks"]), place, row.get("success")
@@ -91,7 +102,8 @@ def _counted(entries: dict[str, Entry], video: str) -> dict[str, Entry]:
         files[entry.place[f"{video}/chunk_index"], entry.place[f"{video}/file_index"]].append(name)
     for names in files.values():
         names.sort(key=lambda name: entries[name].place[f"{video}/from_timestamp"])
-        total, before = sum(entries[name].length for name in names), 0
+        total = sum(entries[name].length for name in names)
+        before = 0
         for name in names:
             entries[name] = replace(entries[name], before=before, total=total)
             before += entries[name].length
@@ -182,3 +194,27 @@ def _length(value: object, path: Path) -> int:
 
 def _texts(tasks: object) -> tuple[str, ...]:
     return tuple(str(task) for task in tasks) if isinstance(tasks, list) else ()
+
+
+def filled_path(
+    root: Path, info: Mapping[str, Any], key: str, place: Mapping[str, float | str]
+) -> Path:
+    """The path template `key` of info.json, filled in: names and zero-padded numbers alone, and
+    never a file outside the dataset."""
+    template = str(info.get(key) or PATHS[key])
+
+    def fill(match: re.Match[str]) -> str:
+        value = place.get(match[1])
+        if value is None:
+            raise InputError(
+                f'{root}/meta/info.json: {key} asks for "{match[1]}", which is not known; fix it'
+            )
+        return value if isinstance(value, str) else f"{int(value):0{int(match[2] or 0)}d}"
+
+    path = root / PLACES.sub(fill, template)
+    if not inside(path, root):
+        raise InputError(
+            f"{root}/meta/info.json: {key} leads outside the dataset; fix it, or copy the file "
+            f"into it"
+        )
+    return path

@@ -14,8 +14,7 @@ found by their time."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +31,7 @@ from worldgym.episodes.readers.lerobot_meta import (
     Entry,
     entries_v2,
     entries_v3,
+    filled_path,
     kind,
     number,
     number_names,
@@ -39,7 +39,6 @@ from worldgym.episodes.readers.lerobot_meta import (
     task_texts,
 )
 from worldgym.episodes.readers.parquet import column_matrix, read_parquet
-from worldgym.episodes.readers.paths import inside
 from worldgym.episodes.recording import Listed, Recording, RecordingFacts, SourceOptions, no_episode
 from worldgym.episodes.states import not_a_pose
 from worldgym.errors import InputError
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
 STATE = ("observation.state", "state", "observation/state")
 TEXTS = ("language_instruction", "language_instruction_2", "language_instruction_3")
 ORDER = ("episode_index", "frame_index", "task_index")
-PLACES = re.compile(r"\{(\w+)(?::0?(\d{1,2})d)?\}")
 
 
 class LeRobotSource:
@@ -63,7 +61,9 @@ class LeRobotSource:
 
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
         info = read_json(root / "meta" / "info.json", "a LeRobot dataset")
-        self.root, self.options, self.info = root, options, info
+        self.root = root
+        self.options = options
+        self.info = info
         self.version = str(info.get("codebase_version", ""))
         if self.version not in VERSIONS:
             raise InputError(
@@ -101,7 +101,8 @@ class LeRobotSource:
         return [Listed(name, entry.length) for name, entry in self.entries.items()]
 
     def read(self, name: str) -> Recording:
-        entry, where = self._entry(name), f"{self.root}, {name}"
+        entry = self._entry(name)
+        where = f"{self.root}, {name}"
         numbers = {*self.actions, *self.states, "next.success"}
         table = self._rows(entry, {*numbers, *TEXTS, *ORDER, self.camera})
         film = self._film(entry, table)
@@ -208,9 +209,7 @@ class LeRobotSource:
     def _rows(self, entry: Entry, columns: set[str]) -> Table:
         """The episode's rows of the data table, in order."""
         place = {key.removeprefix("data/"): value for key, value in entry.place.items()}
-        path = self._path(
-            "data_path", "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet", place
-        )
+        path = filled_path(self.root, self.info, "data_path", place)
         table = read_parquet(
             path, sorted(key for key in columns if not self._filmed(key)), entry.index
         )
@@ -247,11 +246,7 @@ class LeRobotSource:
         place = {key.removeprefix(video): value for key, value in entry.place.items()} | {
             "video_key": self.camera
         }
-        path = self._path(
-            "video_path",
-            "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
-            place,
-        )
+        path = filled_path(self.root, self.info, "video_path", place)
         if self.clock is None or self.clock[0] != path:
             self.clock = path, frame_stamps(path)
         stamps = self.clock[1]
@@ -263,7 +258,8 @@ class LeRobotSource:
         else by time."""
         if len(stamps) == entry.total:
             return entry.before
-        times, margin = stamps * seconds_a_tick(path), 0.5 / self.stated
+        times = stamps * seconds_a_tick(path)
+        margin = 0.5 / self.stated
         due = start + np.arange(entry.length) / self.stated
         first = int(np.searchsorted(times, due[0] - margin))
         found = times[first : first + entry.length]
@@ -280,28 +276,6 @@ class LeRobotSource:
             f"times of episode "
             f"{entry.index}; the file is cut off or of another rate"
         )
-
-    def _path(self, key: str, default: str, place: Mapping[str, float | str]) -> Path:
-        """A path template filled in: names and zero-padded numbers alone, and never a file outside
-        the dataset."""
-        template = str(self.info.get(key) or default)
-
-        def fill(match: re.Match[str]) -> str:
-            value = place.get(match[1])
-            if value is None:
-                raise InputError(
-                    f'{self.root}/meta/info.json: {key} asks for "{match[1]}", which is not known; '
-                    f"fix it"
-                )
-            return value if isinstance(value, str) else f"{int(value):0{int(match[2] or 0)}d}"
-
-        path = self.root / PLACES.sub(fill, template)
-        if not inside(path, self.root):
-            raise InputError(
-                f"{self.root}/meta/info.json: {key} leads outside the dataset; fix it, or copy the "
-                f"file into it"
-            )
-        return path
 
 
 def _success(table: Table, where: str) -> bool | None:

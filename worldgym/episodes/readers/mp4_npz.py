@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from worldgym.actions.conventions import load_convention
+from worldgym.episodes.file_names import distinct
 from worldgym.episodes.instructions import called
 from worldgym.episodes.readers.keys import listed_keys, side_by_side, wanted
 from worldgym.episodes.readers.npz import array_names, read_npz
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, distinct, no_episode
+from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
 from worldgym.errors import InputError
 from worldgym.io.video import clock_notes, read_film
 from worldgym.types import ActionSpec
@@ -33,7 +34,8 @@ class Mp4NpzSource:
     camera = "video"
 
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
-        self.root, self.options = root, options
+        self.root = root
+        self.options = options
         self.spec: ActionSpec | None = (
             load_convention(options.convention) if options.convention else None
         )

@@ -11,7 +11,8 @@ def inside(path: Path, root: Path) -> bool:
     Of a snapshot in a Hugging Face cache (REPOSITORY/snapshots/REVISION, whose files are links into
     REPOSITORY/blobs) the blobs of its own repository count as within.
     """
-    target, root = path.resolve(), root.resolve()
+    target = path.resolve()
+    root = root.resolve()
     return any(target.is_relative_to(folder) for folder in (root, *_blobs(root)))
 
 

@@ -11,16 +11,16 @@ published sets it is often wrong."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.instructions import called
 from worldgym.episodes.readers.keys import listed_keys, no_picture, wanted
+from worldgym.episodes.readers.rlds_features import leaves_of, shard_path, shards_of
 from worldgym.episodes.readers.rlds_layouts import LAYOUTS, RldsLayout
 from worldgym.episodes.readers.tfrecord import (
     feature_values,
@@ -35,7 +35,8 @@ from worldgym.io.images import decode_image, resized, stack
 from worldgym.io.text import clean
 from worldgym.types import Actions, ActionSpec, Frames
 
-STEPS, SEEN = "steps/", "observation/"
+STEPS = "steps/"
+SEEN = "observation/"
 TEXTS = tuple(
     STEPS + name
     for name in (
@@ -44,8 +45,6 @@ TEXTS = tuple(
         *("observation/natural_language_instruction", "observation/instruction"),
     )
 )
-MAX_EPISODES = 10_000_000  # a set that claims more is damaged
-MAX_DEPTH = 20  # of nested features
 VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 
 
@@ -73,7 +72,9 @@ class RldsSource:
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
         info = read_json(root / "dataset_info.json", "an RLDS dataset")
         features = read_json(root / "features.json", "an RLDS dataset")
-        self.root, self.options, self.dataset = root, options, str(info.get("name", ""))
+        self.root = root
+        self.options = options
+        self.dataset = str(info.get("name", ""))
         if (form := str(info.get("fileFormat") or "tfrecord")) != "tfrecord":
             raise InputError(
                 f"{root}: its shards are {clean(form)} files, and only tfrecord is read; write it "
@@ -82,10 +83,8 @@ class RldsSource:
                 f"--out_dir=OUT"
             )
         try:
-            self.leaves, self.shards = (
-                dict(_leaves(features, "")),
-                dict(_shards(root, self.dataset, info)),
-            )
+            self.leaves = dict(leaves_of(features, ""))
+            self.shards = dict(shards_of(root, self.dataset, info))
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise InputError(
                 f"{root}: dataset_info.json or features.json is damaged ({error}); download them "
@@ -229,7 +228,7 @@ class RldsSource:
         shard, _, index = name.rpartition("-")
         if shard not in self.shards or not index.isdecimal() or int(index) >= self.shards[shard]:
             raise no_episode(self.root, name)
-        path = _shard_path(self.root, self.dataset, shard)
+        path = shard_path(self.root, self.dataset, shard)
         offsets, trouble = self._offsets(shard, path)
         if int(index) >= len(offsets):
             reason = trouble or f"holds {len(offsets)} records, fewer than dataset_info.json says"
@@ -294,56 +293,3 @@ def _texts(feature: memoryview, where: str) -> list[str]:
         if isinstance(values, list)
         else [_text(feature, where)]
     )
-
-
-@dataclass(frozen=True)
-class _Leaf:
-    """image: whether encoded.   depth: of one channel, or of more than 8 bits.   text: its
-    description."""
-
-    image: bool
-    depth: bool
-    text: str
-
-
-def _leaves(feature: Any, path: str, depth: int = 0) -> Iterator[tuple[str, _Leaf]]:
-    """Every image and table of numbers in features.json by its flat name."""
-    if not isinstance(feature, dict) or depth > MAX_DEPTH:
-        raise InputError(
-            f"features.json: {path or 'its top'} is not a feature; download the set again"
-        )
-    if "featuresDict" in feature:
-        for name, inner in feature["featuresDict"].get("features", {}).items():
-            yield from _leaves(inner, f"{path}/{name}" if path else name, depth + 1)
-    elif "sequence" in feature:
-        yield from _leaves(feature["sequence"].get("feature"), path, depth + 1)
-    elif "image" in feature or "tensor" in feature:
-        form = feature["image" if "image" in feature else "tensor"]
-        sizes = [int(size) for size in form.get("shape", {}).get("dimensions", [])]
-        single = (len(sizes) == 3 and sizes[2] == 1) or form.get("dtype", "uint8") != "uint8"
-        yield path, _Leaf("image" in feature, single, str(feature.get("description") or ""))
-
-
-def _shards(root: Path, dataset: str, info: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """("train-00000", episodes in it) of every shard that dataset_info.json names."""
-    total = 0
-    for split in info.get("splits", []):
-        for i, count in enumerate(split.get("shardLengths", [])):
-            total += int(count)
-            if total > MAX_EPISODES or int(count) < 0:
-                raise InputError(
-                    f"{root}/dataset_info.json: claims {total} episodes; download the set again"
-                )
-            yield f"{split['name']}-{i:05d}", int(count)
-    if not total:
-        raise InputError(
-            f"{root}/dataset_info.json: lists no episode of {dataset or 'the set'}; download the "
-            f"set again"
-        )
-
-
-def _shard_path(root: Path, dataset: str, shard: str) -> Path:
-    split, _, index = shard.rpartition("-")
-    pattern = re.compile(re.escape(f"{dataset}-{split}.tfrecord-{index}-of-") + r"\d{5}")
-    found = [path for path in sorted(root.iterdir()) if pattern.fullmatch(path.name)]
-    return found[0] if found else root / f"{dataset}-{split}.tfrecord-{index}-of-?????"

@@ -24,7 +24,8 @@ class StoreSource:
     camera = "video"
 
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
-        self.store, self.options = EpisodeStore(root), options
+        self.store = EpisodeStore(root)
+        self.options = options
         options.choose(self.cameras, root)
         if options.action or options.state:
             raise InputError(
@@ -45,7 +46,8 @@ class StoreSource:
             frames = decode_video(self.store.video(name), self.options.size)
         fps = self.options.fps or episode.fps
         instruction, facts = called(self.options, (episode.instruction,))
-        facts, states = replace(facts, stated_fps=episode.fps), episode.states
+        facts = replace(facts, stated_fps=episode.fps)
+        states = episode.states
         if states:
             facts = replace(facts, state_names=states.names, no_pose=states.no_pose)
         told = fps, episode.success, episode.extras, facts

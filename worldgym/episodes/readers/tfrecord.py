@@ -39,7 +39,8 @@ def crc32c(data: bytes) -> int:
     padded = np.zeros(lanes * LANE, np.uint8)  # zeros in front leave a sum of zero as it is
     padded[-len(data) :] = np.frombuffer(data, np.uint8)
     padded[-len(data) :][:4] ^= 0xFF  # the initial value of all ones
-    sums, table = np.zeros(lanes, np.uint32), _byte_table()
+    sums = np.zeros(lanes, np.uint32)
+    table = _byte_table()
     for column in np.ascontiguousarray(padded.reshape(lanes, LANE).T):
         sums = table[(sums ^ column) & 0xFF] ^ (sums >> 8)
     level = 0

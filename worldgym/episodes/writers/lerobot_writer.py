@@ -11,26 +11,23 @@ the last one again, for h264 with halved colour takes even sizes alone; info.jso
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from worldgym.episodes.action_statistics import number_statistics
+from worldgym.episodes.writers.episode_video import EpisodeVideo, even_sides
+from worldgym.episodes.writers.parquet_tables import PANDAS_INDEX, pyarrow_module, write_table
 from worldgym.episodes.writers.pixel_statistics import PixelCounts
-from worldgym.errors import InputError, MissingExtra
+from worldgym.errors import InputError
 from worldgym.io.files import write_json
-from worldgym.io.video import STABLE
-from worldgym.types import Actions, ActionSpec, Episode, Frames, States
+from worldgym.types import Actions, ActionSpec, Episode, States
 
 if TYPE_CHECKING:
-    from av.container import OutputContainer
-    from av.video.stream import VideoStream
     from pyarrow import Table
 
 CAMERA = "observation.images.main"
@@ -40,30 +37,6 @@ VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.m
 FILES_A_CHUNK = 1000
 VIDEO_BYTES = 200 * 2**20  # of one file, LeRobot's own default
 INDICES = ("frame_index", "episode_index", "index", "task_index")
-# what pandas notes of a table whose index is the column "task": lerobot looks tasks up by it
-PANDAS_INDEX = json.dumps(
-    {
-        "index_columns": ["task"],
-        "column_indexes": [],
-        "columns": [
-            {
-                "name": "task_index",
-                "field_name": "task_index",
-                "pandas_type": "int64",
-                "numpy_type": "int64",
-                "metadata": None,
-            },
-            {
-                "name": "task",
-                "field_name": "task",
-                "pandas_type": "unicode",
-                "numpy_type": "object",
-                "metadata": None,
-            },
-        ],
-        "pandas_version": "2.2.0",
-    }
-).encode()
 
 
 StateForm = tuple[int, tuple[str, ...]] | None  # size and names
@@ -74,7 +47,7 @@ class LeRobotWriter:
     one form or none."""
 
     def __init__(self, out: Path, spec: ActionSpec, fps: float) -> None:
-        _pyarrow()
+        pyarrow_module()
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InputError(f"{out}: exists and is not empty; choose another folder, or remove it")
         try:
@@ -84,8 +57,10 @@ class LeRobotWriter:
             raise InputError(
                 f"cannot write {out}: {error.strerror}; choose a writable folder"
             ) from error
-        self.out, self.spec, self.fps = out, spec, fps
-        self.video: _Video | None = None
+        self.out = out
+        self.spec = spec
+        self.fps = fps
+        self.video: EpisodeVideo | None = None
         self.size: tuple[int, ...] = ()
         self.padded: tuple[int, ...] = ()  # rows and columns that were added to every frame
         self.state: StateForm = None
@@ -104,9 +79,10 @@ class LeRobotWriter:
             raise InputError(
                 f"{name}: another action spec or rate than the dataset's; convert it first"
             )
-        frames = _even(episode.frames)
+        frames = even_sides(episode.frames)
         if not self.episodes:
-            self.size, self.state = frames.shape[1:3], state_form(episode)
+            self.size = frames.shape[1:3]
+            self.state = state_form(episode)
             self.padded = tuple(
                 grown - was for grown, was in zip(self.size, episode.frames.shape[1:3], strict=True)
             )
@@ -116,7 +92,7 @@ class LeRobotWriter:
                 f"to resize to"
             )
         if self.video is None:
-            self.video = _Video(self._path(VIDEO_PATH), self.fps, self.size)
+            self.video = EpisodeVideo(self._path(VIDEO_PATH), self.fps, self.size)
         start = self.video.append(frames)
         rows = np.concatenate([episode.actions, episode.actions[-1:]])
         task = self.tasks.setdefault(episode.instruction, len(self.tasks))
@@ -155,7 +131,7 @@ class LeRobotWriter:
         return path
 
     def _rows(self, actions: Actions, states: States | None, task: int) -> Table:
-        pa = _pyarrow()
+        pa = pyarrow_module()
         n = len(actions)
         frame = np.arange(n)
         tables = {"action": actions, **({STATE: states.values} if states else {})}
@@ -209,10 +185,12 @@ class LeRobotWriter:
         with parquet.ParquetWriter(self._path(DATA_PATH), self.tables[0].schema) as writer:
             for table in self.tables:  # a row group an episode, so that one can be read alone
                 writer.write_table(table)
-        self.video, self.tables, self.files = None, [], self.files + 1
+        self.video = None
+        self.tables = []
+        self.files = self.files + 1
 
     def _write_metadata(self) -> None:
-        pa = _pyarrow()
+        pa = pyarrow_module()
         meta = self.work / "meta"
         write_json(meta / "info.json", self._info())
         measured = {"action": np.concatenate(self.actions)}
@@ -228,12 +206,12 @@ class LeRobotWriter:
                 "task": list(self.tasks),
             }
         )
-        _write_table(
+        write_table(
             tasks.replace_schema_metadata({b"pandas": PANDAS_INDEX}), meta / "tasks.parquet"
         )
         columns = {key: [row[key] for row in self.episodes] for key in self.episodes[0]}
         episodes = pa.table({**columns, "success": pa.array(columns["success"], pa.bool_())})
-        _write_table(episodes, meta / "episodes" / "chunk-000" / "file-000.parquet")
+        write_table(episodes, meta / "episodes" / "chunk-000" / "file-000.parquet")
 
     def _info(self) -> dict[str, Any]:
         height, width = self.size
@@ -303,82 +281,16 @@ class LeRobotWriter:
         )
 
 
-class _Video:
-    """One h264 file that episodes are appended to, each from a key frame of its own."""
-
-    def __init__(self, path: Path, fps: float, size: tuple[int, ...]) -> None:
-        import av
-
-        height, width = size
-        self.fps, self.count, self.bytes = fps, 0, 0
-        self.container: OutputContainer = av.open(
-            str(path), "w", format="mp4", options={"movflags": "faststart"}
-        )
-        self.stream: VideoStream = self.container.add_stream(
-            "libx264", rate=Fraction(fps).limit_denominator(1000)
-        )
-        self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, "yuv420p"
-        self.stream.options = {
-            "crf": "18",
-            "g": "10",
-            "preset": "medium",
-            "threads": "1",
-            "x264-params": STABLE,
-        }
-
-    def append(self, frames: Frames) -> float:
-        """=> the second in the file at which the first of the frames is shown."""
-        from av.video.frame import PictureType, VideoFrame
-
-        start = self.count / self.fps
-        for i, array in enumerate(frames):
-            picture = VideoFrame.from_ndarray(array, format="rgb24")
-            picture.pict_type = PictureType.NONE if i else PictureType.I
-            packets = self.stream.encode(picture)
-            self.bytes += sum(packet.size for packet in packets)
-            self.container.mux(packets)
-        self.count += len(frames)
-        return start
-
-    def close(self) -> None:
-        self.container.mux(self.stream.encode())
-        self.container.close()
-
-
-def _even(frames: Frames) -> Frames:
-    """[N, H, W, 3] with H and W even."""
-    rows, columns = frames.shape[1] % 2, frames.shape[2] % 2
-    return (
-        np.pad(frames, ((0, 0), (0, rows), (0, columns), (0, 0)), mode="edge")
-        if rows or columns
-        else frames
-    )
-
-
 def state_form(episode: Episode) -> StateForm:
     """Size and names of the states. Numbers that are known to be no pose get names that say so,
     where they have none."""
     if episode.states is None:
         return None
-    size, names = episode.states.values.shape[1], episode.states.names
+    size = episode.states.values.shape[1]
+    names = episode.states.names
     plain = tuple(f"number_{i}" for i in range(size)) if episode.states.no_pose else ()
     return size, names or plain
 
 
 def _flat(statistics: dict[str, Any], feature: str) -> dict[str, Any]:
     return {f"stats/{feature}/{name}": value for name, value in statistics.items()}
-
-
-def _write_table(table: Table, path: Path) -> None:
-    from pyarrow import parquet
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(table, path, compression="snappy")
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise MissingExtra("pyarrow", "data", "writing a LeRobot dataset") from error
-    return pyarrow

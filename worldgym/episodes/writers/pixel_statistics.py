@@ -31,7 +31,8 @@ class PixelCounts:
     def statistics(self) -> dict[str, Any]:
         """mean, std, min, max and quantiles as nested lists of shape (3, 1, 1) in [0, 1], and the
         number of frames."""
-        levels, total = np.arange(256) / 255.0, self.counts.sum(axis=1)
+        levels = np.arange(256) / 255.0
+        total = self.counts.sum(axis=1)
         mean = self.counts @ levels / total
         below = np.cumsum(self.counts, axis=1)
         out = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from worldgym.actions.conventions import convention, convention_of
 from worldgym.actions.convert import CONVERSIONS, convert_actions
-from worldgym.policies.policy_protocol import Needs, Observation, Policy
+from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
 
 
@@ -23,24 +23,12 @@ class ConvertedPolicy:
     """
 
     def __init__(self, policy: Policy[Any], source: str, target: str) -> None:
-        self._policy, self._names = policy, (source, target)
-        self._spec = replace(convention(target), rate_hz=policy.spec.rate_hz)
-
-    @property
-    def name(self) -> str:
-        return self._policy.name
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self._spec
-
-    @property
-    def chunk(self) -> int:
-        return self._policy.chunk
-
-    @property
-    def needs(self) -> Needs:
-        return self._policy.needs
+        self.name = policy.name
+        self.spec = replace(convention(target), rate_hz=policy.spec.rate_hz)
+        self.chunk = policy.chunk
+        self.needs = policy.needs
+        self._policy = policy
+        self._names = (source, target)
 
     def reset(self, trials: Sequence[Trial]) -> list[Any]:
         return self._policy.reset(trials)

@@ -35,7 +35,7 @@ from worldgym.types import Actions, ActionSpec, Frames, Trial
 STATE = "observation.state"
 OPTIONS = ("convention", "view", "black", "state", "from_zero")
 # types whose actions draw no noise, so that a batch is its rows one by one
-WITHOUT_CHANCE = "act"
+WITHOUT_CHANCE = ("act",)
 Batch = dict[str, Any]
 
 
@@ -82,26 +82,17 @@ class LeRobotPolicy:
         model: Model,
         prepare: Callable[[Batch], Batch],
         finish: Callable[[Tensor], Tensor],
-        reading: LeRobotSettings,
-    ):
+        settings: LeRobotSettings,
+    ) -> None:
         """prepare, finish: LeRobot's pre- and postprocessor."""
-        self._model, self._prepare, self._finish, self._reading = model, prepare, finish, reading
-
-    @property
-    def name(self) -> str:
-        return self._reading.name
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self._reading.spec
-
-    @property
-    def chunk(self) -> int:
-        return self._reading.chunk
-
-    @property
-    def needs(self) -> Needs:
-        return self._reading.needs
+        self.name = settings.name
+        self.spec = settings.spec
+        self.chunk = settings.chunk
+        self.needs = settings.needs
+        self._settings = settings
+        self._model = model
+        self._prepare = prepare
+        self._finish = finish
 
     def reset(self, trials: Sequence[Trial]) -> list[int]:
         return [trial.seed for trial in trials]
@@ -111,7 +102,7 @@ class LeRobotPolicy:
     ) -> tuple[list[int], Actions]:
         """Policies that draw noise act row by row, each from its trial's own seed. Actions are
         clipped to the spec's bounds."""
-        if self._reading.chance:
+        if self._settings.chance:
             pairs = zip(states, observations, strict=True)
             chunks = np.concatenate(
                 [self._chunk([seen], _seed(state, seen.step)) for state, seen in pairs]
@@ -139,7 +130,7 @@ class LeRobotPolicy:
     def _lead(self) -> list[int]:
         """How far back to look in each call before the one that is to answer: whole chunks, the
         last calls at t - 1, t - 2 ..."""
-        before = self._reading.n_obs_steps - 1
+        before = self._settings.n_obs_steps - 1
         calls = self.chunk * math.ceil(before / self.chunk)
         return [min(back, before) for back in range(calls, 0, -1)]
 
@@ -147,12 +138,12 @@ class LeRobotPolicy:
         """The batch of `back` actions ago, through LeRobot's preprocessor: images float [B, 3, H,
         W] in [0, 1]."""
         batch: Batch = {"task": [seen.instruction for seen in observations]}
-        for i, (key, size) in enumerate(self._reading.images.items()):
+        for i, (key, size) in enumerate(self._settings.images.items()):
             views = [
                 seen.views[key] if i or not back else seen.past[-back] for seen in observations
             ]
             batch[key] = _pixels(views, size)
-        if self._reading.state:
+        if self._settings.state:
             states = [seen.past_states[-back] if back else seen.state for seen in observations]
             batch[STATE] = torch.tensor(states, dtype=torch.float32)
         return self._prepare(batch)
@@ -179,7 +170,7 @@ def load_lerobot(source: PolicySource) -> LeRobotPolicy:
             f"{folder}: LeRobot cannot load it ({' '.join(loaded.reason.split())[:500]})"
         ) from loaded.error
     config, model, prepare, finish = loaded
-    return LeRobotPolicy(model, prepare, finish, _reading(source, config, spec))
+    return LeRobotPolicy(model, prepare, finish, settings_of(source, config, spec))
 
 
 def _load(folder: Path) -> tuple[Any, Model, Callable[[Batch], Batch], Callable[[Tensor], Tensor]]:
@@ -206,13 +197,11 @@ def _load(folder: Path) -> tuple[Any, Model, Callable[[Batch], Batch], Callable[
     return config, model, prepare, finish
 
 
-def _reading(source: PolicySource, config: Any, spec: ActionSpec) -> LeRobotSettings:
+def settings_of(source: PolicySource, config: Any, spec: ActionSpec) -> LeRobotSettings:
     """InputError where the folder's config and the options contradict each other, or ask for what
     no world gives."""
-    who, images = (
-        f'policy "{source.text}"',
-        {key: tuple(feature.shape[1:]) for key, feature in config.image_features.items()},
-    )
+    who = f'policy "{source.text}"'
+    images = {key: tuple(feature.shape[1:]) for key, feature in config.image_features.items()}
     numbers = config.robot_state_feature.shape[0] if config.robot_state_feature else 0
     if config.env_state_feature:
         raise InputError(

@@ -21,7 +21,7 @@ from PIL import Image
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, MissingExtra
 from worldgym.io.files import read_json
-from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
+from worldgym.policies.policy_protocol import NEWEST_FRAME, Observation
 from worldgym.policies.policy_source import PolicySource
 from worldgym.policies.user_code import Failure, attempt
 from worldgym.types import Actions, ActionSpec, Trial
@@ -46,25 +46,15 @@ class OpenVLAPolicy:
     """One frame and an instruction in, greedy decoding, so no noise and no memory: the state is
     None."""
 
-    def __init__(self, model: Any, processor: Any, reading: OpenVlaSettings) -> None:
+    def __init__(self, model: Any, processor: Any, settings: OpenVlaSettings) -> None:
         """model: with `predict_action`.   processor: (prompt, image) => its inputs."""
-        self._model, self._processor, self._reading = model, processor, reading
-
-    @property
-    def name(self) -> str:
-        return self._reading.name
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self._reading.spec
-
-    @property
-    def chunk(self) -> int:
-        return self._reading.chunk
-
-    @property
-    def needs(self) -> Needs:
-        return NEWEST_FRAME
+        self.name = settings.name
+        self.spec = settings.spec
+        self.chunk = settings.chunk
+        self.needs = NEWEST_FRAME
+        self._model = model
+        self._processor = processor
+        self._unnorm_key = settings.unnorm_key or None
 
     def reset(self, trials: Sequence[Trial]) -> list[None]:
         return [None] * len(trials)
@@ -84,9 +74,7 @@ class OpenVLAPolicy:
         inputs = self._processor(prompt, Image.fromarray(observation.frame)).to(
             self._model.device, dtype=self._model.dtype
         )
-        answer = self._model.predict_action(
-            **inputs, unnorm_key=self._reading.unnorm_key or None, do_sample=False
-        )
+        answer = self._model.predict_action(**inputs, unnorm_key=self._unnorm_key, do_sample=False)
         actions: Actions = np.atleast_2d(np.asarray(answer, np.float32))
         if len(actions) < self.chunk or actions.shape[1:] != (self.spec.size,):
             raise InputError(
@@ -104,7 +92,8 @@ def load_openvla(source: PolicySource) -> OpenVLAPolicy:
     spec = load_convention(
         source.needed("convention", "what its actions mean (see `worldgym data conventions`)")
     )
-    folder, key = Path(source.place), source.options.get("unnorm_key", "")
+    folder = Path(source.place)
+    key = source.options.get("unnorm_key", "")
     config = read_json(folder / "config.json", "a model that transformers can load")
     known = config.get("norm_stats")
     if isinstance(known, dict) and key not in known and (key or len(known) > 1):

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from worldgym.policies.policy_protocol import Needs, Observation, Policy
-from worldgym.types import Actions, ActionSpec, Trial
+from worldgym.policies.policy_protocol import Observation, Policy
+from worldgym.types import Actions, Trial
 
 
-@dataclass(frozen=True)
-class Renamed:
+class RenamedPolicy:
     """Acts as `policy` does."""
 
-    policy: Policy[Any]
-    name: str
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self.policy.spec
-
-    @property
-    def chunk(self) -> int:
-        return self.policy.chunk
-
-    @property
-    def needs(self) -> Needs:
-        return self.policy.needs
+    def __init__(self, policy: Policy[Any], name: str) -> None:
+        self.name = name
+        self.spec = policy.spec
+        self.chunk = policy.chunk
+        self.needs = policy.needs
+        self._policy = policy
 
     def reset(self, trials: Sequence[Trial]) -> list[Any]:
-        return self.policy.reset(trials)
+        return self._policy.reset(trials)
 
     def act(
         self, states: Sequence[Any], observations: Sequence[Observation]
     ) -> tuple[list[Any], Actions]:
-        return self.policy.act(states, observations)
+        return self._policy.act(states, observations)

@@ -13,12 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldgym.io.checkpoint import load_folder, save_folder
+from worldgym.io.checkpoint import frozen, load_folder, with_weights
 from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
 from worldgym.policies.own.action_bounds import from_unit
-from worldgym.policies.own.network_policy import check_actions, network_inputs
-from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
+from worldgym.policies.own.network_policy import (
+    check_actions,
+    network_inputs,
+    save_network_policy,
+)
+from worldgym.policies.policy_protocol import NEWEST_FRAME, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 
 KIND = "bc"
@@ -77,24 +81,14 @@ class BCPolicy:
     """A trained network behind the policy seam. No memory between calls: its state is None."""
 
     def __init__(self, net: BCNet, spec: ActionSpec, name: str) -> None:
+        """net: copied where it is still in training; it is never changed. InputError where it
+        gives another number of actions than the spec names."""
         check_actions(name, net.config.actions, spec)
-        self.net, self._spec, self._name = net.eval(), spec, name
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self._spec
-
-    @property
-    def chunk(self) -> int:
-        return self.net.config.executed
-
-    @property
-    def needs(self) -> Needs:
-        return NEWEST_FRAME
+        self.net = frozen(net)
+        self.name = name
+        self.spec = spec
+        self.chunk = net.config.executed
+        self.needs = NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[None]:
         return [None] * len(trials)
@@ -109,25 +103,18 @@ class BCPolicy:
         )
         device = self.net.trunk.film.weight.device
         unit = self.net(frames.to(device), features.to(device)).cpu().numpy()
-        return list(states), from_unit(unit[:, : self.chunk], self._spec)
+        return list(states), from_unit(unit[:, : self.chunk], self.spec)
 
     def save(self, folder: Path, trained: dict[str, Any], card: str) -> None:
         """Writes a checkpoint; `trained` says how it came about (steps, data, seed) and goes into
         config.json."""
-        config = {
-            "kind": KIND,
-            "name": self.name,
-            "spec": self._spec.to_json(),
-            "net": asdict(self.net.config),
-            "trained": trained,
-        }
-        save_folder(folder, config, self.net.state_dict(), card, half=True)
+        config = {"net": asdict(self.net.config), "trained": trained}
+        save_network_policy(folder, KIND, self, config, card)
 
     @staticmethod
     def load(folder: Path) -> BCPolicy:
         """CheckpointError if the folder is incomplete, altered or not a behaviour-cloning
         policy."""
         config, tensors = load_folder(folder, KIND)
-        net = BCNet(from_mapping(BCConfig, config["net"]))
-        net.load_state_dict(tensors)
+        net = with_weights(BCNet(from_mapping(BCConfig, config["net"])), tensors, folder)
         return BCPolicy(net, ActionSpec.from_json(config["spec"]), config["name"])

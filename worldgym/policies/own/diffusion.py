@@ -23,12 +23,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from worldgym.io.checkpoint import load_folder, save_folder
+from worldgym.io.checkpoint import frozen, load_folder, with_weights
 from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig
 from worldgym.policies.own.action_bounds import from_unit
-from worldgym.policies.own.network_policy import check_actions, network_inputs
-from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
+from worldgym.policies.own.network_policy import (
+    check_actions,
+    network_inputs,
+    save_network_policy,
+)
+from worldgym.policies.policy_protocol import NEWEST_FRAME, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 
 KIND = "diffusion"
@@ -94,7 +98,8 @@ class Layer(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
-        self.among, self.frame = ActionAttention(width, heads), ActionAttention(width, heads)
+        self.among = ActionAttention(width, heads)
+        self.frame = ActionAttention(width, heads)
         self.alone = nn.Sequential(
             nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width)
         )
@@ -112,7 +117,9 @@ class DiffusionNet(nn.Module):
 
     def __init__(self, config: DiffusionConfig) -> None:
         super().__init__()
-        self.config, trunk, width = config, config.trunk, config.width
+        self.config = config
+        trunk = config.trunk
+        width = config.width
         self.trunk = Trunk(trunk)
         self.point = nn.Linear(2 + trunk.values, width)
         self.which = nn.Parameter(0.5 * torch.randn(trunk.points, width))
@@ -185,24 +192,14 @@ class DiffusionPolicy:
     from it and from the step."""
 
     def __init__(self, net: DiffusionNet, spec: ActionSpec, name: str) -> None:
+        """net: copied where it is still in training; it is never changed. InputError where it
+        gives another number of actions than the spec names."""
         check_actions(name, net.config.actions, spec)
-        self.net, self._spec, self._name = net.eval(), spec, name
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self._spec
-
-    @property
-    def chunk(self) -> int:
-        return self.net.config.executed
-
-    @property
-    def needs(self) -> Needs:
-        return NEWEST_FRAME
+        self.net = frozen(net)
+        self.name = name
+        self.spec = spec
+        self.chunk = net.config.executed
+        self.needs = NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[int]:
         return [trial.seed for trial in trials]
@@ -228,24 +225,18 @@ class DiffusionPolicy:
         unit = self.net.draw(
             frames.to(device), features.to(device), torch.from_numpy(noise).to(device)
         )
-        return list(states), from_unit(unit[:, : config.executed].cpu().numpy(), self._spec)
+        return list(states), from_unit(unit[:, : config.executed].cpu().numpy(), self.spec)
 
     def save(self, folder: Path, trained: dict[str, Any], card: str) -> None:
         """Writes a checkpoint; `trained` says how it came about (steps, data, seed) and goes into
         config.json."""
-        config = {
-            "kind": KIND,
-            "name": self.name,
-            "spec": self._spec.to_json(),
-            "net": asdict(self.net.config),
-            "trained": trained,
-        }
-        save_folder(folder, config, self.net.state_dict(), card, half=True)
+        config = {"net": asdict(self.net.config), "trained": trained}
+        save_network_policy(folder, KIND, self, config, card)
 
     @staticmethod
     def load(folder: Path) -> DiffusionPolicy:
         """CheckpointError if the folder is incomplete, altered or not a diffusion policy."""
         config, tensors = load_folder(folder, KIND)
         net = DiffusionNet(from_mapping(DiffusionConfig, config["net"]))
-        net.load_state_dict(tensors)
+        net = with_weights(net, tensors, folder)
         return DiffusionPolicy(net, ActionSpec.from_json(config["spec"]), config["name"])

@@ -1,18 +1,21 @@
-"""What policies made of one trained network share: what the network is shown, and how many numbers
-it gives.
+"""What policies made of one trained network share: what the network is shown, how many numbers it
+gives, and how it is saved.
 
 Axes legend: B batch, H height, W width, F features of an instruction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worldgym.errors import InputError
+from worldgym.io.checkpoint import save_folder
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.policies.policy_protocol import Observation
 from worldgym.types import ActionSpec
@@ -44,3 +47,21 @@ def network_inputs(
     return frames, instruction_features(
         [observation.instruction for observation in observations], buckets
     )
+
+
+class NetworkPolicy(Protocol):
+    """A policy of one network, as far as a checkpoint holds it."""
+
+    name: str
+    spec: ActionSpec
+
+    @property
+    def net(self) -> nn.Module: ...
+
+
+def save_network_policy(
+    folder: Path, kind: str, policy: NetworkPolicy, config: Mapping[str, Any], card: str
+) -> None:
+    """Writes a checkpoint: kind, name and spec before `config`, weights in two bytes each."""
+    config = {"kind": kind, "name": policy.name, "spec": policy.spec.to_json(), **config}
+    save_folder(folder, config, policy.net.state_dict(), card, half=True)

@@ -12,7 +12,7 @@ from worldgym.actions.embodiment import GRIPPER, MOVING_MODES
 from worldgym.actions.pose import Pose
 from worldgym.errors import InputError
 from worldgym.policies.own.action_bounds import from_unit
-from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
+from worldgym.policies.policy_protocol import NEWEST_FRAME, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 
 
@@ -26,23 +26,10 @@ class StillPolicy:
                 f'"still" needs a mode in which zero means no motion ({", ".join(MOVING_MODES)}), '
                 f"not {spec.mode}"
             )
-        self._spec = spec
-
-    @property
-    def name(self) -> str:
-        return "still"
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self._spec
-
-    @property
-    def chunk(self) -> int:
-        return 1
-
-    @property
-    def needs(self) -> Needs:
-        return NEWEST_FRAME
+        self.name = "still"
+        self.spec = spec
+        self.chunk = 1
+        self.needs = NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[float]:
         """How far each gripper is open, 0 to 1."""
@@ -51,11 +38,11 @@ class StillPolicy:
     def act(
         self, states: Sequence[float], observations: Sequence[Observation]
     ) -> tuple[list[float], Actions]:
-        actions = np.zeros((len(observations), 1, self._spec.size), np.float32)
-        if self._spec.gripper in FROM_ZERO:
+        actions = np.zeros((len(observations), 1, self.spec.size), np.float32)
+        if self.spec.gripper in FROM_ZERO:
             opened = np.asarray(states, np.float32)
-            held = opened if self._spec.gripper in OPEN_IS_HIGH else 1.0 - opened
-            for i in (i for i, name in enumerate(self._spec.names) if name.endswith(GRIPPER)):
+            held = opened if self.spec.gripper in OPEN_IS_HIGH else 1.0 - opened
+            for i in (i for i, name in enumerate(self.spec.names) if name.endswith(GRIPPER)):
                 actions[:, 0, i] = held
         return list(states), actions
 
@@ -72,37 +59,24 @@ class RandomPolicy:
     MEMORY = 0.8  # correlation of successive actions
 
     def __init__(self, spec: ActionSpec) -> None:
-        self._spec = spec
-
-    @property
-    def name(self) -> str:
-        return "random"
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self._spec
-
-    @property
-    def chunk(self) -> int:
-        return 1
-
-    @property
-    def needs(self) -> Needs:
-        return NEWEST_FRAME
+        self.name = "random"
+        self.spec = spec
+        self.chunk = 1
+        self.needs = NEWEST_FRAME
 
     def reset(self, trials: Sequence[Trial]) -> list[WanderState]:
-        return [(trial.seed, 0, (0.0,) * self._spec.size) for trial in trials]
+        return [(trial.seed, 0, (0.0,) * self.spec.size) for trial in trials]
 
     def act(
         self, states: Sequence[WanderState], observations: Sequence[Observation]
     ) -> tuple[list[WanderState], Actions]:
         moved = [self._wander(state) for state in states]
         unit = np.asarray([last for _, _, last in moved], np.float32)
-        return moved, from_unit(unit, self._spec)[:, None]
+        return moved, from_unit(unit, self.spec)[:, None]
 
     def _wander(self, state: WanderState) -> WanderState:
         seed, calls, last = state
-        fresh = np.random.default_rng([seed, calls]).normal(0.0, 0.7, self._spec.size)
+        fresh = np.random.default_rng([seed, calls]).normal(0.0, 0.7, self.spec.size)
         unit = np.clip(
             self.MEMORY * np.asarray(last) + np.sqrt(1.0 - self.MEMORY**2) * fresh, -1.0, 1.0
         )
@@ -120,30 +94,18 @@ class ReplayPolicy:
         name: str = "replay",
         chunk: int = 1,
     ) -> None:
-        self._spec, self._recorded, self._name, self._chunk = spec, recorded, name, chunk
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self._spec
-
-    @property
-    def chunk(self) -> int:
-        return self._chunk
-
-    @property
-    def needs(self) -> Needs:
-        return NEWEST_FRAME
+        self.name = name
+        self.spec = spec
+        self.chunk = chunk
+        self.needs = NEWEST_FRAME
+        self._recorded = recorded
 
     def reset(self, trials: Sequence[Trial]) -> list[str]:
         """The state is the task's name. InputError names a task without a recording."""
         for trial in trials:
             if trial.task.name not in self._recorded:
                 raise InputError(
-                    f"policy {self._name}: no recorded actions for task {trial.task.name}; record "
+                    f"policy {self.name}: no recorded actions for task {trial.task.name}; record "
                     f"it or leave it out"
                 )
         return [trial.task.name for trial in trials]
@@ -154,6 +116,6 @@ class ReplayPolicy:
         chunks = []
         for task, observation in zip(states, observations, strict=True):
             actions = self._recorded[task]
-            steps = np.minimum(observation.step + np.arange(self._chunk), len(actions) - 1)
+            steps = np.minimum(observation.step + np.arange(self.chunk), len(actions) - 1)
             chunks.append(actions[steps])
         return list(states), np.stack(chunks).astype(np.float32)

@@ -95,7 +95,8 @@ class Address:
         source.check_options(*OPTIONS)
         try:
             url = urlsplit(f"{source.kind}:{source.place}")
-            port, host = PORT if url.port is None else url.port, url.hostname or ""
+            port = PORT if url.port is None else url.port
+            host = url.hostname or ""
             host.encode("idna")
             if not (url.path.isascii() and url.path.isprintable()):
                 raise ValueError("its path must be of plain characters")

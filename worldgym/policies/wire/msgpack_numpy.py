@@ -29,7 +29,8 @@ def pack(message: Any) -> bytes:
 
 def unpack(data: bytes) -> Any:
     """The inverse of `pack`. Malformed for anything else; the caller bounds the size of `data`."""
-    msgpack, containers = _msgpack(), count()
+    msgpack = _msgpack()
+    containers = count()
 
     def counted(container: Any) -> Any:
         if next(containers) >= MAX_CONTAINERS:

@@ -12,12 +12,13 @@ from typing import Any
 
 from worldgym.errors import MissingExtra, PolicyOutage
 from worldgym.policies.wire.address import Address
-from worldgym.policies.wire.line import AWAY, OPEN_SECONDS, Dropped, shortened
+from worldgym.policies.wire.connection import AWAY, OPEN_SECONDS, Dropped, shortened
 from worldgym.policies.wire.msgpack_numpy import pack, unpack
 from worldgym.policies.wire.wire_arrays import MAX_ANSWER, Malformed, sendable
 
 # close codes of RFC 6455: the server failed on this message; the message is too large
-BROKEN, TOO_LARGE = (1011, 1009)
+BROKEN = 1011
+TOO_LARGE = 1009
 
 
 class OpenpiLink:
@@ -29,7 +30,8 @@ class OpenpiLink:
             from websockets.sync.client import connect
         except ImportError:
             raise MissingExtra("websockets", "remote", "openpi's protocol") from None
-        self._address, self._closed = address, ConnectionClosed
+        self._address = address
+        self._closed = ConnectionClosed
         options: dict[str, Any] = {
             "compression": None,
             "ping_interval": None,
@@ -81,7 +83,9 @@ class OpenpiLink:
     def _fault(self, error: Any) -> Exception:
         """What a closed connection means: one of the two failed on a message, or the server went
         away."""
-        url, ours, theirs = self._address.url, error.sent, error.rcvd
+        url = self._address.url
+        ours = error.sent
+        theirs = error.rcvd
         if ours is not None and ours.code == TOO_LARGE:
             return PolicyOutage(f"{url}: the answer has more than {MAX_ANSWER >> 20} MiB")
         if ours is not None and theirs is None:

@@ -24,11 +24,9 @@ class OpenpiServer:
             from websockets.sync.server import serve
         except ImportError:
             raise MissingExtra("websockets", "remote", "openpi's protocol") from None
-        self._responder, self._closed, self._authorization = (
-            responder,
-            ConnectionClosed,
-            authorization,
-        )
+        self._responder = responder
+        self._closed = ConnectionClosed
+        self._authorization = authorization
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._said = pack(responder.offer.to_message())
         limits: dict[str, Any] = {

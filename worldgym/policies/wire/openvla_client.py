@@ -22,9 +22,9 @@ from typing import Any
 
 from worldgym.errors import PolicyOutage
 from worldgym.policies.wire.address import Address
+from worldgym.policies.wire.connection import AWAY, OPEN_SECONDS, Dropped, shortened
 from worldgym.policies.wire.family import OWN
 from worldgym.policies.wire.json_numpy import decode, encode
-from worldgym.policies.wire.line import AWAY, OPEN_SECONDS, Dropped, shortened
 from worldgym.policies.wire.wire_arrays import MAX_ANSWER, Malformed, sendable
 
 ABOUT = f"/{OWN}"  # where our server says what it serves
@@ -71,7 +71,9 @@ class OpenvlaLink:
     def _in_time(self, method: str, path: str, body: bytes | None) -> bytes:
         """The whole exchange within the timeout, however slowly its bytes drip: then the connection
         is cut."""
-        url, late, sock = self._address.url, threading.Event(), self._http.sock
+        url = self._address.url
+        late = threading.Event()
+        sock = self._http.sock
 
         def cut() -> None:
             late.set()

@@ -25,16 +25,16 @@ import numpy as np
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, PolicyOutage
 from worldgym.io.files import sha256_file
-from worldgym.policies.policy_protocol import Needs, Observation
+from worldgym.policies.policy_protocol import Observation
 from worldgym.policies.wire.address import Address
+from worldgym.policies.wire.connection import Connection, Dropped, Link
 from worldgym.policies.wire.family import OWN, Family, load_family
-from worldgym.policies.wire.line import Connection, Dropped, Link
-from worldgym.policies.wire.mapping import answer_actions, own_part, request_of
-from worldgym.policies.wire.offer import Offer
 from worldgym.policies.wire.openpi_client import OpenpiLink
 from worldgym.policies.wire.openvla_client import OpenvlaLink
+from worldgym.policies.wire.request_mapping import answer_actions, own_part, request_of
+from worldgym.policies.wire.served_policy import Offer
 from worldgym.policies.wire.wire_arrays import Malformed
-from worldgym.types import Actions, ActionSpec, Trial
+from worldgym.types import Actions, Trial
 
 LINKS: dict[str, Callable[[Address], Link]] = {"openpi": OpenpiLink, "openvla": OpenvlaLink}
 
@@ -50,13 +50,14 @@ class RemotePolicy:
     def __init__(
         self, address: Address, family: Family, offer: Offer, lines: Sequence[Connection]
     ) -> None:
-        self._begin_family, self._family = (
-            family,
-            family.carrying(offer.needs) if family.own else family,
-        )
+        self.name = offer.name
+        self.spec = offer.spec
+        self.chunk = address.chunk or offer.chunk
+        self.needs = replace(address.allowed(offer.needs), elsewhere=True)
         self.identity = offer.fingerprint or None if family.own else _told_by(address.family)
-        self._offer, self._url, self._chunk = offer, address.url, address.chunk or offer.chunk
-        self._needs = replace(address.allowed(offer.needs), elsewhere=True)
+        self._begin_family = family
+        self._family = family.carrying(offer.needs) if family.own else family
+        self._url = address.url
         self._lines: LifoQueue[Connection] = LifoQueue()
         for line in lines:
             self._lines.put(line)
@@ -64,22 +65,6 @@ class RemotePolicy:
             ThreadPoolExecutor(len(lines), thread_name_prefix="policy") if len(lines) > 1 else None
         )
         self._closing = weakref.finalize(self, _close_all, lines)
-
-    @property
-    def name(self) -> str:
-        return self._offer.name
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self._offer.spec
-
-    @property
-    def chunk(self) -> int:
-        return self._chunk
-
-    @property
-    def needs(self) -> Needs:
-        return self._needs
 
     def close(self) -> None:
         self._closing()
@@ -155,7 +140,7 @@ class RemotePolicy:
 
     def _actions(self, answer: Any) -> Actions:
         try:
-            actions = answer_actions(self._family, answer, self._chunk, self._offer.spec.size)
+            actions = answer_actions(self._family, answer, self.chunk, self.spec.size)
         except Malformed as error:
             raise PolicyOutage(f"{self._url}: the answer has {error}") from None
         if self._family.own:

@@ -15,8 +15,8 @@ from typing import Any
 
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.policies.wire.family import OWN, Family
-from worldgym.policies.wire.mapping import MAX_TEXT, observation_of, own_part
-from worldgym.policies.wire.offer import Offer
+from worldgym.policies.wire.request_mapping import MAX_TEXT, observation_of, own_part
+from worldgym.policies.wire.served_policy import Offer
 from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.types import Task, Trial
 
@@ -30,12 +30,11 @@ class Responder:
 
     def __init__(self, policy: Policy[Any], family: Family, fingerprint: str = "") -> None:
         self.offer = Offer(policy.name, policy.spec, policy.chunk, fingerprint, policy.needs)
-        self._policy, self._begin_family, self._family = (
-            policy,
-            family,
-            family.carrying(policy.needs),
-        )
-        self._life, self._count = secrets.token_hex(8), 0
+        self._policy = policy
+        self._begin_family = family
+        self._family = family.carrying(policy.needs)
+        self._life = secrets.token_hex(8)
+        self._count = 0
         self._states: OrderedDict[str, Any] = OrderedDict()
         self._remembers: bool | None = None  # not known before a trial has begun
         self._lock = threading.Lock()
@@ -99,12 +98,12 @@ def _trial(begin: Any, observation: Observation) -> Trial:
     """
     if not isinstance(begin, dict):
         raise Malformed('"begin" must be a map')
-    name, group, seed = (
-        begin.get("task", "remote"),
-        begin.get("group", "remote"),
-        begin.get("run_seed", "0"),
-    )
-    steps, repeat, nominal = begin.get("steps", 1), begin.get("repeat", 0), begin.get("nominal")
+    name = begin.get("task", "remote")
+    group = begin.get("group", "remote")
+    seed = begin.get("run_seed", "0")
+    steps = begin.get("steps", 1)
+    repeat = begin.get("repeat", 0)
+    nominal = begin.get("nominal")
     if not all(
         isinstance(text, str) and len(text) <= MAX_TEXT
         for text in (name, group, seed, nominal or "")

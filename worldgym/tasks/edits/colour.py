@@ -22,7 +22,8 @@ RADIATION = 1.438777e-2  # second radiation constant h c / k, metre kelvin (CODA
 def to_hsv(frame: Frames) -> Numbers:
     """uint8 [..., 3] RGB => hue in degrees [0, 360), saturation and value in [0, 1]."""
     rgb = frame.astype(np.float64) / 255
-    value, least = rgb.max(-1), rgb.min(-1)
+    value = rgb.max(-1)
+    least = rgb.min(-1)
     chroma = value - least
     safe = np.where(chroma > 0, chroma, 1.0)
     red, green, blue = np.moveaxis(rgb, -1, 0)

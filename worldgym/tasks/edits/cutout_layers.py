@@ -73,7 +73,8 @@ def shaded(frame: Frames, layer: Numbers, strength: float, behind: Pixels | None
     rows, columns = np.nonzero(layer[..., 3] > 0.5)
     if strength == 0 or len(rows) == 0:
         return frame
-    wide, foot = (columns.max() - columns.min() + 1) / 2, rows.max() + 0.5
+    wide = (columns.max() - columns.min() + 1) / 2
+    foot = rows.max() + 0.5
     x, y = np.meshgrid(np.arange(frame.shape[1]), np.arange(frame.shape[0]))
     across, along = (
         (x - (columns.min() + columns.max()) / 2 - 0.3 * wide) / (1.25 * wide),

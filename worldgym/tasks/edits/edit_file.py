@@ -25,14 +25,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
-from worldgym.errors import EditRefused, InputError, did_you_mean
+from worldgym.errors import EditRefused, InputError, pick
 from worldgym.io.files import read_toml
 from worldgym.io.records import field_types, from_mapping, located
-from worldgym.servers.asking import Asker
+from worldgym.servers.model_client import ModelClient
 from worldgym.servers.provider import Server
 from worldgym.servers.votes import Ledger, Price, default_cache
 from worldgym.tasks.edits import generated_edits as generate
-from worldgym.tasks.edits import objects, optics, wording
+from worldgym.tasks.edits import instruction_edits, objects, optics
 from worldgym.tasks.edits.edit_protocol import ImageStep, Scene, TextStep, generator_of
 from worldgym.tasks.edits.masks import Region, read_region
 from worldgym.tasks.task_digest import frame_digest
@@ -52,14 +52,14 @@ IMAGE_STEPS: Mapping[str, type[ImageStep]] = {
     "generate": generate.Generate,
 }
 TEXT_STEPS: Mapping[str, type[TextStep]] = {
-    "paraphrase": wording.Paraphrase,
-    "synonym": wording.Synonym,
-    "word_order": wording.WordOrder,
-    "typo": wording.Typo,
-    "language": wording.Language,
-    "reference": wording.Reference,
-    "mention": wording.Mention,
-    "reword": wording.Reword,
+    "paraphrase": instruction_edits.Paraphrase,
+    "synonym": instruction_edits.Synonym,
+    "word_order": instruction_edits.WordOrder,
+    "typo": instruction_edits.Typo,
+    "language": instruction_edits.Language,
+    "reference": instruction_edits.Reference,
+    "mention": instruction_edits.Mention,
+    "reword": instruction_edits.Reword,
     "ask": generate.Ask,
 }
 T = TypeVar("T")
@@ -164,14 +164,14 @@ class Suite:
     """A file of edits. folder: files are relative to it.   masks: named regions.   described: the
     edits as written.
 
-    asker: of its [server].
+    client: of its [server].
     """
 
     folder: Path
     masks: Mapping[str, Region] = field(default_factory=dict)
     described: tuple[Described, ...] = ()
     seed: int = 0
-    asker: Asker | None = None
+    client: ModelClient | None = None
 
     def steps(
         self, tables: Sequence[Mapping[str, Any]]
@@ -189,14 +189,11 @@ class Suite:
             elif kind in TEXT_STEPS:
                 text.append(self._step(TEXT_STEPS[kind], values))
             else:
-                hint = did_you_mean(kind, [*IMAGE_STEPS, *TEXT_STEPS])
-                raise InputError(
-                    f'kind is "{kind}"{hint}; known are {", ".join([*IMAGE_STEPS, *TEXT_STEPS])}'
-                )
+                pick("kind of edit", kind, {**IMAGE_STEPS, **TEXT_STEPS})
         return tuple(image), tuple(text)
 
     def _step(self, step: type[T], values: Mapping[str, Any]) -> T:
-        own: dict[str, Any] = {"folder": self.folder, "asker": self.asker}
+        own: dict[str, Any] = {"folder": self.folder, "client": self.client}
         here = {name: own[name] for name in field_types(step) if name in own}
         readers = {Region: lambda value: read_region(value, self.masks, self.folder)}
         return from_mapping(step, values, here, readers)
@@ -232,9 +229,9 @@ def read_edits(
     budget_usd: what those by a model may cost.   payments: folder that they are paid for, over all
     starts; see `Ledger.keep`."""
     suite = read_suite(path, budget_usd)
-    if suite.asker is not None and payments is not None:
-        suite.asker.check()
-        suite.asker.ledger.keep(payments)
+    if suite.client is not None and payments is not None:
+        suite.client.check()
+        suite.client.ledger.keep(payments)
     with located(path):
         return [suite.edit(described) for described in suite.described]
 
@@ -251,7 +248,7 @@ def read_suite(path: Path, budget_usd: float | None = None) -> Suite:
         if double := next((name for name in names if names.count(name) > 1), None):
             raise InputError(f'two edits are called "{double}"; rename one')
         return Suite(
-            path.parent, masks, file.edit, file.seed, _asker(file, path.parent, budget_usd)
+            path.parent, masks, file.edit, file.seed, _client(file, path.parent, budget_usd)
         )
 
 
@@ -260,7 +257,7 @@ def fits_any(patterns: Sequence[str], name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _asker(file: SuiteFile, folder: Path, budget_usd: float | None) -> Asker | None:
+def _client(file: SuiteFile, folder: Path, budget_usd: float | None) -> ModelClient | None:
     """None without a server."""
     if file.server is None:
         if budget_usd is not None:
@@ -269,4 +266,4 @@ def _asker(file: SuiteFile, folder: Path, budget_usd: float | None) -> Asker | N
             )
         return None
     cache = default_cache() if file.cache is None else folder / file.cache
-    return Asker(file.server, cache, Ledger(file.price, budget_usd))
+    return ModelClient(file.server, cache, Ledger(file.price, budget_usd))

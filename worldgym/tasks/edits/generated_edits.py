@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from worldgym.errors import EditRefused, InputError
 from worldgym.io.text import clean
 from worldgym.servers.answer_texts import answer_fields
-from worldgym.servers.asking import Answer, Asker, Reading, reading
+from worldgym.servers.model_client import Answer, ModelClient, Reading, reading
 from worldgym.servers.picture_bytes import picture
 from worldgym.servers.provider import Question
 from worldgym.tasks.edits.edit_protocol import Scene
@@ -57,7 +57,7 @@ class Generate:
     protect: Region = ()
     size: int = 1024
     tolerance: float = 0.05
-    asker: Asker | None = field(default=None, repr=False, compare=False)
+    client: ModelClient | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not (self.mask or self.protect):
@@ -73,7 +73,7 @@ class Generate:
     def paint(self, frame: Frames, scene: Scene) -> Frames:
         """EditRefused if the model refuses, answers without a picture, or changed what it was to
         leave alone."""
-        asker = _fitting(self.asker, drawing=True)
+        client = _fitting(self.client, drawing=True)
         kept = pixels(self.protect, frame) if self.protect else np.zeros(frame.shape[:2], bool)
         allowed = (
             pixels(self.mask, frame) if self.mask else np.ones(frame.shape[:2], bool)
@@ -82,7 +82,7 @@ class Generate:
         if self.mask:
             white = np.where(allowed, 255, 0).astype(np.uint8)[..., None].repeat(3, -1)
             shown.append(picture(white, self.size, "mask, white where the picture may change"))
-        (answer,) = asker.ask(Question(self.prompt, tuple(shown), None), 1)
+        (answer,) = client.ask(Question(self.prompt, tuple(shown), None), 1)
         drawn = _fitted(_drawn(answer), frame)
         moved = _moved(frame, drawn, kept if self.protect else ~allowed)
         if moved > self.tolerance:
@@ -91,7 +91,9 @@ class Generate:
                 f"{100 * self.tolerance:g} %; "
                 f"word the prompt or the mask more narrowly"
             )
-        scene.notes.append(_note(asker, answer, self.prompt) | {"changed_outside": round(moved, 4)})
+        scene.notes.append(
+            _note(client, answer, self.prompt) | {"changed_outside": round(moved, 4)}
+        )
         return np.where(allowed[..., None], drawn, frame)
 
 
@@ -100,32 +102,32 @@ class Ask:
     """Another wording by a language model. prompt: how, e.g. "name the object by its use"."""
 
     prompt: str
-    asker: Asker | None = field(default=None, repr=False, compare=False)
+    client: ModelClient | None = field(default=None, repr=False, compare=False)
 
     def say(self, instruction: str, scene: Scene) -> str:
         """EditRefused if the model refuses, or its answer holds no instruction."""
-        asker = _fitting(self.asker, drawing=False)
+        client = _fitting(self.client, drawing=False)
         text = (
             f'A robot is told: "{instruction}"\nWrite another instruction for it: {self.prompt}\n'
             f'Answer with JSON of the form {{"instruction": "..."}} and nothing else.'
         )
-        (answer,) = asker.ask(Question(text, (), FORM), 1, Reading(_said, REMINDER))
-        scene.notes.append(_note(asker, answer, text))
+        (answer,) = client.ask(Question(text, (), FORM), 1, Reading(_said, REMINDER))
+        scene.notes.append(_note(client, answer, text))
         return _instruction(answer)
 
 
-def _fitting(asker: Asker | None, drawing: bool) -> Asker:
-    if asker is None:
+def _fitting(client: ModelClient | None, drawing: bool) -> ModelClient:
+    if client is None:
         raise InputError(
             "an edit by a model needs a table [server] in the file, with the model's name"
         )
-    if asker.server.provider.endswith(IMAGES) != drawing:
+    if client.server.provider.endswith(IMAGES) != drawing:
         wanted = f'"openai{IMAGES}" or "gemini{IMAGES}"' if drawing else '"openai" or "gemini"'
         raise InputError(
             f"this step needs provider = {wanted}; images and instructions are edited by a file "
             f"each"
         )
-    return asker
+    return client
 
 
 def _drawn(answer: Answer) -> Frames:
@@ -203,13 +205,13 @@ def _said(text: str) -> str:
     return wording
 
 
-def _note(asker: Asker, answer: Answer, prompt: str) -> dict[str, object]:
+def _note(client: ModelClient, answer: Answer, prompt: str) -> dict[str, object]:
     """Provenance for the task: what was asked of whom, and what came back."""
     came = answer.reply.image or answer.reply.text
     return {
         "prompt": prompt,
-        "provider": asker.server.provider,
-        "model": asker.server.model,
+        "provider": client.server.provider,
+        "model": client.server.model,
         "served_as": answer.reply.model,
         "answer_sha256": hashlib.sha256(came.encode()).hexdigest(),
         "price_usd": answer.price_usd,

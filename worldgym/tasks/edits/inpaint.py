@@ -34,7 +34,9 @@ def inpaint(frame: Frames, hole: Pixels, unlike: Pixels | None = None) -> Frames
     ys, xs = np.nonzero(hole)
     number = np.full(hole.shape, -1)
     number[ys, xs] = np.arange(len(ys))
-    degree, known, sources = np.zeros(len(ys)), np.zeros((len(ys), 3)), np.zeros(hole.shape, bool)
+    degree = np.zeros(len(ys))
+    known = np.zeros((len(ys), 3))
+    sources = np.zeros(hole.shape, bool)
     rows, columns = [], []
     for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
         y, x = ys + dy, xs + dx

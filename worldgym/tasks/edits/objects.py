@@ -67,7 +67,8 @@ class Remove:
     behind: Region = ()
 
     def paint(self, frame: Frames, scene: Scene) -> Frames:
-        hole, front = pixels(self.mask, frame), pixels(self.behind, frame) if self.behind else None
+        hole = pixels(self.mask, frame)
+        front = pixels(self.behind, frame) if self.behind else None
         return inpaint(frame, hole if front is None else hole & ~front, front)
 
 

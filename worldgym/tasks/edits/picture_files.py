@@ -114,7 +114,8 @@ def _block() -> Rgba:
 
 
 def _apple() -> Rgba:
-    body, canvas = _ball("#c3342b"), Image.new("RGBA", (SIZE, round(1.15 * SIZE)))
+    body = _ball("#c3342b")
+    canvas = Image.new("RGBA", (SIZE, round(1.15 * SIZE)))
     canvas.alpha_composite(body, (0, canvas.height - SIZE))
     draw = ImageDraw.Draw(canvas)
     middle = SIZE // 2
@@ -133,7 +134,8 @@ def _can() -> Rgba:
 
 
 def _mug() -> Rgba:
-    cup, canvas = _cylinder("#e6e6ea", 1.0, 0.85), Image.new("RGBA", (round(1.15 * SIZE), SIZE))
+    cup = _cylinder("#e6e6ea", 1.0, 0.85)
+    canvas = Image.new("RGBA", (round(1.15 * SIZE), SIZE))
     handle = Image.new("RGBA", (canvas.width * FINE, canvas.height * FINE))
     box = [
         round(0.62 * SIZE) * FINE,

@@ -85,10 +85,8 @@ def chance_of_gain(better: Sequence[Pairs], worse: Sequence[Pairs]) -> float:
         return 1.0
     losses = losses if losses is not None else [np.zeros(len(gain)) for gain in gains]
     blocks = [block for a, b in zip(gains, losses, strict=True) for block in _blocks(a - b)]
-    sums, sizes = (
-        np.array([block.sum() for block in blocks]),
-        np.array([len(block) for block in blocks]),
-    )
+    sums = np.array([block.sum() for block in blocks])
+    sizes = np.array([len(block) for block in blocks])
     if len(sums) < 3:
         return 1.0
     mean = sums.sum() / sizes.sum()

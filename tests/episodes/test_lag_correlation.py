@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgym.episodes.lags import Pairs, chance_of_gain, correlation, lag_p_value
+from worldgym.episodes.lag_correlation import Pairs, chance_of_gain, correlation, lag_p_value
 
 
 def noise(rng: np.random.Generator, episodes: int, steps: int = 30) -> list[Pairs]:

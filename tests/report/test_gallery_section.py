@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from worldgym.errors import InputError
 from worldgym.io.run_records import TrialRecord
-from worldgym.report.gallery import choose, make_cards
+from worldgym.report.gallery_section import choose, make_cards
 
 
 def record(policy: str = "a", group: str = "door", start: int = 0, **fields: Any) -> TrialRecord:

@@ -9,7 +9,7 @@ import pytest
 
 from worldgym.errors import InputError
 from worldgym.tasks.edits.edit_protocol import Scene, TextStep
-from worldgym.tasks.edits.wording import (
+from worldgym.tasks.edits.instruction_edits import (
     Language,
     Mention,
     Paraphrase,

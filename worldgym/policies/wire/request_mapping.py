@@ -34,12 +34,10 @@ def request_of(family: Family, observation: Observation) -> dict[str, Any]:
     _put(request, family.frame, np.stack(images) if family.history > 1 else images[-1])
     for key, camera in family.views.items():
         _put(request, key, _image(family, observation.views[camera]))
-    states, first = (
-        np.array(
-            [*observation.past_states, observation.state], np.float64 if family.own else np.float32
-        ),
-        0,
+    states = np.array(
+        [*observation.past_states, observation.state], np.float64 if family.own else np.float32
     )
+    first = 0
     for key, names in family.state.items():
         columns = states[:, first : first + len(names)]
         _put(request, key, columns if family.history > 1 else columns[-1])
@@ -51,12 +49,11 @@ def request_of(family: Family, observation: Observation) -> dict[str, Any]:
 def observation_of(family: Family, request: Any) -> Observation:
     """The inverse, on the side of our server. The step is in what our own client adds; others do
     not say it."""
-    own, needs, stack = (
-        own_part(request),
-        family.needs,
-        (family.history,) if family.history > 1 else (),
-    )
-    instruction, step = _get(request, family.instruction), own.get("step", 0)
+    own = own_part(request)
+    needs = family.needs
+    stack = (family.history,) if family.history > 1 else ()
+    instruction = _get(request, family.instruction)
+    step = own.get("step", 0)
     frames = _pixels(request, family.frame, stack)
     *past, frame = frames if stack else [frames]
     if not isinstance(instruction, str) or len(instruction) > MAX_TEXT:

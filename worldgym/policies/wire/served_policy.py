@@ -12,8 +12,8 @@ from worldgym.policies.policy_protocol import NAME, NEWEST_FRAME, Needs
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import MAX_CHUNK, OWN, choices
 from worldgym.policies.wire.json_numpy import decode
-from worldgym.policies.wire.mapping import own_part
 from worldgym.policies.wire.msgpack_numpy import unpack
+from worldgym.policies.wire.request_mapping import own_part
 from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.types import ActionSpec
 
@@ -64,7 +64,9 @@ class Offer:
 
 def _sound(facts: Mapping[str, Any]) -> Offer:
     """KeyError, TypeError or ValueError where a fact is missing or wrong."""
-    name, chunk, spec = facts["name"], facts["chunk"], ActionSpec.from_json(facts["spec"])
+    name = facts["name"]
+    chunk = facts["chunk"]
+    spec = ActionSpec.from_json(facts["spec"])
     words = [name, spec.mode, spec.unit, spec.rotation, spec.gripper, *spec.names]
     if not all(isinstance(word, str) for word in words) or not NAME.fullmatch(name):
         raise ValueError("its name or its spec holds something else than texts")

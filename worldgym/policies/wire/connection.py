@@ -48,7 +48,10 @@ class Connection:
         link: Link | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._connect, self._patience, self._link, self._wait = connect, patience, link, wait
+        self._connect = connect
+        self._patience = patience
+        self._link = link
+        self._wait = wait
         self._away_since: float | None = None
 
     def ask(self, request: dict[str, Any]) -> Any:
@@ -76,14 +79,16 @@ class Connection:
             if self._link is None:
                 self._link = self._connect()
             answer = self._link.ask(request)
-            self._away_since, whole = None, True
+            self._away_since = None
+            whole = True
             return answer
         finally:
             if not whole:
                 self.close()
 
     def close(self) -> None:
-        link, self._link = self._link, None
+        link = self._link
+        self._link = None
         if link is not None:
             link.close()
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from worldgym.errors import InputError, JudgeOutage, WorldGymError
+from worldgym.errors import JudgeOutage, WorldGymError, pick
 from worldgym.servers.gemini_images import GeminiImages
 from worldgym.servers.gemini_provider import GeminiProvider
 from worldgym.servers.openai_images import OpenAiImages
 from worldgym.servers.openai_provider import OpenAiProvider
 from worldgym.servers.provider import Busy, Provider, Question, Rejected, Reply, Server
-from worldgym.servers.sealed import Sealed
+from worldgym.servers.redacted_provider import RedactedProvider
 from worldgym.servers.votes import Ledger, VoteCache, vote_key
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 90.0  # seconds; a server that asks for more is taken to be down
@@ -80,7 +80,7 @@ def reading(reply: Reply, read: Callable[[str], T]) -> T:
     return read(reply.text)
 
 
-class Asker:
+class ModelClient:
     """Safe to use from several threads; at most `server.concurrency` requests are on their way at
     any time."""
 
@@ -91,13 +91,11 @@ class Asker:
         ledger: Ledger,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        if server.provider not in PROVIDERS:
-            raise InputError(
-                f'server.provider is "{server.provider}"; known are {", ".join(PROVIDERS)}'
-            )
-        self.server, self.ledger = server, ledger
-        self._provider = Sealed(PROVIDERS[server.provider](server))
-        self._cache, self._wait = VoteCache(cache), wait
+        self._provider = RedactedProvider(pick("provider", server.provider, PROVIDERS)(server))
+        self.server = server
+        self.ledger = ledger
+        self._cache = VoteCache(cache)
+        self._wait = wait
         self._pool = ThreadPoolExecutor(server.concurrency, thread_name_prefix="model")
         self._structured = True  # until the server rejects a schema
 

@@ -18,7 +18,7 @@ from worldgym.policies.policy_protocol import NAME, Needs, Observation
 from worldgym.policies.wire import json_numpy, msgpack_numpy
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import FAMILIES, OWN, choices, load_family
-from worldgym.policies.wire.mapping import (
+from worldgym.policies.wire.request_mapping import (
     answer_actions,
     observation_of,
     request_of,

@@ -17,12 +17,13 @@ SHOWN = 300  # characters of a server's complaint that enter a message
 SHORT = 200  # characters of a server's name for its model, and for an ending
 
 
-class Sealed:
+class RedactedProvider:
     """Around any provider: a server may echo its request, and a library quotes the header that it
     could not send."""
 
     def __init__(self, provider: Provider) -> None:
-        self._provider, self._secrets = provider, Secrets(provider.secrets)
+        self._provider = provider
+        self._secrets = Secrets(provider.secrets)
 
     def ask(self, question: Question, vote: int, structured: bool) -> Reply:
         """As the provider; whatever else it raises is Busy. No error refers to the original one,
@@ -40,7 +41,8 @@ class Sealed:
         )
 
     def _fault(self, failure: Failure) -> Exception:
-        error, hidden = failure.error, self._said(str(failure.error))[:SHOWN]
+        error = failure.error
+        hidden = self._said(str(failure.error))[:SHOWN]
         if isinstance(error, Stopped):
             return JudgeStopped(
                 f"the model's server refuses every question ({hidden}); {error.fix}"

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 from small_summaries import total
 
-from worldgym.report.training_steps import HEIGHT, LEFT, TOP, WIDTH, success_by_step
+from worldgym.report.step_section import HEIGHT, LEFT, TOP, WIDTH, success_by_step
 from worldgym.stats.series import CheckpointSeries
 from worldgym.stats.success_counts import PolicySummary
 
