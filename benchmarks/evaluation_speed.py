@@ -11,7 +11,8 @@ from pathlib import Path
 
 from machine import note
 
-from worldgym.evaluation.run import EvaluateConfig, evaluate_sources
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.run import evaluate_sources
 from worldgym.reference.demo import bundled_sources
 
 PARTS = ("world", "policy", "judge")  # decoding is part of the world's

@@ -15,22 +15,22 @@ from itertools import groupby
 from statistics import mean
 from typing import Any
 
-import numpy as np
 import torch
 
 from experiments.chart import Chart
 from experiments.frame import Finding, Setup, lines, main, on, scope, scored
+from worldgym.evaluation.rollout import roll_out
 from worldgym.io.progress import progress
 from worldgym.judges.judging import scores
 from worldgym.judges.load_judge import load_judge
 from worldgym.policies.load_policy import load_policy
 from worldgym.reference.reference_tasks import METAWORLD_SPEC
 from worldgym.reference.scoring import Run
-from worldgym.reference.simulator import SimStep, Simulator
-from worldgym.reference.simulator_truth import run_episode
+from worldgym.reference.simulator import Simulator
+from worldgym.reference.simulator_world import SimulatorWorld
 from worldgym.trust.fit_error_predictor import rollouts_of
 from worldgym.trust.playback import Playing, play_again
-from worldgym.types import Actions, Rollout
+from worldgym.types import Actions, Rollout, Trial
 from worldgym.world.load_world import load_world
 from worldgym.world.row_threads import on_all_cores
 
@@ -52,18 +52,6 @@ class Loops:
     world_in_simulator: bool
     simulator_in_world: bool
     simulator: bool
-
-
-class _Noting(Simulator):
-    """Notes the actions of the episode."""
-
-    def reset(self, seed: int) -> SimStep:
-        self.moves: list[Actions] = []
-        return super().reset(seed)
-
-    def step(self, action: Actions, draw: bool = True) -> SimStep:
-        self.moves.append(np.asarray(action, np.float32))
-        return super().step(action, draw)
 
 
 def measure(setup: Setup) -> Finding:
@@ -120,12 +108,14 @@ def _simulated(
     """(task, policy, starts) => for each seed: the given actions succeed, the policy's own loop
     does, its actions."""
     task, source, starts = job
-    simulator, policy, found = _Noting(task), load_policy(source, METAWORLD_SPEC), []
+    simulator, policy, found = Simulator(task), load_policy(source, METAWORLD_SPEC), []
     for seed, actions in starts:
         simulator.reset(seed)
         of_world = any([simulator.step(action, draw=False).success for action in actions])
-        sights = run_episode(policy, simulator, seed, len(actions))
-        found.append((of_world, any(sight.success for sight in sights), np.stack(simulator.moves)))
+        world = SimulatorWorld(simulator)
+        trial = Trial(world.task(seed, len(actions)), 0, 0)
+        (rollout,) = roll_out(world, policy, [trial])
+        found.append((of_world, world.first_success(rollout) is not None, rollout.actions))
     simulator.close()
     return found
 

@@ -26,7 +26,7 @@ import numpy as np
 from worldgym import cli
 from worldgym.cli.output import show_ran
 from worldgym.api import evaluate
-from worldgym.evaluation.run import environment
+from worldgym.evaluation.provenance import environment
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 

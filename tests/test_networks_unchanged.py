@@ -29,9 +29,10 @@ from worldgym.testing import FAKE_SPEC
 from worldgym.train.optimizer import Optimizer
 from worldgym.trust import inverse_dynamics
 from worldgym.world.compiled_network import FusedBlock, FusedDiT
-from worldgym.world.model import DiffusionWorld, WorldConfig
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_config import WorldConfig
 
 ROOT = Path(worldgym.__file__).parent
 TAUGHT = {Optimizer}  # what it is given is what it trains

@@ -23,7 +23,8 @@ import pytest
 from worldgym.actions.conventions import convention
 from worldgym.cli import parsed
 from worldgym.cli.run_commands import Evaluate
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
 from worldgym.policies.adapters import lerobot_policy as lerobot
 from worldgym.policies.adapters import openvla_policy as openvla

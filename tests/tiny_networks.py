@@ -10,7 +10,7 @@ from worldgym.policies.image_trunk import TrunkConfig
 from worldgym.testing import FAKE_SPEC
 from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
-from worldgym.train.world_training import WorldTrainConfig
+from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.types import ActionSpec
 from worldgym.world.network import DiTConfig
 from worldgym.world.sampler import SamplerConfig

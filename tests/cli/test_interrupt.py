@@ -15,7 +15,8 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from worldgym import cli
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.run import evaluate
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 

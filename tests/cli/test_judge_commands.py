@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from worldgym.cli import main
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.rejudge import clips_of_run
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.run import evaluate
 from worldgym.judges.labels import Label, append_label, frames_digest
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
@@ -30,7 +32,9 @@ def run(tmp_path: Path) -> Path:
         )
     policies = [FakePolicy(level=0.9, name="a"), FakePolicy(level=0.1, name="b")]
     config = EvaluateConfig(folder, 2, batch=2)
-    evaluate(config, FakeWorld(), policies, load_tasks(tasks), FakeJudge(), {"tasks": str(tasks)})
+    evaluate(
+        config, FakeWorld(), policies, load_tasks(tasks), FakeJudge(), Origin({"tasks": str(tasks)})
+    )
     for i, clip in enumerate(clips_of_run(folder)):
         append_label(
             folder / "labels.jsonl",

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from worldgym.actions.embodiment import motionless
 from worldgym.codecs.load_codec import load_codec
 from worldgym.evaluation.initial_frames import merged, solved_starts, strange_starts, with_solved
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
 from worldgym.io.run_records import SOLVED, STRANGE
 from worldgym.policies.own.scripted import StillPolicy

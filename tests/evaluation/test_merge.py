@@ -12,7 +12,8 @@ from logs import rewrite
 
 from worldgym.errors import InputError
 from worldgym.evaluation.merge import merge
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
 from worldgym.stats.planned_trials import Completeness
 from worldgym.stats.summarize import write_summary

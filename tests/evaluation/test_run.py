@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.evaluation.export import export
-from worldgym.evaluation.run import EvaluateConfig, _check_beside, environment, evaluate
+from worldgym.evaluation.plan import EvaluateConfig, _check_beside
+from worldgym.evaluation.provenance import Origin, environment
+from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import ATTEMPTS, read_log
 from worldgym.policies.policy_protocol import Needs
 from worldgym.report.page import write_report
@@ -41,9 +43,9 @@ def tasks() -> list[Task]:
     ]
 
 
-def run(out: Path, policies=POLICIES, **changes):  # type: ignore[no-untyped-def]
+def run(out: Path, policies=POLICIES, origin=None, **changes):  # type: ignore[no-untyped-def]
     config = replace(EvaluateConfig(out, trials=4, batch=3), **changes)
-    return evaluate(config, FakeWorld(), policies, tasks(), FakeJudge())
+    return evaluate(config, FakeWorld(), policies, tasks(), FakeJudge(), origin)
 
 
 def test_everything_is_written(tmp_path: Path) -> None:
@@ -351,10 +353,10 @@ def test_other_options_do_not_resume(tmp_path: Path) -> None:
 
 
 def test_a_run_is_not_resumed_with_other_code(tmp_path: Path) -> None:
-    run(tmp_path, code={"low": "a"})
+    run(tmp_path, origin=Origin(code={"low": "a"}))
     with pytest.raises(InputError, match=r"policies\[0\].code is 'a' there and 'b' now"):
-        run(tmp_path, code={"low": "b"})
-    run(tmp_path, code={"low": "a"})
+        run(tmp_path, origin=Origin(code={"low": "b"}))
+    run(tmp_path, origin=Origin(code={"low": "a"}))
 
 
 def test_how_many_trials_are_missing(tmp_path: Path) -> None:
@@ -434,7 +436,7 @@ def test_any_text_comes_through_to_report_and_export(
             policies,
             loaded,
             Saying(),
-            {"tasks": name, "options": {name: said}},
+            Origin({"tasks": name, "options": {name: said}}),
         )
     write_report(out).read_bytes().decode()
     assert export(out, out / "t.csv", None) == 1 + 2 * ATTEMPTS

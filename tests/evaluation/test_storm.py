@@ -16,7 +16,9 @@ from PIL import Image
 
 from tests.model_server import SUCCESS, ModelServer, Said
 from worldgym.errors import SameFailure
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.provenance import Origin
+from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
 from worldgym.io.run_records import results
 from worldgym.judges.vlm import VlmConfig, VlmJudge
@@ -113,7 +115,7 @@ def test_three_starts_in_a_storm(
                 POLICIES,
                 loaded,
                 judge,
-                {"tasks": str(tasks)},
+                Origin({"tasks": str(tasks)}),
             )
         return json.loads((run / "summary.json").read_text())
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import worldgym.evaluation.run as evaluate_module
+import worldgym.evaluation.batch_records as batch_module
 from worldgym.errors import (
     BudgetSpent,
     InputError,
@@ -21,9 +21,11 @@ from worldgym.errors import (
     SameFailure,
     WorldGymError,
 )
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.rejudge import RejudgeConfig, clips_of_run, rejudge
 from worldgym.evaluation.rollout import roll_out
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import ATTEMPTS, read_log
 from worldgym.io.run_records import results
 from worldgym.judges.judging import judge_each
@@ -60,7 +62,7 @@ def run(out: Path, tasks: Path, judge: FakeJudge) -> dict[str, object]:
         POLICIES,
         load_tasks(tasks),
         judge,
-        {"tasks": str(tasks)},
+        Origin({"tasks": str(tasks)}),
     )
 
 
@@ -207,7 +209,7 @@ def test_what_ran_is_judged_and_not_made_again(
         made.extend(trial.key for trial in trials)
         return roll_out(world, policy, trials)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(evaluate_module, "roll_out", counted)
+    monkeypatch.setattr(batch_module, "roll_out", counted)
     run(tmp_path / "run", tasks, FakeJudge())
     assert len(made) == 6 - len(ran) and not list((tmp_path / "run" / "unjudged").rglob("*.npy"))
     finished, expected = (
@@ -374,7 +376,7 @@ def test_what_is_known_to_be_wrong_is_told_before_the_first_frame(
     tasks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(tmp_path / "done", tasks, FakeJudge())
-    monkeypatch.setattr(evaluate_module, "roll_out", lambda *_: pytest.fail("a frame was made"))
+    monkeypatch.setattr(batch_module, "roll_out", lambda *_: pytest.fail("a frame was made"))
     with pytest.raises(InputError, match="no list of criteria for door/0"):
         run(tmp_path / "run", tasks, Foresighted())
     with pytest.raises(InputError, match="no list of criteria for door/0"):

@@ -15,8 +15,10 @@ import pytest
 from PIL import Image
 
 from worldgym.errors import InputError
+from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.provenance import Origin
+from worldgym.evaluation.run import evaluate
 from worldgym.judges.pairwise import PairwiseJudge, count_preferences
 from worldgym.judges.vlm import VlmConfig
 from worldgym.tasks.task_folder import load_tasks
@@ -100,14 +102,14 @@ def run(tmp_path: Path) -> Path:
         )
     levels = {"light": 0.9, "dim": 0.5, "dark": 0.1}
     policies = [FakePolicy(level=level, spread=0.1, name=name) for name, level in levels.items()]
-    described = {"tasks": str(folder)}
+    origin = Origin({"tasks": str(folder)})
     evaluate(
         EvaluateConfig(tmp_path / "run", 2),
         FakeWorld(),
         policies,
         load_tasks(folder),
         FakeJudge(),
-        described,
+        origin,
     )
     return tmp_path / "run"
 

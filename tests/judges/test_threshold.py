@@ -12,7 +12,9 @@ from PIL import Image
 from tiny_networks import PAIR_TRUNK
 
 from worldgym.cli import main
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.provenance import Origin
+from worldgym.evaluation.run import evaluate
 from worldgym.io.checkpoint import read_config
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import results
@@ -51,7 +53,7 @@ def make_run(folder: Path, judge: Path, truth: bool) -> Path:
         [FakePolicy(name="a")],
         load_tasks(tasks),
         ClassifierJudge.load(judge),
-        {"tasks": str(tasks)},
+        Origin({"tasks": str(tasks)}),
     )
     return folder / "run"
 

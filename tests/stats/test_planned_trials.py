@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from small_logs import header, record, run
 
 from worldgym.errors import InputError
-from worldgym.evaluation.plan import plan_trials, planned_repeats
+from worldgym.evaluation.trials import plan_trials, planned_repeats
 from worldgym.io.run_records import PLANNED_KEY
 from worldgym.stats.planned_trials import Completeness, completeness, planned_trials
 from worldgym.types import Task

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from worldgym.errors import InputError
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
 from worldgym.report.page import write_report
 from worldgym.stats.summarize import summarize

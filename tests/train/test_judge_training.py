@@ -12,15 +12,8 @@ from worldgym.errors import InputError
 from worldgym.io.checkpoint import fingerprint, load_folder, read_config
 from worldgym.judges.classifier import KIND, ClassifierJudge, DecisionRule
 from worldgym.judges.classifier_agreement import evaluate_judge
-from worldgym.train.judge_training import (
-    JudgeTrainConfig,
-    draw,
-    make_labels,
-    make_lesson,
-    progress_of,
-    sampling_pools,
-    train_judge,
-)
+from worldgym.train.judge_labels import draw, make_labels, progress_of, sampling_pools
+from worldgym.train.judge_training import JudgeTrainConfig, make_lesson, train_judge
 from worldgym.train.optimizer import FitConfig
 from worldgym.types import ActionSpec, Episode
 

@@ -20,7 +20,8 @@ from worldgym.policies.own.bc import BCConfig
 from worldgym.policies.own.diffusion import DiffusionConfig
 from worldgym.testing import FAKE_SPEC
 from worldgym.train.inverse_dynamics_training import Windows, inverse_dynamics_loss
-from worldgym.train.judge_training import JudgeTrainConfig, judge_loss, make_labels
+from worldgym.train.judge_labels import make_labels
+from worldgym.train.judge_training import JudgeTrainConfig, judge_loss
 from worldgym.train.latent_shards import join
 from worldgym.train.loop import LoopOptions, Trained, save_steps, training_loop
 from worldgym.train.optimizer import FitConfig

@@ -81,7 +81,7 @@ DATA = Entry(
 )
 TASKS = Entry(
     "tasks",
-    "make task folders, edit them, search for what breaks a policy",
+    "make tasks, edit them, find what breaks a policy",
     verbs=(
         Entry("new", "a task from the first frame of every episode", "tasks_commands:New"),
         Entry("bridge17", "the published Bridge suite, your frames", "tasks_commands:Bridge17"),
@@ -152,12 +152,12 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("compare", "is A better than B? ranking", "statistics_commands:Compare"),
             Entry(
                 "estimate",
-                "real success rate from few real and many generated trials",
+                "the real rate from few real and many generated trials",
                 "statistics_commands:Estimate",
             ),
             Entry(
                 "agreement",
-                "rates of a world model against real ones: r, bias, ceiling",
+                "rates of a world model against real ones",
                 "statistics_commands:Agreement",
             ),
             RUN,

@@ -14,10 +14,8 @@ from worldgym.cli.catalogue import SECTIONS, Entry
 from worldgym.cli.options import Option, options_of
 
 WIDEST = 100  # columns
-COLUMN = 24  # where the second column begins
-INTRODUCTION = (
-    "How often would a robot policy succeed? WorldGym measures it in a learned world model."
-)
+COLUMN = 26  # where the second column begins
+INTRODUCTION = "How often would a robot policy succeed? WorldGym measures it in a world model."
 
 
 def overview() -> str:
@@ -63,7 +61,7 @@ def _section(title: str, rows: Sequence[tuple[str, str]]) -> str:
     lines = [bold(title)]
     for left, right in rows:
         told = _wrapped(right, COLUMN)
-        if len(left) + 4 > COLUMN:  # the text begins below
+        if len(left) + 3 > COLUMN:  # the text begins below
             lines += [f"  {bold(left)}", *told]
         else:
             pad = " " * (COLUMN - 2 - len(left))

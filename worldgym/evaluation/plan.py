@@ -1,69 +1,281 @@
-"""Which trials a run has, and in which batches they are rolled out."""
+"""One evaluation, resolved before its first frame: what is rolled out, judged and logged, and how.
+
+Options as asked for (`EvaluateConfig`, `Sources`) become an `EvaluationPlan`, in which nothing is
+open any more; everything that can be known to be wrong is an error here. `worldgym.evaluation.run`
+carries it out.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from worldgym.errors import InputError
-from worldgym.io.run_records import TrialKey
-from worldgym.policies.policy_protocol import Policy
-from worldgym.types import Task, Trial
+from worldgym.errors import InputError, SpecMismatch, at_least
+from worldgym.evaluation.provenance import Origin, code_of, environment, now
+from worldgym.evaluation.trials import even_batch, plan_trials, planned_repeats
+from worldgym.io.bundled import bundled, each_policy
+from worldgym.io.run_records import (
+    CODE_KEY,
+    ENGINE_KEY,
+    FAMILIARITY_KEY,
+    PLANNED_KEY,
+    TASKS_KEY,
+    RunHeader,
+)
+from worldgym.judges.judge_protocol import Judge
+from worldgym.judges.judging import prepare
+from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
+from worldgym.policies.adapters.converted import spoken_in
+from worldgym.policies.load_policy import Loaded, load
+from worldgym.policies.observations import check_needs
+from worldgym.policies.policy_protocol import NAME, Policy
+from worldgym.stats.trusted import CHECK_NAME
+from worldgym.tasks.known_results import TABLES, known_results
+from worldgym.tasks.task_digest import tasks_digest
+from worldgym.tasks.task_folder import check_frames, load_tasks
+from worldgym.types import ActionSpec, Task, Trial
+from worldgym.world.familiarity import Familiarity, familiarity_of
+from worldgym.world.load_world import load_world, world_folder
+from worldgym.world.model import DiffusionWorld
+from worldgym.world.row_threads import on_all_cores
+from worldgym.world.world_protocol import World
 
 
-def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
-    """`count` trials a group: its initial frames in order, then again as repeats 1, 2, ...
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """trials: per task group; initial frames are taken in order, and again with fresh noise where
+    there are fewer.
 
-    An edited task whose nominal twin is there too is tried exactly as often as its twin, with the
-    same seeds."""
-    if count < 1:
-        raise InputError(f"--trials is {count}: ask for 1 or more a task")
-    names = {task.name for task in tasks}
-    own, twins = (
-        [task for task in tasks if task.nominal not in names],
-        [task for task in tasks if task.nominal in names],
+    truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or published.csv of
+    whole groups, or None. batch: trials advanced together at most, see `even_batch`. Every batch is
+    filled up to one size by repeating a trial: where matrix products round by their shape, a
+    trial's pixels are so the same to the last bit whoever its neighbours are. command: as typed,
+    and device: what the world computes on: for the log's header.
+    shard: (i, n) = the i-th of n equal parts of the trials, counted from 1;
+    `worldgym.evaluation.merge` puts parts together. check: what `worldgym world check` found; kept
+    in the
+    run, whose headline numbers leave out red tasks unless `include_red`. familiarity: what tells
+    initial frames that the world does not know; None = nothing does.
+    code: of policies made in this process, by name: see `Loaded.code`.   other_engine: goes on with
+    a run whose frames were drawn by other kernels, which round otherwise.
+    max_minutes: no batch starts later than that; what is left waits for the next
+    start.   stall_minutes: see `Watchdog`; 0 = off."""
+
+    out: Path
+    trials: int
+    seed: int = 0
+    batch: int = 32
+    truth: Path | None = None
+    command: str = ""
+    shard: tuple[int, int] = (1, 1)
+    max_minutes: float | None = None
+    stall_minutes: float = 0.0
+    check: Path | None = None
+    include_red: bool = False
+    other_engine: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shard[0] <= self.shard[1]:
+            raise InputError(
+                f"there is no shard {self.shard[0]} of {self.shard[1]}: shards count from 1, e.g. "
+                f"2/4"
+            )
+        at_least("--batch", self.batch, 1)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where everything comes from: what the loaders take (folders, names, addresses), or objects.
+    None leaves the checkpoint's sampler setting.
+
+    judge_budget_usd: what the verdicts of a judge that is loaded may cost, None = no limit.
+    embodiment: see `load_world`.   rule: see `SamplerConfig`.
+    """
+
+    world: str | Path | World[Any]
+    policies: tuple[str | Policy[Any], ...]
+    tasks: str | Path | Sequence[Task]
+    judge: str | Path | Judge
+    sampler_steps: int | None = None
+    cfg: float | None = None
+    judge_budget_usd: float | None = None
+    embodiment: str | None = None
+    rule: str | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """All that a run depends on, resolved and checked.
+
+    config:   the options, with truth and check found where they were not named.
+    trials:   those of this shard.   rows: of every batch, which is filled up to so many.
+    header:   of the log.   truth: known success of a policy on a task, by their names.
+    paired:   edited tasks and their nominal twins: their initial frames are kept for the report.
+    """
+
+    config: EvaluateConfig
+    world: World[Any]
+    policies: tuple[Policy[Any], ...]
+    judge: Judge
+    trials: tuple[Trial, ...]
+    rows: int
+    header: RunHeader
+    truth: Mapping[tuple[str, str], bool]
+    paired: frozenset[str]
+    familiarity: Familiarity | None
+
+
+def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
+    """Loads what is no object yet, then `plan_evaluation`."""
+    keep_freed_memory()
+    world, tasks, judge, truth = _world_of(sources), sources.tasks, sources.judge, config.truth
+    loaded = [_loaded(policy, world.spec) for policy in each_policy(sources.policies)]
+    settings: dict[str, Any] = {}
+    if isinstance(tasks, str | Path):
+        folder = bundled(tasks, "tasks")
+        settings["tasks"], tasks = str(folder), load_tasks(folder)
+        if truth is None and any((folder / table).exists() for table in TABLES):
+            truth = folder
+    if isinstance(judge, str | Path):
+        judge = load_judge(judge, sources.judge_budget_usd)
+    check, origin = config.check, Origin(settings, code_of(loaded))
+    if isinstance(world, DiffusionWorld):
+        familiarity = None
+        if isinstance(sources.world, str | Path):
+            place = bundled(sources.world, "world")
+            familiarity, check = familiarity_of(place, world.codec), check or _check_beside(place)
+        origin = Origin.of(world, loaded, settings, familiarity)
+        world = on_all_cores(world)
+    resolved = replace(config, truth=truth, check=check)
+    policies = [known.policy for known in loaded]
+    return plan_evaluation(resolved, world, policies, tasks, judge, origin)
+
+
+def _world_of(sources: Sources) -> World[Any]:
+    """The world, with the sampler that was asked for. InputError where an object cannot have it."""
+    changes = {"steps": sources.sampler_steps, "cfg": sources.cfg, "rule": sources.rule}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    world = sources.world
+    if isinstance(world, str | Path):
+        world = load_world(bundled(world, "world"), embodiment=sources.embodiment)
+    if not changes:
+        return world
+    if not isinstance(world, DiffusionWorld):
+        raise InputError(f"{', '.join(changes)}: the world {world.name} has no sampler of ours")
+    return world.with_sampler(**changes)
+
+
+def _loaded(policy: str | Policy[Any], spec: ActionSpec) -> Loaded:
+    if isinstance(policy, str | Path):
+        return load(policy, spec)
+    return Loaded(spoken_in(policy, spec), None)
+
+
+def plan_evaluation(
+    config: EvaluateConfig,
+    world: World[Any],
+    policies: Sequence[Policy[Any]],
+    tasks: Sequence[Task],
+    judge: Judge,
+    origin: Origin | None = None,
+) -> EvaluationPlan:
+    """InputError or SpecMismatch for everything that can be known to be wrong before the first
+    frame; a judge that can look for what it could not judge does so."""
+    check_evaluation(world, policies, tasks)
+    prepare(judge, tasks)
+    origin = origin or Origin()
+    known = known_results(config.truth, [policy.name for policy in policies], tasks)
+    planned = plan_trials(tasks, config.trials, config.seed)
+    part, parts = config.shard
+    settings = {
+        "trials": config.trials,
+        "batch": config.batch,
+        **origin.settings,
+        TASKS_KEY: tasks_digest(tasks),
+        PLANNED_KEY: planned_repeats(planned),
+        FAMILIARITY_KEY: None if origin.familiarity is None else origin.familiarity.to_json(),
+        **({"shard": f"{part}/{parts}"} if parts > 1 else {}),
+        "judge": dict(judge.settings),
+    }
+    engine = {ENGINE_KEY: origin.settings.get(ENGINE_KEY)}
+    header = RunHeader(
+        config=settings,
+        command=config.command,
+        policies=tuple(_described(policy, origin.code) for policy in policies),
+        world=world.name,
+        judge=judge.name,
+        run_seed=config.seed,
+        environment=environment(origin.device) | engine,
+        started=now(),
+        truths=tuple(asdict(result) for result in known.groups),
     )
-    ordered = sorted(own, key=lambda task: task.group)
-    groups = [list(members) for _, members in groupby(ordered, key=lambda task: task.group)]
-    trials = [
-        Trial(members[i % len(members)], i // len(members), seed)
-        for members in groups
-        for i in range(count)
-    ]
-    repeats = defaultdict(list)
-    for trial in trials:
-        repeats[trial.task.name].append(trial.repeat)
-    trials += [Trial(task, repeat, seed) for task in twins for repeat in repeats[str(task.nominal)]]
-    return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat))
+    return EvaluationPlan(
+        config,
+        world,
+        tuple(policies),
+        judge,
+        tuple(planned[part - 1 :: parts]),
+        _rows(len(planned), config.batch, policies),
+        header,
+        known.trials,
+        _paired(tasks),
+        origin.familiarity,
+    )
 
 
-def planned_repeats(trials: Sequence[Trial]) -> dict[str, dict[str, dict[str, int]]]:
-    """For the log's header: under "tasks" the number of repeats of every task by group, in the
-    plan's order; under "edited" the same of edited tasks whose nominal twin is there too, which
-    enter no rate."""
-    names = {trial.task.name for trial in trials}
-    planned: dict[str, dict[str, dict[str, int]]] = {"tasks": {}, "edited": {}}
-    for trial in trials:
-        kind = "edited" if trial.task.nominal in names else "tasks"
-        repeats = planned[kind].setdefault(trial.task.group, {})
-        repeats[trial.task.name] = repeats.get(trial.task.name, 0) + 1
-    return planned
+def _rows(trials: int, most: int, policies: Sequence[Policy[Any]]) -> int:
+    """Rows of every batch. Where a policy computes elsewhere they are played in halves, which must
+    be alike too."""
+    size = even_batch(trials, most)
+    if size > 1 and any(policy.needs.elsewhere for policy in policies):
+        size += size % 2 if size < most else -(size % 2)
+    return size
 
 
-def even_batch(trials: int, most: int) -> int:
-    """Rows of the smallest batches that are as few as those of `most` rows: 24 trials, 20 at most,
-    make two batches of 12."""
-    return -(-trials // -(-trials // most))
-
-
-def in_batches(
-    policies: Sequence[Policy[Any]], trials: Sequence[Trial], size: int, done: Container[TrialKey]
-) -> Iterator[tuple[Policy[Any], list[Trial]]]:
-    """What is not done yet, policy by policy; trials of like lengths together."""
+def check_evaluation(
+    world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Task]
+) -> None:
+    """Everything that can be known to be wrong before the first frame."""
+    names = [policy.name for policy in policies]
+    if double := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(
+            f'two policies are called "{double}": rename one, for results are kept by name'
+        )
+    if odd := next((name for name in names if not NAME.fullmatch(name)), None):
+        raise InputError(
+            f'a policy is called "{odd}": its videos lie in a folder of that name, so use letters, '
+            f"digits, . _ + @ -"
+        )
     for policy in policies:
-        left = [t for t in trials if (policy.name, t.task.name, t.repeat) not in done]
-        left.sort(key=lambda trial: trial.task.steps)
-        for start in range(0, len(left), size):
-            yield policy, left[start : start + size]
+        if policy.spec != world.spec:
+            raise SpecMismatch(
+                f"policy {policy.name}", policy.spec, f"world {world.name}", world.spec
+            )
+        check_needs(policy.name, policy.needs, world.spec, tasks)
+    check_frames(tasks, world.frame_shape)
+
+
+def _paired(tasks: Sequence[Task]) -> frozenset[str]:
+    names = {task.name for task in tasks}
+    return frozenset(
+        name for task in tasks if task.nominal in names for name in (task.name, str(task.nominal))
+    )
+
+
+def _described(policy: Policy[Any], codes: Mapping[str, str]) -> dict[str, Any]:
+    """A policy for the log's header; its needs, and the digest of its code, only where it has
+    any."""
+    described = {"name": policy.name, "spec": policy.spec.to_json(), "chunk": policy.chunk}
+    further = {"needs": policy.needs.to_json(), CODE_KEY: codes.get(policy.name)}
+    return described | {key: value for key, value in further.items() if value}
+
+
+def _check_beside(world: Path) -> Path | None:
+    """The check.json in the world's folder, or in the one that holds the world beside its codec;
+    None if there is none."""
+    folder = world_folder(world)
+    places = (folder, folder.parent) if folder.name == "world" else (folder,)
+    return next((place / CHECK_NAME for place in places if (place / CHECK_NAME).exists()), None)

@@ -17,7 +17,7 @@ import numpy as np
 
 from worldgym.errors import BudgetSpent, InputError, SameFailure
 from worldgym.evaluation.initial_frames import solved_starts, with_solved
-from worldgym.evaluation.run import environment, now
+from worldgym.evaluation.provenance import environment, now
 from worldgym.evaluation.unjudged import recorded_actions
 from worldgym.io.files import sha256_file, write_atomic
 from worldgym.io.progress import progress

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.evaluation.run import EvaluateConfig, codes, evaluate, identities
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.provenance import Origin
+from worldgym.evaluation.run import evaluate
 from worldgym.io.files import write_json
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
@@ -95,9 +97,7 @@ class Party:
     world: World[Any]
     policy: Policy[Any]
     judge: Judge
-    # for the logs' headers, see `evaluate.identities`
-    described: Mapping[str, Any] = field(default_factory=dict)
-    code: Mapping[str, str] = field(default_factory=dict)  # see `EvaluateConfig`
+    origin: Origin = field(default_factory=Origin)
 
 
 def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
@@ -109,8 +109,7 @@ def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
         world,
         loaded.policy,
         load_judge(sources.judge),
-        identities(world, [loaded]),
-        codes([loaded]),
+        Origin.of(world, [loaded]),
     )
     return search(config, party, nominal_tasks(sources.tasks), read_ranges(sources.edits))
 
@@ -210,12 +209,11 @@ def _drops(
 ) -> dict[str, PolicyDrop]:
     """By name of the candidate, of one evaluation."""
     seed = config.seed + (FRESH if folder == "confirm" else int(folder.rpartition("-")[2]))
-    run = EvaluateConfig(
-        config.out / folder, trials, seed, config.batch, command=config.command, code=party.code
-    )
+    run = EvaluateConfig(config.out / folder, trials, seed, config.batch, command=config.command)
     suite = edited(tasks, [candidate.made() for candidate in candidates])
-    described = {"candidates": [candidate.name for candidate in candidates], **party.described}
-    summary = evaluate(run, party.world, [party.policy], suite, party.judge, described)
+    settings = {"candidates": [one.name for one in candidates], **party.origin.settings}
+    origin = replace(party.origin, settings=settings)
+    summary = evaluate(run, party.world, [party.policy], suite, party.judge, origin)
     drops = summary.perturbed
     return {} if drops is None else {axis.axis: axis.cells[0] for axis in drops.axes}
 

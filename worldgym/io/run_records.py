@@ -20,7 +20,7 @@ TrialKey = tuple[str, str, int]  # policy, task, repeat
 
 TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a result depends on
 # in `config`: the trials of every policy, of all shards, see
-# `worldgym.evaluation.plan.planned_repeats`
+# `worldgym.evaluation.trials.planned_repeats`
 PLANNED_KEY = "planned"
 ENGINE_KEY = "engine"  # in `config`: what computed the frames, for other kernels round otherwise
 FAMILIARITY_KEY = (

@@ -8,6 +8,7 @@ multisampling, bodies behind the table hidden, 2x2 box average instead)."""
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,9 @@ HIDDEN_BODIES = (
     "right_arm_base_link",
 )
 SUPERSAMPLING = 2
+STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+PLACES = ("body_pos", "body_quat", "site_pos", "geom_pos")  # of the model, which a reset moves
+PLAIN_VALUES = (bool, int, float, str, np.ndarray, np.generic, type(None))
 
 Observation = npt.NDArray[
     np.float64
@@ -61,13 +65,25 @@ class SimStep:
     distance: float
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """All that a step depends on: MuJoCo's integration state, the places that a seed gives to
+    bodies and sites, the environment's own values, the sensor's noise and its last frame."""
+
+    physics: npt.NDArray[np.float64]
+    places: Mapping[str, npt.NDArray[np.float64]]
+    values: Mapping[str, Any]
+    sensor: Mapping[str, Any]
+    frame: Frames
+
+
 class Simulator:
     """One task of the reference world. `reset(seed)` then `step(action)`; an action is held for
     FRAME_SKIP simulator steps."""
 
     def __init__(self, task: str, size: int = SIZE, change: Variation = PLAIN) -> None:
         """change: what is made to look otherwise; physics and success stay as they are."""
-        self.task, self._change, self._sensor = TASKS[task], change, np.random.default_rng(0)
+        self.task, self.change, self._sensor = TASKS[task], change, np.random.default_rng(0)
         env = ALL_V3_ENVIRONMENTS[self.task.env]()
         (
             env.seeded_rand_vec,
@@ -75,7 +91,7 @@ class Simulator:
             env._set_task_called,
             env._partially_observable,
         ) = True, False, True, False
-        self._env, self._size = env, size
+        self._env, self.size = env, size
         self._options = _prepare_view(env.model, change)
         set_up(env.model, task, change)
         self._renderer = mujoco.Renderer(env.model, size * SUPERSAMPLING, size * SUPERSAMPLING)
@@ -103,7 +119,7 @@ class Simulator:
         for _ in range(FRAME_SKIP):
             state, _, _, _, info = self._env.step(held)
             success |= bool(info["success"])
-        frame = self.render() if draw or self._change.noise_sd else self._frame
+        frame = self.render() if draw or self.change.noise_sd else self._frame
         return SimStep(frame, success, state, self._distance(state, info))
 
     def _distance(self, state: Observation, info: dict[str, Any]) -> float:
@@ -116,12 +132,34 @@ class Simulator:
     def render(self) -> Frames:
         """uint8 [size, size, 3], rendered at twice the size and box-averaged."""
         self._renderer.update_scene(self._env.data, camera="topview", scene_option=self._options)
-        add_solids(self._renderer.scene, self._change)
-        k, s = SUPERSAMPLING, self._size
+        add_solids(self._renderer.scene, self.change)
+        k, s = SUPERSAMPLING, self.size
         pixels = self._renderer.render().reshape(s, k, s, k, 3).astype(np.uint16)
         averaged: Frames = ((pixels.sum((1, 3)) + k * k // 2) // (k * k)).astype(np.uint8)
-        self._frame = seen(averaged, self._change, self._sensor)
+        self._frame = seen(averaged, self.change, self._sensor)
         return self._frame
+
+    def snapshot(self) -> Snapshot:
+        """As of now; `restore` goes on from it with the very same steps, bit by bit."""
+        model, data = self._env.model, self._env.data
+        physics = np.empty(mujoco.mj_stateSize(model, STATE))
+        mujoco.mj_getState(model, data, physics, STATE)
+        values = {
+            name: _copied(value)
+            for name, value in vars(self._env).items()
+            if isinstance(value, PLAIN_VALUES)
+        }
+        places = {name: getattr(model, name).copy() for name in PLACES}
+        return Snapshot(physics, places, values, self._sensor.bit_generator.state, self._frame)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        model, data = self._env.model, self._env.data
+        for name, place in snapshot.places.items():
+            getattr(model, name)[:] = place
+        mujoco.mj_setState(model, data, snapshot.physics, STATE)
+        vars(self._env).update({name: _copied(x) for name, x in snapshot.values.items()})
+        self._sensor.bit_generator.state = snapshot.sensor
+        self._frame = snapshot.frame
 
     def expert(self, task: str = "") -> Any:
         """A fresh scripted expert of the package, of this task or another; call
@@ -130,6 +168,10 @@ class Simulator:
 
     def close(self) -> None:
         self._renderer.close()
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def _prepare_view(model: Any, change: Variation) -> Any:

@@ -1,5 +1,5 @@
-"""True success of policies: the closed loop of an evaluation, with the simulator in the world's
-place.
+"""True success of policies: the closed loop of an evaluation (`roll_out`) in the simulator as
+its world, judged by the simulator's own success.
 
 TRUTH/truth.csv                        policy, task, group, success, first_success_step; sorted,
 written at the end. All that the
@@ -20,24 +20,24 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from worldgym.errors import InputError
+from worldgym.evaluation.rollout import roll_out
 from worldgym.io.files import write_atomic
 from worldgym.io.jsonl import LineFile, read_lines
 from worldgym.io.progress import progress
 from worldgym.io.records import from_mapping
 from worldgym.io.video import encode_mp4
 from worldgym.policies.load_policy import load, load_policy
-from worldgym.policies.observations import check_needs, observe
-from worldgym.policies.own.action_bounds import commanded
+from worldgym.policies.observations import check_needs
 from worldgym.policies.policy_protocol import Policy
 from worldgym.reference.reference_tasks import FPS, METAWORLD_SPEC, STEPS, TASKS, check_tasks
-from worldgym.reference.simulator import SimStep, Simulator
+from worldgym.reference.simulator import Simulator
+from worldgym.reference.simulator_world import SimulatorJudge, SimulatorWorld, varied
 from worldgym.reference.variations import variation
 from worldgym.tasks.write_tasks import write_task
-from worldgym.types import Frames, Task, Trial
+from worldgym.types import Trial
 
 CACHE_NAME = "partial.jsonl"
 TruthKey = tuple[str, str, str, int]  # policy, identity, task, steps
@@ -141,44 +141,6 @@ def _sorted(scores: Iterable[TrueScore]) -> list[TrueScore]:
     return sorted(scores, key=lambda score: (score.policy, score.task))
 
 
-def run_episode(
-    policy: Policy[Any], simulator: Simulator, seed: int, steps: int = STEPS, brief: bool = False
-) -> list[SimStep]:
-    """Closed loop from a seed, start included: whole chunks are executed before the policy looks
-    again, as in a world.
-
-    brief: ends with the first success, and only frames that the policy looks at are drawn; between
-    them the last one stays. Success and its step are the same, sooner: three to six times with
-    chunks of 4 and 8, 1.4 to 2 times with single actions."""
-    sights = [simulator.reset(seed)]
-    task = Task(
-        f"{simulator.task.name}/{seed}",
-        simulator.task.name,
-        sights[0].frame,
-        simulator.task.instruction,
-        steps,
-    )
-    check_needs(policy.name, policy.needs, policy.spec, [task])
-    states, moves = policy.reset([Trial(task, 0, 0)]), np.empty((0, policy.spec.size), np.float32)
-    while len(sights) <= steps:
-        observation = observe(
-            policy.needs, policy.spec, task, [sight.frame for sight in sights], moves
-        )
-        states, actions = policy.act(states, [observation])
-        held, _ = commanded(
-            actions, (1, policy.chunk, policy.spec.size), policy.spec, f"policy {policy.name}"
-        )
-        chunk = held[0, : steps + 1 - len(sights)]
-        for left, action in zip(range(len(chunk), 0, -1), chunk, strict=True):
-            sights.append(
-                simulator.step(action, draw=not brief or left == 1 or policy.needs.history > 1)
-            )
-            if brief and sights[-1].success:
-                return sights
-        moves = np.concatenate([moves, chunk])
-    return sights
-
-
 def write_tasks(
     out: Path,
     seeds: Sequence[int],
@@ -192,31 +154,15 @@ def write_tasks(
     Those of a variation know their nominal twin, as edited ones do.
     """
     names = []
-    for name in ("", *variations):
-        change = variation(name)
-        for group in tasks:
-            simulator = Simulator(group, change=change)
-            asked, own = simulator.task, varied(name, group)
-            for seed in seeds:
-                frame, twin = simulator.reset(seed).frame, f"{group}/{seed}" if name else None
-                task = Task(
-                    f"{own}/{seed}",
-                    own,
-                    frame,
-                    asked.instruction,
-                    steps,
-                    asked.partial_credit,
-                    nominal=twin,
-                    axis=change.axis,
-                )
-                write_task(out, task)
-                names.append(task.name)
-            simulator.close()
+    for name, group in product(("", *variations), tasks):
+        simulator = Simulator(group, change=variation(name))
+        world = SimulatorWorld(simulator, name)
+        for seed in seeds:
+            task = world.task(seed, steps)
+            write_task(out, task)
+            names.append(task.name)
+        simulator.close()
     return names
-
-
-def varied(variation: str, group: str) -> str:
-    return f"{variation}/{group}" if variation else group
 
 
 def to_csv(scores: Sequence[TrueScore]) -> str:
@@ -279,15 +225,19 @@ def _known(path: Path) -> dict[TruthKey, TrueScore]:
 
 
 def _score(job: TruthJob) -> tuple[TruthJob, TrueScore]:
+    """A trial by itself: what a policy computes for it then depends on no other one."""
     policy, simulator = _policy(job.source, job.identity), _simulator(job.group, job.variation)
-    sights = run_episode(policy, simulator, job.seed, job.steps, brief=job.video is None)
-    hits = np.flatnonzero([sight.success for sight in sights])
+    brief = job.video is None
+    sparse = brief and policy.needs.history == 1
+    world = SimulatorWorld(simulator, job.variation, brief, sparse)
+    task = world.task(job.seed, job.steps)
+    check_needs(policy.name, policy.needs, policy.spec, [task])
+    (rollout,) = roll_out(world, policy, [Trial(task, 0, 0)])
+    verdict = SimulatorJudge(world)(rollout, task)
     if job.video:
-        frames: Frames = np.stack([sight.frame for sight in sights])
-        write_atomic(job.video, encode_mp4(frames, FPS, crf=23))
-    return job, TrueScore(
-        job.policy, job.task, job.named_group, len(hits) > 0, int(hits[0]) if len(hits) else None
-    )
+        write_atomic(job.video, encode_mp4(rollout.frames, FPS, crf=23))
+    step = verdict.provenance["first_success_step"]
+    return job, TrueScore(job.policy, task.name, task.group, step is not None, step)
 
 
 @cache

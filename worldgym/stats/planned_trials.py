@@ -130,8 +130,8 @@ def _trials(repeats: Mapping[str, int]) -> set[TaskRepeat]:
 
 
 def _in_order(tasks: Repeats, edited: Repeats) -> list[TaskRepeat]:
-    """All trials in the plan's order, see `worldgym.evaluation.plan.plan_trials`: by group, then by
-    repeat."""
+    """All trials in the plan's order, see `worldgym.evaluation.trials.plan_trials`: by group, then
+    by repeat."""
     ordered = []
     for group in sorted({*tasks, *edited}):
         members = [*tasks.get(group, {}).items(), *edited.get(group, {}).items()]

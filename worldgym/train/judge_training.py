@@ -1,14 +1,13 @@
 """Trains the success classifier from an episode store that knows, frame by frame, whether the task
 was done.
 
-Needs `extras["success_at"]` (bool a frame) and `extras["distance"]` (object to goal, any unit, a
-frame). Episodes are drawn half successes, half not, every instruction alike, those that a world
-drew as often as recorded ones, and half of them are cut short: what leads to a success is none yet.
-A few get another task's instruction and count as failures, so that the text must be read."""
+Episodes are drawn half successes, half not, every instruction alike, those that a world drew as
+often as recorded ones, and half of them are cut short: what leads to a success is none yet. A few
+get another task's instruction and count as failures, so that the text must be read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldgym.episodes.frame_cache import FrameCache, frame_cache
+from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import config_markdown, fingerprint
@@ -42,6 +41,7 @@ from worldgym.judges.degrade import degrade
 from worldgym.policies.image_trunk import TrunkConfig, shifted
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.stats.confusion import Confusion
+from worldgym.train.judge_labels import Labels, draw, make_labels, sampling_pools, split_names
 from worldgym.train.loop import LoopOptions, training_loop
 from worldgym.train.optimizer import FitConfig
 from worldgym.types import Frames
@@ -77,32 +77,6 @@ class JudgeTrainConfig:
     """checkpoint of a judge to learn on from; of this network"""
     fit: FitConfig = field(default_factory=lambda: FitConfig(batch=16))
     """its batch: of episodes"""
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Of episode e: first[e] is the row of its initial frame in the pixels, `later[e]` frames
-    follow it, text[e] is the number of its instruction, and drawn[e] says whether a world drew it.
-    done, progress: of every row."""
-
-    pixels: Frames
-    first: Ints
-    later: Ints
-    text: Ints
-    instructions: tuple[str, ...]
-    drawn: Bools
-    done: Bools
-    progress: npt.NDArray[np.float32]
-
-    def succeeded(self) -> Bools:
-        """Of every episode, at any time."""
-        return self.done_within(self.first, self.later)
-
-    def done_within(self, first: Ints, later: Ints) -> Bools:
-        """Whether it was done in any of so many frames later than each of these initial frames."""
-        return np.array(
-            [self.done[f + 1 : f + 1 + n].any() for f, n in zip(first, later, strict=True)]
-        )
 
 
 def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
@@ -152,48 +126,6 @@ def _learned_before(start: Path, wanted: JudgeConfig) -> JudgeNet:
             f"start from none"
         )
     return net.train()
-
-
-def split_names(store: EpisodeStore, hold_back: int) -> tuple[list[str], list[str]]:
-    """(trained on, held back), by extras["seed"]. InputError if either is empty."""
-    held_back = [info.name for info in store if info.extras.get("seed", 1) % hold_back == 0]
-    trained_on = sorted({info.name for info in store} - set(held_back))
-    if not held_back or not trained_on:
-        raise InputError(
-            f"{store.root}: {len(held_back)} episodes have a seed that {hold_back} divides and "
-            f"{len(trained_on)} have not; "
-            f"a judge needs both, so choose another hold_back"
-        )
-    return trained_on, held_back
-
-
-def make_labels(cache: FrameCache, names: Sequence[str], drawn: str = "") -> Labels:
-    """Of these episodes, those drawn by a world known by the end of their name. InputError for one
-    without frame labels."""
-    infos = {info.name: info for info in cache.store}
-    instructions = tuple(sorted({infos[name].instruction for name in names}))
-    done, progress = np.zeros(len(cache.pixels), np.bool_), np.zeros(len(cache.pixels), np.float32)
-    for name in names:
-        extras, (first, count) = cache.episode(name).extras, cache.spans[name]
-        if "success_at" not in extras or "distance" not in extras:
-            raise InputError(
-                f'{cache.store.root}: episode {name} lacks extras "success_at" or "distance"; '
-                f"record it with them"
-            )
-        done[first + 1 : first + count] = extras["success_at"][1:]
-        progress[first + 1 : first + count] = progress_of(
-            np.asarray(extras["distance"], np.float32)
-        )
-    first, count = np.array([cache.spans[name] for name in names]).T
-    text = np.array([instructions.index(infos[name].instruction) for name in names])
-    by_world = np.array([name.endswith(drawn) for name in names])
-    return Labels(cache.pixels, first, count - 1, text, instructions, by_world, done, progress)
-
-
-def progress_of(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Distances [T+1] => share of the way done at each later frame [T], in [0, 1]."""
-    done: npt.NDArray[np.float32] = 1.0 - distance[1:] / np.float32(max(float(distance[0]), 1e-3))
-    return np.clip(done, 0.0, 1.0)
 
 
 def judge_loss(net: JudgeNet, labels: Labels, config: JudgeTrainConfig) -> Callable[[int], Tensor]:
@@ -291,29 +223,6 @@ def make_lesson(
     done = labels.done[rows] & known & ~swapped[:, None]
     success = labels.done_within(first, last) & ~swapped
     return Lesson(pairs, known, done, labels.progress[rows], success, text % (others + 1), swapped)
-
-
-def sampling_pools(labels: Labels) -> list[Ints]:
-    """Episodes: for each instruction those that succeed and those that do not, of each those drawn
-    and those recorded."""
-    succeeded = labels.succeeded()
-    kinds = [
-        (labels.text == text) & (succeeded == success) & (labels.drawn == drawn)
-        for text in range(len(labels.instructions))
-        for success in (True, False)
-        for drawn in (True, False)
-    ]
-    return [pool for kind in kinds if len(pool := np.flatnonzero(kind))]
-
-
-def draw(pools: list[Ints], count: int, rng: np.random.Generator) -> Ints:
-    """`count` episodes, every pool alike and then evenly within it."""
-    return np.array(
-        [
-            pool[rng.integers(len(pool))]
-            for pool in (pools[i] for i in rng.integers(0, len(pools), count))
-        ]
-    )
 
 
 def make_pairs(

@@ -15,7 +15,9 @@ from typing import Any
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.evaluation.initial_frames import strange_starts
-from worldgym.evaluation.run import EvaluateConfig, codes, environment, evaluate, identities, now
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.provenance import Origin, environment, now
+from worldgym.evaluation.run import evaluate
 from worldgym.io.bundled import each_policy
 from worldgym.io.files import write_json
 from worldgym.judges.judge_protocol import Judge
@@ -209,11 +211,9 @@ def _check_closed_loop(
         config.seed,
         config.batch,
         command=config.command,
-        code=codes(loaded),
-        familiarity=parts.familiarity,
     )
-    described = {"tasks": str(config.tasks), **identities(parts.world, loaded)}
-    evaluate(run, parts.world, policies, tasks, parts.judge, described)
+    origin = Origin.of(parts.world, loaded, {"tasks": str(config.tasks)}, parts.familiarity)
+    evaluate(run, parts.world, policies, tasks, parts.judge, origin)
     rollouts, records, chunks = rollouts_of(run.out)
     known = _known(tasks, parts, figures, found)
     names = {task.name for task in known}

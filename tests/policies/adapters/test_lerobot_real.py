@@ -14,7 +14,8 @@ import torch
 
 from worldgym.actions.conventions import convention
 from worldgym.errors import InputError
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
 from worldgym.policies.load_policy import load_policy
 from worldgym.testing import FakeJudge, FakeWorld, check_policy

@@ -13,7 +13,8 @@ from tiny_vla import write_tiny_vla
 
 from worldgym.actions.conventions import convention
 from worldgym.errors import InputError
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.run import evaluate
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.policy_protocol import Observation
 from worldgym.testing import FakeJudge, FakeWorld, check_policy

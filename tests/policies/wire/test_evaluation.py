@@ -15,8 +15,9 @@ import pytest
 from policy_server import POLICIES, Server
 
 from worldgym.errors import PolicyOutage, SameFailure
+from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.rollout import roll_out
-from worldgym.evaluation.run import EvaluateConfig, evaluate
+from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import ATTEMPTS, read_log
 from worldgym.io.run_records import TrialRecord
 from worldgym.policies.load_policy import load_policy

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldgym.errors import InputError
-from worldgym.evaluation.plan import even_batch, in_batches, plan_trials
+from worldgym.evaluation.trials import even_batch, in_batches, plan_trials
 from worldgym.testing import FakePolicy
 from worldgym.types import Task
 

@@ -1,0 +1,178 @@
+"""One batch of trials => the lines of the log: rolled out, kept on the disk, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from worldgym.errors import JudgeStopped, SameFailure
+from worldgym.evaluation.initial_frames import merged
+from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan
+from worldgym.evaluation.provenance import now
+from worldgym.evaluation.rollout import roll_out
+from worldgym.evaluation.unjudged import drop, keep, kept
+from worldgym.io.files import write_array, write_atomic
+from worldgym.io.run_log import RunLog
+from worldgym.io.run_records import TrialKey, TrialRecord, actions_beside
+from worldgym.io.timing import measured
+from worldgym.io.video import encode_mp4
+from worldgym.judges.judging import Bench, judge_each, judged_records, tried
+from worldgym.policies.policy_protocol import Policy
+from worldgym.policies.user_code import Failure, attempt
+from worldgym.tasks.write_tasks import to_png
+from worldgym.types import Rollout, Trial, Verdict
+from worldgym.world.world_protocol import World
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A plan while it is carried out.
+
+    starts: flags of initial frames, by task.   ran: trials of an earlier start that ran and have no
+    verdict."""
+
+    plan: EvaluationPlan
+    bench: Bench
+    log: RunLog
+    starts: Mapping[str, tuple[str, ...]]
+    ran: Mapping[TrialKey, TrialRecord]
+
+
+def run_batch(run: OpenRun, policy: Policy[Any], batch: list[Trial]) -> Iterator[TrialRecord]:
+    """Finished records in order. Where the batch breaks, each trial runs alone, so that only the
+    bad one fails."""
+    if ran := _ran_before(run, policy, batch):
+        yield from _judged_batch(run, ran, new=False)
+        again = {rollout.trial.key for rollout in ran}
+        if batch := [trial for trial in batch if trial.key not in again]:
+            yield from run_batch(run, policy, batch)
+        return
+    filled = batch + batch[-1:] * (run.plan.rows - len(batch))
+    rollouts = attempt(lambda: _rolled_out(run.plan.world, policy, filled, len(batch)))
+    if not isinstance(rollouts, Failure):
+        yield from _judged_batch(run, rollouts)
+    elif len(batch) > 1:
+        for trial in batch:
+            yield from run_batch(run, policy, [trial])
+    else:
+        failed = failed_record(run, policy.name, batch[0], rollouts.reason)
+        yield failed
+        run.bench.repeated.note(rollouts.reason)
+        if failed.attempt < run.log.last_attempt(*failed.key):
+            yield from run_batch(run, policy, batch)
+
+
+def _rolled_out(
+    world: World[Any], policy: Policy[Any], trials: Sequence[Trial], count: int
+) -> list[Rollout]:
+    """The first `count` of `roll_out`, for the others fill up the batch: all the time it took is
+    theirs, in equal shares."""
+    with measured() as parts:
+        rollouts = roll_out(world, policy, trials)[:count]
+    timing, share = (
+        {part: round(seconds / count, 6) for part, seconds in parts.items()},
+        len(trials) / count,
+    )
+    return [
+        replace(rollout, seconds=share * rollout.seconds, timing=timing) for rollout in rollouts
+    ]
+
+
+def failed_record(run: OpenRun, policy: str, trial: Trial, reason: str) -> TrialRecord:
+    return TrialRecord(
+        **_identity(run, policy, trial),
+        failure_reason=reason,
+        judge=run.bench.judge.name,
+        time=now(),
+    )
+
+
+def _ran_before(run: OpenRun, policy: Policy[Any], batch: Sequence[Trial]) -> list[Rollout]:
+    """The rollouts of an earlier start that lie on the disk and have no verdict yet; what cannot be
+    read is made again."""
+    found = []
+    for trial in batch:
+        key = (policy.name, trial.task.name, trial.repeat)
+        if key in run.ran and not tried(run.log, key):
+            found.append(attempt(partial(kept, run.plan.config.out, trial, run.ran[key])))
+    return [rollout for rollout in found if not isinstance(rollout, Failure)]
+
+
+def _judged_batch(
+    run: OpenRun, rollouts: Sequence[Rollout], new: bool = True
+) -> Iterator[TrialRecord]:
+    """The lines of rollouts. Those that the run stops before are on the disk too. new: their files
+    are still to be written."""
+    bench, done = run.bench, 0
+    try:
+        for rollout, verdict in zip(rollouts, judge_each(bench.judge, rollouts), strict=True):
+            done += 1
+            yield from _judged(run, rollout, verdict, new)
+    except SameFailure as stop:
+        for rollout in rollouts[done:]:
+            unjudged = Failure("the run stopped before this was judged", JudgeStopped(str(stop)))
+            yield from _judged(run, rollout, unjudged, new)
+        raise
+
+
+def _judged(
+    run: OpenRun, rollout: Rollout, verdict: Verdict | Failure, new: bool
+) -> Iterator[TrialRecord]:
+    """The lines of a trial that ran; its video and its actions are on the disk before they are."""
+    trial, out = rollout.trial, run.plan.config.out
+    video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
+    if new:
+        write_atomic(out / video, encode_mp4(rollout.frames, run.plan.world.spec.rate_hz, crf=20))
+        write_array(out / actions_beside(video), rollout.actions)
+    if isinstance(verdict, Failure):
+        keep(out, rollout)
+    frame = f"frames/{trial.task.name}.png" if trial.task.name in run.plan.paired else None
+    if frame is not None and not (out / frame).exists():
+        write_atomic(out / frame, to_png(trial.task.frame))
+    flags = merged(rollout.flags, run.starts, trial.task.name)
+    ran = {"frame": frame, "steps": len(rollout.actions), "flags": flags, "video": video}
+    ran["clipped"] = rollout.clipped
+    took = {"seconds": rollout.seconds, "timing": rollout.timing}
+    last = run.log.last_attempt(rollout.policy, trial.task.name, trial.repeat)
+
+    def known() -> dict[str, Any]:
+        return {**_identity(run, rollout.policy, trial), **ran, **took, "time": now()}
+
+    for record in judged_records(run.bench, rollout, verdict, known, last):
+        yield record
+        if record.finished:
+            drop(out, rollout)
+
+
+def _identity(run: OpenRun, policy: str, trial: Trial) -> dict[str, Any]:
+    """What is known of a trial before it runs, its true result included."""
+    task = trial.task
+    return {
+        "policy": policy,
+        "task": task.name,
+        "group": task.group,
+        "instruction": task.instruction,
+        "repeat": trial.repeat,
+        "seed": trial.seed,
+        "nominal": task.nominal,
+        "axis": task.axis,
+        "new_goal": task.new_goal,
+        "attempt": run.log.attempts(policy, task.name, trial.repeat) + 1,
+        "truth": run.plan.truth.get((policy, task.name)),
+        "truth_video": _truth_video(run.plan.config, policy, task.name),
+    }
+
+
+def _truth_video(config: EvaluateConfig, policy: str, task: str) -> str | None:
+    """Copies the true video of this policy on this task into the run, so that a run folder is
+    whole."""
+    if config.truth is None:
+        return None
+    source, name = config.truth / "videos" / policy / f"{task}.mp4", f"truth/{policy}/{task}.mp4"
+    if not source.exists():
+        return None
+    if not (config.out / name).exists():
+        write_atomic(config.out / name, source.read_bytes())
+    return name

@@ -1,0 +1,94 @@
+"""Where the parts of a run came from, and on what it ran: for the header of its log."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import worldgym
+from worldgym.io.run_records import ENGINE_KEY
+from worldgym.policies.load_policy import Loaded
+from worldgym.world.familiarity import Familiarity
+from worldgym.world.model import DiffusionWorld
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the names of world, policies, tasks and judge do not tell. All of it but `device`
+    belongs to the run's identity.
+
+    settings:    further entries of the header's `config`.   code: digests of policies made in this
+    process, by name: see `Loaded.code`.   device: what the world computes on.
+    familiarity: tells initial frames that the world does not know; None = nothing does."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+    device: str = "cpu"
+    familiarity: Familiarity | None = None
+
+    @staticmethod
+    def of(
+        world: DiffusionWorld,
+        loaded: Sequence[Loaded],
+        settings: Mapping[str, Any] | None = None,
+        familiarity: Familiarity | None = None,
+    ) -> Origin:
+        """Of loaded parts. World and judge carry hashes in their names. settings: further ones."""
+        checkpoints = {
+            "codec": world.codec.fingerprint,
+            "policies": {known.policy.name: known.identity for known in loaded},
+        }
+        identities = {
+            "sampler": asdict(world.config.sampler),
+            "checkpoints": checkpoints,
+            ENGINE_KEY: world.computes,
+        }
+        settings = {**(settings or {}), **identities}
+        return Origin(settings, code_of(loaded), world.device, familiarity)
+
+
+def code_of(loaded: Sequence[Loaded]) -> dict[str, str]:
+    """For `Origin.code`."""
+    return {known.policy.name: known.code for known in loaded if known.code}
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Versions and machine, for the log's header."""
+    root = Path(worldgym.__file__).parents[1]
+    return {
+        "python": platform.python_version(),
+        "worldgym": worldgym.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "commit": _commit(root),
+        "machine": f"{platform.machine()} {platform.system()}, {torch.get_num_threads()} threads",
+        "device": device,
+    }
+
+
+def _commit(root: Path) -> str | None:
+    """Of the repository that WorldGym runs from; None where it is installed, or where there is no
+    git."""
+    git = ["git", "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        told = subprocess.run(
+            git, cwd=root, capture_output=True, text=True, check=False
+        ).stdout.split()
+    except OSError:
+        return None
+    # an installed copy may lie in somebody else's repository
+    ours = len(told) == 2 and Path(told[0]) == root.resolve()
+    return told[1] if ours else None
+
+
+def now() -> str:
+    """ISO time, for the log."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

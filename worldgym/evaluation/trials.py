@@ -1,0 +1,69 @@
+"""Which trials a run has, and in which batches they are rolled out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.io.run_records import TrialKey
+from worldgym.policies.policy_protocol import Policy
+from worldgym.types import Task, Trial
+
+
+def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
+    """`count` trials a group: its initial frames in order, then again as repeats 1, 2, ...
+
+    An edited task whose nominal twin is there too is tried exactly as often as its twin, with the
+    same seeds."""
+    if count < 1:
+        raise InputError(f"--trials is {count}: ask for 1 or more a task")
+    names = {task.name for task in tasks}
+    own, twins = (
+        [task for task in tasks if task.nominal not in names],
+        [task for task in tasks if task.nominal in names],
+    )
+    ordered = sorted(own, key=lambda task: task.group)
+    groups = [list(members) for _, members in groupby(ordered, key=lambda task: task.group)]
+    trials = [
+        Trial(members[i % len(members)], i // len(members), seed)
+        for members in groups
+        for i in range(count)
+    ]
+    repeats = defaultdict(list)
+    for trial in trials:
+        repeats[trial.task.name].append(trial.repeat)
+    trials += [Trial(task, repeat, seed) for task in twins for repeat in repeats[str(task.nominal)]]
+    return sorted(trials, key=lambda trial: (trial.task.group, trial.repeat))
+
+
+def planned_repeats(trials: Sequence[Trial]) -> dict[str, dict[str, dict[str, int]]]:
+    """For the log's header: under "tasks" the number of repeats of every task by group, in the
+    plan's order; under "edited" the same of edited tasks whose nominal twin is there too, which
+    enter no rate."""
+    names = {trial.task.name for trial in trials}
+    planned: dict[str, dict[str, dict[str, int]]] = {"tasks": {}, "edited": {}}
+    for trial in trials:
+        kind = "edited" if trial.task.nominal in names else "tasks"
+        repeats = planned[kind].setdefault(trial.task.group, {})
+        repeats[trial.task.name] = repeats.get(trial.task.name, 0) + 1
+    return planned
+
+
+def even_batch(trials: int, most: int) -> int:
+    """Rows of the smallest batches that are as few as those of `most` rows: 24 trials, 20 at most,
+    make two batches of 12."""
+    return -(-trials // -(-trials // most))
+
+
+def in_batches(
+    policies: Sequence[Policy[Any]], trials: Sequence[Trial], size: int, done: Container[TrialKey]
+) -> Iterator[tuple[Policy[Any], list[Trial]]]:
+    """What is not done yet, policy by policy; trials of like lengths together."""
+    for policy in policies:
+        left = [t for t in trials if (policy.name, t.task.name, t.repeat) not in done]
+        left.sort(key=lambda trial: trial.task.steps)
+        for start in range(0, len(left), size):
+            yield policy, left[start : start + size]
