@@ -23,6 +23,7 @@ import torch
 from machine import matmul_tflops, note
 from torch import Tensor, nn
 
+from worldgym.codecs.conv import ConvCodec
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.timing import measured
 from worldgym.native.memory import keep_freed_memory
@@ -37,7 +38,7 @@ FRAMES = 40  # of a rollout, as in the reference tasks
 CHUNKS = (1, 4)
 
 
-def roll(world: World, rows: int, chunk: int, frames: int = FRAMES) -> None:
+def roll(world: World[Any], rows: int, chunk: int, frames: int = FRAMES) -> None:
     rng = np.random.default_rng(0)
     state = world.reset(
         rng.integers(0, 256, (rows, *world.frame_shape)).astype(np.uint8), range(rows)
@@ -121,6 +122,7 @@ def gflops(world: DiffusionWorld, chunk: int, **changes: object) -> float:
 def decoder_flops(world: DiffusionWorld) -> float:
     """Of the convolutions in decoding one frame."""
     channels, size, _ = world.codec.latent_shape
+    assert isinstance(world.codec, ConvCodec)
     return float(sum(_convolutions(world.codec.decoder, torch.zeros(1, channels, size, size))))
 
 

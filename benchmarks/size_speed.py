@@ -78,7 +78,7 @@ def full(world: DiffusionWorld, rows: int, chunk: int) -> WorldState:
         rows, length, *c.network.latent_shape, dtype=like.dtype, device=like.device
     )
     actions = torch.zeros(rows, length, c.network.action_size, device=like.device)
-    moved = torch.zeros(rows, c.spec.size, device=like.device)
+    moved = np.zeros((rows, c.scaling.sums, c.spec.size), np.float32)
     return WorldState(
         Context(latents, actions, latents[:, 0]), None, 0, tuple(range(rows)), length, moved
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from machine import note
 from torch import distributed
+from torch.multiprocessing.spawn import spawn
 
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.compiled_gradients import Learner
@@ -34,7 +35,7 @@ NAMES = ("plain", "learner", "optimizer", "product")
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(measure, (folder,), PROCESSES)
+        spawn(measure, (folder,), PROCESSES)
         took = json.loads((Path(folder) / "took.json").read_text())
     config = RECIPES["reference"].world(Path("unused"), "cpu")
     peak, network, others = (
@@ -110,7 +111,7 @@ def measure(rank: int, folder: str) -> None:
     optimizer = Optimizer(learner, config.optimizer, MATRICES, group)
 
     def pass_of(network: DiT) -> None:
-        diffusion_loss(network, config, batch, 0).backward()  # type: ignore[no-untyped-call]
+        diffusion_loss(network, config, batch, 0).backward()
 
     calls: dict[str, Callable[[], object]] = {
         "plain": partial(pass_of, plain),

@@ -139,7 +139,7 @@ def steps_of_world(
     def one_step() -> None:
         diffusion_loss(
             network, config, make_batch(tables, config, 0, ProcessGroup(0, 1)), 0
-        ).backward()  # type: ignore[no-untyped-call]
+        ).backward()
         optimizer.step(0)
 
     return settle_steps(work / "world-steps.json", seconds, one_step, config.device)

@@ -20,7 +20,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from tests.model_server import ModelServer
+from model_server import ModelServer
 from worldgym.episodes.store import EpisodeStore
 from worldgym.testing import FAKE_SPEC
 from worldgym.types import Episode

@@ -43,9 +43,8 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
         elif kind == 2 and rng.random() < 0.3:
             del out[at:]
         elif kind == 3:
-            out[at : at + 4] = int(rng.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1])).to_bytes(
-                4, str(rng.choice(["big", "little"]))
-            )  # type: ignore[arg-type]
+            number = int(rng.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1]))
+            out[at : at + 4] = number.to_bytes(4, "big" if rng.random() < 0.5 else "little")
         elif kind == 4:
             out[at:at] = out[at : at + int(rng.integers(1, 64))]
         else:

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
+from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation, Policy
 from worldgym.testing import FAKE_SPEC, FakePolicy
 from worldgym.types import Actions, Trial
 
@@ -68,7 +69,7 @@ class RecallingPolicy(SeeingPolicy):
         return list(states), rows
 
 
-POLICIES = {
+POLICIES: dict[str, Policy[Any]] = {
     "remembering": FakePolicy(level=0.6, spread=0.4, chunk=3, name="remembering"),
     "seeing": SeeingPolicy(),
     "recalling": RecallingPolicy(),

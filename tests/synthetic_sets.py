@@ -71,6 +71,7 @@ def write_mp4_npz(root: Path, episodes: Sequence[Recording]) -> None:
         (folder / f"{i:03d}.mp4").write_bytes(
             encode_mp4(episode.frames, 20.0, crf=4, pixel_format="yuv444p")
         )
+        assert episode.states is not None
         np.savez(folder / f"{i:03d}.npz", episode.actions, states=episode.states)
 
 
@@ -289,7 +290,7 @@ def _write_parquet(path: Path, tables: Sequence[Any]) -> None:
 def _write_info(root: Path, version: str, data_path: str, video_path: str) -> None:
     image = {"dtype": "video", "shape": [SIZE, SIZE, 3], "names": ["height", "width", "channels"]}
     numbers = {"dtype": "float32", "shape": [7], "names": None}
-    features = {
+    features: dict[str, Mapping[str, object]] = {
         "action": numbers,
         "observation.state": numbers,
         "next.success": {"dtype": "bool", "shape": [1], "names": None},

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.model_server import SUCCESS, ModelServer, Said
+from model_server import SUCCESS, ModelServer, Said
 from worldgym.errors import SameFailure
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
