@@ -66,10 +66,10 @@ def run(samples: Path, out: Path, train_options: str) -> list[str]:
     for command in commands(samples, out, train_options):
         begun = time.perf_counter()
         print(f"$ {command}", flush=True)
-        worldgym(shlex.split(command)[1:])
-        rows.append(
-            f"| `{' '.join(shlex.split(command)[:2])}` | {time.perf_counter() - begun:.0f} |"
-        )
+        words = shlex.split(command)
+        worldgym(words[1:])
+        name = " ".join(word for word in words[:3] if word.isalpha())
+        rows.append(f"| `{name}` | {time.perf_counter() - begun:.0f} |")
     total = time.perf_counter() - started
     table = (
         ["| step | seconds |", "| --- | --- |", *rows, f"| all | {total:.0f} |", ""]

@@ -19,8 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import hypothesis
 import numpy as np
 import pytest
-
 from model_server import ModelServer
+
 from worldgym.episodes.store import EpisodeStore
 from worldgym.testing import FAKE_SPEC
 from worldgym.types import Episode

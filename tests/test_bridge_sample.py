@@ -48,8 +48,8 @@ def test_the_whole_path_at_a_tiny_size(
     lines = script.run(tmp_path, tmp_path / "out", "")
     assert "held-out replay PSNR @1" in capsys.readouterr().err
     assert [line.split("`")[1] for line in lines if "`" in line][::2] == [
-        "worldgym convert",
-        "worldgym train",
+        "worldgym data convert",
+        "worldgym world train",
         "worldgym evaluate",
     ]
     rows = {
@@ -71,8 +71,10 @@ def test_bridge_and_droid_share_a_checkpoint(
     size = ["--size", "32", "32", "--limit", "3"]
     main(
         [
+            "data",
             "convert",
             f"{sample_data}/bridge_mp4",
+            "--out",
             f"{tmp_path}/bridge",
             "--convention",
             "released_10",
@@ -89,7 +91,8 @@ def test_bridge_and_droid_share_a_checkpoint(
         for word in ("--data", f"{tmp_path}/{name}", "--held-out", f"{tmp_path}/{name}")
     ]
     main(
-        ["train", *data, "--mix", "1", "1", "--out", f"{tmp_path}/run", "--recipe", "bridge_sample"]
+        ["world", "train", *data, "--mix", "1", "1", "--out", f"{tmp_path}/run"]
+        + ["--recipe", "bridge_sample"]
     )
     assert len(list((tmp_path / "run" / "sheets").glob("*-droid.png"))) == 1
     for name, convention in (("bridge", "released_10"), ("droid", "droid_joint_velocity")):

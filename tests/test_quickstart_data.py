@@ -132,9 +132,8 @@ def test_there_are_commands_and_the_training_command_is_one_of_ours(
         for command in COMMANDS
         if command.startswith("worldgym world train")
     )
-    with pytest.raises(SystemExit) as stop:
-        main([*train, "--help"])
-    assert stop.value.code == 0 and "--held-out" in capsys.readouterr().out
+    main([*train, "--help"])
+    assert "--held-out" in capsys.readouterr().out
 
 
 def test_the_example_of_a_convention_is_sound(work: Path) -> None:
@@ -150,8 +149,7 @@ def test_every_option_that_is_named_exists(capsys: pytest.CaptureFixture[str]) -
         ["world", "train"],
         ["evaluate"],
     ):
-        with pytest.raises(SystemExit):
-            main([*words, "--help"])
+        main([*words, "--help"])
         helps.append(capsys.readouterr().out)
     missing = {option for option in OPTIONS if not any(option in text for text in helps)}
     assert not missing
@@ -171,8 +169,10 @@ def test_broken_and_strict_on_the_command_line(
     with pytest.raises(SystemExit) as stop:
         main(
             [
+                "data",
                 "convert",
                 "my-data/clips",
+                "--out",
                 "other",
                 "--convention",
                 "bridge_v2",

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from model_server import SUCCESS, ModelServer, Said
 from PIL import Image
 
-from model_server import SUCCESS, ModelServer, Said
 from worldgym.errors import SameFailure
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
@@ -168,7 +168,7 @@ def test_answers_under_way_at_a_stop_count_in_the_budget_of_the_next_start(
     def start(budget_usd: float) -> None:
         judge = VlmJudge(config, budget_usd, wait=lambda seconds: None)
         setting = EvaluateConfig(run, len(loaded), batch=len(loaded))
-        evaluate(setting, FakeWorld(), POLICIES[:1], loaded, judge, {"tasks": str(tasks)})
+        evaluate(setting, FakeWorld(), POLICIES[:1], loaded, judge, Origin({"tasks": str(tasks)}))
 
     under_way = threading.Barrier(3)
 

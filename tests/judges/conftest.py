@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from model_server import ModelServer
+
 from worldgym.judges.vlm import VlmConfig
 from worldgym.servers.provider import Server
 from worldgym.servers.votes import Price

@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-
 from model_server import ModelServer, Said
+
 from worldgym.cli import main
 from worldgym.errors import InputError, JudgeOutage, JudgeStopped, SameFailure
 from worldgym.io.video import encode_mp4, video_facts

@@ -33,7 +33,6 @@ def test_the_bundled_classifier_on_real_robot_video(
     words = [
         "judge",
         "calibrate",
-        "--judge",
         str(judge),
         "--labels",
         str(store),

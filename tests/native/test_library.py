@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from worldgym.native.library import FLAGS, OFF, _compiled, _passing, library
+from worldgym.native.library import CHOICE, FLAGS, _compiled, _passing, library
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,10 @@ def test_a_compiler_that_fails_is_told_of(
     assert "slower" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("name", "value"), [(OFF, "0"), ("CC", "no-such-compiler"), ("CC", '"')])
+OFF = [(CHOICE, "0"), ("CC", "no-such-compiler"), ("CC", '"')]
+
+
+@pytest.mark.parametrize(("name", "value"), OFF)
 def test_done_without(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,7 +79,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_scored(root: Path
     with pytest.raises(InputError, match="50 start states a task, not 7"):
         release_check(config(root, seeds=7))
     reconfigure(root / "bundle" / "world", root / "bundle" / "world", {"sampler": {"steps": 9}})
-    with pytest.raises(InputError, match="tells of another world"):
+    with pytest.raises(InputError, match="is for another world"):
         release_check(config(root))
     (root / "bundle" / NAME).unlink()
     with pytest.raises(InputError, match="no released figures yet"):

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-
 from model_server import SUCCESS, ModelServer, Said
+
 from worldgym.errors import InputError, JudgeOutage, JudgeStopped, WorldGymError
 from worldgym.servers.api_keys import Secrets
 from worldgym.servers.model_client import Answer, ModelClient

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from model_server import SUCCESS, ModelServer, Said
+
 from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
 from worldgym.servers.model_client import ModelClient, Reading
 from worldgym.servers.provider import Question, Reply, Server

@@ -214,7 +214,7 @@ def test_faults_get_a_sentence(
 ) -> None:
     with pytest.raises(InputError, match="nothing to check by"):
         check_trust(CheckConfig(world, tmp_path, policies=("still",)))
-    with pytest.raises(InputError, match="--per-task is 0"):
+    with pytest.raises(InputError, match="--trials is 0"):
         check_trust(CheckConfig(world, tmp_path, episode_store.root, per_task=0))
     with pytest.raises(InputError, match="no judge lies beside"):
         shutil.copytree(world / "world", tmp_path / "bare" / "world")
@@ -245,7 +245,7 @@ def test_a_run_without_truth_teaches_nothing(world: Path, run: Path, tmp_path: P
         signed_line(header.to_json())
         + b"".join(signed_line(replace(r, truth=None).to_json()) for r in finished)
     )
-    with pytest.raises(InputError, match="the truth is known"):
+    with pytest.raises(InputError, match="no scored trial has a known truth"):
         predictor_of(world, tmp_path / "blind", tmp_path / "fit")
     log.write_bytes(
         signed_line(header.to_json())

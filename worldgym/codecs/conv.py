@@ -22,6 +22,7 @@ from worldgym.codecs.compiled_decoder import FusedDecoder, fused_decoder
 from worldgym.codecs.conv_layers import PositionMap, ResidualBlock
 from worldgym.errors import CheckpointError
 from worldgym.io.checkpoint import fingerprint, load_folder, save_folder, with_weights
+from worldgym.native.processor import mixed_precision
 
 KIND = "conv-codec"
 
@@ -103,7 +104,7 @@ class ConvCodec(nn.Module):
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
         """uint8 [B, H, W, 3] => float32 [B, C, H/8, W/8]."""
-        with _bf16(frames.device):
+        with mixed_precision(frames.device.type):
             return self.normalize(self.encoder(to_unit_pixels(frames)).float())
 
     @torch.inference_mode()
@@ -111,7 +112,7 @@ class ConvCodec(nn.Module):
         """float [B, C, H/8, W/8] => uint8 [B, H, W, 3]."""
         if self._fused is not None:
             return self._fused(latents)
-        with _bf16(latents.device):
+        with mixed_precision(latents.device.type):
             return to_uint8(self.decoder(latents.float()))
 
     def reconstruct(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
@@ -186,7 +187,3 @@ def to_uint8(pixels: Tensor) -> Tensor:
         .permute(0, 2, 3, 1)
         .contiguous()
     )
-
-
-def _bf16(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16)

@@ -25,13 +25,14 @@ from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.files import cache_folder, write_atomic
+from worldgym.native.processor import has_wide_vectors
 
 FOLDER = Path(__file__).parent
 SOURCES = [str(path) for path in sorted(FOLDER.glob("*.c"))]
 FLAGS = ["-O3", "-march=native", "-shared", "-fPIC", "-pthread", "-Wno-psabi"]
 if platform.machine() == "x86_64":
     FLAGS.append("-mprefer-vector-width=512")  # where there are such vectors
-OFF = "WORLDGYM_NATIVE"  # set to 0: never compile
+CHOICE = "WORLDGYM_NATIVE"  # 0: never compile; 1: on processors without wide vectors too
 SECONDS = 60.0
 
 Functions = Mapping[
@@ -43,7 +44,10 @@ Functions = Mapping[
 def library(bfloat16: bool) -> ctypes.CDLL | None:
     """The compiled kernels for float32 or bfloat16; None where they cannot be had (said once on the
     error stream)."""
-    if os.environ.get(OFF) == "0" or sys.byteorder != "little":
+    asked = os.environ.get(CHOICE)
+    if asked == "0" or sys.byteorder != "little":
+        return None
+    if asked != "1" and not has_wide_vectors():
         return None
     try:
         compiler = shlex.split(os.environ.get("CC", "")) or [
@@ -59,7 +63,7 @@ def library(bfloat16: bool) -> ctypes.CDLL | None:
     except (OSError, ValueError, InputError, subprocess.TimeoutExpired) as error:
         reason = str(error)
     print(
-        f"worldgym: rollouts are slower, for the C compiler gave no kernels ({reason}); {OFF}=0 "
+        f"worldgym: rollouts are slower, for the C compiler gave no kernels ({reason}); {CHOICE}=0 "
         f"says no more",
         file=sys.stderr,
     )

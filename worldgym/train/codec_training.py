@@ -16,6 +16,7 @@ from worldgym.codecs.conv import ConvCodec, ConvCodecConfig, to_unit_pixels
 from worldgym.episodes.frame_cache import FrameCache
 from worldgym.episodes.mixture import draw_episodes
 from worldgym.episodes.windows import Ints
+from worldgym.native.processor import mixed_precision
 from worldgym.train.loop import LoopOptions, save_steps, training_loop
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.types import Frames
@@ -160,7 +161,7 @@ def _loss(
         weight = (
             1.0 - config.contrast
         ) * weight / weight.mean() + config.contrast * relative / relative.mean()
-    with torch.autocast(frames.device.type, dtype=torch.bfloat16):
+    with mixed_precision(frames.device.type):
         output = codec.reconstruct(pixels, generator)
     error = torch.nn.functional.smooth_l1_loss(output, pixels, beta=0.05, reduction="none")
     loss = (error * weight).sum() / (weight.sum() * 3)
@@ -199,5 +200,5 @@ def _recalibrate(
     codec.normalize.momentum = None  # a plain average
     for index in range(batches):
         frames, _ = _batch(data, config, config.optimizer.steps + index)
-        with torch.autocast(frames.device.type, dtype=torch.bfloat16):
+        with mixed_precision(frames.device.type):
             codec.normalize(codec.encoder(to_unit_pixels(frames)).float())

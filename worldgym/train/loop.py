@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from worldgym.io.progress import progress
+from worldgym.native.processor import mixed_precision
 from worldgym.train.distributed import SINGLE_PROCESS, ProcessGroup
 from worldgym.train.optimizer import Optimizer, OptimizerConfig, averaged
 from worldgym.train.training_state import BackgroundSaver, load_state
@@ -91,7 +93,7 @@ def training_loop(
     losses, speed = list[float](), Speed(options)
     with BackgroundSaver() as background:
         for step in _steps(range(first, config.steps), options):
-            with torch.autocast(device, torch.bfloat16, enabled=options.autocast):
+            with mixed_precision(device) if options.autocast else nullcontext():
                 loss = loss_at(step)
             torch.autograd.backward(loss)
             norm = optimizer.step(step)

@@ -11,6 +11,7 @@ from worldgym.errors import CheckpointError
 from worldgym.io.bundled import bundled
 from worldgym.io.checkpoint import fingerprint, load_folder, with_weights
 from worldgym.io.migration import found_beside
+from worldgym.native.processor import fast_dtype
 from worldgym.world.embodiments import single
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
@@ -44,8 +45,8 @@ def load_world(
     "codec" beside the world.
 
     embodiment: which robot's, where the checkpoint holds several; InputError names them.
-    dtype "auto": bfloat16, weights kept so; "float32" for exact comparisons. CheckpointError names
-    what is wrong."""
+    dtype: "float32", "bfloat16", or "auto", what the device multiplies fast (see `fast_dtype`).
+    CheckpointError names what is wrong."""
     folder = world_folder(folder)
     data, tensors = load_folder(folder, KIND)
     data, tensors = single(data, tensors, embodiment, folder)
@@ -67,5 +68,5 @@ def load_world(
             *([embodiment] if embodiment else []),
         ]
     )
-    kept = torch.float32 if dtype == "float32" else torch.bfloat16
+    kept = fast_dtype(device) if dtype == "auto" else getattr(torch, dtype)
     return DiffusionWorld(config, network.to(device, kept), codec, name, kept)
