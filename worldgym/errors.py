@@ -3,7 +3,7 @@
 ::
 
     WorldGymError            anything the user can fix; the command line prints it and exits with
-    `exit_code`, 2
+                             `exit_code`, 2
     |- InputError            a file, folder, option or value given by the user
     |- SpecMismatch          policy and world (or data) disagree on what an action means
     |- CheckpointError       a checkpoint or bundle is incomplete, altered or of another kind

@@ -3,7 +3,7 @@ memory-mapped file.
 
     DATA.npy      [total frames, ...], the episodes one behind the other in the order of the store
     INDEX.json    which episodes: name, number of actions, bytes and time (ns) of the video; written
-    last
+                  last
 
 Derived: both may be deleted at any time. Where episodes were added, changed or removed, the rows of
 the others are taken over. They lie in STORE/cache; of a store that cannot be written, in the user's

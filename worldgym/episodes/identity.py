@@ -2,8 +2,8 @@
 they share a name.
 
     STORE/convert.json    by dataset (its resolved path) the settings that its episodes were
-    converted with, and `prefix`, what
-                          stands before their names in the store; the first dataset's is ""
+                          converted with, and `prefix`, what stands before their names in the store;
+                          the first dataset's is ""
 
 An episode of the store carries its origin, DATASET#NAME. One that is there by its origin, or an
 equal one that was converted from another place, is not written again. Episodes of stores from

@@ -1,13 +1,13 @@
 """The episode store: one folder, two files an episode, and an index that is derived from them.
 
     STORE/store.json            format, version, action spec, frames per second, reach of the robot
-    where it is known
+                                where it is known
     STORE/episodes/NAME.mp4     h264 yuv444p crf 12: 34 times smaller than raw at 41.6 dB (decision
-    0001)
+                                0001)
     STORE/episodes/NAME.json    instruction, success, actions, states, extras; renamed into place
     last: it commits the episode
     STORE/index.jsonl           one line an episode without actions; rebuilt whenever it is absent
-    or stale
+                                or stale
 
 A name is a place in the store and no identity: `origin` says which episode of which dataset was
 written there, `digest` what it held.

@@ -113,8 +113,7 @@ class EvaluationPlan:
     config:   the options, with truth and check found where they were not named.
     trials:   those of this shard.   rows: of every batch, which is filled up to so many.
     header:   of the log.   truth: known success of a policy on a task, by their names.
-    paired:   edited tasks and their nominal twins: their initial frames are kept for the report.
-    """
+    paired:   edited tasks and their nominal twins: their initial frames are kept for the report."""
 
     config: EvaluateConfig
     world: World[Any]

@@ -55,7 +55,7 @@ def compare_policies(config: PreferenceConfig, judge: PairwiseJudge) -> dict[str
                factor: how many times the comparisons of one initial frame, which share rollouts,
                widen the variance.
     ranking:   policies, best, above, ranks, orders (see ranking.py); None where nothing was
-    decided.
+               decided.
 
     reasons:   failed: why comparisons broke (see stats/failure_reasons.py).
 

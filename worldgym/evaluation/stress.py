@@ -7,7 +7,7 @@ A. Talwalkar (2016), AISTATS, 240-248). What was chosen for being extreme looks 
 is: drops of the search are never reported, and OUT/confirm meets other frames and seeds.
 
 OUT/stress.json   what is returned         OUT/suite   every task, and its twins by the confirmed
-edits"""
+                  edits"""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class RunHeader:
     config:      the resolved options, with the hashes of prompts and checkpoints.   command: as
     typed.
     policies:    one {name, spec, chunk} each, in the order asked for; `code` of those of the user's
-    own.
+                 own.
     world/judge: their names, which identify the weights.   environment: versions of python,
     worldgym,
     torch and numpy, git commit or null, machine, device.   started: ISO time.
@@ -125,11 +125,11 @@ class TrialRecord:
     which no rerun repeats.
 
     task/group:     initial frame, e.g. "drawer-open/10003", and what results are summed over, e.g.
-    "drawer-open".
+                    "drawer-open".
     attempt:        1, 2, ...   failure_reason: None = it ran; else it broke, is tried again, and is
     never scored.
     score:          in [0, 1], or None = unscored, with the judge's reason.   probability, progress:
-    the judge's, in [0, 1].
+                    the judge's, in [0, 1].
     truth:          known success of this policy on this task; None where nobody knows.
     votes, cost_usd, provenance: the answers behind the score, their price, and how they were made
     (see `Verdict`).
@@ -141,7 +141,7 @@ class TrialRecord:
     relative to RUN, where one was kept.
     seconds, time:  wall time of the rollout, a batch's shared out evenly; ISO time of the end.
     timing:         seconds of its parts where known: world, decode and policy, which make up
-    `seconds`, and judge."""
+                    `seconds`, and judge."""
 
     policy: str
     task: str

@@ -3,9 +3,9 @@ and probes without a label.
 
 blank    every frame black: nothing can be seen, so no verdict may be a success
 frozen   the initial frame all along: nothing happened, so a success means that the judge guesses
-from the scene
+         from the scene
 order    a model asked with its options in reverse order: a verdict that changes depends on how it
-was asked"""
+         was asked"""
 
 from __future__ import annotations
 

@@ -4,9 +4,8 @@ they were.
 "first"  "last"  "first+last"      those frames
 "even:8"                           8 frames evenly spaced from the first to the last
 "every:3"                          every 3rd frame from the first on, and the last (the paper: every
-3rd, at 256 pixels);
-                                   of a longer video as many as the judge may be sent, evenly spaced
-                                   from first to last
+                                   3rd, at 256 pixels); of a longer video as many as the judge may
+                                   be sent, evenly spaced from first to last
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 success    success 1, failure 0
 partial    success 1, partial 0.5, failure 0, by the task's written criterion; `success` where the
-task has none
+           task has none
 progress   how much of the task is done, in percent
 criteria   the task's own list, each met or not; a criterion counts only if all those it needs are
-met:
+           met:
            "rubric": [{"id": "grasped", "criterion": "the cup is held", "points": 0.5},
                       {"id": "placed", "criterion": "the cup stands on the plate", "points": 0.5,
                       "needs": ["grasped"]}]

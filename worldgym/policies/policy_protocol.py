@@ -24,7 +24,7 @@ class Needs:
     newest frame and nothing else.
 
     history:   frames shown, the newest included, one an action. Before there are so many, the
-    initial frame is repeated.
+               initial frame is repeated.
     cameras:   names of the views, if the policy tells them apart. A world draws one: the first.
     blackened: cameras that may be black where the world does not draw them; such trials are
     flagged.

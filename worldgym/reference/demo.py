@@ -4,7 +4,7 @@ in one folder.
 BUNDLE/codec, world, judge     checkpoints
 BUNDLE/policies/NAME           checkpoints
 BUNDLE/tasks                   initial frames of held-out seeds, truth.csv and videos/ of the
-simulator
+                               simulator
 
 Needs neither the simulator nor a network.
 """

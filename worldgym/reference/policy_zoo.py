@@ -2,15 +2,12 @@
 scored.
 
 development   the eight policies of the bundle and one of the other architecture, on the start
-states of seeds 450-479. Looked
-              at whenever a world, a judge or a setting is chosen. So were the bundled start states,
-              seeds 10000-10019.
+              states of seeds 450-479. Looked at whenever a world, a judge or a setting is chosen.
+              So were the bundled start states, seeds 10000-10019.
 held-out      fifteen policies on the start states of seeds 20000-20099: scored once for each
-release of the bundled world
-              (`make release-check`), and nothing is chosen by them.
+              release of the bundled world (`make release-check`), and nothing is chosen by them.
 collectors    twelve policies, most of them weak, that act in a learned world so that its errors
-become training data (generated_rollouts.py).
-              Never evaluated.
+              become training data (generated_rollouts.py). Never evaluated.
 
 The sets differ in the seed of their training too. All learn from recordings with seeds of neither
 range, never from closed-loop ones. An evaluation is only as convincing as its policies are

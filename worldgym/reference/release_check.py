@@ -2,7 +2,7 @@
 figures it was released with.
 
 BUNDLE/release.json     seeds; fingerprints of world, judge and every policy; figures: {measure:
-{value, tolerance}}
+                        {value, tolerance}}
 
 The held-out policies are not shipped (about 9 MiB): they are trained again from the recipes in
 zoo.py, on recordings made again from their seeds. Weights then differ in the last bits on another

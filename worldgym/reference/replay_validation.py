@@ -3,10 +3,10 @@ the simulator's truth.
 
 Open-loop replay    PSNR of generated against recorded frames
 Replay test         the judge's verdict on generated video against the simulator's success: world
-and judge together
+                    and judge together
 Judge alone         its verdict on the recorded video: what is left is the world's error
 Shuffled control    every episode's actions replaced by another's: a world that follows actions
-fails them"""
+                    fails them"""
 
 from __future__ import annotations
 

@@ -1,15 +1,14 @@
 """Replies on the disk, so that a vote is bought once, and the ledger that keeps a budget.
 
 CACHE/ab/abcd....json   one reply, filed under SHA-256 of model, server, settings, prompt, pixels
-and the vote's index
+                        and the vote's index
 
 Every reply that was paid for is kept, refusals and unreadable ones too: a repeated run costs
 nothing and says the same.
 
 RUN/payments.jsonl      a line for every reply that was paid for on behalf of this run, written
-before anything else is done with
-                        it: the budget is the run's, however often it is started, and whatever ends
-                        it
+                        before anything else is done with it: the budget is the run's, however often
+                        it is started, and whatever ends it
 """
 
 from __future__ import annotations

@@ -112,8 +112,7 @@ class Together:
 
     products [P + 1, P + 1]: of the gradients of two verdicts, summed over all pairs of one frame.
     frames:                  number of frames.
-    shared:                  share of the verdicts that have another of their frame, in [0, 1].
-    """
+    shared:                  share of the verdicts that have another of their frame, in [0, 1]."""
 
     products: Numbers
     frames: int

@@ -18,9 +18,8 @@ class ClusteredMean:
 
     means [G]:  mean of each frame.
     variance:   of the mean of all values; NaN for a single frame.
-    worth:      how many frames with equal numbers of repeats these are worth, in [1, G]:
-                N^2 / sum of squared numbers (L. Kish (1965), Survey Sampling, section 8.2).
-    """
+    worth:      how many frames with equal numbers of repeats these are worth, in [1, G]: N^2 / sum
+                of squared numbers (L. Kish (1965), Survey Sampling, section 8.2)."""
 
     means: Numbers
     variance: float

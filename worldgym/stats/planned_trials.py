@@ -20,9 +20,9 @@ class Planned:
 
     groups:    by task group, without edited twins.   edited: trials of edited twins of a policy.
     known:     the log's header told; else they are those that any policy of the log has, for older
-    logs did not keep it.
+               logs did not keep it.
     shard:     "2/4" where the run is such a part of a larger one; groups and edited are then those
-    of the part."""
+               of the part."""
 
     groups: Mapping[str, frozenset[TaskRepeat]] = field(default_factory=dict)
     edited: frozenset[TaskRepeat] = frozenset()

@@ -38,10 +38,10 @@ class Frames:
     """One value an initial frame: the mean score of its trials, in [0, 1].
 
     real [n]:     on the robot.   twin [n]: the same frame in the world model, NaN where it was not
-    generated.
+                  generated.
     groups [n]:   the frame's task group, counting from 0.   extra [N], extra_groups [N]: frames
-    that were only generated. A group's real frames must be drawn like its generated ones; how many
-    each group has may differ."""
+                  that were only generated. A group's real frames must be drawn like its generated
+                  ones; how many each group has may differ."""
 
     real: Numbers
     twin: Numbers
@@ -55,13 +55,12 @@ class Powered:
     """The real success rate and what it rests on. All intervals at the level asked for.
 
     real, real_low, real_high:   from the real trials alone: mean, Wilson's interval at their
-    effective number.
+                                 effective number.
     exact_low, exact_high:       the same trials, valid for any number: Clopper-Pearson, or betting
-    where scores are not whole.
+                                 where scores are not whole.
     value, low, high:            with the generated ones, asymptotic: Wilson's interval at the
-    trials of `real` times
-                                 worth / n. The numbers of `real` where the world model does not
-                                 help (helps is false).
+                                 trials of `real` times worth / n. The numbers of `real` where the
+                                 world model does not help (helps is false).
     bet_low, bet_high:           with the generated ones, valid for any number of trials: betting.
     belief:       lambda in [0, 1] of `value`.   correlation: of real and generated scores within
     groups, None = not defined. worth, saved: real frames that would leave the same uncertainty, at

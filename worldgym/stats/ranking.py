@@ -28,10 +28,10 @@ class Ranking:
 
     best [P]:        probability that the policy is the best.
     above [P][P]:    probability that the row's policy is better than the column's; the diagonal is
-    0.5.
+                     0.5.
     ranks [P]:       central 95 % of its rank, (highest, lowest), 1 being the best.
     orders:          the most probable orders, as indices of policies, best first, with their
-    probabilities."""
+                     probabilities."""
 
     best: tuple[float, ...]
     above: tuple[tuple[float, ...], ...]

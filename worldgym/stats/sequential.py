@@ -22,7 +22,7 @@ class Looks:
 
     differences [T]: in [-1, 1], one an initial frame.
     ends [R]:        numbers of differences after which the evidence is looked at: those at which
-    every task has had its share."""
+                     every task has had its share."""
 
     differences: Numbers
     ends: Indices
@@ -37,7 +37,7 @@ class SequentialResult:
     p:         1 / the largest evidence so far, at most 1.   p_holm: corrected for the number of
     pairs (Holm).
     decided:   initial frames after which the difference was shown, as corrected for all pairs; None
-    if not yet.
+               if not yet.
     sign:      1 or -1: sign of the difference that was shown; 0 if not yet.
     low, high: 95 % interval of the difference in [-1, 1] of this pair alone, which may be looked at
     after every frame.

@@ -2,7 +2,8 @@
 
 OUT/NAME.png, .json           the nominal tasks, as they were
 OUT/EDIT/NAME.png, .json      the edited ones: `nominal`, `axis`, `goal`, and under `edit` how they
-were made OUT/truth.csv, published.csv  copied, where the tasks have them
+                              were made OUT/truth.csv, published.csv  copied, where the tasks have
+                              them
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     TASKS/truth.csv        policy, task, success            a line a policy and initial frame
     TASKS/published.csv    policy, group, trials, successes  a line a policy and group; halves are
-    partial credit
+                           partial credit
 
 Of a published suite only the second is known: its real initial frames are not those of the user.
 """

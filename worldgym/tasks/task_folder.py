@@ -2,7 +2,7 @@
 
     TASKS/GROUP/NAME.png     the initial frame, 8 bits a channel, RGB
     TASKS/GROUP/NAME.json    {"instruction": "open the drawer", "partial_credit_criteria": "...",
-    "steps": 40}
+                             "steps": 40}
     TASKS/truth.csv          optional: policy, task, success; one line per policy and task
 
 Only `instruction` is required. A task is named by its path ("drawer-open/10003") and belongs to the

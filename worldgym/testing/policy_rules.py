@@ -35,8 +35,7 @@ def check_policy(
 
     trials: for a policy that knows its tasks by name (a replay); random frames with invented
     instructions otherwise.
-    atol:   how much an action in a batch may differ from the same alone, for float rounding.
-    """
+    atol:   how much an action in a batch may differ from the same alone, for float rounding."""
     for rule in policy_rules(policy, frame_shape, trials, atol).values():
         rule()
 

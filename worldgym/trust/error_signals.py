@@ -11,7 +11,7 @@ From the picture
     neighbour_distance  log distance of its latents to the nearest recorded ones
     residual            log energy of its latents outside the components of recorded ones
     codec_error         log of the codec's largest error on its frames: pictures that no latent
-    gives
+                        gives
 With its actions
     action_error        log error of the actions read off it, step by step, in errors on recordings
     mean_action_error   the same of their mean over the rollout: motion that the picture lost or won

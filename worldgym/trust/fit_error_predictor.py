@@ -2,11 +2,11 @@
 a rollout how likely its verdict is wrong.
 
 OUT/signals.jsonl      what was measured: its identity, then a line a rollout; a stopped fit goes on
-from here
+                       from here
 OUT/error-predictor.json         coefficients; beside a world as WORLD/error-predictor.json,
-`worldgym world check` takes it up
+                                 `worldgym world check` takes it up
 OUT/uncertainty.json   AUROC, risk-coverage and calibration out of fold, by policy and by task; what
-each signal brings"""
+                       each signal brings"""
 
 from __future__ import annotations
 

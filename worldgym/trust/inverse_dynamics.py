@@ -2,13 +2,11 @@
 them. Learned from recordings alone.
 
 Inverse dynamics   latents of a few neighbouring frames => the action between the two in the middle.
-Played on generated frames
-                   it says which action the picture shows, to be held against the one that was
-                   commanded.
+                   Played on generated frames it says which action the picture shows, to be held
+                   against the one that was commanded.
 Drift              principal components of recorded latents. Hotelling's T2 is the distance from
-their mean within the
-                   components, Q the distance from them: J. E. Jackson and G. S. Mudholkar (1979),
-                   Technometrics 21, 341-349.
+                   their mean within the components, Q the distance from them: J. E. Jackson and G.
+                   S. Mudholkar (1979), Technometrics 21, 341-349.
 Neighbours         recorded latents themselves, in component space: how far the nearest one is.
 
 Latents, not pixels: a world draws latents, so the codec's blur is the same on recorded and on

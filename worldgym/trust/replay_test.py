@@ -2,8 +2,7 @@
 against what happened.
 
 judged     the verdict on the generated video against the label: world and judge together
-recorded   the verdict on the recorded video against the label: the judge alone
-"""
+recorded   the verdict on the recorded video against the label: the judge alone"""
 
 from __future__ import annotations
 

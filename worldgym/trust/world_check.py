@@ -3,7 +3,7 @@ allow, and a colour a task.
 
 OUT/check.json   everything; `worldgym evaluate` and `worldgym report` take it up (stats/trusted.py)
 OUT/run/         the closed loop of the policies given, as `worldgym evaluate` writes it; a stopped
-check goes on there"""
+                 check goes on there"""
 
 from __future__ import annotations
 

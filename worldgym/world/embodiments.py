@@ -1,7 +1,7 @@
 """Several robots in one checkpoint, and the plain world of one of them that is cut out of it.
 
     CHECKPOINT/config.json    "embodiments": [{"name", "spec", "scaling"}, ...] in place of "spec"
-    and "scaling"
+                              and "scaling"
 
 A shared network is shown actions padded to the widest robot's. A robot's padding is masked, and a
 token learned for it is added to what its actions say (`worldgym.world.network`). For one robot all

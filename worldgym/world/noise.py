@@ -7,9 +7,8 @@ by the checkpoint:
 FlowMatching  x_t = (1 - t) x + t eps,           target v = eps - x,                        level =
 1000 t
 SigmoidV      x_t = sqrt(a_t) x + sqrt(1 - a_t) eps, target v = sqrt(a_t) eps - sqrt(1 - a_t) x,
-level = t in 0 .. 999
-              (arXiv 2506.00613's released settings: sigmoid schedule, start -3, end 3, tau 1; DDIM
-              steps)
+              level = t in 0 .. 999 (arXiv 2506.00613's released settings: sigmoid schedule, start
+              -3, end 3, tau 1; DDIM steps)
 """
 
 from __future__ import annotations

@@ -7,10 +7,9 @@ checkpoint folder.
 Names differ in the last layer. Two tensors change form, exactly:
 
 x_proj    a convolution [D, C, p, p] of stride p is our linear map over patches [D, p p C]
-qkv_proj  their rotary positions turn features 2 i and 2 i + 1 of a head, ours i and i + head_dim /
-2; the rows of queries and
-          keys are put in our order, which leaves every product of the two as it was
-"""
+          qkv_proj  their rotary positions turn features 2 i and 2 i + 1 of a head, ours i and i +
+          head_dim / 2; the rows of queries and keys are put in our order, which leaves every
+          product of the two as it was"""
 
 from __future__ import annotations
 

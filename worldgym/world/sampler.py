@@ -44,9 +44,8 @@ class SamplerConfig:
                    keep = 0: as many as leave room for the chunk, so that the window slides (as
                    published).
       "rolling":   nothing is computed anew: a frame sees itself and the window - 1 frames before
-      it, at their distance in
-                   time. A stored frame remembers, through what it saw, frames that have left the
-                   window.
+                   it, at their distance in time. A stored frame remembers, through what it saw,
+                   frames that have left the window.
     Inside the window both are one.
     """
 

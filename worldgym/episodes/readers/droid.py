@@ -1,7 +1,7 @@
 """Folders of mp4 files with one JSON file an episode, several cameras: DROID as Ctrl-World cuts it.
 
     SET/annotation/SPLIT/NAME.json     texts, success, videos, states at the rate of the video;
-    actions at DROID's 15 Hz
+                                       actions at DROID's 15 Hz
     SET/videos/SPLIT/NAME/0.mp4        a file a camera
 
 The layout is that of github Robert-gyj/Ctrl-World. The video shows every k-th recorded step (k =

@@ -2,9 +2,9 @@
 use.
 
     robomimic, LIBERO, Isaac Lab   data/demo_0/{actions, obs/...}; attributes success, ep_meta;
-    groups mask/NAME of demo names
+                                   groups mask/NAME of demo names
     ACT, ALOHA, RoboTwin           one demonstration a file: action, observations/images/...;
-    joint_action/vector, observation/...
+                                   joint_action/vector, observation/...
     ManiSkill                      traj_0/{actions, obs/sensor_data/..., success}
 
 Axes legend: N frames, H height, W width, C channels (1 grey, 3 RGB, 4 RGB and alpha).

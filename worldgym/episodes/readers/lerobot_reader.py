@@ -2,10 +2,9 @@
 video (AV1 too).
 
     v2.x   data/chunk-000/episode_000000.parquet, videos/chunk-000/KEY/episode_000000.mp4,
-    meta/episodes.jsonl, tasks.jsonl
+           meta/episodes.jsonl, tasks.jsonl
     v3.0   data/chunk-000/file-000.parquet and videos/KEY/chunk-000/file-000.mp4 hold many episodes
-    each;
-           meta/episodes/*/*.parquet says where each begins and what its tasks are,
+           each; meta/episodes/*/*.parquet says where each begins and what its tasks are,
            meta/tasks.parquet what they are called
 
 Every frame has an action, and the last one leads nowhere: `to_episode` leaves it out.
