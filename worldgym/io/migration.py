@@ -5,7 +5,8 @@ Files are never rewritten, so a checkpoint keeps its fingerprint and logs keep n
 
 checkpoint    config.json: keys, and the kind               `migrated_config`
 world folder  what lies beside the world                    `found_beside`
-trust         error-predictor.json, signals.jsonl           `migrated_predictor`, `migrated_signals`"""
+trust         error-predictor.json, signals.jsonl           `migrated_predictor`, `migrated_signals`
+"""
 
 from __future__ import annotations
 
