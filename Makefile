@@ -19,8 +19,11 @@ SIZE = $(if $(DRIVER),$(WITH_CUDA),$(WITHOUT_CUDA))
 demo: $(VENV)/.core  ## bundled policies in the bundled world: runs/demo/report.html
 	$(BIN)/worldgym demo
 
+# Tests compute on one thread each, so a core takes one process.
+WORKERS := --numprocesses auto --maxprocesses 4
+
 test: $(VENV)/.dev  ## everything but tests marked slow
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 # Rounding differs between processors: the statistics are tested again with the kernels that OpenBLAS would choose on others
 # (an old one that every x86-64 has, and that of AMD's and older Intel's), and the worlds without our own compiled passes.
@@ -28,8 +31,8 @@ KERNELS := $(if $(filter x86_64,$(shell uname -m)),Prescott $(if $(shell grep -l
 
 test-kernels: $(VENV)/.dev  ## what computes once more, with other BLAS kernels and without the compiled passes
 	@set -e; for kernel in $(KERNELS); do echo "== OPENBLAS_CORETYPE=$$kernel"; \
-		OPENBLAS_CORETYPE=$$kernel $(BIN)/python -m pytest -q tests/stats; done
-	WORLDGYM_NATIVE=0 $(BIN)/python -m pytest -q $(addprefix tests/world/test_,cache.py network.py embodiments.py sampler.py row_threads.py) tests/evaluation/test_rollout.py
+		OPENBLAS_CORETYPE=$$kernel $(BIN)/python -m pytest -q $(WORKERS) tests/stats; done
+	WORLDGYM_NATIVE=0 $(BIN)/python -m pytest -q $(WORKERS) $(addprefix tests/world/test_,cache.py network.py embodiments.py sampler.py row_threads.py) tests/evaluation/test_rollout.py
 
 test-ppi: $(VENV)-ppi/.done  ## our prediction-powered inference against ppi-python, in an environment of its own
 	PYTHONPATH=. $(VENV)-ppi/bin/python -m pytest --noconftest -rP -p no:cacheprovider tests/stats/test_against_ppi_python.py
