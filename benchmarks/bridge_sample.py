@@ -61,7 +61,9 @@ def commands(samples: Path, out: Path, train_options: str = "") -> list[str]:
 
 def run(samples: Path, out: Path, train_options: str) -> list[str]:
     """Runs everything => the lines of the result."""
-    fresh, rows, started = not out.exists(), [], time.perf_counter()
+    fresh = not out.exists()
+    rows = []
+    started = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
     for command in commands(samples, out, train_options):
         begun = time.perf_counter()

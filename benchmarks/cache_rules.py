@@ -45,7 +45,8 @@ def main() -> None:
     store = EpisodeStore(asked.store)
     episodes = [store[info.name] for info in store]
     truth = np.array([bool(episode.success) for episode in episodes])
-    world, judge = load_world(BUNDLE / "world"), ClassifierJudge.load(BUNDLE / "judge")
+    world = load_world(BUNDLE / "world")
+    judge = ClassifierJudge.load(BUNDLE / "judge")
     horizons = [h for h in HORIZONS if h <= len(episodes[0])]
     head = "".join(f" dB at {h} |" for h in horizons)
     lines = [

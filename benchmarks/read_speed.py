@@ -30,7 +30,8 @@ def line(root: Path, options: SourceOptions) -> str:
     started = time.process_time()
     source = open_source(root, options)
     names = [listed.name for listed in source.listing()]
-    opened, frames = time.process_time() - started, 0
+    opened = time.process_time() - started
+    frames = 0
     for name in names:
         shape = source.read(name).frames.shape
         frames += shape[0]

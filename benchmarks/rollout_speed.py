@@ -85,7 +85,8 @@ class Counted:
     """A network that counts the frames it is given."""
 
     def __init__(self, network: Network) -> None:
-        self._network, self.frames = network, 0
+        self._network = network
+        self.frames = 0
 
     def condition(self, level: Tensor, actions: Tensor) -> Tensor:
         return self._network.condition(level, actions)
@@ -191,7 +192,8 @@ def table(world: DiffusionWorld, asked: argparse.Namespace) -> Iterator[Row]:
                 for one in engines
             ]
             found = rates([*slow, *fast], chunk, asked.rounds)
-            base, times = max(found[: len(slow)]), found[len(slow) :]
+            base = max(found[: len(slow)])
+            times = found[len(slow) :]
             work = (
                 gflops(now, chunk, **PUBLISHED),
                 *(gflops(now, chunk, rule=rule) for rule in ("recompute", "rolling")),
@@ -214,14 +216,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     asked = parser.parse_args()
     keep_freed_memory()
-    world, peak = load_world(BUNDLE / "world"), matmul_tflops(torch.get_num_threads())
+    world = load_world(BUNDLE / "world")
+    peak = matmul_tflops(torch.get_num_threads())
     rows = list(table(world, asked))
     most = rows[len(asked.batches) - 1]
     peak = max(peak, matmul_tflops(torch.get_num_threads()))
-    share, decoding = (
-        most.rolling * most.gflops[2] / 1e3 / peak,
-        [decode_share(world, count) for count in (1, 16)],
-    )
+    share = most.rolling * most.gflops[2] / 1e3 / peak
+    decoding = [decode_share(world, count) for count in (1, 16)]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     lines = [
         "| steps | chunk | batch | plain, one trial | engine | engine, rolling | engine / plain | "

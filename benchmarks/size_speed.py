@@ -72,7 +72,8 @@ def random_world(config: WorldTrainConfig, steps: int, device: str) -> Diffusion
 
 def full(world: DiffusionWorld, rows: int, chunk: int) -> WorldState:
     """A state whose window is full once a chunk is added."""
-    c, length = world.config, world.config.sampler.window - chunk
+    c = world.config
+    length = world.config.sampler.window - chunk
     like = next(world.network.parameters())
     latents = torch.randn(
         rows, length, *c.network.latent_shape, dtype=like.dtype, device=like.device
@@ -120,7 +121,8 @@ class Speed:
 def speeds(
     world: DiffusionWorld, chunks: list[int], batches: list[int], plain_batches: list[int]
 ) -> Iterator[Speed]:
-    sampler, call = world.config.sampler, world.config.network.flops_per_frame / 1e12
+    sampler = world.config.sampler
+    call = world.config.network.flops_per_frame / 1e12
     slow = DiffusionWorld(
         world.config, world.network, world.codec, world.name, engine=world.network
     )
@@ -137,19 +139,15 @@ def speeds(
         # kept once more, when finished
         work = (calls * sampler.window / chunk * call, (drawn / chunk + 1) * call)
         for rows in batches:
-            state, actions = (
-                full(world, rows, chunk),
-                np.zeros((rows, chunk, world.spec.size), np.float32),
-            )
+            state = full(world, rows, chunk)
+            actions = np.zeros((rows, chunk, world.spec.size), np.float32)
             plain = (
                 seconds_a_chunk(slow, state, actions, 0, 1) / chunk / rows
                 if rows in plain_batches
                 else None
             )
-            spread, parts = (
-                on_all_cores(fast),
-                np.array_split(np.arange(rows), min(torch.get_num_threads(), rows)),
-            )
+            spread = on_all_cores(fast)
+            parts = np.array_split(np.arange(rows), min(torch.get_num_threads(), rows))
             begin = (
                 state if spread is fast else tuple(full(world, len(part), chunk) for part in parts)
             )
@@ -174,7 +172,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     asked = parser.parse_args()
     keep_freed_memory()
-    peak, rows = matmul_tflops(torch.get_num_threads(), device=asked.device), []
+    peak = matmul_tflops(torch.get_num_threads(), device=asked.device)
+    rows = []
     for size in asked.sizes:
         world = random_world(
             RECIPES[size].world(Path("unused"), asked.device), asked.steps, asked.device

@@ -29,7 +29,8 @@ PROCESSES = 2  # that train together, one a core
 ROWS = 12  # one process's share of a batch
 ROUNDS = 8
 # of the product that the machine's rate is taken from, and how many in a row
-SIZE, PRODUCTS = (2048, 20)
+SIZE = 2048
+PRODUCTS = 20
 NAMES = ("plain", "learner", "optimizer", "product")
 
 
@@ -38,11 +39,9 @@ def main() -> None:
         spawn(measure, (folder,), PROCESSES)
         took = json.loads((Path(folder) / "took.json").read_text())
     config = RECIPES["reference"].world(Path("unused"), "cpu")
-    peak, network, others = (
-        2 * SIZE**3 / took["product"] / 1e12,
-        network_tflop(config),
-        other_tflop(config),
-    )
+    peak = 2 * SIZE**3 / took["product"] / 1e12
+    network = network_tflop(config)
+    others = other_tflop(config)
     step, before = (took[name] + took["optimizer"] for name in ("learner", "plain"))
 
     def share(tflop: float, seconds: float) -> str:
@@ -78,14 +77,16 @@ def network_tflop(config: WorldTrainConfig) -> float:
 def other_tflop(config: WorldTrainConfig) -> float:
     """A process's share of Muon's products; `Learner`'s second computation of hidden numbers;
     attention, either way."""
-    network, frames = config.network, config.frames
+    network = config.network
+    frames = config.frames
     matrices = [
         p
         for name, p in DiT(network).named_parameters()
         if p.ndim == 2 and name.startswith(MATRICES)
     ]
     muon = sum(NEWTON_SCHULZ * 2 * orthogonal_work(p.shape) for p in matrices) / PROCESSES
-    tokens, blocks = network.tokens * frames * ROWS, 2 * network.pairs
+    tokens = network.tokens * frames * ROWS
+    blocks = 2 * network.pairs
     hidden = blocks * 2 * tokens * network.mlp_ratio * network.width**2
     keys = network.pairs * (network.tokens + frames)  # that a token meets, in all blocks
     # two products forward, five backward, of which one is computed once more
@@ -100,12 +101,11 @@ def measure(rank: int, folder: str) -> None:
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=PROCESSES
     )
-    group, config = ProcessGroup.current(), RECIPES["reference"].world(Path("unused"), "cpu")
+    group = ProcessGroup.current()
+    config = RECIPES["reference"].world(Path("unused"), "cpu")
     shape = (ROWS, config.frames, *config.network.latent_shape)
-    actions, mask = (
-        torch.randn(*shape[:2], config.network.action_size),
-        torch.ones(shape[:2], dtype=torch.bool),
-    )
+    actions = torch.randn(*shape[:2], config.network.action_size)
+    mask = torch.ones(shape[:2], dtype=torch.bool)
     batch = Batch(torch.randn(shape), torch.randn(shape)[:, 0], actions, mask, slice(0, ROWS))
     plain, learner = (kind(config.network).bfloat16() for kind in (DiT, Learner))
     optimizer = Optimizer(learner, config.optimizer, MATRICES, group)

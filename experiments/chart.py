@@ -8,7 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM, LEGEND = 440, 320, 62, 14, 52, 190
+WIDTH = 440
+HEIGHT = 320
+LEFT = 62
+TOP = 14
+BOTTOM = 52
+LEGEND = 190
 LIGHT = ("#2f6db3", "#d0761b", "#2e8b57", "#b0447c", "#7358c4", "#12889a", "#bd4134", "#83703a")
 DARK = ("#6aa7ee", "#f0a150", "#5fc38a", "#e882b4", "#a995f0", "#4cc4d4", "#ee7f72", "#c4ad6c")
 TICKS = 5
@@ -129,7 +134,8 @@ def _overhang(names: Sequence[str], x: Scale) -> int:
 
 
 def _axes(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
-    base, drop = TOP + HEIGHT, _drop(chart.ticks)
+    base = TOP + HEIGHT
+    drop = _drop(chart.ticks)
     places = (
         list(enumerate(chart.ticks))
         if chart.ticks

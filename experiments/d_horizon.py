@@ -67,10 +67,8 @@ def finding(run: Run, measured_on: str) -> Finding:
     told = []
     for horizon in HORIZONS:
         own = [row for row in rows if row["horizon"] == horizon]
-        seconds, right_share = (
-            mean(row["seconds"] for row in own),
-            mean(row["right"] for row in own),
-        )
+        seconds = mean(row["seconds"] for row in own)
+        right_share = mean(row["right"] for row in own)
         told.append(
             f"{horizon}: {seconds:.2f} s a trial, {100 * right_share:.0f} % of verdicts right"
         )

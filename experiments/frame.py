@@ -170,7 +170,8 @@ def measures(run: Run) -> dict[str, float | None]:
     optimism: mean of world less truth over cells, points.   false_successes: share of true failures
     that were judged a success. seconds: of wall time a trial, its share of a batch.
     """
-    agreed, trials = run.agreement, run.trials()
+    agreed = run.agreement
+    trials = run.trials()
     kept = ("pearson", "policy_centred_pearson", "mean_abs_gap", "mmrv", "trial_agreement")
     failures = [
         float(trial.succeeded)

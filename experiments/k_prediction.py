@@ -89,7 +89,8 @@ def finding(run: Run, measured_on: str, draws: int = DRAWS) -> Finding:
 
 
 def _told(some: Sequence[Saving]) -> str:
-    saved, covered = median(s.saved for s in some), mean(s.covered for s in some)
+    saved = median(s.saved for s in some)
+    covered = mean(s.covered for s in some)
     return f"{100 * saved:.0f} % saved (median policy), the truth in {100 * covered:.0f}"
 
 
@@ -98,7 +99,8 @@ def _savings(known: Sequence[TrialRecord], policy: str, n: int, draws: int) -> l
     own = [trial for trial in known if trial.policy == policy]
     if len(own) <= n:
         return []
-    truth, rng = mean(float(trial.truth is True) for trial in own), np.random.default_rng(n)
+    truth = mean(float(trial.truth is True) for trial in own)
+    rng = np.random.default_rng(n)
     studies = []
     # with replacement: the scored trials stand for all that there could be, of which these are the
     # rate

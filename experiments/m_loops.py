@@ -85,7 +85,8 @@ def crossed(setup: Setup, run: Run, policies: Sequence[str]) -> list[Loops]:
         answers = progress(pool.imap(_simulated, jobs), len(jobs), "simulating", "cell")
         for (_, rows), found in zip(cells, answers, strict=True):
             ends |= zip(rows, found, strict=True)
-    world, judge = on_all_cores(load_world(setup.world)), load_judge(setup.judge)
+    world = on_all_cores(load_world(setup.world))
+    judge = load_judge(setup.judge)
     played = play_again(
         world,
         [replace(rollout, actions=ends[i][2]) for i, rollout in enumerate(rollouts)],
@@ -108,7 +109,9 @@ def _simulated(
     """(task, policy, starts) => for each seed: the given actions succeed, the policy's own loop
     does, its actions."""
     task, source, starts = job
-    simulator, policy, found = Simulator(task), load_policy(source, METAWORLD_SPEC), []
+    simulator = Simulator(task)
+    policy = load_policy(source, METAWORLD_SPEC)
+    found = []
     for seed, actions in starts:
         simulator.reset(seed)
         of_world = any([simulator.step(action, draw=False).success for action in actions])

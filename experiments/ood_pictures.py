@@ -22,8 +22,10 @@ from worldgym.tasks.task_folder import load_tasks
 from worldgym.types import Frames
 
 ROOT = Path(__file__).parent.parent
-PAGE, OUT = ROOT / "docs" / "ood.md", ROOT / "docs" / "ood"
-GROUP, SEED = "drawer-open", 10_000
+PAGE = ROOT / "docs" / "ood.md"
+OUT = ROOT / "docs" / "ood"
+GROUP = "drawer-open"
+SEED = 10_000
 SHOWN = 120  # pixels of a frame
 
 

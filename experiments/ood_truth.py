@@ -106,7 +106,8 @@ def _edited(options: Experiment, known: Path) -> Path:
         for part in described[1:]
         if any(part.startswith(f'name = "{name}"\n') for name in options.variations)
     ]
-    edits, suite = options.out / "edit" / "edits.toml", options.out / "edit" / "tasks"
+    edits = options.out / "edit" / "edits.toml"
+    suite = options.out / "edit" / "tasks"
     write_atomic(edits, "\n[[edit]]\n".join([described[0], *chosen]).encode())
     perturb(PerturbConfig(known / "tasks", edits, suite))
     return suite

@@ -123,11 +123,10 @@ def train_one(training: Training, name: str) -> str:
     keep_freed_memory()
     torch.set_num_threads(1)
     config = world_config(training, name)
-    data, store = load_latents(training), EpisodeStore(training.data)
-    rows, codec = (
-        chosen(store.infos, VARIANTS[name].episodes),
-        load_codec(training.codec, training.device),
-    )
+    data = load_latents(training)
+    store = EpisodeStore(training.data)
+    rows = chosen(store.infos, VARIANTS[name].episodes)
+    codec = load_codec(training.codec, training.device)
     part = replace(data, first=data.first[rows], lengths=data.lengths[rows])
     episodes = hashlib.sha256(
         "\n".join(store.infos[row].name for row in rows).encode()
@@ -151,7 +150,8 @@ def train_one(training: Training, name: str) -> str:
 
 def world_config(training: Training, name: str) -> WorldTrainConfig:
     """The recipe of the reference world, smaller, with what the variant changes."""
-    variant, base = VARIANTS[name], reference_world(training.out / name, training.device)
+    variant = VARIANTS[name]
+    base = reference_world(training.out / name, training.device)
     config = replace(
         base,
         network=replace(base.network, width=variant.width, pairs=3, heads=variant.width // 32),

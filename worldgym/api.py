@@ -153,7 +153,8 @@ def evaluate(
     policies = tuple(policy) if isinstance(policy, list | tuple) else (policy,)
     given: dict[str, Any] = dict(options)
     sampling = {name: given.pop(name) for name in SAMPLING if name in given}
-    budget, check = given.pop("budget", None), given.pop("world_check", None)
+    budget = given.pop("budget", None)
+    check = given.pop("world_check", None)
     sources = Sources(world, policies, tasks, judge, judge_budget_usd=budget, **sampling)
     config = EvaluateConfig(Path(out), trials, check=check, **given)
     return Run(out, evaluate_sources(sources, config))

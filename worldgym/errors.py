@@ -138,4 +138,5 @@ class SpecMismatch(WorldGymError):
             f"Convert the policy's actions or choose a world trained for its convention.\n"
             f"  {who}: {mine.to_json()}\n  {other}: {theirs.to_json()}"
         )
-        self.mine, self.theirs = mine, theirs
+        self.mine = mine
+        self.theirs = theirs

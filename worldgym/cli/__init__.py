@@ -40,11 +40,15 @@ def parsed(words: Sequence[str]) -> Callable[[], None]:
         return Page(overview())
     if words[0] == "--version":
         return Page(f"worldgym {__version__}")
-    entry, called, rest = _named(words[0], entries(), "worldgym"), f"worldgym {words[0]}", words[1:]
+    entry = _named(words[0], entries(), "worldgym")
+    called = f"worldgym {words[0]}"
+    rest = words[1:]
     if entry.verbs:
         if not rest or rest[0] in HELP:
             return Page(noun_page(entry))
-        entry, called, rest = _named(rest[0], entry.verbs, called), f"{called} {rest[0]}", rest[1:]
+        entry = _named(rest[0], entry.verbs, called)
+        called = f"{called} {rest[0]}"
+        rest = rest[1:]
     if any(word in HELP for word in rest):
         return Page(command_page(called, entry.load()))
     command: Callable[[], None] = parse(entry.load(), rest, called)

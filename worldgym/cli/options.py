@@ -123,14 +123,17 @@ class Option:
 
 def options_of(command: type) -> list[Option]:
     """Positional ones first, in the order of the fields."""
-    hints, told = get_type_hints(command, include_extras=True), texts(command)
+    hints = get_type_hints(command, include_extras=True)
+    told = texts(command)
     found = [_option(one, hints[one.name], told.get(one.name, "")) for one in fields(command)]
     return sorted(found, key=lambda option: not option.positional)
 
 
 def parse(command: type[T], words: Sequence[str], called: str) -> T:
     """The command that the words describe. called: for messages, as in "worldgym judge label"."""
-    known, given, loose = options_of(command), dict[str, Any](), list[str]()
+    known = options_of(command)
+    given = dict[str, Any]()
+    loose = list[str]()
     named = {option.name: option for option in known if not option.positional}
     rest = list(words)
     while rest:

@@ -44,7 +44,8 @@ def end_as(runs: Sequence[Run]) -> None:
     left = 0
     lines: list[str] = []
     for run in runs:
-        outcome, summary = results(run.records), run.summary
+        outcome = results(run.records)
+        summary = run.summary
         stop_where_nothing_worked(summary.reasons, len(outcome.finished))
         if outcome.failed:
             lines += _told(summary.reasons)

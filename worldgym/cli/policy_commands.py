@@ -178,7 +178,8 @@ def _open_loop(found: OpenLoop) -> Table:
     table = Table(
         "", "recorded", "policy", "error", "of the spread", "correlation", box=box.SIMPLE_HEAD
     )
-    table.title, table.title_justify = Text(title), "left"
+    table.title = Text(title)
+    table.title_justify = "left"
     for number in found.numbers:
         sides = (
             f"{mean:.4f} +- {scatter:.4f}" for mean, scatter in (number.recorded, number.policy)

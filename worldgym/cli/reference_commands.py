@@ -73,10 +73,8 @@ class Evaluate:
         from worldgym.reference.reference_tasks import TASKS
         from worldgym.reference.simulator_truth import TruthConfig, truth, write_tasks
 
-        seeds, tasks = (
-            tuple(range(self.first_seed, self.first_seed + self.seeds)),
-            self.tasks or tuple(TASKS),
-        )
+        seeds = tuple(range(self.first_seed, self.first_seed + self.seeds))
+        tasks = self.tasks or tuple(TASKS)
         what = TruthConfig(self.out, self.policy, seeds, tasks, variations=self.variation)
         scores = truth(replace(what, videos=self.videos, workers=self.processes))
         write_tasks(self.out / "tasks", seeds, tasks, self.variation)
@@ -194,10 +192,8 @@ class GenerateRollouts:
         from worldgym.reference.generated_rollouts import ClosedLoopConfig, generate_rollouts
         from worldgym.reference.reference_tasks import TASKS
 
-        seeds, tasks = (
-            tuple(range(self.first_seed, self.first_seed + self.seeds)),
-            self.tasks or tuple(TASKS),
-        )
+        seeds = tuple(range(self.first_seed, self.first_seed + self.seeds))
+        tasks = self.tasks or tuple(TASKS)
         store = generate_rollouts(
             ClosedLoopConfig(
                 self.world, self.policy, self.out, seeds, tasks, workers=self.processes

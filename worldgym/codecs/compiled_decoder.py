@@ -46,7 +46,8 @@ class FusedDecoder:
 
     def __init__(self, steps: list[Step], library: ctypes.CDLL) -> None:
         """The last step shuffles pixels of three channels."""
-        self._library, self._steps = library, steps
+        self._library = library
+        self._steps = steps
         self._arranged = [_arranged(step, library) for step in steps]
         last = len(steps) - 1
         self._layers = (native.Convolution * len(steps))(
@@ -71,19 +72,23 @@ class FusedDecoder:
         return torch.cat([self._few(part) for part in latents.split(TOGETHER)])
 
     def _few(self, latents: Tensor) -> Tensor:
-        frames, first = len(latents), self._steps[0]
+        frames = len(latents)
+        first = self._steps[0]
         if tuple(latents.shape[1:]) != (first.layer.in_channels, first.side, first.side):
             taken = [first.layer.in_channels, first.side, first.side]
             raise ValueError(
                 f"this decoder takes latents [B, {', '.join(map(str, taken))}], not "
                 f"{list(latents.shape)}"
             )
-        channels, side = first.layer.in_channels, first.side
+        channels = first.layer.in_channels
+        side = first.side
         x = latents.new_zeros(frames * (side + 2) ** 2 + SLACK, WIDE, dtype=torch.bfloat16)
         inner = x[:-SLACK].view(frames, side + 2, side + 2, WIDE)[:, 1:-1, 1:-1, :channels]
         inner.copy_(latents.permute(0, 2, 3, 1))
         room = self._library.border_room(self._layers, len(self._steps), frames)
-        kept, one, other = x.new_empty(frames * self._kept), x.new_empty(room), x.new_empty(room)
+        kept = x.new_empty(frames * self._kept)
+        one = x.new_empty(room)
+        other = x.new_empty(room)
         addresses = [
             address(tensor, torch.bfloat16, *tensor.shape) for tensor in (x, kept, one, other)
         ]
@@ -93,7 +98,8 @@ class FusedDecoder:
     def _pixels(self, kept: Tensor, frames: int) -> Tensor:
         """What the last convolution gave, (dy, dx, channel) at each place, in [-1, 1] => uint8 [B,
         H, W, 3]."""
-        side, factor = self._steps[-1].side, self._steps[-1].shuffle
+        side = self._steps[-1].side
+        factor = self._steps[-1].shuffle
         wide = self._arranged[-1].wide
         places = kept[: frames * side**2 * wide].view(frames, side, side, wide)[
             ..., : factor**2 * 3
@@ -110,7 +116,8 @@ def fused_decoder(layers: nn.Sequential, size: int) -> FusedDecoder | None:
     """None where the compiled passes do not serve, or do not know these layers. size: rows and
     columns of the latents."""
     weight = next(layers.parameters())
-    library, steps = kernels_for(weight.new_empty(0, dtype=torch.bfloat16)), _steps(layers, size)
+    library = kernels_for(weight.new_empty(0, dtype=torch.bfloat16))
+    steps = _steps(layers, size)
     return (
         None
         if library is None or steps is None or not _fits(steps)

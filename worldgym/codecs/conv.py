@@ -48,7 +48,10 @@ class ConvCodec(nn.Module):
 
     def __init__(self, config: ConvCodecConfig) -> None:
         super().__init__()
-        c, w, quarter, eighth = config, config.width, config.size // 4, config.size // 8
+        c = config
+        w = config.width
+        quarter = config.size // 4
+        eighth = config.size // 8
         self.config = config
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(4),
@@ -136,7 +139,8 @@ class ConvCodec(nn.Module):
         config, tensors = load_folder(folder, KIND)
         tensors["normalize.num_batches_tracked"] = torch.tensor(0)
         codec = with_weights(ConvCodec(ConvCodecConfig(**config["model"])), tensors, folder)
-        codec._fingerprint, codec._latents = fingerprint(folder), config.get("latents")
+        codec._fingerprint = fingerprint(folder)
+        codec._latents = config.get("latents")
         codec.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         codec._fused = fused_decoder(codec.decoder, codec.latent_shape[1])
         return codec
@@ -148,13 +152,16 @@ class ConvCodec(nn.Module):
 
         New channels code something at random, and the decoder does not look at them yet.
         CheckpointError if the two do not fit."""
-        own, given, count = self.config, other.config, other.config.channels
+        own = self.config
+        given = other.config
+        count = other.config.channels
         if replace(given, channels=own.channels, noise=own.noise) != own or count > own.channels:
             raise CheckpointError(
                 f"a codec of {given} cannot become one of {own}: only channels and noise may "
                 f"differ, and channels can only grow"
             )
-        tensors, kept = self.state_dict(), other.state_dict()
+        tensors = self.state_dict()
+        kept = other.state_dict()
         for name, tensor in tensors.items():
             if tensor.shape == kept[name].shape:
                 tensor.copy_(kept[name])
@@ -167,7 +174,9 @@ class ConvCodec(nn.Module):
     def to_tune_decoder(folder: Path, device: str = "cpu") -> ConvCodec:
         """A saved codec whose decoder may be trained on; its encoder is fixed."""
         codec = ConvCodec.load(folder, device)
-        codec._latents, codec._fingerprint, codec._fused = codec.latents, None, None
+        codec._latents = codec.latents
+        codec._fingerprint = None
+        codec._fused = None
         codec.decoder.requires_grad_(True)
         return codec
 

@@ -43,7 +43,8 @@ class KLCodec:
             )
         self.autoencoder = frozen(autoencoder)
         self.latent_shape = (int(config["latent_channels"]), size // shrink, size // shrink)
-        self.frame_shape, self.fingerprint = (size, size, 3), name
+        self.frame_shape = (size, size, 3)
+        self.fingerprint = name
         self._scale = float(config["scaling_factor"])
 
     @property
@@ -85,7 +86,8 @@ def import_autoencoder(source: str, out: Path, size: int = 256) -> KLCodec:
 
     InputError if there is no autoencoder at `source`.
     """
-    kind, folder = _diffusers(), Path(source)
+    kind = _diffusers()
+    folder = Path(source)
     inner = "vae" if (folder / "vae").is_dir() or not folder.is_dir() else ""
     try:
         autoencoder = kind.from_pretrained(source, subfolder=inner, use_safetensors=True)

@@ -71,10 +71,8 @@ def _rolled_out(
     theirs, in equal shares."""
     with measured() as parts:
         rollouts = roll_out(world, policy, trials)[:count]
-    timing, share = (
-        {part: round(seconds / count, 6) for part, seconds in parts.items()},
-        len(trials) / count,
-    )
+    timing = {part: round(seconds / count, 6) for part, seconds in parts.items()}
+    share = len(trials) / count
     return [
         replace(rollout, seconds=share * rollout.seconds, timing=timing) for rollout in rollouts
     ]
@@ -105,7 +103,8 @@ def _judged_batch(
 ) -> Iterator[TrialRecord]:
     """The lines of rollouts. Those that the run stops before are on the disk too. new: their files
     are still to be written."""
-    bench, done = run.bench, 0
+    bench = run.bench
+    done = 0
     try:
         for rollout, verdict in zip(rollouts, judge_each(bench.judge, rollouts), strict=True):
             done += 1
@@ -121,7 +120,8 @@ def _judged(
     run: OpenRun, rollout: Rollout, verdict: Verdict | Failure, new: bool
 ) -> Iterator[TrialRecord]:
     """The lines of a trial that ran; its video and its actions are on the disk before they are."""
-    trial, out = rollout.trial, run.plan.config.out
+    trial = rollout.trial
+    out = run.plan.config.out
     video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
     if new:
         write_atomic(out / video, encode_mp4(rollout.frames, run.plan.world.spec.rate_hz, crf=20))
@@ -170,7 +170,8 @@ def _truth_video(config: EvaluateConfig, policy: str, task: str) -> str | None:
     whole."""
     if config.truth is None:
         return None
-    source, name = config.truth / "videos" / policy / f"{task}.mp4", f"truth/{policy}/{task}.mp4"
+    source = config.truth / "videos" / policy / f"{task}.mp4"
+    name = f"truth/{policy}/{task}.mp4"
     if not source.exists():
         return None
     if not (config.out / name).exists():

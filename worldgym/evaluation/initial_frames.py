@@ -28,7 +28,8 @@ def start_flags(
     """By name of the task: `log.STRANGE` where the world does not know its initial frame,
     `log.SOLVED` where the judge takes it for a success. familiarity: None = nothing is said of the
     first."""
-    strange, solved = strange_starts(tasks, familiarity), solved_starts(tasks, judge)
+    strange = strange_starts(tasks, familiarity)
+    solved = solved_starts(tasks, judge)
     flags = ((STRANGE, strange), (SOLVED, solved))
     return {task.name: tuple(flag for flag, names in flags if task.name in names) for task in tasks}
 

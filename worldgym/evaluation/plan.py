@@ -130,22 +130,28 @@ class EvaluationPlan:
 def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
     """Loads what is no object yet, then `plan_evaluation`."""
     keep_freed_memory()
-    world, tasks, judge, truth = _world_of(sources), sources.tasks, sources.judge, config.truth
+    world = _world_of(sources)
+    tasks = sources.tasks
+    judge = sources.judge
+    truth = config.truth
     loaded = [_loaded(policy, world.spec) for policy in each_policy(sources.policies)]
     settings: dict[str, Any] = {}
     if isinstance(tasks, str | Path):
         folder = bundled(tasks, "tasks")
-        settings["tasks"], tasks = str(folder), load_tasks(folder)
+        settings["tasks"] = str(folder)
+        tasks = load_tasks(folder)
         if truth is None and any((folder / table).exists() for table in TABLES):
             truth = folder
     if isinstance(judge, str | Path):
         judge = load_judge(judge, sources.judge_budget_usd)
-    check, origin = config.check, Origin(settings, code_of(loaded))
+    check = config.check
+    origin = Origin(settings, code_of(loaded))
     if isinstance(world, DiffusionWorld):
         familiarity = None
         if isinstance(sources.world, str | Path):
             place = bundled(sources.world, "world")
-            familiarity, check = familiarity_of(place, world.codec), check or _check_beside(place)
+            familiarity = familiarity_of(place, world.codec)
+            check = check or _check_beside(place)
         origin = Origin.of(world, loaded, settings, familiarity)
         world = on_all_cores(world)
     resolved = replace(config, truth=truth, check=check)

@@ -63,7 +63,8 @@ def compare_policies(config: PreferenceConfig, judge: PairwiseJudge) -> dict[str
     was answered. InputError where two of them share no trial with videos; SameFailure where one
     failure keeps repeating."""
     header, records = read_log(config.run / LOG_NAME)
-    outcome, tasks = results(records), tasks_of_run(config.run, config.tasks)
+    outcome = results(records)
+    tasks = tasks_of_run(config.run, config.tasks)
     filmed = {
         record.key: record
         for record in outcome.finished + outcome.failed
@@ -89,7 +90,8 @@ def compare_policies(config: PreferenceConfig, judge: PairwiseJudge) -> dict[str
 
         return attempt(look)
 
-    found, repeated = list[Preference | Failure](), RepeatedFailures()
+    found = list[Preference | Failure]()
+    repeated = RepeatedFailures()
     for answer in at_once(compare, pairs, judge.config.server.concurrency):
         found.append(answer)
         repeated.note(answer.reason if isinstance(answer, Failure) else None)

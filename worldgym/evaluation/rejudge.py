@@ -65,7 +65,8 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
             f"{config.out} is the run itself; choose another --out, for a log is never changed"
         )
     header, records = read_log(config.run / LOG_NAME)
-    tasks, outcome = tasks_of_run(config.run, config.tasks), results(records)
+    tasks = tasks_of_run(config.run, config.tasks)
+    outcome = results(records)
     filmed = {record.task for record in records if record.video is not None}
     prepare(judge, [task for name, task in tasks.items() if name in filmed])
     with RunLog.open(config.out, _header(config, header, judge)) as log:
@@ -82,10 +83,8 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
         solved = solved_starts(
             [task_of(tasks, record) for record in {r.task: r for r in left}.values()], judge
         )
-        batches, bench = (
-            [left[i : i + BATCH] for i in range(0, len(left), BATCH)],
-            Bench(judge, RepeatedFailures()),
-        )
+        batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
+        bench = Bench(judge, RepeatedFailures())
         try:
             for batch in progress(batches, len(batches), "judging", "batch"):
                 for judged in _judge_batch(config, bench, log, batch, tasks, solved):
@@ -107,7 +106,8 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
 def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
     """The videos of a run, sorted by name: what is labelled. tasks: None = the folder that the
     run's log names."""
-    known, outcome = tasks_of_run(run, tasks), results(read_log(run / LOG_NAME)[1])
+    known = tasks_of_run(run, tasks)
+    outcome = results(read_log(run / LOG_NAME)[1])
     records = [record for record in outcome.finished + outcome.failed if record.video is not None]
     if not records:
         raise InputError(
@@ -169,7 +169,8 @@ def _judge_batch(
 ) -> Iterator[TrialRecord]:
     """The records to append, in order. solved: tasks that this judge takes for solved at the
     start."""
-    whole, rollouts = list[TrialRecord](), list[Rollout]()
+    whole = list[TrialRecord]()
+    rollouts = list[Rollout]()
     for record in batch:
         record = replace(record, flags=with_solved(record.flags, record.task in solved))
         task = task_of(tasks, record)
@@ -197,7 +198,8 @@ def _judge_batch(
 def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) -> Rollout:
     """The record's video as a rollout, with its actions; [T, 0] where an older run did not keep
     them: no judge reads them."""
-    frames, there = decode_video(run / str(record.video)), (run / str(record.actions_file)).exists()
+    frames = decode_video(run / str(record.video))
+    there = (run / str(record.actions_file)).exists()
     actions = (
         recorded_actions(run, record, len(frames))
         if there

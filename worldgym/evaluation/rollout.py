@@ -66,8 +66,12 @@ class _Part:
     """Trials that are played side by side."""
 
     def __init__(self, world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) -> None:
-        self._world, self._policy, self._trials, self._step = world, policy, trials, 0
-        rows, steps = len(trials), max(trial.task.steps for trial in trials)
+        self._world = world
+        self._policy = policy
+        self._trials = trials
+        self._step = 0
+        rows = len(trials)
+        steps = max(trial.task.steps for trial in trials)
         self._video = np.empty((rows, steps + 1, *world.frame_shape), np.uint8)
         self._moves = np.empty((rows, steps, policy.spec.size), np.float32)
         self._outside = np.zeros((rows, steps), np.bool_)
@@ -83,7 +87,9 @@ class _Part:
     def ask(self) -> Actions:
         """The next chunk. In place of a trial that has ended, one that has not is asked about
         twice."""
-        step, policy, left = self._step, self._policy, self._moves.shape[1] - self._step
+        step = self._step
+        policy = self._policy
+        left = self._moves.shape[1] - self._step
         goes_on = [step < trial.task.steps for trial in self._trials]
         rows = [b if on else goes_on.index(True) for b, on in enumerate(goes_on)]
         after, chunk = policy.act(
@@ -98,7 +104,8 @@ class _Part:
         return held[:, :left]
 
     def _observation(self, b: int) -> Observation:
-        policy, task = self._policy, self._trials[b].task
+        policy = self._policy
+        task = self._trials[b].task
         return observe(
             policy.needs, policy.spec, task, self._video[b], self._moves[b, : self._step]
         )
@@ -107,14 +114,16 @@ class _Part:
         with stage("world"):
             self._state, new = self._world.step(self._state, chunk)
         end = self._step + chunk.shape[1]
-        self._moves[:, self._step : end], self._video[:, self._step + 1 : end + 1] = chunk, new
+        self._moves[:, self._step : end] = chunk
+        self._video[:, self._step + 1 : end + 1] = new
         self._step = end
 
     def rollouts(self, seconds: float) -> Iterator[Rollout]:
         for trial, video, moves, outside in zip(
             self._trials, self._video, self._moves, self._outside, strict=True
         ):
-            steps, flags = trial.task.steps, substitutes(self._policy.needs, trial.task)
+            steps = trial.task.steps
+            flags = substitutes(self._policy.needs, trial.task)
             clipped = int(outside[:steps].sum())
             flags = (*flags, OUT_OF_BOUNDS) if clipped else flags
             flags = (*flags, MOTIONLESS) if motionless(moves[:steps], self._policy.spec) else flags

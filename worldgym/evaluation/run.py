@@ -79,7 +79,9 @@ def carry_out(plan: EvaluationPlan) -> Summary:
 
 def _opened(plan: EvaluationPlan, log: RunLog) -> OpenRun:
     """With what earlier starts left, and what is said of the initial frames of what is left."""
-    out, done, planned = plan.config.out, len(log.done), len(plan.policies) * len(plan.trials)
+    out = plan.config.out
+    done = len(log.done)
+    planned = len(plan.policies) * len(plan.trials)
     ran = waiting(out, log.records)
     charge(plan.judge, out, log.records)
     left = {t.task.name: t.task for _, batch in _batches(plan, log) for t in batch}

@@ -127,7 +127,9 @@ def search(
         for level in levels
     ]
     searched, kept_back = _halves(tasks)
-    groups, rounds, used = len({task.group for task in tasks}), [], 0
+    groups = len({task.group for task in tasks})
+    rounds = []
+    used = 0
     plan = _plan(len(left), config, groups)
     for number, (count, trials) in enumerate(plan, start=1):
         left = left[:count]

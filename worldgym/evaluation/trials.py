@@ -21,10 +21,8 @@ def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
     if count < 1:
         raise InputError(f"--trials is {count}: ask for 1 or more a task")
     names = {task.name for task in tasks}
-    own, twins = (
-        [task for task in tasks if task.nominal not in names],
-        [task for task in tasks if task.nominal in names],
-    )
+    own = [task for task in tasks if task.nominal not in names]
+    twins = [task for task in tasks if task.nominal in names]
     ordered = sorted(own, key=lambda task: task.group)
     groups = [list(members) for _, members in groupby(ordered, key=lambda task: task.group)]
     trials = [

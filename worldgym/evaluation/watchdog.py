@@ -22,8 +22,10 @@ class Watchdog:
     """
 
     def __init__(self, minutes: float, leave: Callable[[int], object] = os._exit) -> None:
-        self._seconds, self._leave = 60.0 * minutes, leave
-        self._last, self._done = time.monotonic(), threading.Event()
+        self._seconds = 60.0 * minutes
+        self._leave = leave
+        self._last = time.monotonic()
+        self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def fed(self) -> None:

@@ -30,7 +30,10 @@ from worldgym.errors import CheckpointError, InputError
 from worldgym.io.files import not_fetched, read_json, sha256_file, write_atomic, write_json
 from worldgym.io.migration import migrated_config
 
-CONFIG, WEIGHTS, CARD, MANIFEST = "config.json", "model.safetensors", "README.md", "manifest.json"
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+CARD = "README.md"
+MANIFEST = "manifest.json"
 PACKED = f"{WEIGHTS}.xz"
 # Two bytes a weight: what the two have in common with their like two bytes before is what can be
 # packed.

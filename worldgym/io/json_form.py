@@ -64,7 +64,8 @@ def record_doc(record: type) -> str:
 
 
 def _described(record: type) -> dict[str, Any]:
-    plain, docs = schema(record), field_docs(record)
+    plain = schema(record)
+    docs = field_docs(record)
     properties = {
         name: {**kind, "description": docs[name]} if name in docs else kind
         for name, kind in plain["properties"].items()

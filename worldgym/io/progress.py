@@ -24,7 +24,9 @@ def progress(
     if sys.stderr.isatty():
         yield from tqdm(items, total=total, desc=what, unit=unit, delay=2.0, leave=False)
         return
-    started, done, over = time.monotonic(), 0, Event()
+    started = time.monotonic()
+    done = 0
+    over = Event()
 
     def say() -> None:
         while not over.wait(every):

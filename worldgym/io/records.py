@@ -68,7 +68,8 @@ def from_mapping(
     place:   of the data in a larger one.   more: other keys than the fields are left alone.
     RecordFault names the first thing that does not fit; whatever the class itself raises passes."""
     record: Any = kind
-    given, hints = given or {}, _field_types(record)
+    given = given or {}
+    hints = _field_types(record)
     known = [name for name in hints if name not in given]
     if not isinstance(data, Mapping):
         raise _fault(place or kind.__name__.lower(), data, f"a table of {', '.join(known)}")
@@ -130,7 +131,8 @@ def _value(hint: Any, value: Any, readers: Readers, place: str) -> Any:
         return Path(value) if hint is Path else value
     if isinstance(hint, type) and is_dataclass(hint):
         return from_mapping(hint, value, None, readers, place)
-    origin, parts = get_origin(hint), get_args(hint)
+    origin = get_origin(hint)
+    parts = get_args(hint)
     if origin is Literal:
         if value not in parts or type(value) is not type(parts[parts.index(value)]):
             raise _fault(place, value, _words(hint))
@@ -176,7 +178,8 @@ def _words(hint: Any) -> str:
     """What an annotation asks for: "a whole number"."""
     if hint in SCALARS:
         return SCALARS[hint].word
-    origin, parts = get_origin(hint), get_args(hint)
+    origin = get_origin(hint)
+    parts = get_args(hint)
     if origin is Literal:
         return "one of " + ", ".join(map(repr, parts))
     if origin in (Union, UnionType):
@@ -215,7 +218,8 @@ def _schema(hint: Any) -> dict[str, Any]:
         return {}
     if isinstance(hint, type) and is_dataclass(hint):
         return {"$ref": f"#/$defs/{hint.__name__.lower()}"}
-    origin, parts = get_origin(hint), get_args(hint)
+    origin = get_origin(hint)
+    parts = get_args(hint)
     if origin is Literal:
         return {"enum": list(parts)}
     if origin in (Union, UnionType):

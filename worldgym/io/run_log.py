@@ -28,7 +28,9 @@ class RunLog:
     def __init__(
         self, file: LineFile, header: RunHeader, records: Iterable[TrialRecord] = ()
     ) -> None:
-        self.path, self.header, self._file = file.path, header, file
+        self.path = file.path
+        self.header = header
+        self._file = file
         self.records: list[TrialRecord] = []
         self.done: set[TrialKey] = set()
         self._attempts: Counter[TrialKey] = Counter()

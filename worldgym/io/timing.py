@@ -16,7 +16,9 @@ class Stopwatch:
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._now, self._open, self._since = now, list[str](), 0.0
+        self._now = now
+        self._open = list[str]()
+        self._since = 0.0
 
     def enter(self, name: str) -> None:
         self._book()

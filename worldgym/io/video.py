@@ -94,7 +94,10 @@ def decode_video(path: Path, size: tuple[int, int] | None = None) -> Frames:
 def read_film(path: Path, size: tuple[int, int] | None = None) -> Film:
     """A whole video file. Frames are turned as the file asks. InputError names a file that cannot
     be read."""
-    frames, times, turned, total = list[Frames](), list[float | None](), set[int](), 0
+    frames = list[Frames]()
+    times = list[float | None]()
+    turned = set[int]()
+    total = 0
     for picture in _pictures(path):
         frame = _upright(picture, size)
         total += frame.nbytes
@@ -130,7 +133,8 @@ def video_facts(path: Path) -> VideoFacts:
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            context, rate = stream.codec_context, stream.average_rate
+            context = stream.codec_context
+            rate = stream.average_rate
             if context is None or not (context.width > 0 and context.height > 0):
                 raise InputError(f"{path}: a video of unknown coding; re-encode it as h264")
             fps = float(rate) if rate else None
@@ -165,7 +169,9 @@ def seconds_a_tick(path: Path) -> float:
 def read_clip(path: Path, stamps: Stamps, size: tuple[int, int] | None = None) -> Film:
     """The frames with these stamps, some that follow each other among those of `frame_stamps`; the
     others are not kept."""
-    frames, shown, turned = list[Frames](), list[int](), set[int]()
+    frames = list[Frames]()
+    shown = list[int]()
+    turned = set[int]()
     for picture in _pictures(path, int(stamps[0])):
         if picture.pts is None or picture.pts < stamps[0]:
             continue
@@ -191,7 +197,8 @@ def clock_notes(times: Times | None, fps: float | None = None) -> tuple[str, ...
     the rate `fps`."""
     if times is None or len(times) < 3:
         return ()
-    gaps, usual = np.diff(times), float(times[-1] - times[0]) / (len(times) - 1)
+    gaps = np.diff(times)
+    usual = float(times[-1] - times[0]) / (len(times) - 1)
     notes = []
     if gaps.min() < 0.5 * usual or gaps.max() > 1.5 * usual:
         notes.append(

@@ -19,7 +19,9 @@ from torch.nn import functional as F
 from worldgym.native.kernels import LANES, address, address_of_rows, kernels_for
 from worldgym.native.library import Functions, declare
 
-_P, _N, _I = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
+_P = ctypes.c_void_p
+_N = ctypes.c_int64
+_I = ctypes.c_int
 
 
 class Modulators(ctypes.Structure):
@@ -93,7 +95,8 @@ def apply(step: type[Function], *arguments: object) -> Any:
 def _call(name: str, *arguments: object) -> Any:
     """Tensors, or None in place of one, are passed by their address. ValueError for one of another
     dtype, or in pieces."""
-    dtypes, passed = iter(TENSORS.get(name, ())), list[object]()
+    dtypes = iter(TENSORS.get(name, ()))
+    passed = list[object]()
     for x in arguments:
         if isinstance(x, Tensor):
             passed.append(address(x, next(dtypes), *x.shape))
@@ -172,7 +175,8 @@ class Mlp(Function):
         ctx: Any, x: Tensor, up: Tensor, up_bias: Tensor, down: Tensor, down_bias: Tensor
     ) -> Tensor:
         x, out, wide = _readable(x), x.new_empty(x.shape), len(up)
-        tiles, biases = _tiles(up, True), up_bias.float()
+        tiles = _tiles(up, True)
+        biases = up_bias.float()
         ctx.save_for_backward(x, up, down, tiles, biases)
         hidden = _room(x, wide)
         sizes = len(out), x.shape[1], wide
@@ -196,10 +200,8 @@ class Mlp(Function):
         shapes = (wide, width), (wide,), (width, wide), (width,)
         to = [x.new_empty(shape, dtype=torch.float32) for shape in shapes]
         hidden, room = _room(x, wide), _room(x, wide + width)
-        d_x, pointers = (
-            x.new_empty(rows, width),
-            MlpGradients(*(address(t, _FULL, *t.shape) for t in to)),
-        )
+        d_x = x.new_empty(rows, width)
+        pointers = MlpGradients(*(address(t, _FULL, *t.shape) for t in to))
         back = _tiles(up, False), _tiles(down, False)
         _call(
             "mlp_backward",
@@ -261,7 +263,8 @@ def _modulators(gate: Tensor | None, shift: Tensor, scale: Tensor) -> Modulators
 def _norm(
     ctx: Any, h: Tensor, y: Tensor | None, gate: Tensor | None, shift: Tensor, scale: Tensor
 ) -> tuple[Tensor, Tensor]:
-    kept, out = h if gate is None else torch.empty_like(h), torch.empty_like(h)
+    kept = h if gate is None else torch.empty_like(h)
+    out = torch.empty_like(h)
     _call("norm_forward", h, y, _modulators(gate, shift, scale), kept, out, Layout(*h.shape))
     ctx.save_for_backward(kept, y, gate, shift, scale)
     return kept, out
@@ -272,7 +275,8 @@ def _norm_backward(ctx: Any, d_kept: Tensor | None, d_out: Tensor) -> tuple[Tens
     nothing in y's and the gate's."""
     kept, y, gate, shift, scale = ctx.saved_tensors
     (frames, _, width), d_h = kept.shape, torch.empty_like(kept)
-    d_y, d_by = d_h if y is None else torch.empty_like(y), kept.new_empty(frames, 3, width)
+    d_y = d_h if y is None else torch.empty_like(y)
+    d_by = kept.new_empty(frames, 3, width)
     added = None if d_kept is None else d_kept.contiguous()
     by = _modulators(gate, shift, scale)
     _call(
@@ -302,12 +306,14 @@ class Attend(Function):
         out = qkv.new_empty(rows, heads, size)
         _call("attention_forward", qkv, added, out, of)
         ctx.save_for_backward(qkv, added)
-        ctx.of, ctx.biased = of, bias is not None
+        ctx.of = of
+        ctx.biased = bias is not None
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         qkv, added = ctx.saved_tensors
-        d_qkv, d_bias = torch.empty_like(qkv), torch.zeros_like(added)
+        d_qkv = torch.empty_like(qkv)
+        d_bias = torch.zeros_like(added)
         _call("attention_backward", qkv, added, grads[0].contiguous(), d_qkv, d_bias, ctx.of)
         return d_qkv, d_bias[..., : ctx.of.length].bfloat16() if ctx.biased else None, None, None

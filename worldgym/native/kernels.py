@@ -21,7 +21,8 @@ SLACK = 64  # rows behind the last frame that convolutions may read
 WIDE = 32  # numbers that enter and leave a product: multiples of it
 # float32 numbers of an array that a pass keeps on the stack: 1 MiB, of 8 that threads usually have
 ON_STACK = 2**18
-_P, _N = ctypes.c_void_p, ctypes.c_int64
+_P = ctypes.c_void_p
+_N = ctypes.c_int64
 
 
 def _fields(**kinds: Any) -> list[tuple[str, Any]]:

@@ -73,7 +73,8 @@ def library(bfloat16: bool) -> ctypes.CDLL | None:
 def declare(found: ctypes.CDLL, functions: Functions) -> None:
     for name, (arguments, result) in functions.items():
         function = getattr(found, name)  # how ctypes names what a library holds
-        function.argtypes, function.restype = arguments, result
+        function.argtypes = arguments
+        function.restype = result
 
 
 def _compiled(compiler: Sequence[str], bfloat16: bool) -> Path:
@@ -81,7 +82,8 @@ def _compiled(compiler: Sequence[str], bfloat16: bool) -> Path:
     command = [*compiler, *FLAGS, *(["-DBFLOAT16"] if bfloat16 else [])]
     texts = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.[ch]"))]
     identity = "\n".join([*command, _processor(), *texts])
-    folder, name = _folder(), hashlib.sha256(identity.encode()).hexdigest()[:16]
+    folder = _folder()
+    name = hashlib.sha256(identity.encode()).hexdigest()[:16]
     if (state := folder.stat()).st_uid != os.getuid() or state.st_mode & 0o022:
         raise InputError(f"{folder} is not this user's alone to write; remove it")
     for kept in folder.glob(f"{name}-*.so"):

@@ -13,7 +13,8 @@ import ctypes
 import sys
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
-_LARGE, _PAD = 2**31 - 1, 2**28
+_LARGE = 2**31 - 1
+_PAD = 2**28
 _HEAP, _PAGE, _MADV_HUGEPAGE = 2**30, 2**21, 14  # the last from sys/mman.h
 
 
@@ -34,11 +35,9 @@ def keep_freed_memory() -> None:
 def _use_large_pages(libc: ctypes.CDLL) -> None:
     """For the first GiB of the heap: addresses are taken, marked and given back to the allocator;
     no memory is used by that."""
-    libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = (
-        ctypes.c_void_p,
-        [ctypes.c_size_t],
-        [ctypes.c_void_p],
-    )
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     heap = libc.malloc(_HEAP)
     if heap is None:  # so little address space that the matter is moot

@@ -25,7 +25,8 @@ class Arranged:
     def __init__(
         self, library: ctypes.CDLL, weight: Tensor, bias: Tensor, activation: str = "none"
     ) -> None:
-        self._dtype, self._features = dtype_of(library), weight.shape[1]
+        self._dtype = dtype_of(library)
+        self._features = weight.shape[1]
         weight = F.pad(
             weight.detach(), (0, -weight.shape[1] % WIDE, 0, -len(weight) % WIDE)
         ).contiguous()
@@ -66,7 +67,8 @@ class Product(Arranged):
     def __call__(self, x: Tensor, threads: int) -> Tensor:
         """x [rows, I] => [rows, wide]. Each number as if it were computed alone, to the last
         bit."""
-        out, padded = x.new_empty(len(x), self.wide), self.pad(x)
+        out = x.new_empty(len(x), self.wide)
+        padded = self.pad(x)
         into = address(out, self._dtype, len(x), self.wide)
         self._library.multiply_by(self.address(padded, len(x)), self.matrix, into, len(x), threads)
         return out

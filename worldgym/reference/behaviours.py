@@ -71,7 +71,8 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
         sd = float(name.removeprefix("noisy-"))
         return lambda state, step: _clip(from_expert(state) + rng.normal(0.0, sd, 4))
     if name == "misplaced":
-        angle, distance = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(0.03, 0.09)
+        angle = rng.uniform(0.0, 2.0 * np.pi)
+        distance = rng.uniform(0.03, 0.09)
         offset = distance * np.array([np.cos(angle), np.sin(angle), 0.0])
         return lambda state, step: from_expert(moved_object(state, offset))
     if name == "grazing":
@@ -82,14 +83,16 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
         disturbed = make_disturbed(name, rng, expert.get_action)
         return lambda state, step: _clip(disturbed(state, step))
     if name.startswith(OTHER_TASK):  # it takes this task's object for its own
-        offset, sd = rng.normal(0.0, 0.02, 3), rng.uniform(0.0, 0.5)
+        offset = rng.normal(0.0, 0.02, 3)
+        sd = rng.uniform(0.0, 0.5)
         return lambda state, step: _clip(
             expert.get_action(moved_object(state, offset)) + rng.normal(0.0, sd, 4)
         )
     if name == "drifting":
         return _drift(rng, from_expert)
     if name == "hesitating":
-        starts, pause = rng.integers(STEPS // 8, STEPS * 3 // 4, 2), int(rng.integers(3, 9))
+        starts = rng.integers(STEPS // 8, STEPS * 3 // 4, 2)
+        pause = int(rng.integers(3, 9))
         return lambda state, step: (
             np.zeros(4, np.float32)
             if any(0 <= step - s < pause for s in starts)
@@ -121,7 +124,8 @@ def given_actions(actions: npt.NDArray[np.float32]) -> Behaviour:
 
 def _drift(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behaviour:
     """An error that stays for about seven steps: an arm that goes smoothly, and a little wrong."""
-    error, sd = np.zeros(4), rng.uniform(0.3, 0.8)
+    error = np.zeros(4)
+    sd = rng.uniform(0.3, 0.8)
 
     def act(state: State, step: int) -> Action:
         nonlocal error
@@ -134,7 +138,8 @@ def _drift(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behav
 def _random_walk(rng: np.random.Generator) -> Behaviour:
     """Waypoint-less wandering: a direction held 3-10 steps, biased downwards to where the objects
     are."""
-    action, until = np.zeros(4), -1
+    action = np.zeros(4)
+    until = -1
 
     def act(state: State, step: int) -> Action:
         nonlocal action, until

@@ -76,7 +76,8 @@ def _crossing(rng: np.random.Generator, expert: Expert) -> Disturbed:
 
 def _prodding(rng: np.random.Generator, expert: Expert) -> Disturbed:
     """To the object from a random direction, against it, and away again."""
-    side, grip = _around(rng, 0.10, 0.16), rng.choice([-1.0, 1.0])
+    side = _around(rng, 0.10, 0.16)
+    grip = rng.choice([-1.0, 1.0])
     reach = int(rng.integers(7, 13))
     push = int(rng.integers(3, 9))
 
@@ -108,7 +109,8 @@ def _scaled(rng: np.random.Generator, expert: Expert) -> Disturbed:
 
 def _warped(rng: np.random.Generator, expert: Expert) -> Disturbed:
     """A speed that changes smoothly between a fifth and the whole."""
-    period, phase = rng.uniform(8.0, 30.0), rng.uniform(0.0, 2.0 * np.pi)
+    period = rng.uniform(8.0, 30.0)
+    phase = rng.uniform(0.0, 2.0 * np.pi)
 
     def act(state: Numbers, step: int) -> Numbers:
         speed = float(0.6 + 0.4 * np.sin(2.0 * np.pi * step / period + phase))

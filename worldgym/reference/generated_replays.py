@@ -55,7 +55,8 @@ def generate_replays(config: ReplayConfig) -> EpisodeStore:
                 write_atomic(
                     config.out / "episodes" / file, (source.root / "episodes" / file).read_bytes()
                 )
-    cache, world = frame_cache(source), load_world(config.world)
+    cache = frame_cache(source)
+    world = load_world(config.world)
     wanted = [
         info.name
         for info in source
@@ -76,10 +77,8 @@ def generate_replays(config: ReplayConfig) -> EpisodeStore:
         for names in progress(batches, len(batches), "generating replays", "batch"):
             episodes = [cache.episode(name) for name in names]
             seeds = [SEED + int(episode.extras["seed"]) for episode in episodes]
-            starts, actions = (
-                np.stack([e.frames[0] for e in episodes]),
-                np.stack([e.actions for e in episodes]),
-            )
+            starts = np.stack([e.frames[0] for e in episodes])
+            actions = np.stack([e.actions for e in episodes])
             videos = play_actions(world, starts, seeds, actions)
             _await(writing)
             writing = [

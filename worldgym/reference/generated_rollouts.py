@@ -109,7 +109,9 @@ def _prepare() -> None:
 
 
 def _closed_loop_batch(job: ReplayJob) -> None:
-    world, policy, simulator = _world(job.world), _policy(job.policy), _simulator(job.task)
+    world = _world(job.world)
+    policy = _policy(job.policy)
+    simulator = _simulator(job.task)
     starts = [simulator.reset(seed).frame for seed in job.seeds]
     tasks = [
         Task(f"{job.task}/{seed}", job.task, frame, simulator.task.instruction, STEPS)

@@ -81,8 +81,12 @@ def play_behaviour(
     (metres a frame), expert (what the scripted expert would have done at each step: clean labels
     for behaviour cloning)."""
     sight = simulator.reset(seed)
-    teacher, expert = simulator.expert(), []
-    frames, actions, success, distance = [sight.frame], [], [False], [sight.distance]
+    teacher = simulator.expert()
+    expert = []
+    frames = [sight.frame]
+    actions = []
+    success = [False]
+    distance = [sight.distance]
     for step in range(steps):
         actions.append(act(sight.state, step))
         expert.append(

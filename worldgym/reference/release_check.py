@@ -132,7 +132,8 @@ def require_release(lines: Sequence[Measure]) -> None:
 
 def as_released(run: Run, seeds: int, bundle: Path, policies: Sequence[str]) -> dict[str, Any]:
     """The content of release.json."""
-    instrument, found = _instrument(bundle), to_json(run.agreement)
+    instrument = _instrument(bundle)
+    found = to_json(run.agreement)
     return {
         "seeds": seeds,
         "world": fingerprint(instrument.world),
@@ -170,7 +171,8 @@ def _released(path: Path, config: ReleaseConfig) -> dict[str, Any]:
             f"{path}: this bundle has no released figures yet; a maintainer stores them with "
             f"--write"
         )
-    released, instrument = read_json(path, "a released bundle"), _instrument(config.bundle)
+    released = read_json(path, "a released bundle")
+    instrument = _instrument(config.bundle)
     for part, folder in (("world", instrument.world), ("judge", instrument.judge)):
         if released[part] != fingerprint(folder):
             raise InputError(

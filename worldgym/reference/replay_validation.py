@@ -49,11 +49,10 @@ def validate(config: ValidateConfig) -> dict[str, Any]:
     """Writes OUT/validation.json and OUT/sheet.png, and returns the figures: over all episodes and
     per task."""
     keep_freed_memory()
-    world, judge = on_all_cores(load_world(config.world)), ClassifierJudge.load(config.judge)
-    episodes, playing = (
-        recorded_rollouts(EpisodeStore(config.store)),
-        Playing(config.batch, {RECORDED: config.chunk}),
-    )
+    world = on_all_cores(load_world(config.world))
+    judge = ClassifierJudge.load(config.judge)
+    episodes = recorded_rollouts(EpisodeStore(config.store))
+    playing = Playing(config.batch, {RECORDED: config.chunk})
     outcomes, generated = replay_test(world, judge, episodes, playing)
     floors = control_floors(
         world, judge, [episode.rollout for episode in episodes], playing, ("shuffled",)

@@ -83,15 +83,16 @@ class Simulator:
 
     def __init__(self, task: str, size: int = SIZE, change: Variation = PLAIN) -> None:
         """change: what is made to look otherwise; physics and success stay as they are."""
-        self.task, self.change, self._sensor = TASKS[task], change, np.random.default_rng(0)
+        self.task = TASKS[task]
+        self.change = change
+        self._sensor = np.random.default_rng(0)
         env = ALL_V3_ENVIRONMENTS[self.task.env]()
-        (
-            env.seeded_rand_vec,
-            env._freeze_rand_vec,
-            env._set_task_called,
-            env._partially_observable,
-        ) = True, False, True, False
-        self._env, self.size = env, size
+        env.seeded_rand_vec = True
+        env._freeze_rand_vec = False
+        env._set_task_called = True
+        env._partially_observable = False
+        self._env = env
+        self.size = size
         self._options = _prepare_view(env.model, change)
         set_up(env.model, task, change)
         self._renderer = mujoco.Renderer(env.model, size * SUPERSAMPLING, size * SUPERSAMPLING)
@@ -133,7 +134,8 @@ class Simulator:
         """uint8 [size, size, 3], rendered at twice the size and box-averaged."""
         self._renderer.update_scene(self._env.data, camera="topview", scene_option=self._options)
         add_solids(self._renderer.scene, self.change)
-        k, s = SUPERSAMPLING, self.size
+        k = SUPERSAMPLING
+        s = self.size
         pixels = self._renderer.render().reshape(s, k, s, k, 3).astype(np.uint16)
         averaged: Frames = ((pixels.sum((1, 3)) + k * k // 2) // (k * k)).astype(np.uint8)
         self._frame = seen(averaged, self.change, self._sensor)
@@ -141,7 +143,8 @@ class Simulator:
 
     def snapshot(self) -> Snapshot:
         """As of now; `restore` goes on from it with the very same steps, bit by bit."""
-        model, data = self._env.model, self._env.data
+        model = self._env.model
+        data = self._env.data
         physics = np.empty(mujoco.mj_stateSize(model, STATE))
         mujoco.mj_getState(model, data, physics, STATE)
         values = {
@@ -153,7 +156,8 @@ class Simulator:
         return Snapshot(physics, places, values, self._sensor.bit_generator.state, self._frame)
 
     def restore(self, snapshot: Snapshot) -> None:
-        model, data = self._env.model, self._env.data
+        model = self._env.model
+        data = self._env.data
         for name, place in snapshot.places.items():
             getattr(model, name)[:] = place
         mujoco.mj_setState(model, data, snapshot.physics, STATE)
@@ -180,9 +184,11 @@ def _prepare_view(model: Any, change: Variation) -> Any:
     camera = model.camera("topview").id
     model.cam_mode[camera] = mujoco.mjtCamLight.mjCAMLIGHT_FIXED
     position = CAMERA_POSITION + change.camera
-    model.cam_pos[camera], model.cam_fovy[camera] = position, CAMERA_FOVY
+    model.cam_pos[camera] = position
+    model.cam_fovy[camera] = CAMERA_FOVY
     model.cam_quat[camera] = _look_at(position, CAMERA_TARGET + change.target)
-    model.vis.quality.shadowsize, model.vis.quality.offsamples = 1, 0
+    model.vis.quality.shadowsize = 1
+    model.vis.quality.offsamples = 0
     hidden = {
         model.body(name).id
         for name in HIDDEN_BODIES

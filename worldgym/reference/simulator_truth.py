@@ -127,7 +127,8 @@ def truth(config: TruthConfig) -> list[TrueScore]:
 def _current(done: Mapping[TruthKey, TrueScore], jobs: Sequence[TruthJob]) -> Iterable[TrueScore]:
     """One result of a policy and task: the newest, but none of other weights or lengths where the
     jobs say which."""
-    asked, steps = {job.policy: job.identity for job in jobs}, {job.steps for job in jobs}
+    asked = {job.policy: job.identity for job in jobs}
+    steps = {job.steps for job in jobs}
     kept = {
         (policy, task): score
         for (policy, identity, task, length), score in done.items()
@@ -179,7 +180,8 @@ def _jobs(config: TruthConfig) -> list[TruthJob]:
     check_tasks(config.tasks)
     for change in config.variations:
         variation(change)
-    jobs, names = [], set()
+    jobs = []
+    names = set()
     for source in config.policies:
         loaded = load(source, METAWORLD_SPEC)
         name = loaded.policy.name
@@ -225,7 +227,8 @@ def _known(path: Path) -> dict[TruthKey, TrueScore]:
 
 def _score(job: TruthJob) -> tuple[TruthJob, TrueScore]:
     """A trial by itself: what a policy computes for it then depends on no other one."""
-    policy, simulator = _policy(job.source, job.identity), _simulator(job.group, job.variation)
+    policy = _policy(job.source, job.identity)
+    simulator = _simulator(job.group, job.variation)
     brief = job.video is None
     sparse = brief and policy.needs.history == 1
     world = SimulatorWorld(simulator, job.variation, brief, sparse)

@@ -49,7 +49,9 @@ class SimulatorWorld:
         self, simulator: Simulator, variation: str = "", brief: bool = False, sparse: bool = False
     ) -> None:
         """variation: its name, as part of the tasks' names; the simulator has it already."""
-        self.simulator, self._brief, self._sparse = simulator, brief, sparse
+        self.simulator = simulator
+        self._brief = brief
+        self._sparse = sparse
         group = simulator.task.name
         self.group = varied(variation, group)
         self._nominal = group if variation else None
@@ -71,7 +73,8 @@ class SimulatorWorld:
     def task(self, seed: int, steps: int = STEPS) -> Task:
         """The start state of a seed, "GROUP/SEED". Those of a variation know their nominal twin, as
         edited tasks do. Of two seeds with one picture, `reset` takes the one asked for last."""
-        frame, asked = self.simulator.reset(seed).frame, self.simulator.task
+        frame = self.simulator.reset(seed).frame
+        asked = self.simulator.task
         self._seeds[frame_digest(frame)] = seed
         return Task(
             f"{self.group}/{seed}",
@@ -105,7 +108,9 @@ class SimulatorWorld:
         return tuple(row for row, _ in moved), np.stack([frames for _, frames in moved])
 
     def _play(self, row: SimulatorRow, chunk: Actions) -> tuple[SimulatorRow, Frames]:
-        frames, steps, found = [row.frame], row.steps, row.first_success
+        frames = [row.frame]
+        steps = row.steps
+        found = row.first_success
         self.simulator.restore(row.snapshot)
         for left, action in zip(range(len(chunk), 0, -1), chunk, strict=True):
             steps += 1

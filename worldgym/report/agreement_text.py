@@ -86,7 +86,8 @@ def _ceiling(ceiling: NoiseCeiling | None) -> list[str]:
     if ceiling is None:
         why = "it needs the numbers of trials on both sides and rates that differ"
         return [f"noise ceiling of r: not defined; {why}"]
-    least, most = ceiling.least, ceiling.most
+    least = ceiling.least
+    most = ceiling.most
     same = least.share == most.share
     frames = "" if same else " if the initial frames of the two sides decide nothing in common"
     if not same and least.share > 0:

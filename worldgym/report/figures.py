@@ -16,7 +16,9 @@ from worldgym.stats.success_counts import CellSummary, SuccessCounts
 
 COLOURS = 8  # CSS classes c0 .. c7; a ninth policy starts over with a square marker
 
-BAR_WIDTH, BAR_HEIGHT, BAR_EDGE = 132, 14, 6
+BAR_WIDTH = 132
+BAR_HEIGHT = 14
+BAR_EDGE = 6
 
 
 def interval_marks(
@@ -24,7 +26,8 @@ def interval_marks(
 ) -> Markup:
     """Band between the ends, dot at the value (neither where it is None), hollow diamond at the
     truth where it is known."""
-    middle, parts = BAR_HEIGHT / 2, []
+    middle = BAR_HEIGHT / 2
+    parts = []
     if value is not None:
         low, high = map(x, ends)
         parts.append(

@@ -86,7 +86,8 @@ def _of_one(summary: Summary) -> str:
 def _of_several(summary: Summary) -> str:
     """Which policy is best, or which others may be as good as the first."""
     order = [row.policy for row in summary.rank_intervals]
-    best, rates = list(summary.best_set), _comparable_rates(summary)
+    best = list(summary.best_set)
+    rates = _comparable_rates(summary)
     label = "mean success rate over tasks" if summary.unequal_mixture else "success rate"
     first = best[0]
     own = f" ({label} {rates[first]})" if rates else ""

@@ -43,10 +43,8 @@ class Grid:
                     "italic",
                 )
             )
-            width, needed = (
-                console.width,
-                1 + sum(w + BETWEEN for w in (names, *(widths[j] for j in part))),
-            )
+            width = console.width
+            needed = 1 + sum(w + BETWEEN for w in (names, *(widths[j] for j in part)))
             # where there is no room for one number, it is not cut all the same
             console.width = max(width, needed)
             console.print(self._table(part, names, widths))
@@ -106,7 +104,8 @@ def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
 
 
 def _filled(widths: Sequence[int], room: int) -> list[list[int]]:
-    parts, left = list[list[int]](), 0
+    parts = list[list[int]]()
+    left = 0
     for column, width in enumerate(widths):
         if not parts or left < width + BETWEEN:
             parts.append([])

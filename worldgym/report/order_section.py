@@ -34,7 +34,8 @@ class _Place:
 def order_section(facts: ReportFacts) -> Section | None:
     """None with fewer than two policies that have a scored trial."""
     summary = facts.summary
-    ranking, rows = summary.ranking, summary.rank_intervals
+    ranking = summary.ranking
+    rows = summary.rank_intervals
     if len(rows) < 2:
         return None
     if ranking is not None and len(ranking.policies) < 2:
@@ -56,7 +57,8 @@ def order_section(facts: ReportFacts) -> Section | None:
 def _place(row: RankInterval, index: int, ranking: PolicyRanking | None) -> _Place:
     if ranking is None or row.policy not in ranking.policies:
         return _Place(index, row)
-    i, order = ranking.policies.index(row.policy), _order(ranking)
+    i = ranking.policies.index(row.policy)
+    order = _order(ranking)
     above = [(ranking.policies[j], None if i == j else ranking.above[i][j]) for j in order]
     return _Place(index, row, ranking.best[i], ranking.ranks[i], above)
 

@@ -118,7 +118,8 @@ def _paired(sections: Sequence[Section]) -> list[Section]:
     """Narrow sections stand in pairs; one that has no narrow neighbour left gets the whole
     width."""
     # left: the section before is narrow and waits for a neighbour
-    placed, left = (list[Section](), False)
+    placed = list[Section]()
+    left = False
     for section in sections:
         if left and not section.narrow:
             placed[-1] = replace(placed[-1], narrow=False)

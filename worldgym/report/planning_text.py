@@ -11,16 +11,15 @@ from worldgym.report.formats import decimal, percent, span
 
 def estimate_text(answer: Mapping[str, Any]) -> str:
     """Of {"level": ..., "mixture": ..., "estimates": what studies.estimate returns}."""
-    level, scope = (
-        f"{100 * answer['level']:g} %",
-        "over all tasks" if answer["mixture"] else "within tasks",
-    )
+    level = f"{100 * answer['level']:g} %"
+    scope = "over all tasks" if answer["mixture"] else "within tasks"
     return "\n\n".join(_estimate(estimate, level, scope) for estimate in answer["estimates"])
 
 
 def plan_text(answer: Mapping[str, Any]) -> str:
     """Of what planning.plan returns, with `asked`."""
-    asked, lines = answer["asked"], []
+    asked = answer["asked"]
+    lines = []
     if "for_width" in answer:
         rate = f"at a rate of {percent(asked['rate'])}"
         width = f"a 95 % confidence interval {100 * asked['width']:g} points wide"
@@ -51,7 +50,8 @@ def plan_text(answer: Mapping[str, Any]) -> str:
 
 def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
     real = f"{e['policy']}: {percent(e['real'])} of {e['n']} real initial frames"
-    wilson, exact = span(e["real_low"], e["real_high"]), span(e["exact_low"], e["exact_high"])
+    wilson = span(e["real_low"], e["real_high"])
+    exact = span(e["exact_low"], e["exact_high"])
     alone = f"  {level} from these alone: {wilson} (Wilson), {exact} (exact)"
     bet = (
         f"  {level} with trials in the world model, valid for any number of trials: "

@@ -17,7 +17,8 @@ from worldgym.stats.success_counts import CellSummary
 
 SIDE, LEFT, TOP, BOTTOM = 400, 46, 10, 44  # of the scatter, in SVG units
 # points at the same place stand so far apart, but none so far from it that it hides the scale
-APART, WIDEST = (6.0, 13.0)
+APART = 6.0
+WIDEST = 13.0
 STRIP = 62  # height of the strip of r
 
 
@@ -72,11 +73,13 @@ def scatter(cells: Sequence[CellSummary], policies: Sequence[str]) -> Markup | N
 def ceiling_strip(agreement: Agreement) -> Markup | None:
     """r from -1 or 0 to 1: what was measured, with its 95 % interval, and what a perfect evaluator
     reaches, from the least to the most (see stats/ceiling.py)."""
-    r, ceiling = agreement.pearson, agreement.noise_ceiling
+    r = agreement.pearson
+    ceiling = agreement.noise_ceiling
     if r is None or ceiling is None:
         return None
     interval = agreement.intervals["pearson"]["tasks"]
-    least, most = ceiling.least, ceiling.most
+    least = ceiling.least
+    most = ceiling.most
     lowest = -1.0 if min(r, least.low, *(interval or [])) < 0 else 0.0
 
     def x(value: float) -> float:
@@ -162,6 +165,7 @@ def _spread(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         if len(members) > 1:
             apart = min(APART, WIDEST / math.sqrt(len(members)))
             for seed, i in enumerate(members):
-                radius, angle = apart * math.sqrt(seed + 0.5), seed * math.pi * (3 - math.sqrt(5))
+                radius = apart * math.sqrt(seed + 0.5)
+                angle = seed * math.pi * (3 - math.sqrt(5))
                 offsets[i] = radius * math.cos(angle), radius * math.sin(angle)
     return offsets

@@ -68,7 +68,8 @@ def success_by_step(
 def _names(ends: Mapping[str, tuple[float, float]]) -> list[Markup]:
     """The series' names at the ends of their lines, one below the other where these lie close
     together."""
-    named, lowest = list[Markup](), -math.inf
+    named = list[Markup]()
+    lowest = -math.inf
     for name, (x, y) in sorted(ends.items(), key=lambda end: end[1][1]):
         lowest = max(y, lowest + LINE)
         named.append(

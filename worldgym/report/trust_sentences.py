@@ -48,7 +48,8 @@ def agreement_sentence(summary: Summary) -> str:
 
 def reached(ceiling: NoiseCeiling) -> str:
     """r of a perfect evaluator: "0.89 to 1.00", or one number where the two ends are one."""
-    least, most = decimal(ceiling.least.mean), decimal(ceiling.most.mean)
+    least = decimal(ceiling.least.mean)
+    most = decimal(ceiling.most.mean)
     return least if least == most else f"{least} to {most}"
 
 
@@ -73,7 +74,8 @@ def verdict_sentence(summary: Summary) -> str:
         return ""
     interval = f"{CONFIDENCE} {span(measures.trial_low, measures.trial_high)}"
     frames = number_of(measures.trial_frames, "initial frame")
-    share, trials = percent(measures.trial_agreement), number_of(measures.trial_n, "trial")
+    share = percent(measures.trial_agreement)
+    trials = number_of(measures.trial_n, "trial")
     return f"The judge's verdict equals the truth in {share} of {trials} on {frames} ({interval})."
 
 
@@ -81,7 +83,8 @@ def trust_sentence(summary: Summary) -> str:
     """What the check of the world says of the tasks, red first; empty where it was not checked."""
     if summary.trust is None:
         return ""
-    tasks, parts = summary.trust.tasks, []
+    tasks = summary.trust.tasks
+    parts = []
     for colour in ("red", "amber", "unchecked", "green"):
         if own := [name for name, task in tasks.items() if task.colour == colour]:
             why = " – ".join(dict.fromkeys(tasks[name].reason for name in own if colour == "red"))
@@ -142,7 +145,8 @@ def correction_sentence(summary: Summary) -> str:
     known = summary.calibration
     if known is None:
         return ""
-    tpr, fpr = known.tpr, known.fpr
+    tpr = known.tpr
+    fpr = known.fpr
     return (
         f"On {number_of(known.videos, 'labelled video')} the judge found {percent(tpr.rate)} of "
         f"the successes (95{NBSP}% {span(tpr.low, tpr.high)}) and took {percent(fpr.rate)} of the "

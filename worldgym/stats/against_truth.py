@@ -85,12 +85,16 @@ def shared_frames(trials: Sequence[TrialRecord], gap: float) -> SharedFrames | N
     both = _both(trials)
     scored = [(r.score, r.task) for r in trials if r.score is not None]
     truths = _truths(trials)
-    F, m, y = len(both), len(truths), float(np.mean(list(truths.values()))) if truths else 0.0
+    F = len(both)
+    m = len(truths)
+    y = float(np.mean(list(truths.values()))) if truths else 0.0
     if F < 2:
         return None
-    scores, frames = np.array([score for score, _ in scored]), [frame for _, frame in scored]
+    scores = np.array([score for score, _ in scored])
+    frames = [frame for _, frame in scored]
     own = [i for i, frame in enumerate(frames) if frame in truths]
-    a, names = scores[own], [frames[i] for i in own]
+    a = scores[own]
+    names = [frames[i] for i in own]
     b = np.array([truths[frame] for frame in names])
     shift = gap - float(np.mean(a - b))  # frames with one of the two alone count in the gap too
     low, high = paired_interval(a, b, names)
@@ -113,7 +117,8 @@ def _pair(cell: CellSummary, world: float, truth: float, trials: Sequence[TrialR
 
 def _both(trials: Sequence[TrialRecord]) -> Numbers:
     """Mean score and truth of each initial frame that has both: [F, 2]."""
-    truths, scores = _truths(trials), defaultdict[str, list[float]](list)
+    truths = _truths(trials)
+    scores = defaultdict[str, list[float]](list)
     for r in trials:
         if r.score is not None:
             scores[r.task].append(r.score)

@@ -163,7 +163,8 @@ def bootstrap(found: Mapping[str, Measure], cells: Cells) -> dict[str, dict[str,
 
     None below MIN_LEVELS groups, or where the measure is not defined.
     """
-    once, spans = np.ones((1, len(cells.world))), dict[str, dict[str, Span | None]]()
+    once = np.ones((1, len(cells.world)))
+    spans = dict[str, dict[str, Span | None]]()
     for axis, groups in cells.axes.items():
         drawn = resample(groups) if levels(groups) >= MIN_LEVELS else None
         for name, measure in found.items():
@@ -232,7 +233,8 @@ def _bias(
 
 def _noise_free(cells: Cells, noise: SamplingNoise, spans: Mapping[str, Span | None]) -> NoiseFree:
     """spans: of the plain r."""
-    once, found = np.ones((1, len(cells.world))), noise_free_measures(cells, noise)
+    once = np.ones((1, len(cells.world)))
+    found = noise_free_measures(cells, noise)
     values = {name: _known(measure(once)[0]) for name, measure in found.items()}
     line = bootstrap({name: found[name] for name in ("slope", "intercept")}, cells)
     r = {axis: noise_free_span(cells, noise, span) for axis, span in spans.items()}

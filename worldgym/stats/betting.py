@@ -33,7 +33,8 @@ def betting_interval(x: Numbers, slack: Numbers, level: float = 0.95) -> Interva
     bounds of [0, 1] are widened by slack[i], which may depend on earlier values only). The values
     must come in an order that does not depend on them. (0, 1) for n = 0, and close to it for n = 1.
     """
-    n, alpha = len(x), 1 - level
+    n = len(x)
+    alpha = 1 - level
     t = np.arange(1, n + 1)
     running = (0.5 + np.cumsum(x)) / (t + 1)
     spread = (0.25 + np.cumsum((x - running) ** 2)) / (t + 1)
@@ -49,7 +50,8 @@ def betting_interval(x: Numbers, slack: Numbers, level: float = 0.95) -> Interva
     )
     richest = wealth.max(axis=0, initial=0.0)
     beyond = richest - math.log(2 / alpha)  # half the money on either side
-    kept, step = np.flatnonzero(beyond < 0), 1 / (MEANS - 1)
+    kept = np.flatnonzero(beyond < 0)
+    step = 1 / (MEANS - 1)
     if len(kept) == 0:  # possible, as Ville's inequality allows, with probability below alpha
         ends = np.clip([running[-1] - step, running[-1] + step], 0.0, 1.0)
         return float(ends[0]), float(ends[1])
@@ -108,7 +110,8 @@ def anytime_interval(differences: Numbers, level: float = 0.95) -> Interval:
 def _edge(refuted: Callable[[float], bool], inside: float, outside: float) -> float:
     """Where the refuted means begin between one that is not and the end of [0, 1], to 2^-40; the
     end itself if they never do."""
-    near, far = inside, outside
+    near = inside
+    far = outside
     for _ in range(40):
         middle = (near + far) / 2
         near, far = (near, middle) if refuted(middle) else (middle, far)

@@ -151,7 +151,8 @@ def _together(
     G = int(frames.max(initial=-1)) + 1
     if G < 2:
         return Together(np.zeros((len(theta), len(theta))), G, 0.0)
-    X, counts = X[known], counts[known]
+    X = X[known]
+    counts = counts[known]
     from_mean = X - np.einsum("mk,mki->mi", _probabilities(theta, X), X)[:, None]
     gradients = np.einsum("mk,mki->mi", counts, from_mean)
     sums = np.zeros((G, len(theta)))
@@ -187,7 +188,8 @@ def _loss(theta: Numbers, X: Numbers, counts: Numbers) -> tuple[float, Numbers]:
 
 
 def _curvature(theta: Numbers, X: Numbers, counts: Numbers) -> Numbers:
-    p, n = _probabilities(theta, X), counts.sum(axis=1)
+    p = _probabilities(theta, X)
+    n = counts.sum(axis=1)
     mean = np.einsum("mk,mki->mi", p, X)
     second = np.einsum("m,mk,mki,mkj->ij", n, p, X, X) - np.einsum("m,mi,mj->ij", n, mean, mean)
     return np.asarray(second + np.eye(len(theta)) / PRIOR**2)

@@ -71,7 +71,8 @@ def paired_interval(a: Numbers, b: Numbers, frames: Sequence[str], level: float 
     For one whole score a frame that is Tango's own.
     """
     d = a - b
-    gain, loss = float(np.maximum(d, 0).mean()), float(np.maximum(-d, 0).mean())
+    gain = float(np.maximum(d, 0).mean())
+    loss = float(np.maximum(-d, 0).mean())
     unit_variance = max(0.0, gain + loss - (gain - loss) ** 2)
     n = worth(unit_variance, clustered_mean(d, frames), level, LARGEST)
     return tango_interval(gain * n, loss * n, n, level)
@@ -110,7 +111,8 @@ def tango_interval(gain: float, loss: float, n: float, level: float = 0.95) -> I
             f"discordant pairs must be numbers that fit into all pairs, not {gain} and {loss} of "
             f"{n}"
         )
-    z, observed = float(ndtri((1 + level) / 2)), (gain - loss) / n
+    z = float(ndtri((1 + level) / 2))
+    observed = (gain - loss) / n
 
     def excess(difference: float, wanted: float) -> float:
         """Distance of the observation from a true difference, in standard deviations, less
@@ -169,7 +171,8 @@ def sign_flip_p(differences: Numbers) -> float:
         return mcnemar_p(int(np.sum(moved > 0)), int(np.sum(moved < 0)))
     steps = _whole_steps(sizes)
     # shares[k]: probability that the flipped sum is 2 k - total so far
-    total, shares = (int(steps.sum()), np.ones(1))
+    total = int(steps.sum())
+    shares = np.ones(1)
     for step in steps:
         wider = np.zeros(len(shares) + step)
         wider[: len(shares)] = shares / 2
@@ -194,12 +197,11 @@ def _whole_steps(sizes: Numbers) -> Indices:
 def permutation_p(a: Numbers, b: Numbers, permutations: int = FLIPS, seed: int = 0) -> float:
     """Two-sided p-value that a [N] and b [M] come from one distribution, by the difference of means
     of random divisions."""
-    pooled, N = np.concatenate([a, b]), len(a)
-    rng, limit, extreme = (
-        np.random.default_rng(seed),
-        abs(a.mean() - b.mean()) - ROUNDING * len(pooled),
-        0,
-    )
+    pooled = np.concatenate([a, b])
+    N = len(a)
+    rng = np.random.default_rng(seed)
+    limit = abs(a.mean() - b.mean()) - ROUNDING * len(pooled)
+    extreme = 0
     for batch in _batches(permutations):
         orders = rng.permuted(np.tile(pooled, (batch, 1)), axis=1)
         extreme += int(

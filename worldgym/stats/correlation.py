@@ -18,7 +18,8 @@ NO_SPREAD = 1e-9  # standard deviation of rates in [0, 1] below which only round
 def pearson(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
     """Product-moment correlation: K. Pearson (1895), Proc. R. Soc. 58, 240-242."""
     x, y = x - mean(x, weights)[..., None], y - mean(y, weights)[..., None]
-    spread_x, spread_y = np.sqrt(mean(x * x, weights)), np.sqrt(mean(y * y, weights))
+    spread_x = np.sqrt(mean(x * x, weights))
+    spread_y = np.sqrt(mean(y * y, weights))
     defined = (
         (spread_x > NO_SPREAD)
         & (spread_y > NO_SPREAD)
@@ -41,7 +42,8 @@ def kendall(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
     """tau-b, pairs in the same order less pairs in opposite order, corrected for ties: M. G.
     Kendall (1945), Biometrika 33, 239-251. x, y [N]."""
     sign_x, sign_y = _signs(x), _signs(y)
-    ordered_x, ordered_y = _pairs(abs(sign_x), weights), _pairs(abs(sign_y), weights)
+    ordered_x = _pairs(abs(sign_x), weights)
+    ordered_y = _pairs(abs(sign_y), weights)
     defined = (ordered_x > 0) & (ordered_y > 0) & (np.count_nonzero(weights, axis=-1) >= MIN_POINTS)
     tau = _pairs(sign_x * sign_y, weights) / np.sqrt(
         np.where(defined, ordered_x * ordered_y, np.nan)

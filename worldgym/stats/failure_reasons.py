@@ -41,7 +41,8 @@ def failure_reasons(trials: Sequence[TrialRecord]) -> FailureReasons:
 
 def count_reasons(reasons: Iterable[str]) -> tuple[ReasonCount, ...]:
     """One for each kind of reason, the most frequent first."""
-    first, counts = dict[str, str](), dict[str, int]()
+    first = dict[str, str]()
+    counts = dict[str, int]()
     for reason in reasons:
         kind = reason_kind(reason)
         first.setdefault(kind, reason[:LONGEST])

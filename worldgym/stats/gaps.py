@@ -56,7 +56,8 @@ def biases(pairs: Sequence[CellPair], by: str) -> list[Bias]:
     found = []
     for group in range(levels(groups)):
         own = np.flatnonzero(groups == group)
-        gaps, some = cells.world[own] - cells.truth[own], [pairs[i] for i in own.tolist()]
+        gaps = cells.world[own] - cells.truth[own]
+        some = [pairs[i] for i in own.tolist()]
         over = {"tasks": None, "policies": None} | {axis: _over(gaps, cells.axes[axis][own])}
         name = some[0].policy if by == "policies" else some[0].task
         found.append(Bias(name, 100 * float(gaps.mean()), len(own), noise_interval(some), **over))
@@ -78,7 +79,9 @@ def noise_interval(pairs: Sequence[CellPair]) -> Span | None:
         return None
     gaps = np.array([pair.world - pair.truth for pair in pairs])
     low, high = np.array(known).T
-    mean, N, least = float(gaps.mean()), len(pairs), _normal(pairs)
+    mean = float(gaps.mean())
+    N = len(pairs)
+    least = _normal(pairs)
     below = math.sqrt(max(least, float(np.sum((gaps - low) ** 2)))) / N
     above = math.sqrt(max(least, float(np.sum((high - gaps) ** 2)))) / N
     return 100 * max(-1.0, mean - below), 100 * min(1.0, mean + above)

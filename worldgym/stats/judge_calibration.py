@@ -72,10 +72,8 @@ def false_positive_rate(counts: Confusion, worth: Worth | None = None) -> Rate:
 def abstained(counts: Confusion) -> tuple[Rate, Rate]:
     """Share unscored among true successes, and among true failures. Where they differ, rates of
     scored trials are biased."""
-    successes, failures = (
-        counts.successes + counts.unscored_success,
-        counts.failures + counts.unscored_failure,
-    )
+    successes = counts.successes + counts.unscored_success
+    failures = counts.failures + counts.unscored_failure
     return wilson_rate(counts.unscored_success, successes), wilson_rate(
         counts.unscored_failure, failures
     )
@@ -114,13 +112,17 @@ def corrected_rate(
     known = worth or Worth(counts.successes, counts.failures)
     plain = counts.true_success / counts.successes, counts.true_failure / counts.failures
     z = NormalDist().inv_cdf((1 + level) / 2)
-    n_sens, n_spec = known.successes + 2, known.failures + 2
-    sens, spec = (plain[0] * known.successes + 1) / n_sens, (plain[1] * known.failures + 1) / n_spec
-    var_sens, var_spec = sens * (1 - sens) / n_sens, spec * (1 - spec) / n_spec
+    n_sens = known.successes + 2
+    n_spec = known.failures + 2
+    sens = (plain[0] * known.successes + 1) / n_sens
+    spec = (plain[1] * known.failures + 1) / n_spec
+    var_sens = sens * (1 - sens) / n_sens
+    var_spec = spec * (1 - spec) / n_spec
     youden = sens + spec - 1
     if youden <= z * math.sqrt(var_sens + var_spec):
         return Corrected(None, 0.0, 1.0)
-    p, n = (successes + z**2 / 2) / (trials + z**2), trials + z**2
+    p = (successes + z**2 / 2) / (trials + z**2)
+    n = trials + z**2
     rate = (p + spec - 1) / youden
     shift = 2 * z**2 * (rate * var_sens - (1 - rate) * var_spec)
     half = z / youden * math.sqrt(p * (1 - p) / n + rate**2 * var_sens + (1 - rate) ** 2 * var_spec)

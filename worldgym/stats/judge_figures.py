@@ -74,11 +74,9 @@ def abstention_curve(
 def calibration_figures(judged: Sequence[Judged], threshold: float = 0.5) -> dict[str, Any]:
     """Everything above as plain JSON, None where a number is not defined. threshold: the judge's
     own, of its probability."""
-    counts, worth, frames = (
-        Confusion.of((j.truth, j.success) for j in judged),
-        Worth.of(judged),
-        video_frames(judged),
-    )
+    counts = Confusion.of((j.truth, j.success) for j in judged)
+    worth = Worth.of(judged)
+    frames = video_frames(judged)
     scored = [
         (j.truth == j.success, frame)
         for j, frame in zip(judged, frames, strict=True)

@@ -183,7 +183,8 @@ def drop_agreement(cells: Iterable[PolicyDrop]) -> DropAgreement | None:
     if not known:
         return None
     predicted, true = np.array(known, np.float64).T
-    r, large = float(pearson(predicted, true, np.ones(len(known)))), true >= LARGE - ROUNDING
+    r = float(pearson(predicted, true, np.ones(len(known))))
+    large = true >= LARGE - ROUNDING
     return DropAgreement(
         n=len(known),
         pearson=None if np.isnan(r) else r,

@@ -77,7 +77,8 @@ def planned_trials(header: RunHeader, ordinary: Sequence[TrialRecord]) -> Planne
 
     InputError if the header's words make no sense.
     """
-    told, shard = header.config.get(PLANNED_KEY), header.config.get("shard")
+    told = header.config.get(PLANNED_KEY)
+    shard = header.config.get("shard")
     if told is None:
         return _seen(header, ordinary, shard)
     try:

@@ -28,7 +28,8 @@ class PolicyTrials:
 
 def policy_trials(records: Iterable[TrialRecord]) -> tuple[dict[str, PolicyTrials], dict[str, str]]:
     """(by policy, the group of each task)."""
-    trials, group_of = defaultdict[str, PolicyTrials](PolicyTrials), {}
+    trials = defaultdict[str, PolicyTrials](PolicyTrials)
+    group_of = {}
     outcome = results(records)
     for r in (*outcome.finished, *outcome.failed):
         mine = trials[r.policy]

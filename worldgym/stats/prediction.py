@@ -96,7 +96,8 @@ def prediction_powered(frames: Frames, level: float = 0.95, seed: int = 0) -> Po
     frames."""
     if len(frames.real) == 0:
         raise ValueError("needs a real trial or more")
-    y, p = frames.real, float(frames.real.mean())
+    y = frames.real
+    p = float(frames.real.mean())
     n = effective_trials(y, [str(i) for i in range(len(y))], level)
     g, noise, paired = _errors(frames)
     N = int(np.isin(frames.extra_groups, frames.groups[paired]).sum())
@@ -104,7 +105,8 @@ def prediction_powered(frames: Frames, level: float = 0.95, seed: int = 0) -> Po
     gain = _capped(gain, len(y), N)
     helps = gain > 1 + NO_GAIN
     if not helps:
-        belief, gain = 0.0, 1.0
+        belief = 0.0
+        gain = 1.0
     value = float(np.clip(p - belief * g.mean(), 0.0, 1.0))
     return Powered(
         p,
@@ -132,7 +134,8 @@ def power_tuning(y: Numbers, g: Numbers, weights: Numbers, noise: float) -> tupl
     arXiv 2311.01453, example 6.1. A world model that errs the wrong way round is not believed at
     all rather than turned about. (0, 1) below three frames."""
     total = float(weights.sum())
-    y, g = y - weights @ y / total, g - weights @ g / total
+    y = y - weights @ y / total
+    g = g - weights @ g / total
     var_y, var_g, covariance = (
         float(weights @ product) / total for product in (y * y, g * g, y * g)
     )
@@ -155,7 +158,8 @@ def expected_gain(n: int, N: int, rate: float, correlation: float) -> float:
     """
     both = rate**2 + correlation * rate * (1 - rate)
     shares = np.array([both, rate - both, rate - both, 1 - 2 * rate + both])
-    y, f = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0])
+    y = np.array([1.0, 1.0, 0.0, 0.0])
+    f = np.array([1.0, 0.0, 1.0, 0.0])
     noise = variance_with_pseudo_frames(f, (0.0, 1.0), (n + N) * shares) / N
     return max(
         1.0, _capped(power_tuning(*_with_pseudo_frames(y, f - rate, n * shares), noise)[1], n, N)
@@ -199,7 +203,8 @@ def _errors(
     A group's real frames are drawn like its extra ones, so the variance of a generated score is
     taken from both: three extra frames that all succeed say nothing about how much they vary.
     """
-    g, noise = np.zeros_like(frames.real), 0.0
+    g = np.zeros_like(frames.real)
+    noise = 0.0
     generated = ~np.isnan(frames.twin)
     paired = generated & np.isin(frames.groups, frames.extra_groups)
     scores = np.concatenate([frames.twin[generated], frames.extra])
@@ -222,7 +227,8 @@ def variance_with_pseudo_frames(
     weights [k]: how often each score counts; None = once.
     """
     weights = np.ones_like(scores) if weights is None else weights
-    scores, weights = np.append(scores, ends), np.append(weights, [PSEUDO_FRAMES, PSEUDO_FRAMES])
+    scores = np.append(scores, ends)
+    weights = np.append(weights, [PSEUDO_FRAMES, PSEUDO_FRAMES])
     total = float(weights.sum())
     squares = float(weights @ (scores - weights @ scores / total) ** 2)
     return squares / (total - 1)
@@ -238,7 +244,8 @@ def _betting(frames: Frames, level: float, seed: int) -> Interval:
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(frames.real))
-    y, groups = frames.real[order], frames.groups[order]
+    y = frames.real[order]
+    groups = frames.groups[order]
     h = frames.twin[order] - _shares(groups, ~np.isnan(frames.twin[order]), frames, rng)
     usable = ~np.isnan(h)
     h = np.where(usable, h, 0.0)
@@ -270,7 +277,8 @@ def _beliefs(y: Numbers, h: Numbers) -> Numbers:
     before = np.maximum(count, 1)
     sums = [np.concatenate([[0.0], np.cumsum(column)[:-1]]) for column in (y, h, y * h, h * h)]
     s_y, s_h, s_yh, s_hh = sums
-    together, spread = s_yh - s_y * s_h / before, s_hh - s_h**2 / before
+    together = s_yh - s_y * s_h / before
+    spread = s_hh - s_h**2 / before
     return np.asarray(
         np.clip(
             (together + FIRST_BELIEF * FIRST_WEIGHT) / (spread + FIRST_WEIGHT), 0.0, MOST_BELIEF

@@ -140,7 +140,8 @@ def comparable(table: Table) -> list[int]:
     Who has no trial of a hard task yet would otherwise be ranked by the easy ones. Where policies
     fall into several groups without a common trial the group with the most trials stays.
     """
-    known, group = ~np.isnan(table.scores), label_numbers(table.groups)
+    known = ~np.isnan(table.scores)
+    group = label_numbers(table.groups)
     kept = [p for p in range(len(known)) if known[p].any()]
     while kept:
         staying = set(kept)
@@ -181,11 +182,13 @@ def contrasts(table: Table) -> tuple[Numbers, Numbers]:
     one trial. Every policy gets the variance of one success and one failure more, as a uniform
     prior would give it, without which 20 of 20 against 19 of 20 were certain.
     """
-    known, group = ~np.isnan(table.scores), label_numbers(table.groups)
+    known = ~np.isnan(table.scores)
+    group = label_numbers(table.groups)
     P, N = known.shape
     frame = label_numbers(table.frames)
     # by task; share of each trial in the sum
-    effects, moved = (np.zeros((int(group.max()) + 1, P)), np.zeros((P, N)))
+    effects = np.zeros((int(group.max()) + 1, P))
+    moved = np.zeros((P, N))
     for g in range(len(effects)):
         here = group == g
         effects[g], moved[:, here] = _within(table.scores[:, here], known[:, here])
@@ -213,7 +216,8 @@ def posterior(values: Numbers, covariance: Numbers, draws: int, seed: int) -> Nu
     policies that look alike are taken to be alike, and the best of many is not believed to be as
     good as it looks: D. V. Lindley and A. F. M. Smith (1972), J. R. Stat. Soc. B 34, 1-41.
     """
-    rng, P = np.random.default_rng(seed), len(values)
+    rng = np.random.default_rng(seed)
+    P = len(values)
     if P == 1:
         return rng.normal(values[0], np.sqrt(covariance[0, 0]), (draws, 1))
     basis = np.linalg.qr(np.column_stack([np.ones(P), np.eye(P)[:, 1:]]))[0][
@@ -263,7 +267,9 @@ def _steadied(covariance: Numbers, frames: int) -> Numbers:
 def _largest(known: Known, names: Sequence[int]) -> list[int]:
     """Of policies by trials, the names of the group that common trials link and that has most
     of them."""
-    left, best, most = set(np.flatnonzero(known.any(axis=1)).tolist()), list[int](), 0
+    left = set(np.flatnonzero(known.any(axis=1)).tolist())
+    best = list[int]()
+    most = 0
     while left:
         members = {left.pop()}
         while True:
@@ -274,7 +280,8 @@ def _largest(known: Known, names: Sequence[int]) -> list[int]:
             members |= more
             left -= more
         if int(known[sorted(members)].sum()) > most:
-            best, most = sorted(members), int(known[sorted(members)].sum())
+            best = sorted(members)
+            most = int(known[sorted(members)].sum())
     return [names[p] for p in best]
 
 

@@ -22,7 +22,9 @@ class RepeatedFailures:
     each run."""
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self._limit, self._kind, self._count = limit, "", 0
+        self._limit = limit
+        self._kind = ""
+        self._count = 0
 
     def note(self, failure_reason: str | None) -> None:
         """Counts one attempt; None = it worked. SameFailure at the `limit`-th equal reason in a

@@ -39,10 +39,8 @@ def fisher_interval(point: float, draws: Numbers, groups: int, level: float = 0.
     spread = float(np.arctanh(np.clip(known, -NEARLY, NEARLY)).std()) * math.sqrt(
         groups / (groups - 1)
     )
-    middle, half = (
-        math.atanh(min(max(point, -NEARLY), NEARLY)),
-        spread * float(stdtrit(groups - 1, (1 + level) / 2)),
-    )
+    middle = math.atanh(min(max(point, -NEARLY), NEARLY))
+    half = spread * float(stdtrit(groups - 1, (1 + level) / 2))
     return min(point, math.tanh(middle - half)), max(point, math.tanh(middle + half))
 
 

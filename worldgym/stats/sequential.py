@@ -100,7 +100,9 @@ def in_rounds(arrived: Mapping[str, Sequence[float | None]], planned: Mapping[st
     holds the others up, and what is used never changes as more frames come.
     """
     R = max(planned.values(), default=0)
-    used, taken, ends = list[float](), dict.fromkeys(sorted(planned), 0), list[int]()
+    used = list[float]()
+    taken = dict.fromkeys(sorted(planned), 0)
+    ends = list[int]()
     for j in range(1, R + 1):
         wanted = {group: (2 * j * planned[group] + R) // (2 * R) for group in taken}
         if any(wanted[group] > len(arrived.get(group, ())) for group in taken):

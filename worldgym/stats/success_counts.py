@@ -133,7 +133,8 @@ def mean_over_tasks(cells: Sequence[CellSummary]) -> float | None:
 
 def _corrected(trials: Sequence[TrialRecord], calibration: Calibration) -> RateInterval:
     verdicts = [(r.succeeded, r.task) for r in trials if r.succeeded is not None]
-    said, frames = [verdict for verdict, _ in verdicts], [task for _, task in verdicts]
+    said = [verdict for verdict, _ in verdicts]
+    frames = [task for _, task in verdicts]
     right = calibration.corrected(said, frames)
     return RateInterval(right.value, right.low, right.high)
 

@@ -193,7 +193,8 @@ def _unequal(cells: Sequence[CellSummary], policies: Sequence[PolicySummary]) ->
 
 
 def _calibration(calibration: Calibration) -> CalibrationSummary:
-    counts, worth = calibration.counts, calibration.worth
+    counts = calibration.counts
+    worth = calibration.worth
     return CalibrationSummary(
         videos=counts.successes + counts.failures,
         tpr=RateInterval.of(true_positive_rate(counts, worth)),

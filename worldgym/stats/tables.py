@@ -42,7 +42,8 @@ def read_rates(path: Path) -> dict[Key, CellRate]:
     """
     cells: dict[Key, CellRate] = {}
     for line, row in read_csv(path, ("policy", "task"), ("trials", "successes", "rate")):
-        where, key = f"{path}, line {line}", _key(f"{path}, line {line}", row)
+        where = f"{path}, line {line}"
+        key = _key(f"{path}, line {line}", row)
         if key in cells:
             raise InputError(
                 f"{where}: policy {key[0]} on task {key[1]} appears twice; keep one line"

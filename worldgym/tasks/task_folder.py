@@ -158,7 +158,8 @@ def _load_task(folder: Path, name: str) -> Task:
     data = read_json(path, "a task")
     with located(path):
         file = from_mapping(TaskFile, data, more=True)
-    called, known = clean(name), field_types(TaskFile)
+    called = clean(name)
+    known = field_types(TaskFile)
     return Task(
         name=called,
         group=_stripped(file.group) or (called.rpartition("/")[0] or called),

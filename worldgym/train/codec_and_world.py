@@ -103,7 +103,8 @@ def _recipe(request: TrainRequest) -> Recipe:
 
 def _train_codec(request: TrainRequest, mixture: Sequence[RobotStore]) -> Path:
     """OUT/codec, trained on the frames of all stores unless it is there."""
-    recipe, folder = _recipe(request).codec, request.out / "codec"
+    recipe = _recipe(request).codec
+    folder = request.out / "codec"
     if recipe is not None and not (folder / "manifest.json").exists():
         config = recipe(request.out / "codec-run", request.device)
         if request.codec_steps:

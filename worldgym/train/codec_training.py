@@ -24,7 +24,8 @@ from worldgym.types import Frames
 # a pixel that differs by 12 grey values between two frames of an episode has moved
 MOVED = 12.0 / 127.5
 # contrast: deviation within so many pixels, and what is added so that plain walls do not weigh most
-AROUND, FLAT = (9, 12.0 / 127.5)
+AROUND = 9
+FLAT = 12.0 / 127.5
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,8 @@ def _loss(
     codec: ConvCodec, config: CodecTrainConfig, batch: tuple[Tensor, Tensor], step: int
 ) -> Tensor:
     frames, others = batch
-    pixels, generator = (
-        to_unit_pixels(frames),
-        torch.Generator().manual_seed(config.seed * 1_000_003 + step),
-    )
+    pixels = to_unit_pixels(frames)
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     moved = ((pixels - to_unit_pixels(others)).abs().amax(1, keepdim=True) > MOVED).float()
     weight = 1.0 + config.moving_weight * moved
     if config.contrast:

@@ -38,7 +38,8 @@ def tune_decoder(request: DecoderTuneRequest) -> Path:
         else _checked(world_folder(request.world), start, request.codec)
     )
     optimizer = OptimizerConfig(request.steps, lr=8e-4, warmup=20, ema=0.99)
-    run, out = request.out / "codec-run", request.out / "codec"
+    run = request.out / "codec-run"
+    out = request.out / "codec"
     config = CodecTrainConfig(
         run,
         start.config,

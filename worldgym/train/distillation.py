@@ -107,7 +107,8 @@ class Distillation:
     def __init__(
         self, config: WorldTrainConfig, distill: DistillConfig, teacher: DiffusionWorld
     ) -> None:
-        self.config, self.distill = config, distill
+        self.config = config
+        self.distill = distill
         self.teacher = teacher.with_sampler(steps=distill.teacher_steps, rule="recompute")
         self.schedule = teacher.schedule
         self._mirror = frozen(DiT(config.network).to(config.device), teacher.dtype)
@@ -179,8 +180,10 @@ class Distillation:
 
         steered: bool [b], rows where the teacher goes on from its own frames; in the others it goes
         on from the student's."""
-        student, dtype = self.student(network, steps), self.teacher.dtype
-        frames, ends = [batch.latents[:, :1].to(dtype)], []
+        student = self.student(network, steps)
+        dtype = self.teacher.dtype
+        frames = [batch.latents[:, :1].to(dtype)]
+        ends = []
         context = Context(frames[0], batch.actions[:, :1], batch.start.to(dtype))
         unused = np.zeros((len(seeds), 0, 0), np.float32)  # the clip's sums come with its actions
         state = taught = WorldState(context, None, 0, tuple(seeds), 1, unused)
@@ -202,7 +205,8 @@ class Distillation:
         pieces = []
         clean = self.schedule.grid(1)[-1].to(level.device)
         for span in self._spans:
-            new, done = slice(span.begin - 1, span.last - 1), slice(span.first, span.last - 1)
+            new = slice(span.begin - 1, span.last - 1)
+            done = slice(span.first, span.last - 1)
             shown, done_level = self.schedule.context(rolled.frames[:, done])
             now = level[:, new]
             x = self.schedule.add_noise(rolled.ends[:, new], rolled.noise[:, new], now)
@@ -216,10 +220,8 @@ class Distillation:
             actions = torch.cat(
                 [batch.actions[:, done], batch.actions[:, span.begin : span.last]], 1
             )
-            latents, branches = (
-                torch.cat([shown, self.schedule.shown(x, now)], 1),
-                span.last - span.begin,
-            )
+            latents = torch.cat([shown, self.schedule.shown(x, now)], 1)
+            branches = span.last - span.begin
             v = network(latents, levels, actions, batch.start.to(x.dtype), branches=branches)[
                 :, -branches:
             ]
@@ -230,11 +232,14 @@ class Distillation:
 def spans(frames: int, sampler: SamplerConfig) -> list[Span]:
     """The windows of a rollout of so many frames, the first recorded, one frame a step, as
     `DiffusionWorld` moves them."""
-    found, first, begin = [], 0, 1
+    found = []
+    first = 0
+    begin = 1
     for new in range(1, frames):
         if new - first + 1 > sampler.window:
             found.append(Span(first, begin, new))
-            first, begin = new - (sampler.keep or sampler.window - 1), new
+            first = new - (sampler.keep or sampler.window - 1)
+            begin = new
     return [*found, Span(first, begin, frames)]
 
 

@@ -60,7 +60,8 @@ def student_config(
 
     Clips of a window and a half, so that rollouts pass the place where it moves.
     """
-    window, network = teacher.sampler.window, teacher.network
+    window = teacher.sampler.window
+    network = teacher.network
     frames = window + window // 2
     return WorldTrainConfig(
         out=request.out,

@@ -104,11 +104,14 @@ class Shards:
     @staticmethod
     def balanced(sizes: Sequence[int], costs: Sequence[int], world_size: int) -> Shards:
         """The most expensive weight first, each to the rank with the least work so far."""
-        load, filled = [0] * world_size, [0] * world_size
-        owners, places = [0] * len(sizes), [slice(0)] * len(sizes)
+        load = [0] * world_size
+        filled = [0] * world_size
+        owners = [0] * len(sizes)
+        places = [slice(0)] * len(sizes)
         for index in sorted(range(len(sizes)), key=lambda i: -costs[i]):
             owner = load.index(min(load))
-            owners[index], places[index] = owner, slice(filled[owner], filled[owner] + sizes[index])
+            owners[index] = owner
+            places[index] = slice(filled[owner], filled[owner] + sizes[index])
             load[owner] += costs[index]
             filled[owner] += sizes[index]
         return Shards(owners, places, max(filled))

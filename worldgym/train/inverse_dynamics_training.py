@@ -68,7 +68,8 @@ class Windows:
         """Frames beyond an episode's ends are its first and last one."""
         frames, rows = [], []
         for i in episodes:
-            first, count = data.first[i], data.lengths[i] - 1
+            first = data.first[i]
+            count = data.lengths[i] - 1
             places = np.arange(count)[:, None] + np.asarray(offsets)
             frames.append(first + places.clip(0, count))
             # an action is kept with the frame that it led to

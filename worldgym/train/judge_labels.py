@@ -64,7 +64,8 @@ def make_labels(cache: FrameCache, names: Sequence[str], drawn: str = "") -> Lab
     without frame labels."""
     infos = {info.name: info for info in cache.store}
     instructions = tuple(sorted({infos[name].instruction for name in names}))
-    done, progress = np.zeros(len(cache.pixels), np.bool_), np.zeros(len(cache.pixels), np.float32)
+    done = np.zeros(len(cache.pixels), np.bool_)
+    progress = np.zeros(len(cache.pixels), np.float32)
     for name in names:
         extras, (first, count) = cache.episode(name).extras, cache.spans[name]
         if "success_at" not in extras or "distance" not in extras:

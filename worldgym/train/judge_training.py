@@ -143,10 +143,8 @@ def judge_loss(net: JudgeNet, labels: Labels, config: JudgeTrainConfig) -> Calla
 
     def loss_at(step: int) -> Tensor:
         lesson = lessons(step)
-        known, pairs = (
-            torch.from_numpy(lesson.known).to(device),
-            torch.from_numpy(lesson.pairs).to(device),
-        )
+        known = torch.from_numpy(lesson.known).to(device)
+        pairs = torch.from_numpy(lesson.pairs).to(device)
         answers = net(pairs, features[torch.from_numpy(lesson.text)].to(device), known)
         video, frames, progress = (
             torch.from_numpy(np.float32(x)).to(device)
@@ -166,7 +164,8 @@ class Ahead:
     step's time otherwise."""
 
     def __init__(self, make: Callable[[int], Lesson]) -> None:
-        self._make, self._pool = make, ThreadPoolExecutor(1, "lesson")
+        self._make = make
+        self._pool = ThreadPoolExecutor(1, "lesson")
         self._coming: dict[int, Future[Lesson]] = {}
 
     def __call__(self, step: int) -> Lesson:
@@ -201,7 +200,8 @@ def make_lesson(
     last = np.where(
         rng.random(len(last)) < CUT, rng.integers(np.maximum(last // 4, 1), last + 1), last
     )
-    phases, first = rng.integers(0, config.stride, len(last)), labels.first[episodes]
+    phases = rng.integers(0, config.stride, len(last))
+    first = labels.first[episodes]
     times = [
         chosen_frames(int(n), config.stride, int(phase))
         for n, phase in zip(last, phases, strict=True)

@@ -27,7 +27,8 @@ class StreamedRows:
     memory is its own affair."""
 
     def __init__(self, parts: Sequence[npt.NDArray[np.float16]], device: str) -> None:
-        self._parts, self._device = parts, device
+        self._parts = parts
+        self._device = device
         self._begins = np.cumsum([0, *map(len, parts)])
 
     def take(self, rows: npt.NDArray[np.int64]) -> Tensor:

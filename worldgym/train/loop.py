@@ -89,8 +89,10 @@ def training_loop(
     loss_at(step): of this process's rows of the batch.   => the moving averages; the model keeps
     the weights of the last step."""
     optimizer = Optimizer(model, config, options.matrices, options.group)
-    first, device = _resume(model, optimizer, options.state), next(model.parameters()).device.type
-    losses, speed = list[float](), Speed(options)
+    first = _resume(model, optimizer, options.state)
+    device = next(model.parameters()).device.type
+    losses = list[float]()
+    speed = Speed(options)
     with BackgroundSaver() as background:
         for step in _steps(range(first, config.steps), options):
             with mixed_precision(device) if options.autocast else nullcontext():
@@ -122,13 +124,16 @@ class Speed:
     """Samples per second and the rate of matrix products, since it was made."""
 
     def __init__(self, options: LoopOptions) -> None:
-        self.options, self.steps, self.started = options, 0, time.perf_counter()
+        self.options = options
+        self.steps = 0
+        self.started = time.perf_counter()
 
     def count(self) -> None:
         self.steps += 1
 
     def read(self) -> dict[str, float]:
-        seconds, options = (time.perf_counter() - self.started) / self.steps, self.options
+        seconds = (time.perf_counter() - self.started) / self.steps
+        options = self.options
         found = {f"{options.unit}s_per_second": options.batch / seconds}
         return found | ({"matmul_tflops": options.flops / seconds / 1e12} if options.flops else {})
 

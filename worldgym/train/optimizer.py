@@ -91,9 +91,11 @@ class Optimizer:
 
         group: the processes that train the same model, each with the gradients of its rows of a
         batch; all take every step."""
-        self.config, self.group = config, group
+        self.config = config
+        self.group = group
         self.model_parameters = dict(model.named_parameters())
-        names, prefixes = list(self.model_parameters), tuple(matrices)
+        names = list(self.model_parameters)
+        prefixes = tuple(matrices)
         shapes = {name: p.shape for name, p in self.model_parameters.items()}
         chosen = [
             n for n in names if config.muon_lr and len(shapes[n]) == 2 and n.startswith(prefixes)
@@ -104,10 +106,8 @@ class Optimizer:
             for name in names
         ]
         shards = Shards.balanced([shapes[name].numel() for name in names], costs, group.world_size)
-        self._owner, self._place = (
-            dict(zip(names, shards.owners, strict=True)),
-            dict(zip(names, shards.places, strict=True)),
-        )
+        self._owner = dict(zip(names, shards.owners, strict=True))
+        self._place = dict(zip(names, shards.places, strict=True))
         own = {
             name: p for name, p in self.model_parameters.items() if self._owner[name] == group.rank
         }
@@ -175,7 +175,8 @@ class Optimizer:
         return [name for name in self._names[key] if name in self.master]
 
     def _optimizer(self, key: str) -> torch.optim.Optimizer:
-        weights, c = [self.master[name] for name in self._own(key)], self.config
+        weights = [self.master[name] for name in self._own(key)]
+        c = self.config
         if key == "adam":
             return torch.optim.AdamW(weights, c.lr, betas=c.betas, weight_decay=c.weight_decay)
         # arXiv 2502.16982: as long as AdamW's steps

@@ -76,7 +76,8 @@ def make_samples(cache: FrameCache, config: SampleConfig, chunk: int) -> Samples
     instructions = tuple(sorted({info.instruction for info in infos}))
     rows, texts, chunks, masks = [], [], [], []
     for info in infos:
-        episode, first = cache.episode(info.name), cache.spans[info.name][0]
+        episode = cache.episode(info.name)
+        first = cache.spans[info.name][0]
         executed = to_unit(episode.actions, episode.spec)
         labels = expert_labels(episode.extras.get("expert"), executed, episode.spec, config.imitate)
         steps = np.arange(len(episode))

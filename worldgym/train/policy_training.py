@@ -75,7 +75,8 @@ def train_policy(config: PolicyTrainConfig) -> list[Path]:
     net = build(replace(config.net, size=(height, width), actions=store.spec.size))
 
     def save(trained: Trained) -> None:
-        copy, name = deepcopy(net), config.names[trained.step]
+        copy = deepcopy(net)
+        name = config.names[trained.step]
         trained.put_into(copy)
         facts = trained_facts(config, samples, trained)
         as_policy(copy, store.spec, name).save(

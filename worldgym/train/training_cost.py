@@ -59,7 +59,8 @@ def budget(config: WorldTrainConfig, processes: int = 1) -> Budget:
             for name, p in DiT(config.network).named_parameters()
             if _muon(config, name, p)
         )
-    total, width = sum(parameters.values()), getattr(torch, config.dtype).itemsize
+    total = sum(parameters.values())
+    width = getattr(torch, config.dtype).itemsize
     # weights, gradients, and what is exchanged with the others
     whole = width * total * (3 if processes == 1 else 4)
     # master, EMA, gradients; of moments Adam keeps two, Muon one
@@ -83,7 +84,9 @@ def activation_bytes(config: WorldTrainConfig, rows: int) -> int:
         _saved(replace(config, network=replace(config.network, pairs=pairs)), rows)
         for pairs in (1, 2)
     )
-    pair, rest, pairs = two - one, 2 * one - two, config.network.pairs
+    pair = two - one
+    rest = 2 * one - two
+    pairs = config.network.pairs
     if not config.checkpointing:
         return rest + pairs * pair
     entering = (
@@ -99,14 +102,13 @@ def activation_bytes(config: WorldTrainConfig, rows: int) -> int:
 def _saved(config: WorldTrainConfig, rows: int) -> int:
     """Bytes that autograd keeps of a forward pass, weights left out. On the meta device: nothing is
     computed."""
-    c, dtype = config.network, getattr(torch, config.dtype)
+    c = config.network
+    dtype = getattr(torch, config.dtype)
     with torch.device("meta"):
         network = DiT(c).to(dtype)
         x = torch.empty(rows, config.frames, *c.latent_shape, dtype=dtype)
-        actions, level = (
-            torch.empty(rows, config.frames, c.action_size),
-            torch.empty(rows, config.frames),
-        )
+        actions = torch.empty(rows, config.frames, c.action_size)
+        level = torch.empty(rows, config.frames)
     weights = {p.untyped_storage()._cdata for p in network.parameters()}
     sizes: dict[int, int] = {}
     kept: list[Tensor] = []  # a freed storage's identity would be given to the next
@@ -127,7 +129,8 @@ def matmul_rate(device: str, dtype: torch.dtype, size: int = 1024) -> float:
     """Floating-point operations per second of square matrix products; the best of a few, after a
     warm-up. Of one where that takes a second, as bfloat16 does without a matrix unit."""
     size = 8 * size if device.startswith("cuda") else size
-    a, times = torch.randn(size, size, device=device).to(dtype), list[float]()
+    a = torch.randn(size, size, device=device).to(dtype)
+    times = list[float]()
     while len(times) < 4 and sum(times) < 1.0:
         started = time.perf_counter()
         (a @ a)[0, 0].item()  # waits for the device

@@ -53,7 +53,8 @@ class BackgroundSaver:
         self._running = self._pool.submit(save_state, path, step, copies)
 
     def _settle(self) -> None:
-        running, self._running = self._running, None
+        running = self._running
+        self._running = None
         if running is not None:
             running.result()
 

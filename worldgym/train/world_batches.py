@@ -45,7 +45,8 @@ class Tables:
 
     @staticmethod
     def of(data: Sequence[LatentEpisodes], config: WorldTrainConfig) -> Tables:
-        robots, size = robots_of(data), config.network.action_size
+        robots = robots_of(data)
+        size = config.network.action_size
         widest = most_numbers(robots)
         known = torch.zeros(len(robots), size, dtype=torch.bool)
         shown = torch.zeros(sum(len(part.shown) for part in data), size)
@@ -84,22 +85,19 @@ class Batch:
 
 def make_batch(tables: Tables, config: WorldTrainConfig, step: int, group: ProcessGroup) -> Batch:
     """Random windows of random episodes, a function of (seed, step)."""
-    rng, mine = np.random.default_rng([config.seed, step]), group.shard(config.batch)
+    rng = np.random.default_rng([config.seed, step])
+    mine = group.shard(config.batch)
     episodes = draw_episodes(tables.stores, config.mix, config.batch, rng)
     lengths = tables.lengths[episodes]
     frames, mask = cut(lengths, config.frames, random_starts(lengths, config.frames, rng))
     first = tables.first[episodes][mine]
     places = first[:, None] + frames[mine]
     known = torch.from_numpy(mask)[mine].to(config.device)
-    shown, latents = (
-        tables.shown[torch.from_numpy(places).to(config.device)],
-        tables.latents.take(places).float(),
-    )
+    shown = tables.shown[torch.from_numpy(places).to(config.device)]
+    latents = tables.latents.take(places).float()
     start = tables.latents.take(first)
-    actions, robots = (
-        torch.where(known[..., None], shown, null_actions(shown)),
-        _robots(tables, episodes[mine]),
-    )
+    actions = torch.where(known[..., None], shown, null_actions(shown))
+    robots = _robots(tables, episodes[mine])
     return Batch(latents, start, actions, known, mine, robots)
 
 

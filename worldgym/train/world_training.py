@@ -79,16 +79,16 @@ def train_world(
     weights) every `save_every`
     steps.   objective: what is learned (None: `forcing`).
     """
-    objective, robots = objective or forcing(config), check_training(config, data)
-    described, group = checkpoint_config(config, robots, codec), ProcessGroup.current()
+    objective = objective or forcing(config)
+    robots = check_training(config, data)
+    described = checkpoint_config(config, robots, codec)
+    group = ProcessGroup.current()
     torch.manual_seed(config.seed)
     network = Learner(config.network, config.checkpointing)
     if config.start is not None:
         _start(network, config.start)
-    network, tables = (
-        network.to(config.device, getattr(torch, config.dtype)),
-        Tables.of(data, config),
-    )
+    network = network.to(config.device, getattr(torch, config.dtype))
+    tables = Tables.of(data, config)
 
     def checkpoint(trained: Trained) -> None:
         facts = {"training": training_facts(config, trained.step), **objective.facts}
@@ -156,7 +156,9 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
     """Mean squared error of v over all frames, each at its own noise level (Diffusion Forcing)."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     schedule = make_schedule(config.schedule, **config.schedule_settings)
-    x, mine, whole = batch.latents, batch.rows, (config.batch, *batch.latents.shape[1:])
+    x = batch.latents
+    mine = batch.rows
+    whole = (config.batch, *batch.latents.shape[1:])
     level = schedule.sample_levels(whole[:2], generator)[mine].to(x.device)
     eps = torch.randn(whole, generator=generator)[mine].to(x.device)
     dropped = (torch.rand(config.batch, generator=generator) < config.action_dropout)[mine].to(
@@ -189,7 +191,8 @@ def checkpoint_config(
     config: WorldTrainConfig, robots: Sequence[Embodiment], codec: Codec
 ) -> dict[str, Any]:
     """config.json of the checkpoint."""
-    network, settings = config.network, dict(config.schedule_settings)
+    network = config.network
+    settings = dict(config.schedule_settings)
     known = (network, config.sampler, config.schedule, settings, codec.latents, config.conditioning)
     one = WorldConfig(robots[0].spec, *known, robots[0].scaling).to_json()
     return one if len(robots) == 1 else shared(one, network, robots)

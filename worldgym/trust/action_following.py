@@ -106,7 +106,8 @@ def _response(
     d: int, inverse_dynamics: InverseDynamicsModel, read: Actions, commanded: Actions
 ) -> Response:
     """read: [N, A], commanded: [N] of number d."""
-    names, known = inverse_dynamics.meaning.spec.names, inverse_dynamics.meaning.readable
+    names = inverse_dynamics.meaning.spec.names
+    known = inverse_dynamics.meaning.readable
     found = responses(read, np.repeat(commanded[:, None], len(names), axis=1), names)
     spread = np.array(inverse_dynamics.meaning.spec.high) - np.array(
         inverse_dynamics.meaning.spec.low
@@ -116,7 +117,8 @@ def _response(
         (abs(g) * spread[d] / spread[i] for i, g in enumerate(gains) if i != d and g is not None),
         default=0.0,
     )
-    own, recorded = found[names[d]], known[names[d]]
+    own = found[names[d]]
+    recorded = known[names[d]]
     state = _state(own.correlation, gains[d], recorded.correlation)
     return Response(
         names[d],

@@ -130,7 +130,8 @@ def signal_matrix(rows: Sequence[Mapping[str, float]], signals: Sequence[str]) -
 def fit_logistic(values: Numbers, wrong: Flags) -> Fit:
     """Penalised maximum likelihood by Newton's method. values [N, S], N >= 1; signals without
     spread get no weight."""
-    mean, deviation = values.mean(0), values.std(0)
+    mean = values.mean(0)
+    deviation = values.std(0)
     deviation = np.where(deviation > 1e-9, deviation, 1.0)
     design = np.hstack([np.ones((len(values), 1)), (values - mean) / deviation])
     # a little on the intercept too: it is finite where all are right

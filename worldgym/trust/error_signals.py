@@ -114,7 +114,8 @@ def other_trial_signals(records: Sequence[TrialRecord]) -> list[dict[str, float]
         successes[record.policy, record.group] += bool(record.succeeded)
     rows = []
     for record in records:
-        count, won = trials[record.policy, record.group], successes[record.policy, record.group]
+        count = trials[record.policy, record.group]
+        won = successes[record.policy, record.group]
         otherwise = count - won if record.succeeded else won
         rows.append({"disagreeing_trials": (otherwise + 0.5) / count})
     return rows
@@ -141,7 +142,8 @@ def action_signals(
 ) -> dict[str, float]:
     """Of the numbers that move the arm and can be read off recordings; zeros where there is
     none."""
-    names, known = inverse_dynamics.meaning.spec.names, inverse_dynamics.meaning.readable
+    names = inverse_dynamics.meaning.spec.names
+    known = inverse_dynamics.meaning.readable
     judged = [name != GRIPPER and (known[name].correlation or 0.0) >= READABLE for name in names]
     if not any(judged):
         return {"action_error": 0.0, "mean_action_error": 0.0}

@@ -45,11 +45,9 @@ from worldgym.world.load_world import beside_world, load_world
 
 BATCH = 20  # rollouts measured between two writes
 FLAGGED = 0.1  # share of the fit's rollouts that the error predictor flags
-SIGNALS_NAME, PREDICTOR_NAME, FIGURES_NAME = (
-    "signals.jsonl",
-    "error-predictor.json",
-    "uncertainty.json",
-)
+SIGNALS_NAME = "signals.jsonl"
+PREDICTOR_NAME = "error-predictor.json"
+FIGURES_NAME = "uncertainty.json"
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,8 @@ def fit_run(
             f"train-inverse-dynamics`, or "
             f"give --inverse-dynamics"
         )
-    loaded, reader = load_world(world), InverseDynamicsModel.load(folder)
+    loaded = load_world(world)
+    reader = InverseDynamicsModel.load(folder)
     reader.check(loaded.codec, loaded.spec)
     header = read_log(request.run / LOG_NAME)[0]
     # the run's own, which options may have changed

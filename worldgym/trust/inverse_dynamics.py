@@ -69,7 +69,8 @@ class InverseDynamicsNetwork(nn.Module):
     def __init__(self, config: InverseDynamicsConfig) -> None:
         super().__init__()
         C, h, w = config.latent_shape
-        self.config, width = config, config.width
+        self.config = config
+        width = config.width
         self.first = nn.Conv2d(C * len(config.offsets), width, 3, padding=1)
         self.position = nn.Parameter(torch.zeros(width, h, w))
         self.blocks = nn.ModuleList(
@@ -88,10 +89,8 @@ class InverseDynamicsNetwork(nn.Module):
             x = x + F.relu(block(x))
         points = self.config.points
         maps = self.maps(x).float().flatten(2)
-        attention, values = (
-            maps[:, :points].softmax(-1),
-            maps[:, points:].unflatten(1, (points, -1)),
-        )
+        attention = maps[:, :points].softmax(-1)
+        values = maps[:, points:].unflatten(1, (points, -1))
         read: Tensor = self.head((values * attention[:, :, None]).sum(-1).flatten(1))
         return read.float()
 
@@ -296,7 +295,8 @@ def responses(read: Actions, commanded: Actions, names: Sequence[str]) -> dict[s
     for name, mine, theirs in zip(
         names, read.T.astype(np.float64), commanded.T.astype(np.float64), strict=True
     ):
-        spread, error = theirs.std(), float(np.sqrt(np.mean((mine - theirs) ** 2)))
+        spread = theirs.std()
+        error = float(np.sqrt(np.mean((mine - theirs) ** 2)))
         if spread < 1e-6:
             found[name] = Readable(None, None, error)
             continue

@@ -57,7 +57,8 @@ def play_again(
     def shape(i: int) -> tuple[int, int]:
         return len(rollouts[i].actions), playing.chunks.get(rollouts[i].policy, 1)
 
-    size, batches = min(playing.batch, len(rollouts)), list[tuple[int, list[int]]]()
+    size = min(playing.batch, len(rollouts))
+    batches = list[tuple[int, list[int]]]()
     for (_, chunk), same in groupby(sorted(range(len(rollouts)), key=shape), key=shape):
         rows = list(same)
         batches += [(chunk, rows[start : start + size]) for start in range(0, len(rows), size)]
@@ -78,7 +79,8 @@ def recorded_rollouts(store: EpisodeStore, per_group: int | None = None) -> list
     successes and half failures as far as there are any, and those of which nobody knows in what is
     left."""
     order = np.random.default_rng(0).permutation(len(store.infos))
-    shuffled, names = [store.infos[i] for i in order], list[str]()
+    shuffled = [store.infos[i] for i in order]
+    names = list[str]()
     for group in sorted({info.group for info in shuffled}):
         own = [info for info in shuffled if info.group == group]
         good, bad, unknown = (

@@ -53,7 +53,8 @@ def replay_test(
     )
     outcomes = []
     for episode, new, (judged, recorded) in zip(episodes, generated, verdicts, strict=True):
-        task, levels = new.trial.task, psnr(new.frames[1:], episode.rollout.frames[1:])
+        task = new.trial.task
+        levels = psnr(new.frames[1:], episode.rollout.frames[1:])
         outcomes.append(
             ReplayOutcome(
                 task.name, task.group, episode.success, tuple(map(float, levels)), judged, recorded
@@ -79,7 +80,8 @@ def _confusion(pairs: Sequence[tuple[bool | None, bool | None]]) -> dict[str, An
     """(label, verdict) pairs. Specificity is one less the false positive rate, and so are its
     ends."""
     counts = Confusion.of((label, verdict) for label, verdict in pairs if label is not None)
-    tpr, fpr = true_positive_rate(counts), false_positive_rate(counts)
+    tpr = true_positive_rate(counts)
+    fpr = false_positive_rate(counts)
     specificity = None if fpr.value is None else 1.0 - fpr.value
     return {
         "sensitivity": {"value": tpr.value, "low": tpr.low, "high": tpr.high, "of": tpr.trials},

@@ -15,7 +15,9 @@ from worldgym.stats.success_rates import Rate
 from worldgym.trust.action_following import Response
 from worldgym.types import ROUNDING
 
-GREEN, AMBER, RED = "green", "amber", "red"
+GREEN = "green"
+AMBER = "amber"
+RED = "red"
 ORDER = (GREEN, AMBER, RED)
 NAMED = 3  # initial frames named in a sentence
 
@@ -62,7 +64,8 @@ def finding(kind: str, rate: Rate, what: str) -> Finding | None:
     was counted."""
     if rate.value is None:
         return None
-    limit, colour = LIMITS[kind], GREEN
+    limit = LIMITS[kind]
+    colour = GREEN
     if _above(rate.value, limit.amber):
         shown = _above(rate.value, limit.red) and _above(rate.low, limit.amber)
         colour = RED if shown else AMBER

@@ -146,7 +146,8 @@ def _load(config: CheckConfig) -> CheckInputs:
         inverse_dynamics.check(world.codec, world.spec)
     predictor_file = config.error_predictor or beside_world(config.world, "error-predictor.json")
     error_predictor = None if predictor_file is None else ErrorPredictor.load(predictor_file)
-    playing, familiarity = Playing(config.batch), familiarity_of(config.world, world.codec)
+    playing = Playing(config.batch)
+    familiarity = familiarity_of(config.world, world.codec)
     parts = CheckInputs(
         world, load_judge(judge), inverse_dynamics, error_predictor, playing, familiarity
     )

@@ -32,10 +32,12 @@ def rotary_angles_2d(height: int, width: int, head_dim: int, pixel: bool) -> Ten
     quarter = head_dim // 4
     if pixel:
         frequencies = torch.linspace(1.0, 128.0, quarter) * torch.pi
-        ys, xs = torch.linspace(-1.0, 1.0, height), torch.linspace(-1.0, 1.0, width)
+        ys = torch.linspace(-1.0, 1.0, height)
+        xs = torch.linspace(-1.0, 1.0, width)
     else:
         frequencies = 10_000.0 ** (-torch.arange(quarter).float() / quarter)
-        ys, xs = torch.arange(height).float(), torch.arange(width).float()
+        ys = torch.arange(height).float()
+        xs = torch.arange(width).float()
     by_y = (ys[:, None] * frequencies)[:, None, :].expand(height, width, quarter)
     by_x = (xs[:, None] * frequencies)[None, :, :].expand(height, width, quarter)
     return torch.cat([by_y, by_x], dim=-1).reshape(height * width, 2 * quarter)
@@ -81,7 +83,8 @@ class Attention(nn.Module):
         """window: frames over which a learned bias by distance in time is kept (0: none, positions
         are rotary)."""
         super().__init__()
-        self.heads, self.head_dim = heads, width // heads
+        self.heads = heads
+        self.head_dim = width // heads
         self.time_bias = nn.Parameter(torch.zeros(heads, window)) if window else None
         self.qkv_proj = nn.Linear(width, 3 * width, bias=False)
         self.out_proj = nn.Linear(width, width)
@@ -152,6 +155,7 @@ def branched(trunk: int, branches: int, device: torch.device) -> tuple[Tensor, T
             torch.arange(trunk - branches, trunk, device=device) + 1,
         ]
     )
-    age, other = places[:, None] - places, ~torch.eye(len(places), dtype=torch.bool, device=device)
+    age = places[:, None] - places
+    other = ~torch.eye(len(places), dtype=torch.bool, device=device)
     aside = torch.arange(len(places), device=device) >= trunk
     return places, age, (age < 0) | (other & (aside | (age == 0)))

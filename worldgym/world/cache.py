@@ -27,8 +27,11 @@ class TemporalCache:
         self, shape: tuple[int, int, int, int, int, int], like: Tensor, start: int = 0
     ) -> None:
         """shape: of `keys`.   like: a tensor of the dtype and device to use."""
-        self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
-        self.start, self.length, self._written = start, 0, 0
+        self.keys = like.new_zeros(shape)
+        self.values = like.new_zeros(shape)
+        self.start = start
+        self.length = 0
+        self._written = 0
         self.last: Tensor | None = None
 
     @property
@@ -88,14 +91,18 @@ class TemporalCache:
     def rewind(self, length: int, last: Tensor | None) -> None:
         """Forgets all frames from position `length` on; `last` is the newest before it, as in the
         attribute."""
-        self.length, self.last = length, last
+        self.length = length
+        self.last = last
 
     def fork(self, length: int, last: Tensor | None) -> TemporalCache:
         """A copy that holds the first `length` frames only (those that the ring still has: see
         `holds`)."""
         other = TemporalCache.__new__(TemporalCache)
-        other.keys, other.values = self.keys.clone(), self.values.clone()
-        other.start, other.length, other._written = self.start, length, self._written
+        other.keys = self.keys.clone()
+        other.values = self.values.clone()
+        other.start = self.start
+        other.length = length
+        other._written = self._written
         other.last = last
         return other
 

@@ -53,10 +53,8 @@ class FusedBlock:
     """The four products of a block."""
 
     def __init__(self, library: ctypes.CDLL, block: Block, activation: str) -> None:
-        self.qkv, self.out = (
-            Product(library, block.attn.qkv_proj),
-            Product(library, block.attn.out_proj),
-        )
+        self.qkv = Product(library, block.attn.qkv_proj)
+        self.out = Product(library, block.attn.out_proj)
         self.up = Product(library, _linear(block.ffwd, 0), activation=activation)
         self.down = Product(library, _linear(block.ffwd, 2))
 
@@ -89,28 +87,23 @@ class FusedDiT:
     copies of the weights."""
 
     def __init__(self, network: DiT, library: ctypes.CDLL) -> None:
-        self.network, self.config, self._library, self._dtype = (
-            network,
-            network.config,
-            library,
-            dtype_of(library),
-        )
-        c, blocks = (
-            self.config,
-            [block for pair in network.pairs for block in (pair.s_block, pair.t_block)],
-        )
+        self.network = network
+        self.config = network.config
+        self._library = library
+        self._dtype = dtype_of(library)
+        c = self.config
+        blocks = [block for pair in network.pairs for block in (pair.s_block, pair.t_block)]
         self._blocks = [FusedBlock(library, block, c.activation) for block in blocks]
         modulations = [*(block.adaLN_modulation for block in blocks), network.final_modulation]
         self._modulation = Product(library, *(_linear(layers, 1) for layers in modulations))
         self._embed = Product(library, _linear(network.timestep_mlp, 0), activation="silu")
-        self._time, self._act = (
-            Product(library, _linear(network.timestep_mlp, 2)),
-            Product(library, network.action_embedder),
-        )
+        self._time = Product(library, _linear(network.timestep_mlp, 2))
+        self._act = Product(library, network.action_embedder)
         self._first = Product(library, network.x_proj, added=network.position_map)
         self._last = Product(library, network.final_linear)
         self._sight_at = lru_cache(maxsize=256)(self._sight)
-        pixel, self._space = c.positions == "rotary_pixel", None
+        pixel = c.positions == "rotary_pixel"
+        self._space = None
         if c.positions != "learned":
             self._space = rotation(rotary_angles_2d(*c.grid, self._head_dim, pixel), torch.float32)
         matrices = (native.BlockPointers * len(blocks))(*(block.matrices for block in self._blocks))
@@ -130,7 +123,8 @@ class FusedDiT:
     def condition(self, level: Tensor, actions: Tensor) -> Tensor:
         """=> [..., 6 D a block, and 2 D]: shift, scale and gate, twice, of every block, and the
         last shift and scale."""
-        threads, dtype = allowed_threads(), self._dtype
+        threads = allowed_threads()
+        dtype = self._dtype
         hidden = self._embed(sinusoid(level.flatten()).to(dtype), threads)
         shown = self._act(
             octaves(actions, self.config.action_octaves).flatten(0, -2).to(dtype), threads
@@ -153,7 +147,8 @@ class FusedDiT:
         cache = self.network.new_cache(b, t, x) if cache is None else cache
         rows = b * t * c.tokens
         shown = self._first.pad(self.network.views(x, initial_frame, cache).flatten(0, 2))
-        out, modulations = x.new_empty(rows, self._last.wide), condition.contiguous()
+        out = x.new_empty(rows, self._last.wide)
+        modulations = condition.contiguous()
         seen = self._sight_at(cache.length, t, cache.capacity, sight)
         call = native.Call(
             self._first.address(shown, rows),
@@ -178,7 +173,9 @@ class FusedDiT:
         return unpatchify(drawn.reshape(b, t, c.tokens, -1), c.latent_shape, c.patch)
 
     def _ring(self, cache: TemporalCache, rows: int, frames: int, seen: Sight) -> native.Ring:
-        c, capacity, used = self.config, cache.capacity, min(cache.length + frames, cache.capacity)
+        c = self.config
+        capacity = cache.capacity
+        used = min(cache.length + frames, cache.capacity)
         if not frames <= capacity <= ON_STACK:
             raise ValueError(
                 f"{frames} frames do not fit a cache of {capacity}, or it is longer than "

@@ -26,7 +26,8 @@ from worldgym.world.conditioning import octave_mask, shown_columns
 from worldgym.world.network import DiTConfig
 
 ONE_ROBOTS_OWN = ("spec", "scaling")  # keys of a world's config
-TOKEN, EMBEDDER = "embodiment_token", "action_embedder"
+TOKEN = "embodiment_token"
+EMBEDDER = "action_embedder"
 
 
 def shared(

@@ -90,7 +90,8 @@ def measure_familiarity(codec: Codec, stores: Sequence[Path], out: Path) -> Fami
     Of several stores, other robots say, each has its own quantile, and the largest counts.
     InputError if a store is empty or its frames have another size than the codec's.
     """
-    limits, count = [], 0
+    limits = []
+    count = 0
     for folder in stores:
         frames = _held_out(EpisodeStore(folder), codec)
         limits.append(float(np.quantile(errors(codec, frames), QUANTILE)))

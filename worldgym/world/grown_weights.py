@@ -17,7 +17,9 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
     yet. More numbers may be shown with each frame, before the last; it does not look at those yet.
     """
     channels = start.latent_shape[0]
-    own, places, width = config.latent_shape[0], config.patch**2, config.width
+    own = config.latent_shape[0]
+    places = config.patch**2
+    width = config.width
     shapes = {
         "x_proj.weight": (
             (width, config.views, places, channels),
@@ -30,7 +32,8 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
     if start.action_size < config.action_size:
         known = torch.ones(config.action_size, dtype=torch.bool)
         known[start.action_size - 1 : -1] = False
-        name, columns = "action_embedder.weight", octave_mask(known, config.action_octaves)
+        name = "action_embedder.weight"
+        columns = octave_mask(known, config.action_octaves)
         found[name] = tensors[name].new_zeros(len(tensors[name]), len(columns))
         found[name][:, columns] = tensors[name]
     if channels >= own:

@@ -68,7 +68,9 @@ class DiffusionWorld:
                 f"codec that the world was trained with ({config.codec})"
             )
         config.check()
-        self.config, self.codec, self.name = config, codec, name
+        self.config = config
+        self.codec = codec
+        self.name = name
         self.network = frozen(network, dtype)
         self.schedule = config.make_schedule()
         self._bounds = config.scaling.bounds(config.spec.size)
@@ -154,7 +156,8 @@ class DiffusionWorld:
                 f"the world takes actions [{len(state.seeds)}, h, {self.spec.size}], not "
                 f"{list(actions.shape)}"
             )
-        largest, pieces = self.config.sampler.longest_chunk, []
+        largest = self.config.sampler.longest_chunk
+        pieces = []
         for start in range(0, actions.shape[1], largest):
             state, shown = self._conditioning(state, actions[:, start : start + largest])
             state, latents = self.generate(state, shown)
@@ -172,7 +175,8 @@ class DiffusionWorld:
     def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
         """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in
         `worldgym.world.conditioning.conditioning`."""
-        known, sums = self.config.scaling.shown(actions), None
+        known = self.config.scaling.shown(actions)
+        sums = None
         if self.config.conditioning == "sum":
             sums = commanded_positions(known, self._bounds, state.moved)
             state = replace(state, moved=sums[:, -1])
@@ -183,19 +187,19 @@ class DiffusionWorld:
     def generate(self, state: WorldState, actions: Tensor) -> tuple[WorldState, Tensor]:
         """`step` without the codec: actions as shown [B, h, action_size] => latents [B, h, C, ...];
         h up to `longest_chunk`."""
-        chunk, cached = actions.shape[1], self.config.sampler.cached
+        chunk = actions.shape[1]
+        cached = self.config.sampler.cached
         state = self._slide(state, chunk)
-        noise, cache = frames_noise(state.seeds, state.frame, chunk, self.codec.latent_shape), None
+        noise = frames_noise(state.seeds, state.frame, chunk, self.codec.latent_shape)
+        cache = None
         noise = noise.to(self._device, self._dtype)
         if cached:
             cache, pending = self._cache(state, chunk)
             latents = self._denoiser.cached(cache, state.context.last(pending), noise, actions)
         else:
             latents = self._denoiser.plain(state.context, noise, actions)
-        context, stored = (
-            state.context.append(latents, actions),
-            cache.length if cache is not None else 0,
-        )
+        context = state.context.append(latents, actions)
+        stored = cache.length if cache is not None else 0
         return WorldState(
             context, cache, stored, state.seeds, state.frame + chunk, state.moved
         ), latents
@@ -223,7 +227,9 @@ class DiffusionWorld:
         """The state's cache, and how many frames at the end of its context are not in it yet. A
         copy if another branch has gone on from it; a new one if that branch has overwritten what
         this one needs, or the batch or chunk does not fit."""
-        sampler, context, cache = self.config.sampler, state.context, state.cache
+        sampler = self.config.sampler
+        context = state.context
+        cache = state.cache
         rows = len(state.seeds) * (1 if sampler.cfg == 1.0 else 2)
         pending = context.length if cache is None else state.frame - cache.start - state.stored
         if cache is None or not self._serves(cache, rows, state.stored, pending, chunk):
@@ -231,12 +237,10 @@ class DiffusionWorld:
             capacity = (
                 sampler.window - 1 + 2 * chunk if sampler.rule == "rolling" else sampler.window
             )
-            cache, pending = (
-                self.network.new_cache(
-                    rows, capacity, context.latents, state.frame - context.length
-                ),
-                context.length,
+            cache = self.network.new_cache(
+                rows, capacity, context.latents, state.frame - context.length
             )
+            pending = context.length
         elif cache.length != state.stored:
             cache = cache.fork(state.stored, self._last(context.first(context.length - pending)))
         return cache, pending

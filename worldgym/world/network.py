@@ -110,7 +110,8 @@ class Block(nn.Module):
 
     def __init__(self, config: DiTConfig, time: bool) -> None:
         super().__init__()
-        width, hidden = config.width, config.mlp_ratio * config.width
+        width = config.width
+        hidden = config.mlp_ratio * config.width
         activation = SquaredReLU() if config.activation == "relu2" else nn.GELU(approximate="tanh")
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
         self.attn = Attention(
@@ -152,8 +153,10 @@ class DiT(nn.Module):
         rest again when gradients are taken: the same gradients for a third more products and a
         fraction of the memory."""
         super().__init__()
-        self.config, self.checkpointing = config, checkpointing
-        d, patch_size = config.width, config.patch**2 * config.latent_shape[0]
+        self.config = config
+        self.checkpointing = checkpointing
+        d = config.width
+        patch_size = config.patch**2 * config.latent_shape[0]
         self.x_proj = nn.Linear(patch_size * config.views, d)
         self.position_map = (
             nn.Parameter(torch.zeros(config.tokens, d)) if config.positions == "learned" else None
@@ -267,7 +270,8 @@ class DiT(nn.Module):
         return torch.cat(views, dim=-1)
 
     def _pass(self, x: Tensor, cache: TemporalCache | None, sight: int, branches: int) -> Pass:
-        frames, start = x.shape[1], cache.length if cache is not None else 0
+        frames = x.shape[1]
+        start = cache.length if cache is not None else 0
         places = torch.arange(start, start + frames, device=x.device)
         keys = places if cache is None else cache.positions(frames)
         age, hidden = sees(places, keys, sight)

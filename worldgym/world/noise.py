@@ -166,7 +166,8 @@ class SigmoidV:
     def step(self, x: Tensor, v: Tensor, level: Tensor, next_level: Tensor) -> Tensor:
         """DDIM without added noise; a frame whose level does not change stays as it is."""
         root, rest = self._roots(level)
-        clean, eps = root * x - rest * v, rest * x + root * v
+        clean = root * x - rest * v
+        eps = rest * x + root * v
         next_root, next_rest = self._roots(next_level)
         return torch.where(
             _wide(level == next_level), x, (next_root * clean + next_rest * eps).to(x.dtype)

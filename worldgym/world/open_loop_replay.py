@@ -48,7 +48,8 @@ def play_actions(
 ) -> Frames:
     """starts: uint8 [B, H, W, 3], one seed a row, actions: float32 [B, T, A] => frames uint8 [B,
     T+1, H, W, 3], start first."""
-    state, frames = world.reset(starts, seeds), [starts[:, None]]
+    state = world.reset(starts, seeds)
+    frames = [starts[:, None]]
     for first in range(0, actions.shape[1], chunk):
         state, new = world.step(state, actions[:, first : first + chunk])
         frames.append(new)

@@ -8,7 +8,9 @@ from torch import Tensor
 def patchify(x: Tensor, patch: int) -> Tensor:
     """[B, T, C, h, w] => [B, T, N, patch * patch * C], numbers in the order (p1, p2, c)."""
     b, t, c, h, w = x.shape
-    rows, columns, p = h // patch, w // patch, patch
+    rows = h // patch
+    columns = w // patch
+    p = patch
     return (
         x.view(b, t, c, rows, p, columns, p)
         .permute(0, 1, 3, 5, 4, 6, 2)

@@ -102,7 +102,8 @@ def network_of(weights: Mapping[str, Tensor], request: PublishedImport) -> DiTCo
     """The network's sizes, read from the shapes of its weights."""
     at_least("--heads", request.heads, 1)
     at_least("--size", request.size, 1)
-    first, action = weights.get("x_proj.weight"), weights.get("action_embedder.weight")
+    first = weights.get("x_proj.weight")
+    action = weights.get("action_embedder.weight")
     hidden = weights.get("blocks.0.s_block.ffwd.0.weight")
     if (
         first is None

@@ -30,7 +30,8 @@ class SplitWorld(Generic[State]):
 
     def __init__(self, world: World[State], threads: int) -> None:
         """threads: as many cores."""
-        self._world, self._threads = world, threads
+        self._world = world
+        self._threads = threads
         self._each = ThreadPoolExecutor(threads, "rows", initializer=allow_threads, initargs=(1,))
         self._alone = ThreadPoolExecutor(1, "row", initializer=allow_threads, initargs=(threads,))
 

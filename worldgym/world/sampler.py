@@ -27,7 +27,8 @@ from worldgym.world.cache import TemporalCache
 from worldgym.world.conditioning import null_actions
 from worldgym.world.noise import Schedule
 
-ORDERS, RULES = ("pyramid", "parallel"), ("recompute", "rolling")
+ORDERS = ("pyramid", "parallel")
+RULES = ("recompute", "rolling")
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,9 @@ def frame_spans(plan: Tensor) -> list[tuple[int, int]]:
     Not those behind the last one that moves, for no earlier frame sees them; nor those before the
     first that was not yet shown at its last level, for their keys and values stay as they are.
     """
-    spans, first, chunk = [], 0, plan.shape[1]
+    spans = []
+    first = 0
+    chunk = plan.shape[1]
     for now, after in pairwise(plan):
         moving = (now != after).nonzero().flatten().tolist()
         # one frame at least: of a fine grid, rounded, neighbouring levels may be equal
@@ -193,14 +196,13 @@ class Denoiser:
         done, done_level = self._finished(pending.latents)
         spans = frame_spans(level_plan(self.schedule, self.config.steps, chunk, self.config.order))
         conditions = self._conditions(done_level, pending.actions, actions, spans)
-        length, last = (
-            cache.length + pending.length,
-            self._both(done[:, -1:]) if pending.length else cache.last,
-        )
+        length = cache.length + pending.length
+        last = self._both(done[:, -1:]) if pending.length else cache.last
 
         def predict(call: int, x: Tensor, level: Tensor) -> Tensor:
             first, behind = spans[call]
-            work, v = x[:, first:behind], torch.zeros_like(x)
+            work = x[:, first:behind]
+            v = torch.zeros_like(x)
             shown = work if call else torch.cat([done, work], 1)
             v[:, first:behind] = self._guided(shown, conditions[call], pending.start, cache)[
                 :, first - behind :
@@ -256,15 +258,11 @@ class Denoiser:
             for now, (a, b) in zip(plan, spans, strict=True)
         ]
         every = [actions[:, a:b] for a, b in spans]
-        levels[0], every[0] = (
-            torch.cat([done_level, levels[0]], 1),
-            torch.cat([done_actions, every[0]], 1),
-        )
+        levels[0] = torch.cat([done_level, levels[0]], 1)
+        every[0] = torch.cat([done_actions, every[0]], 1)
         rows = self._both(done_level).shape[0]
-        levels, every = (
-            [self._both(level) for level in levels],
-            [self._with_null(shown) for shown in every],
-        )
+        levels = [self._both(level) for level in levels]
+        every = [self._with_null(shown) for shown in every]
         condition = self.network.condition(
             torch.cat([x.flatten() for x in levels]), torch.cat([x.flatten(0, 1) for x in every])
         )

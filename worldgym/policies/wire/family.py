@@ -22,7 +22,8 @@ from worldgym.io.files import read_toml
 from worldgym.io.records import from_mapping, located
 from worldgym.policies.policy_protocol import MAX_HISTORY, Needs
 
-MAX_SIDE, MAX_CHUNK = 2048, 1000
+MAX_SIDE = 2048
+MAX_CHUNK = 1000
 Constant = str | bool | int | float | tuple[float, ...]
 OWN = "worldgym"  # the family of `worldgym policy serve`, which says itself what it serves
 

@@ -97,7 +97,8 @@ class Edit:
         """The edited twin of a task. InputError, with the names of edit and task, where a step
         cannot be done."""
         scene = Scene(generator_of(f"{self.seed}/{self.name}/{task.name}"))
-        frame, instruction = task.frame, task.instruction
+        frame = task.frame
+        instruction = task.instruction
         try:
             if min(frame.shape[:2]) < SMALLEST:
                 raise InputError(
@@ -180,10 +181,8 @@ class Suite:
         table."""
         image, text = [], []
         for table in tables:
-            kind, values = (
-                str(table.get("kind", "")),
-                {key: value for key, value in table.items() if key != "kind"},
-            )
+            kind = str(table.get("kind", ""))
+            values = {key: value for key, value in table.items() if key != "kind"}
             if kind in IMAGE_STEPS:
                 image.append(self._step(IMAGE_STEPS[kind], values))
             elif kind in TEXT_STEPS:
