@@ -187,6 +187,17 @@ def test_broken_and_strict_on_the_command_line(
     assert stop.value.code == 2 and "not a dataset that can be read" in capsys.readouterr().err
 
 
+def test_a_dataset_of_which_nothing_can_be_read_is_refused(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (work / "my-data/clips").rglob("*.mp4"):
+        path.write_bytes(b"")
+    with pytest.raises(SystemExit) as stop:
+        main(["data", "inspect", "my-data/clips"])
+    out, err = capsys.readouterr()
+    assert stop.value.code == 2 and "3 broken" in out and "none of the episodes" in err
+
+
 def test_inspection_as_json(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["data", "inspect", "my-data/rlds", "--json", "--limit", "0"])
     found = json.loads(capsys.readouterr().out)

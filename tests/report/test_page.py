@@ -263,5 +263,5 @@ def test_checkpoints_flags_and_times_get_their_sections(tmp_path: Path) -> None:
     assert '<td>off the data</td><td>2</td><td data-value="1.0">100 %</td>' in text
     assert (
         "g@2k, world: 1.5 s per attempt" in text
-        and "20 rollouts took 40 s (world 30 s, judge 10 s)." in text
+        and "20 attempts took 40 s (world 30 s, judge 10 s)." in text
     )

@@ -12,7 +12,7 @@ from worldgym.stats.failure_reasons import FailureReasons, ReasonCount
 def test_the_time_is_told_by_its_parts() -> None:
     spent = replace(EMPTY.expenses, attempts=2, seconds=120.0, timing={"world": 90.0, "judge": 6.0})
     told = time_sentence(summary(expenses=spent)).replace(NBSP, " ")
-    assert told == "2 rollouts took 2 min (world 1.5 min, judge 6 s)."
+    assert told == "2 attempts took 2 min (world 1.5 min, judge 6 s)."
     assert time_sentence(summary(expenses=replace(spent, seconds=0.0))) == ""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from worldgym.cli.options import Positional
 from worldgym.cli.output import print_skipped
+from worldgym.errors import InputError
 
 if TYPE_CHECKING:
     from worldgym.episodes.recording import SourceOptions
@@ -87,6 +88,11 @@ class Inspect(ReadingOptions):
         if self.sheet and found.sheet is not None:
             write_sheet(found.sheet, self.sheet)
         print(json.dumps(found.to_json(), indent=2) if self.json else inspection_text(found))
+        if found.broken and not found.read:
+            raise InputError(
+                f"{self.source}: none of the episodes that were looked at can be read; the "
+                f"inspection names the first reasons"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,6 +95,6 @@ def time_sentence(summary: Summary) -> str:
         return ""
     parts = ", ".join(f"{part} {duration(seconds)}" for part, seconds in spent.timing.items())
     return (
-        f"{number_of(spent.attempts, 'rollout')} took {duration(spent.seconds)}"
+        f"{number_of(spent.attempts, 'attempt')} took {duration(spent.seconds)}"
         f"{f' ({parts})' if parts else ''}."
     )
