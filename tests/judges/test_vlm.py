@@ -382,7 +382,7 @@ def faulty(request: dict[str, Any], number: int, server: Any) -> Any:
 def test_five_votes_each_of_a_server_with_every_fault(
     config: VlmConfig, model_server: Any, make_rollout: MakeRollout, videos: int
 ) -> None:
-    """100 videos are 500 votes: none counts against the robot, none is lost, none is charged
+    """100 videos are 500 votes: none counts against the robot, none is lost, no answer is charged
     twice."""
     model_server.script = lambda request, number: faulty(request, number, model_server)
     server = replace(config.server, attempts=40, timeout_seconds=2.0, seed=0)
@@ -399,8 +399,11 @@ def test_five_votes_each_of_a_server_with_every_fault(
     )
     votes = [vote for verdict in verdicts for vote in verdict.votes]
     assert len(votes) == 5 * videos and all(vote.score == 1.0 or vote.reason for vote in votes)
-    assert judge.client.ledger.paid_usd == pytest.approx(0.002 * len(votes))
-    assert len(list((config.cache or Path()).rglob("*.json"))) == len(votes)
+    # an answer that cannot be read is asked once more, and both are paid
+    answers = len(list((config.cache or Path()).rglob("*.json")))
+    assert len(votes) <= answers < 1.1 * len(votes)
+    assert judge.client.ledger.paid_usd == pytest.approx(0.002 * answers)
+    assert sum(verdict.cost_usd for verdict in verdicts) == pytest.approx(0.002 * answers)
     before = len(model_server.requests)
     again = list(judge_each(patient(config), rollouts))
     assert len(model_server.requests) == before
