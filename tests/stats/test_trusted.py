@@ -117,9 +117,9 @@ def test_a_check_of_another_world_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content, said",
     [
-        ({"world": "w"}, "lacks 'tasks'"),
-        ({"world": "w", "tasks": []}, "no check"),
-        ({"world": "w", "tasks": {"a": 1}}, "no check"),
+        ({"world": "w"}, '"tasks" is missing; run `worldgym world check` again'),
+        ({"world": "w", "tasks": []}, '"tasks" holds'),
+        ({"world": "w", "tasks": {"a": 1}}, '"tasks.a" holds 1'),
     ],
 )
 def test_what_is_no_check_is_told(tmp_path: Path, content: dict[str, Any], said: str) -> None:
@@ -128,5 +128,5 @@ def test_what_is_no_check_is_told(tmp_path: Path, content: dict[str, Any], said:
     with pytest.raises(InputError, match=said):
         WorldCheck.read(path)
     path.write_text(json.dumps(data(WorldCheck("w", {"a": Trusted("blue", "")}))))
-    with pytest.raises(InputError, match='the colour "blue"'):
+    with pytest.raises(InputError, match="holds 'blue'; it must be"):
         WorldCheck.read(path)

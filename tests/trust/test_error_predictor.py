@@ -110,7 +110,7 @@ def test_what_is_no_error_predictor_is_told(tmp_path: Path) -> None:
     for broken, said in (
         ({"kind": "x"}, "no error predictor"),
         ({"coefficients": [1.0]}, "differ in length"),
-        ({"extra": 1}, "no error predictor"),
+        ({"extra": 1}, '"extra" is unknown'),
     ):
         error_predictor().save(path)
         path.write_text(json.dumps(json.loads(path.read_text()) | broken))

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 from worldgym.errors import InputError
 from worldgym.io.files import read_json, write_atomic
+from worldgym.io.records import from_mapping, located
 
 CHECK_NAME = "check.json"
 UNCHECKED = "unchecked"  # the colour of a task that the check does not know
-COLOURS = ("green", "amber", "red")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,22 @@ class TrustedTasks:
 
 
 @dataclass(frozen=True)
+class _Colour:
+    """What the file says of a task, as far as it is read here."""
+
+    colour: Literal["green", "amber", "red"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What the file says, as far as it is read here."""
+
+    world: str
+    tasks: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class WorldCheck:
     """world: the one that was checked.   tasks: by group.   include_red: red tasks stay in the
     headline numbers."""
@@ -52,24 +69,17 @@ class WorldCheck:
     def read(path: Path, include_red: bool = False) -> WorldCheck:
         """InputError if the file is absent or not what `worldgym world check` writes."""
         data = read_json(path, "a check of a world")
-        try:
+        with located(path, "run `worldgym world check` again"):
+            found = from_mapping(_Checked, data, more=True)
             tasks = {
-                str(name): Trusted(str(task["colour"]), str(task["reason"]))
-                for name, task in data["tasks"].items()
+                name: from_mapping(_Colour, task, place=f"tasks.{name}", more=True)
+                for name, task in found.tasks.items()
             }
-            check = WorldCheck(str(data["world"]), tasks, include_red)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{path}: lacks {error}, so it is no check of a world; run `worldgym world "
-                f"check` again"
-            ) from error
-        if strange := next(
-            (task.colour for task in tasks.values() if task.colour not in COLOURS), None
-        ):
-            raise InputError(
-                f'{path}: holds the colour "{strange}"; it must be one of {", ".join(COLOURS)}'
+            return WorldCheck(
+                found.world,
+                {name: Trusted(task.colour, task.reason) for name, task in tasks.items()},
+                include_red,
             )
-        return check
 
     @staticmethod
     def of_run(run: Path, include_red: bool = False) -> WorldCheck | None:

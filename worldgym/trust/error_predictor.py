@@ -18,6 +18,7 @@ import numpy.typing as npt
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.files import read_json, write_json
 from worldgym.io.migration import migrated_predictor
+from worldgym.io.records import from_mapping, located
 from worldgym.stats.judge_calibration import Judged
 from worldgym.stats.judge_figures import area_under_curve
 
@@ -47,6 +48,11 @@ class ErrorPredictor:
     world: str
     judge: str
     facts: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        lists = (self.signals, self.mean, self.deviation, self.coefficients)
+        if len({len(values) for values in lists}) != 1:
+            raise ValueError("its lists differ in length")
 
     def p_wrong(self, rows: Sequence[Mapping[str, float]]) -> Numbers:
         """Probability that each verdict is wrong, in [0, 1]."""
@@ -81,24 +87,10 @@ class ErrorPredictor:
     def load(path: Path) -> ErrorPredictor:
         """InputError if there is none."""
         data = migrated_predictor(read_json(path, "an error predictor"))
-        try:
-            if data.pop("kind") != KIND:
-                raise KeyError("kind")
-            lists = {
-                name: tuple(data[name]) for name in ("signals", "mean", "deviation", "coefficients")
-            }
-            error_predictor = ErrorPredictor(**{**data, **lists})
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{path}: is no error predictor ({error}); make one with `worldgym world "
-                f"fit-error-predictor`"
-            ) from error
-        if len({len(values) for values in lists.values()}) != 1:
-            raise InputError(
-                f"{path}: its lists differ in length; make it again with `worldgym world "
-                f"fit-error-predictor`"
-            )
-        return error_predictor
+        with located(path, "make one with `worldgym world fit-error-predictor`"):
+            if data.pop("kind", None) != KIND:
+                raise InputError("is no error predictor")
+            return from_mapping(ErrorPredictor, data)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.errors import CheckpointError
 from worldgym.io.checkpoint import fingerprint, frozen, load_folder, save_folder, with_weights
+from worldgym.io.records import from_mapping
 from worldgym.types import Actions, ActionSpec, Frames
 
 KIND = "inverse-dynamics"
@@ -56,10 +57,7 @@ class InverseDynamicsConfig:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> InverseDynamicsConfig:
-        C, h, w = data["latent_shape"]
-        return InverseDynamicsConfig(
-            **{**data, "latent_shape": (C, h, w), "offsets": tuple(data["offsets"])}
-        )
+        return from_mapping(InverseDynamicsConfig, data)
 
 
 class InverseDynamicsNetwork(nn.Module):
