@@ -13,6 +13,7 @@ import numpy as np
 
 from worldgym.errors import InputError
 from worldgym.io.files import read_json
+from worldgym.io.records import from_mapping, located
 from worldgym.stats.confusion import Confusion
 from worldgym.stats.success_rates import Rate, effective_trials, wilson_interval, wilson_rate
 from worldgym.types import is_success
@@ -147,23 +148,12 @@ class Calibration:
     def read(path: Path) -> Calibration:
         """From the calibration.json of `worldgym judge calibrate`. InputError if it is none."""
         data = read_json(path, "a calibration")
-        try:
-            counts = Confusion(**{name: int(n) for name, n in data["counts"].items()})
-            known = data.get("worth")
-            worth = (
-                None
-                if known is None
-                else Worth(float(known["successes"]), float(known["failures"]))
-            )
-            if worth and not (
-                0 <= worth.successes <= MOST_WORTH and 0 <= worth.failures <= MOST_WORTH
-            ):
-                raise ValueError("worth")
-            return Calibration(str(data["judge"]), counts, worth)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise InputError(
-                f"{path}: not a calibration; make one with  worldgym judge calibrate"
-            ) from None
+        with located(f"{path}: not a calibration", "make one with `worldgym judge calibrate`"):
+            found = from_mapping(Calibration, data, more=True)
+            worth = found.worth
+            if worth and not all(0 <= n <= MOST_WORTH for n in (worth.successes, worth.failures)):
+                raise ValueError(f'"worth" is not between 0 and {MOST_WORTH:g}')
+            return found
 
     @staticmethod
     def of_run(run: Path) -> Calibration | None:
