@@ -6,18 +6,15 @@ tuple. A field marked `Positional` is given without a name. The text below a fie
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, fields
-from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from worldgym.errors import InputError, did_you_mean
 from worldgym.io.bundled import bundled
+from worldgym.io.json_form import field_docs
 
 T = TypeVar("T")
 
@@ -124,7 +121,7 @@ class Option:
 def options_of(command: type) -> list[Option]:
     """Positional ones first, in the order of the fields."""
     hints = get_type_hints(command, include_extras=True)
-    told = texts(command)
+    told = {**COMMON, **field_docs(command)}
     found = [_option(one, hints[one.name], told.get(one.name, "")) for one in fields(command)]
     return sorted(found, key=lambda option: not option.positional)
 
@@ -228,23 +225,3 @@ def _metavar(kind: Any, part: str) -> str:
     if get_origin(kind) is Literal:
         return "|".join(map(str, get_args(kind)))
     return METAVARS.get(kind, "")
-
-
-@cache
-def texts(command: type) -> dict[str, str]:
-    """The text below each field, those of inherited ones too; COMMON where there is none."""
-    found: dict[str, str] = dict(COMMON)
-    for part in reversed(command.__mro__[:-1]):
-        body = ast.parse(textwrap.dedent(inspect.getsource(part))).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for field, below in zip(body.body, body.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                found |= {field.target.id: text} if (text := _text(below)) else {}
-    return found
-
-
-def _text(node: ast.stmt) -> str:
-    """Of a string that stands alone; "" for anything else."""
-    alone = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    text = node.value.value if alone else ""  # type: ignore[attr-defined]
-    return " ".join(text.split()) if isinstance(text, str) else ""
