@@ -29,12 +29,13 @@ from worldgym.train.inverse_dynamics_training import (
     train_inverse_dynamics,
 )
 from worldgym.train.optimizer import FitConfig
+from worldgym.trust.check_inputs import CheckConfig
 from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.error_signals import Instruments, measure
 from worldgym.trust.fit_error_predictor import FitRequest, fit_run, rollouts_of
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.playback import Playing
-from worldgym.trust.world_check import CheckConfig, check_trust
+from worldgym.trust.world_check import check_trust
 from worldgym.world.familiarity import Familiarity, errors
 from worldgym.world.load_world import load_world
 

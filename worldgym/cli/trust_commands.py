@@ -52,7 +52,8 @@ class Check:
     def __call__(self) -> None:
         from worldgym.api import Run
         from worldgym.report.trust_page import print_check, write_check_page
-        from worldgym.trust.world_check import CheckConfig, check_trust
+        from worldgym.trust.check_inputs import CheckConfig
+        from worldgym.trust.world_check import check_trust
 
         config = CheckConfig(
             self.world,

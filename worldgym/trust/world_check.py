@@ -8,32 +8,27 @@ OUT/run/         the closed loop of the policies given, as `worldgym evaluate` w
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
-from worldgym.episodes.store import EpisodeStore
-from worldgym.errors import InputError, SpecMismatch
+from worldgym.errors import InputError
 from worldgym.evaluation.initial_frames import strange_starts
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin, environment, now
 from worldgym.evaluation.run import evaluate
 from worldgym.io.bundled import each_policy
 from worldgym.io.files import write_json
-from worldgym.judges.judge_protocol import Judge
-from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.load_policy import load
 from worldgym.stats.success_rates import Rate, score_rate
 from worldgym.stats.trusted import CHECK_NAME
 from worldgym.tasks.task_folder import check_frames, load_tasks
 from worldgym.trust.action_following import Response, action_following
+from worldgym.trust.check_inputs import CheckConfig, CheckInputs, load_inputs, matching_store
 from worldgym.trust.controls import ARMS, GRIPPER, Floor, control_floors
-from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.error_signals import Instruments
 from worldgym.trust.fit_error_predictor import measured_signals, rollouts_of
-from worldgym.trust.inverse_dynamics import InverseDynamicsModel
-from worldgym.trust.playback import Playing, Recorded, recorded_rollouts
+from worldgym.trust.playback import Recorded, recorded_rollouts
 from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_figures, replay_test
 from worldgym.trust.trust_verdict import (
     LIMITS,
@@ -44,47 +39,9 @@ from worldgym.trust.trust_verdict import (
     verdict,
 )
 from worldgym.types import ROUNDING, Task
-from worldgym.world.familiarity import Familiarity, familiarity_of
-from worldgym.world.load_world import beside_world, load_world
-from worldgym.world.model import DiffusionWorld
 
 SWEPT = 6  # initial frames from which actions are swept
 Found = dict[str, list[Finding]]  # by group of tasks
-
-
-@dataclass(frozen=True)
-class CheckConfig:
-    """What to check a world by; None = not, or for judge, inverse-dynamics model and error
-    predictor: what lies beside the world, if anything.
-
-    episodes: an episode store.   policies, tasks: a closed loop.   per_task: episodes, and trials
-    of each policy, for each group."""
-
-    world: Path
-    out: Path
-    episodes: Path | None = None
-    policies: tuple[str, ...] = ()
-    tasks: Path | None = None
-    judge: Path | None = None
-    inverse_dynamics: Path | None = None
-    error_predictor: Path | None = None
-    per_task: int = 10
-    batch: int = 20
-    seed: int = 0
-    command: str = ""
-
-
-@dataclass(frozen=True)
-class CheckInputs:
-    """What a check works with. inverse-dynamics model, error predictor, familiarity: None = what
-    needs them is left out."""
-
-    world: DiffusionWorld
-    judge: Judge
-    inverse_dynamics: InverseDynamicsModel | None
-    error_predictor: ErrorPredictor | None
-    playing: Playing
-    familiarity: Familiarity | None = None
 
 
 def check_trust(config: CheckConfig) -> dict[str, Any]:
@@ -97,12 +54,12 @@ def check_trust(config: CheckConfig) -> dict[str, Any]:
     if config.per_task < 1:
         raise InputError(f"--trials is {config.per_task}: ask for 1 or more")
     keep_freed_memory()
-    parts = _load(config)
+    parts = load_inputs(config)
     figures: dict[str, Any] = {"strange": {}, "floors": [], "replay": {}, "wrong_verdicts": {}}
     found: Found = {}
     starts: list[Task] = []
     if config.episodes is not None:
-        episodes = recorded_rollouts(_store(config.episodes, parts.world), config.per_task)
+        episodes = recorded_rollouts(matching_store(config.episodes, parts.world), config.per_task)
         tasks = [episode.rollout.trial.task for episode in episodes]
         check_frames(tasks, parts.world.frame_shape)
         known = _known(tasks, parts, figures, found)
@@ -127,40 +84,6 @@ def check_trust(config: CheckConfig) -> dict[str, Any]:
     result = _described(config, parts) | figures
     write_json(config.out / CHECK_NAME, result)
     return result
-
-
-def _load(config: CheckConfig) -> CheckInputs:
-    world = load_world(config.world)
-    judge = config.judge or beside_world(config.world, "judge")
-    if judge is None:
-        raise InputError(f"{config.world}: no judge lies beside the world; give one with --judge")
-    inverse_dynamics_folder = config.inverse_dynamics or beside_world(
-        config.world, "inverse-dynamics"
-    )
-    inverse_dynamics = (
-        None
-        if inverse_dynamics_folder is None
-        else InverseDynamicsModel.load(inverse_dynamics_folder)
-    )
-    if inverse_dynamics is not None:
-        inverse_dynamics.check(world.codec, world.spec)
-    predictor_file = config.error_predictor or beside_world(config.world, "error-predictor.json")
-    error_predictor = None if predictor_file is None else ErrorPredictor.load(predictor_file)
-    playing = Playing(config.batch)
-    familiarity = familiarity_of(config.world, world.codec)
-    parts = CheckInputs(
-        world, load_judge(judge), inverse_dynamics, error_predictor, playing, familiarity
-    )
-    if parts.error_predictor is not None and inverse_dynamics is not None:
-        parts.error_predictor.check(world.name, parts.judge.name, inverse_dynamics.name)
-    return parts
-
-
-def _store(folder: Path, world: DiffusionWorld) -> EpisodeStore:
-    store = EpisodeStore(folder)
-    if store.spec != world.spec:
-        raise SpecMismatch(f"store {folder}", store.spec, f"world {world.name}", world.spec)
-    return store
 
 
 def _check_recorded(

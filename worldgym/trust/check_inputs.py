@@ -1,0 +1,89 @@
+"""What `worldgym world check` is asked for, and what it works with, loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.errors import InputError, SpecMismatch
+from worldgym.judges.judge_protocol import Judge
+from worldgym.judges.load_judge import load_judge
+from worldgym.trust.error_predictor import ErrorPredictor
+from worldgym.trust.inverse_dynamics import InverseDynamicsModel
+from worldgym.trust.playback import Playing
+from worldgym.world.familiarity import Familiarity, familiarity_of
+from worldgym.world.load_world import beside_world, load_world
+from worldgym.world.model import DiffusionWorld
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """What to check a world by; None = not, or for judge, inverse-dynamics model and error
+    predictor: what lies beside the world, if anything.
+
+    episodes: an episode store.   policies, tasks: a closed loop.   per_task: episodes, and trials
+    of each policy, for each group."""
+
+    world: Path
+    out: Path
+    episodes: Path | None = None
+    policies: tuple[str, ...] = ()
+    tasks: Path | None = None
+    judge: Path | None = None
+    inverse_dynamics: Path | None = None
+    error_predictor: Path | None = None
+    per_task: int = 10
+    batch: int = 20
+    seed: int = 0
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class CheckInputs:
+    """What a check works with. inverse-dynamics model, error predictor, familiarity: None = what
+    needs them is left out."""
+
+    world: DiffusionWorld
+    judge: Judge
+    inverse_dynamics: InverseDynamicsModel | None
+    error_predictor: ErrorPredictor | None
+    playing: Playing
+    familiarity: Familiarity | None = None
+
+
+def load_inputs(config: CheckConfig) -> CheckInputs:
+    """With what lies beside the world where nothing else is named. InputError without a judge;
+    CheckpointError where parts do not belong together."""
+    world = load_world(config.world)
+    judge = config.judge or beside_world(config.world, "judge")
+    if judge is None:
+        raise InputError(f"{config.world}: no judge lies beside the world; give one with --judge")
+    inverse_dynamics_folder = config.inverse_dynamics or beside_world(
+        config.world, "inverse-dynamics"
+    )
+    inverse_dynamics = (
+        None
+        if inverse_dynamics_folder is None
+        else InverseDynamicsModel.load(inverse_dynamics_folder)
+    )
+    if inverse_dynamics is not None:
+        inverse_dynamics.check(world.codec, world.spec)
+    predictor_file = config.error_predictor or beside_world(config.world, "error-predictor.json")
+    error_predictor = None if predictor_file is None else ErrorPredictor.load(predictor_file)
+    playing = Playing(config.batch)
+    familiarity = familiarity_of(config.world, world.codec)
+    parts = CheckInputs(
+        world, load_judge(judge), inverse_dynamics, error_predictor, playing, familiarity
+    )
+    if parts.error_predictor is not None and inverse_dynamics is not None:
+        parts.error_predictor.check(world.name, parts.judge.name, inverse_dynamics.name)
+    return parts
+
+
+def matching_store(folder: Path, world: DiffusionWorld) -> EpisodeStore:
+    """The store, or SpecMismatch where its actions are not the world's."""
+    store = EpisodeStore(folder)
+    if store.spec != world.spec:
+        raise SpecMismatch(f"store {folder}", store.spec, f"world {world.name}", world.spec)
+    return store
