@@ -50,19 +50,19 @@ class EvaluateConfig:
     there are fewer.
 
     truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or published.csv of
-    whole groups, or None. batch: trials advanced together at most, see `even_batch`. Every batch is
-    filled up to one size by repeating a trial: where matrix products round by their shape, a
-    trial's pixels are so the same to the last bit whoever its neighbours are. command: as typed,
-    and device: what the world computes on: for the log's header.
+    whole groups, or None.
+    batch: trials advanced together at most, see `even_batch`. Every batch is filled up to one size
+    by repeating a trial: where matrix products round by their shape, a trial's pixels are so the
+    same to the last bit whoever its neighbours are.
+    command: as typed, for the log's header.
     shard: (i, n) = the i-th of n equal parts of the trials, counted from 1;
-    `worldgym.evaluation.merge` puts parts together. check: what `worldgym world check` found; kept
-    in the
-    run, whose headline numbers leave out red tasks unless `include_red`. familiarity: what tells
-    initial frames that the world does not know; None = nothing does.
-    code: of policies made in this process, by name: see `Loaded.code`.   other_engine: goes on with
-    a run whose frames were drawn by other kernels, which round otherwise.
-    max_minutes: no batch starts later than that; what is left waits for the next
-    start.   stall_minutes: see `Watchdog`; 0 = off."""
+    `worldgym.evaluation.merge` puts parts together.
+    check: what `worldgym world check` found; kept in the run, whose headline numbers leave out red
+    tasks unless `include_red`.
+    other_engine: goes on with a run whose frames were drawn by other kernels, which round
+    otherwise.
+    max_minutes: no batch starts later than that; what is left waits for the next start.
+    stall_minutes: see `Watchdog`; 0 = off."""
 
     out: Path
     trials: int

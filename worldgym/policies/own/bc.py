@@ -4,7 +4,7 @@ code."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +108,7 @@ class BCPolicy:
     def save(self, folder: Path, trained: dict[str, Any], card: str) -> None:
         """Writes a checkpoint; `trained` says how it came about (steps, data, seed) and goes into
         config.json."""
-        config = {"net": asdict(self.net.config), "trained": trained}
-        save_network_policy(folder, KIND, self, config, card)
+        save_network_policy(folder, KIND, self, self.net.config, trained, card)
 
     @staticmethod
     def load(folder: Path) -> BCPolicy:

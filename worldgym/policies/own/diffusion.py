@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -230,8 +230,7 @@ class DiffusionPolicy:
     def save(self, folder: Path, trained: dict[str, Any], card: str) -> None:
         """Writes a checkpoint; `trained` says how it came about (steps, data, seed) and goes into
         config.json."""
-        config = {"net": asdict(self.net.config), "trained": trained}
-        save_network_policy(folder, KIND, self, config, card)
+        save_network_policy(folder, KIND, self, self.net.config, trained, card)
 
     @staticmethod
     def load(folder: Path) -> DiffusionPolicy:

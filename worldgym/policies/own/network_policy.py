@@ -6,7 +6,8 @@ Axes legend: B batch, H height, W width, F features of an instruction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,8 +61,11 @@ class NetworkPolicy(Protocol):
 
 
 def save_network_policy(
-    folder: Path, kind: str, policy: NetworkPolicy, config: Mapping[str, Any], card: str
+    folder: Path, kind: str, policy: NetworkPolicy, net: Any, trained: dict[str, Any], card: str
 ) -> None:
-    """Writes a checkpoint: kind, name and spec before `config`, weights in two bytes each."""
-    config = {"kind": kind, "name": policy.name, "spec": policy.spec.to_json(), **config}
+    """Writes a checkpoint, weights in two bytes each. net: config of the network, a dataclass.
+
+    trained: how it came about (steps, data, seed), for config.json."""
+    config = {"kind": kind, "name": policy.name, "spec": policy.spec.to_json()}
+    config |= {"net": asdict(net), "trained": trained}
     save_folder(folder, config, policy.net.state_dict(), card, half=True)
