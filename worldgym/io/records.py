@@ -74,7 +74,7 @@ def from_mapping(
     if not isinstance(data, Mapping):
         raise _fault(place or kind.__name__.lower(), data, f"a table of {', '.join(known)}")
     for name in () if more else data:
-        if name not in known:
+        if name not in hints or name in given:
             hint = did_you_mean(str(name), known)
             raise RecordFault(
                 f'"{_inside(place, str(name))}" is unknown{hint}; known are {", ".join(known)}'
@@ -85,7 +85,7 @@ def from_mapping(
     values = {
         name: _value(hints[name], value, readers or {}, _inside(place, name))
         for name, value in data.items()
-        if name in known
+        if name in hints and name not in given
     }
     return kind(**values, **given)
 
@@ -120,6 +120,12 @@ def required(kind: Any) -> tuple[str, ...]:
     )
 
 
+@cache
+def _form(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Origin and arguments of an annotation. Kept, for a log has millions of values."""
+    return get_origin(hint), get_args(hint)
+
+
 def _value(hint: Any, value: Any, readers: Readers, place: str) -> Any:
     if hint in readers:
         return readers[hint](value)
@@ -131,8 +137,7 @@ def _value(hint: Any, value: Any, readers: Readers, place: str) -> Any:
         return Path(value) if hint is Path else value
     if isinstance(hint, type) and is_dataclass(hint):
         return from_mapping(hint, value, None, readers, place)
-    origin = get_origin(hint)
-    parts = get_args(hint)
+    origin, parts = _form(hint)
     if origin is Literal:
         if value not in parts or type(value) is not type(parts[parts.index(value)]):
             raise _fault(place, value, _words(hint))
@@ -148,8 +153,9 @@ def _value(hint: Any, value: Any, readers: Readers, place: str) -> Any:
 
 def _either(hint: Any, value: Any, readers: Readers, place: str) -> Any:
     """The first part of a union that fits."""
-    parts = [part for part in get_args(hint) if part is not NoneType]
-    if value is None and len(parts) < len(get_args(hint)):
+    _, arguments = _form(hint)
+    parts = [part for part in arguments if part is not NoneType]
+    if value is None and len(parts) < len(arguments):
         return None
     if len(parts) == 1 and parts[0] not in SCALARS:
         return _value(parts[0], value, readers, place)
@@ -163,7 +169,7 @@ def _either(hint: Any, value: Any, readers: Readers, place: str) -> Any:
 
 def _tuple(hint: Any, value: Any, readers: Readers, place: str) -> tuple[Any, ...]:
     """`tuple[float, float]` takes [1, 2]; `tuple[str, ...]` takes a list of any length."""
-    parts = get_args(hint)
+    _, parts = _form(hint)
     free = parts[-1] is Ellipsis
     if not isinstance(value, list | tuple) or not (free or len(value) == len(parts)):
         raise _fault(place, value, _words(hint))
