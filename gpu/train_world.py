@@ -24,6 +24,7 @@ import torch
 
 from worldgym.actions.embodiment import Embodiment
 from worldgym.codecs.conv import ConvCodec
+from worldgym.io.records import from_mapping
 from worldgym.train.codec_training import CodecTrainConfig, Frameset, train_codec
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes, join
@@ -54,7 +55,7 @@ def read_pack(folder: Path) -> Pack:
     actions = table["actions"]
     videos = np.concatenate([_decode(path) for path in sorted(folder.glob("part-*.mp4"))])
     frames = videos.reshape(len(actions), actions.shape[1] + 1, *videos.shape[1:])
-    return Pack(frames, actions, ActionSpec.from_json(json.loads(str(table["spec"]))))
+    return Pack(frames, actions, from_mapping(ActionSpec, json.loads(str(table["spec"]))))
 
 
 def _decode(path: Path) -> Frames:

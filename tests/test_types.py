@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worldgym.io.records import from_mapping
 from worldgym.testing import FAKE_SPEC
 from worldgym.types import ActionSpec, Episode, Task, Trial, Verdict, Vote, is_success
 
@@ -41,7 +42,7 @@ def trial(name: str = "drawer-open/10000", repeat: int = 0, run_seed: int = 0) -
 
 @given(specs())
 def test_a_spec_survives_json(spec: ActionSpec) -> None:
-    again = ActionSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    again = from_mapping(ActionSpec, json.loads(json.dumps(spec.to_json())))
     assert again == spec
     assert spec.differences(again) == []
     assert again.size == len(spec.names)

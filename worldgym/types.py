@@ -43,6 +43,12 @@ class ActionSpec:
     high: tuple[float, ...]
     rate_hz: float
 
+    def __post_init__(self) -> None:
+        """Whole numbers, as JSON and TOML may hold them, become floats."""
+        object.__setattr__(self, "low", tuple(map(float, self.low)))
+        object.__setattr__(self, "high", tuple(map(float, self.high)))
+        object.__setattr__(self, "rate_hz", float(self.rate_hz))
+
     @property
     def size(self) -> int:
         return len(self.names)
@@ -64,19 +70,6 @@ class ActionSpec:
             "high": list(self.high),
             "rate_hz": self.rate_hz,
         }
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> ActionSpec:
-        return ActionSpec(
-            names=tuple(data["names"]),
-            mode=data["mode"],
-            unit=data["unit"],
-            rotation=data["rotation"],
-            gripper=data["gripper"],
-            low=tuple(float(x) for x in data["low"]),
-            high=tuple(float(x) for x in data["high"]),
-            rate_hz=float(data["rate_hz"]),
-        )
 
 
 @dataclass(frozen=True)

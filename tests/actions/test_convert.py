@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from worldgym.actions.conventions import CONVENTIONS, convention, convention_of, load_convention
 from worldgym.actions.convert import CONVERSIONS, convert_actions
 from worldgym.errors import InputError
+from worldgym.io.records import from_mapping
 from worldgym.types import Actions, ActionSpec
 
 
@@ -134,7 +135,7 @@ def test_registered_conventions_are_sound_and_told_apart(name: str) -> None:
     )
     assert (
         convention_of(spec) == name
-        and ActionSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+        and from_mapping(ActionSpec, json.loads(json.dumps(spec.to_json()))) == spec
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from worldgym.actions.conventions import CONVENTIONS
 from worldgym.actions.embodiment import Embodiment, Reach, Scaling
 from worldgym.errors import InputError
+from worldgym.io.records import from_mapping
 from worldgym.testing import FAKE_SPEC
 
 
@@ -66,7 +67,7 @@ def test_a_reach_is_told_in_actions_and_shown_as_they_are() -> None:
     assert Scaling().bounds(size) is None
     robot = Embodiment("arm", FAKE_SPEC, scaling)
     assert Embodiment.from_json(robot.to_json()) == robot
-    assert Scaling.from_json({"offset": [], "scale": []}) == Scaling()  # of older checkpoints
+    assert from_mapping(Scaling, {"offset": [], "scale": []}) == Scaling()  # of older checkpoints
 
 
 @pytest.mark.parametrize("box", [((0.1,), (1.0,)), ((-1.0,), (-0.5,)), ((-1.0, -1.0), (1.0,))])
@@ -77,3 +78,17 @@ def test_a_box_that_does_not_hold_the_start_is_refused(
         Reach((box,)).check(replace(FAKE_SPEC, names=("x",)))
     with pytest.raises(InputError, match="absolute_pose"):
         Reach((((-1.0,), (1.0,)),)).check(replace(FAKE_SPEC, names=("x",), mode="absolute_pose"))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"name": 3}, '"name" holds 3; it must be a text'),
+        ({"scaling": {"offset": ["0"], "scale": []}}, r'"scaling.offset\[0\]" holds'),
+        ({"spec": FAKE_SPEC.to_json() | {"rate_hz": "5"}}, '"spec.rate_hz" holds'),
+        ({"scaling": {"reach": [[[0.0]]]}}, r'"boxes\[0\]" holds'),
+    ],
+)
+def test_a_field_that_does_not_fit_is_named(change: dict[str, object], fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        Embodiment.from_json(Embodiment("arm", FAKE_SPEC).to_json() | change)

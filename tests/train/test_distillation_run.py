@@ -17,6 +17,7 @@ from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder, save_folder
+from worldgym.io.records import from_mapping
 from worldgym.train.distillation_run import distill_world
 from worldgym.train.training_requests import DistillRequest
 from worldgym.train.world_run import held_out_sample
@@ -40,7 +41,7 @@ def teacher(episode_store: EpisodeStore, tmp_path: Path) -> Path:
 
 def request(teacher: Path, store: EpisodeStore, out: Path, **changes: object) -> DistillRequest:
     base = DistillRequest(
-        teacher, (str(store.root),), (store.root,), out, updates=4, batch=2, save_every=2
+        teacher, (str(store.root),), (store.root,), out, steps=4, batch=2, save_every=2
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -57,7 +58,7 @@ def test_a_student_is_an_ordinary_world(
         str(episode_store.root),
         "--out",
         str(out),
-        "--steps",
+        "--sampler-steps",
         "2",
         "1",
     ]
@@ -67,7 +68,7 @@ def test_a_student_is_an_ordinary_world(
             "distill",
             str(teacher),
             *words,
-            "--updates",
+            "--steps",
             "4",
             "--batch",
             "2",
@@ -87,7 +88,7 @@ def test_a_student_is_an_ordinary_world(
     assert len(list((out / "sheets").glob("*.png"))) == 2
     assert replay(world, held_out_sample(episode_store.root, 2)).frames.shape == (2, 9, 32, 32, 3)
     with pytest.raises(InputError, match="another distill"):
-        distill_world(request(teacher, episode_store, out, steps=(1,)))
+        distill_world(request(teacher, episode_store, out, sampler_steps=(1,)))
 
 
 def test_several_robots_are_refused(
@@ -110,7 +111,7 @@ def test_data_of_other_actions_are_refused(
             "scale": [0.001] * episode_store.spec.size,
         },
     }
-    assert Scaling.from_json(changed["scaling"]) != Scaling()
+    assert from_mapping(Scaling, changed["scaling"]) != Scaling()
     save(teacher, lambda data: data | {key: changed[key]})
     with pytest.raises(InputError, match="actions are not those"):
         distill_world(request(teacher, episode_store, tmp_path / "out"))
@@ -120,7 +121,7 @@ def test_too_many_steps_and_a_missing_world_are_named(
     teacher: Path, episode_store: EpisodeStore, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="fewer steps than the teacher's"):
-        distill_world(request(teacher, episode_store, tmp_path / "out", steps=(4,)))
+        distill_world(request(teacher, episode_store, tmp_path / "out", sampler_steps=(4,)))
     with pytest.raises(CheckpointError, match="nowhere: no such folder"):
         distill_world(request(tmp_path / "nowhere", episode_store, tmp_path / "out"))
     with pytest.raises(CheckpointError, match="codec"):

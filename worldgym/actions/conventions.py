@@ -166,8 +166,7 @@ def load_convention(name: str | Path) -> ActionSpec:
     with located(
         path, "give names, mode, unit, rotation, gripper, low, high, rate_hz of the convention"
     ):
-        from_mapping(ActionSpec, data)
-        spec = ActionSpec.from_json(data)  # whole numbers become floats
+        spec = from_mapping(ActionSpec, data)
     bounds = [*spec.low, *spec.high, spec.rate_hz]
     sound = (
         len(spec.low) == len(spec.high) == spec.size > 0

@@ -6,7 +6,7 @@ Robots of one world share a network, and it is shown all of them at one size: 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import InputError
+from worldgym.io.records import from_mapping
 from worldgym.types import Actions, ActionSpec
 
 # where zero means "do not move", and must stay zero
@@ -48,7 +49,8 @@ class Reach:
 
     @staticmethod
     def from_json(data: Any) -> Reach:
-        return Reach(tuple((_floats(low), _floats(high)) for low, high in data))
+        """RecordFault for something else than what `to_json` gives."""
+        return from_mapping(Reach, {"boxes": data})
 
     def to_json(self) -> list[list[list[float]]]:
         return [[list(low), list(high)] for low, high in self.boxes]
@@ -93,12 +95,6 @@ class Scaling:
         spread = np.sqrt(np.square(wide - offset).mean(axis=0))
         return Scaling(_floats(offset), _floats(np.where(spread > NO_SPREAD, spread, 1.0)), reach)
 
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Scaling:
-        return Scaling(
-            _floats(data["offset"]), _floats(data["scale"]), Reach.from_json(data.get("reach", ()))
-        )
-
     def to_json(self) -> dict[str, Any]:
         return {
             "offset": list(self.offset),
@@ -140,12 +136,12 @@ class Embodiment:
         return {"name": self.name, "spec": self.spec.to_json(), "scaling": self.scaling.to_json()}
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Embodiment:
-        return Embodiment(
-            str(data["name"]),
-            ActionSpec.from_json(data["spec"]),
-            Scaling.from_json(data["scaling"]),
-        )
+    def from_json(data: Any) -> Embodiment:
+        """RecordFault for something else than what `to_json` gives."""
+        return from_mapping(Embodiment, data, readers=READERS)
+
+
+READERS = {Reach: Reach.from_json}  # of records that hold a scaling
 
 
 def most_numbers(robots: Iterable[Embodiment]) -> int:

@@ -33,6 +33,7 @@ import numpy as np
 from worldgym.actions.embodiment import NO_REACH, Reach
 from worldgym.errors import InputError
 from worldgym.io.files import read_json, write_atomic, write_json
+from worldgym.io.records import from_mapping, located
 from worldgym.io.video import decode_video, encode_mp4
 from worldgym.types import Actions, ActionSpec, Episode, Frames, States
 
@@ -78,9 +79,10 @@ class EpisodeStore:
                 f"{root}: not an episode store of version {VERSION}; convert or re-record it"
             )
         self.root = root
-        self.spec = ActionSpec.from_json(header["spec"])
+        with located(root / "store.json", "convert or record it again"):
+            self.spec = from_mapping(ActionSpec, header.get("spec"), place="spec")
+            self.reach = Reach.from_json(header.get("reach", ()))
         self.fps = float(header["fps"])
-        self.reach = Reach.from_json(header.get("reach", ()))
         self.infos = _load_index(root)
         self._by_name = {info.name: info for info in self.infos}
 

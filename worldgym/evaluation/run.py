@@ -37,6 +37,7 @@ from worldgym.types import Task, Trial
 from worldgym.world.world_protocol import World
 
 T = TypeVar("T")
+Batches = Sequence[tuple[Policy[Any], list[Trial]]]
 
 
 def evaluate_sources(sources: Sources, config: EvaluateConfig) -> Summary:
@@ -65,11 +66,12 @@ def carry_out(plan: EvaluationPlan) -> Summary:
     with RunLog.open(config.out, plan.header, may_differ=may_differ) as log:
         if config.check is not None:
             adopt_check(config.out, config.check, plan.world.name)
-        run = _opened(plan, log)
+        batches = list(in_batches(plan.policies, plan.trials, plan.rows, log.done))
+        run = _opened(plan, log, batches)
         try:
-            _run_what_is_left(run)
+            _run_what_is_left(run, batches)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
-            for record in _not_tried(run, str(spent)):
+            for record in _not_tried(run, batches, str(spent)):
                 log.append(record)
         except SameFailure:
             write_results(config.out, log.header, log.records, config.include_red)
@@ -77,25 +79,20 @@ def carry_out(plan: EvaluationPlan) -> Summary:
         return write_results(config.out, log.header, log.records, config.include_red)
 
 
-def _opened(plan: EvaluationPlan, log: RunLog) -> OpenRun:
+def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
     """With what earlier starts left, and what is said of the initial frames of what is left."""
     out = plan.config.out
     done = len(log.done)
     planned = len(plan.policies) * len(plan.trials)
     ran = waiting(out, log.records)
     charge(plan.judge, out, log.records)
-    left = {t.task.name: t.task for _, batch in _batches(plan, log) for t in batch}
+    left = {t.task.name: t.task for _, batch in batches for t in batch}
     starts = start_flags(list(left.values()), plan.familiarity, plan.judge)
     _say_what_is_there(out, done, planned)
     return OpenRun(plan, Bench(plan.judge, RepeatedFailures()), log, starts, ran)
 
 
-def _batches(plan: EvaluationPlan, log: RunLog) -> list[tuple[Policy[Any], list[Trial]]]:
-    return list(in_batches(plan.policies, plan.trials, plan.rows, log.done))
-
-
-def _run_what_is_left(run: OpenRun) -> None:
-    batches = _batches(run.plan, run.log)
+def _run_what_is_left(run: OpenRun, batches: Batches) -> None:
     in_time = _in_time(run.plan.config, batches)
     with Watchdog(run.plan.config.stall_minutes) as dog:
         for policy, batch in progress(in_time, len(batches), "rolling out", "batch"):
@@ -104,9 +101,9 @@ def _run_what_is_left(run: OpenRun) -> None:
                 dog.fed()
 
 
-def _not_tried(run: OpenRun, reason: str) -> Iterator[TrialRecord]:
+def _not_tried(run: OpenRun, batches: Batches, reason: str) -> Iterator[TrialRecord]:
     """A failed record of every trial that this start of the run has not come to."""
-    for policy, batch in _batches(run.plan, run.log):
+    for policy, batch in batches:
         for trial in batch:
             if not tried(run.log, (policy.name, trial.task.name, trial.repeat)):
                 yield failed_record(run, policy.name, trial, reason)

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worldgym.errors import InputError
+from worldgym.io.records import from_mapping, located
 from worldgym.io.text import clean
 from worldgym.servers.answer_texts import answer_fields, one_of, percentage
 from worldgym.types import Task
@@ -94,7 +95,7 @@ def rubric_for(kind: str, task: Task, backwards: bool = False) -> Rubric:
         return Rubric(kind, {"progress": {"type": "integer"}}, True, "", _progress)
     if kind == "criteria":
         criteria = _criteria(task)
-        fields = {c.name: _options(list(MET), backwards) for c in criteria}
+        fields = {c.id: _options(list(MET), backwards) for c in criteria}
         return Rubric(
             kind,
             fields,
@@ -134,14 +135,16 @@ def _progress(answer: Answer) -> float:
 
 @dataclass(frozen=True)
 class Criterion:
-    name: str
-    text: str
+    """A row of a task's list, by the names in the file."""
+
+    id: str
+    criterion: str
     points: float
-    needs: tuple[str, ...]
+    needs: tuple[str, ...] = ()
 
     @property
     def wording(self) -> str:
-        return f"- {self.name}: {self.text}" + (
+        return f"- {self.id}: {self.criterion}" + (
             f" (only if also met: {', '.join(self.needs)})" if self.needs else ""
         )
 
@@ -157,30 +160,15 @@ def _criteria(task: Task) -> list[Criterion]:
             f"choose another rubric"
         )
     criteria: list[Criterion] = []
-    for row in rows:
-        try:
-            one = Criterion(
-                str(row["id"]),
-                str(row["criterion"]),
-                float(row["points"]),
-                tuple(row.get("needs", ())),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise InputError(
-                f'{where}: {row!r} needs "id", "criterion" and "points" (a number)'
-            ) from None
-        known = {c.name for c in criteria}
-        if (
-            one.name in known
-            or one.name == "reasoning"
-            or not re.fullmatch(r"[A-Za-z]\w*", one.name)
-        ):
-            raise InputError(
-                f'{where}: "{one.name}" is no id of its own; use letters, digits and _'
-            )
+    for number, row in enumerate(rows):
+        with located(f"task {task.name}"):
+            one = from_mapping(Criterion, row, place=f"rubric[{number}]")
+        known = {c.id for c in criteria}
+        if one.id in known or one.id == "reasoning" or not re.fullmatch(r"[A-Za-z]\w*", one.id):
+            raise InputError(f'{where}: "{one.id}" is no id of its own; use letters, digits and _')
         if missing := [name for name in one.needs if name not in known]:
             raise InputError(
-                f'{where}: "{one.name}" needs "{missing[0]}", which no earlier criterion is called'
+                f'{where}: "{one.id}" needs "{missing[0]}", which no earlier criterion is called'
             )
         criteria.append(one)
     if any(c.points < 0 for c in criteria) or abs(sum(c.points for c in criteria) - 1) > 1e-5:
@@ -189,13 +177,13 @@ def _criteria(task: Task) -> list[Criterion]:
 
 
 def _sum(criteria: Sequence[Criterion], answer: Answer) -> float | None:
-    said_of = {criterion.name: one_of(answer[criterion.name], MET) for criterion in criteria}
+    said_of = {criterion.id: one_of(answer[criterion.id], MET) for criterion in criteria}
     if UNSURE in said_of.values():
         return None
     met: dict[str, bool] = {}
     for criterion in criteria:
-        said = said_of[criterion.name]
-        met[criterion.name] = said == "met" and all(met[name] for name in criterion.needs)
+        said = said_of[criterion.id]
+        met[criterion.id] = said == "met" and all(met[name] for name in criterion.needs)
     # rounded: 0.7 + 0.2 + 0.1 is a full success, and so are three points of 0.333333
     total = math.fsum(criterion.points for criterion in criteria)
-    return round(math.fsum(c.points for c in criteria if met[c.name]) / total, 6)
+    return round(math.fsum(c.points for c in criteria if met[c.id]) / total, 6)

@@ -35,7 +35,7 @@ def distill_world(request: DistillRequest) -> Path:
     distill = DistillConfig(
         folder,
         request.teacher_steps or teacher.sampler.steps,
-        request.steps,
+        request.sampler_steps,
         request.shuffled,
         request.steered,
     )
@@ -67,7 +67,7 @@ def student_config(
         out=request.out,
         network=network,
         optimizer=OptimizerConfig(
-            request.updates, lr=2.5e-4, muon_lr=1e-3, weight_decay=0.01, warmup=10, ema=0.98
+            request.steps, lr=2.5e-4, muon_lr=1e-3, weight_decay=0.01, warmup=10, ema=0.98
         ),
         sampler=replace(teacher.sampler, steps=distill.steps[0], cfg=1.0),
         schedule=teacher.schedule,

@@ -48,7 +48,7 @@ class DistillRequest:
     """episode store for the open-loop replay meanwhile"""
     out: Path
     """gets world/, codec/, tensorboard/, sheets/ and the state to resume from"""
-    steps: tuple[int, ...] = (1, 2)
+    sampler_steps: tuple[int, ...] = (1, 2)
     """network calls a frame that it learns to sample with, in turn; its checkpoint names the first
     """
     teacher_steps: int | None = None
@@ -58,7 +58,7 @@ class DistillRequest:
     steered: float = 0.5
     """share of rollouts that are drawn back to where the teacher's own rollout is; the rest go on
     from where they are"""
-    updates: int = 400
+    steps: int = 400
     """optimiser steps"""
     batch: int = 8
     """rollouts a step"""

@@ -182,13 +182,6 @@ class Meaning:
             "readable": {n: asdict(r) for n, r in self.readable.items()},
         }
 
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Meaning:
-        readable = {name: Readable(**value) for name, value in data["readable"].items()}
-        return Meaning(
-            data["codec"], ActionSpec.from_json(data["spec"]), tuple(data["scale"]), readable
-        )
-
 
 class InverseDynamicsModel:
     """A trained inverse-dynamics model. `name` identifies its weights."""
@@ -272,7 +265,7 @@ class InverseDynamicsModel:
         return InverseDynamicsModel(
             net,
             statistics,
-            Meaning.from_json(config["meaning"]),
+            from_mapping(Meaning, config["meaning"]),
             f"inverse-dynamics-{fingerprint(folder)}",
         )
 

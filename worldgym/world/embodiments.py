@@ -22,6 +22,8 @@ from torch import Tensor
 
 from worldgym.actions.embodiment import Embodiment, most_numbers
 from worldgym.errors import CheckpointError, InputError
+from worldgym.io.checkpoint import CONFIG
+from worldgym.io.records import located
 from worldgym.world.conditioning import octave_mask, shown_columns
 from worldgym.world.network import DiTConfig
 
@@ -57,7 +59,8 @@ def single(
                 f"--embodiment out"
             )
         return dict(data), dict(tensors)
-    robots = [Embodiment.from_json(robot) for robot in data["embodiments"]]
+    with located(where / CONFIG):
+        robots = [Embodiment.from_json(robot) for robot in data["embodiments"]]
     names = [robot.name for robot in robots]
     if name not in names:
         asked = "say whose actions it shall take" if name is None else f'"{name}" is none of them'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from worldgym.actions.embodiment import Scaling
+from worldgym.actions.embodiment import READERS, Scaling
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import CONFIG
 from worldgym.io.records import from_mapping
@@ -46,9 +46,8 @@ class WorldConfig:
     @staticmethod
     def from_json(data: dict[str, Any]) -> WorldConfig:
         """CheckpointError for a field that does not fit."""
-        readers = {ActionSpec: ActionSpec.from_json, Scaling: Scaling.from_json}
         try:
-            return from_mapping(WorldConfig, data, readers=readers, more=True)
+            return from_mapping(WorldConfig, data, readers=READERS, more=True)
         except InputError as error:
             raise CheckpointError(f"{CONFIG} of the world: {error}") from error
 

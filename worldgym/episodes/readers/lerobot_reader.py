@@ -43,6 +43,7 @@ from worldgym.episodes.states import not_a_pose
 from worldgym.errors import InputError
 from worldgym.io.files import read_json
 from worldgym.io.images import decode_image, resized, stack
+from worldgym.io.records import from_mapping, located
 from worldgym.io.video import Film, Stamps, clock_notes, frame_stamps, read_clip, seconds_a_tick
 from worldgym.types import ActionSpec
 
@@ -151,12 +152,10 @@ class LeRobotSource:
         if self.options.convention:
             return load_convention(self.options.convention)
         ours = self.info.get("worldgym")
-        try:
-            return ActionSpec.from_json(ours["action_spec"]) if isinstance(ours, dict) else None
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{self.root}/meta/info.json: a damaged action_spec ({error}); name a convention"
-            ) from error
+        if not isinstance(ours, dict):
+            return None
+        with located(f"{self.root}/meta/info.json", "name a convention"):
+            return from_mapping(ActionSpec, ours.get("action_spec"), place="worldgym.action_spec")
 
     def _names(self, keys: Sequence[str]) -> tuple[str, ...]:
         """Of all numbers of the features; () where one of them has none."""

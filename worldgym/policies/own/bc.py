@@ -116,4 +116,4 @@ class BCPolicy:
         policy."""
         config, tensors = load_folder(folder, KIND)
         net = with_weights(BCNet(from_mapping(BCConfig, config["net"])), tensors, folder)
-        return BCPolicy(net, ActionSpec.from_json(config["spec"]), config["name"])
+        return BCPolicy(net, from_mapping(ActionSpec, config["spec"]), config["name"])

@@ -238,4 +238,4 @@ class DiffusionPolicy:
         config, tensors = load_folder(folder, KIND)
         net = DiffusionNet(from_mapping(DiffusionConfig, config["net"]))
         net = with_weights(net, tensors, folder)
-        return DiffusionPolicy(net, ActionSpec.from_json(config["spec"]), config["name"])
+        return DiffusionPolicy(net, from_mapping(ActionSpec, config["spec"]), config["name"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from worldgym.errors import InputError
+from worldgym.io.records import from_mapping
 from worldgym.policies.policy_protocol import NAME, NEWEST_FRAME, Needs
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import MAX_CHUNK, OWN, choices
@@ -55,34 +55,24 @@ class Offer:
                     f"in "
                     f"{address.url}?family=my/family.toml: {choices(address.protocol)}"
                 )
-            return _sound(facts)
-        except (Malformed, KeyError, TypeError, ValueError, OverflowError) as error:
+            return _sound(from_mapping(Offer, facts, more=True))
+        except (Malformed, ValueError, OverflowError) as error:
             raise InputError(
                 f"{address.url}: what the server says of itself is no offer of a policy ({error})"
             ) from error
 
 
-def _sound(facts: Mapping[str, Any]) -> Offer:
-    """KeyError, TypeError or ValueError where a fact is missing or wrong."""
-    name = facts["name"]
-    chunk = facts["chunk"]
-    spec = ActionSpec.from_json(facts["spec"])
-    words = [name, spec.mode, spec.unit, spec.rotation, spec.gripper, *spec.names]
-    if not all(isinstance(word, str) for word in words) or not NAME.fullmatch(name):
-        raise ValueError("its name or its spec holds something else than texts")
-    if type(chunk) is not int or not 1 <= chunk <= MAX_CHUNK:
-        raise ValueError(f"its chunk is {chunk!r}")
-    sizes = {len(spec.low), len(spec.high), spec.size}
+def _sound(offer: Offer) -> Offer:
+    """ValueError where the numbers of an offer make no sense."""
+    spec = offer.spec
+    if not NAME.fullmatch(offer.name):
+        raise ValueError(f"its name is {offer.name!r}")
+    if not 1 <= offer.chunk <= MAX_CHUNK:
+        raise ValueError(f"its chunk is {offer.chunk}")
     if (
-        len(sizes) > 1
+        not len(spec.low) == len(spec.high) == spec.size
         or not 1 <= spec.size <= MAX_NUMBERS
         or not all(map(math.isfinite, [*spec.low, *spec.high, spec.rate_hz]))
     ):
         raise ValueError("the bounds of its spec are unsound")
-    return Offer(
-        name,
-        spec,
-        chunk,
-        str(facts.get("fingerprint", "")),
-        Needs.from_json(facts.get("needs", {})),
-    )
+    return offer

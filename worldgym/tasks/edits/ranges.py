@@ -11,9 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
+from worldgym.io.records import from_mapping
 from worldgym.tasks.edits.edit_file import Described, Edit, Suite, read_suite
 
-ENDS = {"mild", "harsh"}
+
+@dataclass(frozen=True)
+class Range:
+    """Of a number of a step; of whole numbers where both ends are whole."""
+
+    mild: float
+    harsh: float
+
+    def at(self, strength: float) -> float:
+        exact = self.mild + (self.harsh - self.mild) * strength
+        whole = isinstance(self.mild, int) and isinstance(self.harsh, int)
+        return round(exact) if whole else exact
 
 
 @dataclass(frozen=True)
@@ -67,18 +79,10 @@ def read_ranges(path: Path) -> list[RangedEdit]:
 def _ranges(value: Any) -> bool:
     if isinstance(value, list):
         return any(_ranges(item) for item in value)
-    return isinstance(value, dict) and value.keys() == ENDS
+    return isinstance(value, dict) and value.keys() == {"mild", "harsh"}
 
 
 def _between(value: Any, strength: float) -> Any:
     if isinstance(value, list):
         return [_between(item, strength) for item in value]
-    if not isinstance(value, dict) or value.keys() != ENDS:
-        return value
-    mild, harsh = value["mild"], value["harsh"]
-    if not all(
-        isinstance(end, (int, float)) and not isinstance(end, bool) for end in (mild, harsh)
-    ):
-        raise InputError(f"a range goes from number to number, not from {mild!r} to {harsh!r}")
-    exact = mild + (harsh - mild) * strength
-    return round(exact) if isinstance(mild, int) and isinstance(harsh, int) else exact
+    return from_mapping(Range, value).at(strength) if _ranges(value) else value
