@@ -108,11 +108,11 @@ class Server:
 
 def main(protocol: str, port: str, policy: str) -> None:
     from worldgym.policies.wire.family import FAMILIES, OWN
-    from worldgym.policies.wire.openpi_server import OpenpiServer
     from worldgym.policies.wire.openvla_server import OpenvlaServer
     from worldgym.policies.wire.responder import Responder
+    from worldgym.wire.websocket_server import WebsocketServer
 
-    kind = OpenpiServer if protocol == "openpi" else OpenvlaServer
+    kind = WebsocketServer if protocol == "openpi" else OpenvlaServer
     server = kind(Responder(POLICIES[policy], FAMILIES[protocol][OWN]), "127.0.0.1", int(port))
     print(server.port, flush=True)
     server.serve()

@@ -20,6 +20,7 @@ ARROW = (
     "types",
     "errors",
     "io",
+    "wire",
     "stats",
     "report",
     "native",

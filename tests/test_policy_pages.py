@@ -25,11 +25,11 @@ from worldgym.cli import parsed
 from worldgym.cli.run_commands import Evaluate
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate
+from worldgym.io.named_source import NamedSource
 from worldgym.io.run_log import read_log
 from worldgym.policies.adapters import lerobot_policy as lerobot
 from worldgym.policies.adapters import openvla_policy as openvla
 from worldgym.policies.load_policy import given_name, load_policy
-from worldgym.policies.policy_source import PolicySource
 from worldgym.policies.wire.address import Address, is_address
 from worldgym.policies.wire.family import load_family
 from worldgym.testing import FakeJudge, FakeWorld, check_policy
@@ -92,7 +92,7 @@ def test_there_are_commands() -> None:
 def test_commands_parse_and_their_options_exist(page: str, command: str) -> None:
     asked = parsed(shlex.split(command)[1:])
     assert isinstance(asked, Evaluate)
-    source = PolicySource.parse(given_name(asked.policy[0])[1])
+    source = NamedSource.parse(given_name(asked.policy[0])[1])
     known = {"lerobot": lerobot.OPTIONS, "openvla": openvla.OPTIONS}
     if is_address(source.text):
         address = Address.parse(source.text)

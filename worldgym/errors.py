@@ -7,8 +7,8 @@
     |- InputError            a file, folder, option or value given by the user
     |- SpecMismatch          policy and world (or data) disagree on what an action means
     |- CheckpointError       a checkpoint or bundle is incomplete, altered or of another kind
-    |- PolicyOutage          a policy's server gave no usable answer: the trial is tried again,
-      never scored
+    |- ServerOutage          the server of a policy or a world gave no usable answer: the trial is
+      tried again, never scored
     |- JudgeOutage           a model's server gave no answer to this question: a trial is tried
       again, never scored
     |- JudgeStopped          a model's server refuses every question (key, model, address): asking
@@ -51,9 +51,9 @@ class CheckpointError(WorldGymError):
     """A checkpoint is incomplete, altered, or not of the expected kind."""
 
 
-class PolicyOutage(WorldGymError):
-    """A policy's server cannot be reached, is too slow, or answered with something else than
-    actions."""
+class ServerOutage(WorldGymError):
+    """The server of a policy or a world cannot be reached, is too slow, has lost the state of a
+    trial, or answered with something else than was asked for."""
 
 
 class JudgeOutage(WorldGymError):

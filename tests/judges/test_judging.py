@@ -28,10 +28,10 @@ from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import ATTEMPTS, read_log
 from worldgym.io.run_records import results
+from worldgym.io.user_code import Failure
 from worldgym.judges.judging import judge_each
 from worldgym.judges.label_page import LabelConfig, LabelServer
 from worldgym.judges.load_judge import load_judge
-from worldgym.policies.user_code import Failure
 from worldgym.report.terminal import print_summary
 from worldgym.stats.failure_reasons import FailureReasons, ReasonCount
 from worldgym.tasks.task_folder import load_tasks

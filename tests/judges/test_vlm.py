@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from worldgym.errors import BudgetSpent, InputError, JudgeOutage, JudgeStopped
+from worldgym.io.user_code import Failure
 from worldgym.judges.judging import judge_each
 from worldgym.judges.load_judge import load_judge
 from worldgym.judges.vlm import VlmConfig, VlmJudge
-from worldgym.policies.user_code import Failure
 from worldgym.testing import check_judge
 from worldgym.types import Rollout, Verdict
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from worldgym.errors import InputError, WorldGymError
+from worldgym.io.named_source import NamedSource
 from worldgym.policies.load_policy import given_name, load_policy
-from worldgym.policies.policy_source import PolicySource
 from worldgym.testing import FAKE_SPEC, check_policy
 
 
@@ -35,14 +35,14 @@ def test_a_policy_of_other_files_is_another(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     weights = tmp_path / "weights" / "model.safetensors"
     weights.write_bytes(bytes(3 * 2**20))
-    source = PolicySource.parse(f"lerobot:{tmp_path / 'weights'}?state=x")
+    source = NamedSource.parse(f"lerobot:{tmp_path / 'weights'}?state=x")
     first = source.identity
     (tmp_path / "weights").rename(tmp_path / "moved")
-    moved = PolicySource.parse(f"lerobot:{tmp_path / 'moved'}?state=x")
+    moved = NamedSource.parse(f"lerobot:{tmp_path / 'moved'}?state=x")
     assert first == moved.identity and first.startswith("lerobot:") and first.endswith("?state=x")
     (tmp_path / "moved" / "model.safetensors").write_bytes(bytes(3 * 2**20 - 1) + b"x")
     assert moved.identity != first
-    assert PolicySource.parse("module:make?a=1").identity == "module:make?a=1"
+    assert NamedSource.parse("module:make?a=1").identity == "module:make?a=1"
 
 
 @pytest.mark.parametrize("kind", ["nowhere", "module:make?x=", "lerobot:"])

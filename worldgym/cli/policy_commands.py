@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
     from worldgym.policies.open_loop_error import OpenLoop
     from worldgym.testing.policy_conformance import PolicyReport
-
-LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -42,37 +39,25 @@ class Serve:
     def __call__(self) -> None:
         from worldgym.policies.load_policy import load
         from worldgym.policies.wire.family import FAMILIES, OWN
-        from worldgym.policies.wire.openpi_server import OpenpiServer
         from worldgym.policies.wire.openvla_server import OpenvlaServer
         from worldgym.policies.wire.responder import Responder
+        from worldgym.wire.admission import authorization
+        from worldgym.wire.websocket_server import WebsocketServer
         from worldgym.world.load_world import load_world
 
         if not 0 <= self.port < 2**16:
             raise InputError(f"--port is {self.port}: give 0 to 65535")
-        authorization = self._authorization()
+        key = authorization(self.host, self.key_env)
         loaded = load(self.policy, load_world(self.world).spec if self.world else None)
         responder = Responder(loaded.policy, FAMILIES[self.protocol][OWN], loaded.identity or "")
-        kind = OpenpiServer if self.protocol == "openpi" else OpenvlaServer
-        server = kind(responder, self.host, self.port, authorization)
+        kind = WebsocketServer if self.protocol == "openpi" else OpenvlaServer
+        server = kind(responder, self.host, self.port, key)
         scheme = "ws" if self.protocol == "openpi" else "http"
         print(f"{loaded.policy.name}: {scheme}://{self.host}:{server.port}", flush=True)
         try:
             server.serve()
         except KeyboardInterrupt:
             print("stopped", file=sys.stderr)
-
-    def _authorization(self) -> str:
-        key = os.environ.get(self.key_env, "") if self.key_env else ""
-        if self.key_env and not key:
-            raise InputError(
-                f"no key: set the environment variable {self.key_env}, or leave out --key-env"
-            )
-        if not key and self.host not in LOOPBACK:
-            raise InputError(
-                f"--host {self.host} lets other machines ask: set a key in an environment variable "
-                f"and name it in --key-env"
-            )
-        return f"Api-Key {key}" if key else ""
 
 
 @dataclass(frozen=True)

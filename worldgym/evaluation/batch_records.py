@@ -17,10 +17,10 @@ from worldgym.io.files import write_array, write_atomic
 from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import TrialKey, TrialRecord, actions_beside
 from worldgym.io.timing import measured
+from worldgym.io.user_code import Failure, attempt
 from worldgym.io.video import encode_mp4
 from worldgym.judges.judging import Bench, judge_each, judged_records, tried
 from worldgym.policies.policy_protocol import Policy
-from worldgym.policies.user_code import Failure, attempt
 from worldgym.tasks.write_tasks import to_png
 from worldgym.types import Rollout, Trial, Verdict
 from worldgym.world.world_protocol import World

@@ -13,9 +13,9 @@ import numpy as np
 
 from worldgym.errors import BudgetSpent, JudgeStopped
 from worldgym.io.run_records import SOLVED, STRANGE
+from worldgym.io.user_code import Failure
 from worldgym.judges.judge_protocol import Free, Judge
 from worldgym.judges.judging import judge_each
-from worldgym.policies.user_code import Failure
 from worldgym.types import Rollout, Task, Trial
 from worldgym.world.familiarity import Familiarity
 

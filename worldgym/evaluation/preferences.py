@@ -15,9 +15,9 @@ from worldgym.io.json_form import to_json
 from worldgym.io.jsonl import json_line
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import TrialRecord, results
+from worldgym.io.user_code import Failure, attempt
 from worldgym.judges.judging import at_once
 from worldgym.judges.pairwise import PairwiseJudge, Preference, count_preferences
-from worldgym.policies.user_code import Failure, attempt
 from worldgym.stats.bradley_terry import Verdicts, bradley_terry
 from worldgym.stats.failure_reasons import FailureReasons, count_reasons
 from worldgym.stats.repeated_failures import RepeatedFailures

@@ -23,11 +23,11 @@ from worldgym.io.files import sha256_file, write_atomic
 from worldgym.io.progress import progress
 from worldgym.io.run_log import LOG_NAME, RunLog, read_log
 from worldgym.io.run_records import RunHeader, TrialRecord, results
+from worldgym.io.user_code import Failure, attempt
 from worldgym.io.video import decode_video
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare, tried
 from worldgym.judges.labels import Clip
-from worldgym.policies.user_code import Failure, attempt
 from worldgym.report.page import write_results
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.summary import Summary

@@ -20,11 +20,11 @@ from worldgym.errors import BudgetSpent, InputError, JudgeStopped, NothingWorked
 from worldgym.io.files import sha256_file, write_atomic, write_json
 from worldgym.io.jsonl import json_line
 from worldgym.io.progress import progress
+from worldgym.io.user_code import Failure
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import charge, judge_each, scores
 from worldgym.judges.labels import LabelledClip, read_labels
 from worldgym.judges.vlm import VlmJudge
-from worldgym.policies.user_code import Failure
 from worldgym.stats.judge_calibration import CALIBRATION_NAME, Judged
 from worldgym.stats.judge_figures import calibration_figures
 from worldgym.stats.raters import krippendorff_alpha

@@ -17,11 +17,11 @@ from worldgym.io.files import write_atomic, write_json
 from worldgym.io.json_form import to_json
 from worldgym.io.jsonl import json_line
 from worldgym.io.progress import progress
+from worldgym.io.user_code import Failure, attempt
 from worldgym.io.video import decode_video, video_facts
 from worldgym.judges.judge_protocol import Judge, Scaled
 from worldgym.judges.judging import charge, judge_each, paid
 from worldgym.judges.labels import Clip, read_clips
-from worldgym.policies.user_code import Failure, attempt
 from worldgym.stats.failure_reasons import FailureReasons, count_reasons
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.success_rates import wilson_rate

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
 from worldgym.io.run_log import ATTEMPTS, RunLog
 from worldgym.io.run_records import TrialKey, TrialRecord
+from worldgym.io.user_code import Failure, attempt
 from worldgym.judges.judge_protocol import Checking, Judge, Paying
-from worldgym.policies.user_code import Failure, attempt
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.types import Rollout, Task, Verdict
 

@@ -12,13 +12,14 @@ from typing import Any
 from worldgym.errors import InputError, did_you_mean
 from worldgym.io.bundled import BUNDLE, bundled_policies
 from worldgym.io.checkpoint import fingerprint, load_any
+from worldgym.io.named_source import NamedSource
+from worldgym.io.user_factory import files_of
 from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.renamed import RenamedPolicy
-from worldgym.policies.adapters.user_policy import files_of, own_policy
+from worldgym.policies.adapters.user_policy import own_policy
 from worldgym.policies.own import bc, diffusion
 from worldgym.policies.own.scripted import RandomPolicy, StillPolicy
 from worldgym.policies.policy_protocol import Policy
-from worldgym.policies.policy_source import PolicySource
 from worldgym.policies.wire.address import is_address
 from worldgym.types import ActionSpec
 
@@ -88,7 +89,7 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
         remote = connect_policy(source)
         return Loaded(spoken_in(remote, spec), remote.identity)
     if MADE_HERE.fullmatch(source) and not os.path.exists(source):
-        parsed = PolicySource.parse(source)
+        parsed = NamedSource.parse(source)
         policy = _made_here(parsed)
         own = [] if parsed.kind in OTHERS else files_of(parsed, policy)
         return Loaded(spoken_in(policy, spec), parsed.identity, parsed.code(own))
@@ -107,7 +108,7 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
     return Loaded(load_any(folder, NETWORKS, "a policy"), fingerprint(folder))
 
 
-def _made_here(source: PolicySource) -> Policy[Any]:
+def _made_here(source: NamedSource) -> Policy[Any]:
     """A policy of another framework, or the user's own, that runs in this process."""
     if source.kind == "lerobot":
         from worldgym.policies.adapters.lerobot_policy import load_lerobot

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from worldgym.errors import JudgeStopped
 from worldgym.io.text import clean
-from worldgym.policies.user_code import Failure, attempt
+from worldgym.io.user_code import Failure, attempt
 from worldgym.servers.api_keys import Secrets
 from worldgym.servers.provider import Busy, Provider, Question, Rejected, Reply, Stopped
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from worldgym.io.user_code import Failure, attempt
 from worldgym.policies.observations import check_needs, observe
 from worldgym.policies.open_loop_error import OpenLoop
 from worldgym.policies.policy_protocol import Policy
-from worldgym.policies.user_code import Failure, attempt
 from worldgym.testing import Shape, policy_rules
 from worldgym.types import ActionSpec, Task, Trial
 

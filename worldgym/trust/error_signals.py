@@ -36,9 +36,9 @@ from torch import Tensor
 
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.io.run_records import TrialRecord
+from worldgym.io.user_code import Failure
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import judge_each
-from worldgym.policies.user_code import Failure
 from worldgym.trust.action_following import READABLE
 from worldgym.trust.controls import GRIPPER
 from worldgym.trust.inverse_dynamics import BATCH, InverseDynamicsModel, encode_frames

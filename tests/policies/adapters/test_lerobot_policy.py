@@ -17,6 +17,7 @@ import torch
 from worldgym.actions.conventions import convention
 from worldgym.errors import InputError, MissingExtra
 from worldgym.evaluation.rollout import roll_out
+from worldgym.io.named_source import NamedSource
 from worldgym.policies.adapters.lerobot_policy import (
     STATE,
     LeRobotPolicy,
@@ -25,7 +26,6 @@ from worldgym.policies.adapters.lerobot_policy import (
     settings_of,
 )
 from worldgym.policies.load_policy import load_policy
-from worldgym.policies.policy_source import PolicySource
 from worldgym.testing import FakeWorld, check_policy
 from worldgym.types import Task, Trial
 
@@ -152,9 +152,7 @@ def config(**changes: Any) -> SimpleNamespace:
 
 
 def read(options: str = f"view={FRONT}&state=x,y&black=yes", **changes: Any) -> LeRobotSettings:
-    return settings_of(
-        PolicySource.parse(f"lerobot:runs/my-act?{options}"), config(**changes), SPEC
-    )
+    return settings_of(NamedSource.parse(f"lerobot:runs/my-act?{options}"), config(**changes), SPEC)
 
 
 def test_what_a_config_says() -> None:
@@ -212,4 +210,4 @@ def test_folders_that_hold_no_policy(tmp_path: Path) -> None:
 def test_without_lerobot(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(MissingExtra, match=r"worldgym\[lerobot\]"):
-        load_lerobot(PolicySource.parse(f"lerobot:{tmp_path}?convention=metaworld"))
+        load_lerobot(NamedSource.parse(f"lerobot:{tmp_path}?convention=metaworld"))

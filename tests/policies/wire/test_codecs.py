@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from worldgym.errors import InputError
 from worldgym.policies.wire import json_numpy
-from worldgym.policies.wire.wire_arrays import (
+from worldgym.wire.wire_arrays import (
     MAX_CONTAINERS,
     MAX_REQUEST,
     Malformed,
@@ -23,7 +23,7 @@ from worldgym.policies.wire.wire_arrays import (
 )
 
 msgpack = pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
-from worldgym.policies.wire import msgpack_numpy  # noqa: E402
+from worldgym.wire import msgpack_numpy  # noqa: E402
 
 CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "msgpack": (msgpack_numpy.pack, msgpack_numpy.unpack),
@@ -160,6 +160,6 @@ def test_few_bytes_do_not_become_much_memory() -> None:
 def test_a_request_that_no_server_reads_is_not_sent() -> None:
     assert sendable(b"x" * MAX_REQUEST) == b"x" * MAX_REQUEST
     with pytest.raises(
-        InputError, match="takes 32 MiB, and a server reads 16; evaluate the policy in process"
+        InputError, match="takes 32 MiB, and a server reads 16; evaluate in process"
     ):
         sendable(bytes(2 * MAX_REQUEST))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from policy_server import POLICIES, Server
 
-from worldgym.errors import PolicyOutage, SameFailure
+from worldgym.errors import SameFailure, ServerOutage
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.run import evaluate
@@ -148,7 +148,7 @@ def test_a_state_lost_with_the_server_is_said(
     remote.act(states, seen)
     server.kill()
     server.start()
-    with pytest.raises(PolicyOutage, match="the state of this trial is not known here"):
+    with pytest.raises(ServerOutage, match="the state of this trial is not known here"):
         remote.act(states, seen)
     _, actions = remote.act(remote.reset([trial]), seen)
     assert np.array_equal(

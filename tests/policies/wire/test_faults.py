@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from worldgym.errors import InputError, PolicyOutage
+from worldgym.errors import InputError, ServerOutage
 from worldgym.io.files import sha256_file
 from worldgym.policies.load_policy import load, load_policy
 from worldgym.policies.policy_protocol import Observation
-from worldgym.policies.wire import msgpack_numpy
-from worldgym.policies.wire.connection import Connection, Dropped
 from worldgym.policies.wire.family import FAMILIES, OWN
 from worldgym.policies.wire.json_numpy import encode
-from worldgym.policies.wire.openpi_server import OpenpiServer
 from worldgym.policies.wire.responder import Responder
-from worldgym.policies.wire.wire_arrays import MAX_ANSWER
 from worldgym.testing import FAKE_SPEC, FakePolicy
 from worldgym.types import Task, Trial
+from worldgym.wire import msgpack_numpy
+from worldgym.wire.connection import Connection, Dropped
+from worldgym.wire.websocket_server import WebsocketServer
+from worldgym.wire.wire_arrays import MAX_ANSWER
 
 sync_server = pytest.importorskip(
     "websockets.sync.server", reason="the extra [remote] is not installed"
@@ -158,7 +158,7 @@ def test_repeats_of_a_trial_get_draws_of_their_own_and_copies_of_a_row_one(famil
 
 @pytest.mark.parametrize("fingerprint", ["0123456789ab", ""])
 def test_a_run_knows_which_checkpoint_a_server_serves(fingerprint: str, family: str) -> None:
-    server = OpenpiServer(
+    server = WebsocketServer(
         Responder(FakePolicy(), FAMILIES["openpi"][OWN], fingerprint), "127.0.0.1", 0
     )
     thread = threading.Thread(target=server.serve)
@@ -191,10 +191,10 @@ WRONG_ANSWERS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("answer", "complaint"), WRONG_ANSWERS)
 def test_wrong_actions(answer: Any, complaint: str, family: str) -> None:
-    with openpi(answers(answer)) as address, pytest.raises(PolicyOutage, match=complaint) as outage:
+    with openpi(answers(answer)) as address, pytest.raises(ServerOutage, match=complaint) as outage:
         ask(address, family)
     assert address in str(outage.value)
-    with raw(http(encode(answer))) as address, pytest.raises(PolicyOutage, match=complaint):
+    with raw(http(encode(answer))) as address, pytest.raises(ServerOutage, match=complaint):
         ask(address, family)
 
 
@@ -225,7 +225,7 @@ def test_actions_out_of_bounds_are_held_within_them(family: str) -> None:
     ],
 )
 def test_messages_that_are_no_answer(message: str | bytes, complaint: str, family: str) -> None:
-    with openpi(answers(message)) as address, pytest.raises(PolicyOutage, match=complaint):
+    with openpi(answers(message)) as address, pytest.raises(ServerOutage, match=complaint):
         ask(address, family)
 
 
@@ -238,7 +238,7 @@ def test_a_server_that_closes_on_a_message_is_not_asked_again(family: str) -> No
 
     with (
         openpi(talk) as address,
-        pytest.raises(PolicyOutage, match=r"server failed on this observation .*out of memory"),
+        pytest.raises(ServerOutage, match=r"server failed on this question .*out of memory"),
     ):
         ask(address, family, patience=60)
     assert len(asked) == 1
@@ -260,7 +260,7 @@ def test_a_server_that_closes_on_a_message_is_not_asked_again(family: str) -> No
     ],
 )
 def test_http_that_is_no_answer(parts: list[bytes], complaint: str, family: str) -> None:
-    with raw(parts) as address, pytest.raises(PolicyOutage, match=complaint) as outage:
+    with raw(parts) as address, pytest.raises(ServerOutage, match=complaint) as outage:
         ask(address, family)
     assert address in str(outage.value)
 
@@ -280,7 +280,7 @@ def test_a_slow_server_is_given_up_and_its_late_answer_is_nobodys(family: str) -
     with openpi(talk) as address:
         policy = load_policy(f"{address}?family={family}&timeout=0.3")
         with pytest.raises(
-            PolicyOutage, match=r"no answer within 0.3 s; give it longer with timeout="
+            ServerOutage, match=r"no answer within 0.3 s; give it longer with timeout="
         ):
             policy.act([None], [SEEN])
         white = Observation(np.full((16, 24, 3), 255, np.uint8), "push", 0)
@@ -293,7 +293,7 @@ def test_a_slow_server_is_given_up_and_its_late_answer_is_nobodys(family: str) -
 def test_an_answer_that_drips_is_cut_off(family: str) -> None:
     drip = [b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n", *[b" "] * 500]
     started = time.monotonic()
-    with raw(drip, 0.05) as address, pytest.raises(PolicyOutage, match=r"no answer within 0\.5 s"):
+    with raw(drip, 0.05) as address, pytest.raises(ServerOutage, match=r"no answer within 0\.5 s"):
         ask(address, family, timeout=0.5)
     assert time.monotonic() - started < 20.0
 
@@ -360,8 +360,8 @@ def test_a_line_waits_longer_each_time_and_gives_up_at_its_patience() -> None:
     assert waits == [0.1, 0.2, 0.4, 0.8, 1.6]
     line = Connection(lambda: Failing([Dropped("gone")]), 1.0, wait=time.sleep)
     started = time.monotonic()
-    with pytest.raises(PolicyOutage, match="gone; it was away for"):
+    with pytest.raises(ServerOutage, match="gone; it was away for"):
         line.ask({})
     assert time.monotonic() - started < 30.0
-    with pytest.raises(PolicyOutage, match="gone"):  # patience is spent: one attempt
+    with pytest.raises(ServerOutage, match="gone"):  # patience is spent: one attempt
         line.ask({})

@@ -15,7 +15,7 @@ from policy_server import RecallingPolicy
 
 from worldgym.errors import WorldGymError
 from worldgym.policies.observations import observe
-from worldgym.policies.wire import json_numpy, msgpack_numpy
+from worldgym.policies.wire import json_numpy
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import FAMILIES, OWN
 from worldgym.policies.wire.request_mapping import answer_actions, request_of
@@ -23,6 +23,7 @@ from worldgym.policies.wire.responder import Responder
 from worldgym.policies.wire.served_policy import Offer
 from worldgym.testing import FAKE_SPEC, FakePolicy
 from worldgym.types import Task
+from worldgym.wire import msgpack_numpy
 
 pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
 

@@ -15,7 +15,7 @@ from worldgym.errors import InputError
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.observations import check_needs, observe
 from worldgym.policies.policy_protocol import NAME, Needs, Observation
-from worldgym.policies.wire import json_numpy, msgpack_numpy
+from worldgym.policies.wire import json_numpy
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import FAMILIES, OWN, choices, load_family
 from worldgym.policies.wire.request_mapping import (
@@ -24,8 +24,10 @@ from worldgym.policies.wire.request_mapping import (
     request_of,
     resize_with_pad,
 )
-from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.types import Task
+from worldgym.wire import msgpack_numpy
+from worldgym.wire.server_address import ServerAddress
+from worldgym.wire.wire_arrays import Malformed
 
 pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
 
@@ -258,10 +260,12 @@ def test_an_unknown_family_is_refused_with_the_known(tmp_path: Path) -> None:
 def test_an_address_with_everything() -> None:
     text = "ws://[::1]:7777/p?family=droid&chunk=4&black=yes&timeout=2.5&patience=9&connections=3&key_env=KEY"
     address = Address.parse(text)
-    assert address == Address("ws", "::1", 7777, "/p", "droid", 4, True, False, 2.5, 9.0, 3, "KEY")
-    assert address.url == "ws://[::1]:7777/p" and address.protocol == "openpi"
+    assert address == Address(
+        ServerAddress("ws", "::1", 7777, "/p", 2.5, 9.0, "KEY"), "droid", 4, True, False, 3
+    )
+    assert address.server.url == "ws://[::1]:7777/p" and address.protocol == "openpi"
     plain = Address.parse("https://example.org")
-    assert (plain.url, plain.protocol, plain.secure) == (
+    assert (plain.server.url, plain.protocol, plain.server.secure) == (
         "https://example.org:8000/act",
         "openvla",
         True,
@@ -301,15 +305,15 @@ def test_the_key_comes_from_the_environment_and_stays_out_of_messages(
 ) -> None:
     address = Address.parse("ws://h?key_env=MY_KEY")
     with pytest.raises(InputError, match="set the environment variable MY_KEY"):
-        address.headers()
+        address.server.headers()
     monkeypatch.setenv("MY_KEY", "se cret")
     assert (
-        address.headers() == {"Authorization": "Api-Key se cret"}
-        and "se cret" not in f"{address} {address.url}"
+        address.server.headers() == {"Authorization": "Api-Key se cret"}
+        and "se cret" not in f"{address} {address.server.url}"
     )
     monkeypatch.setenv("MY_KEY", "line\r\nbreak")
     with pytest.raises(InputError, match="plain characters"):
-        address.headers()
+        address.server.headers()
 
 
 def test_families_that_are_offered_can_be_served() -> None:

@@ -13,9 +13,9 @@ from worldgym.policies.policy_protocol import Observation
 from worldgym.policies.wire.family import FAMILIES, OWN
 from worldgym.policies.wire.request_mapping import request_of
 from worldgym.policies.wire.responder import Responder
-from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.testing import FakePolicy
 from worldgym.types import Task, Trial
+from worldgym.wire.wire_arrays import Malformed
 
 POLICY = RecallingPolicy()
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3)).astype(np.uint8)

@@ -27,9 +27,9 @@ from torch import Tensor
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, MissingExtra
 from worldgym.io.images import resized
+from worldgym.io.named_source import NamedSource
+from worldgym.io.user_code import Failure, attempt
 from worldgym.policies.policy_protocol import Needs, Observation
-from worldgym.policies.policy_source import PolicySource
-from worldgym.policies.user_code import Failure, attempt
 from worldgym.types import Actions, ActionSpec, Frames, Trial
 
 STATE = "observation.state"
@@ -149,7 +149,7 @@ class LeRobotPolicy:
         return self._prepare(batch)
 
 
-def load_lerobot(source: PolicySource) -> LeRobotPolicy:
+def load_lerobot(source: NamedSource) -> LeRobotPolicy:
     """InputError where DIR holds no LeRobot policy or the options do not fit it; MissingExtra
     without lerobot."""
     source.check_options(*OPTIONS)
@@ -197,7 +197,7 @@ def _load(folder: Path) -> tuple[Any, Model, Callable[[Batch], Batch], Callable[
     return config, model, prepare, finish
 
 
-def settings_of(source: PolicySource, config: Any, spec: ActionSpec) -> LeRobotSettings:
+def settings_of(source: NamedSource, config: Any, spec: ActionSpec) -> LeRobotSettings:
     """InputError where the folder's config and the options contradict each other, or ask for what
     no world gives."""
     who = f'policy "{source.text}"'

@@ -21,9 +21,9 @@ from PIL import Image
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, MissingExtra
 from worldgym.io.files import read_json
+from worldgym.io.named_source import NamedSource
+from worldgym.io.user_code import Failure, attempt
 from worldgym.policies.policy_protocol import NEWEST_FRAME, Observation
-from worldgym.policies.policy_source import PolicySource
-from worldgym.policies.user_code import Failure, attempt
 from worldgym.types import Actions, ActionSpec, Trial
 
 OPTIONS = ("convention", "unnorm_key", "trust_remote_code", "chunk", "attention", "device")
@@ -85,7 +85,7 @@ class OpenVLAPolicy:
         return actions[: self.chunk]
 
 
-def load_openvla(source: PolicySource) -> OpenVLAPolicy:
+def load_openvla(source: NamedSource) -> OpenVLAPolicy:
     """InputError where DIR holds no such model or the options do not fit it; MissingExtra without
     transformers."""
     source.check_options(*OPTIONS)
@@ -127,7 +127,7 @@ def load_openvla(source: PolicySource) -> OpenVLAPolicy:
     )
 
 
-def _load(folder: Path, source: PolicySource) -> tuple[Any, Any]:
+def _load(folder: Path, source: NamedSource) -> tuple[Any, Any]:
     """=> (model, processor), weights in the type they were saved in, which for OpenVLA is 2 bytes
     each."""
     try:

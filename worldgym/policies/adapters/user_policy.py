@@ -3,105 +3,24 @@ policy seam."""
 
 from __future__ import annotations
 
-import importlib
-import sys
-import traceback
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from worldgym.errors import InputError, WorldGymError
+from worldgym.errors import InputError
+from worldgym.io.named_source import NamedSource
+from worldgym.io.user_factory import fault_of, made_by
 from worldgym.policies.policy_protocol import Needs, Policy
-from worldgym.policies.policy_source import PolicySource
-from worldgym.policies.user_code import Failure, attempt
 from worldgym.types import ActionSpec
 
 VALUES = {"name": str, "spec": ActionSpec, "chunk": int, "needs": Needs}
 CALLS = ("reset", "act")
 
 
-def own_policy(source: PolicySource) -> Policy[Any]:
-    """What the factory returns, called with the options as texts. The module is looked for in the
-    current folder too.
-
-    InputError in one sentence where the module, the factory or the policy is not what it should be.
-    """
-    who = f'policy "{source.text}"'
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    module = _called(
-        lambda: importlib.import_module(source.kind),
-        f"{who}: the module {source.kind} cannot be imported",
-    )
-    factory = vars(module).get(source.place)
-    if not callable(factory):
-        made_here = [
-            name
-            for name, value in vars(module).items()
-            if callable(value) and value.__module__ == source.kind
-        ]
-        offered = (
-            f"it has {', '.join(made_here)}" if made_here else "it defines no function and no class"
-        )
-        raise InputError(f'{who}: {source.kind} has no function "{source.place}"; {offered}')
-    policy: Policy[Any] = _called(
-        lambda: factory(**source.options), f"{who}: {source.place} failed"
-    )
-    if fault := _fault(policy):
+def own_policy(source: NamedSource) -> Policy[Any]:
+    """What the factory returns, see `made_by`. InputError in one sentence where it is no policy."""
+    policy: Policy[Any] = made_by(source)
+    if fault := fault_of(policy, VALUES, CALLS):
         raise InputError(
-            f"{who}: {source.place} returned {type(policy).__name__}, {fault} (see "
-            f"worldgym.policies.policy_protocol)"
+            f'policy "{source.text}": {source.place} returned {type(policy).__name__}, {fault} '
+            f"(see worldgym.policies.policy_protocol)"
         )
     return policy
-
-
-def files_of(source: PolicySource, policy: Policy[Any]) -> list[Path]:
-    """What decides how the policy acts: its module, or all modules of the package that holds it,
-    and the files and folders that it names in `weights`, a list of paths, if it has that.
-    InputError for a path that is not there."""
-    top = sys.modules[source.kind.partition(".")[0]]
-    folders = [Path(folder) for folder in getattr(top, "__path__", ())]
-    modules = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
-    if not folders and top.__file__:
-        modules = [Path(top.__file__)]
-    weights = attempt(lambda: [Path(path) for path in getattr(policy, "weights", ())])
-    if isinstance(weights, Failure):
-        raise InputError(
-            f'policy "{source.text}": its "weights" is no list of paths ({weights.reason})'
-        )
-    if missing := next((path for path in weights if not path.exists()), None):
-        raise InputError(
-            f'policy "{source.text}": it names {missing} in "weights", which is not there'
-        )
-    return modules + weights
-
-
-def _called(call: Callable[[], Any], complaint: str) -> Any:
-    """InputError with the complaint, the exception and the line that raised it. Our own errors
-    pass."""
-    answer = attempt(call)
-    if isinstance(answer, Failure):
-        if isinstance(answer.error, WorldGymError):
-            raise answer.error
-        last = traceback.extract_tb(answer.error.__traceback__)[-1]
-        place = (
-            f" at {last.filename}, line {last.lineno}" if not last.filename.startswith("<") else ""
-        )
-        raise InputError(
-            f"{complaint} ({' '.join(answer.reason.split())}{place})"
-        ) from answer.error
-    return answer
-
-
-def _fault(policy: object) -> str | None:
-    """The first member that is missing or of the wrong type, in words."""
-    for name, kind in VALUES.items():
-        value = attempt(lambda name=name: getattr(policy, name))  # type: ignore[misc]
-        if isinstance(value, Failure):
-            return f'whose "{name}" cannot be read ({value.reason})'
-        if not isinstance(value, kind) or isinstance(value, bool):
-            return f'whose "{name}" is {type(value).__name__}, not {kind.__name__}'
-        if isinstance(value, int) and value < 1:
-            return f'whose "{name}" is {value}; a call returns 1 action or more'
-    missing = [name for name in CALLS if not callable(getattr(policy, name, None))]
-    return f'which has no method "{missing[0]}"' if missing else None

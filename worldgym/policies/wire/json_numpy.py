@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from worldgym.policies.wire.wire_arrays import MAX_CONTAINERS, Malformed, array_from_bytes
+from worldgym.wire.wire_arrays import MAX_CONTAINERS, Malformed, array_from_bytes
 
 _ARRAY = "__numpy__"
 

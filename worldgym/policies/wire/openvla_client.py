@@ -20,12 +20,12 @@ from http.client import (
 )
 from typing import Any
 
-from worldgym.errors import PolicyOutage
+from worldgym.errors import ServerOutage
 from worldgym.policies.wire.address import Address
-from worldgym.policies.wire.connection import AWAY, OPEN_SECONDS, Dropped, shortened
 from worldgym.policies.wire.family import OWN
 from worldgym.policies.wire.json_numpy import decode, encode
-from worldgym.policies.wire.wire_arrays import MAX_ANSWER, Malformed, sendable
+from worldgym.wire.connection import AWAY, OPEN_SECONDS, Dropped, shortened
+from worldgym.wire.wire_arrays import MAX_ANSWER, Malformed, sendable
 
 ABOUT = f"/{OWN}"  # where our server says what it serves
 
@@ -34,23 +34,23 @@ class OpenvlaLink:
     def __init__(self, address: Address) -> None:
         """Connects, and keeps the connection. Dropped if nobody is there."""
         self._address = address
-        self._headers = {"Content-Type": "application/json", **address.headers()}
-        kind = HTTPSConnection if address.secure else HTTPConnection
-        self._http = kind(address.host, address.port, timeout=OPEN_SECONDS)
+        self._headers = {"Content-Type": "application/json", **address.server.headers()}
+        kind = HTTPSConnection if address.server.secure else HTTPConnection
+        self._http = kind(address.server.host, address.server.port, timeout=OPEN_SECONDS)
         self.said = self._open()
 
     def ask(self, request: dict[str, Any]) -> Any:
-        url, body = self._address.url, sendable(encode(request))
+        url, body = self._address.server.url, sendable(encode(request))
         # a server that closes after each answer
         if self._http.sock is None and self._open() != self.said:
             raise Dropped(f"{url}: the server is another one now")
-        data = self._in_time("POST", self._address.path, body)
+        data = self._in_time("POST", self._address.server.path, body)
         try:
             answer = decode(data)
         except Malformed as error:
-            raise PolicyOutage(f"{url}: the answer is {error}") from None
+            raise ServerOutage(f"{url}: the answer is {error}") from None
         if isinstance(answer, str):
-            raise PolicyOutage(
+            raise ServerOutage(
                 f'{url}: the server answered "{shortened(answer)}"; its own log says why'
             )
         return answer
@@ -62,8 +62,8 @@ class OpenvlaLink:
             try:
                 self._http.connect()
             except OSError as error:
-                raise Dropped(f"{self._address.url}: cannot connect ({error})") from None
-            self._http.sock.settimeout(self._address.timeout)
+                raise Dropped(f"{self._address.server.url}: cannot connect ({error})") from None
+            self._http.sock.settimeout(self._address.server.timeout)
             said = self._in_time("GET", ABOUT, None) if self._address.family == OWN else b""
             stack.pop_all()
         return said
@@ -71,7 +71,7 @@ class OpenvlaLink:
     def _in_time(self, method: str, path: str, body: bytes | None) -> bytes:
         """The whole exchange within the timeout, however slowly its bytes drip: then the connection
         is cut."""
-        url = self._address.url
+        url = self._address.server.url
         late = threading.Event()
         sock = self._http.sock
 
@@ -80,7 +80,7 @@ class OpenvlaLink:
             with suppress(OSError):  # closed meanwhile
                 sock.shutdown(socket.SHUT_RDWR)
 
-        timer = threading.Timer(self._address.timeout, cut)
+        timer = threading.Timer(self._address.server.timeout, cut)
         timer.daemon = True
         timer.start()
         try:
@@ -93,8 +93,9 @@ class OpenvlaLink:
         finally:
             timer.cancel()
         if late.is_set():  # what came is cut short, even where nobody said how long it would be
-            raise PolicyOutage(
-                f"{url}: no answer within {self._address.timeout:g} s; give it longer with timeout="
+            raise ServerOutage(
+                f"{url}: no answer within {self._address.server.timeout:g} s; give it longer with "
+                f"timeout="
             )
         return answer
 
@@ -102,25 +103,25 @@ class OpenvlaLink:
         self._http.request(method, path, body, self._headers)
         # an answer that is left unread would hold the socket
         with self._http.getresponse() as response:
-            return _read(response, self._address.url, path)
+            return _read(response, self._address.server.url, path)
 
     def close(self) -> None:
         self._http.close()
 
 
 def _read(response: HTTPResponse, url: str, path: str) -> bytes:
-    """The body. Dropped, IncompleteRead or PolicyOutage where it is no answer."""
+    """The body. Dropped, IncompleteRead or ServerOutage where it is no answer."""
     announced = response.length or 0
     answer = response.read(MAX_ANSWER + 1) if announced <= MAX_ANSWER else b""
     if max(announced, len(answer)) > MAX_ANSWER:
-        raise PolicyOutage(f"{url}: the answer has more than {MAX_ANSWER >> 20} MiB")
+        raise ServerOutage(f"{url}: the answer has more than {MAX_ANSWER >> 20} MiB")
     if response.length:  # `read` with a limit does not mind a body cut short
         raise IncompleteRead(answer, response.length)
     if response.status in AWAY:
         raise Dropped(f"{url}: HTTP {response.status}")
     if response.status != 200:
         words = shortened(answer.decode(errors="replace"))
-        raise PolicyOutage(f"{url}: HTTP {response.status} from {path}: {words or response.reason}")
+        raise ServerOutage(f"{url}: HTTP {response.status} from {path}: {words or response.reason}")
     return answer
 
 
@@ -129,5 +130,5 @@ def _broken(url: str, error: Exception) -> Exception:
     if isinstance(error, HTTPException) and not isinstance(
         error, IncompleteRead | RemoteDisconnected
     ):
-        return PolicyOutage(f"{url}: the answer is not HTTP ({type(error).__name__})")
+        return ServerOutage(f"{url}: the answer is not HTTP ({type(error).__name__})")
     return Dropped(f"{url}: the server went away ({type(error).__name__})")

@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from worldgym.errors import InputError, WorldGymError
-from worldgym.policies.wire.admission import MOST_CONNECTIONS, refusal
 from worldgym.policies.wire.json_numpy import decode, encode
 from worldgym.policies.wire.openvla_client import ABOUT
 from worldgym.policies.wire.request_mapping import own_part
 from worldgym.policies.wire.responder import Responder
-from worldgym.policies.wire.wire_arrays import MAX_REQUEST
+from worldgym.wire.admission import MOST_CONNECTIONS, refusal
+from worldgym.wire.wire_arrays import MAX_REQUEST
 
 IDLE_SECONDS = 3600  # a client may think for long between two questions
 

@@ -23,20 +23,23 @@ from typing import Any
 import numpy as np
 
 from worldgym.actions.conventions import load_convention
-from worldgym.errors import InputError, PolicyOutage
+from worldgym.errors import InputError, ServerOutage
 from worldgym.io.files import sha256_file
 from worldgym.policies.policy_protocol import Observation
 from worldgym.policies.wire.address import Address
-from worldgym.policies.wire.connection import Connection, Dropped, Link
 from worldgym.policies.wire.family import OWN, Family, load_family
-from worldgym.policies.wire.openpi_client import OpenpiLink
 from worldgym.policies.wire.openvla_client import OpenvlaLink
 from worldgym.policies.wire.request_mapping import answer_actions, own_part, request_of
 from worldgym.policies.wire.served_policy import Offer
-from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.types import Actions, Trial
+from worldgym.wire.connection import Connection, Dropped, Link
+from worldgym.wire.websocket_client import WebsocketLink
+from worldgym.wire.wire_arrays import Malformed
 
-LINKS: dict[str, Callable[[Address], Link]] = {"openpi": OpenpiLink, "openvla": OpenvlaLink}
+LINKS: dict[str, Callable[[Address], Link]] = {
+    "openpi": lambda address: WebsocketLink(address.server),
+    "openvla": OpenvlaLink,
+}
 
 
 class RemotePolicy:
@@ -57,7 +60,7 @@ class RemotePolicy:
         self.identity = offer.fingerprint or None if family.own else _told_by(address.family)
         self._begin_family = family
         self._family = family.carrying(offer.needs) if family.own else family
-        self._url = address.url
+        self._url = address.server.url
         self._lines: LifoQueue[Connection] = LifoQueue()
         for line in lines:
             self._lines.put(line)
@@ -80,7 +83,7 @@ class RemotePolicy:
     def act(
         self, states: Sequence[str | None], observations: Sequence[Observation]
     ) -> tuple[list[str | None], Actions]:
-        """PolicyOutage if the server gives no usable answer to one of them."""
+        """ServerOutage if the server gives no usable answer to one of them."""
         keys = [
             (state, _seen(observation))
             for state, observation in zip(states, observations, strict=True)
@@ -142,7 +145,7 @@ class RemotePolicy:
         try:
             actions = answer_actions(self._family, answer, self.chunk, self.spec.size)
         except Malformed as error:
-            raise PolicyOutage(f"{self._url}: the answer has {error}") from None
+            raise ServerOutage(f"{self._url}: the answer has {error}") from None
         if self._family.own:
             return actions
         low, high = (np.asarray(bounds, np.float32) for bounds in (self.spec.low, self.spec.high))
@@ -155,9 +158,9 @@ class RemotePolicy:
         try:
             token = own_part(answer).get("state")
         except Malformed as error:
-            raise PolicyOutage(f"{self._url}: the answer has {error}") from None
+            raise ServerOutage(f"{self._url}: the answer has {error}") from None
         if token is not None and not isinstance(token, str):
-            raise PolicyOutage(f"{self._url}: the answer has a state that is no token")
+            raise ServerOutage(f"{self._url}: the answer has a state that is no token")
         return token
 
 
@@ -170,7 +173,7 @@ def connect_policy(source: str) -> RemotePolicy:
     family = load_family(address.family, address.protocol)
     try:
         link = LINKS[address.protocol](address)
-    except (Dropped, PolicyOutage) as fault:
+    except (Dropped, ServerOutage) as fault:
         raise InputError(
             f"no policy server to use: {fault}; start it, or fix the address"
         ) from None
@@ -182,15 +185,15 @@ def connect_policy(source: str) -> RemotePolicy:
         link = LINKS[address.protocol](address)
         if link.said != said:
             link.close()
-            raise PolicyOutage(
-                f"{address.url}: the server serves something else than when the run began; start "
-                f"the one from then"
+            raise ServerOutage(
+                f"{address.server.url}: the server serves something else than when the run began; "
+                f"start the one from then"
             )
         return link
 
     lines = [
-        Connection(again, address.patience, link),
-        *(Connection(again, address.patience) for _ in range(address.connections - 1)),
+        Connection(again, address.server.patience, link),
+        *(Connection(again, address.server.patience) for _ in range(address.connections - 1)),
     ]
     try:
         if family.own:

@@ -19,8 +19,8 @@ from PIL import Image
 
 from worldgym.policies.policy_protocol import Observation
 from worldgym.policies.wire.family import OWN, Family
-from worldgym.policies.wire.wire_arrays import Array, Malformed
 from worldgym.types import Actions, Frames
+from worldgym.wire.wire_arrays import Array, Malformed
 
 MAX_TEXT, MAX_SIDE = 10_000, 4096  # characters of an instruction, pixels of a frame's side
 

@@ -17,8 +17,8 @@ from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.policies.wire.family import OWN, Family
 from worldgym.policies.wire.request_mapping import MAX_TEXT, observation_of, own_part
 from worldgym.policies.wire.served_policy import Offer
-from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.types import Task, Trial
+from worldgym.wire.wire_arrays import Malformed
 
 # kept; the one that was not used for longest is forgotten first, and whoever asks for it is told
 MAX_STATES = 1024
@@ -38,6 +38,10 @@ class Responder:
         self._states: OrderedDict[str, Any] = OrderedDict()
         self._remembers: bool | None = None  # not known before a trial has begun
         self._lock = threading.Lock()
+
+    def introduction(self) -> dict[str, Any]:
+        """What is said before the first question."""
+        return self.offer.to_message()
 
     def answer(self, request: Any) -> dict[str, Any]:
         """actions float32 [h, A] and the next state's token; of a beginning trial the token alone.

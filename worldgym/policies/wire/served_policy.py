@@ -12,10 +12,10 @@ from worldgym.policies.policy_protocol import NAME, NEWEST_FRAME, Needs
 from worldgym.policies.wire.address import Address
 from worldgym.policies.wire.family import MAX_CHUNK, OWN, choices
 from worldgym.policies.wire.json_numpy import decode
-from worldgym.policies.wire.msgpack_numpy import unpack
 from worldgym.policies.wire.request_mapping import own_part
-from worldgym.policies.wire.wire_arrays import Malformed
 from worldgym.types import ActionSpec
+from worldgym.wire.msgpack_numpy import unpack
+from worldgym.wire.wire_arrays import Malformed
 
 MAX_NUMBERS = 1000  # of an action
 
@@ -47,18 +47,19 @@ class Offer:
     def read(said: bytes, address: Address) -> Offer:
         """From a server's first message. InputError if it is another family's server, or what it
         says is unsound."""
+        url = address.server.url
         try:
             facts = own_part(unpack(said) if address.protocol == "openpi" else decode(said))
             if not facts:
                 raise InputError(
-                    f"{address.url}: the server does not say what it serves; name its family, as "
+                    f"{url}: the server does not say what it serves; name its family, as "
                     f"in "
-                    f"{address.url}?family=my/family.toml: {choices(address.protocol)}"
+                    f"{url}?family=my/family.toml: {choices(address.protocol)}"
                 )
             return _sound(from_mapping(Offer, facts, more=True))
         except (Malformed, ValueError, OverflowError) as error:
             raise InputError(
-                f"{address.url}: what the server says of itself is no offer of a policy ({error})"
+                f"{url}: what the server says of itself is no offer of a policy ({error})"
             ) from error
 
 

@@ -1,36 +1,55 @@
-"""openpi's websocket protocol, the server's side: see `worldgym.policies.wire.openpi_client`."""
+"""A websocket with msgpack, the server's side: see `worldgym.wire.websocket_client`."""
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, Protocol
 
 from worldgym.errors import InputError, MissingExtra, WorldGymError
-from worldgym.policies.wire.admission import MOST_CONNECTIONS, refusal
-from worldgym.policies.wire.msgpack_numpy import pack, unpack
-from worldgym.policies.wire.openpi_client import BROKEN
-from worldgym.policies.wire.responder import Responder
-from worldgym.policies.wire.wire_arrays import MAX_REQUEST
+from worldgym.wire.admission import MOST_CONNECTIONS, refusal
+from worldgym.wire.msgpack_numpy import pack, unpack
+from worldgym.wire.websocket_client import BROKEN
+from worldgym.wire.wire_arrays import MAX_REQUEST
 
 
-class OpenpiServer:
+class Answering(Protocol):
+    """What is served. Called from a thread for each connection."""
+
+    def introduction(self) -> dict[str, Any]:
+        """The first message to whoever connects."""
+        ...
+
+    def answer(self, request: Any) -> dict[str, Any]:
+        """Malformed, or another WorldGymError, where there is none: its sentence is sent, and the
+        connection ends."""
+        ...
+
+
+class WebsocketServer:
     """Serves until `stop`, a thread a connection. GET /healthz answers OK, as upstream.
-    authorization: header wanted, or ""."""
+    authorization: header wanted, or "".   most: bytes of a request."""
 
-    def __init__(self, responder: Responder, host: str, port: int, authorization: str = "") -> None:
+    def __init__(
+        self,
+        responder: Answering,
+        host: str,
+        port: int,
+        authorization: str = "",
+        most: int = MAX_REQUEST,
+    ) -> None:
         """InputError where the port cannot be had. port: 0 = any free one."""
         try:
             from websockets.exceptions import ConnectionClosed
             from websockets.sync.server import serve
         except ImportError:
-            raise MissingExtra("websockets", "remote", "openpi's protocol") from None
+            raise MissingExtra("websockets", "remote", "a server at ws://") from None
         self._responder = responder
         self._closed = ConnectionClosed
         self._authorization = authorization
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        self._said = pack(responder.offer.to_message())
+        self._said = pack(responder.introduction())
         limits: dict[str, Any] = {
-            "max_size": MAX_REQUEST,
+            "max_size": most,
             "compression": None,
             "close_timeout": 1.0,
             "ping_timeout": 120.0,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from worldgym.errors import PolicyOutage
+from worldgym.errors import ServerOutage
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds between attempts, doubled each time
 OPEN_SECONDS = 10.0  # for the handshake of one connection
@@ -26,7 +26,7 @@ class Link(Protocol):
     said: bytes
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """The answer, decoded. Dropped if the connection broke, PolicyOutage if the answer is late,
+        """The answer, decoded. Dropped if the connection broke, ServerOutage if the answer is late,
         an error or nonsense."""
         ...
 
@@ -55,7 +55,7 @@ class Connection:
         self._away_since: float | None = None
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """The answer. PolicyOutage where there is none, or none of use."""
+        """The answer. ServerOutage where there is none, or none of use."""
         wait = FIRST_WAIT
         while True:
             try:
@@ -65,7 +65,7 @@ class Connection:
                 self._away_since = self._away_since if self._away_since is not None else now
                 away = now - self._away_since
                 if away + wait > self._patience:
-                    raise PolicyOutage(
+                    raise ServerOutage(
                         f"{fault}; it was away for {away:.0f} s, start it and run this again"
                     ) from None
             self._wait(wait)

@@ -1,4 +1,5 @@
-"""Where a policy comes from and how it is to be read: KIND:PLACE?option=value&option=value."""
+"""Where a policy or a world comes from and how it is to be read:
+KIND:PLACE?option=value&option=value."""
 
 from __future__ import annotations
 
@@ -18,17 +19,18 @@ YES, NO = ("yes", "true", "1"), ("no", "false", "0")
 
 
 @dataclass(frozen=True)
-class PolicySource:
+class NamedSource:
     """ "openvla:weights/7b?convention=bridge_v2" is of the kind "openvla", lies at "weights/7b",
-    and has one option."""
+    and has one option.   what: that it names, for messages: "policy", "world"."""
 
     text: str
     kind: str
     place: str
     options: Mapping[str, str]
+    what: str = "policy"
 
     @staticmethod
-    def parse(text: str) -> PolicySource:
+    def parse(text: str, what: str = "policy") -> NamedSource:
         """InputError for options that are not option=value, or given twice."""
         kind, _, rest = text.partition(":")
         place, asked, query = rest.partition("?")
@@ -36,11 +38,11 @@ class PolicySource:
             pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if asked else []
         except ValueError as error:
             raise InputError(
-                f'policy "{text}": {error}; options look like ?option=value&option=value'
+                f'{what} "{text}": {error}; options look like ?option=value&option=value'
             ) from error
         if len(dict(pairs)) < len(pairs):
-            raise InputError(f'policy "{text}": an option is given twice; leave one out')
-        return PolicySource(text, kind, place, dict(pairs))
+            raise InputError(f'{what} "{text}": an option is given twice; leave one out')
+        return NamedSource(text, kind, place, dict(pairs), what)
 
     @property
     def identity(self) -> str:
@@ -69,7 +71,7 @@ class PolicySource:
     def check_options(self, *known: str) -> None:
         if unknown := [name for name in self.options if name not in known]:
             raise InputError(
-                f'policy "{self.text}": the unknown option "{unknown[0]}"; options are '
+                f'{self.what} "{self.text}": the unknown option "{unknown[0]}"; options are '
                 f"{', '.join(known)}"
             )
 
@@ -77,7 +79,9 @@ class PolicySource:
         """The option's value. InputError saying `what` it is where it is missing."""
         if not self.options.get(name):
             joint = "&" if self.options else "?"
-            raise InputError(f'policy "{self.text}" does not say {what}: add {joint}{name}=...')
+            raise InputError(
+                f'{self.what} "{self.text}" does not say {what}: add {joint}{name}=...'
+            )
         return self.options[name]
 
     def names(self, name: str) -> tuple[str, ...]:
@@ -90,18 +94,21 @@ class PolicySource:
             value.isascii() and value.isdecimal() and len(value) < 10 and 1 <= int(value) <= most
         ):
             raise InputError(
-                f'policy "{self.text}": {name} is "{value}"; give a whole number from 1 to {most}'
+                f'{self.what} "{self.text}": {name} is "{value}"; give a whole number from 1 '
+                f"to {most}"
             )
         return int(value)
 
     def seconds(self, name: str, default: float) -> float:
         value = self.options.get(name, str(default))
         if not SECONDS.fullmatch(value) or float(value) == 0.0:
-            raise InputError(f'policy "{self.text}": {name} is "{value}"; give seconds above 0')
+            raise InputError(
+                f'{self.what} "{self.text}": {name} is "{value}"; give seconds above 0'
+            )
         return float(value)
 
     def flag(self, name: str) -> bool:
         value = self.options.get(name, "no").lower()
         if value not in YES + NO:
-            raise InputError(f'policy "{self.text}": {name} is "{value}"; give yes or no')
+            raise InputError(f'{self.what} "{self.text}": {name} is "{value}"; give yes or no')
         return value in YES

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import MissingExtra
-from worldgym.policies.wire.wire_arrays import MAX_CONTAINERS, Malformed, array_from_bytes
+from worldgym.wire.wire_arrays import MAX_CONTAINERS, Malformed, array_from_bytes
 
 _ARRAY, _SCALAR = b"__ndarray__", b"__npgeneric__"
 
@@ -49,7 +49,7 @@ def _msgpack() -> Any:
     try:
         import msgpack
     except ImportError:
-        raise MissingExtra("msgpack", "remote", "openpi's protocol") from None
+        raise MissingExtra("msgpack", "remote", "a server at ws://") from None
     return msgpack
 
 

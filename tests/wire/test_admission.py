@@ -11,22 +11,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from worldgym.policies.wire import openpi_server as serve_openpi
 from worldgym.policies.wire import openvla_server as serve_openvla
-from worldgym.policies.wire.admission import BROWSERS, refusal
 from worldgym.policies.wire.family import FAMILIES, OWN
-from worldgym.policies.wire.openpi_server import OpenpiServer
 from worldgym.policies.wire.openvla_client import ABOUT
 from worldgym.policies.wire.openvla_server import OpenvlaServer
 from worldgym.policies.wire.responder import Responder
 from worldgym.testing import FakePolicy
+from worldgym.wire import websocket_server as serve_openpi
+from worldgym.wire.admission import BROWSERS, refusal
+from worldgym.wire.websocket_server import WebsocketServer
 
 client = pytest.importorskip("websockets.sync.client", reason="the extra [remote] is not installed")
 pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
 
 
 @contextlib.contextmanager
-def served(server: OpenpiServer | OpenvlaServer) -> Iterator[int]:
+def served(server: WebsocketServer | OpenvlaServer) -> Iterator[int]:
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:
@@ -78,7 +78,7 @@ def test_the_websocket_server_refuses_pages_and_a_flood(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(serve_openpi, "MOST_CONNECTIONS", 1)
     with served(
-        OpenpiServer(Responder(FakePolicy(), FAMILIES["openpi"][OWN]), "127.0.0.1", 0)
+        WebsocketServer(Responder(FakePolicy(), FAMILIES["openpi"][OWN]), "127.0.0.1", 0)
     ) as port:
         address = f"ws://127.0.0.1:{port}"
         with pytest.raises(InvalidStatus) as refused:

@@ -28,14 +28,13 @@ class Malformed(WorldGymError):
     """Bytes from a wire that are no message of its protocol."""
 
 
-def sendable(request: bytes) -> bytes:
+def sendable(request: bytes, most: int = MAX_REQUEST) -> bytes:
     """The request, if our servers read one of this size: InputError otherwise, for a connection cut
     short would not say why."""
-    if len(request) > MAX_REQUEST:
-        size = f"{len(request) >> 20} MiB, and a server reads {MAX_REQUEST >> 20}"
+    if len(request) > most:
+        size = f"{len(request) >> 20} MiB, and a server reads {most >> 20}"
         raise InputError(
-            f"one observation takes {size}; evaluate the policy in process, or show it fewer or "
-            f"smaller frames"
+            f"one question takes {size}; evaluate in process, or send fewer or smaller frames"
         )
     return request
 

@@ -1,0 +1,90 @@
+"""What the user's own code makes: MODULE:FACTORY, a callable that returns an object with the
+members of a seam."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import InputError, WorldGymError
+from worldgym.io.named_source import NamedSource
+from worldgym.io.user_code import Failure, attempt
+
+
+def made_by(source: NamedSource) -> Any:
+    """What the factory returns, called with the options as texts. The module is looked for in the
+    current folder too.
+
+    InputError in one sentence where the module or the factory is not what it should be."""
+    who = f'{source.what} "{source.text}"'
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    module = _called(
+        lambda: importlib.import_module(source.kind),
+        f"{who}: the module {source.kind} cannot be imported",
+    )
+    factory = vars(module).get(source.place)
+    if not callable(factory):
+        made_here = [
+            name
+            for name, value in vars(module).items()
+            if callable(value) and value.__module__ == source.kind
+        ]
+        offered = (
+            f"it has {', '.join(made_here)}" if made_here else "it defines no function and no class"
+        )
+        raise InputError(f'{who}: {source.kind} has no function "{source.place}"; {offered}')
+    return _called(lambda: factory(**source.options), f"{who}: {source.place} failed")
+
+
+def files_of(source: NamedSource, made: object) -> list[Path]:
+    """What decides how a made object acts: its module, or all modules of the package that holds it,
+    and the files and folders that it names in `weights`, a list of paths, if it has that.
+    InputError for a path that is not there."""
+    top = sys.modules[source.kind.partition(".")[0]]
+    folders = [Path(folder) for folder in getattr(top, "__path__", ())]
+    modules = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    if not folders and top.__file__:
+        modules = [Path(top.__file__)]
+    weights = attempt(lambda: [Path(path) for path in getattr(made, "weights", ())])
+    who = f'{source.what} "{source.text}"'
+    if isinstance(weights, Failure):
+        raise InputError(f'{who}: its "weights" is no list of paths ({weights.reason})')
+    if missing := next((path for path in weights if not path.exists()), None):
+        raise InputError(f'{who}: it names {missing} in "weights", which is not there')
+    return modules + weights
+
+
+def fault_of(made: object, values: Mapping[str, type], calls: Sequence[str]) -> str | None:
+    """The first member that is missing or of the wrong type, in words."""
+    for name, kind in values.items():
+        value = attempt(lambda name=name: getattr(made, name))  # type: ignore[misc]
+        if isinstance(value, Failure):
+            return f'whose "{name}" cannot be read ({value.reason})'
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return f'whose "{name}" is {type(value).__name__}, not {kind.__name__}'
+        if isinstance(value, int) and value < 1:
+            return f'whose "{name}" is {value}; a call returns 1 action or more'
+    missing = [name for name in calls if not callable(getattr(made, name, None))]
+    return f'which has no method "{missing[0]}"' if missing else None
+
+
+def _called(call: Callable[[], Any], complaint: str) -> Any:
+    """InputError with the complaint, the exception and the line that raised it. Our own errors
+    pass."""
+    answer = attempt(call)
+    if isinstance(answer, Failure):
+        if isinstance(answer.error, WorldGymError):
+            raise answer.error
+        last = traceback.extract_tb(answer.error.__traceback__)[-1]
+        place = (
+            f" at {last.filename}, line {last.lineno}" if not last.filename.startswith("<") else ""
+        )
+        raise InputError(
+            f"{complaint} ({' '.join(answer.reason.split())}{place})"
+        ) from answer.error
+    return answer
