@@ -3,14 +3,22 @@ floor is known beforehand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakeWorld
-from worldgym.trust.controls import control_floors, controlled, held, undone
+from worldgym.trust.controls import (
+    PLAYED,
+    Truth,
+    control_floors,
+    controlled,
+    floors_of,
+    held,
+    undone,
+)
 from worldgym.trust.playback import Playing
 from worldgym.types import Rollout
 
@@ -77,3 +85,45 @@ def test_what_the_judge_declines_is_counted_apart(make_rollout: MakeRollout) -> 
         ("null",),
     )[0]
     assert (floor.rate.trials, floor.unscored, floor.rate.value) == (0, 1, None)
+
+
+def test_only_successes_that_did_not_happen_count_where_the_truth_is_known(
+    make_rollout: MakeRollout,
+) -> None:
+    rollouts = [make_rollout(f"a/{i}", 0.9) for i in range(4)]
+
+    def truth(played: Sequence[Rollout]) -> list[bool | None]:
+        return [name == "a/0" if name != "a/3" else None for name in map(_name, played)]
+
+    known_truth = Truth(truth, lambda policies, tasks: {})
+    judge = FakeJudge(threshold=0.6)
+    arms = ("null", "shuffled")
+    floors = control_floors(FakeWorld(), judge, rollouts, Playing(), arms, known_truth)
+    assert [floor.rate.value for floor in floors] == [0.0, 1.0]
+    known = [floor.false for floor in floors if floor.false is not None]
+    assert [(rate.successes, rate.trials) for rate in known] == [(0.0, 3), (2.0, 3)]
+    (unknown,) = floors_of("null", rollouts, [0.0, 1.0, 1.0, None])
+    assert unknown.false is None and (unknown.rate.trials, unknown.unscored) == (3, 1)
+
+
+def test_a_displaced_motion_is_played_only_where_it_is_known_how_far_that_is(
+    make_rollout: MakeRollout,
+) -> None:
+    rollouts = [make_rollout(f"a/{i}", 0.2, steps=12) for i in range(3)]
+    rollouts.append(make_rollout("a/3", 1.0, steps=12))  # no room left to the side
+    metric = replace(FAKE_SPEC, unit="0.05 m")
+    moved = controlled("displaced", rollouts, metric)
+    assert [r.trial.task.name for r in moved] == ["a/0", "a/1", "a/2"]
+    for before, after in zip(rollouts, moved, strict=False):
+        gone = (after.actions - before.actions)[:, :2].sum(0) * 0.05
+        assert float(np.hypot(*gone)) == pytest.approx(0.1, abs=1e-5)
+    judge = FakeJudge(threshold=0.6)
+    arms = {f.arm for f in control_floors(FakeWorld(metric), judge, rollouts, Playing())}
+    assert arms == set(PLAYED)
+    nobody_knows = FakeWorld(replace(FAKE_SPEC, unit="as published"))
+    arms = {f.arm for f in control_floors(nobody_knows, judge, rollouts, Playing())}
+    assert arms == set(PLAYED) - {"displaced"}
+
+
+def _name(rollout: Rollout) -> str:
+    return rollout.trial.task.name

@@ -41,7 +41,9 @@ def test_every_command_runs(
     out = capsys.readouterr().out
     assert "finding wrong verdicts, out of fold" in out and "Action following" in out
     found = json.loads(Path("runs/check/check.json").read_text())
-    assert found["not_measured"] == [] and Path("runs/check/check.html").exists()
+    assert len(found["not_measured"]) == 1 and "delayed" in found["not_measured"][0]
+    assert Path("runs/check/delayed/log.jsonl").exists()
+    assert found["wrong_verdicts"] and Path("runs/check/check.html").exists()
     summary = json.loads(Path("runs/mine/summary.json").read_text())
     assert summary["trust"]["include_red"] and set(summary["trust"]["tasks"]) == {"door", "drawer"}
 

@@ -174,7 +174,7 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
         *(
             ("policies", task, arm)
             for task in ("door", "drawer")
-            for arm in ("null", "shuffled", "reversed")
+            for arm in ("null", "shuffled", "reversed", "delayed")
         ),
         *(("recorded", "push the square", arm) for arm in ("null", "shuffled", "reversed")),
     }

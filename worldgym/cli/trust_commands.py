@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from worldgym.cli.options import (
     InverseDynamicsPlace,
@@ -16,10 +17,13 @@ from worldgym.cli.options import (
 )
 from worldgym.cli.output import command_line, end_as
 
+if TYPE_CHECKING:
+    from worldgym.trust.controls import Truth
+
 
 @dataclass(frozen=True)
 class Check:
-    """May this world be believed? Controls, replay, action following and P(verdict wrong) give
+    """May this world be believed? Control arms, replay, action following and P(verdict wrong) give
     each task a colour: green, amber or red.
 
     Exit codes 3 and 4 as of `worldgym evaluate`, for the closed loop of --policy."""
@@ -44,8 +48,11 @@ class Check:
     """episodes, and trials of each policy, for each group of tasks"""
     batch: int = 20
     seed: int = 0
+    simulator: bool = False
+    """for tasks of the reference world: play the control arms in the simulator too, and count only
+    successes that did not happen"""
     out: Path = Path("runs/check")
-    """gets check.json, check.html and the run of the policies"""
+    """gets check.json, check.html and the runs of the policies"""
     json: bool = False
     """print check.json instead of tables"""
 
@@ -69,7 +76,7 @@ class Check:
             self.seed,
             command_line(),
         )
-        found = check_trust(config)
+        found = check_trust(config, _simulated() if self.simulator else None)
         page = write_check_page(self.out, found)
         if self.json:
             print(json.dumps(found, indent=2))
@@ -78,6 +85,12 @@ class Check:
             print(f"check: {page}")
         if self.policy and self.tasks:
             end_as([Run(self.out / "run")])
+
+
+def _simulated() -> Truth:
+    from worldgym.reference.simulated_truth import SIMULATED
+
+    return SIMULATED
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from worldgym.io.checkpoint import fingerprint, load_any
 from worldgym.io.named_source import NamedSource
 from worldgym.io.user_factory import files_of
 from worldgym.policies.adapters.converted import spoken_in
+from worldgym.policies.adapters.disturbed_policy import disturbed_as_saved
 from worldgym.policies.adapters.renamed import RenamedPolicy
 from worldgym.policies.adapters.user_policy import own_policy
 from worldgym.policies.own import bc, diffusion
@@ -105,7 +106,8 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
             f"checkpoint, ws://HOST:PORT, "
             f"MODULE:FACTORY, or one of the bundled world's: {', '.join(bundled_policies())}"
         )
-    return Loaded(load_any(folder, NETWORKS, "a policy"), fingerprint(folder))
+    policy = load_any(folder, NETWORKS, "a policy")
+    return Loaded(disturbed_as_saved(policy, folder), fingerprint(folder))
 
 
 def _made_here(source: NamedSource) -> Policy[Any]:

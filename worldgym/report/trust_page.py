@@ -65,9 +65,10 @@ def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
     shown = dict.fromkeys((source, task) for source, task, _ in floors)
     arms = found["arms"]
     control = [
-        (f"{task}, {source}", *(_rate(floors[source, task, arm]) for arm in arms))
+        (f"{task}, {source}", *(_floor(floors.get((source, task, arm))) for arm in arms))
         for source, task in shown
     ]
+    false = "; false: not in truth" if found.get("arms_against") else ""
     replay: list[tuple[str, ...]] = [
         (
             task,
@@ -105,7 +106,7 @@ def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
             ("task", "frames", "names"),
             strange,
         ),
-        ("Success with actions that cannot do the task", ("task", *arms), control),
+        (f"Success with actions that cannot do the task{false}", ("task", *arms), control),
         (
             "Replay of recorded episodes",
             (
@@ -161,6 +162,14 @@ def _stacked(cell: str) -> str:
     """ "75 % (53–89 %, n 20)" with the bracket on a line of its own, so that columns stay
     narrow."""
     return cell.replace(" (", "\n(", 1)
+
+
+def _floor(row: Mapping[str, Any] | None) -> str:
+    """A rate, and how many of its successes did not happen, where that is known."""
+    if row is None:
+        return "–"
+    false = row.get("false")
+    return _rate(row) if false is None else f"{_rate(row)}, {false['successes']:.0f} false"
 
 
 def _rate(row: Mapping[str, Any]) -> str:

@@ -4,40 +4,66 @@ succeeds is the optimism floor.
 null       the arm is told not to move, the gripper as it was
 shuffled   each rollout gets the actions of another one
 reversed   the motion undone: from its end to its start, moves with the opposite sign
+displaced  the motion as it was, 10 cm to the side; only where actions say a pose in metres
+delayed    the policies themselves, every action one step late. A late policy may well succeed, so
+           this arm counts only where its truth is known
 
 A control that succeeds is not always a fault of the world: a task that starts nearly solved shows
 it under null, and another's actions may shut a drawer in truth too. Either way a policy's rate
-means nothing below its task's floor."""
+means nothing below its task's floor. Where the truth of the very same actions is known, from a
+simulator, only successes that did not happen count."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from worldgym.actions.displacement import immovable, moved_aside, sideways
 from worldgym.actions.embodiment import MOVING_MODES
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import scores
+from worldgym.policies.policy_protocol import Policy
 from worldgym.stats.success_rates import Rate, score_rate
 from worldgym.trust.playback import Playing, play_again
-from worldgym.types import Actions, ActionSpec, Rollout, is_success
+from worldgym.types import Actions, ActionSpec, Rollout, Task, is_success
 from worldgym.world.world_protocol import World
 
-ARMS = ("null", "shuffled", "reversed")
+PLAYED = ("null", "shuffled", "reversed", "displaced")  # from the actions of rollouts
+DELAYED = "delayed"  # the one that acts anew
+ARMS = (*PLAYED, DELAYED)
+ROOM = 0.1  # share of a displacement that bounds may swallow
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Where it can be found out, what truly happens: a simulator, say.
+
+    of_actions:   whether each rollout's actions do its task, from its task's initial frame; None =
+                  nobody knows.
+    of_policies:  whether policies do tasks in closed loop, by their names; what is absent nobody
+                  knows."""
+
+    of_actions: Callable[[Sequence[Rollout]], Sequence[bool | None]]
+    of_policies: Callable[[Sequence[Policy[Any]], Sequence[Task]], Mapping[tuple[str, str], bool]]
+
+
 GRIPPER = "gripper"  # what the registry of conventions calls it
 
 
 @dataclass(frozen=True)
 class Floor:
     """What one arm left of a group of tasks. unscored: rollouts that the judge declined or broke
-    on."""
+    on.   false: share of the rollouts that are judged successes and were none, of those whose truth
+    is known; None where it is not known of any."""
 
     arm: str
     group: str
     rate: Rate
     unscored: int
+    false: Rate | None = None
 
 
 def control_floors(
@@ -45,31 +71,59 @@ def control_floors(
     judge: Judge,
     rollouts: Sequence[Rollout],
     playing: Playing,
-    arms: Sequence[str] = ARMS,
+    arms: Sequence[str] = PLAYED,
+    truth: Truth | None = None,
 ) -> list[Floor]:
-    """Every arm for every group of tasks, in the order of `arms`."""
+    """Every arm for every group of tasks, in the order of `arms`; without `displaced` where the
+    spec says no pose in metres."""
     floors = []
     for arm in arms:
-        played = play_again(
-            world, controlled(arm, rollouts, world.spec), playing, what=f"{arm} actions"
-        )
-        verdicts = list(zip(played, scores(judge, played), strict=True))
-        for group in sorted({rollout.trial.task.group for rollout in rollouts}):
-            own = [
-                (rollout.trial.task.name, score)
-                for rollout, score in verdicts
-                if rollout.trial.task.group == group
-            ]
-            known = [(name, float(is_success(score))) for name, score in own if score is not None]
-            rate = score_rate([score for _, score in known], [name for name, _ in known])
-            floors.append(Floor(arm, group, rate, len(own) - len(known)))
+        if arm == "displaced" and immovable(world.spec):
+            continue
+        chosen = controlled(arm, rollouts, world.spec)
+        if chosen:
+            played = play_again(world, chosen, playing, what=f"{arm} actions")
+            happened = None if truth is None else truth.of_actions(chosen)
+            floors += floors_of(arm, played, scores(judge, played), happened)
     return floors
 
 
+def floors_of(
+    arm: str,
+    played: Sequence[Rollout],
+    said: Sequence[float | None],
+    happened: Sequence[bool | None] | None = None,
+) -> list[Floor]:
+    """What the judge's scores and, where it is known, the truth say of an arm's rollouts, by
+    group."""
+    happened = [None] * len(played) if happened is None else happened
+    verdicts = [
+        (rollout.trial.task, None if score is None else is_success(score), true)
+        for rollout, score, true in zip(played, said, happened, strict=True)
+    ]
+    floors = []
+    for group in sorted({task.group for task, _, _ in verdicts}):
+        own = [(task.name, yes, true) for task, yes, true in verdicts if task.group == group]
+        scored = [(name, yes, true) for name, yes, true in own if yes is not None]
+        known = [(name, yes and not true) for name, yes, true in scored if true is not None]
+        rate = _share([(name, yes) for name, yes, _ in scored])
+        floors.append(
+            Floor(arm, group, rate, len(own) - len(scored), _share(known) if known else None)
+        )
+    return floors
+
+
+def _share(outcomes: Sequence[tuple[str, bool]]) -> Rate:
+    return score_rate([float(yes) for _, yes in outcomes], [name for name, _ in outcomes])
+
+
 def controlled(arm: str, rollouts: Sequence[Rollout], spec: ActionSpec) -> list[Rollout]:
-    """The same trials with an arm's actions; their frames are still those of before."""
+    """The same trials with an arm's actions; their frames are still those of before. Without those
+    that the bounds do not let go aside."""
     if arm == "shuffled":
         return _swapped(rollouts)
+    if arm == "displaced":
+        return _displaced(rollouts, spec)
     change = {"null": held, "reversed": undone}[arm]
     return [replace(rollout, actions=change(rollout.actions, spec)) for rollout in rollouts]
 
@@ -96,6 +150,16 @@ def undone(actions: Actions, spec: ActionSpec) -> Actions:
 def grippers(spec: ActionSpec) -> Any:
     """bool [A]: which numbers are the gripper's."""
     return np.array([name == GRIPPER for name in spec.names])
+
+
+def _displaced(rollouts: Sequence[Rollout], spec: ActionSpec) -> list[Rollout]:
+    moved = []
+    for rollout in rollouts:
+        offset = sideways(rollout.actions, spec, rollout.trial.seed)
+        actions, left = moved_aside(rollout.actions, offset, spec)
+        if np.linalg.norm(left) <= ROOM * np.linalg.norm(offset):
+            moved.append(replace(rollout, actions=actions))
+    return moved
 
 
 def _swapped(rollouts: Sequence[Rollout]) -> list[Rollout]:

@@ -32,6 +32,8 @@ class Limit:
 
 LIMITS = {
     "floor": Limit(0.05, 0.2),  # of control rollouts that succeed
+    # of control rollouts that succeed in the world and not in truth: none of them has an excuse
+    "false_floor": Limit(0.02, 0.1),
     "missed": Limit(0.2, 0.4),  # of recorded successes that are no success when replayed
     "invented": Limit(0.2, 0.4),  # of recorded failures that become a success when replayed
     # of closed-loop verdicts that the error predictor expects to be wrong

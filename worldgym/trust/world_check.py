@@ -1,9 +1,10 @@
 """`worldgym world check`: may this world be believed for these tasks? Every measure that the inputs
 allow, and a colour a task.
 
-OUT/check.json   everything; `worldgym evaluate` and `worldgym report` take it up (stats/trusted.py)
-OUT/run/         the closed loop of the policies given, as `worldgym evaluate` writes it; a stopped
-                 check goes on there"""
+OUT/check.json           everything; `worldgym evaluate` and `worldgym report` take it up
+                         (stats/trusted.py)
+OUT/run/, OUT/delayed/   the closed loops of the policies given (closed_loop.py); a stopped check
+                         goes on there"""
 
 from __future__ import annotations
 
@@ -11,23 +12,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from worldgym.actions.displacement import immovable
 from worldgym.errors import InputError
 from worldgym.evaluation.initial_frames import strange_starts
-from worldgym.evaluation.plan import EvaluateConfig
-from worldgym.evaluation.provenance import Origin, environment, now
-from worldgym.evaluation.run import evaluate
-from worldgym.io.bundled import each_policy
+from worldgym.evaluation.provenance import environment, now
 from worldgym.io.files import write_json
 from worldgym.native.memory import keep_freed_memory
-from worldgym.policies.load_policy import load
 from worldgym.stats.success_rates import Rate, score_rate
 from worldgym.stats.trusted import CHECK_NAME
 from worldgym.tasks.task_folder import check_frames, load_tasks
 from worldgym.trust.action_following import Response, action_following
 from worldgym.trust.check_inputs import CheckConfig, CheckInputs, load_inputs, matching_store
-from worldgym.trust.controls import ARMS, GRIPPER, Floor, control_floors
+from worldgym.trust.closed_loop import RUN, ClosedLoop, closed_loop, delayed_floors
+from worldgym.trust.controls import ARMS, DELAYED, GRIPPER, Floor, Truth, control_floors
 from worldgym.trust.error_signals import Instruments
-from worldgym.trust.fit_error_predictor import measured_signals, rollouts_of
+from worldgym.trust.fit_error_predictor import measured_signals
 from worldgym.trust.playback import Recorded, recorded_rollouts
 from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_figures, replay_test
 from worldgym.trust.trust_verdict import (
@@ -44,9 +43,9 @@ SWEPT = 6  # initial frames from which actions are swept
 Found = dict[str, list[Finding]]  # by group of tasks
 
 
-def check_trust(config: CheckConfig) -> dict[str, Any]:
-    """Writes OUT/check.json and returns what it holds. InputError if there is nothing to check by,
-    or parts do not fit."""
+def check_trust(config: CheckConfig, truth: Truth | None = None) -> dict[str, Any]:
+    """Writes OUT/check.json and returns what it holds. truth: what control arms truly did, where
+    that can be found out. InputError if there is nothing to check by, or parts do not fit."""
     if config.episodes is None and not (config.policies and config.tasks):
         raise InputError(
             "there is nothing to check by: give --data, or --policy and --tasks, or both"
@@ -65,11 +64,10 @@ def check_trust(config: CheckConfig) -> dict[str, Any]:
         known = _known(tasks, parts, figures, found)
         starts += known
         names = {task.name for task in known}
-        _check_recorded(
-            parts, [e for e in episodes if e.rollout.trial.task.name in names], figures, found
-        )
+        played = [e for e in episodes if e.rollout.trial.task.name in names]
+        _check_recorded(parts, played, truth, figures, found)
     if config.policies and config.tasks:
-        starts += _check_closed_loop(config, parts, figures, found)
+        starts += _check_closed_loop(config, parts, truth, figures, found)
     responses = _following(parts, starts)
     figures["following"] = [asdict(response) for response in responses]
     whole = following_finding(responses, GRIPPER)
@@ -81,13 +79,17 @@ def check_trust(config: CheckConfig) -> dict[str, Any]:
             "reason": said.reason,
             "findings": [asdict(one) for one in own],
         }
-    result = _described(config, parts) | figures
+    result = _described(config, parts, truth is not None) | figures
     write_json(config.out / CHECK_NAME, result)
     return result
 
 
 def _check_recorded(
-    parts: CheckInputs, episodes: Sequence[Recorded], figures: dict[str, Any], found: Found
+    parts: CheckInputs,
+    episodes: Sequence[Recorded],
+    truth: Truth | None,
+    figures: dict[str, Any],
+    found: Found,
 ) -> None:
     if not episodes:
         return
@@ -100,7 +102,7 @@ def _check_recorded(
     rollouts = [episode.rollout for episode in episodes]
     _add_floors(
         "recorded",
-        control_floors(parts.world, parts.judge, rollouts, parts.playing),
+        control_floors(parts.world, parts.judge, rollouts, parts.playing, truth=truth),
         figures,
         found,
     )
@@ -123,58 +125,59 @@ def _replay_findings(outcomes: Sequence[ReplayOutcome], judged: dict[str, Any]) 
 
 
 def _check_closed_loop(
-    config: CheckConfig, parts: CheckInputs, figures: dict[str, Any], found: Found
+    config: CheckConfig,
+    parts: CheckInputs,
+    truth: Truth | None,
+    figures: dict[str, Any],
+    found: Found,
 ) -> list[Task]:
     """=> the tasks whose initial frame the world knows."""
     tasks = load_tasks(config.tasks) if config.tasks else []
-    loaded = [load(policy, parts.world.spec) for policy in each_policy(config.policies)]
-    policies = [known.policy for known in loaded]
-    run = EvaluateConfig(
-        config.out / "run",
-        config.per_task,
-        config.seed,
-        config.batch,
-        command=config.command,
-    )
-    origin = Origin.of(parts.world, loaded, {"tasks": str(config.tasks)}, parts.familiarity)
-    evaluate(run, parts.world, policies, tasks, parts.judge, origin)
-    rollouts, records, chunks = rollouts_of(run.out)
+    loop = closed_loop(config, parts, tasks)
     known = _known(tasks, parts, figures, found)
-    names = {task.name for task in known}
-    rollouts = [rollout for rollout in rollouts if rollout.trial.task.name in names]
-    records = [record for record in records if record.task in names]
-    if not rollouts:
+    loop = loop.only(known)
+    if not loop.rollouts:
         return known
-    playing = replace(parts.playing, chunks=chunks)
-    _add_floors(
-        "policies", control_floors(parts.world, parts.judge, rollouts, playing), figures, found
-    )
-    if parts.inverse_dynamics is not None and parts.error_predictor is not None:
-        futures = int(parts.error_predictor.facts["futures"])
-        instruments = Instruments(
-            parts.world, parts.world.codec, parts.inverse_dynamics, parts.judge, playing, futures
-        )
-        rows = measured_signals(run.out, config.out, records, instruments)
-        p_wrong = parts.error_predictor.p_wrong(rows)
-        for group in sorted({record.group for record in records}):
-            own = [
-                (r.task, float(d))
-                for r, d in zip(records, p_wrong, strict=True)
-                if r.group == group
-            ]
-            rate = score_rate([p for _, p in own], [task for task, _ in own])
-            flagged = sum(p >= parts.error_predictor.threshold - ROUNDING for _, p in own)
-            figures["wrong_verdicts"][group] = {
-                "expected_wrong": _json(rate),
-                "flagged": flagged,
-                "rollouts": len(own),
-            }
-            _add(
-                found,
-                group,
-                finding("wrong_verdicts", rate, "closed-loop verdicts are expected to be wrong"),
-            )
+    playing = replace(parts.playing, chunks=loop.chunks)
+    floors = control_floors(parts.world, parts.judge, loop.rollouts, playing, truth=truth)
+    floors += delayed_floors(config, parts, known, truth)
+    _add_floors("policies", floors, figures, found)
+    _expect_wrong(config, replace(parts, playing=playing), loop, figures, found)
     return known
+
+
+def _expect_wrong(
+    config: CheckConfig, parts: CheckInputs, loop: ClosedLoop, figures: dict[str, Any], found: Found
+) -> None:
+    """What the error predictor, where there is one, says of the closed loop's verdicts."""
+    predictor = parts.error_predictor
+    if parts.inverse_dynamics is None or predictor is None:
+        return
+    futures = int(predictor.facts["futures"])
+    instruments = Instruments(
+        parts.world,
+        parts.world.codec,
+        parts.inverse_dynamics,
+        parts.judge,
+        parts.playing,
+        futures,
+    )
+    rows = measured_signals(config.out / RUN, config.out, loop.records, instruments)
+    p_wrong = predictor.p_wrong(rows)
+    for group in sorted({record.group for record in loop.records}):
+        own = [
+            (r.task, float(d))
+            for r, d in zip(loop.records, p_wrong, strict=True)
+            if r.group == group
+        ]
+        rate = score_rate([p for _, p in own], [task for task, _ in own])
+        figures["wrong_verdicts"][group] = {
+            "expected_wrong": _json(rate),
+            "flagged": sum(p >= predictor.threshold - ROUNDING for _, p in own),
+            "rollouts": len(own),
+        }
+        what = "closed-loop verdicts are expected to be wrong"
+        _add(found, group, finding("wrong_verdicts", rate, what))
 
 
 def _known(
@@ -202,15 +205,15 @@ def _add_floors(
             "task": floor.group,
             **_json(floor.rate),
             "unscored": floor.unscored,
+            "false": None if floor.false is None else _json(floor.false),
         }
         figures["floors"].append(row)
-        _add(
-            found,
-            floor.group,
-            finding(
-                "floor", floor.rate, f"rollouts with {floor.arm} actions ({source}) still succeed"
-            ),
-        )
+        what = f"rollouts with {floor.arm} actions ({source})"
+        if floor.false is not None:
+            what = f"{what} succeed in the world and not in truth"
+            _add(found, floor.group, finding("false_floor", floor.false, what))
+        elif floor.arm != DELAYED:  # it may truly succeed
+            _add(found, floor.group, finding("floor", floor.rate, f"{what} still succeed"))
 
 
 def _add(found: Found, group: str, one: Finding | None) -> None:
@@ -230,8 +233,14 @@ def _following(parts: CheckInputs, starts: Sequence[Task]) -> list[Response]:
     )
 
 
-def _described(config: CheckConfig, parts: CheckInputs) -> dict[str, Any]:
+def _described(config: CheckConfig, parts: CheckInputs, truth: bool) -> dict[str, Any]:
     left_out = []
+    if reason := immovable(parts.world.spec):
+        left_out.append(f"control arm displaced: {reason}")
+    if config.policies and config.tasks and not truth:
+        left_out.append(
+            "whether delayed policies truly succeed is not known, so that arm gives no colour"
+        )
     if parts.familiarity is None:
         left_out.append(
             "whether the world knows the initial frames needs familiarity.json: `worldgym world "
@@ -262,6 +271,7 @@ def _described(config: CheckConfig, parts: CheckInputs) -> dict[str, Any]:
         },
         "per_task": config.per_task,
         "arms": list(ARMS),
+        "arms_against": "truth" if truth else None,
         "limits": {kind: asdict(limit) for kind, limit in LIMITS.items()},
         "not_measured": left_out,
         "command": config.command,
