@@ -41,6 +41,7 @@ ALLOWED = {room: set(ARROW[:i]) for i, room in enumerate(ARROW)}
 LIGHT = ("types", "errors", "io", "stats", "report", "testing", "tasks")  # import without torch
 HEAVY = {
     "worldgym.io.checkpoint",
+    "worldgym.io.devices",
     "worldgym.testing.policy_conformance",
 }  # the modules there that need it
 # These stand below everything; they alone import the reference world.

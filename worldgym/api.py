@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # what needs torch waits until something is evaluated
 
 AnyPolicy: TypeAlias = "str | Policy[Any]"
 Rates: TypeAlias = Mapping[tuple[str, str], CellRate]  # by policy and task
-SAMPLING = ("sampler_steps", "cfg", "embodiment", "rule")
+LOADING = ("sampler_steps", "cfg", "embodiment", "rule", "device", "policy_device")
 
 
 class EvaluateOptions(TypedDict, total=False):
@@ -53,6 +53,8 @@ class EvaluateOptions(TypedDict, total=False):
     sampler_steps: int | None
     cfg: float | None
     rule: str | None
+    device: str
+    policy_device: str | None
     budget: float | None
     truth: Path | None
     shard: tuple[int, int]
@@ -152,10 +154,10 @@ def evaluate(
 
     policies = tuple(policy) if isinstance(policy, list | tuple) else (policy,)
     given: dict[str, Any] = dict(options)
-    sampling = {name: given.pop(name) for name in SAMPLING if name in given}
+    loading = {name: given.pop(name) for name in LOADING if name in given}
     budget = given.pop("budget", None)
     check = given.pop("world_check", None)
-    sources = Sources(world, policies, tasks, judge, judge_budget_usd=budget, **sampling)
+    sources = Sources(world, policies, tasks, judge, judge_budget_usd=budget, **loading)
     config = EvaluateConfig(Path(out), trials, check=check, **given)
     return Run(out, evaluate_sources(sources, config))
 

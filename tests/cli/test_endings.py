@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from worldgym import cli
 from worldgym.api import Run, evaluate
@@ -143,3 +144,19 @@ def test_the_table_names_every_code(repository: Path) -> None:
     text = (repository / "docs" / "conventions.md").read_text()
     table = text[text.index("| exit code |") :].split("\n\n")[0]
     assert re.findall(r"^\| (\d+) \|", table, re.M) == ["0", "1", "2", "3", "4", "130", "141"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+def test_a_device_that_is_not_there_is_said_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    parts = [word for part in ("world", "tasks", "judge") for word in (f"--{part}", "bundled")]
+    parts += ["--policy", "still", "--trials", "1", "--out", str(out)]
+    for more in (["--device", "cuda"], ["--policy-device", "cuda:1"]):
+        with pytest.raises(SystemExit) as end:
+            cli.main(["evaluate", *parts, *more])
+        said = capsys.readouterr().err
+        assert end.value.code == 2 and not out.exists()
+        assert said.startswith(f"worldgym: device {more[1]}: PyTorch sees no CUDA GPU")
+        assert said.count("\n") == 1

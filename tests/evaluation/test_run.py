@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from worldgym.evaluation.plan import EvaluateConfig, _check_beside
 from worldgym.evaluation.provenance import Origin, environment
 from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import ATTEMPTS, read_log
+from worldgym.policies.load_policy import Loaded
 from worldgym.policies.policy_protocol import Needs
 from worldgym.report.page import write_report
 from worldgym.stats.summarize import summarize
@@ -357,6 +359,31 @@ def test_a_run_is_not_resumed_with_other_code(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"policies\[0\].code is 'a' there and 'b' now"):
         run(tmp_path, origin=Origin(code={"low": "b"}))
     run(tmp_path, origin=Origin(code={"low": "a"}))
+
+
+def test_a_run_on_two_devices_is_one_that_was_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = Origin({"engine": "torch, float32, cpu"})
+    there = Origin({"engine": "torch, bfloat16, cuda: H200"}, device="cuda: H200")
+    run(tmp_path, origin=here)
+    before = (tmp_path / "log.jsonl").read_bytes()
+    with pytest.raises(InputError, match="give the --device that it began on"):
+        run(tmp_path, origin=there)
+    assert (tmp_path / "log.jsonl").read_bytes() == before
+    capsys.readouterr()
+    run(tmp_path, origin=there, other_engine=True)
+    said = "began on torch, float32, cpu, and goes on on torch, bfloat16, cuda: H200"
+    assert said in capsys.readouterr().err
+
+
+def test_the_engine_names_policies_on_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "H200")
+    policy = FakePolicy()
+    loaded = [Loaded(policy, None, device="cuda:1"), Loaded(policy, None)]
+    origin = Origin.of_parts(loaded, {"tasks": "t"}, "cpu")
+    assert origin.settings == {"tasks": "t", "engine": "policies cuda: H200"}
+    assert Origin.of_parts(loaded[1:], {}, "cpu").settings == {}
 
 
 def test_how_many_trials_are_missing(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ class Calibrate:
     """videos for each robustness test; 0 = none"""
     budget: float | None = None
     """US dollars that verdicts may cost"""
+    device: str = "auto"
     json: bool = False
 
     def __call__(self) -> None:
@@ -75,7 +76,7 @@ class Calibrate:
 
         figures = calibrate(
             CalibrateConfig(self.labels, self.out, self.probes),
-            load_judge(self.judge, self.budget, finished=True),
+            load_judge(self.judge, self.budget, finished=True, device=self.device),
         )
         if self.json:
             print(json.dumps(figures, indent=2))
@@ -118,6 +119,9 @@ class Rejudge:
     """folder of the run's tasks (default: the one its log names)"""
     budget: float | None = None
     """US dollars that verdicts may cost"""
+    device: str = "auto"
+    other_engine: bool = False
+    """go on with a run that began on another engine or device: numbers differ a little"""
     json: bool = False
 
     def __call__(self) -> None:
@@ -125,8 +129,8 @@ class Rejudge:
         from worldgym.evaluation.rejudge import RejudgeConfig, rejudge
         from worldgym.judges.load_judge import load_judge
 
-        config = RejudgeConfig(self.run, self.out, self.tasks, command_line())
-        judge = load_judge(self.judge, self.budget, finished=True)
+        config = RejudgeConfig(self.run, self.out, self.tasks, command_line(), self.other_engine)
+        judge = load_judge(self.judge, self.budget, finished=True, device=self.device)
         show_ran(Run(self.out, rejudge(config, judge)), self.json)
 
 
@@ -186,6 +190,7 @@ class Score:
     the videos it learned from"""
     budget: float | None = None
     """US dollars that verdicts may cost"""
+    device: str = "auto"
     json: bool = False
     """print summary.json instead of words"""
 
@@ -197,7 +202,8 @@ class Score:
         from worldgym.stats.failure_reasons import FailureReasons
 
         config = VideosConfig(self.videos, self.out, self.instruction, self.fps)
-        summary = judge_videos(config, load_judge(self.judge, self.budget, finished=True))
+        judge = load_judge(self.judge, self.budget, finished=True, device=self.device)
+        summary = judge_videos(config, judge)
         answer(summary, videos_text, self.json)
         stop_where_nothing_worked(
             from_mapping(FailureReasons, summary["reasons"]),

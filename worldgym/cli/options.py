@@ -58,7 +58,7 @@ COMMON = {  # what an option of this name means where a command says nothing els
     "first_seed": "first of the seeds that start states are drawn from",
     "seed": "of all random numbers",
     "batch": "rollouts advanced together at most",
-    "device": "what PyTorch computes on, such as cuda:0",
+    "device": "auto (a CUDA GPU if there is one, else the CPU), cpu, cuda, cuda:N or mps",
     "json": "print JSON, for a program, instead of text",
 }
 METAVARS = {int: "N", float: "X", str: "TEXT", Path: "PATH"}

@@ -33,6 +33,7 @@ class Serve:
     """0 = any free one"""
     world: WorldPlace | None = None
     """whose actions "still" and "random" speak"""
+    device: str = "auto"
     key_env: str = ""
     """environment variable with the key that clients must give"""
 
@@ -48,7 +49,8 @@ class Serve:
         if not 0 <= self.port < 2**16:
             raise InputError(f"--port is {self.port}: give 0 to 65535")
         key = authorization(self.host, self.key_env)
-        loaded = load(self.policy, load_world(self.world).spec if self.world else None)
+        spec = load_world(self.world, device="cpu").spec if self.world else None
+        loaded = load(self.policy, spec, self.device)
         responder = Responder(loaded.policy, FAMILIES[self.protocol][OWN], loaded.identity or "")
         kind = WebsocketServer if self.protocol == "openpi" else OpenvlaServer
         server = kind(responder, self.host, self.port, key)
@@ -75,6 +77,7 @@ class Check:
     """episode store: the policy's actions on its frames are compared with the recorded ones"""
     calls: int = 20
     """calls timed"""
+    device: str = "auto"
     json: bool = False
     """print JSON instead of a table"""
 
@@ -87,11 +90,10 @@ class Check:
 
         if self.calls < 1 or min(self.size) < 1:
             raise InputError("--calls and --size must be 1 or more")
-        world = load_world(self.world) if self.world else None
+        world = load_world(self.world, device="cpu") if self.world else None
         store = EpisodeStore(self.data) if self.data else None
-        policy = load_policy(
-            self.policy, world.spec if world else store.spec if store is not None else None
-        )
+        spec = world.spec if world else store.spec if store is not None else None
+        policy = load_policy(self.policy, spec, self.device)
         shape = (
             world.frame_shape
             if world

@@ -95,11 +95,13 @@ class TrainPolicies:
     """names; default: all"""
     seed: int | None = None
     """default: the set's own"""
+    device: str = "auto"
 
     def __call__(self) -> None:
         from worldgym.reference.zoo_training import train_policies
 
-        for folder in train_policies(self.data, self.out, self.set, self.only, self.seed):
+        own = (self.set, self.only, self.seed, self.device)
+        for folder in train_policies(self.data, self.out, *own):
             print(folder)
 
 
@@ -117,13 +119,14 @@ class TrainJudge:
     """a judge to learn on from"""
     steps: int = 8000
     seed: int = 0
+    device: str = "auto"
 
     def __call__(self) -> None:
         from worldgym.reference.reference_judge import recipe
         from worldgym.train.judge_training import train_judge
 
         config = recipe(self.data, self.out, self.drawn, self.seed, self.start, self.steps)
-        print(train_judge(config).name)
+        print(train_judge(config, self.device).name)
 
 
 @dataclass(frozen=True)

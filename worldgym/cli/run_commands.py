@@ -69,6 +69,10 @@ class Evaluate:
     """guidance strength, 1 = off (default: the checkpoint's)"""
     rule: Literal["recompute", "rolling"] | None = None
     """what happens when the window is full, see docs/world-model.md (default: the checkpoint's)"""
+    device: str = "auto"
+    policy_device: str | None = None
+    """of policies of this process (default: as --device); on another than the world's, both compute
+    at once"""
     shard: str = "1/1"
     """do one part of the trials, e.g. 2/4, in a run folder of its own, for `worldgym run merge`"""
     max_minutes: float | None = None
@@ -82,7 +86,7 @@ class Evaluate:
     """let tasks that the check calls red count in the headline numbers"""
     other_engine: bool = False
     """go on with a run whose frames were drawn by other kernels (with or without a C compiler,
-    another device): they differ a little"""
+    another device or number format): they differ a little"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -102,6 +106,8 @@ class Evaluate:
             sampler_steps=self.sampler_steps,
             cfg=self.cfg,
             rule=self.rule,
+            device=self.device,
+            policy_device=self.policy_device,
             budget=self.budget,
             truth=self.truth,
             shard=_shard(self.shard),

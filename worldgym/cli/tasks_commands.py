@@ -123,6 +123,9 @@ class Stress:
     """candidates that are confirmed"""
     seed: int = 0
     batch: int = 20
+    device: str = "auto"
+    other_engine: bool = False
+    """go on with a run that began on another engine or device: numbers differ a little"""
     json: bool = False
 
     def __call__(self) -> None:
@@ -130,8 +133,11 @@ class Stress:
         from worldgym.evaluation.stress import StressConfig, StressSources, stress
         from worldgym.report.edit_section import stress_text
 
-        sources = StressSources(self.world, self.policy, self.tasks, self.judge, self.edits)
+        sources = StressSources(
+            self.world, self.policy, self.tasks, self.judge, self.edits, self.device
+        )
         search = (self.drop, self.levels, self.keep, self.seed, self.batch, command_line())
-        found = stress(sources, StressConfig(self.out, self.rollouts, *search))
+        config = StressConfig(self.out, self.rollouts, *search, other_engine=self.other_engine)
+        found = stress(sources, config)
         print(json.dumps(found, indent=2) if self.json else stress_text(found))
         end_as([Run(self.out / name) for name in found["runs"]])

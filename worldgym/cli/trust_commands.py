@@ -51,6 +51,9 @@ class Check:
     simulator: bool = False
     """for tasks of the reference world: play the control arms in the simulator too, and count only
     successes that did not happen"""
+    device: str = "auto"
+    other_engine: bool = False
+    """go on with a run that began on another engine or device: numbers differ a little"""
     out: Path = Path("runs/check")
     """gets check.json, check.html and the runs of the policies"""
     json: bool = False
@@ -75,6 +78,8 @@ class Check:
             self.batch,
             self.seed,
             command_line(),
+            self.device,
+            self.other_engine,
         )
         found = check_trust(config, _simulated() if self.simulator else None)
         page = write_check_page(self.out, found)
@@ -108,6 +113,7 @@ class TrainInverseDynamics:
     steps: int = 600
     """optimiser steps"""
     seed: int = 0
+    device: str = "auto"
 
     def __call__(self) -> None:
         from worldgym.native.memory import keep_freed_memory
@@ -120,10 +126,9 @@ class TrainInverseDynamics:
 
         keep_freed_memory()
         fit = FitConfig(steps=self.steps, batch=96, lr=2e-3, warmup=30, seed=self.seed)
-        world = load_world(self.world)
-        inverse_dynamics = train_inverse_dynamics(
-            world.codec, world.spec, InverseDynamicsTrainConfig(self.data, self.out, fit=fit)
-        )
+        world = load_world(self.world, device=self.device)
+        config = InverseDynamicsTrainConfig(self.data, self.out, fit=fit)
+        inverse_dynamics = train_inverse_dynamics(world.codec, world.spec, config, self.device)
         for name, read in inverse_dynamics.meaning.readable.items():
             correlation = (
                 "does not vary"
@@ -155,13 +160,14 @@ class FitErrorPredictor:
     """those to use (default: see docs/trust.md)"""
     futures: int = 0
     """replays of each rollout with other noise, each of which costs as much as the rollout"""
+    device: str = "auto"
     json: bool = False
 
     def __call__(self) -> None:
         from worldgym.report.trust_page import print_uncertainty
         from worldgym.trust.fit_error_predictor import FitRequest, fit_run
 
-        request = FitRequest(self.run, self.out, self.tasks, self.signals)
+        request = FitRequest(self.run, self.out, self.tasks, self.signals, self.device)
         figures = fit_run(request, self.world, self.judge, self.inverse_dynamics, self.futures)
         print(json.dumps(figures, indent=2)) if self.json else print_uncertainty(figures)
 
@@ -178,11 +184,13 @@ class MeasureFamiliarity:
     out: Path | None = None
     """default: "familiarity.json" beside the world, where `worldgym evaluate` and `worldgym world
     check` find it"""
+    device: str = "auto"
 
     def __call__(self) -> None:
         from worldgym.world.familiarity import FAMILIARITY_NAME, measure_familiarity
         from worldgym.world.load_world import load_world, root_of
 
         out = self.out or root_of(self.world) / FAMILIARITY_NAME
-        known = measure_familiarity(load_world(self.world).codec, self.data, out)
+        world = load_world(self.world, device=self.device)
+        known = measure_familiarity(world.codec, self.data, out)
         print(f"{out}: reconstruction error at most {known.limit:.1f}, on {known.frames} frames")

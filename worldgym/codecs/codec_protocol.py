@@ -13,7 +13,10 @@ class Codec(Protocol):
 
     latents: names what frames are encoded to. Codecs that differ in their decoders alone share it,
     and stored latents, worlds and inverse-dynamics models made with one of them serve with the
-    others."""
+    others.
+
+    Both directions take tensors from any device to where the weights lie, and leave results there.
+    """
 
     @property
     def latent_shape(self) -> tuple[int, int, int]: ...

@@ -90,6 +90,11 @@ class ConvCodec(nn.Module):
         return self.config.size, self.config.size, 3
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next(self.parameters()).device
+
+    @property
     def fingerprint(self) -> str:
         """Names the weights."""
         if self._fingerprint is None:
@@ -107,12 +112,14 @@ class ConvCodec(nn.Module):
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
         """uint8 [B, H, W, 3] => float32 [B, C, H/8, W/8]."""
+        frames = frames.to(self.device)
         with mixed_precision(frames.device.type):
             return self.normalize(self.encoder(to_unit_pixels(frames)).float())
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """float [B, C, H/8, W/8] => uint8 [B, H, W, 3]."""
+        latents = latents.to(self.device)
         if self._fused is not None:
             return self._fused(latents)
         with mixed_precision(latents.device.type):

@@ -54,21 +54,21 @@ class KLCodec:
     @torch.inference_mode()
     def encode(self, frames: Tensor) -> Tensor:
         """uint8 [B, H, W, 3] => float32 [B, C, h, w]."""
-        with _half(frames):
+        with _half(self.autoencoder):
             parts = [
                 self.autoencoder.encode(to_unit_pixels(part)).latent_dist.mode()
-                for part in frames.split(TOGETHER)
+                for part in frames.to(self.autoencoder.device).split(TOGETHER)
             ]
         return torch.cat(parts).float() * self._scale
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """float [B, C, h, w] => uint8 [B, H, W, 3]."""
-        with _half(latents):
+        with _half(self.autoencoder):
             return torch.cat(
                 [
                     to_uint8(self.autoencoder.decode(z.float() / self._scale).sample)
-                    for z in latents.split(TOGETHER)
+                    for z in latents.to(self.autoencoder.device).split(TOGETHER)
                 ]
             )
 
@@ -118,7 +118,8 @@ def _diffusers() -> type[AutoencoderKL]:
     return AutoencoderKL
 
 
-def _half(like: Tensor) -> torch.autocast:
-    """bfloat16 on a GPU; a CPU keeps float32, in which a frame alone and in a batch agree to
+def _half(autoencoder: AutoencoderKL) -> torch.autocast:
+    """bfloat16 on a CUDA GPU; a CPU keeps float32, in which a frame alone and in a batch agree to
     1e-4."""
-    return torch.autocast(like.device.type, dtype=torch.bfloat16, enabled=like.is_cuda)
+    kind = autoencoder.device.type
+    return torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError, SpecMismatch, at_least
-from worldgym.evaluation.provenance import Origin, code_of, environment, now
+from worldgym.evaluation.provenance import Origin, environment, now
 from worldgym.evaluation.trials import even_batch, plan_trials, planned_repeats
 from worldgym.io.bundled import bundled, each_policy
+from worldgym.io.devices import resolve_device
 from worldgym.io.run_records import (
     CODE_KEY,
     ENGINE_KEY,
@@ -92,6 +93,8 @@ class Sources:
     None leaves the checkpoint's sampler setting.
 
     judge_budget_usd: what the verdicts of a judge that is loaded may cost, None = no limit.
+    device: what world, policies and judge that are loaded compute on, see `resolve_device`;
+    policy_device: of the policies, None = the same.
     embodiment: see `load_world`.   rule: see `SamplerConfig`.
     """
 
@@ -104,6 +107,8 @@ class Sources:
     judge_budget_usd: float | None = None
     embodiment: str | None = None
     rule: str | None = None
+    device: str = "auto"
+    policy_device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,11 +135,12 @@ class EvaluationPlan:
 def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
     """Loads what is no object yet, then `plan_evaluation`."""
     keep_freed_memory()
+    sources = _on_known_devices(sources)
     world = _world_of(sources)
     tasks = sources.tasks
     judge = sources.judge
     truth = config.truth
-    loaded = [_loaded(policy, world.spec) for policy in each_policy(sources.policies)]
+    loaded = [_loaded(policy, world.spec, sources) for policy in each_policy(sources.policies)]
     settings: dict[str, Any] = {}
     if isinstance(tasks, str | Path):
         folder = bundled(tasks, "tasks")
@@ -143,9 +149,9 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
         if truth is None and any((folder / table).exists() for table in TABLES):
             truth = folder
     if isinstance(judge, str | Path):
-        judge = load_judge(judge, sources.judge_budget_usd)
+        judge = load_judge(judge, sources.judge_budget_usd, device=sources.device)
     check = config.check
-    origin = Origin(settings, code_of(loaded))
+    origin = Origin.of_parts(loaded, settings, sources.device)
     if isinstance(world, DiffusionWorld):
         familiarity = None
         if isinstance(sources.world, str | Path):
@@ -165,7 +171,8 @@ def _world_of(sources: Sources) -> World[Any]:
     changes = {key: value for key, value in changes.items() if value is not None}
     world = sources.world
     if isinstance(world, str | Path):
-        world = load_world(bundled(world, "world"), embodiment=sources.embodiment)
+        folder = bundled(world, "world")
+        world = load_world(folder, device=sources.device, embodiment=sources.embodiment)
     if not changes:
         return world
     if not isinstance(world, DiffusionWorld):
@@ -173,9 +180,17 @@ def _world_of(sources: Sources) -> World[Any]:
     return world.with_sampler(**changes)
 
 
-def _loaded(policy: str | Policy[Any], spec: ActionSpec) -> Loaded:
+def _on_known_devices(sources: Sources) -> Sources:
+    """With the devices that their words stand for here. InputError for one that is not there."""
+    device = resolve_device(sources.device)
+    policies = resolve_device(sources.policy_device or device)
+    return replace(sources, device=device, policy_device=policies)
+
+
+def _loaded(policy: str | Policy[Any], spec: ActionSpec, sources: Sources) -> Loaded:
     if isinstance(policy, str | Path):
-        return load(policy, spec)
+        device = sources.policy_device or sources.device
+        return load(policy, spec, device, apart=device != sources.device)
     return Loaded(spoken_in(policy, spec), None)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 import worldgym
+from worldgym.io.devices import CPU, device_name
 from worldgym.io.run_records import ENGINE_KEY
 from worldgym.policies.load_policy import Loaded
 from worldgym.world.familiarity import Familiarity
@@ -49,10 +50,24 @@ class Origin:
         identities = {
             "sampler": asdict(world.config.sampler),
             "checkpoints": checkpoints,
-            ENGINE_KEY: world.computes,
+            ENGINE_KEY: _engine(world.computes, world.device, loaded),
         }
         settings = {**(settings or {}), **identities}
         return Origin(settings, code_of(loaded), world.device, familiarity)
+
+    @staticmethod
+    def of_parts(loaded: Sequence[Loaded], settings: Mapping[str, Any], device: str) -> Origin:
+        """Of a world that is not ours, which does not say what it computes on.   device: of what
+        else was loaded."""
+        told = _engine("", CPU, loaded).removeprefix(", ")
+        settings = {**settings, ENGINE_KEY: told} if told else settings
+        return Origin(settings, code_of(loaded), device_name(device))
+
+
+def _engine(world: str, device: str, loaded: Sequence[Loaded]) -> str:
+    """What draws the frames, and what policies compute on where that is another device."""
+    names = {device_name(known.device) for known in loaded if known.device}
+    return ", ".join([world, *(f"policies {name}" for name in sorted(names - {device}))])
 
 
 def code_of(loaded: Sequence[Loaded]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from worldgym.evaluation.unjudged import recorded_actions
 from worldgym.io.files import sha256_file, write_atomic
 from worldgym.io.progress import progress
 from worldgym.io.run_log import LOG_NAME, RunLog, read_log
-from worldgym.io.run_records import RunHeader, TrialRecord, results
+from worldgym.io.run_records import ENGINE_KEY, RunHeader, TrialRecord, results
 from worldgym.io.user_code import Failure, attempt
 from worldgym.io.video import decode_video
 from worldgym.judges.judge_protocol import Judge
@@ -43,13 +43,15 @@ class RejudgeConfig:
     """run: the folder of a finished or stopped run.   out: the new one.   tasks: None = the folder
     that the run's log names.
 
-    command: as typed, for the log's header.
+    command: as typed, for the log's header.   other_engine: goes on with judging that began on
+    another device.
     """
 
     run: Path
     out: Path
     tasks: Path | None = None
     command: str = ""
+    other_engine: bool = False
 
 
 def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
@@ -69,7 +71,8 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
     outcome = results(records)
     filmed = {record.task for record in records if record.video is not None}
     prepare(judge, [task for name, task in tasks.items() if name in filmed])
-    with RunLog.open(config.out, _header(config, header, judge)) as log:
+    may_differ = (ENGINE_KEY,) if config.other_engine else ()
+    with RunLog.open(config.out, _header(config, header, judge), may_differ=may_differ) as log:
         if (config.run / CHECK_NAME).exists():
             adopt_check(config.out, config.run / CHECK_NAME, header.world)
         left = [

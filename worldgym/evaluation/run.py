@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,6 +64,7 @@ def carry_out(plan: EvaluationPlan) -> Summary:
     config = plan.config
     may_differ = (ENGINE_KEY,) if config.other_engine else ()
     with RunLog.open(config.out, plan.header, may_differ=may_differ) as log:
+        _say_what_is_mixed(config.out, log.header.config, plan.header.config)
         if config.check is not None:
             adopt_check(config.out, config.check, plan.world.name)
         batches = list(in_batches(plan.policies, plan.trials, plan.rows, log.done))
@@ -115,6 +116,13 @@ def _say_what_is_there(out: Path, done: int, planned: int) -> None:
         print(f"{out}: all {planned} trials were there; none was rolled out", file=sys.stderr)
     elif done:
         print(f"{out}: {done} of {planned} trials were there; the rest follows", file=sys.stderr)
+
+
+def _say_what_is_mixed(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Frames of two engines in one run, as `other_engine` allows: on standard error."""
+    began, goes_on = before.get(ENGINE_KEY), now.get(ENGINE_KEY)
+    if began and goes_on and began != goes_on:
+        print(f"{out}: began on {began}, and goes on on {goes_on}", file=sys.stderr)
 
 
 def _in_time(config: EvaluateConfig, batches: Sequence[T]) -> Iterator[T]:

@@ -45,13 +45,14 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class StressSources:
-    """Folders, or the name of a policy."""
+    """Folders, or the name of a policy.   device: see `resolve_device`."""
 
     world: Path
     policy: str
     tasks: Path
     judge: Path
     edits: Path
+    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class StressConfig:
     seed: int = 0
     batch: int = 20
     command: str = ""
+    other_engine: bool = False
 
     def __post_init__(self) -> None:
         if not (0 < self.drop <= 1 and 1 <= self.levels <= 99 and self.keep >= 1):
@@ -103,12 +105,12 @@ class Party:
 def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
     """Loads everything, then `search`."""
     keep_freed_memory()
-    world = load_world(sources.world)
-    loaded = load(sources.policy, world.spec)
+    world = load_world(sources.world, device=sources.device)
+    loaded = load(sources.policy, world.spec, sources.device)
     party = Party(
         world,
         loaded.policy,
-        load_judge(sources.judge),
+        load_judge(sources.judge, device=sources.device),
         Origin.of(world, [loaded]),
     )
     return search(config, party, nominal_tasks(sources.tasks), read_ranges(sources.edits))
@@ -211,7 +213,14 @@ def _drops(
 ) -> dict[str, PolicyDrop]:
     """By name of the candidate, of one evaluation."""
     seed = config.seed + (FRESH if folder == "confirm" else int(folder.rpartition("-")[2]))
-    run = EvaluateConfig(config.out / folder, trials, seed, config.batch, command=config.command)
+    run = EvaluateConfig(
+        config.out / folder,
+        trials,
+        seed,
+        config.batch,
+        command=config.command,
+        other_engine=config.other_engine,
+    )
     suite = edited(tasks, [candidate.made() for candidate in candidates])
     settings = {"candidates": [one.name for one in candidates], **party.origin.settings}
     origin = replace(party.origin, settings=settings)

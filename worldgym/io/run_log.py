@@ -11,10 +11,11 @@ from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.jsonl import LineFile, read_lines
-from worldgym.io.run_records import ENGINE_KEY, RunHeader, TrialKey, TrialRecord
+from worldgym.io.run_records import DEVICE_SETTING, ENGINE_KEY, RunHeader, TrialKey, TrialRecord
 
 LOG_NAME = "log.jsonl"
 CHECKED = 4  # the first version whose lines carry a checksum
+ON_ANOTHER_DEVICE = (f"config.{ENGINE_KEY} ", f"config.judge.{DEVICE_SETTING} ")
 ATTEMPTS = 3  # at a trial that breaks, in one start of the run
 
 
@@ -60,10 +61,10 @@ class RunLog:
             difference = found.difference(header, may_differ)
             if difference is not None:
                 remedy = "repeat its options or choose another folder"
-                if difference.startswith(f"config.{ENGINE_KEY} "):
+                if difference.startswith(ON_ANOTHER_DEVICE):
                     remedy = (
-                        "the frames would differ a little, so choose another folder, or give "
-                        "--other-engine to mix them"
+                        "the numbers would differ a little, so give the --device that it began on, "
+                        "choose another folder, or give --other-engine to mix them"
                     )
                 raise InputError(f"{path} holds another run: {difference}; {remedy}")
             return RunLog(file, found, records)

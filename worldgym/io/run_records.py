@@ -23,6 +23,7 @@ TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a 
 # `worldgym.evaluation.trials.planned_repeats`
 PLANNED_KEY = "planned"
 ENGINE_KEY = "engine"  # in `config`: what computed the frames, for other kernels round otherwise
+DEVICE_SETTING = "device"  # in `config.judge`: what it computes on, where that is no CPU
 FAMILIARITY_KEY = (
     "familiarity"  # in `config`: by which limit initial frames were called strange; null = by none
 )
@@ -102,7 +103,8 @@ class RunHeader:
         """The first key in which the two runs' identities differ, with both values; None if they
         are the same run.
 
-        may_differ: keys of `config` that are not compared.
+        may_differ: keys of `config` that are not compared; with that of the engine goes the device
+        of the judge.
         """
         # as the log would give them back
         mine, theirs = (json.loads(json.dumps(cleaned(one.to_json()))) for one in (self, other))
@@ -110,6 +112,9 @@ class RunHeader:
             del mine[key], theirs[key]
         for key in may_differ:
             theirs["config"].pop(key, None)
+        if ENGINE_KEY in may_differ:
+            for one in (mine, theirs):
+                one["config"].get("judge", {}).pop(DEVICE_SETTING, None)
         _forget(
             (mine["config"], theirs["config"]),
             (TASKS_KEY, ENGINE_KEY, PLANNED_KEY, FAMILIARITY_KEY),

@@ -22,7 +22,9 @@ from torch.nn import functional as F
 
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import fingerprint, frozen, load_folder, save_folder, with_weights
+from worldgym.io.devices import CPU, device_name
 from worldgym.io.records import from_mapping
+from worldgym.io.run_records import DEVICE_SETTING
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.types import Frames, Rollout, Task, Verdict
@@ -127,8 +129,11 @@ class ClassifierJudge:
 
     @property
     def settings(self) -> dict[str, Any]:
+        """With the device, where it is no CPU: verdicts near the threshold may differ there."""
         decision = asdict(self.decision)
-        return {"kind": KIND, **decision, "band": decision["band"] and list(decision["band"])}
+        decision["band"] = decision["band"] and list(decision["band"])
+        device = device_name(self.net.trunk.film.weight.device)
+        return {"kind": KIND, **decision} | ({} if device == CPU else {DEVICE_SETTING: device})
 
     def check(self, tasks: Sequence[Task]) -> None:
         """InputError for a task whose frames it cannot read."""
@@ -160,10 +165,8 @@ class ClassifierJudge:
             pairs, known = _stacked([frames for frames, _ in videos[batch]], times[batch])
             answers = self.net(pairs.to(device), features[batch].to(device), known.to(device))
             progress = answers.progress.masked_fill(~known.to(device), 0.0).amax(1)
-            scores += [
-                VideoScore(*both)
-                for both in zip(answers.video.sigmoid().tolist(), progress.tolist(), strict=True)
-            ]
+            both = torch.stack([answers.video.sigmoid(), progress], 1).cpu()
+            scores += [VideoScore(*row) for row in both.tolist()]
         return scores
 
     def _chosen_frames(self, frames: Frames) -> list[int]:
@@ -207,12 +210,14 @@ class ClassifierJudge:
         save_folder(folder, config, self.net.state_dict(), card, half=True)
 
     @staticmethod
-    def load(folder: Path) -> ClassifierJudge:
+    def load(folder: Path, device: str = "cpu") -> ClassifierJudge:
         """CheckpointError if the folder is incomplete, altered or not a classifier judge."""
         config, tensors = load_folder(folder, KIND)
         net = with_weights(JudgeNet(from_mapping(JudgeConfig, config["net"])), tensors, folder)
         return ClassifierJudge(
-            net, from_mapping(DecisionRule, config["decision"]), f"classifier:{fingerprint(folder)}"
+            net.to(device),
+            from_mapping(DecisionRule, config["decision"]),
+            f"classifier:{fingerprint(folder)}",
         )
 
 

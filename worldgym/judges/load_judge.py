@@ -7,18 +7,26 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.io.bundled import bundled
+from worldgym.io.devices import resolve_device
 from worldgym.judges.judge_protocol import Judge
 
 LATER = "later"
 
 
-def load_judge(path: str | Path, budget_usd: float | None = None, finished: bool = False) -> Judge:
+def load_judge(
+    path: str | Path,
+    budget_usd: float | None = None,
+    finished: bool = False,
+    device: str = "auto",
+) -> Judge:
     """The judge at a path, "bundled", or "later". CheckpointError or InputError if it is absent,
     altered or no judge.
 
     budget_usd: what it may cost; InputError for a judge that costs nothing.
     finished: it is to judge videos that lie on the disk, which alone people can have labelled;
-    InputError for labels otherwise."""
+    InputError for labels otherwise.
+    device: of a classifier: see `resolve_device`."""
+    device = resolve_device(device)
     path = bundled(path, "judge")
     if path.suffix == ".toml":
         from worldgym.judges.vlm import VlmConfig, VlmJudge
@@ -42,4 +50,4 @@ def load_judge(path: str | Path, budget_usd: float | None = None, finished: bool
         return HumanJudge.read(path)
     from worldgym.judges.classifier import ClassifierJudge
 
-    return ClassifierJudge.load(path)
+    return ClassifierJudge.load(path, device)

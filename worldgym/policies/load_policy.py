@@ -6,12 +6,14 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError, did_you_mean
 from worldgym.io.bundled import BUNDLE, bundled_policies
 from worldgym.io.checkpoint import fingerprint, load_any
+from worldgym.io.devices import resolve_device
 from worldgym.io.named_source import NamedSource
 from worldgym.io.user_factory import files_of
 from worldgym.policies.adapters.converted import spoken_in
@@ -28,10 +30,6 @@ from worldgym.types import ActionSpec
 GIVEN_NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99})=(.+)")
 SCRIPTED = ("still", "random")
 OTHERS = ("lerobot", "openvla")  # frameworks whose policies run in this process
-NETWORKS: Mapping[str, Callable[[Path], Policy[Any]]] = {
-    bc.KIND: bc.BCPolicy.load,
-    diffusion.KIND: diffusion.DiffusionPolicy.load,
-}
 MADE_HERE = re.compile(rf"({'|'.join(OTHERS)}):.*|[\w.]+:\w+(\?.*)?", re.DOTALL)
 
 
@@ -49,19 +47,28 @@ class Loaded:
 
     code: of a policy made in this process, a digest of the source and the files that it is made of;
     of a scripted one under another name, its own; "" of others.
+    device: what a policy of ours computes on, see `resolve_device`; "" of others.
     """
 
     policy: Policy[Any]
     identity: str | None
     code: str = ""
+    device: str = ""
 
 
-def load_policy(source: str | Path, spec: ActionSpec | None = None) -> Policy[Any]:
+def load_policy(
+    source: str | Path, spec: ActionSpec | None = None, device: str = "auto"
+) -> Policy[Any]:
     """The policy of `load`."""
-    return load(source, spec).policy
+    return load(source, spec, device).policy
 
 
-def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
+def load(
+    source: str | Path,
+    spec: ActionSpec | None = None,
+    device: str = "auto",
+    apart: bool = False,
+) -> Loaded:
     """ "still", "random", the folder of a checkpoint, the name of a bundled policy ("bc-large"),
     the address of a server (ws://, http://; see `wire.address`),
     "lerobot:DIR", "openvla:DIR", or "MODULE:FACTORY" of the user's own; with NAME= before it to be
@@ -69,10 +76,13 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
 
     spec: the world's, which the two scripted ones speak, and to which actions are converted where
     that is stated. InputError for an unknown name, CheckpointError for a folder that is not an
-    intact policy."""
+    intact policy.
+    device: of the networks of ours, of LeRobot and of OpenVLA: see `resolve_device`.   apart: the
+    world computes on another device, and goes on with other trials meanwhile."""
+    device = resolve_device(device)
     name, source = given_name(source)
     if name:
-        found = load(source, spec)
+        found = load(source, spec, device, apart)
         return replace(
             found,
             policy=RenamedPolicy(found.policy, name),
@@ -91,7 +101,7 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
         return Loaded(spoken_in(remote, spec), remote.identity)
     if MADE_HERE.fullmatch(source) and not os.path.exists(source):
         parsed = NamedSource.parse(source)
-        policy = _made_here(parsed)
+        policy = _made_here(parsed, device, apart)
         own = [] if parsed.kind in OTHERS else files_of(parsed, policy)
         return Loaded(spoken_in(policy, spec), parsed.identity, parsed.code(own))
     folder = (
@@ -106,18 +116,33 @@ def load(source: str | Path, spec: ActionSpec | None = None) -> Loaded:
             f"checkpoint, ws://HOST:PORT, "
             f"MODULE:FACTORY, or one of the bundled world's: {', '.join(bundled_policies())}"
         )
-    policy = load_any(folder, NETWORKS, "a policy")
-    return Loaded(disturbed_as_saved(policy, folder), fingerprint(folder))
+    network = _network(folder, device)
+    network.needs = replace(network.needs, elsewhere=apart)
+    policy = disturbed_as_saved(network, folder)
+    return Loaded(policy, fingerprint(folder), device=device)
 
 
-def _made_here(source: NamedSource) -> Policy[Any]:
+def _network(folder: Path, device: str) -> bc.BCPolicy | diffusion.DiffusionPolicy:
+    """A policy of ours, from its checkpoint."""
+    loaders: Mapping[str, Callable[[Path], bc.BCPolicy | diffusion.DiffusionPolicy]] = {
+        bc.KIND: partial(bc.BCPolicy.load, device=device),
+        diffusion.KIND: partial(diffusion.DiffusionPolicy.load, device=device),
+    }
+    return load_any(folder, loaders, "a policy")
+
+
+def _made_here(source: NamedSource, device: str, apart: bool) -> Policy[Any]:
     """A policy of another framework, or the user's own, that runs in this process."""
     if source.kind == "lerobot":
         from worldgym.policies.adapters.lerobot_policy import load_lerobot
 
-        return load_lerobot(source)
+        lerobot = load_lerobot(source, device)
+        lerobot.needs = replace(lerobot.needs, elsewhere=apart)
+        return lerobot
     if source.kind == "openvla":
         from worldgym.policies.adapters.openvla_policy import load_openvla
 
-        return load_openvla(source)
+        openvla = load_openvla(source, device)
+        openvla.needs = replace(openvla.needs, elsewhere=apart)
+        return openvla
     return own_policy(source)

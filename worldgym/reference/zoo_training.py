@@ -8,6 +8,7 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import read_config, verify_folder
+from worldgym.io.devices import resolve_device
 from worldgym.reference.policy_zoo import zoo
 from worldgym.train.policy_training import PolicyTrainConfig, settings, train_policy
 
@@ -18,9 +19,11 @@ def train_policies(
     set_name: str = "development",
     only: Collection[str] = (),
     seed: int | None = None,
+    device: str = "cpu",
 ) -> list[Path]:
     """Trains what is missing or was trained otherwise, and returns the folders. `only`: names of
-    recipes; empty = all."""
+    recipes; empty = all.   device: see `resolve_device`."""
+    device = resolve_device(device)
     configs = zoo(set_name, store, out, seed)
     if unknown := set(only) - {config.name for config in configs}:
         raise InputError(
@@ -30,7 +33,7 @@ def train_policies(
     wanted = [config for config in configs if not only or config.name in only]
     for config in wanted:
         if not _is_trained(config):
-            train_policy(config)
+            train_policy(config, device)
     return [folder for config in wanted for folder in config.folders.values()]
 
 

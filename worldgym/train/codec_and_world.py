@@ -12,6 +12,7 @@ from worldgym.episodes.mixture import NamedStore, RobotStore, check_shares, open
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, pick
 from worldgym.io.checkpoint import copy_folder, read_config
+from worldgym.io.devices import resolve_device
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.codec_training import Frameset, print_codec_step, train_codec
 from worldgym.train.distributed import process_group, rank_zero_first
@@ -28,6 +29,7 @@ def train_codec_and_world(request: TrainRequest) -> Path:
     Under torchrun every process calls it: the first trains the codec and encodes, all train the
     world."""
     keep_freed_memory()
+    request = replace(request, device=resolve_device(request.device))
     with process_group(request.device, request.processes) as device:
         request = replace(request, device=device)
         data = tuple(NamedStore.parse(text) for text in request.data)
@@ -38,14 +40,23 @@ def train_codec_and_world(request: TrainRequest) -> Path:
                 if request.codec
                 else _train_codec(request, mixture)
             )
-        launch(TrainRun(config, data, request.held_out, codec, request.processes))
+        launch(
+            TrainRun(
+                config,
+                data,
+                request.held_out,
+                codec,
+                request.processes,
+                other_device=request.other_device,
+            )
+        )
     return request.out / "world"
 
 
 def expected(request: TrainRequest) -> Budget:
     """What the training of the world would take. Nothing is written; what training would refuse is
     refused."""
-    config, _ = checked_training(request)
+    config, _ = checked_training(replace(request, device=resolve_device(request.device)))
     return budget(config, request.processes)
 
 

@@ -11,6 +11,7 @@ from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.mixture import NamedStore, check_shares, open_mixture
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import copy_folder, read_config
+from worldgym.io.devices import resolve_device
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.codec_training import CodecTrainConfig, Frameset, print_codec_step, train_codec
 from worldgym.train.optimizer import OptimizerConfig
@@ -22,6 +23,7 @@ from worldgym.world.load_world import world_folder
 def tune_decoder(request: DecoderTuneRequest) -> Path:
     """=> folder of the codec with the new decoder; with --world, a copy of that world beside it."""
     keep_freed_memory()
+    device = resolve_device(request.device)
     start = ConvCodec.load(request.codec)
     mixture = open_mixture([NamedStore.parse(text) for text in request.data])
     check_shares(request.mix, len(mixture))
@@ -44,7 +46,7 @@ def tune_decoder(request: DecoderTuneRequest) -> Path:
         run,
         start.config,
         optimizer,
-        device=request.device,
+        device=device,
         start=request.codec,
         decoder_only=True,
         mix=request.mix,
@@ -55,6 +57,8 @@ def tune_decoder(request: DecoderTuneRequest) -> Path:
             "codec": start.fingerprint,
             "config": repr(replace(config, out=Path(), start=None, device="")),
         },
+        device,
+        request.other_device,
     )
     if world is not None:
         copy_folder(world, request.out / "world")

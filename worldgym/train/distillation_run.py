@@ -9,6 +9,7 @@ from pathlib import Path
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import copy_folder, load_folder
+from worldgym.io.devices import resolve_device
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.distillation import DistillConfig
 from worldgym.train.distributed import process_group, rank_zero_first
@@ -24,6 +25,7 @@ def distill_world(request: DistillRequest) -> Path:
     """=> folder of the student's checkpoint, a world like any other, with the teacher's codec
     beside it."""
     keep_freed_memory()
+    request = replace(request, device=resolve_device(request.device))
     folder = world_folder(request.world)
     data, _ = load_folder(folder, KIND)
     if "embodiments" in data:
@@ -48,7 +50,17 @@ def distill_world(request: DistillRequest) -> Path:
         config = replace(
             student_config(teacher, distill, request), normalize=scaled, start=folder, device=device
         )
-        launch(TrainRun(config, sources, request.held_out, codec, request.processes, distill))
+        launch(
+            TrainRun(
+                config,
+                sources,
+                request.held_out,
+                codec,
+                request.processes,
+                distill,
+                request.other_device,
+            )
+        )
     return request.out / "world"
 
 

@@ -18,6 +18,7 @@ from worldgym.codecs.codec_protocol import Codec
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.io.checkpoint import config_markdown
+from worldgym.io.devices import resolve_device
 from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
 from worldgym.train.loop import LoopOptions, training_loop
 from worldgym.train.optimizer import FitConfig
@@ -86,10 +87,11 @@ class Windows:
 
 
 def train_inverse_dynamics(
-    codec: Codec, spec: ActionSpec, config: InverseDynamicsTrainConfig
+    codec: Codec, spec: ActionSpec, config: InverseDynamicsTrainConfig, device: str = "cpu"
 ) -> InverseDynamicsModel:
     """Trains, measures on the episodes held back, saves to `config.out`, and returns the
-    inverse-dynamics model."""
+    inverse-dynamics model.   device: see `resolve_device`."""
+    device = resolve_device(device)
     data = latent_episodes(_checked(EpisodeStore(config.store), spec), codec, Embodiment("", spec))
     trained_on, held_back = _split(len(data))
     network = InverseDynamicsConfig(
@@ -99,7 +101,7 @@ def train_inverse_dynamics(
     scale = windows.actions.std(0)
     scale[scale < 1e-6] = 1.0
     torch.manual_seed(config.fit.seed)
-    net = InverseDynamicsNetwork(network)
+    net = InverseDynamicsNetwork(network).to(device)
     trained = training_loop(
         net,
         inverse_dynamics_loss(net, data, windows, torch.from_numpy(scale), config.fit),
@@ -123,7 +125,7 @@ def train_inverse_dynamics(
         }
     }
     inverse_dynamics.save(config.out, facts, _card(inverse_dynamics, len(held_back), config.fit))
-    return InverseDynamicsModel.load(config.out)
+    return InverseDynamicsModel.load(config.out, device)
 
 
 def _checked(store: EpisodeStore, spec: ActionSpec) -> EpisodeStore:
@@ -155,12 +157,15 @@ def inverse_dynamics_loss(
     """Smooth L1 in standard deviations: commands that an arm cannot follow must not rule the
     fit."""
 
+    device = net.maps.weight.device
+
     def loss_at(step: int) -> Tensor:
         rng = np.random.default_rng([config.seed, step])
         picked = windows.draw(config.batch, rng)
         latents = _latents(data, picked)
         latents = latents + NOISE * torch.from_numpy(rng.standard_normal(latents.shape, np.float32))
-        return F.smooth_l1_loss(net(latents), torch.from_numpy(picked.actions) / scale, beta=0.3)
+        wanted = torch.from_numpy(picked.actions) / scale
+        return F.smooth_l1_loss(net(latents.to(device)), wanted.to(device), beta=0.3)
 
     return loss_at
 

@@ -23,6 +23,7 @@ from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import config_markdown, fingerprint
+from worldgym.io.devices import resolve_device
 from worldgym.judges.classifier import (
     ClassifierJudge,
     DecisionRule,
@@ -79,9 +80,10 @@ class JudgeTrainConfig:
     """its batch: of episodes"""
 
 
-def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
+def train_judge(config: JudgeTrainConfig, device: str = "cpu") -> ClassifierJudge:
     """Trains, chooses the threshold on the episodes held back, saves to `config.out`, and returns
-    the judge."""
+    the judge.   device: see `resolve_device`."""
+    device = resolve_device(device)
     store = EpisodeStore(config.store)
     cache = frame_cache(store)
     trained_on, held_back = split_names(store, config.hold_back)
@@ -98,6 +100,7 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
     net = JudgeNet(JudgeConfig((height, width), config.hidden, config.trunk, config.stride))
     if config.start is not None:
         net = _learned_before(config.start, net.config)
+    net = net.to(device)
     trained = training_loop(
         net,
         judge_loss(net, labels, config),
@@ -115,7 +118,7 @@ def train_judge(config: JudgeTrainConfig) -> ClassifierJudge:
         facts(config, trained_on, held_back, trained.final_loss, confusion),
         judge_card(judge, config, confusion),
     )
-    return ClassifierJudge.load(config.out)
+    return ClassifierJudge.load(config.out, device)
 
 
 def _learned_before(start: Path, wanted: JudgeConfig) -> JudgeNet:

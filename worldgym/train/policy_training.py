@@ -63,7 +63,7 @@ class PolicyTrainConfig:
         }
 
 
-def train_policy(config: PolicyTrainConfig) -> list[Path]:
+def train_policy(config: PolicyTrainConfig, device: str = "cpu") -> list[Path]:
     """Trains, saves, and returns the folders. Same config, same store: same weights (on one machine
     and one thread)."""
     keep_freed_memory()
@@ -72,7 +72,7 @@ def train_policy(config: PolicyTrainConfig) -> list[Path]:
     samples = make_samples(cache, config.samples, config.net.chunk)
     torch.manual_seed(config.fit.seed)
     height, width = cache.pixels.shape[1:3]
-    net = build(replace(config.net, size=(height, width), actions=store.spec.size))
+    net = build(replace(config.net, size=(height, width), actions=store.spec.size)).to(device)
 
     def save(trained: Trained) -> None:
         copy = deepcopy(net)

@@ -24,7 +24,9 @@ class TrainRequest:
     steps: int | None = None
     """optimiser steps (default: the recipe's)"""
     codec_steps: int | None = None
-    device: str = "cpu"
+    device: str = "auto"
+    other_device: bool = False
+    """go on with a training that began on another kind of device, which rounds otherwise"""
     processes: int = 1
     """on a CPU: one a core is fastest; on several GPUs, start the command with torchrun instead"""
     start: Path | None = None
@@ -66,7 +68,9 @@ class DistillRequest:
     """optimiser steps between checkpoints"""
     codec: Path | None = None
     """checkpoint of the teacher's codec (default: beside it)"""
-    device: str = "cpu"
+    device: str = "auto"
+    other_device: bool = False
+    """go on with a training that began on another kind of device, which rounds otherwise"""
     processes: int = 1
     """on a CPU: one a core is fastest"""
 
@@ -89,4 +93,6 @@ class DecoderTuneRequest:
     mix: tuple[float, ...] = ()
     """share of each store in a batch, in the order of --data (default: by their numbers of
     episodes)"""
-    device: str = "cpu"
+    device: str = "auto"
+    other_device: bool = False
+    """go on with a training that began on another kind of device, which rounds otherwise"""

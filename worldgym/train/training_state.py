@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,21 +14,41 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from worldgym.errors import CheckpointError, InputError
+from worldgym.io.devices import CPU
 from worldgym.io.files import read_json, write_json
 
+DEVICE = "device"  # in run.json: the kind on which the run began or went on last
 
-def hold_settings(out: Path, settings: Mapping[str, str]) -> None:
+
+def hold_settings(
+    out: Path, settings: Mapping[str, str], device: str = CPU, other_device: bool = False
+) -> None:
     """OUT/run.json: what a run must be resumed with. InputError if OUT holds a run with other
-    settings."""
+    settings, or of another kind of device, which rounds otherwise.
+
+    other_device: it may go on there; that is said on standard error."""
     path = out / "run.json"
+    kind = torch.device(device).type
     if path.exists():
         found = read_json(path, "a training run")
+        _check_device(out, found.get(DEVICE, kind), kind, other_device)
         if different := [key for key in settings if found.get(key) != settings[key]]:
             raise InputError(
                 f"{out} holds a run with another {different[0]}: resume with the same settings or "
                 f"choose a new --out"
             )
-    write_json(path, dict(settings))
+    write_json(path, {**settings, DEVICE: kind})
+
+
+def _check_device(out: Path, began: str, now: str, allowed: bool) -> None:
+    if began == now:
+        return
+    if not allowed:
+        raise InputError(
+            f"{out} holds a training that began on {began}, and on {now} numbers round otherwise: "
+            f"give --device {began}, choose a new --out, or give --other-device to go on here"
+        )
+    print(f"{out}: began on {began}, and goes on on {now}", file=sys.stderr)
 
 
 class BackgroundSaver:

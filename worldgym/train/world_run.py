@@ -42,7 +42,8 @@ class TrainRun:
     """train: episode stores.   held_out: one for each robot, or for some.   codec: its
     checkpoint.   processes: on a CPU one a core, one thread each: several threads of one process
     wait for each other at every operation, and crawl when anything else
-    runs.   distill: where the world is to be a student, of whom.
+    runs.   distill: where the world is to be a student, of whom.   other_device: see
+    `hold_settings`.
     """
 
     config: WorldTrainConfig
@@ -51,6 +52,7 @@ class TrainRun:
     codec: Path
     processes: int = 1
     distill: DistillConfig | None = None
+    other_device: bool = False
 
 
 def launch(run: TrainRun) -> Path:
@@ -87,7 +89,7 @@ def _prepare(run: TrainRun) -> None:
     scaled = run.config.normalize or len(mixture) > 1
     settings["stores"] = repr([part.robot for part in mixture]) if scaled else ""
     settings["distill"] = repr(run.distill) if run.distill else ""
-    hold_settings(run.config.out, settings)
+    hold_settings(run.config.out, settings, run.config.device, run.other_device)
 
 
 def _spawned(rank: int, run: TrainRun, meeting: str) -> None:

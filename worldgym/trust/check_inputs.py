@@ -23,7 +23,8 @@ class CheckConfig:
     predictor: what lies beside the world, if anything.
 
     episodes: an episode store.   policies, tasks: a closed loop.   per_task: episodes, and trials
-    of each policy, for each group."""
+    of each policy, for each group.   device: see `resolve_device`.   other_engine: see
+    `EvaluateConfig`."""
 
     world: Path
     out: Path
@@ -37,6 +38,8 @@ class CheckConfig:
     batch: int = 20
     seed: int = 0
     command: str = ""
+    device: str = "auto"
+    other_engine: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class CheckInputs:
 def load_inputs(config: CheckConfig) -> CheckInputs:
     """With what lies beside the world where nothing else is named. InputError without a judge;
     CheckpointError where parts do not belong together."""
-    world = load_world(config.world)
+    world = load_world(config.world, device=config.device)
     judge = config.judge or beside_world(config.world, "judge")
     if judge is None:
         raise InputError(f"{config.world}: no judge lies beside the world; give one with --judge")
@@ -65,7 +68,7 @@ def load_inputs(config: CheckConfig) -> CheckInputs:
     inverse_dynamics = (
         None
         if inverse_dynamics_folder is None
-        else InverseDynamicsModel.load(inverse_dynamics_folder)
+        else InverseDynamicsModel.load(inverse_dynamics_folder, config.device)
     )
     if inverse_dynamics is not None:
         inverse_dynamics.check(world.codec, world.spec)
@@ -74,7 +77,12 @@ def load_inputs(config: CheckConfig) -> CheckInputs:
     playing = Playing(config.batch)
     familiarity = familiarity_of(config.world, world.codec)
     parts = CheckInputs(
-        world, load_judge(judge), inverse_dynamics, error_predictor, playing, familiarity
+        world,
+        load_judge(judge, device=config.device),
+        inverse_dynamics,
+        error_predictor,
+        playing,
+        familiarity,
     )
     if parts.error_predictor is not None and inverse_dynamics is not None:
         parts.error_predictor.check(world.name, parts.judge.name, inverse_dynamics.name)

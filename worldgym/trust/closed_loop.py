@@ -52,6 +52,7 @@ def closed_loop(
         config.seed,
         config.batch,
         command=config.command,
+        other_engine=config.other_engine,
     )
     origin = Origin.of(parts.world, loaded, {"tasks": str(config.tasks)}, parts.familiarity)
     evaluate(run, parts.world, [known.policy for known in loaded], tasks, parts.judge, origin)
@@ -75,7 +76,8 @@ def delayed_floors(
 
 
 def _policies(config: CheckConfig, parts: CheckInputs, late: bool) -> list[Loaded]:
-    loaded = [load(policy, parts.world.spec) for policy in each_policy(config.policies)]
+    named = each_policy(config.policies)
+    loaded = [load(policy, parts.world.spec, config.device) for policy in named]
     return [_delayed(known) for known in loaded] if late else loaded
 
 

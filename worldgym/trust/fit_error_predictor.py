@@ -19,6 +19,7 @@ import numpy as np
 
 from worldgym.errors import InputError, at_least
 from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
+from worldgym.io.devices import CPU, device_name
 from worldgym.io.files import write_json
 from worldgym.io.jsonl import LineFile, read_lines
 from worldgym.io.migration import migrated_signals
@@ -55,12 +56,14 @@ class FitRequest:
     """run: a finished run whose log knows the truth.   tasks: None = the folder that the log names.
 
     signals: names of those to use; () = those of `signals.USED` that could be measured.
+    device: see `resolve_device`.
     """
 
     run: Path
     out: Path
     tasks: Path | None = None
     signals: tuple[str, ...] = ()
+    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -143,8 +146,8 @@ def fit_run(
             f"train-inverse-dynamics`, or "
             f"give --inverse-dynamics"
         )
-    loaded = load_world(world)
-    reader = InverseDynamicsModel.load(folder)
+    loaded = load_world(world, device=request.device)
+    reader = InverseDynamicsModel.load(folder, request.device)
     reader.check(loaded.codec, loaded.spec)
     header = read_log(request.run / LOG_NAME)[0]
     # the run's own, which options may have changed
@@ -153,7 +156,15 @@ def fit_run(
         chunks={str(policy["name"]): int(policy["chunk"]) for policy in header.policies}
     )
     return fit_error_predictor(
-        request, Instruments(loaded, loaded.codec, reader, load_judge(judge), playing, futures)
+        request,
+        Instruments(
+            loaded,
+            loaded.codec,
+            reader,
+            load_judge(judge, device=request.device),
+            playing,
+            futures,
+        ),
     )
 
 
@@ -177,6 +188,8 @@ def measured_signals(
         "futures": instruments.futures,
     }
     folder = tasks_of_run(run, tasks)
+    if (device := device_name(instruments.inverse_dynamics.device)) != CPU:
+        identity["device"] = device
     with LineFile(out / SIGNALS_NAME) as file:
         done = _resume(file, identity)
         left = [record for record in records if _key(record) not in done]

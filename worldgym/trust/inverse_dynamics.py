@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.errors import CheckpointError
 from worldgym.io.checkpoint import fingerprint, frozen, load_folder, save_folder, with_weights
+from worldgym.io.devices import resolve_device
 from worldgym.io.records import from_mapping
 from worldgym.types import Actions, ActionSpec, Frames
 
@@ -117,8 +118,8 @@ class LatentStatistics:
     scale: Tensor
 
     def drift(self, latents: Tensor) -> Drift:
-        """latents: float [N, C, h, w]."""
-        distance, residual, nearest = (self._raw(latents) / self.scale[:, None]).numpy()
+        """latents: float [N, C, h, w], on any device."""
+        distance, residual, nearest = (self._raw(latents.cpu()) / self.scale[:, None]).numpy()
         return Drift(distance, residual, nearest)
 
     def _raw(self, latents: Tensor) -> Tensor:
@@ -199,18 +200,24 @@ class InverseDynamicsModel:
         self.meaning = meaning
         self.name = name
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights lie."""
+        return self.net.maps.weight.device
+
     def actions(self, latents: Tensor) -> Actions:
         """latents [T+1, C, h, w] of one video => the actions [T, A] that it shows, in the spec's
         units. Ends are repeated."""
         count = len(latents) - 1
         frames = torch.arange(count)[:, None] + torch.tensor(self.net.config.offsets)
-        return self.read(latents.float()[frames.clamp(0, count)])
+        return self.read(latents.float()[frames.clamp(0, count).to(latents.device)])
 
     @torch.inference_mode()
     def read(self, windows: Tensor) -> Actions:
         """windows [N, n, C, h, w], the frames at the config's offsets => actions [N, A] in the
         spec's units."""
-        read: Actions = torch.cat([self.net(part) for part in windows.split(BATCH)]).numpy()
+        parts = [self.net(part.to(self.device)) for part in windows.split(BATCH)]
+        read: Actions = torch.cat(parts).cpu().numpy()
         return read * np.asarray(self.meaning.scale, np.float32)
 
     def drift(self, latents: Tensor) -> Drift:
@@ -239,8 +246,13 @@ class InverseDynamicsModel:
         save_folder(folder, config, network | statistics, card, half=True)
 
     @staticmethod
-    def load(folder: Path) -> InverseDynamicsModel:
-        """CheckpointError if the folder is incomplete, altered or no inverse-dynamics model."""
+    def load(folder: Path, device: str = "cpu") -> InverseDynamicsModel:
+        """CheckpointError if the folder is incomplete, altered or no inverse-dynamics model.
+
+        device: of the network, see `resolve_device`; the statistics of latents are small and stay
+        on the CPU.
+        """
+        device = resolve_device(device)
         config, tensors = load_folder(folder, KIND)
         parts = {
             kind: {
@@ -263,7 +275,7 @@ class InverseDynamicsModel:
                 f"model again"
             ) from error
         return InverseDynamicsModel(
-            net,
+            net.to(device),
             statistics,
             from_mapping(Meaning, config["meaning"]),
             f"inverse-dynamics-{fingerprint(folder)}",
@@ -271,7 +283,7 @@ class InverseDynamicsModel:
 
 
 def encode_frames(codec: Codec, frames: Frames) -> Tensor:
-    """uint8 [N, H, W, 3] => float32 [N, C, h, w]."""
+    """uint8 [N, H, W, 3] => float32 [N, C, h, w], on the CPU."""
     parts = [
         codec.encode(torch.from_numpy(np.array(frames[i : i + BATCH])))
         for i in range(0, len(frames), BATCH)

@@ -10,6 +10,7 @@ from worldgym.codecs.load_codec import load_codec
 from worldgym.errors import CheckpointError
 from worldgym.io.bundled import bundled
 from worldgym.io.checkpoint import fingerprint, load_folder, with_weights
+from worldgym.io.devices import resolve_device
 from worldgym.io.migration import found_beside
 from worldgym.native.processor import fast_dtype
 from worldgym.world.embodiments import single
@@ -37,7 +38,7 @@ def beside_world(world: Path, name: str) -> Path | None:
 def load_world(
     folder: str | Path,
     codec_folder: Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     dtype: str = "auto",
     embodiment: str | None = None,
 ) -> DiffusionWorld:
@@ -45,8 +46,10 @@ def load_world(
     "codec" beside the world.
 
     embodiment: which robot's, where the checkpoint holds several; InputError names them.
+    device: see `resolve_device`.
     dtype: "float32", "bfloat16", or "auto", what the device multiplies fast (see `fast_dtype`).
     CheckpointError names what is wrong."""
+    device = resolve_device(device)
     folder = world_folder(folder)
     data, tensors = load_folder(folder, KIND)
     data, tensors = single(data, tensors, embodiment, folder)

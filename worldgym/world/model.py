@@ -14,6 +14,7 @@ from torch import Tensor
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import frozen
+from worldgym.io.devices import device_name
 from worldgym.io.timing import stage
 from worldgym.native.kernels import kernels_for
 from worldgym.types import Actions, ActionSpec, Frames
@@ -93,11 +94,8 @@ class DiffusionWorld:
 
     @property
     def device(self) -> str:
-        """What it computes on, in words for a log: "cpu", "cuda: NAME OF THE CARD"."""
-        name = (
-            f": {torch.cuda.get_device_name(self._device)}" if self._device.type == "cuda" else ""
-        )
-        return f"{self._device.type}{name}"
+        """What it computes on, in words for a log: see `device_name`."""
+        return device_name(self._device)
 
     @property
     def computes(self) -> str:
@@ -105,7 +103,7 @@ class DiffusionWorld:
         otherwise."""
         compiled = kernels_for(next(self.network.parameters())) is not None
         kernels = "compiled" if compiled else "torch"
-        return f"{kernels}, {str(self._dtype).removeprefix('torch.')}, {self._device.type}"
+        return f"{kernels}, {str(self._dtype).removeprefix('torch.')}, {self.device}"
 
     def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
         """The same weights with other sampler settings (see SamplerConfig): a named set, guidance

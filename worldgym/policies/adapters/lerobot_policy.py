@@ -149,9 +149,9 @@ class LeRobotPolicy:
         return self._prepare(batch)
 
 
-def load_lerobot(source: NamedSource) -> LeRobotPolicy:
+def load_lerobot(source: NamedSource, device: str = "cpu") -> LeRobotPolicy:
     """InputError where DIR holds no LeRobot policy or the options do not fit it; MissingExtra
-    without lerobot."""
+    without lerobot.   device: what it computes on, whatever its config says."""
     source.check_options(*OPTIONS)
     spec = load_convention(
         source.needed("convention", "what its actions mean (see `worldgym data conventions`)")
@@ -162,7 +162,7 @@ def load_lerobot(source: NamedSource) -> LeRobotPolicy:
             f"{folder}: holds no config.json, so it is not a policy that LeRobot's save_pretrained "
             f"wrote"
         )
-    loaded = attempt(lambda: _load(folder))
+    loaded = attempt(lambda: _load(folder, device))
     if isinstance(loaded, Failure):
         if isinstance(loaded.error, MissingExtra):
             raise loaded.error
@@ -173,7 +173,9 @@ def load_lerobot(source: NamedSource) -> LeRobotPolicy:
     return LeRobotPolicy(model, prepare, finish, settings_of(source, config, spec))
 
 
-def _load(folder: Path) -> tuple[Any, Model, Callable[[Batch], Batch], Callable[[Tensor], Tensor]]:
+def _load(
+    folder: Path, device: str
+) -> tuple[Any, Model, Callable[[Batch], Batch], Callable[[Tensor], Tensor]]:
     """=> (config, policy, preprocessor, postprocessor). LeRobot prints while it loads; standard
     output is for results."""
     try:
@@ -185,6 +187,7 @@ def _load(folder: Path) -> tuple[Any, Model, Callable[[Batch], Batch], Callable[
         raise
     with contextlib.redirect_stdout(sys.stderr):
         config = PreTrainedConfig.from_pretrained(folder)
+        config.device = device
         if "pretrained_backbone_weights" in vars(config):
             config.pretrained_backbone_weights = (
                 None  # the folder's own weights follow; nothing is downloaded
@@ -192,8 +195,8 @@ def _load(folder: Path) -> tuple[Any, Model, Callable[[Batch], Batch], Callable[
         model = get_policy_class(config.type).from_pretrained(
             folder, config=config, local_files_only=True
         )
-        device = {"preprocessor_overrides": {"device_processor": {"device": str(config.device)}}}
-        prepare, finish = make_pre_post_processors(config, pretrained_path=str(folder), **device)
+        places = {"preprocessor_overrides": {"device_processor": {"device": device}}}
+        prepare, finish = make_pre_post_processors(config, pretrained_path=str(folder), **places)
     return config, model, prepare, finish
 
 

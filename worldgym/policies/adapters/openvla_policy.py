@@ -20,6 +20,7 @@ from PIL import Image
 
 from worldgym.actions.conventions import load_convention
 from worldgym.errors import InputError, MissingExtra
+from worldgym.io.devices import resolve_device
 from worldgym.io.files import read_json
 from worldgym.io.named_source import NamedSource
 from worldgym.io.user_code import Failure, attempt
@@ -85,10 +86,11 @@ class OpenVLAPolicy:
         return actions[: self.chunk]
 
 
-def load_openvla(source: NamedSource) -> OpenVLAPolicy:
+def load_openvla(source: NamedSource, device: str = "cpu") -> OpenVLAPolicy:
     """InputError where DIR holds no such model or the options do not fit it; MissingExtra without
-    transformers."""
+    transformers.   device: what it computes on, unless the option device says otherwise."""
     source.check_options(*OPTIONS)
+    device = resolve_device(source.options.get("device", device))
     spec = load_convention(
         source.needed("convention", "what its actions mean (see `worldgym data conventions`)")
     )
@@ -107,7 +109,7 @@ def load_openvla(source: NamedSource) -> OpenVLAPolicy:
             f"allow it by "
             f"&trust_remote_code=yes"
         )
-    loaded = attempt(lambda: _load(folder, source))
+    loaded = attempt(lambda: _load(folder, source, device))
     if isinstance(loaded, Failure):
         if isinstance(loaded.error, MissingExtra):
             raise loaded.error
@@ -127,7 +129,7 @@ def load_openvla(source: NamedSource) -> OpenVLAPolicy:
     )
 
 
-def _load(folder: Path, source: NamedSource) -> tuple[Any, Any]:
+def _load(folder: Path, source: NamedSource, device: str) -> tuple[Any, Any]:
     """=> (model, processor), weights in the type they were saved in, which for OpenVLA is 2 bytes
     each."""
     try:
@@ -142,5 +144,4 @@ def _load(folder: Path, source: NamedSource) -> tuple[Any, Any]:
         kind["attn_implementation"] = attention
     local = {"trust_remote_code": True, "local_files_only": True}
     model = loader.from_pretrained(folder, low_cpu_mem_usage=True, **local, **kind)
-    device = source.options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
     return model.to(device).eval(), transformers.AutoProcessor.from_pretrained(folder, **local)

@@ -111,9 +111,10 @@ class BCPolicy:
         save_network_policy(folder, KIND, self, self.net.config, trained, card)
 
     @staticmethod
-    def load(folder: Path) -> BCPolicy:
+    def load(folder: Path, device: str = "cpu") -> BCPolicy:
         """CheckpointError if the folder is incomplete, altered or not a behaviour-cloning
         policy."""
         config, tensors = load_folder(folder, KIND)
         net = with_weights(BCNet(from_mapping(BCConfig, config["net"])), tensors, folder)
-        return BCPolicy(net, from_mapping(ActionSpec, config["spec"]), config["name"])
+        spec = from_mapping(ActionSpec, config["spec"])
+        return BCPolicy(net.to(device), spec, config["name"])

@@ -233,9 +233,10 @@ class DiffusionPolicy:
         save_network_policy(folder, KIND, self, self.net.config, trained, card)
 
     @staticmethod
-    def load(folder: Path) -> DiffusionPolicy:
+    def load(folder: Path, device: str = "cpu") -> DiffusionPolicy:
         """CheckpointError if the folder is incomplete, altered or not a diffusion policy."""
         config, tensors = load_folder(folder, KIND)
         net = DiffusionNet(from_mapping(DiffusionConfig, config["net"]))
         net = with_weights(net, tensors, folder)
-        return DiffusionPolicy(net, from_mapping(ActionSpec, config["spec"]), config["name"])
+        spec = from_mapping(ActionSpec, config["spec"])
+        return DiffusionPolicy(net.to(device), spec, config["name"])

@@ -1,0 +1,58 @@
+"""What PyTorch computes on, as an option names it: auto, cpu, cuda, cuda:N or mps.
+
+The one place where such a word is understood; loaders take it and ask here."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from worldgym.errors import InputError
+
+CPU = "cpu"
+NAMED = "auto, cpu, cuda, cuda:N or mps"
+CUDA = re.compile(r"cuda(?::(\d{1,3}))?")
+
+
+def resolve_device(asked: str) -> str:
+    """The device that a word stands for: "cpu", "cuda", "cuda:1", "mps". InputError where the word
+    is another, or this machine has no such device.
+
+    "auto" is a CUDA GPU if there is one, else the CPU. Never mps: nobody has measured yet whether
+    it is faster, and it has no float64."""
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else CPU
+    if asked == CPU:
+        return CPU
+    if asked == "mps":
+        if not torch.backends.mps.is_available():
+            raise InputError(
+                "device mps: PyTorch sees no Apple GPU on this machine; choose cpu or auto"
+            )
+        return asked
+    named = CUDA.fullmatch(asked)
+    if named is None:
+        raise InputError(f'there is no device "{asked}": it is one of {NAMED}')
+    return _on_cuda(asked, int(named[1] or 0))
+
+
+def device_name(device: torch.device | str) -> str:
+    """In words for a log: "cpu", "cuda: NAME OF THE CARD", "mps". Its number is left out: cards of
+    one kind give the same numbers."""
+    kind = torch.device(device)
+    card = f": {torch.cuda.get_device_name(kind)}" if kind.type == "cuda" else ""
+    return f"{kind.type}{card}"
+
+
+def _on_cuda(asked: str, number: int) -> str:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        without = " (it was built without CUDA)" if torch.version.cuda is None else ""
+        raise InputError(
+            f"device {asked}: PyTorch sees no CUDA GPU on this machine{without}; choose cpu or auto"
+        )
+    if number >= count:
+        known = ", ".join(f"cuda:{i}" for i in range(count))
+        raise InputError(f"device {asked}: this machine has {known} only; choose one of them")
+    return asked
