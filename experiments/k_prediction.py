@@ -114,12 +114,12 @@ def _savings(known: Sequence[TrialRecord], policy: str, n: int, draws: int) -> l
         )
     savings = []
     for within in (False, True):
-        found = [estimate(drawn, table, mixture=not within)[0] for drawn, table in studies]
-        saved = mean(1 - e["n"] / e["worth"] if e["helps"] else 0.0 for e in found)
+        found = [
+            estimate(drawn, table, mixture=not within).estimates[0] for drawn, table in studies
+        ]
+        saved = mean(1 - e.n / e.worth if e.helps else 0.0 for e in found)
         savings.append(
-            Saving(
-                policy, n, saved, mean(float(e["low"] <= truth <= e["high"]) for e in found), within
-            )
+            Saving(policy, n, saved, mean(float(e.low <= truth <= e.high) for e in found), within)
         )
     return savings
 

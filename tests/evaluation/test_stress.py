@@ -14,6 +14,7 @@ import pytest
 
 from worldgym.errors import InputError
 from worldgym.evaluation.stress import Party, StressConfig, search
+from worldgym.io.json_form import to_json
 from worldgym.io.run_log import read_log
 from worldgym.policies.policy_protocol import Observation
 from worldgym.report.edit_section import stress_text
@@ -64,16 +65,16 @@ def run(folder: Path, policy: FakePolicy, **changes: object) -> dict[str, object
 
 def test_the_mildest_strength_is_found_and_confirmed(tmp_path: Path) -> None:
     found = run(tmp_path, Sighted(level=0.9))
-    best, *_ = found["candidates"]  # type: ignore[misc]
-    assert (best["edit"], best["strength"], best["drop"], best["confirmed"]) == (
+    best, *_ = found.candidates  # type: ignore[misc]
+    assert (best.edit, best.strength, best.drop, best.confirmed) == (
         "dim",
         0.75,
         1.0,
         True,
     )
-    assert found["rollouts"] <= found["budget"] == 240  # type: ignore[operator]
+    assert found.rollouts <= found.budget == 240  # type: ignore[operator]
     logs = {path.parent.name: read_log(path) for path in (tmp_path / "out").glob("*/log.jsonl")}
-    assert sum(len(records) for _, records in logs.values()) == found["rollouts"]
+    assert sum(len(records) for _, records in logs.values()) == found.rollouts
     searched = {
         r.task
         for name, (_, records) in logs.items()
@@ -91,7 +92,7 @@ def test_the_mildest_strength_is_found_and_confirmed(tmp_path: Path) -> None:
     assert "dim at strength 0.75: +100 points" in stress_text(
         found
     ) and "breaks the policy" in stress_text(found)
-    assert json.loads((tmp_path / "out" / "stress.json").read_text()) == found
+    assert json.loads((tmp_path / "out" / "stress.json").read_text()) == to_json(found)
 
 
 def test_it_resumes(tmp_path: Path) -> None:
@@ -116,12 +117,12 @@ def test_the_budget_holds_the_confirmation(tmp_path: Path) -> None:
         run(tmp_path, FakePolicy(), budget=28)
     for keep in (2, 8):
         found = run(tmp_path / str(keep), FakePolicy(level=0.9), budget=54, keep=keep)
-        assert found["rollouts"] <= 54  # type: ignore[operator]
+        assert found.rollouts <= 54  # type: ignore[operator]
 
 
 def test_a_policy_that_nothing_breaks(tmp_path: Path) -> None:
     found = run(tmp_path, FakePolicy(level=0.9))
-    assert found["suite"] is None and not any(row["confirmed"] for row in found["candidates"])  # type: ignore[union-attr, attr-defined]
+    assert found.suite is None and not any(row.confirmed for row in found.candidates)  # type: ignore[union-attr, attr-defined]
     assert (
         "No edit was confirmed" in stress_text(found) and not (tmp_path / "out" / "suite").exists()
     )

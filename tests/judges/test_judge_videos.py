@@ -79,15 +79,14 @@ class Looker(FakeJudge):
 def test_a_folder_of_any_sizes_and_rates(videos: Path, tmp_path: Path) -> None:
     config = VideosConfig((videos,), tmp_path / "out", "push the cube", fps=10.0)
     summary = judge_videos(config, Looker())
-    assert (summary["videos"], summary["trials"], summary["successes"], summary["failed"]) == (
+    assert (summary.videos, summary.trials, summary.successes, summary.failed) == (
         3,
         3,
         2.0,
         0,
     )
     assert (
-        summary["rate"] == pytest.approx(2 / 3)
-        and 0 < summary["low"] < summary["rate"] < summary["high"] < 1
+        summary.rate == pytest.approx(2 / 3) and 0 < summary.low < summary.rate < summary.high < 1
     )
     rows = [
         json.loads(line) for line in (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()
@@ -137,8 +136,8 @@ def test_instructions_come_from_the_list_or_from_the_option(videos: Path, tmp_pa
 def test_a_video_that_cannot_be_read_is_counted(videos: Path, tmp_path: Path) -> None:
     (videos / "b.mp4").write_bytes(b"torn")
     summary = judge_videos(VideosConfig((videos,), tmp_path / "out", "x"), FakeJudge())
-    assert (summary["trials"], summary["failed"]) == (2, 1)
-    assert "not a readable video" in summary["reasons"]["failed"][0]["reason"]
+    assert (summary.trials, summary.failed) == (2, 1)
+    assert "not a readable video" in summary.reasons.failed[0].reason
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,10 @@ from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.run import evaluate
+from worldgym.io.json_form import to_json
 from worldgym.judges.pairwise import PairwiseJudge, count_preferences
 from worldgym.judges.vlm import VlmConfig
+from worldgym.stats.preference_counts import PairPreferences, PreferenceCounts
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Rollout
@@ -77,7 +79,7 @@ def test_both_orders(
         preference.votes
     ) == 6 and preference.cost_usd == preference.paid_usd == pytest.approx(0.012)
     assert len(set(seen)) == 2
-    counts = count_preferences([preference] * 3)
+    counts = vars(count_preferences([preference] * 3))
     assert counts[winner or "undecided"] == 3 and counts["disagreed"] == (3 if likes == "A" else 0)
 
 
@@ -123,12 +125,12 @@ def test_two_policies_of_a_run(
     judge = PairwiseJudge(config, wait=lambda seconds: None)
     wanted = PreferenceConfig(run, tmp_path / "out", ("light", "dark"))
     figures = compare_policies(wanted, judge)
-    won = {"first": 0, "second": 0, "tie": 2, "undecided": 0, "disagreed": 2}
-    assert figures["pairs"] == [
-        {"first": "light", "second": "dark", "trials": 2, "broken": 0, "won": won}
-    ]
-    assert [row["value"] for row in figures["strengths"]] == pytest.approx([0.0, 0.0])
-    assert figures["ranking"]["best"] == pytest.approx([0.5, 0.5], abs=0.03)
+    won = PreferenceCounts(first=0, second=0, tie=2, undecided=0, disagreed=2)
+    assert figures.pairs == (PairPreferences("light", "dark", 2, 0, won),)
+    assert [row.value for row in figures.strengths] == pytest.approx([0.0, 0.0])
+    assert figures.ranking is not None and figures.ranking.best == pytest.approx(
+        [0.5, 0.5], abs=0.03
+    )
     rows = [
         json.loads(line)
         for line in (tmp_path / "out" / "comparisons.jsonl").read_text().splitlines()
@@ -139,7 +141,7 @@ def test_two_policies_of_a_run(
     ]
     before = len(model_server.requests)
     assert (
-        compare_policies(wanted, PairwiseJudge(config))["pairs"] == figures["pairs"]
+        compare_policies(wanted, PairwiseJudge(config)).pairs == figures.pairs
         and len(model_server.requests) == before
     )
     with pytest.raises(InputError, match="its policies are dark, dim, light"):
@@ -167,7 +169,7 @@ def test_a_video_that_is_damaged_breaks_its_own_comparison(
         PreferenceConfig(run, tmp_path / "out", ("light", "dark")),
         PairwiseJudge(config, wait=lambda _: None),
     )
-    assert figures["pairs"][0]["broken"] == 1
+    assert figures.pairs[0].broken == 1
 
 
 def test_a_comparison_that_broke_is_counted_and_says_nothing(
@@ -178,7 +180,7 @@ def test_a_comparison_that_broke_is_counted_and_says_nothing(
         PreferenceConfig(run, tmp_path / "out", ("light", "dark")),
         PairwiseJudge(config, wait=lambda _: None),
     )
-    assert figures["pairs"][0]["broken"] == 2 and figures["ranking"] is None
+    assert figures.pairs[0].broken == 2 and figures.ranking is None
     rows = [
         json.loads(line)
         for line in (tmp_path / "out" / "comparisons.jsonl").read_text().splitlines()
@@ -208,22 +210,14 @@ def test_several_policies_are_compared_each_with_each(
     model_server.script = script
     wanted = PreferenceConfig(run, tmp_path / "out", ("dark", "light", "dim"))
     figures = compare_policies(wanted, PairwiseJudge(config, wait=lambda seconds: None))
-    assert [
-        (pair["first"], pair["second"], pair["won"]["second"]) for pair in figures["pairs"]
-    ] == [
+    assert [(pair.first, pair.second, pair.won.second) for pair in figures.pairs] == [
         ("dark", "light", 2),
         ("dark", "dim", 2),
         ("light", "dim", 0),
     ]
-    assert [row["policy"] for row in figures["strengths"]] == ["light", "dim", "dark"]
-    ranking = figures["ranking"]
-    assert ranking["orders"][0]["policies"] == ["light", "dim", "dark"] and ranking["policies"] == [
-        "dark",
-        "light",
-        "dim",
-    ]
-    assert (
-        ranking["above"][1][0] > ranking["above"][1][2] > 0.5
-        and figures["strengths"][0]["factor"] >= 1
-    )
-    assert figures == json.loads((tmp_path / "out" / "comparisons.json").read_text())
+    assert [row.policy for row in figures.strengths] == ["light", "dim", "dark"]
+    ranking = figures.ranking
+    assert ranking is not None and ranking.orders[0].policies == ("light", "dim", "dark")
+    assert ranking.policies == ("dark", "light", "dim")
+    assert ranking.above[1][0] > ranking.above[1][2] > 0.5 and figures.strengths[0].factor >= 1
+    assert to_json(figures) == json.loads((tmp_path / "out" / "comparisons.json").read_text())

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-from worldgym.io.json_form import to_json
 from worldgym.report.formats import NBSP
 from worldgym.report.judging_text import preference_text
+from worldgym.stats.failure_reasons import FailureReasons
+from worldgym.stats.preference_counts import (
+    PairPreferences,
+    PolicyStrength,
+    PreferenceCounts,
+    PreferenceFigures,
+)
 from worldgym.stats.ranking import OrderProbability, PolicyRanking
 
 RANKING = PolicyRanking(
@@ -15,21 +21,13 @@ RANKING = PolicyRanking(
 
 
 def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:
-    won = {"first": 11, "second": 4, "tie": 3, "undecided": 2, "disagreed": 1}
-    pair = {"first": "A", "second": "B", "trials": 21, "broken": 1, "won": won}
-    strengths = [
-        {"policy": "A", "value": 0.5, "low": 0.1, "high": 0.9},
-        {"policy": "B", "value": -0.5, "low": -0.9, "high": -0.1},
-    ]
-    text = preference_text(
-        {
-            "pairs": [pair],
-            "strengths": strengths,
-            "ranking": to_json(RANKING),
-            "cost_usd": 0.5,
-            "reasons": {},
-        }
-    ).replace(NBSP, " ")
+    pair = PairPreferences("A", "B", 21, 1, PreferenceCounts(11, 4, 3, 2, 1))
+    strengths = (
+        PolicyStrength("A", 0.5, 0.1, 0.9, 1.0),
+        PolicyStrength("B", -0.5, -0.9, -0.1, 1.0),
+    )
+    found = PreferenceFigures((pair,), strengths, RANKING, 0.5, FailureReasons(), "judge")
+    text = preference_text(found).replace(NBSP, " ")
     assert (
         "A against B, 21 trials: closer in 11, farther in 4, 3 ties (1 because the two orders "
         "disagree)" in text
@@ -39,6 +37,5 @@ def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:
         and "B  −0.50 (95 % −0.90 to −0.10)" in text
         and "best: A 90 %, B 10 %" in text
     )
-    assert "No comparison was decided." in preference_text(
-        {"pairs": [pair], "strengths": [], "ranking": None, "reasons": {}}
-    )
+    none = PreferenceFigures((pair,), (), None, 0.0, FailureReasons(), "judge")
+    assert "No comparison was decided." in preference_text(none)

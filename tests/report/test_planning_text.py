@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 
 from worldgym.report.formats import NBSP
 from worldgym.report.planning_text import estimate_text, plan_text
 from worldgym.stats.prediction import Frames, prediction_powered
+from worldgym.stats.studies import Estimates, PolicyEstimate
 from worldgym.stats.trial_planning import plan
 from worldgym.stats.wanted import Plan
 
@@ -18,13 +17,8 @@ def test_an_estimate_says_whether_the_world_model_helps(useful: bool) -> None:
     frames = Frames(
         y, y if useful else 1 - y, np.zeros(40, int), np.tile([1.0, 0], 100), np.zeros(200, int)
     )
-    text = estimate_text(
-        {
-            "level": 0.95,
-            "mixture": False,
-            "estimates": [{"policy": "p", **asdict(prediction_powered(frames))}],
-        }
-    )
+    found = PolicyEstimate(**vars(prediction_powered(frames)), policy="p")
+    text = estimate_text(Estimates(0.95, False, (found,)))
     assert ("saved" in text) == useful
     assert ("does not help" in text) != useful
     assert "(Wilson)" in text and "(exact)" in text and "(betting)" in text
@@ -32,7 +26,7 @@ def test_an_estimate_says_whether_the_world_model_helps(useful: bool) -> None:
 
 def test_a_plan_is_told_in_sentences() -> None:
     wanted = Plan(width=0.2, a=0.6, b=0.75, generated=500, real_correlation=0.7)
-    text = plan_text({**plan(wanted), "asked": asdict(wanted)})
+    text = plan_text(plan(wanted), wanted)
     assert (
         "93 trials for a 95 % confidence interval 20 points wide" in text
         and "McNemar" in text
@@ -40,7 +34,7 @@ def test_a_plan_is_told_in_sentences() -> None:
     )
     assert "correlate by 0 (McNemar" in text and "each initial frame" not in text
     repeated = Plan(width=0.2, repeats=5, repeat_correlation=0.3)
-    told = plan_text({**plan(repeated), "asked": asdict(repeated)}).replace(NBSP, " ")
+    told = plan_text(plan(repeated), repeated).replace(NBSP, " ")
     assert (
         "205 trials" in told
         and "at a rate of 50 %, each initial frame tried 5 times with outcomes that correlate by "

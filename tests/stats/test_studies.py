@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
+from worldgym.io.json_form import to_json
 from worldgym.io.run_records import TrialRecord
-from worldgym.stats.studies import estimate
+from worldgym.stats.studies import PolicyEstimate, estimate
 from worldgym.stats.tables import RealTrial
 
 
@@ -46,16 +47,24 @@ def real(n: int, policy: str = "good") -> list[RealTrial]:
     ]
 
 
+def only(
+    records: list[TrialRecord], trials: list[RealTrial], mixture: bool = False
+) -> PolicyEstimate:
+    """The estimate of real trials of one policy."""
+    (found,) = estimate(records, trials, mixture=mixture).estimates
+    return found
+
+
 def test_an_estimate_pairs_real_trials_with_their_initial_frames() -> None:
-    (found,) = estimate(run(), real(20))
-    assert (found["policy"], found["n"], found["paired"], found["N"]) == ("good", 20, 20, 40)
-    assert found["real"] == pytest.approx(np.mean([trial.score for trial in real(20)]))
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    found = only(run(), real(20))
+    assert (found.policy, found.n, found.paired, found.N) == ("good", 20, 20, 40)
+    assert found.real == pytest.approx(np.mean([trial.score for trial in real(20)]))
+    assert json.loads(json.dumps(to_json(found), allow_nan=False)) == to_json(found)
 
 
 def test_repeats_are_averaged_to_one_value_a_frame() -> None:
     twice = [replace_repeat(r, i) for r in run() for i in range(2)]
-    assert estimate(twice, real(20) + real(20)) == estimate(run(), real(20))
+    assert only(twice, real(20) + real(20)) == only(run(), real(20))
 
 
 def replace_repeat(r: TrialRecord, repeat: int) -> TrialRecord:
@@ -63,7 +72,7 @@ def replace_repeat(r: TrialRecord, repeat: int) -> TrialRecord:
 
 
 def test_a_frame_that_was_not_generated_counts_as_real_alone() -> None:
-    (found,) = estimate(
+    found = only(
         run(),
         [
             *real(20),
@@ -71,7 +80,7 @@ def test_a_frame_that_was_not_generated_counts_as_real_alone() -> None:
             RealTrial("good", "elsewhere", "", 0.0),
         ],
     )
-    assert (found["n"], found["paired"]) == (22, 20)
+    assert (found.n, found.paired) == (22, 20)
 
 
 def test_frames_drawn_from_the_mixture_credit_what_is_known_of_whole_tasks() -> None:
@@ -82,15 +91,15 @@ def test_frames_drawn_from_the_mixture_credit_what_is_known_of_whole_tasks() -> 
         group = str(rng.choice(list(rates)))
         records.append(record("p", f"{group}/{i}", float(rng.random() < rates[group])))
         trials.append(RealTrial("p", f"{group}/{i}", "", float(rng.random() < rates[group])))
-    (within,), (mixed,) = (
-        estimate(records, trials[:50]),
-        estimate(records, trials[:50], mixture=True),
+    within, mixed = (
+        only(records, trials[:50]),
+        only(records, trials[:50], mixture=True),
     )
-    assert mixed["saved"] > 25 and within["saved"] < 5
-    assert abs(mixed["value"] - 0.5) < 0.15 and mixed["high"] - mixed["low"] < 0.85 * (
-        within["high"] - within["low"]
+    assert mixed.saved > 25 and within.saved < 5
+    assert abs(mixed.value - 0.5) < 0.15 and mixed.high - mixed.low < 0.85 * (
+        within.high - within.low
     )
-    assert mixed["N"] == within["N"] == 250
+    assert mixed.N == within.N == 250
     with pytest.raises(InputError, match=r"door/999 is none of the run's.*--mixture"):
         estimate(records, [RealTrial("p", "door/999", "door", 1.0)], mixture=True)
 
@@ -100,11 +109,11 @@ def test_a_twin_that_has_no_score_is_still_one_of_the_run_s_frames() -> None:
         replace(r, score=None, reason="unclear") if r.task == "door/4" else r for r in run()
     ]
     assert any(r.task == "door/4" and r.policy == "good" for r in unscored)
-    (whole,), (found,) = (
-        estimate(run(), real(20), mixture=True),
-        estimate(unscored, real(20), mixture=True),
+    whole, found = (
+        only(run(), real(20), mixture=True),
+        only(unscored, real(20), mixture=True),
     )
-    assert (whole["paired"], found["paired"]) == (20, 19) and found["n"] == 20
+    assert (whole.paired, found.paired) == (20, 19) and found.n == 20
 
 
 def test_the_correlation_within_tasks_is_not_that_between_them() -> None:
@@ -119,16 +128,17 @@ def test_the_correlation_within_tasks_is_not_that_between_them() -> None:
         for trial in trials
         if int(trial.task.split("/")[1]) >= 19 or trial.task.endswith("/0")
     ]
-    (within,) = estimate(records, some)
-    assert within["correlation"] == pytest.approx(1.0)
+    within = only(records, some)
+    assert within.correlation == pytest.approx(1.0)
 
 
 def test_a_probability_counts_where_the_judge_gave_one() -> None:
     sure = [replace(r, probability=0.9 * float(r.score or 0) + 0.05) for r in run()]
-    (by_verdict,), (by_probability,) = estimate(run(), real(40)), estimate(sure, real(40))
-    assert by_probability["belief"] > by_verdict["belief"] and by_probability[
-        "correlation"
-    ] == pytest.approx(by_verdict["correlation"])
+    by_verdict, by_probability = only(run(), real(40)), only(sure, real(40))
+    assert (
+        by_probability.belief > by_verdict.belief
+        and by_probability.correlation == pytest.approx(by_verdict.correlation)
+    )
 
 
 def test_wrong_names_and_levels_get_one_sentence() -> None:

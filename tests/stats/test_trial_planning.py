@@ -11,6 +11,7 @@ from worldgym.stats.prediction import Frames, prediction_powered
 from worldgym.stats.success_rates import wilson_interval
 from worldgym.stats.trial_planning import (
     Plan,
+    TrialNumbers,
     TwoRates,
     barnard_calls,
     barnard_power,
@@ -127,8 +128,7 @@ def test_a_product_that_is_whole_is_not_rounded_up(n: int, tenths: int, repeats:
     assert trials_for_width(width) == n
     exact = -(-n * (10 + (repeats - 1) * tenths) // 10)
     assert (
-        plan(Plan(width=width, repeats=repeats, repeat_correlation=tenths / 10))["for_width"]
-        == exact
+        plan(Plan(width=width, repeats=repeats, repeat_correlation=tenths / 10)).for_width == exact
     )
 
 
@@ -138,13 +138,11 @@ def test_repeats_cost_what_they_correlate() -> None:
 
 
 def test_a_plan_answers_what_was_asked() -> None:
-    assert plan(Plan(width=0.2)) == {"for_width": 93}
-    assert plan(Plan(width=0.2, repeats=2, repeat_correlation=0.5)) == {"for_width": 140}
-    assert plan(Plan(width=0.2, generated=500, real_correlation=0.7)) == {
-        "for_width": 93,
-        "for_width_with_generated": 57,
-    }
-    assert set(plan(Plan(a=0.6, b=0.75))) == {"pairs_to_tell", "trials_to_tell"}
+    assert plan(Plan(width=0.2)) == TrialNumbers(93)
+    assert plan(Plan(width=0.2, repeats=2, repeat_correlation=0.5)) == TrialNumbers(140)
+    assert plan(Plan(width=0.2, generated=500, real_correlation=0.7)) == TrialNumbers(93, 57)
+    told = plan(Plan(a=0.6, b=0.75))
+    assert told.for_width is None and told.pairs_to_tell and told.trials_to_tell
 
 
 @pytest.mark.parametrize(

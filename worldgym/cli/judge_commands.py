@@ -156,18 +156,15 @@ class Prefer:
 
     def __call__(self) -> None:
         from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
-        from worldgym.io.records import from_mapping
         from worldgym.judges.pairwise import PairwiseJudge
         from worldgym.judges.vlm import VlmConfig
         from worldgym.report.judging_text import preference_text
-        from worldgym.stats.failure_reasons import FailureReasons
 
         config = PreferenceConfig(self.run, self.out, self.policy, self.tasks)
         found = compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget))
         answer(found, preference_text, self.json)
         stop_where_nothing_worked(
-            from_mapping(FailureReasons, found["reasons"]),
-            sum(pair["trials"] - pair["broken"] for pair in found["pairs"]),
+            found.reasons, sum(pair.trials - pair.broken for pair in found.pairs)
         )
 
 
@@ -195,17 +192,12 @@ class Score:
     """print summary.json instead of words"""
 
     def __call__(self) -> None:
-        from worldgym.io.records import from_mapping
         from worldgym.judges.judge_videos import VideosConfig, judge_videos
         from worldgym.judges.load_judge import load_judge
         from worldgym.report.judging_text import videos_text
-        from worldgym.stats.failure_reasons import FailureReasons
 
         config = VideosConfig(self.videos, self.out, self.instruction, self.fps)
         judge = load_judge(self.judge, self.budget, finished=True, device=self.device)
         summary = judge_videos(config, judge)
         answer(summary, videos_text, self.json)
-        stop_where_nothing_worked(
-            from_mapping(FailureReasons, summary["reasons"]),
-            summary["trials"] + summary["unscored"],
-        )
+        stop_where_nothing_worked(summary.reasons, summary.trials + summary.unscored)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from worldgym.errors import Incomplete, NothingWorked
 from worldgym.io.text import clean
@@ -14,6 +14,9 @@ from worldgym.io.text import clean
 if TYPE_CHECKING:
     from worldgym.api import Run
     from worldgym.stats.failure_reasons import FailureReasons
+
+
+Found = TypeVar("Found")
 
 
 def show(run: Run, as_json: bool) -> None:
@@ -77,17 +80,15 @@ def print_skipped(skipped: dict[str, str]) -> None:
         print(clean(f"skipped {name}: {reason}"), file=sys.stderr)
 
 
-def answer(
-    answer: dict[str, Any], words: Callable[[Mapping[str, Any]], str], as_json: bool
-) -> None:
-    """Prints the numbers, or what they say, in plain spaces, so that a search for "80 %" finds
-    it."""
+def answer(found: Found, words: Callable[[Found], str], as_json: bool) -> None:
+    """Prints a record, or what it says, in plain spaces, so that a search for "80 %" finds it."""
+    from worldgym.io.json_form import to_json
     from worldgym.report.formats import NBSP
 
     print(
-        json.dumps(answer, indent=2, allow_nan=False)
+        json.dumps(to_json(found), indent=2, allow_nan=False)
         if as_json
-        else words(answer).replace(NBSP, " ")
+        else words(found).replace(NBSP, " ")
     )
 
 

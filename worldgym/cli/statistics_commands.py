@@ -138,11 +138,7 @@ class Estimate:
 
         _, records = read_log(self.run / LOG_NAME)
         estimates = estimate(records, read_real_trials(self.real), self.level, self.mixture)
-        answer(
-            {"level": self.level, "mixture": self.mixture, "estimates": estimates},
-            estimate_text,
-            self.json,
-        )
+        answer(estimates, estimate_text, self.json)
 
 
 @dataclass(frozen=True)
@@ -156,5 +152,7 @@ class Plan(wanted.Plan):
         from worldgym.report.planning_text import plan_text
         from worldgym.stats.trial_planning import plan
 
+        numbers = plan(self)
         asked = {name: value for name, value in vars(self).items() if name != "json"}
-        answer({**plan(self), "asked": asked}, plan_text, self.json)
+        told = {name: value for name, value in vars(numbers).items() if value is not None}
+        answer({**told, "asked": asked}, lambda _: plan_text(numbers, self), self.json)

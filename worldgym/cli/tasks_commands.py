@@ -3,13 +3,12 @@ for the mildest edit that breaks a policy."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from worldgym.cli.data_commands import ReadingOptions
 from worldgym.cli.options import JudgePlace, Positional, TasksPlace, WorldPlace
-from worldgym.cli.output import command_line, end_as, print_skipped
+from worldgym.cli.output import answer, command_line, end_as, print_skipped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,5 +138,5 @@ class Stress:
         search = (self.drop, self.levels, self.keep, self.seed, self.batch, command_line())
         config = StressConfig(self.out, self.rollouts, *search, other_engine=self.other_engine)
         found = stress(sources, config)
-        print(json.dumps(found, indent=2) if self.json else stress_text(found))
-        end_as([Run(self.out / name) for name in found["runs"]])
+        answer(found, stress_text, self.json)
+        end_as([Run(self.out / name) for name in found.runs])

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
@@ -20,6 +19,8 @@ from worldgym.judges.judging import at_once
 from worldgym.judges.pairwise import PairwiseJudge, Preference, count_preferences
 from worldgym.stats.bradley_terry import Verdicts, bradley_terry
 from worldgym.stats.failure_reasons import FailureReasons, count_reasons
+from worldgym.stats.preference_counts import PairPreferences, PolicyStrength, PreferenceFigures
+from worldgym.stats.ranking import PolicyRanking
 from worldgym.stats.repeated_failures import RepeatedFailures
 
 OUTCOMES = {"first": (1, 0, 0), "second": (0, 1, 0), "tie": (0, 0, 1)}
@@ -45,19 +46,9 @@ class PolicyPair:
     second: TrialRecord
 
 
-def compare_policies(config: PreferenceConfig, judge: PairwiseJudge) -> dict[str, Any]:
+def compare_policies(config: PreferenceConfig, judge: PairwiseJudge) -> PreferenceFigures:
     """Writes OUT/comparisons.jsonl (one line a trial that both of a pair have a video of) and
-    OUT/comparisons.json, and returns the latter: counts of every pair, and of the policies (see
-    bradley_terry.py):
-
-    strengths: log strengths with 95 % intervals, strongest first. They sum to 0; a gap of 1 is odds
-    of 2.7 where there is no tie.
-               factor: how many times the comparisons of one initial frame, which share rollouts,
-               widen the variance.
-    ranking:   policies, best, above, ranks, orders (see ranking.py); None where nothing was
-               decided.
-
-    reasons:   failed: why comparisons broke (see stats/failure_reasons.py).
+    OUT/comparisons.json, and returns the latter.
 
     A comparison on which the judge broke is counted as `broken`. A run again costs nothing for what
     was answered. InputError where two of them share no trial with videos; SameFailure where one
@@ -97,16 +88,14 @@ def compare_policies(config: PreferenceConfig, judge: PairwiseJudge) -> dict[str
         repeated.note(answer.reason if isinstance(answer, Failure) else None)
     write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found))
     broken = [answer.reason for answer in found if isinstance(answer, Failure)]
-    figures = {
-        "pairs": [_counted(a, b, pairs, found) for a, b in combinations(config.policies, 2)],
-        **_strengths(config.policies, pairs, found),
-        "cost_usd": sum(
-            preference.cost_usd for preference in found if isinstance(preference, Preference)
-        ),
-        "reasons": to_json(FailureReasons(count_reasons(broken))),
-        "judge": judge.name,
-    }
-    write_json(config.out / "comparisons.json", figures)
+    figures = PreferenceFigures(
+        tuple(_counted(a, b, pairs, found) for a, b in combinations(config.policies, 2)),
+        *_strengths(config.policies, pairs, found),
+        sum(preference.cost_usd for preference in found if isinstance(preference, Preference)),
+        FailureReasons(count_reasons(broken)),
+        judge.name,
+    )
+    write_json(config.out / "comparisons.json", to_json(figures))
     return figures
 
 
@@ -127,27 +116,20 @@ def _shared(run: Path, filmed: Filmed, one: str, other: str) -> list[PolicyPair]
 
 def _counted(
     one: str, other: str, pairs: Sequence[PolicyPair], found: Sequence[Preference | Failure]
-) -> dict[str, Any]:
+) -> PairPreferences:
     own = [
         answer
         for pair, answer in zip(pairs, found, strict=True)
         if (pair.first.policy, pair.second.policy) == (one, other)
     ]
     told = [answer for answer in own if isinstance(answer, Preference)]
-    return {
-        "first": one,
-        "second": other,
-        "trials": len(own),
-        "broken": len(own) - len(told),
-        "won": count_preferences(told),
-    }
+    return PairPreferences(one, other, len(own), len(own) - len(told), count_preferences(told))
 
 
 def _strengths(
     policies: Sequence[str], pairs: Sequence[PolicyPair], found: Sequence[Preference | Failure]
-) -> dict[str, Any]:
-    """Log strengths with 95 % intervals, strongest first, and the ranking they give; undecided
-    comparisons say nothing."""
+) -> tuple[tuple[PolicyStrength, ...], PolicyRanking | None]:
+    """Strongest first, and the ranking they give; undecided comparisons say nothing."""
     place = {policy: i for i, policy in enumerate(policies)}
     verdicts = [
         Verdicts(
@@ -161,16 +143,9 @@ def _strengths(
     ]
     told = bradley_terry(verdicts, len(policies))
     rows = zip(policies, told.values, told.intervals, told.factors, strict=True)
-    strengths = [
-        {"policy": name, "value": value, "low": low, "high": high, "factor": f}
-        for name, value, (low, high), f in rows
-    ]
-    return {
-        "strengths": sorted(
-            strengths, key=lambda row: (-round(float(row["value"]), 6), place[row["policy"]])
-        ),
-        "ranking": to_json(told.ranking.named(policies)) if verdicts else None,
-    }
+    strengths = [PolicyStrength(name, value, *bounds, f) for name, value, bounds, f in rows]
+    strengths.sort(key=lambda row: (-round(row.value, 6), place[row.policy]))
+    return tuple(strengths), told.ranking.named(policies) if verdicts else None
 
 
 def _lines(pairs: Sequence[PolicyPair], found: Sequence[Preference | Failure]) -> bytes:

@@ -23,12 +23,14 @@ from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.run import evaluate
 from worldgym.io.files import write_json
+from worldgym.io.json_form import to_json
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.load_policy import load
 from worldgym.policies.policy_protocol import Policy
 from worldgym.stats.perturbation import PolicyDrop
+from worldgym.stats.stress_result import StressedEdit, StressResult, StressRound
 from worldgym.tasks.edited_tasks import edited, nominal_tasks
 from worldgym.tasks.edits.edit_file import Edit
 from worldgym.tasks.edits.ranges import RangedEdit, read_ranges
@@ -102,7 +104,7 @@ class Party:
     origin: Origin = field(default_factory=Origin)
 
 
-def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
+def stress(sources: StressSources, config: StressConfig) -> StressResult:
     """Loads everything, then `search`."""
     keep_freed_memory()
     world = load_world(sources.world, device=sources.device)
@@ -118,10 +120,8 @@ def stress(sources: StressSources, config: StressConfig) -> dict[str, Any]:
 
 def search(
     config: StressConfig, party: Party, tasks: Sequence[Task], edits: Sequence[RangedEdit]
-) -> dict[str, Any]:
-    """Plain JSON: candidates (edit, strength, name, drop, low, high, p_holm, n, confirmed), those
-    confirmed first and of them the mildest; rollouts, budget, rounds (candidates and trials of
-    each), suite (folder, or None if nothing was confirmed), runs (folders within OUT)."""
+) -> StressResult:
+    """Writes OUT/stress.json, and returns what it holds."""
     levels = [(k + 1) / config.levels for k in range(config.levels)]
     left = [
         Candidate(edit, level, f"{edit.name}-{round(100 * level):03d}")
@@ -136,9 +136,7 @@ def search(
     for number, (count, trials) in enumerate(plan, start=1):
         left = left[:count]
         drops = _drops(config, party, f"search-{number}", searched, left, trials)
-        rounds.append(
-            {"candidates": [candidate.name for candidate in left], "trials_a_group": trials}
-        )
+        rounds.append(StressRound(tuple(candidate.name for candidate in left), trials))
         used += (count + 1) * groups * trials
         left.sort(
             key=lambda one: (
@@ -154,15 +152,15 @@ def search(
     suite = _write_suite(
         config.out / "suite", tasks, [one for one in left if _is_confirmed(confirmed, one)]
     )
-    found = {
-        "candidates": confirmed,
-        "rollouts": used + (len(left) + 1) * groups * trials,
-        "budget": config.budget,
-        "rounds": rounds,
-        "suite": suite,
-        "runs": [*(f"search-{number + 1}" for number in range(len(plan))), "confirm"],
-    }
-    write_json(config.out / "stress.json", found)
+    found = StressResult(
+        tuple(confirmed),
+        used + (len(left) + 1) * groups * trials,
+        config.budget,
+        tuple(rounds),
+        suite,
+        (*(f"search-{number + 1}" for number in range(len(plan))), "confirm"),
+    )
+    write_json(config.out / "stress.json", to_json(found))
     return found
 
 
@@ -239,7 +237,7 @@ def _merit(found: PolicyDrop | None, strength: float, wanted: float) -> float:
 
 def _confirmed(
     cells: Mapping[str, PolicyDrop], left: Sequence[Candidate], wanted: float
-) -> list[dict[str, Any]]:
+) -> list[StressedEdit]:
     rows = []
     for one in left:
         if one.name in cells:
@@ -251,23 +249,23 @@ def _confirmed(
                 and cell.p_holm <= SIGNIFICANT + ROUNDING
             )
             rows.append(
-                {
-                    "edit": one.edit.name,
-                    "strength": one.strength,
-                    "name": one.name,
-                    "drop": cell.drop,
-                    "low": cell.low,
-                    "high": cell.high,
-                    "p_holm": cell.p_holm,
-                    "n": cell.n,
-                    "confirmed": broken,
-                }
+                StressedEdit(
+                    one.edit.name,
+                    one.strength,
+                    one.name,
+                    cell.drop,
+                    cell.low,
+                    cell.high,
+                    cell.p_holm,
+                    cell.n,
+                    broken,
+                )
             )
-    return sorted(rows, key=lambda row: (not row["confirmed"], row["strength"]))
+    return sorted(rows, key=lambda row: (not row.confirmed, row.strength))
 
 
-def _is_confirmed(rows: Sequence[dict[str, Any]], candidate: Candidate) -> bool:
-    return any(row["name"] == candidate.name and row["confirmed"] for row in rows)
+def _is_confirmed(rows: Sequence[StressedEdit], candidate: Candidate) -> bool:
+    return any(row.name == candidate.name and row.confirmed for row in rows)
 
 
 def _write_suite(out: Path, tasks: Sequence[Task], candidates: Sequence[Candidate]) -> str | None:

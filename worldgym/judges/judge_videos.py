@@ -24,7 +24,7 @@ from worldgym.judges.judging import charge, judge_each, paid
 from worldgym.judges.labels import Clip, read_clips
 from worldgym.stats.failure_reasons import FailureReasons, count_reasons
 from worldgym.stats.repeated_failures import RepeatedFailures
-from worldgym.stats.success_rates import wilson_rate
+from worldgym.stats.video_rates import InstructionCounts, VideoCounts, VideosSummary, video_counts
 from worldgym.types import Rollout, Verdict
 
 VERDICTS_NAME = "verdicts.jsonl"
@@ -51,13 +51,8 @@ Judged = tuple[
 ]  # the video, what was looked at of it, what came out
 
 
-def judge_videos(config: VideosConfig, judge: Judge) -> dict[str, Any]:
-    """Writes OUT/verdicts.jsonl, a line a video, and OUT/summary.json, and returns the latter:
-
-    videos; trials: scored ones; successes: the sum of their scores; rate, low, high (95 %, Wilson);
-    unscored; failed: videos that could not be read or that the judge broke on; reasons:
-    `FailureReasons`; cost_usd, paid_usd; judge, settings. instructions: the same counts for each
-    instruction.
+def judge_videos(config: VideosConfig, judge: Judge) -> VideosSummary:
+    """Writes OUT/verdicts.jsonl, a line a video, and OUT/summary.json, and returns the latter.
 
     What a model answered is kept, so a second start pays for nothing twice. InputError for a source
     that holds no video; SameFailure and JudgeStopped, after writing what there is, where nothing
@@ -162,28 +157,29 @@ def _sampled(count: int, fps: float | None, wanted: float | None) -> list[int]:
     return sorted({*(int(t) for t in np.rint(times) if t < count - 0.5), count - 1})
 
 
-def _write(config: VideosConfig, judge: Judge, found: Sequence[Judged]) -> dict[str, Any]:
+def _write(config: VideosConfig, judge: Judge, found: Sequence[Judged]) -> VideosSummary:
     write_atomic(config.out / VERDICTS_NAME, b"".join(_line(*one) for one in found))
     instructions = dict.fromkeys(clip.instruction for clip, _, _ in found)
     verdicts = [verdict for _, _, verdict in found]
     broken = [v.reason for v in verdicts if isinstance(v, Failure)]
     unscored = [v.reason for v in verdicts if isinstance(v, Verdict) and v.unscored]
-    summary = {
-        **_counts(verdicts),
-        "reasons": to_json(FailureReasons(count_reasons(broken), count_reasons(unscored))),
-        "instructions": [
-            {
-                "instruction": text,
-                **_counts([v for clip, _, v in found if clip.instruction == text]),
-            }
-            for text in instructions
-        ],
-        "cost_usd": math.fsum(v.cost_usd for v in verdicts if isinstance(v, Verdict)),
-        "paid_usd": math.fsum(paid(v) if isinstance(v, Failure) else v.paid_usd for v in verdicts),
-        "judge": judge.name,
-        "settings": dict(judge.settings),
+    by_instruction = {
+        text: _counts([v for clip, _, v in found if clip.instruction == text])
+        for text in instructions
     }
-    write_json(config.out / SUMMARY_NAME, summary)
+    summary = VideosSummary(
+        **vars(_counts(verdicts)),
+        reasons=FailureReasons(count_reasons(broken), count_reasons(unscored)),
+        instructions=tuple(
+            InstructionCounts(**vars(counts), instruction=text)
+            for text, counts in by_instruction.items()
+        ),
+        cost_usd=math.fsum(v.cost_usd for v in verdicts if isinstance(v, Verdict)),
+        paid_usd=math.fsum(paid(v) if isinstance(v, Failure) else v.paid_usd for v in verdicts),
+        judge=judge.name,
+        settings=judge.settings,
+    )
+    write_json(config.out / SUMMARY_NAME, to_json(summary))
     return summary
 
 
@@ -196,16 +192,9 @@ def _line(clip: Clip, facts: dict[str, Any], verdict: Verdict | Failure) -> byte
     return json_line({"video": str(clip.video), "instruction": clip.instruction, **facts, **said})
 
 
-def _counts(verdicts: Sequence[Verdict | Failure]) -> dict[str, Any]:
-    scores = [v.score for v in verdicts if isinstance(v, Verdict) and v.score is not None]
-    rate = wilson_rate(math.fsum(scores), len(scores))
-    return {
-        "videos": len(verdicts),
-        "trials": len(scores),
-        "successes": math.fsum(scores),
-        "rate": rate.value,
-        "low": rate.low,
-        "high": rate.high,
-        "unscored": sum(isinstance(v, Verdict) and v.unscored for v in verdicts),
-        "failed": sum(isinstance(v, Failure) for v in verdicts),
-    }
+def _counts(verdicts: Sequence[Verdict | Failure]) -> VideoCounts:
+    return video_counts(
+        [v.score for v in verdicts if isinstance(v, Verdict) and v.score is not None],
+        sum(isinstance(v, Verdict) and v.unscored for v in verdicts),
+        sum(isinstance(v, Failure) for v in verdicts),
+    )

@@ -23,6 +23,7 @@ from worldgym.servers.answer_texts import one_of
 from worldgym.servers.model_client import ModelClient, Reading
 from worldgym.servers.provider import Question
 from worldgym.servers.votes import Ledger, default_cache
+from worldgym.stats.preference_counts import PreferenceCounts
 from worldgym.types import Rollout, Task, Vote
 
 CHOICES = {"A": 1.0, "B": 0.0, "same": 0.5}
@@ -142,19 +143,10 @@ class PairwiseJudge:
         }
 
 
-def count_preferences(preferences: Sequence[Preference]) -> dict[str, int]:
-    """Counts over comparisons. disagreed: ties that come from the two orders alone; the measure of
-    position bias."""
+def count_preferences(preferences: Sequence[Preference]) -> PreferenceCounts:
     won = Counter(preference.winner for preference in preferences)
-    return {
-        "first": won["first"],
-        "second": won["second"],
-        "tie": won["tie"],
-        "undecided": won[None],
-        "disagreed": sum(
-            not preference.agreed and preference.winner == "tie" for preference in preferences
-        ),
-    }
+    apart = sum(not preference.agreed and preference.winner == "tie" for preference in preferences)
+    return PreferenceCounts(won["first"], won["second"], won["tie"], won[None], apart)
 
 
 def _winner(scores: Sequence[float | None]) -> tuple[str | None, bool, str]:

@@ -4,9 +4,7 @@ policy, with its pictures."""
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 from rich.text import Text
@@ -23,6 +21,7 @@ from worldgym.stats.perturbation import (
     EditedExample,
     PolicyDrop,
 )
+from worldgym.stats.stress_result import StressResult
 from worldgym.stats.summary import Summary
 
 BAR_WIDTH = 160
@@ -104,26 +103,19 @@ def perturbed_section(facts: ReportFacts) -> Section | None:
     return Section("perturbed", "Out of distribution", {"body": body})
 
 
-def stress_text(answer: Mapping[str, Any]) -> str:
-    """Of what `evaluation.stress` returns: each edit that was searched for, confirmed or not."""
-    lines = [
-        f"{answer['rollouts']} rollouts of {answer['budget']}; drops on new initial "
-        f"frames and seeds:"
-    ]
-    for found in answer["candidates"]:
-        verdict = "breaks the policy" if found["confirmed"] else "not confirmed"
-        interval = (
-            f"{points(found['drop'])} points [{points(found['low'])}, {points(found['high'])}]"
-        )
+def stress_text(found: StressResult) -> str:
+    """Each edit that was searched for, confirmed or not."""
+    lines = [f"{found.rollouts} rollouts of {found.budget}; drops on new initial frames and seeds:"]
+    for edit in found.candidates:
+        verdict = "breaks the policy" if edit.confirmed else "not confirmed"
+        interval = f"{points(edit.drop)} points [{points(edit.low)}, {points(edit.high)}]"
         lines.append(
-            f"{found['edit']} at strength {found['strength']:.2f}: {interval}, p = "
-            f"{found['p_holm']:.2g} corrected, "
-            f"{found['n']} pairs: {verdict}"
+            f"{edit.edit} at strength {edit.strength:.2f}: {interval}, p = "
+            f"{edit.p_holm:.2g} corrected, "
+            f"{edit.n} pairs: {verdict}"
         )
     lines.append(
-        f"suite: {answer['suite']}"
-        if answer["suite"]
-        else "No edit was confirmed, so no suite is written."
+        f"suite: {found.suite}" if found.suite else "No edit was confirmed, so no suite is written."
     )
     return "\n".join(lines)
 

@@ -11,72 +11,65 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from worldgym.io.records import from_mapping
 from worldgym.report.comparison_text import ranking_lines
 from worldgym.report.formats import decimal, number_of, percent, span
 from worldgym.report.trial_sentences import named_reasons
-from worldgym.stats.failure_reasons import FailureReasons
-from worldgym.stats.ranking import PolicyRanking
+from worldgym.stats.preference_counts import PairPreferences, PreferenceFigures
+from worldgym.stats.video_rates import VideosSummary
 
 
-def videos_text(answer: Mapping[str, Any]) -> str:
-    """Of the summary of judged videos: a line an instruction, then what was not scored and why."""
-    rows = [*answer["instructions"]] if len(answer["instructions"]) > 1 else []
+def videos_text(found: VideosSummary) -> str:
+    """A line an instruction, then what was not scored and why."""
+    rows = [*found.instructions] if len(found.instructions) > 1 else []
     lines = [
-        f"{percent(row['rate']):>7} ({span(row['low'], row['high'])}) of {row['trials']}  "
-        f"{row['instruction']}"
+        f"{percent(row.rate):>7} ({span(row.low, row.high)}) of {row.trials}  {row.instruction}"
         for row in rows
     ]
     lines.append(
-        f"{percent(answer['rate']):>7} ({span(answer['low'], answer['high'])}) of "
-        f"{number_of(answer['trials'], 'scored video')}"
+        f"{percent(found.rate):>7} ({span(found.low, found.high)}) of "
+        f"{number_of(found.trials, 'scored video')}"
     )
-    lines.append(
-        f"{answer['unscored']} unscored and {answer['failed']} failed videos are in no rate."
-    )
-    lines.append(named_reasons(from_mapping(FailureReasons, answer["reasons"]), "video"))
-    if answer["cost_usd"]:
+    lines.append(f"{found.unscored} unscored and {found.failed} failed videos are in no rate.")
+    lines.append(named_reasons(found.reasons, "video"))
+    if found.cost_usd:
         lines.append(
-            f"The answers cost {answer['cost_usd']:.2f} USD, of which {answer['paid_usd']:.2f} "
+            f"The answers cost {found.cost_usd:.2f} USD, of which {found.paid_usd:.2f} "
             f"were paid now."
         )
     return "\n".join(line for line in lines if line)
 
 
-def preference_text(answer: Mapping[str, Any]) -> str:
-    """Of what `evaluation.preferences` writes to comparisons.json."""
-    lines = [
-        f"{pair['first']} against {pair['second']}, {_verdicts(pair)}" for pair in answer["pairs"]
-    ]
-    if why := named_reasons(from_mapping(FailureReasons, answer["reasons"]), "comparison"):
+def preference_text(found: PreferenceFigures) -> str:
+    lines = [f"{pair.first} against {pair.second}, {_verdicts(pair)}" for pair in found.pairs]
+    if why := named_reasons(found.reasons, "comparison"):
         lines.append(why)
-    if answer["ranking"] is None:
+    if found.ranking is None:
         return "\n".join([*lines, "No comparison was decided."])
     lines += [
         "",
         "log strengths, which sum to 0; a difference of 1 means odds of 2.7 without ties:",
     ]
-    width = max(len(row["policy"]) for row in answer["strengths"])
-    for row in answer["strengths"]:
-        low, high = decimal(row["low"]), decimal(row["high"])
-        lines.append(f"{row['policy']:<{width}} {decimal(row['value']):>6} (95 % {low} to {high})")
+    width = max(len(row.policy) for row in found.strengths)
+    for row in found.strengths:
+        low, high = decimal(row.low), decimal(row.high)
+        lines.append(f"{row.policy:<{width}} {decimal(row.value):>6} (95 % {low} to {high})")
     return "\n".join(
         [
             *lines,
             "",
-            *ranking_lines(from_mapping(PolicyRanking, answer["ranking"])),
-            f"cost {answer['cost_usd']:.2f} USD",
+            *ranking_lines(found.ranking),
+            f"cost {found.cost_usd:.2f} USD",
         ]
     )
 
 
-def _verdicts(pair: Mapping[str, Any]) -> str:
-    won = pair["won"]
-    ties = f"{number_of(won['tie'], 'tie')} ({won['disagreed']} because the two orders disagree)"
-    lost = f"{won['undecided']} undecided, {pair['broken']} broken"
+def _verdicts(pair: PairPreferences) -> str:
+    won = pair.won
+    ties = f"{number_of(won.tie, 'tie')} ({won.disagreed} because the two orders disagree)"
+    lost = f"{won.undecided} undecided, {pair.broken} broken"
     return (
-        f"{number_of(pair['trials'], 'trial')}: closer in {won['first']}, farther in "
-        f"{won['second']}, "
+        f"{number_of(pair.trials, 'trial')}: closer in {won.first}, farther in "
+        f"{won.second}, "
         f"{ties}, {lost}"
     )
 

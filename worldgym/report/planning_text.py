@@ -3,64 +3,61 @@ many in the world model, and how many trials are needed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from worldgym.report.formats import decimal, percent, span
+from worldgym.stats.studies import Estimates, PolicyEstimate
+from worldgym.stats.trial_planning import TrialNumbers
+from worldgym.stats.wanted import Plan
 
 
-def estimate_text(answer: Mapping[str, Any]) -> str:
-    """Of {"level": ..., "mixture": ..., "estimates": what studies.estimate returns}."""
-    level = f"{100 * answer['level']:g} %"
-    scope = "over all tasks" if answer["mixture"] else "within tasks"
-    return "\n\n".join(_estimate(estimate, level, scope) for estimate in answer["estimates"])
+def estimate_text(found: Estimates) -> str:
+    level = f"{100 * found.level:g} %"
+    scope = "over all tasks" if found.mixture else "within tasks"
+    return "\n\n".join(_estimate(estimate, level, scope) for estimate in found.estimates)
 
 
-def plan_text(answer: Mapping[str, Any]) -> str:
-    """Of what planning.plan returns, with `asked`."""
-    asked = answer["asked"]
+def plan_text(numbers: TrialNumbers, asked: Plan) -> str:
+    """asked: what the numbers were planned for."""
     lines = []
-    if "for_width" in answer:
-        rate = f"at a rate of {percent(asked['rate'])}"
-        width = f"a 95 % confidence interval {100 * asked['width']:g} points wide"
-        lines.append(f"{answer['for_width']} trials for {width} {rate}{_repeated(asked)}")
-    if "for_width_with_generated" in answer:
-        real = f"{answer['for_width_with_generated']} real trials, one per initial frame,"
-        correlate = f"if its outcomes correlate with real ones by {asked['real_correlation']:g}"
+    if numbers.for_width is not None and asked.width is not None:
+        rate = f"at a rate of {percent(asked.rate)}"
+        width = f"a 95 % confidence interval {100 * asked.width:g} points wide"
+        lines.append(f"{numbers.for_width} trials for {width} {rate}{_repeated(asked)}")
+    if numbers.for_width_with_generated is not None:
+        real = f"{numbers.for_width_with_generated} real trials, one per initial frame,"
+        correlate = f"if its outcomes correlate with real ones by {asked.real_correlation:g}"
         lines.append(
-            f"{real} for the same width beside {asked['generated']} initial frames tried in the "
+            f"{real} for the same width beside {asked.generated} initial frames tried in the "
             f"world model, {correlate}"
         )
-    if "pairs_to_tell" in answer:
+    if numbers.pairs_to_tell is not None:
         purpose = (
-            f"to tell {percent(asked['a'])} from {percent(asked['b'])} with probability "
-            f"{asked['power']:g}"
+            f"to tell {percent(asked.a)} from {percent(asked.b)} with probability {asked.power:g}"
         )
-        alike = f"outcomes that correlate by {asked['correlation']:g}"
+        alike = f"outcomes that correlate by {asked.correlation:g}"
         lines.append(
-            f"{answer['pairs_to_tell']} common trials {purpose}, with {alike}{_repeated(asked)} "
+            f"{numbers.pairs_to_tell} common trials {purpose}, with {alike}{_repeated(asked)} "
             f"(McNemar's exact test)"
         )
         lines.append(
-            f"{answer['trials_to_tell']} trials of each policy if they are not paired (Barnard's "
+            f"{numbers.trials_to_tell} trials of each policy if they are not paired (Barnard's "
             f"test)"
         )
     return "\n".join(lines)
 
 
-def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
-    real = f"{e['policy']}: {percent(e['real'])} of {e['n']} real initial frames"
-    wilson = span(e["real_low"], e["real_high"])
-    exact = span(e["exact_low"], e["exact_high"])
+def _estimate(e: PolicyEstimate, level: str, scope: str) -> str:
+    real = f"{e.policy}: {percent(e.real)} of {e.n} real initial frames"
+    wilson = span(e.real_low, e.real_high)
+    exact = span(e.exact_low, e.exact_high)
     alone = f"  {level} from these alone: {wilson} (Wilson), {exact} (exact)"
     bet = (
         f"  {level} with trials in the world model, valid for any number of trials: "
-        f"{span(e['bet_low'], e['bet_high'])} (betting)"
+        f"{span(e.bet_low, e.bet_high)} (betting)"
     )
-    if not e["helps"]:
+    if not e.helps:
         why = (
             "no real initial frame was tried in it beside others of its task"
-            if not e["paired"]
+            if not e.paired
             else "it does not predict these trials"
         )
         return "\n".join(
@@ -72,19 +69,17 @@ def _estimate(e: Mapping[str, Any], level: str, scope: str) -> str:
                 bet,
             ]
         )
-    used = f"{e['paired']} of them tried in the world model too, and {e['N']} tried there only"
-    power = (
-        f"  {level} with {used}: {percent(e['value'])}, {span(e['low'], e['high'])} (asymptotic)"
-    )
-    trust = f"r {scope} {decimal(e['correlation'])}, lambda {e['belief']:.2f}"
-    worth = f"  as good as {e['worth']:.0f} real initial frames, {e['saved']:.0f} saved; {trust}"
+    used = f"{e.paired} of them tried in the world model too, and {e.N} tried there only"
+    power = f"  {level} with {used}: {percent(e.value)}, {span(e.low, e.high)} (asymptotic)"
+    trust = f"r {scope} {decimal(e.correlation)}, lambda {e.belief:.2f}"
+    worth = f"  as good as {e.worth:.0f} real initial frames, {e.saved:.0f} saved; {trust}"
     return "\n".join([real, alone, power, worth, bet])
 
 
-def _repeated(asked: Mapping[str, Any]) -> str:
-    if asked["repeats"] == 1:
+def _repeated(asked: Plan) -> str:
+    if asked.repeats == 1:
         return ""
     return (
-        f", each initial frame tried {asked['repeats']} times with outcomes that correlate by "
-        f"{asked['repeat_correlation']:g}"
+        f", each initial frame tried {asked.repeats} times with outcomes that correlate by "
+        f"{asked.repeat_correlation:g}"
     )

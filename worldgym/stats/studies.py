@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from worldgym.errors import InputError
 from worldgym.io.run_records import TrialRecord, results
-from worldgym.stats.prediction import Frames, prediction_powered
+from worldgym.stats.prediction import Frames, Powered, prediction_powered
 from worldgym.stats.tables import RealTrial
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyEstimate(Powered):
+    policy: str
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """level: of all intervals.   mixture: the real initial frames were drawn at random from all of
+    the run's."""
+
+    level: float
+    mixture: bool
+    estimates: tuple[PolicyEstimate, ...]
 
 
 def estimate(
@@ -20,9 +34,8 @@ def estimate(
     real: Sequence[RealTrial],
     level: float = 0.95,
     mixture: bool = False,
-) -> list[dict[str, Any]]:
-    """For every policy of the real trials: the fields of `Powered`, and policy. Plain JSON.
-    InputError for a policy not in it.
+) -> Estimates:
+    """For every policy of the real trials. InputError for a policy not in the run.
 
     A real trial's twin is every scored trial of its policy and task (initial frame) in the run,
     with the judge's probability of success where it gave one, else its verdict. Its group is the
@@ -62,8 +75,8 @@ def estimate(
                 groups=np.zeros_like(frames.groups),
                 extra_groups=np.zeros_like(frames.extra_groups),
             )
-        estimates.append({"policy": policy, **asdict(prediction_powered(frames, level))})
-    return estimates
+        estimates.append(PolicyEstimate(**vars(prediction_powered(frames, level)), policy=policy))
+    return Estimates(level, mixture, tuple(estimates))
 
 
 def _frames(real: Sequence[RealTrial], generated: Mapping[str, Sequence[TrialRecord]]) -> Frames:

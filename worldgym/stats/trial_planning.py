@@ -68,12 +68,19 @@ class TwoRates:
         return self.b - self.both
 
 
-def plan(wanted: Plan) -> dict[str, int]:
-    """Numbers of trials: for_width, for_width_with_generated (real ones), pairs_to_tell,
-    trials_to_tell (each policy, unpaired).
+@dataclass(frozen=True)
+class TrialNumbers:
+    """Numbers of trials, None where they were not asked for. for_width_with_generated: real
+    ones.   trials_to_tell: of each policy, unpaired."""
 
-    Only what was asked for. InputError where that is nothing.
-    """
+    for_width: int | None = None
+    for_width_with_generated: int | None = None
+    pairs_to_tell: int | None = None
+    trials_to_tell: int | None = None
+
+
+def plan(wanted: Plan) -> TrialNumbers:
+    """InputError where nothing is asked for."""
     if wanted.real_correlation and not wanted.generated:
         raise InputError(
             "real and generated outcomes correlate, but none are generated; give --generated too"
@@ -95,7 +102,7 @@ def plan(wanted: Plan) -> dict[str, int]:
             "nothing to plan: give --width for an interval, or --a and --b for two rates to tell "
             "apart"
         )
-    return numbers
+    return TrialNumbers(**numbers)
 
 
 def trials_for_width(width: float, rate: float = 0.5, level: float = 0.95) -> int:
