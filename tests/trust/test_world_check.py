@@ -34,10 +34,21 @@ from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.error_signals import Instruments, measure
 from worldgym.trust.fit_error_predictor import FitRequest, fit_run, rollouts_of
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
+from worldgym.trust.known_motions import KIND, measure_motions
 from worldgym.trust.playback import Playing
 from worldgym.trust.world_check import check_trust
 from worldgym.world.familiarity import Familiarity, errors
 from worldgym.world.load_world import load_world
+
+
+def grown(store: EpisodeStore, folder: Path) -> EpisodeStore:
+    """At least 20 episodes: those of the store, again and again."""
+    out = EpisodeStore.create(folder / "grown", store.spec, store.fps)
+    names = [info.name for info in store]
+    for i in range(24):
+        out.write(f"e{i:02d}", store[names[i % len(names)]])
+    return EpisodeStore(folder / "grown")
+
 
 FIT = FitConfig(steps=8, batch=8, warmup=2)
 
@@ -71,7 +82,7 @@ def run(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def predictor_of(world: Path, run: Path, out: Path, futures: int = 0) -> dict[str, Any]:
-    return fit_run(FitRequest(run, out), world, world / "judge", None, futures)
+    return fit_run(FitRequest((run,), out), world, world / "judge", None, futures)
 
 
 def test_a_run_keeps_the_actions_of_every_trial(run: Path) -> None:
@@ -116,6 +127,31 @@ def test_every_signal_is_measured_once(
         predictor_of(world, run, tmp_path, futures=0)
     monkeypatch.setattr("worldgym.trust.fit_error_predictor.measure", None)
     assert predictor_of(world, run, tmp_path, futures=1) == figures  # nothing is measured again
+
+
+def test_known_motions_give_signals_and_several_runs_one_fit(
+    world: Path, run: Path, episode_store: EpisodeStore, tmp_path: Path
+) -> None:
+    root = tmp_path / "w"
+    shutil.copytree(world, root)
+    measure_motions(load_world(root).codec, grown(episode_store, tmp_path), root / KIND, 3)
+    sources = Sources(root, ("random",), root / "tasks", root / "judge")
+    evaluate_sources(sources, EvaluateConfig(tmp_path / "more", 2, seed=1, batch=4))
+    request = FitRequest((run, tmp_path / "more"), tmp_path / "fit")
+    figures = fit_run(request, root, root / "judge")
+    assert {"motion_distance", "furthest_motion", "scene_distance"} <= set(figures["used"])
+    assert figures["out_of_fold"]["policy"]["rollouts"] == 12
+    assert len((tmp_path / "fit" / "run-2" / "signals.jsonl").read_text().splitlines()) == 5
+    predictor = tmp_path / "fit" / "error-predictor.json"
+    config = CheckConfig(
+        root, tmp_path / "c", None, ("still",), root / "tasks", error_predictor=predictor, batch=4
+    )
+    assert set(check_trust(config)["wrong_verdicts"]) == {"door", "drawer"}
+    shutil.rmtree(root / KIND)
+    with pytest.raises(CheckpointError, match=r"was fitted with known-motions-.*, here is none"):
+        check_trust(config)
+    older = predictor_of(world, run, tmp_path / "older")  # fitted without, and used beside them
+    assert "motion_distance" not in older["used"]
 
 
 def test_signals_of_an_older_run_lack_the_actions(world: Path, run: Path, tmp_path: Path) -> None:
@@ -222,7 +258,7 @@ def test_faults_get_a_sentence(
         shutil.copytree(world / "codec", tmp_path / "bare" / "codec")
         check_trust(CheckConfig(tmp_path / "bare", tmp_path, episode_store.root))
     with pytest.raises(InputError, match="no inverse-dynamics model lies beside"):
-        fit_run(FitRequest(run, tmp_path / "f"), tmp_path / "bare", world / "judge")
+        fit_run(FitRequest((run,), tmp_path / "f"), tmp_path / "bare", world / "judge")
     strange = ErrorPredictor(
         ("a",), (0.0,), (1.0,), (1.0,), 0.0, 0.5, "another", "judge", {"futures": 0}
     )

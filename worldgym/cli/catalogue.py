@@ -53,6 +53,11 @@ WORLD = Entry(
             "trust_commands:FitErrorPredictor",
         ),
         Entry(
+            "measure-motions",
+            "which motions the world was trained on",
+            "trust_commands:MeasureMotions",
+        ),
+        Entry(
             "measure-familiarity",
             "which initial frames the world knows",
             "trust_commands:MeasureFamiliarity",

@@ -225,6 +225,8 @@ class Bundle:
     """from `worldgym world train-inverse-dynamics`"""
     error_predictor: Path | None = None
     """from `worldgym world fit-error-predictor`, on a run of this very world and judge"""
+    motions: Path | None = None
+    """from `worldgym world measure-motions`"""
 
     def __call__(self) -> None:
         from worldgym.reference.make_bundle import BundleConfig, bundle
@@ -236,6 +238,7 @@ class Bundle:
             self.truth,
             inverse_dynamics=self.inverse_dynamics,
             error_predictor=self.error_predictor,
+            motions=self.motions,
         )
         print(f"{bundle(config):.1f} MiB")
 

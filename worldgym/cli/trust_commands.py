@@ -141,21 +141,22 @@ class TrainInverseDynamics:
 
 @dataclass(frozen=True)
 class FitErrorPredictor:
-    """Learn from a run with known truth how likely a verdict is wrong. Run it again to resume."""
+    """Learn from runs with known truth how likely a verdict is wrong. Run it again to resume."""
 
     world: Positional[WorldPlace]
-    """the world that the run was made in"""
-    run: Path
-    """finished run whose log knows the truth"""
+    """the world that the runs were made in"""
+    run: tuple[Path, ...]
+    """finished runs whose logs know the truth: of imitators, of policies that do what no imitator
+    does, and in edited scenes"""
     judge: JudgePlace
-    """the judge of the run"""
+    """the judge of the runs"""
     out: Path
     """gets signals.jsonl, error-predictor.json and uncertainty.json; put error-predictor.json
     beside the world, and `worldgym world check` takes it up"""
     inverse_dynamics: InverseDynamicsPlace | None = None
     """default: "inverse-dynamics" beside the world"""
     tasks: TasksPlace | None = None
-    """folder of the run's tasks (default: the one its log names)"""
+    """folder of the runs' tasks (default: those that their logs name)"""
     signals: tuple[str, ...] = ()
     """those to use (default: see docs/trust.md)"""
     futures: int = 0
@@ -170,6 +171,29 @@ class FitErrorPredictor:
         request = FitRequest(self.run, self.out, self.tasks, self.signals, self.device)
         figures = fit_run(request, self.world, self.judge, self.inverse_dynamics, self.futures)
         print(json.dumps(figures, indent=2)) if self.json else print_uncertainty(figures)
+
+
+@dataclass(frozen=True)
+class MeasureMotions:
+    """Measure which motions, in which scenes, a world was trained on: the error predictor is told
+    how far a rollout is from them."""
+
+    world: Positional[WorldPlace]
+    """checkpoint of the world"""
+    data: Path
+    """the episode store that the world was trained on"""
+    out: Path | None = None
+    """default: "known-motions" beside the world, where `worldgym world fit-error-predictor` and
+    `worldgym world check` find it"""
+
+    def __call__(self) -> None:
+        from worldgym.episodes.store import EpisodeStore
+        from worldgym.trust.known_motions import KIND, measure_motions
+        from worldgym.world.load_world import load_world, root_of
+
+        out = self.out or root_of(self.world) / KIND
+        known = measure_motions(load_world(self.world).codec, EpisodeStore(self.data), out)
+        print(f"{out}: {known.name}, {len(known.looks)} looks at recorded motions")
 
 
 @dataclass(frozen=True)

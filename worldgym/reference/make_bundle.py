@@ -15,7 +15,9 @@ from worldgym.io.checkpoint import pack_folder, read_config, verify_folder
 from worldgym.judges.load_judge import load_judge
 from worldgym.tasks.task_folder import load_tasks, load_truth
 from worldgym.trust.error_predictor import ErrorPredictor
+from worldgym.trust.fit_error_predictor import motions_beside
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
+from worldgym.trust.known_motions import KIND as KNOWN_MOTIONS
 from worldgym.world.familiarity import FAMILIARITY_NAME
 from worldgym.world.load_world import load_world
 
@@ -28,7 +30,7 @@ class BundleConfig:
     familiarity.json.   truth: the one
     `worldgym reference evaluate` wrote, with results of exactly these policies on all initial
     frames.   videos: true videos kept a
-    task and policy.   inverse-dynamics model, error predictor: of this world, or None."""
+    task and policy.   inverse-dynamics model, error predictor, motions: of this world, or None."""
 
     trained: Path
     judge: Path
@@ -38,6 +40,7 @@ class BundleConfig:
     videos: int = 4
     inverse_dynamics: Path | None = None
     error_predictor: Path | None = None
+    motions: Path | None = None
 
 
 def bundle(config: BundleConfig) -> float:
@@ -63,6 +66,7 @@ def bundle(config: BundleConfig) -> float:
     parts |= (
         {} if config.inverse_dynamics is None else {"inverse-dynamics": config.inverse_dynamics}
     )
+    parts |= {} if config.motions is None else {KNOWN_MOTIONS: config.motions}
     with tempfile.TemporaryDirectory() as temporary:
         staged = Path(temporary) / "bundle"
         for part, folder in parts.items():
@@ -99,11 +103,13 @@ def _add_trust(config: BundleConfig, staged: Path) -> None:
     )
     if inverse_dynamics is not None:
         inverse_dynamics.check(world.codec, world.spec)
+    motions = motions_beside(staged, world)
     if config.error_predictor is not None:
         ErrorPredictor.load(config.error_predictor).check(
             world.name,
             load_judge(staged / "judge").name,
             None if inverse_dynamics is None else inverse_dynamics.name,
+            None if motions is None else motions.name,
         )
         shutil.copy(config.error_predictor, staged / "error-predictor.json")
 

@@ -10,7 +10,9 @@ from worldgym.errors import InputError, SpecMismatch
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
 from worldgym.trust.error_predictor import ErrorPredictor
+from worldgym.trust.fit_error_predictor import motions_beside
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
+from worldgym.trust.known_motions import KnownMotions
 from worldgym.trust.playback import Playing
 from worldgym.world.familiarity import Familiarity, familiarity_of
 from worldgym.world.load_world import beside_world, load_world
@@ -44,8 +46,8 @@ class CheckConfig:
 
 @dataclass(frozen=True)
 class CheckInputs:
-    """What a check works with. inverse-dynamics model, error predictor, familiarity: None = what
-    needs them is left out."""
+    """What a check works with. inverse-dynamics model, error predictor, familiarity, motions: None
+    = what needs them is left out."""
 
     world: DiffusionWorld
     judge: Judge
@@ -53,6 +55,7 @@ class CheckInputs:
     error_predictor: ErrorPredictor | None
     playing: Playing
     familiarity: Familiarity | None = None
+    motions: KnownMotions | None = None
 
 
 def load_inputs(config: CheckConfig) -> CheckInputs:
@@ -83,9 +86,11 @@ def load_inputs(config: CheckConfig) -> CheckInputs:
         error_predictor,
         playing,
         familiarity,
+        motions_beside(config.world, world),
     )
     if parts.error_predictor is not None and inverse_dynamics is not None:
-        parts.error_predictor.check(world.name, parts.judge.name, inverse_dynamics.name)
+        motions = None if parts.motions is None else parts.motions.name
+        parts.error_predictor.check(world.name, parts.judge.name, inverse_dynamics.name, motions)
     return parts
 
 

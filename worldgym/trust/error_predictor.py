@@ -60,9 +60,17 @@ class ErrorPredictor:
         unit = (values - np.array(self.mean)) / np.array(self.deviation)
         return _logistic(self.intercept + unit @ np.array(self.coefficients))
 
-    def check(self, world: str, judge: str, inverse_dynamics: str | None) -> None:
-        """CheckpointError if it was fitted on another world's rollouts, another judge's verdicts or
-        another inverse-dynamics model's readings."""
+    def check(
+        self, world: str, judge: str, inverse_dynamics: str | None, motions: str | None = None
+    ) -> None:
+        """CheckpointError if it was fitted on another world's rollouts, another judge's verdicts,
+        another inverse-dynamics model's readings or other known motions."""
+        if motions != self.facts.get("motions", motions):
+            raise CheckpointError(
+                f"the error predictor was fitted with {self.facts['motions']}, here is "
+                f"{motions or 'none'}; put it beside the world, or fit again with `worldgym world "
+                f"fit-error-predictor`"
+            )
         if (self.world, self.judge) != (world, judge):
             raise CheckpointError(
                 f"the error predictor was fitted on the world {self.world} and the judge "

@@ -15,6 +15,10 @@ From the picture
 With its actions
     action_error        log error of the actions read off it, step by step, in errors on recordings
     mean_action_error   the same of their mean over the rollout: motion that the picture lost or won
+With what the world was trained on, where that was measured (known_motions.py)
+    scene_distance, scene_residual      of the initial frame
+    motion_distance, furthest_motion    of the motion in its scene: mean and largest
+    claimed_far         motion_distance of what was judged a success, 0 of the others
 With other noise
     latent_variation    log distance of its latents from those of other futures of the same actions
     judge_variation     how far the judge's probability moves between those futures
@@ -42,6 +46,7 @@ from worldgym.judges.judging import judge_each
 from worldgym.trust.action_following import READABLE
 from worldgym.trust.controls import GRIPPER
 from worldgym.trust.inverse_dynamics import BATCH, InverseDynamicsModel, encode_frames
+from worldgym.trust.known_motions import KnownMotions
 from worldgym.trust.playback import Playing, play_again
 from worldgym.types import Actions, Frames, Rollout
 from worldgym.world.world_protocol import World
@@ -55,6 +60,11 @@ USED = (
     "residual",
     "action_error",
     "mean_action_error",
+    "scene_distance",
+    "scene_residual",
+    "motion_distance",
+    "furthest_motion",
+    "claimed_far",
     "latent_variation",
     "judge_variation",
 )
@@ -65,7 +75,8 @@ LAST = 0.25  # share of the frames, at the end, in which futures are compared
 @dataclass(frozen=True)
 class Instruments:
     """What rollouts are measured with. futures: replays with other noise, each of which costs as
-    much as the rollout itself; 0 = none."""
+    much as the rollout itself; 0 = none.   motions: those that the world was trained on, None = not
+    measured."""
 
     world: World[Any]
     codec: Codec
@@ -73,6 +84,7 @@ class Instruments:
     judge: Judge
     playing: Playing
     futures: int = 0
+    motions: KnownMotions | None = None
 
 
 def measure(
@@ -85,6 +97,9 @@ def measure(
         rows.append(verdict_signals(record) | picture_signals(with_, rollout.frames, latents))
         if rollout.actions.shape[1]:
             rows[-1] |= action_signals(with_.inverse_dynamics, latents, rollout.actions)
+            if with_.motions is not None:
+                rows[-1] |= with_.motions.signals(latents, rollout.actions)
+                rows[-1]["claimed_far"] = rows[-1]["success"] * rows[-1]["motion_distance"]
     if with_.futures and all(rollout.actions.shape[1] for rollout in rollouts):
         for row, found in zip(rows, _future_signals(with_, rollouts, records), strict=True):
             row |= found

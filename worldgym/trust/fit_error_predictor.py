@@ -1,8 +1,9 @@
-"""`worldgym world fit-error-predictor`: a run with known truth => the error predictor that says of
-a rollout how likely its verdict is wrong.
+"""`worldgym world fit-error-predictor`: runs with known truth => the error predictor that says of
+a rollout how likely its verdict is wrong. Runs of policies that do what no imitator does, and in
+edited scenes, teach it what it must be afraid of.
 
 OUT/signals.jsonl      what was measured: its identity, then a line a rollout; a stopped fit goes on
-                       from here
+                       from here. Of a second run: OUT/run-2/signals.jsonl, and so on
 OUT/error-predictor.json         coefficients; beside a world as WORLD/error-predictor.json,
                                  `worldgym world check` takes it up
 OUT/uncertainty.json   AUROC, risk-coverage and calibration out of fold, by policy and by task; what
@@ -40,9 +41,12 @@ from worldgym.trust.error_predictor import (
 )
 from worldgym.trust.error_signals import USED, Instruments, common, measure, other_trial_signals
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
+from worldgym.trust.known_motions import KIND as KNOWN_MOTIONS
+from worldgym.trust.known_motions import KnownMotions
 from worldgym.trust.playback import Playing
 from worldgym.types import Rollout
 from worldgym.world.load_world import beside_world, load_world
+from worldgym.world.model import DiffusionWorld
 
 BATCH = 20  # rollouts measured between two writes
 FLAGGED = 0.1  # share of the fit's rollouts that the error predictor flags
@@ -53,13 +57,14 @@ FIGURES_NAME = "uncertainty.json"
 
 @dataclass(frozen=True)
 class FitRequest:
-    """run: a finished run whose log knows the truth.   tasks: None = the folder that the log names.
+    """runs: finished ones, of one world and judge, whose logs know the truth.   tasks: None = the
+    folders that the logs name.
 
     signals: names of those to use; () = those of `signals.USED` that could be measured.
     device: see `resolve_device`.
     """
 
-    run: Path
+    runs: tuple[Path, ...]
     out: Path
     tasks: Path | None = None
     signals: tuple[str, ...] = ()
@@ -84,14 +89,18 @@ class MeasuredTrial:
 def fit_error_predictor(request: FitRequest, instruments: Instruments) -> dict[str, Any]:
     """Writes the three files and returns the figures. InputError if the run is another world's, or
     too little is known."""
-    records = _known(request, instruments)
-    rows = measured_signals(request.run, request.out, records, instruments, request.tasks)
+    records = list[TrialRecord]()
+    rows = list[dict[str, float]]()
+    for i, run in enumerate(request.runs, 1):
+        own = _known(run, instruments)
+        place = request.out if i == 1 else request.out / f"run-{i}"
+        rows += measured_signals(run, place, own, instruments, request.tasks)
+        records += own
     wrong = np.array([not record.right for record in records])
     if wrong.all() or not wrong.any():
         raise InputError(
-            f"{request.run}: {int(wrong.sum())} of {len(wrong)} verdicts are wrong; an error "
-            f"predictor needs "
-            f"right and wrong ones"
+            f"{', '.join(map(str, request.runs))}: {int(wrong.sum())} of {len(wrong)} verdicts are "
+            f"wrong; an error predictor needs right and wrong ones"
         )
     signals = request.signals or tuple(name for name in common(rows) if name in USED)
     values = signal_matrix(rows, signals)
@@ -99,7 +108,7 @@ def fit_error_predictor(request: FitRequest, instruments: Instruments) -> dict[s
     p_wrong = {kind: out_of_fold(values, wrong, names) for kind, names in folds.items()}
     fit = fit_logistic(values, wrong)
     figures: dict[str, Any] = {
-        "run": str(request.run),
+        "run": [str(run) for run in request.runs],
         "world": instruments.world.name,
         "judge": instruments.judge.name,
         "inverse_dynamics": instruments.inverse_dynamics.name,
@@ -121,6 +130,7 @@ def fit_error_predictor(request: FitRequest, instruments: Instruments) -> dict[s
         {
             "futures": instruments.futures,
             "inverse_dynamics": instruments.inverse_dynamics.name,
+            **_motions_fact(instruments),
             **figures["out_of_fold"],
         },
     ).save(request.out / PREDICTOR_NAME)
@@ -149,23 +159,44 @@ def fit_run(
     loaded = load_world(world, device=request.device)
     reader = InverseDynamicsModel.load(folder, request.device)
     reader.check(loaded.codec, loaded.spec)
-    header = read_log(request.run / LOG_NAME)[0]
-    # the run's own, which options may have changed
-    loaded = loaded.with_sampler(**header.config.get("sampler", {}))
+    headers = [read_log(run / LOG_NAME)[0] for run in request.runs]
+    samplers = [header.config.get("sampler", {}) for header in headers]
+    if odd := next((i for i, one in enumerate(samplers) if one != samplers[0]), None):
+        raise InputError(
+            f"{request.runs[odd]} was made with another sampler than {request.runs[0]}; fit on "
+            f"runs of one setting"
+        )
+    # the runs' own, which options may have changed
+    loaded = loaded.with_sampler(**samplers[0])
     playing = Playing(
-        chunks={str(policy["name"]): int(policy["chunk"]) for policy in header.policies}
+        chunks={str(p["name"]): int(p["chunk"]) for header in headers for p in header.policies}
     )
-    return fit_error_predictor(
-        request,
-        Instruments(
-            loaded,
-            loaded.codec,
-            reader,
-            load_judge(judge, device=request.device),
-            playing,
-            futures,
-        ),
+    instruments = Instruments(
+        loaded,
+        loaded.codec,
+        reader,
+        load_judge(judge, device=request.device),
+        playing,
+        futures,
+        motions_beside(world, loaded),
     )
+    return fit_error_predictor(request, instruments)
+
+
+def motions_beside(world: Path, loaded: DiffusionWorld) -> KnownMotions | None:
+    """Those that lie beside a world; None where nothing does. CheckpointError where they are of
+    another codec or other actions."""
+    folder = beside_world(world, KNOWN_MOTIONS)
+    if folder is None:
+        return None
+    motions = KnownMotions.load(folder)
+    motions.check(loaded.codec, loaded.spec)
+    return motions
+
+
+def _motions_fact(instruments: Instruments) -> dict[str, str]:
+    """Absent where none were measured, as in files of before there were any."""
+    return {} if instruments.motions is None else {"motions": instruments.motions.name}
 
 
 def measured_signals(
@@ -186,6 +217,7 @@ def measured_signals(
         "judge": instruments.judge.name,
         "inverse_dynamics": instruments.inverse_dynamics.name,
         "futures": instruments.futures,
+        **_motions_fact(instruments),
     }
     folder = tasks_of_run(run, tasks)
     if (device := device_name(instruments.inverse_dynamics.device)) != CPU:
@@ -222,19 +254,19 @@ def rollouts_of(
     return rollouts, kept, {str(p["name"]): int(p["chunk"]) for p in header.policies}
 
 
-def _known(request: FitRequest, instruments: Instruments) -> list[TrialRecord]:
-    header, records = read_log(request.run / LOG_NAME)
+def _known(run: Path, instruments: Instruments) -> list[TrialRecord]:
+    header, records = read_log(run / LOG_NAME)
     for what, own, theirs in (
         ("world", header.world, instruments.world.name),
         ("judge", header.judge, instruments.judge.name),
     ):
         if own != theirs:
             raise InputError(
-                f"{request.run} was made with the {what} {own}, not with {theirs}; give that {what}"
+                f"{run} was made with the {what} {own}, not with {theirs}; give that {what}"
             )
     known = [r for r in results(records).finished if r.right is not None and r.video is not None]
     if not known:
-        raise InputError(f"{request.run}: no scored trial has a known truth; evaluate with --truth")
+        raise InputError(f"{run}: no scored trial has a known truth; evaluate with --truth")
     return known
 
 

@@ -122,12 +122,16 @@ class LatentStatistics:
         distance, residual, nearest = (self._raw(latents.cpu()) / self.scale[:, None]).numpy()
         return Drift(distance, residual, nearest)
 
+    def place(self, latents: Tensor) -> Tensor:
+        """latents [N, C, h, w] => [N, k], along the components, in recorded standard
+        deviations."""
+        return (places(latents) - self.mean) @ self.components.T / self.deviation
+
     def _raw(self, latents: Tensor) -> Tensor:
         """[3, N]: T2 a component, Q a number, distance to the nearest neighbour; unscaled."""
         centred = places(latents) - self.mean
-        along = centred @ self.components.T
-        outside = (centred - along @ self.components).square().mean(1)
-        place = along / self.deviation
+        place = self.place(latents)
+        outside = (centred - place * self.deviation @ self.components).square().mean(1)
         return torch.stack(
             [place.square().mean(1), outside, torch.cdist(place, self.neighbours).amin(1)]
         )

@@ -161,6 +161,7 @@ def _expect_wrong(
         parts.judge,
         parts.playing,
         futures,
+        parts.motions,
     )
     rows = measured_signals(config.out / RUN, config.out, loop.records, instruments)
     p_wrong = predictor.p_wrong(rows)
