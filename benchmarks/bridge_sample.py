@@ -103,9 +103,9 @@ def quality(out: Path) -> list[str]:
 def _rows(name: str, world: DiffusionWorld, episodes: Sequence[Episode]) -> list[str]:
     found: dict[str, list[np.ndarray]] = {"world": [], "still picture": [], "codec alone": []}
     for episode in episodes:
-        truth = episode.frames[1:]
-        found["world"].append(replay(world, [episode]).psnr[0])
-        found["still picture"].append(psnr(np.broadcast_to(episode.frames[0], truth.shape), truth))
+        truth = episode.main[1:]
+        found["world"].append(replay(world, [episode]).psnr[0, :, 0])
+        found["still picture"].append(psnr(np.broadcast_to(episode.main[0], truth.shape), truth))
         coded = world.codec.decode(world.codec.encode(torch.from_numpy(truth)))
         found["codec alone"].append(psnr(coded.numpy(), truth))
     return [

@@ -28,7 +28,7 @@ HORIZONS = (1, 10, 20, 40, 60, 80)
 
 def verdicts(judge: ClassifierJudge, episodes: list[Episode], videos: list[Frames]) -> list[bool]:
     """Success or not, of each video."""
-    tasks = [Task(e.source, e.extras["task"], e.frames[0], e.instruction, len(e)) for e in episodes]
+    tasks = [Task(e.source, e.extras["task"], e.main[0], e.instruction, len(e)) for e in episodes]
     rollouts = [
         Rollout(Trial(task, 0, 0), "recorded", video, episode.actions)
         for task, episode, video in zip(tasks, episodes, videos, strict=True)
@@ -57,7 +57,7 @@ def main() -> None:
     curves = {}
     for rule in ("recompute", "rolling"):
         played = replay(world.with_sampler(rule=rule), episodes)
-        curves[rule] = played.psnr
+        curves[rule] = played.psnr[..., 0]
         judged = np.array(verdicts(judge, episodes, list(played.frames)))
         levels = "".join(f" {played.at(h):.1f} |" for h in horizons)
         lines.append(

@@ -41,7 +41,8 @@ CHUNKS = (1, 4)
 def roll(world: World[Any], rows: int, chunk: int, frames: int = FRAMES) -> None:
     rng = np.random.default_rng(0)
     state = world.reset(
-        rng.integers(0, 256, (rows, *world.frame_shape)).astype(np.uint8), range(rows)
+        rng.integers(0, 256, (rows, len(world.views), *world.frame_shape)).astype(np.uint8),
+        range(rows),
     )
     for _ in range(frames // chunk):
         state, _ = world.step(

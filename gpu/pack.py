@@ -37,7 +37,7 @@ def pack(source: Path, out: Path, limit_mib: float, crf: int = 20) -> int:
     size = 0.0
     for number, part in enumerate(progress(parts, len(parts), "packing", "part")):
         video = encode_mp4(
-            np.concatenate([cache.frames(i.name) for i in part]),
+            np.concatenate([cache.main(i.name) for i in part]),
             20.0,
             crf,
             "yuv444p",

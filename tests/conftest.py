@@ -123,7 +123,8 @@ def make_episode() -> MakeEpisode:
             "fps": FAKE_SPEC.rate_hz,
             "success": seed % 2 == 0,
         }
-        return Episode(frames, actions, **{**known, "source": f"synthetic {seed}", **fields})  # type: ignore[arg-type]
+        told = {**known, "source": f"synthetic {seed}", **fields}
+        return Episode(frames[:, None], actions, **told)  # type: ignore[arg-type]
 
     return make
 

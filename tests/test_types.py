@@ -65,7 +65,7 @@ def test_differences_name_the_field_and_both_values(field: str, value: object) -
 
 
 def test_an_episode_has_one_frame_more_than_actions() -> None:
-    frames, actions = np.zeros((4, 8, 8, 3), np.uint8), np.zeros((3, 3), np.float32)
+    frames, actions = np.zeros((4, 1, 8, 8, 3), np.uint8), np.zeros((3, 3), np.float32)
     assert len(Episode(frames, actions, "push", FAKE_SPEC, 5.0)) == 3
     with pytest.raises(
         ValueError, match=r"actions must have shape \(3, 3\) for 4 frames, not \(4, 3\)"
@@ -76,13 +76,14 @@ def test_an_episode_has_one_frame_more_than_actions() -> None:
 @pytest.mark.parametrize(
     "frames",
     [
-        np.zeros((4, 8, 8, 3), np.float32),
-        np.zeros((4, 3, 8, 8), np.uint8),
+        np.zeros((4, 1, 8, 8, 3), np.float32),
+        np.zeros((4, 1, 3, 8, 8), np.uint8),
+        np.zeros((4, 8, 8, 3), np.uint8),
         np.zeros((8, 8, 3), np.uint8),
     ],
 )
 def test_an_episode_refuses_frames_of_another_form(frames: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"frames must be uint8 \[T\+1, H, W, 3\]"):
+    with pytest.raises(ValueError, match=r"frames must be uint8 \[T\+1, V, H, W, 3\]"):
         Episode(frames, np.zeros((3, 3), np.float32), "push", FAKE_SPEC, 5.0)
 
 

@@ -1,6 +1,8 @@
 """The nouns of WorldGym. Every stage of the pipeline is a function from one of these to the next.
 
-Images are uint8 RGB, HWC. Axes legend: T time, H height, W width, C channels, A action numbers.
+Images are uint8 RGB, HWC. Axes legend: T time, V views (cameras), H height, W width, C channels,
+A action numbers. Several cameras have one form: an axis V directly before H, and the first view is
+the main one. V = 1 for one camera (docs/decisions/0017).
 NumPy only: this module is imported by everything, the statistics and the report included.
 """
 
@@ -16,7 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Frames = npt.NDArray[np.uint8]  # [T, H, W, 3] or [H, W, 3], RGB
+Frames = npt.NDArray[np.uint8]  # [T, V, H, W, 3], of one view [T, H, W, 3], or [H, W, 3], RGB
+MAIN = "main"  # name of the view of a single camera that nobody named
+ONE_VIEW = (MAIN,)
 Actions = npt.NDArray[np.float32]  # [T, A]
 ROUNDING = 1e-9  # scores, and means and sums of them, that differ by less are equal
 
@@ -99,9 +103,11 @@ class States:
 class Episode:
     """Recorded data. Action t is applied between frame t and frame t+1.
 
-    frames:  uint8 [T+1, H, W, 3] RGB.   actions: float32 [T, A] in the units of `spec`.
+    frames:  uint8 [T+1, V, H, W, 3] RGB.   actions: float32 [T, A] in the units of `spec`.
     success: True, False, or None where nobody knows.   source: where it came from, in words.
     states:  of the robot, where they were recorded.
+    views:   names of the cameras; the first is the main one.   absent: those that this episode was
+    recorded without: their frames are black and stand for nothing. The main one is never absent.
     """
 
     frames: Frames
@@ -113,11 +119,14 @@ class Episode:
     source: str = ""
     extras: Mapping[str, Any] = field(default_factory=dict)
     states: States | None = None
+    views: tuple[str, ...] = ONE_VIEW
+    absent: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.frames.ndim != 4 or self.frames.dtype != np.uint8 or self.frames.shape[-1] != 3:
+        check_views(self.frames, self.views)
+        if not set(self.absent) <= set(self.views[1:]):
             raise ValueError(
-                f"frames must be uint8 [T+1, H, W, 3], not {self.frames.dtype} {self.frames.shape}"
+                f"absent names {self.absent}; only the further views of {self.views} may be absent"
             )
         if self.actions.shape != (len(self.frames) - 1, self.spec.size):
             expected = (len(self.frames) - 1, self.spec.size)
@@ -134,6 +143,11 @@ class Episode:
         """Number of actions, T."""
         return len(self.actions)
 
+    @property
+    def main(self) -> Frames:
+        """uint8 [T+1, H, W, 3] of the main view."""
+        return self.frames[:, 0]
+
 
 @dataclass(frozen=True)
 class Task:
@@ -141,7 +155,8 @@ class Task:
 
     name:   unique in a suite, e.g. "drawer-open/10003".   group: what results are summed over, e.g.
     "drawer-open".
-    frame:  uint8 [H, W, 3] RGB.   steps: actions a rollout may take.
+    frame:  uint8 [H, W, 3] RGB of the main view.   steps: actions a rollout may take.
+    others: initial frames of further views, by name; what is not there a world draws itself.
     partial_credit: written criterion for a score of 0.5, or "" where there is none.   success: the
     same of a score of 1. nominal: name of the unedited twin if this task is an out-of-distribution
     edit; axis: what then differs, e.g. "lighting"; new_goal: the edit asks for something else than
@@ -162,6 +177,7 @@ class Task:
     success: str = ""
     extras: Mapping[str, Any] = field(default_factory=dict)
     state: Mapping[str, float] = field(default_factory=dict)
+    others: Mapping[str, Frames] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -192,8 +208,8 @@ def trial_seed(run_seed: int, task: str, repeat: int) -> int:
 
 @dataclass(frozen=True)
 class Rollout:
-    """What happened in one trial. frames: uint8 [T+1, H, W, 3], initial frame first. actions:
-    float32 [T, A].
+    """What happened in one trial. frames: uint8 [T+1, V, H, W, 3], initial frame first. actions:
+    float32 [T, A]. views: names of the cameras; the first is the main one.
 
     seconds: wall time.   timing: its parts in seconds where known (world, decode, policy).
     clipped: actions that the policy wanted outside its bounds; `actions` has them clipped.
@@ -207,6 +223,39 @@ class Rollout:
     flags: tuple[str, ...] = ()
     timing: Mapping[str, float] = field(default_factory=dict)
     clipped: int = 0
+    views: tuple[str, ...] = ONE_VIEW
+
+    def __post_init__(self) -> None:
+        check_views(self.frames, self.views)
+
+    @property
+    def main(self) -> Frames:
+        """uint8 [T+1, H, W, 3] of the main view."""
+        return self.frames[:, 0]
+
+
+def check_views(frames: Frames, views: tuple[str, ...]) -> None:
+    """ValueError unless frames are uint8 [T, V, H, W, 3] with a name a view, each once."""
+    if frames.ndim != 5 or frames.dtype != np.uint8 or frames.shape[-1] != 3:
+        raise ValueError(
+            f"frames must be uint8 [T+1, V, H, W, 3], not {frames.dtype} {frames.shape}"
+        )
+    if frames.shape[1] != len(views) or len(set(views)) < len(views):
+        raise ValueError(f"{frames.shape[1]} views do not go with the names {views}")
+
+
+def joined_views(frames: Frames) -> Frames:
+    """uint8 [T, V, H, W, 3] => [T, H, V * W, 3]: what people are shown, the main view on the
+    left. Of one view the frames as they are."""
+    return np.concatenate([frames[:, v] for v in range(frames.shape[1])], axis=2)
+
+
+def separate_views(frames: Frames, views: int) -> Frames:
+    """uint8 [T, H, V * W, 3] => [T, V, H, W, 3]: the inverse of `joined_views`. ValueError where
+    the width is no multiple of `views`."""
+    if frames.shape[2] % views:
+        raise ValueError(f"frames of {frames.shape[2]} columns are not {views} views side by side")
+    return np.stack(np.split(frames, views, axis=2), axis=1)
 
 
 @dataclass(frozen=True)

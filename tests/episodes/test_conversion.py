@@ -92,7 +92,7 @@ def test_lerobot_there_and_back(clips: Path, tmp_path: Path) -> None:
         back, truth = to_episode(source.read(listed.name), store.spec), store[info.name]
         np.testing.assert_array_equal(back.actions, truth.actions)
         # h264 with halved colour
-        assert np.abs(back.frames.astype(int) - truth.frames).mean() < 3.0
+        assert np.abs(back.main.astype(int) - truth.main).mean() < 3.0
         assert (back.instruction, back.success, back.fps) == (
             truth.instruction,
             truth.success,
@@ -421,7 +421,7 @@ def test_frames_of_an_odd_size_are_taken_everywhere(tmp_path: Path) -> None:
     options = SourceOptions(convention="bridge_v2", size=(31, 27))
     convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=options))
     store = EpisodeStore(tmp_path / "store")
-    assert store.frame_size() == (31, 27) and store["test-000"].frames.shape == (6, 31, 27, 3)
+    assert store.frame_size() == (31, 27) and store["test-000"].main.shape == (6, 31, 27, 3)
     convert_dataset(ConvertRequest(tmp_path / "store", tmp_path / "out", "lerobot"))
     back, info = (
         open_source(tmp_path / "out").read("episode_000000"),
@@ -434,7 +434,7 @@ def test_frames_of_an_odd_size_are_taken_everywhere(tmp_path: Path) -> None:
         info["worldgym"]["padded"]
         == "the last row and the last column of every frame is shown twice"
     )
-    assert np.abs(back.frames[:, :31, :27].astype(int) - store["test-000"].frames).mean() < 5.0
+    assert np.abs(back.frames[:, :31, :27].astype(int) - store["test-000"].main).mean() < 5.0
 
 
 def test_cameras_that_are_left_out_are_named(clips: Path, tmp_path: Path) -> None:

@@ -18,7 +18,14 @@ def make_episode(seed: int, length: int = 5, size: int = 16) -> Episode:
     )
     actions = rng.uniform(-1, 1, (length, 2)).astype(np.float32)
     return Episode(
-        frames, actions, "do it", SPEC, 20.0, True, "synthetic", {"task": "a", "list": [1, 2]}
+        frames[:, None],
+        actions,
+        "do it",
+        SPEC,
+        20.0,
+        True,
+        "synthetic",
+        {"task": "a", "list": [1, 2]},
     )
 
 

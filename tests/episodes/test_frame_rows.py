@@ -22,7 +22,7 @@ def write(store: EpisodeStore, name: str, value: int, length: int) -> None:
     store.write(
         name,
         Episode(
-            frames,
+            frames[:, None],
             np.zeros((length, FAKE_SPEC.size), np.float32),
             "",
             FAKE_SPEC,
@@ -46,7 +46,7 @@ class Means:
         store, rows = EpisodeStore(self.root), open_memmap(out, "r+")
         for name, (start, count) in spans.items():
             self.asked.append(name)
-            rows[start : start + count] = store[name].frames.mean((1, 2, 3))[:, None]
+            rows[start : start + count] = store[name].main.mean((1, 2, 3))[:, None]
 
     def open(self) -> Rows:
         self.asked.clear()

@@ -36,9 +36,9 @@ def test_frame_t_is_moved_by_action_t_plus_shift(
     except InputError:
         assert n - 1 - int(drop) <= abs(shift) + 1
         return
-    shown = episode.frames[:-1, 0, 0, 0].astype(int)
+    shown = episode.main[:-1, 0, 0, 0].astype(int)
     np.testing.assert_allclose(episode.actions[:, 0] * 1000, shown + shift, atol=1e-4)
-    np.testing.assert_array_equal(episode.frames[1:, 0, 0, 0], shown + 1)
+    np.testing.assert_array_equal(episode.main[1:, 0, 0, 0], shown + 1)
     assert not drop or (shown.min() >= 1 and episode.actions[:, 0].min() > 0)
 
 

@@ -26,13 +26,13 @@ def episode(steps: int, seed: int = 0) -> Episode:
     )
     actions = rng.uniform(-0.04, 0.04, (steps, 7)).astype(np.float32)
     states = States(np.arange(steps + 1, dtype=np.float32)[:, None], ("x",))
-    return Episode(frames, actions, "go", SPEC, 10.0, True, "here", {}, states)
+    return Episode(frames[:, None], actions, "go", SPEC, 10.0, True, "here", {}, states)
 
 
 def test_half_the_rate_keeps_every_other_frame_and_both_actions() -> None:
     before = episode(9)
     after = resampled(before, 5.0, 10.0)
-    assert after.frames[:, 0, 0, 0].tolist() == [0, 2, 4, 6, 8] and (
+    assert after.main[:, 0, 0, 0].tolist() == [0, 2, 4, 6, 8] and (
         after.fps,
         after.spec.rate_hz,
     ) == (5.0, 5.0)

@@ -13,6 +13,7 @@ import pytest
 
 from worldgym.actions.embodiment import Reach
 from worldgym.episodes import store as store_module
+from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.testing import FAKE_SPEC
@@ -131,7 +132,7 @@ def test_create_refuses_another_convention(
     own_store: EpisodeStore, spec: object, fps: float
 ) -> None:
     with pytest.raises(
-        InputError, match="another action spec, rate or reach; choose another folder"
+        InputError, match="another action spec, rate, reach or views; choose another folder"
     ):
         EpisodeStore.create(own_store.root, spec, fps)  # type: ignore[arg-type]
 
@@ -213,3 +214,31 @@ def test_a_store_that_cannot_be_written_opens(
     (own_store.root / "index.jsonl").unlink()
     monkeypatch.setattr(store_module, "write_atomic", refuse)
     assert len(EpisodeStore(own_store.root)) == 2
+
+
+def test_several_views_and_one_that_is_absent(tmp_path: Path, make_episode: MakeEpisode) -> None:
+    plain = make_episode(0)
+    views = ("front", "wrist")
+    both = np.concatenate([plain.frames, plain.frames[:, :, ::-1]], axis=1)
+    whole = replace(plain, frames=both, views=views)
+    missing = replace(whole, frames=both * np.uint8([1, 0])[:, None, None, None], absent=("wrist",))
+    store = EpisodeStore.create(tmp_path, plain.spec, plain.fps, views=views)
+    store.write("a", whole)
+    store.write("b", missing)
+    with pytest.raises(InputError, match="has the views main"):
+        store.write("c", plain)
+    store = EpisodeStore(tmp_path)
+    assert store.views == views and [info.absent for info in store] == [(), ("wrist",)]
+    assert np.abs(store["a"].frames.astype(int) - both).mean() < 3.0
+    assert store["b"].absent == ("wrist",) and store["b"].frames[:, 1].max() == 0
+    np.testing.assert_array_equal(store["a"].main, store["b"].main)
+    assert not store.video("b", "wrist").exists() and len({info.digest for info in store}) == 2
+    cache = frame_cache(store)
+    for name in ("a", "b"):
+        np.testing.assert_array_equal(cache.frames(name), store[name].frames)
+        np.testing.assert_array_equal(cache.main(name), store[name].main)
+    with pytest.raises(InputError, match="another action spec, rate, reach or views"):
+        EpisodeStore.create(tmp_path, plain.spec, plain.fps)
+    for names in (("a/b",), ("a", "a"), ()):
+        with pytest.raises(InputError):
+            EpisodeStore.create(tmp_path / "other", plain.spec, plain.fps, views=names)

@@ -29,8 +29,8 @@ def test_lengths_and_initial_frames(chunk: int) -> None:
         batch, roll_out(FakeWorld(), FakePolicy(chunk=chunk), batch), strict=True
     ):
         assert rollout.trial is trial and rollout.policy == "fake-policy"
-        assert rollout.frames.shape == (8, 16, 24, 3) and rollout.actions.shape == (7, 3)
-        np.testing.assert_array_equal(rollout.frames[0], trial.task.frame)
+        assert rollout.frames.shape == (8, 1, 16, 24, 3) and rollout.actions.shape == (7, 3)
+        np.testing.assert_array_equal(rollout.main[0], trial.task.frame)
 
 
 def test_a_trial_does_not_depend_on_its_neighbours() -> None:
@@ -47,7 +47,7 @@ def test_two_policies_meet_the_same_noise() -> None:
     batch = trials()
     first, second = (roll_out(FakeWorld(), FakePolicy(level=level), batch) for level in (0.2, 0.8))
     for a, b in zip(first, second, strict=True):
-        np.testing.assert_array_equal(a.frames[1:, -1], b.frames[1:, -1])
+        np.testing.assert_array_equal(a.main[1:, -1], b.main[1:, -1])
         assert not np.array_equal(a.actions, b.actions)
 
 
@@ -70,9 +70,9 @@ def test_a_policy_is_shown_what_it_needs() -> None:
     policy = Watching(chunk=3, needs=Needs(4, ("front", "wrist"), ("wrist",), ("x", "y")))
     for b, rollout in enumerate(roll_out(FakeWorld(), policy, batch)):
         for look, step in zip(policy.seen, (0, 3, 6), strict=True):
-            shown = [rollout.frames[max(0, i)] for i in range(step - 3, step + 1)]
+            shown = [rollout.main[max(0, i)] for i in range(step - 3, step + 1)]
             np.testing.assert_array_equal(look[b].history, shown)
-            np.testing.assert_array_equal(look[b].views["front"], rollout.frames[step])
+            np.testing.assert_array_equal(look[b].views["front"], rollout.main[step])
             moved = 0.01 * rollout.actions[:step].sum(0)  # metres
             assert look[b].state == pytest.approx((0.2 + moved[0], moved[1]))
         assert rollout.flags == ("black view: wrist",)
@@ -198,3 +198,23 @@ def test_actions_out_of_bounds_are_clipped_and_counted(elsewhere: bool) -> None:
 def test_absurd_actions_are_a_fault() -> None:
     with pytest.raises(PolicyFault, match="its unit or scale is wrong"):
         roll_out(FakeWorld(), Wild(level=1e30, chunk=3), trials())
+
+
+def test_a_policy_gets_the_views_that_it_names_and_the_video_has_them_all() -> None:
+    class Drawing(FakeWorld):
+        def complete(self, frames, given, seeds):  # type: ignore[no-untyped-def]
+            return np.where(given[..., None, None, None], frames, 7).astype(np.uint8)
+
+    batch = trials(2)
+    brought = replace(batch[1].task, others={"wrist": np.full((16, 24, 3), 3, np.uint8)})
+    batch[1] = replace(batch[1], task=brought)
+    policy = Watching(chunk=4, needs=Needs(2, ("wrist", "front")))
+    rollouts = roll_out(Drawing(views=("front", "wrist")), policy, batch)
+    for b, (rollout, level) in enumerate(zip(rollouts, (7, 3), strict=True)):
+        assert rollout.frames.shape == (8, 2, 16, 24, 3) and rollout.views == ("front", "wrist")
+        assert rollout.frames[0, 1].min() == rollout.frames[0, 1].max() == level
+        look = policy.seen[1][b]
+        np.testing.assert_array_equal(look.frame, rollout.frames[4, 1])
+        np.testing.assert_array_equal(look.past[0], rollout.frames[3, 1])
+        np.testing.assert_array_equal(look.views["front"], rollout.frames[4, 0])
+    assert [rollout.flags for rollout in rollouts] == [("wrist view generated",), ()]

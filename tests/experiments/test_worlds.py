@@ -32,7 +32,9 @@ def store(tmp_path: Path) -> Path:
         extras = {"task": "door-open", "seed": i, "behaviour": behaviour}
         writer.write(
             f"e{i}",
-            Episode(frames, actions, "open", METAWORLD_SPEC, 20.0, success=True, extras=extras),
+            Episode(
+                frames[:, None], actions, "open", METAWORLD_SPEC, 20.0, success=True, extras=extras
+            ),
         )
     return tmp_path / "store"
 

@@ -36,6 +36,8 @@ def make_rollout() -> Callable[..., Rollout]:
     def make(number: int = 0, steps: int = 6, **task: Any) -> Rollout:
         frames = np.random.default_rng(number).integers(0, 256, (steps + 1, 16, 24, 3), np.uint8)
         one = Task(f"drawer/{number}", "drawer", frames[0], "open the drawer", steps, **task)
-        return Rollout(Trial(one, 0, 0), "policy", frames, np.zeros((steps, 2), np.float32))
+        return Rollout(
+            Trial(one, 0, 0), "policy", frames[:, None], np.zeros((steps, 2), np.float32)
+        )
 
     return make

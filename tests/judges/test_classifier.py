@@ -38,7 +38,7 @@ def make_rollouts(lengths: list[int]) -> list[Rollout]:
     for i, length in enumerate(lengths):
         frames = np.random.default_rng(i).integers(0, 256, (length + 1, 16, 16, 3), np.uint8)
         trial = Trial(Task(f"t/{i}", "t", frames[0], f"do thing {i}", length), 0, 0)
-        rollouts.append(Rollout(trial, "p", frames, np.zeros((length, 2), np.float32)))
+        rollouts.append(Rollout(trial, "p", frames[:, None], np.zeros((length, 2), np.float32)))
     return rollouts
 
 
@@ -71,7 +71,7 @@ def test_stride_always_sees_the_last_frame() -> None:
         and chosen_frames(10, 4, 3) == [1, 5, 9, 10]
         and chosen_frames(1, 99) == [1]
     )
-    judge, frames = make_judge(), make_rollouts([10])[0].frames
+    judge, frames = make_judge(), make_rollouts([10])[0].main
     unseen, last = frames.copy(), frames.copy()
     unseen[1::2], last[-1] = 0, 0
     assert judge.score([(unseen, "do")]) == judge.score([(frames, "do")])
@@ -79,7 +79,7 @@ def test_stride_always_sees_the_last_frame() -> None:
 
 
 def test_the_order_of_frames_is_read() -> None:
-    judge, frames = make_judge(), make_rollouts([12])[0].frames
+    judge, frames = make_judge(), make_rollouts([12])[0].main
     turned = np.concatenate([frames[:1], frames[:1:-2].repeat(2, 0)[: len(frames) - 1]])
     assert len(turned) == len(frames)
     assert (

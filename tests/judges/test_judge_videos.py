@@ -69,7 +69,7 @@ class Looker(FakeJudge):
         return Verdict(
             float(rollout.frames.mean() > 100),
             self.name,
-            f"{task.instruction}: {rollout.frames.shape}",
+            f"{task.instruction}: {rollout.main.shape}",
         )
 
     def size_for(self, size: tuple[int, int]) -> tuple[int, int]:

@@ -265,7 +265,7 @@ def test_a_wrong_key_stops_the_run(tasks: Path, tmp_path: Path) -> None:
 
 def test_verdicts_come_in_order_whatever_runs_at_once(tasks: Path) -> None:
     task = load_tasks(tasks)[0]
-    frames = [np.full((2, 16, 24, 3), 12 * i, np.uint8) for i in range(20)]
+    frames = [np.full((2, 1, 16, 24, 3), 12 * i, np.uint8) for i in range(20)]
     rollouts = [Rollout(Trial(task, 0, 0), "p", f, np.zeros((1, 3), np.float32)) for f in frames]
     one, many = (list(judge_each(FakeJudge(concurrency=n), rollouts)) for n in (1, 7))
     assert one == many and not any(isinstance(verdict, Failure) for verdict in one)

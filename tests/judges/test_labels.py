@@ -130,7 +130,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 def test_recorded_episodes_are_labels(episode_store: EpisodeStore) -> None:
     found = read_labels(episode_store.root)
     assert [clip.score for clip in found] == [1.0, 0.0, 1.0]
-    assert found[0].clip.rollout().frames.shape == (9, 32, 32, 3)
+    assert found[0].clip.rollout().main.shape == (9, 32, 32, 3)
 
 
 @pytest.fixture

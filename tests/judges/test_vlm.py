@@ -105,7 +105,7 @@ def test_pixels_arrive_unchanged(
         if p["type"] == "image_url"
     ]
     pixels = np.array(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
-    assert np.array_equal(pixels, rollout.frames[-1])
+    assert np.array_equal(pixels, rollout.main[-1])
 
 
 def test_a_repeated_run_costs_nothing(

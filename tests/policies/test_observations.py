@@ -15,8 +15,10 @@ from worldgym.policies.policy_protocol import Needs
 from worldgym.testing import FAKE_SPEC
 from worldgym.types import Task
 
-FRAMES = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 3), np.uint8)
-TASK = Task("a/1", "a", FRAMES[0], "push", 5)
+FRAMES = np.arange(6, dtype=np.uint8)[:, None, None, None, None] * np.ones(
+    (1, 1, 4, 4, 3), np.uint8
+)
+TASK = Task("a/1", "a", FRAMES[0, 0], "push", 5)
 STATED = replace(TASK, state={"x": 1.0, "y": 2.0, "gripper_open": 1.0})
 MOVES = np.tile(np.array([[0.5, -1.0, 1.0]], np.float32), (5, 1))
 
@@ -126,3 +128,22 @@ def test_needs_survive_json(needs: Needs) -> None:
 def test_json_that_says_no_needs(values: object, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Needs.from_json(values)
+
+
+def test_cameras_are_found_by_name_among_several_views() -> None:
+    views = ("front", "wrist")
+    both = np.concatenate([FRAMES, FRAMES + 100], axis=1)
+    needs = Needs(cameras=("image", "wrist"))
+    seen = observe(needs, FAKE_SPEC, TASK, both, MOVES, views)
+    assert seen.frame[0, 0, 0] == 5 and seen.views["wrist"][0, 0, 0] == 105
+    seen = observe(Needs(cameras=("wrist",)), FAKE_SPEC, TASK, both, MOVES, views)
+    assert seen.frame[0, 0, 0] == 105
+    check_needs("p", needs, FAKE_SPEC, [TASK], views)
+    assert substitutes(needs, TASK, views) == ()
+    for cameras in (("image", "hand"), ("image", "front")):
+        with pytest.raises(InputError, match="and the world draws front, wrist"):
+            check_needs("p", Needs(cameras=cameras), FAKE_SPEC, [TASK], views)
+    black = Needs(cameras=("front", "hand"), blackened=("hand",))
+    check_needs("p", black, FAKE_SPEC, [TASK], views)
+    assert observe(black, FAKE_SPEC, TASK, both, MOVES, views).views["hand"].max() == 0
+    assert substitutes(black, TASK, views) == ("black view: hand",)

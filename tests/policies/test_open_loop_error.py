@@ -64,7 +64,7 @@ def store(tmp_path: Path) -> EpisodeStore:
         frames = np.full((21, 16, 16, 3), 128, np.uint8)
         frames[:20, 0, :3] = np.round((actions * 0.9 + 1.0) * 127.5)[..., None]
         frames[:20, 1:, :3] = frames[:20, :1, :3]
-        made.write(f"{seed}", Episode(frames, actions, "go", SPEC, 5.0))
+        made.write(f"{seed}", Episode(frames[:, None], actions, "go", SPEC, 5.0))
     return EpisodeStore(tmp_path / "store")
 
 

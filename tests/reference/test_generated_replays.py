@@ -31,7 +31,14 @@ def store(tmp_path: Path) -> Path:
         writer.write(
             f"e{seed}",
             Episode(
-                frames, actions, "push", METAWORLD_SPEC, 20.0, seed % 2 == 0, "synthetic", extras
+                frames[:, None],
+                actions,
+                "push",
+                METAWORLD_SPEC,
+                20.0,
+                seed % 2 == 0,
+                "synthetic",
+                extras,
             ),
         )
     return tmp_path / "store"

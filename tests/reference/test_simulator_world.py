@@ -41,7 +41,7 @@ def actions() -> Actions:
 
 
 def starts(world: SimulatorWorld) -> Frames:
-    return np.stack([world.task(seed).frame for seed in (10000, 10001)])
+    return np.stack([world.task(seed).frame[None] for seed in (10000, 10001)])
 
 
 def test_a_world_is_the_simulator_however_it_is_stepped(
@@ -55,7 +55,7 @@ def test_a_world_is_the_simulator_however_it_is_stepped(
     middle, first = world.step(state, actions[:, :3])  # of a state that was stepped already
     world.step(middle, actions[:, :2])  # a detour
     _, rest = world.step(middle, actions[:, 3:])
-    assert np.array_equal(whole[1], plain)
+    assert np.array_equal(whole[1, :, 0], plain)
     assert np.array_equal(np.concatenate([first, rest], axis=1), whole)
     _, alone = world.step(world.reset(starts(world)[1:], [1]), actions[1:])
     assert np.array_equal(alone, whole[1:])
@@ -71,7 +71,7 @@ def test_noise_of_a_sensor_is_part_of_the_state(actions: Actions) -> None:
         "drawer-open/10000",
         "noise",
     )
-    state = world.reset(task.frame[None], [0])
+    state = world.reset(task.frame[None, None], [0])
     _, once = world.step(state, actions[:1])
     _, again = world.step(state, actions[:1])
     assert np.array_equal(once, again)
@@ -130,4 +130,4 @@ def test_a_trial_that_ends_before_its_batch_is_judged_by_its_own_actions(
 def test_a_frame_that_was_not_drawn_is_no_start(simulator: Simulator) -> None:
     world = SimulatorWorld(simulator)
     with pytest.raises(InputError, match="no start state was drawn"):
-        world.reset(np.zeros((1, *world.frame_shape), np.uint8), [0])
+        world.reset(np.zeros((1, 1, *world.frame_shape), np.uint8), [0])

@@ -39,7 +39,7 @@ def recording(task: str, seed: int) -> Episode:
     )
     frames[:3, 4:12, 4:12] = (200, 0, 0)
     return Episode(
-        frames,
+        frames[:, None],
         np.full((3, 2), 0.25, np.float32),
         f"{task}!",
         SPEC,
@@ -116,7 +116,7 @@ def test_a_frame_that_hides_what_is_edited_stays_as_it_was(config: AugmentConfig
     was, blue = recording("door", 1), read_edits_of(config)["blue"]
     found = edited_episode(was, blue)
     np.testing.assert_array_equal(found.frames[3], was.frames[3])
-    assert (found.frames[:3, 8, 8] == (0, 0, 255)).all()
+    assert (found.main[:3, 8, 8] == (0, 0, 255)).all()
     with pytest.raises(InputError):
         edited_episode(Episode(was.frames[2:][::-1], was.actions[2:], "", SPEC, 5.0), blue)
 
@@ -124,7 +124,7 @@ def test_a_frame_that_hides_what_is_edited_stays_as_it_was(config: AugmentConfig
 def test_noise_is_fresh_in_every_frame(config: AugmentConfig) -> None:
     config.edits.write_text('[[edit]]\nname = "noise"\nsteps = [{ kind = "noise", sd = 20 }]\n')
     still = Episode(
-        np.full((3, 24, 24, 3), 128, np.uint8), np.zeros((2, 2), np.float32), "", SPEC, 5.0
+        np.full((3, 1, 24, 24, 3), 128, np.uint8), np.zeros((2, 2), np.float32), "", SPEC, 5.0
     )
     frames = edited_episode(still, read_edits_of(config)["noise"]).frames.astype(float)
     assert 15 < frames[0].std() < 25 and 20 < (frames[1] - frames[0]).std() < 36

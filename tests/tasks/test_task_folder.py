@@ -7,6 +7,7 @@ import io
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from worldgym.errors import InputError
+from worldgym.tasks.task_digest import tasks_digest
 from worldgym.tasks.task_folder import MAX_PIXELS, check_frames, load_tasks, load_truth
-from worldgym.types import Frames
+from worldgym.tasks.write_tasks import write_task
+from worldgym.types import Frames, Task
 
 FRAME = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
 
@@ -307,4 +310,18 @@ def test_odd_names_and_texts_are_cleaned(tmp_path: Path, add: AddTask) -> None:
     assert (task.instruction, task.tags) == ("open\ufffd the[31m door", ("a\ufffd",))
     add("caf\udcea")
     with pytest.raises(InputError, match="two files would both be called caf\ufffd"):
+        load_tasks(tmp_path)
+
+
+def test_further_views_lie_beside_the_main_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    one, wrist = rng.integers(0, 256, (2, 8, 8, 3)).astype(np.uint8)
+    task = Task("door/1.5", "door", one, "open it", 3, others={"wrist": wrist})
+    write_task(tmp_path, task)
+    (found,) = load_tasks(tmp_path)
+    assert (found.name, found.group, set(found.others)) == ("door/1.5", "door", {"wrist"})
+    np.testing.assert_array_equal(found.others["wrist"], wrist)
+    assert tasks_digest([found]) != tasks_digest([replace(found, others={})])
+    (tmp_path / "door" / "2.wrist.png").write_bytes((tmp_path / "door" / "1.5.png").read_bytes())
+    with pytest.raises(InputError, match=r"2\.wrist\.png: has no 2\.wrist\.json"):
         load_tasks(tmp_path)

@@ -20,10 +20,9 @@ TASK = Task("drawer/1", "drawer", np.zeros(SHAPE, np.uint8), "open the drawer", 
 def rollout(level: float = 1.0) -> Rollout:
     """Four steps of a FakeWorld under the actions `level` in [-1, 1]."""
     world, actions = FakeWorld(), np.full((1, 4, 3), level, np.float32)
-    _, frames = world.step(world.reset(TASK.frame[None], [5]), actions)
-    return Rollout(
-        Trial(TASK, 0, 0), "fake-policy", np.concatenate([TASK.frame[None], frames[0]]), actions[0]
-    )
+    _, frames = world.step(world.reset(TASK.frame[None, None], [5]), actions)
+    shown = np.concatenate([TASK.frame[None, None], frames[0]])
+    return Rollout(Trial(TASK, 0, 0), "fake-policy", shown, actions[0])
 
 
 def test_the_fake_fits_the_seam_and_passes() -> None:

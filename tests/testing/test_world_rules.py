@@ -22,11 +22,11 @@ def test_the_fake_fits_the_seam_and_passes() -> None:
 
 def test_the_world_paints_the_action_and_the_trials_own_noise() -> None:
     world = FakeWorld()
-    state = world.reset(np.zeros((2, *SHAPE), np.uint8), [1, 2])
+    state = world.reset(np.zeros((2, 1, *SHAPE), np.uint8), [1, 2])
     _, frames = world.step(state, np.array([[[-1.0, 0.0, 1.0]], [[1.0, 0.0, -1.0]]], np.float32))
-    assert frames[:, 0, 0, [0, 8, 16], 0].tolist() == [[0, 128, 255], [255, 128, 0]]
-    assert not np.array_equal(frames[0, 0, -1], frames[1, 0, -1])
-    assert frames[:, 0, 8:-1].max() == 0
+    assert frames[:, 0, 0, 0, [0, 8, 16], 0].tolist() == [[0, 128, 255], [255, 128, 0]]
+    assert not np.array_equal(frames[0, 0, 0, -1], frames[1, 0, 0, -1])
+    assert frames[:, 0, 0, 8:-1].max() == 0
 
 
 class NeighbourWorld(FakeWorld):
@@ -47,7 +47,7 @@ class MutatingWorld(FakeWorld):
     """Steps in place."""
 
     def step(self, state: FakeState, actions: Actions) -> tuple[FakeState, Frames]:
-        state.frames[:, 8] += 1
+        state.frames[:, 0, 8] += 1
         return super().step(state, actions)
 
 
@@ -100,7 +100,7 @@ class ClippingWorld(FakeWorld):
         (RandomWorld(), "give other frames the second time"),
         (
             OneFrameWorld(),
-            r"step returned uint8 \(3, 1, 16, 24, 3\), not uint8 \(3, 3, 16, 24, 3\)",
+            r"step returned uint8 \(3, 1, 1, 16, 24, 3\), not uint8 \(3, 3, 1, 16, 24, 3\)",
         ),
         (ClippingWorld(), "step changed the actions it was given"),
         (

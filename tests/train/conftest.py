@@ -38,6 +38,7 @@ def sided_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "distance": [float(LENGTH - t) for t in range(LENGTH + 1)],
         }
         writer.write(
-            f"e{i}", Episode(frames, actions, f"go {task}", SPEC, 20.0, i < 6, "synthetic", extras)
+            f"e{i}",
+            Episode(frames[:, None], actions, f"go {task}", SPEC, 20.0, i < 6, "synthetic", extras),
         )
     return root

@@ -70,9 +70,9 @@ def test_a_world_goes_on_beside_its_sharper_codec(
     assert new.codec.latents == old.codec.latents and new.codec.fingerprint != old.codec.fingerprint
     # what it draws is not what the other draws
     assert new.name == f"{old.name}-{new.codec.fingerprint}"
-    frames = torch.from_numpy(episode_store["square-0"].frames)
+    frames = torch.from_numpy(episode_store["square-0"].main)
     assert torch.equal(new.codec.encode(frames), old.codec.encode(frames))
-    start, actions = np.asarray(frames[:1]), np.zeros((1, 2, old.spec.size), np.float32)
+    start, actions = np.asarray(frames[:1, None]), np.zeros((1, 2, old.spec.size), np.float32)
     drawn = [one.step(one.reset(start, [0]), actions)[1] for one in (old, new)]
     assert not np.array_equal(*drawn)
     before = (tmp_path / "codec" / "manifest.json").read_bytes()

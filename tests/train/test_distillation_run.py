@@ -86,7 +86,14 @@ def test_a_student_is_an_ordinary_world(
         and told["teacher"].startswith("world-")
     )
     assert len(list((out / "sheets").glob("*.png"))) == 2
-    assert replay(world, held_out_sample(episode_store.root, 2)).frames.shape == (2, 9, 32, 32, 3)
+    assert replay(world, held_out_sample(episode_store.root, 2)).frames.shape == (
+        2,
+        9,
+        1,
+        32,
+        32,
+        3,
+    )
     with pytest.raises(InputError, match="another distill"):
         distill_world(request(teacher, episode_store, out, sampler_steps=(1,)))
 

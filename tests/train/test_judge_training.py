@@ -41,7 +41,14 @@ def make_store(root: Path, episodes: int = 16) -> Path:
         store.write(
             f"e{i:02d}",
             Episode(
-                frames, actions, "push the block", SPEC, 20.0, bool(i % 2), "synthetic", extras
+                frames[:, None],
+                actions,
+                "push the block",
+                SPEC,
+                20.0,
+                bool(i % 2),
+                "synthetic",
+                extras,
             ),
         )
     return root

@@ -33,7 +33,7 @@ def recipe(store: Path, out: Path, kind: str = "bc", steps: int = 60) -> PolicyT
 def test_training_learns_the_experts_labels(sided_store: Path, tmp_path: Path, kind: str) -> None:
     assert train_policy(recipe(sided_store, tmp_path / "toy", kind)) == [tmp_path / "toy"]
     policy, cache = load_policy(tmp_path / "toy"), frame_cache(EpisodeStore(sided_store))
-    looks = [Observation(cache.frames(name)[0], "go left", 0) for name in ("e0", "e2")]
+    looks = [Observation(cache.main(name)[0], "go left", 0) for name in ("e0", "e2")]
     states = policy.reset(
         [Trial(Task("left/0", "left", look.frame, look.instruction, 2), 0, 0) for look in looks]
     )

@@ -46,7 +46,7 @@ def test_train_then_load(
     assert world.config.network == tiny_world(tmp_path, "cpu").network
     assert len(list((tmp_path / "out" / "sheets").glob("*.png"))) == 2
     result = replay(world, held_out_sample(episode_store.root, 2))
-    assert result.frames.shape == (2, 9, 32, 32, 3) and result.psnr.shape == (2, 8)
+    assert result.frames.shape == (2, 9, 1, 32, 32, 3) and result.psnr.shape == (2, 8, 1)
     with pytest.raises(InputError, match="optimizer"):
         train_codec_and_world(replace(request, steps=6))
     if processes == 1:  # a leg that goes on from it is whole by itself

@@ -34,9 +34,8 @@ def make_rollout() -> MakeRollout:
     def make(name: str, level: float, steps: int = 4, policy: str = "p") -> Rollout:
         task = Task(name, name.split("/")[0], np.full((16, 24, 3), 90, np.uint8), "do it", steps)
         actions = np.full((steps, FAKE_SPEC.size), level, np.float32)
-        return Rollout(
-            Trial(task, 0, 0), policy, np.repeat(task.frame[None], steps + 1, axis=0), actions
-        )
+        frames = np.repeat(task.frame[None, None], steps + 1, axis=0)
+        return Rollout(Trial(task, 0, 0), policy, frames, actions)
 
     return make
 

@@ -38,7 +38,7 @@ def record(root: Path, spec=FAKE_SPEC, episodes: int = 12) -> EpisodeStore:  # t
     for seed in range(episodes):
         rng = np.random.default_rng(seed)
         actions = rng.uniform(-1, 1, (20, 3)).astype(np.float32)
-        start = np.full((1, 16, 24, 3), 90, np.uint8)
+        start = np.full((1, 1, 16, 24, 3), 90, np.uint8)
         frames = play_actions(FakeWorld(), start, [seed], actions[None])[0]
         store.write(f"e-{seed:02}", Episode(frames, actions, "wave", spec, spec.rate_hz, True))
     return EpisodeStore(root)
@@ -63,7 +63,7 @@ def test_actions_are_read_back(inverse_dynamics: InverseDynamicsModel, tmp_path:
         for r in inverse_dynamics.meaning.readable.values()
     )
     episode = record(tmp_path, episodes=1)["e-00"]
-    read = inverse_dynamics.actions(encode_frames(FakeCodec(), episode.frames))
+    read = inverse_dynamics.actions(encode_frames(FakeCodec(), episode.main))
     assert read.shape == (20, 3) and np.corrcoef(read[:, 0], episode.actions[:, 0])[0, 1] > 0.9
 
 
@@ -71,7 +71,7 @@ def test_recordings_are_near_and_inventions_are_far(
     inverse_dynamics: InverseDynamicsModel, tmp_path: Path
 ) -> None:
     recorded = inverse_dynamics.drift(
-        encode_frames(FakeCodec(), record(tmp_path, episodes=1)["e-00"].frames)
+        encode_frames(FakeCodec(), record(tmp_path, episodes=1)["e-00"].main)
     )
     strange = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3), np.uint8)
     strange[:, :, 12:] = 255

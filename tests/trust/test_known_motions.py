@@ -52,7 +52,7 @@ def test_what_was_recorded_is_near_and_what_was_not_is_far(
 
     def signals(scene: int, angle: float) -> dict[str, float]:
         new = episode(scene, angle, rng)
-        return known.signals(encode_frames(CODEC, new.frames), new.actions)
+        return known.signals(encode_frames(CODEC, new.main), new.actions)
 
     near = [signals(60, 0.0), signals(200, np.pi / 2)]
     other_way, other_scene, swapped = signals(60, np.pi), signals(130, 0.0), signals(200, 0.0)

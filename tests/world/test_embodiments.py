@@ -203,7 +203,7 @@ def test_scaling_is_applied_once_on_either_side() -> None:
     actions = rng.uniform(-1, 1, (5, FAKE_SPEC.size)).astype(np.float32)
     described = checkpoint_config(config(Path("out")), ROBOTS, Codec())
     world = built(described, network("sum"), "narrow")
-    state = world.reset(np.zeros((1, 4, 4, 3), np.uint8), [1])
+    state = world.reset(np.zeros((1, 1, 4, 4, 3), np.uint8), [1])
     for step in range(5):
         state, _ = world.step(state, actions[None, step : step + 1])
     learnt = conditioning(actions / np.float32(0.5))

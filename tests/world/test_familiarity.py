@@ -58,7 +58,7 @@ def test_what_was_measured_is_found_beside_the_world(
 ) -> None:
     assert familiarity_of(root, codec) is None
     known = measure_familiarity(codec, [episode_store.root], root / FAMILIARITY_NAME)
-    frames = [frame for info in episode_store for frame in episode_store[info.name].frames]
+    frames = [frame for info in episode_store for frame in episode_store[info.name].main]
     assert known.frames == len(frames) and errors(codec, frames).max() == pytest.approx(
         known.limit, rel=0.05
     )

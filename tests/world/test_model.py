@@ -45,7 +45,7 @@ def world(made, dtype):
 
 def drawn(world, steps):
     side = world.frame_shape[0]
-    frames = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 1, side, side, 3), np.uint8)
     state, pieces = world.reset(frames, [1, 2]), []
     for _ in range(steps):
         state, new = world.step(state, np.ones((2, 1, 2), np.float32))

@@ -255,7 +255,7 @@ def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DiffusionWorld:
 
 
 def rollout(world: DiffusionWorld, actions: np.ndarray, chunk: int) -> torch.Tensor:
-    state, pieces = world.reset(np.full((1, 64, 64, 3), 5, np.uint8), [3]), []
+    state, pieces = world.reset(np.full((1, 1, 64, 64, 3), 5, np.uint8), [3]), []
     for start in range(0, len(actions), chunk):
         state, frames = world.step(state, actions[None, start : start + chunk])
         pieces.append(state.context.latents[0, -frames.shape[1] :])

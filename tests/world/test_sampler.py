@@ -73,7 +73,7 @@ def latents_of(
     """Latents [B, steps, C, h, w] of a rollout, gathered from the states (pixels would hide small
     differences)."""
     rng = np.random.default_rng(seed)
-    frames = rng.integers(0, 256, (rows, 8, 8, 3)).astype(np.uint8)
+    frames = rng.integers(0, 256, (rows, 1, 8, 8, 3)).astype(np.uint8)
     actions = rng.uniform(-1, 1, (rows, steps, 2)).astype(np.float32)
     state, pieces = world.reset(frames, list(range(rows))), []
     for start in range(0, steps, chunk):
@@ -205,7 +205,8 @@ def test_frames_computed_a_new_frame(
     all that it keeps."""
     world = make_world(window=8, **rule)
     state, _ = world.step(
-        world.reset(np.zeros((1, 8, 8, 3), np.uint8), [0]), np.zeros((1, 12, 2), np.float32)[:, :1]
+        world.reset(np.zeros((1, 1, 8, 8, 3), np.uint8), [0]),
+        np.zeros((1, 12, 2), np.float32)[:, :1],
     )
     for _ in range(11):
         state, _ = world.step(state, np.zeros((1, 1, 2), np.float32))
@@ -228,7 +229,7 @@ def test_frames_computed_a_chunk(
     that has not begun."""
     world = make_world(rule="rolling", window=8, keep=4, order=order, steps=steps)
     state, _ = world.step(
-        world.reset(np.zeros((1, 8, 8, 3), np.uint8), [0]), np.zeros((1, 3, 2), np.float32)
+        world.reset(np.zeros((1, 1, 8, 8, 3), np.uint8), [0]), np.zeros((1, 3, 2), np.float32)
     )
     seen: list[int] = []
     denoise = world.engine.denoise
@@ -244,7 +245,7 @@ def test_frames_computed_a_chunk(
 def test_a_rolling_state_may_be_stepped_after_a_branch_overwrote_it() -> None:
     world, rng = make_world(rule="rolling", window=4, keep=1), np.random.default_rng(4)
     actions = rng.uniform(-1, 1, (1, 24, 2)).astype(np.float32)
-    root = world.reset(np.zeros((1, 8, 8, 3), np.uint8), [5])
+    root = world.reset(np.zeros((1, 1, 8, 8, 3), np.uint8), [5])
     for i in range(10):
         root, _ = world.step(root, actions[:, i : i + 1])
     expected, _ = world.step(root, actions[:, 10:13])
@@ -262,7 +263,7 @@ def test_settings_may_change_on_the_way() -> None:
         make_world(rule="rolling", window=5, keep=1),
         np.full((1, 4, 2), 0.3, np.float32),
     )
-    state, _ = world.step(world.reset(np.zeros((1, 8, 8, 3), np.uint8), [5]), actions[:, :1])
+    state, _ = world.step(world.reset(np.zeros((1, 1, 8, 8, 3), np.uint8), [5]), actions[:, :1])
     for changes in ({"cfg": 2.0}, {"rule": "recompute"}, {"cached": False}, {}):
         other = world.with_sampler(**changes)
         found, _ = other.step(state, actions)
@@ -305,7 +306,7 @@ def test_a_named_sampler_keeps_the_guidance() -> None:
 def test_the_network_answers_to_actions_and_noise() -> None:
     """Guards the tests above: with weights that ignore their input every sampler would agree."""
     world = make_world()
-    frames = np.zeros((2, 8, 8, 3), np.uint8)
+    frames = np.zeros((2, 1, 8, 8, 3), np.uint8)
     state = world.reset(frames, [1, 1])
     _, moved = world.step(state, np.array([[[1.0, 0.0]], [[-1.0, 0.5]]], np.float32))
     assert np.abs(moved[0].astype(int) - moved[1]).max() > 1
@@ -317,7 +318,7 @@ def test_the_network_answers_to_actions_and_noise() -> None:
 def test_the_initial_frame_is_remembered_when_it_has_left_the_window(shown: bool) -> None:
     world = make_world(views=(True, shown), window=3, keep=1)
     state, _ = world.step(
-        world.reset(np.zeros((1, 8, 8, 3), np.uint8), [0]), np.zeros((1, 5, 2), np.float32)
+        world.reset(np.zeros((1, 1, 8, 8, 3), np.uint8), [0]), np.zeros((1, 5, 2), np.float32)
     )
     other = replace(
         state, context=replace(state.context, start=state.context.start + 1), cache=None, stored=0
@@ -331,7 +332,7 @@ def test_the_initial_frame_is_remembered_when_it_has_left_the_window(shown: bool
 
 def test_batch_of_eight_is_eight_batches_of_one() -> None:
     world, rng = make_world(), np.random.default_rng(1)
-    frames = rng.integers(0, 256, (8, 8, 8, 3)).astype(np.uint8)
+    frames = rng.integers(0, 256, (8, 1, 8, 8, 3)).astype(np.uint8)
     actions = rng.uniform(-1, 1, (8, 10, 2)).astype(np.float32)
     state = world.step(world.reset(frames, range(8)), actions)[0]
     for row in range(8):
@@ -344,7 +345,7 @@ def test_batch_of_eight_is_eight_batches_of_one() -> None:
 def test_a_state_may_be_stepped_twice() -> None:
     """Branches share a cache until one of them moves on; the other then works on a copy."""
     world, rng = make_world(), np.random.default_rng(2)
-    start = world.reset(rng.integers(0, 256, (1, 8, 8, 3)).astype(np.uint8), [5])
+    start = world.reset(rng.integers(0, 256, (1, 1, 8, 8, 3)).astype(np.uint8), [5])
     root, _ = world.step(start, rng.uniform(-1, 1, (1, 2, 2)).astype(np.float32))
     left, right = (rng.uniform(-1, 1, (1, 2, 2)).astype(np.float32) for _ in range(2))
 
@@ -410,7 +411,7 @@ def test_the_world_shows_what_training_showed(scaling: Scaling) -> None:
     world, rng = make_world(window=12, scaling=scaling), np.random.default_rng(3)
     assert WorldConfig.from_json(json.loads(json.dumps(world.config.to_json()))) == world.config
     actions = rng.uniform(-1, 1, (1, 9, 2)).astype(np.float32)
-    state = world.reset(np.zeros((1, 8, 8, 3), np.uint8), [0])
+    state = world.reset(np.zeros((1, 1, 8, 8, 3), np.uint8), [0])
     for start, size in ((0, 1), (1, 3), (4, 5)):
         state, _ = world.step(state, actions[:, start : start + size])
     learnt = conditioning(scaling.shown(actions[0]), bounds=scaling.bounds(2))

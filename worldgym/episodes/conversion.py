@@ -209,7 +209,7 @@ class _Writer:
             return
         if _form(episode) != _form(self.first):
             (size, rate), (first_size, first_rate) = (
-                (f"{one.frames.shape[2]}x{one.frames.shape[1]}", one.fps)
+                (f"{one.frames.shape[3]}x{one.frames.shape[2]}", one.fps)
                 for one in (episode, self.first)
             )
             raise InputError(

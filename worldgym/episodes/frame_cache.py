@@ -1,8 +1,10 @@
 """Decoded frames of a store, kept beside it: every consumer reads raw pixels, and video is decoded
 once.
 
-    STORE/cache/frames.npy   uint8 [total frames, H, W, 3], memory-mapped
+    STORE/cache/frames.npy   uint8 [total frames, H, W, 3] of the main view, memory-mapped
     STORE/cache/index.json   which episode begins where
+    STORE/cache/frames-VIEW.npy, index-VIEW.json   the same of a further view, zeros where an
+                             episode was recorded without it
 
 The cache is derived data (see `worldgym.episodes.frame_rows`): where the list of episodes changed,
 only new videos are decoded, and a store that cannot be written has it in the user's cache folder.
@@ -11,8 +13,9 @@ only new videos are decoded, and a store that cannot be written has it in the us
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -29,22 +32,31 @@ from worldgym.types import Episode, Frames
 
 @dataclass(frozen=True)
 class FrameCache:
-    """Raw pixels of every episode. `pixels`: uint8 [total frames, H, W, 3]; `spans`: (first row,
-    rows) of each episode."""
+    """Raw pixels of every episode. `pixels`: uint8 [total frames, H, W, 3] of the main view;
+    `spans`: (first row, rows) of each episode; `others`: the pixels of each further view."""
 
     store: EpisodeStore
     pixels: Frames
     spans: Spans
+    others: Mapping[str, Frames] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
         """Episodes in the order of the rows."""
         return list(self.spans)
 
-    def frames(self, name: str) -> Frames:
-        """A read-only view [T+1, H, W, 3] of one episode."""
+    def main(self, name: str) -> Frames:
+        """The main view of one episode, [T+1, H, W, 3], read-only."""
         start, count = self.spans[name]
         return self.pixels[start : start + count]
+
+    def frames(self, name: str) -> Frames:
+        """All views of one episode, [T+1, V, H, W, 3]; of one view read-only, without a copy."""
+        if not self.others:
+            return self.main(name)[:, None]
+        start, count = self.spans[name]
+        rows = [pixels[start : start + count] for pixels in (self.pixels, *self.others.values())]
+        return np.stack(rows, axis=1)
 
     def episode(self, name: str) -> Episode:
         """Equal to `store[name]`, without decoding the video."""
@@ -56,20 +68,32 @@ def frame_cache(store: EpisodeStore, workers: int = 0) -> FrameCache:
     a core."""
     if not len(store):
         raise InputError(f"{store.root}: the store holds no episode; record some first")
+    workers = workers or multiprocessing.cpu_count()
+    main, spans = _view_rows(store, store.views[0], workers, "")
+    others = {view: _view_rows(store, view, workers, f"-{view}")[0] for view in store.views[1:]}
+    return FrameCache(store, main, spans, others)
+
+
+def _view_rows(store: EpisodeStore, view: str, workers: int, ending: str) -> tuple[Frames, Spans]:
+    """uint8 [total frames, H, W, 3] of a view, and where each episode's rows lie."""
     first = store.video(store.infos[0].name)
     cache = RowCache(
         store,
-        "frames.npy",
-        "index.json",
+        f"frames{ending}.npy",
+        f"index{ending}.json",
         "a frame cache",
         lambda: (np.uint8, decode_video(first).shape[1:]),
-        partial(_decode, store, workers or multiprocessing.cpu_count()),
+        partial(_decode, store, workers, view),
     )
-    return FrameCache(store, *cache.open())
+    return cache.open()
 
 
-def _decode(store: EpisodeStore, workers: int, out: Path, spans: Spans) -> None:
-    jobs = [(store.video(name), out, start, count) for name, (start, count) in spans.items()]
+def _decode(store: EpisodeStore, workers: int, view: str, out: Path, spans: Spans) -> None:
+    jobs = [
+        (store.video(name, view), out, start, count)
+        for name, (start, count) in spans.items()
+        if view not in store.info(name).absent
+    ]
     if workers == 1:
         for job in progress(jobs, len(jobs), "decoding video", "episode"):
             _decode_one(job)

@@ -255,7 +255,7 @@ def to_episode(recording: Recording, spec: ActionSpec, rule: TimeRule = TimeRule
         recording.extras,
         _states(recording, slice(first, last + 1)),
     )
-    frames = recording.frames[first : last + 1]
+    frames = recording.frames[first : last + 1, None]
     return Episode(frames, actions, recording.instruction, replace(spec, rate_hz=fps), fps, *facts)
 
 

@@ -2,8 +2,9 @@
 
     STORE/store.json            format, version, action spec, frames per second, reach of the robot
                                 where it is known
-    STORE/episodes/NAME.mp4     h264 yuv444p crf 12: 34 times smaller than raw at 41.6 dB (decision
-                                0001)
+    STORE/episodes/NAME.mp4     the main view, h264 yuv444p crf 12: 34 times smaller than raw at
+                                41.6 dB (decision 0001)
+    STORE/views/VIEW/NAME.mp4   a further view of it, where it was recorded
     STORE/episodes/NAME.json    instruction, success, actions, states, extras; renamed into place
     last: it commits the episode
     STORE/index.jsonl           one line an episode without actions; rebuilt whenever it is absent
@@ -22,6 +23,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,8 +37,9 @@ from worldgym.errors import InputError
 from worldgym.io.files import read_json, write_atomic, write_json
 from worldgym.io.records import from_mapping, located
 from worldgym.io.video import decode_video, encode_mp4
-from worldgym.types import Actions, ActionSpec, Episode, Frames, States
+from worldgym.types import ONE_VIEW, Actions, ActionSpec, Episode, Frames, States
 
+VIEW_NAME = re.compile(r"[\w-]{1,100}", re.ASCII)
 FORMAT = "worldgym-episodes"
 VERSION = 1
 # frames between key frames: episodes are decoded whole, and one key frame instead of five saves a
@@ -50,7 +53,8 @@ class EpisodeInfo:
     number of actions.
 
     origin: dataset and episode that it was made from.   digest: of frames, actions and instruction
-    as they were written. Both are "" where the writer did not say.
+    as they were written. Both are "" where the writer did not say.   absent: views of the store
+    that this episode was recorded without.
     """
 
     name: str
@@ -61,6 +65,7 @@ class EpisodeInfo:
     extras: Mapping[str, Any]
     origin: str = ""
     digest: str = ""
+    absent: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
@@ -83,21 +88,31 @@ class EpisodeStore:
             self.spec = from_mapping(ActionSpec, header.get("spec"), place="spec")
             self.reach = Reach.from_json(header.get("reach", ()))
         self.fps = float(header["fps"])
+        self.views = tuple(map(str, header.get("views", ONE_VIEW)))
         self.infos = _load_index(root)
         self._by_name = {info.name: info for info in self.infos}
 
     @staticmethod
-    def create(root: Path, spec: ActionSpec, fps: float, reach: Reach = NO_REACH) -> EpisodeStore:
-        """Makes an empty store, or opens the one that is there if spec, rate and reach agree."""
+    def create(
+        root: Path,
+        spec: ActionSpec,
+        fps: float,
+        reach: Reach = NO_REACH,
+        views: tuple[str, ...] = ONE_VIEW,
+    ) -> EpisodeStore:
+        """Makes an empty store, or opens the one that is there if spec, rate, reach and views
+        agree."""
         reach.check(spec)
+        _check_names(views)
         header = {"format": FORMAT, "version": VERSION, "spec": spec.to_json(), "fps": fps}
         header |= {"reach": reach.to_json()} if reach.boxes else {}
+        header |= {"views": list(views)} if views != ONE_VIEW else {}
         if (root / "store.json").exists():
             found = read_json(root / "store.json", "an episode store")
             if found != header:
                 raise InputError(
-                    f"{root} holds episodes of another action spec, rate or reach; choose another "
-                    f"folder"
+                    f"{root} holds episodes of another action spec, rate, reach or views; choose "
+                    f"another folder"
                 )
         else:
             write_json(root / "store.json", header)
@@ -115,26 +130,43 @@ class EpisodeStore:
     def __getitem__(self, name: str) -> Episode:
         """Reads one episode, pixels and all."""
         data = self._annotation(name)
-        video = self.video(name)
+        main = self._decoded(name, self.views[0], len(data["actions"]) + 1)
+        absent = data.get("absent", [])
+        frames = [main, *(np.zeros_like(main) for _ in self.views[1:])]
+        for v, view in enumerate(self.views[1:], 1):
+            if view not in absent:
+                frames[v] = self._decoded(name, view, len(main))
+                if frames[v].shape != main.shape:
+                    raise InputError(
+                        f"{self.video(name, view)}: frames of another size than the main view's; "
+                        f"remove the episode"
+                    )
+        return self._episode(data, np.stack(frames, axis=1))
+
+    def _decoded(self, name: str, view: str, count: int) -> Frames:
+        """uint8 [count, H, W, 3] of one view."""
+        video = self.video(name, view)
         frames = decode_video(video)
-        count = len(data["actions"])
-        if len(frames) != count + 1:
+        if len(frames) != count:
             raise InputError(
-                f"{video}: {len(frames)} frames for {count} actions; remove the episode"
+                f"{video}: {len(frames)} frames for {count - 1} actions; remove the episode"
             )
-        return self._episode(data, frames)
+        return frames
 
     def with_frames(self, name: str, frames: Frames) -> Episode:
-        """The episode around frames [T+1, H, W, 3] that are at hand; its video is not touched."""
+        """The episode around frames [T+1, V, H, W, 3] that are at hand; its video is not
+        touched."""
         return self._episode(self._annotation(name), frames)
 
     def actions(self, name: str) -> Actions:
         """float32 [T, A] of one episode; its video is not touched."""
         return self._table(self._annotation(name))
 
-    def video(self, name: str) -> Path:
-        """The file that holds the frames of one episode."""
-        return self.root / "episodes" / f"{name}.mp4"
+    def video(self, name: str, view: str = "") -> Path:
+        """The file that holds the frames of one episode; view: "" = the main one."""
+        if view in ("", self.views[0]):
+            return self.root / "episodes" / f"{name}.mp4"
+        return self.root / "views" / view / f"{name}.mp4"
 
     def frame_size(self) -> tuple[int, int]:
         """Height and width of the first episode's frames. InputError for an empty store."""
@@ -155,7 +187,9 @@ class EpisodeStore:
             data["source"],
             data["extras"],
         )
-        return Episode(frames, self._table(data), *facts, _states(data.get("states")))
+        states = _states(data.get("states"))
+        absent = tuple(data.get("absent", ()))
+        return Episode(frames, self._table(data), *facts, states, self.views, absent)
 
     def _table(self, data: Mapping[str, Any]) -> Actions:
         return np.asarray(data["actions"], np.float32).reshape(-1, self.spec.size)
@@ -170,13 +204,23 @@ class EpisodeStore:
 
     def write(self, name: str, episode: Episode, origin: str = "") -> None:
         """Adds or replaces an episode. Safe from several processes as long as names differ."""
-        video = encode_mp4(
-            episode.frames, self.fps, crf=12, pixel_format="yuv444p", key_every=WHOLE
-        )
+        if episode.views != self.views:
+            raise InputError(
+                f"{name}: has the views {', '.join(episode.views)}, but {self.root} holds "
+                f"{', '.join(self.views)}; choose another folder"
+            )
+        videos = {
+            self.video(name, view): encode_mp4(
+                episode.frames[:, v], self.fps, crf=12, pixel_format="yuv444p", key_every=WHOLE
+            )
+            for v, view in enumerate(self.views)
+            if view not in episode.absent
+        }
         if (self.root / "episodes" / f"{name}.json").exists():
             # the names stay as they are: it could not be told stale
             (self.root / "index.jsonl").unlink(missing_ok=True)
-        write_atomic(self.video(name), video)
+        for path, video in videos.items():
+            write_atomic(path, video)
         write_json(
             self.root / "episodes" / f"{name}.json",
             {
@@ -189,6 +233,7 @@ class EpisodeStore:
                 "digest": episode_digest(episode),
                 "actions": _rows(episode.actions),
                 **({"states": _states_json(episode.states)} if episode.states else {}),
+                **({"absent": list(episode.absent)} if episode.absent else {}),
             },
         )
 
@@ -196,12 +241,23 @@ class EpisodeStore:
 def episode_digest(episode: Episode) -> str:
     """24 hexadecimal digits of what an episode shows and does: equal only for equal frames, actions
     and instruction."""
-    digest = hashlib.sha256(
-        f"{episode.frames.shape}{episode.actions.shape}{episode.instruction}".encode()
-    )
-    for array in (episode.frames, episode.actions):
+    # one view counts as it did before views had an axis
+    frames = episode.main if episode.views == ONE_VIEW else episode.frames
+    digest = hashlib.sha256(f"{frames.shape}{episode.actions.shape}{episode.instruction}".encode())
+    for array in (frames, episode.actions):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:24]
+
+
+def _check_names(views: tuple[str, ...]) -> None:
+    """InputError for names that no folder can bear, or that two views share."""
+    if odd := next((view for view in views if not VIEW_NAME.fullmatch(view)), None):
+        raise InputError(
+            f'a view is called "{odd}": its videos lie in a folder of that name, so use letters, '
+            f"digits, _ and -"
+        )
+    if not views or len(set(views)) < len(views):
+        raise InputError(f"views need a name each, and no two the same: {', '.join(views)}")
 
 
 def numbered_names(name: str) -> Iterator[str]:
@@ -253,7 +309,7 @@ def _indexed(line: str) -> EpisodeInfo:
     data = json.loads(line)
     if "origin" not in data:
         raise ValueError("no origin")
-    return EpisodeInfo(**data)
+    return EpisodeInfo(**{**data, "absent": tuple(data.get("absent", ()))})
 
 
 def _scan(root: Path) -> Iterator[os.DirEntry[str]]:
@@ -272,5 +328,6 @@ def _info(root: Path, name: str) -> EpisodeInfo:
         extras,
         data.get("origin", ""),
         data.get("digest", ""),
+        tuple(data.get("absent", ())),
     )
     return EpisodeInfo(name, data["length"], *facts)

@@ -22,7 +22,7 @@ from worldgym.io.video import encode_mp4
 from worldgym.judges.judging import Bench, judge_each, judged_records, tried
 from worldgym.policies.policy_protocol import Policy
 from worldgym.tasks.write_tasks import to_png
-from worldgym.types import Rollout, Trial, Verdict
+from worldgym.types import Rollout, Trial, Verdict, joined_views
 from worldgym.world.world_protocol import World
 
 
@@ -94,7 +94,11 @@ def _ran_before(run: OpenRun, policy: Policy[Any], batch: Sequence[Trial]) -> li
     for trial in batch:
         key = (policy.name, trial.task.name, trial.repeat)
         if key in run.ran and not tried(run.log, key):
-            found.append(attempt(partial(kept, run.plan.config.out, trial, run.ran[key])))
+            found.append(
+                attempt(
+                    partial(kept, run.plan.config.out, trial, run.ran[key], run.plan.world.views)
+                )
+            )
     return [rollout for rollout in found if not isinstance(rollout, Failure)]
 
 
@@ -124,7 +128,8 @@ def _judged(
     out = run.plan.config.out
     video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
     if new:
-        write_atomic(out / video, encode_mp4(rollout.frames, run.plan.world.spec.rate_hz, crf=20))
+        shown = joined_views(rollout.frames)
+        write_atomic(out / video, encode_mp4(shown, run.plan.world.spec.rate_hz, crf=20))
         write_array(out / actions_beside(video), rollout.actions)
     if isinstance(verdict, Failure):
         keep(out, rollout)

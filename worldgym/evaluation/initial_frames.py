@@ -82,5 +82,5 @@ def _still(task: Task) -> Rollout:
     """A rollout of one action in which nothing happens; the action is not kept, for no judge reads
     any."""
     return Rollout(
-        Trial(task, 0, 0), STILL, np.stack([task.frame] * 2), np.zeros((1, 0), np.float32)
+        Trial(task, 0, 0), STILL, np.stack([task.frame[None]] * 2), np.zeros((1, 0), np.float32)
     )

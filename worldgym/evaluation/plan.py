@@ -23,6 +23,7 @@ from worldgym.io.run_records import (
     FAMILIARITY_KEY,
     PLANNED_KEY,
     TASKS_KEY,
+    VIEWS_KEY,
     RunHeader,
 )
 from worldgym.judges.judge_protocol import Judge
@@ -37,8 +38,9 @@ from worldgym.stats.trusted import CHECK_NAME
 from worldgym.tasks.known_results import TABLES, known_results
 from worldgym.tasks.task_digest import tasks_digest
 from worldgym.tasks.task_folder import check_frames, load_tasks
-from worldgym.types import ActionSpec, Task, Trial
+from worldgym.types import ONE_VIEW, ActionSpec, Task, Trial
 from worldgym.world.familiarity import Familiarity, familiarity_of
+from worldgym.world.initial_views import check_initial_views
 from worldgym.world.load_world import load_world, world_folder
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.row_threads import on_all_cores
@@ -217,6 +219,7 @@ def plan_evaluation(
         TASKS_KEY: tasks_digest(tasks),
         PLANNED_KEY: planned_repeats(planned),
         FAMILIARITY_KEY: None if origin.familiarity is None else origin.familiarity.to_json(),
+        **({VIEWS_KEY: list(world.views)} if world.views != ONE_VIEW else {}),
         **({"shard": f"{part}/{parts}"} if parts > 1 else {}),
         "judge": dict(judge.settings),
     }
@@ -274,8 +277,9 @@ def check_evaluation(
             raise SpecMismatch(
                 f"policy {policy.name}", policy.spec, f"world {world.name}", world.spec
             )
-        check_needs(policy.name, policy.needs, world.spec, tasks)
+        check_needs(policy.name, policy.needs, world.spec, tasks, world.views)
     check_frames(tasks, world.frame_shape)
+    check_initial_views(world, tasks)
 
 
 def _paired(tasks: Sequence[Task]) -> frozenset[str]:

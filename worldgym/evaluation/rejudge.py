@@ -22,9 +22,9 @@ from worldgym.evaluation.unjudged import recorded_actions
 from worldgym.io.files import sha256_file, write_atomic
 from worldgym.io.progress import progress
 from worldgym.io.run_log import LOG_NAME, RunLog, read_log
-from worldgym.io.run_records import ENGINE_KEY, RunHeader, TrialRecord, results
+from worldgym.io.run_records import ENGINE_KEY, RunHeader, TrialRecord, results, run_views
 from worldgym.io.user_code import Failure, attempt
-from worldgym.io.video import decode_video
+from worldgym.io.video import decode_video, views_of
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare, tried
 from worldgym.judges.labels import Clip
@@ -110,14 +110,16 @@ def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
     """The videos of a run, sorted by name: what is labelled. tasks: None = the folder that the
     run's log names."""
     known = tasks_of_run(run, tasks)
-    outcome = results(read_log(run / LOG_NAME)[1])
+    header, lines = read_log(run / LOG_NAME)
+    outcome = results(lines)
+    views = run_views(header)
     records = [record for record in outcome.finished + outcome.failed if record.video is not None]
     if not records:
         raise InputError(
             f"{run}: its log names no video, so there is nothing to look at; choose another run"
         )
     return [
-        Clip(run / str(r.video), r.instruction, task_of(known, r).partial_credit, r.task)
+        Clip(run / str(r.video), r.instruction, task_of(known, r).partial_credit, r.task, views)
         for r in sorted(records, key=lambda r: r.key)
     ]
 
@@ -201,7 +203,9 @@ def _judge_batch(
 def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) -> Rollout:
     """The record's video as a rollout, with its actions; [T, 0] where an older run did not keep
     them: no judge reads them."""
-    frames = decode_video(run / str(record.video))
+    video = run / str(record.video)
+    views = run_views(header)
+    frames = views_of(decode_video(video), views, video)
     there = (run / str(record.actions_file)).exists()
     actions = (
         recorded_actions(run, record, len(frames))
@@ -215,6 +219,7 @@ def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) ->
         actions,
         record.seconds,
         record.flags,
+        views=views,
     )
 
 

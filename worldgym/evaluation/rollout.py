@@ -20,6 +20,7 @@ from worldgym.policies.observations import observe, substitutes
 from worldgym.policies.own.action_bounds import OUT_OF_BOUNDS, commanded
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import MOTIONLESS, Actions, Rollout, Trial
+from worldgym.world.initial_views import generated_views, initial_frames
 from worldgym.world.world_protocol import World
 
 
@@ -72,12 +73,15 @@ class _Part:
         self._step = 0
         rows = len(trials)
         steps = max(trial.task.steps for trial in trials)
-        self._video = np.empty((rows, steps + 1, *world.frame_shape), np.uint8)
+        shape = (rows, steps + 1, len(world.views), *world.frame_shape)
+        self._video = np.empty(shape, np.uint8)
         self._moves = np.empty((rows, steps, policy.spec.size), np.float32)
         self._outside = np.zeros((rows, steps), np.bool_)
-        self._video[:, 0] = [trial.task.frame for trial in trials]
+        seeds = [trial.seed for trial in trials]
         with stage("world"):
-            self._state = world.reset(self._video[:, 0], [trial.seed for trial in trials])
+            starts = initial_frames(world, [trial.task for trial in trials], seeds)
+            self._state = world.reset(starts, seeds)
+        self._video[:, 0] = starts
         self._memory = policy.reset(trials)
 
     @property
@@ -106,9 +110,8 @@ class _Part:
     def _observation(self, b: int) -> Observation:
         policy = self._policy
         task = self._trials[b].task
-        return observe(
-            policy.needs, policy.spec, task, self._video[b], self._moves[b, : self._step]
-        )
+        moves = self._moves[b, : self._step]
+        return observe(policy.needs, policy.spec, task, self._video[b], moves, self._world.views)
 
     def play(self, chunk: Actions) -> None:
         with stage("world"):
@@ -123,7 +126,8 @@ class _Part:
             self._trials, self._video, self._moves, self._outside, strict=True
         ):
             steps = trial.task.steps
-            flags = substitutes(self._policy.needs, trial.task)
+            flags = substitutes(self._policy.needs, trial.task, self._world.views)
+            flags = (*flags, *generated_views(self._world.views, trial.task))
             clipped = int(outside[:steps].sum())
             flags = (*flags, OUT_OF_BOUNDS) if clipped else flags
             flags = (*flags, MOTIONLESS) if motionless(moves[:steps], self._policy.spec) else flags
@@ -135,4 +139,5 @@ class _Part:
                 seconds,
                 flags,
                 clipped=clipped,
+                views=self._world.views,
             )

@@ -1,7 +1,7 @@
 """Rollouts that no judge has seen to its end: kept with all their pixels, so that they are judged
 later and not made again.
 
-RUN/unjudged/POLICY/TASK-REPEAT.npy   frames uint8 [T+1, H, W, 3], until there is a verdict
+RUN/unjudged/POLICY/TASK-REPEAT.npy   frames uint8 [T+1, V, H, W, 3], until there is a verdict
 
 A video is compressed, and a judge that is asked about other pixels may say something else, and is
 paid again."""
@@ -14,8 +14,8 @@ from pathlib import Path
 from worldgym.errors import InputError
 from worldgym.io.files import read_array, write_array
 from worldgym.io.run_records import TrialKey, TrialRecord, results
-from worldgym.io.video import decode_video
-from worldgym.types import Actions, Frames, Rollout, Trial
+from worldgym.io.video import decode_video, views_of
+from worldgym.types import ONE_VIEW, Actions, Frames, Rollout, Trial
 
 
 def waiting(run: Path, records: Iterable[TrialRecord]) -> dict[TrialKey, TrialRecord]:
@@ -36,18 +36,33 @@ def drop(run: Path, rollout: Rollout) -> None:
     _place(run, rollout.policy, rollout.trial).unlink(missing_ok=True)
 
 
-def kept(run: Path, trial: Trial, record: TrialRecord) -> Rollout:
+def kept(
+    run: Path, trial: Trial, record: TrialRecord, views: tuple[str, ...] = ONE_VIEW
+) -> Rollout:
     """The trial's rollout: its frames as they were, or as the video has them where they were not
     kept. The time that it took was counted before. InputError if its files cannot be read or do not
     fit."""
     place = _place(run, record.policy, trial)
-    frames: Frames = read_array(place) if place.exists() else decode_video(run / str(record.video))
+    video = run / str(record.video)
+    frames: Frames = (
+        read_array(place) if place.exists() else views_of(decode_video(video), views, video)
+    )
+    frames = frames[:, None] if frames.ndim == 4 else frames  # of before views had an axis
     actions = recorded_actions(run, record, len(frames))
-    if frames.shape != (trial.task.steps + 1, *trial.task.frame.shape):
+    if frames.shape != (trial.task.steps + 1, len(views), *trial.task.frame.shape):
         raise InputError(
             f"{place}: frames {frames.shape} are not those of {trial.task.name}; remove the file"
         )
-    return Rollout(trial, record.policy, frames, actions, 0.0, record.flags, clipped=record.clipped)
+    return Rollout(
+        trial,
+        record.policy,
+        frames,
+        actions,
+        0.0,
+        record.flags,
+        clipped=record.clipped,
+        views=views,
+    )
 
 
 def recorded_actions(run: Path, record: TrialRecord, frames: int) -> Actions:

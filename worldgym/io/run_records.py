@@ -12,7 +12,7 @@ from typing import Any
 
 from worldgym.io.records import first_difference, from_mapping
 from worldgym.io.text import clean, cleaned
-from worldgym.types import Vote, is_success
+from worldgym.types import ONE_VIEW, Vote, is_success
 
 VERSION = 4  # of what is written; docs/log.md says what each added
 READABLE_VERSIONS = (1, 2, 3, VERSION)
@@ -31,6 +31,7 @@ CODE_KEY = "code"  # of a policy: digest of its source and of the files that it 
 # flags of a trial: the world does not know the frame that it starts from;
 STRANGE = "strange initial frame"
 SOLVED = "already solved at the start"  # the judge takes that frame for a success
+VIEWS_KEY = "views"  # in `config`: names of the cameras that videos show side by side, if not one
 _MAY_DIFFER = ("command", "environment", "started")  # between the two starts of one run
 
 
@@ -253,6 +254,11 @@ class Results:
 
     finished: tuple[TrialRecord, ...]
     failed: tuple[TrialRecord, ...]
+
+
+def run_views(header: RunHeader) -> tuple[str, ...]:
+    """Names of the views that the run's videos show side by side."""
+    return tuple(map(str, header.config.get(VIEWS_KEY, ONE_VIEW)))
 
 
 def actions_beside(video: str) -> str:

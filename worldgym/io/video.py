@@ -6,7 +6,7 @@ have it."""
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from worldgym.errors import InputError
 from worldgym.io.files import unreadable
 from worldgym.io.images import check_bytes, resized, stack
-from worldgym.types import Frames
+from worldgym.types import Frames, separate_views
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -89,6 +89,17 @@ def decode_video(path: Path, size: tuple[int, int] | None = None) -> Frames:
     InputError names a file that cannot be read.
     """
     return read_film(path, size).frames
+
+
+def views_of(frames: Frames, views: Sequence[str], where: object) -> Frames:
+    """uint8 [T, H, V * W, 3], a video that shows views side by side => [T, V, H, W, 3]. InputError
+    where it is not as wide as these views are."""
+    if frames.shape[2] % max(len(views), 1) or not views:
+        raise InputError(
+            f"{where}: {frames.shape[2]} columns are not the views {', '.join(views)} side by "
+            f"side; restore the video from a copy"
+        )
+    return separate_views(frames, len(views))
 
 
 def read_film(path: Path, size: tuple[int, int] | None = None) -> Film:

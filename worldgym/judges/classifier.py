@@ -145,11 +145,11 @@ class ClassifierJudge:
         return self.net.config.size
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
-        return self._verdict(self.score([(rollout.frames, task.instruction)])[0])
+        return self._verdict(self.score([(rollout.main, task.instruction)])[0])
 
     def judge_many(self, rollouts: Sequence[Rollout]) -> list[Verdict]:
         """Equal to judging one by one against each rollout's own task."""
-        videos = [(rollout.frames, rollout.trial.task.instruction) for rollout in rollouts]
+        videos = [(rollout.main, rollout.trial.task.instruction) for rollout in rollouts]
         return [self._verdict(score) for score in self.score(videos)]
 
     @torch.no_grad()

@@ -42,7 +42,7 @@ def judge_store(
     known = []
     batches = [wanted[i : i + 8] for i in range(0, len(wanted), 8)]
     for some in progress(batches, len(batches), "judging", "batch"):
-        scores = judge.score([(cache.frames(info.name), info.instruction) for info in some])
+        scores = judge.score([(cache.main(info.name), info.instruction) for info in some])
         known += [
             KnownProbability(info.group, bool(info.success), score.probability)
             for info, score in zip(some, scores, strict=True)

@@ -32,9 +32,9 @@ from worldgym.errors import InputError
 from worldgym.io.files import sha256_file
 from worldgym.io.jsonl import CHECKSUM, append_line, read_lines
 from worldgym.io.records import from_mapping
-from worldgym.io.video import decode_video
+from worldgym.io.video import decode_video, views_of
 from worldgym.tasks.task_digest import frame_digest
-from worldgym.types import Frames, Rollout, Task, Trial, Verdict, Vote
+from worldgym.types import ONE_VIEW, Frames, Rollout, Task, Trial, Verdict, Vote, joined_views
 
 RUN_LOG = "log.jsonl"  # beside the labels of a run's videos
 T = TypeVar("T")
@@ -44,12 +44,14 @@ SIMULATOR = "recorded"  # the labeller of episodes that come with their success
 @dataclass(frozen=True)
 class Clip:
     """A video to be judged. partial_credit: the task's written criterion for 0.5, or "".   task:
-    whose initial frame it starts from, or "" where that is not noted."""
+    whose initial frame it starts from, or "" where that is not noted.   views: names of the cameras
+    that it shows side by side."""
 
     video: Path
     instruction: str
     partial_credit: str = ""
     task: str = ""
+    views: tuple[str, ...] = ONE_VIEW
 
     @property
     def initial_frame(self) -> str:
@@ -62,19 +64,19 @@ class Clip:
 
         frames: uint8 [N, H, W, 3], what is to be looked at of it; None = all, as they are.
         """
-        frames = decode_video(self.video) if frames is None else frames
+        shown = decode_video(self.video) if frames is None else frames
+        frames = views_of(shown, self.views, self.video)
         name = self.video.with_suffix("").as_posix()
         task = Task(
             name,
             self.video.parent.name,
-            frames[0],
+            frames[0, 0],
             self.instruction,
             max(len(frames) - 1, 1),
             self.partial_credit,
         )
-        return Rollout(
-            Trial(task, 0, 0), "unknown", frames, np.zeros((len(frames) - 1, 0), np.float32)
-        )
+        unknown = np.zeros((len(frames) - 1, 0), np.float32)
+        return Rollout(Trial(task, 0, 0), "unknown", frames, unknown, views=self.views)
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,9 @@ class LaterJudge:
 
 
 def frames_digest(frames: Frames) -> str:
-    """32 hexadecimal digits of the pixels and their shape."""
-    return frame_digest(frames)[:32]
+    """32 hexadecimal digits of the pixels and their shape. frames: uint8 [T+1, V, H, W, 3]; several
+    views count as people saw them, side by side."""
+    return frame_digest(joined_views(frames))[:32]
 
 
 def read_clips(path: Path, instruction: str = "") -> list[Clip]:
@@ -223,6 +226,7 @@ def append_label(path: Path, label: Label) -> None:
         "frames": label.frames,
         "time": label.time,
         "task": clip.task,
+        **({"views": list(clip.views)} if clip.views != ONE_VIEW else {}),
     }
     append_line(path, row)
 
@@ -240,6 +244,7 @@ class LabelLine:
     frames: str = ""
     time: str = ""
     task: str | None = None
+    views: tuple[str, ...] = ONE_VIEW
 
     def __post_init__(self) -> None:
         if not self.instruction.strip():
@@ -257,7 +262,9 @@ def _read(
     def read(data: dict[str, Any]) -> T:
         line = from_mapping(LabelLine, {"instruction": instruction, **data}, more=True)
         task = line.task or (_task_in(Path(line.video)) if of_run else "")
-        clip = Clip(path.parent / line.video, line.instruction, line.partial_credit, task)
+        clip = Clip(
+            path.parent / line.video, line.instruction, line.partial_credit, task, line.views
+        )
         return parse(data, line, clip)
 
     remedy = f'fix the line, and remove its "{CHECKSUM}"'

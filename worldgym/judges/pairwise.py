@@ -129,7 +129,7 @@ class PairwiseJudge:
         )
 
     def _pictures(self, rollout: Rollout, name: str) -> Sequence[Any]:
-        return pictures(rollout.frames, self._chosen_frames(rollout), self.config.frame_size, name)
+        return pictures(rollout.main, self._chosen_frames(rollout), self.config.frame_size, name)
 
     def _chosen_frames(self, rollout: Rollout) -> tuple[int, ...]:
         return choose_frames(self.config.frames, len(rollout.frames), self.config.max_frames)

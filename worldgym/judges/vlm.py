@@ -180,7 +180,7 @@ class VlmJudge:
         rubric = rubric_for(self.config.rubric, task, self.config.backwards)
         chosen = choose_frames(config.frames, len(rollout.frames), config.max_frames)
         prompt = self._prompts[rubric.kind]
-        shown = pictures(rollout.frames, chosen, config.frame_size)
+        shown = pictures(rollout.main, chosen, config.frame_size)
         question = Question(filled(prompt, task, rubric), shown, rubric.schema)
         answers = self.client.ask(question, config.votes, Reading(rubric.read, rubric.reminder))
         votes = tuple(read_vote(answer, rubric) for answer in answers)

@@ -16,41 +16,71 @@ import numpy.typing as npt
 from worldgym.actions.pose import Pose, lacking, pose_after, unsound
 from worldgym.errors import InputError
 from worldgym.policies.policy_protocol import Needs, Observation
-from worldgym.types import Actions, ActionSpec, Frames, Task
+from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames, Task
 
 
 def observe(
-    needs: Needs, spec: ActionSpec, task: Task, frames: Sequence[Frames] | Frames, actions: Actions
+    needs: Needs,
+    spec: ActionSpec,
+    task: Task,
+    frames: Sequence[Frames] | Frames,
+    actions: Actions,
+    views: Sequence[str] = ONE_VIEW,
 ) -> Observation:
-    """The observation after `actions` [T, A], which drew `frames` [T + 1, H, W, 3], initial frame
-    first."""
+    """The observation after `actions` [T, A], which drew `frames` [T + 1, V, H, W, 3] of `views`,
+    initial frame first. A policy that names cameras sees the first of them as its frame, one that
+    names none the main view."""
     step = len(actions)
-    newest = frames[len(actions)]
     before = [max(0, step - back) for back in range(needs.history - 1, 0, -1)]
-    views = {
-        camera: newest if i == 0 else np.zeros_like(newest)
-        for i, camera in enumerate(needs.cameras)
+    shown = [view_of(camera, needs, views) for camera in needs.cameras]
+    first = (shown[0] or 0) if shown else 0
+    newest = frames[step]
+    pictures = {
+        camera: np.zeros_like(newest[0]) if view is None else newest[view]
+        for camera, view in zip(needs.cameras, shown, strict=True)
     }
     *past_states, state = [_state(needs, spec, task, actions[:t]) for t in (*before, step)]
     return Observation(
-        newest,
+        newest[first],
         task.instruction,
         step,
-        tuple(frames[t] for t in before),
-        views,
+        tuple(frames[t][first] for t in before),
+        pictures,
         state,
         tuple(past_states),
     )
 
 
-def check_needs(policy: str, needs: Needs, spec: ActionSpec, tasks: Sequence[Task]) -> None:
-    """InputError, before the first frame, where a world of one view and these tasks cannot give
+def view_of(camera: str, needs: Needs, views: Sequence[str]) -> int | None:
+    """Which of a world's views a policy's camera shows: the one of its name. The first camera, if
+    no view has its name, shows the main view, unless another camera has that by name. None = no
+    view does."""
+    if camera in views:
+        return views.index(camera)
+    free = views[0] not in needs.cameras
+    return 0 if camera == needs.cameras[0] and free else None
+
+
+def check_needs(
+    policy: str,
+    needs: Needs,
+    spec: ActionSpec,
+    tasks: Sequence[Task],
+    views: Sequence[str] = ONE_VIEW,
+) -> None:
+    """InputError, before the first frame, where a world of these views and these tasks cannot give
     what a policy needs."""
-    if missing := [camera for camera in needs.cameras[1:] if camera not in needs.blackened]:
+    missing = [camera for camera in needs.cameras if view_of(camera, needs, views) is None]
+    if refused := [camera for camera in missing if camera not in needs.blackened]:
+        drawn = (
+            f'one view, which is its "{needs.cameras[0]}"'
+            if len(views) == 1
+            else f"{', '.join(views)}"
+        )
         raise InputError(
-            f'policy {policy} needs the camera "{missing[0]}", and the world draws one view, which '
-            f'is its "{needs.cameras[0]}"; '
-            f"choose a policy of one camera, or declare that this one may be black"
+            f'policy {policy} needs the camera "{refused[0]}", and the world draws {drawn}; '
+            f"choose a world that draws it or a policy without it, name the world's view for it in "
+            f"the policy's family, or declare that this one may be black"
         )
     if not needs.state:
         return
@@ -70,9 +100,10 @@ def check_needs(policy: str, needs: Needs, spec: ActionSpec, tasks: Sequence[Tas
             )
 
 
-def substitutes(needs: Needs, task: Task) -> tuple[str, ...]:
+def substitutes(needs: Needs, task: Task, views: Sequence[str] = ONE_VIEW) -> tuple[str, ...]:
     """What a policy is shown in place of what it was made for, as flags of a rollout."""
-    black = tuple(f"black view: {camera}" for camera in needs.cameras[1:])
+    missing = [camera for camera in needs.cameras if view_of(camera, needs, views) is None]
+    black = tuple(f"black view: {camera}" for camera in missing)
     return (*black, "state counted from zero") if needs.state and not task.state else black
 
 

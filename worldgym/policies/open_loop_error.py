@@ -138,7 +138,7 @@ def answers(policy: Policy[Any], episode: Episode) -> Actions:
     task = Task(
         "recorded",
         "recorded",
-        episode.frames[0],
+        episode.main[0],
         episode.instruction,
         len(episode),
         state=_start(episode),
@@ -147,7 +147,12 @@ def answers(policy: Policy[Any], episode: Episode) -> Actions:
     chunks = []
     for step in range(0, len(episode), policy.chunk):
         seen = observe(
-            policy.needs, policy.spec, task, episode.frames[: step + 1], episode.actions[:step]
+            policy.needs,
+            policy.spec,
+            task,
+            episode.frames[: step + 1],
+            episode.actions[:step],
+            episode.views,
         )
         states, chunk = policy.act(states, [seen])
         chunks.append(np.asarray(chunk, np.float32)[0])

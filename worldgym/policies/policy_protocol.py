@@ -25,7 +25,8 @@ class Needs:
 
     history:   frames shown, the newest included, one an action. Before there are so many, the
                initial frame is repeated.
-    cameras:   names of the views, if the policy tells them apart. A world draws one: the first.
+    cameras:   names of the views, if the policy tells them apart. A world draws those of its own
+               views' names, and the first whatever its name.
     blackened: cameras that may be black where the world does not draw them; such trials are
     flagged.
     state:     names of the numbers of proprioception, in the policy's order
@@ -82,7 +83,8 @@ NEWEST_FRAME = Needs()
 class Observation:
     """What a policy sees of one trial.
 
-    frame: uint8 [H, W, 3] RGB, the newest.   step: actions taken so far.
+    frame: uint8 [H, W, 3] RGB, the newest of the policy's first camera, or of the main view where
+    it names none.   step: actions taken so far.
     past:  the frames before it, oldest first, `history - 1` of them; the last `step` of these were
     drawn, the others are repeats. views: {camera: uint8 [H, W, 3]}, each of the policy's cameras.
     state: one number for each name of `Needs.state`.   past_states: the same at each frame of

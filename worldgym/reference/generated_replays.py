@@ -47,7 +47,7 @@ def generate_replays(config: ReplayConfig) -> EpisodeStore:
     closed-loop ones. Resumes."""
     keep_freed_memory()
     source = EpisodeStore(config.store)
-    out = EpisodeStore.create(config.out, source.spec, source.fps, source.reach)
+    out = EpisodeStore.create(config.out, source.spec, source.fps, source.reach, source.views)
     for info in source:
         if info.name not in out:
             # the JSON last: it commits the episode

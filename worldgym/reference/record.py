@@ -106,7 +106,7 @@ def play_behaviour(
     }
     source = f"metaworld {simulator.task.env} seed {seed} {name}"
     return Episode(
-        np.stack(frames),
+        np.stack(frames)[:, None],
         np.stack(actions),
         simulator.task.instruction,
         METAWORLD_SPEC,

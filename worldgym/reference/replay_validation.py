@@ -112,7 +112,5 @@ def _sheet(episodes: Sequence[Recorded], generated: Sequence[Rollout]) -> Frames
     """Recorded above generated, the first few episodes of each task."""
     rows: dict[str, list[Frames]] = {}
     for episode, rollout in zip(episodes, generated, strict=True):
-        rows.setdefault(rollout.trial.task.group, []).extend(
-            [episode.rollout.frames, rollout.frames]
-        )
+        rows.setdefault(rollout.trial.task.group, []).extend([episode.rollout.main, rollout.main])
     return contact_sheet([video for task in sorted(rows) for video in rows[task][: 2 * SHEET_ROWS]])

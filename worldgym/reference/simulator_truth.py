@@ -237,7 +237,7 @@ def _score(job: TruthJob) -> tuple[TruthJob, TrueScore]:
     (rollout,) = roll_out(world, policy, [Trial(task, 0, 0)])
     verdict = SimulatorJudge(world)(rollout, task)
     if job.video:
-        write_atomic(job.video, encode_mp4(rollout.frames, FPS, crf=23))
+        write_atomic(job.video, encode_mp4(rollout.main, FPS, crf=23))
     step = verdict.provenance["first_success_step"]
     return job, TrueScore(job.policy, task.name, task.group, step is not None, step)
 

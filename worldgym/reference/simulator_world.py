@@ -19,7 +19,7 @@ from worldgym.errors import InputError
 from worldgym.reference.reference_tasks import METAWORLD_SPEC, STEPS
 from worldgym.reference.simulator import Simulator, Snapshot
 from worldgym.tasks.task_digest import frame_digest
-from worldgym.types import Actions, ActionSpec, Frames, Rollout, Task, Verdict
+from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames, Rollout, Task, Verdict
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,10 @@ class SimulatorWorld:
     def frame_shape(self) -> tuple[int, int, int]:
         return self.simulator.size, self.simulator.size, 3
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        return ONE_VIEW
+
     def task(self, seed: int, steps: int = STEPS) -> Task:
         """The start state of a seed, "GROUP/SEED". Those of a variation know their nominal twin, as
         edited tasks do. Of two seeds with one picture, `reset` takes the one asked for last."""
@@ -88,10 +92,10 @@ class SimulatorWorld:
         )
 
     def reset(self, frames: Frames, seeds: Sequence[int]) -> SimulatorState:
-        """frames: uint8 [B, H, W, 3], each of a `task`. The trials' seeds change nothing: physics
-        has no noise. InputError for a frame that was not drawn here."""
+        """frames: uint8 [B, 1, H, W, 3], each of a `task`. The trials' seeds change nothing:
+        physics has no noise. InputError for a frame that was not drawn here."""
         rows = []
-        for frame in frames:
+        for frame in frames[:, 0]:
             digest = frame_digest(frame)
             if digest not in self._seeds:
                 raise InputError(
@@ -103,9 +107,10 @@ class SimulatorWorld:
         return tuple(rows)
 
     def step(self, state: SimulatorState, actions: Actions) -> tuple[SimulatorState, Frames]:
-        """actions: float32 [B, h, A] => (new state, uint8 [B, h, H, W, 3]); `state` stays valid."""
+        """actions: float32 [B, h, A] => (new state, uint8 [B, h, 1, H, W, 3]); `state` stays
+        valid."""
         moved = [self._play(row, chunk) for row, chunk in zip(state, actions, strict=True)]
-        return tuple(row for row, _ in moved), np.stack([frames for _, frames in moved])
+        return tuple(row for row, _ in moved), np.stack([frames for _, frames in moved])[:, :, None]
 
     def _play(self, row: SimulatorRow, chunk: Actions) -> tuple[SimulatorRow, Frames]:
         frames = [row.frame]
@@ -131,7 +136,7 @@ class SimulatorWorld:
     def first_success(self, rollout: Rollout) -> int | None:
         """After how many of its actions success was seen, None = never. What was not stepped to
         its very end is played again."""
-        acted = _acted(frame_digest(rollout.frames[0]).encode(), rollout.actions)
+        acted = _acted(frame_digest(rollout.main[0]).encode(), rollout.actions)
         if acted not in self._outcomes:
             self.step(self.reset(rollout.frames[:1], [rollout.trial.seed]), rollout.actions[None])
         return self._outcomes[acted]

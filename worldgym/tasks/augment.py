@@ -47,7 +47,7 @@ def augment_store(config: AugmentConfig) -> tuple[dict[str, int], dict[str, str]
     at_least("--limit", config.limit)
     store = EpisodeStore(config.store)
     edits = _edits(config.edits)
-    written = EpisodeStore.create(config.out, store.spec, store.fps, store.reach)
+    written = EpisodeStore.create(config.out, store.spec, store.fps, store.reach, store.views)
     counts = dict.fromkeys((edit.name for edit in edits), 0)
     skipped = dict[str, str]()
     known = {info.origin for info in written}
@@ -94,22 +94,31 @@ def _older(written: EpisodeStore, name: str, info: EpisodeInfo) -> bool:
 
 
 def edited_episode(episode: Episode, edit: Edit, strength: float = 0.0, seed: int = 0) -> Episode:
-    """The episode with every frame edited, fresh noise for each, and the instruction too.
+    """The episode with every frame of the main view edited, fresh noise for each, and the
+    instruction too. Further views become absent: what is painted into one picture is not in them.
 
     A step that cannot be done on a later frame (the robot hides what it adds or recolours) is left
     out of that frame. InputError if it cannot be done on the first.
     """
     scene = Scene(np.random.default_rng(seed))
-    frames: list[Frames] = []
-    for frame in episode.frames:
+    painted: list[Frames] = []
+    for frame in episode.main:
         for paint in edit.image:
-            frame = _painted(paint, frame, scene, first=not frames)
-        frames.append(frame)
+            frame = _painted(paint, frame, scene, first=not painted)
+        painted.append(frame)
+    frames = np.zeros_like(episode.frames)
+    frames[:, 0] = painted
     instruction = episode.instruction
     for reword in edit.text:
         instruction = reword.say(instruction, scene)
     extras = {**episode.extras, "edit": edit.name, "strength": strength}
-    return replace(episode, frames=np.stack(frames), instruction=instruction, extras=extras)
+    return replace(
+        episode,
+        frames=frames,
+        instruction=instruction,
+        extras=extras,
+        absent=episode.views[1:],
+    )
 
 
 def _painted(step: ImageStep, frame: Frames, scene: Scene, first: bool) -> Frames:

@@ -14,6 +14,10 @@ def frame_digest(frame: Frames) -> str:
     return hashlib.sha256(f"{frame.shape}".encode() + frame.tobytes()).hexdigest()
 
 
+def _views(task: Task) -> dict[str, str]:
+    return {view: frame_digest(frame) for view, frame in sorted(task.others.items())}
+
+
 def tasks_digest(tasks: Sequence[Task]) -> str:
     """64 hexadecimal digits that change with anything of the tasks that a rollout or a verdict
     depends on, their order too."""
@@ -24,6 +28,7 @@ def tasks_digest(tasks: Sequence[Task]) -> str:
             "state": {name: float(number) for name, number in sorted(task.state.items())},
             "rubric": task.extras.get("rubric"),
             "frame": frame_digest(task.frame),
+            **({"views": _views(task)} if task.others else {}),
         }
         for task in tasks
     ]

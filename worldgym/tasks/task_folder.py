@@ -1,6 +1,7 @@
 """Tasks from a folder, and the table of their true results.
 
     TASKS/GROUP/NAME.png     the initial frame, 8 bits a channel, RGB
+    TASKS/GROUP/NAME.VIEW.png   optional: that of a further camera, e.g. NAME.wrist.png
     TASKS/GROUP/NAME.json    {"instruction": "open the drawer", "partial_credit_criteria": "...",
                              "steps": 40}
     TASKS/truth.csv          optional: policy, task, success; one line per policy and task
@@ -52,6 +53,8 @@ def load_tasks(folder: str | Path) -> list[Task]:
             f"{folder}: no such folder; tasks are a folder of NAME.png and NAME.json pairs"
         )
     images, texts = _stems(folder, ".png"), _stems(folder, ".json")
+    further = {name for name in images - texts if _main_of(name) in images & texts}
+    images -= further
     if not images and not texts:
         raise InputError(f"{folder}: holds no task; put NAME.png and NAME.json pairs there")
     if unpaired := sorted(images ^ texts):
@@ -61,7 +64,10 @@ def load_tasks(folder: str | Path) -> list[Task]:
             f"{folder / unpaired[0]}{present}: has no {name}{absent} beside it; add that file or "
             f"remove this one"
         )
-    tasks = [_load_task(folder, name) for name in sorted(images)]
+    others: dict[str, list[str]] = {}
+    for name in sorted(further):
+        others.setdefault(_main_of(name), []).append(name)
+    tasks = [_load_task(folder, name, others.get(name, ())) for name in sorted(images)]
     names = [task.name for task in tasks]
     if len(set(names)) < len(names):
         double = next(name for name in names if names.count(name) > 1)
@@ -153,7 +159,13 @@ class TaskFile:
             )
 
 
-def _load_task(folder: Path, name: str) -> Task:
+def _main_of(name: str) -> str:
+    """ "door/1.wrist" => "door/1", whose view "wrist" it is."""
+    return name.rpartition(".")[0]
+
+
+def _load_task(folder: Path, name: str, further: Sequence[str]) -> Task:
+    """further: names of the pictures of its other views."""
     path = folder / f"{name}.json"
     data = read_json(path, "a task")
     with located(path):
@@ -174,6 +186,9 @@ def _load_task(folder: Path, name: str) -> Task:
         success=_stripped(file.success_criteria),
         extras={key: value for key, value in data.items() if key not in known},
         state={name: float(value) for name, value in file.state.items()},
+        others={
+            clean(other.rpartition(".")[2]): read_png(folder / f"{other}.png") for other in further
+        },
     )
 
 

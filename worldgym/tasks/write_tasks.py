@@ -13,8 +13,8 @@ from worldgym.types import Frames, Task
 
 
 def write_task(folder: Path, task: Task) -> Path:
-    """FOLDER/NAME.png and .json, the JSON last: it commits the task. Loading the folder gives the
-    task back. => the PNG."""
+    """FOLDER/NAME.png and .json, and NAME.VIEW.png of each further view; the JSON last: it commits
+    the task. Loading the folder gives the task back. => the PNG."""
     data: dict[str, Any] = {
         "instruction": task.instruction,
         "partial_credit_criteria": task.partial_credit,
@@ -36,6 +36,8 @@ def write_task(folder: Path, task: Task) -> Path:
         data["state"] = dict(task.state)
     image = folder / f"{task.name}.png"
     write_atomic(image, to_png(task.frame))
+    for view, frame in task.others.items():
+        write_atomic(folder / f"{task.name}.{view}.png", to_png(frame))
     write_json(folder / f"{task.name}.json", {**data, **task.extras})
     return image
 

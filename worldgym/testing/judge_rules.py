@@ -66,7 +66,7 @@ class FakeJudge:
         return {"threshold": self.threshold, "band": self.band}
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
-        brightness = float(rollout.frames[-1, 0, 0, 0]) / 255.0
+        brightness = float(rollout.main[-1, 0, 0, 0]) / 255.0
         if abs(brightness - self.threshold) < self.band:
             return Verdict(None, self.name, "too close to the threshold", probability=brightness)
         return Verdict(float(brightness >= self.threshold), self.name, probability=brightness)

@@ -122,7 +122,7 @@ def _latency(policy: Policy[Any], frame_shape: Shape, calls: int) -> Latency:
     for call, frame in enumerate(frames):
         step = call * policy.chunk
         still = np.zeros((step, policy.spec.size), np.float32)
-        seen = observe(policy.needs, policy.spec, task, [frame] * (step + 1), still)
+        seen = observe(policy.needs, policy.spec, task, [frame[None]] * (step + 1), still)
         started = time.perf_counter()
         states, _ = policy.act(states, [seen])
         seconds.append(time.perf_counter() - started)

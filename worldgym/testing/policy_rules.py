@@ -182,7 +182,7 @@ def _observe(policy: Policy[State], trial: Trial, call: int, negative: bool = Fa
     action: the start, shifted."""
     step = call * policy.chunk
     start = 255 - trial.task.frame if negative else trial.task.frame
-    frames = [np.roll(start, 4 * t, axis=1) for t in range(step + 1)]
+    frames = [np.roll(start, 4 * t, axis=1)[None] for t in range(step + 1)]
     low, high = np.array(policy.spec.low), np.array(policy.spec.high)
     actions = np.tile((low + 0.6 * (high - low)).astype(np.float32), (step, 1))
     return observe(policy.needs, policy.spec, trial.task, frames, actions)

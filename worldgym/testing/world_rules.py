@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from worldgym.testing.rules import FAKE_SPEC, SEEDS, Shape, check_form, check_spec, require
-from worldgym.types import Actions, ActionSpec, Frames
+from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames
 from worldgym.world.world_protocol import World
 
 State = TypeVar("State")
@@ -28,7 +28,7 @@ def check_world(world: World[State], tolerance: int = 1) -> None:
     who = f"world {world.name!r}"
     check_spec(who, world.spec)
     rng = np.random.default_rng(0)
-    starts = rng.integers(0, 256, (len(SEEDS), *world.frame_shape), np.uint8)
+    starts = rng.integers(0, 256, (len(SEEDS), len(world.views), *world.frame_shape), np.uint8)
     shapes = [(len(SEEDS), h, world.spec.size) for h in CHUNKS]
     chunks = [
         rng.uniform(world.spec.low, world.spec.high, shape).astype(np.float32) for shape in shapes
@@ -60,7 +60,7 @@ def check_world(world: World[State], tolerance: int = 1) -> None:
 
 @dataclass(frozen=True)
 class FakeState:
-    """frames: uint8 [B, H, W, 3], the last ones drawn.   step: actions taken."""
+    """frames: uint8 [B, V, H, W, 3], the last ones drawn.   step: actions taken."""
 
     frames: Frames
     seeds: tuple[int, ...]
@@ -73,11 +73,12 @@ class FakeWorld:
     last row.
 
     The upper half has one field a number, left to right: black at its low bound, white at its high
-    one."""
+    one. The noise of each view is its own."""
 
     spec: ActionSpec = FAKE_SPEC
     frame_shape: Shape = (16, 24, 3)
     name: str = "fake-world"
+    views: tuple[str, ...] = ONE_VIEW
 
     def reset(self, frames: Frames, seeds: Sequence[int]) -> FakeState:
         return FakeState(frames.copy(), tuple(seeds), 0)
@@ -91,17 +92,17 @@ class FakeWorld:
         )
 
     def _paint(self, state: FakeState, actions: Actions, step: int) -> Frames:
-        """actions: [B, A] => uint8 [B, H, W, 3]."""
+        """actions: [B, A] => uint8 [B, V, H, W, 3]."""
         height, width, _ = self.frame_shape
         low, high = np.array(self.spec.low), np.array(self.spec.high)
         levels = np.rint(np.clip((actions - low) / (high - low), 0.0, 1.0) * 255.0).astype(np.uint8)
         field = np.arange(width) * self.spec.size // width  # the number that a column shows
         painted = state.frames.copy()
-        painted[:, : height // 2] = levels[:, None, field, None]
+        painted[:, :, : height // 2] = levels[:, None, None, field, None]
         for b, seed in enumerate(state.seeds):
-            painted[b, -1] = np.random.default_rng([seed, step]).integers(
-                0, 256, (width, 3), np.uint8
-            )
+            noise = np.random.default_rng([seed, step])
+            for view in painted[b]:
+                view[-1] = noise.integers(0, 256, (width, 3), np.uint8)
         return painted
 
 
@@ -112,7 +113,7 @@ def _roll(
     chunks: Sequence[Actions],
     detour: bool = False,
 ) -> Frames:
-    """[B, T, H, W, 3]: every frame of stepping through the chunks. With `detour`, each state is
+    """[B, T, V, H, W, 3]: every frame of stepping through the chunks. With `detour`, each state is
     stepped elsewhere first."""
     who = f"world {world.name!r}"
     given = starts.copy()
@@ -125,7 +126,11 @@ def _roll(
         passed = actions.copy()
         state, frames = world.step(state, passed)
         check_form(
-            who, "step", frames, (*actions.shape[:2], *world.frame_shape), np.dtype(np.uint8)
+            who,
+            "step",
+            frames,
+            (*actions.shape[:2], len(world.views), *world.frame_shape),
+            np.dtype(np.uint8),
         )
         require(np.array_equal(passed, actions), who, "step changed the actions it was given")
         parts.append(frames)

@@ -101,7 +101,7 @@ def _encode(store: EpisodeStore, codec: Codec, device: str, out: Path, spans: Sp
         )
     rows = open_memmap(out, "r+")
     for name, (start, _) in progress(spans.items(), len(spans), "encoding latents", "episode"):
-        for part in np.split(frames := cache.frames(name), range(BATCH, len(frames), BATCH)):
+        for part in np.split(frames := cache.main(name), range(BATCH, len(frames), BATCH)):
             rows[start : start + len(part)] = (
                 codec.encode(torch.from_numpy(np.array(part)).to(device)).cpu().numpy()
             )

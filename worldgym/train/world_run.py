@@ -29,7 +29,7 @@ from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
 from worldgym.train.training_state import hold_settings
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import Worlds, train_world
-from worldgym.types import Episode
+from worldgym.types import Episode, joined_views
 from worldgym.world.familiarity import FAMILIARITY_NAME, measure_familiarity
 from worldgym.world.open_loop_replay import contact_sheet, replay
 
@@ -184,7 +184,7 @@ class Visitor:
             shown = [
                 v
                 for e, g in zip(episodes[:SHOWN], result.frames, strict=False)
-                for v in (e.frames, g)
+                for v in (joined_views(e.frames), joined_views(g))
             ]
             sheet = (
                 self.run.config.out

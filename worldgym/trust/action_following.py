@@ -66,14 +66,14 @@ def action_following(
         return []
     sweeps = [(d, actions) for d in range(spec.size) for actions in _sweep(spec, d)]
     rollouts = [
-        Rollout(Trial(task, 0, 0), "sweep", task.frame[None], actions)
+        Rollout(Trial(task, 0, 0), "sweep", task.frame[None, None], actions)
         for task in tasks
         for _, actions in sweeps
     ]
     played = play_again(world, rollouts, playing, what="sweeping actions")
     read = np.stack(
         [
-            inverse_dynamics.actions(encode_frames(codec, rollout.frames))[1:-2].mean(0)
+            inverse_dynamics.actions(encode_frames(codec, rollout.main))[1:-2].mean(0)
             for rollout in played
         ]
     )

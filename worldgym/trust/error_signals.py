@@ -93,8 +93,8 @@ def measure(
     """The signals of each rollout; `records` are their scored lines in the log."""
     rows = []
     for rollout, record in zip(rollouts, records, strict=True):
-        latents = encode_frames(with_.codec, rollout.frames)
-        rows.append(verdict_signals(record) | picture_signals(with_, rollout.frames, latents))
+        latents = encode_frames(with_.codec, rollout.main)
+        rows.append(verdict_signals(record) | picture_signals(with_, rollout.main, latents))
         if rollout.actions.shape[1]:
             rows[-1] |= action_signals(with_.inverse_dynamics, latents, rollout.actions)
             if with_.motions is not None:
@@ -178,9 +178,9 @@ def _future_signals(
         played = play_again(with_.world, rollouts, with_.playing, future, what="other futures")
         verdicts = judge_each(with_.judge, played)
         for i, (mine, theirs, verdict) in enumerate(zip(rollouts, played, verdicts, strict=True)):
-            last = max(1, round(LAST * len(mine.frames)))
-            gap = encode_frames(with_.codec, mine.frames[-last:]) - encode_frames(
-                with_.codec, theirs.frames[-last:]
+            last = max(1, round(LAST * len(mine.main)))
+            gap = encode_frames(with_.codec, mine.main[-last:]) - encode_frames(
+                with_.codec, theirs.main[-last:]
             )
             apart[i] += float(gap.square().mean()) / with_.futures
             if not isinstance(verdict, Failure) and verdict.score is not None:

@@ -162,7 +162,7 @@ def _read(
     firsts, looks = dict[str, Tensor](), dict[str, Tensor]()
     for name in progress(names, len(names), "measuring motions", "episode"):
         episode = cache.episode(name)
-        firsts[name] = encode_frames(codec, episode.frames[:1])
+        firsts[name] = encode_frames(codec, episode.main[:1])
         looks[name] = looks_of(episode.actions, store.spec)
     return firsts, looks
 

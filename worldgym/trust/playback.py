@@ -14,6 +14,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, at_least
 from worldgym.io.progress import progress
 from worldgym.types import Rollout, Task, Trial
+from worldgym.world.initial_views import initial_frames
 from worldgym.world.open_loop_replay import play_actions
 from worldgym.world.world_protocol import World
 
@@ -67,10 +68,12 @@ def play_again(
         some = [rollouts[i] for i in rows + rows[-1:] * (size - len(rows))]
         seeds = [(rollout.trial.seed + future) % 2**63 for rollout in some]
         actions = np.stack([rollout.actions for rollout in some])
-        frames = play_actions(
-            world, np.stack([rollout.trial.task.frame for rollout in some]), seeds, actions, chunk
-        )
-        drawn |= {i: replace(rollouts[i], frames=frames[row]) for row, i in enumerate(rows)}
+        starts = initial_frames(world, [rollout.trial.task for rollout in some], seeds)
+        frames = play_actions(world, starts, seeds, actions, chunk)
+        drawn |= {
+            i: replace(rollouts[i], frames=frames[row], views=world.views)
+            for row, i in enumerate(rows)
+        }
     return [drawn[i] for i in range(len(rollouts))]
 
 
@@ -97,7 +100,13 @@ def recorded_rollouts(store: EpisodeStore, per_group: int | None = None) -> list
 
 def _recorded(store: EpisodeStore, name: str, group: str) -> Recorded:
     episode = store[name]
-    task = Task(name, group, episode.frames[0], episode.instruction, len(episode))
-    return Recorded(
-        Rollout(Trial(task, 0, 0), RECORDED, episode.frames, episode.actions), episode.success
+    others = {
+        view: episode.frames[0, v]
+        for v, view in enumerate(episode.views)
+        if v and view not in episode.absent
+    }
+    task = Task(name, group, episode.main[0], episode.instruction, len(episode), others=others)
+    happened = Rollout(
+        Trial(task, 0, 0), RECORDED, episode.frames, episode.actions, views=episode.views
     )
+    return Recorded(happened, episode.success)

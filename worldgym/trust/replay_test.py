@@ -25,7 +25,7 @@ from worldgym.world.world_protocol import World
 @dataclass(frozen=True)
 class ReplayOutcome:
     """One recorded episode. success: its label, None = nobody knows.   psnr: dB at each generated
-    frame.
+    frame of the main view.
 
     judged, recorded: verdicts on the generated and on the recorded video, None = unscored.
     """
@@ -54,7 +54,7 @@ def replay_test(
     outcomes = []
     for episode, new, (judged, recorded) in zip(episodes, generated, verdicts, strict=True):
         task = new.trial.task
-        levels = psnr(new.frames[1:], episode.rollout.frames[1:])
+        levels = psnr(new.main[1:], episode.rollout.main[1:])
         outcomes.append(
             ReplayOutcome(
                 task.name, task.group, episode.success, tuple(map(float, levels)), judged, recorded

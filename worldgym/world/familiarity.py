@@ -130,7 +130,5 @@ def _held_out(store: EpisodeStore, codec: Codec) -> Sequence[Frames]:
     each = max(1, MOST // len(cache.names))
     names = [cache.names[i] for i in evenly_spaced(len(cache.names), MOST)]
     return [
-        cache.frames(name)[i]
-        for name in names
-        for i in evenly_spaced(len(cache.frames(name)), each)
+        cache.main(name)[i] for name in names for i in evenly_spaced(len(cache.main(name)), each)
     ]

@@ -17,7 +17,7 @@ from worldgym.io.checkpoint import frozen
 from worldgym.io.devices import device_name
 from worldgym.io.timing import stage
 from worldgym.native.kernels import kernels_for
-from worldgym.types import Actions, ActionSpec, Frames
+from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
 from worldgym.world.compiled_network import fastest
 from worldgym.world.conditioning import beside, commanded_positions, null_actions
@@ -88,6 +88,10 @@ class DiffusionWorld:
         return self.codec.frame_shape
 
     @property
+    def views(self) -> tuple[str, ...]:
+        return ONE_VIEW
+
+    @property
     def dtype(self) -> torch.dtype:
         """Of weights and latents."""
         return self._dtype
@@ -118,21 +122,17 @@ class DiffusionWorld:
 
     @torch.inference_mode()
     def reset(self, frames: Frames, seeds: Sequence[int]) -> WorldState:
-        """frames: uint8 [B, H, W, 3].   seeds: one a row."""
-        if (
-            frames.ndim != 4
-            or frames.shape[1:] != self.frame_shape
-            or frames.dtype != np.uint8
-            or len(seeds) != len(frames)
-        ):
+        """frames: uint8 [B, V, H, W, 3].   seeds: one a row."""
+        shape = (len(self.views), *self.frame_shape)
+        if frames.shape[1:] != shape or frames.dtype != np.uint8 or len(seeds) != len(frames):
             raise InputError(
-                f"the world starts from uint8 frames [B, {', '.join(map(str, self.frame_shape))}] "
+                f"the world starts from uint8 frames [B, {', '.join(map(str, shape))}] "
                 f"and one seed a row, "
                 f"not {frames.dtype} {frames.shape} and {len(seeds)} seeds: resize the initial "
                 f"frames"
             )
         latents = self.codec.encode(
-            torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)
+            torch.from_numpy(np.ascontiguousarray(frames[:, 0])).to(self._device)
         ).to(self._dtype)
         actions = torch.zeros(len(frames), 1, self.config.network.action_size, device=self._device)
         if self.config.conditioning == "sum":
@@ -144,7 +144,7 @@ class DiffusionWorld:
 
     @torch.inference_mode()
     def step(self, state: WorldState, actions: Actions) -> tuple[WorldState, Frames]:
-        """actions: float32 [B, h, A] => (new state, uint8 [B, h, H, W, 3])."""
+        """actions: float32 [B, h, A] => (new state, uint8 [B, h, V, H, W, 3])."""
         if (
             actions.ndim != 3
             or actions.shape[0] != len(state.seeds)
@@ -168,7 +168,7 @@ class DiffusionWorld:
             frames = self.codec.decode(latents.flatten(0, 1).float()).unflatten(
                 0, latents.shape[:2]
             )
-            return state, frames.cpu().numpy()
+            return state, frames.cpu().numpy()[:, :, None]
 
     def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
         """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in

@@ -17,37 +17,44 @@ HORIZONS = (1, 5, 10, 20, 40)
 
 @dataclass(frozen=True)
 class Replay:
-    """frames: uint8 [E, T+1, H, W, 3] as generated, initial frame first.   psnr: [E, T] in dB,
-    against the recording."""
+    """frames: uint8 [E, T+1, V, H, W, 3] as generated, initial frame first.   psnr: [E, T, V] in
+    dB, against the recording; NaN where a view was not recorded."""
 
     frames: Frames
     psnr: npt.NDArray[np.float64]
 
-    def at(self, horizon: int) -> float:
-        """Mean PSNR of frame number `horizon` (1 = the first generated one)."""
-        return float(self.psnr[:, horizon - 1].mean())
+    def at(self, horizon: int, view: int = 0) -> float:
+        """Mean PSNR of frame number `horizon` (1 = the first generated one) of a view, over the
+        episodes that have it; NaN where none has."""
+        known = self.psnr[:, horizon - 1, view]
+        known = known[~np.isnan(known)]
+        return float(known.mean()) if len(known) else float("nan")
 
-    def horizons(self) -> dict[int, float]:
-        return {h: self.at(h) for h in HORIZONS if h <= self.psnr.shape[1]}
+    def horizons(self, view: int = 0) -> dict[int, float]:
+        return {h: self.at(h, view) for h in HORIZONS if h <= self.psnr.shape[1]}
 
 
 def replay(
     world: World[State], episodes: Sequence[Episode], seed: int = 0, chunk: int = 1
 ) -> Replay:
-    """Episodes of one length, all in one batch. `chunk`: actions a step."""
+    """Episodes of one length, all in one batch. `chunk`: actions a step. Views that an episode
+    lacks begin black."""
     truth = np.stack([episode.frames for episode in episodes])
     actions = np.stack([episode.actions for episode in episodes])
     generated = play_actions(
         world, truth[:, 0], [seed + i for i in range(len(episodes))], actions, chunk
     )
-    return Replay(generated, psnr(generated[:, 1:], truth[:, 1:]))
+    levels = psnr(generated[:, 1:], truth[:, 1:])
+    for row, episode in enumerate(episodes):
+        levels[row, :, [episode.views.index(name) for name in episode.absent]] = np.nan
+    return Replay(generated, levels)
 
 
 def play_actions(
     world: World[State], starts: Frames, seeds: Sequence[int], actions: Actions, chunk: int = 1
 ) -> Frames:
-    """starts: uint8 [B, H, W, 3], one seed a row, actions: float32 [B, T, A] => frames uint8 [B,
-    T+1, H, W, 3], start first."""
+    """starts: uint8 [B, V, H, W, 3], one seed a row, actions: float32 [B, T, A] => frames uint8 [B,
+    T+1, V, H, W, 3], start first."""
     state = world.reset(starts, seeds)
     frames = [starts[:, None]]
     for first in range(0, actions.shape[1], chunk):

@@ -47,6 +47,10 @@ class SplitWorld(Generic[State]):
     def frame_shape(self) -> tuple[int, int, int]:
         return self._world.frame_shape
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        return self._world.views
+
     def reset(self, frames: Frames, seeds: Sequence[int]) -> tuple[State, ...]:
         parts = np.array_split(np.arange(len(frames)), max(min(self._threads, len(frames)), 1))
         return tuple(

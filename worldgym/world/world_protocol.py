@@ -4,11 +4,15 @@ stepped again."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
 
 from worldgym.types import Actions, ActionSpec, Frames
 
 State = TypeVar("State")
+Given = npt.NDArray[np.bool_]  # [B, V]
 
 
 class World(Protocol[State]):
@@ -21,14 +25,33 @@ class World(Protocol[State]):
     def spec(self) -> ActionSpec: ...
 
     @property
-    def frame_shape(self) -> tuple[int, int, int]: ...
+    def frame_shape(self) -> tuple[int, int, int]:
+        """(H, W, 3) of every view."""
+        ...
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the cameras that it draws, V of them; the first is the main one."""
+        ...
 
     def reset(self, frames: Frames, seeds: Sequence[int]) -> State:
-        """frames: uint8 [B, H, W, 3] initial frames; one seed a row. Row b of every later result
-        depends on row b alone."""
+        """frames: uint8 [B, V, H, W, 3] initial frames of all views; one seed a row. Row b of every
+        later result depends on row b alone."""
         ...
 
     def step(self, state: State, actions: Actions) -> tuple[State, Frames]:
-        """actions: float32 [B, h, A], any h >= 1 => (new state, uint8 [B, h, H, W, 3]). `state`
+        """actions: float32 [B, h, A], any h >= 1 => (new state, uint8 [B, h, V, H, W, 3]). `state`
         itself stays valid."""
+        ...
+
+
+@runtime_checkable
+class Completing(Protocol):
+    """What a world of several views may have besides: it draws initial frames that a task does not
+    bring."""
+
+    def complete(self, frames: Frames, given: Given, seeds: Sequence[int]) -> Frames:
+        """frames: uint8 [B, V, H, W, 3].   given: bool [B, V], the main view always.   One seed a
+        row => the frames with those that are not given drawn from the others, which stay as they
+        are. Row b depends on row b alone."""
         ...

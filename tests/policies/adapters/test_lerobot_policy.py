@@ -90,7 +90,7 @@ def test_the_same_as_lerobots_own_loop(n_obs_steps: int, chunk: int) -> None:
         )
         opened = np.concatenate([[1.0], rollout.actions[:, 3] < 0])
         for t, action in enumerate(rollout.actions):
-            frame = torch.from_numpy(rollout.frames[t]).permute(2, 0, 1)[None].float() / 255.0
+            frame = torch.from_numpy(rollout.main[t]).permute(2, 0, 1)[None].float() / 255.0
             state = torch.tensor([[moved[t], opened[t]]], dtype=torch.float32)
             natural = model.select_action({FRONT: frame, STATE: state})[0].clamp(-1, 1)
             np.testing.assert_allclose(action, natural, atol=1e-5)

@@ -58,7 +58,7 @@ def messages(protocol: str) -> dict[str, tuple[bytes, Reader]]:
     recalling = Responder(RecallingPolicy(), family)
     shown = request_of(
         family.carrying(RecallingPolicy.needs),
-        observe(RecallingPolicy.needs, FAKE_SPEC, TASK, [FRAME], NO_MOVES),
+        observe(RecallingPolicy.needs, FAKE_SPEC, TASK, [FRAME[None]], NO_MOVES),
     )
     return {
         "beginning": (

@@ -153,7 +153,7 @@ def test_history_views_and_state_of_a_family_of_ones_own(tmp_path: Path) -> None
         family.needs,
         convention("libero"),
         task,
-        [FRAME, FRAME[::-1]],
+        [FRAME[None], FRAME[None, ::-1]],
         np.full((1, 7), 1.0, np.float32),
     )
     request = request_of(family, seen)

@@ -20,7 +20,7 @@ from worldgym.wire.wire_arrays import Malformed
 POLICY = RecallingPolicy()
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3)).astype(np.uint8)
 TASK = Task("a/0", "a", FRAMES[0], "push", 4)
-SEEN = observe(POLICY.needs, POLICY.spec, TASK, FRAMES, np.full((4, 3), 0.3, np.float32))
+SEEN = observe(POLICY.needs, POLICY.spec, TASK, FRAMES[:, None], np.full((4, 3), 0.3, np.float32))
 STATE = np.zeros((3, 3))
 
 

@@ -41,7 +41,7 @@ class StoreSource:
 
     def read(self, name: str) -> Recording:
         episode = self.store[name]
-        frames = episode.frames
+        frames = episode.main
         if self.options.size:
             frames = decode_video(self.store.video(name), self.options.size)
         fps = self.options.fps or episode.fps

@@ -25,7 +25,7 @@ from worldgym.episodes.writers.parquet_tables import PANDAS_INDEX, pyarrow_modul
 from worldgym.episodes.writers.pixel_statistics import PixelCounts
 from worldgym.errors import InputError
 from worldgym.io.files import write_json
-from worldgym.types import Actions, ActionSpec, Episode, States
+from worldgym.types import ONE_VIEW, Actions, ActionSpec, Episode, States
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -79,12 +79,12 @@ class LeRobotWriter:
             raise InputError(
                 f"{name}: another action spec or rate than the dataset's; convert it first"
             )
-        frames = even_sides(episode.frames)
+        frames = even_sides(episode.main)
         if not self.episodes:
             self.size = frames.shape[1:3]
             self.state = state_form(episode)
             self.padded = tuple(
-                grown - was for grown, was in zip(self.size, episode.frames.shape[1:3], strict=True)
+                grown - was for grown, was in zip(self.size, episode.main.shape[1:3], strict=True)
             )
         if frames.shape[1:3] != self.size or state_form(episode) != self.state:
             raise InputError(
@@ -97,7 +97,11 @@ class LeRobotWriter:
         rows = np.concatenate([episode.actions, episode.actions[-1:]])
         task = self.tasks.setdefault(episode.instruction, len(self.tasks))
         self.tables.append(self._rows(rows, episode.states, task))
-        self.episodes.append(self._entry(rows, start, replace(episode, frames=frames)))
+        self.episodes.append(
+            self._entry(
+                rows, start, replace(episode, frames=frames[:, None], views=ONE_VIEW, absent=())
+            )
+        )
         self.pixels = self.pixels.add(frames)
         self.actions.append(rows)
         self.states += [episode.states.values] if episode.states else []
@@ -173,7 +177,7 @@ class LeRobotWriter:
                 if episode.states
                 else {}
             ),
-            **_flat(PixelCounts().add(episode.frames).statistics(), CAMERA),
+            **_flat(PixelCounts().add(episode.main).statistics(), CAMERA),
         }
 
     def _close_files(self) -> None:
