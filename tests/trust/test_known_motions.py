@@ -26,7 +26,7 @@ def episode(scene: int, angle: float, rng: np.random.Generator, steps: int = 16)
     frame = np.full(CODEC.frame_shape, scene, np.uint8)
     frame = np.clip(frame + rng.normal(0, 2, frame.shape), 0, 255).astype(np.uint8)
     return Episode(
-        np.repeat(frame[None], steps + 1, axis=0),
+        np.repeat(frame[None, None], steps + 1, axis=0),
         step.astype(np.float32),
         "go",
         FAKE_SPEC,
