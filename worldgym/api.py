@@ -35,6 +35,7 @@ from worldgym.stats.trusted import TrustedTasks, WorldCheck
 from worldgym.types import Task
 
 if TYPE_CHECKING:  # what needs torch waits until something is evaluated
+    from worldgym.evaluation.fitting import Align
     from worldgym.judges.judge_protocol import Judge
     from worldgym.policies.policy_protocol import Policy
     from worldgym.world.world_protocol import World
@@ -63,6 +64,7 @@ class EvaluateOptions(TypedDict, total=False):
     world_check: Path | None
     include_red: bool
     other_engine: bool
+    align: Align
     command: str
 
 

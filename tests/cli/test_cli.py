@@ -27,9 +27,9 @@ pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bund
 Arguments = Callable[..., list[str]]
 
 
-def write_task(folder: Path, size: int = 96, **changes: object) -> None:
+def write_task(folder: Path, height: int = 96, **changes: object) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.zeros((size, size, 3), np.uint8)).save(folder / "one.png")
+    Image.fromarray(np.zeros((height, 96, 3), np.uint8)).save(folder / "one.png")
     (folder / "one.json").write_text(
         json.dumps({"instruction": "open the drawer", "steps": 2} | changes)
     )
@@ -101,8 +101,8 @@ def test_json_without_instruction(
 def test_wrong_frame_size(
     arguments: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_task(tmp_path / "tasks", size=64)
-    assert "64x64" in fails(arguments(tmp_path / "tasks", tmp_path / "run"), capsys)
+    write_task(tmp_path / "tasks", height=64)
+    assert "96 x 64" in fails(arguments(tmp_path / "tasks", tmp_path / "run"), capsys)
 
 
 def test_unknown_policy(

@@ -113,6 +113,7 @@ def test_one_word_means_one_thing() -> None:
         "source",
         "tasks",  # a folder; names in the reference world
         "videos",
+        "world",  # a checkpoint; or an address or a factory, where any world does
     }, several
 
 

@@ -8,6 +8,7 @@ import pytest
 from worldgym.testing import check_world
 from worldgym.types import ONE_VIEW, ActionSpec, Frames
 from worldgym.world.row_threads import SplitWorld
+from worldgym.world.world_card import PLAIN
 
 SPEC = ActionSpec(("x",), "delta_pose", "1 m", "none", "none", (-1.0,), (1.0,), 10.0)
 
@@ -17,6 +18,7 @@ class Counting:
 
     name, spec, frame_shape = "counting", SPEC, (2, 2, 3)
     views = ONE_VIEW
+    capabilities = PLAIN
 
     def reset(self, frames: Frames, seeds: list[int]) -> list[float]:
         assert len(frames) == len(seeds)

@@ -1,9 +1,10 @@
-"""Several actions in one: what a robot that is told less often must be told to make the same
-motion.
+"""Several actions in one, and one in several: what a robot that is told less often, or more often,
+must be told to make the same motion.
 
 Deltas add up, and their rotations compose in the frame of the base, R = R_k ... R_1, as in
-`worldgym.actions.pose`. Velocities are averaged; of absolute targets, and of grippers, the last one
-counts. Axes legend: K actions in a row, A action numbers."""
+`worldgym.actions.pose`; apart they go in equal parts about the same axis. Velocities are averaged,
+or go on; of absolute targets, and of grippers, the last one counts, or is held. Axes legend: K
+actions in a row, A action numbers."""
 
 from __future__ import annotations
 
@@ -41,13 +42,27 @@ def composed(actions: Actions, spec: ActionSpec) -> Actions:
         return np.asarray(actions[-1], np.float32)
     out = wide.sum(axis=0) if spec.mode == "delta_pose" else wide.mean(axis=0)
     if spec.mode == "delta_pose" and spec.rotation != "none":
-        columns = _turning(spec)
+        columns = turning(spec)
         out[columns] = _turned(wide[:, columns], spec)
     joined: Actions = np.where(last, wide[-1], out).astype(np.float32)
     return joined
 
 
-def _turning(spec: ActionSpec) -> list[int]:
+def divided(action: Actions, parts: int, spec: ActionSpec) -> Actions:
+    """float32 [A] => float32 [parts, A], which `composed` puts together again."""
+    check_composable(spec)
+    rows = np.tile(action.astype(np.float64), (parts, 1))
+    if spec.mode == "delta_pose":
+        share = rows / parts
+        if spec.rotation != "none":
+            columns = turning(spec)
+            share[:, columns] = _part_of_turn(action[columns].astype(np.float64), parts, spec)
+        last = np.array([name.endswith("gripper") for name in spec.names])
+        rows = np.where(last, rows, share)
+    return rows.astype(np.float32)
+
+
+def turning(spec: ActionSpec) -> list[int]:
     """The numbers of the rotation, in order. InputError where one is missing: the others alone do
     not compose."""
     forms = {"euler_xyz": (ANGLES,), "axis_angle": (AXIS, ANGLES), "quaternion": (QUATERNION,)}[
@@ -65,20 +80,38 @@ def _turning(spec: ActionSpec) -> list[int]:
 
 def _turned(turns: npt.NDArray[np.float64], spec: ActionSpec) -> npt.NDArray[np.float64]:
     """[K, 3 or 4] => [3 or 4] in the form and unit of the spec."""
-    unit = radians(spec) or 1.0
-    if spec.rotation == "quaternion":
-        steps = Rotation.from_quat(turns)
-    elif spec.rotation == "euler_xyz":
-        steps = Rotation.from_euler("xyz", turns * unit)
-    else:
-        steps = Rotation.from_rotvec(turns * unit)
+    steps = rotations(turns, spec)
     whole = steps[0]
     for step in steps[1:]:
         whole = step * whole
+    return in_form(whole, spec)
+
+
+def _part_of_turn(
+    turn: npt.NDArray[np.float64], parts: int, spec: ActionSpec
+) -> npt.NDArray[np.float64]:
+    """[3 or 4] in the form and unit of the spec => the same form: the same axis, an equal part of
+    the angle."""
+    whole = rotations(turn[None], spec)[0]
+    return in_form(Rotation.from_rotvec(whole.as_rotvec() / parts), spec)
+
+
+def rotations(turns: npt.NDArray[np.float64], spec: ActionSpec) -> Rotation:
+    """[K, 3 or 4] in the form and unit of the spec => K rotations."""
+    unit = radians(spec) or 1.0
     if spec.rotation == "quaternion":
-        quaternion: npt.NDArray[np.float64] = whole.as_quat(canonical=True)
+        return Rotation.from_quat(turns)
+    if spec.rotation == "euler_xyz":
+        return Rotation.from_euler("xyz", turns * unit)
+    return Rotation.from_rotvec(turns * unit)
+
+
+def in_form(turn: Rotation, spec: ActionSpec) -> npt.NDArray[np.float64]:
+    """One rotation => [3 or 4] in the form and unit of the spec."""
+    if spec.rotation == "quaternion":
+        quaternion: npt.NDArray[np.float64] = turn.as_quat(canonical=True)
         return quaternion
-    joined: npt.NDArray[np.float64] = (
-        whole.as_euler("xyz") if spec.rotation == "euler_xyz" else whole.as_rotvec()
+    values: npt.NDArray[np.float64] = (
+        turn.as_euler("xyz") if spec.rotation == "euler_xyz" else turn.as_rotvec()
     )
-    return joined / unit
+    return values / (radians(spec) or 1.0)

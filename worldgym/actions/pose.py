@@ -122,7 +122,7 @@ def pose_after(start: Pose, actions: Actions, spec: ActionSpec) -> Pose:
     return Pose(
         start.position + moves.sum(0),
         _product(turns) @ start.rotation,
-        _gripper(start.gripper_open, values, spec),
+        gripper_after(start.gripper_open, values, spec),
     )
 
 
@@ -170,7 +170,8 @@ def _product(turns: Vector) -> Vector:
     return whole
 
 
-def _gripper(opened: float, values: Vector, spec: ActionSpec) -> float:
+def gripper_after(opened: float, values: Vector, spec: ActionSpec) -> float:
+    """0 closed to 1 open, after actions [T, A] of the spec."""
     if spec.gripper == "none":
         return opened
     told = values[:, spec.names.index("gripper")]

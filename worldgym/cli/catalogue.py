@@ -34,14 +34,15 @@ RUN = Entry(
 )
 WORLD = Entry(
     "world",
-    "train, import, distill and check world models",
+    "train, import, check and serve world models",
     verbs=(
         Entry("train", "train codec and world model on episodes", "world_commands:Train"),
         Entry(
             "distill", "teach a world to sample in 1 or 2 network calls", "world_commands:Distill"
         ),
         Entry("import", "bring in a published WorldGym checkpoint", "world_commands:Import"),
-        Entry("check", "may this world be believed? a colour per task", "trust_commands:Check"),
+        Entry("check", "does it keep the rules, may it be believed?", "trust_commands:Check"),
+        Entry("serve", "to other programs, over a websocket", "world_commands:Serve"),
         Entry(
             "train-inverse-dynamics",
             "what reads actions off frames, for the check",

@@ -40,6 +40,7 @@ class Called:
 
 Positional = Annotated[T, Unnamed()]
 WorldPlace = Annotated[Path, Part("world")]
+WorldName = Annotated[str, Part("world"), Called("WORLD")]
 JudgePlace = Annotated[Path, Part("judge")]
 TasksPlace = Annotated[Path, Part("tasks")]
 CodecPlace = Annotated[Path, Part("codec")]
@@ -105,7 +106,9 @@ class Option:
 
     def _one(self, word: str) -> Any:
         if self.part:
-            return bundled(word, self.part)
+            place = bundled(word, self.part)
+            # an address is no path: "ws://h" would become "ws:/h"
+            return place if self.kind is Path else word if place == Path(word) else str(place)
         if get_origin(self.kind) is Literal:
             known = {str(choice): choice for choice in get_args(self.kind)}
             if word not in known:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from worldgym.cli.options import Positional, WorldPlace
+from worldgym.cli.options import Positional, WorldName
 from worldgym.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Serve:
     """address to listen on; others than this machine's own need --key-env"""
     port: int = 8000
     """0 = any free one"""
-    world: WorldPlace | None = None
+    world: WorldName | None = None
     """whose actions "still" and "random" speak"""
     device: str = "auto"
     key_env: str = ""
@@ -44,12 +44,12 @@ class Serve:
         from worldgym.policies.wire.responder import Responder
         from worldgym.wire.admission import authorization
         from worldgym.wire.websocket_server import WebsocketServer
-        from worldgym.world.load_world import load_world
+        from worldgym.world.world_source import named_world
 
         if not 0 <= self.port < 2**16:
             raise InputError(f"--port is {self.port}: give 0 to 65535")
         key = authorization(self.host, self.key_env)
-        spec = load_world(self.world, device="cpu").spec if self.world else None
+        spec = named_world(self.world, device="cpu").spec if self.world else None
         loaded = load(self.policy, spec, self.device)
         responder = Responder(loaded.policy, FAMILIES[self.protocol][OWN], loaded.identity or "")
         kind = WebsocketServer if self.protocol == "openpi" else OpenvlaServer
@@ -69,8 +69,8 @@ class Check:
 
     policy: Positional[str]
     """anything that `worldgym evaluate --policy` takes"""
-    world: WorldPlace | None = None
-    """checkpoint of a world to compare with; it also gives the size of frames"""
+    world: WorldName | None = None
+    """a world to compare with, as of `worldgym evaluate`; it also gives the size of frames"""
     size: tuple[int, int] = (96, 96)
     """height and width of frames, without --world or --data"""
     data: Path | None = None
@@ -86,11 +86,11 @@ class Check:
         from worldgym.policies.load_policy import load_policy
         from worldgym.policies.open_loop_error import compare_with_recorded
         from worldgym.testing.policy_conformance import check_and_time, with_recorded
-        from worldgym.world.load_world import load_world
+        from worldgym.world.world_source import named_world
 
         if self.calls < 1 or min(self.size) < 1:
             raise InputError("--calls and --size must be 1 or more")
-        world = load_world(self.world, device="cpu") if self.world else None
+        world = named_world(self.world, device="cpu") if self.world else None
         store = EpisodeStore(self.data) if self.data else None
         spec = world.spec if world else store.spec if store is not None else None
         policy = load_policy(self.policy, spec, self.device)

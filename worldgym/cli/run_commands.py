@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from worldgym.cli.options import JudgePlace, Policies, Positional, TasksPlace, WorldPlace
+from worldgym.cli.options import JudgePlace, Policies, Positional, TasksPlace, WorldName
 from worldgym.cli.output import command_line, show, show_ran
 from worldgym.errors import InputError
 
@@ -39,8 +39,9 @@ class Evaluate:
     """Roll policies out in a world, let a judge score the videos, and summarise. Run it again to
     resume."""
 
-    world: WorldPlace
-    """checkpoint of a world, or the folder that `worldgym world train` wrote"""
+    world: WorldName
+    """checkpoint of a world, or the folder that `worldgym world train` wrote; a served one at ws://,
+    or MODULE:FACTORY of yours"""
     policy: Policies
     """one or more: "still", "random", the folder of a policy, a server at ws:// or http://,
     lerobot:DIR, openvla:DIR, MODULE:FACTORY. NAME=POLICY calls it NAME in this run; checkpoints of
@@ -87,6 +88,9 @@ class Evaluate:
     other_engine: bool = False
     """go on with a run whose frames were drawn by other kernels (with or without a C compiler,
     another device or number format): they differ a little"""
+    align: Literal["refuse", "commit", "hold"] = "refuse"
+    """where a policy's actions do not fill the steps of the world: carry out as many as do, or fill
+    up each step and go on from the middle of it (docs/worlds.md)"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -116,6 +120,7 @@ class Evaluate:
             world_check=self.world_check,
             include_red=self.include_red,
             other_engine=self.other_engine,
+            align=self.align,
             command=command_line(),
         )
         show_ran(run, self.json)

@@ -13,9 +13,11 @@ from worldgym.cli.options import (
     Policies,
     Positional,
     TasksPlace,
+    WorldName,
     WorldPlace,
 )
 from worldgym.cli.output import command_line, end_as
+from worldgym.errors import InputError
 
 if TYPE_CHECKING:
     from worldgym.trust.controls import Truth
@@ -23,13 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """May this world be believed? Control arms, replay, action following and P(verdict wrong) give
-    each task a colour: green, amber or red.
+    """Does this world keep the rules of a world? With --data, or --policy and --tasks: may it be
+    believed? Control arms, replay, action following and P(verdict wrong) give each task a colour,
+    green, amber or red.
 
     Exit codes 3 and 4 as of `worldgym evaluate`, for the closed loop of --policy."""
 
-    world: Positional[WorldPlace]
-    """checkpoint of a world, or the folder that `worldgym world train` wrote"""
+    world: Positional[WorldName]
+    """anything that `worldgym evaluate --world` takes; a checkpoint of ours with --data or
+    --policy"""
     data: Path | None = None
     """episode store that the world was not trained on, successes and failures"""
     policy: Policies = ()
@@ -57,16 +61,43 @@ class Check:
     out: Path = Path("runs/check")
     """gets check.json, check.html and the runs of the policies"""
     json: bool = False
-    """print check.json instead of tables"""
+    """print check.json, or what was found of the rules, instead of tables"""
 
     def __call__(self) -> None:
+        if self.data is None and not (self.policy and self.tasks):
+            self._check_rules()
+        else:
+            self._check_trust()
+
+    def _check_rules(self) -> None:
+        from worldgym.report.world_rules_text import print_world_report
+        from worldgym.testing.world_conformance import check_and_time_world
+        from worldgym.world.world_source import named_world
+
+        report = check_and_time_world(named_world(self.world, device=self.device))
+        print(json.dumps(report.to_json(), indent=2)) if self.json else print_world_report(
+            report.to_json()
+        )
+        if report.broken:
+            raise InputError(
+                f"{self.world}: {report.broken} of {len(report.results)} rules are broken; fix the "
+                f"world, or what it says it can"
+            )
+
+    def _check_trust(self) -> None:
         from worldgym.api import Run
         from worldgym.report.trust_page import print_check, write_check_page
         from worldgym.trust.check_inputs import CheckConfig
         from worldgym.trust.world_check import check_trust
+        from worldgym.world.world_source import is_foreign
 
+        if is_foreign(self.world):
+            raise InputError(
+                f"{self.world} is no checkpoint of ours, so --data and --policy cannot check it; "
+                f"leave them out to check whether it keeps the rules"
+            )
         config = CheckConfig(
-            self.world,
+            Path(self.world),
             self.out,
             self.data,
             self.policy,

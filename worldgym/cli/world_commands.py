@@ -1,11 +1,12 @@
-"""Commands that make worlds."""
+"""Commands that make worlds, and serve them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from worldgym.cli.options import CodecPlace, Positional, WorldPlace
+from worldgym.cli.options import CodecPlace, Positional, WorldName, WorldPlace
+from worldgym.errors import InputError
 from worldgym.train.training_requests import DistillRequest, TrainRequest
 from worldgym.world.published_request import PublishedImport
 
@@ -65,3 +66,42 @@ class Import(PublishedImport):
         from worldgym.world.published_checkpoints import import_published
 
         print(import_published(self))
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Serve a world to other programs, until Ctrl-C: `worldgym evaluate --world ws://HOST:PORT`
+    asks it from elsewhere."""
+
+    world: Positional[WorldName]
+    """anything that `worldgym evaluate --world` takes"""
+    host: str = "127.0.0.1"
+    """address to listen on; others than this machine's own need --key-env"""
+    port: int = 8000
+    """0 = any free one"""
+    key_env: str = ""
+    """environment variable with the key that clients must give"""
+    states: int = 64
+    """states of batches kept at most; whoever asks for one that was let go runs its trials again"""
+    rows: int = 64
+    """rows of a call at most, where the world itself knows no bound"""
+    embodiment: str | None = None
+    """which robot's actions the world takes, where its checkpoint holds several"""
+    device: str = "auto"
+
+    def __call__(self) -> None:
+        from worldgym.evaluation.provenance import details_of
+        from worldgym.world.model import DiffusionWorld
+        from worldgym.world.row_threads import on_all_cores
+        from worldgym.world.wire.world_server import ServeOptions, serve_world
+        from worldgym.world.world_source import named_world
+
+        if not 0 <= self.port < 2**16:
+            raise InputError(f"--port is {self.port}: give 0 to 65535")
+        world = named_world(self.world, self.embodiment, self.device)
+        details = {}
+        if isinstance(world, DiffusionWorld):
+            details = details_of(world)
+            world = on_all_cores(world)
+        options = ServeOptions(self.host, self.port, self.key_env, self.states, self.rows, details)
+        serve_world(world, options)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from worldgym.errors import JudgeStopped, SameFailure
+from worldgym.errors import JudgeStopped, SameFailure, ServerOutage
+from worldgym.evaluation.fitting import at_frames, flags_of
 from worldgym.evaluation.initial_frames import merged
 from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan
 from worldgym.evaluation.provenance import now
@@ -23,7 +24,6 @@ from worldgym.judges.judging import Bench, judge_each, judged_records, tried
 from worldgym.policies.policy_protocol import Policy
 from worldgym.tasks.write_tasks import to_png
 from worldgym.types import Rollout, Trial, Verdict, joined_views
-from worldgym.world.world_protocol import World
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,14 @@ def run_batch(run: OpenRun, policy: Policy[Any], batch: list[Trial]) -> Iterator
             yield from run_batch(run, policy, batch)
         return
     filled = batch + batch[-1:] * (run.plan.rows - len(batch))
-    rollouts = attempt(lambda: _rolled_out(run.plan.world, policy, filled, len(batch)))
+
+    def roll() -> list[Rollout]:
+        return _rolled_out(run.plan, policy, filled, len(batch))
+
+    rollouts = attempt(roll)
+    if isinstance(rollouts, Failure) and isinstance(rollouts.error, ServerOutage):
+        # a server that was away is no fault of one of the trials, and has lost them all
+        rollouts = attempt(roll)
     if not isinstance(rollouts, Failure):
         yield from _judged_batch(run, rollouts)
     elif len(batch) > 1:
@@ -65,16 +72,23 @@ def run_batch(run: OpenRun, policy: Policy[Any], batch: list[Trial]) -> Iterator
 
 
 def _rolled_out(
-    world: World[Any], policy: Policy[Any], trials: Sequence[Trial], count: int
+    plan: EvaluationPlan, policy: Policy[Any], trials: Sequence[Trial], count: int
 ) -> list[Rollout]:
     """The first `count` of `roll_out`, for the others fill up the batch: all the time it took is
     theirs, in equal shares."""
     with measured() as parts:
-        rollouts = roll_out(world, policy, trials)[:count]
+        rollouts = roll_out(plan.world, policy, trials)[:count]
     timing = {part: round(seconds / count, 6) for part, seconds in parts.items()}
     share = len(trials) / count
+    flags = [flags_of(plan.capabilities, policy, rollout.trial.task) for rollout in rollouts]
     return [
-        replace(rollout, seconds=share * rollout.seconds, timing=timing) for rollout in rollouts
+        replace(
+            rollout,
+            seconds=share * rollout.seconds,
+            timing=timing,
+            flags=(*rollout.flags, *further),
+        )
+        for rollout, further in zip(rollouts, flags, strict=True)
     ]
 
 
@@ -108,9 +122,11 @@ def _judged_batch(
     """The lines of rollouts. Those that the run stops before are on the disk too. new: their files
     are still to be written."""
     bench = run.bench
+    stride = run.plan.capabilities.stride
+    shown = [at_frames(rollout, stride) for rollout in rollouts]
     done = 0
     try:
-        for rollout, verdict in zip(rollouts, judge_each(bench.judge, rollouts), strict=True):
+        for rollout, verdict in zip(rollouts, judge_each(bench.judge, shown), strict=True):
             done += 1
             yield from _judged(run, rollout, verdict, new)
     except SameFailure as stop:
@@ -145,7 +161,8 @@ def _judged(
     def known() -> dict[str, Any]:
         return {**_identity(run, rollout.policy, trial), **ran, **took, "time": now()}
 
-    for record in judged_records(run.bench, rollout, verdict, known, last):
+    judged = at_frames(rollout, run.plan.capabilities.stride)
+    for record in judged_records(run.bench, judged, verdict, known, last):
         yield record
         if record.finished:
             drop(out, rollout)

@@ -8,16 +8,18 @@ carries it out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError, SpecMismatch, at_least
-from worldgym.evaluation.provenance import Origin, environment, now
+from worldgym.evaluation.fitting import Align, fitted, tasks_at_size
+from worldgym.evaluation.provenance import Origin, environment, is_ours, now
 from worldgym.evaluation.trials import even_batch, plan_trials, planned_repeats
 from worldgym.io.bundled import bundled, each_policy
 from worldgym.io.devices import resolve_device
 from worldgym.io.run_records import (
+    CAPABILITIES_KEY,
     CODE_KEY,
     ENGINE_KEY,
     FAMILIARITY_KEY,
@@ -31,6 +33,7 @@ from worldgym.judges.judging import prepare
 from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.adapters.converted import spoken_in
+from worldgym.policies.adapters.refitted import changes_of
 from worldgym.policies.load_policy import Loaded, load
 from worldgym.policies.observations import check_needs
 from worldgym.policies.policy_protocol import NAME, Policy
@@ -41,10 +44,13 @@ from worldgym.tasks.task_folder import check_frames, load_tasks
 from worldgym.types import ONE_VIEW, ActionSpec, Task, Trial
 from worldgym.world.familiarity import Familiarity, familiarity_of
 from worldgym.world.initial_views import check_initial_views
-from worldgym.world.load_world import load_world, world_folder
+from worldgym.world.load_world import world_folder
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.row_threads import on_all_cores
+from worldgym.world.wire.served_world import ServedWorld
+from worldgym.world.world_card import PLAIN, Capabilities
 from worldgym.world.world_protocol import World
+from worldgym.world.world_source import code_of_world, named_world
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,9 @@ class EvaluateConfig:
     other_engine: goes on with a run whose frames were drawn by other kernels, which round
     otherwise.
     max_minutes: no batch starts later than that; what is left waits for the next start.
-    stall_minutes: see `Watchdog`; 0 = off."""
+    stall_minutes: see `Watchdog`; 0 = off.
+    align: what is done where a policy's actions do not fill the steps of the world, see
+    `worldgym.evaluation.fitting`."""
 
     out: Path
     trials: int
@@ -79,6 +87,7 @@ class EvaluateConfig:
     check: Path | None = None
     include_red: bool = False
     other_engine: bool = False
+    align: Align = "refuse"
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:
@@ -120,6 +129,8 @@ class EvaluationPlan:
     config:   the options, with truth and check found where they were not named.
     trials:   those of this shard.   rows: of every batch, which is filled up to so many.
     header:   of the log.   truth: known success of a policy on a task, by their names.
+    capabilities: of the world, before it was fitted to the policies.   resized: tasks whose frames
+    were resized, and from which size.
     paired:   edited tasks and their nominal twins: their initial frames are kept for the report."""
 
     config: EvaluateConfig
@@ -132,6 +143,8 @@ class EvaluationPlan:
     truth: Mapping[tuple[str, str], bool]
     paired: frozenset[str]
     familiarity: Familiarity | None
+    capabilities: Capabilities = PLAIN
+    resized: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
@@ -162,6 +175,10 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
             check = check or _check_beside(place)
         origin = Origin.of(world, loaded, settings, familiarity)
         world = on_all_cores(world)
+    elif isinstance(world, ServedWorld) and is_ours(world.card.details):
+        origin = Origin.of(world, loaded, settings)
+    elif isinstance(sources.world, str | Path) and (code := code_of_world(sources.world, world)):
+        origin = replace(origin, settings={**origin.settings, "world_code": code})
     resolved = replace(config, truth=truth, check=check)
     policies = [known.policy for known in loaded]
     return plan_evaluation(resolved, world, policies, tasks, judge, origin)
@@ -173,8 +190,7 @@ def _world_of(sources: Sources) -> World[Any]:
     changes = {key: value for key, value in changes.items() if value is not None}
     world = sources.world
     if isinstance(world, str | Path):
-        folder = bundled(world, "world")
-        world = load_world(folder, device=sources.device, embodiment=sources.embodiment)
+        world = named_world(world, sources.embodiment, sources.device)
     if not changes:
         return world
     if not isinstance(world, DiffusionWorld):
@@ -206,9 +222,17 @@ def plan_evaluation(
 ) -> EvaluationPlan:
     """InputError or SpecMismatch for everything that can be known to be wrong before the first
     frame; a judge that can look for what it could not judge does so."""
+    tasks, sizes = tasks_at_size(tasks, world.frame_shape)
+    can = world.capabilities
+    origin = origin or Origin()
+    together = fitted(world, policies, tasks, config.align)
+    codes = {
+        new.name: origin.code.get(old.name, "")
+        for old, new in zip(policies, together.policies, strict=True)
+    }
+    world, policies = together.world, together.policies
     check_evaluation(world, policies, tasks)
     prepare(judge, tasks)
-    origin = origin or Origin()
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     planned = plan_trials(tasks, config.trials, config.seed)
     part, parts = config.shard
@@ -220,6 +244,7 @@ def plan_evaluation(
         PLANNED_KEY: planned_repeats(planned),
         FAMILIARITY_KEY: None if origin.familiarity is None else origin.familiarity.to_json(),
         **({VIEWS_KEY: list(world.views)} if world.views != ONE_VIEW else {}),
+        **_unlike_ours(can, config.align, sizes),
         **({"shard": f"{part}/{parts}"} if parts > 1 else {}),
         "judge": dict(judge.settings),
     }
@@ -227,7 +252,7 @@ def plan_evaluation(
     header = RunHeader(
         config=settings,
         command=config.command,
-        policies=tuple(_described(policy, origin.code) for policy in policies),
+        policies=tuple(_described(policy, codes) for policy in policies),
         world=world.name,
         judge=judge.name,
         run_seed=config.seed,
@@ -241,12 +266,22 @@ def plan_evaluation(
         tuple(policies),
         judge,
         tuple(planned[part - 1 :: parts]),
-        _rows(len(planned), config.batch, policies),
+        _rows(len(planned), min(config.batch, can.most_rows or config.batch), policies),
         header,
         known.trials,
         _paired(tasks),
         origin.familiarity,
+        can,
+        sizes,
     )
+
+
+def _unlike_ours(can: Capabilities, align: Align, sizes: Mapping[str, str]) -> dict[str, Any]:
+    """For the header: what the world can that is not what ours can, and what was done about it."""
+    told = can.to_json()
+    told.pop("batch", None)  # changes no result
+    known: dict[str, Any] = {CAPABILITIES_KEY: told, "align": align} if told else {}
+    return {**known, **({"resized": dict(sizes)} if sizes else {})}
 
 
 def _rows(trials: int, most: int, policies: Sequence[Policy[Any]]) -> int:
@@ -277,7 +312,8 @@ def check_evaluation(
             raise SpecMismatch(
                 f"policy {policy.name}", policy.spec, f"world {world.name}", world.spec
             )
-        check_needs(policy.name, policy.needs, world.spec, tasks, world.views)
+        told = world.capabilities.returns
+        check_needs(policy.name, policy.needs, world.spec, tasks, world.views, told)
     check_frames(tasks, world.frame_shape)
     check_initial_views(world, tasks)
 
@@ -293,7 +329,11 @@ def _described(policy: Policy[Any], codes: Mapping[str, str]) -> dict[str, Any]:
     """A policy for the log's header; its needs, and the digest of its code, only where it has
     any."""
     described = {"name": policy.name, "spec": policy.spec.to_json(), "chunk": policy.chunk}
-    further = {"needs": policy.needs.to_json(), CODE_KEY: codes.get(policy.name)}
+    further = {
+        "needs": policy.needs.to_json(),
+        CODE_KEY: codes.get(policy.name),
+        "changes": list(changes_of(policy)),
+    }
     return described | {key: value for key, value in further.items() if value}
 
 

@@ -19,6 +19,7 @@ from worldgym.io.run_records import ENGINE_KEY
 from worldgym.policies.load_policy import Loaded
 from worldgym.world.familiarity import Familiarity
 from worldgym.world.model import DiffusionWorld
+from worldgym.world.wire.served_world import ServedWorld
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,22 @@ class Origin:
 
     @staticmethod
     def of(
-        world: DiffusionWorld,
+        world: DiffusionWorld | ServedWorld,
         loaded: Sequence[Loaded],
         settings: Mapping[str, Any] | None = None,
         familiarity: Familiarity | None = None,
     ) -> Origin:
         """Of loaded parts. World and judge carry hashes in their names. settings: further ones."""
-        checkpoints = {
-            "codec": world.codec.fingerprint,
-            "policies": {known.policy.name: known.identity for known in loaded},
-        }
+        told = dict(world.card.details) if isinstance(world, ServedWorld) else details_of(world)
+        device = told.pop("device")
+        policies = {known.policy.name: known.identity for known in loaded}
+        checkpoints = {"codec": told.pop("codec"), "policies": policies}
         identities = {
-            "sampler": asdict(world.config.sampler),
+            **told,
             "checkpoints": checkpoints,
-            ENGINE_KEY: _engine(world.computes, world.device, loaded),
+            ENGINE_KEY: _engine(told[ENGINE_KEY], device, loaded),
         }
-        settings = {**(settings or {}), **identities}
-        return Origin(settings, code_of(loaded), world.device, familiarity)
+        return Origin({**(settings or {}), **identities}, code_of(loaded), device, familiarity)
 
     @staticmethod
     def of_parts(loaded: Sequence[Loaded], settings: Mapping[str, Any], device: str) -> Origin:
@@ -68,6 +68,23 @@ def _engine(world: str, device: str, loaded: Sequence[Loaded]) -> str:
     """What draws the frames, and what policies compute on where that is another device."""
     names = {device_name(known.device) for known in loaded if known.device}
     return ", ".join([world, *(f"policies {name}" for name in sorted(names - {device}))])
+
+
+def details_of(world: DiffusionWorld) -> dict[str, Any]:
+    """What the name of a world of ours does not tell of how it computes: what its server says too,
+    so that a run in a served world has the same header."""
+    return {
+        "sampler": asdict(world.config.sampler),
+        "codec": world.codec.fingerprint,
+        "device": world.device,
+        ENGINE_KEY: world.computes,
+    }
+
+
+def is_ours(details: Mapping[str, Any]) -> bool:
+    """Whether a server's details are those of a world of ours."""
+    told = (details.get("codec"), details.get("device"), details.get(ENGINE_KEY))
+    return "sampler" in details and all(isinstance(one, str) for one in told)
 
 
 def code_of(loaded: Sequence[Loaded]) -> dict[str, str]:

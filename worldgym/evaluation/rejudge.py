@@ -16,13 +16,21 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import BudgetSpent, InputError, SameFailure
+from worldgym.evaluation.fitting import at_frames
 from worldgym.evaluation.initial_frames import solved_starts, with_solved
 from worldgym.evaluation.provenance import environment, now
 from worldgym.evaluation.unjudged import recorded_actions
 from worldgym.io.files import sha256_file, write_atomic
 from worldgym.io.progress import progress
 from worldgym.io.run_log import LOG_NAME, RunLog, read_log
-from worldgym.io.run_records import ENGINE_KEY, RunHeader, TrialRecord, results, run_views
+from worldgym.io.run_records import (
+    ENGINE_KEY,
+    RunHeader,
+    TrialRecord,
+    results,
+    run_stride,
+    run_views,
+)
 from worldgym.io.user_code import Failure, attempt
 from worldgym.io.video import decode_video, views_of
 from worldgym.judges.judge_protocol import Judge
@@ -212,7 +220,7 @@ def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) ->
         if there
         else np.zeros((len(frames) - 1, 0), np.float32)
     )
-    return Rollout(
+    whole = Rollout(
         Trial(task, record.repeat, header.run_seed),
         record.policy,
         frames,
@@ -221,6 +229,7 @@ def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) ->
         record.flags,
         views=views,
     )
+    return at_frames(whole, run_stride(header))
 
 
 def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:

@@ -19,9 +19,11 @@ from worldgym.io.timing import stage
 from worldgym.policies.observations import observe, substitutes
 from worldgym.policies.own.action_bounds import OUT_OF_BOUNDS, commanded
 from worldgym.policies.policy_protocol import Observation, Policy
-from worldgym.types import MOTIONLESS, Actions, Rollout, Trial
+from worldgym.types import MOTIONLESS, Actions, Rollout, States, Trial
+from worldgym.world.fitted_world import FittedWorld, begun, robot_states
 from worldgym.world.initial_views import generated_views, initial_frames
 from worldgym.world.world_protocol import World
+from worldgym.world.world_start import RobotStates
 
 
 def roll_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) -> list[Rollout]:
@@ -34,7 +36,8 @@ def roll_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) ->
     clipped, and the trial is flagged; see `worldgym.policies.own.action_bounds` for PolicyFault.
     """
     started = time.perf_counter()
-    cut = (len(trials) + 1) // 2 if policy.needs.elsewhere else len(trials)
+    halves = policy.needs.elsewhere and world.capabilities.branching == "any"
+    cut = (len(trials) + 1) // 2 if halves else len(trials)
     parts = [_Part(world, policy, part) for part in (trials[:cut], trials[cut:]) if part]
     if len(parts) == 1:
         while not parts[0].over:
@@ -79,9 +82,12 @@ class _Part:
         self._outside = np.zeros((rows, steps), np.bool_)
         seeds = [trial.seed for trial in trials]
         with stage("world"):
-            starts = initial_frames(world, [trial.task for trial in trials], seeds)
-            self._state = world.reset(starts, seeds)
+            tasks = [trial.task for trial in trials]
+            starts = initial_frames(world, tasks, seeds)
+            self._state = begun(world, tasks, starts, seeds)
         self._video[:, 0] = starts
+        self._told = np.full((rows, steps + 1, len(world.capabilities.returns)), np.nan, np.float32)
+        self._note(robot_states(world, self._state), 0)
         self._memory = policy.reset(trials)
 
     @property
@@ -93,7 +99,7 @@ class _Part:
         twice."""
         step = self._step
         policy = self._policy
-        left = self._moves.shape[1] - self._step
+        left = self._moves.shape[1] - step
         goes_on = [step < trial.task.steps for trial in self._trials]
         rows = [b if on else goes_on.index(True) for b, on in enumerate(goes_on)]
         after, chunk = policy.act(
@@ -105,28 +111,48 @@ class _Part:
         due = (len(rows), policy.chunk, policy.spec.size)
         held, outside = commanded(chunk, due, policy.spec, f"policy {policy.name}")
         self._outside[:, step : step + policy.chunk] = outside[:, :left]
-        return held[:, :left]
+        if not isinstance(self._world, FittedWorld):
+            return held[:, :left]
+        ends = [max(trial.task.steps - step, 0) for trial in self._trials]
+        return self._world.whole(held, left, ends)
 
     def _observation(self, b: int) -> Observation:
         policy = self._policy
         task = self._trials[b].task
         moves = self._moves[b, : self._step]
-        return observe(policy.needs, policy.spec, task, self._video[b], moves, self._world.views)
+        can = self._world.capabilities
+        told = States(self._told[b], can.returns) if can.returns else None
+        return observe(
+            policy.needs, policy.spec, task, self._video[b], moves, self._world.views, told
+        )
 
     def play(self, chunk: Actions) -> None:
         with stage("world"):
             self._state, new = self._world.step(self._state, chunk)
-        end = self._step + chunk.shape[1]
-        self._moves[:, self._step : end] = chunk
-        self._video[:, self._step + 1 : end + 1] = new
+        end = min(self._step + chunk.shape[1], self._moves.shape[1])
+        kept = end - self._step
+        self._moves[:, self._step : end] = chunk[:, :kept]
+        self._video[:, self._step + 1 : end + 1] = new[:, :kept]
+        self._note(robot_states(self._world, self._state)[:, :kept], self._step + 1)
         self._step = end
+
+    def _note(self, told: RobotStates, at: int) -> None:
+        """Robot's states that the world predicts, from the frame `at` on; of the initial frame
+        those of the task, where the world does not know it."""
+        names = self._world.capabilities.returns
+        if names and told.shape[1]:
+            self._told[:, at : at + told.shape[1]] = told
+        elif names:
+            states = [trial.task.state for trial in self._trials]
+            self._told[:, at] = [[s.get(name, np.nan) for name in names] for s in states]
 
     def rollouts(self, seconds: float) -> Iterator[Rollout]:
         for trial, video, moves, outside in zip(
             self._trials, self._video, self._moves, self._outside, strict=True
         ):
             steps = trial.task.steps
-            flags = substitutes(self._policy.needs, trial.task, self._world.views)
+            told = self._world.capabilities.returns
+            flags = substitutes(self._policy.needs, trial.task, self._world.views, told)
             flags = (*flags, *generated_views(self._world.views, trial.task))
             clipped = int(outside[:steps].sum())
             flags = (*flags, OUT_OF_BOUNDS) if clipped else flags

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from worldgym.errors import BudgetSpent, SameFailure
 from worldgym.evaluation.batch_records import OpenRun, failed_record, run_batch
+from worldgym.evaluation.fitting import RESIZED
 from worldgym.evaluation.initial_frames import start_flags
 from worldgym.evaluation.plan import (
     EvaluateConfig,
@@ -89,6 +90,8 @@ def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
     charge(plan.judge, out, log.records)
     left = {t.task.name: t.task for _, batch in batches for t in batch}
     starts = start_flags(list(left.values()), plan.familiarity, plan.judge)
+    for name in plan.resized.keys() & starts.keys():
+        starts[name] = (*starts[name], RESIZED)
     _say_what_is_there(out, done, planned)
     return OpenRun(plan, Bench(plan.judge, RepeatedFailures()), log, starts, ran)
 

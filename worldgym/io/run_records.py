@@ -24,6 +24,9 @@ TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a 
 PLANNED_KEY = "planned"
 ENGINE_KEY = "engine"  # in `config`: what computed the frames, for other kernels round otherwise
 DEVICE_SETTING = "device"  # in `config.judge`: what it computes on, where that is no CPU
+# in `config`: what the world can that is not what ours can, see
+# `worldgym.world.world_card.Capabilities`; absent of a world like ours
+CAPABILITIES_KEY = "world_can"
 FAMILIARITY_KEY = (
     "familiarity"  # in `config`: by which limit initial frames were called strange; null = by none
 )
@@ -259,6 +262,11 @@ class Results:
 def run_views(header: RunHeader) -> tuple[str, ...]:
     """Names of the views that the run's videos show side by side."""
     return tuple(map(str, header.config.get(VIEWS_KEY, ONE_VIEW)))
+
+
+def run_stride(header: RunHeader) -> int:
+    """Actions a frame of the run's world; its videos show each frame until the next."""
+    return int(header.config.get(CAPABILITIES_KEY, {}).get("stride", 1))
 
 
 def actions_beside(video: str) -> str:

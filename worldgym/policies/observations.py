@@ -1,9 +1,8 @@
 """What the seam owes a policy: observations made from a rollout so far, and a refusal beforehand
 where that cannot be.
 
-Observations are functions of the frames and actions of one trial, so nothing here remembers
-anything. A state that a world predicts from its latents would take the place of `_state`; no world
-does so yet.
+Observations are functions of what one trial drew and did, so nothing here remembers anything. A
+robot's state that the world predicts takes the place of one that is counted from the actions.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from worldgym.actions.pose import Pose, lacking, pose_after, unsound
 from worldgym.errors import InputError
 from worldgym.policies.policy_protocol import Needs, Observation
-from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames, Task
+from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames, States, Task
 
 
 def observe(
@@ -26,10 +25,12 @@ def observe(
     frames: Sequence[Frames] | Frames,
     actions: Actions,
     views: Sequence[str] = ONE_VIEW,
+    told: States | None = None,
 ) -> Observation:
     """The observation after `actions` [T, A], which drew `frames` [T + 1, V, H, W, 3] of `views`,
     initial frame first. A policy that names cameras sees the first of them as its frame, one that
-    names none the main view."""
+    names none the main view.   told: robot's states that the world predicts, [T + 1, S] at
+    least."""
     step = len(actions)
     before = [max(0, step - back) for back in range(needs.history - 1, 0, -1)]
     shown = [view_of(camera, needs, views) for camera in needs.cameras]
@@ -39,7 +40,12 @@ def observe(
         camera: np.zeros_like(newest[0]) if view is None else newest[view]
         for camera, view in zip(needs.cameras, shown, strict=True)
     }
-    *past_states, state = [_state(needs, spec, task, actions[:t]) for t in (*before, step)]
+    moments = (*before, step)
+    if told is not None and tells(needs, told.names):
+        columns = [told.names.index(name) for name in needs.state]
+        *past_states, state = [tuple(map(float, told.values[t, columns])) for t in moments]
+    else:
+        *past_states, state = [_state(needs, spec, task, actions[:t]) for t in moments]
     return Observation(
         newest[first],
         task.instruction,
@@ -49,6 +55,11 @@ def observe(
         state,
         tuple(past_states),
     )
+
+
+def tells(needs: Needs, told: Sequence[str]) -> bool:
+    """Whether a world that predicts these numbers predicts the state that a policy needs."""
+    return bool(needs.state) and set(needs.state) <= set(told)
 
 
 def view_of(camera: str, needs: Needs, views: Sequence[str]) -> int | None:
@@ -67,9 +78,10 @@ def check_needs(
     spec: ActionSpec,
     tasks: Sequence[Task],
     views: Sequence[str] = ONE_VIEW,
+    told: Sequence[str] = (),
 ) -> None:
     """InputError, before the first frame, where a world of these views and these tasks cannot give
-    what a policy needs."""
+    what a policy needs.   told: names of the robot's state that the world predicts."""
     missing = [camera for camera in needs.cameras if view_of(camera, needs, views) is None]
     if refused := [camera for camera in missing if camera not in needs.blackened]:
         drawn = (
@@ -82,7 +94,7 @@ def check_needs(
             f"choose a world that draws it or a policy without it, name the world's view for it in "
             f"the policy's family, or declare that this one may be black"
         )
-    if not needs.state:
+    if not needs.state or tells(needs, told):
         return
     if reason := unsound(spec, needs.state):
         raise InputError(
@@ -100,11 +112,14 @@ def check_needs(
             )
 
 
-def substitutes(needs: Needs, task: Task, views: Sequence[str] = ONE_VIEW) -> tuple[str, ...]:
+def substitutes(
+    needs: Needs, task: Task, views: Sequence[str] = ONE_VIEW, told: Sequence[str] = ()
+) -> tuple[str, ...]:
     """What a policy is shown in place of what it was made for, as flags of a rollout."""
     missing = [camera for camera in needs.cameras if view_of(camera, needs, views) is None]
     black = tuple(f"black view: {camera}" for camera in missing)
-    return (*black, "state counted from zero") if needs.state and not task.state else black
+    counted = needs.state and not task.state and not tells(needs, told)
+    return (*black, "state counted from zero") if counted else black
 
 
 def _state(

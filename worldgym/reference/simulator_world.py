@@ -20,6 +20,7 @@ from worldgym.reference.reference_tasks import METAWORLD_SPEC, STEPS
 from worldgym.reference.simulator import Simulator, Snapshot
 from worldgym.tasks.task_digest import frame_digest
 from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames, Rollout, Task, Verdict
+from worldgym.world.world_card import PLAIN, Capabilities
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ class SimulatorWorld:
     @property
     def views(self) -> tuple[str, ...]:
         return ONE_VIEW
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return PLAIN
 
     def task(self, seed: int, steps: int = STEPS) -> Task:
         """The start state of a seed, "GROUP/SEED". Those of a variation know their nominal twin, as

@@ -10,6 +10,7 @@ from worldgym.report.policy_sentences import (
     counted_trials,
     mixture_sentence,
     named,
+    noise_sentence,
     rates_sentence,
     unranked_sentence,
 )
@@ -35,6 +36,7 @@ from worldgym.types import ROUNDING
 BELOW = (
     missing_sentence,
     mixture_sentence,
+    noise_sentence,
     strange_sentence,
     solved_sentence,
     motionless_sentence,
@@ -123,7 +125,7 @@ def _comparable_rates(summary: Summary) -> dict[str, str]:
 
 def said_of_policies(summary: Summary) -> list[str]:
     """The headline and what limits a comparison of the policies."""
-    limits = (missing_sentence, mixture_sentence, unranked_sentence)
+    limits = (missing_sentence, mixture_sentence, noise_sentence, unranked_sentence)
     said = [headline(summary), *(say(summary) for say in limits)]
     if summary.trust is not None and summary.trust.left_out:
         left_out = listed(summary.trust.left_out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from worldgym.io.run_records import CAPABILITIES_KEY
 from worldgym.report.formats import (
     CONFIDENCE,
     chance,
@@ -89,6 +90,16 @@ def mixture_sentence(summary: Summary) -> str:
         f"Without a scored trial in some task: {named(lacking)}." if lacking else "",
     ]
     return " ".join(filter(None, said))
+
+
+def noise_sentence(summary: Summary) -> str:
+    """A warning where the world takes no seed, so that policies have no noise in common."""
+    if summary.config.get(CAPABILITIES_KEY, {}).get("seeds") != "none" or len(summary.names) < 2:
+        return ""
+    return (
+        "This world takes no seed: the policies met the same initial frames, but not the same "
+        "noise. Comparisons are by initial frame, not paired by trial."
+    )
 
 
 def unranked_sentence(summary: Summary) -> str:

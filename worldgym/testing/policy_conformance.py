@@ -15,6 +15,7 @@ from worldgym.policies.observations import check_needs, observe
 from worldgym.policies.open_loop_error import OpenLoop
 from worldgym.policies.policy_protocol import Policy
 from worldgym.testing import Shape, policy_rules
+from worldgym.testing.rules import complaint_of
 from worldgym.types import ActionSpec, Task, Trial
 
 INSTRUCTION = "open the drawer"
@@ -75,10 +76,10 @@ def check_and_time(
 ) -> PolicyReport:
     """Every rule, whether or not one before is broken; latency only of a policy that answers."""
     outcomes = [
-        RuleOutcome(rule, _complaint(check))
+        RuleOutcome(rule, complaint_of(check))
         for rule, check in policy_rules(policy, frame_shape).items()
     ]
-    met = _complaint(lambda: check_needs(policy.name, policy.needs, policy.spec, []))
+    met = complaint_of(lambda: check_needs(policy.name, policy.needs, policy.spec, []))
     outcomes.append(RuleOutcome("a world can show what it needs", met))
     if world is not None:
         differences = "; ".join(policy.spec.differences(world))
@@ -98,18 +99,6 @@ def with_recorded(report: PolicyReport, compare: Callable[[], OpenLoop]) -> Poli
     return replace(
         report, outcomes=outcomes, open_loop=None if isinstance(compared, Failure) else compared
     )
-
-
-def _complaint(check: Callable[[], None]) -> str | None:
-    def run() -> str | None:
-        try:
-            check()
-        except AssertionError as broken:
-            return str(broken)
-        return None
-
-    said = attempt(run)
-    return said.reason if isinstance(said, Failure) else said
 
 
 def _latency(policy: Policy[Any], frame_shape: Shape, calls: int) -> Latency:

@@ -3,11 +3,13 @@ are as promised."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from worldgym.io.user_code import Failure, attempt
 from worldgym.types import ActionSpec
 
 if TYPE_CHECKING:
@@ -51,3 +53,18 @@ def check_form(
 ) -> None:
     right = tuple(value.shape) == shape and value.dtype == dtype
     require(right, who, f"{what} returned {value.dtype} {tuple(value.shape)}, not {dtype} {shape}")
+
+
+def complaint_of(check: Callable[[], None]) -> str | None:
+    """The sentence of the AssertionError that a check raises, or of whatever breaks; None where it
+    passes."""
+
+    def run() -> str | None:
+        try:
+            check()
+        except AssertionError as broken:
+            return str(broken)
+        return None
+
+    said = attempt(run)
+    return said.reason if isinstance(said, Failure) else said

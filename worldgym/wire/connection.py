@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from worldgym.errors import ServerOutage
 
@@ -31,6 +31,9 @@ class Link(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=Link)
 
 
 class Connection:
@@ -91,6 +94,25 @@ class Connection:
         self._link = None
         if link is not None:
             link.close()
+
+
+def same_server(connect: Callable[[], T], url: str) -> tuple[T, Callable[[], T]]:
+    """An open link, and what opens another to the same server: what a server says of itself must
+    not change within a run. Whatever `connect` raises passes."""
+    link = connect()
+    said = link.said
+
+    def again() -> T:
+        other = connect()
+        if other.said != said:
+            other.close()
+            raise ServerOutage(
+                f"{url}: the server serves something else than when the run began; start the one "
+                f"from then"
+            )
+        return other
+
+    return link, again
 
 
 def shortened(words: str) -> str:

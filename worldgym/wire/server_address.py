@@ -51,9 +51,10 @@ class ServerAddress:
         return {"Authorization": f"Api-Key {key}"}
 
     @staticmethod
-    def of(source: NamedSource, form: str) -> ServerAddress:
+    def of(source: NamedSource, form: str, timeout: float = 120.0) -> ServerAddress:
         """Of a source whose options are known to be right but for their values.   form: what it
-        must look like, for messages. InputError names what is wrong."""
+        must look like, for messages.   timeout: where the source names none. InputError names what
+        is wrong."""
         url, host, port = _split(source, form)
         path = "" if url.path == "/" else url.path
         return ServerAddress(
@@ -61,7 +62,7 @@ class ServerAddress:
             host,
             port,
             path,
-            source.seconds("timeout", ServerAddress.timeout),
+            source.seconds("timeout", timeout),
             source.seconds("patience", ServerAddress.patience),
             source.options.get("key_env", ""),
         )

@@ -24,6 +24,7 @@ from worldgym.world.conditioning import beside, commanded_positions, null_action
 from worldgym.world.network import DiT
 from worldgym.world.noise import frames_noise
 from worldgym.world.sampler import SAMPLERS, Context, Denoiser, Network
+from worldgym.world.world_card import PLAIN, Capabilities
 from worldgym.world.world_config import WorldConfig
 
 
@@ -90,6 +91,10 @@ class DiffusionWorld:
     @property
     def views(self) -> tuple[str, ...]:
         return ONE_VIEW
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return PLAIN
 
     @property
     def dtype(self) -> torch.dtype:

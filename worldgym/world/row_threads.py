@@ -19,6 +19,7 @@ import torch
 from worldgym.native.threads import allow_threads
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.model import DiffusionWorld
+from worldgym.world.world_card import Capabilities
 from worldgym.world.world_protocol import State, World
 
 T = TypeVar("T")
@@ -50,6 +51,10 @@ class SplitWorld(Generic[State]):
     @property
     def views(self) -> tuple[str, ...]:
         return self._world.views
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._world.capabilities
 
     def reset(self, frames: Frames, seeds: Sequence[int]) -> tuple[State, ...]:
         parts = np.array_split(np.arange(len(frames)), max(min(self._threads, len(frames)), 1))

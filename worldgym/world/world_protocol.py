@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.types import Actions, ActionSpec, Frames
+from worldgym.world.world_card import Capabilities
 
 State = TypeVar("State")
 Given = npt.NDArray[np.bool_]  # [B, V]
@@ -32,6 +33,12 @@ class World(Protocol[State]):
     @property
     def views(self) -> tuple[str, ...]:
         """Names of the cameras that it draws, V of them; the first is the main one."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """How it may be asked; PLAIN of a world that takes any chunk and draws a frame an action.
+        What follows holds as far as they promise it."""
         ...
 
     def reset(self, frames: Frames, seeds: Sequence[int]) -> State:

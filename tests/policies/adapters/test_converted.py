@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from worldgym.actions.conventions import convention
+from worldgym.errors import InputError
 from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.policy_protocol import Observation
 from worldgym.testing import FakePolicy
@@ -35,15 +36,19 @@ def test_actions_become_the_worlds() -> None:
     assert first_action("libero_openvla", "libero", 0.1)[6] == 1.0
 
 
-@pytest.mark.parametrize(
-    ("source", "target"), [("droid_joint_velocity", "released_10"), ("droid_delta", "bridge_v2")]
-)
-def test_what_is_not_stated_or_has_another_rate_keeps_its_spec(source: str, target: str) -> None:
-    """15 actions per second do not become 5 by changing units, though droid_delta and bridge_v2 are
-    a stated pair."""
-    assert spoken_in(FakePolicy(spec=convention(source)), convention(target)).spec == convention(
-        source
-    )
+def test_what_is_not_stated_keeps_its_spec() -> None:
+    joints = convention("droid_joint_velocity")
+    assert spoken_in(FakePolicy(spec=joints), convention("released_10")).spec == joints
+
+
+def test_another_rate_is_told_too_where_answers_are_long_enough() -> None:
+    """15 actions per second do not become 5 by changing units: three become one."""
+    world = convention("bridge_v2")
+    policy = FakePolicy(spec=convention("droid_delta"), chunk=6)
+    told = spoken_in(policy, world)
+    assert told.spec == world and told.chunk == 2
+    with pytest.raises(InputError, match="multiples of 3 a call, not 1"):
+        spoken_in(replace(policy, chunk=1), world)
 
 
 def test_a_world_of_the_convention_at_the_policys_rate_takes_it() -> None:

@@ -11,6 +11,13 @@ import numpy as np
 
 from worldgym.actions.conventions import convention, convention_of
 from worldgym.actions.convert import CONVERSIONS, convert_actions
+from worldgym.actions.targets import no_way
+from worldgym.policies.adapters.refitted import (
+    SAME,
+    ResampledPolicy,
+    TargetingPolicy,
+    changes_of,
+)
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
 
@@ -27,6 +34,7 @@ class ConvertedPolicy:
         self.spec = replace(convention(target), rate_hz=policy.spec.rate_hz)
         self.chunk = policy.chunk
         self.needs = policy.needs
+        self.changes = changes_of(policy)
         self._policy = policy
         self._names = (source, target)
 
@@ -41,16 +49,28 @@ class ConvertedPolicy:
 
 
 def spoken_in(policy: Policy[Any], spec: ActionSpec | None) -> Policy[Any]:
-    """The policy in the convention of `spec`, if that differs and a conversion is stated; else as
-    it is."""
+    """The policy in the convention of `spec`, if that differs and there is a way: a stated
+    conversion, moves told as targets, another rate. Else as it is, for whoever compares the two.
+
+    InputError where the rates alone differ and cannot be made one."""
     if spec is None or policy.spec == spec:
         return policy
+    told = _converted(policy, spec)
+    rated = replace(told.spec, rate_hz=spec.rate_hz, low=spec.low, high=spec.high) == spec
+    if rated and abs(told.spec.rate_hz / spec.rate_hz - 1.0) > SAME:
+        told = ResampledPolicy(told, spec)
+    return told if told.spec == spec else policy
+
+
+def _converted(policy: Policy[Any], spec: ActionSpec) -> Policy[Any]:
+    """In the names, mode and unit of `spec`, if there is a way; its rate stays."""
     source, target = convention_of(policy.spec), convention_of(spec)
     if (
-        source is None
-        or target is None
-        or not {(source, target), (target, source)} & set(CONVERSIONS)
+        source is not None
+        and target is not None
+        and {(source, target), (target, source)} & set(CONVERSIONS)
     ):
-        return policy
-    converted = ConvertedPolicy(policy, source, target)
-    return converted if converted.spec == spec else policy
+        return ConvertedPolicy(policy, source, target)
+    if no_way(policy.spec, spec) is None:
+        return TargetingPolicy(policy, spec)
+    return policy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from worldgym.policies.adapters.refitted import changes_of
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, Trial
 
@@ -17,6 +18,7 @@ class RenamedPolicy:
         self.spec = policy.spec
         self.chunk = policy.chunk
         self.needs = policy.needs
+        self.changes = changes_of(policy)
         self._policy = policy
 
     def reset(self, trials: Sequence[Trial]) -> list[Any]:

@@ -32,7 +32,7 @@ from worldgym.policies.wire.openvla_client import OpenvlaLink
 from worldgym.policies.wire.request_mapping import answer_actions, own_part, request_of
 from worldgym.policies.wire.served_policy import Offer
 from worldgym.types import Actions, Trial
-from worldgym.wire.connection import Connection, Dropped, Link
+from worldgym.wire.connection import Connection, Dropped, Link, same_server
 from worldgym.wire.websocket_client import WebsocketLink
 from worldgym.wire.wire_arrays import Malformed
 
@@ -172,32 +172,18 @@ def connect_policy(source: str) -> RemotePolicy:
     address = Address.parse(source)
     family = load_family(address.family, address.protocol)
     try:
-        link = LINKS[address.protocol](address)
+        link, again = same_server(lambda: LINKS[address.protocol](address), address.server.url)
     except (Dropped, ServerOutage) as fault:
         raise InputError(
             f"no policy server to use: {fault}; start it, or fix the address"
         ) from None
-    said = link.said
-
-    def again() -> Link:
-        """Another link to the same policy: what a server says of itself must not change within a
-        run."""
-        link = LINKS[address.protocol](address)
-        if link.said != said:
-            link.close()
-            raise ServerOutage(
-                f"{address.server.url}: the server serves something else than when the run began; "
-                f"start the one from then"
-            )
-        return link
-
     lines = [
         Connection(again, address.server.patience, link),
         *(Connection(again, address.server.patience) for _ in range(address.connections - 1)),
     ]
     try:
         if family.own:
-            offer = Offer.read(said, address)
+            offer = Offer.read(link.said, address)
         else:
             offer = Offer(
                 address.default_name,

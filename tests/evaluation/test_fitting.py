@@ -1,0 +1,240 @@
+"""Policies of any chunk in a world of fixed steps: refused, committed or held, by name, and a
+trial's result depends on nobody else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stand_in_worlds import THREE, WIDE, StandInWorld, stated
+
+from worldgym.errors import InputError
+from worldgym.evaluation.fitting import HELD_TAIL, REPEATED, RESIZED, at_frames
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.run import evaluate
+from worldgym.io.run_log import read_log
+from worldgym.io.video import decode_video
+from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
+from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import Rollout, Task, Trial, Verdict
+from worldgym.world.world_card import Capabilities, Chunk, History
+
+SHAPE = (8, 12, 3)
+
+
+def task(name: str, steps: int, **changes: Any) -> Task:
+    frames = np.random.default_rng(len(name)).integers(0, 256, (3, *SHAPE)).astype(np.uint8)
+    others = {"side": frames[1], "wrist": frames[2]}
+    return replace(Task(f"a/{name}", "a", frames[0], "push", steps, others=others), **changes)
+
+
+TASKS = [task("one", 24), task("three", 20), task("seven", 50)]
+
+
+def run(out: Path, world: Any, policy: Any, tasks: Any = TASKS, **options: Any) -> Any:
+    config = EvaluateConfig(out, trials=len(tasks), **{"batch": 4, **options})
+    evaluate(config, world, [policy], tasks, FakeJudge())
+    return read_log(out / "log.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("chunk", "words"),
+    [
+        (
+            1,
+            r"gives 1 actions a call.*exactly 12 a step: --align hold fills a step up to 12, which",
+        ),
+        (8, "--align hold fills a step up to 12, which costs 1.5 times.*or let it give 12 actions"),
+        (50, "--align commit carries out 48 of its 50; or --align hold fills a step up to 60"),
+    ],
+)
+def test_by_default_what_does_not_fit_is_refused_with_what_could_be_done(
+    chunk: int, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=words):
+        run(tmp_path / "run", StandInWorld(), FakePolicy(chunk=chunk))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("chunk", "align", "name"),
+    [
+        (1, "hold", "fake-policy+hold1of12"),
+        (8, "hold", "fake-policy+hold8of12"),
+        (50, "commit", "fake-policy+commit48of50"),
+        (50, "hold", "fake-policy+hold50of60"),
+    ],
+)
+def test_three_views_seven_frames_of_history_and_steps_of_twelve(
+    chunk: int, align: Any, name: str, tmp_path: Path
+) -> None:
+    policy = FakePolicy(chunk=chunk, spread=0.4)
+    header, records = run(tmp_path / "run", StandInWorld(), policy, align=align)
+    assert [p["name"] for p in header.policies] == [name]
+    assert header.config["align"] == align
+    assert header.config["world_can"] == WIDE.to_json() | {
+        "chunk": {"least": 12, "most": 12, "multiple": 12},
+        "history": {"frames": 7, "spacing": 1, "pad": "repeat"},
+    }
+    assert len(records) == 3 and all(r.finished and r.score is not None for r in records)
+    for record in records:
+        steps = {t.name: t.steps for t in TASKS}[record.task]
+        assert record.steps == steps and REPEATED in record.flags
+        assert (HELD_TAIL in record.flags) == (chunk < 12 or steps % 12 != 0)
+        video = decode_video(tmp_path / "run" / str(record.video))
+        assert video.shape == (steps + 1, 8, 3 * 12, 3)  # side by side
+    # one by one, and in other company
+    again = run(tmp_path / "two", StandInWorld(), policy, align=align, batch=2)[1]
+    assert sorted(again, key=lambda r: r.key) == sorted(records, key=lambda r: r.key)
+    alone = run(tmp_path / "alone", StandInWorld(), policy, TASKS[:1], align=align)[1]
+    assert alone == [r for r in records if r.task == TASKS[0].name]
+
+
+def test_what_is_drawn_is_what_the_world_draws(tmp_path: Path) -> None:
+    """A committed policy in the world of twelve, against the world stepped by hand."""
+    from worldgym.evaluation.rollout import roll_out
+    from worldgym.policies.adapters.refitted import CommittedPolicy
+    from worldgym.world.fitted_world import FittedWorld
+    from worldgym.world.world_start import Start
+
+    world = StandInWorld()
+    trial = Trial(TASKS[0], 0, 0)
+    policy = CommittedPolicy(FakePolicy(chunk=50), 12)
+    (rollout,) = roll_out(FittedWorld(world), policy, [trial])
+    first = rollout.frames[None, :1].repeat(7, 1)
+    still = np.zeros((1, 6, 3), np.float32)
+    none = np.zeros((1, 0), np.float32)
+    state = world.begin(Start(first, (trial.seed,), still, ("push",), none))
+    for at in (0, 12):
+        state, frames = world.step(state, rollout.actions[None, at : at + 12])
+        assert np.array_equal(rollout.frames[at + 1 : at + 13], frames[0])
+
+
+def test_commit_needs_an_answer_that_covers_a_step(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="or let it give 12 actions a call"):
+        run(tmp_path, StandInWorld(), FakePolicy(chunk=8), align="commit")
+
+
+def test_a_task_that_ends_within_a_step_is_refused_or_flagged(tmp_path: Path) -> None:
+    policy = FakePolicy(chunk=12)
+    with pytest.raises(
+        InputError, match=r"a/three has 20 steps.*give it 12 or 24, or --align comm"
+    ):
+        run(tmp_path, StandInWorld(), policy)
+    records = run(tmp_path / "fits", StandInWorld(), policy, TASKS[:1])[1]
+    assert [r.flags for r in records] == [(REPEATED,)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "tasks", "words"),
+    [
+        ({"horizon": 40}, TASKS, "goes 40 actions far, and task a/seven has 50"),
+        ({"history": History(7, 1, "refuse")}, TASKS, "begins with 7 recorded frames"),
+        ({"state": ("joint_0",)}, TASKS, 'does not say its "joint_0"'),
+        ({"instruction": True}, [task("one", 24, instruction="")], "wants an instruction"),
+    ],
+)
+def test_what_a_task_lacks_is_said_before_the_first_frame(
+    changes: Any, tasks: Any, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=words):
+        run(tmp_path, stated(**changes), FakePolicy(chunk=12), tasks, align="hold")
+
+
+class Reading(FakePolicy):
+    """Keeps the states and frames that it is shown."""
+
+    seen: list[Observation] = []  # noqa: RUF012
+
+    def act(self, states: Any, observations: Any) -> Any:
+        self.seen.extend(observations)
+        return super().act(states, observations)
+
+
+def test_a_policy_is_shown_the_state_that_the_world_predicts(tmp_path: Path) -> None:
+    Reading.seen.clear()
+    world = stated(state=("x", "y"), returns=("x", "y"))
+    start = task("one", 24, state={"x": 1.0, "y": -2.0})
+    policy = Reading(chunk=12, spread=0.4, needs=Needs(history=2, state=("y", "x")))
+    run(tmp_path, world, policy, [start], batch=1)
+    moves = np.load(next(tmp_path.glob("videos/**/*.npy")))
+    first, second = Reading.seen
+    assert first.state == first.past_states[0] == (-2.0, 1.0)
+    sums = moves[:, :2].astype(np.float64).cumsum(0)[:, ::-1] + (-2.0, 1.0)
+    assert second.state == pytest.approx(tuple(sums[11]), abs=1e-5)
+    assert second.past_states[0] == pytest.approx(tuple(sums[10]), abs=1e-5)
+    # the spec of the world does not let them be counted, and nothing is counted
+    joints = replace(FAKE_SPEC, mode="joint_velocity")
+    told = StandInWorld(replace(world.capabilities), spec=joints)
+    run(tmp_path / "joints", told, replace(policy, spec=joints), [start])
+
+
+class Counting(FakeJudge):
+    """Remembers how many frames it is shown."""
+
+    shown: list[int] = []  # noqa: RUF012
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        self.shown.append(len(rollout.frames))
+        assert len(rollout.actions) == len(rollout.frames) - 1
+        return super().__call__(rollout, task)
+
+
+def test_frames_that_come_every_third_action(tmp_path: Path) -> None:
+    Counting.shown.clear()
+    world = stated(stride=3)
+    config = EvaluateConfig(tmp_path / "run", trials=1, batch=2)
+    evaluate(config, world, [FakePolicy(chunk=12)], TASKS[:1], Counting())
+    assert Counting.shown == [9]  # the judge sees each once
+    header, (record,) = read_log(tmp_path / "run" / "log.jsonl")
+    assert header.config["world_can"]["stride"] == 3 and record.steps == 24
+    assert len(decode_video(tmp_path / "run" / str(record.video))) == 25  # at the rate of actions
+    with pytest.raises(InputError, match="remembers 2 frames, one an action"):
+        remembers = FakePolicy(chunk=12, needs=Needs(history=2))
+        run(tmp_path / "no", world, remembers, TASKS[:1])
+
+
+def test_each_frame_once() -> None:
+    trial = Trial(TASKS[0], 0, 0)
+    frames = np.arange(8, dtype=np.uint8)[:, None, None, None, None] * np.ones(
+        (1, 1, 2, 2, 3), np.uint8
+    )
+    whole = Rollout(trial, "p", frames, np.arange(7, dtype=np.float32)[:, None])
+    thin = at_frames(whole, 3)
+    assert thin.frames[:, 0, 0, 0, 0].tolist() == [0, 3, 6]
+    assert thin.actions[:, 0].tolist() == [2, 5]
+    assert at_frames(whole, 1) is whole
+
+
+def test_a_world_without_seeds_for_rows_is_asked_row_by_row(tmp_path: Path) -> None:
+    rows: list[int] = []
+
+    class Noting(StandInWorld):
+        def begin(self, start: Any) -> Any:
+            rows.append(len(start.frames))
+            return super().begin(start)
+
+    run(tmp_path, Noting(replace(WIDE, seeds="batch")), FakePolicy(chunk=12), TASKS[:1])
+    assert set(rows) == {1}
+
+
+def test_a_frame_of_another_size_is_resized_and_flagged_and_of_another_shape_refused(
+    tmp_path: Path,
+) -> None:
+    big = FakeWorld(frame_shape=(16, 24, 3), views=THREE)
+    header, records = run(tmp_path / "run", big, FakePolicy(), TASKS[:2])
+    assert header.config["resized"] == {"a/one": "12x8", "a/three": "12x8"}
+    assert all(RESIZED in r.flags for r in records)
+    with pytest.raises(InputError, match="a frame of 12 x 8, and the world draws 16 x 16"):
+        run(tmp_path / "no", FakeWorld(frame_shape=(16, 16, 3), views=THREE), FakePolicy())
+
+
+def test_a_world_like_ours_is_not_touched(tmp_path: Path) -> None:
+    world = FakeWorld(frame_shape=SHAPE, views=THREE)
+    header, records = run(tmp_path, world, FakePolicy(chunk=5))
+    assert not {"align", "world_can", "resized"} & set(header.config)
+    assert all(record.flags == () for record in records)
+    assert Needs() == NEWEST_FRAME and world.capabilities == Capabilities(Chunk())

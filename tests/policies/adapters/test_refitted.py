@@ -1,0 +1,138 @@
+"""Policies at another rate, in another form, or with part of an answer carried out: what they do is
+what they would have done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from worldgym.actions.conventions import CONVENTIONS
+from worldgym.actions.pose import Pose, pose_after
+from worldgym.errors import InputError
+from worldgym.policies.adapters.converted import spoken_in
+from worldgym.policies.adapters.refitted import CommittedPolicy, ResampledPolicy, changes_of
+from worldgym.policies.adapters.renamed import RenamedPolicy
+from worldgym.policies.policy_protocol import Needs, Observation
+from worldgym.testing import FakePolicy, check_policy
+from worldgym.types import ActionSpec, Task, Trial
+
+FRAME = np.zeros((8, 8, 3), np.uint8)
+STATE = {"x": 0.3, "y": 0.0, "z": 0.2, "roll": 0.1, "pitch": 0.0, "yaw": 0.0}
+TRIAL = Trial(Task("a/0", "a", FRAME, "push", 30, state=STATE), 0, 0)
+BRIDGE = CONVENTIONS["bridge_v2"]  # 5 Hz
+DROID = CONVENTIONS["droid_cartesian"]  # 15 Hz
+
+
+def at(spec: ActionSpec, rate: float) -> ActionSpec:
+    return replace(spec, rate_hz=rate)
+
+
+def acted(policy: Any) -> Any:
+    return policy.act(policy.reset([TRIAL]), [Observation(FRAME, "push", 0)])[1][0]
+
+
+@pytest.mark.parametrize(
+    ("spec", "world_hz", "chunk", "due"),
+    [
+        (BRIDGE, 10.0, 1, 2),  # moves, split
+        (at(BRIDGE, 15.0), 5.0, 6, 2),  # moves, joined
+        (at(CONVENTIONS["metaworld"], 5.0), 20.0, 3, 12),
+        (CONVENTIONS["libero"], 10.0, 4, 2),
+    ],
+)
+def test_moves_are_split_or_joined_to_the_same_motion(
+    spec: ActionSpec, world_hz: float, chunk: int, due: int
+) -> None:
+    policy = FakePolicy(chunk=chunk, spec=spec, spread=0.5)
+    told = spoken_in(policy, at(spec, world_hz))
+    mine, theirs = acted(policy), acted(told)
+    assert told.spec == at(spec, world_hz) and theirs.shape == (due, spec.size) == (
+        told.chunk,
+        spec.size,
+    )
+    start = Pose.of(STATE)
+    end, other = pose_after(start, mine, spec), pose_after(start, theirs, told.spec)
+    assert np.allclose(end.position, other.position, atol=1e-6)
+    assert np.allclose(end.rotation, other.rotation, atol=1e-5)
+    assert end.gripper_open == other.gripper_open
+    (change,) = changes_of(told)
+    assert f"{spec.rate_hz:g} Hz in a world of {world_hz:g} Hz" in change
+    if chunk < due:  # sums may leave the world's bounds, where the evaluator clips and flags them
+        check_policy(told, (8, 8, 3))
+
+
+def test_targets_are_held_and_of_several_the_last_counts() -> None:
+    policy = FakePolicy(chunk=3, spec=DROID)
+    mine = acted(policy)
+    held = acted(spoken_in(policy, at(DROID, 30.0)))
+    assert np.array_equal(held, mine.repeat(2, axis=0))
+    assert np.array_equal(acted(spoken_in(policy, at(DROID, 5.0))), mine[2:])
+
+
+def test_velocities_go_on_and_of_several_the_mean_counts() -> None:
+    spec = CONVENTIONS["droid_joint_velocity"]
+    policy = FakePolicy(chunk=3, spec=spec)
+    mine = acted(policy)
+    assert np.array_equal(acted(spoken_in(policy, at(spec, 30.0))), mine.repeat(2, axis=0))
+    joined = acted(spoken_in(policy, at(spec, 5.0)))
+    assert np.allclose(joined[0, :7], mine[:, :7].mean(0), atol=1e-6)
+    assert joined[0, 7] == mine[2, 7]
+
+
+@pytest.mark.parametrize(
+    ("policy", "rate", "words"),
+    [
+        (
+            FakePolicy(spec=at(BRIDGE, 15.0)),
+            10.0,
+            "15 Hz in a world of 10 Hz: only whole multiples",
+        ),
+        (FakePolicy(spec=at(BRIDGE, 15.0), chunk=4), 5.0, "it must give multiples of 3 a call"),
+        (FakePolicy(spec=BRIDGE, needs=Needs(history=2)), 10.0, "remembers 2 frames"),
+        (FakePolicy(spec=CONVENTIONS["rt_1"]), 6.0, "does not give radians"),
+    ],
+)
+def test_what_cannot_be_made_one_rate_is_refused(policy: Any, rate: float, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        ResampledPolicy(policy, at(policy.spec, rate))
+    with pytest.raises(InputError, match=words):
+        spoken_in(policy, at(policy.spec, rate))
+
+
+def test_moves_are_told_as_targets_and_at_the_rate_of_the_world() -> None:
+    policy = FakePolicy(chunk=2, spec=BRIDGE, spread=0.5)
+    told = spoken_in(policy, DROID)
+    assert told.spec == DROID and told.chunk == 6
+    states = told.reset([TRIAL])
+    actions = []
+    for step in (0, 2):
+        states, chunk = told.act(states, [Observation(FRAME, "push", step)])
+        actions.append(chunk[0])
+    inner = policy.reset([TRIAL])
+    moves = []
+    for _ in range(2):
+        inner, chunk = policy.act(inner, [Observation(FRAME, "push", 0)])
+        moves.append(chunk[0])
+    end = pose_after(Pose.of(STATE), np.concatenate(moves), BRIDGE)
+    assert np.allclose(np.concatenate(actions)[-1, :3], end.position, atol=1e-6)
+    assert [change.partition(",")[0] for change in changes_of(told)] == [
+        "delta_pose told as absolute_pose",
+        "5 Hz in a world of 15 Hz: actions split in 3",
+    ]
+    nowhere = replace(TRIAL, task=replace(TRIAL.task, state={}))
+    with pytest.raises(InputError, match="does not say how it stands"):
+        told.reset([nowhere])
+
+
+def test_part_of_an_answer_is_another_policy_and_says_so() -> None:
+    policy = RenamedPolicy(FakePolicy(chunk=15), "pi05")
+    committed = CommittedPolicy(policy, 12)
+    assert (committed.name, committed.chunk) == ("pi05+commit12of15", 12)
+    assert np.array_equal(acted(committed), acted(policy)[:12])
+    assert changes_of(RenamedPolicy(committed, "other")) == (
+        "12 of 15 actions of an answer carried out",
+    )
+    check_policy(committed, (8, 8, 3))

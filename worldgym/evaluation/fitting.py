@@ -1,0 +1,187 @@
+"""Worlds that are not like ours, made to fit each policy before the first frame (docs/worlds.md).
+
+A policy that gives 8 actions, and a world that takes 12 and no other number, cannot be set against
+each other without a choice, and a silent one would change what is measured. `align` is that choice:
+"refuse"; "commit": of each answer as many actions are carried out as the world's steps cover;
+"hold": a step is filled up with actions of no motion, and the world goes on from the last frame
+that the policy's own actions drew. The two change the policy's protocol, so its name says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from worldgym.errors import InputError
+from worldgym.io.images import resized
+from worldgym.policies.adapters.refitted import CommittedPolicy
+from worldgym.policies.adapters.renamed import RenamedPolicy
+from worldgym.policies.policy_protocol import Policy
+from worldgym.types import Rollout, Task
+from worldgym.world.fitted_world import FittedWorld, cannot_hold, fits_already
+from worldgym.world.world_card import Capabilities
+from worldgym.world.world_protocol import World
+
+Align = Literal["refuse", "commit", "hold"]
+HELD_TAIL = "held tail"  # flags of a rollout: a step was filled up with actions of no motion;
+REPEATED = "history repeated"  # frames before the initial one were made by repeating it;
+RESIZED = "initial frame resized"  # of a trial
+SAME_SHAPE = 0.02  # relative difference of two ratios of width to height that are one
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """World and policies that the loop takes as they are."""
+
+    world: World[Any]
+    policies: tuple[Policy[Any], ...]
+
+
+def fitted(
+    world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Task], align: Align
+) -> Fitted:
+    """InputError, with what could be done, where they cannot be made to fit."""
+    can = world.capabilities
+    if can.horizon is not None and (
+        long := next((t for t in tasks if t.steps > can.horizon), None)
+    ):
+        raise InputError(
+            f"the world {world.name} goes {can.horizon} actions far, and task {long.name} has "
+            f"{long.steps}: give it fewer steps"
+        )
+    if can.history.frames > 1 and can.history.pad == "refuse":
+        raise InputError(
+            f"the world {world.name} begins with {can.history.frames} recorded frames, and a task "
+            f"brings one, which it does not let be repeated"
+        )
+    _check_state(world.name, can, tasks)
+    if fits_already(can):
+        return Fitted(world, tuple(policies))
+    chosen = tuple(_chosen(world.name, can, policy, tasks, align) for policy in policies)
+    # one whose state cannot be rebuilt may still have policies whose answers fit
+    hold = align == "hold" and cannot_hold(world.name, can) is None
+    return Fitted(FittedWorld(world, hold), chosen)
+
+
+def at_frames(rollout: Rollout, stride: int) -> Rollout:
+    """What a judge looks at, where a frame comes every `stride` actions and is shown until the
+    next: each frame once, with the action before it."""
+    if stride == 1:
+        return rollout
+    frames = rollout.frames[::stride]
+    return replace(rollout, frames=frames, actions=rollout.actions[stride - 1 :: stride])
+
+
+def flags_of(can: Capabilities, policy: Policy[Any], task: Task) -> tuple[str, ...]:
+    """What a trial in a world of these capabilities has that others lack.   can: the world's own,
+    before it was fitted."""
+    found = []
+    if fills_a_step(can, policy.chunk, task.steps):
+        found.append(HELD_TAIL)
+    if can.history.frames > 1:
+        found.append(REPEATED)
+    return tuple(found)
+
+
+def fills_a_step(can: Capabilities, chunk: int, steps: int) -> bool:
+    """Whether a rollout of so many steps, asked `chunk` at a time, fills up a step of the world."""
+    sizes = {min(chunk, steps - start) for start in range(0, steps, chunk)}
+    return any(can.chunk.pieces(size) is None for size in sizes)
+
+
+def _chosen(
+    name: str, can: Capabilities, policy: Policy[Any], tasks: Sequence[Task], align: Align
+) -> Policy[Any]:
+    """The policy as it is carried out in this world."""
+    if policy.needs.history > 1 and can.stride > 1:
+        raise InputError(
+            f"policy {policy.name} remembers {policy.needs.history} frames, one an action, and the "
+            f"world {name} draws one every {can.stride} actions"
+        )
+    if can.chunk.pieces(policy.chunk) is None:
+        policy = _aligned(name, can, policy, align)
+    if align == "refuse":
+        _check_ends(name, can, policy, tasks)
+    return policy
+
+
+def _aligned(name: str, can: Capabilities, policy: Policy[Any], align: Align) -> Policy[Any]:
+    rows = can.chunk.covered(policy.chunk)
+    due = can.chunk.padded(policy.chunk)
+    if align == "commit" and rows:
+        return CommittedPolicy(policy, rows)
+    reason = cannot_hold(name, can)
+    if align == "hold" and reason is None and policy.chunk % can.stride == 0:
+        return RenamedPolicy(policy, f"{policy.name}+hold{policy.chunk}of{due}")
+    ways = []
+    if rows:
+        ways.append(f"--align commit carries out {rows} of its {policy.chunk}")
+    if reason is None and policy.chunk % can.stride == 0:
+        cost = due / policy.chunk
+        ways.append(
+            f"--align hold fills a step up to {due}, which costs {cost:.1f} times as much and "
+            f"lets the world know actions that are not the policy's"
+        )
+    more = f"let it give {due} actions a call" if not rows else ""
+    ways += [more] if more else []
+    takes = _takes(can)
+    raise InputError(
+        f"policy {policy.name} gives {policy.chunk} actions a call, and the world {name} takes "
+        f"{takes}: {'; or '.join(ways)}"
+    )
+
+
+def _check_ends(name: str, can: Capabilities, policy: Policy[Any], tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        if fills_a_step(can, policy.chunk, task.steps):
+            down = can.chunk.covered(task.steps)
+            up = can.chunk.padded(task.steps)
+            raise InputError(
+                f"task {task.name} has {task.steps} steps, and the world {name} takes "
+                f"{_takes(can)}: give it {f'{down} or ' if down else ''}{up}, or --align commit, "
+                f"which fills up the last step and drops the frames of the fill"
+            )
+
+
+def _takes(can: Capabilities) -> str:
+    chunk = can.chunk
+    if chunk.least == chunk.most:
+        return f"exactly {chunk.least} a step"
+    most = "" if chunk.most is None else f" to {chunk.most}"
+    return f"multiples of {chunk.multiple} from {chunk.least}{most} a step"
+
+
+def _check_state(name: str, can: Capabilities, tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        if absent := [number for number in can.state if number not in task.state]:
+            raise InputError(
+                f"the world {name} begins with the robot's state, and task {task.name} does not "
+                f'say its "{absent[0]}": add it to "state" in the task\'s JSON file'
+            )
+        if can.instruction and not task.instruction:
+            raise InputError(f"the world {name} wants an instruction, and {task.name} has none")
+
+
+def tasks_at_size(
+    tasks: Sequence[Task], frame_shape: tuple[int, int, int]
+) -> tuple[tuple[Task, ...], Mapping[str, str]]:
+    """The tasks with frames of the world's size, and from which size, by name of the task.
+
+    InputError for another ratio of width to height: a stretched scene is another scene."""
+    found: dict[str, str] = {}
+    made = []
+    for task in tasks:
+        if task.frame.shape == frame_shape:
+            made.append(task)
+            continue
+        (height, width), (due_height, due_width) = task.frame.shape[:2], frame_shape[:2]
+        ratio = (width / height) / (due_width / due_height)
+        if abs(ratio - 1.0) > SAME_SHAPE:
+            raise InputError(
+                f"task {task.name} has a frame of {width} x {height}, and the world draws "
+                f"{due_width} x {due_height}, which is of another shape: cut the frame to it"
+            )
+        found[task.name] = f"{width}x{height}"
+        others = {view: resized(frame, frame_shape[:2]) for view, frame in task.others.items()}
+        made.append(replace(task, frame=resized(task.frame, frame_shape[:2]), others=others))
+    return tuple(made), found

@@ -1,0 +1,160 @@
+"""Policies that speak of other moments than the world: at another rate, in targets instead of
+moves, or with more rows of an answer than are carried out.
+
+Each says what it changes, in words for the log. Axes legend: B rows, h actions of an answer, A
+numbers of an action."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from worldgym.actions.compose import check_composable, composed, divided
+from worldgym.actions.pose import Pose, lacking
+from worldgym.actions.targets import no_way, told_as
+from worldgym.errors import InputError
+from worldgym.policies.policy_protocol import Observation, Policy
+from worldgym.types import Actions, ActionSpec, Trial
+
+SAME = 1e-3  # relative difference of rates that are the same one
+
+
+@runtime_checkable
+class Refitted(Protocol):
+    """changes: what was changed of a policy's actions, in words."""
+
+    changes: tuple[str, ...]
+
+
+def changes_of(policy: Policy[Any]) -> tuple[str, ...]:
+    return policy.changes if isinstance(policy, Refitted) else ()
+
+
+class ResampledPolicy:
+    """`policy` at the rate of the world: each action becomes several, or several become one."""
+
+    def __init__(self, policy: Policy[Any], spec: ActionSpec) -> None:
+        """spec: the world's. InputError where the rates do not fit, or nothing says how such
+        actions add up."""
+        who = f"policy {policy.name}"
+        parts = _whole(spec.rate_hz / policy.spec.rate_hz)
+        merged = _whole(policy.spec.rate_hz / spec.rate_hz)
+        rates = f"{policy.spec.rate_hz:g} Hz in a world of {spec.rate_hz:g} Hz"
+        if parts is None and merged is None:
+            raise InputError(
+                f"{who}: {rates}: only whole multiples can be split or joined; choose a world or a "
+                f"policy of another rate"
+            )
+        check_composable(policy.spec)
+        if policy.needs.history > 1:
+            raise InputError(
+                f"{who} remembers {policy.needs.history} frames, and was made for {rates}: they "
+                f"would lie at other distances than it knows"
+            )
+        if policy.chunk % (merged or 1):
+            raise InputError(
+                f"{who}: {rates}: {merged} of its actions make one, so it must give multiples of "
+                f"{merged} a call, not {policy.chunk}"
+            )
+        self.name = policy.name
+        self.spec = spec
+        self.chunk = policy.chunk * parts if parts else policy.chunk // (merged or 1)
+        self.needs = policy.needs
+        how = f"split in {parts}" if parts else f"joined, {merged} in one"
+        self.changes = (*changes_of(policy), f"{rates}: actions {how}")
+        self._policy = policy
+        self._parts = parts
+        self._merged = merged or 1
+
+    def reset(self, trials: Sequence[Trial]) -> list[Any]:
+        return self._policy.reset(trials)
+
+    def act(
+        self, states: Sequence[Any], observations: Sequence[Observation]
+    ) -> tuple[list[Any], Actions]:
+        own = [replace(seen, step=self._own_step(seen.step)) for seen in observations]
+        states, actions = self._policy.act(states, own)
+        return states, np.stack([self._at_the_rate(chunk) for chunk in actions])
+
+    def _own_step(self, step: int) -> int:
+        return step // self._parts if self._parts else step * self._merged
+
+    def _at_the_rate(self, chunk: Actions) -> Actions:
+        spec = self._policy.spec
+        if self._parts:
+            return np.concatenate([divided(action, self._parts, spec) for action in chunk])
+        groups = np.split(chunk, len(chunk) // self._merged)
+        return np.stack([composed(group, spec) for group in groups])
+
+
+class TargetingPolicy:
+    """`policy` with its moves told as the poses that they lead to, or its poses as moves. The state
+    carries the pose that was commanded, from the one of the task."""
+
+    def __init__(self, policy: Policy[Any], spec: ActionSpec) -> None:
+        """InputError where there is no way from the one to the other."""
+        if reason := no_way(policy.spec, spec):
+            raise InputError(f"policy {policy.name}: {reason}")
+        self.name = policy.name
+        self.spec = replace(spec, rate_hz=policy.spec.rate_hz)
+        self.chunk = policy.chunk
+        self.needs = policy.needs
+        change = f"{policy.spec.mode} told as {spec.mode}, from the task's state"
+        self.changes = (*changes_of(policy), change)
+        self._policy = policy
+
+    def reset(self, trials: Sequence[Trial]) -> list[tuple[Any, Pose]]:
+        """InputError for a task that does not say how the robot stands at its start."""
+        for trial in trials:
+            wanted = [*("x", "y", "z"), *(["roll"] if self.spec.rotation != "none" else [])]
+            if absent := lacking(trial.task.state, wanted):
+                raise InputError(
+                    f"{self.changes[-1]}, and task {trial.task.name} does not say how it stands: "
+                    f'add "state" with {absent} to its JSON file'
+                )
+        states = self._policy.reset(trials)
+        poses = [Pose.of(trial.task.state) for trial in trials]
+        return list(zip(states, poses, strict=True))
+
+    def act(
+        self, states: Sequence[tuple[Any, Pose]], observations: Sequence[Observation]
+    ) -> tuple[list[tuple[Any, Pose]], Actions]:
+        inner, actions = self._policy.act([state for state, _ in states], observations)
+        told = [
+            told_as(pose, chunk, self._policy.spec, self.spec)
+            for (_, pose), chunk in zip(states, actions, strict=True)
+        ]
+        after = [(state, pose) for state, (pose, _) in zip(inner, told, strict=True)]
+        return after, np.stack([chunk for _, chunk in told])
+
+
+class CommittedPolicy:
+    """`policy` with another number of rows of each answer carried out before it looks again. That
+    is another policy, and its name says so."""
+
+    def __init__(self, policy: Policy[Any], rows: int) -> None:
+        self.name = f"{policy.name}+commit{rows}of{policy.chunk}"
+        self.spec = policy.spec
+        self.chunk = rows
+        self.needs = policy.needs
+        change = f"{rows} of {policy.chunk} actions of an answer carried out"
+        self.changes = (*changes_of(policy), change)
+        self._policy = policy
+
+    def reset(self, trials: Sequence[Trial]) -> list[Any]:
+        return self._policy.reset(trials)
+
+    def act(
+        self, states: Sequence[Any], observations: Sequence[Observation]
+    ) -> tuple[list[Any], Actions]:
+        states, actions = self._policy.act(states, observations)
+        return states, actions[:, : self.chunk]
+
+
+def _whole(ratio: float) -> int | None:
+    """The whole number above 1 that this is, give or take rounding."""
+    nearest = round(ratio)
+    return nearest if nearest > 1 and abs(ratio / nearest - 1.0) <= SAME else None

@@ -1,0 +1,173 @@
+"""The answering side of a served world: a world of anybody's, its states kept here behind tokens.
+
+A token stands for the state of a whole batch. It stays good when it was stepped, so a question may
+be asked again; a world that keeps its newest state alone ("latest") forgets the one before. The
+states that were not used for longest go first, and whoever asks for one is told: the evaluator runs
+those trials again."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from worldgym.errors import ServerOutage, WorldGymError
+from worldgym.io.user_code import Failure, attempt
+from worldgym.wire.wire_arrays import Malformed
+from worldgym.world.wire.world_request import (
+    actions_of,
+    beginning_of,
+    completing_of,
+    most_request,
+    released_of,
+    token_of,
+)
+from worldgym.world.world_card import WorldCard
+from worldgym.world.world_protocol import Completing, World
+from worldgym.world.world_start import Conditioned, Proprioceptive, Start
+
+T = TypeVar("T")
+MAX_STATES = 64  # kept, of whole batches
+MAX_ROWS = 64  # of a call, where the world itself knows no bound
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class KeptState:
+    """rows: of its batch."""
+
+    state: Any
+    rows: int
+
+
+class WorldResponder:
+    """One call after the other, whatever the number of connections.
+
+    states: kept at most.   rows: of a call at most.   details: see `WorldCard`."""
+
+    def __init__(
+        self,
+        world: World[Any],
+        states: int = MAX_STATES,
+        rows: int = MAX_ROWS,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        card = WorldCard.of(world, isinstance(world, Completing), details)
+        can = card.capabilities
+        self._rows = min(rows, can.batch or rows)
+        self.card = replace(card, capabilities=replace(can, batch=self._rows))
+        self._world = world
+        self._most = 1 if can.branching == "latest" else states
+        self._life = secrets.token_hex(8)
+        self._count = 0
+        self._states: OrderedDict[str, KeptState] = OrderedDict()
+        self._lock = threading.Lock()
+        self._calls: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
+            "reset": self._reset,
+            "complete": self._complete,
+            "step": self._step,
+            "fork": self._fork,
+            "close": lambda request: {},
+        }
+
+    @property
+    def most_request(self) -> int:
+        """Bytes."""
+        return most_request(self.card, self._rows)
+
+    @property
+    def kept(self) -> int:
+        """States held now."""
+        return len(self._states)
+
+    def introduction(self) -> dict[str, Any]:
+        return {"world": self.card.to_json()}
+
+    def answer(self, request: Any) -> Answer:
+        """Malformed for a request that is none, ServerOutage where the state is lost or the world
+        breaks."""
+        call = request.get("call") if isinstance(request, Mapping) else None
+        if not isinstance(call, str) or call not in self._calls:
+            raise Malformed(f'"call" must be one of {", ".join(self._calls)}')
+        with self._lock:
+            for token in released_of(request):
+                self._states.pop(token, None)
+            return self._calls[call](request)
+
+    def _reset(self, request: Mapping[str, Any]) -> Answer:
+        start = beginning_of(request, self.card, self._rows)
+        world = self._world
+        if isinstance(world, Conditioned):
+            begin: Callable[[Start], Any] = world.begin
+            state = self._ask(lambda: begin(start))
+        else:
+            state = self._ask(lambda: world.reset(start.frames[:, -1], start.seeds))
+        told = self._told(state)
+        return {"state": self._keep(KeptState(state, len(start.frames))), **told}
+
+    def _complete(self, request: Mapping[str, Any]) -> Answer:
+        world = self._world
+        if not isinstance(world, Completing):
+            raise Malformed("this world draws no views that a task does not bring")
+        complete = world.complete
+        asked = completing_of(request, self.card, self._rows)
+        return {"frames": self._ask(lambda: complete(*asked))}
+
+    def _step(self, request: Mapping[str, Any]) -> Answer:
+        token = token_of(request)
+        before = self._known(token)
+        actions = actions_of(request, self.card, before.rows)
+        started = time.perf_counter()
+        if self._most == 1:  # whatever happens, the world has gone on from it
+            del self._states[token]
+        state, frames = self._ask(lambda: self._world.step(before.state, actions))
+        told = self._told(state)
+        after = self._keep(KeptState(state, before.rows))
+        seconds = time.perf_counter() - started
+        return {"state": after, "frames": frames, "seconds": seconds, **told}
+
+    def _fork(self, request: Mapping[str, Any]) -> Answer:
+        before = self._known(token_of(request))
+        if self._most == 1:
+            raise Malformed("this world has one state at a time, which cannot be forked")
+        return {"state": self._keep(before)}
+
+    def _told(self, state: Any) -> Answer:
+        world = self._world
+        if not (self.card.capabilities.returns and isinstance(world, Proprioceptive)):
+            return {}
+        robot_states = world.robot_states
+        return {"robot_state": self._ask(lambda: robot_states(state))}
+
+    def _known(self, token: str) -> KeptState:
+        if token not in self._states:
+            raise ServerOutage(
+                f"the state of these trials is not known here: the server was restarted, or keeps "
+                f"{self._most} at most"
+            )
+        self._states.move_to_end(token)
+        return self._states[token]
+
+    def _keep(self, state: KeptState) -> str:
+        self._count += 1
+        token = f"{self._life}-{self._count}"
+        self._states[token] = state
+        while len(self._states) > self._most:
+            self._states.popitem(last=False)
+        return token
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        """What the world answers. Its own server's terminal shows where it broke."""
+        answer = attempt(call)
+        if not isinstance(answer, Failure):
+            return answer
+        if isinstance(answer.error, WorldGymError):
+            raise answer.error
+        traceback.print_exception(answer.error, file=sys.stderr)
+        raise ServerOutage(f"the world failed: {answer.reason}") from answer.error

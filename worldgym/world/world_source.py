@@ -1,0 +1,79 @@
+"""Worlds by name: a checkpoint, a served one, or the user's own."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.io.bundled import bundled
+from worldgym.io.named_source import NamedSource
+from worldgym.io.user_factory import fault_of, files_of, made_by
+from worldgym.types import ActionSpec
+from worldgym.world.load_world import load_world
+from worldgym.world.wire.served_world import connect_world, is_served
+from worldgym.world.world_card import Capabilities, WorldCard
+from worldgym.world.world_protocol import World
+
+FACTORY = re.compile(r"[\w.]+:\w+(\?.*)?", re.DOTALL)
+VALUES = {
+    "name": str,
+    "spec": ActionSpec,
+    "frame_shape": tuple,
+    "views": tuple,
+    "capabilities": Capabilities,
+}
+
+
+def named_world(
+    source: str | Path, embodiment: str | None = None, device: str = "auto"
+) -> World[Any]:
+    """The checkpoint in a folder, "bundled", ws://HOST:PORT (see `ServerAddress`), or
+    MODULE:FACTORY of the user's own.
+
+    InputError names what is wrong. embodiment, device: of a checkpoint, see `load_world`."""
+    text = str(source)
+    if is_foreign(text):
+        if embodiment is not None:
+            raise InputError(f"--embodiment chooses a robot of a checkpoint, and {text} is none")
+        return connect_world(text) if is_served(text) else own_world(text)
+    return load_world(bundled(source, "world"), device=device, embodiment=embodiment)
+
+
+def code_of_world(source: str | Path, world: World[Any]) -> str:
+    """Digest of the source and the files that a world of the user's own is made of, see
+    `NamedSource.code`; "" of others."""
+    text = str(source)
+    if not is_foreign(text) or is_served(text):
+        return ""
+    named = NamedSource.parse(text, "world")
+    return named.code(files_of(named, world))
+
+
+def is_foreign(source: str) -> bool:
+    """Whether a source names no checkpoint."""
+    return is_served(source) or (
+        FACTORY.fullmatch(source) is not None and not os.path.exists(source)
+    )
+
+
+def own_world(text: str) -> World[Any]:
+    """What the factory returns, see `made_by`. InputError in one sentence where it is no world."""
+    source = NamedSource.parse(text, "world")
+    world: World[Any] = made_by(source)
+    fault = fault_of(world, VALUES, ("step",))
+    if fault is None:
+        first = "begin" if world.capabilities.begins_with_more else "reset"
+        fault = fault_of(world, {}, (first,))
+    if fault is not None:
+        raise InputError(
+            f'world "{text}": {source.place} returned {type(world).__name__}, {fault} (see '
+            f"docs/worlds.md)"
+        )
+    try:
+        WorldCard.of(world)
+    except (ValueError, TypeError) as error:
+        raise InputError(f'world "{text}": {error}') from error
+    return world
