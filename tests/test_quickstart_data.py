@@ -113,7 +113,7 @@ def test_every_command_runs(work: Path, capsys: pytest.CaptureFixture[str]) -> N
     with Image.open(work / "sheet.png") as sheet:
         assert sheet.height == 3 * 128
     store, released = EpisodeStore(work / "stores/train"), EpisodeStore(work / "stores/released")
-    assert store["train-00000-00000"].frames.shape == (5, 128, 128, 3) and released.spec.size == 10
+    assert store["train-00000-00000"].main.shape == (5, 128, 128, 3) and released.spec.size == 10
     assert json.loads((work / "stores/train/statistics.json").read_text())["episodes"] == 3
     assert [len(load_tasks(work / "tasks" / name)) for name in ("mine", "clips", "bridge17")] == [
         3,

@@ -441,10 +441,10 @@ def test_cameras_that_are_left_out_are_named(clips: Path, tmp_path: Path) -> Non
     write_droid(tmp_path / "in", recordings())
     options = SourceOptions(convention="droid_delta")
     done = convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=options))
-    assert len(done.left_out) >= 1 and done.camera not in done.left_out
+    assert len(done.left_out) >= 1 and done.cameras[0] not in done.left_out
     assert done.sentences()[-1] == (
-        f"one camera is kept, {done.camera}; left out: {', '.join(done.left_out)} "
-        f"(--camera chooses)"
+        f"one camera is kept, {done.cameras[0]}; left out: {', '.join(done.left_out)} "
+        f"(--camera chooses one, --views several)"
     )
     one = convert_dataset(ConvertRequest(clips, tmp_path / "one", options=STATED))
     assert one.left_out == () and not any("left out" in said for said in one.sentences())

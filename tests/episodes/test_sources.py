@@ -100,6 +100,20 @@ def test_the_second_camera(made: tuple[str, Path]) -> None:
     assert off(found.frames, wrist(recordings()[0].frames)) < BLURRED.get(made[0], 3.0)
 
 
+def test_several_views_are_read_side_by_side(made: tuple[str, Path]) -> None:
+    if made[0] not in SECOND:
+        pytest.skip("the format has one camera, or codes it otherwise")
+    plain = opened(made)
+    source = opened(made, views=(plain.camera, f"hand={SECOND[made[0]]}"))
+    for listed, truth in zip(source.listing(), recordings(), strict=True):
+        found = source.read(listed.name)
+        both = found.others["hand"]
+        assert list(found.others) == ["hand"] and both is not None
+        assert off(both, wrist(truth.frames)) < BLURRED.get(made[0], 3.0)
+        np.testing.assert_array_equal(found.frames, plain.read(listed.name).frames)
+        np.testing.assert_array_equal(found.actions, plain.read(listed.name).actions)
+
+
 def test_frames_are_resized(made: tuple[str, Path]) -> None:
     source = opened(made, size=(16, 24))
     assert source.read(source.listing()[0].name).frames.shape[1:] == (16, 24, 3)

@@ -21,6 +21,9 @@ class ReadingOptions:
 
     camera: str = ""
     """key of the camera (default: the first that shows no depth map)"""
+    views: tuple[str, ...] = ()
+    """several cameras, the main view first: their keys, or parts of them; NAME=KEY calls one
+    NAME"""
     action: str = ""
     """key that holds the actions; several joined by commas (default: the usual one of the format)
     """

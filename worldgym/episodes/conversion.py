@@ -30,6 +30,7 @@ from worldgym.episodes.recording import (
     to_episode,
 )
 from worldgym.episodes.resample import recorded_rate, resampled
+from worldgym.episodes.several_views import cameras_read
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.store import EpisodeStore, episode_digest
 from worldgym.episodes.writers.lerobot_writer import LeRobotWriter, state_form
@@ -72,8 +73,9 @@ def convert_dataset(request: ConvertRequest) -> Converted:
         raise InputError(f"{request.source}: {found[0]}; fix its metadata, or leave --strict out")
     change = _Change.of(source, request)
     names = [listed.name for listed in source.listing()][: request.limit or None]
-    others = tuple(camera for camera in source.cameras if camera != source.camera)
-    done = Converted(camera=source.camera, left_out=others)
+    read = cameras_read(source)
+    others = tuple(camera for camera in source.cameras if camera not in read)
+    done = Converted(cameras=read, left_out=others)
     writer = _Writer(request)
     try:
         for name, safe in progress(
@@ -141,6 +143,7 @@ def _convert_one(
     done.written.append(name)
     done.issues.update({issue.kind for issue in issues})
     done.notes.update(recording.facts.notes)
+    done.notes.update(f"recorded without the view {view}" for view in episode.absent)
     done.clipped = done.clipped.plus(clipped)
 
 
@@ -231,6 +234,7 @@ class _Writer:
                 frames=episode.frames[:1],
                 actions=episode.actions[:0],
                 states=_one(episode),
+                absent=(),
             )
         if self.store is not None:  # an empty store is false
             self.store.write(self.origins.place(name, safe), episode, self.origins.origin(name))
@@ -249,9 +253,11 @@ class _Writer:
 
     def _open(self, episode: Episode) -> None:
         if self.request.to == "lerobot":
-            self.lerobot = LeRobotWriter(self.request.out, episode.spec, episode.fps)
+            self.lerobot = LeRobotWriter(self.request.out, episode.spec, episode.fps, episode.views)
         else:
-            self.store = EpisodeStore.create(self.request.out, episode.spec, episode.fps)
+            self.store = EpisodeStore.create(
+                self.request.out, episode.spec, episode.fps, views=episode.views
+            )
             self.origins.register()
 
 

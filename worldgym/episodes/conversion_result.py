@@ -17,7 +17,7 @@ class Converted:
     issues: kind => number of episodes written that have it.   twice: number of them that equal
     another one written.
     notes: what was done to read them => number of episodes written.
-    camera: the one that was read.   left_out: the set's other cameras, which no store holds yet."""
+    cameras: those that were read.   left_out: the set's other ones."""
 
     written: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Converted:
     notes: Counter[str] = field(default_factory=Counter)
     twice: int = 0
     clipped: ClippedCount = field(default_factory=ClippedCount)
-    camera: str = ""
+    cameras: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
@@ -43,8 +43,13 @@ class Converted:
         )
         out += [self.clipped.sentence()] if self.clipped.touched else []
         if self.left_out:
+            kept = (
+                f"one camera is kept, {self.cameras[0]}"
+                if len(self.cameras) == 1
+                else f"kept are the cameras {', '.join(self.cameras)}"
+            )
             out.append(
-                f"one camera is kept, {self.camera}; left out: {', '.join(self.left_out)} "
-                f"(--camera chooses)"
+                f"{kept}; left out: {', '.join(self.left_out)} (--camera chooses one, --views "
+                f"several)"
             )
         return out

@@ -108,7 +108,8 @@ class _Gathered:
             self.meter.add(recording)
             self.actions.append(recording.actions)
         if len(self.shown) < SHEET_EPISODES:
-            self.shown.append(_strip(recording.frames))
+            shown = [recording.frames, *recording.others.values()]
+            self.shown += [_strip(frames) for frames in shown if frames is not None]
 
     def finish(self, out: Inspection) -> None:
         _measure(out, self.source, self.actions)
@@ -142,12 +143,14 @@ def _other_cameras(root: Path, options: SourceOptions, found: Inspection) -> lis
     others = [camera for camera in found.cameras if camera != mine]
     try:
         frames = (
-            open_source(root, replace(options, camera=mine)).read(name).frames[::COLOUR_EVERY]
+            open_source(root, replace(options, camera=mine, views=()))
+            .read(name)
+            .frames[::COLOUR_EVERY]
             if others
             else None
         )
         for camera in others:
-            recording = open_source(root, replace(options, camera=camera)).read(name)
+            recording = open_source(root, replace(options, camera=camera, views=())).read(name)
             if (
                 frames is not None
                 and not recording.facts.depth
@@ -203,6 +206,9 @@ def _count(out: Inspection, name: str, recording: Recording) -> None:
     out.outcomes[{True: "success", False: "failure", None: "unknown"}[recording.success]] += 1
     out.instructions[recording.instruction] += 1
     out.notes.update(recording.facts.notes)
+    if recording.others:
+        out.views = (recording.view, *recording.others)
+        out.absent.update(name for name, frames in recording.others.items() if frames is None)
 
 
 def _rate(recording: Recording) -> str:

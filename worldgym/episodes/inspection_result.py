@@ -27,8 +27,10 @@ class Inspection:
     makes likely.
     issues: kind of fault => episode => detail (see issues.py).   contradictions: of the set's
     metadata.
-    copies: episode => the one read before that it equals.   first_still: share of episodes whose
-    first action moves nothing. resampling: what `convert --fps` would do, where that was asked.
+    views: names of the views that are read, where there are several.   absent: view => number of
+    episodes recorded without it. copies: episode => the one read before that it equals.
+    first_still: share of episodes whose first action moves nothing. resampling: what
+    `convert --fps` would do, where that was asked.
     """
 
     kind: str
@@ -48,6 +50,8 @@ class Inspection:
     contradictions: list[str] = field(default_factory=list)
     copies: dict[str, str] = field(default_factory=dict)
     resampling: str = ""
+    views: tuple[str, ...] = ()
+    absent: Counter[str] = field(default_factory=Counter)
     names: list[str] = field(default_factory=list)
     actions: Statistics = field(default_factory=dict)
     outside: list[float] = field(default_factory=list)
@@ -108,6 +112,10 @@ class Inspection:
             )
         out += [
             f"{note} ({count} of {len(self.read)} episodes)" for note, count in self.notes.items()
+        ]
+        out += [
+            f"the view {view} is absent in {count} of {len(self.read)} episodes"
+            for view, count in self.absent.items()
         ]
         return out + self.hints
 

@@ -25,6 +25,8 @@ def _lines(found: Inspection) -> Iterator[str]:
         f"broken"
     )
     yield f"cameras: {', '.join(found.cameras)} (read: {found.camera})"
+    if found.views:
+        yield f"views: {', '.join(found.views)}"
     if found.lengths:
         low, middle, high = (int(x) for x in np.quantile(found.lengths, (0.0, 0.5, 1.0)))
         yield (

@@ -153,6 +153,10 @@ def part(recording: Recording, first: int, last: int, text: str) -> Recording:
     return replace(
         recording,
         frames=recording.frames[first:end],
+        others={
+            name: None if frames is None else frames[first:end]
+            for name, frames in recording.others.items()
+        },
         actions=recording.actions[first : last if last < len(recording.frames) else None],
         states=None if recording.states is None else recording.states[first:end],
         instruction=text,

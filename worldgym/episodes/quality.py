@@ -8,7 +8,7 @@ and a detail of this episode. Axes legend: N frames, A action numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -66,11 +66,20 @@ def several_texts(recording: Recording) -> bool:
 def _issues(recording: Recording, spec: ActionSpec | None) -> Iterator[QualityIssue]:
     if recording.facts.depth:
         yield QualityIssue(DEPTH)
+    yield from _picture(recording, spec)
+    for name, frames in recording.others.items():
+        if frames is not None:
+            for issue in _picture(replace(recording, frames=frames), spec):
+                yield QualityIssue(issue.kind, f"view {name}: {issue.detail}")
+    yield from _rate(recording, spec)
+
+
+def _picture(recording: Recording, spec: ActionSpec | None) -> Iterator[QualityIssue]:
+    """Of the main view."""
     dark = _dark(recording.frames)
     if dark.any():
         yield QualityIssue(DARK, f"{dark.sum()} of {len(dark)}, from frame {dark.argmax()} on")
     yield from _still(recording, spec, dark)
-    yield from _rate(recording, spec)
 
 
 def _dark(frames: Frames) -> npt.NDArray[np.bool_]:

@@ -21,7 +21,11 @@ from worldgym.actions.conventions import METRES, POSE
 from worldgym.episodes.states import not_a_pose, plain_names, pose_moves
 from worldgym.errors import InputError
 from worldgym.io.text import clean
-from worldgym.types import Actions, ActionSpec, Episode, Frames, States
+from worldgym.types import MAIN, Actions, ActionSpec, Episode, Frames, States
+
+
+class AbsentCamera(InputError):
+    """An episode was recorded without a camera that others of its dataset have."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,12 @@ class RecordingFacts:
 
 @dataclass(frozen=True)
 class Recording:
-    """frames: uint8 [N, H, W, 3] RGB.   actions: float32 [N, A] or [N - 1, A].   states: float32
-    [N, S], or None.
+    """frames: uint8 [N, H, W, 3] RGB of the main view.   actions: float32 [N, A] or [N - 1, A].
+    states: float32 [N, S], or None.
 
     fps: frames per second, None where the files do not say or are known to lie.   source: file and
-    episode, for messages."""
+    episode, for messages.   view: name of the main view.   others: frames like it of each further
+    view, None where the episode was recorded without it."""
 
     frames: Frames
     actions: Actions
@@ -67,6 +72,8 @@ class Recording:
     success: bool | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
     facts: RecordingFacts = RecordingFacts()
+    view: str = MAIN
+    others: Mapping[str, Frames | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "instruction", clean(self.instruction))
@@ -152,7 +159,8 @@ TURNS = (0, 90, 180, 270)
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """camera: "" = the first that shows a picture.   convention: registry name or JSON file, "" =
+    """camera: "" = the first that shows a picture.   views: several cameras, see
+    `worldgym.episodes.several_views`; () = one.   convention: registry name or JSON file, "" =
     what the files say.
 
     size: (H, W) to resize frames to.   fps: recorded, overrides what the files say.   action,
@@ -180,8 +188,11 @@ class SourceOptions:
     flip: str = ""
     rotate: int = 0
     swap_red_blue: bool = False
+    views: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.camera and self.views:
+            raise InputError("--camera names one camera and --views several: give one of the two")
         if self.flip not in FLIPS or self.rotate not in TURNS:
             raise InputError(
                 f'pictures can be flipped "vertical", "horizontal" or "both", and turned by 90, '
@@ -255,8 +266,19 @@ def to_episode(recording: Recording, spec: ActionSpec, rule: TimeRule = TimeRule
         recording.extras,
         _states(recording, slice(first, last + 1)),
     )
-    frames = recording.frames[first : last + 1, None]
-    return Episode(frames, actions, recording.instruction, replace(spec, rate_hz=fps), fps, *facts)
+    kept = slice(first, last + 1)
+    black = np.zeros_like(recording.frames[kept])
+    others = [black if view is None else view[kept] for view in recording.others.values()]
+    return Episode(
+        np.stack([recording.frames[kept], *others], axis=1),
+        actions,
+        recording.instruction,
+        replace(spec, rate_hz=fps),
+        fps,
+        *facts,
+        views=(recording.view, *recording.others),
+        absent=tuple(name for name, view in recording.others.items() if view is None),
+    )
 
 
 def _states(recording: Recording, frames: slice) -> States | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from worldgym.episodes.instructions import SplitSource
@@ -13,6 +14,7 @@ from worldgym.episodes.readers.mp4_npz import Mp4NpzSource
 from worldgym.episodes.readers.rlds import RldsSource, prepared_set
 from worldgym.episodes.readers.store_reader import StoreSource
 from worldgym.episodes.recording import Source, SourceOptions
+from worldgym.episodes.several_views import ViewsSource, named_views
 from worldgym.errors import InputError
 
 
@@ -21,6 +23,24 @@ def open_source(root: Path, options: SourceOptions = SourceOptions()) -> Source:
     for no known format."""
     if not root.exists():
         raise InputError(f"{root}: no such file or folder; give the folder of a dataset")
+    asked = options.views or _views_of_store(root, options)
+    if not asked:
+        return _of_one_camera(root, options)
+    first = _of_one_camera(root, replace(options, views=()))
+    views = named_views(asked, first.cameras, root)
+    each = [replace(options, views=(), camera=view.camera) for view in views]
+    return ViewsSource(views, [_of_one_camera(root, one) for one in each])
+
+
+def _views_of_store(root: Path, options: SourceOptions) -> tuple[str, ...]:
+    """All views of a store of ours that has several, where nothing was asked for."""
+    if options.camera or not (root / "store.json").exists():
+        return ()
+    cameras = StoreSource(root).cameras
+    return cameras if len(cameras) > 1 else ()
+
+
+def _of_one_camera(root: Path, options: SourceOptions) -> Source:
     if changes_pictures(options):
         return CorrectedSource(_split(root, as_stored(options)), options)
     return _split(root, options)

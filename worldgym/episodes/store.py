@@ -153,6 +153,12 @@ class EpisodeStore:
             )
         return frames
 
+    def without_frames(self, name: str) -> Episode:
+        """What was recorded besides pictures: the episode with black frames of one pixel."""
+        data = self._annotation(name)
+        count = len(data["actions"]) + 1
+        return self._episode(data, np.zeros((count, len(self.views), 1, 1, 3), np.uint8))
+
     def with_frames(self, name: str, frames: Frames) -> Episode:
         """The episode around frames [T+1, V, H, W, 3] that are at hand; its video is not
         touched."""

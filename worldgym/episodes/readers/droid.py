@@ -25,7 +25,7 @@ from worldgym.episodes.file_names import distinct
 from worldgym.episodes.instructions import called
 from worldgym.episodes.readers.keys import side_by_side, wanted
 from worldgym.episodes.readers.paths import inside
-from worldgym.episodes.recording import Listed, Recording, SourceOptions, no_episode
+from worldgym.episodes.recording import AbsentCamera, Listed, Recording, SourceOptions, no_episode
 from worldgym.episodes.states import pose_moves
 from worldgym.errors import InputError
 from worldgym.io.files import read_json
@@ -114,7 +114,7 @@ class DroidSource:
         try:
             video = self.root / str(data["videos"][int(self.camera)]["video_path"])
         except (KeyError, IndexError, TypeError) as error:
-            raise InputError(
+            raise AbsentCamera(
                 f"{path}: names no video of camera {self.camera}; choose another or re-export the "
                 f"episode"
             ) from error
@@ -123,6 +123,8 @@ class DroidSource:
                 f"{path}: its video {video} lies outside the dataset; fix the path, or copy the "
                 f"file into it"
             )
+        if not video.exists():
+            raise AbsentCamera(f"{path}: its video {video} is not there; download it again")
         return video
 
     def _table(self, data: Mapping[str, Any], keys: Sequence[str], path: Path) -> Actions:

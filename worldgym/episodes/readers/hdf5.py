@@ -21,6 +21,7 @@ from worldgym.episodes.instructions import called
 from worldgym.episodes.readers import hdf5_layout as layout
 from worldgym.episodes.readers.keys import listed_keys, side_by_side, wanted
 from worldgym.episodes.recording import (
+    AbsentCamera,
     Listed,
     Recording,
     RecordingFacts,
@@ -169,7 +170,7 @@ class Hdf5Source:
     def _frames(self, group: Group, where: str) -> tuple[Frames, tuple[str, ...]]:
         images = layout.cameras(group)
         if self.camera not in images:
-            raise InputError(
+            raise AbsentCamera(
                 f"{where}: has no camera {self.camera}; it has {', '.join(images) or 'none'}"
             )
         data = images[self.camera]

@@ -38,7 +38,14 @@ from worldgym.episodes.readers.lerobot_meta import (
     task_texts,
 )
 from worldgym.episodes.readers.parquet import column_matrix, read_parquet
-from worldgym.episodes.recording import Listed, Recording, RecordingFacts, SourceOptions, no_episode
+from worldgym.episodes.recording import (
+    AbsentCamera,
+    Listed,
+    Recording,
+    RecordingFacts,
+    SourceOptions,
+    no_episode,
+)
 from worldgym.episodes.states import not_a_pose
 from worldgym.errors import InputError
 from worldgym.io.files import read_json
@@ -245,6 +252,8 @@ class LeRobotSource:
             "video_key": self.camera
         }
         path = filled_path(self.root, self.info, "video_path", place)
+        if self.version != "v3.0" and not path.exists():
+            raise AbsentCamera(f"{path}: no such video; download it again")
         if self.clock is None or self.clock[0] != path:
             self.clock = path, frame_stamps(path)
         stamps = self.clock[1]

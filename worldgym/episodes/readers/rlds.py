@@ -28,7 +28,14 @@ from worldgym.episodes.readers.tfrecord import (
     read_record,
     record_offsets,
 )
-from worldgym.episodes.recording import Listed, Recording, RecordingFacts, SourceOptions, no_episode
+from worldgym.episodes.recording import (
+    AbsentCamera,
+    Listed,
+    Recording,
+    RecordingFacts,
+    SourceOptions,
+    no_episode,
+)
 from worldgym.errors import InputError
 from worldgym.io.files import read_json, unreadable
 from worldgym.io.images import decode_image, resized, stack
@@ -172,7 +179,12 @@ class RldsSource:
         )
 
     def _frames(self, features: Mapping[str, memoryview], where: str) -> Frames:
-        images = feature_values(_one(features, self._long(self.camera), where), where)
+        if self._long(self.camera) not in features:
+            raise AbsentCamera(
+                f"{where}: has no {self._long(self.camera)}, though features.json lists it; "
+                f"download the shard again"
+            )
+        images = feature_values(features[self._long(self.camera)], where)
         if not isinstance(images, list):
             raise InputError(
                 f"{where}: {self.camera} holds numbers, not encoded images; choose another camera"
@@ -266,14 +278,6 @@ class RldsSource:
 def _short(key: str) -> str:
     """ "steps/observation/image" => "image", "steps/action" => "action"."""
     return key.removeprefix(STEPS).removeprefix(SEEN)
-
-
-def _one(features: Mapping[str, memoryview], key: str, where: str) -> memoryview:
-    if key not in features:
-        raise InputError(
-            f"{where}: has no {key}, though features.json lists it; download the shard again"
-        )
-    return features[key]
 
 
 def _text(feature: memoryview, where: str) -> str:

@@ -9,24 +9,25 @@ from pathlib import Path
 
 from worldgym.actions.conventions import load_convention
 from worldgym.episodes.instructions import called
-from worldgym.episodes.recording import Listed, Recording, SourceOptions
+from worldgym.episodes.recording import AbsentCamera, Listed, Recording, SourceOptions
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.video import decode_video
-from worldgym.types import ActionSpec
+from worldgym.types import ONE_VIEW, ActionSpec
 
 
 class StoreSource:
     """`worldgym.episodes.recording.Source` over a store."""
 
     kind = "worldgym"
-    cameras = ("video",)
-    camera = "video"
 
     def __init__(self, root: Path, options: SourceOptions = SourceOptions()) -> None:
         self.store = EpisodeStore(root)
         self.options = options
-        options.choose(self.cameras, root)
+        self.cameras: tuple[str, ...] = (
+            ("video",) if self.store.views == ONE_VIEW else self.store.views
+        )
+        self.camera = options.choose(self.cameras, root)
         if options.action or options.state:
             raise InputError(
                 f"{root}: a store has one table of actions and one of states; leave --action and "
@@ -40,10 +41,11 @@ class StoreSource:
         return [Listed(info.name, info.length + 1) for info in self.store]
 
     def read(self, name: str) -> Recording:
-        episode = self.store[name]
-        frames = episode.main
-        if self.options.size:
-            frames = decode_video(self.store.video(name), self.options.size)
+        view = "" if self.camera == self.cameras[0] else self.camera
+        if self.store.info(name).absent and view in self.store.info(name).absent:
+            raise AbsentCamera(f"{name}: was recorded without the view {view}")
+        frames = decode_video(self.store.video(name, view), self.options.size)
+        episode = self.store.without_frames(name)
         fps = self.options.fps or episode.fps
         instruction, facts = called(self.options, (episode.instruction,))
         facts = replace(facts, stated_fps=episode.fps)

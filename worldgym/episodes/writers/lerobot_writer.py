@@ -4,8 +4,10 @@ extra "data" (pyarrow).
 The folder is written beside its place and renamed at the end: a dataset is there whole or not at
 all. Many episodes share a table and a video; a new pair begins when the video passes its size.
 LeRobot wants an action with every frame, and the last frame has none: the action before is repeated
-there, and `meta/info.json` says so. Whether an episode succeeded stands in a column `success` of
-meta/episodes, empty where nobody knows. Frames of an odd height or width grow by one row or column,
+there, and `meta/info.json` says so. A view that an episode was recorded without is black, for every
+episode has every camera; info.json names these episodes, and our reader takes them for absent.
+Whether an episode succeeded stands in a column `success` of meta/episodes, empty where nobody
+knows. Frames of an odd height or width grow by one row or column,
 the last one again, for h264 with halved colour takes even sizes alone; info.json says that too.
 """
 
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,7 @@ from worldgym.types import ONE_VIEW, Actions, ActionSpec, Episode, States
 if TYPE_CHECKING:
     from pyarrow import Table
 
-CAMERA = "observation.images.main"
+CAMERA = "observation.images."  # and the view's name
 STATE = "observation.state"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
@@ -46,7 +48,9 @@ class LeRobotWriter:
     """`write` every episode, then `finish`. Episodes of one size, spec and rate, and with states of
     one form or none."""
 
-    def __init__(self, out: Path, spec: ActionSpec, fps: float) -> None:
+    def __init__(
+        self, out: Path, spec: ActionSpec, fps: float, views: tuple[str, ...] = ONE_VIEW
+    ) -> None:
         pyarrow_module()
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InputError(f"{out}: exists and is not empty; choose another folder, or remove it")
@@ -60,7 +64,9 @@ class LeRobotWriter:
         self.out = out
         self.spec = spec
         self.fps = fps
-        self.video: EpisodeVideo | None = None
+        self.views = views
+        self.videos: list[EpisodeVideo] = []  # one a view
+        self.absent: dict[str, list[int]] = {}  # episodes without a view, by view
         self.size: tuple[int, ...] = ()
         self.padded: tuple[int, ...] = ()  # rows and columns that were added to every frame
         self.state: StateForm = None
@@ -71,42 +77,47 @@ class LeRobotWriter:
         self.tasks: dict[str, int] = {}
         self.actions: list[Actions] = []
         self.states: list[Actions] = []
-        self.pixels = PixelCounts()
+        self.pixels = {view: PixelCounts() for view in views}
 
     def write(self, name: str, episode: Episode) -> None:
         """Appends an episode. LeRobot numbers episodes: the name is not kept."""
-        if (episode.spec, episode.fps) != (self.spec, self.fps):
+        if (episode.spec, episode.fps, episode.views) != (self.spec, self.fps, self.views):
             raise InputError(
-                f"{name}: another action spec or rate than the dataset's; convert it first"
+                f"{name}: another action spec, rate or views than the dataset's; convert it first"
             )
-        frames = even_sides(episode.main)
+        frames = [even_sides(episode.frames[:, v]) for v in range(len(self.views))]
         if not self.episodes:
-            self.size = frames.shape[1:3]
+            self.size = frames[0].shape[1:3]
             self.state = state_form(episode)
             self.padded = tuple(
                 grown - was for grown, was in zip(self.size, episode.main.shape[1:3], strict=True)
             )
-        if frames.shape[1:3] != self.size or state_form(episode) != self.state:
+        if frames[0].shape[1:3] != self.size or state_form(episode) != self.state:
             raise InputError(
                 f"{name}: frames of another size, or other states, than the dataset's; give a size "
                 f"to resize to"
             )
-        if self.video is None:
-            self.video = EpisodeVideo(self._path(VIDEO_PATH), self.fps, self.size)
-        start = self.video.append(frames)
+        if not self.videos:
+            self.videos = [
+                EpisodeVideo(self._path(VIDEO_PATH, view), self.fps, self.size)
+                for view in self.views
+            ]
+        starts = [video.append(shown) for video, shown in zip(self.videos, frames, strict=True)]
+        for view in episode.absent:
+            self.absent.setdefault(view, []).append(len(self.episodes))
         rows = np.concatenate([episode.actions, episode.actions[-1:]])
         task = self.tasks.setdefault(episode.instruction, len(self.tasks))
         self.tables.append(self._rows(rows, episode.states, task))
-        self.episodes.append(
-            self._entry(
-                rows, start, replace(episode, frames=frames[:, None], views=ONE_VIEW, absent=())
-            )
-        )
-        self.pixels = self.pixels.add(frames)
+        measured = {
+            view: PixelCounts().add(shown) for view, shown in zip(self.views, frames, strict=True)
+        }
+        self.episodes.append(self._entry(rows, starts[0], episode, measured))
+        for view, shown in zip(self.views, frames, strict=True):
+            self.pixels[view] = self.pixels[view].add(shown)
         self.actions.append(rows)
         self.states += [episode.states.values] if episode.states else []
         self.total += len(rows)
-        if self.video.bytes > VIDEO_BYTES:
+        if max(video.bytes for video in self.videos) > VIDEO_BYTES:
             self._close_files()
 
     def finish(self) -> Path:
@@ -124,13 +135,15 @@ class LeRobotWriter:
 
     def abandon(self) -> None:
         """Removes what was written so far."""
-        if self.video:
-            self.video.close()
+        for video in self.videos:
+            video.close()
         shutil.rmtree(self.work, ignore_errors=True)
 
-    def _path(self, template: str) -> Path:
+    def _path(self, template: str, view: str = "") -> Path:
         chunk, file = divmod(self.files, FILES_A_CHUNK)
-        path = self.work / template.format(video_key=CAMERA, chunk_index=chunk, file_index=file)
+        path = self.work / template.format(
+            video_key=CAMERA + view, chunk_index=chunk, file_index=file
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -153,7 +166,13 @@ class LeRobotWriter:
         }
         return pa.table(columns)
 
-    def _entry(self, actions: Actions, start: float, episode: Episode) -> dict[str, Any]:
+    def _entry(
+        self,
+        actions: Actions,
+        start: float,
+        episode: Episode,
+        pixels: Mapping[str, PixelCounts],
+    ) -> dict[str, Any]:
         """Row of meta/episodes."""
         (chunk, file), n = divmod(self.files, FILES_A_CHUNK), len(actions)
         return {
@@ -164,10 +183,16 @@ class LeRobotWriter:
             "data/file_index": file,
             "dataset_from_index": self.total,
             "dataset_to_index": self.total + n,
-            f"videos/{CAMERA}/chunk_index": chunk,
-            f"videos/{CAMERA}/file_index": file,
-            f"videos/{CAMERA}/from_timestamp": start,
-            f"videos/{CAMERA}/to_timestamp": start + n / self.fps,
+            **{
+                f"videos/{CAMERA}{view}/{key}": value
+                for view in self.views
+                for key, value in (
+                    ("chunk_index", chunk),
+                    ("file_index", file),
+                    ("from_timestamp", start),
+                    ("to_timestamp", start + n / self.fps),
+                )
+            },
             "meta/episodes/chunk_index": 0,
             "meta/episodes/file_index": 0,
             "success": episode.success,
@@ -177,19 +202,24 @@ class LeRobotWriter:
                 if episode.states
                 else {}
             ),
-            **_flat(PixelCounts().add(episode.main).statistics(), CAMERA),
+            **{
+                key: value
+                for view, counts in pixels.items()
+                for key, value in _flat(counts.statistics(), CAMERA + view).items()
+            },
         }
 
     def _close_files(self) -> None:
         from pyarrow import parquet
 
-        if self.video is None:
+        if not self.videos:
             return
-        self.video.close()
+        for video in self.videos:
+            video.close()
         with parquet.ParquetWriter(self._path(DATA_PATH), self.tables[0].schema) as writer:
             for table in self.tables:  # a row group an episode, so that one can be read alone
                 writer.write_table(table)
-        self.video = None
+        self.videos = []
         self.tables = []
         self.files = self.files + 1
 
@@ -202,7 +232,7 @@ class LeRobotWriter:
         stats = {
             key: {**number_statistics(rows), "count": [len(rows)]} for key, rows in measured.items()
         }
-        stats[CAMERA] = self.pixels.statistics()
+        stats |= {CAMERA + view: counts.statistics() for view, counts in self.pixels.items()}
         write_json(meta / "stats.json", stats)
         tasks = pa.table(
             {
@@ -258,13 +288,14 @@ class LeRobotWriter:
                     "names": list(self.spec.names),
                 },
                 **self._state_feature(),
-                CAMERA: image,
+                **{CAMERA + view: image for view in self.views},
                 "timestamp": {"dtype": "float32", "shape": [1], "names": None},
                 **plain,
             },
             "worldgym": {
                 "action_spec": self.spec.to_json(),
                 "last_action": "repeats the one before: no frame follows it",
+                **({"absent": self.absent} if self.absent else {}),
                 **(
                     {"padded": f"the last {self._grown()} of every frame is shown twice"}
                     if any(self.padded)
