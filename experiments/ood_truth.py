@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from worldgym.cli.script import read_options
-from worldgym.evaluation.plan import EvaluateConfig, Sources
+from worldgym.evaluation.load_parts import Sources
+from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate_sources
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.files import write_atomic, write_json

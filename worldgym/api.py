@@ -151,7 +151,8 @@ def evaluate(
     InputError and SpecMismatch before the first frame where parts do not fit; SameFailure where ten
     trials in a row fail alike. Other failed trials are counted in the summary, and tried again by
     the next call."""
-    from worldgym.evaluation.plan import EvaluateConfig, Sources
+    from worldgym.evaluation.load_parts import Sources
+    from worldgym.evaluation.plan import EvaluateConfig
     from worldgym.evaluation.run import evaluate_sources
 
     policies = tuple(policy) if isinstance(policy, list | tuple) else (policy,)

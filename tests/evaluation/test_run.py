@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from worldgym.errors import InputError, SpecMismatch
 from worldgym.evaluation.export import export
-from worldgym.evaluation.plan import EvaluateConfig, _check_beside
+from worldgym.evaluation.load_parts import _check_beside
+from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin, environment
 from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import ATTEMPTS, read_log

@@ -14,7 +14,8 @@ import pytest
 from stand_in_worlds import WORLDS, WorldServer
 
 from worldgym.errors import SameFailure
-from worldgym.evaluation.plan import EvaluateConfig, Sources
+from worldgym.evaluation.load_parts import Sources
+from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate_sources
 from worldgym.io.run_log import read_log
 from worldgym.io.run_records import TrialRecord

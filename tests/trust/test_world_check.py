@@ -15,7 +15,8 @@ from PIL import Image
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import CheckpointError, InputError
-from worldgym.evaluation.plan import EvaluateConfig, Sources
+from worldgym.evaluation.load_parts import Sources
+from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate_sources
 from worldgym.io.jsonl import signed_line
 from worldgym.io.run_log import read_log

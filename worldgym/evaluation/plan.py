@@ -1,23 +1,21 @@
 """One evaluation, resolved before its first frame: what is rolled out, judged and logged, and how.
 
-Options as asked for (`EvaluateConfig`, `Sources`) become an `EvaluationPlan`, in which nothing is
-open any more; everything that can be known to be wrong is an error here. `worldgym.evaluation.run`
-carries it out.
+Options as asked for (`EvaluateConfig`) and parts that `worldgym.evaluation.load_parts` loads become
+an `EvaluationPlan`, in which nothing is open any more; everything that can be known to be wrong is
+an error here. `worldgym.evaluation.run` carries it out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError, SpecMismatch, at_least
 from worldgym.evaluation.fitting import Align, fitted, tasks_at_size
-from worldgym.evaluation.provenance import Origin, environment, is_ours, now
+from worldgym.evaluation.provenance import Origin, environment, now
 from worldgym.evaluation.trials import even_batch, plan_trials, planned_repeats
-from worldgym.io.bundled import bundled, each_policy
-from worldgym.io.devices import resolve_device
 from worldgym.io.run_records import (
     CAPABILITIES_KEY,
     CODE_KEY,
@@ -30,27 +28,17 @@ from worldgym.io.run_records import (
 )
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import prepare
-from worldgym.judges.load_judge import load_judge
-from worldgym.native.memory import keep_freed_memory
-from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.refitted import changes_of
-from worldgym.policies.load_policy import Loaded, load
 from worldgym.policies.observations import check_needs
 from worldgym.policies.policy_protocol import NAME, Policy
-from worldgym.stats.trusted import CHECK_NAME
-from worldgym.tasks.known_results import TABLES, known_results
+from worldgym.tasks.known_results import known_results
 from worldgym.tasks.task_digest import tasks_digest
-from worldgym.tasks.task_folder import check_frames, load_tasks
-from worldgym.types import ONE_VIEW, ActionSpec, Task, Trial
-from worldgym.world.familiarity import Familiarity, familiarity_of
+from worldgym.tasks.task_folder import check_frames
+from worldgym.types import ONE_VIEW, Task, Trial
+from worldgym.world.familiarity import Familiarity
 from worldgym.world.initial_views import check_initial_views
-from worldgym.world.load_world import world_folder
-from worldgym.world.model import DiffusionWorld
-from worldgym.world.row_threads import on_all_cores
-from worldgym.world.wire.served_world import ServedWorld
 from worldgym.world.world_card import PLAIN, Capabilities
 from worldgym.world.world_protocol import World
-from worldgym.world.world_source import code_of_world, named_world
 
 
 @dataclass(frozen=True)
@@ -99,30 +87,6 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Where everything comes from: what the loaders take (folders, names, addresses), or objects.
-    None leaves the checkpoint's sampler setting.
-
-    judge_budget_usd: what the verdicts of a judge that is loaded may cost, None = no limit.
-    device: what world, policies and judge that are loaded compute on, see `resolve_device`;
-    policy_device: of the policies, None = the same.
-    embodiment: see `load_world`.   rule: see `SamplerConfig`.
-    """
-
-    world: str | Path | World[Any]
-    policies: tuple[str | Policy[Any], ...]
-    tasks: str | Path | Sequence[Task]
-    judge: str | Path | Judge
-    sampler_steps: int | None = None
-    cfg: float | None = None
-    judge_budget_usd: float | None = None
-    embodiment: str | None = None
-    rule: str | None = None
-    device: str = "auto"
-    policy_device: str | None = None
-
-
-@dataclass(frozen=True)
 class EvaluationPlan:
     """All that a run depends on, resolved and checked.
 
@@ -145,71 +109,6 @@ class EvaluationPlan:
     familiarity: Familiarity | None
     capabilities: Capabilities = PLAIN
     resized: Mapping[str, str] = field(default_factory=dict)
-
-
-def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
-    """Loads what is no object yet, then `plan_evaluation`."""
-    keep_freed_memory()
-    sources = _on_known_devices(sources)
-    world = _world_of(sources)
-    tasks = sources.tasks
-    judge = sources.judge
-    truth = config.truth
-    loaded = [_loaded(policy, world.spec, sources) for policy in each_policy(sources.policies)]
-    settings: dict[str, Any] = {}
-    if isinstance(tasks, str | Path):
-        folder = bundled(tasks, "tasks")
-        settings["tasks"] = str(folder)
-        tasks = load_tasks(folder)
-        if truth is None and any((folder / table).exists() for table in TABLES):
-            truth = folder
-    if isinstance(judge, str | Path):
-        judge = load_judge(judge, sources.judge_budget_usd, device=sources.device)
-    check = config.check
-    origin = Origin.of_parts(loaded, settings, sources.device)
-    if isinstance(world, DiffusionWorld):
-        familiarity = None
-        if isinstance(sources.world, str | Path):
-            place = bundled(sources.world, "world")
-            familiarity = familiarity_of(place, world.codec)
-            check = check or _check_beside(place)
-        origin = Origin.of(world, loaded, settings, familiarity)
-        world = on_all_cores(world)
-    elif isinstance(world, ServedWorld) and is_ours(world.card.details):
-        origin = Origin.of(world, loaded, settings)
-    elif isinstance(sources.world, str | Path) and (code := code_of_world(sources.world, world)):
-        origin = replace(origin, settings={**origin.settings, "world_code": code})
-    resolved = replace(config, truth=truth, check=check)
-    policies = [known.policy for known in loaded]
-    return plan_evaluation(resolved, world, policies, tasks, judge, origin)
-
-
-def _world_of(sources: Sources) -> World[Any]:
-    """The world, with the sampler that was asked for. InputError where an object cannot have it."""
-    changes = {"steps": sources.sampler_steps, "cfg": sources.cfg, "rule": sources.rule}
-    changes = {key: value for key, value in changes.items() if value is not None}
-    world = sources.world
-    if isinstance(world, str | Path):
-        world = named_world(world, sources.embodiment, sources.device)
-    if not changes:
-        return world
-    if not isinstance(world, DiffusionWorld):
-        raise InputError(f"{', '.join(changes)}: the world {world.name} has no sampler of ours")
-    return world.with_sampler(**changes)
-
-
-def _on_known_devices(sources: Sources) -> Sources:
-    """With the devices that their words stand for here. InputError for one that is not there."""
-    device = resolve_device(sources.device)
-    policies = resolve_device(sources.policy_device or device)
-    return replace(sources, device=device, policy_device=policies)
-
-
-def _loaded(policy: str | Policy[Any], spec: ActionSpec, sources: Sources) -> Loaded:
-    if isinstance(policy, str | Path):
-        device = sources.policy_device or sources.device
-        return load(policy, spec, device, apart=device != sources.device)
-    return Loaded(spoken_in(policy, spec), None)
 
 
 def plan_evaluation(
@@ -335,11 +234,3 @@ def _described(policy: Policy[Any], codes: Mapping[str, str]) -> dict[str, Any]:
         "changes": list(changes_of(policy)),
     }
     return described | {key: value for key, value in further.items() if value}
-
-
-def _check_beside(world: Path) -> Path | None:
-    """The check.json in the world's folder, or in the one that holds the world beside its codec;
-    None if there is none."""
-    folder = world_folder(world)
-    places = (folder, folder.parent) if folder.name == "world" else (folder,)
-    return next((place / CHECK_NAME for place in places if (place / CHECK_NAME).exists()), None)

@@ -13,11 +13,10 @@ from worldgym.errors import BudgetSpent, SameFailure
 from worldgym.evaluation.batch_records import OpenRun, failed_record, run_batch
 from worldgym.evaluation.fitting import RESIZED
 from worldgym.evaluation.initial_frames import start_flags
+from worldgym.evaluation.load_parts import Sources, load_plan
 from worldgym.evaluation.plan import (
     EvaluateConfig,
     EvaluationPlan,
-    Sources,
-    load_plan,
     plan_evaluation,
 )
 from worldgym.evaluation.provenance import Origin

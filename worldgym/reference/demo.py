@@ -14,7 +14,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from worldgym.errors import CheckpointError
-from worldgym.evaluation.plan import EvaluateConfig, Sources
+from worldgym.evaluation.load_parts import Sources
+from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate_sources
 from worldgym.io.bundled import BUNDLE
 from worldgym.stats.summary import Summary

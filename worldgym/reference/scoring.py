@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worldgym.errors import InputError
-from worldgym.evaluation.plan import EvaluateConfig, Sources
+from worldgym.evaluation.load_parts import Sources
+from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate_sources
 from worldgym.io.checkpoint import MANIFEST, fingerprint
 from worldgym.io.run_log import LOG_NAME, read_log

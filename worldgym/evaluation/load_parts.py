@@ -1,0 +1,129 @@
+"""What an evaluation is made of, by name: world, policies, tasks and judge are loaded, and what
+their names do not tell is noted for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan, plan_evaluation
+from worldgym.evaluation.provenance import Origin, is_ours
+from worldgym.io.bundled import bundled, each_policy
+from worldgym.io.devices import resolve_device
+from worldgym.judges.judge_protocol import Judge
+from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
+from worldgym.policies.adapters.converted import spoken_in
+from worldgym.policies.load_policy import Loaded, load
+from worldgym.policies.policy_protocol import Policy
+from worldgym.stats.trusted import CHECK_NAME
+from worldgym.tasks.known_results import TABLES
+from worldgym.tasks.task_folder import load_tasks
+from worldgym.types import ActionSpec, Task
+from worldgym.world.familiarity import familiarity_of
+from worldgym.world.load_world import world_folder
+from worldgym.world.model import DiffusionWorld
+from worldgym.world.row_threads import on_all_cores
+from worldgym.world.wire.served_world import ServedWorld
+from worldgym.world.world_protocol import World
+from worldgym.world.world_source import code_of_world, named_world
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where everything comes from: what the loaders take (folders, names, addresses), or objects.
+    None leaves the checkpoint's sampler setting.
+
+    judge_budget_usd: what the verdicts of a judge that is loaded may cost, None = no limit.
+    device: what world, policies and judge that are loaded compute on, see `resolve_device`;
+    policy_device: of the policies, None = the same.
+    embodiment: see `load_world`.   rule: see `SamplerConfig`.
+    """
+
+    world: str | Path | World[Any]
+    policies: tuple[str | Policy[Any], ...]
+    tasks: str | Path | Sequence[Task]
+    judge: str | Path | Judge
+    sampler_steps: int | None = None
+    cfg: float | None = None
+    judge_budget_usd: float | None = None
+    embodiment: str | None = None
+    rule: str | None = None
+    device: str = "auto"
+    policy_device: str | None = None
+
+
+def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
+    """Loads what is no object yet, then `plan_evaluation`."""
+    keep_freed_memory()
+    sources = _on_known_devices(sources)
+    world = _world_of(sources)
+    tasks = sources.tasks
+    judge = sources.judge
+    truth = config.truth
+    loaded = [_loaded(policy, world.spec, sources) for policy in each_policy(sources.policies)]
+    settings: dict[str, Any] = {}
+    if isinstance(tasks, str | Path):
+        folder = bundled(tasks, "tasks")
+        settings["tasks"] = str(folder)
+        tasks = load_tasks(folder)
+        if truth is None and any((folder / table).exists() for table in TABLES):
+            truth = folder
+    if isinstance(judge, str | Path):
+        judge = load_judge(judge, sources.judge_budget_usd, device=sources.device)
+    check = config.check
+    origin = Origin.of_parts(loaded, settings, sources.device)
+    if isinstance(world, DiffusionWorld):
+        familiarity = None
+        if isinstance(sources.world, str | Path):
+            place = bundled(sources.world, "world")
+            familiarity = familiarity_of(place, world.codec)
+            check = check or _check_beside(place)
+        origin = Origin.of(world, loaded, settings, familiarity)
+        world = on_all_cores(world)
+    elif isinstance(world, ServedWorld) and is_ours(world.card.details):
+        origin = Origin.of(world, loaded, settings)
+    elif isinstance(sources.world, str | Path) and (code := code_of_world(sources.world, world)):
+        origin = replace(origin, settings={**origin.settings, "world_code": code})
+    resolved = replace(config, truth=truth, check=check)
+    policies = [known.policy for known in loaded]
+    return plan_evaluation(resolved, world, policies, tasks, judge, origin)
+
+
+def _world_of(sources: Sources) -> World[Any]:
+    """The world, with the sampler that was asked for. InputError where an object cannot have it."""
+    changes = {"steps": sources.sampler_steps, "cfg": sources.cfg, "rule": sources.rule}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    world = sources.world
+    if isinstance(world, str | Path):
+        world = named_world(world, sources.embodiment, sources.device)
+    if not changes:
+        return world
+    if not isinstance(world, DiffusionWorld):
+        raise InputError(f"{', '.join(changes)}: the world {world.name} has no sampler of ours")
+    return world.with_sampler(**changes)
+
+
+def _on_known_devices(sources: Sources) -> Sources:
+    """With the devices that their words stand for here. InputError for one that is not there."""
+    device = resolve_device(sources.device)
+    policies = resolve_device(sources.policy_device or device)
+    return replace(sources, device=device, policy_device=policies)
+
+
+def _loaded(policy: str | Policy[Any], spec: ActionSpec, sources: Sources) -> Loaded:
+    if isinstance(policy, str | Path):
+        device = sources.policy_device or sources.device
+        return load(policy, spec, device, apart=device != sources.device)
+    return Loaded(spoken_in(policy, spec), None)
+
+
+def _check_beside(world: Path) -> Path | None:
+    """The check.json in the world's folder, or in the one that holds the world beside its codec;
+    None if there is none."""
+    folder = world_folder(world)
+    places = (folder, folder.parent) if folder.name == "world" else (folder,)
+    return next((place / CHECK_NAME for place in places if (place / CHECK_NAME).exists()), None)
