@@ -6,13 +6,12 @@
 
 Read from cosmos-predict2 599394a (examples/video2world_action.py) and cosmos-predict2.5 687da63
 (cosmos_predict2/action_conditioned.py). RUN: this file against stand-ins with their signatures,
-tests/test_world_examples.py. NOT RUN: the models (32 GB of GPU memory), so neither `predict2` nor
-`predict2_5` below was ever called on the real thing.
+tests/test_world_examples.py. NOT RUN: the models (32 GB of GPU memory), `predict2`, `predict2_5`.
 
 Exactly 12 actions a step, one frame an action, every frame depends on all 12. A step starts from
-the last frame as pixels, so a state is that frame and the pose, and --align hold works.
-The first frame of an answer is the given one again and is dropped. Their scripts seed by the
-action's number, the same in every trial; here each trial and each step has its own."""
+the last frame as pixels, so a state is that frame and the pose, and --align hold works. The first
+frame of an answer is the given one again and is dropped. Their scripts seed by the action's number,
+the same in every trial; here each trial and each step has its own."""
 
 import sys
 from dataclasses import dataclass

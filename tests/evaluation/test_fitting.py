@@ -14,13 +14,18 @@ from stand_in_worlds import THREE, WIDE, StandInWorld, stated
 from worldgym.errors import InputError
 from worldgym.evaluation.fitting import HELD_TAIL, REPEATED, RESIZED, at_frames
 from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
 from worldgym.io.video import decode_video
+from worldgym.policies.adapters.refitted import CommittedPolicy
 from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
+from worldgym.report.findings import said_of_policies, sentences
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Rollout, Task, Trial, Verdict
+from worldgym.world.fitted_world import FittedWorld
 from worldgym.world.world_card import Capabilities, Chunk, History
+from worldgym.world.world_start import Start
 
 SHAPE = (8, 12, 3)
 
@@ -89,17 +94,15 @@ def test_three_views_seven_frames_of_history_and_steps_of_twelve(
     # one by one, and in other company
     again = run(tmp_path / "two", StandInWorld(), policy, align=align, batch=2)[1]
     assert sorted(again, key=lambda r: r.key) == sorted(records, key=lambda r: r.key)
-    alone = run(tmp_path / "alone", StandInWorld(), policy, TASKS[:1], align=align)[1]
-    assert alone == [r for r in records if r.task == TASKS[0].name]
+    # the one that ends within a step is filled up by itself, whatever its neighbours do then
+    alone = run(tmp_path / "alone", StandInWorld(), policy, TASKS[1:2], align=align)[1]
+    assert alone == [r for r in records if r.task == TASKS[1].name]
+    videos = [tmp_path / name / str(alone[0].video) for name in ("run", "alone")]
+    assert videos[0].read_bytes() == videos[1].read_bytes()
 
 
 def test_what_is_drawn_is_what_the_world_draws(tmp_path: Path) -> None:
     """A committed policy in the world of twelve, against the world stepped by hand."""
-    from worldgym.evaluation.rollout import roll_out
-    from worldgym.policies.adapters.refitted import CommittedPolicy
-    from worldgym.world.fitted_world import FittedWorld
-    from worldgym.world.world_start import Start
-
     world = StandInWorld()
     trial = Trial(TASKS[0], 0, 0)
     policy = CommittedPolicy(FakePolicy(chunk=50), 12)
@@ -219,6 +222,30 @@ def test_a_world_without_seeds_for_rows_is_asked_row_by_row(tmp_path: Path) -> N
 
     run(tmp_path, Noting(replace(WIDE, seeds="batch")), FakePolicy(chunk=12), TASKS[:1])
     assert set(rows) == {1}
+
+
+def test_without_seeds_comparisons_are_not_called_paired(tmp_path: Path) -> None:
+    policies = [FakePolicy(chunk=12, name=name) for name in ("one", "two")]
+    world = StandInWorld(replace(WIDE, seeds="none"))
+    config = EvaluateConfig(tmp_path / "none", trials=1, batch=2)
+    summary = evaluate(config, world, policies, TASKS[:1], FakeJudge())
+    assert any("takes no seed" in said for said in sentences(summary))
+    assert any("not paired by trial" in said for said in said_of_policies(summary))
+    config = replace(config, out=tmp_path / "row")
+    seeded = evaluate(config, StandInWorld(), policies, TASKS[:1], FakeJudge())
+    assert not any("takes no seed" in said for said in sentences(seeded))
+
+
+def test_a_fitted_world_draws_views_that_a_task_does_not_bring(tmp_path: Path) -> None:
+    class Completing(StandInWorld):
+        def complete(self, frames: Any, given: Any, seeds: Any) -> Any:
+            return np.where(given[:, :, None, None, None], frames, 7).astype(np.uint8)
+
+    lacking = task("one", 24, others={})
+    (record,) = run(tmp_path, Completing(), FakePolicy(chunk=12), [lacking])[1]
+    assert "wrist view generated" in record.flags
+    with pytest.raises(InputError, match="brings no initial frame of the view side"):
+        run(tmp_path / "no", StandInWorld(), FakePolicy(chunk=12), [lacking])
 
 
 def test_a_frame_of_another_size_is_resized_and_flagged_and_of_another_shape_refused(

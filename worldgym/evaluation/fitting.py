@@ -18,7 +18,7 @@ from worldgym.policies.adapters.refitted import CommittedPolicy
 from worldgym.policies.adapters.renamed import RenamedPolicy
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Rollout, Task
-from worldgym.world.fitted_world import FittedWorld, cannot_hold, fits_already
+from worldgym.world.fitted_world import cannot_hold, fit, fits_already
 from worldgym.world.world_card import Capabilities
 from worldgym.world.world_protocol import World
 
@@ -60,7 +60,7 @@ def fitted(
     chosen = tuple(_chosen(world.name, can, policy, tasks, align) for policy in policies)
     # one whose state cannot be rebuilt may still have policies whose answers fit
     hold = align == "hold" and cannot_hold(world.name, can) is None
-    return Fitted(FittedWorld(world, hold), chosen)
+    return Fitted(fit(world, hold), chosen)
 
 
 def at_frames(rollout: Rollout, stride: int) -> Rollout:

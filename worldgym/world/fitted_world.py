@@ -22,7 +22,7 @@ from worldgym.actions.hold import no_motion, standing_still
 from worldgym.errors import InputError, WorldGymError
 from worldgym.types import Actions, ActionSpec, Frames, Task
 from worldgym.world.world_card import Capabilities, Chunk, History
-from worldgym.world.world_protocol import World
+from worldgym.world.world_protocol import Completing, Given, World
 from worldgym.world.world_start import Conditioned, Proprioceptive, RobotStates, Start
 
 
@@ -218,6 +218,25 @@ class FittedWorld:
                 raise InputError(no_still(self.name))
             return np.zeros(self.spec.size, np.float32)
         return still
+
+
+class CompletingFittedWorld(FittedWorld):
+    """One that draws initial views that a task does not bring."""
+
+    def __init__(self, world: World[Any], completing: Completing, hold: bool = False) -> None:
+        """completing: the world again, for what it can besides."""
+        super().__init__(world, hold)
+        self._completing = completing
+
+    def complete(self, frames: Frames, given: Given, seeds: Sequence[int]) -> Frames:
+        return self._completing.complete(frames, given, seeds)
+
+
+def fit(world: World[Any], hold: bool = False) -> FittedWorld:
+    """The world, asked as if it were like ours. InputError as of `FittedWorld`."""
+    if isinstance(world, Completing):
+        return CompletingFittedWorld(world, world, hold)
+    return FittedWorld(world, hold)
 
 
 def begun(world: World[Any], tasks: Sequence[Task], frames: Frames, seeds: Sequence[int]) -> Any:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+from damage import mutated
 from stand_in_worlds import stated
 
 from worldgym.errors import InputError, ServerOutage
 from worldgym.policies.wire.family import FAMILIES, OWN
 from worldgym.policies.wire.responder import Responder
 from worldgym.testing import FakePolicy, FakeWorld, check_world
+from worldgym.wire.msgpack_numpy import pack
 from worldgym.wire.websocket_server import WebsocketServer
 from worldgym.world.fitted_world import FittedWorld
 from worldgym.world.wire.served_world import CompletingServedWorld, ServedWorld, connect_world
@@ -180,6 +183,40 @@ def test_a_world_that_breaks_or_lies_is_an_outage(
 ) -> None:
     with serving(world) as remote, pytest.raises(ServerOutage, match=words):
         remote.step(remote.reset(STARTS, [1, 2]), MOVES)
+
+
+class SlowWorld(FakeWorld):
+    def step(self, state: Any, actions: Any) -> Any:
+        time.sleep(0.5)
+        return super().step(state, actions)
+
+
+def test_an_answer_that_is_late_is_an_outage_and_never_taken_for_the_next() -> None:
+    with serving(SlowWorld(), "?timeout=0.3") as remote:
+        state = remote.reset(STARTS, [1, 2])
+        with pytest.raises(ServerOutage, match=r"no answer within 0\.3 s; give it longer"):
+            remote.step(state, MOVES)
+        time.sleep(0.6)  # the server is done with what nobody waits for any more
+        again = remote.reset(STARTS, [5, 6])
+        assert again.rows == 2 and again.token != state.token
+
+
+def test_damaged_messages_over_the_wire_end_their_connection_alone() -> None:
+    import websockets.sync.client
+
+    rng = np.random.default_rng(0)
+    with serving(FakeWorld()) as remote:
+        state = remote.reset(STARTS, [1, 2])
+        asked = pack({"call": "step", "state": state.token, "actions": MOVES})
+        for _ in range(40):
+            with websockets.sync.client.connect(
+                remote.url, compression=None, max_size=2**20
+            ) as damaged:
+                damaged.recv()
+                damaged.send(mutated(asked, rng))
+                damaged.recv()  # an answer, or the sentence before the end
+        expected = FakeWorld().step(FakeWorld().reset(STARTS, [1, 2]), MOVES)[1]
+        assert np.array_equal(remote.step(state, MOVES)[1], expected)
 
 
 def test_what_the_server_does_not_take_is_refused_in_words() -> None:

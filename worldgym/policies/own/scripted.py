@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from worldgym.actions.conventions import FROM_ZERO, OPEN_IS_HIGH
-from worldgym.actions.embodiment import GRIPPER, MOVING_MODES
+from worldgym.actions.embodiment import MOVING_MODES
+from worldgym.actions.hold import standing_still
 from worldgym.actions.pose import Pose
 from worldgym.errors import InputError
 from worldgym.policies.own.action_bounds import from_unit
@@ -38,13 +38,8 @@ class StillPolicy:
     def act(
         self, states: Sequence[float], observations: Sequence[Observation]
     ) -> tuple[list[float], Actions]:
-        actions = np.zeros((len(observations), 1, self.spec.size), np.float32)
-        if self.spec.gripper in FROM_ZERO:
-            opened = np.asarray(states, np.float32)
-            held = opened if self.spec.gripper in OPEN_IS_HIGH else 1.0 - opened
-            for i in (i for i, name in enumerate(self.spec.names) if name.endswith(GRIPPER)):
-                actions[:, 0, i] = held
-        return list(states), actions
+        rows = [standing_still(self.spec, {"gripper_open": opened}) for opened in states]
+        return list(states), np.array(rows, np.float32)[:, None]
 
 
 WanderState = tuple[
