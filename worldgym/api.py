@@ -23,10 +23,10 @@ from worldgym.stats.agreement import Agreement
 from worldgym.stats.agreement import agreement as agreement_of_cells
 from worldgym.stats.baseline import BaselineTest, against_baseline
 from worldgym.stats.equivalence import Gate
-from worldgym.stats.judge_calibration import Calibration
 from worldgym.stats.pairs import PolicyComparison, RankInterval
 from worldgym.stats.planned_trials import Completeness
 from worldgym.stats.ranking import CommonTrialRanking
+from worldgym.stats.run_calibration import calibration_of_run
 from worldgym.stats.success_counts import PolicySummary
 from worldgym.stats.summarize import headline_trials, summarize
 from worldgym.stats.summary import Summary
@@ -119,7 +119,7 @@ class Run:
         """Rates with their intervals, comparisons, ranking, agreement
         with known truth, as in summary.json. Computed from the log."""
         if self._summary is None:
-            beside = Calibration.of_run(self.folder), WorldCheck.of_run(self.folder)
+            beside = calibration_of_run(self.folder), WorldCheck.of_run(self.folder)
             self._summary = summarize(self.header, self.records, *beside)
         return self._summary
 

@@ -23,7 +23,7 @@ from worldgym.types import Rollout, Task, Trial
 def rollout(name: str, actions: np.ndarray) -> Rollout:
     frame = np.zeros((96, 96, 3), np.uint8)
     trial = Trial(Task(name, "drawer-open", frame, "open the drawer", len(actions)), 0, 0)
-    return Rollout(trial, "p", frame[None], actions)
+    return Rollout(trial, "p", frame[None, None], actions)
 
 
 def test_names_tell_start_states() -> None:

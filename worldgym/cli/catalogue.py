@@ -54,6 +54,16 @@ WORLD = Entry(
             "trust_commands:FitErrorPredictor",
         ),
         Entry(
+            "calibrate",
+            "how often world and judge err, from real rollouts",
+            "calibration_commands:Calibrate",
+        ),
+        Entry(
+            "check-calibration",
+            "does it help policies that it has not seen?",
+            "calibration_commands:CheckCalibration",
+        ),
+        Entry(
             "measure-motions",
             "which motions the world was trained on",
             "trust_commands:MeasureMotions",

@@ -133,8 +133,8 @@ class Report:
     run: Positional[Path]
     """run folder that `worldgym evaluate` wrote"""
     calibration: Path | None = None
-    """calibration.json of the run's judge, kept in RUN from now on: rates are shown corrected for
-    its errors too"""
+    """calibration.json of the run's judge (`worldgym judge calibrate`), or of its world and judge
+    together (`worldgym world calibrate`), kept in RUN from now on: rates are shown corrected too"""
     world_check: Path | None = None
     """check.json of the run's world, kept in RUN from now on: tasks that it calls red are left out
     of the headline numbers"""
@@ -146,12 +146,14 @@ class Report:
     def __call__(self) -> None:
         from worldgym.api import Run
         from worldgym.io.files import write_atomic
-        from worldgym.stats.judge_calibration import CALIBRATION_NAME, Calibration
+        from worldgym.stats.judge_calibration import CALIBRATION_NAME
+        from worldgym.stats.run_calibration import read_calibration
         from worldgym.stats.trusted import adopt_check
 
         run = Run(self.run)
         if self.calibration is not None:
-            Calibration.read(self.calibration).check(run.header.judge)
+            found = read_calibration(self.calibration)
+            found.check(run.header.judge, run.header.world)
             write_atomic(self.run / CALIBRATION_NAME, self.calibration.read_bytes())
         if self.world_check is not None:
             adopt_check(self.run, self.world_check, run.header.world)

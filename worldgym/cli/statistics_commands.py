@@ -127,17 +127,25 @@ class Estimate:
     mixture: bool = False
     """the real initial frames were drawn at random from all of the run's: what it says of whole
     tasks then counts too"""
+    calibration: Path | None = None
+    """calibration.json of `worldgym world calibrate`: what the world model says is corrected by it
+    first (default: the one in RUN, if any)"""
     json: bool = False
     """all numbers, by the names in worldgym/stats/prediction.py"""
 
     def __call__(self) -> None:
         from worldgym.io.run_log import LOG_NAME, read_log
         from worldgym.report.planning_text import estimate_text
+        from worldgym.stats.run_calibration import evaluator_calibration_of
         from worldgym.stats.studies import estimate
         from worldgym.stats.tables import read_real_trials
 
-        _, records = read_log(self.run / LOG_NAME)
-        estimates = estimate(records, read_real_trials(self.real), self.level, self.mixture)
+        header, records = read_log(self.run / LOG_NAME)
+        calibration = evaluator_calibration_of(
+            self.run, self.calibration, header.judge, header.world
+        )
+        real = read_real_trials(self.real)
+        estimates = estimate(records, real, self.level, self.mixture, calibration)
         answer(estimates, estimate_text, self.json)
 
 

@@ -25,7 +25,7 @@ from worldgym.report.rate_section import policies_section, tasks_section
 from worldgym.report.scatter_section import scatter_section
 from worldgym.report.section import ReportFacts, ReportOptions, Section
 from worldgym.report.step_section import steps_section
-from worldgym.stats.judge_calibration import Calibration
+from worldgym.stats.run_calibration import calibration_of_run
 from worldgym.stats.summarize import summarize, write_summary
 from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import WorldCheck
@@ -57,7 +57,7 @@ def write_report(
     """
     header, records = read_log(run_dir / LOG_NAME)
     summary = summary or summarize(
-        header, records, Calibration.of_run(run_dir), WorldCheck.of_run(run_dir)
+        header, records, calibration_of_run(run_dir), WorldCheck.of_run(run_dir)
     )
     facts = ReportFacts(run_dir, header, records, results(records), summary, options)
     path = run_dir / REPORT_NAME

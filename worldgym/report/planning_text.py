@@ -54,6 +54,13 @@ def _estimate(e: PolicyEstimate, level: str, scope: str) -> str:
         f"  {level} with trials in the world model, valid for any number of trials: "
         f"{span(e.bet_low, e.bet_high)} (betting)"
     )
+    said = []
+    if e.corrected is not None and e.corrected.rate is not None:
+        interval = span(e.corrected.low, e.corrected.high)
+        said = [
+            f"  {level} from trials in the world model alone, corrected for its errors and the "
+            f"judge's: {percent(e.corrected.rate)}, {interval}"
+        ]
     if not e.helps:
         why = (
             "no real initial frame was tried in it beside others of its task"
@@ -67,13 +74,14 @@ def _estimate(e: PolicyEstimate, level: str, scope: str) -> str:
                 f"  The world model does not help: {why}; the interval is that of the real trials "
                 f"alone.",
                 bet,
+                *said,
             ]
         )
     used = f"{e.paired} of them tried in the world model too, and {e.N} tried there only"
     power = f"  {level} with {used}: {percent(e.value)}, {span(e.low, e.high)} (asymptotic)"
     trust = f"r {scope} {decimal(e.correlation)}, lambda {e.belief:.2f}"
     worth = f"  as good as {e.worth:.0f} real initial frames, {e.saved:.0f} saved; {trust}"
-    return "\n".join([real, alone, power, worth, bet])
+    return "\n".join([real, alone, power, worth, bet, *said])
 
 
 def _repeated(asked: Plan) -> str:

@@ -147,11 +147,16 @@ def correction_sentence(summary: Summary) -> str:
         return ""
     tpr = known.tpr
     fpr = known.fpr
+    where = f"On {number_of(known.videos, 'labelled video')} the judge"
+    allow = "Corrected rates allow for these errors."
+    if known.replayed:
+        rollouts = number_of(known.videos, "recorded rollout")
+        where = f"On {rollouts} replayed through the world model the judge"
+        allow = "Corrected rates allow for these errors of both together, task by task."
     return (
-        f"On {number_of(known.videos, 'labelled video')} the judge found {percent(tpr.rate)} of "
-        f"the successes (95{NBSP}% {span(tpr.low, tpr.high)}) and took {percent(fpr.rate)} of the "
-        f"failures for a success ({span(fpr.low, fpr.high)}). Corrected rates allow for these "
-        f"errors."
+        f"{where} found {percent(tpr.rate)} of the successes (95{NBSP}% "
+        f"{span(tpr.low, tpr.high)}) and took {percent(fpr.rate)} of the failures for a success "
+        f"({span(fpr.low, fpr.high)}). {allow}"
     )
 
 

@@ -4,7 +4,7 @@ for its errors."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -20,6 +20,7 @@ from worldgym.types import is_success
 
 CALIBRATION_NAME = "calibration.json"
 MOST_WORTH = 1e12
+Verdicts = tuple[Sequence[bool], Sequence[str]]  # of scored trials, and their initial frames
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,8 @@ class Calibration:
         path = run / CALIBRATION_NAME
         return Calibration.read(path) if path.exists() else None
 
-    def check(self, judge: str) -> None:
-        """InputError unless it is of this judge."""
+    def check(self, judge: str, world: str = "") -> None:
+        """InputError unless it is of this judge, in whatever world."""
         if judge != self.judge:
             raise InputError(
                 f"the calibration is of the judge {self.judge}, the run's judge is {judge}; "
@@ -178,6 +179,13 @@ class Calibration:
             return corrected_rate(0, 0, self.counts, level, self.worth)
         n = effective_trials(np.asarray(verdicts, np.float64), frames, level)
         return corrected_rate(sum(verdicts) / len(verdicts) * n, n, self.counts, level, self.worth)
+
+    def corrected_over(
+        self, policy: str, tasks: Mapping[str, Verdicts], level: float = 0.95
+    ) -> Corrected:
+        """The same of the scored trials of several tasks, by name: a judge errs alike in all."""
+        said = [verdict for own, _ in tasks.values() for verdict in own]
+        return self.corrected(said, [frame for _, own in tasks.values() for frame in own], level)
 
 
 def video_frames(judged: Sequence[Judged]) -> list[str]:

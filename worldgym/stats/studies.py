@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from worldgym.errors import InputError
 from worldgym.io.run_records import TrialRecord, results
+from worldgym.stats.evaluator_calibration import EvaluatorCalibration
 from worldgym.stats.prediction import Frames, Powered, prediction_powered
+from worldgym.stats.success_counts import RateInterval
 from worldgym.stats.tables import RealTrial
+
+Says = Callable[[TrialRecord], float]  # what a scored trial says of the real one, in [0, 1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyEstimate(Powered):
+    """corrected: the real rate from the generated trials alone, by the calibration of world model
+    and judge; None without one."""
+
     policy: str
+    corrected: RateInterval | None = None
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,12 @@ def estimate(
     real: Sequence[RealTrial],
     level: float = 0.95,
     mixture: bool = False,
+    calibration: EvaluatorCalibration | None = None,
 ) -> Estimates:
     """For every policy of the real trials. InputError for a policy not in the run.
+
+    calibration: what the world model says of a trial becomes the probability of a true success,
+    by what replays of its task have shown.
 
     A real trial's twin is every scored trial of its policy and task (initial frame) in the run,
     with the judge's probability of success where it gave one, else its verdict. Its group is the
@@ -68,18 +80,48 @@ def estimate(
                 f"ones were not drawn from "
                 "these: leave out --mixture"
             )
-        frames = _frames(own, generated[policy])
+        says, corrected = _reading(policy, generated[policy], calibration, level)
+        frames = _frames(own, generated[policy], says)
         if mixture:
             frames = replace(
                 frames,
                 groups=np.zeros_like(frames.groups),
                 extra_groups=np.zeros_like(frames.extra_groups),
             )
-        estimates.append(PolicyEstimate(**vars(prediction_powered(frames, level)), policy=policy))
+        powered = vars(prediction_powered(frames, level))
+        estimates.append(PolicyEstimate(**powered, policy=policy, corrected=corrected))
     return Estimates(level, mixture, tuple(estimates))
 
 
-def _frames(real: Sequence[RealTrial], generated: Mapping[str, Sequence[TrialRecord]]) -> Frames:
+def _reading(
+    policy: str,
+    generated: Mapping[str, Sequence[TrialRecord]],
+    calibration: EvaluatorCalibration | None,
+    level: float,
+) -> tuple[Says, RateInterval | None]:
+    """What a scored trial of this policy says, and the rate that all of them give."""
+    if calibration is None:
+        return _generated, None
+    tasks = defaultdict[str, tuple[list[bool], list[str]]](lambda: ([], []))
+    for record in (r for own in generated.values() for r in own):
+        tasks[record.group][0].append(bool(record.succeeded))
+        tasks[record.group][1].append(record.task)
+    whole = calibration.corrected_over(policy, tasks, level)
+    ends = dict[str, tuple[float, float]]()
+    for task, verdicts in tasks.items():
+        rate = calibration.corrected_over(policy, {task: verdicts}, level).value
+        ends[task] = (0.0, 1.0) if rate is None else calibration.expected(policy, task, rate)
+
+    def says(record: TrialRecord) -> float:
+        failed, succeeded = ends[record.group]
+        return failed + (succeeded - failed) * _generated(record)
+
+    return says, RateInterval(whole.value, whole.low, whole.high)
+
+
+def _frames(
+    real: Sequence[RealTrial], generated: Mapping[str, Sequence[TrialRecord]], says: Says
+) -> Frames:
     """One value an initial frame on either side, groups numbered."""
     trials: dict[str, list[RealTrial]] = defaultdict(list)
     for trial in real:
@@ -87,7 +129,7 @@ def _frames(real: Sequence[RealTrial], generated: Mapping[str, Sequence[TrialRec
     group_of = {task: own[0].group or task for task, own in trials.items()}
     group_of |= {task: own[0].group for task, own in generated.items()}
     number = {group: i for i, group in enumerate(sorted(set(group_of.values())))}
-    twin = {task: float(np.mean([_generated(r) for r in own])) for task, own in generated.items()}
+    twin = {task: float(np.mean([says(r) for r in own])) for task, own in generated.items()}
     extra = [task for task in generated if task not in trials]
     return Frames(
         real=np.array([np.mean([trial.score for trial in own]) for own in trials.values()]),

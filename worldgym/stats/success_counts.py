@@ -4,6 +4,7 @@ tasks of a policy."""
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.run_records import TrialRecord
-from worldgym.stats.judge_calibration import Calibration
+from worldgym.stats.run_calibration import RunCalibration
 from worldgym.stats.success_rates import Rate, score_rate, wilson_rate
 
 Key = tuple[str, str]  # policy, group
@@ -61,8 +62,8 @@ class SuccessCounts:
     high: float
     """upper end"""
     corrected: RateInterval | None = None
-    """share of full successes without the judge's errors; null without a calibration of the judge
-    """
+    """share of full successes without the errors of the judge, or of world model and judge
+    together; null without a calibration"""
     truth_trials: int = 0
     """distinct initial frames whose truth is known, however often they were repeated and whatever
     the judge said; or the trials behind a truth that is known of the whole task"""
@@ -96,7 +97,7 @@ class PolicySummary(SuccessCounts):
 
 def success_numbers(
     trials: Sequence[TrialRecord],
-    calibration: Calibration | None = None,
+    calibration: RunCalibration | None = None,
     known: Mapping[Key, Counted] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The fields of `SuccessCounts` that follow from one record a trial.
@@ -131,11 +132,17 @@ def mean_over_tasks(cells: Sequence[CellSummary]) -> float | None:
     return math.fsum(known) / len(known) if known and len(known) == len(cells) else None
 
 
-def _corrected(trials: Sequence[TrialRecord], calibration: Calibration) -> RateInterval:
-    verdicts = [(r.succeeded, r.task) for r in trials if r.succeeded is not None]
-    said = [verdict for verdict, _ in verdicts]
-    frames = [task for _, task in verdicts]
-    right = calibration.corrected(said, frames)
+def _corrected(trials: Sequence[TrialRecord], calibration: RunCalibration) -> RateInterval:
+    """trials: of one policy."""
+    said = defaultdict[str, list[bool]](list)
+    frames = defaultdict[str, list[str]](list)
+    for r in trials:
+        if r.succeeded is not None:
+            said[r.group].append(r.succeeded)
+            frames[r.group].append(r.task)
+    policy = trials[0].policy if trials else ""
+    tasks = {group: (said[group], frames[group]) for group in said}
+    right = calibration.corrected_over(policy, tasks)
     return RateInterval(right.value, right.low, right.high)
 
 

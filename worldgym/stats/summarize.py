@@ -11,13 +11,15 @@ from pathlib import Path
 from worldgym.io.files import write_json
 from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.stats.against_truth import truth_agreement
+from worldgym.stats.evaluator_calibration import EvaluatorCalibration
 from worldgym.stats.expenses import run_expenses
 from worldgym.stats.failure_reasons import failure_reasons
 from worldgym.stats.flag_counts import count_flags
-from worldgym.stats.judge_calibration import Calibration, false_positive_rate, true_positive_rate
+from worldgym.stats.judge_calibration import Worth, false_positive_rate, true_positive_rate
 from worldgym.stats.pairs import compare_every_pair
 from worldgym.stats.perturbation import edited_drops, split
 from worldgym.stats.planned_trials import Planned, completeness, planned_trials
+from worldgym.stats.run_calibration import RunCalibration, calibration_of_run
 from worldgym.stats.series import checkpoint_series
 from worldgym.stats.success_counts import (
     CellSummary,
@@ -40,7 +42,7 @@ def write_summary(
     Tasks that RUN/check.json calls red stay out of the headline numbers, unless `include_red`.
     """
     summary = summarize(
-        header, records, Calibration.of_run(run), WorldCheck.of_run(run, include_red)
+        header, records, calibration_of_run(run), WorldCheck.of_run(run, include_red)
     )
     write_json(run / SUMMARY_NAME, summary.to_json())
     return summary
@@ -49,7 +51,7 @@ def write_summary(
 def summarize(
     header: RunHeader,
     records: Iterable[TrialRecord],
-    calibration: Calibration | None = None,
+    calibration: RunCalibration | None = None,
     check: WorldCheck | None = None,
 ) -> Summary:
     """All numbers of a run, corrected by the calibration of its judge and without the tasks that
@@ -59,7 +61,7 @@ def summarize(
     """
     records = list(records)
     if calibration is not None:
-        calibration.check(header.judge)
+        calibration.check(header.judge, header.world)
     used = headline_trials(header, records, check)
     ordinary, edited = split(records)
     outcome = results(ordinary)
@@ -148,7 +150,7 @@ class _Source:
 
     trials: Mapping[str, Sequence[TrialRecord]]
     planned: Planned
-    calibration: Calibration | None
+    calibration: RunCalibration | None
     known: Mapping[Key, Counted]
     check: WorldCheck | None
 
@@ -192,11 +194,14 @@ def _unequal(cells: Sequence[CellSummary], policies: Sequence[PolicySummary]) ->
     )
 
 
-def _calibration(calibration: Calibration) -> CalibrationSummary:
+def _calibration(calibration: RunCalibration) -> CalibrationSummary:
     counts = calibration.counts
-    worth = calibration.worth
+    worth: Worth | None = None
+    if not isinstance(calibration, EvaluatorCalibration):
+        worth = calibration.worth
     return CalibrationSummary(
         videos=counts.successes + counts.failures,
         tpr=RateInterval.of(true_positive_rate(counts, worth)),
         fpr=RateInterval.of(false_positive_rate(counts, worth)),
+        replayed=isinstance(calibration, EvaluatorCalibration),
     )

@@ -30,14 +30,18 @@ SUMMARY_NAME = "summary.json"
 
 @dataclass(frozen=True)
 class CalibrationSummary:
-    """How well the run's judge did on videos that people labelled."""
+    """How well the run's judge did on videos of known outcome: those that people labelled, or
+    recorded rollouts replayed through the world model."""
 
     videos: int
-    """labelled videos"""
+    """videos of known outcome"""
     tpr: RateInterval
     """share of the successes that the judge found (true positive rate)"""
     fpr: RateInterval
     """share of the failures that it took for a success (false positive rate)"""
+    replayed: bool = False
+    """whether they are recorded rollouts replayed through the world model: the errors are then
+    those of both together, and rates are corrected task by task"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +94,7 @@ class Summary:
     expenses: RunExpenses
     """time, votes and money over all attempts"""
     calibration: CalibrationSummary | None = None
-    """of the judge; null without one"""
+    """of the judge, or of world model and judge together; null without one"""
     trust: TrustedTasks | None = None
     """the check of the world; null without one"""
 

@@ -1,0 +1,73 @@
+"""Commands that learn how often world model and judge together err, and correct rates for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from worldgym.cli.options import JudgePlace, Positional, WorldPlace
+from worldgym.cli.output import answer
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """Replay recorded rollouts of policies, successes and failures, through world model and judge:
+    how often both together err, task by task. `worldgym report RUN --calibration` and `worldgym
+    estimate` correct rates by it. Run it again to resume."""
+
+    world: Positional[WorldPlace]
+    """checkpoint of the world"""
+    data: tuple[Path, ...]
+    """episode stores of real rollouts; the extras "policy" of an episode says whose it is"""
+    out: Path
+    """gets calibration.json and replayed.jsonl"""
+    judge: JudgePlace | None = None
+    """default: "judge" beside the world"""
+    batch: int = 20
+    json: bool = False
+    """print calibration.json instead of a table"""
+
+    def __call__(self) -> None:
+        from worldgym.errors import InputError
+        from worldgym.judges.load_judge import load_judge
+        from worldgym.native.memory import keep_freed_memory
+        from worldgym.report.calibration_text import evaluator_text
+        from worldgym.trust.calibrate_evaluator import calibrate_evaluator
+        from worldgym.trust.playback import Playing
+        from worldgym.world.load_world import beside_world, load_world
+
+        keep_freed_memory()
+        judge = self.judge or beside_world(self.world, "judge")
+        if judge is None:
+            raise InputError(f"{self.world}: no judge lies beside the world; give one with --judge")
+        found = calibrate_evaluator(
+            load_world(self.world), load_judge(judge), self.data, self.out, Playing(self.batch)
+        )
+        answer(found, evaluator_text, self.json)
+
+
+@dataclass(frozen=True)
+class CheckCalibration:
+    """Correct each policy of a run with known truth by what the other policies show, and compare
+    with its truth: does the calibration help policies that it has not seen?"""
+
+    run: Positional[Path]
+    """run folder whose log knows the truth of single trials"""
+    calibration: Path | None = None
+    """calibration.json of `worldgym world calibrate`, from recordings of the same policies
+    (default: the other policies' trials of the run itself)"""
+    json: bool = False
+
+    def __call__(self) -> None:
+        from worldgym.io.run_log import LOG_NAME, read_log
+        from worldgym.report.calibration_text import left_out_text
+        from worldgym.stats.left_out_policies import leave_policies_out
+        from worldgym.stats.run_calibration import evaluator_calibration_of
+
+        header, records = read_log(self.run / LOG_NAME)
+        calibration = None
+        if self.calibration is not None:
+            calibration = evaluator_calibration_of(
+                self.run, self.calibration, header.judge, header.world
+            )
+        answer(leave_policies_out(header, records, calibration), left_out_text, self.json)
