@@ -26,13 +26,13 @@ test: $(VENV)/.dev  ## everything but tests marked slow
 	$(BIN)/python -m pytest $(WORKERS)
 
 # Rounding differs between processors: the statistics are tested again with the kernels that OpenBLAS would choose on others
-# (an old one that every x86-64 has, and that of AMD's and older Intel's), and the worlds without our own compiled passes.
+# (an old one that every x86-64 has, and that of AMD's and older Intel's), and the worlds with narrower vectors.
 KERNELS := $(if $(filter x86_64,$(shell uname -m)),Prescott $(if $(shell grep -lw avx2 /proc/cpuinfo 2>/dev/null),Haswell),ARMV8)
 
-test-kernels: $(VENV)/.dev  ## what computes once more, with other BLAS kernels and without the compiled passes
+test-kernels: $(VENV)/.dev  ## what computes once more, with other BLAS kernels and narrower vectors
 	@set -e; for kernel in $(KERNELS); do echo "== OPENBLAS_CORETYPE=$$kernel"; \
 		OPENBLAS_CORETYPE=$$kernel $(BIN)/python -m pytest -q $(WORKERS) tests/stats; done
-	WORLDGYM_NATIVE=0 $(BIN)/python -m pytest -q $(WORKERS) $(addprefix tests/world/test_,cache.py network.py embodiments.py sampler.py row_threads.py) tests/evaluation/test_rollout.py
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -q $(WORKERS) $(addprefix tests/world/test_,cache.py network.py embodiments.py sampler.py row_threads.py) tests/evaluation/test_rollout.py
 
 test-ppi: $(VENV)-ppi/.done  ## our prediction-powered inference against ppi-python, in an environment of its own
 	PYTHONPATH=. $(VENV)-ppi/bin/python -m pytest --noconftest -rP -p no:cacheprovider tests/stats/test_against_ppi_python.py

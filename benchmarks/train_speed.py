@@ -16,7 +16,6 @@ from torch import distributed
 from torch.multiprocessing.spawn import spawn
 
 from worldgym.native.memory import keep_freed_memory
-from worldgym.train.compiled_gradients import Learner
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.optimizer import NEWTON_SCHULZ, Optimizer, orthogonal_work
 from worldgym.train.recipes import RECIPES
@@ -31,7 +30,7 @@ ROUNDS = 8
 # of the product that the machine's rate is taken from, and how many in a row
 SIZE = 2048
 PRODUCTS = 20
-NAMES = ("plain", "learner", "optimizer", "product")
+NAMES = ("pass", "optimizer", "product")
 
 
 def main() -> None:
@@ -42,7 +41,7 @@ def main() -> None:
     peak = 2 * SIZE**3 / took["product"] / 1e12
     network = network_tflop(config)
     others = other_tflop(config)
-    step, before = (took[name] + took["optimizer"] for name in ("learner", "plain"))
+    step = took["pass"] + took["optimizer"]
 
     def share(tflop: float, seconds: float) -> str:
         return f"{100 * tflop / seconds / peak:.0f} %"
@@ -51,20 +50,15 @@ def main() -> None:
         "Training speed: `python benchmarks/train_speed.py`",
         [
             f"CPU seconds of one of {PROCESSES} processes of one thread that train together, the "
-            f"best of {ROUNDS} rounds taken "
-            f"in turn, {ROWS} clips of {config.frames} frames each: forward and backward "
-            f"{took['learner']:.3f} (torch's own "
-            f"operations {took['plain']:.3f}), optimiser with the exchange of gradients "
-            f"{took['optimizer']:.3f}. "
-            f"{ROWS / step:.2f} clips per second and process ({ROWS / before:.2f}).",
-            f"A large bfloat16 product reaches {peak:.2f} TFLOP/s there, in the same rounds. Of "
-            f"that, the network's products "
-            f"alone ({network:.3f} TFLOP) reach {share(network, step)} ({share(network, before)}), "
-            f"without the optimiser "
-            f"{share(network, took['learner'])} ({share(network, took['plain'])}). With what is "
-            f"computed besides, Muon's share, "
-            f"the MLP's hidden numbers again and attention ({others:.3f} TFLOP), a step reaches "
-            f"{share(network + others, step)}.",
+            f"best of {ROUNDS} rounds taken in turn, {ROWS} clips of {config.frames} frames each, "
+            f"{config.dtype}: forward and backward {took['pass']:.3f}, optimiser with the exchange "
+            f"of gradients {took['optimizer']:.3f}. {ROWS / step:.2f} clips per second and "
+            f"process.",
+            f"A large {config.dtype} product reaches {peak:.2f} TFLOP/s there, in the same rounds. "
+            f"Of that, the network's products alone ({network:.3f} TFLOP) reach "
+            f"{share(network, step)}, without the optimiser {share(network, took['pass'])}. With "
+            f"what is computed besides, Muon's share and attention ({others:.3f} TFLOP), a step "
+            f"reaches {share(network + others, step)}.",
         ],
     )
 
@@ -75,8 +69,7 @@ def network_tflop(config: WorldTrainConfig) -> float:
 
 
 def other_tflop(config: WorldTrainConfig) -> float:
-    """A process's share of Muon's products; `Learner`'s second computation of hidden numbers;
-    attention, either way."""
+    """A process's share of Muon's products; attention, either way."""
     network = config.network
     frames = config.frames
     matrices = [
@@ -86,12 +79,10 @@ def other_tflop(config: WorldTrainConfig) -> float:
     ]
     muon = sum(NEWTON_SCHULZ * 2 * orthogonal_work(p.shape) for p in matrices) / PROCESSES
     tokens = network.tokens * frames * ROWS
-    blocks = 2 * network.pairs
-    hidden = blocks * 2 * tokens * network.mlp_ratio * network.width**2
     keys = network.pairs * (network.tokens + frames)  # that a token meets, in all blocks
-    # two products forward, five backward, of which one is computed once more
-    attention = 7 * 2 * tokens * keys * network.width
-    return float(muon + hidden + attention) / 1e12
+    # two products forward, four backward
+    attention = 6 * 2 * tokens * keys * network.width
+    return float(muon + attention) / 1e12
 
 
 def measure(rank: int, folder: str) -> None:
@@ -107,15 +98,12 @@ def measure(rank: int, folder: str) -> None:
     actions = torch.randn(*shape[:2], config.network.action_size)
     mask = torch.ones(shape[:2], dtype=torch.bool)
     batch = Batch(torch.randn(shape), torch.randn(shape)[:, 0], actions, mask, slice(0, ROWS))
-    plain, learner = (kind(config.network).bfloat16() for kind in (DiT, Learner))
-    optimizer = Optimizer(learner, config.optimizer, MATRICES, group)
-
-    def pass_of(network: DiT) -> None:
-        diffusion_loss(network, config, batch, 0).backward()
+    dtype = getattr(torch, config.dtype)
+    network = DiT(config.network).to(dtype)
+    optimizer = Optimizer(network, config.optimizer, MATRICES, group)
 
     calls: dict[str, Callable[[], object]] = {
-        "plain": partial(pass_of, plain),
-        "learner": partial(pass_of, learner),
+        "pass": lambda: diffusion_loss(network, config, batch, 0).backward(),
         "optimizer": partial(optimizer.step, 0),
     }
     took = dict.fromkeys(NAMES, float("inf"))
@@ -124,7 +112,7 @@ def measure(rank: int, folder: str) -> None:
             distributed.barrier()
             took[name] = min(took[name], cpu_seconds(call))
         distributed.barrier()
-        took["product"] = min(took["product"], product_seconds())
+        took["product"] = min(took["product"], product_seconds(dtype))
     if group.first:
         (Path(folder) / "took.json").write_text(json.dumps(took))
     distributed.destroy_process_group()
@@ -136,9 +124,9 @@ def cpu_seconds(call: Callable[[], object]) -> float:
     return time.process_time() - started
 
 
-def product_seconds() -> float:
+def product_seconds(dtype: torch.dtype) -> float:
     """Of one among several in a row, which keep a process as busy as a step does."""
-    a, b = torch.randn(SIZE, SIZE).bfloat16(), torch.randn(SIZE, SIZE).bfloat16()
+    a, b = torch.randn(SIZE, SIZE).to(dtype), torch.randn(SIZE, SIZE).to(dtype)
     a @ b
     return cpu_seconds(lambda: [a @ b for _ in range(PRODUCTS)]) / PRODUCTS
 

@@ -41,14 +41,6 @@ assert environment("cpu")["commit"] is None
 cli.parsed = lambda words: command
 cli.main([])
 """
-KERNELS = """
-import torch
-from worldgym.world.network import DiT, DiTConfig
-from worldgym.world.compiled_network import fastest
-
-config = DiTConfig((4, 4, 4), width=32, pairs=1, heads=2, action_size=7, window=4)
-fastest(DiT(config).to(torch.bfloat16).eval())
-"""
 
 
 def bare(program: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -69,13 +61,6 @@ def test_an_evaluation_runs_and_its_report_is_written(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr and "report:" in done.stdout
     assert json.loads((tmp_path / "summary.json").read_text())["policies"][0]["trials"] == 2
-
-
-def test_a_world_computes_without_a_compiler() -> None:
-    # asked for, on whatever processor
-    done = bare("import os; os.environ['WORLDGYM_NATIVE'] = '1'\n" + KERNELS)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr and "slower" in done.stderr
 
 
 @pytest.mark.slow

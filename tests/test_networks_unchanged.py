@@ -17,18 +17,14 @@ from torch import nn
 
 import worldgym
 from worldgym.codecs.codec_protocol import Codec
-from worldgym.codecs.compiled_decoder import Step
 from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
 from worldgym.codecs.kl import KLCodec
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
-from worldgym.native.kernels import kernels_for
-from worldgym.native.products import Product
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
 from worldgym.policies.own.diffusion import DiffusionConfig, DiffusionNet, DiffusionPolicy
 from worldgym.testing import FAKE_SPEC
 from worldgym.train.optimizer import Optimizer
 from worldgym.trust import inverse_dynamics
-from worldgym.world.compiled_network import FusedBlock, FusedDiT
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.sampler import SamplerConfig
@@ -65,23 +61,8 @@ def inverse_of(network: Any) -> Any:
     return inverse_dynamics.InverseDynamicsModel(network, drift, meaning)
 
 
-def product_of(layer: nn.Linear) -> Product:
-    library = kernels_for(torch.zeros(1))
-    if library is None:
-        pytest.skip("no C compiler here")
-    return Product(library, layer)
-
-
-def fused_of(network: DiT) -> FusedDiT:
-    library = kernels_for(torch.zeros(1))
-    if library is None:
-        pytest.skip("no C compiler here")
-    return FusedDiT(network, library)
-
-
 CASES: dict[type, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     KLCodec: (pixels, lambda net: KLCodec(net, 32, "tiny")),
-    Step: (lambda: nn.Conv2d(3, 4, 3), lambda net: Step(net, 8)),
     ClassifierJudge: (
         lambda: JudgeNet(JudgeConfig((16, 16), 8, PAIR_TRUNK)),
         lambda net: ClassifierJudge(net, DecisionRule(), "tiny"),
@@ -103,16 +84,11 @@ CASES: dict[type, tuple[Callable[[], Any], Callable[[Any], object]]] = {
         inverse_of,
     ),
     DiffusionWorld: (dit, world_of),
-    FusedDiT: (dit, fused_of),
-    FusedBlock: (dit, fused_of),
-    Product: (lambda: nn.Linear(32, 32), product_of),
 }
 
 
 def takes_a_network(kind: type) -> bool:
     """Whether one of its parameters is annotated with a module of torch."""
-    if not inspect.isfunction(kind.__init__):  # a structure of the C library
-        return False
     known = {**vars(importlib.import_module(kind.__module__)), "AutoencoderKL": nn.Module}
     for parameter in inspect.signature(kind.__init__).parameters.values():
         for name in str(parameter.annotation).split(" | "):

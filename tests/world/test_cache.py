@@ -19,9 +19,11 @@ def frames(first: int, count: int) -> torch.Tensor:
 
 def stored(cache: TemporalCache, count: int) -> dict[int, float]:
     """Position => key, as a pass of `count` frames sees them."""
-    keys, values = cache.extend(0, frames(cache.length, count), -frames(cache.length, count))
-    assert torch.equal(keys, -values)
-    return dict(zip(cache.positions(count).tolist(), keys.flatten().tolist(), strict=True))
+    ring = cache.ring(torch.zeros(1, count, 1, 1, 1))
+    keys, values = ring.write(0, frames(cache.length, count), -frames(cache.length, count))
+    assert torch.equal(keys, -values) and ring.places.tolist()[-1] == ring.held.max()
+    every = zip(ring.held.tolist(), keys.flatten().tolist(), strict=True)
+    return {position: key for position, key in every if position >= 0}
 
 
 @given(sight=st.integers(1, 6), chunks=st.lists(st.integers(1, 4), min_size=1, max_size=12))
@@ -57,7 +59,7 @@ def test_a_fork_is_a_copy() -> None:
     fork = cache.fork(1, None)
     stored(fork, 3)
     assert fork.start == 7 and fork.length == 1 and cache.length == 2
-    assert cache.keys.flatten().tolist()[:2] == [0.0, 1.0] and cache.last is not None
+    assert cache.keys[0].flatten().tolist()[:2] == [0.0, 1.0] and cache.last is not None
     assert (
         cache.room(2, sight=0) == 2 and cache.room(2, sight=3) == 2 and cache.room(4, sight=3) == 2
     )

@@ -89,16 +89,7 @@ def said(program: str, **variables: str) -> str:
 
 
 def test_two_worlds_of_one_network() -> None:
-    kernels = said(TWO_WORLDS, MALLOC_CHECK_="3", MALLOC_PERTURB_="165")
-    assert kernels in ("compiled, float32, cpu", "torch, float32, cpu")
-
-
-@pytest.mark.slow
-def test_without_compiled_passes_the_log_says_so() -> None:
-    assert said(
-        "print(world(network(width=64, pairs=1, heads=2), torch.bfloat16).computes)",
-        WORLDGYM_NATIVE="0",
-    ) == ("torch, bfloat16, cpu")
+    assert said(TWO_WORLDS) == "torch, float32, cpu"
 
 
 @pytest.mark.slow

@@ -86,8 +86,8 @@ class Evaluate:
     include_red: bool = False
     """let tasks that the check calls red count in the headline numbers"""
     other_engine: bool = False
-    """go on with a run whose frames were drawn by other kernels (with or without a C compiler,
-    another device or number format): they differ a little"""
+    """go on with a run whose frames were drawn by another engine (another device, number format or
+    version): they differ a little"""
     align: Literal["refuse", "commit", "hold"] = "refuse"
     """where a policy's actions do not fill the steps of the world: carry out as many as do, or fill
     up each step and go on from the middle of it (docs/worlds.md)"""

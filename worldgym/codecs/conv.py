@@ -11,6 +11,7 @@ makes nearby latents decode to nearby pictures, which a world model that is neve
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from worldgym.codecs.compiled_decoder import FusedDecoder, fused_decoder
 from worldgym.codecs.conv_layers import PositionMap, ResidualBlock
 from worldgym.errors import CheckpointError
 from worldgym.io.checkpoint import fingerprint, load_folder, save_folder, with_weights
-from worldgym.native.processor import mixed_precision
+from worldgym.native.packed_layers import packed
+from worldgym.native.processor import fast_dtype, mixed_precision
 
 KIND = "conv-codec"
 
@@ -79,7 +80,8 @@ class ConvCodec(nn.Module):
         )
         self._fingerprint: str | None = None
         self._latents: str | None = None  # None: its own fingerprint
-        self._fused: FusedDecoder | None = None  # of a loaded codec, whose weights no longer change
+        # of a loaded codec, whose weights no longer change; not a module of this one, so a list
+        self._packed: list[nn.Sequential] = []
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -120,8 +122,10 @@ class ConvCodec(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """float [B, C, H/8, W/8] => uint8 [B, H, W, 3]."""
         latents = latents.to(self.device)
-        if self._fused is not None:
-            return self._fused(latents)
+        if self._packed and latents.device.type == "cpu":
+            (decoder,) = self._packed
+            half = latents.to(fast_dtype(), memory_format=torch.channels_last)
+            return to_uint8(decoder(half))
         with mixed_precision(latents.device.type):
             return to_uint8(self.decoder(latents.float()))
 
@@ -149,7 +153,8 @@ class ConvCodec(nn.Module):
         codec._fingerprint = fingerprint(folder)
         codec._latents = config.get("latents")
         codec.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        codec._fused = fused_decoder(codec.decoder, codec.latent_shape[1])
+        if torch.device(device).type == "cpu":
+            codec._packed = [packed(deepcopy(codec.decoder).to(fast_dtype()))]
         return codec
 
     @torch.no_grad()
@@ -183,7 +188,7 @@ class ConvCodec(nn.Module):
         codec = ConvCodec.load(folder, device)
         codec._latents = codec.latents
         codec._fingerprint = None
-        codec._fused = None
+        codec._packed = []
         codec.decoder.requires_grad_(True)
         return codec
 

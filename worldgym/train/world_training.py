@@ -21,7 +21,6 @@ from worldgym.episodes.mixture import check_shares
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder, save_folder
 from worldgym.io.records import from_mapping
-from worldgym.train.compiled_gradients import Learner
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes
 from worldgym.train.loop import LoopOptions, Report, Trained, save_steps, training_loop
@@ -84,7 +83,7 @@ def train_world(
     described = checkpoint_config(config, robots, codec)
     group = ProcessGroup.current()
     torch.manual_seed(config.seed)
-    network = Learner(config.network, config.checkpointing)
+    network = DiT(config.network, config.checkpointing)
     if config.start is not None:
         _start(network, config.start)
     network = network.to(config.device, getattr(torch, config.dtype))

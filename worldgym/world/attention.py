@@ -1,7 +1,9 @@
 """Attention with rotary positions, in the layout that suits many small problems.
 
-Plain matmul-softmax-matmul: on a CPU the fused `scaled_dot_product_attention` spends 42 % of a
-training step in the backward pass of many tiny problems (36 tokens, or 16 frames); see dev/LOG.md.
+On a CPU plain matmul-softmax-matmul in training and along time: the fused
+`scaled_dot_product_attention` spends 42 % of a training step in the backward pass of many tiny
+problems (36 tokens, or 16 frames), and for a frame or two that look at a ring it takes 1.3 to 7
+times as long; see dev/LOG.md.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldgym.world.cache import TemporalCache
+from worldgym.world.cache import Ring
 
 
 def rotary_angles_1d(positions: Tensor, head_dim: int, base: float = 10_000.0) -> Tensor:
@@ -64,16 +66,15 @@ class Pass:
     """What all blocks of one network call share.
 
     space, time: rotations by place and by position in time (None: positions are learned).
-    age: [frames in work, keys] how many frames a key lies behind a query (negative: ahead).
-    hidden: of the same shape, True where a query may not look; None where it may look everywhere.
-    cache: keys and values of the finished frames before those in work (None: the frames in work are
+    bias: [pairs or 1, heads or 1, frames in work, keys], added to the logits of each pair's
+    temporal block: what it learned by distance in time, -inf where a query may not look.
+    ring: keys and values of the finished frames before those in work (None: the frames in work are
     all there is)."""
 
     space: Turn | None
     time: Turn | None
-    age: Tensor
-    hidden: Tensor | None
-    cache: TemporalCache | None
+    bias: Tensor
+    ring: Ring | None
 
 
 class Attention(nn.Module):
@@ -110,28 +111,15 @@ class Attention(nn.Module):
         )
         if now.time is not None:
             q, k = rotate(q, now.time), rotate(k, now.time)
-        if now.cache is not None:
-            k, v = now.cache.extend(block, k, v)
-        out = attend(q, k, v, self.mask(now, q))  # [B, N, heads, T, head_dim]
+        if now.ring is not None:
+            k, v = now.ring.write(block, k, v)
+        out = attend(q, k, v, now.bias[block % len(now.bias)])  # [B, N, heads, T, head_dim]
         return self.out_proj(out.permute(0, 3, 1, 2, 4).reshape(b, t, n, d))
-
-    def mask(self, now: Pass, like: Tensor) -> Tensor | None:
-        """[queries, keys] or [heads, queries, keys]: -inf where hidden, the learned bias by age
-        elsewhere."""
-        if self.time_bias is None:
-            bias = None if now.hidden is None else like.new_zeros(now.age.shape)
-        else:
-            bias = self.time_bias[:, now.age.clamp(0, self.time_bias.shape[1] - 1)]
-        return (
-            bias
-            if bias is None or now.hidden is None
-            else bias.masked_fill(now.hidden, float("-inf"))
-        )
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """q [..., Lq, E], k and v [..., Lk, E], mask [Lq, Lk] added to the logits => [..., Lq, E]."""
-    if q.is_cuda:
+    if q.is_cuda or (mask is None and not torch.is_grad_enabled()):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:

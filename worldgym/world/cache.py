@@ -6,15 +6,42 @@ computed once."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+
+
+class Ring(NamedTuple):
+    """What one network call reads of a cache, and where it writes: tensors alone, of sizes that no
+    position changes, so that a compiler sees one program.
+
+    keys, values: of the cache, one buffer [B, N, heads, capacity, head_dim] a temporal block.
+    last: [B, 1, C, h, w] latents of the frame before those in work.   places: int64 [T] positions
+    of the frames in work.   held: int64 [capacity] position of the frame in each slot once those in
+    work are written; negative: none."""
+
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+    last: Tensor
+    places: Tensor
+    held: Tensor
+
+    def write(self, block: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """keys, values [B, N, heads, T, head_dim] of the frames in work, put into their slots =>
+        those of all slots."""
+        slots = self.places % self.held.shape[0]
+        return (
+            self.keys[block].index_copy_(3, slots, keys),
+            self.values[block].index_copy_(3, slots, values),
+        )
 
 
 class TemporalCache:
     """Keys and values of finished frames: a ring, one pair of buffers a temporal block.
 
-    keys, values: [blocks, B, N, heads, capacity, head_dim]; the frame at position p lies in slot p
-    % capacity.
+    keys, values: a buffer [B, N, heads, capacity, head_dim] a block; the frame at position p lies
+    in slot p % capacity.
     start: number, in its rollout, of the frame at position 0.   length: frames stored so far, so
     the next one's position. last: latents [B, 1, C, h, w] of the newest stored frame, the "previous
     frame" of the next one (None while empty).
@@ -26,9 +53,10 @@ class TemporalCache:
     def __init__(
         self, shape: tuple[int, int, int, int, int, int], like: Tensor, start: int = 0
     ) -> None:
-        """shape: of `keys`.   like: a tensor of the dtype and device to use."""
-        self.keys = like.new_zeros(shape)
-        self.values = like.new_zeros(shape)
+        """shape: blocks, then that of a buffer.   like: a tensor of the dtype and device to use."""
+        blocks, *each = shape
+        self.keys = tuple(like.new_zeros(each) for _ in range(blocks))
+        self.values = tuple(like.new_zeros(each) for _ in range(blocks))
         self.start = start
         self.length = 0
         self._written = 0
@@ -36,11 +64,11 @@ class TemporalCache:
 
     @property
     def rows(self) -> int:
-        return self.keys.shape[1]
+        return self.keys[0].shape[0]
 
     @property
     def capacity(self) -> int:
-        return self.keys.shape[4]
+        return self.keys[0].shape[3]
 
     def room(self, length: int, sight: int) -> int:
         """Frames that one pass may hold when `length` are stored, without overwriting any that they
@@ -54,34 +82,18 @@ class TemporalCache:
         oldest = max(length - sight + 1, 0) if sight else 0
         return oldest == length or self._written <= oldest + self.capacity
 
-    def positions(self, count: int) -> Tensor:
-        """[keys] position of the frame in each slot that a pass of `count` frames sees, their own
-        included."""
-        return ring_positions(self.length + count, self.capacity, self.keys.device)
-
-    def claim(self, count: int) -> tuple[Tensor, Tensor]:
-        """The buffers of all blocks [blocks, B, N, heads, capacity, head_dim]: the caller writes
-        the `count` frames in work, each to slot position % capacity, as `extend` would have.
-        """
-        self._written = max(self._written, self.length + count)
-        return self.keys, self.values
-
-    def extend(self, block: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """keys, values [B, N, heads, h, head_dim] of the frames in work => those of all slots in
-        use, as in `positions`.
-
-        They are written behind the stored ones, and the next pass overwrites them unless `advance`
-        is called between."""
-        end = self.length + keys.shape[3]
-        all_keys, all_values = (buffers[block] for buffers in self.claim(keys.shape[3]))
-        if end <= self.capacity:
-            all_keys[:, :, :, self.length : end] = keys
-            all_values[:, :, :, self.length : end] = values
-        else:
-            slots = torch.arange(self.length, end, device=keys.device) % self.capacity
-            all_keys.index_copy_(3, slots, keys)
-            all_values.index_copy_(3, slots, values)
-        return all_keys[:, :, :, :end], all_values[:, :, :, :end]
+    def ring(self, x: Tensor) -> Ring:
+        """For a call with the frames x [B, T, C, h, w] in work: they are written behind the stored
+        ones, and the next call overwrites them unless `advance` is called between."""
+        end = self.length + x.shape[1]
+        self._written = max(self._written, end)
+        return Ring(
+            self.keys,
+            self.values,
+            x[:, :1] if self.last is None else self.last,
+            torch.arange(self.length, end, device=x.device),
+            ring_positions(end, self.capacity, x.device),
+        )
 
     def advance(self, latents: Tensor) -> None:
         """The frames of the last pass are finished: `latents` [B, h, C, h, w] were its input."""
@@ -98,8 +110,8 @@ class TemporalCache:
         """A copy that holds the first `length` frames only (those that the ring still has: see
         `holds`)."""
         other = TemporalCache.__new__(TemporalCache)
-        other.keys = self.keys.clone()
-        other.values = self.values.clone()
+        other.keys = tuple(keys.clone() for keys in self.keys)
+        other.values = tuple(values.clone() for values in self.values)
         other.start = self.start
         other.length = length
         other._written = self._written
@@ -108,7 +120,7 @@ class TemporalCache:
 
 
 def ring_positions(end: int, capacity: int, device: torch.device | None = None) -> Tensor:
-    """[slots in use] position of the newest frame in each slot of a ring into which frames 0 .. end
-    - 1 were written."""
-    slots = torch.arange(min(end, capacity), device=device)
+    """[capacity] position of the newest frame in each slot of a ring into which frames 0 .. end - 1
+    were written; negative where there is none."""
+    slots = torch.arange(capacity, device=device)
     return end - 1 - (end - 1 - slots) % capacity

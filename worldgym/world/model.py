@@ -16,10 +16,9 @@ from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import frozen
 from worldgym.io.devices import device_name
 from worldgym.io.timing import stage
-from worldgym.native.kernels import kernels_for
+from worldgym.native.packed_layers import packed
 from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
-from worldgym.world.compiled_network import fastest
 from worldgym.world.conditioning import beside, commanded_positions, null_actions
 from worldgym.world.network import DiT
 from worldgym.world.noise import frames_noise
@@ -61,8 +60,7 @@ class DiffusionWorld:
         """network: copied where it is of another dtype or still in training, else shared; it is
         never changed.
 
-        engine: what computes the network in rollouts; None = the fastest at hand. `network` itself
-        is the slow twin."""
+        engine: what computes the network in rollouts; None = the network itself, packed."""
         if config.network.latent_shape != codec.latent_shape:
             raise CheckpointError(
                 f"the world works on latents {config.network.latent_shape}, but the codec makes "
@@ -76,7 +74,7 @@ class DiffusionWorld:
         self.network = frozen(network, dtype)
         self.schedule = config.make_schedule()
         self._bounds = config.scaling.bounds(config.spec.size)
-        self.engine = engine or fastest(self.network)
+        self.engine = engine or packed(self.network)
         self._denoiser = Denoiser(self.engine, self.schedule, config.sampler)
         self._dtype, self._device = dtype, next(self.network.parameters()).device
 
@@ -110,9 +108,7 @@ class DiffusionWorld:
     def computes(self) -> str:
         """What draws the frames, for a log: other kernels, another dtype or another device round
         otherwise."""
-        compiled = kernels_for(next(self.network.parameters())) is not None
-        kernels = "compiled" if compiled else "torch"
-        return f"{kernels}, {str(self._dtype).removeprefix('torch.')}, {self.device}"
+        return f"torch, {str(self._dtype).removeprefix('torch.')}, {self.device}"
 
     def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
         """The same weights with other sampler settings (see SamplerConfig): a named set, guidance

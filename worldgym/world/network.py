@@ -10,6 +10,7 @@ numbers a token."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +29,7 @@ from worldgym.world.attention import (
     rotation,
     sees,
 )
-from worldgym.world.cache import TemporalCache
+from worldgym.world.cache import Ring, TemporalCache
 from worldgym.world.conditioning import octave_mask, octaves, sinusoid
 from worldgym.world.patches import patchify, unpatchify
 
@@ -119,11 +120,10 @@ class Block(nn.Module):
         )
         self.ffwd = nn.Sequential(nn.Linear(width, hidden), activation, nn.Linear(hidden, width))
 
-    def forward(self, h: Tensor, c: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
-        """h [B, T, N, D] tokens, c [B, T, D] conditioning of each frame; `attend` is one of
-        `attn`'s two ways."""
-        # shift, scale, gate; twice
-        s1, k1, g1, s2, k2, g2 = self.adaLN_modulation(c).unsqueeze(2).chunk(6, dim=-1)
+    def forward(self, h: Tensor, by: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
+        """h [B, T, N, D] tokens; by [B, T, 6 D]: shift, scale and gate, twice, of each frame, from
+        `adaLN_modulation`; `attend` is one of `attn`'s two ways."""
+        s1, k1, g1, s2, k2, g2 = by.unsqueeze(2).chunk(6, dim=-1)
         h = torch.addcmul(h, g1, attend(modulate(h, s1, 1.0 + k1)))
         return torch.addcmul(h, g2, self.ffwd(modulate(h, s2, 1.0 + k2)))
 
@@ -141,10 +141,11 @@ class BlockPair(nn.Module):
         self.s_block = Block(config, time=False)
         self.t_block = Block(config, time=True)
 
-    def forward(self, h: Tensor, c: Tensor, now: Pass, block: int) -> Tensor:
-        """block: which of the cache's buffers is this pair's."""
-        h = self.s_block(h, c, partial(self.s_block.attn.spatial, now=now))
-        return self.t_block(h, c, partial(self.t_block.attn.temporal, now=now, block=block))
+    def forward(self, h: Tensor, by: Tensor, now: Pass, block: int) -> Tensor:
+        """by [B, T, 12 D]: of both blocks.   block: which of the ring's buffers is this pair's."""
+        space, time = by.chunk(2, dim=-1)
+        h = self.s_block(h, space, partial(self.s_block.attn.spatial, now=now))
+        return self.t_block(h, time, partial(self.t_block.attn.temporal, now=now, block=block))
 
 
 class DiT(nn.Module):
@@ -212,9 +213,17 @@ class DiT(nn.Module):
 
     def condition(self, level: Tensor, actions: Tensor, robots: Robots | None = None) -> Tensor:
         """Noise levels [...] and the actions [..., A] that led to those frames => what modulates
-        the blocks [..., D]."""
+        all blocks [..., M]: 6 D a block, then 2 D of the last norm."""
         dtype = self.action_embedder.weight.dtype
-        return self.timestep_mlp(sinusoid(level).to(dtype)) + self._actions(actions, robots, dtype)
+        told = self.timestep_mlp(sinusoid(level).to(dtype)) + self._actions(actions, robots, dtype)
+        told = F.silu(told)
+        return torch.cat([layers[1](told) for layers in self._modulations], dim=-1)
+
+    @property
+    def _modulations(self) -> list[nn.Sequential]:
+        """Of all blocks, and of the last norm. Each begins with SiLU, which is taken once."""
+        blocks = [block for pair in self.pairs for block in (pair.s_block, pair.t_block)]
+        return [*(block.adaLN_modulation for block in blocks), self.final_modulation]
 
     def denoise(
         self,
@@ -225,22 +234,52 @@ class DiT(nn.Module):
         sight: int = 0,
         branches: int = 0,
     ) -> Tensor:
-        """As `forward`, with the `condition` of each frame [B, T, D] at hand."""
-        now = self._pass(x, cache, sight, branches)
-        h = self.x_proj(self.views(x, initial_frame, cache, branches))
+        """As `forward`, with the `condition` of each frame [B, T, M] at hand."""
+        if cache is not None:
+            return self.draw(x, condition, initial_frame, cache.ring(x), sight)
+        trunk = x.shape[1] - branches
+        if branches:
+            places, age, hidden = branched(trunk, branches, x.device)
+        else:
+            places = torch.arange(trunk, device=x.device)
+            age, hidden = sees(places, places, sight)
+        now = self._pass(x, places, age, hidden)
+        return self._draw(x, condition, initial_frame, x[:, :1], now, branches)
+
+    def draw(
+        self, x: Tensor, condition: Tensor, initial_frame: Tensor, ring: Ring, sight: int
+    ) -> Tensor:
+        """One call behind the finished frames of a ring, which it writes to: a function of tensors
+        of fixed sizes, without a branch on any number in them, so that one compiled program serves
+        every call of a rollout."""
+        age, hidden = sees(ring.places, ring.held, sight)
+        now = self._pass(x, ring.places, age, hidden | (ring.held < 0), ring)
+        return self._draw(x, condition, initial_frame, ring.last, now)
+
+    def _draw(
+        self,
+        x: Tensor,
+        condition: Tensor,
+        initial_frame: Tensor,
+        last: Tensor,
+        now: Pass,
+        branches: int = 0,
+    ) -> Tensor:
+        h = self.x_proj(self.views(x, initial_frame, last, branches))
         h = h if self.position_map is None else h + self.position_map
         drawn = self.final_linear(self.through(h, condition, now))
         return unpatchify(drawn, self.config.latent_shape, self.config.patch)
 
     def through(self, h: Tensor, condition: Tensor, now: Pass) -> Tensor:
-        """h [B, T, N, D] tokens, condition [B, T, D] => all blocks, and the last norm [B, T, N,
+        """h [B, T, N, D] tokens, condition [B, T, M] => all blocks, and the last norm [B, T, N,
         D]."""
-        for index, pair in enumerate(self.pairs):
+        *each, last = condition.split(12 * self.config.width, dim=-1)
+        for index, (pair, by) in enumerate(zip(self.pairs, each, strict=True)):
             if self.checkpointing and torch.is_grad_enabled():
-                h = checkpoint(pair, h, condition, now, index, use_reentrant=False)
+                h = checkpoint(pair, h, by, now, index, use_reentrant=False)
             else:
-                h = pair(h, condition, now, index)
-        shift, scale = self.final_modulation(condition).unsqueeze(2).chunk(2, dim=-1)
+                h = pair(h, by, now, index)
+        shift, scale = last.unsqueeze(2).chunk(2, dim=-1)
         return modulate(h, shift, 1.0 + scale)
 
     def _actions(self, actions: Tensor, robots: Robots | None, dtype: torch.dtype) -> Tensor:
@@ -253,45 +292,33 @@ class DiT(nn.Module):
         shown = shown * octave_mask(robots.known, self.config.action_octaves)[:, None]
         return self.action_embedder(shown.to(dtype)) + self.embodiment_token[robots.index][:, None]
 
-    def views(
-        self, x: Tensor, initial_frame: Tensor, cache: TemporalCache | None, branches: int = 0
-    ) -> Tensor:
-        """Latents, with those shown beside, => [B, T, N, P views]. The first frame of a window is
-        its own previous one."""
+    def views(self, x: Tensor, initial_frame: Tensor, last: Tensor, branches: int) -> Tensor:
+        """Latents, with those shown beside, => [B, T, N, P views].   last: [B, 1, C, h, w], the
+        frame before; the first frame of a window is its own previous one."""
         patches = patchify(x, self.config.patch)
         views = [patches]
         if self.config.previous_frame:
-            first = x[:, :1] if cache is None or cache.last is None else cache.last
             trunk = x.shape[1] - branches
             before = patches[:, : trunk - 1], patches[:, trunk - branches : trunk]
-            views.append(torch.cat([patchify(first, self.config.patch), *before], dim=1))
+            views.append(torch.cat([patchify(last, self.config.patch), *before], dim=1))
         if self.config.initial_frame:
             views.append(patchify(initial_frame[:, None], self.config.patch).expand_as(patches))
         return torch.cat(views, dim=-1)
 
-    def _pass(self, x: Tensor, cache: TemporalCache | None, sight: int, branches: int) -> Pass:
-        frames = x.shape[1]
-        start = cache.length if cache is not None else 0
-        places = torch.arange(start, start + frames, device=x.device)
-        keys = places if cache is None else cache.positions(frames)
-        age, hidden = sees(places, keys, sight)
-        if branches:
-            places, age, hidden = branched(frames - branches, branches, x.device)
-        all_seen = frames == 1 and not 0 < sight < len(keys)
-        if self.config.positions == "learned":
-            return Pass(None, None, age, None if all_seen else hidden, cache)
-        head_dim = self.config.width // self.config.heads
-        space = rotary_angles_2d(
-            *self.config.grid, head_dim, self.config.positions == "rotary_pixel"
-        ).to(x.device)
+    def _pass(
+        self, x: Tensor, places: Tensor, age: Tensor, hidden: Tensor, ring: Ring | None = None
+    ) -> Pass:
+        c = self.config
+        if c.positions == "learned":
+            biases = [pair.t_block.attn.time_bias for pair in self.pairs]
+            learned = torch.stack([bias for bias in biases if bias is not None])
+            bias = learned[:, :, age.clamp(0, c.window - 1)]
+            return Pass(None, None, bias.masked_fill(hidden, -math.inf), ring)
+        bias = x.new_zeros(1, 1, *age.shape).masked_fill(hidden, -math.inf)
+        head_dim = c.width // c.heads
+        space = rotary_angles_2d(*c.grid, head_dim, c.positions == "rotary_pixel").to(x.device)
         time = rotary_angles_1d(places, head_dim)
-        return Pass(
-            rotation(space, x.dtype),
-            rotation(time, x.dtype),
-            age,
-            None if all_seen else hidden,
-            cache,
-        )
+        return Pass(rotation(space, x.dtype), rotation(time, x.dtype), bias, ring)
 
     def new_cache(self, rows: int, capacity: int, like: Tensor, start: int = 0) -> TemporalCache:
         """Room for `capacity` frames; `start`: number of the first one in its rollout."""

@@ -1,9 +1,8 @@
 """One batch on several cores: each thread takes some of the rows, on one core, with no word between
 them until all are done.
 
-Threads within an operation wait for each other hundreds of times a frame; rows never do. A single
-row has no other way: on it a team of threads works together (native/team.c). Measured on two cores
-in benchmarks/RESULTS.md. Threads serve because torch's operations and ours let go of the
+Threads within an operation wait for each other hundreds of times a frame; rows never do. Measured
+on two cores in benchmarks/RESULTS.md. Threads serve because torch's operations let go of the
 interpreter while they work.
 """
 
@@ -16,7 +15,6 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
-from worldgym.native.threads import allow_threads
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.world_card import Capabilities
@@ -33,8 +31,9 @@ class SplitWorld(Generic[State]):
         """threads: as many cores."""
         self._world = world
         self._threads = threads
-        self._each = ThreadPoolExecutor(threads, "rows", initializer=allow_threads, initargs=(1,))
-        self._alone = ThreadPoolExecutor(1, "row", initializer=allow_threads, initargs=(threads,))
+        self._pool = ThreadPoolExecutor(
+            threads, "rows", initializer=torch.set_num_threads, initargs=(1,)
+        )
 
     @property
     def name(self) -> str:
@@ -70,8 +69,7 @@ class SplitWorld(Generic[State]):
         return tuple(after for after, _ in done), np.concatenate([frames for _, frames in done])
 
     def _all(self, work: Callable[[Any], T], parts: Sequence[Any]) -> list[T]:
-        pool = self._alone if len(parts) == 1 else self._each
-        return list(pool.map(work, parts))
+        return list(self._pool.map(work, parts))
 
 
 def on_all_cores(world: DiffusionWorld) -> World[Any]:

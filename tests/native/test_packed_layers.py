@@ -1,0 +1,52 @@
+"""A packed network computes what the network does, and leaves it as it was."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from worldgym.native.packed_layers import PackedLinear, can_pack, packed
+
+NETWORK = nn.Sequential(
+    nn.Conv2d(3, 8, 3, padding=1),
+    nn.SiLU(),
+    nn.Sequential(nn.Conv2d(8, 12, 1, bias=False), nn.PixelShuffle(2)),
+    nn.Flatten(2),
+    nn.Linear(96, 40),
+    nn.LayerNorm(40),
+    nn.Linear(40, 5, bias=False),
+)
+
+
+def made(dtype: torch.dtype) -> nn.Sequential:
+    torch.manual_seed(0)
+    for parameter in NETWORK.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    network = NETWORK.to(dtype)
+    if not all(can_pack(weight) for weight in network.parameters()):
+        pytest.skip("oneDNN does not compute in this dtype here")
+    return network
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_packed_network_is_the_network(dtype: torch.dtype, error: float, rows: int) -> None:
+    network = made(dtype)
+    before = [weight.clone() for weight in network.parameters()]
+    fast = packed(network)
+    x = torch.randn(rows, 3, 4, 6).to(dtype)
+    with torch.inference_mode():
+        expected, found = network(x), fast(x)
+    assert found.dtype == dtype and expected.std() > 0.1
+    torch.testing.assert_close(found, expected, atol=error, rtol=error)
+    assert all(torch.equal(*pair) for pair in zip(network.parameters(), before, strict=True))
+    assert isinstance(network[4], nn.Linear) and isinstance(fast[4], PackedLinear)
+    assert fast[5].weight is network[5].weight, "what is not packed is shared"
+
+
+def test_what_cannot_be_packed_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = nn.Linear(4, 4).to(torch.float64)
+    assert packed(network) is network
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert not can_pack(torch.zeros(1))
