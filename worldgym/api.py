@@ -10,14 +10,15 @@ too, or are objects with the right methods.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
 from worldgym.evaluation.export import as_row
-from worldgym.io.run_log import LOG_NAME, read_log
-from worldgym.io.run_records import results
+from worldgym.io.run_log import LOG_NAME, each_record, read_header
+from worldgym.io.run_records import TrialRecord, results
 from worldgym.report.page import REPORT_NAME, write_results
 from worldgym.stats.agreement import Agreement
 from worldgym.stats.agreement import agreement as agreement_of_cells
@@ -26,9 +27,10 @@ from worldgym.stats.equivalence import Gate
 from worldgym.stats.pairs import PolicyComparison, RankInterval
 from worldgym.stats.planned_trials import Completeness
 from worldgym.stats.ranking import CommonTrialRanking
+from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.run_calibration import calibration_of_run
 from worldgym.stats.success_counts import PolicySummary
-from worldgym.stats.summarize import headline_trials, summarize
+from worldgym.stats.summarize import headline_trials, summary_of
 from worldgym.stats.summary import Summary
 from worldgym.stats.tables import CellRate, paired_cells, read_rates
 from worldgym.stats.trusted import TrustedTasks, WorldCheck
@@ -103,8 +105,13 @@ class Run:
 
     def __init__(self, folder: str | Path, summary: Summary | None = None) -> None:
         self.folder = Path(folder)
-        self.header, self.records = read_log(self.folder / LOG_NAME)
+        self.header = read_header(self.folder / LOG_NAME)
         self._summary = summary
+
+    @property
+    def records(self) -> Iterator[TrialRecord]:
+        """Every attempt at every trial, one at a time, in the log's order."""
+        return each_record(self.folder / LOG_NAME)[1]
 
     @property
     def trials(self) -> list[dict[str, Any]]:
@@ -114,13 +121,18 @@ class Run:
         known = results(self.records)
         return [as_row(record) for record in (*known.finished, *known.failed)]
 
+    @cached_property
+    def attempts(self) -> RunAttempts:
+        """What the statistics are derived from, read once."""
+        return RunAttempts.read(self.folder)
+
     @property
     def summary(self) -> Summary:
         """Rates with their intervals, comparisons, ranking, agreement
         with known truth, as in summary.json. Computed from the log."""
         if self._summary is None:
             beside = calibration_of_run(self.folder), WorldCheck.of_run(self.folder)
-            self._summary = summarize(self.header, self.records, *beside)
+            self._summary = summary_of(self.attempts, *beside)
         return self._summary
 
     def report(self, include_red: bool = False) -> Path:
@@ -128,7 +140,7 @@ class Run:
 
         include_red: tasks that the check of the world calls red count in the headline numbers, of
         `summary` too from now on."""
-        self._summary = write_results(self.folder, self.header, self.records, include_red)
+        self._summary = write_results(self.folder, include_red)
         return self.folder / REPORT_NAME
 
 
@@ -181,7 +193,7 @@ def compare(
     found = Comparison(**{name: getattr(run.summary, name) for name in names})
     if baseline is None:
         return found
-    used = headline_trials(run.header, run.records, WorldCheck.of_run(run.folder))
+    used = headline_trials(run.header, run.attempts.attempts, WorldCheck.of_run(run.folder))
     gate = Gate(margin, equivalent)
     test = against_baseline(used.records, used.policies, used.headline, baseline, gate)
     return replace(found, baseline=test)

@@ -15,7 +15,7 @@ from worldgym.evaluation.merge import merge
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
-from worldgym.stats.planned_trials import Completeness
+from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import write_summary
 from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import adopt_check
@@ -75,9 +75,8 @@ def test_the_check_and_the_calibration_of_the_shards_come_along(tmp_path: Path) 
     (tmp_path / "check.json").write_text(json.dumps(check))
     for folder in (tmp_path / "whole", *shards):
         adopt_check(folder, tmp_path / "check.json", "fake-world")
-    header, records = read_log(tmp_path / "whole" / "log.jsonl")
     for include_red in (False, True):
-        whole = write_summary(tmp_path / "whole", header, records, include_red)
+        whole = write_summary(tmp_path / "whole", RunAttempts.read(tmp_path / "whole"), include_red)
         merged = merge(shards, tmp_path / "merged", include_red)
         assert merged.trust == whole.trust and merged.policies == whole.policies
     assert merged.trust is not None and merged.trust.left_out == ()
@@ -92,7 +91,7 @@ def test_a_shard_that_was_not_merged_is_missed(tmp_path: Path) -> None:
         run(tmp_path / str(part), (part, 3))
     summary = merge([tmp_path / "1", tmp_path / "2"], tmp_path / "merged")
     told = summary.completeness
-    assert told == Completeness(known=True, shard=None, planned=16, missing=4, edited_missing=0)
+    assert (told.known, told.planned, told.missing, told.finished) == (True, 16, 4, 12)
     assert sum(cell.missing for cell in summary.cells) == 4
     part = Summary.read(tmp_path / "1")
     assert (part.completeness.shard, part.completeness.missing) == ("1/3", 0)

@@ -8,6 +8,7 @@ import pytest
 from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.reference.scoring import Run
+from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import write_summary
 
 # Of forty start states a task, how many a policy truly masters: the first ones.
@@ -60,4 +61,4 @@ def known_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
                         timing={"world": 1.5, "policy": 0.5, "judge": 0.25},
                     )
                 )
-    return Run(folder, write_summary(folder, header, log.records))
+    return Run(folder, write_summary(folder, RunAttempts.read(folder)))

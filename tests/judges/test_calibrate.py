@@ -12,7 +12,7 @@ import pytest
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, NothingWorked, SameFailure
-from worldgym.io.run_log import RunLog
+from worldgym.io.run_log import RunLog, read_log
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.io.video import encode_mp4
 from worldgym.judges.calibrate import CalibrateConfig, calibrate
@@ -181,7 +181,7 @@ def test_a_run_is_corrected(labels: Path, tmp_path: Path) -> None:
     # misses 5 alone
     calibrate(CalibrateConfig(labels, tmp_path / "run"), FakeJudge(threshold=0.55))
     calibration = Calibration.of_run(tmp_path / "run")
-    summary = summarize(header, log.records, calibration)
+    summary = summarize(header, read_log(log.path)[1], calibration)
     corrected = summary.policies[0].corrected
     # 0.2 / TPR of 0.8
     assert summary.policies[0].rate == 0.2 and corrected.rate == pytest.approx(0.25)
@@ -194,6 +194,6 @@ def test_a_run_is_corrected(labels: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="calibration is of the judge"):
         summarize(
             RunHeader({}, "c", ({"name": "p"},), "w", "another", 0, {}, ""),
-            log.records,
+            read_log(log.path)[1],
             calibration,
         )

@@ -17,6 +17,7 @@ from worldgym.report.page import write_report
 from worldgym.report.section import ReportFacts, ReportOptions
 from worldgym.report.terminal import print_summary
 from worldgym.stats.perturbation import Drop
+from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import summarize, write_summary
 from worldgym.tasks.write_tasks import to_png
 
@@ -54,8 +55,8 @@ def test_words() -> None:
 
 
 def test_page_terminal_and_headline(tmp_path: Path) -> None:
-    log = run(tmp_path)
-    summary = write_summary(tmp_path, log.header, log.records)
+    run(tmp_path)
+    summary = write_summary(tmp_path, RunAttempts.read(tmp_path))
     # edited trials enter no rate
     assert summary.policies[0].trials == 8 and summary.policies[0].rate == 1.0
     text = write_report(tmp_path, summary=summary).read_text()

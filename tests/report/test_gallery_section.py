@@ -67,7 +67,7 @@ def test_cards_put_policies_on_one_initial_frame_beside_each_other(tmp_path: Pat
     trials = [record(policy, start=i) for policy in "ab" for i in range(2)] + [
         record("a", start=5, score=0.0)
     ]
-    cards = make_cards(tmp_path, trials, ["b", "a"], 10)
+    cards = make_cards(tmp_path, choose(trials, 10), ["b", "a"])
     assert [(c.record.task, c.record.policy) for c in cards] == [
         ("door/5", "a"), ("door/0", "b"), ("door/0", "a"), ("door/1", "b"), ("door/1", "a"),
     ]  # fmt: skip
@@ -85,13 +85,13 @@ def test_cards_put_policies_on_one_initial_frame_beside_each_other(tmp_path: Pat
 def test_verdicts_in_words(
     tmp_path: Path, score: float | None, truth: bool | None, verdict: str, against: str
 ) -> None:
-    (card,) = make_cards(tmp_path, [record(score=score, truth=truth)], ["a"], 1)
+    (card,) = make_cards(tmp_path, choose([record(score=score, truth=truth)], 1), ["a"])
     assert (card.verdict, card.against_truth) == (verdict, against)
 
 
 def test_videos_are_carried_along_and_missing_ones_are_no_error(tmp_path: Path) -> None:
     (tmp_path / "v.mp4").write_bytes(b"moving")
-    (card,) = make_cards(tmp_path, [record(truth_video="gone.mp4")], ["a"], 1)
+    (card,) = make_cards(tmp_path, choose([record(truth_video="gone.mp4")], 1), ["a"])
     assert (
         card.video is not None
         and base64.b64decode(card.video.removeprefix("data:video/mp4;base64,")) == b"moving"
@@ -102,4 +102,4 @@ def test_videos_are_carried_along_and_missing_ones_are_no_error(tmp_path: Path) 
 def test_an_unreadable_video_is_named(tmp_path: Path) -> None:
     (tmp_path / "v.mp4").mkdir()
     with pytest.raises(InputError, match=r"v\.mp4: cannot be read"):
-        make_cards(tmp_path, [record()], ["a"], 1)
+        make_cards(tmp_path, choose([record()], 1), ["a"])

@@ -74,3 +74,7 @@ def test_wealth_now_does_not_depend_on_the_order_and_decides_the_interval(
 def test_an_anytime_interval_without_differences_says_nothing() -> None:
     assert anytime_interval(np.array([])) == (-1.0, 1.0)
     assert anytime_interval(np.full(200, -1.0))[1] < -0.9
+
+
+def test_wealth_stays_a_number() -> None:
+    assert np.isfinite(wealth(np.ones(5000))).all()

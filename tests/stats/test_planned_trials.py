@@ -10,7 +10,7 @@ from small_logs import header, record, run
 
 from worldgym.errors import InputError
 from worldgym.evaluation.trials import plan_trials, planned_repeats
-from worldgym.io.run_records import PLANNED_KEY
+from worldgym.io.run_records import PLANNED_KEY, results
 from worldgym.stats.planned_trials import Completeness, completeness, planned_trials
 from worldgym.types import Task
 
@@ -69,8 +69,10 @@ def test_missing_trials_of_edited_twins_are_counted_apart() -> None:
     plan = {"tasks": {"door": {"door/0": 2}}, "edited": {"dark": {"dark/0": 2}}}
     told = planned_trials(replace(header(["a", "b"]), config={PLANNED_KEY: plan}), [])
     there = [record("a", "dark/0", 1.0, nominal="door/0")]
-    found = completeness(told, ["a", "b"], there, missing=1)
-    assert found == Completeness(known=True, shard=None, planned=4, missing=1, edited_missing=3)
+    found = completeness(told, ["a", "b"], results(there), there, missing=1)
+    assert found == Completeness(
+        known=True, shard=None, planned=4, missing=1, edited_missing=3, finished=1, failed=0
+    )
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def test_planned_trials_that_the_log_lacks_are_counted_policy_by_policy_and_task
     )
     assert [(p.planned, p.missing) for p in summary.policies] == [(7, 1), (7, 5), (7, 7)]
     assert summary.completeness == Completeness(
-        known=True, shard=None, planned=21, missing=13, edited_missing=0
+        known=True, shard=None, planned=21, missing=13, edited_missing=0, finished=7, failed=1
     )
     for cell in (*summary.cells, *summary.policies):
         assert cell.trials + cell.unscored + cell.failed + cell.missing == cell.planned

@@ -15,6 +15,7 @@ from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.report.page import write_report
 from worldgym.report.trust_sentences import trust_sentence
+from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import summarize, write_summary
 from worldgym.stats.trusted import Trusted, WorldCheck, adopt_check
 
@@ -98,7 +99,7 @@ def test_a_run_keeps_its_check(tmp_path: Path) -> None:
     adopt_check(run, path, HEADER.world)
     path.unlink()
     for include_red, left_out in ((False, ("door",)), (True, ())):
-        trust = write_summary(run, HEADER, RECORDS, include_red).trust
+        trust = write_summary(run, RunAttempts.read(run), include_red).trust
         assert trust is not None and trust.left_out == left_out
     text = write_report(run).read_text()
     assert "Red tasks are left out" in text and "9 of 10 invented" in text

@@ -41,21 +41,19 @@ def show_ran(run: Run, as_json: bool) -> None:
 def end_as(runs: Sequence[Run]) -> None:
     """Ends a command as the runs that it made ended: NothingWorked where every trial of one failed,
     Incomplete where some failed or are missing, with the reasons and how often each came."""
-    from worldgym.io.run_records import results
-
     failed = 0
     left = 0
     lines: list[str] = []
     for run in runs:
-        outcome = results(run.records)
         summary = run.summary
-        stop_where_nothing_worked(summary.reasons, len(outcome.finished))
-        if outcome.failed:
+        there = summary.completeness
+        stop_where_nothing_worked(summary.reasons, there.finished)
+        if there.failed:
             lines += _told(summary.reasons)
-        failed += len(outcome.failed)
+        failed += there.failed
         if "rejudged" not in summary.config:  # what its run lacks, judging cannot add
             left += sum(cell.missing for cell in summary.cells)
-            left += summary.completeness.edited_missing
+            left += there.edited_missing
     if failed or left:
         said = (
             f"{failed} trials failed and {left} were not begun; the same command goes on from there"

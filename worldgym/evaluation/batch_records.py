@@ -14,9 +14,10 @@ from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan
 from worldgym.evaluation.provenance import now
 from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.unjudged import drop, keep, kept
+from worldgym.io.attempted import TrialKey
 from worldgym.io.files import write_array, write_atomic
 from worldgym.io.run_log import RunLog
-from worldgym.io.run_records import TrialKey, TrialRecord, actions_beside
+from worldgym.io.run_records import TrialRecord, actions_beside
 from worldgym.io.timing import measured
 from worldgym.io.user_code import Failure, attempt
 from worldgym.io.video import encode_mp4

@@ -5,19 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from worldgym.errors import MissingExtra
-from worldgym.io.files import write_atomic, write_json
+from worldgym.io.files import atomic_file, write_json
 from worldgym.io.jsonl import CHECKSUM
 from worldgym.io.records import column, field_types, schema
-from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_log import LOG_NAME, each_record
 from worldgym.io.run_records import READABLE_VERSIONS, VERSION, RunHeader, TrialRecord
 from worldgym.stats.summary import summary_schema
 from worldgym.types import Vote
+
+ROWS = 10_000  # in memory at once; a row group of a Parquet file
+Rows: TypeAlias = Sequence[dict[str, Any]]
+Write: TypeAlias = Callable[[Rows], object]
 
 
 def export(run: Path, table: Path | None, parquet: Path | None) -> int:
@@ -25,15 +31,21 @@ def export(run: Path, table: Path | None, parquet: Path | None) -> int:
     => how many.
 
     Columns are the fields of `TrialRecord`; lists and mappings are JSON text. None is an empty
-    field in CSV, null in Parquet."""
-    _, records = read_log(run / LOG_NAME)
-    rows = [as_row(record) for record in records]
-    names = [f.name for f in fields(TrialRecord)]
-    if table is not None:
-        write_atomic(table, _csv(names, rows))
-    if parquet is not None:
-        write_atomic(parquet, _parquet(rows))
-    return len(rows)
+    field in CSV, null in Parquet. Rows are written as they are read, so that a log of any length
+    takes little memory."""
+    count = 0
+    with ExitStack() as files:
+        writers = []
+        if table is not None:
+            writers.append(files.enter_context(_csv_rows(table)))
+        if parquet is not None:
+            writers.append(files.enter_context(_parquet_rows(parquet)))
+        records = each_record(run / LOG_NAME)[1]
+        while rows := [as_row(record) for record in islice(records, ROWS)]:
+            count += len(rows)
+            for write in writers:
+                write(rows)
+    return count
 
 
 def write_schemas(folder: Path) -> None:
@@ -66,24 +78,32 @@ def as_row(record: TrialRecord) -> dict[str, Any]:
     }
 
 
-def _csv(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
+@contextmanager
+def _csv_rows(path: Path) -> Iterator[Write]:
+    with atomic_file(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        writer = csv.DictWriter(text, [f.name for f in fields(TrialRecord)], lineterminator="\n")
+        writer.writeheader()
+        yield writer.writerows
+        text.detach()
 
 
-def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+@contextmanager
+def _parquet_rows(path: Path) -> Iterator[Write]:
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise MissingExtra("pyarrow", "data", "Parquet files") from error
-    types = [
-        (name, pyarrow.type_for_alias(column(hint)))
-        for name, hint in field_types(TrialRecord).items()
-    ]
-    sink = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_pylist(list(rows), pyarrow.schema(types)), sink)
-    return sink.getvalue()
+    types = pyarrow.schema(
+        [
+            (name, pyarrow.type_for_alias(column(hint)))
+            for name, hint in field_types(TrialRecord).items()
+        ]
+    )
+    with atomic_file(path) as file, parquet.ParquetWriter(file, types) as writer:
+
+        def write(rows: Rows) -> None:
+            writer.write_table(pyarrow.Table.from_pylist(list(rows), types))
+
+        yield write

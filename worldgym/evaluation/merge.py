@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from worldgym.errors import InputError
+from worldgym.io.attempted import TrialKey
 from worldgym.io.files import write_atomic
 from worldgym.io.run_log import LOG_NAME, RunLog, read_log
-from worldgym.io.run_records import RunHeader, TrialKey, TrialRecord
+from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.report.page import write_results
 from worldgym.stats.judge_calibration import CALIBRATION_NAME
 from worldgym.stats.summary import Summary
@@ -32,15 +33,16 @@ def merge(shards: Sequence[Path], out: Path, include_red: bool = False) -> Summa
     keys = sorted(merged, key=lambda key: _place(order, merged[key][-1]))
     records = [record for key in keys for record in merged[key]]
     with RunLog.open(out, header) as log:
-        if log.records != records[: len(log.records)]:
+        there = read_log(log.path)[1]
+        if there != records[: len(there)]:
             raise InputError(f"{out} holds other trials of this run; choose another --out")
         for beside in (CHECK_NAME, CALIBRATION_NAME):
             _adopt(shards, out, beside)
-        for record in records[len(log.records) :]:
+        for record in records[len(there) :]:
             for name in (record.video, record.actions_file, record.truth_video, record.frame):
                 _copy(owner[record.key], out, name)
             log.append(record)
-        return write_results(out, log.header, log.records, include_red)
+        return write_results(out, include_red)
 
 
 def _read(

@@ -22,7 +22,7 @@ from worldgym.evaluation.provenance import environment, now
 from worldgym.evaluation.unjudged import recorded_actions
 from worldgym.io.files import sha256_file, write_atomic
 from worldgym.io.progress import progress
-from worldgym.io.run_log import LOG_NAME, RunLog, read_log
+from worldgym.io.run_log import LOG_NAME, RunLog, read_header, read_log
 from worldgym.io.run_records import (
     ENGINE_KEY,
     RunHeader,
@@ -90,7 +90,7 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
             if record.video is None and not log.attempts(*record.key):
                 log.append(replace(record, attempt=1))
         left = [record for record in left if record.video is not None]
-        charge(judge, config.out, log.records)
+        charge(judge, config.out, log.paid_usd)
         solved = solved_starts(
             [task_of(tasks, record) for record in {r.task: r for r in left}.values()], judge
         )
@@ -109,9 +109,9 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
                         )
                     )
         except SameFailure:
-            write_results(config.out, log.header, log.records)
+            write_results(config.out)
             raise
-        return write_results(config.out, log.header, log.records)
+        return write_results(config.out)
 
 
 def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
@@ -134,7 +134,7 @@ def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
 
 def tasks_of_run(run: Path, folder: Path | None = None) -> dict[str, Task]:
     """By name. InputError if the folder is unknown or holds no tasks."""
-    named = read_log(run / LOG_NAME)[0].config.get("tasks")
+    named = read_header(run / LOG_NAME).config.get("tasks")
     if folder is None and not isinstance(named, str):
         raise InputError(f"{run}: its log does not name its folder of tasks; give it with --tasks")
     folder = folder or Path(str(named))

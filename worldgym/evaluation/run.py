@@ -75,9 +75,9 @@ def carry_out(plan: EvaluationPlan) -> Summary:
             for record in _not_tried(run, batches, str(spent)):
                 log.append(record)
         except SameFailure:
-            write_results(config.out, log.header, log.records, config.include_red)
+            write_results(config.out, config.include_red)
             raise
-        return write_results(config.out, log.header, log.records, config.include_red)
+        return write_results(config.out, config.include_red)
 
 
 def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
@@ -85,8 +85,8 @@ def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
     out = plan.config.out
     done = len(log.done)
     planned = len(plan.policies) * len(plan.trials)
-    ran = waiting(out, log.records)
-    charge(plan.judge, out, log.records)
+    ran = waiting(out, log)
+    charge(plan.judge, out, log.paid_usd)
     left = {t.task.name: t.task for _, batch in batches for t in batch}
     starts = start_flags(list(left.values()), plan.familiarity, plan.judge)
     for name in plan.resized.keys() & starts.keys():

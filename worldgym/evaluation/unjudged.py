@@ -8,22 +8,22 @@ paid again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from worldgym.errors import InputError
+from worldgym.io.attempted import TrialKey
 from worldgym.io.files import read_array, write_array
-from worldgym.io.run_records import TrialKey, TrialRecord, results
+from worldgym.io.run_log import RunLog
+from worldgym.io.run_records import TrialRecord
 from worldgym.io.video import decode_video, views_of
 from worldgym.types import ONE_VIEW, Actions, Frames, Rollout, Trial
 
 
-def waiting(run: Path, records: Iterable[TrialRecord]) -> dict[TrialKey, TrialRecord]:
+def waiting(run: Path, log: RunLog) -> dict[TrialKey, TrialRecord]:
     """The records of trials that ran to their ends and have no verdict, by trial."""
-    failed = results(records).failed
     return {
-        r.key: r
-        for r in failed
+        key: r
+        for key, r in log.failed.items()
         if r.video and (run / r.video).exists() and (run / str(r.actions_file)).exists()
     }
 

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,8 +61,15 @@ def unreadable(path: Path, problem: str) -> InputError:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Writes beside the target, flushes to the disk, renames into place: readers see the old file
-    or the new one."""
+    """`atomic_file` for what is at hand."""
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside the target, flushed to the disk and renamed into place at the end of the
+    `with`: readers see the old file or the new one. InputError where that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -72,7 +79,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         ) from error
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)

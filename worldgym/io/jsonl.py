@@ -15,17 +15,21 @@ import os
 import re
 import weakref
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 from worldgym.errors import InputError
 from worldgym.io.text import cleaned
 
 CHECKSUM = "crc32"  # of the bytes before its comma
-MAX_FILE = 2**30  # bytes; a larger one is refused before it fills the memory
-BLOCK = 2**16  # bytes read at once from the end, in search of the last newline
+MAX_FILE = 2**30  # bytes; a larger one is refused where all of it is to be held in memory
+MAX_LINE = 2**26  # bytes; a longer one is refused before it fills the memory
+BLOCK = 2**16  # bytes read at once
+CHECKSUM_LENGTH = 24  # bytes of the longest one with its key
 _CHECKSUM = re.compile(rb', "crc32": ([0-9]{1,10})\}$')
 T = TypeVar("T")
 
@@ -33,13 +37,15 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Line:
     """One whole line. number: from 1.   data: without its checksum, texts cleaned.   signed: it
-    carried a checksum, which was right.   remedy: ends the errors."""
+    carried a checksum, which was right.   remedy: ends the errors.   start: its first byte in the
+    file, for `line_at`."""
 
     path: Path
     number: int
     data: dict[str, Any]
     signed: bool
     remedy: str
+    start: int = 0
 
     def read(self, parse: Callable[[dict[str, Any]], T], signed: bool = False) -> T:
         """What `parse` makes of the data. InputError with path and number for its ValueError,
@@ -128,29 +134,61 @@ def signed_line(data: Mapping[str, Any]) -> bytes:
 
 
 def read_lines(path: Path, what: str, remedy: str) -> list[Line]:
-    """Every whole line; what follows the last newline is nothing, or torn.
-
-    what: was wanted, e.g. "a label file".   remedy: ends the errors of a line. InputError for a
-    file that is absent or larger than 1 GiB, and for a line that is no JSON object or damaged, with
-    its number."""
+    """Every whole line, for files that fit into memory; see `each_line`. InputError for a file
+    larger than 1 GiB too."""
     try:
         size = path.stat().st_size
-        if size > MAX_FILE:
-            raise InputError(
-                f"{path}: {size >> 20} MiB, more than {MAX_FILE >> 20}, so it is not {what}"
-            )
-        lines = path.read_bytes().split(b"\n")[:-1]
+    except OSError:
+        size = 0  # `each_line` says what is wrong
+    if size > MAX_FILE:
+        raise InputError(
+            f"{path}: {size >> 20} MiB, more than {MAX_FILE >> 20}, so it is not {what}"
+        )
+    return list(each_line(path, what, remedy))
+
+
+def each_line(path: Path, what: str, remedy: str) -> Iterator[Line]:
+    """Every whole line, one at a time, however many there are; what follows the last newline is
+    nothing, or torn.
+
+    what: was wanted, e.g. "a label file".   remedy: ends the errors of a line. InputError for a
+    file that cannot be read, and for a line that is no JSON object, damaged, or longer than 64 MiB,
+    with its number."""
+    start = 0
+    with _opened(path, what) as file:
+        for number in count(1):
+            line = file.readline(MAX_LINE)
+            if not line.endswith(b"\n"):
+                if len(line) == MAX_LINE:
+                    raise _line_error(path, number, "longer than any line that is written", remedy)
+                return
+            yield _line(path, number, line[:-1], remedy, start)
+            start += len(line)
+
+
+def line_at(path: Path, start: int, what: str, remedy: str) -> Line:
+    """The line that begins at byte `start`, as `each_line` told; its number is 0. Errors as
+    there."""
+    with _opened(path, what) as file:
+        file.seek(start)
+        return _line(path, 0, file.readline(MAX_LINE).removesuffix(b"\n"), remedy, start)
+
+
+@contextmanager
+def _opened(path: Path, what: str) -> Iterator[IO[bytes]]:
+    try:
+        with path.open("rb", buffering=BLOCK) as file:
+            yield file
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name {what}") from error
-    return [_line(path, number, line, remedy) for number, line in enumerate(lines, start=1)]
 
 
-def _line(path: Path, number: int, line: bytes, remedy: str) -> Line:
+def _line(path: Path, number: int, line: bytes, remedy: str, start: int = 0) -> Line:
     try:
-        found = _CHECKSUM.search(line)
+        found = _CHECKSUM.search(line, max(0, len(line) - CHECKSUM_LENGTH))
         if found is not None and int(found[1]) != zlib.crc32(line[: found.start()]):
             raise ValueError("its checksum is wrong, so it is damaged")
-        data = json.loads(line, parse_constant=_refuse_constant)
+        data = _DECODER.decode(line.decode())
         if not isinstance(data, dict):
             raise ValueError("not a JSON object")
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -158,7 +196,9 @@ def _line(path: Path, number: int, line: bytes, remedy: str) -> Line:
     except ValueError as error:
         raise _line_error(path, number, str(error), remedy) from None
     data.pop(CHECKSUM, None)
-    return Line(path, number, cleaned(data), found is not None, remedy)
+    if b"\\" in line or b"\x7f" in line or not line.isascii():  # else no text in it needs that
+        data = cleaned(data)
+    return Line(path, number, data, found is not None, remedy, start)
 
 
 def _line_error(path: Path, number: int, fault: str, remedy: str) -> InputError:
@@ -167,6 +207,9 @@ def _line_error(path: Path, number: int, fault: str, remedy: str) -> InputError:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number of JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # `json.loads` makes one a line
 
 
 def _whole_size(handle: int) -> int:

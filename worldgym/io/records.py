@@ -12,7 +12,7 @@ The same annotations give the JSON Schema of a record and its columns in a table
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
@@ -82,8 +82,11 @@ def from_mapping(
     for name in required(record):
         if name not in data and name not in given:
             raise RecordFault(f'"{_inside(place, name)}" is missing')
+    plain = {} if readers else _plain(record)
     values = {
-        name: _value(hints[name], value, readers or {}, _inside(place, name))
+        name: value
+        if type(value) in plain.get(name, ())
+        else _value(hints[name], value, readers or {}, _inside(place, name))
         for name, value in data.items()
         if name in hints and name not in given
     }
@@ -121,6 +124,24 @@ def required(kind: Any) -> tuple[str, ...]:
 
 
 @cache
+def _plain(kind: Any) -> Mapping[str, frozenset[type]]:
+    """By field, the types whose values it takes as they are. A log has millions of them."""
+    return {name: _as_they_are(hint) for name, hint in _field_types(kind).items()}
+
+
+@cache
+def _as_they_are(hint: Any) -> frozenset[type]:
+    if hint is NoneType:
+        return frozenset({NoneType})
+    if hint in SCALARS:
+        return frozenset(() if hint is Path else SCALARS[hint].parsed)
+    origin, parts = _form(hint)
+    if origin in (Union, UnionType):
+        return frozenset[type]().union(*map(_as_they_are, parts))
+    return frozenset()
+
+
+@cache
 def _form(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     """Origin and arguments of an annotation. Kept, for a log has millions of values."""
     return get_origin(hint), get_args(hint)
@@ -148,6 +169,8 @@ def _value(hint: Any, value: Any, readers: Readers, place: str) -> Any:
         return _tuple(hint, value, readers, place)
     if not isinstance(value, dict):
         raise _fault(place, value, _words(hint))
+    if not value or (not readers and parts[1] in SCALARS and _all(parts[1], value.values())):
+        return dict(value)
     return {key: _value(parts[1], item, readers, f"{place}.{key}") for key, item in value.items()}
 
 
@@ -173,11 +196,19 @@ def _tuple(hint: Any, value: Any, readers: Readers, place: str) -> tuple[Any, ..
     free = parts[-1] is Ellipsis
     if not isinstance(value, list | tuple) or not (free or len(value) == len(parts)):
         raise _fault(place, value, _words(hint))
+    if free and (not value or (not readers and _all(parts[0], value))):
+        return tuple(value)
     kinds = [parts[0]] * len(value) if free else parts
     return tuple(
         _value(kind, item, readers, f"{place}[{i}]")
         for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
     )
+
+
+def _all(hint: Any, values: Iterable[Any]) -> bool:
+    """Whether all are taken as they are."""
+    taken = _as_they_are(hint)
+    return bool(taken) and all(type(value) in taken for value in values)
 
 
 def _words(hint: Any) -> str:

@@ -8,15 +8,16 @@ import reprlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from worldgym.io.attempted import Attempted, Derived, TrialKey, check_score
 from worldgym.io.records import first_difference, from_mapping
 from worldgym.io.text import clean, cleaned
-from worldgym.types import ONE_VIEW, Vote, is_success
+from worldgym.types import ONE_VIEW, Vote
 
 VERSION = 4  # of what is written; docs/log.md says what each added
 READABLE_VERSIONS = (1, 2, 3, VERSION)
-TrialKey = tuple[str, str, int]  # policy, task, repeat
+A = TypeVar("A", bound=Attempted)
 
 TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a result depends on
 # in `config`: the trials of every policy, of all shards, see
@@ -129,7 +130,7 @@ class RunHeader:
 
 
 @dataclass(frozen=True)
-class TrialRecord:
+class TrialRecord(Derived):
     """One attempt at one trial. Equality leaves out `paid_usd`, `seconds`, `timing` and `time`,
     which no rerun repeats.
 
@@ -185,11 +186,8 @@ class TrialRecord:
 
     def __post_init__(self) -> None:
         _clean_texts(self)
-        for name, value in (
-            ("score", self.score),
-            ("probability", self.probability),
-            ("progress", self.progress),
-        ):
+        check_score(self)
+        for name, value in (("probability", self.probability), ("progress", self.progress)):
             if value is not None and not 0.0 <= value <= 1.0:  # false for NaN too
                 raise ValueError(f"{name} must lie in [0, 1], not {value}")
         amounts = {
@@ -203,37 +201,12 @@ class TrialRecord:
                 raise ValueError(f"{name} must be finite, not {value}")
         if self.attempt < 1:
             raise ValueError(f"attempts count from 1, not {self.attempt}")
-        if self.failure_reason is not None and self.score is not None:
-            raise ValueError("a failed attempt is never scored")
-        if self.failure_reason is None and self.score is None and not self.reason:
-            raise ValueError("an unscored trial needs a reason")
-
-    @property
-    def key(self) -> TrialKey:
-        return self.policy, self.task, self.repeat
-
-    @property
-    def finished(self) -> bool:
-        return self.failure_reason is None
 
     @property
     def actions_file(self) -> str | None:
         """Where the actions lie, float32 [T, A] beside the video, relative to RUN; runs of older
         versions lack the file."""
         return None if self.video is None else actions_beside(self.video)
-
-    @property
-    def succeeded(self) -> bool | None:
-        """The verdict as yes or no: a score above one half; partial credit of one half is no
-        success. None if unscored."""
-        return None if self.score is None else is_success(self.score)
-
-    @property
-    def right(self) -> bool | None:
-        """Whether the verdict equals the truth; None where either is unknown."""
-        return (
-            None if self.truth is None or self.succeeded is None else self.succeeded == self.truth
-        )
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "trial", **asdict(self)}
@@ -245,18 +218,18 @@ class TrialRecord:
             raise ValueError("not a trial")
         record = from_mapping(TrialRecord, {k: v for k, v in data.items() if k != "type"})
         for name in filter(None, (record.video, record.truth_video, record.frame)):
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            if name.startswith("/") or (".." in name and ".." in PurePosixPath(name).parts):
                 raise ValueError(f"{reprlib.repr(name)} lies outside the run's folder")
         return record
 
 
 @dataclass(frozen=True)
-class Results:
+class Results(Generic[A]):
     """One record a trial, in the log's order. finished: the last finished attempt. failed: the last
     of those with none."""
 
-    finished: tuple[TrialRecord, ...]
-    failed: tuple[TrialRecord, ...]
+    finished: tuple[A, ...]
+    failed: tuple[A, ...]
 
 
 def run_views(header: RunHeader) -> tuple[str, ...]:
@@ -275,13 +248,14 @@ def actions_beside(video: str) -> str:
     return f"{video.removesuffix('.mp4')}.npy"
 
 
-def results(records: Iterable[TrialRecord]) -> Results:
+def results(records: Iterable[A]) -> Results[A]:
     """The last finished attempt of each (policy, task, repeat); trials that never finished stand
     apart."""
-    last: dict[TrialKey, TrialRecord] = {}
+    last: dict[TrialKey, A] = {}
     for record in records:
-        if record.finished or record.key not in last or not last[record.key].finished:
-            last[record.key] = record
+        key = record.key
+        if record.failure_reason is None or key not in last or not last[key].finished:
+            last[key] = record
     return Results(
         tuple(r for r in last.values() if r.finished),
         tuple(r for r in last.values() if not r.finished),
@@ -291,15 +265,18 @@ def results(records: Iterable[TrialRecord]) -> Results:
 def _clean_texts(record: TrialRecord) -> None:
     """Whatever a task, a policy or a judge said: what a record holds is then what its line gives
     back."""
-    texts = {name: clean(value) for name, value in vars(record).items() if isinstance(value, str)}
-    votes = tuple(replace(vote, reason=clean(vote.reason)) for vote in record.votes)
-    flags = tuple(clean(flag) for flag in record.flags)
-    for name, value in {
-        **texts,
-        "votes": votes,
-        "flags": flags,
-        "provenance": cleaned(record.provenance),
-    }.items():
+    texts: dict[str, Any] = {
+        name: clean(value)
+        for name, value in vars(record).items()
+        if isinstance(value, str) and not value.isprintable()
+    }
+    if record.votes:
+        texts["votes"] = tuple(replace(vote, reason=clean(vote.reason)) for vote in record.votes)
+    if record.flags:
+        texts["flags"] = tuple(clean(flag) for flag in record.flags)
+    if record.provenance:
+        texts["provenance"] = cleaned(record.provenance)
+    for name, value in texts.items():
         object.__setattr__(record, name, value)
 
 

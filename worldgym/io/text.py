@@ -14,6 +14,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def clean(text: str) -> str:
     """Lone surrogates become U+FFFD; control characters except newline and tab are removed."""
+    if text.isprintable():  # most are, and a log has millions: neither of the two is in it
+        return text
     return _CONTROL.sub("", _SURROGATE.sub("\ufffd", text))
 
 

@@ -3,7 +3,6 @@ touch the others."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
+from worldgym.io.attempted import TrialKey
 from worldgym.io.run_log import ATTEMPTS, RunLog
-from worldgym.io.run_records import TrialKey, TrialRecord
+from worldgym.io.run_records import TrialRecord
 from worldgym.io.user_code import Failure, attempt
 from worldgym.judges.judge_protocol import Checking, Judge, Paying
 from worldgym.stats.repeated_failures import RepeatedFailures
@@ -56,11 +56,10 @@ def prepare(judge: Judge, tasks: Iterable[Task]) -> None:
         judge.check(list(tasks))
 
 
-def charge(judge: Judge, folder: Path, records: Iterable[TrialRecord] = ()) -> None:
-    """Lets a judge that pays go on with what was paid for the run of this folder. records: its
-    log's."""
+def charge(judge: Judge, folder: Path, paid_usd: float = 0.0) -> None:
+    """Lets a judge that pays go on with what was paid for the run of this folder so far."""
     if isinstance(judge, Paying):
-        judge.charge(folder, math.fsum(record.paid_usd for record in records))
+        judge.charge(folder, paid_usd)
 
 
 def tried(log: RunLog, key: TrialKey) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from worldgym.io.run_records import TrialRecord
+from worldgym.io.attempted import Attempted
 from worldgym.report.section import ReportFacts, Section
 from worldgym.stats.success_rates import score_rate
 
@@ -23,7 +23,7 @@ def flags_section(facts: ReportFacts) -> Section | None:
     )
 
 
-def _row(flag: str, trials: Sequence[TrialRecord]) -> dict[str, Any]:
+def _row(flag: str, trials: Sequence[Attempted]) -> dict[str, Any]:
     """flag ("" = none), trials, rate with its interval over the scored ones, and how many verdicts
     equal the truth."""
     scored = [(r.score, r.task) for r in trials if r.score is not None]

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import chain, zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 from worldgym.errors import InputError
+from worldgym.io.attempted import Attempted
 from worldgym.io.run_records import TrialRecord
 from worldgym.report.section import ReportFacts, Section
+
+VIDEO_BYTES = 6_000_000  # of all videos; base64 makes a third more of them
+A = TypeVar("A", bound=Attempted)
 
 
 @dataclass(frozen=True)
@@ -43,21 +49,18 @@ class TrialCard:
 
 
 def gallery_section(facts: ReportFacts) -> Section:
-    cards = make_cards(
-        facts.run, facts.outcome.finished, facts.policies, facts.options.gallery_trials
-    )
+    wanted = facts.records(choose(facts.outcome.finished, facts.options.gallery_trials))
+    cards = make_cards(facts.run, wanted, facts.policies)
     flags = sorted({flag for card in cards for flag in card.record.flags})
-    return Section(
-        "gallery", "Videos", {"cards": cards, "shown_of": len(facts.trials), "flags": flags}
-    )
+    return Section("gallery", "Videos", {"cards": cards, "shown_of": facts.trials, "flags": flags})
 
 
 def make_cards(
-    run_dir: Path, trials: Sequence[TrialRecord], policies: Sequence[str], limit: int
+    run_dir: Path, wanted: Iterable[TrialRecord], policies: Sequence[str]
 ) -> list[TrialCard]:
-    """The chosen trials, those whose verdict differs from the truth first, then by task, initial
-    frame and policy."""
-    chosen = choose(trials, limit)
+    """As many of the wanted trials as the page has room for, those whose verdict differs from the
+    truth first, then by task, initial frame and policy."""
+    chosen = list(_that_fit(run_dir, wanted))
     chosen.sort(
         key=lambda r: (r.right is not False, r.group, r.task, r.repeat, policies.index(r.policy))
     )
@@ -66,15 +69,32 @@ def make_cards(
     ]
 
 
-def choose(trials: Sequence[TrialRecord], limit: int) -> list[TrialRecord]:
+def choose(trials: Sequence[A], limit: int) -> list[A]:
     """At most `limit` trials with a video: one a cell in turn, within a cell those that differ from
     the truth first."""
-    cells: dict[tuple[str, str], list[TrialRecord]] = defaultdict(list)
-    for r in sorted(trials, key=lambda r: (r.right is not False, r.task, r.repeat)):
+    cells: dict[tuple[str, str], list[A]] = defaultdict(list)
+    for r in trials:
         if r.video is not None:
             cells[r.group, r.policy].append(r)
-    rounds = zip_longest(*(cells[cell] for cell in sorted(cells)))
+    first = (nsmallest(limit, cells[cell], key=_wrong_first) for cell in sorted(cells))
+    rounds = zip_longest(*first)
     return [r for r in chain.from_iterable(rounds) if r is not None][:limit]
+
+
+def _wrong_first(trial: Attempted) -> tuple[bool, str, int]:
+    return trial.right is not False, trial.task, trial.repeat
+
+
+def _that_fit(run_dir: Path, records: Iterable[TrialRecord]) -> Iterator[TrialRecord]:
+    """The first of them, until their videos fill the page."""
+    size = 0
+    for record in records:
+        for name in (record.video, record.truth_video):
+            place = None if name is None else run_dir / name
+            size += place.stat().st_size if place is not None and place.exists() else 0
+        if size > VIDEO_BYTES:
+            return
+        yield record
 
 
 def _data_uri(run_dir: Path, name: str | None) -> str | None:

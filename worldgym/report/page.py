@@ -11,8 +11,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from worldgym.io.files import write_atomic
-from worldgym.io.run_log import LOG_NAME, read_log
-from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.report import findings, formats, trust_sentences
 from worldgym.report.cost_section import costs_section
 from worldgym.report.edit_section import perturbed_section
@@ -25,8 +23,9 @@ from worldgym.report.rate_section import policies_section, tasks_section
 from worldgym.report.scatter_section import scatter_section
 from worldgym.report.section import ReportFacts, ReportOptions, Section
 from worldgym.report.step_section import steps_section
+from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.run_calibration import calibration_of_run
-from worldgym.stats.summarize import summarize, write_summary
+from worldgym.stats.summarize import summary_of, write_summary
 from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import WorldCheck
 
@@ -49,29 +48,28 @@ def write_report(
     run_dir: Path,
     options: ReportOptions = ReportOptions(),
     summary: Summary | None = None,
+    run: RunAttempts | None = None,
 ) -> Path:
     """Reads RUN/log.jsonl and writes RUN/report.html. InputError if the log is absent or corrupt,
     or RUN not writable.
 
-    summary: the run's, where it is at hand; None = computed from the log.
+    summary, run: the run's, where they are at hand; None = derived from the log.
     """
-    header, records = read_log(run_dir / LOG_NAME)
-    summary = summary or summarize(
-        header, records, calibration_of_run(run_dir), WorldCheck.of_run(run_dir)
-    )
-    facts = ReportFacts(run_dir, header, records, results(records), summary, options)
+    run = run or RunAttempts.read(run_dir)
+    if summary is None:
+        summary = summary_of(run, calibration_of_run(run_dir), WorldCheck.of_run(run_dir))
+    facts = ReportFacts(run_dir, run.header, run.attempts, run.outcome, summary, options)
     path = run_dir / REPORT_NAME
     write_atomic(path, render(facts).encode())
     return path
 
 
-def write_results(
-    run_dir: Path, header: RunHeader, records: Sequence[TrialRecord], include_red: bool = False
-) -> Summary:
-    """Writes RUN/summary.json (see `write_summary`) and RUN/report.html, and returns the
-    summary."""
-    summary = write_summary(run_dir, header, records, include_red)
-    write_report(run_dir, summary=summary)
+def write_results(run_dir: Path, include_red: bool = False) -> Summary:
+    """Writes RUN/summary.json (see `write_summary`) and RUN/report.html from RUN/log.jsonl, and
+    returns the summary."""
+    run = RunAttempts.read(run_dir)
+    summary = write_summary(run_dir, run, include_red)
+    write_report(run_dir, summary=summary, run=run)
     return summary
 
 

@@ -8,31 +8,44 @@ from collections.abc import Mapping
 from worldgym.io.run_records import PLANNED_KEY
 from worldgym.report.section import ReportFacts, Section
 
+MOST_TRIALS = 2000  # listed on the page; of more, every n-th
+MOST_REASONS = 50  # of a kind
+
 
 def made_section(facts: ReportFacts) -> Section:
     config = {
         key: value for key, value in facts.header.config.items() if key != PLANNED_KEY
     }  # the list of trials is below
+    every = -(-facts.trials // MOST_TRIALS)
+    listed = [*facts.outcome.finished, *facts.outcome.failed][:: max(every, 1)]
+    place = {policy: i for i, policy in enumerate(facts.policies)}
+    listed.sort(key=lambda r: (r.group, r.task, r.repeat, place[r.policy]))
     return Section(
         "made",
         "How this was made",
-        {"trials": facts.trials, "losses": _losses(facts), "config": config},
+        {
+            "trials": facts.records(listed),
+            "every": every,
+            "losses": _losses(facts),
+            "config": config,
+        },
     )
 
 
 def _losses(facts: ReportFacts) -> list[tuple[str, str, int]]:
-    """(what, reason, how many) of everything that entered no rate or was flagged, most frequent
-    first."""
+    """(what, reason, how many) of everything that entered no rate or was flagged, the most frequent
+    of each kind."""
     unscored = Counter(r.reason for r in facts.outcome.finished if r.score is None)
-    failed = Counter(r.failure_reason for r in facts.records if r.failure_reason is not None)
+    failed = Counter(r.failure_reason for r in facts.attempts if r.failure_reason is not None)
     flags = Counter(flag for r in facts.outcome.finished for flag in r.flags)
     kinds: Mapping[str, Counter[str]] = {
         "unscored trials": unscored,
         "failed attempts": failed,
         "flagged trials": flags,
     }
-    return [
-        (kind, reason, count)
-        for kind, counter in kinds.items()
-        for reason, count in counter.most_common()
-    ]
+    rows = []
+    for kind, counter in kinds.items():
+        rows += [(kind, reason, n) for reason, n in counter.most_common(MOST_REASONS)]
+        if left := counter.total() - sum(n for _, n in counter.most_common(MOST_REASONS)):
+            rows.append((kind, f"{len(counter) - MOST_REASONS} other reasons", left))
+    return rows

@@ -3,12 +3,15 @@ of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
+from worldgym.io.attempted import Attempted
+from worldgym.io.run_log import LOG_NAME, record_at
+from worldgym.io.run_outcomes import TrialOutcome
 from worldgym.io.run_records import Results, RunHeader, TrialRecord
 from worldgym.stats.summary import Summary
 
@@ -27,12 +30,12 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """Everything a section may tell.   records: every attempt.   outcome: one record a trial."""
+    """Everything a section may tell.   attempts: all of them.   outcome: one a trial."""
 
     run: Path
     header: RunHeader
-    records: Sequence[TrialRecord]
-    outcome: Results
+    attempts: Sequence[Attempted]
+    outcome: Results[Attempted]
     summary: Summary
     options: ReportOptions
 
@@ -46,13 +49,19 @@ class ReportFacts:
         return self.summary.tasks
 
     @property
-    def trials(self) -> list[TrialRecord]:
-        """One record a trial, those on one initial frame side by side."""
-        place = {policy: i for i, policy in enumerate(self.policies)}
-        return sorted(
-            self.outcome.finished + self.outcome.failed,
-            key=lambda r: (r.group, r.task, r.repeat, place[r.policy]),
-        )
+    def trials(self) -> int:
+        """How many were tried."""
+        return len(self.outcome.finished) + len(self.outcome.failed)
+
+    def records(self, chosen: Iterable[Attempted]) -> list[TrialRecord]:
+        """All of the records of some attempts, out of the log."""
+        return [self._record(attempt) for attempt in chosen]
+
+    def _record(self, attempt: Attempted) -> TrialRecord:
+        if isinstance(attempt, TrialRecord):
+            return attempt
+        assert isinstance(attempt, TrialOutcome)
+        return record_at(self.run / LOG_NAME, attempt.start)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldgym.io.run_records import TrialRecord
+from worldgym.io.attempted import Attempted
 from worldgym.stats.agreement import Agreement, agreement
 from worldgym.stats.cells import CellPair, SharedFrames
 from worldgym.stats.comparison import paired_interval
@@ -43,10 +43,10 @@ class TruthAgreement(Agreement):
     evaluator's is at most the square root of the share of outcomes that the frame decides"""
 
 
-def truth_agreement(cells: Sequence[CellSummary], trials: Sequence[TrialRecord]) -> TruthAgreement:
+def truth_agreement(cells: Sequence[CellSummary], trials: Sequence[Attempted]) -> TruthAgreement:
     """Over the cells with both rates, and over single trials.   trials: one record each."""
     trials = sorted(trials, key=lambda r: r.key)  # sums do not depend on the log's order
-    by_cell = defaultdict[Key, list[TrialRecord]](list)
+    by_cell = defaultdict[Key, list[Attempted]](list)
     for r in trials:
         by_cell[r.policy, r.group].append(r)
     pairs = [
@@ -77,7 +77,7 @@ def frame_correlation(cells: Sequence[Numbers]) -> float | None:
     return None if scale < 1e-9 else float(np.clip(squares[0, 1] / scale, -1.0, 1.0))
 
 
-def shared_frames(trials: Sequence[TrialRecord], gap: float) -> SharedFrames | None:
+def shared_frames(trials: Sequence[Attempted], gap: float) -> SharedFrames | None:
     """What one cell's trials show of its noise. gap: world less truth of the cell.
 
     None with fewer than two initial frames that have verdict and truth.
@@ -109,13 +109,13 @@ def shared_frames(trials: Sequence[TrialRecord], gap: float) -> SharedFrames | N
     )
 
 
-def _pair(cell: CellSummary, world: float, truth: float, trials: Sequence[TrialRecord]) -> CellPair:
+def _pair(cell: CellSummary, world: float, truth: float, trials: Sequence[Attempted]) -> CellPair:
     shared = shared_frames(trials, world - truth)
     counts = cell.trials, cell.truth_trials
     return CellPair(cell.policy, cell.task, world, truth, *counts, shared)
 
 
-def _both(trials: Sequence[TrialRecord]) -> Numbers:
+def _both(trials: Sequence[Attempted]) -> Numbers:
     """Mean score and truth of each initial frame that has both: [F, 2]."""
     truths = _truths(trials)
     scores = defaultdict[str, list[float]](list)
@@ -126,5 +126,5 @@ def _both(trials: Sequence[TrialRecord]) -> Numbers:
     return np.array(rows, np.float64).reshape(-1, 2)
 
 
-def _truths(trials: Sequence[TrialRecord]) -> dict[str, float]:
+def _truths(trials: Sequence[Attempted]) -> dict[str, float]:
     return {r.task: float(r.truth) for r in trials if r.truth is not None}

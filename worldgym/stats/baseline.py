@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from worldgym.errors import InputError
-from worldgym.io.run_records import TrialRecord
+from worldgym.io.attempted import Attempted
 from worldgym.stats.equivalence import Answer, Gate, passes
 from worldgym.stats.planned_trials import Planned
-from worldgym.stats.policy_trials import common_scores, policy_trials
+from worldgym.stats.policy_trials import ScoreTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ class BaselineTest:
 
 
 def against_baseline(
-    records: Sequence[TrialRecord],
+    records: Sequence[Attempted],
     policies: Sequence[str],
     planned: Planned,
     baseline: str,
@@ -69,13 +71,14 @@ def against_baseline(
             f"the run has only {baseline}, so there is nothing to compare it with; name a run of "
             f"several policies"
         )
-    gate, (trials, _) = replace(gate, tests=len(others)), policy_trials(records)
+    gate = replace(gate, tests=len(others))
+    table = ScoreTable.of(records, policies)
     missing = {
         p: planned.missing([r for r in records if r.policy == p], planned.groups) for p in policies
     }
     answers = []
     for policy in others:
-        A, B, frames = common_scores(trials, policy, baseline)
+        A, B, frames = table.common_scores(policy, baseline)
         found = passes(A, B, frames, gate)
         lacking = missing[policy] + missing[baseline]
         if lacking:
@@ -84,7 +87,7 @@ def against_baseline(
             BaselineAnswer(
                 policy=policy,
                 n=len(frames),
-                frames=len(set(frames)),
+                frames=len(np.unique(frames)),
                 missing=lacking,
                 **vars(found),
             )

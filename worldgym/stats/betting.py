@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from worldgym.stats.per_frame import Numbers
+from worldgym.stats.per_frame import Indices, Numbers
 from worldgym.stats.success_rates import Interval
 
 MEANS = 1001  # candidates on [0, 1]; the interval is widened by one step of this grid
@@ -22,6 +22,8 @@ MEANS = 1001  # candidates on [0, 1]; the interval is widened by one step of thi
 # bounds and n < 200
 BOLDEST = 0.9
 TINY = 1e-9  # keeps means off 0 and 1, where a bet has no bound
+ROWS = 4096  # differences at once
+RICHEST = 700.0  # logarithm of a stake's wealth that is told apart; a mean of exp(710) is no number
 STAKES = 100  # mixture of bets of the sequential test, a side
 
 
@@ -68,9 +70,9 @@ def _between(m: Numbers, beyond: Numbers, inside: int, out: int) -> float:
     return float(m[inside] + share * (m[outside] - m[inside]))
 
 
-def wealth(differences: Numbers) -> Numbers:
-    """Wealth [T] after each of the differences [T] in [-1, 1], from 1, of a gambler who bets that
-    their mean is not 0.
+def wealth(differences: Numbers, ends: Indices | None = None) -> Numbers:
+    """Wealth after the differences [T] in [-1, 1], from 1, of a gambler who bets that their mean is
+    not 0: [T] after each of them, or only after the first `ends` [R] of them, each 1 or more.
 
     A mixture of constant bets, uniform on [-1, 1]: H. Robbins (1970), Ann. Math. Statist. 41,
     1397-1409. It is an e-value at any moment: look after every trial, stop when you like, and it
@@ -78,9 +80,17 @@ def wealth(differences: Numbers) -> Numbers:
     earlier ones is 0.
     """
     stakes = (np.arange(2 * STAKES) + 0.5) / STAKES - 1
-    return np.asarray(
-        np.exp(np.cumsum(np.log1p(np.outer(differences, stakes)), axis=0)).mean(axis=1)
-    )
+    values, which = np.unique(differences, return_inverse=True)  # whole scores have three
+    gains = np.log1p(np.outer(values, stakes))
+    places = np.arange(len(differences)) if ends is None else ends - 1
+    found = np.empty(len(places))
+    so_far = np.zeros((1, len(stakes)))
+    for start in range(0, len(differences), ROWS):  # in parts, so that memory stays bounded
+        sums = np.cumsum(np.concatenate([so_far, gains[which[start : start + ROWS]]]), axis=0)[1:]
+        here = (places >= start) & (places < start + ROWS)
+        found[here] = np.exp(np.minimum(sums[places[here] - start], RICHEST)).mean(axis=1)
+        so_far = sums[-1:]
+    return found
 
 
 def anytime_interval(differences: Numbers, level: float = 0.95) -> Interval:

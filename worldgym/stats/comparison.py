@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import bdtr, ndtri
 from scipy.stats import barnard_exact
 
-from worldgym.stats.per_frame import Indices, Numbers, clustered_mean, label_numbers
+from worldgym.stats.per_frame import Indices, Labels, Numbers, clustered_mean, label_numbers
 from worldgym.stats.success_rates import Interval, effective_trials, wilson_interval, worth
 from worldgym.types import ROUNDING
 
@@ -48,9 +48,7 @@ class Difference:
 NOTHING = Difference(None, -1.0, 1.0, 1.0, 0)
 
 
-def paired_difference(
-    a: Numbers, b: Numbers, frames: Sequence[str], level: float = 0.95
-) -> Difference:
+def paired_difference(a: Numbers, b: Numbers, frames: Labels, level: float = 0.95) -> Difference:
     """For scores a, b [N] of two policies in the same trials, and the trials' initial frames.
 
     Interval: see `paired_interval`. p: McNemar's exact test; with repeats or partial credit the
@@ -64,7 +62,7 @@ def paired_difference(
     return Difference(float(np.mean(a - b)), low, high, p, len(a), len(frame_sums))
 
 
-def paired_interval(a: Numbers, b: Numbers, frames: Sequence[str], level: float = 0.95) -> Interval:
+def paired_interval(a: Numbers, b: Numbers, frames: Labels, level: float = 0.95) -> Interval:
     """Tango's interval with the trials counted at their effective number, as for a single rate (see
     rates.py). N >= 1.
 
@@ -79,7 +77,7 @@ def paired_interval(a: Numbers, b: Numbers, frames: Sequence[str], level: float 
 
 
 def unpaired_difference(
-    a: Numbers, a_frames: Sequence[str], b: Numbers, b_frames: Sequence[str], level: float = 0.95
+    a: Numbers, a_frames: Labels, b: Numbers, b_frames: Labels, level: float = 0.95
 ) -> Difference:
     """For scores a [N] and b [M] of separate trials, each with its initial frames.
 

@@ -3,13 +3,12 @@ be released."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from worldgym.errors import InputError
 from worldgym.stats.comparison import paired_interval
-from worldgym.stats.per_frame import Numbers
+from worldgym.stats.per_frame import Labels, Numbers
 
 Answer = Literal["passes", "fails", "cannot be told"]
 LEVEL = 0.95
@@ -48,7 +47,7 @@ class Passed:
     high: float
 
 
-def passes(policy: Numbers, baseline: Numbers, frames: Sequence[str], gate: Gate) -> Passed:
+def passes(policy: Numbers, baseline: Numbers, frames: Labels, gate: Gate) -> Passed:
     """For scores [N] of both in the same trials, and the trials' initial frames. Without a trial it
     cannot be told.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from worldgym.io.run_records import TrialRecord
+from worldgym.io.attempted import Attempted
 from worldgym.stats.repeated_failures import reason_kind
 
 MOST = 10  # reasons of a kind that are named
@@ -32,7 +32,7 @@ class FailureReasons:
     """of trials that the judge did not score"""
 
 
-def failure_reasons(trials: Sequence[TrialRecord]) -> FailureReasons:
+def failure_reasons(trials: Sequence[Attempted]) -> FailureReasons:
     """trials: one record each."""
     failed = (r.failure_reason for r in trials if r.failure_reason is not None)
     unscored = (r.reason for r in trials if r.finished and r.score is None)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from worldgym.io.run_records import TrialRecord
+from worldgym.io.attempted import Attempted
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class FlagCount:
     """initial frames of the flagged trials by task"""
 
 
-def count_flags(trials: Iterable[TrialRecord]) -> tuple[FlagCount, ...]:
+def count_flags(trials: Iterable[Attempted]) -> tuple[FlagCount, ...]:
     """One for each flag, by name."""
     finished = [trial for trial in trials if trial.finished]
     flags = sorted({flag for trial in finished for flag in trial.flags})
@@ -35,7 +35,7 @@ def count_flags(trials: Iterable[TrialRecord]) -> tuple[FlagCount, ...]:
     )
 
 
-def _count(flag: str, own: list[TrialRecord], of: int) -> FlagCount:
+def _count(flag: str, own: list[Attempted], of: int) -> FlagCount:
     groups = sorted({trial.group for trial in own})
     tasks = {
         group: tuple(sorted({trial.task for trial in own if trial.group == group}))

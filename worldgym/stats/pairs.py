@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 
 import numpy as np
 
-from worldgym.io.run_records import TrialRecord
+from worldgym.io.attempted import Attempted
 from worldgym.stats.comparison import Difference, holm, paired_difference, paired_interval
+from worldgym.stats.frame_rounds import FrameRounds
 from worldgym.stats.planned_trials import Planned
-from worldgym.stats.policy_trials import PolicyTrials, common_scores, policy_trials
+from worldgym.stats.policy_trials import ScoreTable
 from worldgym.stats.ranking import (
     CommonTrialRanking,
     Table,
@@ -21,13 +21,7 @@ from worldgym.stats.ranking import (
     rank_intervals,
     ranking,
 )
-from worldgym.stats.sequential import (
-    Looks,
-    SequentialResult,
-    frame_order,
-    in_rounds,
-    sequential_tests,
-)
+from worldgym.stats.sequential import SequentialResult, sequential_tests
 from worldgym.stats.success_rates import Interval
 from worldgym.types import ROUNDING
 
@@ -116,20 +110,21 @@ class Standing:
 
 
 def compare_every_pair(
-    records: Iterable[TrialRecord], policies: Sequence[str], planned: Planned
+    records: Iterable[Attempted], policies: Sequence[str], planned: Planned
 ) -> Standing:
     """Every pair of the named policies, and the ranking of all. The fields are `Summary`'s."""
-    trials, group_of = policy_trials(records)
-    scored = [policy for policy in policies if trials[policy].scores]
-    ranked = _ranking(trials, scored, group_of)
-    best_first = _best_first(trials, policies, ranked)
-    found = [_compared(trials, a, b) for a, b in combinations(best_first, 2)]
+    table = ScoreTable.of(records, policies)
+    scored = [policy for policy, own in zip(policies, table.scored, strict=True) if own.any()]
+    ranked = _ranking(table, scored)
+    best_first = _best_first(table, ranked)
+    found = [_compared(table, a, b) for a, b in combinations(best_first, 2)]
     known = [difference for _, _, difference in found if difference.n]
     p_holm = iter(holm([difference.p for difference in known]))
-    tests = sequential_tests([_looks(trials, a, b, group_of, planned) for a, b, _ in found])
+    rounds = FrameRounds.of(table, planned)
+    tests = sequential_tests([rounds.looks(a, b) for a, b, _ in found])
     comparisons = []
     for (a, b, difference), test in zip(found, tests, strict=True):
-        low, high = _together(trials, a, b, len(known) if difference.n else 0)
+        low, high = _together(table, a, b, len(known) if difference.n else 0)
         comparisons.append(
             PolicyComparison(
                 a=a,
@@ -154,19 +149,19 @@ def compare_every_pair(
     )
 
 
-def _compared(trials: Mapping[str, PolicyTrials], a: str, b: str) -> tuple[str, str, Difference]:
+def _compared(table: ScoreTable, a: str, b: str) -> tuple[str, str, Difference]:
     """The two policies, the better first, and their difference."""
-    A, B, frames = common_scores(trials, a, b)
+    A, B, frames = table.common_scores(a, b)
     if A.sum() < B.sum() - ROUNDING:
         (a, A), (b, B) = (b, B), (a, A)
     return a, b, paired_difference(A, B, frames)
 
 
-def _together(trials: Mapping[str, PolicyTrials], a: str, b: str, pairs: int) -> Interval:
+def _together(table: ScoreTable, a: str, b: str, pairs: int) -> Interval:
     """The interval that holds for all pairs together; pairs: 0 = they share no trial."""
     if not pairs:
         return -1.0, 1.0
-    return paired_interval(*common_scores(trials, a, b), 1 - (1 - LEVEL) / pairs)
+    return paired_interval(*table.common_scores(a, b), 1 - (1 - LEVEL) / pairs)
 
 
 def _sequential(test: SequentialResult, a: str, b: str) -> SequentialAnswer:
@@ -175,68 +170,40 @@ def _sequential(test: SequentialResult, a: str, b: str) -> SequentialAnswer:
     return SequentialAnswer(**known, winner=a if sign > 0 else b if sign < 0 else None)
 
 
-def _looks(
-    trials: Mapping[str, PolicyTrials],
-    a: str,
-    b: str,
-    group_of: Mapping[str, str],
-    planned: Planned,
-) -> Looks:
-    """Differences of a and b by frames that are finished with both, in rounds over the planned
-    tasks."""
-    mine, theirs = trials[a], trials[b]
-    arrived: dict[str, list[tuple[str, str, float | None]]] = defaultdict(list)
-    wanted = planned.repeats
-    for task in mine.ended.keys() & theirs.ended.keys():
-        repeats = mine.ended[task] & theirs.ended[task]
-        if task in wanted and len(repeats) >= wanted[task]:
-            pairs = [(mine.scores.get((task, i)), theirs.scores.get((task, i))) for i in repeats]
-            both = [x - y for x, y in pairs if x is not None and y is not None]
-            moment = max(mine.time[task], theirs.time[task])
-            arrived[group_of[task]].append(
-                (moment, frame_order(task), float(np.mean(both)) if both else None)
-            )
-    ordered = {
-        group: [d for _, _, d in sorted(frames, key=lambda f: f[:2])]
-        for group, frames in arrived.items()
-    }
-    return in_rounds(ordered, {group: planned.frames(group) for group in planned.groups})
-
-
-def _ranking(
-    trials: Mapping[str, PolicyTrials], scored: Sequence[str], group_of: Mapping[str, str]
-) -> CommonTrialRanking | None:
-    keys = sorted({key for policy in scored for key in trials[policy].scores})
-    if not keys:
+def _ranking(table: ScoreTable, scored: Sequence[str]) -> CommonTrialRanking | None:
+    if not scored:
         return None
-    scores = np.array(
-        [[trials[policy].scores.get(key, np.nan) for key in keys] for policy in scored], np.float64
+    columns = np.flatnonzero(table.scored.any(axis=0))
+    frames = table.frames[columns].tolist()
+    rows = [table.row(policy) for policy in scored]
+    comparable_table = Table(
+        table.scores[rows][:, columns],
+        [table.tasks[f] for f in frames],
+        [table.groups[f] for f in frames],
     )
-    table = Table(scores, [task for task, _ in keys], [group_of[task] for task, _ in keys])
-    kept = comparable(table)
+    kept = comparable(comparable_table)
     if not kept:
         return None
-    table = table.of(kept)
-    values = contrasts(table)[0]
+    of_kept = comparable_table.of(kept)
+    values = contrasts(of_kept)[0]
     return CommonTrialRanking(
-        **vars(ranking(table).named([scored[p] for p in kept])),
+        **vars(ranking(of_kept).named([scored[p] for p in kept])),
         values=tuple((values - values.mean()).tolist()),
-        trials=len(table.frames),
-        frames=len(set(table.frames)),
+        trials=len(of_kept.frames),
+        frames=len(set(of_kept.frames)),
     )
 
 
-def _best_first(
-    trials: Mapping[str, PolicyTrials], policies: Sequence[str], ranked: CommonTrialRanking | None
-) -> list[str]:
+def _best_first(table: ScoreTable, ranked: CommonTrialRanking | None) -> list[str]:
     """By the rate on common trials, then those that cannot be ranked by their own rate, then those
     without a score."""
     values = {} if ranked is None else dict(zip(ranked.policies, ranked.values, strict=True))
 
     def place(policy: str) -> tuple[int, float]:
-        scores = trials[policy].scores
+        p = table.row(policy)
+        scores = table.scores[p, table.scored[p]]
         if policy in values:
             return 0, -round(values[policy], 9)
-        return (1, -round(float(np.mean(list(scores.values()))), 9)) if scores else (2, 0.0)
+        return (1, -round(float(scores.mean()), 9)) if len(scores) else (2, 0.0)
 
-    return sorted(policies, key=place)
+    return sorted(table.policies, key=place)

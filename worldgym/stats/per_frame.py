@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]  # [N], counting from 0
+Labels = Sequence[str] | Indices  # names, or numbers in the order of the names
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,19 @@ class ClusteredMean:
         return len(self.means)
 
 
-def label_numbers(labels: Sequence[str]) -> Indices:
+def label_numbers(labels: Labels) -> Indices:
     """Labels => 0, 1, ... in the order of the sorted labels."""
-    return np.unique(np.array(labels, dtype=np.str_), return_inverse=True)[1]
+    if isinstance(labels, np.ndarray):
+        steps = np.diff(labels)
+        if (steps >= 0).all():  # sorted already
+            return np.concatenate([[0], np.cumsum(steps > 0)])[: len(labels)].astype(np.intp)
+        return np.unique(labels, return_inverse=True)[1]
+    numbers = {label: i for i, label in enumerate(sorted(set(labels)))}
+    return np.fromiter((numbers[label] for label in labels), np.intp, len(labels))
 
 
-def clustered_mean(values: Numbers, frames: Sequence[str]) -> ClusteredMean:
-    """For values [N], N >= 1, and the names of their initial frames.
+def clustered_mean(values: Numbers, frames: Labels) -> ClusteredMean:
+    """For values [N], N >= 1, and the names or numbers of their initial frames.
 
     The variance is that of a ratio of sums over frames, so that they may have different numbers of
     repeats: W. G. Cochran (1977), Sampling Techniques, 3rd ed., section 11.8 without the

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from worldgym.io.run_records import TrialRecord, results
+from worldgym.io.attempted import Attempted
+from worldgym.io.run_records import results
 from worldgym.stats.comparison import NOTHING, Difference, holm, paired_difference
 from worldgym.stats.correlation import pearson
 from worldgym.stats.per_frame import Numbers
@@ -30,22 +31,21 @@ Kind = tuple[str, bool]  # axis, whether the goal is a new one
 class TwinPair:
     """A trial and its edited twin, of one policy on one initial frame and seed."""
 
-    nominal: TrialRecord
-    edited: TrialRecord
+    nominal: Attempted
+    edited: Attempted
 
     @property
     def scored(self) -> bool:
         return self.nominal.score is not None and self.edited.score is not None
 
 
-def split(records: Iterable[TrialRecord]) -> tuple[list[TrialRecord], list[TrialRecord]]:
+def split(records: Iterable[Attempted]) -> tuple[list[Attempted], list[Attempted]]:
     """(ordinary attempts, attempts of edited tasks whose twin is in the log too). Rates and
     comparisons are of the first."""
     records = list(records)
     names = {r.task for r in records}
-    return [r for r in records if r.nominal not in names], [
-        r for r in records if r.nominal in names
-    ]
+    edited = [r for r in records if r.nominal in names]
+    return [r for r in records if r.nominal not in names] if edited else records, edited
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +150,7 @@ class EditedDrops:
     """predicted drops against true ones, without new goals; null where no true drop is known"""
 
 
-def edited_drops(records: Iterable[TrialRecord], policies: Sequence[str]) -> EditedDrops | None:
+def edited_drops(records: Iterable[Attempted], policies: Sequence[str]) -> EditedDrops | None:
     """None without an edited task. Repeats of one initial frame count as correlated."""
     pairs = _pairs(records)
     if not pairs:
@@ -194,7 +194,7 @@ def drop_agreement(cells: Iterable[PolicyDrop]) -> DropAgreement | None:
     )
 
 
-def _pairs(records: Iterable[TrialRecord]) -> dict[Kind, list[TwinPair]]:
+def _pairs(records: Iterable[Attempted]) -> dict[Kind, list[TwinPair]]:
     """A task edited by hand without an axis counts as "edited"."""
     outcome = results(records)
     trials = {r.key: r for r in outcome.finished + outcome.failed}

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worldgym.errors import InputError
-from worldgym.io.run_records import PLANNED_KEY, RunHeader, TrialRecord
+from worldgym.io.attempted import Attempted
+from worldgym.io.run_records import PLANNED_KEY, Results, RunHeader
 
 TaskRepeat = tuple[str, int]
 UNNAMED = ""  # stands for tasks of which an older log knows the number alone
@@ -35,7 +36,7 @@ class Planned:
         kept = {group: trials for group, trials in self.groups.items() if group not in left_out}
         return Planned(kept, self.edited, self.known, self.shard)
 
-    def missing(self, there: Iterable[TrialRecord], groups: Iterable[str]) -> int:
+    def missing(self, there: Iterable[Attempted], groups: Iterable[str]) -> int:
         """How many trials of these task groups are not among those of one policy, whether these ran
         or failed."""
         found = {(r.task, r.repeat) for r in there}
@@ -69,9 +70,13 @@ class Completeness:
     """those of them that the log lacks"""
     edited_missing: int
     """planned trials of edited tasks that the log lacks"""
+    finished: int
+    """trials of all tasks, edited and red ones too, that finished"""
+    failed: int
+    """those that failed in every attempt"""
 
 
-def planned_trials(header: RunHeader, ordinary: Sequence[TrialRecord]) -> Planned:
+def planned_trials(header: RunHeader, ordinary: Sequence[Attempted]) -> Planned:
     """From the header where it says so, else from the ordinary (not edited) attempts of all
     policies together.
 
@@ -98,7 +103,7 @@ def planned_trials(header: RunHeader, ordinary: Sequence[TrialRecord]) -> Planne
     )
 
 
-def _seen(header: RunHeader, ordinary: Sequence[TrialRecord], shard: str | None) -> Planned:
+def _seen(header: RunHeader, ordinary: Sequence[Attempted], shard: str | None) -> Planned:
     """Of a log whose header does not tell: what any policy has, and never fewer than the `trials` a
     group that were asked for."""
     seen: dict[str, set[TaskRepeat]] = defaultdict(set)
@@ -112,10 +117,14 @@ def _seen(header: RunHeader, ordinary: Sequence[TrialRecord], shard: str | None)
 
 
 def completeness(
-    planned: Planned, policies: Sequence[str], edited: Iterable[TrialRecord], missing: int
+    planned: Planned,
+    policies: Sequence[str],
+    outcome: Results[Attempted],
+    edited: Iterable[Attempted],
+    missing: int,
 ) -> Completeness:
-    """missing: ordinary trials of all policies that the log lacks.   edited: attempts of edited
-    twins."""
+    """outcome: one attempt a trial.   edited: attempts of edited twins.   missing: ordinary trials
+    of all policies that the log lacks."""
     wanted = {(policy, *trial) for policy in policies for trial in planned.edited}
     return Completeness(
         known=planned.known,
@@ -123,6 +132,8 @@ def completeness(
         planned=len(policies) * sum(map(len, planned.groups.values())),
         missing=missing,
         edited_missing=len(wanted - {r.key for r in edited}),
+        finished=len(outcome.finished),
+        failed=len(outcome.failed),
     )
 
 

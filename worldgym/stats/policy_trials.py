@@ -1,51 +1,78 @@
-"""Scores of policies by trial, and what two of them have in common."""
+"""Scores of policies by trial as one table, and what two of them have in common."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
-from worldgym.io.run_records import TrialRecord, results
-from worldgym.stats.per_frame import Numbers
-from worldgym.stats.planned_trials import TaskRepeat
+from worldgym.io.attempted import Attempted
+from worldgym.io.run_records import results
+from worldgym.stats.per_frame import Indices, Numbers
+
+Flags = npt.NDArray[np.bool_]
 
 
-@dataclass
-class PolicyTrials:
-    """The trials of one policy.
+@dataclass(frozen=True)
+class ScoreTable:
+    """All trials of a run: a row a policy, a column a trial, sorted by initial frame and repeat.
 
-    scores: of the scored ones.   ended: by task, the repeats that ran or failed for good.
-    time: by task, when the last of these ended.
+    tasks [F]:      initial frames, sorted.   groups [F]: their groups.
+    frames [K]:     the initial frame of a trial, as an index of `tasks`.
+    scores [P, K]:  in [0, 1], NaN = not scored.   ended [P, K]: it ran, or failed for good.
+    moments [P, F]: when the last trial of a policy on a frame ended, as a rank of all such times.
     """
 
-    scores: dict[TaskRepeat, float] = field(default_factory=dict)
-    ended: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    time: dict[str, str] = field(default_factory=lambda: defaultdict(str))
+    policies: Sequence[str]
+    tasks: Sequence[str]
+    groups: Sequence[str]
+    frames: Indices
+    scores: Numbers
+    ended: Flags
+    moments: Indices
 
+    @staticmethod
+    def of(records: Iterable[Attempted], policies: Sequence[str]) -> ScoreTable:
+        """Of these policies' trials."""
+        outcome = results(records)
+        row = {policy: p for p, policy in enumerate(policies)}
+        trials = [r for r in (*outcome.finished, *outcome.failed) if r.policy in row]
+        keys = sorted({(r.task, r.repeat) for r in trials})
+        place = {key: k for k, key in enumerate(keys)}
+        tasks = list(dict.fromkeys(task for task, _ in keys))
+        frame = {task: f for f, task in enumerate(tasks)}
+        rank = {time: i for i, time in enumerate(sorted({r.time for r in trials}))}
+        groups = [""] * len(tasks)
+        scores = np.full((len(policies), len(keys)), np.nan)
+        ended = np.zeros((len(policies), len(keys)), np.bool_)
+        moments = np.full((len(policies), len(tasks)), -1, np.intp)
+        for r in trials:
+            p = row[r.policy]
+            k = place[r.task, r.repeat]
+            f = frame[r.task]
+            ended[p, k] = True
+            if r.score is not None:
+                scores[p, k] = r.score
+            if (moment := rank[r.time]) > moments[p, f]:
+                moments[p, f] = moment
+            groups[f] = r.group
+        frames = np.array([frame[task] for task, _ in keys], np.intp)
+        return ScoreTable(policies, tasks, groups, frames, scores, ended, moments)
 
-def policy_trials(records: Iterable[TrialRecord]) -> tuple[dict[str, PolicyTrials], dict[str, str]]:
-    """(by policy, the group of each task)."""
-    trials = defaultdict[str, PolicyTrials](PolicyTrials)
-    group_of = {}
-    outcome = results(records)
-    for r in (*outcome.finished, *outcome.failed):
-        mine = trials[r.policy]
-        if r.score is not None:
-            mine.scores[r.task, r.repeat] = r.score
-        mine.ended[r.task].add(r.repeat)
-        mine.time[r.task] = max(mine.time[r.task], r.time)
-        group_of[r.task] = r.group
-    return trials, group_of
+    @cached_property
+    def scored(self) -> Flags:
+        """[P, K]: which trials have a score."""
+        return ~np.isnan(self.scores)
 
+    def row(self, policy: str) -> int:
+        return self.policies.index(policy)
 
-def common_scores(
-    trials: Mapping[str, PolicyTrials], a: str, b: str
-) -> tuple[Numbers, Numbers, list[str]]:
-    """Scores of both in the trials that both were scored in, and the initial frames of these."""
-    mine, theirs = trials[a].scores, trials[b].scores
-    keys = sorted(mine.keys() & theirs.keys())
-    A, B = (np.array([side[key] for key in keys], np.float64) for side in (mine, theirs))
-    return A, B, [task for task, _ in keys]
+    def common_scores(self, a: str, b: str) -> tuple[Numbers, Numbers, Indices]:
+        """Scores of both in the trials that both were scored in, and the initial frames of these,
+        as indices of `tasks`."""
+        A, B = self.row(a), self.row(b)
+        both = self.scored[A] & self.scored[B]
+        return self.scores[A, both], self.scores[B, both], self.frames[both]

@@ -62,7 +62,7 @@ def sequential_tests(pairs: Sequence[Looks], alpha: float = LEVEL) -> list[Seque
     and the mean difference over tasks, each weighted by its planned frames, is 0: with bets b and
     means m of the tasks the product of (1 + b m) is at most 1. Tasks whose differences cancel are
     therefore no evidence, and neither is the order in which tasks come."""
-    values = [wealth(looks.differences)[looks.ends - 1] for looks in pairs]
+    values = [wealth(looks.differences, looks.ends) for looks in pairs]
     p_values = [float(min(1.0, 1 / found.max(initial=1.0))) for found in values]
     known = [i for i, found in enumerate(values) if len(found)]
     corrected = dict(zip(known, holm([p_values[i] for i in known]), strict=True))
@@ -91,28 +91,34 @@ def sequential_tests(pairs: Sequence[Looks], alpha: float = LEVEL) -> list[Seque
     return results
 
 
-def in_rounds(arrived: Mapping[str, Sequence[float | None]], planned: Mapping[str, int]) -> Looks:
-    """Differences of every task in the order in which its frames came (None: finished without a
-    common score) => rounds.
+def in_rounds(
+    arrived: Mapping[str, Sequence[float | None] | Numbers], planned: Mapping[str, int]
+) -> Looks:
+    """Differences of every task in the order in which its frames came (None or NaN: finished
+    without a common score) => rounds.
 
     planned: initial frames a task in all. After round j of R = max(planned) every task g has given
     j / R of its frames, to half a frame. Only whole rounds count, so a task that has not begun
     holds the others up, and what is used never changes as more frames come.
     """
     R = max(planned.values(), default=0)
-    used = list[float]()
-    taken = dict.fromkeys(sorted(planned), 0)
-    ends = list[int]()
-    for j in range(1, R + 1):
-        wanted = {group: (2 * j * planned[group] + R) // (2 * R) for group in taken}
-        if any(wanted[group] > len(arrived.get(group, ())) for group in taken):
-            break
-        for group, count in wanted.items():
-            used += [d for d in arrived.get(group, ())[taken[group] : count] if d is not None]
-        taken = wanted
-        if len(used) > (ends[-1] if ends else 0):
-            ends.append(len(used))
-    return Looks(np.array(used, np.float64), np.array(ends, np.intp))
+    groups = sorted(planned)
+    here = [np.asarray(arrived.get(group, ()), np.float64) for group in groups]
+    frames = np.array([planned[group] for group in groups], np.intp)
+    wanted = (2 * np.arange(R + 1)[:, None] * frames + R) // max(2 * R, 1)  # [R + 1, G] after round
+    there = np.array([len(own) for own in here], np.intp)
+    rounds = int(np.argmin(np.append((wanted <= there).all(axis=1), False)[1:])) if R else 0
+    differences, turn = [np.empty(0)], [np.empty(0, np.intp)]
+    for g, own in enumerate(here):
+        used = own[: wanted[rounds, g]]
+        known = ~np.isnan(used)
+        differences.append(used[known])
+        turn.append(np.searchsorted(wanted[: rounds + 1, g], np.flatnonzero(known), "right"))
+    turns = np.concatenate(turn)
+    ends = np.cumsum(np.bincount(turns, minlength=rounds + 1))[1:]
+    grown = np.diff(ends, prepend=0) > 0
+    order = np.argsort(turns, kind="stable")
+    return Looks(np.concatenate(differences)[order], ends[grown].astype(np.intp))
 
 
 def frame_order(task: str) -> str:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.run_records import TrialRecord
+from worldgym.io.attempted import Attempted
 from worldgym.stats.run_calibration import RunCalibration
 from worldgym.stats.success_rates import Rate, score_rate, wilson_rate
 
@@ -96,7 +96,7 @@ class PolicySummary(SuccessCounts):
 
 
 def success_numbers(
-    trials: Sequence[TrialRecord],
+    trials: Sequence[Attempted],
     calibration: RunCalibration | None = None,
     known: Mapping[Key, Counted] = MappingProxyType({}),
 ) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def mean_over_tasks(cells: Sequence[CellSummary]) -> float | None:
     return math.fsum(known) / len(known) if known and len(known) == len(cells) else None
 
 
-def _corrected(trials: Sequence[TrialRecord], calibration: RunCalibration) -> RateInterval:
+def _corrected(trials: Sequence[Attempted], calibration: RunCalibration) -> RateInterval:
     """trials: of one policy."""
     said = defaultdict[str, list[bool]](list)
     frames = defaultdict[str, list[str]](list)
@@ -146,7 +146,7 @@ def _corrected(trials: Sequence[TrialRecord], calibration: RunCalibration) -> Ra
     return RateInterval(right.value, right.low, right.high)
 
 
-def _truth(trials: Sequence[TrialRecord], known: Mapping[Key, Counted]) -> Rate:
+def _truth(trials: Sequence[Attempted], known: Mapping[Key, Counted]) -> Rate:
     """The true rate: of single trials where they are known, else of their group."""
     single = _truths(trials)
     told = {(r.policy, r.group) for r in trials if (r.policy, r.task) in single}
@@ -155,7 +155,7 @@ def _truth(trials: Sequence[TrialRecord], known: Mapping[Key, Counted]) -> Rate:
     return wilson_rate(successes, len(single) + sum(count for _, count in whole))
 
 
-def _truths(trials: Iterable[TrialRecord]) -> dict[tuple[str, str], bool]:
+def _truths(trials: Iterable[Attempted]) -> dict[tuple[str, str], bool]:
     """Known truth of each (policy, task). InputError where the log contradicts itself."""
     truths: dict[tuple[str, str], bool] = {}
     for r in trials:

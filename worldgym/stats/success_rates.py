@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv, ndtri, stdtrit
 
-from worldgym.stats.per_frame import ClusteredMean, Numbers, clustered_mean
+from worldgym.stats.per_frame import ClusteredMean, Labels, Numbers, clustered_mean
 
 Interval = tuple[float, float]
 LARGEST = 0.25  # variance of a score in [0, 1]
@@ -40,7 +40,7 @@ def wilson_rate(successes: float, trials: int, level: float = 0.95) -> Rate:
     return Rate(successes, trials, *wilson_interval(successes, trials, level))
 
 
-def score_rate(scores: Sequence[float], frames: Sequence[str], level: float = 0.95) -> Rate:
+def score_rate(scores: Sequence[float], frames: Labels, level: float = 0.95) -> Rate:
     """The rate of scores in [0, 1], each with the name of its initial frame: Wilson's interval at
     the effective number of trials.
 
@@ -58,7 +58,7 @@ def score_rate(scores: Sequence[float], frames: Sequence[str], level: float = 0.
     return Rate(total, len(values), *_wilson(total / len(values), n, level), frames=found.frames)
 
 
-def effective_trials(scores: Numbers, frames: Sequence[str], level: float = 0.95) -> float:
+def effective_trials(scores: Numbers, frames: Labels, level: float = 0.95) -> float:
     """How many independent whole trials would leave the mean of these scores [N] as uncertain as it
     is. N >= 1; see `worth`."""
     return worth(_unit_variance(scores), clustered_mean(scores, frames), level)

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from worldgym.io.attempted import Attempted
 from worldgym.io.files import write_json
 from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.stats.against_truth import truth_agreement
 from worldgym.stats.evaluator_calibration import EvaluatorCalibration
-from worldgym.stats.expenses import run_expenses
 from worldgym.stats.failure_reasons import failure_reasons
 from worldgym.stats.flag_counts import count_flags
 from worldgym.stats.judge_calibration import Worth, false_positive_rate, true_positive_rate
 from worldgym.stats.pairs import compare_every_pair
 from worldgym.stats.perturbation import edited_drops, split
 from worldgym.stats.planned_trials import Planned, completeness, planned_trials
+from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.run_calibration import RunCalibration, calibration_of_run
 from worldgym.stats.series import checkpoint_series
 from worldgym.stats.success_counts import (
@@ -34,16 +35,12 @@ from worldgym.stats.summary import SUMMARY_NAME, CalibrationSummary, Summary
 from worldgym.stats.trusted import WorldCheck
 
 
-def write_summary(
-    run: Path, header: RunHeader, records: Iterable[TrialRecord], include_red: bool = False
-) -> Summary:
+def write_summary(run: Path, attempts: RunAttempts, include_red: bool = False) -> Summary:
     """Writes RUN/summary.json, corrected by RUN/calibration.json where that is, and returns it.
 
     Tasks that RUN/check.json calls red stay out of the headline numbers, unless `include_red`.
     """
-    summary = summarize(
-        header, records, calibration_of_run(run), WorldCheck.of_run(run, include_red)
-    )
+    summary = summary_of(attempts, calibration_of_run(run), WorldCheck.of_run(run, include_red))
     write_json(run / SUMMARY_NAME, summary.to_json())
     return summary
 
@@ -54,27 +51,31 @@ def summarize(
     calibration: RunCalibration | None = None,
     check: WorldCheck | None = None,
 ) -> Summary:
+    """`summary_of` whole records, where they are at hand."""
+    return summary_of(RunAttempts.of(header, records), calibration, check)
+
+
+def summary_of(
+    run: RunAttempts, calibration: RunCalibration | None = None, check: WorldCheck | None = None
+) -> Summary:
     """All numbers of a run, corrected by the calibration of its judge and without the tasks that
     the check of its world calls red.
 
     InputError if either is of another judge or world than the run's.
     """
-    records = list(records)
+    header = run.header
     if calibration is not None:
         calibration.check(header.judge, header.world)
-    used = headline_trials(header, records, check)
-    ordinary, edited = split(records)
-    outcome = results(ordinary)
+    used = headline_trials(header, run.attempts, check)
+    ordinary, edited = split(run.attempts)
+    outcome = results(ordinary) if edited else run.outcome
     trials = outcome.finished + outcome.failed
     groups = sorted({*used.planned.groups, *(r.group for r in trials)})
     headline = frozenset(groups) - used.left_out
     known = {
         (t["policy"], t["group"]): (float(t["successes"]), int(t["trials"])) for t in header.truths
     }
-    by_policy = defaultdict[str, list[TrialRecord]](list)
-    for r in trials:
-        by_policy[r.policy].append(r)
-    source = _Source(by_policy, used.planned, calibration, known, check)
+    source = _Source(*_by_policy(trials), used.planned, calibration, known, check)
     cells = [source.cell(name, group) for name in used.policies for group in groups]
     policies = [
         source.policy(name, headline, [c for c in cells if c.policy == name])
@@ -82,7 +83,7 @@ def summarize(
     ]
     cells = [c for c in cells if c.planned or c.trials + c.unscored + c.failed]
     shown = [c for c in cells if c.task in headline]
-    counted = [r for r in trials if r.group in headline]
+    counted = [r for r in trials if r.group in headline] if used.left_out else trials
     missing = sum(policy.missing for policy in policies)
     standing = compare_every_pair(used.records, used.policies, used.headline)
     return Summary(
@@ -90,20 +91,32 @@ def summarize(
         policies=tuple(policies),
         reasons=failure_reasons(counted),
         unequal_mixture=_unequal(shown, policies),
-        completeness=completeness(used.planned, used.policies, edited, missing),
+        completeness=completeness(used.planned, used.policies, run.outcome, edited, missing),
         agreement=truth_agreement(shown, counted),
         **vars(standing),
-        perturbed=edited_drops(records, used.policies),
-        flags=count_flags(results(records).finished),
+        perturbed=edited_drops(run.attempts, used.policies) if edited else None,
+        flags=count_flags(run.outcome.finished),
         config=dict(header.config),
         command=header.command,
         world=header.world,
         judge=header.judge,
         series=checkpoint_series(used.policies),
-        expenses=run_expenses(records, used.policies),
+        expenses=run.spent.of(used.policies),
         calibration=None if calibration is None else _calibration(calibration),
         trust=None if check is None else check.of_tasks([r.group for r in trials]),
     )
+
+
+def _by_policy(
+    trials: Iterable[Attempted],
+) -> tuple[dict[str, list[Attempted]], dict[Key, list[Attempted]]]:
+    """By policy, and by policy and group, each in the order given."""
+    policies: dict[str, list[Attempted]] = defaultdict(list)
+    cells: dict[Key, list[Attempted]] = defaultdict(list)
+    for trial in trials:
+        policies[trial.policy].append(trial)
+        cells[trial.policy, trial.group].append(trial)
+    return policies, cells
 
 
 @dataclass(frozen=True)
@@ -114,7 +127,7 @@ class Headline:
     policies: the header's, and any other of the log.   planned: of all tasks, red ones too.
     """
 
-    records: list[TrialRecord]
+    records: Sequence[Attempted]
     policies: list[str]
     planned: Planned
     left_out: frozenset[str]
@@ -126,7 +139,7 @@ class Headline:
 
 
 def headline_trials(
-    header: RunHeader, records: Sequence[TrialRecord], check: WorldCheck | None
+    header: RunHeader, records: Sequence[Attempted], check: WorldCheck | None
 ) -> Headline:
     """InputError if the check is of another world than the run's."""
     ordinary, _ = split(records)
@@ -138,24 +151,24 @@ def headline_trials(
     names = dict.fromkeys(
         [*(str(policy["name"]) for policy in header.policies), *sorted({r.policy for r in records})]
     )
-    return Headline(
-        [r for r in ordinary if r.group not in left_out], list(names), planned, left_out
-    )
+    kept = [r for r in ordinary if r.group not in left_out] if left_out else ordinary
+    return Headline(kept, list(names), planned, left_out)
 
 
 @dataclass(frozen=True)
 class _Source:
-    """What cells are counted from.   trials: of each policy, one record each, in the log's order.
-    known: truth of whole groups."""
+    """What is counted.   trials, cells: of each policy, and of each on each group, one record each,
+    in the log's order.   known: truth of whole groups."""
 
-    trials: Mapping[str, Sequence[TrialRecord]]
+    trials: Mapping[str, Sequence[Attempted]]
+    cells: Mapping[Key, Sequence[Attempted]]
     planned: Planned
     calibration: RunCalibration | None
     known: Mapping[Key, Counted]
     check: WorldCheck | None
 
     def cell(self, policy: str, group: str) -> CellSummary:
-        here = [r for r in self.trials.get(policy, ()) if r.group == group]
+        here = self.cells.get((policy, group), ())
         return CellSummary(
             policy=policy,
             task=group,

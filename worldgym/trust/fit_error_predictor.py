@@ -26,7 +26,7 @@ from worldgym.io.jsonl import LineFile, read_lines
 from worldgym.io.migration import migrated_signals
 from worldgym.io.progress import progress
 from worldgym.io.records import from_mapping
-from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_log import LOG_NAME, read_header, read_log
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
@@ -159,7 +159,7 @@ def fit_run(
     loaded = load_world(world, device=request.device)
     reader = InverseDynamicsModel.load(folder, request.device)
     reader.check(loaded.codec, loaded.spec)
-    headers = [read_log(run / LOG_NAME)[0] for run in request.runs]
+    headers = [read_header(run / LOG_NAME) for run in request.runs]
     samplers = [header.config.get("sampler", {}) for header in headers]
     if odd := next((i for i, one in enumerate(samplers) if one != samplers[0]), None):
         raise InputError(
@@ -210,7 +210,7 @@ def measured_signals(
 
     What a trial's company says is counted anew over all `records`, for a resumed run may have
     gained some."""
-    header = read_log(run / LOG_NAME)[0]
+    header = read_header(run / LOG_NAME)
     identity = {
         "run": header.started,
         "world": instruments.world.name,
