@@ -67,7 +67,7 @@ $(VENV)/.core: pyproject.toml constraints.txt
 $(VENV)/.dev: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV), the first time in some minutes; $(SIZE)"
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) -e ".[data,dev,gemini,kl,openai,openvla,reference,remote]"
+	$(INSTALL) -e ".[data,dev,gemini,gym,kl,openai,openvla,reference,remote]"
 	@touch $@ $(VENV)/.core
 
 # ppi-python brings some 600 MB for one test; neither torch nor the rest of ours is needed beside it.

@@ -34,6 +34,7 @@ ARROW = (
     "judges",
     "testing",
     "evaluation",
+    "env",
     "trust",
     "train",
 )
@@ -106,6 +107,8 @@ def test_nothing_but_the_command_line_comes_in_by_the_door() -> None:
 def test_every_module_imports(path: Path) -> None:
     if path.parent.name == "reference":
         pytest.importorskip("metaworld", reason="the extra [reference] is not installed")
+    if path.parent.name == "env":
+        pytest.importorskip("gymnasium", reason="the extra [gym] is not installed")
     importlib.import_module(dotted(path))
 
 
