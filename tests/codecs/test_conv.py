@@ -43,7 +43,7 @@ def test_conforms_to_the_seam(codec: ConvCodec) -> None:
 
 
 def test_latents_have_unit_variance(codec: ConvCodec, episode_store: EpisodeStore) -> None:
-    frames = np.concatenate([episode_store[info.name].frames for info in episode_store])
+    frames = np.concatenate([episode_store[info.name].main for info in episode_store])
     latents = codec.encode(torch.from_numpy(frames))
     assert latents.shape == (len(frames), 4, 4, 4)
     assert 0.8 < float(latents.std()) < 1.2 and abs(float(latents.mean())) < 0.2
@@ -59,7 +59,7 @@ def test_episodes_of_two_stores(episode_store: EpisodeStore) -> None:
 
 
 def test_training_beats_the_mean_frame(codec: ConvCodec, episode_store: EpisodeStore) -> None:
-    frames = torch.from_numpy(episode_store["square-0"].frames)
+    frames = torch.from_numpy(episode_store["square-0"].main)
     error = (codec.decode(codec.encode(frames)).float() - frames.float()).square().mean()
     flat = (frames.float().mean((0, 1, 2)) - frames.float()).square().mean()
     assert error < 0.5 * flat
@@ -76,7 +76,7 @@ def test_a_codec_with_a_tuned_decoder_keeps_its_latents(
         tmp_path / "run", TINY, steps, batch=8, start=tmp_path / "start", decoder_only=True
     )
     sharper = train_codec(config, data, tmp_path / "sharper", quiet)
-    frames = torch.from_numpy(episode_store["square-0"].frames)
+    frames = torch.from_numpy(episode_store["square-0"].main)
     latents = start.encode(frames)
     assert torch.equal(sharper.encode(frames), latents)
     assert sharper.latents == start.latents == start.fingerprint != sharper.fingerprint
@@ -95,7 +95,7 @@ def test_a_codec_with_a_tuned_decoder_keeps_its_latents(
 def test_a_grown_codec_begins_as_the_one_it_grew_from(
     codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Path
 ) -> None:
-    frames = torch.from_numpy(episode_store["square-0"].frames)
+    frames = torch.from_numpy(episode_store["square-0"].main)
     grown = ConvCodec(replace(TINY, channels=6)).eval()
     grown.load_grown(codec)
     latents = grown.encode(frames)
@@ -121,7 +121,7 @@ def test_a_grown_codec_begins_as_the_one_it_grew_from(
 
 def test_edges_count(codec: ConvCodec, episode_store: EpisodeStore, tmp_path: Path) -> None:
     """Weight on edges lowers the error of differences between neighbours."""
-    frames = torch.from_numpy(episode_store["square-0"].frames)
+    frames = torch.from_numpy(episode_store["square-0"].main)
     errors = []
     for weight in (0.0, 4.0):
         trained = train(episode_store, tmp_path / f"{weight}", 60, edge_weight=weight)
@@ -142,7 +142,7 @@ def test_contrast_is_that_of_the_surroundings() -> None:
 
 def test_faint_things_count_by_their_contrast(episode_store: EpisodeStore, tmp_path: Path) -> None:
     """With it, a larger part of what is learned is learned where contrast is low."""
-    frames = torch.from_numpy(episode_store["square-0"].frames)
+    frames = torch.from_numpy(episode_store["square-0"].main)
     low = local_contrast(frames.movedim(-1, 1) / 127.5 - 1.0)[:, 0] < 0.02
     errors = []
     for contrast in (0.0, 1.0):
@@ -233,7 +233,7 @@ def test_latents_are_made_once(
 ) -> None:
     data = latent_episodes(episode_store, codec, Embodiment("square", episode_store.spec))
     assert data.lengths.tolist() == [9, 9, 4] and data.first.tolist() == [0, 9, 18]
-    frames = torch.from_numpy(episode_store["square-1"].frames)
+    frames = torch.from_numpy(episode_store["square-1"].main)
     np.testing.assert_allclose(data.latents[9:18], codec.encode(frames).numpy(), atol=0.05)
     np.testing.assert_array_equal(data.shown[19:, :3], episode_store["square-2"].actions)
     monkeypatch.setattr(ConvCodec, "encode", lambda self, frames: pytest.fail("encoded again"))
@@ -257,7 +257,7 @@ def test_only_new_episodes_are_encoded(
     )
     store.write("square-1", episode_store["square-1"])
     grown = latent_episodes(EpisodeStore(tmp_path), codec, robot)
-    assert encoded == [len(episode_store["square-1"].frames)]
+    assert encoded == [len(episode_store["square-1"].main)]
     for index in (tmp_path / "cache").glob("*.json"):
         index.unlink()
     np.testing.assert_array_equal(

@@ -50,6 +50,11 @@ class FrameCache:
         start, count = self.spans[name]
         return self.pixels[start : start + count]
 
+    def view(self, name: str, view: str) -> Frames:
+        """One view of one episode, [T+1, H, W, 3], read-only."""
+        start, count = self.spans[name]
+        return self.others.get(view, self.pixels)[start : start + count]
+
     def frames(self, name: str) -> Frames:
         """All views of one episode, [T+1, V, H, W, 3]; of one view read-only, without a copy."""
         if not self.others:

@@ -50,6 +50,7 @@ def open_mixture(sources: Sequence[NamedStore], normalize: bool = False) -> list
     stores = [EpisodeStore(source.root) for source in sources]
     _check_rates(stores)
     _check_sizes(stores)
+    _check_views(stores)
     names: dict[ActionSpec, str] = {}
     for source, store in zip(sources, stores, strict=True):
         if source.name in names.values() and store.spec not in names:
@@ -110,6 +111,18 @@ def _check_sizes(stores: Sequence[EpisodeStore]) -> None:
                 f"{store.root} has frames of {size[1]}x{size[0]} and {stores[0].root} of "
                 f"{sizes[0][1]}x{sizes[0][0]}, but one "
                 f"model has one size: convert one of them with --size {size[0]} {size[1]}"
+            )
+
+
+def _check_views(stores: Sequence[EpisodeStore]) -> None:
+    """The views of one model are those of every store; a store of fewer has the others absent."""
+    first = stores[0]
+    for store in stores[1:]:
+        if store.views != first.views:
+            raise InputError(
+                f"{store.root} has the views {', '.join(store.views)} and {first.root} "
+                f"{', '.join(first.views)}, but one model has one set of them, in one order: "
+                "convert one of them with --views"
             )
 
 

@@ -103,9 +103,9 @@ def config_for(config: WorldTrainConfig, mixture: Sequence[RobotStore]) -> World
         if config.conditioning == "sum"
         else config.network.action_size
     )
-    return replace(
-        config, network=replace(config.network, action_size=size, embodiments=len(robots))
-    )
+    views = mixture[0].store.views
+    network = replace(config.network, action_size=size, embodiments=len(robots), cameras=len(views))
+    return replace(config, network=network, views=views)
 
 
 def _recipe(request: TrainRequest) -> Recipe:

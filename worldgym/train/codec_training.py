@@ -70,13 +70,20 @@ class Frameset:
 
     @staticmethod
     def of(*caches: FrameCache) -> Frameset:
-        spans = [
-            (store, first, rows)
-            for store, cache in enumerate(caches)
-            for first, rows in cache.spans.values()
-        ]
-        stores = np.cumsum([0, *(len(cache.spans) for cache in caches)])
-        return Frameset(tuple(cache.pixels for cache in caches), np.array(spans), stores)
+        """Every view of every episode that was recorded with it counts as an episode."""
+        pixels = list[Frames]()
+        spans = list[tuple[int, int, int]]()
+        stores = [0]
+        for cache in caches:
+            for view in cache.store.views:
+                spans += [
+                    (len(pixels), *span)
+                    for name, span in cache.spans.items()
+                    if view not in cache.store.info(name).absent
+                ]
+                pixels.append(cache.others.get(view, cache.pixels))
+            stores.append(len(spans))
+        return Frameset(tuple(pixels), np.array(spans), np.array(stores))
 
 
 def train_codec(

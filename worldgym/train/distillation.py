@@ -90,6 +90,11 @@ def distillation(config: WorldTrainConfig, distill: DistillConfig, codec: Path) 
     """config: of the student's training, with the teacher's network, schedule and window.   codec:
     the teacher's."""
     teacher = load_world(distill.teacher, codec, config.device, config.dtype)
+    if len(teacher.views) > 1:
+        raise InputError(
+            f"{distill.teacher}: draws the views {', '.join(teacher.views)}, and only worlds of "
+            f"one view are distilled; use it as it is"
+        )
     work = Distillation(config, distill, teacher)
     facts = {
         "teacher": teacher.name,

@@ -38,6 +38,7 @@ class LatentEpisodes:
     [total frames, numbers], what is shown with each frame, the robot's own numbers alone.
 
     first, lengths: int [episodes], row of each episode's first frame and its number of frames.
+    present: bool [episodes, V], views that it was recorded with; latents of the others are zero.
     """
 
     latents: npt.NDArray[np.float16]
@@ -45,6 +46,7 @@ class LatentEpisodes:
     first: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     robot: Embodiment
+    present: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -55,14 +57,17 @@ def join(
     actions: Sequence[Actions],
     robot: Embodiment,
     size: int | None = None,
+    present: npt.NDArray[np.bool_] | None = None,
 ) -> LatentEpisodes:
     """latents of all episodes in a row, and the actions [T, A] of each.   size: see
-    `conditioning`."""
+    `conditioning`.   present: None = of one view."""
     lengths = np.array([len(a) + 1 for a in actions], np.int64)
     first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     bounds = robot.scaling.bounds(robot.spec.size)
     shown = np.concatenate([conditioning(robot.scaling.shown(a), size, bounds) for a in actions])
-    return LatentEpisodes(latents, shown, first, lengths, robot)
+    if present is None:
+        present = np.ones((len(actions), 1), np.bool_)
+    return LatentEpisodes(latents, shown, first, lengths, robot, present)
 
 
 def latent_episodes(
@@ -74,16 +79,21 @@ def latent_episodes(
 ) -> LatentEpisodes:
     """Opens the latents of a store, encoding what is missing first.   size: see `conditioning`."""
     stem = f"latents-{codec.latents}"
+    channels, height, width = codec.latent_shape
+    if len(store.views) > 1:
+        stem += f"-{len(store.views)}-views"
     cache = RowCache(
         store,
         f"{stem}.npy",
         f"{stem}.json",
         "a latent cache",
-        lambda: (np.float16, codec.latent_shape),
+        lambda: (np.float16, (channels, len(store.views) * height, width)),
         partial(_encode, store, codec, device),
     )
     latents, _ = cache.open()
-    return join(latents, [store.actions(info.name) for info in store], robot, size)
+    present = np.array([[view not in info.absent for view in store.views] for info in store])
+    actions = [store.actions(info.name) for info in store]
+    return join(latents, actions, robot, size, present.reshape(len(store), len(store.views)))
 
 
 def _encode(store: EpisodeStore, codec: Codec, device: str, out: Path, spans: Spans) -> None:
@@ -100,10 +110,16 @@ def _encode(store: EpisodeStore, codec: Codec, device: str, out: Path, spans: Sp
             f"--size {codec_height} {codec_width}"
         )
     rows = open_memmap(out, "r+")
-    for name, (start, _) in progress(spans.items(), len(spans), "encoding latents", "episode"):
-        for part in np.split(frames := cache.main(name), range(BATCH, len(frames), BATCH)):
-            rows[start : start + len(part)] = (
-                codec.encode(torch.from_numpy(np.array(part)).to(device)).cpu().numpy()
-            )
-            start += len(part)
+    height = codec.latent_shape[1]
+    for name, (first, _) in progress(spans.items(), len(spans), "encoding latents", "episode"):
+        for v, view in enumerate(store.views):
+            if view in store.info(name).absent:
+                continue
+            start = first
+            frames = cache.view(name, view)
+            for part in np.split(frames, range(BATCH, len(frames), BATCH)):
+                rows[start : start + len(part), :, v * height : (v + 1) * height] = (
+                    codec.encode(torch.from_numpy(np.array(part)).to(device)).cpu().numpy()
+                )
+                start += len(part)
     rows.flush()

@@ -106,7 +106,7 @@ def _saved(config: WorldTrainConfig, rows: int) -> int:
     dtype = getattr(torch, config.dtype)
     with torch.device("meta"):
         network = DiT(c).to(dtype)
-        x = torch.empty(rows, config.frames, *c.latent_shape, dtype=dtype)
+        x = torch.empty(rows, config.frames, *c.stacked_shape, dtype=dtype)
         actions = torch.empty(rows, config.frames, c.action_size)
         level = torch.empty(rows, config.frames)
     weights = {p.untyped_storage()._cdata for p in network.parameters()}

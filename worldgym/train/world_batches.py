@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -31,7 +32,8 @@ class Tables:
 
     latents, shown: of all stores, one behind the other; numbers that are not the robot's are zero.
     Latents stay on the disk, or lie on a GPU if they are few: see `LatentRows`.
-    first, lengths, robots: int [episodes], first row, frames, and whose it is.   stores: int
+    first, lengths, robots: int [episodes], first row, frames, and whose it is.   present: bool
+    [episodes, V], views that it was recorded with.   stores: int
     [stores + 1], first episode of each. known: bool [robots, numbers shown], which are its own.
     """
 
@@ -42,6 +44,7 @@ class Tables:
     lengths: Ints
     robots: Ints
     stores: Ints
+    present: npt.NDArray[np.bool_]
 
     @staticmethod
     def of(data: Sequence[LatentEpisodes], config: WorldTrainConfig) -> Tables:
@@ -65,6 +68,7 @@ class Tables:
             np.concatenate([part.lengths for part in data]),
             np.concatenate([np.full(len(part), robots.index(part.robot)) for part in data]),
             np.cumsum([0, *map(len, data)]),
+            np.concatenate([part.present for part in data]),
         )
 
 
@@ -72,14 +76,15 @@ class Tables:
 class Batch:
     """This process's rows of a batch: latents [b, T, C, h, w] float32, start: those of each
     episode's first frame [b, C, h, w], actions [b, T, numbers shown], mask [b, T] (False where
-    padded), rows: their numbers in the whole batch of B, robots: whose they are, where several
-    share the network."""
+    padded), rows: their numbers in the whole batch of B, present [b, V]: views that were recorded,
+    robots: whose they are, where several share the network."""
 
     latents: Tensor
     start: Tensor
     actions: Tensor
     mask: Tensor
     rows: slice
+    present: Tensor
     robots: Robots | None = None
 
 
@@ -98,7 +103,8 @@ def make_batch(tables: Tables, config: WorldTrainConfig, step: int, group: Proce
     start = tables.latents.take(first)
     actions = torch.where(known[..., None], shown, null_actions(shown))
     robots = _robots(tables, episodes[mine])
-    return Batch(latents, start, actions, known, mine, robots)
+    present = torch.from_numpy(tables.present[episodes[mine]]).to(config.device)
+    return Batch(latents, start, actions, known, mine, present, robots)
 
 
 def _robots(tables: Tables, episodes: Ints) -> Robots | None:

@@ -29,7 +29,7 @@ from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
 from worldgym.train.training_state import hold_settings
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import Worlds, train_world
-from worldgym.types import Episode, joined_views
+from worldgym.types import ONE_VIEW, Episode, joined_views
 from worldgym.world.familiarity import FAMILIARITY_NAME, measure_familiarity
 from worldgym.world.open_loop_replay import contact_sheet, replay
 
@@ -82,12 +82,14 @@ def _prepare(run: TrainRun) -> None:
     _data(mixture, codec, run.config)
     held_out_stores(mixture, run.held_out)
     # what may differ between the two starts of one run
-    free = ("out", "device", "save_every", "sampler", "checkpointing")
+    free = ("out", "device", "save_every", "sampler", "checkpointing", "views")
     told = [f for f in fields(run.config) if f.name not in free]
     settings = {f.name: repr(getattr(run.config, f.name)) for f in told} | {"codec": codec.latents}
     # by what is in the stores, so these must stay as they were
     scaled = run.config.normalize or len(mixture) > 1
     settings["stores"] = repr([part.robot for part in mixture]) if scaled else ""
+    if run.config.views != ONE_VIEW:
+        settings["views"] = repr(run.config.views)
     settings["distill"] = repr(run.distill) if run.distill else ""
     hold_settings(run.config.out, settings, run.config.device, run.other_device)
 
@@ -192,10 +194,14 @@ class Visitor:
                 / (f"{step:07d}-{name}.png" if several else f"{step:07d}.png")
             )
             write_sheet(contact_sheet(shown), sheet)
-            values = "  ".join(f"@{h} {value:.2f}" for h, value in result.horizons().items())
-            print(
-                f"step {step}  held-out replay PSNR {values}  {sheet}", file=sys.stderr, flush=True
-            )
+            for v, view in enumerate(worlds[name].views):
+                shown_as = f" {view}" if v else ""
+                values = "  ".join(f"@{h} {value:.2f}" for h, value in result.horizons(v).items())
+                print(
+                    f"step {step}  held-out replay PSNR{shown_as} {values}  {sheet}",
+                    file=sys.stderr,
+                    flush=True,
+                )
 
 
 def held_out_sample(store: Path, count: int) -> Sequence[Episode]:

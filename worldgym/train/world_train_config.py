@@ -8,6 +8,7 @@ from pathlib import Path
 from worldgym.actions.embodiment import Embodiment
 from worldgym.episodes.windows import Ints
 from worldgym.train.optimizer import OptimizerConfig
+from worldgym.types import ONE_VIEW
 from worldgym.world.conditioning import shown_columns
 from worldgym.world.network import DiTConfig
 from worldgym.world.sampler import SamplerConfig
@@ -28,7 +29,7 @@ class WorldTrainConfig:
     own.
     normalize: show actions in units of their own spread. Several robots of one world always are.
     mix: share of every store in a batch, in any unit; empty = every episode is as likely as any
-    other."""
+    other. views: names of the cameras, as many as the network draws."""
 
     out: Path
     network: DiTConfig
@@ -49,6 +50,7 @@ class WorldTrainConfig:
     checkpointing: bool = False
     normalize: bool = False
     mix: tuple[float, ...] = ()
+    views: tuple[str, ...] = ONE_VIEW
 
     def columns(self, robot: Embodiment, widest: int) -> Ints:
         """Which of the numbers that the network is shown are this robot's.   widest: see

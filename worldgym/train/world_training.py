@@ -24,6 +24,7 @@ from worldgym.io.records import from_mapping
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes
 from worldgym.train.loop import LoopOptions, Report, Trained, save_steps, training_loop
+from worldgym.train.view_noise import draw_levels, view_noise
 from worldgym.train.world_batches import Batch, Tables, make_batch, robots_of
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.conditioning import check_shown, null_actions
@@ -152,27 +153,35 @@ def _start(network: DiT, folder: Path) -> None:
 
 
 def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: int) -> Tensor:
-    """Mean squared error of v over all frames, each at its own noise level (Diffusion Forcing)."""
+    """Mean squared error of v over all frames, each at its own noise level (Diffusion Forcing); of
+    several views see `worldgym.train.view_noise`."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     schedule = make_schedule(config.schedule, **config.schedule_settings)
     x = batch.latents
     mine = batch.rows
     whole = (config.batch, *batch.latents.shape[1:])
-    level = schedule.sample_levels(whole[:2], generator)[mine].to(x.device)
+    cameras = config.network.cameras
+    if cameras > 1:
+        draws = draw_levels(schedule, whole[:2], cameras, generator).rows(mine, x.device)
+    else:
+        level = schedule.sample_levels(whole[:2], generator)[mine].to(x.device)
     eps = torch.randn(whole, generator=generator)[mine].to(x.device)
     dropped = (torch.rand(config.batch, generator=generator) < config.action_dropout)[mine].to(
         x.device
     )
     actions = torch.where(dropped[:, None, None], null_actions(batch.actions), batch.actions)
+    if cameras > 1:
+        shown = view_noise(schedule, x, batch.start, eps, batch.present, draws)
+        level, noisy, start, target = shown.level, shown.noisy, shown.start, shown.target
+        known = shown.weight * batch.mask[..., None, None, None]
+    else:
+        noisy, start = schedule.add_noise(x, eps, level), batch.start
+        target = schedule.target(x, eps, level)
+        known = (schedule.loss_weight(level) * batch.mask)[..., None, None, None]
     dtype = next(network.parameters()).dtype
-    noisy = schedule.add_noise(x, eps, level).to(dtype)
-    v = network(noisy, level, actions, batch.start.to(dtype), robots=batch.robots).float()
-    weight = (
-        motion_weight(x, batch.start, config.motion_weight)
-        * (schedule.loss_weight(level) * batch.mask)[..., None, None, None]
-    )
-    error = (v - schedule.target(x, eps, level)).square()
-    return (error * weight).mean()
+    v = network(noisy.to(dtype), level, actions, start.to(dtype), robots=batch.robots).float()
+    weight = motion_weight(x, batch.start, config.motion_weight) * known
+    return ((v - target).square() * weight).mean()
 
 
 def motion_weight(x: Tensor, start: Tensor, extra: float) -> Tensor:
@@ -193,7 +202,7 @@ def checkpoint_config(
     network = config.network
     settings = dict(config.schedule_settings)
     known = (network, config.sampler, config.schedule, settings, codec.latents, config.conditioning)
-    one = WorldConfig(robots[0].spec, *known, robots[0].scaling).to_json()
+    one = WorldConfig(robots[0].spec, *known, robots[0].scaling, config.views).to_json()
     return one if len(robots) == 1 else shared(one, network, robots)
 
 

@@ -17,14 +17,17 @@ from worldgym.io.checkpoint import frozen
 from worldgym.io.devices import device_name
 from worldgym.io.timing import stage
 from worldgym.native.packed_layers import packed
-from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames
+from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
+from worldgym.world.completion import draw_missing
 from worldgym.world.conditioning import beside, commanded_positions, null_actions
 from worldgym.world.network import DiT
 from worldgym.world.noise import frames_noise
 from worldgym.world.sampler import SAMPLERS, Context, Denoiser, Network
+from worldgym.world.view_latents import apart, stacked
 from worldgym.world.world_card import PLAIN, Capabilities
 from worldgym.world.world_config import WorldConfig
+from worldgym.world.world_protocol import Given
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class DiffusionWorld:
 
     @property
     def views(self) -> tuple[str, ...]:
-        return ONE_VIEW
+        return self.config.views
 
     @property
     def capabilities(self) -> Capabilities:
@@ -132,16 +135,43 @@ class DiffusionWorld:
                 f"not {frames.dtype} {frames.shape} and {len(seeds)} seeds: resize the initial "
                 f"frames"
             )
-        latents = self.codec.encode(
-            torch.from_numpy(np.ascontiguousarray(frames[:, 0])).to(self._device)
-        ).to(self._dtype)
-        actions = torch.zeros(len(frames), 1, self.config.network.action_size, device=self._device)
-        if self.config.conditioning == "sum":
-            actions = null_actions(actions)
+        latents = stacked(self._encoded(frames))
+        actions = self._at_rest(len(frames))
         moved = np.zeros((len(frames), self.config.scaling.sums, self.spec.size), np.float32)
         return WorldState(
             Context(latents[:, None], actions, latents), None, 0, tuple(seeds), 1, moved
         )
+
+    @torch.inference_mode()
+    def complete(self, frames: Frames, given: Given, seeds: Sequence[int]) -> Frames:
+        """See `worldgym.world.world_protocol.Completing`."""
+        latents = self._encoded(frames)
+        there = torch.from_numpy(given).to(self._device)
+        shape = self.config.network.stacked_shape
+        noise = frames_noise(seeds, 0, 1, shape)[:, 0].to(self._device, self._dtype)
+        drawn = draw_missing(
+            self.network,
+            self.schedule,
+            self.config.sampler.steps,
+            latents,
+            there,
+            apart(noise, len(self.views)),
+            self._at_rest(len(frames)),
+        )
+        pictures = self.codec.decode(drawn.flatten(0, 1).float()).unflatten(0, given.shape)
+        whole: Frames = np.where(given[..., None, None, None], frames, pictures.cpu().numpy())
+        return whole
+
+    def _encoded(self, frames: Frames) -> Tensor:
+        """uint8 [B, V, H, W, 3] => latents [B, V, C, h, w]."""
+        pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device)
+        latents = self.codec.encode(pixels.flatten(0, 1))
+        return latents.unflatten(0, frames.shape[:2]).to(self._dtype)
+
+    def _at_rest(self, rows: int) -> Tensor:
+        """[B, 1, A] as shown with an initial frame, to which no action led."""
+        actions = torch.zeros(rows, 1, self.config.network.action_size, device=self._device)
+        return null_actions(actions) if self.config.conditioning == "sum" else actions
 
     @torch.inference_mode()
     def step(self, state: WorldState, actions: Actions) -> tuple[WorldState, Frames]:
@@ -166,10 +196,9 @@ class DiffusionWorld:
             # so that decoding is not charged with what was queued before it
             torch.cuda.synchronize(self._device)
         with stage("decode"):
-            frames = self.codec.decode(latents.flatten(0, 1).float()).unflatten(
-                0, latents.shape[:2]
-            )
-            return state, frames.cpu().numpy()[:, :, None]
+            views = apart(latents, len(self.views))
+            frames = self.codec.decode(views.flatten(0, 2).float()).unflatten(0, views.shape[:3])
+            return state, frames.cpu().numpy()
 
     def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
         """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in
@@ -189,7 +218,8 @@ class DiffusionWorld:
         chunk = actions.shape[1]
         cached = self.config.sampler.cached
         state = self._slide(state, chunk)
-        noise = frames_noise(state.seeds, state.frame, chunk, self.codec.latent_shape)
+        shape = self.config.network.stacked_shape
+        noise = frames_noise(state.seeds, state.frame, chunk, shape)
         cache = None
         noise = noise.to(self._device, self._dtype)
         if cached:

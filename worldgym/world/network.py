@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -48,8 +48,11 @@ class DiTConfig:
     released), or "learned": an embedding of each place at the input and a bias by distance in time,
     over `window` frames at most. Learned ones suit a fixed camera and save 15 % of a training step.
     activation: "gelu" (tanh form, as released) or "relu2" (squared ReLU: 16 % of a training step
-    less on a CPU). embodiments: robots that share the network; with several it learns a token for
-    each (see `worldgym.world.embodiments`)."""
+    less on a CPU). cameras: views of a frame, V. Their latents, each of `latent_shape`, lie below
+    each other (`worldgym.world.view_latents`); their tokens meet in the spatial blocks, with an
+    embedding learned for each view and positions that begin anew in each, and the temporal blocks
+    look at one place of one view. embodiments: robots that share the network; with several it
+    learns a token for each (see `worldgym.world.embodiments`)."""
 
     latent_shape: tuple[int, int, int] = (8, 12, 12)
     patch: int = 2
@@ -65,9 +68,18 @@ class DiTConfig:
     activation: str = "relu2"
     window: int = 32
     embodiments: int = 1
+    # not in its repr, by which a training that began before there were views is known again
+    cameras: int = field(default=1, repr=False)
+
+    @property
+    def stacked_shape(self) -> tuple[int, int, int]:
+        """(C, V h, w): of the latents of all views of a frame."""
+        channels, height, width = self.latent_shape
+        return channels, self.cameras * height, width
 
     @property
     def grid(self) -> tuple[int, int]:
+        """Of the tokens of one view."""
         return self.latent_shape[1] // self.patch, self.latent_shape[2] // self.patch
 
     @property
@@ -77,7 +89,8 @@ class DiTConfig:
 
     @property
     def tokens(self) -> int:
-        return self.grid[0] * self.grid[1]
+        """Of a frame, all views."""
+        return self.cameras * self.grid[0] * self.grid[1]
 
     @property
     def action_features(self) -> int:
@@ -106,6 +119,12 @@ class SquaredReLU(nn.Module):
         return F.relu(x).square()
 
 
+def spread(by: Tensor, tokens: int) -> Tensor:
+    """What modulates a frame [B, T, M] => [B, T, 1, M]; or each view of one, [B, T, V, M] => for
+    each of its tokens, [B, T, N, M]."""
+    return by.unsqueeze(2) if by.ndim == 3 else by.repeat_interleave(tokens // by.shape[2], dim=2)
+
+
 class Block(nn.Module):
     """Attention and MLP, both modulated and gated by the frame's conditioning (AdaLN-Zero)."""
 
@@ -121,9 +140,9 @@ class Block(nn.Module):
         self.ffwd = nn.Sequential(nn.Linear(width, hidden), activation, nn.Linear(hidden, width))
 
     def forward(self, h: Tensor, by: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
-        """h [B, T, N, D] tokens; by [B, T, 6 D]: shift, scale and gate, twice, of each frame, from
-        `adaLN_modulation`; `attend` is one of `attn`'s two ways."""
-        s1, k1, g1, s2, k2, g2 = by.unsqueeze(2).chunk(6, dim=-1)
+        """h [B, T, N, D] tokens; by [B, T, 6 D], or [B, T, V, 6 D]: shift, scale and gate, twice,
+        of each frame or view, from `adaLN_modulation`; `attend` is one of `attn`'s two ways."""
+        s1, k1, g1, s2, k2, g2 = spread(by, h.shape[2]).chunk(6, dim=-1)
         h = torch.addcmul(h, g1, attend(modulate(h, s1, 1.0 + k1)))
         return torch.addcmul(h, g2, self.ffwd(modulate(h, s2, 1.0 + k2)))
 
@@ -162,6 +181,9 @@ class DiT(nn.Module):
         self.position_map = (
             nn.Parameter(torch.zeros(config.tokens, d)) if config.positions == "learned" else None
         )
+        self.view_token = (
+            nn.Parameter(torch.zeros(config.cameras, d)) if config.cameras > 1 else None
+        )
         self.timestep_mlp = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
         self.action_embedder = nn.Linear(config.action_features, d)
         self.embodiment_token = (
@@ -197,8 +219,8 @@ class DiT(nn.Module):
         robots: Robots | None = None,
         branches: int = 0,
     ) -> Tensor:
-        """x [B, T, C, h, w] noisy latents, level [B, T] in [0, 1000], actions [B, T, A] that led to
-        each => [B, T, C, h, w].
+        """x [B, T, C, h, w] noisy latents (h: of all views, V h), level [B, T] in [0, 1000], or [B,
+        T, V] where each view has its own, actions [B, T, A] that led to each => [B, T, C, h, w].
 
         initial_frame: clean latents [B, C, h, w] of each episode's first frame.
         With a cache, the T frames follow those stored in it; without, they are the whole window
@@ -212,11 +234,14 @@ class DiT(nn.Module):
         )
 
     def condition(self, level: Tensor, actions: Tensor, robots: Robots | None = None) -> Tensor:
-        """Noise levels [...] and the actions [..., A] that led to those frames => what modulates
-        all blocks [..., M]: 6 D a block, then 2 D of the last norm."""
+        """Noise levels [...], or [..., V] of each view, and the actions [..., A] that led to those
+        frames => what modulates all blocks [..., M] or [..., V, M]: 6 D a block, then 2 D of the
+        last norm."""
         dtype = self.action_embedder.weight.dtype
-        told = self.timestep_mlp(sinusoid(level).to(dtype)) + self._actions(actions, robots, dtype)
-        told = F.silu(told)
+        acted = self._actions(actions, robots, dtype)
+        if level.ndim == actions.ndim:  # a level for each view
+            acted = acted.unsqueeze(-2)
+        told = F.silu(self.timestep_mlp(sinusoid(level).to(dtype)) + acted)
         return torch.cat([layers[1](told) for layers in self._modulations], dim=-1)
 
     @property
@@ -267,8 +292,10 @@ class DiT(nn.Module):
     ) -> Tensor:
         h = self.x_proj(self.views(x, initial_frame, last, branches))
         h = h if self.position_map is None else h + self.position_map
+        if self.view_token is not None:
+            h = h + self.view_token.repeat_interleave(h.shape[2] // self.config.cameras, dim=0)
         drawn = self.final_linear(self.through(h, condition, now))
-        return unpatchify(drawn, self.config.latent_shape, self.config.patch)
+        return unpatchify(drawn, self.config.stacked_shape, self.config.patch)
 
     def through(self, h: Tensor, condition: Tensor, now: Pass) -> Tensor:
         """h [B, T, N, D] tokens, condition [B, T, M] => all blocks, and the last norm [B, T, N,
@@ -279,7 +306,7 @@ class DiT(nn.Module):
                 h = checkpoint(pair, h, by, now, index, use_reentrant=False)
             else:
                 h = pair(h, by, now, index)
-        shift, scale = last.unsqueeze(2).chunk(2, dim=-1)
+        shift, scale = spread(last, h.shape[2]).chunk(2, dim=-1)
         return modulate(h, shift, 1.0 + scale)
 
     def _actions(self, actions: Tensor, robots: Robots | None, dtype: torch.dtype) -> Tensor:
@@ -317,6 +344,7 @@ class DiT(nn.Module):
         bias = x.new_zeros(1, 1, *age.shape).masked_fill(hidden, -math.inf)
         head_dim = c.width // c.heads
         space = rotary_angles_2d(*c.grid, head_dim, c.positions == "rotary_pixel").to(x.device)
+        space = space.repeat(c.cameras, 1)
         time = rotary_angles_1d(places, head_dim)
         return Pass(rotation(space, x.dtype), rotation(time, x.dtype), bias, ring)
 

@@ -18,7 +18,7 @@ import torch
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.world_card import Capabilities
-from worldgym.world.world_protocol import State, World
+from worldgym.world.world_protocol import Completing, Given, State, World
 
 T = TypeVar("T")
 
@@ -62,6 +62,17 @@ class SplitWorld(Generic[State]):
                 lambda rows: self._world.reset(frames[rows], [seeds[row] for row in rows]), parts
             )
         )
+
+    def complete(self, frames: Frames, given: Given, seeds: Sequence[int]) -> Frames:
+        """See `worldgym.world.world_protocol.Completing`, which the world must be."""
+        world = self._world
+        assert isinstance(world, Completing)
+        parts = np.array_split(np.arange(len(frames)), max(min(self._threads, len(frames)), 1))
+        drawn = self._all(
+            lambda rows: world.complete(frames[rows], given[rows], [seeds[row] for row in rows]),
+            parts,
+        )
+        return np.concatenate(drawn)
 
     def step(self, state: tuple[State, ...], actions: Actions) -> tuple[tuple[State, ...], Frames]:
         parts = np.array_split(actions, len(state))

@@ -9,7 +9,7 @@ from worldgym.actions.embodiment import READERS, Scaling
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import CONFIG
 from worldgym.io.records import from_mapping
-from worldgym.types import ActionSpec
+from worldgym.types import ONE_VIEW, ActionSpec
 from worldgym.world.conditioning import check_shown
 from worldgym.world.network import DiTConfig
 from worldgym.world.noise import FlowMatching, SigmoidV, make_schedule
@@ -25,6 +25,7 @@ class WorldConfig:
     shape is taken.
     conditioning: how actions are shown, "sum" or "action": see
     `worldgym.world.conditioning.conditioning`. scaling: of the actions, before they are shown.
+    views: names of the cameras, the main one first.
     """
 
     spec: ActionSpec
@@ -35,6 +36,7 @@ class WorldConfig:
     codec: str
     conditioning: str = "sum"
     scaling: Scaling = field(default_factory=Scaling)
+    views: tuple[str, ...] = ONE_VIEW
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {
@@ -57,6 +59,11 @@ class WorldConfig:
     def check(self) -> None:
         """CheckpointError where the parts do not fit each other."""
         check_shown(self.conditioning, self.spec.size, self.network.action_size, self.scaling.sums)
+        if len(self.views) != self.network.cameras:
+            raise CheckpointError(
+                f"the world names the views {', '.join(self.views)}, but its network draws "
+                f"{self.network.cameras}; copy the checkpoint again"
+            )
         if self.network.positions == "learned" and self.sampler.window > self.network.window:
             raise CheckpointError(
                 f"the sampler's window of {self.sampler.window} frames is longer than the "
