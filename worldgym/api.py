@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # what needs torch waits until something is evaluated
 
 AnyPolicy: TypeAlias = "str | Policy[Any]"
 Rates: TypeAlias = Mapping[tuple[str, str], CellRate]  # by policy and task
-LOADING = ("sampler_steps", "cfg", "embodiment", "rule", "device", "policy_device")
+LOADING = ("sampler_steps", "cfg", "embodiment", "rule", "device", "policy_device", "robot")
 
 
 class EvaluateOptions(TypedDict, total=False):
@@ -58,6 +58,7 @@ class EvaluateOptions(TypedDict, total=False):
     rule: str | None
     device: str
     policy_device: str | None
+    robot: str | None
     budget: float | None
     truth: Path | None
     shard: tuple[int, int]

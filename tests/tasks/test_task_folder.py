@@ -88,11 +88,11 @@ def test_every_field_is_read(tmp_path: Path, add: AddTask) -> None:
         "nominal": "drawer",
         "partial_credit": "it moves",
     }
-    add("drawer.v2", **fields, seed=10_003, state={"x": 0.3, "gripper_open": 1})
+    add("drawer.v2", **fields, seed=10_003, state={"x": 0.3, "left_joint_0": 1})
     (task,) = load_tasks(tmp_path)
     assert (task.name, task.group, task.steps) == ("drawer.v2", "drawers", 12)
     assert (task.tags, task.nominal, task.partial_credit) == (("distractor",), "drawer", "it moves")
-    assert task.extras == {"seed": 10_003} and task.state == {"x": 0.3, "gripper_open": 1.0}
+    assert task.extras == {"seed": 10_003} and task.state == {"x": 0.3, "left_joint_0": 1.0}
 
 
 def test_an_edit_says_what_differs(tmp_path: Path, add: AddTask) -> None:

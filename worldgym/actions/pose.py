@@ -31,6 +31,8 @@ NUMBERS = (*POSITION, *ANGLES, *AXIS, *QUATERNION, *GRIPPER)
 MOVERS = {*NUMBERS, "gripper", "base_x", "base_y", "base_yaw"} - {
     *GRIPPER
 }  # a moving base leaves the arm where it is on it
+# what else a state may name: joints and grippers, as actions call them
+JOINT = re.compile(r"(\w+_)?(joint(_?\w+)?|gripper)", re.ASCII)
 LEVEL = 1e-9  # cosine of the pitch under which roll and yaw are one angle
 
 _NUMBER = r"(\d+(?:\.\d+)?)(?:/(\d+(?:\.\d+)?))?"

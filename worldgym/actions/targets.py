@@ -74,7 +74,7 @@ def told_as(
             if source.mode == MOVES
             else _told(action, source, before)
         )
-        rows.append(_numbers(pose, before, target))
+        rows.append(numbers_between(before, pose, target))
     return pose, np.array(rows, np.float32).reshape(len(actions), target.size)
 
 
@@ -88,8 +88,8 @@ def _told(action: Actions, spec: ActionSpec, before: Pose) -> Pose:
     return Pose(position, rotation, gripper_after(before.gripper_open, values[None], spec))
 
 
-def _numbers(pose: Pose, before: Pose, spec: ActionSpec) -> Vector:
-    """One action [B] of `spec` that leads from `before` to `pose`."""
+def numbers_between(before: Pose, pose: Pose, spec: ActionSpec) -> Vector:
+    """One action [B] of `spec`, moves or targets, that leads from one pose to the other."""
     moves = spec.mode == MOVES
     out = np.zeros(spec.size)
     place = pose.position - (before.position if moves else 0.0)

@@ -88,6 +88,8 @@ class Evaluate:
     other_engine: bool = False
     """go on with a run whose frames were drawn by another engine (another device, number format or
     version): they differ a little"""
+    robot: str | None = None
+    """FILE.urdf:LINK, by which policies of joints act in a world of poses (docs/worlds.md)"""
     align: Literal["refuse", "commit", "hold"] = "refuse"
     """where a policy's actions do not fill the steps of the world: carry out as many as do, or fill
     up each step and go on from the middle of it (docs/worlds.md)"""
@@ -121,6 +123,7 @@ class Evaluate:
             include_red=self.include_red,
             other_engine=self.other_engine,
             align=self.align,
+            robot=self.robot,
             command=command_line(),
         )
         show_ran(run, self.json)

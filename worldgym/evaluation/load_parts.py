@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from worldgym.actions.kinematics import Arm, robot_digest
 from worldgym.errors import InputError
 from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan, plan_evaluation
 from worldgym.evaluation.provenance import Origin, is_ours
@@ -17,6 +18,7 @@ from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.policies.adapters.converted import spoken_in
+from worldgym.policies.adapters.posed import JOINT_MODES, PosedPolicy
 from worldgym.policies.load_policy import Loaded, load
 from worldgym.policies.policy_protocol import Policy
 from worldgym.stats.trusted import CHECK_NAME
@@ -40,7 +42,8 @@ class Sources:
     judge_budget_usd: what the verdicts of a judge that is loaded may cost, None = no limit.
     device: what world, policies and judge that are loaded compute on, see `resolve_device`;
     policy_device: of the policies, None = the same.
-    embodiment: see `load_world`.   rule: see `SamplerConfig`.
+    embodiment: see `load_world`.   rule: see `SamplerConfig`.   robot: FILE.urdf:LINK, by which
+    policies of joints act in worlds of poses.
     """
 
     world: str | Path | World[Any]
@@ -54,6 +57,7 @@ class Sources:
     rule: str | None = None
     device: str = "auto"
     policy_device: str | None = None
+    robot: str | None = None
 
 
 def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
@@ -66,6 +70,8 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
     truth = config.truth
     loaded = [_loaded(policy, world.spec, sources) for policy in each_policy(sources.policies)]
     settings: dict[str, Any] = {}
+    if sources.robot is not None:
+        settings["robot"] = robot_digest(sources.robot)
     if isinstance(tasks, str | Path):
         folder = bundled(tasks, "tasks")
         settings["tasks"] = str(folder)
@@ -115,10 +121,21 @@ def _on_known_devices(sources: Sources) -> Sources:
 
 
 def _loaded(policy: str | Policy[Any], spec: ActionSpec, sources: Sources) -> Loaded:
-    if isinstance(policy, str | Path):
-        device = sources.policy_device or sources.device
-        return load(policy, spec, device, apart=device != sources.device)
-    return Loaded(spoken_in(policy, spec), None)
+    device = sources.policy_device or sources.device
+    loaded = (
+        load(policy, spec, device, apart=device != sources.device)
+        if isinstance(policy, str | Path)
+        else Loaded(spoken_in(policy, spec), None)
+    )
+    return loaded if sources.robot is None else _by_robot(loaded, spec, sources.robot)
+
+
+def _by_robot(loaded: Loaded, spec: ActionSpec, robot: str) -> Loaded:
+    """With joints told as poses, where the world takes those and the policy none."""
+    policy = loaded.policy
+    if policy.spec.mode not in JOINT_MODES or spec.mode in JOINT_MODES:
+        return loaded
+    return replace(loaded, policy=spoken_in(PosedPolicy(policy, Arm.of(robot)), spec))
 
 
 def _check_beside(world: Path) -> Path | None:

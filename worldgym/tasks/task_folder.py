@@ -9,9 +9,9 @@
 Only `instruction` is required. A task is named by its path ("drawer-open/10003") and belongs to the
 group of its folder; a flat folder makes every task its own group, unless the JSON names one. Other
 keys: `success_criteria`, `tags` (a list), `state` (how the robot stands in the initial frame: {"x":
-0.3, "gripper_open": 1}), and of an edited task `nominal` (its unedited twin), `axis` (what differs)
-and `goal` ("same" or "new"); what remains goes to
-`Task.extras`. The layout of the released harness loads unchanged.
+0.3, "gripper_open": 1, "joint_0": 0.2}), and of an edited task `nominal` (its unedited twin),
+`axis` (what differs) and `goal` ("same" or "new"); what remains goes to `Task.extras`. The layout
+of the released harness loads unchanged.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from worldgym.actions.pose import NUMBERS, QUATERNION
+from worldgym.actions.pose import JOINT, NUMBERS, QUATERNION
 from worldgym.errors import InputError
 from worldgym.io.bundled import bundled
 from worldgym.io.files import read_csv, read_json, unreadable
@@ -149,8 +149,11 @@ class TaskFile:
             )
         if self.steps < 1:
             raise ValueError(f'"steps" is {self.steps}; write a whole number of actions, 1 or more')
-        if unknown := [name for name in self.state if name not in NUMBERS]:
-            raise ValueError(f'"state" has "{unknown[0]}"; it may name {", ".join(NUMBERS)}')
+        if unknown := [n for n in self.state if n not in NUMBERS and not JOINT.fullmatch(n)]:
+            raise ValueError(
+                f'"state" has "{unknown[0]}"; it may name {", ".join(NUMBERS)}, and joints and '
+                f"grippers as actions call them (joint_0, left_gripper)"
+            )
         if not all(map(math.isfinite, self.state.values())):
             raise ValueError(f'"state" is {dict(self.state)}; its numbers are finite')
         if not any(self.state.get(name, 1.0) for name in QUATERNION):
