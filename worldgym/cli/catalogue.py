@@ -130,6 +130,7 @@ REFERENCE = Entry(
     "the simulator whose truth is known (Meta-World)",
     verbs=(
         Entry("record", "record episodes of the reference tasks", "reference_commands:Record"),
+        Entry("record-panda", "a Panda and two cameras (robosuite)", "panda_commands:RecordPanda"),
         Entry("evaluate", "evaluate policies in the simulator", "reference_commands:Evaluate"),
         Entry("train-policies", "train a set of policies", "reference_commands:TrainPolicies"),
         Entry("train-judge", "on the simulator's labels", "reference_commands:TrainJudge"),
