@@ -64,7 +64,7 @@ class Check:
     """print check.json, or what was found of the rules, instead of tables"""
 
     def __call__(self) -> None:
-        if self.data is None and not (self.policy and self.tasks):
+        if self.data is None and not self.policy and self.tasks is None:
             self._check_rules()
         else:
             self._check_trust()
