@@ -38,7 +38,7 @@ T = TypeVar("T")
 class Line:
     """One whole line. number: from 1.   data: without its checksum, texts cleaned.   signed: it
     carried a checksum, which was right.   remedy: ends the errors.   start: its first byte in the
-    file, for `line_at`."""
+    file, for `line_at`.   end: the byte behind it, for `each_line`."""
 
     path: Path
     number: int
@@ -46,6 +46,7 @@ class Line:
     signed: bool
     remedy: str
     start: int = 0
+    end: int = 0
 
     def read(self, parse: Callable[[dict[str, Any]], T], signed: bool = False) -> T:
         """What `parse` makes of the data. InputError with path and number for its ValueError,
@@ -147,16 +148,19 @@ def read_lines(path: Path, what: str, remedy: str) -> list[Line]:
     return list(each_line(path, what, remedy))
 
 
-def each_line(path: Path, what: str, remedy: str) -> Iterator[Line]:
+def each_line(
+    path: Path, what: str, remedy: str, start: int = 0, before: int = 0
+) -> Iterator[Line]:
     """Every whole line, one at a time, however many there are; what follows the last newline is
     nothing, or torn.
 
-    what: was wanted, e.g. "a label file".   remedy: ends the errors of a line. InputError for a
-    file that cannot be read, and for a line that is no JSON object, damaged, or longer than 64 MiB,
-    with its number."""
-    start = 0
+    start, before: to go on with a file that has grown, from this byte on, before which so many
+    lines stand.   what: was wanted, e.g. "a label file".   remedy: ends the errors of a line.
+    InputError for a file that cannot be read, and for a line that is no JSON object, damaged, or
+    longer than 64 MiB, with its number."""
     with _opened(path, what) as file:
-        for number in count(1):
+        file.seek(start)
+        for number in count(before + 1):
             line = file.readline(MAX_LINE)
             if not line.endswith(b"\n"):
                 if len(line) == MAX_LINE:
@@ -198,7 +202,7 @@ def _line(path: Path, number: int, line: bytes, remedy: str, start: int = 0) -> 
     data.pop(CHECKSUM, None)
     if b"\\" in line or b"\x7f" in line or not line.isascii():  # else no text in it needs that
         data = cleaned(data)
-    return Line(path, number, data, found is not None, remedy, start)
+    return Line(path, number, data, found is not None, remedy, start, start + len(line) + 1)
 
 
 def _line_error(path: Path, number: int, fault: str, remedy: str) -> InputError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from worldgym.report.formats import CONFIDENCE, listed, percent, span
+from worldgym.report.formats import CONFIDENCE, listed, number_of, percent, span
 from worldgym.report.policy_sentences import (
     closest_sentence,
     counted_trials,
@@ -52,6 +52,19 @@ BELOW = (
     time_sentence,
     cost_sentence,
 )
+
+
+def lede(summary: Summary) -> str:
+    """What was done, for a reader who has never seen such a page."""
+    tried = [policy for policy in summary.policies if policy.trials + policy.unscored]
+    trials = sum(policy.trials + policy.unscored for policy in tried)
+    policies = "one robot policy" if len(tried) == 1 else f"{len(tried)} robot policies"
+    tasks = number_of(len({cell.task for cell in summary.cells}), "task")
+    return (
+        f"Here {policies} tried {tasks}, {number_of(trials, 'time')} in all, inside a learned "
+        f"video model of the world instead of on a robot; a judge watched each video and said "
+        f"whether the task was done."
+    )
 
 
 def headline(summary: Summary) -> str:

@@ -10,6 +10,7 @@ from heapq import nsmallest
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 from worldgym.errors import InputError
 from worldgym.io.attempted import Attempted
@@ -22,12 +23,19 @@ A = TypeVar("A", bound=Attempted)
 
 @dataclass(frozen=True)
 class TrialCard:
-    """One trial of the gallery. Videos are data URIs; None = the log names none, or the file is
-    gone."""
+    """One trial of the gallery. Videos are data URIs, or addresses; None = the log names none, or
+    the file is gone.   link: address of the trial's own page; "" = it has none."""
 
     record: TrialRecord
     video: str | None
     truth_video: str | None
+    link: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Its place on a page, for links."""
+        r = self.record
+        return "trial-" + quote(f"{r.policy}-{r.task}-{r.repeat}", safe="")
 
     @property
     def verdict(self) -> str:

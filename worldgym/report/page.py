@@ -73,10 +73,11 @@ def write_results(run_dir: Path, include_red: bool = False) -> Summary:
     return summary
 
 
-def render(facts: ReportFacts) -> str:
-    """The page as text. Everything from the log is escaped by the templates."""
+def page_environment(*folders: Path) -> Environment:
+    """Templates of the report, after those of other folders. Everything is escaped that a template
+    does not mark as markup."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader([*folders, Path(__file__).parent / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -97,19 +98,40 @@ def render(facts: ReportFacts) -> str:
         "signed": formats.signed,
         "noise_words": trust_sentences.NOISE,
     }
-    found = [section for section in (make(facts) for make in SECTIONS) if section is not None]
-    return environment.get_template("page.html").render(
-        {
-            "header": facts.header,
-            "summary": facts.summary,
-            "unequal": facts.summary.unequal_mixture,
-            "headline": findings.headline(facts.summary),
-            "sentences": findings.sentences(facts.summary),
-            "policies": facts.policies,
-            "tasks": facts.tasks,
-            "sections": _paired(found),
-        }
-    )
+    return environment
+
+
+def render(facts: ReportFacts) -> str:
+    """The page as text."""
+    return page_environment().get_template("page.html").render(_context(facts, SECTIONS))
+
+
+def render_figures(facts: ReportFacts) -> str:
+    """What the page says and draws, without its shell and its videos: for `worldgym view`."""
+    shown = [make for make in SECTIONS if make is not gallery_section]
+    return page_environment().get_template("figures.html").render(_context(facts, shown))
+
+
+def compared_sections(facts: ReportFacts) -> dict[str, Any]:
+    """What a comparison of runs takes from the page: rates, ranking, success against step."""
+    return _context(facts, (policies_section, order_section, steps_section, tasks_section))
+
+
+def _context(
+    facts: ReportFacts, sections: Sequence[Callable[[ReportFacts], Section | None]]
+) -> dict[str, Any]:
+    found = [section for section in (make(facts) for make in sections) if section is not None]
+    return {
+        "header": facts.header,
+        "summary": facts.summary,
+        "unequal": facts.summary.unequal_mixture,
+        "lede": findings.lede(facts.summary),
+        "headline": findings.headline(facts.summary),
+        "sentences": findings.sentences(facts.summary),
+        "policies": facts.policies,
+        "tasks": facts.tasks,
+        "sections": _paired(found),
+    }
 
 
 def _paired(sections: Sequence[Section]) -> list[Section]:

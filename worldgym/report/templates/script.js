@@ -1,9 +1,12 @@
+// Brings the figures of a run to life: in a report that stands alone, and in `worldgym view`.
+// within: where its videos are, if any.
+function showReport(within = document) {
 const all = (what, within = document) => [...within.querySelectorAll(what)];
 const at = id => document.getElementById(id);
 const hidden = new Set();  // policies that the reader has put away
 
 // What is shown: policies by their chips, one task or all; the gallery has filters of its own.
-const cards = all(".card"), filters = all("[data-filter]");
+const cards = all(".card", within), filters = all("[data-filter]", within);
 
 function chosen(card, filter) {
   if (filter.dataset.filter === "flags") return JSON.parse(card.dataset.flags).includes(filter.value);
@@ -82,7 +85,8 @@ function lead(point) {
   if (at("task") && point.dataset.task) at("task").value = point.dataset.task;
   for (const filter of filters) filter.value = "";
   show();
-  at("gallery").scrollIntoView({ behavior: "smooth" });
+  document.dispatchEvent(new CustomEvent("lead", { detail: { policy: point.dataset.policy, task: point.dataset.task } }));
+  at("gallery")?.scrollIntoView({ behavior: "smooth" });
 }
 for (const point of all(".point")) {
   point.addEventListener("click", () => lead(point));
@@ -117,6 +121,14 @@ const near = new IntersectionObserver(entries => entries.forEach(({ isIntersecti
   if (isIntersecting) for (const video of all("video", target)) video.preload = "auto";
 }), { rootMargin: "300px" });
 
+// A browser without H.264 says so, in the place of a black square.
+const plays = document.createElement("video").canPlayType('video/mp4; codecs="avc1.42E01E"') !== "";
+const unplayed = video => { if (video.nextElementSibling) video.nextElementSibling.hidden = false; };
+for (const video of all("video")) {
+  if (!plays) unplayed(video);
+  video.addEventListener("error", () => unplayed(video));
+}
+
 for (const card of cards) {
   const [first, second] = all("video", card);
   near.observe(card);
@@ -132,3 +144,8 @@ at("play")?.addEventListener("click", () => {
   seen.forEach(stop ? pause : play);
 });
 show();
+// A link to one trial.
+const follow = () => { if (location.hash.startsWith("#trial-")) at(location.hash.slice(1))?.focus(); };
+addEventListener("hashchange", follow);
+follow();
+}
