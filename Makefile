@@ -14,7 +14,7 @@ WITH_CUDA := an NVIDIA driver is here: PyTorch with CUDA, some 6 GB to download
 WITHOUT_CUDA := no NVIDIA driver is here: PyTorch for CPUs, some 0.4 GB to download
 SIZE = $(if $(DRIVER),$(WITH_CUDA),$(WITHOUT_CUDA))
 
-.PHONY: demo test test-kernels test-ppi test-lerobot check bench format release-check bridge-sample docs-numbers
+.PHONY: demo test test-browser test-kernels test-ppi test-lerobot check bench format release-check bridge-sample docs-numbers
 
 demo: $(VENV)/.core  ## bundled policies in the bundled world: runs/demo/report.html
 	$(BIN)/worldgym demo
@@ -24,6 +24,19 @@ WORKERS := --numprocesses auto --maxprocesses 4
 
 test: $(VENV)/.dev  ## everything but tests marked slow
 	$(BIN)/python -m pytest $(WORKERS)
+
+# The app in Debian's Chromium. axe-core finds what readers with a keyboard, a screen reader or weak eyes cannot use; it is fetched
+# here and never part of the repository (MPL 2.0).
+AXE := https://registry.npmjs.org/axe-core/-/axe-core-4.14.1.tgz
+
+test-browser: $(VENV)/.browser .axe/axe.min.js  ## pages and flows of the app in a real browser, and their accessibility
+	WORLDGYM_AXE=.axe/axe.min.js $(BIN)/python -m pytest -q -m browser tests/web
+
+.axe/axe.min.js:
+	@mkdir -p .axe
+	@$(PYTHON) -c "import io, tarfile, urllib.request as u; d = u.urlopen('$(AXE)', timeout=60).read(); \
+	    open('$@', 'wb').write(tarfile.open(fileobj=io.BytesIO(d)).extractfile('package/axe.min.js').read())" \
+	    || echo "axe-core cannot be fetched, so its checks are skipped"
 
 # Rounding differs between processors: the statistics are tested again with the kernels that OpenBLAS would choose on others
 # (an old one that every x86-64 has, and that of AMD's and older Intel's), and the worlds with narrower vectors.
@@ -61,14 +74,18 @@ format: $(VENV)/.dev
 $(VENV)/.core: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV), the first time in some minutes; $(SIZE)"
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) -e .
+	$(INSTALL) -e ".[web]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV), the first time in some minutes; $(SIZE)"
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) -e ".[data,dev,gemini,gym,kl,openai,openvla,reference,remote]"
+	$(INSTALL) -e ".[data,dev,gemini,gym,kl,openai,openvla,reference,remote,web]"
 	@touch $@ $(VENV)/.core
+
+$(VENV)/.browser: $(VENV)/.dev
+	$(INSTALL) -e ".[browser]"
+	@touch $@
 
 # ppi-python brings some 600 MB for one test; neither torch nor the rest of ours is needed beside it.
 $(VENV)-ppi/.done:

@@ -37,6 +37,7 @@ ARROW = (
     "env",
     "trust",
     "train",
+    "web",
 )
 ALLOWED = {room: set(ARROW[:i]) for i, room in enumerate(ARROW)}
 LIGHT = ("types", "errors", "io", "stats", "report", "testing", "tasks")  # import without torch

@@ -17,7 +17,7 @@ from worldgym.cli import main
 from worldgym.errors import InputError, JudgeOutage, JudgeStopped, SameFailure
 from worldgym.io.video import encode_mp4, video_facts
 from worldgym.judges.judge_videos import VideosConfig, find_clips, judge_videos
-from worldgym.judges.label_page import LabelConfig, LabelServer
+from worldgym.judges.label_session import LabelConfig, LabelSession
 from worldgym.judges.labels import read_clips
 from worldgym.testing import FakeJudge
 from worldgym.types import Frames, Rollout, Task, Verdict
@@ -201,10 +201,9 @@ def test_the_label_page_shows_what_every_browser_plays(videos: Path, tmp_path: P
             json.dumps({"video": f"theirs/{name}", "instruction": "x"}) + "\n" for name in names
         )
     )
-    server = LabelServer(
+    server = LabelSession(
         read_clips(tmp_path / "list.jsonl"), LabelConfig(tmp_path / "labels.jsonl", "anna")
     )
-    server._http.server_close()
     for number, clip in enumerate(server.clips):
         shown = tmp_path / "shown.mp4"
         shown.write_bytes(server.video(number))

@@ -30,7 +30,7 @@ from worldgym.io.run_log import ATTEMPTS, read_log
 from worldgym.io.run_records import results
 from worldgym.io.user_code import Failure
 from worldgym.judges.judging import judge_each
-from worldgym.judges.label_page import LabelConfig, LabelServer
+from worldgym.judges.label_session import LabelConfig, LabelSession
 from worldgym.judges.load_judge import load_judge
 from worldgym.report.terminal import print_summary
 from worldgym.stats.failure_reasons import FailureReasons, ReasonCount
@@ -344,10 +344,9 @@ def labelled(tasks: Path, tmp_path: Path) -> Iterator[Path]:
     run(tmp_path / "run", tasks, FakeJudge())
     clips = clips_of_run(tmp_path / "run")
     assert len(clips) == 6 and {clip.partial_credit for clip in clips} == {"ajar"}
-    server = LabelServer(clips, LabelConfig(tmp_path / "run" / "labels.jsonl", "anna"))
+    server = LabelSession(clips, LabelConfig(tmp_path / "run" / "labels.jsonl", "anna"))
     for i, clip in enumerate(server.clips):
         server.label({"item": i, "score": 1 if "high" in str(clip.video) else 0})
-    server._http.server_close()
     yield tmp_path / "run"
 
 

@@ -4,10 +4,6 @@ shows, and are verdicts."""
 from __future__ import annotations
 
 import json
-import threading
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +13,7 @@ import pytest
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.io.video import encode_mp4
-from worldgym.judges.label_page import LabelConfig, LabelServer
+from worldgym.judges.label_session import MAX_REASON, LabelConfig, LabelSession
 from worldgym.judges.labels import (
     Clip,
     HumanJudge,
@@ -134,64 +130,23 @@ def test_recorded_episodes_are_labels(episode_store: EpisodeStore) -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path, clips: list[Clip]) -> Iterator[LabelServer]:
-    one = LabelServer(clips, LabelConfig(tmp_path / "labels.jsonl", "anna"))
-    thread = threading.Thread(target=one.serve)
-    thread.start()
-    yield one
-    one.stop()
-    thread.join()
+def session(tmp_path: Path, clips: list[Clip]) -> LabelSession:
+    return LabelSession(clips, LabelConfig(tmp_path / "labels.jsonl", "anna"))
 
 
-def get(url: str, body: Any = None) -> bytes:
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(url, data, timeout=10) as answer:
-        content: bytes = answer.read()
-    return content
-
-
-def refused(url: str, body: Any = None) -> int:
-    with pytest.raises(urllib.error.HTTPError) as error:
-        get(url, body)
-    error.value.close()
-    return error.value.code
-
-
-def test_the_page_is_blind_and_saves(
-    server: LabelServer, tmp_path: Path, clips: list[Clip]
+def test_labelling_is_blind_and_goes_on_where_it_stopped(
+    session: LabelSession, tmp_path: Path, clips: list[Clip]
 ) -> None:
-    assert b"<video" in get(server.url)
-    state = get(server.url + "state")
-    assert b"good" not in state and b"poor" not in state and b".mp4" not in state
-    items = json.loads(state)["items"]
-    assert sorted(item["instruction"] for item in items) == [
-        "open door 0",
-        "open door 1",
-        "open door 2",
-    ]
-    assert get(server.url + "video/0") == server.clips[0].video.read_bytes()
-    get(server.url + "label", {"item": 0, "score": 1, "reason": " clear "})
-    get(server.url + "label", {"item": 1, "score": None})
-    assert [item["labelled"] for item in json.loads(get(server.url + "state"))["items"]] == [
-        True,
-        True,
-        False,
-    ]
+    told = json.dumps(session.state())
+    assert not any(secret in told for secret in ("good", "poor", ".mp4"))
+    assert session.video(0) == session.clips[0].video.read_bytes()
+    session.label({"item": 0, "score": 1, "reason": " clear "})
+    session.label({"item": 1, "score": None})
+    assert [item["labelled"] for item in session.state()["items"]] == [True, True, False]
     first = lines(tmp_path / "labels.jsonl")[0]
-    assert (first["score"], first["reason"], first["labeller"]) == (1.0, "clear", "anna") and len(
-        first["frames"]
-    ) == 32
-    again = LabelServer(clips, server.config)
-    assert again.scores == {0: 1.0, 1: None}  # goes on where it stopped
-    again._http.server_close()
-
-
-def test_the_page_answers_to_its_secret_alone(server: LabelServer) -> None:
-    base = server.url.rsplit("/", 2)[0]
-    for path in ("/", "/state", "/wrong/", "/wrong/state", "/wrong/video/0"):
-        assert refused(base + path) == 404
-    assert refused(base + "/wrong/label", {"item": 0, "score": 1}) == 404
-    assert not server.config.labels.exists()
+    assert (first["score"], first["reason"], first["labeller"]) == (1.0, "clear", "anna")
+    assert len(first["frames"]) == 32
+    assert LabelSession(clips, session.config).scores == {0: 1.0, 1: None}
 
 
 @pytest.mark.parametrize(
@@ -202,24 +157,20 @@ def test_the_page_answers_to_its_secret_alone(server: LabelServer) -> None:
         {"item": 0, "score": 0.7},
         {"item": 0, "score": True},
         {"item": 0, "score": 1, "reason": 3},
-        [1],
+        {"item": 0, "score": 1, "reason": "x" * (MAX_REASON + 1)},
     ],
 )
-def test_a_wrong_label_is_refused(server: LabelServer, said: Any) -> None:
-    assert refused(server.url + "label", said) == 400
-    assert not server.config.labels.exists()
+def test_a_wrong_label_is_refused(session: LabelSession, said: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"item|reason"):
+        session.label(said)
+    assert not session.config.labels.exists()
 
 
-def test_too_much_is_refused(server: LabelServer) -> None:
-    assert refused(server.url + "label", {"item": 0, "score": 1, "reason": "x" * 70_000}) == 404
-    assert refused(server.url + "video/3") == 404
-
-
-def test_labels_are_a_judge(server: LabelServer, tmp_path: Path) -> None:
-    get(server.url + "label", {"item": 2, "score": 0.5, "reason": "nearly"})
+def test_labels_are_a_judge(session: LabelSession, tmp_path: Path) -> None:
+    session.label({"item": 2, "score": 0.5, "reason": "nearly"})
     judge = load_judge(tmp_path / "labels.jsonl", finished=True)
     assert isinstance(judge, HumanJudge) and judge.name.startswith("human:")
-    rollout = server.clips[2].rollout()
+    rollout = session.clips[2].rollout()
     check_judge(judge, rollout, rollout.trial.task)
     verdict = judge(rollout, rollout.trial.task)
     assert (verdict.score, verdict.reason, verdict.provenance["labellers"]) == (
@@ -227,7 +178,7 @@ def test_labels_are_a_judge(server: LabelServer, tmp_path: Path) -> None:
         "nearly",
         ["anna"],
     )
-    other = judge(server.clips[0].rollout(), rollout.trial.task)
+    other = judge(session.clips[0].rollout(), rollout.trial.task)
     assert other.unscored and "nobody has labelled" in other.reason
     with pytest.raises(InputError, match="costs nothing"):
         load_judge(tmp_path / "labels.jsonl", budget_usd=1.0)

@@ -165,6 +165,8 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Look at results",
         (
+            Entry("view", "runs in the browser, while they go on too", "web_commands:View"),
+            Entry("play", "steer a world by hand, in the browser", "web_commands:Play"),
             Entry("report", "write report and summary of a run again", "run_commands:Report"),
             Entry("compare", "is A better than B? ranking", "statistics_commands:Compare"),
             Entry(

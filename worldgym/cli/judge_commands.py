@@ -29,11 +29,14 @@ class Label:
     """print the address, and open no browser"""
 
     def __call__(self) -> None:
-        import webbrowser
-
+        from worldgym.cli.web_commands import extra_installed, show_page
         from worldgym.evaluation.rejudge import clips_of_run
-        from worldgym.judges.label_page import LabelConfig, LabelServer
+        from worldgym.judges.label_session import LabelConfig, LabelSession
         from worldgym.judges.labels import read_clips
+
+        with extra_installed("`worldgym judge label`"):
+            from worldgym.web.label_app import label_app
+            from worldgym.web.web_server import WebServer
 
         clips = (
             clips_of_run(self.source, self.tasks)
@@ -44,11 +47,14 @@ class Label:
             self.labels
             or (self.source if self.source.is_dir() else self.source.parent) / "labels.jsonl"
         )
-        server = LabelServer(clips, LabelConfig(labels, self.labeller, self.port))
-        print(f"{len(clips)} videos, {len(server.scores)} labelled: {server.url}", flush=True)
-        if not self.no_browser:
-            webbrowser.open(server.url)
-        print(f"{labels}: {server.serve()} of {len(clips)} videos labelled by {self.labeller}")
+        session = LabelSession(clips, LabelConfig(labels, self.labeller))
+        app, secret, finished = label_app(session)
+        server = WebServer(app, secret, self.port)
+        finished.append(server.stop)
+        print(f"{len(clips)} videos, {len(session.scores)} labelled")
+        show_page(server, self.no_browser, "/label")
+        done = len(session.scores)
+        print(f"{labels}: {done} of {len(clips)} videos labelled by {self.labeller}")
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ class Demo:
 
         summary = run_demo(self.out, self.trials, self.full, self.seed, command_line())
         show_ran(Run(self.out, summary), self.json)
+        if not self.json:
+            print(f"look at it:       worldgym view {self.out}")
+            print("steer this world: worldgym play bundled --policy bundled")
 
 
 @dataclass(frozen=True)

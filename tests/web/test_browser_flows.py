@@ -1,0 +1,179 @@
+"""Play, label, compare and leaderboard in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from app_runs import fill, header, trial
+from browser_pages import SIZES, chromium, served, watched
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.judges.label_session import LabelConfig, LabelSession
+from worldgym.judges.labels import Clip
+from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import Task
+from worldgym.web.label_app import label_app
+from worldgym.web.play_app import PlayConfig, play_app
+from worldgym.web.view_app import ViewConfig, view_app
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_play(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
+    frame = np.zeros((16, 24, 3), np.uint8)
+    tasks = (Task("door/1", "door", frame, "open the door", 7),)
+    policies = (FakePolicy(chunk=2),)
+    config = PlayConfig(FakeWorld(), tasks, policies, FakeJudge(), tmp_path / "out")
+    step = re.compile(r"step [1-9]")
+    with (
+        served(play_app(config), config.secret) as server,
+        watched(browser, width, scheme) as one,
+    ):
+        page = one.page
+        page.goto(server.url())
+        one.check()
+        page.click("#start")
+        page.locator("#screen:focus").wait_for()
+        page.keyboard.down("ArrowRight")  # to steer is to take over
+        page.locator("#step", has_text=step).wait_for()
+        page.keyboard.up("ArrowRight")
+        assert page.inner_text("#who") == "hand"
+        page.keyboard.press(" ")  # the gripper
+        page.keyboard.press("Enter")
+        page.locator("#who", has_text="paused").wait_for()
+        page.keyboard.press("p")
+        page.locator("#who", has_text="fake-policy").wait_for()
+        page.wait_for_function("document.querySelector('#step').textContent.slice(5) > 8")
+        page.keyboard.down("ArrowUp")
+        page.locator("#who", has_text="hand").wait_for()
+        page.keyboard.up("ArrowUp")
+        page.keyboard.press("Backspace")
+        page.locator("#who", has_text="paused").wait_for()
+        page.keyboard.press("Enter")
+        page.locator("#branches", has_text="other branches").wait_for()
+        page.keyboard.press("Enter")
+        page.locator("#verdict", has_text=re.compile("success|not yet")).wait_for()
+        page.fill("#name", "mine")
+        page.click("#episode")
+        page.locator("#saved", has_text="saved mine").wait_for()
+        one.check()
+    assert len(EpisodeStore(tmp_path / "out" / "episodes")["mine"]) > 3
+
+
+def test_every_action_number_can_be_reached(browser: Any, tmp_path: Path) -> None:
+    task = Task("door/1", "door", np.zeros((16, 24, 3), np.uint8), "open", 7)
+    config = PlayConfig(FakeWorld(), (task,), (), None, tmp_path)
+    with served(play_app(config), config.secret) as server, watched(browser, 1280, "light") as one:
+        sent = list[list[float]]()
+        one.page.on(
+            "request",
+            lambda asked: (
+                sent.append(json.loads(asked.post_data)["action"])
+                if asked.url.endswith("/play/step")
+                else None
+            ),
+        )
+        one.page.goto(server.url())
+        one.page.click("#start")
+        one.page.locator("#screen:focus").wait_for()
+        for keys in (("ArrowLeft", "ArrowRight"), ("ArrowDown", "ArrowUp")):
+            for key in keys:
+                one.page.keyboard.down(key)
+                one.page.wait_for_timeout(450)
+                one.page.keyboard.up(key)
+        one.page.keyboard.press(" ")
+        one.page.wait_for_timeout(450)
+        reached = np.array(sent)
+        assert reached.min(0)[:2].tolist() == [-1, -1] and reached.max(0).tolist() == [1, 1, 1]
+        box = one.page.locator("#screen").bounding_box()
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        sent.clear()
+        one.page.mouse.move(*middle)
+        one.page.mouse.down()
+        one.page.mouse.move(middle[0] + box["width"] / 3, middle[1] + box["width"] / 3)
+        one.page.wait_for_timeout(500)
+        one.page.mouse.up()
+        assert sent[-1][:2] == pytest.approx([1, -1], abs=0.05)
+        slider = one.page.get_by_label("gripper")
+        slider.fill("-0.5")
+        one.page.wait_for_timeout(450)
+        assert sent[-1][2] == pytest.approx(-0.5)
+        assert one.said == []
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("runs")
+    for name, policy, hits in (("a", "grasp@1k", 3), ("b", "grasp@2k", 9), ("c", "other", 5)):
+        records = [
+            trial(policy, group, start, score=float(start < hits))
+            for group in ("door", "drawer")
+            for start in range(12)
+        ]
+        fill(root / name, header((policy,), frames=12), records)
+    return root
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_compare_and_leaderboard(browser: Any, runs: Path, width: int, scheme: str) -> None:
+    config = ViewConfig((runs,))
+    with served(view_app(config), config.secret) as server, watched(browser, width, scheme) as one:
+        page = one.page
+        page.goto(server.url())
+        page.get_by_role("link", name="a", exact=True).wait_for()
+        for name in "ab":
+            page.get_by_label(f"choose {name}").check()
+        page.click("#compare")
+        page.locator("#differences svg").wait_for(timeout=30_000)
+        one.check()
+        with page.expect_download() as svg:
+            page.locator("#differences .downloads button", has_text="SVG").click()
+        assert "grasp@2k" in Path(svg.value.path()).read_text()
+        with page.expect_download() as png:
+            page.locator("#differences .downloads button", has_text="PNG").click()
+        assert Path(png.value.path()).read_bytes().startswith(b"\x89PNG")
+        with page.expect_download() as table:
+            page.get_by_role("link", name="rates.csv").click()
+        assert Path(table.value.path()).read_text().startswith("policy,task,")
+        page.get_by_role("link", name="Leaderboard").click()
+        page.get_by_role("link", name="Compare these runs").wait_for()
+        one.check()
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_label(browser: Any, runs: Path, tmp_path: Path, width: int, scheme: str) -> None:
+    clips = [
+        Clip(video, "open the door", "ajar") for video in sorted(runs.glob("a/videos/**/*.mp4"))[:2]
+    ]
+    session = LabelSession(clips, LabelConfig(tmp_path / "labels.jsonl", "anna"))
+    app, secret, finished = label_app(session)
+    with served(app, secret) as server, watched(browser, width, scheme) as one:
+        finished.append(server.stop)
+        one.page.goto(server.url("/label"))
+        one.page.locator("text=video 1 of 2; 0 labelled").wait_for()
+        one.check()
+        one.page.keyboard.press("1")
+        one.page.locator("text=1 labelled").wait_for()
+        one.page.keyboard.press("n")
+        one.page.keyboard.type("only ajar")
+        one.page.keyboard.press("Enter")
+        one.page.keyboard.press("2")
+        one.page.locator("text=All done").wait_for()
+        one.check()
+        one.page.click("#finish")
+        one.page.locator("text=may be closed").wait_for()
+    said = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
+    assert [(row["score"], row["reason"]) for row in said] == [(1.0, ""), (0.5, "only ajar")]

@@ -1,0 +1,150 @@
+"""`worldgym view` in a real browser: every page, by keyboard, in both schemes and three widths."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from app_runs import EVIL, fill, header, trial
+from browser_pages import SIZES, check_accessibility, chromium, served, watched
+
+from worldgym.io.run_log import RunLog
+from worldgym.report.page import write_report
+from worldgym.web.guard import SessionSecrets
+from worldgym.web.view_app import ViewConfig, view_app
+from worldgym.web.web_server import WebServer
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("runs")
+    every = [
+        trial(policy, group, start)
+        for group in ("door", "drawer")
+        for start in range(16)
+        for policy in ("good", "poor")
+    ]
+    fill(root / "a", header(frames=16), every)
+    fill(root / "evil", header((EVIL,)), [trial(EVIL, EVIL, 0, video=None, truth_video=None)])
+    fill(root / "live", header(), every[:1])
+    return root
+
+
+@pytest.fixture(scope="module")
+def server(runs: Path) -> Iterator[WebServer]:
+    config = ViewConfig((runs,), None, SessionSecrets())
+    with served(view_app(config), config.secret) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_every_page(browser: Any, server: WebServer, width: int, scheme: str) -> None:
+    with watched(browser, width, scheme) as one:
+        one.page.goto(server.url("/"))
+        one.page.get_by_role("link", name="evil").wait_for()
+        one.check()
+        one.page.get_by_role("link", name="a", exact=True).click()
+        one.page.locator("#figures #policies").wait_for(timeout=30_000)
+        one.page.locator("#trials .card").first.wait_for()
+        one.check()
+        one.page.locator("#trials .card header a").first.click()
+        one.page.locator("#curves svg").wait_for()
+        one.page.locator("#signals dd").nth(3).wait_for(timeout=30_000)
+        one.check()
+        one.page.goto(f"{server.origin}/run?run=evil")
+        one.page.locator("#trials .card").wait_for()
+        one.page.locator("#figures #policies").wait_for(timeout=30_000)
+        one.check()
+
+
+def test_from_the_list_to_a_frame_by_keyboard_alone(browser: Any, server: WebServer) -> None:
+    with watched(browser, 1280, "light") as one:
+        page = one.page
+        page.goto(server.url("/"))
+        page.get_by_role("link", name="a", exact=True).wait_for()
+        page.keyboard.press("/")
+        page.keyboard.type("good finished")
+        page.locator("text=1 of 3 runs").wait_for()
+        page.keyboard.press("Tab")
+        page.locator("select[name=sort]").blur()
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.locator("#trials .card").first.wait_for()
+        page.keyboard.press("]")
+        page.locator("text=page 2 of 3").wait_for()
+        page.keyboard.press("f")
+        assert page.evaluate("document.activeElement.name") == "policy"
+        page.keyboard.type("poor")
+        page.locator("text=of 32").first.wait_for()
+        page.evaluate("document.activeElement.blur()")
+        for _ in range(3):
+            page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.locator("#at").wait_for()
+        page.wait_for_function("document.querySelector('#player video').readyState >= 2")
+        for key in (".", ".", ",", "."):
+            page.keyboard.press(key)
+        assert page.locator("#at").inner_text() == "frame 2 of 6"
+        times = page.evaluate(
+            "[...document.querySelectorAll('#player video')].map(v => v.currentTime)"
+        )
+        assert len(times) == 2 and all(abs(t - 2.5 / 5) < 0.01 for t in times)
+        page.keyboard.press("o")
+        page.locator("#beside video").wait_for()
+        page.keyboard.press("j")
+        page.wait_for_url("**/trial?**")
+        assert one.said == []
+
+
+def test_a_run_in_progress_updates_by_itself(browser: Any, server: WebServer, runs: Path) -> None:
+    with watched(browser, 1280, "light") as one:
+        one.page.goto(server.url("/"))
+        one.page.goto(f"{server.origin}/run?run=live")
+        one.page.locator("text=1 of 12 trials").wait_for()
+        with RunLog.open(runs / "live", header()) as log:
+            for start in (1, 2):
+                log.append(trial("good", "door", start, video="videos/good/door/0-0.mp4"))
+        one.page.locator("text=3 of 12 trials").wait_for(timeout=5000)
+        assert one.page.locator("#newest video").count() == 3
+        one.check()
+
+
+def test_markup_in_a_log_is_shown_as_text(browser: Any, server: WebServer) -> None:
+    with watched(browser, 1280, "light") as one:
+        one.page.on("dialog", lambda dialog: one.said.append("a dialog"))
+        one.page.goto(server.url("/"))
+        one.page.goto(f"{server.origin}/run?run=evil")
+        one.page.locator("#trials .card").wait_for()
+        one.page.locator("#figures #policies").wait_for(timeout=30_000)
+        assert EVIL in one.page.locator("#trials .card").inner_text()
+        time.sleep(0.3)
+        assert one.said == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_the_report_on_the_disk(browser: Any, runs: Path, width: int, scheme: str) -> None:
+    path = write_report(runs / "a")
+    with watched(browser, width, scheme) as one:
+        one.page.goto(path.as_uri())
+        one.page.locator(".card").first.wait_for()
+        one.check()
+        link = one.page.locator(".card header a").last
+        name = link.get_attribute("href")
+        one.page.goto(f"{path.as_uri()}{name}")
+        one.page.wait_for_function(
+            "name => '#' + document.activeElement.id === name", arg=name, timeout=5000
+        )
+        one.page.locator("[data-chip]").first.click()
+        check_accessibility(one.page)
+        assert one.said == []

@@ -1,0 +1,105 @@
+"""Commands that open a page in the browser, served from this machine to this machine alone."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from worldgym.cli.options import JudgePlace, Policies, Positional, TasksPlace
+from worldgym.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from worldgym.web.web_server import WebServer
+
+
+@dataclass(frozen=True)
+class View:
+    """Look at runs in the browser: a list of all below the folders, a run while it goes on, every
+    trial with its videos. Answers to this machine alone, and writes nothing but labels that you
+    give."""
+
+    runs: Positional[tuple[Path, ...]] = (Path("runs"),)
+    """runs, or folders of runs (default: runs)"""
+    port: int = 0
+    """0 = any free one"""
+    no_browser: bool = False
+    """print the address, and open no browser"""
+
+    def __call__(self) -> None:
+        with extra_installed("`worldgym view`"):
+            from worldgym.web.view_app import ViewConfig, view_app
+            from worldgym.web.web_server import WebServer
+
+        config = ViewConfig(self.runs, cache_folder())
+        show_page(WebServer(view_app(config), config.secret, self.port), self.no_browser)
+
+
+@dataclass(frozen=True)
+class Play:
+    """Steer a world by keyboard, mouse or gamepad; rewind, branch, take over from a policy and hand
+    back; save what was played."""
+
+    world: Positional[str]
+    """checkpoint of a world, "bundled", ws://HOST:PORT, or MODULE:FACTORY"""
+    tasks: TasksPlace | None = None
+    """folder of tasks to start from (default: the bundled ones with the bundled world, else a
+    picture that the page uploads)"""
+    policy: Policies = ()
+    """policies that can be handed over to"""
+    judge: JudgePlace | None = None
+    """judge of the live score (default: the bundled one with the bundled world)"""
+    replay: Path | None = None
+    """video of a trial in a run: its actions are played first, and can be taken over anywhere"""
+    out: Path = Path("runs/play")
+    """folder for what is saved: episodes/ and tasks/"""
+    embodiment: str | None = None
+    """which robot's actions the world takes, where its checkpoint holds several"""
+    seed: int = 0
+    """of the world's noise"""
+    device: str = "auto"
+    port: int = 0
+    """0 = any free one"""
+    no_browser: bool = False
+    """print the address, and open no browser"""
+
+    def __call__(self) -> None:
+        with extra_installed("`worldgym play`"):
+            from worldgym.web.play_app import play_app
+            from worldgym.web.play_setup import PlaySources, load_play
+            from worldgym.web.web_server import WebServer
+
+        sources = PlaySources(
+            self.world, self.tasks, self.policy, self.judge, self.replay, self.embodiment
+        )
+        config = load_play(sources, self.out, self.seed, self.device)
+        show_page(WebServer(play_app(config), config.secret, self.port), self.no_browser)
+
+
+def show_page(server: WebServer, no_browser: bool, path: str = "/") -> None:
+    """Prints the address, opens it, and answers until Ctrl-C."""
+    print(f"{server.url(path)}   (Ctrl-C ends it)", flush=True)
+    if not no_browser:
+        webbrowser.open(server.url(path))
+    server.serve()
+
+
+@contextmanager
+def extra_installed(purpose: str) -> Iterator[None]:
+    """MissingExtra where what serves pages is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn"):
+            raise
+        raise MissingExtra(error.name, "web", purpose) from error
+
+
+def cache_folder() -> Path:
+    """Where programs of this user keep what can be made again."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "worldgym"

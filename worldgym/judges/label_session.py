@@ -1,0 +1,120 @@
+"""What a person who labels videos may know, and what becomes of the labels. The page that shows
+it is `worldgym.web.label_app`.
+
+Nobody is told whose a video is. Videos come in an order drawn from their names, so that neighbours
+tell nothing about each other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worldgym.errors import InputError
+from worldgym.io.video import decode_video, encode_mp4, video_facts
+from worldgym.judges.labels import Clip, Label, append_label, frames_digest, read_labels
+
+MAX_REASON = 10_000  # characters
+SCORES = (0.0, 0.5, 1.0, None)
+# by every browser; not MPEG-4 part 2, which OpenCV writes as "mp4v"
+PLAYED = ("h264", "vp8", "vp9", "av1")
+FPS = 10.0  # of a video that does not say
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """labels: the file that labels are added to.   labeller: whose they are; videos that they have
+    labelled are not new."""
+
+    labels: Path
+    labeller: str
+
+
+class LabelSession:
+    """One labeller and their videos."""
+
+    def __init__(self, clips: Sequence[Clip], config: LabelConfig) -> None:
+        """InputError without clips or labeller."""
+        if not clips:
+            raise InputError("there is no video to label")
+        if not config.labeller.strip():
+            raise InputError("who labels? give a name, which is kept with each label")
+        self.config = config
+        self.clips = sorted(
+            clips, key=lambda clip: hashlib.sha256(str(clip.video).encode()).digest()
+        )
+        self.scores = self._known()
+        self._coded: dict[int, bytes] = {}
+
+    def state(self) -> dict[str, Any]:
+        """What the page may know: no file name, no policy, no score of a judge."""
+        items = [
+            {
+                "instruction": clip.instruction,
+                "partial": clip.partial_credit,
+                "labelled": i in self.scores,
+                "score": self.scores.get(i),
+            }
+            for i, clip in enumerate(self.clips)
+        ]
+        return {"labeller": self.config.labeller, "items": items}
+
+    def video(self, number: int) -> bytes:
+        """The file as it is where every browser plays it; else its frames, coded anew. Labels are
+        of the file's own frames."""
+        path = self.clips[number].video
+        facts = video_facts(path)
+        if facts.codec in PLAYED and facts.pixel_format in ("yuv420p", "yuvj420p"):
+            return path.read_bytes()
+        if number not in self._coded:
+            frames = decode_video(path)
+            odd = [(0, 0), *((0, side % 2) for side in frames.shape[1:3]), (0, 0)]
+            self._coded = {
+                number: encode_mp4(np.pad(frames, odd, "edge"), facts.fps or FPS)
+            }  # only the one that is looked at
+        return self._coded[number]
+
+    def label(self, said: dict[str, Any]) -> None:
+        """Appends a label. ValueError if it is out of form."""
+        number = said.get("item")
+        score = said.get("score", "absent")
+        reason = said.get("reason", "")
+        if (
+            not isinstance(number, int)
+            or not 0 <= number < len(self.clips)
+            or score not in SCORES
+            or isinstance(score, bool)
+        ):
+            raise ValueError("item and score")
+        if not isinstance(reason, str) or len(reason) > MAX_REASON:
+            raise ValueError("reason")
+        clip = self.clips[number]
+        digest = frames_digest(clip.rollout().frames)
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        value = None if score is None else float(score)
+        append_label(
+            self.config.labels,
+            Label(clip, value, self.config.labeller, reason.strip(), digest, time),
+        )
+        self.scores[number] = value
+
+    def _known(self) -> dict[int, float | None]:
+        """The labeller's own labels so far, by place."""
+        if not self.config.labels.exists():
+            return {}
+        own = {
+            label.clip.video.resolve(): label.score
+            for clip in read_labels(self.config.labels)
+            for label in clip.labels
+            if label.labeller == self.config.labeller
+        }
+        return {
+            i: own[clip.video.resolve()]
+            for i, clip in enumerate(self.clips)
+            if clip.video.resolve() in own
+        }

@@ -1,0 +1,127 @@
+"""Blind labelling in the browser: in `worldgym judge label`, and of any run in `worldgym view`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from worldgym.errors import InputError
+from worldgym.judges.label_session import LabelConfig, LabelSession
+from worldgym.web.app_pages import AppPages, Missing, json_body, static_file
+from worldgym.web.guard import Guard, SessionSecrets
+from worldgym.web.run_library import RunLibrary
+
+LABELS = "labels.jsonl"  # in the folder of a run
+MAX_NAME = 80  # characters of a labeller's
+
+Find = Callable[[str, str], LabelSession]  # run, labeller => their session
+
+
+@dataclass
+class LabelPages:
+    """find: the session of a run and a labeller.   finish: what ends the program, where the page
+    may.   The page knows no file name, no policy and no score of a judge."""
+
+    pages: AppPages
+    find: Find
+    finish: Callable[[], None] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def routes(self) -> list[Route]:
+        return [
+            Route("/label", self.page),
+            Route("/label/state", self.state),
+            Route("/label/video", self.video),
+            Route("/label/say", self.say, methods=["POST"]),
+            Route("/label/finish", self.end, methods=["POST"]),
+        ]
+
+    def page(self, request: Request) -> Response:
+        context = {
+            "title": "Label",
+            "run": request.query_params.get("run", ""),
+            "named": self.finish is not None,
+        }
+        return self.pages.page("label.html", context)
+
+    def state(self, request: Request) -> Response:
+        with self.lock:
+            return JSONResponse(self._session(request).state())
+
+    def video(self, request: Request) -> Response:
+        with self.lock:
+            session = self._session(request)
+            number = request.query_params.get("item", "")
+            if not (number.isdecimal() and len(number) < 9 and int(number) < len(session.clips)):
+                raise Missing("there is no such video")
+            return Response(session.video(int(number)), media_type="video/mp4")
+
+    async def say(self, request: Request) -> Response:
+        said = await json_body(request)
+        return await run_in_threadpool(self._say, request, dict(said))
+
+    def _say(self, request: Request, said: dict[str, object]) -> Response:
+        with self.lock:
+            try:
+                self._session(request).label(said)
+            except ValueError as error:
+                raise InputError(f"no label of that form: {error}") from error
+        return JSONResponse({})
+
+    def end(self, request: Request) -> Response:
+        if self.finish is None:
+            raise Missing("this app goes on")
+        self.finish()
+        return JSONResponse({})
+
+    def _session(self, request: Request) -> LabelSession:
+        asked = request.query_params
+        return self.find(asked.get("run", ""), asked.get("labeller", "").strip()[:MAX_NAME])
+
+
+def label_app(
+    session: LabelSession,
+) -> tuple[ASGIApp, SessionSecrets, list[Callable[[], None]]]:
+    """What `worldgym judge label` serves; its secret; and a list for what ends the program when the
+    page says that it is done."""
+    secret = SessionSecrets()
+    finished = list[Callable[[], None]]()
+
+    def finish() -> None:
+        for end in finished:
+            end()
+
+    pages = AppPages(secret.write, (("/label", "Label"),))
+    labels = LabelPages(pages, lambda run, labeller: session, finish)
+    app = Starlette(
+        routes=[*labels.routes, Route("/static/{name}", static_file)],
+        exception_handlers=pages.handlers,
+    )
+    return Guard(app, secret), secret, finished
+
+
+def label_runs(library: RunLibrary) -> Find:
+    """Sessions of the runs of a library; labels go into RUN/labels.jsonl."""
+    known = dict[tuple[str, str], LabelSession]()
+
+    def find(name: str, labeller: str) -> LabelSession:
+        run = library.run(name)
+        if run is None:
+            raise Missing("there is no such run below the folders that were named")
+        if (name, labeller) not in known:
+            from worldgym.evaluation.rejudge import clips_of_run  # loads PyTorch
+
+            config = LabelConfig(run.folder / LABELS, labeller)
+            known[name, labeller] = LabelSession(clips_of_run(run.folder), config)
+        return known[name, labeller]
+
+    return find

@@ -1,0 +1,204 @@
+"""Several runs side by side: their policies on common trials, as if they had been one run.
+
+Trials of one task, repeat and run seed start from the same frame with the same noise, so policies
+of different runs, and one policy in different worlds, are compared in pairs like those of one run,
+by the same statistics (`worldgym.stats.summarize`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from markupsafe import Markup
+
+from worldgym.errors import InputError
+from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_records import PLANNED_KEY, RunHeader, TrialRecord, results
+from worldgym.report.figures import COLOURS
+from worldgym.report.formats import listed, points
+from worldgym.report.page import compared_sections, page_environment
+from worldgym.report.section import ReportFacts, ReportOptions
+from worldgym.stats.pairs import PolicyComparison
+from worldgym.stats.summarize import summarize
+from worldgym.stats.summary import Summary
+from worldgym.stats.trusted import WorldCheck
+
+MOST = 20  # runs
+WIDTH, ROW, LEFT, EDGE, TOP = 720, 26, 300, 20, 26  # of the figure of differences, in SVG units
+
+
+@dataclass(frozen=True)
+class ComparedRuns:
+    """html: fragment of the page.   rates, pairs: CSV."""
+
+    html: str
+    rates: str
+    pairs: str
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """left_out: tasks that the check of one of the worlds calls red."""
+
+    header: RunHeader
+    records: list[TrialRecord]
+    left_out: tuple[str, ...]
+
+
+def compare_runs(named: Sequence[tuple[str, str]]) -> ComparedRuns:
+    """named: (name, folder) of two or more runs. InputError where they have no task in common."""
+    if not 2 <= len(named) <= MOST:
+        raise InputError(f"choose 2 to {MOST} runs to compare, not {len(named)}")
+    joined = _joined(named)
+    summary = summarize(joined.header, joined.records)
+    facts = ReportFacts(
+        Path(named[0][1]),
+        joined.header,
+        joined.records,
+        results(joined.records),
+        summary,
+        ReportOptions(),
+    )
+    context = {
+        **compared_sections(facts),
+        "differences": differences_figure(summary.comparisons, summary.names),
+        "left_out": listed(joined.left_out) if joined.left_out else "",
+        "runs": [name for name, _ in named],
+    }
+    environment = page_environment(Path(__file__).parent / "templates")
+    html = environment.get_template("compared.html").render(context)
+    return ComparedRuns(html, _rates_csv(summary), _pairs_csv(summary))
+
+
+def _joined(named: Sequence[tuple[str, str]]) -> _Joined:
+    logs = [(name, *read_log(Path(folder) / LOG_NAME)) for name, folder in named]
+    tasks = [{r.task for r in records} for _, _, records in logs]
+    if not set.intersection(*tasks):
+        raise InputError("these runs have no task in common, so their trials do not compare")
+    names = Counter(str(policy["name"]) for _, header, _ in logs for policy in header.policies)
+    policies = []
+    joined = list[TrialRecord]()
+    for run, header, records in logs:
+        called = {
+            str(policy["name"]): _called(str(policy["name"]), run, names)
+            for policy in header.policies
+        }
+        policies += [{**policy, "name": called[str(policy["name"])]} for policy in header.policies]
+        joined += [replace(record, policy=called[record.policy]) for record in records]
+    red = _red(named, sorted({record.group for record in joined}))
+    first = logs[0][1]
+    plans = [header.config.get(PLANNED_KEY) for _, header, _ in logs]
+    config = {
+        key: value for key, value in first.config.items() if key not in (PLANNED_KEY, "trials")
+    }
+    if not red and all(plan == plans[0] for plan in plans):
+        config[PLANNED_KEY] = plans[0]
+    header = replace(first, policies=tuple(policies), config=config, truths=())
+    return _Joined(header, [r for r in joined if r.group not in red], tuple(sorted(red)))
+
+
+def _called(policy: str, run: str, names: Counter[str]) -> str:
+    """Its own name where no other run has it, else with the run's; a training step stays last, so
+    that checkpoints form a series."""
+    if names[policy] == 1:
+        return policy
+    name, sign, step = policy.partition("@")
+    return f"{name} in {run}{sign}{step}"
+
+
+def _red(named: Sequence[tuple[str, str]], groups: Sequence[str]) -> set[str]:
+    checks = [WorldCheck.of_run(Path(folder)) for _, folder in named]
+    return {group for check in checks if check is not None for group in check.left_out(groups)}
+
+
+def differences_figure(pairs: Sequence[PolicyComparison], policies: Sequence[str]) -> Markup:
+    """A row a pair: difference of the success rates in points with the interval that holds for all
+    pairs together. Left of the line the second is better, right of it the first."""
+    known = [pair for pair in pairs if pair.value is not None]
+    together = len(known) > 1
+    parts = [_axis(len(known))]
+    for row, pair in enumerate(known):
+        low, high = (pair.low_all, pair.high_all) if together else (pair.low, pair.high)
+        y = TOP + ROW * row + ROW / 2
+        text = f"{pair.a} less {pair.b}: {points(pair.value)} ({points(low)} to {points(high)})"
+        colour = policies.index(pair.a) % COLOURS if pair.shown else COLOURS
+        row_marks = Markup(
+            '<g class="c{}" data-tip="{}"><text x="{}" y="{:.1f}" text-anchor="end">{} – {}</text>'
+            '<line class="band" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'
+            '<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="4"/></g>'
+        )
+        parts.append(
+            row_marks.format(
+                *(colour, text, LEFT - 12, y + 4, _short(pair.a), _short(pair.b)),
+                *(_x(low), _x(high), y, y, _x(pair.value or 0.0), y),
+            )
+        )
+    frame = Markup(
+        '<svg class="steps differences" viewBox="0 0 {} {}" role="img" '
+        'aria-label="differences of success rates">{}</svg>'
+    )
+    return frame.format(WIDTH, TOP + ROW * len(known) + EDGE, Markup("").join(parts))
+
+
+def _axis(rows: int) -> Markup:
+    bottom = TOP + ROW * rows
+    marks = [
+        Markup(
+            '<path class="grid" d="M{:.1f} {}V{}"/><text x="{:.1f}" y="14" text-anchor="middle">'
+            "{}</text>"
+        ).format(_x(tick), TOP, bottom, _x(tick), points(tick))
+        for tick in (-1.0, -0.5, 0.0, 0.5, 1.0)
+    ]
+    zero = Markup('<path class="line" d="M{:.1f} {}V{}"/>').format(_x(0.0), TOP, bottom)
+    return Markup("").join([*marks, zero])
+
+
+def _x(difference: float) -> float:
+    return LEFT + (WIDTH - LEFT - EDGE) * (difference + 1.0) / 2.0
+
+
+def _short(name: str, most: int = 20) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _rates_csv(summary: Summary) -> str:
+    columns = ("policy", "task", "trials", "successes", "rate", "low", "high", "frames")
+    rows = [[vars(cell)[column] for column in columns] for cell in summary.cells]
+    return _csv(columns, rows)
+
+
+def _pairs_csv(summary: Summary) -> str:
+    columns = (
+        "a",
+        "b",
+        "value",
+        "low",
+        "high",
+        "p",
+        "n",
+        "frames",
+        "low_all",
+        "high_all",
+        "p_holm",
+    )
+    rows = [[vars(pair)[column] for column in columns] for pair in summary.comparisons]
+    return _csv(columns, rows)
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(["" if value is None else _harmless(value) for value in row])
+    return text.getvalue()
+
+
+def _harmless(value: object) -> object:
+    """A text that a spreadsheet would take for a formula begins with a quote."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value

@@ -1,0 +1,189 @@
+"""The figures of a run as the report draws them, made in a process of its own.
+
+Statistics of a large run take seconds and much memory; the server goes on answering meanwhile, and
+shows the figures of before until the new ones are there. What was made is kept in memory, and in
+the user's cache folder for the next start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import Any
+
+from worldgym.errors import InputError, WorldGymError
+from worldgym.io.files import write_atomic
+from worldgym.io.run_log import LOG_NAME
+from worldgym.io.run_records import TrialRecord
+from worldgym.report.page import render_figures
+from worldgym.report.section import ReportFacts, ReportOptions
+from worldgym.stats.judge_calibration import CALIBRATION_NAME
+from worldgym.stats.run_attempts import RunAttempts
+from worldgym.stats.run_calibration import calibration_of_run
+from worldgym.stats.summarize import summary_of
+from worldgym.stats.summary import SUMMARY_NAME, Summary
+from worldgym.stats.trusted import WorldCheck
+from worldgym.web.run_comparison import ComparedRuns, compare_runs
+from worldgym.web.run_library import ListedRun, Stamp
+
+FORM = "1"  # of kept figures: other pages want others
+KEPT = 300  # files
+COMPARED = 20  # comparisons
+
+
+@dataclass(frozen=True)
+class DrawnFigures:
+    """html: a fragment of the page; "" while none was made yet.   fresh: of the log as it is
+    now.   fault: why there are none, "" otherwise."""
+
+    html: str
+    fresh: bool
+    fault: str = ""
+
+
+class FigureWorker:
+    """Asks its process for figures, one run after the other."""
+
+    def __init__(self, cache: Path | None = None) -> None:
+        self._folder = None if cache is None else cache / "figures"
+        self._made = dict[str, tuple[str, DrawnFigures]]()
+        self._asked = dict[str, Future[str]]()
+        self._compared = dict[tuple[tuple[str, Stamp], ...], Future[ComparedRuns]]()
+        self._lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def figures(self, run: ListedRun) -> DrawnFigures:
+        """At once: what is there. Asks for what is missing."""
+        state = _state(run)
+        with self._lock:
+            known = self._made.get(run.name)
+            if known is not None and known[0] == state:
+                return known[1]
+            if (kept := self._kept(state)) is not None:
+                self._made[run.name] = (state, DrawnFigures(kept, True))
+                return self._made[run.name][1]
+            if run.name not in self._asked:
+                asked = self._processes().submit(figures_of, str(run.folder))
+                self._asked[run.name] = asked
+                asked.add_done_callback(lambda done: self._note(run.name, state, done))
+            return DrawnFigures("" if known is None else known[1].html, False)
+
+    def signals(self, folder: Path, record: TrialRecord, own: list[TrialRecord]) -> Future[Any]:
+        """See `signals_of`; in the process, for it loads PyTorch."""
+        with self._lock:
+            return self._processes().submit(signals_of, str(folder), record, own)
+
+    def comparison(self, runs: Sequence[ListedRun]) -> Future[ComparedRuns]:
+        """See `compare_runs`. Kept for the runs as they are."""
+        key = tuple((run.name, run.stamp) for run in runs)
+        with self._lock:
+            known = self._compared.get(key)
+            if known is None or (known.done() and known.exception() is not None):
+                named = [(run.name, str(run.folder)) for run in runs]
+                known = self._compared[key] = self._processes().submit(compare_runs, named)
+                while len(self._compared) > COMPARED:
+                    self._compared.pop(next(iter(self._compared)))
+            return known
+
+    def close(self) -> None:
+        with self._lock:
+            if self._pool is not None:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _processes(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
+        return self._pool
+
+    def _note(self, name: str, state: str, done: Future[str]) -> None:
+        with self._lock:
+            self._asked.pop(name, None)
+            if done.cancelled():
+                return
+            try:
+                drawn = DrawnFigures(done.result(), True)
+                self._keep(state, drawn.html)
+            except WorldGymError as error:
+                drawn = DrawnFigures("", True, str(error))
+            except BrokenProcessPool:
+                self._pool = None
+                drawn = DrawnFigures("", True, "the process that draws figures ended; reload")
+            self._made[name] = (state, drawn)
+
+    def _kept(self, state: str) -> str | None:
+        try:
+            return None if self._folder is None else (self._folder / state).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _keep(self, state: str, html: str) -> None:
+        if self._folder is None:
+            return
+        try:
+            write_atomic(self._folder / state, html.encode())
+            files = sorted(self._folder.iterdir(), key=lambda file: file.stat().st_mtime)
+            for file in files[:-KEPT]:
+                file.unlink(missing_ok=True)
+        except (InputError, OSError):
+            self._folder = None  # a cache that cannot be written is none
+
+
+def end_with_parent() -> None:
+    """In the process: it goes when the server does, however that ends."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _state(run: ListedRun) -> str:
+    """Digest of all that the figures depend on."""
+    beside = [run.folder / name for name in (CALIBRATION_NAME, SUMMARY_NAME)]
+    times = [path.stat().st_mtime_ns if path.exists() else 0 for path in beside]
+    return hashlib.sha256(f"{FORM} {run.folder} {run.stamp} {times}".encode()).hexdigest()[:32]
+
+
+def figures_of(folder: str) -> str:
+    """The fragment; with the run's own summary where that is at least as new as the log."""
+    run = Path(folder)
+    known = RunAttempts.read(run)
+    summary = _own_summary(run) or summary_of(
+        known, calibration_of_run(run), WorldCheck.of_run(run)
+    )
+    options = ReportOptions()
+    facts = ReportFacts(run, known.header, known.attempts, known.outcome, summary, options)
+    return render_figures(facts)
+
+
+def _own_summary(run: Path) -> Summary | None:
+    path = run / SUMMARY_NAME
+    try:
+        if path.stat().st_mtime_ns < (run / LOG_NAME).stat().st_mtime_ns:
+            return None
+        return Summary.read(run)
+    except (OSError, InputError):
+        return None
+
+
+def signals_of(folder: str, record: TrialRecord, own: list[TrialRecord]) -> Mapping[str, float]:
+    """Signals of doubt of a scored trial: those of the verdict and of the policy's other trials on
+    the task; and those that `worldgym world check` or `fit-error-predictor` measured and left
+    beside the run.   own: scored trials of this policy and task, this one among them."""
+    from worldgym.trust.error_signals import other_trial_signals, verdict_signals
+
+    if record.score is None:
+        return {}
+    company = other_trial_signals(own)
+    place = next(i for i, other in enumerate(own) if other.key == record.key)
+    return verdict_signals(record) | company[place]

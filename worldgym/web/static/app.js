@@ -1,0 +1,55 @@
+// What the pages of the app share.
+export const $ = id => document.getElementById(id);
+export const all = (what, within = document) => [...within.querySelectorAll(what)];
+
+const token = document.querySelector('meta[name="worldgym-token"]').content;
+
+// Asks for something that changes the state of the app; the header shows that one of its own pages asks.
+export async function send(address, body, type = "application/json") {
+  const answer = await fetch(address, {
+    method: "POST", headers: { "x-worldgym-token": token, "content-type": type },
+    body: type === "application/json" ? JSON.stringify(body) : body,
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer;
+}
+
+// An element with text inside: what comes from a log is never markup.
+export function element(name, attributes = {}, ...inside) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) if (value !== null && value !== false) made.setAttribute(key, value);
+  made.append(...inside);
+  return made;
+}
+
+export const svg = (name, attributes, ...inside) => {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...inside);
+  return made;
+};
+
+export const percent = rate => rate === null ? "–" : `${+(100 * rate).toFixed(1)}\u00a0%`;
+export const span = (low, high) => `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)}\u00a0%`;
+export function duration(seconds) {
+  if (seconds >= 5400) return `${(seconds / 3600).toPrecision(3)}\u00a0h`;
+  return seconds >= 90 ? `${(seconds / 60).toPrecision(3)}\u00a0min` : `${seconds.toFixed(0)}\u00a0s`;
+}
+
+// Keys of a page, but not while text is typed or a list is open.
+export function keys(actions) {
+  document.addEventListener("keydown", event => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]):not([type=range]), select, textarea")) return;
+    if (event.key === " " && event.target.matches("button, a, summary, input")) return;
+    if (event.key === "Enter" && event.target.matches("button, a, summary")) return;
+    const action = actions[event.key];
+    if (action) { event.preventDefault(); action(event); }
+  });
+}
+
+export const playsH264 = document.createElement("video").canPlayType('video/mp4; codecs="avc1.42E01E"') !== "";
+export function watchVideo(video) {
+  const say = () => { const note = video.nextElementSibling; if (note?.matches(".unplayed")) note.hidden = false; };
+  if (!playsH264) say();
+  video.addEventListener("error", say);
+}
