@@ -136,6 +136,11 @@ REFERENCE = Entry(
         Entry("train-judge", "on the simulator's labels", "reference_commands:TrainJudge"),
         Entry("validate", "replay held-out episodes in a world", "reference_commands:Validate"),
         Entry(
+            "check-crossings",
+            "does what a passing hand hid come back as it was?",
+            "reference_commands:CheckCrossings",
+        ),
+        Entry(
             "generate-replays",
             "videos of recorded actions, labelled",
             "reference_commands:GenerateReplays",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from worldgym.cli.options import JudgePlace, Policies, WorldPlace
+from worldgym.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,12 @@ class TrainPolicies:
 
     data: Path
     out: Path
-    set: Literal["development", "held-out", "collectors"] = "development"
-    """held-out ones are scored once a release, and nothing is chosen by them"""
+    set: Literal[
+        "development", "held-out", "collectors", "any-motion", "any-motion-development"
+    ] = "development"
+    """held-out ones, any-motion among them, are scored once a release, and nothing is chosen by
+    them; any-motion: imitators of four kinds, disturbed and near-missing ones, see any_motion.json
+    """
     only: tuple[str, ...] = ()
     """names; default: all"""
     seed: int | None = None
@@ -98,8 +103,16 @@ class TrainPolicies:
     device: str = "auto"
 
     def __call__(self) -> None:
+        from worldgym.reference.any_motion import make_any_motion
         from worldgym.reference.zoo_training import train_policies
 
+        if self.set.startswith("any-motion"):
+            if self.only or self.seed is not None:
+                raise InputError("the sets for any motion are fixed: leave --only and --seed out")
+            which = "development" if self.set.endswith("development") else "held-out"
+            for folder in make_any_motion(self.data, self.out, which):
+                print(folder)
+            return
         own = (self.set, self.only, self.seed, self.device)
         for folder in train_policies(self.data, self.out, *own):
             print(folder)
@@ -151,6 +164,42 @@ class Validate:
             ValidateConfig(self.world, self.judge, self.data, self.out, self.chunk, self.batch)
         )
         print(json.dumps(figures, indent=2))
+
+
+@dataclass(frozen=True)
+class CheckCrossings:
+    """The hand-crossing test: the hand passes before an object without touching it. PSNR about the
+    object, before and after, by task."""
+
+    world: WorldPlace
+    out: Path
+    """gets hand-crossing.json"""
+    crossings: int = 10
+    """a task"""
+    first_seed: int = 12_000
+    tasks: tuple[str, ...] = ()
+    """default: all"""
+    json: bool = False
+
+    def __call__(self) -> None:
+        from worldgym.reference.hand_crossing import CrossingConfig, check_crossings
+        from worldgym.reference.reference_tasks import TASKS
+
+        tasks = self.tasks or tuple(TASKS)
+        found = check_crossings(
+            CrossingConfig(self.world, self.out, tasks, self.crossings, self.first_seed)
+        )
+        if self.json:
+            print(json.dumps(found, indent=2))
+            return
+        for task, row in found["tasks"].items():
+            told = "no crossing without a touch was found"
+            if row["lost"] is not None:
+                told = (
+                    f"{row['before']:.1f} dB before, {row['after']:.1f} dB after, "
+                    f"{row['lost']:.1f} lost"
+                )
+            print(f"{task}: {row['crossings']} crossings, {told}")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.disturbed_policy import disturbed_as_saved
 from worldgym.policies.adapters.renamed import RenamedPolicy
 from worldgym.policies.adapters.user_policy import own_policy
-from worldgym.policies.own import bc, diffusion
+from worldgym.policies.own import bc, diffusion, retrieval
 from worldgym.policies.own.scripted import RandomPolicy, StillPolicy
 from worldgym.policies.policy_protocol import Policy
 from worldgym.policies.wire.address import is_address
@@ -122,11 +122,15 @@ def load(
     return Loaded(policy, fingerprint(folder), device=device)
 
 
-def _network(folder: Path, device: str) -> bc.BCPolicy | diffusion.DiffusionPolicy:
+Saved = bc.BCPolicy | diffusion.DiffusionPolicy | retrieval.RetrievalPolicy
+
+
+def _network(folder: Path, device: str) -> Saved:
     """A policy of ours, from its checkpoint."""
-    loaders: Mapping[str, Callable[[Path], bc.BCPolicy | diffusion.DiffusionPolicy]] = {
+    loaders: Mapping[str, Callable[[Path], Saved]] = {
         bc.KIND: partial(bc.BCPolicy.load, device=device),
         diffusion.KIND: partial(diffusion.DiffusionPolicy.load, device=device),
+        retrieval.KIND: retrieval.RetrievalPolicy.load,  # too small for a device
     }
     return load_any(folder, loaders, "a policy")
 

@@ -85,7 +85,9 @@ def checked_training(request: TrainRequest) -> tuple[WorldTrainConfig, list[Robo
 
 def world_config(request: TrainRequest) -> WorldTrainConfig:
     config = _recipe(request).world(request.out, request.device)
-    config = replace(config, start=request.start, mix=request.mix)
+    config = replace(
+        config, start=request.start, mix=request.mix, still_weight=request.still_weight
+    )
     if request.steps:
         config = replace(config, optimizer=replace(config.optimizer, steps=request.steps))
     return config

@@ -34,6 +34,9 @@ class TrainRequest:
     mix: tuple[float, ...] = ()
     """share of each store in a batch, in the order of --data (default: by their numbers of
     episodes)"""
+    still_weight: float = 0.0
+    """extra loss weight of small things that stay where they are while something moves close by,
+    for worlds that redraw what a hand passes over"""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ class WorldTrainConfig:
     (for guidance).
 
     motion_weight: extra weight of latents that differ from the previous frame's or the initial
-    frame's, up to this much. dtype: of weights and activations in the network; master weights, EMA
+    frame's, up to this much.   still_weight: of small things that stay where they are while
+    something moves close by, see `still_weight`.   dtype: of weights and
+    activations in the network; master weights, EMA
     and optimiser stay float32. conditioning: how actions are shown, "sum" or "action" (as
     published): see `worldgym.world.conditioning.conditioning`. checkpointing: less memory for a
     third more products, same gradients: see `DiT`.
@@ -41,6 +43,7 @@ class WorldTrainConfig:
     frames: int = 16
     action_dropout: float = 0.1
     motion_weight: float = 4.0
+    still_weight: float = 0.0
     seed: int = 0
     save_every: int = 350
     device: str = "cpu"

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from worldgym.actions.embodiment import Embodiment, most_numbers, most_sums
 from worldgym.codecs.codec_protocol import Codec
@@ -180,8 +181,9 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
         known = (schedule.loss_weight(level) * batch.mask)[..., None, None, None]
     dtype = next(network.parameters()).dtype
     v = network(noisy.to(dtype), level, actions, start.to(dtype), robots=batch.robots).float()
-    weight = motion_weight(x, batch.start, config.motion_weight) * known
-    return ((v - target).square() * weight).mean()
+    weight = motion_weight(x, batch.start, config.motion_weight)
+    weight = weight + still_weight(x, batch.start, config.still_weight)
+    return ((v - target).square() * weight * known).mean()
 
 
 def motion_weight(x: Tensor, start: Tensor, extra: float) -> Tensor:
@@ -193,6 +195,21 @@ def motion_weight(x: Tensor, start: Tensor, extra: float) -> Tensor:
         d.square().mean(2, keepdim=True).sqrt() for d in (moved, x - start.float()[:, None])
     )
     return 1.0 + extra * torch.maximum(change, changed).clamp(max=1.0)
+
+
+def still_weight(x: Tensor, start: Tensor, extra: float) -> Tensor | float:
+    """x [B, T, C, h, w], start [B, C, h, w] => [B, T, 1, h, w]: 0 where a place has changed, is
+    plain or has nothing changed near it, up to `extra` where a thing that stands out from its
+    surroundings stays as it was while something moves within two places of it.
+
+    A world that redraws what a hand passes over learns most where nothing should happen."""
+    if not extra:
+        return 0.0
+    changed = (x - start.float()[:, None]).square().mean(2).sqrt().clamp(max=1.0)  # [B, T, h, w]
+    near = functional.max_pool2d(changed, 5, stride=1, padding=2)
+    around = functional.avg_pool2d(start.float(), 5, stride=1, padding=2, count_include_pad=False)
+    distinct = (start.float() - around).square().mean(1).sqrt().clamp(max=1.0)[:, None]
+    return extra * ((1.0 - changed) * near * distinct)[:, :, None]
 
 
 def checkpoint_config(
@@ -229,7 +246,8 @@ def _worlds(
 
 
 def training_facts(config: WorldTrainConfig, step: int) -> dict[str, Any]:
-    keys = ("batch", "frames", "action_dropout", "motion_weight", "seed", "dtype")
+    keys = ["batch", "frames", "action_dropout", "motion_weight", "seed", "dtype"]
+    keys += ["still_weight"] if config.still_weight else []
     return {key: getattr(config, key) for key in keys} | {
         "step": step,
         "optimizer": asdict(config.optimizer),
