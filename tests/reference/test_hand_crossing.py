@@ -13,16 +13,16 @@ if importlib.util.find_spec("metaworld") is None:
 
 from worldgym.cli import main
 from worldgym.reference import hand_crossing
-from worldgym.reference.hand_crossing import Crossing, pixels
+from worldgym.reference.hand_crossing import Crossing, projected
 from worldgym.types import Actions, Frames
 
 
 @pytest.mark.reference
 def test_pictures_of_places_lie_where_the_camera_sees_them() -> None:
-    middle = pixels(hand_crossing.CAMERA_TARGET[None], 96)
+    middle = projected(hand_crossing.CAMERA_TARGET[None], 96)
     np.testing.assert_allclose(middle, [[48.0, 48.0]], atol=1e-6)
     right, up = hand_crossing.RIGHT, np.array([0.0, 0.0, 1.0])
-    moved = pixels(hand_crossing.CAMERA_TARGET + 0.1 * np.stack([right, up]), 96)
+    moved = projected(hand_crossing.CAMERA_TARGET + 0.1 * np.stack([right, up]), 96)
     assert moved[0, 0] > 52 and abs(moved[0, 1] - 48) < 1e-6 and moved[1, 1] < 46
 
 

@@ -136,6 +136,16 @@ REFERENCE = Entry(
         Entry("train-judge", "on the simulator's labels", "reference_commands:TrainJudge"),
         Entry("validate", "replay held-out episodes in a world", "reference_commands:Validate"),
         Entry(
+            "chain",
+            "the whole way to a new world, in stages that resume",
+            "reference_commands:Chain",
+        ),
+        Entry(
+            "mine-false-successes",
+            "closed loops that a world draws wrongly",
+            "reference_commands:MineFalseSuccesses",
+        ),
+        Entry(
             "check-crossings",
             "does what a passing hand hid come back as it was?",
             "reference_commands:CheckCrossings",

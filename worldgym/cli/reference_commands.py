@@ -24,7 +24,9 @@ class Record:
     """default: all"""
     mix: str = "varied"
     """varied; near-misses: arms that graze, drift and hesitate as imitating policies do;
-    other-task: that do other tasks"""
+    other-task: that do other tasks; disturbed: beside, above, past, late, too far, mirrored"""
+    moved_cameras: bool = False
+    """record each episode from another place of the camera"""
     processes: int = 0
     """0 = one per core"""
 
@@ -40,6 +42,7 @@ class Record:
                 self.first_seed,
                 tasks,
                 mix=self.mix,
+                moved_cameras=self.moved_cameras,
                 workers=self.processes,
             )
         )
@@ -100,6 +103,8 @@ class TrainPolicies:
     """names; default: all"""
     seed: int | None = None
     """default: the set's own"""
+    steps: int = 0
+    """optimiser steps in place of each recipe's, to try things out; such policies are of no use"""
     device: str = "auto"
 
     def __call__(self) -> None:
@@ -110,10 +115,10 @@ class TrainPolicies:
             if self.only or self.seed is not None:
                 raise InputError("the sets for any motion are fixed: leave --only and --seed out")
             which = "development" if self.set.endswith("development") else "held-out"
-            for folder in make_any_motion(self.data, self.out, which):
+            for folder in make_any_motion(self.data, self.out, which, self.device, self.steps):
                 print(folder)
             return
-        own = (self.set, self.only, self.seed, self.device)
+        own = (self.set, self.only, self.seed, self.device, self.steps)
         for folder in train_policies(self.data, self.out, *own):
             print(folder)
 
@@ -164,6 +169,61 @@ class Validate:
             ValidateConfig(self.world, self.judge, self.data, self.out, self.chunk, self.batch)
         )
         print(json.dumps(figures, indent=2))
+
+
+@dataclass(frozen=True)
+class MineFalseSuccesses:
+    """Find the closed loops that a world draws as successes and that truly failed, and keep them
+    for its next training."""
+
+    world: WorldPlace
+    judge: JudgePlace
+    data: Path
+    """episode store that `worldgym reference generate-rollouts` wrote"""
+    out: Path
+    """episode store for them, and for as many true successes"""
+    batch: int = 30
+
+    def __call__(self) -> None:
+        from worldgym.reference.mined_failures import MineConfig, mine_false_successes
+
+        config = MineConfig(self.world, self.judge, self.data, self.out, batch=self.batch)
+        found = mine_false_successes(config)
+        print(
+            f"{self.out}: {found.false} false successes of {found.looked_at} closed loops, and "
+            f"{found.kept} true ones beside them"
+        )
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The whole way to a new world: recordings, world, distillation, mining, judge, error
+    predictor, calibration, evaluation. Resumes; --dry-run shows the stages."""
+
+    out: Path
+    """everything goes here, stages/ says what was done"""
+    only: tuple[str, ...] = ()
+    """stages; default: all that are not finished"""
+    size: Literal["full", "tiny"] = "full"
+    """tiny: a few minutes, to see that every stage runs; its world is of no use"""
+    dry_run: bool = False
+    """print the stages, with their estimated times, and run nothing"""
+
+    def __call__(self) -> None:
+        from worldgym.reference.training_chain import SIZES, is_finished, run_chain, stages
+
+        if not self.dry_run:
+            ran = run_chain(self.out, SIZES[self.size], self.only)
+            print(f"{self.out}: {', '.join(ran) or 'nothing'} run; all else was finished")
+            return
+        total = 0
+        for stage in stages(self.out, SIZES[self.size]):
+            done = is_finished(self.out, stage)
+            total += 0 if done else stage.minutes
+            print(f"{stage.name}: about {stage.minutes} minutes{', finished' if done else ''}")
+            for command in stage.commands:
+                print(f"  worldgym {' '.join(command)}")
+        print(f"about {total / 60:.0f} hours on two idle cores, worked out from measured parts")
 
 
 @dataclass(frozen=True)

@@ -73,11 +73,14 @@ def any_motion_set(name: str) -> AnyMotionSet:
         )
 
 
-def make_any_motion(store: Path, out: Path, name: str) -> list[Path]:
-    """Makes what is missing in OUT/POLICY, and returns the folders. Resumes."""
+def make_any_motion(
+    store: Path, out: Path, name: str, device: str = "cpu", steps: int = 0
+) -> list[Path]:
+    """Makes what is missing in OUT/POLICY, and returns the folders. Resumes. device, steps: see
+    `train_policies`."""
     asked = any_motion_set(name)
     seed = asked.training_seed
-    folders = train_policies(store, out, asked.recipes.set, asked.recipes.only, seed)
+    folders = train_policies(store, out, asked.recipes.set, asked.recipes.only, seed, device, steps)
     for policy, config in asked.retrieval.items():
         if not _is_there(out / policy):
             remember(EpisodeStore(store), out / policy, policy, config)

@@ -72,7 +72,7 @@ def check_crossings(config: CrossingConfig) -> dict[str, Any]:
     check_tasks(config.tasks)
     keep_freed_memory()
     world = on_all_cores(load_world(config.world))
-    tasks = {}
+    tasks: dict[str, dict[str, float | None]] = {}
     for task in config.tasks:
         found = _crossings(config, task)
         if not found:
@@ -108,7 +108,7 @@ def _levels(one: Crossing, video: Frames) -> tuple[float, float]:
 
 def _crossings(config: CrossingConfig, task: str) -> list[Crossing]:
     simulator = Simulator(task)
-    found = []
+    found = list[Crossing]()
     last = config.first_seed + MOST_TRIES * config.crossings
     for seed in range(config.first_seed, last):
         if len(found) == config.crossings:
@@ -141,7 +141,7 @@ def _crossing(simulator: Simulator, task: str, seed: int) -> Crossing | None:
     if np.abs(things - things[0]).max() > STILL:
         return None
     size = simulator.size
-    gap = np.linalg.norm(pixels(hand, size) - pixels(things, size), axis=1)
+    gap = np.linalg.norm(projected(hand, size) - projected(things, size), axis=1)
     if gap[PASS:ARRIVE].min() > NEAR:
         return None
     before = tuple(int(t) for t in range(1, PASS + 1) if gap[t] > FAR)
@@ -151,13 +151,13 @@ def _crossing(simulator: Simulator, task: str, seed: int) -> Crossing | None:
     return Crossing(
         np.stack(frames),
         np.stack(actions).astype(np.float32).reshape(STEPS, METAWORLD_SPEC.size),
-        _window(pixels(things[:1], size)[0], size),
+        _window(projected(things[:1], size)[0], size),
         before,
         after,
     )
 
 
-def pixels(places: Numbers, size: int) -> Numbers:
+def projected(places: Numbers, size: int) -> Numbers:
     """Places [N, 3] in the simulator's metres => (column, row) [N, 2] in the picture."""
     seen = places - CAMERA_POSITION
     depth = seen @ FORWARD

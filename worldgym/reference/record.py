@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,10 @@ from worldgym.reference.behaviours import (
 )
 from worldgym.reference.reference_tasks import FPS, METAWORLD_SPEC, REACH, STEPS, TASKS, check_tasks
 from worldgym.reference.simulator import Simulator
+from worldgym.reference.variations import PLAIN, Variation
 from worldgym.types import Episode
+
+CAMERAS = 24
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class RecordConfig:
     steps: int = STEPS
     mix: str = "varied"
     """one of `behaviours.MIXES`"""
+    moved_cameras: bool = False
+    """each from one of `CAMERAS` places of the camera near its usual one, by its seed"""
     workers: int = 0
     """processes; 0 = one a core"""
 
@@ -49,7 +54,7 @@ def record(config: RecordConfig) -> EpisodeStore:
     store = EpisodeStore.create(config.out, METAWORLD_SPEC, FPS, REACH)
     seeds = range(config.first_seed, config.first_seed + config.episodes)
     jobs = [
-        (config.out, task, seed, config.steps, config.mix)
+        (config.out, task, seed, config.steps, config.mix, config.moved_cameras)
         for seed in seeds
         for task in config.tasks
     ]
@@ -117,14 +122,24 @@ def play_behaviour(
     )
 
 
-@cache
-def _simulator(task: str) -> Simulator:
-    return Simulator(task)
+@lru_cache(maxsize=2 * len(TASKS))
+def _simulator(task: str, camera: int | None) -> Simulator:
+    return Simulator(task, change=PLAIN if camera is None else moved_camera(camera))
 
 
-def _record_one(job: tuple[Path, str, int, int, str]) -> None:
-    out, task, seed, steps, mix = job
-    episode = play_episode(_simulator(task), behaviour_name(seed, mix), seed, steps)
+def moved_camera(number: int) -> Variation:
+    """The camera up to 6 cm, and what it looks at up to 7 cm, from where they usually are."""
+    rng = np.random.default_rng([number, 26])
+    camera, target = rng.uniform(-0.06, 0.06, 3), rng.uniform(-0.07, 0.07, 3)
+    x, y, z = map(float, camera)
+    to_x, to_y, to_z = map(float, target)
+    return Variation("camera", camera=(x, y, z), target=(to_x, to_y, to_z))
+
+
+def _record_one(job: tuple[Path, str, int, int, str, bool]) -> None:
+    out, task, seed, steps, mix, moved = job
+    simulator = _simulator(task, seed % CAMERAS if moved else None)
+    episode = play_episode(simulator, behaviour_name(seed, mix), seed, steps)
     _store(out).write(episode_name(task, seed), episode)
 
 

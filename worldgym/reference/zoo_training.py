@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from worldgym.errors import InputError
@@ -20,11 +21,15 @@ def train_policies(
     only: Collection[str] = (),
     seed: int | None = None,
     device: str = "cpu",
+    steps: int = 0,
 ) -> list[Path]:
     """Trains what is missing or was trained otherwise, and returns the folders. `only`: names of
-    recipes; empty = all.   device: see `resolve_device`."""
+    recipes; empty = all.   device: see `resolve_device`.   steps: in place of the recipes', 0 =
+    theirs."""
     device = resolve_device(device)
     configs = zoo(set_name, store, out, seed)
+    if steps:
+        configs = [_shortened(config, steps) for config in configs]
     if unknown := set(only) - {config.name for config in configs}:
         raise InputError(
             f"no recipe for {', '.join(sorted(unknown))}; there are "
@@ -35,6 +40,13 @@ def train_policies(
         if not _is_trained(config):
             train_policy(config, device)
     return [folder for config in wanted for folder in config.folders.values()]
+
+
+def _shortened(config: PolicyTrainConfig, steps: int) -> PolicyTrainConfig:
+    """A series is saved at its first steps."""
+    save_at = tuple(range(1, len(config.save_at) + 1)) if config.save_at else ()
+    count = max(steps, len(save_at))
+    return replace(config, fit=replace(config.fit, steps=count, warmup=1), save_at=save_at)
 
 
 def _is_trained(config: PolicyTrainConfig) -> bool:

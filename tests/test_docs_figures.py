@@ -1,0 +1,51 @@
+"""Figures of a bundled world say with which they were measured, and that is the bundle's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+LoadScript = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def figures(load_script: LoadScript) -> ModuleType:
+    return load_script("dev/docs_figures.py")
+
+
+def test_every_figure_was_measured_with_the_bundle_or_says_that_it_was_not(
+    figures: ModuleType,
+) -> None:
+    mark = figures.bundle_mark()
+    assert [fault for page in figures.PAGES for fault in figures.faults(page, mark)] == []
+    assert figures.stale_rows(mark) == []
+
+
+def test_another_bundle_makes_them_stale(figures: ModuleType) -> None:
+    faults = figures.faults("docs/reference-world.md", "world 0123456789ab, judge 0123456789ab")
+    assert len(faults) >= 4 and all("measure again, or mark it" in fault for fault in faults)
+    assert len(figures.stale_rows("world 0123456789ab, judge 0123456789ab")) >= 10
+    assert figures.stale_rows(figures.bundle_mark().replace("world c", "world d"))
+
+
+def test_what_a_section_must_say(
+    figures: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = "world a, judge b"
+    texts = {
+        "unmarked": "The bundled world reaches 95 % here.",
+        "marked": f"<!-- measured: {mark} -->\nThe bundled world reaches 95 % here.",
+        "old": "<!-- measured: earlier bundle -->\nThe bundled world reached 95 % then.",
+        "told": "<!-- measured: earlier bundle -->\nThe earlier bundle reached 95 %.",
+        "other": "<!-- measured: world c, judge b -->\nThe bundled world reaches 95 %.",
+        "no figure": "The bundled world is small.",
+        "simulated": "Of simulated studies 95 % hold.",
+        "code": "The bundled world:\n\n    worldgym demo   # 95 % of it\n\n```\n95 %\n```\n",
+    }
+    (tmp_path / "page.md").write_text("".join(f"## {t}\n\n{b}\n\n" for t, b in texts.items()))
+    monkeypatch.setattr(figures, "ROOT", tmp_path)
+    faults = figures.faults("page.md", mark)
+    assert [fault.split('"')[1] for fault in faults] == ["unmarked", "old", "other"]

@@ -1,0 +1,66 @@
+"""A world's own false successes: recorded closed loops that it draws as successes and the judge
+believes, and that truly failed. A world that is trained on learns most from these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from worldgym.episodes.store import EpisodeStore
+from worldgym.io.files import write_atomic
+from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
+from worldgym.reference.behaviours import is_closed_loop
+from worldgym.trust.playback import Playing, Recorded, recorded_rollouts
+from worldgym.trust.replay_test import replay_test
+from worldgym.world.load_world import load_world
+from worldgym.world.row_threads import on_all_cores
+
+
+@dataclass(frozen=True)
+class MineConfig:
+    """store: with closed loops, played in the simulator.   beside: episodes judged right that are
+    kept for every one judged falsely, so that the world does not learn to believe nothing."""
+
+    world: Path
+    judge: Path
+    store: Path
+    out: Path
+    beside: float = 1.0
+    batch: int = 30
+
+
+@dataclass(frozen=True)
+class Mined:
+    """Of the closed loops looked at: false successes, and true successes kept beside them."""
+
+    looked_at: int
+    false: int
+    kept: int
+
+
+def mine_false_successes(config: MineConfig) -> Mined:
+    """Adds to the store OUT what is missing there."""
+    keep_freed_memory()
+    source = EpisodeStore(config.store)
+    out = EpisodeStore.create(config.out, source.spec, source.fps, source.reach)
+    loops = {info.name for info in source if is_closed_loop(info)}
+    episodes = [e for e in recorded_rollouts(source) if _name(e) in loops]
+    world = on_all_cores(load_world(config.world))
+    outcomes, _ = replay_test(world, load_judge(config.judge), episodes, Playing(config.batch))
+    false = [o.name for o in outcomes if o.judged and o.success is False]
+    right = [o.name for o in outcomes if o.judged and o.success]
+    order = np.random.default_rng(0).permutation(len(right))
+    beside = [right[i] for i in order[: round(config.beside * len(false))]]
+    for name in (*false, *beside):
+        if name not in out:
+            for file in (f"{name}.mp4", f"{name}.json"):  # the JSON last: it commits the episode
+                content = (source.root / "episodes" / file).read_bytes()
+                write_atomic(config.out / "episodes" / file, content)
+    return Mined(len(outcomes), len(false), len(beside))
+
+
+def _name(episode: Recorded) -> str:
+    return episode.rollout.trial.task.name
