@@ -143,6 +143,10 @@ def test_cameras_are_found_by_name_among_several_views() -> None:
     for cameras in (("image", "hand"), ("image", "front")):
         with pytest.raises(InputError, match="and the world draws front, wrist"):
             check_needs("p", Needs(cameras=cameras), FAKE_SPEC, [TASK], views)
+    long = Needs(cameras=("observation.images.front", "observation.images.wrist"))
+    assert substitutes(long, TASK, views) == ()
+    seen = observe(long, FAKE_SPEC, TASK, both, MOVES, views)
+    assert seen.views["observation.images.wrist"][0, 0, 0] == 105
     black = Needs(cameras=("front", "hand"), blackened=("hand",))
     check_needs("p", black, FAKE_SPEC, [TASK], views)
     assert observe(black, FAKE_SPEC, TASK, both, MOVES, views).views["hand"].max() == 0

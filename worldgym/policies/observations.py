@@ -7,6 +7,7 @@ robot's state that the world predicts takes the place of one that is counted fro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,8 @@ from worldgym.actions.pose import Pose, lacking, pose_after, unsound
 from worldgym.errors import InputError
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames, States, Task
+
+PARTS = re.compile(r"[./]")  # of a camera's name
 
 
 def observe(
@@ -63,13 +66,18 @@ def tells(needs: Needs, told: Sequence[str]) -> bool:
 
 
 def view_of(camera: str, needs: Needs, views: Sequence[str]) -> int | None:
-    """Which of a world's views a policy's camera shows: the one of its name. The first camera, if
-    no view has its name, shows the main view, unless another camera has that by name. None = no
-    view does."""
-    if camera in views:
-        return views.index(camera)
-    free = views[0] not in needs.cameras
+    """Which of a world's views a policy's camera shows: the one of its name, or of the last part of
+    it ("observation.images.wrist"). The first camera, if no view has its name, shows the main view,
+    unless another camera has that by name. None = no view does."""
+    for name in (camera, _last(camera)):
+        if name in views:
+            return views.index(name)
+    free = views[0] not in {*needs.cameras, *map(_last, needs.cameras)}
     return 0 if camera == needs.cameras[0] and free else None
+
+
+def _last(camera: str) -> str:
+    return PARTS.split(camera)[-1]
 
 
 def check_needs(

@@ -24,7 +24,7 @@ from worldgym.policies.wire.request_mapping import (
     request_of,
     resize_with_pad,
 )
-from worldgym.types import Task
+from worldgym.types import Frames, Task
 from worldgym.wire import msgpack_numpy
 from worldgym.wire.server_address import ServerAddress
 from worldgym.wire.wire_arrays import Malformed
@@ -86,6 +86,21 @@ def test_a_family_of_ones_own(tmp_path: Path) -> None:
         [1, 2, 3, 4, 5, 6, 0],
         [9, 10, 11, 12, 13, 14, 8],
     ]
+
+
+@pytest.mark.parametrize(
+    ("flip", "seen"),
+    [
+        ("vertical", FRAME[::-1]),
+        ("horizontal", FRAME[:, ::-1]),
+        ("both", FRAME[::-1, ::-1]),
+    ],
+)
+def test_pictures_are_flipped_as_a_family_saw_them(flip: str, seen: Frames, tmp_path: Path) -> None:
+    family = load_family(toml(tmp_path, f'{LEAST}flip = "{flip}"'), "openpi")
+    np.testing.assert_array_equal(request_of(family, SEEN)[family.frame], seen)
+    with pytest.raises(InputError, match='"flip" holds'):
+        load_family(toml(tmp_path, f'{LEAST}flip = "sideways"'), "openpi")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,10 @@ class Family:
     the key `frame`.
     state: {key: names of its numbers}.   size: (H, W) that frames are fitted into with black bars,
     None = as they are.
-    rotate: degrees, 0 or 180.   channels_first: images as [C, H, W].
+    flip: "vertical" (upside down), "horizontal" (mirrored) or "both", then rotate: degrees, 0 or
+    180; of every camera. LIBERO's raw pictures are upside down and its policies saw them turned by
+    180 degrees: from a world that draws upright ones, that is a horizontal flip.
+    channels_first: images as [C, H, W].
 
     actions: key of the actions in the answer, "" = the answer itself.   columns: which numbers of a
     row are the action, in
@@ -55,6 +58,7 @@ class Family:
     columns: tuple[int, ...] = ()
     size: tuple[int, int] | None = None
     rotate: Literal[0, 180] = 0
+    flip: Literal["", "vertical", "horizontal", "both"] = ""
     channels_first: bool = False
     constants: Mapping[str, Constant] = field(default_factory=dict)
     history: int = 1

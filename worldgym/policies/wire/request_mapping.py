@@ -107,6 +107,10 @@ def resize_with_pad(frame: Frames, size: tuple[int, int]) -> Frames:
 
 
 def _image(family: Family, frame: Frames) -> Array:
+    if family.flip in ("vertical", "both"):
+        frame = frame[::-1]
+    if family.flip in ("horizontal", "both"):
+        frame = frame[:, ::-1]
     if family.rotate == 180:
         frame = np.rot90(frame, 2)
     if family.size is not None and frame.shape[:2] != family.size:
