@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -232,6 +232,14 @@ class Rollout:
     def main(self) -> Frames:
         """uint8 [T+1, H, W, 3] of the main view."""
         return self.frames[:, 0]
+
+    def shown(self, views: Sequence[str] = ()) -> Frames:
+        """uint8 [T+1, H, n W, 3]: these views side by side; the main one where none is named.
+        KeyError for a view that it does not have."""
+        if missing := [view for view in views if view not in self.views]:
+            raise KeyError(missing[0])
+        chosen = [self.views.index(view) for view in views] or [0]
+        return joined_views(self.frames[:, chosen])
 
 
 def check_views(frames: Frames, views: tuple[str, ...]) -> None:

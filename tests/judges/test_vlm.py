@@ -108,6 +108,27 @@ def test_pixels_arrive_unchanged(
     assert np.array_equal(pixels, rollout.main[-1])
 
 
+def test_the_views_that_it_names_are_shown_side_by_side(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
+    plain = make_rollout()
+    both = np.concatenate([plain.frames, plain.frames[:, :, ::-1]], axis=1)
+    rollout = replace(plain, frames=both, views=("front", "wrist"))
+    asked = replace(config, frames="last", votes=1)
+    two = patient(replace(asked, views=("wrist", "front")))
+    assert two.name != patient(asked).name and "views" not in patient(asked).settings
+    ask(two, rollout)
+    (url,) = [
+        p["image_url"]["url"]
+        for p in model_server.requests[0]["messages"][0]["content"]
+        if p["type"] == "image_url"
+    ]
+    pixels = np.array(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
+    np.testing.assert_array_equal(pixels, np.concatenate([both[-1, 1], both[-1, 0]], axis=1))
+    declined = ask(two, plain)
+    assert declined.score is None and declined.reason == "the video has no view wrist, only main"
+
+
 def test_a_repeated_run_costs_nothing(
     config: VlmConfig, model_server: Any, make_rollout: MakeRollout
 ) -> None:

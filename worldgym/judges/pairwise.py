@@ -57,6 +57,10 @@ class PairwiseJudge:
     ) -> None:
         """budget_usd, wait: as for a VlmJudge. InputError for a prompt, which would be that of a
         rubric."""
+        if config.views:
+            raise InputError(
+                "a preference is asked about the main views of two videos; leave views out"
+            )
         if config.prompt is not None:
             raise InputError(
                 "the judge has a prompt of its own, and comparisons are asked with theirs: leave "

@@ -37,6 +37,7 @@ class VlmConfig:
     """votes: answers a video.   frames: a rule of `frame_selection`.   frame_size: pixels of the
     longer side, None = as recorded.
 
+    views: cameras that are shown, side by side; () = the main one.
     max_frames: most pictures of a video; of a longer one, "every:N" becomes so many evenly spaced
     frames.
     rubric: a kind of `rubric`.   prompt: a file instead of the bundled one.   cache: folder of
@@ -54,6 +55,7 @@ class VlmConfig:
     prompt: Path | None = None
     cache: Path | None = None
     backwards: bool = False
+    views: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_most(self.frames, self.max_frames)
@@ -105,6 +107,7 @@ class VlmConfig:
             "frames": self.frames,
             "frame_size": self.frame_size,
             **({} if self.max_frames == MAX_FRAMES else {"max_frames": self.max_frames}),
+            **({"views": list(self.views)} if self.views else {}),
         }
 
 
@@ -177,10 +180,16 @@ class VlmJudge:
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
         config = self.config
+        if missing := [view for view in config.views if view not in rollout.views]:
+            return Verdict(
+                None,
+                self.name,
+                f"the video has no view {missing[0]}, only {', '.join(rollout.views)}",
+            )
         rubric = rubric_for(self.config.rubric, task, self.config.backwards)
         chosen = choose_frames(config.frames, len(rollout.frames), config.max_frames)
         prompt = self._prompts[rubric.kind]
-        shown = pictures(rollout.main, chosen, config.frame_size)
+        shown = pictures(rollout.shown(config.views), chosen, config.frame_size)
         question = Question(filled(prompt, task, rubric), shown, rubric.schema)
         answers = self.client.ask(question, config.votes, Reading(rubric.read, rubric.reminder))
         votes = tuple(read_vote(answer, rubric) for answer in answers)
