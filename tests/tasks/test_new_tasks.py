@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_sets import recordings, write_mp4_npz, write_rlds
+from synthetic_sets import recordings, wrist, write_lerobot_v2, write_mp4_npz, write_rlds
 
 from worldgym.episodes.recording import SourceOptions
 from worldgym.errors import InputError
@@ -33,6 +33,17 @@ def test_a_task_an_episode_grouped_by_instruction(tmp_path: Path) -> None:
         and tasks[0].instruction == "push the square 0"
     )
     assert np.abs(tasks[0].frame.astype(int) - recordings(1)[0].frames[0]).mean() < 3.0
+
+
+def test_further_views_come_along(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra [data] is not installed")
+    write_lerobot_v2(tmp_path / "set", recordings(2))
+    options = SourceOptions(convention="bridge_v2", views=("front", "wrist"))
+    new_tasks(NewTasks(tmp_path / "set", tmp_path / "tasks", options))
+    tasks = load_tasks(tmp_path / "tasks")
+    seen = wrist(recordings(1)[0].frames)[0]
+    assert len(tasks) == 2 and all(set(task.others) == {"wrist"} for task in tasks)
+    assert np.abs(tasks[0].others["wrist"].astype(int) - seen).mean() < 3.0
 
 
 def test_an_instruction_for_those_that_have_none(tmp_path: Path) -> None:

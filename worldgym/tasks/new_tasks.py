@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from worldgym.episodes.file_names import file_names
-from worldgym.episodes.recording import SourceOptions
+from worldgym.episodes.recording import Recording, SourceOptions
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.store import numbered_names
 from worldgym.errors import InputError, WorldGymError, at_least
@@ -17,7 +17,7 @@ from worldgym.io.files import read_json
 from worldgym.io.progress import progress
 from worldgym.tasks.task_folder import DEFAULT_STEPS
 from worldgym.tasks.write_tasks import write_task
-from worldgym.types import Frames, Task
+from worldgym.types import Task
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def new_tasks(request: NewTasks) -> tuple[list[str], dict[str, str]]:
             break
         try:
             recording = source.read(listed.name)
-            task = _task(listed.name, file, recording.instruction, recording.frames[0], request)
+            task = _task(listed.name, file, recording, request)
         except WorldGymError as error:
             if request.strict:
                 raise
@@ -67,7 +67,9 @@ def new_tasks(request: NewTasks) -> tuple[list[str], dict[str, str]]:
     return names, skipped
 
 
-def _task(episode: str, file: str, instruction: str, frame: Frames, request: NewTasks) -> Task:
+def _task(episode: str, file: str, recording: Recording, request: NewTasks) -> Task:
+    """With the first frames of all views that the episode has."""
+    instruction = recording.instruction
     if not instruction:
         raise InputError(
             f"{episode}: has no instruction; give one for all such episodes with --instruction"
@@ -80,8 +82,16 @@ def _task(episode: str, file: str, instruction: str, frame: Frames, request: New
         if _source(request.out / f"{name}.json") in (None, source)
     )
     extras = {"source": source}
+    others = {view: frames[0] for view, frames in recording.others.items() if frames is not None}
     return Task(
-        name, group, frame, instruction, request.steps, request.partial_credit, extras=extras
+        name,
+        group,
+        recording.frames[0],
+        instruction,
+        request.steps,
+        request.partial_credit,
+        extras=extras,
+        others=others,
     )
 
 

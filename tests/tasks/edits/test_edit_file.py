@@ -100,6 +100,12 @@ def test_an_edited_task_knows_its_twin(path: Path) -> None:
     )
 
 
+def test_an_edited_picture_leaves_its_other_views_behind(path: Path) -> None:
+    both = replace(TASK, others={"wrist": TASK.frame})
+    for edit in read_edits(path):
+        assert set(edit.of(both).others) == (set() if edit.image else {"wrist"})
+
+
 def test_a_repeat_gives_the_same_bytes(path: Path, tmp_path: Path) -> None:
     for out in ("one", "two"):
         for edit in read_edits(path):

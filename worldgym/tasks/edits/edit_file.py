@@ -94,8 +94,9 @@ class Edit:
         )
 
     def of(self, task: Task) -> Task:
-        """The edited twin of a task. InputError, with the names of edit and task, where a step
-        cannot be done."""
+        """The edited twin of a task. Where its picture is edited it loses its further views, for
+        what was painted into one is not in the others: a world draws them anew. InputError, with
+        the names of edit and task, where a step cannot be done."""
         scene = Scene(generator_of(f"{self.seed}/{self.name}/{task.name}"))
         frame = task.frame
         instruction = task.instruction
@@ -116,6 +117,7 @@ class Edit:
             name=f"{self.name}/{task.name}",
             group=f"{self.name}/{task.group}",
             frame=frame,
+            others={} if self.image else task.others,
             instruction=instruction,
             partial_credit="" if self.success else task.partial_credit,
             nominal=task.name,
