@@ -27,7 +27,8 @@ import torch
 from worldgym.cli.script import read_options
 from worldgym.codecs.load_codec import load_codec
 from worldgym.episodes.mixture import NamedStore, open_mixture
-from worldgym.episodes.store import EpisodeInfo, EpisodeStore
+from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.store_index import EpisodeInfo
 from worldgym.episodes.windows import Ints
 from worldgym.errors import InputError, WorldGymError
 from worldgym.io.bundled import BUNDLE

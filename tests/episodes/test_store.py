@@ -13,6 +13,7 @@ import pytest
 
 from worldgym.actions.embodiment import Reach
 from worldgym.episodes import store as store_module
+from worldgym.episodes import store_index
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
@@ -212,7 +213,7 @@ def test_a_store_that_cannot_be_written_opens(
         raise InputError("Read-only file system")
 
     (own_store.root / "index.jsonl").unlink()
-    monkeypatch.setattr(store_module, "write_atomic", refuse)
+    monkeypatch.setattr(store_index, "write_atomic", refuse)
     assert len(EpisodeStore(own_store.root)) == 2
 
 

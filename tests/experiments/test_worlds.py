@@ -11,7 +11,8 @@ import pytest
 from experiments.frame import Setup, other_worlds
 from experiments.worlds import VARIANTS, Training, chosen, train_all, world_config
 from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
-from worldgym.episodes.store import EpisodeInfo, EpisodeStore
+from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.store_index import EpisodeInfo
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import fingerprint
 from worldgym.reference.reference_tasks import METAWORLD_SPEC

@@ -21,18 +21,15 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
-import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from worldgym.actions.embodiment import NO_REACH, Reach
+from worldgym.episodes.store_index import EpisodeInfo, load_index
 from worldgym.errors import InputError
 from worldgym.io.files import read_json, write_atomic, write_json
 from worldgym.io.records import from_mapping, located
@@ -45,33 +42,6 @@ VERSION = 1
 # frames between key frames: episodes are decoded whole, and one key frame instead of five saves a
 # quarter
 WHOLE = 250
-
-
-@dataclass(frozen=True)
-class EpisodeInfo:
-    """What the index knows: everything but pixels, actions, states and lists. `length` is the
-    number of actions.
-
-    origin: dataset and episode that it was made from.   digest: of frames, actions and instruction
-    as they were written. Both are "" where the writer did not say.   absent: views of the store
-    that this episode was recorded without.
-    """
-
-    name: str
-    length: int
-    instruction: str
-    success: bool | None
-    source: str
-    extras: Mapping[str, Any]
-    origin: str = ""
-    digest: str = ""
-    absent: tuple[str, ...] = ()
-
-    @property
-    def group(self) -> str:
-        """What results are summed over: the task that it was recorded for, or where that is not
-        known its instruction."""
-        return str(self.extras.get("task", self.instruction))
 
 
 class EpisodeStore:
@@ -89,7 +59,7 @@ class EpisodeStore:
             self.reach = Reach.from_json(header.get("reach", ()))
         self.fps = float(header["fps"])
         self.views = tuple(map(str, header.get("views", ONE_VIEW)))
-        self.infos = _load_index(root)
+        self.infos = load_index(root)
         self._by_name = {info.name: info for info in self.infos}
 
     @staticmethod
@@ -284,56 +254,3 @@ def _states(data: Mapping[str, Any] | None) -> States | None:
     if data is None:
         return None
     return States(np.asarray(data["values"], np.float32), tuple(data["names"]), data["no_pose"])
-
-
-def _load_index(root: Path) -> list[EpisodeInfo]:
-    written = {
-        entry.name[:-5]: entry.stat().st_mtime_ns
-        for entry in _scan(root)
-        if entry.name.endswith(".json")
-    }
-    names = sorted(written)
-    index = root / "index.jsonl"
-    if index.exists() and index.stat().st_mtime_ns >= max(written.values(), default=0):
-        try:
-            infos = [_indexed(line) for line in index.read_text(encoding="utf-8").splitlines()]
-        except (ValueError, TypeError):  # damaged: it is made of the episodes, and again
-            infos = []
-        if [info.name for info in infos] == names:
-            return infos
-    infos = [_info(root, name) for name in names]
-    if infos:
-        lines = (json.dumps(vars(info)) for info in infos)
-        with suppress(InputError):  # a store that is read alone has no index, or an old one
-            write_atomic(index, ("\n".join(lines) + "\n").encode())
-    return infos
-
-
-def _indexed(line: str) -> EpisodeInfo:
-    """ValueError for a line of before episodes had an origin: what the file says of it is not in
-    the line."""
-    data = json.loads(line)
-    if "origin" not in data:
-        raise ValueError("no origin")
-    return EpisodeInfo(**{**data, "absent": tuple(data.get("absent", ()))})
-
-
-def _scan(root: Path) -> Iterator[os.DirEntry[str]]:
-    if (root / "episodes").is_dir():
-        with os.scandir(root / "episodes") as entries:
-            yield from entries
-
-
-def _info(root: Path, name: str) -> EpisodeInfo:
-    data = read_json(root / "episodes" / f"{name}.json", "an episode")
-    extras = {key: value for key, value in data["extras"].items() if not isinstance(value, list)}
-    facts = (
-        data["instruction"],
-        data["success"],
-        data["source"],
-        extras,
-        data.get("origin", ""),
-        data.get("digest", ""),
-        tuple(data.get("absent", ())),
-    )
-    return EpisodeInfo(name, data["length"], *facts)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worldgym.episodes.store import EpisodeInfo
+from worldgym.episodes.store_index import EpisodeInfo
 from worldgym.reference.disturbed import DISTURBED, make_disturbed, moved_object
 from worldgym.reference.reference_tasks import STEPS, TASKS
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from worldgym.episodes.identity import origin_of
-from worldgym.episodes.store import EpisodeInfo, EpisodeStore, numbered_names
+from worldgym.episodes.store import EpisodeStore, numbered_names
+from worldgym.episodes.store_index import EpisodeInfo
 from worldgym.episodes.subsample import evenly_spaced
 from worldgym.errors import EditRefused, InputError, at_least
 from worldgym.io.progress import progress

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.episodes.frame_cache import FrameCache
-from worldgym.episodes.store import EpisodeInfo, EpisodeStore
+from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.store_index import EpisodeInfo
 from worldgym.errors import InputError
 from worldgym.policies.image_trunk import shifted
 from worldgym.policies.own.action_bounds import to_unit
