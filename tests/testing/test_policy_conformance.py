@@ -95,6 +95,14 @@ def policy(tmp_path: Path) -> Path:
     return tmp_path / "tiny"
 
 
+TWO = FakePolicy(needs=Needs(cameras=("front", "wrist")))
+
+
+@pytest.mark.parametrize(("views", "broken"), [(("main",), 1), (("front", "wrist"), 0)])
+def test_two_cameras_are_met_by_a_world_of_both(views: tuple[str, ...], broken: int) -> None:
+    assert check_and_time(TWO, SHAPE, FAKE_SPEC, 1, views).broken == broken
+
+
 def test_on_the_command_line(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["policy", "check", str(policy), "--calls", "2"]
     main([*words, "--size", "16", "24"])

@@ -86,6 +86,7 @@ class Check:
         from worldgym.policies.load_policy import load_policy
         from worldgym.policies.open_loop_error import compare_with_recorded
         from worldgym.testing.policy_conformance import check_and_time, with_recorded
+        from worldgym.types import ONE_VIEW
         from worldgym.world.world_source import named_world
 
         if self.calls < 1 or min(self.size) < 1:
@@ -99,7 +100,8 @@ class Check:
             if world
             else (*(store.frame_size() if store is not None else self.size), 3)
         )
-        report = check_and_time(policy, shape, world.spec if world else None, self.calls)
+        views = world.views if world else store.views if store is not None else ONE_VIEW
+        report = check_and_time(policy, shape, world.spec if world else None, self.calls, views)
         if store is not None:  # an empty one is false
             report = with_recorded(report, lambda: compare_with_recorded(policy, store))
         if self.json:

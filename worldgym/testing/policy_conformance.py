@@ -16,7 +16,7 @@ from worldgym.policies.open_loop_error import OpenLoop
 from worldgym.policies.policy_protocol import Policy
 from worldgym.testing import Shape, policy_rules
 from worldgym.testing.rules import complaint_of
-from worldgym.types import ActionSpec, Task, Trial
+from worldgym.types import ONE_VIEW, ActionSpec, Task, Trial
 
 INSTRUCTION = "open the drawer"
 
@@ -72,14 +72,19 @@ class PolicyReport:
 
 
 def check_and_time(
-    policy: Policy[Any], frame_shape: Shape, world: ActionSpec | None, calls: int
+    policy: Policy[Any],
+    frame_shape: Shape,
+    world: ActionSpec | None,
+    calls: int,
+    views: Sequence[str] = ONE_VIEW,
 ) -> PolicyReport:
-    """Every rule, whether or not one before is broken; latency only of a policy that answers."""
+    """Every rule, whether or not one before is broken; latency only of a policy that answers.
+    views: of the world that the policy shall see."""
     outcomes = [
         RuleOutcome(rule, complaint_of(check))
         for rule, check in policy_rules(policy, frame_shape).items()
     ]
-    met = complaint_of(lambda: check_needs(policy.name, policy.needs, policy.spec, []))
+    met = complaint_of(lambda: check_needs(policy.name, policy.needs, policy.spec, [], views))
     outcomes.append(RuleOutcome("a world can show what it needs", met))
     if world is not None:
         differences = "; ".join(policy.spec.differences(world))
