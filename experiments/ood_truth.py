@@ -1,15 +1,16 @@
 """Predicted against true drops under out-of-distribution changes, per policy and axis: the check of
 the whole method.
 
-    python experiments/ood_truth.py --out runs/ood --seeds 20 [--policy P ...] [--arm edit |
-    simulator]
+    python -m experiments.ood_truth --out runs/ood --seeds 20 [--policy P ...] [--arm edit |
+    simulator | true]
 
 Truth: the policies in the varied simulator (worldgym/reference/variations.py). Predicted: the same
 policies in the learned world, from initial frames edited as pictures (experiments/ood_edits.toml),
 or, with --arm simulator, from the varied simulator's own initial frames, which tells errors of the
-edit from errors of the world. Each stage resumes. OUT/ARM/run holds log, summary and report,
-OUT/ARM/ood.json the figures printed. In all policies x (variations + 1) x tasks x seeds episodes,
-once simulated, once generated."""
+edit from errors of the world. The arm `true` draws nothing: the judge is shown the varied
+simulator's own video, which tells errors of the judge from both (ood_judge.py). Each stage resumes.
+OUT/ARM/run holds log, summary and report, OUT/ARM/ood.json the figures printed. In all policies x
+(variations + 1) x tasks x seeds episodes, once simulated, once generated."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from experiments.ood_judge import judge_true_videos
 from worldgym.cli.script import read_options
 from worldgym.evaluation.load_parts import Sources
 from worldgym.evaluation.plan import EvaluateConfig
@@ -46,7 +48,7 @@ class Experiment:
     """default: all that are bundled"""
     tasks: tuple[str, ...] = tuple(TASKS)
     variations: tuple[str, ...] = tuple(VARIATIONS)
-    arm: Literal["edit", "simulator"] = "edit"
+    arm: Literal["edit", "simulator", "true"] = "edit"
     world: Path = BUNDLE
     judge: Path = BUNDLE / "judge"
     workers: int = 0
@@ -56,6 +58,16 @@ class Experiment:
 def run(options: Experiment) -> dict[str, Any]:
     policies = options.policy or tuple(map(str, bundled_sources().policies))
     seeds = tuple(range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + options.seeds))
+    if options.arm == "true":
+        return judge_true_videos(
+            options.out / "true",
+            policies,
+            options.tasks,
+            options.variations,
+            seeds,
+            options.judge,
+            options.workers,
+        )
     known = options.out / "truth"
     config = TruthConfig(
         known,
