@@ -1,0 +1,92 @@
+"""A run of two views: its log names them, its videos show them side by side, and judging and
+labelling it take them apart again; a policy of two cameras gets both, or is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from worldgym.errors import InputError
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.provenance import Origin
+from worldgym.evaluation.rejudge import RejudgeConfig, clips_of_run, rejudge
+from worldgym.evaluation.run import evaluate
+from worldgym.io.run_log import read_log
+from worldgym.io.run_records import run_views
+from worldgym.io.video import decode_video
+from worldgym.policies.policy_protocol import Needs, Observation
+from worldgym.tasks.task_folder import load_tasks
+from worldgym.tasks.write_tasks import write_task
+from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import Frames, Rollout, Task, Verdict
+from worldgym.world.world_protocol import Given
+
+VIEWS = ("front", "wrist")
+
+
+class Drawing(FakeWorld):
+    def complete(self, frames: Frames, given: Given, seeds: Sequence[int]) -> Frames:
+        return np.where(given[..., None, None, None], frames, np.uint8(200)).astype(np.uint8)
+
+
+class SeesViews(FakeJudge):
+    """Says what it was shown."""
+
+    def __call__(self, rollout: Rollout, task: Task) -> Verdict:
+        shown = f"{rollout.views} {rollout.frames.shape} {rollout.frames[0, 1].mean():.0f}"
+        return Verdict(1.0, self.name, shown)
+
+
+class Both(FakePolicy):
+    def act(
+        self, states: Sequence[Any], observations: Sequence[Observation]
+    ) -> tuple[list[Any], Any]:
+        assert all(set(seen.views) == set(VIEWS) for seen in observations)
+        return super().act(states, observations)
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Path:
+    """The first brings a wrist picture, the second does not."""
+    for i in range(2):
+        others = {} if i else {"wrist": np.full((16, 24, 3), 90, np.uint8)}
+        frame = np.full((16, 24, 3), 40 + i, np.uint8)
+        write_task(tmp_path / "tasks", Task(f"a/{i}", "a", frame, "push", 3, others=others))
+    return tmp_path / "tasks"
+
+
+def test_from_tasks_to_judging_again(tasks: Path, tmp_path: Path) -> None:
+    world, policy = Drawing(views=VIEWS), Both(needs=Needs(cameras=VIEWS))
+    config = EvaluateConfig(tmp_path / "run", 2)
+    origin = Origin({"tasks": str(tasks)})
+    evaluate(config, world, [policy], load_tasks(tasks), SeesViews(), origin)
+    header, records = read_log(tmp_path / "run" / "log.jsonl")
+    assert run_views(header) == VIEWS
+    assert [record.flags for record in records] == [(), ("wrist view generated",)]
+    seen = ["('front', 'wrist') (4, 2, 16, 24, 3) 90", "('front', 'wrist') (4, 2, 16, 24, 3) 200"]
+    assert [record.reason for record in records] == seen
+    assert decode_video(tmp_path / "run" / str(records[0].video)).shape == (4, 16, 48, 3)
+    rejudge(RejudgeConfig(tmp_path / "run", tmp_path / "again"), SeesViews())
+    again = read_log(tmp_path / "again" / "log.jsonl")[1]
+    for before, after in zip(seen, (record.reason for record in again), strict=True):
+        assert before.rpartition(" ")[0] == after.rpartition(" ")[0]
+        assert abs(int(before.split()[-1]) - int(after.split()[-1])) < 6  # what video costs
+    clip = clips_of_run(tmp_path / "run")[0]
+    assert clip.views == VIEWS and clip.rollout().frames.shape == (4, 2, 16, 24, 3)
+
+
+def test_what_a_world_does_not_draw_is_refused_before_the_first_frame(
+    tasks: Path, tmp_path: Path
+) -> None:
+    policy = Both(needs=Needs(cameras=("front", "hand")))
+    config = EvaluateConfig(tmp_path / "run", 2)
+    with pytest.raises(InputError, match='needs the camera "hand", and the world draws front, wri'):
+        evaluate(config, Drawing(views=VIEWS), [policy], load_tasks(tasks), FakeJudge())
+    with pytest.raises(InputError, match=r"task a/1: brings no initial frame of the view wrist"):
+        plain = FakePolicy()
+        evaluate(config, FakeWorld(views=VIEWS), [plain], load_tasks(tasks), FakeJudge())
+    assert not (tmp_path / "run" / "log.jsonl").exists()
