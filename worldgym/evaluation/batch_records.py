@@ -41,24 +41,45 @@ class OpenRun:
     ran: Mapping[TrialKey, TrialRecord]
 
 
-def run_batch(run: OpenRun, policy: Policy[Any], batch: list[Trial]) -> Iterator[TrialRecord]:
+def played(
+    plan: EvaluationPlan, policy: Policy[Any], batch: list[Trial]
+) -> list[Rollout] | Failure:
+    """The batch rolled out, filled up to the rows of every batch; or why it broke. Reads and writes
+    nothing."""
+    filled = batch + batch[-1:] * (plan.rows - len(batch))
+
+    def roll() -> list[Rollout]:
+        return _rolled_out(plan, policy, filled, len(batch))
+
+    rolled = attempt(roll)
+    if isinstance(rolled, Failure) and isinstance(rolled.error, ServerOutage):
+        # a server that was away is no fault of one of the trials, and has lost them all
+        return attempt(roll)
+    return rolled
+
+
+def lies_on_disk(run: OpenRun, policy: Policy[Any], batch: list[Trial]) -> bool:
+    """Whether an earlier start has rolled some of the batch out."""
+    return any((policy.name, trial.task.name, trial.repeat) in run.ran for trial in batch)
+
+
+def run_batch(
+    run: OpenRun,
+    policy: Policy[Any],
+    batch: list[Trial],
+    rolled: list[Rollout] | Failure | None = None,
+) -> Iterator[TrialRecord]:
     """Finished records in order. Where the batch breaks, each trial runs alone, so that only the
-    bad one fails."""
+    bad one fails.
+
+    rolled: what `played` gave, None = to be rolled out here."""
     if ran := _ran_before(run, policy, batch):
         yield from _judged_batch(run, ran, new=False)
         again = {rollout.trial.key for rollout in ran}
         if batch := [trial for trial in batch if trial.key not in again]:
             yield from run_batch(run, policy, batch)
         return
-    filled = batch + batch[-1:] * (run.plan.rows - len(batch))
-
-    def roll() -> list[Rollout]:
-        return _rolled_out(run.plan, policy, filled, len(batch))
-
-    rollouts = attempt(roll)
-    if isinstance(rollouts, Failure) and isinstance(rollouts.error, ServerOutage):
-        # a server that was away is no fault of one of the trials, and has lost them all
-        rollouts = attempt(roll)
+    rollouts = played(run.plan, policy, batch) if rolled is None else rolled
     if not isinstance(rollouts, Failure):
         yield from _judged_batch(run, rollouts)
     elif len(batch) > 1:

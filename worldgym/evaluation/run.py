@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from worldgym.errors import BudgetSpent, SameFailure
-from worldgym.evaluation.batch_records import OpenRun, failed_record, run_batch
+from worldgym.evaluation.batch_records import OpenRun, failed_record
+from worldgym.evaluation.finishing import Finisher
 from worldgym.evaluation.fitting import RESIZED
 from worldgym.evaluation.initial_frames import start_flags
 from worldgym.evaluation.load_parts import Sources, load_plan
@@ -97,11 +98,10 @@ def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
 
 def _run_what_is_left(run: OpenRun, batches: Batches) -> None:
     in_time = _in_time(run.plan.config, batches)
-    with Watchdog(run.plan.config.stall_minutes) as dog:
+    stall = Watchdog(run.plan.config.stall_minutes)
+    with stall as dog, Finisher(run, dog.fed) as finisher:
         for policy, batch in progress(in_time, len(batches), "rolling out", "batch"):
-            for record in run_batch(run, policy, batch):
-                run.log.append(record)
-                dog.fed()
+            finisher.play(policy, batch)
 
 
 def _not_tried(run: OpenRun, batches: Batches, reason: str) -> Iterator[TrialRecord]:
