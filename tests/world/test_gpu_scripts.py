@@ -13,6 +13,7 @@ from tiny_networks import tiny_codec, tiny_world
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.world.load_world import load_world
+from worldgym.world.network import DiT
 
 LoadScript = Callable[[str], ModuleType]
 
@@ -48,3 +49,33 @@ def test_train_resume_and_deliver(
         assert len(pieces) > 1
         (folder / "model.safetensors").write_bytes(b"".join(piece.read_bytes() for piece in pieces))
     assert load_world(tmp_path / "out").config.network == tiny_world(tmp_path, "cpu").network
+
+
+def test_the_roofline_page_is_what_the_script_makes(load_script: LoadScript) -> None:
+    network = RECIPES["paper_608m"].world(Path("unused"), "cpu").network
+    text = Path("docs/gpu.md").read_text(encoding="utf-8")
+    between = text.split("<!-- gpu/roofline.py begins -->")[1].split("<!-- gpu/roofline.py ends")[0]
+    assert between.strip() == load_script("gpu/roofline.py").page(network)
+
+
+def test_the_roofline_counts_what_a_network_computes(load_script: LoadScript) -> None:
+    """Products by the network's own count, weights by their number; and that each term binds
+    where it must."""
+    roofline = load_script("gpu/roofline.py")
+    network = tiny_world(Path("unused"), "cpu").network
+    found = {part.name: part for part in roofline.parts(network, roofline.Sampling(steps=3))}
+    work = found["products"].flops + found["modulations"].flops
+    assert work == 4 * network.flops_per_frame  # three steps, and once more when finished
+    blocks = [p for name, p in DiT(network).named_parameters() if "blocks" in name]
+    matrices = sum(p.numel() for p in blocks if p.ndim == 2 and len(p) != network.heads)
+    sizes = roofline.parts(network, roofline.Sampling(steps=1, batch=1))
+    weights = sum(part.bytes for part in sizes[:2]) / roofline.BYTES
+    assert matrices < weights < 2 * matrices + 10**6
+    both = roofline.parts(network, roofline.Sampling(cfg=3.0))
+    once = roofline.parts(network, roofline.Sampling())
+    assert both[0].flops == 2 * once[0].flops
+    card = roofline.Card("slow", 1.0, 1000.0, 1.0)
+    assert once[0].bound(card) == "matrix"
+    assert once[0].bound(roofline.Card("narrow", 1000.0, 1e-3, 1.0)) == "bandwidth"
+    decoder = roofline.decoder_part((16, 32, 32), 1)
+    assert 5.5e11 < decoder.flops < 6.8e11  # 0.31 T multiply-adds at 256 x 256
