@@ -121,10 +121,10 @@ def test_the_device_refuses_to_mix() -> None:
 def test_worlds(rule: str, cached: bool, cfg: float) -> None:
     made = world(rule=rule, cached=cached, cfg=cfg)
     assert made.device == "meta" and made.computes == "torch, float32, meta"
-    state = made.reset(FRAMES[:2], [1, 2])
+    state = made.reset(FRAMES[:2, None], [1, 2])
     for chunk in (1, 2, 5, 1):  # a longer one than a window holds too
         state, frames = made.step(state, np.zeros((2, chunk, SPEC.size), np.float32))
-        assert frames.shape == (2, chunk, 32, 32, 3) and frames.dtype == np.uint8
+        assert frames.shape == (2, chunk, 1, 32, 32, 3) and frames.dtype == np.uint8
     assert state.context.latents.is_meta
 
 
@@ -158,7 +158,7 @@ def test_judges() -> None:
     net = JudgeNet(JudgeConfig((32, 32), 8, PAIR_TRUNK)).to("meta")
     judge = ClassifierJudge(net, DecisionRule(), "tiny")
     trial = Trial(Task("a/1", "a", FRAMES[0], "do it", 4), 0, 0)
-    rollout = Rollout(trial, "p", FRAMES, np.zeros((4, 3), np.float32))
+    rollout = Rollout(trial, "p", FRAMES[:, None], np.zeros((4, 3), np.float32))
     assert judge(rollout, trial.task).probability is not None
     assert judge.settings["device"] == "meta", "a verdict of another device is told apart"
     assert "device" not in ClassifierJudge(JudgeNet(net.config), DecisionRule(), "tiny").settings

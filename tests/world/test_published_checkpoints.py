@@ -7,6 +7,7 @@ layer is a convolution."""
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from worldgym.world.load_world import load_world
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.noise import frame_noise
 from worldgym.world.published_checkpoints import converted_weights, import_published, network_of
-from worldgym.world.published_request import PublishedImport
+from worldgym.world.published_request import PublishedImport, Rope, Tables
 from worldgym.world.sampler import SAMPLERS
 from worldgym.world.world_config import WorldConfig
 
@@ -62,11 +63,28 @@ def released_weights(seed: int = 0) -> Weights:
     return weights | linear("final_layer.linear", PATCH**2 * CHANNELS, WIDTH)
 
 
+def spaced(start: float, end: float, count: int, made: torch.dtype) -> torch.Tensor:
+    """As CUDA spaces numbers of a short format: from both ends, each step rounded."""
+    if made == torch.float32:
+        return torch.linspace(start, end, count)
+
+    def short(value: float) -> float:
+        return float(torch.tensor(value, dtype=made))
+
+    step = short((end - start) / (count - 1))
+    half = [short(start + short(step * i)) for i in range(count // 2)]
+    rest = [short(end - short(step * (count - 1 - i))) for i in range(count // 2, count)]
+    return torch.tensor(half + rest, dtype=made)
+
+
 class Reference:
     """Network and sampler as described in docs/world-model.md."""
 
-    def __init__(self, weights: Weights, pixel: bool, cfg: float) -> None:
-        self.w, self.pixel, self.cfg = weights, pixel, cfg
+    def __init__(
+        self, weights: Weights, pixel: bool, cfg: float, made: torch.dtype = torch.float32
+    ) -> None:
+        """made: the number format of all steps of a rotary table."""
+        self.w, self.pixel, self.cfg, self.made = weights, pixel, cfg, made
         t = np.arange(1001) / 1000
         curve = 1 / (1 + math.exp(-3)) - 1 / (1 + np.exp(-(6 * t - 3)))
         betas = np.clip(1 - curve[1:] / curve[:-1], 0, 0.999)
@@ -86,26 +104,27 @@ class Reference:
     def turned(self, x: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
         """x [..., E], angle [..., E / 2]: features 2 i and 2 i + 1 as one complex number."""
         pairs = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2).contiguous())
-        return torch.view_as_real(pairs * torch.polar(torch.ones_like(angle), angle)).flatten(-2)
+        turn = torch.complex(angle.cos().float(), angle.sin().float())
+        return torch.view_as_real(pairs * turn).flatten(-2)
 
     def place_angles(self) -> torch.Tensor:
         """[h, w, head_dim / 2]: the first half by the row, the second by the column."""
         size, quarter = GRID // PATCH, WIDTH // HEADS // 4
         if self.pixel:
             frequency, places = (
-                torch.linspace(1, 128, quarter) * math.pi,
-                torch.linspace(-1, 1, size),
+                spaced(1, 128, quarter, self.made) * math.pi,
+                spaced(-1, 1, size, self.made),
             )
         else:
-            frequency, places = (
-                10000.0 ** (-torch.arange(quarter) / quarter),
-                torch.arange(size).float(),
-            )
+            frequency, places = self.frequencies(quarter), torch.arange(size).to(self.made)
         rows = [
             [torch.cat([places[r] * frequency, places[c] * frequency]) for c in range(size)]
             for r in range(size)
         ]
         return torch.stack([torch.stack(row) for row in rows])
+
+    def frequencies(self, count: int) -> torch.Tensor:
+        return 1 / 10000.0 ** (torch.arange(count).to(self.made) / count)
 
     def attention(
         self, x: torch.Tensor, angle: torch.Tensor, causal: bool, name: str
@@ -143,7 +162,7 @@ class Reference:
         c = self.mlp(waves, "timestep_mlp", "silu") + self.linear(actions, "action_embedder")
         places = self.place_angles().flatten(0, 1)
         half = WIDTH // HEADS // 2
-        times = torch.arange(frames)[:, None] * 10000.0 ** (-torch.arange(half) / half)
+        times = torch.arange(frames).to(self.made)[:, None] * self.frequencies(half)
         for block in range(PAIRS):
             for kind in ("s_block", "t_block"):
                 name = f"blocks.{block}.{kind}"
@@ -248,7 +267,12 @@ def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DiffusionWorld:
     )
     import_published(
         PublishedImport(
-            tmp_path / "released.pt", tmp_path / "out", heads=HEADS, size=8 * GRID, cfg=3.0
+            tmp_path / "released.pt",
+            tmp_path / "out",
+            rope="standard",
+            heads=HEADS,
+            size=8 * GRID,
+            cfg=3.0,
         )
     )
     return load_world(tmp_path / "out", dtype="float32")
@@ -263,15 +287,37 @@ def rollout(world: DiffusionWorld, actions: np.ndarray, chunk: int) -> torch.Ten
 
 
 @pytest.mark.parametrize(
-    ("chunk", "pixel", "cfg"), [(1, True, 1.0), (2, False, 3.0), (4, True, 1.0)]
+    ("chunk", "rope", "tables", "cfg"),
+    [
+        (1, "pixel", "exact", 1.0),
+        (2, "standard", "exact", 3.0),
+        (4, "pixel", "exact", 1.0),
+        (2, "pixel", None, 1.0),
+        (1, "pixel", "released", 3.0),
+        (2, "standard", "bfloat16", 1.0),
+    ],
 )
 def test_a_rollout_past_the_window_agrees_with_the_published_method(
-    chunk: int, pixel: bool, cfg: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    chunk: int,
+    rope: Rope,
+    tables: Tables | None,
+    cfg: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """With tables of bfloat16 where pixel positions are learned and nothing else is said."""
     monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
     torch.save(released_weights(), tmp_path / "bare.pt")
     import_published(
-        PublishedImport(tmp_path / "bare.pt", tmp_path / "out", pixel, cfg, HEADS, 8 * GRID)
+        PublishedImport(
+            tmp_path / "bare.pt",
+            tmp_path / "out",
+            rope,
+            tables,
+            cfg=cfg,
+            heads=HEADS,
+            size=8 * GRID,
+        )
     )
     world = load_world(tmp_path / "out", dtype="float32")
     actions = np.random.default_rng(0).uniform(-1, 1, (FRAMES, A)).astype(np.float32)
@@ -279,9 +325,9 @@ def test_a_rollout_past_the_window_agrees_with_the_published_method(
         [frame_noise(3, frame, Codec.latent_shape) for frame in range(1, FRAMES + 1)]
     )
     start = frame_noise(5, 0, Codec.latent_shape)
-    expected = Reference(released_weights(), pixel, cfg).rollout(
-        start, torch.from_numpy(actions), noise, chunk
-    )
+    made = {"exact": torch.float32, "released": torch.float16}.get(tables or "", torch.bfloat16)
+    reference = Reference(released_weights(), rope == "pixel", cfg, made)
+    expected = reference.rollout(start, torch.from_numpy(actions), noise, chunk)
     found = rollout(world, actions, chunk)
     assert 0.1 < float(expected.std()) < 100
     assert float((found - expected).norm() / expected.norm()) < 1e-5
@@ -337,16 +383,18 @@ def test_the_command_line_imports_and_refuses(
         str(tmp_path / "released.pt"),
         "--out",
         str(tmp_path / "out"),
-        "--pixel-rope",
+        "--rope",
+        "pixel",
         "--cfg",
         "3.0",
     ]
     main([*words, "--heads", str(HEADS), "--size", "64"])
     assert capsys.readouterr().out.strip() == str(tmp_path / "out" / "world")
-    assert (
-        WorldConfig.from_json(load_folder(tmp_path / "out" / "world", "world")[0]).network.positions
-        == "rotary_pixel"
-    )
+    config = WorldConfig.from_json(load_folder(tmp_path / "out" / "world", "world")[0])
+    assert config.network.positions == "rotary_pixel"
+    assert config.network.rotary_tables == "bfloat16" and config.sampler.rule == "recompute"
+    with pytest.raises(CheckpointError, match="--rotary-tables exact"):
+        replace(config, sampler=replace(config.sampler, rule="rolling")).check()
     with pytest.raises(SystemExit) as stop:
         main(words)  # 16 heads of 2
     assert stop.value.code == 2 and capsys.readouterr().err.startswith("worldgym: a width of 32")
@@ -386,3 +434,35 @@ def test_an_imported_world_is_spoken_to_by_policies_of_bridge(imported: Diffusio
     assert convention_of(imported.spec) == "released_10"
     policy = spoken_in(FakePolicy(spec=convention("bridge_v2")), imported.spec)
     assert policy.spec == imported.spec
+
+
+def test_a_checkpoint_of_the_flow_matching_trainer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """x_t = (1 - t) x + t eps, v = eps - x, finished frames at level 10 of 1000; by the reference's
+    network, in Euler's steps over a row of equal ones."""
+    monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
+    torch.save(released_weights(), tmp_path / "bare.pt")
+    import_published(
+        PublishedImport(
+            tmp_path / "bare.pt",
+            tmp_path / "out",
+            "standard",
+            flow=True,
+            heads=HEADS,
+            size=8 * GRID,
+        )
+    )
+    world = load_world(tmp_path / "out", dtype="float32")
+    actions = np.random.default_rng(0).uniform(-1, 1, (3, A)).astype(np.float32)
+    reference = Reference(released_weights(), False, 1.0)
+    x = frame_noise(5, 0, Codec.latent_shape)[None]
+    shown = torch.cat([torch.zeros(1, A), torch.from_numpy(actions)])
+    for frame in range(1, 4):
+        x = torch.cat([x, frame_noise(3, frame, Codec.latent_shape)[None]])
+        for level in range(1000, 0, -100):
+            levels = [10] * frame + [level]
+            v = reference.network(x, levels, shown[: frame + 1])
+            x[frame] -= 0.1 * v[frame]
+    found = rollout(world, actions, 1)
+    assert float((found - x[1:]).norm() / x[1:].norm()) < 1e-5

@@ -122,9 +122,11 @@ def load_any(folder: Path, loaders: Mapping[str, Callable[[Path], T]], what: str
 
 def with_weights(network: Net, tensors: Mapping[str, Tensor], folder: Path) -> Net:
     """The new `network` itself, holding these tensors, for inference. CheckpointError naming
-    `folder` where they do not fit it."""
+    `folder` where they do not fit it. A network on the `meta` device takes the tensors themselves,
+    others a copy."""
+    empty = any(parameter.is_meta for parameter in network.parameters())
     try:
-        network.load_state_dict(tensors)
+        network.load_state_dict(tensors, assign=empty)
     except RuntimeError as error:
         raise CheckpointError(
             f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})"

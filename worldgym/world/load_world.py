@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from worldgym.codecs.load_codec import load_codec
 from worldgym.errors import CheckpointError
@@ -61,7 +62,8 @@ def load_world(
             f"are {codec.latents}; "
             "give the folder of the right codec"
         )
-    network = with_weights(DiT(config.network), tensors, folder)
+    kept = fast_dtype(device) if dtype == "auto" else getattr(torch, dtype)
+    network = _network(config, tensors, folder, torch.device(device), kept)
     tuned = [] if codec.latents == codec.fingerprint else [codec.fingerprint]
     name = "-".join(
         [
@@ -71,5 +73,19 @@ def load_world(
             *([embodiment] if embodiment else []),
         ]
     )
-    kept = fast_dtype(device) if dtype == "auto" else getattr(torch, dtype)
-    return DiffusionWorld(config, network.to(device, kept), codec, name, kept)
+    return DiffusionWorld(config, network, codec, name, kept)
+
+
+def _network(
+    config: WorldConfig,
+    tensors: dict[str, Tensor],
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> DiT:
+    """Takes the tensors out one by one: beside the file's weights and those that stay, one tensor
+    is in memory, and no network is filled twice."""
+    with torch.device("meta"):
+        network = DiT(config.network)
+    moved = {name: tensors.pop(name).to(device, dtype, copy=True) for name in list(tensors)}
+    return with_weights(network, moved, folder)

@@ -24,14 +24,12 @@ from worldgym.world.attention import (
     Attention,
     Pass,
     branched,
-    rotary_angles_1d,
-    rotary_angles_2d,
-    rotation,
     sees,
 )
 from worldgym.world.cache import Ring, TemporalCache
 from worldgym.world.conditioning import octave_mask, octaves, sinusoid
 from worldgym.world.patches import patchify, unpatchify
+from worldgym.world.rotary import space_rotation, time_rotation
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,8 @@ class DiTConfig:
     linear layer of the sum alone learns slowly. positions: "rotary" or "rotary_pixel" (as
     released), or "learned": an embedding of each place at the input and a bias by distance in time,
     over `window` frames at most. Learned ones suit a fixed camera and save 15 % of a training step.
+    rotary_tables: the number format in which rotary tables were made when the network was trained,
+    see `worldgym.world.rotary`.
     activation: "gelu" (tanh form, as released) or "relu2" (squared ReLU: 16 % of a training step
     less on a CPU). cameras: views of a frame, V. Their latents, each of `latent_shape`, lie below
     each other (`worldgym.world.view_latents`); their tokens meet in the spatial blocks, with an
@@ -65,6 +65,7 @@ class DiTConfig:
     previous_frame: bool = True
     initial_frame: bool = True
     positions: str = "learned"
+    rotary_tables: str = "exact"
     activation: str = "relu2"
     window: int = 32
     embodiments: int = 1
@@ -343,10 +344,11 @@ class DiT(nn.Module):
             return Pass(None, None, bias.masked_fill(hidden, -math.inf), ring)
         bias = x.new_zeros(1, 1, *age.shape).masked_fill(hidden, -math.inf)
         head_dim = c.width // c.heads
-        space = rotary_angles_2d(*c.grid, head_dim, c.positions == "rotary_pixel").to(x.device)
-        space = space.repeat(c.cameras, 1)
-        time = rotary_angles_1d(places, head_dim)
-        return Pass(rotation(space, x.dtype), rotation(time, x.dtype), bias, ring)
+        cos, sin = space_rotation(
+            c.grid, head_dim, c.positions == "rotary_pixel", c.rotary_tables, x
+        )
+        space = cos.repeat(c.cameras, 1), sin.repeat(c.cameras, 1)
+        return Pass(space, time_rotation(places, head_dim, c.rotary_tables, x), bias, ring)
 
     def new_cache(self, rows: int, capacity: int, like: Tensor, start: int = 0) -> TemporalCache:
         """Room for `capacity` frames; `start`: number of the first one in its rollout."""

@@ -1,9 +1,6 @@
 """Import of the published WorldGym checkpoints (arXiv 2506.00613): their .pt layout => our
 checkpoint folder.
 
-    {"ema": weights, "model": weights, "optimizer": ..., "step": ...}   or the weights alone; "ema"
-    is preferred
-
 Names differ in the last layer. Two tensors change form, exactly:
 
 x_proj    a convolution [D, C, p, p] of stride p is our linear map over patches [D, p p C]
@@ -13,9 +10,8 @@ x_proj    a convolution [D, C, p, p] of stride p is our linear map over patches 
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +22,15 @@ from worldgym.actions.conventions import convention
 from worldgym.codecs.kl import import_autoencoder
 from worldgym.errors import CheckpointError, InputError, at_least
 from worldgym.io.checkpoint import config_markdown, save_folder
-from worldgym.io.files import not_fetched
 from worldgym.world.network import DiT, DiTConfig
-from worldgym.world.published_request import PublishedImport
+from worldgym.world.published_file import read_weights
+from worldgym.world.published_request import PublishedImport, published_settings
 from worldgym.world.sampler import SAMPLERS
 from worldgym.world.world_config import WorldConfig
 
 DOWNSAMPLING = 8  # of the Stable Diffusion 3 autoencoder
+# of their flow-matching trainer, which shows finished frames at level 0.01 of 1
+FLOW: tuple[str, dict[str, float]] = ("flow", {"context_level": 10.0})
 
 
 def import_published(request: PublishedImport) -> Path:
@@ -40,22 +38,28 @@ def import_published(request: PublishedImport) -> Path:
     weight that does not fit."""
     weights, branch = read_weights(request.file)
     network = network_of(weights, request)
+    settings = published_settings(request, sizes_of(network))
+    network = replace(
+        network,
+        positions="rotary_pixel" if settings.rope == "pixel" else "rotary",
+        rotary_tables=settings.tables,
+    )
     tensors = converted_weights(weights, network)
     codec = (
         import_autoencoder(request.codec, request.out / "codec", request.size).latents
         if request.codec
         else ""
     )
-    sampler = replace(SAMPLERS["paper"], cfg=request.cfg)
-    config = WorldConfig(
-        convention("released_10"), network, sampler, "sigmoid_v", {}, codec, "action"
-    )
+    sampler = replace(SAMPLERS["paper"], cfg=settings.cfg)
+    schedule = FLOW if settings.flow else ("sigmoid_v", {})
+    config = WorldConfig(convention("released_10"), network, sampler, *schedule, codec, "action")
     config.check()
     facts = {
         "file": request.file.name,
         "branch": branch,
         "heads": request.heads,
         "size": request.size,
+        **asdict(settings),
     }
     card = (
         f"# World model\n\nImported from a published checkpoint of arXiv "
@@ -65,41 +69,8 @@ def import_published(request: PublishedImport) -> Path:
     return request.out / "world"
 
 
-def read_weights(file: Path) -> tuple[dict[str, Tensor], str]:
-    """=> (weights by name, mapped from the file, "ema", "model" or "bare"). Runs no code of the
-    file's."""
-    if not file.is_file():
-        raise InputError(f"{file}: no such file; give the .pt file of a published checkpoint")
-    try:
-        found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = (
-            f"{file}: not a checkpoint of plain tensors ({str(error).splitlines()[0]}); download "
-            f"it again"
-        )
-        raise CheckpointError(not_fetched(file) or reason) from error
-    branch = next(
-        (name for name in ("ema", "model") if isinstance(found, dict) and name in found), "bare"
-    )
-    weights = found if branch == "bare" else found[branch]
-    if (
-        not isinstance(weights, Mapping)
-        or not weights
-        or not all(isinstance(name, str) for name in weights)
-    ):
-        raise CheckpointError(
-            f"{file}: holds no weights by name; give a file with a state dict, or with one under "
-            f"ema or model"
-        )
-    if strange := [str(name) for name, value in weights.items() if not isinstance(value, Tensor)]:
-        raise CheckpointError(
-            f"{file}: {', '.join(strange)} are no tensors; give a file with a state dict"
-        )
-    return dict(weights), branch
-
-
 def network_of(weights: Mapping[str, Tensor], request: PublishedImport) -> DiTConfig:
-    """The network's sizes, read from the shapes of its weights."""
+    """The network's sizes, read from the shapes of its weights, with standard rotary positions."""
     at_least("--heads", request.heads, 1)
     at_least("--size", request.size, 1)
     first = weights.get("x_proj.weight")
@@ -137,10 +108,16 @@ def network_of(weights: Mapping[str, Tensor], request: PublishedImport) -> DiTCo
         action_size=action.shape[1],
         previous_frame=False,
         initial_frame=False,
-        positions="rotary_pixel" if request.pixel_rope else "rotary",
+        positions="rotary",
         activation="gelu",
         window=SAMPLERS["paper"].window,
     )
+
+
+def sizes_of(network: DiTConfig) -> tuple[int, int, int, int, int]:
+    """As `PUBLISHED_SIZES`."""
+    channels = network.latent_shape[0]
+    return network.width, network.pairs, channels, network.patch, network.action_size
 
 
 def converted_weights(weights: Mapping[str, Tensor], network: DiTConfig) -> dict[str, Tensor]:

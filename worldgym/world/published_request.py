@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from worldgym.errors import InputError
+
+Rope = Literal["standard", "pixel"]
+Tables = Literal["bfloat16", "exact", "released"]
 
 
 @dataclass(frozen=True)
 class PublishedImport:
-    """Bring in a published WorldGym checkpoint. pixel_rope, cfg: as its authors say.   heads, size:
-    the file does not tell."""
+    """Bring in a published WorldGym checkpoint. What the file does not tell is given here; of the
+    two files that were published it is known."""
 
     file: Path
     out: Path
     """gets world/, and codec/ with --codec"""
-    pixel_rope: bool = False
-    """the checkpoint was trained with pixel rotary positions"""
-    cfg: float = 1.0
-    """guidance strength, 1 = off (3 for the mixed Open X checkpoint)"""
+    rope: Rope | None = None
+    """rotary positions that it was trained with (known for the published files)"""
+    rotary_tables: Tables | None = None
+    """how these are computed: bfloat16, as in training (default with --rope pixel); exact (default
+    with --rope standard); released: float16, as in the authors' inference"""
+    flow: bool = False
+    """it comes from the authors' flow-matching trainer, not from that of v-prediction"""
+    cfg: float | None = None
+    """guidance strength, 1 = off (known for the published files; default: 1)"""
     heads: int = 16
     """attention heads"""
     size: int = 256
@@ -25,3 +36,76 @@ class PublishedImport:
     codec: str | None = None
     """its autoencoder: a folder of diffusers weights, or a name on the hub (default: put it at
     OUT/codec later)"""
+
+
+@dataclass(frozen=True)
+class Published:
+    """How a file was trained and is sampled from.   tables: as in `DiTConfig.rotary_tables`."""
+
+    rope: Rope
+    tables: str
+    flow: bool
+    cfg: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """A file that its authors published (their runners tell them apart by name, too)."""
+
+    rope: Rope
+    cfg: float
+
+
+FILES = {
+    "bridge_v2_ckpt.pt": Known("pixel", 1.0),
+    "mixed_openx_9robots_20frames_0p1actiondropout_580ksteps.pt": Known("standard", 3.0),
+}
+# of both: width, pairs of blocks, channels of the latents, patch, action numbers
+PUBLISHED_SIZES = (1024, 16, 16, 2, 10)
+FORMATS = {"bfloat16": "bfloat16", "exact": "exact", "released": "float16"}
+
+
+def published_settings(
+    request: PublishedImport, sizes: tuple[int, int, int, int, int]
+) -> Published:
+    """What was asked for and what is known of the file. InputError where they contradict each
+    other, or neither says which rotary positions it needs.   sizes: as PUBLISHED_SIZES."""
+    known = FILES.get(request.file.name)
+    if known is not None:
+        _check_known(request, known, sizes)
+    rope = request.rope or (None if known is None else known.rope)
+    if rope is None:
+        raise InputError(
+            f"{request.file}: the file does not tell which rotary positions it was trained with: "
+            f"give --rope pixel (as bridge_v2_ckpt.pt) or --rope standard"
+        )
+    tables = request.rotary_tables or ("bfloat16" if rope == "pixel" else "exact")
+    cfg = request.cfg if request.cfg is not None else known.cfg if known else 1.0
+    return Published(rope, FORMATS[tables], request.flow, cfg)
+
+
+def _check_known(
+    request: PublishedImport, known: Known, sizes: tuple[int, int, int, int, int]
+) -> None:
+    name = request.file.name
+    if sizes != PUBLISHED_SIZES:
+        raise InputError(
+            f"{request.file}: is called as a published file, whose width, pairs of blocks, "
+            f"channels, patch and action numbers are {PUBLISHED_SIZES}, and holds {sizes}: if it "
+            f"is another one, give it another name"
+        )
+    wrong = [
+        f"--{option} {asked}"
+        for option, asked, right in (
+            ("rope", request.rope, known.rope),
+            ("cfg", request.cfg, known.cfg),
+            ("flow", request.flow or None, False),
+        )
+        if asked is not None and asked != right
+    ]
+    if wrong:
+        raise InputError(
+            f"{request.file}: {name} was trained with --rope {known.rope}, is sampled with --cfg "
+            f"{known.cfg:g} and predicts v: leave out {' and '.join(wrong)}, or, if it is another "
+            f"file, give it another name"
+        )

@@ -13,6 +13,7 @@ from worldgym.types import ONE_VIEW, ActionSpec
 from worldgym.world.conditioning import check_shown
 from worldgym.world.network import DiTConfig
 from worldgym.world.noise import FlowMatching, SigmoidV, make_schedule
+from worldgym.world.rotary import EXACT, TABLES
 from worldgym.world.sampler import SamplerConfig
 
 KIND = "world"
@@ -63,6 +64,17 @@ class WorldConfig:
             raise CheckpointError(
                 f"the world names the views {', '.join(self.views)}, but its network draws "
                 f"{self.network.cameras}; copy the checkpoint again"
+            )
+        if self.network.rotary_tables not in TABLES:
+            raise CheckpointError(
+                f'no rotary tables "{self.network.rotary_tables}": a checkpoint names one of '
+                f"{', '.join(TABLES)}"
+            )
+        if self.network.rotary_tables != EXACT and self.sampler.rule == "rolling":
+            raise CheckpointError(
+                f"the rule rolling counts positions in time without end, and rotary tables in "
+                f"{self.network.rotary_tables} hold those of one window: choose the rule "
+                f"recompute, or import the checkpoint with --rotary-tables exact"
             )
         if self.network.positions == "learned" and self.sampler.window > self.network.window:
             raise CheckpointError(
