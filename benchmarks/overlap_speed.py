@@ -15,7 +15,8 @@ from machine import note
 
 from worldgym.evaluation import run as running
 from worldgym.evaluation.finishing import Finisher
-from worldgym.evaluation.plan import EvaluateConfig, Sources
+from worldgym.evaluation.load_parts import Sources
+from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.run import evaluate_sources
 from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import TrialRecord

@@ -51,7 +51,7 @@ class EvaluateOptions(TypedDict, total=False):
     """What an evaluation may be told besides: the options of `worldgym evaluate --help`."""
 
     seed: int
-    batch: int
+    batch: int | None
     embodiment: str | None
     sampler_steps: int | None
     cfg: float | None

@@ -12,7 +12,7 @@ import pytest
 
 from worldgym.cli import main
 from worldgym.cli.catalogue import commands
-from worldgym.cli.options import Positional, options_of, parse
+from worldgym.cli.options import BatchSize, Positional, options_of, parse
 from worldgym.errors import InputError
 
 
@@ -123,3 +123,16 @@ def test_a_scalar_option_is_not_dropped_without_a_word(
     with pytest.raises(SystemExit) as stop:
         main(["evaluate", "--seed", "1", "--seed", "2"])
     assert stop.value.code == 2 and "--seed is given twice" in capsys.readouterr().err
+
+
+def test_a_value_that_may_be_left_to_the_program() -> None:
+    @dataclass(frozen=True)
+    class Command:
+        batch: BatchSize = 32
+        """trials"""
+
+    assert parse(Command, [], "x") == Command(32)
+    assert parse(Command, ["--batch", "auto"], "x").batch is None
+    assert parse(Command, ["--batch=8"], "x").batch == 8
+    with pytest.raises(InputError, match='--batch is "many": give a whole number'):
+        parse(Command, ["--batch", "many"], "x")

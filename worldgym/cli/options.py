@@ -32,6 +32,11 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Automatic:
+    """Marks an option whose value may be the word auto, which stands for None."""
+
+
+@dataclass(frozen=True)
 class Called:
     """What help calls the value of an option: NAME instead of TEXT."""
 
@@ -45,6 +50,7 @@ JudgePlace = Annotated[Path, Part("judge")]
 TasksPlace = Annotated[Path, Part("tasks")]
 CodecPlace = Annotated[Path, Part("codec")]
 InverseDynamicsPlace = Annotated[Path, Part("inverse-dynamics")]
+BatchSize = Annotated[int | None, Automatic(), Called("N|auto")]
 Policies = Annotated[tuple[str, ...], Called("POLICY")]
 COMMON = {  # what an option of this name means where a command says nothing else
     "world": "checkpoint of a world, or the folder that `worldgym world train` wrote",
@@ -72,7 +78,7 @@ class Option:
 
     count: values it takes; None = one or more.   kind: what a value is: int, float, str, Path,
     bool (a flag) or a Literal.   part: of the bundle, or "".   default: None too where it is
-    required."""
+    required.   automatic: the word auto stands for None."""
 
     field: str
     text: str
@@ -84,6 +90,7 @@ class Option:
     required: bool
     default: Any
     part: str = ""
+    automatic: bool = False
 
     @property
     def name(self) -> str:
@@ -105,6 +112,8 @@ class Option:
         return values if self.several else values[0]
 
     def _one(self, word: str) -> Any:
+        if self.automatic and word == "auto":
+            return None
         if self.part:
             place = bundled(word, self.part)
             # an address is no path: "ws://h" would become "ws:/h"
@@ -206,7 +215,10 @@ def _option(field: Field[Any], hint: Any, text: str) -> Option:
     required = field.default is MISSING and field.default_factory is MISSING
     places = Unnamed() in marks
     many = 0 if kind is bool else count
-    return Option(field.name, text, kind, metavar, many, several, places, required, default, part)
+    auto = Automatic() in marks
+    return Option(
+        field.name, text, kind, metavar, many, several, places, required, default, part, auto
+    )
 
 
 def _bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:

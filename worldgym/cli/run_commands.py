@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from worldgym.cli.options import JudgePlace, Policies, Positional, TasksPlace, WorldName
+from worldgym.cli.options import BatchSize, JudgePlace, Policies, Positional, TasksPlace, WorldName
 from worldgym.cli.output import command_line, show, show_ran
 from worldgym.errors import InputError
 
@@ -65,8 +65,9 @@ class Evaluate:
     """US dollars that verdicts may cost; then the run stops, and goes on with a higher one"""
     truth: TasksPlace | None = None
     """folder with truth.csv of known results (default: the task folder, if it holds one)"""
-    batch: int = 32
-    """trials advanced together at most; changes speed, and results by float rounding only"""
+    batch: BatchSize = 32
+    """trials advanced together at most; changes speed, and results by float rounding only. auto: as
+    many as fit the free memory and still gain, and in a run that goes on as many as before"""
     sampler_steps: int | None = None
     """network calls a frame (default: the checkpoint's)"""
     cfg: float | None = None

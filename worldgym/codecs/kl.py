@@ -77,6 +77,8 @@ class KLCodec:
         """From a checkpoint that `import_autoencoder` wrote."""
         config, tensors = load_folder(folder, KIND)
         autoencoder = with_weights(_diffusers().from_config(config["autoencoder"]), tensors, folder)
+        if torch.device(device).type == "cuda":  # where it computes in bfloat16 anyway
+            autoencoder = autoencoder.to(torch.bfloat16)
         return KLCodec(autoencoder.to(device), config["size"], fingerprint(folder))
 
 

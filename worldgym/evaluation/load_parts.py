@@ -10,6 +10,7 @@ from typing import Any
 
 from worldgym.actions.kinematics import Arm, robot_digest
 from worldgym.errors import InputError
+from worldgym.evaluation.batch_size import chosen_batch
 from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan, plan_evaluation
 from worldgym.evaluation.provenance import Origin, is_ours
 from worldgym.io.bundled import bundled, each_policy
@@ -89,6 +90,8 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
             familiarity = familiarity_of(place, world.codec)
             check = check or _check_beside(place)
         origin = Origin.of(world, loaded, settings, familiarity)
+        chunk = max((known.policy.chunk for known in loaded), default=1)
+        config = replace(config, batch=chosen_batch(config.batch, world, config.out, chunk))
         world = on_all_cores(world)
     elif isinstance(world, ServedWorld) and is_ours(world.card.details):
         origin = Origin.of(world, loaded, settings)

@@ -8,11 +8,12 @@ an error here. `worldgym.evaluation.run` carries it out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError, SpecMismatch, at_least
+from worldgym.evaluation.batch_size import chosen_batch
 from worldgym.evaluation.fitting import Align, fitted, tasks_at_size
 from worldgym.evaluation.provenance import Origin, environment, now
 from worldgym.evaluation.trials import even_batch, plan_trials, planned_repeats
@@ -48,9 +49,9 @@ class EvaluateConfig:
 
     truth: folder with truth.csv (and videos/POLICY/TASK.mp4) of known results, or published.csv of
     whole groups, or None.
-    batch: trials advanced together at most, see `even_batch`. Every batch is filled up to one size
-    by repeating a trial: where matrix products round by their shape, a trial's pixels are so the
-    same to the last bit whoever its neighbours are.
+    batch: trials advanced together at most, None = `fitting_batch`; see `even_batch`. Every batch
+    is filled up to one size by repeating a trial: where matrix products round by their shape, a
+    trial's pixels are so the same to the last bit whoever its neighbours are.
     command: as typed, for the log's header.
     shard: (i, n) = the i-th of n equal parts of the trials, counted from 1;
     `worldgym.evaluation.merge` puts parts together.
@@ -66,7 +67,7 @@ class EvaluateConfig:
     out: Path
     trials: int
     seed: int = 0
-    batch: int = 32
+    batch: int | None = 32
     truth: Path | None = None
     command: str = ""
     shard: tuple[int, int] = (1, 1)
@@ -83,7 +84,8 @@ class EvaluateConfig:
                 f"there is no shard {self.shard[0]} of {self.shard[1]}: shards count from 1, e.g. "
                 f"2/4"
             )
-        at_least("--batch", self.batch, 1)
+        if self.batch is not None:
+            at_least("--batch", self.batch, 1)
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,9 @@ def plan_evaluation(
         new.name: origin.code.get(old.name, "")
         for old, new in zip(policies, together.policies, strict=True)
     }
+    chunk = max((policy.chunk for policy in policies), default=1)
+    batch = chosen_batch(config.batch, world, config.out, chunk)
+    config = replace(config, batch=batch)
     world, policies = together.world, together.policies
     check_evaluation(world, policies, tasks)
     prepare(judge, tasks)
@@ -137,7 +142,7 @@ def plan_evaluation(
     part, parts = config.shard
     settings = {
         "trials": config.trials,
-        "batch": config.batch,
+        "batch": batch,
         **origin.settings,
         TASKS_KEY: tasks_digest(tasks),
         PLANNED_KEY: planned_repeats(planned),
@@ -165,7 +170,7 @@ def plan_evaluation(
         tuple(policies),
         judge,
         tuple(planned[part - 1 :: parts]),
-        _rows(len(planned), min(config.batch, can.most_rows or config.batch), policies),
+        _rows(len(planned), min(batch, can.most_rows or batch), policies),
         header,
         known.trials,
         _paired(tasks),

@@ -21,6 +21,7 @@ from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
 from worldgym.world.completion import draw_missing
 from worldgym.world.conditioning import beside, commanded_positions, null_actions
+from worldgym.world.decoded_frames import decoded_frames
 from worldgym.world.network import DiT
 from worldgym.world.noise import frames_noise
 from worldgym.world.sampler import SAMPLERS, Context, Denoiser, Network
@@ -197,8 +198,8 @@ class DiffusionWorld:
             torch.cuda.synchronize(self._device)
         with stage("decode"):
             views = apart(latents, len(self.views))
-            frames = self.codec.decode(views.flatten(0, 2).float()).unflatten(0, views.shape[:3])
-            return state, frames.cpu().numpy()
+            frames = decoded_frames(self.codec, views.flatten(0, 2).float())
+            return state, frames.reshape(*views.shape[:3], *frames.shape[1:])
 
     def _conditioning(self, state: WorldState, actions: Actions) -> tuple[WorldState, Tensor]:
         """float32 [B, h, A] => (state moved on, [B, h, action_size]) as in
