@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tiny_networks import tiny_codec, tiny_world
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.world.load_world import load_world
-from worldgym.world.network import DiT
+from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.sampler import SamplerConfig
 
 LoadScript = Callable[[str], ModuleType]
 
@@ -79,3 +83,74 @@ def test_the_roofline_counts_what_a_network_computes(load_script: LoadScript) ->
     assert once[0].bound(roofline.Card("narrow", 1000.0, 1e-3, 1.0)) == "bandwidth"
     decoder = roofline.decoder_part((16, 32, 32), 1)
     assert 5.5e11 < decoder.flops < 6.8e11  # 0.31 T multiply-adds at 256 x 256
+
+
+KINDS = ("limits", "equality", "compile", "rollout", "decoder", "train")
+
+
+def tiny_bench(script: ModuleType) -> Any:
+    network = DiTConfig(
+        (4, 4, 4),
+        width=32,
+        pairs=2,
+        heads=2,
+        action_size=10,
+        previous_frame=False,
+        initial_frame=False,
+        positions="rotary_pixel",
+        activation="gelu",
+    )
+    sampler = SamplerConfig(steps=3, window=12, keep=0)
+    return script.Bench("cpu", network, sampler, "sigmoid_v", frames=4)
+
+
+def test_every_path_of_the_benchmark_runs_and_goes_on(
+    load_script: LoadScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = load_script("gpu/bench.py")
+    monkeypatch.setattr(script, "SECONDS", 0.0)
+    bench = tiny_bench(script)
+    planned = list(script.planned())
+    assert {row.kind for row in planned} == set(KINDS)
+    asked = {(row.way, row.batch, row.chunk, row.cfg) for row in planned if row.kind == "rollout"}
+    for cfg in (1.0, 3.0):
+        for chunk in (1, 4, 8):
+            assert {("ours", batch, chunk, cfg) for batch in (1, 8, 32, 64)} <= asked
+    assert {way for way, *_ in asked} == {"ours", "eager", "released"}
+    rows = [replace(row, steps=2, batch=min(row.batch, 2)) for row in planned]
+    rows = [row for row in dict.fromkeys(rows) if row.chunk < 8]
+    script.run(bench, tmp_path, rows[:4], 1.0)
+    with (tmp_path / "rows.jsonl").open("a") as file:
+        file.write('{"asked": {"kind": "torn')  # a lease that ended in a line
+    script.run(bench, tmp_path, rows, 1.0)
+    found = script.read_rows(tmp_path)
+    assert [line["asked"] for line in found] == [asdict(row) for row in rows]
+    assert not [line["broke"] for line in found if "broke" in line]
+    for line in found:
+        if line["asked"]["kind"] == "equality":
+            assert line["found"]["held"], line
+            assert line["found"]["gap"] > 0 or line["asked"]["dtype"] == "float32"
+        if line["asked"]["kind"] in ("rollout", "decoder"):
+            assert line["found"]["frames_per_second"] > 0
+    told = script.report(tmp_path)
+    assert told.count("\n") == len(rows) + 1 and "share of tflops" in told
+
+
+def test_a_row_that_breaks_is_written_down_and_the_others_go_on(
+    load_script: LoadScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = load_script("gpu/bench.py")
+    monkeypatch.setattr(script, "SECONDS", 0.0)
+
+    def full(bench: Any, row: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 90 GiB")
+
+    monkeypatch.setattr(script, "compile_time", full)
+    rows = [script.Row("compile"), script.Row("limits")]
+    script.run(tiny_bench(script), tmp_path, rows, 1.0)
+    script.run(tiny_bench(script), tmp_path, rows, 1.0)
+    first, second = script.read_rows(tmp_path)
+    said = "OutOfMemoryError: CUDA out of memory. Tried to allocate 90 GiB"
+    assert first["broke"] == said and "found" in second
+    script.run(tiny_bench(script), tmp_path, [script.Row("decoder")], 0.0)
+    assert len(script.read_rows(tmp_path)) == 2, "no row begins when the minutes are over"
