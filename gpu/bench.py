@@ -31,22 +31,21 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from roofline import Sampling, parts
+from roofline import Sampling, parts, published_network
 from torch import Tensor, nn
 
 from worldgym.io.devices import device_name, resolve_device
-from worldgym.testing import FAKE_SPEC
 from worldgym.train.optimizer import Optimizer, OptimizerConfig
-from worldgym.train.recipes import RECIPES
-from worldgym.train.world_training import MATRICES
+from worldgym.types import ActionSpec
 from worldgym.world.model import DiffusionWorld, WorldState
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.noise import make_schedule
-from worldgym.world.sampler import Context, SamplerConfig
+from worldgym.world.sampler import SAMPLERS, Context, SamplerConfig
 from worldgym.world.world_config import WorldConfig
 
 Way = Literal["ours", "eager", "released"]
 ROWS_NAME = "rows.jsonl"
+SPEC = ActionSpec(("x", "y", "z"), "delta_pose", "m", "none", "none", (-1.0,) * 3, (1.0,) * 3, 5.0)
 WARM = 2  # chunks before those that are timed
 SMALL = 2  # pairs of blocks of the network whose frames are compared with the CPU's
 SECONDS = 3.0  # a row is timed for, at least two chunks
@@ -78,7 +77,7 @@ class Bench:
 
     def world(self, row: Row) -> DiffusionWorld:
         """Random weights, in the row's number format, on the device."""
-        config = WorldConfig(FAKE_SPEC, self.network, self.sampler, self.schedule, {}, "", "action")
+        config = WorldConfig(SPEC, self.network, self.sampler, self.schedule, {}, "", "action")
         network = frozen_network(self.network, self.device, number_format(row))
         engine = None if row.way == "ours" else network
         world = DiffusionWorld(
@@ -342,7 +341,7 @@ def training(bench: Bench, row: Row) -> dict[str, Any]:
     frozen_network.cache_clear()  # makes room
     network = random_network(bench.network, bench.device).to(number_format(row))
     network.checkpointing = True
-    optimizer = Optimizer(network, OptimizerConfig(steps=10**6, warmup=1), MATRICES)
+    optimizer = Optimizer(network, OptimizerConfig(steps=10**6, warmup=1), ("blocks.",))
     schedule = make_schedule(bench.schedule)
     shape = (row.batch, bench.frames, *bench.network.latent_shape)
     x = torch.randn(shape, device=bench.device).to(number_format(row))
@@ -438,15 +437,15 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--size", default="paper_608m", choices=sorted(RECIPES))
+    parser.add_argument("--scale", type=int, default=16, help="as of gpu/roofline.py")
     parser.add_argument("--minutes", type=float, default=9.0, help="no row begins later")
     parser.add_argument("--only", nargs="+", default=[], help="kinds of rows")
     parser.add_argument("--report", action="store_true", help="print the rows so far")
     asked = parser.parse_args()
     if not asked.report:
         device = resolve_device(asked.device)
-        recipe = RECIPES[asked.size].world(Path("unused"), device)
-        bench = Bench(device, recipe.network, recipe.sampler, recipe.schedule)
+        network = published_network(asked.scale)
+        bench = Bench(device, network, SAMPLERS["paper"], "sigmoid_v")
         rows = [row for row in planned() if not asked.only or row.kind in asked.only]
         run(bench, asked.out, rows, asked.minutes)
     print(report(asked.out))

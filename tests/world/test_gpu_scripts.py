@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -56,10 +58,12 @@ def test_train_resume_and_deliver(
 
 
 def test_the_roofline_page_is_what_the_script_makes(load_script: LoadScript) -> None:
+    roofline = load_script("gpu/roofline.py")
     network = RECIPES["paper_608m"].world(Path("unused"), "cpu").network
+    assert network == roofline.published_network(16)
     text = Path("docs/gpu.md").read_text(encoding="utf-8")
     between = text.split("<!-- gpu/roofline.py begins -->")[1].split("<!-- gpu/roofline.py ends")[0]
-    assert between.strip() == load_script("gpu/roofline.py").page(network)
+    assert between.strip() == roofline.page(network)
 
 
 def test_the_roofline_counts_what_a_network_computes(load_script: LoadScript) -> None:
@@ -154,3 +158,22 @@ def test_a_row_that_breaks_is_written_down_and_the_others_go_on(
     assert first["broke"] == said and "found" in second
     script.run(tiny_bench(script), tmp_path, [script.Row("decoder")], 0.0)
     assert len(script.read_rows(tmp_path)) == 2, "no row begins when the minutes are over"
+
+
+def test_the_benchmark_needs_torch_numpy_and_safetensors_alone(repository: Path) -> None:
+    """All that such a machine has: whatever else is imported is refused."""
+    program = (
+        "import sys; sys.path.insert(0, 'gpu');"
+        "import torch, numpy, safetensors.torch;"
+        "from importlib.abc import MetaPathFinder;"
+        "had = {n.split('.')[0] for n in sys.modules} | sys.stdlib_module_names;"
+        "ours = {'worldgym', 'roofline', 'bench'};"
+        "find = lambda self, name, path=None, target=None: ("
+        "None if name.split('.')[0] in had | ours else exec(f'raise ImportError({name!r})'));"
+        "sys.meta_path.insert(0, type('Refuses', (MetaPathFinder,), {'find_spec': find})());"
+        "import bench"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
