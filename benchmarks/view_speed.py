@@ -108,21 +108,23 @@ def live_lag(port: int, run: Path, header: RunHeader) -> list[float]:
     def write() -> None:
         with RunLog.open(run, header) as log:
             begun = time.perf_counter()
-            for number, record in enumerate(records(header)[: RATE * SECONDS], 2):
+            for number, record in enumerate(records(header)[: RATE * SECONDS], 1):
                 time.sleep(max(0.0, begun + number / RATE - time.perf_counter()))
+                written[number] = time.perf_counter()
                 log.append(record)
-                written[number - 1] = time.perf_counter()
 
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", "/events?run=live", headers={"cookie": f"{COOKIE}=session"})
     stream = connection.getresponse()
     writer = threading.Thread(target=write)
     writer.start()
-    while len(written) < RATE * SECONDS or not lags:
+    told = 0
+    while told < RATE * SECONDS:
         line = stream.readline()
-        if line.startswith(b"data: ") and (done := json.loads(line[6:])["done"]) in written:
+        if line.startswith(b"data: ") and (done := json.loads(line[6:])["done"]) > told:
             # the oldest line that this event is the first to tell of waited longest
-            lags.append(time.perf_counter() - written[done])
+            lags.append(time.perf_counter() - written[told + 1])
+            told = done
     writer.join()
     connection.close()
     return lags
@@ -177,7 +179,9 @@ def report(root: str, port: int, pid: int, trials: int, live: RunHeader) -> None
     print(f"run page with all figures: {times[REPEATS // 2]:.0f}, {times[-1]:.0f}")
     print(f"memory: server {peak(pid)} MB, its figures' process {max(map(peak, children(pid)))} MB")
     lags = live_lag(port, Path(root) / "runs" / "live", live)
-    print(f"live: {len(lags)} events, newest trial shown after {max(lags):.2f} s at most")
+    print(
+        f"live: {len(lags)} events; a trial is shown {max(lags):.2f} s after its line at the latest"
+    )
 
 
 if __name__ == "__main__":

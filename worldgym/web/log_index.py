@@ -56,6 +56,7 @@ class Names:
     def __init__(self) -> None:
         self.texts = list[str]()
         self._numbers = dict[str, int]()
+        self._ranks = np.empty(0, np.int64)
 
     def number(self, text: str) -> int:
         if (known := self._numbers.get(text)) is None:
@@ -65,6 +66,15 @@ class Names:
 
     def find(self, text: str) -> int | None:
         return self._numbers.get(text)
+
+    @property
+    def ranks(self) -> npt.NDArray[np.int64]:
+        """The place of each text in alphabetical order, by its number."""
+        if len(self._ranks) < len(self.texts):
+            order = sorted(range(len(self.texts)), key=self.texts.__getitem__)
+            self._ranks = np.empty(len(order), np.int64)
+            self._ranks[order] = np.arange(len(order))
+        return self._ranks
 
 
 class LogIndex:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ from worldgym.io.bundled import NAME, bundled, each_policy
 from worldgym.io.files import read_array
 from worldgym.io.run_log import LOG_NAME
 from worldgym.io.run_records import TrialRecord
-from worldgym.io.video import decode_video
+from worldgym.io.video import decode_video, views_of
 from worldgym.judges.load_judge import load_judge
 from worldgym.policies.load_policy import load_policy
 from worldgym.policies.observations import check_needs
 from worldgym.tasks.task_folder import load_tasks
-from worldgym.types import Actions, Task, Trial
+from worldgym.types import ONE_VIEW, Actions, Task, Trial
 from worldgym.web.log_index import LogIndex
 from worldgym.web.play_app import PlayConfig, chosen_tasks
 from worldgym.world.model import DiffusionWorld
@@ -53,7 +54,8 @@ def load_play(sources: PlaySources, out: Path, seed: int = 0, device: str = "aut
     )
     for policy in policies:
         check_needs(policy.name, policy.needs, world.spec, tasks, world.views)
-    replay = None if sources.replay is None else recorded_trial(sources.replay, sources.tasks)
+    video = sources.replay
+    replay = None if video is None else recorded_trial(video, sources.tasks, world.views)
     if replay is not None and replay[1].shape[1] != world.spec.size:
         raise InputError(
             f"{sources.replay}: its actions have {replay[1].shape[1]} numbers, those of the world "
@@ -70,9 +72,12 @@ def load_play(sources: PlaySources, out: Path, seed: int = 0, device: str = "aut
     )
 
 
-def recorded_trial(video: Path, tasks: Path | None = None) -> tuple[Trial, Actions]:
+def recorded_trial(
+    video: Path, tasks: Path | None = None, views: Sequence[str] = ONE_VIEW
+) -> tuple[Trial, Actions]:
     """The trial of a run that made this video, and its actions [T, A]. The same seed gives the
-    same noise. InputError where the file is no such video."""
+    same noise.   views: that the video shows side by side. InputError where the file is no such
+    video."""
     run = next((folder for folder in video.parents if (folder / LOG_NAME).is_file()), None)
     if run is None:
         raise InputError(f"{video}: lies in no run; name a video below a run's folder")
@@ -84,15 +89,23 @@ def recorded_trial(video: Path, tasks: Path | None = None) -> tuple[Trial, Actio
     if record is None or index.header is None or record.actions_file is None:
         raise InputError(f"{video}: the log of {run} names no such video")
     actions = read_array(run / record.actions_file)
-    return Trial(_task(run, record, tasks), record.repeat, index.header.run_seed), actions
+    return Trial(_task(run, record, tasks, views), record.repeat, index.header.run_seed), actions
 
 
-def _task(run: Path, record: TrialRecord, tasks: Path | None) -> Task:
-    """As the run knew it; where its folder of tasks is gone, from the video's own first frame."""
+def _task(run: Path, record: TrialRecord, tasks: Path | None, views: Sequence[str]) -> Task:
+    """As the run knew it; where its folder of tasks is gone, from the video's own first frames."""
     try:
         return task_of(tasks_of_run(run, tasks), record)
     except InputError:
         if tasks is not None:
             raise
-    frame = decode_video(run / str(record.video))[0]
-    return Task(record.task, record.group, frame, record.instruction, max(record.steps, 1))
+    video = run / str(record.video)
+    first = views_of(decode_video(video), views, video)[0]
+    return Task(
+        record.task,
+        record.group,
+        first[0],
+        record.instruction,
+        max(record.steps, 1),
+        others=dict(zip(views[1:], first[1:], strict=True)),
+    )

@@ -119,13 +119,9 @@ def _against_truth(index: LogIndex, rows: Rows) -> npt.NDArray[np.int64]:
 
 def _order(index: LogIndex, rows: Rows, sort: str) -> npt.NDArray[np.int64]:
     """Always whole: what ties is ordered by task, initial frame, repeat and policy."""
-    places = {}
-    for name, names in (("group", index.groups), ("task", index.tasks)):
-        rank = np.empty(len(names.texts), np.int64)
-        rank[np.argsort(np.array(names.texts, object), kind="stable")] = np.arange(len(rank))
-        places[name] = rank[index.column(name, rows)] if len(rank) else rows
     keys = [index.column("policy", rows), index.column("repeat", rows)]
-    keys += [places["task"], places["group"]]
+    keys += [index.tasks.ranks[index.column("task", rows)]]
+    keys += [index.groups.ranks[index.column("group", rows)]]
     if sort in ("doubt", "disagreement"):
         keys.append(-index.column(sort, rows))
     elif sort == "wrong":
