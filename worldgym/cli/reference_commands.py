@@ -181,7 +181,7 @@ class MineFalseSuccesses:
     data: Path
     """episode store that `worldgym reference generate-rollouts` wrote"""
     out: Path
-    """episode store for them, and for as many true successes"""
+    """episode store for them, and for as many closed loops that are judged right"""
     batch: int = 30
 
     def __call__(self) -> None:
@@ -191,7 +191,7 @@ class MineFalseSuccesses:
         found = mine_false_successes(config)
         print(
             f"{self.out}: {found.false} false successes of {found.looked_at} closed loops, and "
-            f"{found.kept} true ones beside them"
+            f"{found.kept} that are judged right beside them"
         )
 
 

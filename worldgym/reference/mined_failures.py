@@ -18,6 +18,8 @@ from worldgym.trust.replay_test import replay_test
 from worldgym.world.load_world import load_world
 from worldgym.world.row_threads import on_all_cores
 
+LEAST = 4  # episodes kept, so that a training always finds some
+
 
 @dataclass(frozen=True)
 class MineConfig:
@@ -34,7 +36,7 @@ class MineConfig:
 
 @dataclass(frozen=True)
 class Mined:
-    """Of the closed loops looked at: false successes, and true successes kept beside them."""
+    """Of the closed loops looked at: false successes, and those judged right kept beside them."""
 
     looked_at: int
     false: int
@@ -51,9 +53,10 @@ def mine_false_successes(config: MineConfig) -> Mined:
     world = on_all_cores(load_world(config.world))
     outcomes, _ = replay_test(world, load_judge(config.judge), episodes, Playing(config.batch))
     false = [o.name for o in outcomes if o.judged and o.success is False]
-    right = [o.name for o in outcomes if o.judged and o.success]
+    right = [o.name for o in outcomes if o.judged is o.success]
     order = np.random.default_rng(0).permutation(len(right))
-    beside = [right[i] for i in order[: round(config.beside * len(false))]]
+    wanted = max(round(config.beside * len(false)), LEAST - len(false))
+    beside = [right[i] for i in order[:wanted]]
     for name in (*false, *beside):
         if name not in out:
             for file in (f"{name}.mp4", f"{name}.json"):  # the JSON last: it commits the episode
