@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("robosuite", reason="robosuite is not installed: requirements-panda.txt")
-pytest.importorskip("mujoco", reason="the extra [reference] is not installed")
-
 from worldgym.episodes.store import EpisodeStore
 from worldgym.reference.panda import PANDA_SPEC, VIEWS, PandaSimulator
 from worldgym.reference.panda_record import PandaRecordConfig, play_panda, record_panda
+
+# behind the module that says how to render, for it must be said before mujoco is loaded
+pytest.importorskip("robosuite", reason="robosuite is not installed: requirements-panda.txt")
+pytest.importorskip("mujoco", reason="the extra [reference] is not installed")
 
 pytestmark = [pytest.mark.reference, pytest.mark.slow]
 
