@@ -300,6 +300,19 @@ def _become(record: Vote | Verdict, field_name: str, value: float | None) -> Non
     object.__setattr__(record, field_name, value)
 
 
+# progress of a rollout: (number of the frame, progress in [0, 1], probability in [0, 1] that the
+# video up to it shows success, None where the judge has none), in the order of time
+Curve = tuple[tuple[int, float, float | None], ...]
+
+
+def check_curve(curve: Curve) -> None:
+    """ValueError for frames out of order, and for shares outside [0, 1]."""
+    shares = [share for point in curve for share in point[1:] if share is not None]
+    frames = [point[0] for point in curve]
+    if frames != sorted(set(frames)) or not all(0.0 <= share <= 1.0 for share in shares):
+        raise ValueError(f"a curve has frames in order and shares in [0, 1], not {curve}")
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a judge says of a rollout. `score` in [0, 1], or None = UNSCORED with a reason.
@@ -308,7 +321,8 @@ class Verdict:
     denominator.
     probability: the judge's own probability of success, where it has one.   progress: in [0, 1],
     where it has one.
-    votes: the answers behind it.   cost_usd: their price.   paid_usd: what was paid just now, votes
+    curve: progress along the frames, where the judge says so.
+    votes: the answers behind it. cost_usd: their price.   paid_usd: what was paid just now, votes
     already bought left out. provenance: how it was made, as JSON values: model, hash of the prompt,
     frames looked at. seconds: how long the judge took; whoever calls it fills that in.
     Numbers of other kinds (NumPy's) become floats. ValueError or TypeError for what a log could not
@@ -324,6 +338,7 @@ class Verdict:
     paid_usd: float = 0.0
     provenance: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = field(default=0.0, compare=False)
+    curve: Curve = ()
 
     def __post_init__(self) -> None:
         if self.score is None and not self.reason:
@@ -345,6 +360,7 @@ class Verdict:
                 raise ValueError(f"{name} must be finite, not {amount}")
             _become(self, name, float(amount))
         json.dumps(dict(self.provenance), allow_nan=False)
+        check_curve(self.curve)
 
     @property
     def unscored(self) -> bool:

@@ -135,3 +135,16 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
 def test_the_bundled_size_fits(tmp_path: Path) -> None:
     ClassifierJudge(JudgeNet(JudgeConfig()), DecisionRule(), "full").save(tmp_path / "j", {}, "")
     assert (tmp_path / "j" / "model.safetensors").stat().st_size <= 1.5 * 2**20
+
+
+def test_the_curve_is_what_it_says_of_the_video_cut_there() -> None:
+    judge = make_judge()
+    (rollout,) = make_rollouts([9])
+    verdict = judge(rollout, rollout.trial.task)
+    assert [frame for frame, _, _ in verdict.curve] == [2, 4, 6, 8, 9]
+    for frame, progress, probability in verdict.curve:
+        cut = replace(rollout, frames=rollout.frames[: frame + 1], actions=rollout.actions[:frame])
+        alone = judge(cut, rollout.trial.task)
+        assert probability == pytest.approx(alone.probability, abs=2e-3)
+        assert progress == pytest.approx(alone.curve[-1][1], abs=2e-3)
+    assert verdict.progress == pytest.approx(max(point[1] for point in verdict.curve), abs=1e-3)

@@ -237,12 +237,12 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
                 continue
             success = is_success(verdict.score)
             row.terminated = self.config.ends_on_success and success
-            last = row.over or verdict.progress is None
-            value = verdict.score if last else float(verdict.progress or 0.0)
+            progress = verdict.curve[-1][1] if verdict.curve else verdict.progress
+            value = verdict.score if row.over or progress is None else progress
             rewards[r] = value - row.value
             row.value = value
             told[r] |= {"score": verdict.score, "success": success}
-            told[r] |= {} if verdict.progress is None else {"progress": verdict.progress}
+            told[r] |= {} if progress is None else {"progress": progress}
 
     def _rollout(self, row: Row) -> Rollout:
         whole = Rollout(row.trial, WHO, row.frames, row.moves, views=self.world.views)

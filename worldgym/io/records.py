@@ -262,8 +262,14 @@ def _schema(hint: Any) -> dict[str, Any]:
     if origin in (Union, UnionType):
         return {"anyOf": [_schema(part) for part in parts]}
     if origin is tuple:
-        length = {} if parts[-1] is Ellipsis else {"minItems": len(parts), "maxItems": len(parts)}
-        return {"type": "array", "items": _schema(parts[0]), **length}
+        if parts[-1] is Ellipsis:
+            return {"type": "array", "items": _schema(parts[0])}
+        alike = (
+            {"items": _schema(parts[0])}
+            if len(set(parts)) == 1
+            else {"prefixItems": [*map(_schema, parts)]}
+        )
+        return {"type": "array", **alike, "minItems": len(parts), "maxItems": len(parts)}
     if hint is NoneType:
         return {"type": "null"}
     inside = _schema(parts[1])

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from worldgym.io.attempted import Attempted, Derived, TrialKey, check_score
 from worldgym.io.records import first_difference, from_mapping
 from worldgym.io.text import clean, cleaned
-from worldgym.types import ONE_VIEW, Vote
+from worldgym.types import ONE_VIEW, Curve, Vote, check_curve
 
 VERSION = 4  # of what is written; docs/log.md says what each added
 READABLE_VERSIONS = (1, 2, 3, VERSION)
@@ -139,7 +139,7 @@ class TrialRecord(Derived):
     attempt:        1, 2, ...   failure_reason: None = it ran; else it broke, is tried again, and is
     never scored.
     score:          in [0, 1], or None = unscored, with the judge's reason.   probability, progress:
-                    the judge's, in [0, 1].
+                    the judge's, in [0, 1].   curve: its progress along the frames, see `Verdict`.
     truth:          known success of this policy on this task; None where nobody knows.
     votes, cost_usd, provenance: the answers behind the score, their price, and how they were made
     (see `Verdict`).
@@ -183,9 +183,11 @@ class TrialRecord(Derived):
     seconds: float = field(default=0.0, compare=False)
     timing: Mapping[str, float] = field(default_factory=dict, compare=False)
     time: str = field(default="", compare=False)
+    curve: Curve = ()
 
     def __post_init__(self) -> None:
         _clean_texts(self)
+        check_curve(self.curve)
         check_score(self)
         for name, value in (("probability", self.probability), ("progress", self.progress)):
             if value is not None and not 0.0 <= value <= 1.0:  # false for NaN too

@@ -27,7 +27,7 @@ from worldgym.io.records import from_mapping
 from worldgym.io.run_records import DEVICE_SETTING
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
 from worldgym.policies.instruction_features import instruction_features
-from worldgym.types import Frames, Rollout, Task, Verdict
+from worldgym.types import Curve, Frames, Rollout, Task, Verdict
 
 KIND = "classifier-judge"
 BATCH = 4  # videos judged at once
@@ -68,11 +68,12 @@ class DecisionRule:
 
 class Answers(NamedTuple):
     """Success logit of the video [B]; success logit and progress in [0, 1] of every frame looked at
-    [B, K]."""
+    [B, K]. found: what the frames show, [B, K, hidden]."""
 
     video: Tensor
     frames: Tensor
     progress: Tensor
+    found: Tensor
 
 
 class JudgeNet(nn.Module):
@@ -98,21 +99,35 @@ class JudgeNet(nn.Module):
             0, (rows, looked)
         )
         x = F.silu(self.each(found))
-        there = known[..., None]
         logits, progress = self.frame(x).float().unbind(-1)
+        return Answers(self.read(x, known), logits, progress.sigmoid(), x)
+
+    def read(self, found: Tensor, known: Tensor) -> Tensor:
+        """Success logit [B] of the video whose frames show `found` [B, K, hidden]."""
+        x = found
+        there = known[..., None]
         for step in self.along:
             x = x + F.relu(step((x * there).transpose(1, 2)).transpose(1, 2))
         weights = self.weigh(x).float().masked_fill(~there, float("-inf")).softmax(1)
         moments = weights.transpose(1, 2) @ (x * there).float()
-        return Answers(self.head(moments.flatten(1)).float().squeeze(1), logits, progress.sigmoid())
+        logit: Tensor = self.head(moments.flatten(1)).float().squeeze(1)
+        return logit
+
+    def read_along(self, found: Tensor) -> Tensor:
+        """Success logits [K] of a video [K, hidden] cut behind each of its frames."""
+        count = len(found)
+        known = torch.ones(count, count, dtype=torch.bool, device=found.device).tril()
+        return self.read(found.expand(count, count, -1), known)
 
 
 @dataclass(frozen=True)
 class VideoScore:
-    """Of a video: success probability, and progress in [0, 1], the highest of any frame."""
+    """Of a video: success probability, and progress in [0, 1], the highest of any frame. curve: of
+    the frames that were looked at; probabilities of the video cut behind each."""
 
     probability: float
     progress: float
+    curve: Curve = ()
 
 
 class ClassifierJudge:
@@ -166,8 +181,19 @@ class ClassifierJudge:
             answers = self.net(pairs.to(device), features[batch].to(device), known.to(device))
             progress = answers.progress.masked_fill(~known.to(device), 0.0).amax(1)
             both = torch.stack([answers.video.sigmoid(), progress], 1).cpu()
-            scores += [VideoScore(*row) for row in both.tolist()]
+            curves = [self._curve(answers, row, own) for row, own in enumerate(times[batch])]
+            scores += [
+                VideoScore(success, highest, curve)
+                for (success, highest), curve in zip(both.tolist(), curves, strict=True)
+            ]
         return scores
+
+    def _curve(self, answers: Answers, row: int, times: Sequence[int]) -> Curve:
+        """Three digits: enough for a picture, and a log stays small."""
+        count = len(times)
+        logits = self.net.read_along(answers.found[row, :count])
+        both = torch.stack([answers.progress[row, :count], logits.sigmoid()], 1).cpu().tolist()
+        return tuple((t, round(a, 3), round(b, 3)) for t, (a, b) in zip(times, both, strict=True))
 
     def _chosen_frames(self, frames: Frames) -> list[int]:
         self._fits(frames.shape)
@@ -197,6 +223,7 @@ class ClassifierJudge:
             reason,
             probability,
             score.progress,
+            curve=score.curve,
         )
 
     def save(self, folder: Path, facts: dict[str, Any], card: str) -> None:

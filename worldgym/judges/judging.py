@@ -140,6 +140,7 @@ def judged_records(
         reason=verdict.reason,
         probability=verdict.probability,
         progress=verdict.progress,
+        curve=verdict.curve,
         judge=verdict.judge,
         votes=verdict.votes,
         cost_usd=verdict.cost_usd,
