@@ -563,3 +563,34 @@ def test_other_bounds_are_other_judges_but_the_usual_one_keeps_its_name(
 ) -> None:
     assert "max_frames" not in patient(config).settings  # runs of before bounds were settings go on
     assert patient(replace(config, max_frames=32)).name != patient(config).name
+
+
+def test_progress_along_time_is_one_question_more(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
+    def script(request: dict[str, Any], number: int) -> Any:
+        text = json.dumps(request["messages"])
+        said = '{"reasoning": "", "frame_0": 0, "frame_3": 40, "frame_6": 80}'
+        return model_server.said(text=said if "frame_3" in text else SUCCESS)
+
+    model_server.script = script
+    judge = patient(replace(config, curve=3))
+    verdict = ask(judge, make_rollout())
+    assert verdict.score == 1.0 and len(verdict.votes) == 3
+    assert verdict.curve == ((0, 0.0, None), (3, 0.4, None), (6, 0.8, None))
+    assert len(model_server.requests) == 4
+    assert verdict.paid_usd == verdict.cost_usd == pytest.approx(4 * 0.002)
+    assert judge.name != patient(config).name and ask(judge, make_rollout()).paid_usd == 0.0
+
+
+def test_progress_that_cannot_be_read_leaves_the_verdict(
+    config: VlmConfig, model_server: Any, make_rollout: MakeRollout
+) -> None:
+    model_server.script = lambda request, number: model_server.said(text=SUCCESS)
+    verdict = ask(patient(replace(config, curve=2)), make_rollout())
+    assert verdict.score == 1.0 and verdict.curve == ()
+    with pytest.raises(InputError, match="curve is 1"):
+        replace(config, curve=1)
+
+
+SUCCESS = '{"reasoning": "", "verdict": "success"}'

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import string
 import sys
 import time
@@ -18,10 +19,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import InputError, pick
+from worldgym.episodes.subsample import evenly_spaced
+from worldgym.errors import InputError, WorldGymError, pick
 from worldgym.io.files import read_toml
 from worldgym.io.records import from_mapping, located
 from worldgym.judges.frame_selection import check_most, choose_frames, pictures
+from worldgym.judges.progress_along import ALONG, AskedCurve, progress_rubric, read_curve
 from worldgym.judges.rubric import KINDS, Rubric, rubric_for
 from worldgym.judges.voting import combine_votes, read_vote
 from worldgym.servers.model_client import ModelClient, Reading
@@ -43,6 +46,7 @@ class VlmConfig:
     rubric: a kind of `rubric`.   prompt: a file instead of the bundled one.   cache: folder of
     votes, None =
     `votes.default_cache`.   backwards: options in reverse order, for a probe.
+    curve: evenly spaced frames at which progress is asked, in one further question; 0 = none.
     """
 
     server: Server
@@ -56,8 +60,11 @@ class VlmConfig:
     cache: Path | None = None
     backwards: bool = False
     views: tuple[str, ...] = ()
+    curve: int = 0
 
     def __post_init__(self) -> None:
+        if self.curve != 0 and not 2 <= self.curve <= self.max_frames:
+            raise InputError(f"curve is {self.curve}: give 0, or 2 to {self.max_frames} frames")
         check_most(self.frames, self.max_frames)
         pick("rubric", self.rubric, dict.fromkeys(KINDS))
         if not 1 <= self.votes <= 100:
@@ -107,6 +114,7 @@ class VlmConfig:
             "frames": self.frames,
             "frame_size": self.frame_size,
             **({} if self.max_frames == MAX_FRAMES else {"max_frames": self.max_frames}),
+            **({"curve": self.curve} if self.curve else {}),
             **({"views": list(self.views)} if self.views else {}),
         }
 
@@ -126,6 +134,7 @@ class VlmJudge:
         self.config = config
         kinds = ("partial", "success") if config.rubric == "partial" else (config.rubric,)
         self._prompts = {kind: read_prompt(kind, config.prompt) for kind in kinds}
+        self._prompts |= {ALONG: read_prompt(ALONG)} if config.curve else {}
         settings = json.dumps(self.settings, sort_keys=True)
         self._name = f"vlm:{config.server.model}:{prompt_digest(settings)[:12]}"
         self.client = ModelClient(
@@ -194,6 +203,8 @@ class VlmJudge:
         answers = self.client.ask(question, config.votes, Reading(rubric.read, rubric.reminder))
         votes = tuple(read_vote(answer, rubric) for answer in answers)
         decision = combine_votes(votes, rubric)
+        along = self._along(rollout, task, math.fsum(answer.paid_usd for answer in answers))
+        answers = [*answers, *along.answers]
         return Verdict(
             **vars(decision),
             judge=self.name,
@@ -210,7 +221,23 @@ class VlmJudge:
                 "frames": list(chosen),
                 "frame_size": config.frame_size,
             },
+            curve=along.curve,
         )
+
+    def _along(self, rollout: Rollout, task: Task, paid: float) -> AskedCurve:
+        """paid: US dollars for the votes before, which count where this question breaks."""
+        if not self.config.curve:
+            return AskedCurve()
+        frames = evenly_spaced(len(rollout.frames), self.config.curve)
+        rubric = progress_rubric(frames)
+        shown = pictures(rollout.shown(self.config.views), frames, self.config.frame_size)
+        question = Question(filled(self._prompts[ALONG], task, rubric), shown, rubric.schema)
+        try:
+            (answer,) = self.client.ask(question, 1, Reading(rubric.read, rubric.reminder))
+        except WorldGymError as error:
+            error.paid_usd += paid
+            raise
+        return AskedCurve(read_curve(answer, frames, rubric), (answer,))
 
 
 def read_prompt(kind: str, path: Path | None = None) -> str:
