@@ -37,10 +37,11 @@ from torch import Tensor, nn
 from worldgym.io.devices import device_name, resolve_device
 from worldgym.train.optimizer import Optimizer, OptimizerConfig
 from worldgym.types import ActionSpec
+from worldgym.world.context import Context
 from worldgym.world.model import DiffusionWorld, WorldState
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.noise import make_schedule
-from worldgym.world.sampler import SAMPLERS, Context, SamplerConfig
+from worldgym.world.sampler import SAMPLERS, SamplerConfig
 from worldgym.world.world_config import WorldConfig
 
 Way = Literal["ours", "eager", "released"]

@@ -19,12 +19,14 @@ from worldgym.io.timing import stage
 from worldgym.native.packed_layers import packed
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
+from worldgym.world.compiled_dit import CompiledDiT, batch_bucket
 from worldgym.world.completion import draw_missing
 from worldgym.world.conditioning import beside, commanded_positions, null_actions
+from worldgym.world.context import Context, fill_rows
 from worldgym.world.decoded_frames import decoded_frames
 from worldgym.world.network import DiT
 from worldgym.world.noise import frames_noise
-from worldgym.world.sampler import SAMPLERS, Context, Denoiser, Network
+from worldgym.world.sampler import SAMPLERS, Denoiser, Network
 from worldgym.world.view_latents import apart, stacked
 from worldgym.world.world_card import PLAIN, Capabilities
 from worldgym.world.world_config import WorldConfig
@@ -64,7 +66,8 @@ class DiffusionWorld:
         """network: copied where it is of another dtype or still in training, else shared; it is
         never changed.
 
-        engine: what computes the network in rollouts; None = the network itself, packed."""
+        engine: what computes the network in rollouts; None = the network itself, packed. See
+        `with_engine`."""
         if config.network.latent_shape != codec.latent_shape:
             raise CheckpointError(
                 f"the world works on latents {config.network.latent_shape}, but the codec makes "
@@ -79,7 +82,8 @@ class DiffusionWorld:
         self.schedule = config.make_schedule()
         self._bounds = config.scaling.bounds(config.spec.size)
         self.engine = engine or packed(self.network)
-        self._denoiser = Denoiser(self.engine, self.schedule, config.sampler)
+        self._fixed = isinstance(self.engine, CompiledDiT)
+        self._denoiser = Denoiser(self.engine, self.schedule, config.sampler, self._fixed)
         self._dtype, self._device = dtype, next(self.network.parameters()).device
 
     @property
@@ -112,7 +116,8 @@ class DiffusionWorld:
     def computes(self) -> str:
         """What draws the frames, for a log: other kernels, another dtype or another device round
         otherwise."""
-        return f"torch, {str(self._dtype).removeprefix('torch.')}, {self.device}"
+        how = "compiled torch" if self._fixed else "torch"
+        return f"{how}, {str(self._dtype).removeprefix('torch.')}, {self.device}"
 
     def with_sampler(self, sampler: str | None = None, /, **changes: Any) -> DiffusionWorld:
         """The same weights with other sampler settings (see SamplerConfig): a named set, guidance
@@ -124,6 +129,10 @@ class DiffusionWorld:
             base = replace(SAMPLERS[sampler], cfg=base.cfg)
         config = replace(self.config, sampler=replace(base, **changes))
         return DiffusionWorld(config, self.network, self.codec, self.name, self._dtype, self.engine)
+
+    def with_engine(self, engine: Network) -> DiffusionWorld:
+        """The same world, its network computed by another engine."""
+        return DiffusionWorld(self.config, self.network, self.codec, self.name, self._dtype, engine)
 
     @torch.inference_mode()
     def reset(self, frames: Frames, seeds: Sequence[int]) -> WorldState:
@@ -260,16 +269,15 @@ class DiffusionWorld:
         sampler = self.config.sampler
         context = state.context
         cache = state.cache
-        rows = len(state.seeds) * (1 if sampler.cfg == 1.0 else 2)
+        rows = self._rows(len(state.seeds))
         pending = context.length if cache is None else state.frame - cache.start - state.stored
-        if cache is None or not self._serves(cache, rows, state.stored, pending, chunk):
-            # rolling: what a frame sees, and both the finished frames and the new ones of a call
-            capacity = (
-                sampler.window - 1 + 2 * chunk if sampler.rule == "rolling" else sampler.window
-            )
-            cache = self.network.new_cache(
-                rows, capacity, context.latents, state.frame - context.length
-            )
+        # rolling: what a frame sees, and both the finished frames and the new ones of a call
+        capacity = sampler.window - 1 + 2 * chunk if sampler.rule == "rolling" else sampler.window
+        # a compiled program has a number of slots
+        fits = cache is not None and (cache.capacity == capacity or not self._fixed)
+        if cache is None or not fits or not self._serves(cache, rows, state.stored, pending, chunk):
+            maker = self.engine if isinstance(self.engine, CompiledDiT) else self.network
+            cache = maker.new_cache(rows, capacity, context.latents, state.frame - context.length)
             pending = context.length
         elif cache.length != state.stored:
             cache = cache.fork(state.stored, self._last(context.first(context.length - pending)))
@@ -293,4 +301,11 @@ class DiffusionWorld:
         if not context.length:
             return None
         last, _ = self.schedule.context(context.latents[:, -1:])
-        return last if self.config.sampler.cfg == 1.0 else torch.cat([last, last])
+        guided = self.config.sampler.cfg != 1.0
+        last = fill_rows(last, self._rows(len(last)) // (1 + guided))
+        return torch.cat([last, last]) if guided else last
+
+    def _rows(self, batch: int) -> int:
+        """Of a cache for so many trials."""
+        filled_up = batch_bucket(batch) if self._fixed else batch
+        return filled_up * (1 if self.config.sampler.cfg == 1.0 else 2)

@@ -25,6 +25,7 @@ from torch import Tensor
 from worldgym.errors import InputError
 from worldgym.world.cache import TemporalCache
 from worldgym.world.conditioning import null_actions
+from worldgym.world.context import Context, fill_rows
 from worldgym.world.noise import Schedule
 
 ORDERS = ("pyramid", "parallel")
@@ -89,35 +90,6 @@ SAMPLERS = {
 }  # arXiv 2506.00613
 
 
-@dataclass(frozen=True)
-class Context:
-    """Finished frames of a window: latents [B, L, C, h, w], the actions that led to them [B, L, A],
-    and the latents [B, C, h, w] of the frame that the rollout started from.
-    """
-
-    latents: Tensor
-    actions: Tensor
-    start: Tensor
-
-    @property
-    def length(self) -> int:
-        return self.latents.shape[1]
-
-    def first(self, count: int) -> Context:
-        return Context(self.latents[:, :count], self.actions[:, :count], self.start)
-
-    def after(self, count: int) -> Context:
-        return Context(self.latents[:, count:], self.actions[:, count:], self.start)
-
-    def append(self, latents: Tensor, actions: Tensor) -> Context:
-        return Context(
-            torch.cat([self.latents, latents], 1), torch.cat([self.actions, actions], 1), self.start
-        )
-
-    def last(self, count: int) -> Context:
-        return self.after(max(self.length - count, 0))
-
-
 def level_plan(schedule: Schedule, steps: int, chunk: int, order: str) -> Tensor:
     """[calls + 1, chunk] level of each frame before each network call, and after the last."""
     grid = schedule.grid(steps)
@@ -168,6 +140,8 @@ class Denoiser:
     network: Network
     schedule: Schedule
     config: SamplerConfig
+    # every call of the cached denoiser holds all frames of the chunk, and nothing else
+    fixed: bool = False
 
     def plain(self, context: Context, noise: Tensor, actions: Tensor) -> Tensor:
         """noise [B, h, C, h, w] and the actions that lead to the new frames [B, h, A] => finished
@@ -185,16 +159,22 @@ class Denoiser:
         self, cache: TemporalCache, pending: Context, noise: Tensor, actions: Tensor
     ) -> Tensor:
         """As `plain`, behind what `cache` holds and `pending`, further finished frames, which it
-        holds afterwards."""
-        chunk = noise.shape[1]
+        holds afterwards. A cache of more rows than the batch: those are filled up, with zeros."""
+        rows, chunk = noise.shape[:2]
+        every = cache.rows // len(self._both(noise[:1]))
+        pending = pending.filled(every)
+        noise, actions = fill_rows(noise, every), fill_rows(actions, every)
+        if self.fixed:
+            for first in range(0, pending.length, chunk):
+                self._store(cache, pending.after(first).first(chunk), chunk)
+            pending = pending.after(pending.length)
         while pending.length + chunk > (room := cache.room(cache.length, self.config.sight)):
-            alone = pending.first(room)  # a new or short ring: stored in a pass of their own
-            done, level = self._finished(alone.latents)
-            self._guided(done, self._condition(level, alone.actions), alone.start, cache)
-            cache.advance(self._both(done))
+            # a new or short ring: stored in a pass of their own
+            self._store(cache, pending.first(room), room)
             pending = pending.after(room)
         done, done_level = self._finished(pending.latents)
-        spans = frame_spans(level_plan(self.schedule, self.config.steps, chunk, self.config.order))
+        plan = level_plan(self.schedule, self.config.steps, chunk, self.config.order)
+        spans = [(0, chunk)] * (len(plan) - 1) if self.fixed else frame_spans(plan)
         conditions = self._conditions(done_level, pending.actions, actions, spans)
         length = cache.length + pending.length
         last = self._both(done[:, -1:]) if pending.length else cache.last
@@ -216,7 +196,18 @@ class Denoiser:
         clean = self._descend(noise, predict)
         # a finished frame of a chunk in work is shown at another level than one of the context
         cache.rewind(length, last)
-        return clean
+        return clean[:rows]
+
+    def _store(self, cache: TemporalCache, done: Context, frames: int) -> None:
+        """Finished frames, in a call of so many: what is filled up lies ahead of them, where they
+        do not look, and is overwritten by the next call."""
+        shown, level = self._finished(done.latents)
+        x, told, actions = (
+            fill_rows(part.transpose(0, 1), frames).transpose(0, 1)
+            for part in (shown, level, done.actions)
+        )
+        self._guided(x, self._condition(told, actions), done.start, cache)
+        cache.advance(self._both(shown))
 
     def _descend(self, noise: Tensor, predict: Callable[[int, Tensor, Tensor], Tensor]) -> Tensor:
         """The steps of a chunk, from noise to clean; predict(number of the call, latents and levels
