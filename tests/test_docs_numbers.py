@@ -38,7 +38,7 @@ def test_the_steps_have_the_shapes_of_the_bundle(numbers: ModuleType, repository
     shape = ", ".join(map(str, network.latent_shape))
     frame = f"{sizes.frame}, {sizes.frame}, 3"
     assert set(latents) == {shape, frame} and latents.count(shape) == 2
-    assert set(re.findall(r"\[T\+1, (\d+, \d+, \d+)\]", page)) == {frame}
+    assert set(re.findall(r"\[T\+1, V, (\d+, \d+, \d+)\]", page)) == {frame}
     assert re.findall(r"flag \[T, (\d+)\]", page) == [str(network.action_size)]
     patch, places = network.patch, network.latent_shape[1]
     assert f"patches of {patch} x {patch} turn {places} x {places} places" in page

@@ -204,7 +204,7 @@ class Chain:
     """everything goes here, stages/ says what was done"""
     only: tuple[str, ...] = ()
     """stages; default: all that are not finished"""
-    size: Literal["full", "tiny"] = "full"
+    extent: Literal["full", "tiny"] = "full"
     """tiny: a few minutes, to see that every stage runs; its world is of no use"""
     dry_run: bool = False
     """print the stages, with their estimated times, and run nothing"""
@@ -213,11 +213,11 @@ class Chain:
         from worldgym.reference.training_chain import SIZES, is_finished, run_chain, stages
 
         if not self.dry_run:
-            ran = run_chain(self.out, SIZES[self.size], self.only)
+            ran = run_chain(self.out, SIZES[self.extent], self.only)
             print(f"{self.out}: {', '.join(ran) or 'nothing'} run; all else was finished")
             return
         total = 0
-        for stage in stages(self.out, SIZES[self.size]):
+        for stage in stages(self.out, SIZES[self.extent]):
             done = is_finished(self.out, stage)
             total += 0 if done else stage.minutes
             print(f"{stage.name}: about {stage.minutes} minutes{', finished' if done else ''}")
