@@ -67,6 +67,9 @@ class EvaluateOptions(TypedDict, total=False):
     world_check: Path | None
     include_red: bool
     other_engine: bool
+    on: str
+    workers: int
+    gpus: float
     align: Align
     command: str
 

@@ -71,16 +71,27 @@ class SameFailure(WorldGymError):
     exit_code = 3
 
     def __init__(self, times: int, reason: str) -> None:
+        self._given = times, reason
         super().__init__(
             f"stopped, because the same failure came {times} times in a row: {reason}\n"
             "Fix that and give the same command again: what ran is kept, and it goes on from there."
         )
+
+    def __reduce__(self) -> tuple[type[SameFailure], tuple[int, str]]:
+        return SameFailure, self._given  # a worker's error comes to the driver whole
 
 
 class Incomplete(WorldGymError):
     """A run ended, and some of its trials failed or are missing. What ran is kept."""
 
     exit_code = 4
+
+
+class Unfinished(WorldGymError):
+    """A run was ended before its time (a limit, or the system wants the process gone), and nothing
+    of it failed."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: "try again later"
 
 
 class NothingWorked(WorldGymError):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from worldgym.errors import Incomplete, NothingWorked
+from worldgym.errors import Incomplete, NothingWorked, Unfinished
 from worldgym.io.text import clean
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def end_as(runs: Sequence[Run]) -> None:
         if "rejudged" not in summary.config:  # what its run lacks, judging cannot add
             left += sum(cell.missing for cell in summary.cells)
             left += there.edited_missing
-    if failed or left:
+    if left and not failed:
+        raise Unfinished(f"{left} trials were not begun; the same command goes on from there")
+    if failed:
         said = (
             f"{failed} trials failed and {left} were not begun; the same command goes on from there"
         )

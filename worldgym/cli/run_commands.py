@@ -82,6 +82,12 @@ class Evaluate:
     """do one part of the trials, e.g. 2/4, in a run folder of its own, for `worldgym run merge`"""
     max_minutes: float | None = None
     """time limit: no batch starts later than that; the same command goes on"""
+    on: str = "local"
+    """where the work is done: local, processes, ray, ray:ADDRESS, ray://HOST:PORT (docs/cluster)"""
+    workers: int = 0
+    """with --on: how many (default: as many as there is room for)"""
+    gpus: float = 0.0
+    """with --on ray: share of a GPU that a worker takes, e.g. 0.25"""
     stall_minutes: float = 0.0
     """stop with exit code 3 when nothing was finished for so long (default: never)"""
     world_check: Path | None = None
@@ -123,6 +129,9 @@ class Evaluate:
             shard=_shard(self.shard),
             max_minutes=self.max_minutes,
             stall_minutes=self.stall_minutes,
+            on=self.on,
+            workers=self.workers,
+            gpus=self.gpus,
             world_check=self.world_check,
             include_red=self.include_red,
             other_engine=self.other_engine,

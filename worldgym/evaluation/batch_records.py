@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from worldgym.errors import JudgeStopped, SameFailure, ServerOutage
 from worldgym.evaluation.fitting import at_frames, flags_of
@@ -16,15 +16,23 @@ from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.unjudged import drop, keep, kept
 from worldgym.io.attempted import TrialKey
 from worldgym.io.files import write_array, write_atomic
-from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import TrialRecord, actions_beside
 from worldgym.io.timing import measured
 from worldgym.io.user_code import Failure, attempt
 from worldgym.io.video import encode_mp4
-from worldgym.judges.judging import Bench, judge_each, judged_records, tried
+from worldgym.judges.judging import Bench, judge_each, judged_records
 from worldgym.policies.policy_protocol import Policy
 from worldgym.tasks.write_tasks import to_png
 from worldgym.types import Rollout, Trial, Verdict, joined_views
+
+
+class AttemptLog(Protocol):
+    """What is known of earlier attempts: a `RunLog`, or what a worker was told of one."""
+
+    def append(self, *records: TrialRecord) -> None: ...
+    def attempts(self, policy: str, task: str, repeat: int) -> int: ...
+    def last_attempt(self, policy: str, task: str, repeat: int) -> int: ...
+    def tried(self, policy: str, task: str, repeat: int) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class OpenRun:
 
     plan: EvaluationPlan
     bench: Bench
-    log: RunLog
+    log: AttemptLog
     starts: Mapping[str, tuple[str, ...]]
     ran: Mapping[TrialKey, TrialRecord]
 
@@ -129,7 +137,7 @@ def _ran_before(run: OpenRun, policy: Policy[Any], batch: Sequence[Trial]) -> li
     found = []
     for trial in batch:
         key = (policy.name, trial.task.name, trial.repeat)
-        if key in run.ran and not tried(run.log, key):
+        if key in run.ran and not run.log.tried(*key):
             found.append(
                 attempt(
                     partial(kept, run.plan.config.out, trial, run.ran[key], run.plan.world.views)
@@ -205,11 +213,11 @@ def _identity(run: OpenRun, policy: str, trial: Trial) -> dict[str, Any]:
         "new_goal": task.new_goal,
         "attempt": run.log.attempts(policy, task.name, trial.repeat) + 1,
         "truth": run.plan.truth.get((policy, task.name)),
-        "truth_video": _truth_video(run.plan.config, policy, task.name),
+        "truth_video": truth_video(run.plan.config, policy, task.name),
     }
 
 
-def _truth_video(config: EvaluateConfig, policy: str, task: str) -> str | None:
+def truth_video(config: EvaluateConfig, policy: str, task: str) -> str | None:
     """Copies the true video of this policy on this task into the run, so that a run folder is
     whole."""
     if config.truth is None:

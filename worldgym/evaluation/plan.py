@@ -62,7 +62,8 @@ class EvaluateConfig:
     max_minutes: no batch starts later than that; what is left waits for the next start.
     stall_minutes: see `Watchdog`; 0 = off.
     align: what is done where a policy's actions do not fill the steps of the world, see
-    `worldgym.evaluation.fitting`."""
+    `worldgym.evaluation.fitting`.
+    on, workers, gpus: see `executor_named`."""
 
     out: Path
     trials: int
@@ -77,6 +78,9 @@ class EvaluateConfig:
     include_red: bool = False
     other_engine: bool = False
     align: Align = "refuse"
+    on: str = "local"
+    workers: int = 0
+    gpus: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:

@@ -34,7 +34,7 @@ from worldgym.io.run_records import (
 from worldgym.io.user_code import Failure, attempt
 from worldgym.io.video import decode_video, views_of
 from worldgym.judges.judge_protocol import Judge
-from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare, tried
+from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare
 from worldgym.judges.labels import Clip
 from worldgym.report.page import write_results
 from worldgym.stats.repeated_failures import RepeatedFailures
@@ -102,7 +102,7 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
                     log.append(judged)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for record in left:
-                if record.key not in log.done and not tried(log, record.key):
+                if record.key not in log.done and not log.tried(*record.key):
                     log.append(
                         TrialRecord(
                             **_known(log, record), failure_reason=str(spent), judge=judge.name

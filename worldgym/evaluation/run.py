@@ -4,13 +4,17 @@ isolated, retried, counted apart."""
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from worldgym.errors import BudgetSpent, SameFailure
+from worldgym.errors import BudgetSpent, InputError, SameFailure
 from worldgym.evaluation.batch_records import OpenRun, failed_record
+from worldgym.evaluation.ending import Ending, ended_by_signals
+from worldgym.evaluation.executor import Executor, LocalExecutor, Watch
+from worldgym.evaluation.executor_names import executor_named
 from worldgym.evaluation.finishing import Finisher
 from worldgym.evaluation.fitting import RESIZED
 from worldgym.evaluation.initial_frames import start_flags
@@ -21,6 +25,7 @@ from worldgym.evaluation.plan import (
     plan_evaluation,
 )
 from worldgym.evaluation.provenance import Origin
+from worldgym.evaluation.remote_batches import batch_job, lines_of, remote_setup, say_lost
 from worldgym.evaluation.trials import in_batches
 from worldgym.evaluation.unjudged import waiting
 from worldgym.evaluation.watchdog import Watchdog
@@ -28,7 +33,7 @@ from worldgym.io.progress import progress
 from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import ENGINE_KEY, TrialRecord
 from worldgym.judges.judge_protocol import Judge
-from worldgym.judges.judging import Bench, charge, tried
+from worldgym.judges.judging import Bench, charge
 from worldgym.policies.policy_protocol import Policy
 from worldgym.report.page import write_results
 from worldgym.stats.repeated_failures import RepeatedFailures
@@ -37,13 +42,15 @@ from worldgym.stats.trusted import adopt_check
 from worldgym.types import Task, Trial
 from worldgym.world.world_protocol import World
 
-T = TypeVar("T")
 Batches = Sequence[tuple[Policy[Any], list[Trial]]]
 
 
 def evaluate_sources(sources: Sources, config: EvaluateConfig) -> Summary:
     """Loads everything, then `evaluate`."""
-    return carry_out(load_plan(sources, config))
+    if config.on != "local" and sources.judge_budget_usd is not None:
+        raise InputError("--budget is counted in one process: leave it out, or leave out --on")
+    load = partial(load_plan, sources, config)
+    return carry_out(load(), load)
 
 
 def evaluate(
@@ -55,14 +62,18 @@ def evaluate(
     origin: Origin | None = None,
 ) -> Summary:
     """Plans the run, then `carry_out`."""
-    return carry_out(plan_evaluation(config, world, policies, tasks, judge, origin))
+    load = partial(plan_evaluation, config, world, policies, tasks, judge, origin)
+    return carry_out(load(), load)
 
 
-def carry_out(plan: EvaluationPlan) -> Summary:
+def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = None) -> Summary:
     """Runs what the log lacks, writes RUN/log.jsonl, videos, RUN/summary.json and RUN/report.html,
     and returns the summary. SameFailure, after writing the summary, where one failure keeps
-    repeating."""
+    repeating.
+
+    load: makes the same plan in another process, for workers; None = the plan itself is sent."""
     config = plan.config
+    executor = executor_named(config.on, config.workers, config.gpus)
     may_differ = (ENGINE_KEY,) if config.other_engine else ()
     with RunLog.open(config.out, plan.header, may_differ=may_differ) as log:
         _say_what_is_mixed(config.out, log.header.config, plan.header.config)
@@ -71,7 +82,10 @@ def carry_out(plan: EvaluationPlan) -> Summary:
         batches = list(in_batches(plan.policies, plan.trials, plan.rows, log.done))
         run = _opened(plan, log, batches)
         try:
-            _run_what_is_left(run, batches)
+            if isinstance(executor, LocalExecutor):
+                _run_what_is_left(run, batches)
+            else:
+                _run_elsewhere(run, batches, executor, load or (lambda: plan))
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for record in _not_tried(run, batches, str(spent)):
                 log.append(record)
@@ -97,18 +111,58 @@ def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
 
 
 def _run_what_is_left(run: OpenRun, batches: Batches) -> None:
-    in_time = _in_time(run.plan.config, batches)
+    ending = Ending(run.plan.config.max_minutes)
+    begun = takewhile(lambda _: ending.goes_on(), batches)
     stall = Watchdog(run.plan.config.stall_minutes)
-    with stall as dog, Finisher(run, dog.fed) as finisher:
-        for policy, batch in progress(in_time, len(batches), "rolling out", "batch"):
+    with (
+        stall as dog,
+        ended_by_signals(ending, interrupt=False),
+        Finisher(run, dog.fed) as finisher,
+    ):
+        for policy, batch in progress(begun, len(batches), "rolling out", "batch"):
             finisher.play(policy, batch)
+
+
+def _run_elsewhere(
+    run: OpenRun,
+    batches: Batches,
+    executor: Executor,
+    load: Callable[[], EvaluationPlan],
+) -> None:
+    """By workers. What ran in an earlier start and waits for its verdict is judged here, where its
+    frames lie."""
+    config = run.plan.config
+    here = [(policy, batch) for policy, batch in batches if _ran(run, policy, batch)]
+    _run_what_is_left(run, here)
+    place = {trial.key: i for i, trial in enumerate(run.plan.trials)}
+    jobs = [
+        batch_job(run, policy.name, [place[trial.key] for trial in batch])
+        for policy, batch in batches
+        if not _ran(run, policy, batch)
+    ]
+    ending = Ending(config.max_minutes)
+    watch = Watch(partial(say_lost, config.out), ending.goes_on)
+    with Watchdog(config.stall_minutes) as dog, ended_by_signals(ending, interrupt=True):
+        done = executor.run(remote_setup(run, load), jobs, watch)
+        for batch in progress(done, len(jobs), "rolling out", "batch"):
+            run.log.append(*lines_of(run, jobs[batch.number], batch))
+            dog.fed()
+            if batch.result is not None and batch.result.stop is not None:
+                raise batch.result.stop
+    if ending.interrupted:
+        raise KeyboardInterrupt
+
+
+def _ran(run: OpenRun, policy: Policy[Any], batch: Sequence[Trial]) -> bool:
+    """Whether one of them ran in an earlier start, and has no verdict."""
+    return any((policy.name, trial.task.name, trial.repeat) in run.ran for trial in batch)
 
 
 def _not_tried(run: OpenRun, batches: Batches, reason: str) -> Iterator[TrialRecord]:
     """A failed record of every trial that this start of the run has not come to."""
     for policy, batch in batches:
         for trial in batch:
-            if not tried(run.log, (policy.name, trial.task.name, trial.repeat)):
+            if not run.log.tried(policy.name, trial.task.name, trial.repeat):
                 yield failed_record(run, policy.name, trial, reason)
 
 
@@ -125,21 +179,3 @@ def _say_what_is_mixed(out: Path, before: Mapping[str, Any], now: Mapping[str, A
     began, goes_on = before.get(ENGINE_KEY), now.get(ENGINE_KEY)
     if began and goes_on and began != goes_on:
         print(f"{out}: began on {began}, and goes on on {goes_on}", file=sys.stderr)
-
-
-def _in_time(config: EvaluateConfig, batches: Sequence[T]) -> Iterator[T]:
-    """The batches, until `max_minutes` have passed."""
-    started = time.monotonic()
-    for done, batch in enumerate(batches):
-        if (
-            config.max_minutes is not None
-            and time.monotonic() - started > 60.0 * config.max_minutes
-        ):
-            left = f"{len(batches) - done} of {len(batches)} batches are left"
-            print(
-                f"worldgym: {config.max_minutes:g} minutes are over; {left}, and the same command "
-                f"goes on",
-                file=sys.stderr,
-            )
-            return
-        yield batch

@@ -114,6 +114,10 @@ class RunLog:
         key = policy, task, repeat
         return self._attempts[key] - self._new[key] + ATTEMPTS
 
+    def tried(self, policy: str, task: str, repeat: int) -> bool:
+        """Whether this start made an attempt at the trial."""
+        return self._new[policy, task, repeat] > 0
+
     def _read(self, line: Line) -> None:
         """An attempt of an earlier start; all of it is wanted only where it failed."""
         tried = line.read(_Tried.from_json)

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
-from worldgym.io.attempted import TrialKey
-from worldgym.io.run_log import ATTEMPTS, RunLog
 from worldgym.io.run_records import TrialRecord
 from worldgym.io.user_code import Failure, attempt
 from worldgym.judges.judge_protocol import Checking, Judge, Paying
@@ -60,11 +58,6 @@ def charge(judge: Judge, folder: Path, paid_usd: float = 0.0) -> None:
     """Lets a judge that pays go on with what was paid for the run of this folder so far."""
     if isinstance(judge, Paying):
         judge.charge(folder, paid_usd)
-
-
-def tried(log: RunLog, key: TrialKey) -> bool:
-    """Whether this start of the run made an attempt at a trial."""
-    return log.attempts(*key) > log.last_attempt(*key) - ATTEMPTS
 
 
 def at_once(call: Callable[[S], T], items: Sequence[S], count: int) -> Iterator[T]:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
-import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache, partial
 from itertools import product
@@ -22,6 +21,8 @@ from typing import Any
 import torch
 
 from worldgym.errors import InputError
+from worldgym.evaluation.executor import Watch
+from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.evaluation.rollout import roll_out
 from worldgym.io.files import write_atomic
 from worldgym.io.jsonl import LineFile, read_lines
@@ -117,7 +118,7 @@ def truth(config: TruthConfig) -> list[TrueScore]:
         waiting = [
             job for job in jobs if job.key not in done or (job.video and not job.video.exists())
         ]
-        for job, score in _run(waiting, config.workers or multiprocessing.cpu_count()):
+        for job, score in _run(waiting, config.workers):
             file.append({"key": job.key, "score": asdict(score)})
             done[job.key] = score
         write_atomic(config.out / "truth.csv", to_csv(_sorted(_current(done, jobs))).encode())
@@ -209,13 +210,18 @@ def _run(jobs: list[TruthJob], workers: int) -> Iterator[tuple[TruthJob, TrueSco
 
     Jobs of one scene follow each other, so that a process keeps few simulators (100 MB each) and
     builds each once."""
-    if not jobs:
-        return
     jobs = sorted(jobs, key=lambda job: (job.variation, job.group))
-    with multiprocessing.get_context("spawn").Pool(
-        min(workers, len(jobs)), torch.set_num_threads, (1,)
-    ) as pool:
-        yield from progress(pool.imap_unordered(_score, jobs), len(jobs), "truth", "episode")
+    done = ProcessExecutor(workers).run(_scorer, jobs, Watch())
+    for one in progress(done, len(jobs), "truth", "episode"):
+        if one.result is None:
+            job = jobs[one.number]
+            raise RuntimeError(f"each process that scored {job.policy} on {job.task}: {one.lost}")
+        yield one.result
+
+
+def _scorer() -> Callable[[TruthJob], tuple[TruthJob, TrueScore]]:
+    torch.set_num_threads(1)
+    return _score
 
 
 def _known(path: Path) -> dict[TruthKey, TrueScore]:

@@ -1,0 +1,124 @@
+"""Work done elsewhere is the work of one process, whoever dies on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from job_work import broken, squares
+from small_runs import contents, evaluated
+
+from worldgym.errors import InputError
+from worldgym.evaluation.ending import Ending, ended_by_signals
+from worldgym.evaluation.executor import LOSSES, Done, Executor, LocalExecutor, Watch
+from worldgym.evaluation.executor_names import executor_named
+from worldgym.evaluation.process_workers import ProcessExecutor
+from worldgym.evaluation.ray_workers import RayExecutor
+from worldgym.evaluation.remote_batches import LOST_NAME
+from worldgym.io.run_log import read_log
+from worldgym.testing import FakePolicy
+
+
+def done(
+    executor: Executor, setup: Callable[[], Callable[[int], int]], jobs: int
+) -> list[Done[int]]:
+    found = list(executor.run(setup, range(jobs), Watch()))
+    return sorted(found, key=lambda one: one.number)
+
+
+def test_every_job_is_done_once() -> None:
+    expected = [Done(i, i * i) for i in range(7)]
+    for executor in (LocalExecutor(), ProcessExecutor(2)):
+        assert done(executor, squares, 7) == expected
+    assert list(ProcessExecutor(2).run(squares, [], Watch())) == []
+
+
+def test_jobs_of_a_worker_that_dies_are_done_by_another(tmp_path: Path) -> None:
+    told: list[str] = []
+    setup = partial(squares, (3, 5), tmp_path)
+    found = list(ProcessExecutor(2).run(setup, range(8), Watch(told.append)))
+    assert sorted(one.number for one in found) == list(range(8))
+    assert {one.number: one.result for one in found} == {i: i * i for i in range(8)}
+    assert told and all("killed by signal 9" in reason for reason in told)
+
+
+def test_a_job_that_kills_every_worker_is_given_up() -> None:
+    told: list[str] = []
+    found = list(ProcessExecutor(2).run(partial(squares, (2,)), range(5), Watch(told.append)))
+    (lost,) = [one for one in found if one.lost]
+    assert lost.number == 2 and lost.result is None and len(told) == LOSSES
+    assert sorted(one.result for one in found if not one.lost) == [0, 1, 9, 16]
+
+
+def test_an_error_of_a_worker_is_the_drivers() -> None:
+    with pytest.raises(InputError, match="no such world"):
+        done(ProcessExecutor(2), broken, 3)
+
+
+def test_what_is_begun_is_finished() -> None:
+    found: list[int] = []
+    watch = Watch(goes_on=lambda: len(found) < 3)
+    for one in ProcessExecutor(1).run(squares, range(50), watch):
+        found.append(one.number)
+    assert 3 <= len(found) <= 5 and found == list(range(len(found)))
+
+
+def test_sigterm_ends_after_what_is_begun(capsys: pytest.CaptureFixture[str]) -> None:
+    ending = Ending(None)
+    with ended_by_signals(ending, interrupt=False):
+        assert ending.goes_on()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert not ending.goes_on()
+    assert "the same command goes on" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    late = Ending(1e-9)
+    time.sleep(0.01)
+    assert not late.goes_on() and not late.goes_on()
+    assert capsys.readouterr().err.count("minutes are over") == 1
+
+
+def test_words_for_executors() -> None:
+    assert executor_named("local") == LocalExecutor()
+    assert executor_named("processes", 3) == ProcessExecutor(3)
+    assert executor_named("ray") == RayExecutor(None)
+    assert executor_named("ray://head:10001", 2, 0.5) == RayExecutor(
+        "ray://head:10001", 2, gpus=0.5
+    )
+    assert executor_named("ray:auto") == RayExecutor("auto")
+    with pytest.raises(InputError, match="give local, processes, ray"):
+        executor_named("slurm")
+
+
+class DeadlyPolicy(FakePolicy):
+    """Kills the process that it is in, once."""
+
+    def __init__(self, once: Path) -> None:
+        super().__init__(level=0.9, name="high")
+        self._once = once
+
+    def act(self, memories, observations):  # type: ignore[no-untyped-def]
+        if not self._once.exists():
+            self._once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().act(memories, observations)
+
+
+def test_a_run_by_workers_is_the_run_of_one_process(tmp_path: Path) -> None:
+    once = tmp_path / "once"
+    once.touch()
+    evaluated(tmp_path / "local", DeadlyPolicy(once))
+    once.unlink()
+    evaluated(tmp_path / "workers", DeadlyPolicy(once), on="processes", workers=2)
+    (mine, here), (theirs, there) = (
+        read_log(tmp_path / name / "log.jsonl") for name in ("local", "workers")
+    )
+    assert mine.difference(theirs) is None
+    assert {r.key: r for r in here} == {r.key: r for r in there} and len(here) == len(there) == 16
+    assert contents(tmp_path / "local") == contents(tmp_path / "workers")
+    assert "killed by signal 9" in (tmp_path / "workers" / LOST_NAME).read_text()
+    assert not (tmp_path / "local" / LOST_NAME).exists()

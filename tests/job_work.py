@@ -1,0 +1,39 @@
+"""Work for executors. Imports next to nothing, so that workers start quickly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from worldgym.errors import InputError
+
+
+def squares(deadly: tuple[int, ...] = (), once: Path | None = None) -> Callable[[int], int]:
+    """Kills its process at some jobs; with `once`, only the first time."""
+
+    def work(job: int) -> int:
+        if job in deadly and (once is None or not (once / str(job)).exists()):
+            if once is not None:
+                (once / str(job)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return job * job
+
+    return work
+
+
+def broken() -> Callable[[int], int]:
+    raise InputError("no such world; name another")
+
+
+def slow_squares(pids: Path) -> Callable[[int], int]:
+    """Leaves the number of its process in a folder."""
+    (pids / str(os.getpid())).touch()
+
+    def work(job: int) -> int:
+        time.sleep(0.3)
+        return job * job
+
+    return work

@@ -1,0 +1,64 @@
+"""When a run is to end before all is done: its time is over, or the system wants the process to
+end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Ending:
+    """minutes: after which no batch is begun; None = no limit."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self._until = None if minutes is None else time.monotonic() + 60.0 * minutes
+        self._minutes = minutes
+        self._reason = ""
+        self.interrupted = False
+
+    def goes_on(self) -> bool:
+        """Whether another batch may begin. Says once on standard error why not."""
+        if not self._reason and self._until is not None and time.monotonic() > self._until:
+            self.end(f"{self._minutes:g} minutes are over")
+        return not self._reason
+
+    def end(self, reason: str) -> None:
+        self._reason = reason
+        print(
+            f"worldgym: {reason}; what is begun is finished, and the same command goes on",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+@contextmanager
+def ended_by_signals(ending: Ending, interrupt: bool) -> Iterator[None]:
+    """SIGTERM ends the run after what is begun. interrupt: the first Ctrl-C too; the second stops
+    at once. Elsewhere than in the main thread signals stay as they are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminated(number: int, frame: FrameType | None) -> None:
+        ending.end("the system wants this process to end")
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        if ending.interrupted:
+            raise KeyboardInterrupt
+        ending.interrupted = True
+        ending.end("Ctrl-C (once more stops at once)")
+
+    asked: dict[int, Callable[[int, FrameType | None], None]] = {signal.SIGTERM: terminated}
+    if interrupt:
+        asked[signal.SIGINT] = interrupted
+    before = {number: signal.signal(number, handler) for number, handler in asked.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

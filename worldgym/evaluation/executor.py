@@ -1,0 +1,179 @@
+"""Where the work of a command is done: in this process, in processes beside it, or on the machines
+of a Ray cluster. One driver hands out jobs and gets their results, in any order.
+
+A job is data, and so is its result. Every worker makes what it works with once (`Setup`); what a
+job gives does not depend on the worker, nor on the jobs before it. A worker that dies is replaced,
+and its jobs go back to the queue; a job that was lost `LOSSES` times is given up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+J = TypeVar("J")
+R = TypeVar("R")
+IN_FLIGHT = 2  # jobs of a worker, the second of which waits for the first
+LOSSES = 3  # workers that may die with a job
+
+
+Setup = Callable[
+    [], Callable[[J], R]
+]  # made once in every worker; it can be sent to another process
+
+
+@dataclass(frozen=True)
+class Done(Generic[R]):
+    """number: of the job.   result: None where it was given up, for `lost`."""
+
+    number: int
+    result: R | None
+    lost: str = ""
+
+
+def _ignore(reason: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Watch:
+    """lost: is called with the reason each time that jobs are lost with their worker.   goes_on:
+    once it is false no job is begun any more; those in flight are waited for."""
+
+    lost: Callable[[str], None] = _ignore
+    goes_on: Callable[[], bool] = lambda: True
+
+
+class Executor(Protocol):
+    """Does jobs, and yields each as it ends."""
+
+    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Iterator[Done[R]]:
+        """Closing the iterator drops what is in flight."""
+        ...
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """In this process, one after another."""
+
+    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Iterator[Done[R]]:
+        work = setup()
+        for number, job in enumerate(jobs):
+            if not watch.goes_on():
+                return
+            yield Done(number, work(job))
+
+
+@dataclass(frozen=True)
+class Event:
+    """Of a worker: ready for jobs, `number` is done, or gone with all that it had."""
+
+    worker: int
+    kind: str
+    """ready, done or gone"""
+    number: int = -1
+    result: Any = None
+    reason: str = ""
+
+
+class Workers(Protocol):
+    """Workers in other processes."""
+
+    def wanted(self) -> int:
+        """How many there should be now."""
+        ...
+
+    def start(self, worker: int) -> None:
+        """Begins to start one."""
+        ...
+
+    def submit(self, worker: int, number: int, job: Any) -> None: ...
+
+    def events(self) -> Sequence[Event]:
+        """Waits for some, a second at most."""
+        ...
+
+    def close(self) -> None:
+        """Ends all of them."""
+        ...
+
+
+@dataclass
+class Dispatch:
+    """Hands jobs out to workers: at most `IN_FLIGHT` a worker, lost ones again."""
+
+    workers: Workers
+    jobs: Sequence[Any]
+    watch: Watch
+    _flight: dict[int, list[int]] = field(default_factory=dict)  # of ready workers
+    _starting: set[int] = field(default_factory=set)
+    _losses: dict[int, int] = field(default_factory=dict)
+    _begun: int = 0  # workers
+    _barren: int = 0  # workers that died in a row before one was ready
+
+    def run(self) -> Iterator[Done[Any]]:
+        waiting = deque(range(len(self.jobs)))
+        left = len(self.jobs)
+        try:
+            while left:
+                if self.watch.goes_on():
+                    self._keep_up(left)
+                    self._hand_out(waiting)
+                else:
+                    left -= len(waiting)
+                    waiting.clear()
+                    if not left:
+                        return
+                for event in self.workers.events():
+                    for done in self._take(event, waiting):
+                        left -= 1
+                        yield done
+        finally:
+            self.workers.close()
+
+    def _keep_up(self, left: int) -> None:
+        """Starts workers until there are as many as wanted, and no more than jobs."""
+        while len(self._flight) + len(self._starting) < min(self.workers.wanted(), left):
+            self._starting.add(self._begun)
+            self.workers.start(self._begun)
+            self._begun += 1
+
+    def _hand_out(self, waiting: deque[int]) -> None:
+        """First one to each worker, then the second."""
+        for most in range(1, IN_FLIGHT + 1):
+            for worker, own in self._flight.items():
+                if waiting and len(own) < most:
+                    number = waiting.popleft()
+                    own.append(number)
+                    self.workers.submit(worker, number, self.jobs[number])
+
+    def _take(self, event: Event, waiting: deque[int]) -> Iterator[Done[Any]]:
+        if event.kind == "ready":
+            self._starting.discard(event.worker)
+            self._flight[event.worker] = []
+            self._barren = 0
+        elif event.kind == "done":
+            if event.number in self._flight.get(event.worker, ()):
+                self._flight[event.worker].remove(event.number)
+                yield Done(event.number, event.result)
+        else:
+            yield from self._lose(event, waiting)
+
+    def _lose(self, event: Event, waiting: deque[int]) -> Iterator[Done[Any]]:
+        lost = self._flight.pop(event.worker, [])
+        if event.worker in self._starting:
+            self._starting.discard(event.worker)
+            self._barren += 1
+            if self._barren > LOSSES:
+                raise RuntimeError(f"no worker starts: {event.reason}")
+        if lost:
+            self.watch.lost(f"{len(lost)} jobs were lost with their worker: {event.reason}")
+        for place, number in enumerate(reversed(lost)):
+            # the first was at work; the second only waited behind it
+            self._losses[number] = self._losses.get(number, 0) + (place == len(lost) - 1)
+            if self._losses[number] >= LOSSES:
+                yield Done(number, None, event.reason)
+            else:
+                waiting.appendleft(number)

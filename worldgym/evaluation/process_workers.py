@@ -1,0 +1,97 @@
+"""Jobs in processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+from worldgym.errors import InputError, WorldGymError
+from worldgym.evaluation.executor import Dispatch, Done, Event, Setup, Watch
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class ProcessExecutor:
+    """count: of processes; 0 = one a core."""
+
+    count: int = 0
+
+    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Iterator[Done[R]]:
+        if jobs:
+            workers = _Processes(setup, self.count or multiprocessing.cpu_count())
+            yield from Dispatch(workers, jobs, watch).run()
+
+
+class _Processes:
+    def __init__(self, setup: Setup[Any, Any], count: int) -> None:
+        self._setup = setup
+        self._count = count
+        self._context = multiprocessing.get_context("spawn")
+        self._alive: dict[int, tuple[BaseProcess, Connection]] = {}
+
+    def wanted(self) -> int:
+        return self._count
+
+    def start(self, worker: int) -> None:
+        mine, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_serve, args=(self._setup, theirs), name=f"worker {worker}", daemon=True
+        )
+        process.start()
+        theirs.close()
+        self._alive[worker] = process, mine
+
+    def submit(self, worker: int, number: int, job: Any) -> None:
+        with suppress(OSError):  # it is gone, which `events` tells
+            self._alive[worker][1].send((number, job))
+
+    def events(self) -> Sequence[Event]:
+        by_pipe = {pipe: worker for worker, (_, pipe) in self._alive.items()}
+        return [self._event(by_pipe[pipe]) for pipe in wait(list(by_pipe), 1.0)]  # type: ignore[index]
+
+    def _event(self, worker: int) -> Event:
+        process, pipe = self._alive[worker]
+        try:
+            told = pipe.recv()
+        except (EOFError, OSError):
+            process.join()
+            del self._alive[worker]
+            return Event(worker, "gone", reason=_ending(process.exitcode))
+        if isinstance(told, BaseException):
+            raise told
+        return Event(worker, "ready") if told is None else Event(worker, "done", *told)
+
+    def close(self) -> None:
+        for process, pipe in self._alive.values():
+            process.kill()
+            process.join()
+            pipe.close()
+        self._alive.clear()
+
+
+def _ending(code: int | None) -> str:
+    return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def _serve(setup: Setup[Any, Any], pipe: Connection) -> None:
+    """The life of a worker. An error of a job is the driver's."""
+    try:
+        work = setup()
+        pipe.send(None)
+        while True:
+            number, job = pipe.recv()
+            pipe.send((number, work(job)))
+    except (EOFError, KeyboardInterrupt):
+        return
+    except WorldGymError as error:
+        pipe.send(InputError(str(error)))
+    except Exception:
+        pipe.send(RuntimeError(traceback.format_exc()))

@@ -1,0 +1,125 @@
+"""Jobs on the machines of a Ray cluster (extra `ray`). A job is a task of an actor, which holds
+what it works with; nodes may come and go."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, TypeVar
+
+from worldgym.errors import MissingExtra
+from worldgym.evaluation.executor import Dispatch, Done, Event, Setup, Watch
+
+J = TypeVar("J")
+R = TypeVar("R")
+LOOK_AGAIN = 5.0  # seconds after which the cluster is asked for its size
+
+
+@dataclass(frozen=True)
+class RayExecutor:
+    """address: None = $RAY_ADDRESS, or a cluster of this machine alone; else what `ray.init` takes.
+
+    count: of actors; 0 = as many as the cluster has room for, as it grows and shrinks.
+    cpus, gpus: that an actor takes; a fraction of a GPU lets several share it."""
+
+    address: str | None = None
+    count: int = 0
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    def run(self, setup: Setup[J, R], jobs: Sequence[J], watch: Watch) -> Iterator[Done[R]]:
+        if jobs:
+            yield from Dispatch(_Actors(self, setup), jobs, watch).run()
+
+
+class _Actor:
+    """Lives in the worker."""
+
+    def __init__(self, setup: Setup[Any, Any]) -> None:
+        self._work = setup()
+
+    def ready(self) -> None:
+        return None
+
+    def work(self, job: Any) -> Any:
+        return self._work(job)
+
+
+class _Actors:
+    def __init__(self, asked: RayExecutor, setup: Setup[Any, Any]) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            ray: Any = import_module("ray")
+        except ImportError as error:
+            raise MissingExtra("ray", "ray", "evaluation on a cluster") from error
+        self._ray = ray
+        self._asked = asked
+        self._began = not ray.is_initialized()
+        if self._began:
+            options = {} if asked.address else {"include_dashboard": False}
+            ray.init(asked.address, log_to_driver=False, logging_level=logging.ERROR, **options)
+        self._setup = ray.put(setup)
+        self._class = ray.remote(num_cpus=asked.cpus, num_gpus=asked.gpus, max_restarts=0)(_Actor)
+        self._actors: dict[int, Any] = {}
+        self._asked_for: dict[Any, tuple[int, int]] = {}  # reference => worker, job; -1 = ready
+        self._room = (0, -LOOK_AGAIN)  # actors, and when that was
+
+    def wanted(self) -> int:
+        if self._asked.count:
+            return self._asked.count
+        if time.monotonic() - self._room[1] > LOOK_AGAIN:
+            there = self._ray.cluster_resources()
+            room = int(there.get("CPU", 0.0) / self._asked.cpus) if self._asked.cpus else 2**20
+            if self._asked.gpus:
+                room = min(room, int(there.get("GPU", 0.0) / self._asked.gpus))
+            self._room = max(room, 1), time.monotonic()
+        return self._room[0]
+
+    def start(self, worker: int) -> None:
+        self._actors[worker] = self._class.remote(self._setup)
+        self._asked_for[self._actors[worker].ready.remote()] = worker, -1
+
+    def submit(self, worker: int, number: int, job: Any) -> None:
+        self._asked_for[self._actors[worker].work.remote(job)] = worker, number
+
+    def events(self) -> Sequence[Event]:
+        there, _ = self._ray.wait(
+            list(self._asked_for), num_returns=len(self._asked_for), timeout=0.0
+        )
+        if not there:
+            there, _ = self._ray.wait(list(self._asked_for), num_returns=1, timeout=1.0)
+        return [event for reference in there for event in self._event(reference)]
+
+    def _event(self, reference: Any) -> Iterator[Event]:
+        if reference not in self._asked_for:  # of a worker that is known to be gone
+            return
+        worker, number = self._asked_for.pop(reference)
+        try:
+            result = self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:  # the job's own error, with its type
+            raise error.as_instanceof_cause() from None
+        except self._ray.exceptions.RayError as error:
+            self._forget(worker)
+            yield Event(worker, "gone", reason=f"{type(error).__name__}: {_first_line(error)}")
+            return
+        yield Event(worker, "ready") if number < 0 else Event(worker, "done", number, result)
+
+    def _forget(self, worker: int) -> None:
+        self._actors.pop(worker, None)
+        for reference in [r for r, (w, _) in self._asked_for.items() if w == worker]:
+            del self._asked_for[reference]
+
+    def close(self) -> None:
+        for actor in self._actors.values():
+            self._ray.kill(actor)
+        self._actors.clear()
+        if self._began:
+            self._ray.shutdown()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200]

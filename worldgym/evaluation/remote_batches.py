@@ -1,0 +1,143 @@
+"""Batches of trials done by workers: what a worker gets, and what comes back to the driver, which
+alone writes into the run's folder."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from worldgym.errors import BudgetSpent, InputError, SameFailure
+from worldgym.evaluation.batch_records import OpenRun, failed_record, run_batch, truth_video
+from worldgym.evaluation.executor import Done
+from worldgym.evaluation.plan import EvaluationPlan
+from worldgym.io.attempted import TrialKey
+from worldgym.io.files import write_atomic
+from worldgym.io.jsonl import append_line
+from worldgym.io.run_log import ATTEMPTS
+from worldgym.io.run_records import RunHeader, TrialRecord
+from worldgym.judges.judging import Bench
+from worldgym.stats.repeated_failures import RepeatedFailures
+
+LOST_NAME = "lost.jsonl"  # in RUN: batches that were lost with their workers, and done again
+
+
+@dataclass(frozen=True)
+class BatchJob:
+    """policy: its name.   trials: places in the plan.   tried: attempts before."""
+
+    policy: str
+    trials: tuple[int, ...]
+    tried: Mapping[TrialKey, int]
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """The lines of a batch, with the files that they name.   stop: for what reason the run ends."""
+
+    records: tuple[TrialRecord, ...]
+    files: Mapping[str, bytes]
+    stop: SameFailure | BudgetSpent | None = None
+
+
+class WorkerLog:
+    """Of attempts, as far as a worker must know them."""
+
+    def __init__(self, tried: Mapping[TrialKey, int]) -> None:
+        self._before = dict(tried)
+        self._now = dict(tried)
+
+    def append(self, *records: TrialRecord) -> None:
+        for record in records:
+            self._now[record.key] = self._now.get(record.key, 0) + 1
+
+    def attempts(self, policy: str, task: str, repeat: int) -> int:
+        return self._now.get((policy, task, repeat), 0)
+
+    def tried(self, policy: str, task: str, repeat: int) -> bool:
+        key = policy, task, repeat
+        return self._now.get(key, 0) > self._before.get(key, 0)
+
+    def last_attempt(self, policy: str, task: str, repeat: int) -> int:
+        return self._before.get((policy, task, repeat), 0) + ATTEMPTS
+
+
+class BatchWorker:
+    """Holds world, policies and judge."""
+
+    def __init__(
+        self,
+        load: Callable[[], EvaluationPlan],
+        header: RunHeader,
+        starts: Mapping[str, tuple[str, ...]],
+        may_differ: Sequence[str],
+    ) -> None:
+        """InputError where this machine makes another run of what it loads."""
+        self._plan = load()
+        self._starts = starts
+        self._repeated = RepeatedFailures()
+        if difference := header.difference(self._plan.header, may_differ):
+            raise InputError(
+                f"a worker would run something else: {difference}; give all machines the same "
+                f"files and versions"
+            )
+
+    def __call__(self, job: BatchJob) -> BatchResult:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder)
+            plan = replace(self._plan, config=replace(self._plan.config, out=out, truth=None))
+            log = WorkerLog(job.tried)
+            run = OpenRun(plan, Bench(plan.judge, self._repeated), log, self._starts, {})
+            (policy,) = (policy for policy in plan.policies if policy.name == job.policy)
+            records: list[TrialRecord] = []
+            stop = None
+            try:
+                for record in run_batch(run, policy, [plan.trials[i] for i in job.trials]):
+                    log.append(record)
+                    records.append(record)
+            except (SameFailure, BudgetSpent) as error:
+                stop = error
+            files = {
+                str(path.relative_to(out)): path.read_bytes()
+                for path in sorted(out.rglob("*"))
+                if path.is_file()
+            }
+        return BatchResult(tuple(records), files, stop)
+
+
+def remote_setup(run: OpenRun, load: Callable[[], EvaluationPlan]) -> partial[BatchWorker]:
+    """What makes a worker of this run."""
+    return partial(BatchWorker, load, run.plan.header, run.starts, ())
+
+
+def batch_job(run: OpenRun, policy: str, batch: Sequence[int]) -> BatchJob:
+    keys = [
+        (policy, trial.task.name, trial.repeat) for trial in (run.plan.trials[i] for i in batch)
+    ]
+    tried = {key: count for key in keys if (count := run.log.attempts(*key))}
+    return BatchJob(policy, tuple(batch), tried)
+
+
+def lines_of(run: OpenRun, job: BatchJob, done: Done[BatchResult]) -> list[TrialRecord]:
+    """The lines of a batch, once its files lie in the run's folder. A batch that was given up has
+    failed."""
+    if done.result is None:
+        reason = f"infrastructure: its workers were lost again and again ({done.lost})"
+        return [failed_record(run, job.policy, run.plan.trials[i], reason) for i in job.trials]
+    config = run.plan.config
+    for name, data in done.result.files.items():
+        if not name.startswith("frames/") or not (config.out / name).exists():
+            write_atomic(config.out / name, data)
+    return [
+        replace(record, truth_video=truth_video(config, record.policy, record.task))
+        for record in done.result.records
+    ]
+
+
+def say_lost(out: Path, reason: str) -> None:
+    """An infrastructure failure, which is no trial's: told, and kept in RUN/lost.jsonl."""
+    print(f"worldgym: {reason}; done again elsewhere", file=sys.stderr, flush=True)
+    append_line(out / LOST_NAME, {"reason": reason})
