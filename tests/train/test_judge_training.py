@@ -82,6 +82,9 @@ def test_a_judge_learns_on_from_another(tmp_path: Path) -> None:
     assert read_config(tmp_path / "more")["trained"]["settings"]["start"] == fingerprint(
         tmp_path / "judge"
     )
+    train_judge(replace(more, out=tmp_path / "moved", fit=FitConfig(1, 8, warmup=1)))
+    moved = load_folder(tmp_path / "moved", KIND)[1]
+    assert any(not torch.equal(weights[0][key], moved[key]) for key in moved)
     with pytest.raises(InputError, match="another network"):
         train_judge(replace(more, hidden=8))
 

@@ -128,7 +128,7 @@ def _learned_before(start: Path, wanted: JudgeConfig) -> JudgeNet:
             f"{start}: a judge of another network ({net.config}) than this training's ({wanted}); "
             f"start from none"
         )
-    return net.train()
+    return net.requires_grad_(True).train()  # a loaded one is frozen
 
 
 def judge_loss(net: JudgeNet, labels: Labels, config: JudgeTrainConfig) -> Callable[[int], Tensor]:
