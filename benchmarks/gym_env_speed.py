@@ -49,7 +49,7 @@ def main() -> None:
         rollouts = roll_out(loaded.world, policy, trials)
         seconds["environment"].append(between - started)
         seconds["roll_out"].append(time.perf_counter() - between)
-        drawn = np.stack([rollout.frames[policy.chunk :: policy.chunk] for rollout in rollouts])
+        drawn = np.stack([rollout.main[policy.chunk :: policy.chunk] for rollout in rollouts])
         assert np.array_equal(seen, drawn)
     frames = sum(trial.task.steps for trial in trials)
     rates = {way: frames / min(found[1:]) for way, found in seconds.items()}  # the first warms up

@@ -15,6 +15,8 @@ from types import ModuleType
 # Before torch is imported, here and in commands that tests start: the networks of tests are small,
 # and threads of one operation would wait for each other (a judge's training: 61 s instead of 5).
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Before mujoco is imported by any test: it chooses its renderer then, and there is no screen.
+os.environ.setdefault("MUJOCO_GL", "egl")
 
 import hypothesis
 import numpy as np

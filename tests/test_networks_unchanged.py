@@ -25,6 +25,7 @@ from worldgym.policies.own.diffusion import DiffusionConfig, DiffusionNet, Diffu
 from worldgym.testing import FAKE_SPEC
 from worldgym.train.optimizer import Optimizer
 from worldgym.trust import inverse_dynamics
+from worldgym.world.compiled_dit import CompiledDiT
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT, DiTConfig
 from worldgym.world.sampler import SamplerConfig
@@ -84,6 +85,7 @@ CASES: dict[type, tuple[Callable[[], Any], Callable[[Any], object]]] = {
         inverse_of,
     ),
     DiffusionWorld: (dit, world_of),
+    CompiledDiT: (dit, CompiledDiT),
 }
 
 

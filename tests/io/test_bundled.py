@@ -69,11 +69,14 @@ def test_every_command_takes_the_name() -> None:
     }
     others = {  # names of tasks, folders that a bundle is made from, a name on a hub
         ("reference record", "tasks"),
+        ("reference record-panda", "tasks"),
+        ("reference check-crossings", "tasks"),
         ("reference evaluate", "tasks"),
         ("reference generate-rollouts", "tasks"),
         ("reference bundle", "judge"),
         ("reference bundle", "inverse_dynamics"),
         ("world import", "codec"),
+        ("play", "world"),  # takes the name too: with it, the bundled tasks and judge are defaults
     }
     assert {place for place, part in parts.items() if not part} == others
     assert parts["world check", "world"] == "world"

@@ -5,6 +5,7 @@ of the root link. Axes legend: n joints from the root to the link."""
 
 from __future__ import annotations
 
+import os
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -27,6 +28,7 @@ class Arm:
     def __init__(self, path: Path, link: str) -> None:
         """InputError where the file is no URDF, or has no such link. MissingExtra without
         MuJoCo."""
+        os.environ.setdefault("MUJOCO_GL", "egl")  # read once: a simulator may come later
         try:
             import mujoco
         except ImportError:

@@ -223,7 +223,7 @@ class Chain:
             print(f"{stage.name}: about {stage.minutes} minutes{', finished' if done else ''}")
             for command in stage.commands:
                 print(f"  worldgym {' '.join(command)}")
-        print(f"about {total / 60:.0f} hours on two idle cores, worked out from measured parts")
+        print(f"about {total / 60:.0f} hours on two idle cores, a rough guess from parts measured before")
 
 
 @dataclass(frozen=True)

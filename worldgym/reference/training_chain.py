@@ -82,7 +82,7 @@ SIZES = {"full": FULL, "tiny": TINY}
 
 @dataclass(frozen=True)
 class Stage:
-    """minutes: on two idle cores at full size, worked out from measured parts; not measured as a
+    """minutes: on two idle cores at full size, guessed, partly from measured parts; not measured as a
     whole."""
 
     name: str

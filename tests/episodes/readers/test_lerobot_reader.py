@@ -313,7 +313,10 @@ def test_rows_without_their_order_are_refused(tmp_path: Path) -> None:
         ({"features": {}}, "lists no feature called action"),
         ({"fps": 0}, "fps is 0; it should lie between"),
         ({"features": {"action": {}}}, "holds no camera"),
-        ({"worldgym": {"action_spec": {"names": 3}}}, "a damaged action_spec"),
+        (
+            {"worldgym": {"action_spec": {"names": 3}}},
+            r'"worldgym.action_spec.mode" is missing; name a convention',
+        ),
     ],
 )
 def test_wrong_metadata_get_one_sentence(
