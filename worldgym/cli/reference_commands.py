@@ -223,7 +223,9 @@ class Chain:
             print(f"{stage.name}: about {stage.minutes} minutes{', finished' if done else ''}")
             for command in stage.commands:
                 print(f"  worldgym {' '.join(command)}")
-        print(f"about {total / 60:.0f} hours on two idle cores, a rough guess from parts measured before")
+        print(
+            f"about {total / 60:.0f} hours on two idle cores, guessed, partly from measured parts"
+        )
 
 
 @dataclass(frozen=True)
