@@ -60,7 +60,7 @@ def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
     )
     text = inspection_text(found)
     assert (
-        f"broken train-002: {tmp_path}/train/002.mp4: not a readable video" in text
+        f"broken train-002: {tmp_path}/train/002.mp4: there is no such file" in text
         and "warning: 1 of 3" in text
     )
     with pytest.raises(InputError, match=r"002\.mp4"):

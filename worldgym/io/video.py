@@ -139,23 +139,13 @@ class VideoFacts:
 def video_facts(path: Path) -> VideoFacts:
     """What a video file says of itself; no frame is decoded. InputError names a file that cannot be
     read."""
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            context = stream.codec_context
-            rate = stream.average_rate
-            if context is None or not (context.width > 0 and context.height > 0):
-                raise InputError(f"{path}: a video of unknown coding; re-encode it as h264")
-            fps = float(rate) if rate else None
-            return VideoFacts(
-                (context.height, context.width), fps, context.name, context.pix_fmt or ""
-            )
-    except (av.FFmpegError, IndexError, OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a readable video ({error}); re-record or remove it"
-        ) from error
+    with _opened(path) as (_, stream):
+        context = stream.codec_context
+        if not (context.width > 0 and context.height > 0):
+            raise InputError(f"{path}: a video of unknown coding; re-encode it as h264")
+        rate = stream.average_rate
+        fps = float(rate) if rate else None
+        return VideoFacts((context.height, context.width), fps, context.name, context.pix_fmt or "")
 
 
 def frame_stamps(path: Path) -> Stamps:
@@ -257,6 +247,10 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             stream.thread_count = 1
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             yield container, stream
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path}: there is no such file; correct its name or leave it out"
+        ) from error
     except (av.FFmpegError, IndexError, OSError, ValueError, OverflowError) as error:
         raise unreadable(path, f"not a readable video ({error}); re-record or remove it") from error
 
