@@ -157,7 +157,7 @@ def test_what_is_no_video_gets_one_sentence(tmp_path: Path, content: bytes) -> N
 
 
 def test_a_missing_video_gets_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="absent.mp4: there is no such file"):
+    with pytest.raises(InputError, match=r"absent\.mp4: there is no such file"):
         decode_video(tmp_path / "absent.mp4")
 
 
