@@ -93,8 +93,9 @@ def test_from_the_list_to_a_frame_by_keyboard_alone(browser: Any, server: WebSer
         page.keyboard.press("Enter")
         page.locator("#at").wait_for()
         page.wait_for_function("document.querySelector('#player video').readyState >= 2")
-        for key in (".", ".", ",", "."):
+        for key, frame in ((".", 1), (".", 2), (",", 1), (".", 2)):
             page.keyboard.press(key)
+            page.locator(f"text=frame {frame} of 6").wait_for()  # a video seeks when it can
         assert page.locator("#at").inner_text() == "frame 2 of 6"
         times = page.evaluate(
             "[...document.querySelectorAll('#player video')].map(v => v.currentTime)"
