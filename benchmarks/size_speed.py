@@ -28,12 +28,13 @@ from worldgym.train.recipes import RECIPES
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.types import Actions
 from worldgym.world.context import Context
-from worldgym.world.model import DiffusionWorld, WorldState
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.sampler import frame_spans, level_plan
 from worldgym.world.world_config import WorldConfig
 from worldgym.world.world_protocol import World
+from worldgym.world.world_state import WorldState
 
 
 @dataclass(frozen=True)

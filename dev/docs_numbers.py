@@ -14,7 +14,8 @@ import torch
 from worldgym.io.bundled import BUNDLE
 from worldgym.io.checkpoint import read_config
 from worldgym.train.recipes import RECIPES
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.world_config import WorldConfig
 
 PAGE = Path(__file__).parent.parent / "docs" / "world-model.md"

@@ -39,11 +39,13 @@ from worldgym.train.optimizer import Optimizer, OptimizerConfig
 from worldgym.types import ActionSpec
 from worldgym.world.compiled_dit import CompiledDiT
 from worldgym.world.context import Context
-from worldgym.world.model import DiffusionWorld, WorldState
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.model import DiffusionWorld
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.noise import make_schedule
 from worldgym.world.sampler import SAMPLERS, SamplerConfig
 from worldgym.world.world_config import WorldConfig
+from worldgym.world.world_state import WorldState
 
 Way = Literal["ours", "eager", "released"]
 ROWS_NAME = "rows.jsonl"

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 
 MATRIX = 0.6
 BANDWIDTH = 0.8

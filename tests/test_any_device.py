@@ -42,7 +42,8 @@ from worldgym.trust.playback import Playing
 from worldgym.types import Rollout, Task, Trial
 from worldgym.world.familiarity import errors
 from worldgym.world.model import DiffusionWorld
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 from worldgym.world.world_config import WorldConfig
 

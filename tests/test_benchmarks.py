@@ -12,7 +12,7 @@ import torch
 
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.world_train_config import WorldTrainConfig
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 
 

@@ -20,7 +20,7 @@ from worldgym.errors import InputError
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.load_world import load_world
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.open_loop_replay import replay
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")

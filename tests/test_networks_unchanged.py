@@ -27,7 +27,8 @@ from worldgym.train.optimizer import Optimizer
 from worldgym.trust import inverse_dynamics
 from worldgym.world.compiled_dit import CompiledDiT
 from worldgym.world.model import DiffusionWorld
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 from worldgym.world.world_config import WorldConfig
 

@@ -23,7 +23,7 @@ from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.world_train_config import WorldTrainConfig
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 
 pytest.importorskip("pyarrow", reason="the extra [data] is not installed")

@@ -12,7 +12,7 @@ from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.types import ActionSpec
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 
 TRUNK = TrunkConfig(width=8, blocks=1, points=2, values=1, buckets=16, language=4)

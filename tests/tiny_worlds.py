@@ -10,7 +10,8 @@ import torch
 from worldgym.actions.embodiment import Scaling
 from worldgym.types import ActionSpec
 from worldgym.world.model import DiffusionWorld
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 from worldgym.world.world_config import WorldConfig
 

@@ -19,7 +19,8 @@ from worldgym.evaluation.run import evaluate
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 from worldgym.world.model import DiffusionWorld
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 from worldgym.world.world_config import WorldConfig
 

@@ -22,7 +22,8 @@ from worldgym.tasks.task_folder import check_frames, load_tasks, load_truth
 from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.world.load_world import load_world
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 from worldgym.world.world_config import WorldConfig
 

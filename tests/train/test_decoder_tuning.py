@@ -21,7 +21,7 @@ from worldgym.train.training_requests import DecoderTuneRequest
 from worldgym.train.world_run import TrainRun, launch
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.load_world import load_world
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 
 
 @pytest.fixture(scope="module")

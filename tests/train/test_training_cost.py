@@ -15,7 +15,8 @@ from worldgym.train.optimizer import Optimizer, OptimizerConfig
 from worldgym.train.training_cost import activation_bytes, budget
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import MATRICES
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 
 CONFIG = WorldTrainConfig(
     Path("out"),

@@ -20,7 +20,8 @@ from worldgym.train.world_batches import Tables, make_batch
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import diffusion_loss, motion_weight, still_weight, train_world
 from worldgym.world.load_world import load_world
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 
 

@@ -19,7 +19,8 @@ from worldgym.io.checkpoint import save_folder
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
 from worldgym.testing import FAKE_SPEC
 from worldgym.types import Rollout, Task, Trial
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 from worldgym.world.world_config import WorldConfig
 

@@ -12,7 +12,8 @@ import torch
 from worldgym.errors import CheckpointError
 from worldgym.testing import FAKE_SPEC, check_world
 from worldgym.world.model import DiffusionWorld
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.row_threads import SplitWorld
 from worldgym.world.sampler import SamplerConfig
 from worldgym.world.world_config import WorldConfig

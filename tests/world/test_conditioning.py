@@ -15,7 +15,7 @@ from worldgym.world.conditioning import (
     octaves,
     shown_columns,
 )
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 
 
 @given(steps=st.integers(0, 30), seed=st.integers(0, 99))

@@ -26,7 +26,8 @@ from worldgym.world.conditioning import conditioning, null_actions, shown_column
 from worldgym.world.embodiments import single
 from worldgym.world.load_world import load_world
 from worldgym.world.model import DiffusionWorld
-from worldgym.world.network import DiT, DiTConfig, Robots
+from worldgym.world.network import DiT, Robots
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 
 WIDE = ActionSpec(

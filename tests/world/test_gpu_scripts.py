@@ -18,7 +18,8 @@ from tiny_networks import tiny_codec, tiny_world
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.world.load_world import load_world
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 
 LoadScript = Callable[[str], ModuleType]

@@ -13,7 +13,8 @@ MAKES = """
 import numpy as np
 import torch
 from worldgym.types import ActionSpec
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.model import DiffusionWorld, WorldConfig
 from worldgym.world.sampler import SamplerConfig
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from worldgym.world.grown_weights import grown
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.patches import patchify, unpatchify
 
 

@@ -17,10 +17,11 @@ from worldgym.actions.embodiment import Reach, Scaling
 from worldgym.errors import CheckpointError, InputError
 from worldgym.testing import check_world
 from worldgym.world.conditioning import conditioning
-from worldgym.world.model import DiffusionWorld, WorldState
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.noise import FlowMatching, SigmoidV
 from worldgym.world.sampler import SAMPLERS, frame_spans, level_plan
 from worldgym.world.world_config import WorldConfig
+from worldgym.world.world_state import WorldState
 
 
 @pytest.mark.parametrize("chunk", [1, 4])

@@ -34,10 +34,11 @@ from worldgym.train.world_training import Objective, motion_weight
 from worldgym.world.conditioning import DISPLACEMENT_SCALE, commanded_positions
 from worldgym.world.context import Context
 from worldgym.world.load_world import load_world
-from worldgym.world.model import DiffusionWorld, WorldState
+from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
 from worldgym.world.noise import frames_noise
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_state import WorldState
 
 
 @dataclass(frozen=True)

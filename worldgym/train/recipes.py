@@ -12,7 +12,7 @@ from worldgym.native.processor import fast_dtype
 from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.world_train_config import WorldTrainConfig
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SAMPLERS, SamplerConfig
 
 

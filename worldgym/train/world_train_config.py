@@ -10,7 +10,7 @@ from worldgym.episodes.windows import Ints
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.types import ONE_VIEW
 from worldgym.world.conditioning import shown_columns
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
 
 

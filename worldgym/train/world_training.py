@@ -32,7 +32,8 @@ from worldgym.world.conditioning import check_shown, null_actions
 from worldgym.world.embodiments import shared, single
 from worldgym.world.grown_weights import grown
 from worldgym.world.model import DiffusionWorld
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.noise import make_schedule
 from worldgym.world.world_config import KIND, WorldConfig
 

@@ -25,7 +25,7 @@ from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import CONFIG
 from worldgym.io.records import located
 from worldgym.world.conditioning import octave_mask, shown_columns
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 
 ONE_ROBOTS_OWN = ("spec", "scaling")  # keys of a world's config
 TOKEN = "embodiment_token"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from worldgym.world.conditioning import octave_mask
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 
 
 def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) -> dict[str, Tensor]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -31,24 +30,7 @@ from worldgym.world.view_latents import apart, stacked
 from worldgym.world.world_card import PLAIN, Capabilities
 from worldgym.world.world_config import WorldConfig
 from worldgym.world.world_protocol import Given
-
-
-@dataclass(frozen=True)
-class WorldState:
-    """A moment of a batch of rollouts. May be kept and stepped again: later steps never change it.
-
-    context: finished frames that the next one depends on.   cache: the keys and values of all but
-    the newest of them, shared with later states; `stored` says how many of its positions are ours.
-    seeds, frame: the noise of the next frame is a function of the trial's seed and the frame's
-    number alone. moved: [B, K, A] sums of all actions so far, as they are shown: see
-    `worldgym.world.conditioning.commanded_positions`."""
-
-    context: Context
-    cache: TemporalCache | None
-    stored: int
-    seeds: tuple[int, ...]
-    frame: int
-    moved: npt.NDArray[np.float32]
+from worldgym.world.world_state import WorldState
 
 
 class DiffusionWorld:
@@ -227,7 +209,7 @@ class DiffusionWorld:
         h up to `longest_chunk`."""
         chunk = actions.shape[1]
         cached = self.config.sampler.cached
-        state = self._slide(state, chunk)
+        state = state.with_room(chunk, self.config.sampler, self.config.network.pairs)
         shape = self.config.network.stacked_shape
         noise = frames_noise(state.seeds, state.frame, chunk, shape)
         cache = None
@@ -242,25 +224,6 @@ class DiffusionWorld:
         return WorldState(
             context, cache, stored, state.seeds, state.frame + chunk, state.moved
         ), latents
-
-    def _slide(self, state: WorldState, chunk: int) -> WorldState:
-        """Makes room for the chunk: see `SamplerConfig.rule`."""
-        sampler = self.config.sampler
-        if sampler.rule == "rolling":
-            # A frame sees window - 1 others, which saw as many in the block below; the last one out
-            # is still a "previous frame".
-            return replace(
-                state,
-                context=state.context.last(self.config.network.pairs * (sampler.window - 1) + 1),
-            )
-        if state.context.length + chunk <= sampler.window:
-            return state
-        return replace(
-            state,
-            context=state.context.last(sampler.keep or sampler.window - chunk),
-            cache=None,
-            stored=0,
-        )
 
     def _cache(self, state: WorldState, chunk: int) -> tuple[TemporalCache, int]:
         """The state's cache, and how many frames at the end of its context are not in it yet. A

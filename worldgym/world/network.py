@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -20,90 +20,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from worldgym.world.attention import (
-    Attention,
-    Pass,
-    branched,
-    sees,
-)
+from worldgym.world.attention import Attention, Pass, branched, sees
 from worldgym.world.cache import Ring, TemporalCache
 from worldgym.world.conditioning import octave_mask, octaves, sinusoid
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.patches import patchify, unpatchify
 from worldgym.world.rotary import space_rotation, time_rotation
-
-
-@dataclass(frozen=True)
-class DiTConfig:
-    """action_size: numbers shown with a frame: 2 A + 1 (see
-    `worldgym.world.conditioning.conditioning`).
-
-    previous_frame: also show each token its place in the previous frame, at that frame's own noise
-    level. initial_frame: also its place in the episode's initial one: what an arm hides comes back
-    as it was, however long ago it left the window.
-    action_octaves: also show sine and cosine of every action number at frequencies 1, 2, 4, ...:
-    this many. Where an arm stands to a pixel is a steep function of the sum of its actions, which a
-    linear layer of the sum alone learns slowly. positions: "rotary" or "rotary_pixel" (as
-    released), or "learned": an embedding of each place at the input and a bias by distance in time,
-    over `window` frames at most. Learned ones suit a fixed camera and save 15 % of a training step.
-    rotary_tables: the number format in which rotary tables were made when the network was trained,
-    see `worldgym.world.rotary`.
-    activation: "gelu" (tanh form, as released) or "relu2" (squared ReLU: 16 % of a training step
-    less on a CPU). cameras: views of a frame, V. Their latents, each of `latent_shape`, lie below
-    each other (`worldgym.world.view_latents`); their tokens meet in the spatial blocks, with an
-    embedding learned for each view and positions that begin anew in each, and the temporal blocks
-    look at one place of one view. embodiments: robots that share the network; with several it
-    learns a token for each (see `worldgym.world.embodiments`)."""
-
-    latent_shape: tuple[int, int, int] = (8, 12, 12)
-    patch: int = 2
-    width: int = 256
-    pairs: int = 4
-    heads: int = 4
-    mlp_ratio: int = 4
-    action_size: int = 9
-    action_octaves: int = 0
-    previous_frame: bool = True
-    initial_frame: bool = True
-    positions: str = "learned"
-    rotary_tables: str = "exact"
-    activation: str = "relu2"
-    window: int = 32
-    embodiments: int = 1
-    # not in its repr, by which a training that began before there were views is known again
-    cameras: int = field(default=1, repr=False)
-
-    @property
-    def stacked_shape(self) -> tuple[int, int, int]:
-        """(C, V h, w): of the latents of all views of a frame."""
-        channels, height, width = self.latent_shape
-        return channels, self.cameras * height, width
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Of the tokens of one view."""
-        return self.latent_shape[1] // self.patch, self.latent_shape[2] // self.patch
-
-    @property
-    def views(self) -> int:
-        """How many latents of its place a token is shown."""
-        return 1 + self.previous_frame + self.initial_frame
-
-    @property
-    def tokens(self) -> int:
-        """Of a frame, all views."""
-        return self.cameras * self.grid[0] * self.grid[1]
-
-    @property
-    def action_features(self) -> int:
-        return self.action_size * (1 + 2 * self.action_octaves)
-
-    @property
-    def flops_per_frame(self) -> int:
-        """Of matrix products in one forward pass of one frame, attention products left out (under 5
-        % here)."""
-        per_token = 2 * self.pairs * (4 + 2 * self.mlp_ratio) * self.width**2 * 2
-        modulation = (2 * self.pairs * 6 + 2) * self.width**2 * 2
-        return self.tokens * per_token + modulation
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from worldgym.actions.conventions import convention
 from worldgym.codecs.kl import import_autoencoder
 from worldgym.errors import CheckpointError, InputError, at_least
 from worldgym.io.checkpoint import config_markdown, save_folder
-from worldgym.world.network import DiT, DiTConfig
+from worldgym.world.network import DiT
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.published_file import read_weights
 from worldgym.world.published_request import PublishedImport, published_settings
 from worldgym.world.sampler import SAMPLERS

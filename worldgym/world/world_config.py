@@ -11,7 +11,7 @@ from worldgym.io.checkpoint import CONFIG
 from worldgym.io.records import from_mapping
 from worldgym.types import ONE_VIEW, ActionSpec
 from worldgym.world.conditioning import check_shown
-from worldgym.world.network import DiTConfig
+from worldgym.world.network_config import DiTConfig
 from worldgym.world.noise import FlowMatching, SigmoidV, make_schedule
 from worldgym.world.rotary import EXACT, TABLES
 from worldgym.world.sampler import SamplerConfig
