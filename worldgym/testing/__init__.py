@@ -10,10 +10,11 @@ A check raises AssertionError with one sentence that names the part and the brok
 """
 
 from worldgym.testing.codec_rules import FakeCodec, check_codec
+from worldgym.testing.fake_world import FakeState, FakeWorld
 from worldgym.testing.judge_rules import FakeJudge, check_judge
 from worldgym.testing.policy_rules import FakePolicy, check_policy, policy_rules
 from worldgym.testing.rules import FAKE_SPEC, Shape
-from worldgym.testing.world_rules import FakeState, FakeWorld, check_world
+from worldgym.testing.world_rules import check_world
 
 __all__ = [
     "FAKE_SPEC",
