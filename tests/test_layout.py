@@ -44,6 +44,7 @@ LIGHT = ("types", "errors", "io", "stats", "report", "testing", "tasks")  # impo
 HEAVY = {
     "worldgym.io.checkpoint",
     "worldgym.io.devices",
+    "worldgym.io.network_weights",
     "worldgym.testing.policy_conformance",
 }  # the modules there that need it
 # These stand below everything; they alone import the reference world.

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.io.records import column, field_types, first_difference, from_mapping, located, schema
+from worldgym.io.record_schema import column, schema
+from worldgym.io.records import field_types, first_difference, from_mapping, located
 
 
 @dataclass(frozen=True)

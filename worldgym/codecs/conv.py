@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from worldgym.codecs.conv_layers import PositionMap, ResidualBlock
 from worldgym.errors import CheckpointError
-from worldgym.io.checkpoint import fingerprint, load_folder, save_folder, with_weights
+from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.io.network_weights import with_weights
 from worldgym.native.packed_layers import packed
 from worldgym.native.processor import fast_dtype, mixed_precision
 

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from worldgym.codecs.conv import to_uint8, to_unit_pixels
 from worldgym.errors import InputError, MissingExtra
-from worldgym.io.checkpoint import fingerprint, frozen, load_folder, save_folder, with_weights
+from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
+from worldgym.io.network_weights import frozen, with_weights
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL

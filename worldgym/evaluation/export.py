@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 from worldgym.errors import MissingExtra
 from worldgym.io.files import atomic_file, write_json
 from worldgym.io.jsonl import CHECKSUM
-from worldgym.io.records import column, field_types, schema
+from worldgym.io.record_schema import column, schema
+from worldgym.io.records import field_types
 from worldgym.io.run_log import LOG_NAME, each_record
 from worldgym.io.run_records import READABLE_VERSIONS, VERSION, RunHeader, TrialRecord
 from worldgym.stats.summary import summary_schema

@@ -17,14 +17,13 @@ import lzma
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.files import not_fetched, read_json, sha256_file, write_atomic, write_json
@@ -39,7 +38,6 @@ PACKED = f"{WEIGHTS}.xz"
 # packed.
 PACKING = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 3, "lp": 1, "pb": 1}]
 T = TypeVar("T")
-Net = TypeVar("Net", bound=nn.Module)
 MAX_UNPACKED = 2**30  # bytes; packed checkpoints are small ones that travel with code
 
 
@@ -118,32 +116,6 @@ def load_any(folder: Path, loaders: Mapping[str, Callable[[Path], T]], what: str
             f'{folder}: holds a "{kind}", but {what} is needed ({known}); give another folder'
         )
     return loaders[kind](folder)
-
-
-def with_weights(network: Net, tensors: Mapping[str, Tensor], folder: Path) -> Net:
-    """The new `network` itself, holding these tensors, for inference. CheckpointError naming
-    `folder` where they do not fit it. A network on the `meta` device takes the tensors themselves,
-    others a copy."""
-    empty = any(parameter.is_meta for parameter in network.parameters())
-    try:
-        network.load_state_dict(tensors, assign=empty)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{folder}: weights do not fit the config ({str(error).splitlines()[0]})"
-        ) from error
-    return network.eval().requires_grad_(False)
-
-
-def frozen(network: Net, dtype: torch.dtype | None = None) -> Net:
-    """The network for inference: itself where it is ready, else a copy; it is never changed.
-
-    dtype: of its floating-point numbers, None = as they are."""
-    numbers = [*network.parameters(), *network.buffers()]
-    floats = [x for x in numbers if x.is_floating_point()]
-    ready = not any(module.training for module in network.modules()) and not any(
-        x.requires_grad or dtype not in (None, x.dtype) for x in floats
-    )
-    return network if ready else deepcopy(network).to(dtype=dtype).eval().requires_grad_(False)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

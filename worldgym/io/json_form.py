@@ -12,7 +12,8 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, get_args
 
-from worldgym.io.records import field_types, schema
+from worldgym.io.record_schema import schema
+from worldgym.io.records import field_types
 
 
 def to_json(value: Any) -> Any:

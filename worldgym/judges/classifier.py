@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldgym.errors import InputError
-from worldgym.io.checkpoint import fingerprint, frozen, load_folder, save_folder, with_weights
+from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
 from worldgym.io.devices import CPU, device_name
+from worldgym.io.network_weights import frozen, with_weights
 from worldgym.io.records import from_mapping
 from worldgym.io.run_records import DEVICE_SETTING
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from worldgym.actions.embodiment import Scaling
 from worldgym.errors import InputError
-from worldgym.io.checkpoint import frozen
+from worldgym.io.network_weights import frozen
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.world_batches import Batch, Tables, make_batch
 from worldgym.train.world_train_config import WorldTrainConfig

@@ -27,8 +27,9 @@ from torch.nn import functional as F
 
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.errors import CheckpointError
-from worldgym.io.checkpoint import fingerprint, frozen, load_folder, save_folder, with_weights
+from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
 from worldgym.io.devices import resolve_device
+from worldgym.io.network_weights import frozen, with_weights
 from worldgym.io.records import from_mapping
 from worldgym.types import Actions, ActionSpec, Frames
 

@@ -10,9 +10,10 @@ from torch import Tensor
 from worldgym.codecs.load_codec import load_codec
 from worldgym.errors import CheckpointError
 from worldgym.io.bundled import bundled
-from worldgym.io.checkpoint import fingerprint, load_folder, with_weights
+from worldgym.io.checkpoint import fingerprint, load_folder
 from worldgym.io.devices import resolve_device
 from worldgym.io.migration import found_beside
+from worldgym.io.network_weights import with_weights
 from worldgym.native.processor import fast_dtype
 from worldgym.world.embodiments import single
 from worldgym.world.model import DiffusionWorld

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.errors import CheckpointError, InputError
-from worldgym.io.checkpoint import frozen
 from worldgym.io.devices import device_name
+from worldgym.io.network_weights import frozen
 from worldgym.io.timing import stage
 from worldgym.native.packed_layers import packed
 from worldgym.types import Actions, ActionSpec, Frames

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldgym.io.checkpoint import frozen, load_folder, with_weights
+from worldgym.io.checkpoint import load_folder
+from worldgym.io.network_weights import frozen, with_weights
 from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
 from worldgym.policies.own.action_bounds import from_unit

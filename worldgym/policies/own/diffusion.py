@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from worldgym.io.checkpoint import frozen, load_folder, with_weights
+from worldgym.io.checkpoint import load_folder
+from worldgym.io.network_weights import frozen, with_weights
 from worldgym.io.records import from_mapping
 from worldgym.policies.image_trunk import Trunk, TrunkConfig
 from worldgym.policies.own.action_bounds import from_unit
