@@ -34,10 +34,10 @@ from worldgym.trust.inverse_dynamics import (
     InverseDynamicsConfig,
     InverseDynamicsModel,
     InverseDynamicsNetwork,
-    LatentStatistics,
     Meaning,
     encode_frames,
 )
+from worldgym.trust.latent_statistics import LatentStatistics
 from worldgym.trust.playback import Playing
 from worldgym.types import Rollout, Task, Trial
 from worldgym.world.familiarity import errors
@@ -95,7 +95,7 @@ def world(**changes: object) -> DiffusionWorld:
 def inverse_dynamics() -> InverseDynamicsModel:
     network = InverseDynamicsNetwork(InverseDynamicsConfig((4, 4, 4), SPEC.size, width=8))
     latents = torch.randn(12, 4, 4, 4)
-    statistics = LatentStatistics.of(latents, latents, network.config)
+    statistics = LatentStatistics.of(latents, latents, network.config.components)
     meaning = Meaning("tiny", SPEC, (1.0,) * SPEC.size)
     return InverseDynamicsModel(network.to("meta"), statistics, meaning)
 

@@ -25,6 +25,7 @@ from worldgym.policies.own.diffusion import DiffusionConfig, DiffusionNet, Diffu
 from worldgym.testing import FAKE_SPEC
 from worldgym.train.optimizer import Optimizer
 from worldgym.trust import inverse_dynamics
+from worldgym.trust.latent_statistics import LatentStatistics
 from worldgym.world.compiled_dit import CompiledDiT
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
@@ -57,8 +58,8 @@ def world_of(network: DiT) -> DiffusionWorld:
 
 def inverse_of(network: Any) -> Any:
     meaning = inverse_dynamics.Meaning("codec", FAKE_SPEC, (1.0,) * A)
-    drift = inverse_dynamics.LatentStatistics.of(
-        torch.randn(4, 3, 2, 3), torch.randn(2, 3, 2, 3), network.config
+    drift = LatentStatistics.of(
+        torch.randn(4, 3, 2, 3), torch.randn(2, 3, 2, 3), network.config.components
     )
     return inverse_dynamics.InverseDynamicsModel(network, drift, meaning)
 

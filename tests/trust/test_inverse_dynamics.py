@@ -19,12 +19,8 @@ from worldgym.train.inverse_dynamics_training import (
 )
 from worldgym.train.optimizer import FitConfig
 from worldgym.trust.action_following import action_following, rest
-from worldgym.trust.inverse_dynamics import (
-    InverseDynamicsModel,
-    LatentStatistics,
-    encode_frames,
-    responses,
-)
+from worldgym.trust.inverse_dynamics import InverseDynamicsModel, encode_frames, responses
+from worldgym.trust.latent_statistics import LatentStatistics
 from worldgym.trust.playback import Playing
 from worldgym.types import Actions, Episode, Frames, Task
 from worldgym.world.open_loop_replay import play_actions
@@ -145,11 +141,7 @@ def test_responses_by_hand() -> None:
 
 
 def test_fewer_frames_than_components() -> None:
-    from worldgym.trust.inverse_dynamics import InverseDynamicsConfig
-
-    statistics = LatentStatistics.of(
-        torch.randn(4, 3, 2, 3), torch.randn(2, 3, 2, 3), InverseDynamicsConfig((3, 2, 3), 3)
-    )
+    statistics = LatentStatistics.of(torch.randn(4, 3, 2, 3), torch.randn(2, 3, 2, 3), 48)
     drift = statistics.drift(torch.randn(5, 3, 2, 3))
     assert all(np.isfinite(part).all() and part.shape == (5,) for part in vars(drift).values())
 

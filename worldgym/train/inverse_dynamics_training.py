@@ -26,11 +26,11 @@ from worldgym.trust.inverse_dynamics import (
     InverseDynamicsConfig,
     InverseDynamicsModel,
     InverseDynamicsNetwork,
-    LatentStatistics,
     Meaning,
     Readable,
     responses,
 )
+from worldgym.trust.latent_statistics import LatentStatistics
 from worldgym.types import Actions, ActionSpec
 
 HELD_BACK = 0.1  # of the episodes
@@ -185,7 +185,7 @@ def _statistics(
         picked = np.sort(rng.permutation(rows)[:count])
         return torch.from_numpy(data.latents[picked].astype(np.float32))
 
-    return LatentStatistics.of(some(trained_on, SEEN), some(held_back, CHECKED), config)
+    return LatentStatistics.of(some(trained_on, SEEN), some(held_back, CHECKED), config.components)
 
 
 def _readable(

@@ -86,6 +86,11 @@ class Instruments:
     futures: int = 0
     motions: KnownMotions | None = None
 
+    @property
+    def motions_fact(self) -> dict[str, str]:
+        """Absent where none were measured, as in files of before there were any."""
+        return {} if self.motions is None else {"motions": self.motions.name}
+
 
 def measure(
     with_: Instruments, rollouts: Sequence[Rollout], records: Sequence[TrialRecord]

@@ -20,12 +20,7 @@ import numpy as np
 
 from worldgym.errors import InputError, at_least
 from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
-from worldgym.io.devices import CPU, device_name
 from worldgym.io.files import write_json
-from worldgym.io.jsonl import LineFile, read_lines
-from worldgym.io.migration import migrated_signals
-from worldgym.io.progress import progress
-from worldgym.io.records import from_mapping
 from worldgym.io.run_log import LOG_NAME, read_header, read_log
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.judges.load_judge import load_judge
@@ -39,18 +34,17 @@ from worldgym.trust.error_predictor import (
     scored,
     signal_matrix,
 )
-from worldgym.trust.error_signals import USED, Instruments, common, measure, other_trial_signals
+from worldgym.trust.error_signals import USED, Instruments, common
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.known_motions import KIND as KNOWN_MOTIONS
 from worldgym.trust.known_motions import KnownMotions
+from worldgym.trust.measured_signals import measured_signals
 from worldgym.trust.playback import Playing
 from worldgym.types import Rollout
 from worldgym.world.load_world import beside_world, load_world
 from worldgym.world.model import DiffusionWorld
 
-BATCH = 20  # rollouts measured between two writes
 FLAGGED = 0.1  # share of the fit's rollouts that the error predictor flags
-SIGNALS_NAME = "signals.jsonl"
 PREDICTOR_NAME = "error-predictor.json"
 FIGURES_NAME = "uncertainty.json"
 
@@ -69,21 +63,6 @@ class FitRequest:
     tasks: Path | None = None
     signals: tuple[str, ...] = ()
     device: str = "auto"
-
-
-@dataclass(frozen=True)
-class MeasuredWith:
-    """First line of OUT/signals.jsonl: what the signals depend on."""
-
-    measured_with: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class MeasuredTrial:
-    """Line of OUT/signals.jsonl. trial: "POLICY TASK REPEAT"."""
-
-    trial: str
-    signals: Mapping[str, float]
 
 
 def fit_error_predictor(request: FitRequest, instruments: Instruments) -> dict[str, Any]:
@@ -130,7 +109,7 @@ def fit_error_predictor(request: FitRequest, instruments: Instruments) -> dict[s
         {
             "futures": instruments.futures,
             "inverse_dynamics": instruments.inverse_dynamics.name,
-            **_motions_fact(instruments),
+            **instruments.motions_fact,
             **figures["out_of_fold"],
         },
     ).save(request.out / PREDICTOR_NAME)
@@ -192,49 +171,6 @@ def motions_beside(world: Path, loaded: DiffusionWorld) -> KnownMotions | None:
     motions = KnownMotions.load(folder)
     motions.check(loaded.codec, loaded.spec)
     return motions
-
-
-def _motions_fact(instruments: Instruments) -> dict[str, str]:
-    """Absent where none were measured, as in files of before there were any."""
-    return {} if instruments.motions is None else {"motions": instruments.motions.name}
-
-
-def measured_signals(
-    run: Path,
-    out: Path,
-    records: Sequence[TrialRecord],
-    instruments: Instruments,
-    tasks: Path | None = None,
-) -> list[dict[str, float]]:
-    """The signals of these trials of a run, from OUT/signals.jsonl where they were measured before.
-
-    What a trial's company says is counted anew over all `records`, for a resumed run may have
-    gained some."""
-    header = read_header(run / LOG_NAME)
-    identity = {
-        "run": header.started,
-        "world": instruments.world.name,
-        "judge": instruments.judge.name,
-        "inverse_dynamics": instruments.inverse_dynamics.name,
-        "futures": instruments.futures,
-        **_motions_fact(instruments),
-    }
-    folder = tasks_of_run(run, tasks)
-    if (device := device_name(instruments.inverse_dynamics.device)) != CPU:
-        identity["device"] = device
-    with LineFile(out / SIGNALS_NAME) as file:
-        done = _resume(file, identity)
-        left = [record for record in records if _key(record) not in done]
-        batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
-        for batch in progress(batches, len(batches), "measuring", "batch"):
-            rollouts = [rollout_of(run, header, r, task_of(folder, r)) for r in batch]
-            found = dict(zip(map(_key, batch), measure(instruments, rollouts, batch), strict=True))
-            file.append(*({"trial": key, "signals": row} for key, row in found.items()))
-            done |= found
-    return [
-        done[_key(record)] | company
-        for record, company in zip(records, other_trial_signals(records), strict=True)
-    ]
 
 
 def rollouts_of(
@@ -304,29 +240,3 @@ def _each_task(records: Sequence[TrialRecord], p_wrong: Any, wrong: Flags) -> di
         }
         for group in sorted(set(groups))
     }
-
-
-def _key(record: TrialRecord) -> str:
-    return f"{record.policy} {record.task} {record.repeat}"
-
-
-def _resume(file: LineFile, identity: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """What was measured before. InputError if it was measured with something else."""
-    remedy = "remove the file, and everything is measured again"
-    lines = read_lines(file.path, "a file of signals", remedy)
-    if not lines:
-        file.append({"measured_with": identity})
-        return {}
-    first = (
-        lines[0].read(lambda data: from_mapping(MeasuredWith, migrated_signals(data))).measured_with
-    )
-    if first != identity:
-        raise InputError(
-            f"{file.path}: was measured with {first}, now it is {dict(identity)}; choose another "
-            f"--out"
-        )
-    rows = [
-        line.read(lambda data: from_mapping(MeasuredTrial, migrated_signals(data)))
-        for line in lines[1:]
-    ]
-    return {row.trial: dict(row.signals) for row in rows}

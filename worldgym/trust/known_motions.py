@@ -27,7 +27,8 @@ from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import fingerprint, load_folder, save_folder
 from worldgym.io.progress import progress
 from worldgym.io.records import from_mapping
-from worldgym.trust.inverse_dynamics import InverseDynamicsConfig, LatentStatistics, encode_frames
+from worldgym.trust.inverse_dynamics import encode_frames
+from worldgym.trust.latent_statistics import LatentStatistics
 from worldgym.types import Actions, ActionSpec
 
 KIND = "known-motions"
@@ -133,11 +134,10 @@ def measure_motions(
     held = set(names[::HELD_BACK])
     firsts, looks = _read(codec, store, names)
     kept = [name for name in names if name not in held]
-    config = InverseDynamicsConfig(codec.latent_shape, store.spec.size, components=components)
     scenes = LatentStatistics.of(
         torch.cat([firsts[name] for name in kept]),
         torch.cat([firsts[name] for name in held]),
-        config,
+        components,
     )
     deviation = torch.cat([looks[name] for name in kept]).std(0).clamp(min=1e-6)
     rows = torch.cat([_placed(scenes, firsts[name], looks[name] / deviation) for name in kept])

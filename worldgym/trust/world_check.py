@@ -26,7 +26,7 @@ from worldgym.trust.check_inputs import CheckConfig, CheckInputs, load_inputs, m
 from worldgym.trust.closed_loop import RUN, ClosedLoop, closed_loop, delayed_floors
 from worldgym.trust.controls import ARMS, DELAYED, GRIPPER, Floor, Truth, control_floors
 from worldgym.trust.error_signals import Instruments
-from worldgym.trust.fit_error_predictor import measured_signals
+from worldgym.trust.measured_signals import measured_signals
 from worldgym.trust.playback import Recorded, recorded_rollouts
 from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_figures, replay_test
 from worldgym.trust.trust_verdict import (
