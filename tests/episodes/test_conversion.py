@@ -13,9 +13,10 @@ from synthetic_sets import WRITERS, recordings, write_droid, write_lerobot_v2, w
 
 from worldgym.episodes.conversion import ConvertRequest, convert_dataset
 from worldgym.episodes.frame_cache import frame_cache
-from worldgym.episodes.recording import SourceOptions, TimeRule, to_episode
+from worldgym.episodes.recording import SourceOptions
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.errors import InputError
 
 pytest.importorskip("pyarrow", reason="the extra [data] is not installed")

@@ -13,8 +13,9 @@ import pytest
 from synthetic_sets import recordings, write_mp4_npz
 
 from worldgym.episodes.conversion import ConvertRequest, convert_dataset
-from worldgym.episodes.recording import Recording, SourceOptions, TimeRule
+from worldgym.episodes.recording import Recording, SourceOptions
 from worldgym.episodes.store import EpisodeStore, episode_digest
+from worldgym.episodes.time_rule import TimeRule
 from worldgym.errors import InputError
 
 BRIDGE = SourceOptions(convention="bridge_v2")

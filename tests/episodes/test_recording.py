@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worldgym.actions.conventions import convention
-from worldgym.episodes.recording import Recording, TimeRule, to_episode
+from worldgym.episodes.recording import Recording
 from worldgym.episodes.states import pose_moves
+from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.errors import InputError
 
 SPEC = convention("bridge_v2")

@@ -13,8 +13,9 @@ from scipy.spatial.transform import Rotation
 
 from worldgym.actions.conventions import convention
 from worldgym.actions.pose import Pose, pose_after
-from worldgym.episodes.recording import Recording, RecordingFacts, TimeRule, to_episode
+from worldgym.episodes.recording import Recording, RecordingFacts
 from worldgym.episodes.states import not_a_pose, plain_names, pose_moves
+from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.errors import InputError
 
 SPEC = convention("bridge_v2")

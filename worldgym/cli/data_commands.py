@@ -129,7 +129,7 @@ class Convert(ReadingOptions):
 
     def __call__(self) -> None:
         from worldgym.episodes.conversion import ConvertRequest, convert_dataset
-        from worldgym.episodes.recording import TimeRule
+        from worldgym.episodes.time_rule import TimeRule
 
         rule = TimeRule(self.drop_first, self.shift, self.relabel)
         checks = self.limit, self.strict, self.fps, self.most_clipped

@@ -22,17 +22,12 @@ from worldgym.episodes.quality import (
     several_texts,
 )
 from worldgym.episodes.readers.lerobot_counts import contradictions
-from worldgym.episodes.recording import (
-    Recording,
-    Source,
-    SourceOptions,
-    TimeRule,
-    to_episode,
-)
+from worldgym.episodes.recording import Recording, Source, SourceOptions
 from worldgym.episodes.resample import recorded_rate, resampled
 from worldgym.episodes.several_views import cameras_read
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.store import EpisodeStore, episode_digest
+from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.episodes.writers.lerobot_writer import LeRobotWriter, state_form
 from worldgym.errors import InputError, WorldGymError, at_least
 from worldgym.io.progress import progress

@@ -18,10 +18,11 @@ from worldgym.episodes.channel_order import exchanged
 from worldgym.episodes.inspection_result import Inspection
 from worldgym.episodes.quality import quality_issues
 from worldgym.episodes.readers.lerobot_counts import contradictions
-from worldgym.episodes.recording import Recording, Source, SourceOptions, to_episode
+from worldgym.episodes.recording import Recording, Source, SourceOptions
 from worldgym.episodes.resample import recorded_rate, resampled
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.subsample import evenly_spaced
+from worldgym.episodes.time_rule import to_episode
 from worldgym.errors import InputError, WorldGymError, at_least
 from worldgym.io.files import write_atomic
 from worldgym.io.images import resized

@@ -12,8 +12,9 @@ from synthetic_sets import jpeg, recordings, write_act, write_isaac, write_robom
 
 from worldgym.actions.conventions import convention
 from worldgym.episodes.readers.hdf5 import Hdf5Source
-from worldgym.episodes.recording import SourceOptions, TimeRule, to_episode
+from worldgym.episodes.recording import SourceOptions
 from worldgym.episodes.sources import open_source
+from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.errors import InputError
 
 

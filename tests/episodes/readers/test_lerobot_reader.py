@@ -14,8 +14,9 @@ from synthetic_sets import FPS, SUBTASKS, film, recordings, write_lerobot_v2, wr
 
 from worldgym.actions.conventions import convention
 from worldgym.episodes.readers.lerobot_reader import LeRobotSource
-from worldgym.episodes.recording import SourceOptions, TimeRule, to_episode
+from worldgym.episodes.recording import SourceOptions
 from worldgym.episodes.sources import open_source
+from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.errors import InputError
 
 pa = pytest.importorskip("pyarrow", reason="the extra [data] is not installed")

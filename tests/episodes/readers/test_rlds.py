@@ -12,8 +12,9 @@ from synthetic_sets import example, record, recordings, rlds_features, write_rld
 from worldgym.actions.conventions import convention
 from worldgym.episodes.readers.rlds import RldsSource
 from worldgym.episodes.readers.rlds_layouts import LAYOUTS
-from worldgym.episodes.recording import SourceOptions, TimeRule, to_episode
+from worldgym.episodes.recording import SourceOptions
 from worldgym.episodes.sources import open_source
+from worldgym.episodes.time_rule import TimeRule, to_episode
 from worldgym.errors import InputError
 
 EPISODE = "train-00000-00000"
