@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]  # [N], counting from 0
+Flags = npt.NDArray[np.bool_]
 Labels = Sequence[str] | Indices  # names, or numbers in the order of the names
 
 

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from worldgym.io.attempted import Attempted
 from worldgym.io.run_records import results
-from worldgym.stats.per_frame import Indices, Numbers
-
-Flags = npt.NDArray[np.bool_]
+from worldgym.stats.per_frame import Flags, Indices, Numbers
 
 
 @dataclass(frozen=True)

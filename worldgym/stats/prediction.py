@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldgym.stats.betting import betting_interval
-from worldgym.stats.per_frame import Indices, Numbers
+from worldgym.stats.per_frame import Flags, Indices, Numbers
 from worldgym.stats.success_rates import (
     Interval,
     clopper_pearson_interval,
@@ -194,9 +194,7 @@ def _exact(frames: Frames, level: float, seed: int) -> Interval:
     return betting_interval(np.random.default_rng(seed).permutation(y), np.zeros_like(y), level)
 
 
-def _errors(
-    frames: Frames,
-) -> tuple[Numbers, float, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+def _errors(frames: Frames) -> tuple[Numbers, float, Flags]:
     """(twin less the mean of the group's extra frames [n], 0 where there is none; variance that
     those means bring into the mean of it; which frames count as paired [n]).
 
@@ -253,12 +251,7 @@ def _betting(frames: Frames, level: float, seed: int) -> Interval:
     return betting_interval(y - beliefs * h, beliefs, level)
 
 
-def _shares(
-    groups: Indices,
-    wanted: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    frames: Frames,
-    rng: np.random.Generator,
-) -> Numbers:
+def _shares(groups: Indices, wanted: Flags, frames: Frames, rng: np.random.Generator) -> Numbers:
     """Mean of the extra frames given to each real frame [n], every one to one frame only; NaN where
     there is none to give."""
     means = np.full(len(groups), np.nan)

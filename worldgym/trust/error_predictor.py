@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.files import read_json, write_json
@@ -21,13 +20,12 @@ from worldgym.io.migration import migrated_predictor
 from worldgym.io.records import from_mapping, located
 from worldgym.stats.judge_calibration import Judged
 from worldgym.stats.judge_figures import area_under_curve
+from worldgym.stats.per_frame import Flags, Numbers
 
 KIND = "error-predictor"
 RIDGE = 1.0  # prior precision of a coefficient, for signals of unit variance
 # shares of rollouts with the highest P(wrong), left out along the risk-coverage curve
 DROPPED = (0.0, 0.1, 0.2, 0.3)
-Numbers = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from worldgym.io.run_log import LOG_NAME, read_header, read_log
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
+from worldgym.stats.per_frame import Flags
 from worldgym.trust.error_predictor import (
     ErrorPredictor,
-    Flags,
     auroc,
     fit_logistic,
     out_of_fold,
