@@ -11,14 +11,8 @@ import pytest
 
 from worldgym.cli import Page, main, parsed
 from worldgym.errors import InputError
-from worldgym.reference.training_chain import (
-    FULL,
-    TINY,
-    Command,
-    StageFailed,
-    run_chain,
-    stages,
-)
+from worldgym.reference.chain_stages import FULL, TINY, Command, stages
+from worldgym.reference.training_chain import StageFailed, run_chain
 
 NAMES = [stage.name for stage in stages(Path("x"), FULL)]
 

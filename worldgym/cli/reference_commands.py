@@ -210,7 +210,8 @@ class Chain:
     """print the stages, with their estimated times, and run nothing"""
 
     def __call__(self) -> None:
-        from worldgym.reference.training_chain import SIZES, is_finished, run_chain, stages
+        from worldgym.reference.chain_stages import SIZES, stages
+        from worldgym.reference.training_chain import is_finished, run_chain
 
         if not self.dry_run:
             ran = run_chain(self.out, SIZES[self.extent], self.only)
