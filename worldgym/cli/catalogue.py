@@ -138,33 +138,33 @@ REFERENCE = Entry(
         Entry(
             "chain",
             "the whole way to a new world, in stages that resume",
-            "reference_commands:Chain",
+            "release_commands:Chain",
         ),
         Entry(
             "mine-false-successes",
             "closed loops that a world draws wrongly",
-            "reference_commands:MineFalseSuccesses",
+            "release_commands:MineFalseSuccesses",
         ),
         Entry(
             "check-crossings",
             "does what a passing hand hid come back as it was?",
-            "reference_commands:CheckCrossings",
+            "release_commands:CheckCrossings",
         ),
         Entry(
             "generate-replays",
             "videos of recorded actions, labelled",
-            "reference_commands:GenerateReplays",
+            "release_commands:GenerateReplays",
         ),
         Entry(
             "generate-rollouts",
             "videos that policies drive, labelled",
-            "reference_commands:GenerateRollouts",
+            "release_commands:GenerateRollouts",
         ),
-        Entry("bundle", "put the bundled demo together", "reference_commands:Bundle"),
+        Entry("bundle", "put the bundled demo together", "release_commands:Bundle"),
         Entry(
             "check-release",
             "the bundled world against its released figures",
-            "reference_commands:CheckRelease",
+            "release_commands:CheckRelease",
         ),
     ),
 )
