@@ -28,7 +28,8 @@ from worldgym.episodes.several_views import cameras_read
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.store import EpisodeStore, episode_digest
 from worldgym.episodes.time_rule import TimeRule, to_episode
-from worldgym.episodes.writers.lerobot_writer import LeRobotWriter, state_form
+from worldgym.episodes.writers.lerobot_info import state_form
+from worldgym.episodes.writers.lerobot_writer import LeRobotWriter
 from worldgym.errors import InputError, WorldGymError, at_least
 from worldgym.io.progress import progress
 from worldgym.types import ActionSpec, Episode, States

@@ -16,6 +16,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,17 @@ import numpy as np
 
 from worldgym.episodes.action_statistics import number_statistics
 from worldgym.episodes.writers.episode_video import EpisodeVideo, even_sides
+from worldgym.episodes.writers.lerobot_info import (
+    CAMERA,
+    DATA_PATH,
+    FILES_A_CHUNK,
+    STATE,
+    VIDEO_BYTES,
+    VIDEO_PATH,
+    DatasetForm,
+    dataset_info,
+    state_form,
+)
 from worldgym.episodes.writers.parquet_tables import PANDAS_INDEX, pyarrow_module, write_table
 from worldgym.episodes.writers.pixel_statistics import PixelCounts
 from worldgym.errors import InputError
@@ -31,17 +43,6 @@ from worldgym.types import ONE_VIEW, Actions, ActionSpec, Episode, States
 
 if TYPE_CHECKING:
     from pyarrow import Table
-
-CAMERA = "observation.images."  # and the view's name
-STATE = "observation.state"
-DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
-VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
-FILES_A_CHUNK = 1000
-VIDEO_BYTES = 200 * 2**20  # of one file, LeRobot's own default
-INDICES = ("frame_index", "episode_index", "index", "task_index")
-
-
-StateForm = tuple[int, tuple[str, ...]] | None  # size and names
 
 
 class LeRobotWriter:
@@ -62,14 +63,9 @@ class LeRobotWriter:
                 f"cannot write {out}: {error.strerror}; choose a writable folder"
             ) from error
         self.out = out
-        self.spec = spec
-        self.fps = fps
-        self.views = views
+        self.form = DatasetForm(spec, fps, views)
         self.videos: list[EpisodeVideo] = []  # one a view
         self.absent: dict[str, list[int]] = {}  # episodes without a view, by view
-        self.size: tuple[int, ...] = ()
-        self.padded: tuple[int, ...] = ()  # rows and columns that were added to every frame
-        self.state: StateForm = None
         self.total = 0  # frames written
         self.tables: list[Table] = []  # of the file that is being filled
         self.files = 0
@@ -81,26 +77,26 @@ class LeRobotWriter:
 
     def write(self, name: str, episode: Episode) -> None:
         """Appends an episode. LeRobot numbers episodes: the name is not kept."""
-        if (episode.spec, episode.fps, episode.views) != (self.spec, self.fps, self.views):
+        own = self.form
+        if (episode.spec, episode.fps, episode.views) != (own.spec, own.fps, own.views):
             raise InputError(
                 f"{name}: another action spec, rate or views than the dataset's; convert it first"
             )
-        frames = [even_sides(episode.frames[:, v]) for v in range(len(self.views))]
+        frames = [even_sides(episode.frames[:, v]) for v in range(len(own.views))]
+        size = frames[0].shape[1:3]
         if not self.episodes:
-            self.size = frames[0].shape[1:3]
-            self.state = state_form(episode)
-            self.padded = tuple(
-                grown - was for grown, was in zip(self.size, episode.main.shape[1:3], strict=True)
-            )
-        if frames[0].shape[1:3] != self.size or state_form(episode) != self.state:
+            height, width = episode.main.shape[1:3]
+            padded = size[0] - height, size[1] - width
+            own = replace(own, size=size, padded=padded, state=state_form(episode))
+            self.form = own
+        if (size, state_form(episode)) != (own.size, own.state):
             raise InputError(
                 f"{name}: frames of another size, or other states, than the dataset's; give a size "
                 f"to resize to"
             )
         if not self.videos:
             self.videos = [
-                EpisodeVideo(self._path(VIDEO_PATH, view), self.fps, self.size)
-                for view in self.views
+                EpisodeVideo(self._path(VIDEO_PATH, view), own.fps, own.size) for view in own.views
             ]
         starts = [video.append(shown) for video, shown in zip(self.videos, frames, strict=True)]
         for view in episode.absent:
@@ -109,10 +105,10 @@ class LeRobotWriter:
         task = self.tasks.setdefault(episode.instruction, len(self.tasks))
         self.tables.append(self._rows(rows, episode.states, task))
         measured = {
-            view: PixelCounts().add(shown) for view, shown in zip(self.views, frames, strict=True)
+            view: PixelCounts().add(shown) for view, shown in zip(own.views, frames, strict=True)
         }
         self.episodes.append(self._entry(rows, starts[0], episode, measured))
-        for view, shown in zip(self.views, frames, strict=True):
+        for view, shown in zip(own.views, frames, strict=True):
             self.pixels[view] = self.pixels[view].add(shown)
         self.actions.append(rows)
         self.states += [episode.states.values] if episode.states else []
@@ -158,7 +154,7 @@ class LeRobotWriter:
             )
             for key, values in tables.items()
         } | {
-            "timestamp": pa.array((frame / self.fps).astype(np.float32)),
+            "timestamp": pa.array((frame / self.form.fps).astype(np.float32)),
             "frame_index": pa.array(frame, pa.int64()),
             "episode_index": pa.array(np.full(n, len(self.episodes)), pa.int64()),
             "index": pa.array(self.total + frame, pa.int64()),
@@ -185,12 +181,12 @@ class LeRobotWriter:
             "dataset_to_index": self.total + n,
             **{
                 f"videos/{CAMERA}{view}/{key}": value
-                for view in self.views
+                for view in self.form.views
                 for key, value in (
                     ("chunk_index", chunk),
                     ("file_index", file),
                     ("from_timestamp", start),
-                    ("to_timestamp", start + n / self.fps),
+                    ("to_timestamp", start + n / self.form.fps),
                 )
             },
             "meta/episodes/chunk_index": 0,
@@ -226,7 +222,8 @@ class LeRobotWriter:
     def _write_metadata(self) -> None:
         pa = pyarrow_module()
         meta = self.work / "meta"
-        write_json(meta / "info.json", self._info())
+        counts = len(self.episodes), self.total, len(self.tasks)
+        write_json(meta / "info.json", dataset_info(self.form, *counts, self.absent))
         measured = {"action": np.concatenate(self.actions)}
         measured |= {STATE: np.concatenate(self.states)} if self.states else {}
         stats = {
@@ -246,85 +243,6 @@ class LeRobotWriter:
         columns = {key: [row[key] for row in self.episodes] for key in self.episodes[0]}
         episodes = pa.table({**columns, "success": pa.array(columns["success"], pa.bool_())})
         write_table(episodes, meta / "episodes" / "chunk-000" / "file-000.parquet")
-
-    def _info(self) -> dict[str, Any]:
-        height, width = self.size
-        video: dict[str, Any] = {
-            "video.fps": self.fps,
-            "video.height": height,
-            "video.width": width,
-            "video.channels": 3,
-        }
-        video |= {
-            "video.codec": "h264",
-            "video.pix_fmt": "yuv420p",
-            "video.is_depth_map": False,
-            "has_audio": False,
-        }
-        image = {
-            "dtype": "video",
-            "shape": [height, width, 3],
-            "names": ["height", "width", "channels"],
-            "info": video,
-        }
-        plain = {name: {"dtype": "int64", "shape": [1], "names": None} for name in INDICES}
-        return {
-            "codebase_version": "v3.0",
-            "robot_type": None,
-            "total_episodes": len(self.episodes),
-            "total_frames": self.total,
-            "total_tasks": len(self.tasks),
-            "chunks_size": FILES_A_CHUNK,
-            "data_files_size_in_mb": 100,
-            "video_files_size_in_mb": VIDEO_BYTES >> 20,
-            "fps": int(self.fps) if self.fps == int(self.fps) else self.fps,
-            "splits": {"train": f"0:{len(self.episodes)}"},
-            "data_path": DATA_PATH,
-            "video_path": VIDEO_PATH,
-            "features": {
-                "action": {
-                    "dtype": "float32",
-                    "shape": [self.spec.size],
-                    "names": list(self.spec.names),
-                },
-                **self._state_feature(),
-                **{CAMERA + view: image for view in self.views},
-                "timestamp": {"dtype": "float32", "shape": [1], "names": None},
-                **plain,
-            },
-            "worldgym": {
-                "action_spec": self.spec.to_json(),
-                "last_action": "repeats the one before: no frame follows it",
-                **({"absent": self.absent} if self.absent else {}),
-                **(
-                    {"padded": f"the last {self._grown()} of every frame is shown twice"}
-                    if any(self.padded)
-                    else {}
-                ),
-            },
-        }
-
-    def _state_feature(self) -> dict[str, Any]:
-        if self.state is None:
-            return {}
-        size, names = self.state
-        return {STATE: {"dtype": "float32", "shape": [size], "names": list(names) or None}}
-
-    def _grown(self) -> str:
-        return " and the last ".join(
-            what for what, more in zip(("row", "column"), self.padded, strict=True) if more
-        )
-
-
-def state_form(episode: Episode) -> StateForm:
-    """Size and names of the states. Numbers that are known to be no pose get names that say so,
-    where they have none."""
-    if episode.states is None:
-        return None
-    size = episode.states.values.shape[1]
-    names = episode.states.names
-    plain = tuple(f"number_{i}" for i in range(size)) if episode.states.no_pose else ()
-    return size, names or plain
 
 
 def _flat(statistics: dict[str, Any], feature: str) -> dict[str, Any]:
