@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent / "worldgym"
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent / "worldgym"
 
 # each room may import the rooms before it and itself
 ARROW = (
@@ -53,6 +54,41 @@ DOOR = "api"  # calls what stands on the arrow, but not the reference world
 LOOSE = 5  # modules outside any room, at most
 SHARED = {"__init__", "__main__"}  # names that Python gives
 MODULES = sorted(ROOT.rglob("*.py"))
+LINES = 300  # of a file, at most
+LONG = {
+    "worldgym.types": "the nouns of the whole in one place",
+    "worldgym.web.run_pages": "not split yet",
+}
+
+# Tests of a room that no one module answers for. All others have the name of what they test.
+NO_ONE_MODULE = {
+    "cli/test_endings": "exit codes of all commands",
+    "cli/test_interrupt": "Ctrl-C in any command",
+    "episodes/test_fuzz": "damaged files of every reader",
+    "evaluation/test_kill": "a whole evaluation, killed",
+    "evaluation/test_ray": "a whole evaluation on a cluster",
+    "evaluation/test_served_policies": "a whole evaluation, its policy behind a server",
+    "evaluation/test_served_worlds": "a whole evaluation, its world behind a server",
+    "evaluation/test_several_views": "a whole evaluation of two views",
+    "evaluation/test_storm": "a whole evaluation, its judge's server failing in every way",
+    "experiments/test_figures": "the experiments that read one run",
+    "judges/test_phrasings": "answers of models, through every judge that asks one",
+    "judges/test_real_video": "judges on recordings of a real robot",
+    "policies/adapters/test_lerobot_real": "LeRobot itself, by make test-lerobot",
+    "policies/wire/test_fuzz": "damaged messages to every decoder",
+    "stats/test_against_ppi_python": "ppi-python itself, by make test-ppi",
+    "stats/test_continuity": "last bits of a float, in every estimator",
+    "stats/test_coverage": "simulated studies with every interval",
+    "stats/test_error_rates": "simulated studies with every test",
+    "stats/test_fresh_settings": "simulated studies in settings that nothing was chosen by",
+    "stats/test_summary_schema": "the summary, its schema and its page",
+    "trust/test_guide": "the commands of docs/trust.md",
+    "web/test_browser_flows": "pages in a real browser",
+    "web/test_browser_view": "pages in a real browser",
+    "world/test_gpu_scripts": "the scripts of gpu/",
+    "world/wire/test_light_import": "what serving a world imports",
+    "world/wire/test_world_fuzz": "damaged messages to and from a served world",
+}
 
 
 def part_of(path: Path) -> str:
@@ -157,3 +193,22 @@ def public_names(kind: type[ast.ClassDef | ast.FunctionDef]) -> dict[str, list[s
 def test_no_public_name_means_two_things(kind: type[ast.ClassDef | ast.FunctionDef]) -> None:
     twice = {name: places for name, places in public_names(kind).items() if len(places) > 1}
     assert twice == {}
+
+
+def test_no_file_is_long() -> None:
+    lines = {dotted(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    long = {name for name, count in lines.items() if count > LINES}
+    assert long - set(LONG) == set()
+
+
+def test_tests_mirror_the_source() -> None:
+    """tests/ROOM/test_NAME.py tests worldgym/ROOM/NAME.py, or the room itself."""
+    unmatched = set()
+    for path in TESTS.rglob("test_*.py"):
+        room = path.parent.relative_to(TESTS)
+        name = path.stem.removeprefix("test_")
+        package = ROOT if room.parts[:1] != ("experiments",) else TESTS.parent
+        itself = (package / room).name == name
+        if room.parts and not itself and not (package / room / f"{name}.py").exists():
+            unmatched.add(f"{room.as_posix()}/{path.stem}")
+    assert unmatched == set(NO_ONE_MODULE)
