@@ -18,7 +18,7 @@ from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.run import evaluate
 from worldgym.io.run_log import read_log
 from worldgym.io.video import decode_video
-from worldgym.policies.adapters.refitted import CommittedPolicy
+from worldgym.policies.adapters.wrapped import committed
 from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation
 from worldgym.report.findings import said_of_policies, sentences
 from worldgym.testing import FAKE_SPEC, FakeJudge, FakePolicy, FakeWorld
@@ -105,7 +105,7 @@ def test_what_is_drawn_is_what_the_world_draws(tmp_path: Path) -> None:
     """A committed policy in the world of twelve, against the world stepped by hand."""
     world = StandInWorld()
     trial = Trial(TASKS[0], 0, 0)
-    policy = CommittedPolicy(FakePolicy(chunk=50), 12)
+    policy = committed(FakePolicy(chunk=50), 12)
     (rollout,) = roll_out(FittedWorld(world), policy, [trial])
     first = rollout.frames[None, :1].repeat(7, 1)
     still = np.zeros((1, 6, 3), np.float32)

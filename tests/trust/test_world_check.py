@@ -126,7 +126,7 @@ def test_every_signal_is_measured_once(
     assert len(path.read_text().splitlines()) == 9
     with pytest.raises(InputError, match="choose another --out"):
         predictor_of(world, run, tmp_path, futures=0)
-    monkeypatch.setattr("worldgym.trust.fit_error_predictor.measure", None)
+    monkeypatch.setattr("worldgym.trust.measured_signals.measure", None)
     assert predictor_of(world, run, tmp_path, futures=1) == figures  # nothing is measured again
 
 

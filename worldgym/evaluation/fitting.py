@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 from worldgym.errors import InputError
 from worldgym.io.images import resized
-from worldgym.policies.adapters.refitted import CommittedPolicy
-from worldgym.policies.adapters.renamed import RenamedPolicy
+from worldgym.policies.adapters.wrapped import committed, renamed
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Rollout, Task
 from worldgym.world.fitted_world import cannot_hold, fit, fits_already
@@ -109,10 +108,10 @@ def _aligned(name: str, can: Capabilities, policy: Policy[Any], align: Align) ->
     rows = can.chunk.covered(policy.chunk)
     due = can.chunk.padded(policy.chunk)
     if align == "commit" and rows:
-        return CommittedPolicy(policy, rows)
+        return committed(policy, rows)
     reason = cannot_hold(name, can)
     if align == "hold" and reason is None and policy.chunk % can.stride == 0:
-        return RenamedPolicy(policy, f"{policy.name}+hold{policy.chunk}of{due}")
+        return renamed(policy, f"{policy.name}+hold{policy.chunk}of{due}")
     ways = []
     if rows:
         ways.append(f"--align commit carries out {rows} of its {policy.chunk}")

@@ -29,7 +29,7 @@ from worldgym.io.run_records import (
 )
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import prepare
-from worldgym.policies.adapters.refitted import changes_of
+from worldgym.policies.adapters.wrapped import changes_of
 from worldgym.policies.observations import check_needs
 from worldgym.policies.policy_protocol import NAME, Policy
 from worldgym.tasks.known_results import known_results

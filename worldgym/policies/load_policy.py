@@ -18,8 +18,8 @@ from worldgym.io.named_source import NamedSource
 from worldgym.io.user_factory import files_of
 from worldgym.policies.adapters.converted import spoken_in
 from worldgym.policies.adapters.disturbed_policy import disturbed_as_saved
-from worldgym.policies.adapters.renamed import RenamedPolicy
 from worldgym.policies.adapters.user_policy import own_policy
+from worldgym.policies.adapters.wrapped import renamed
 from worldgym.policies.own import bc, diffusion, retrieval
 from worldgym.policies.own.scripted import RandomPolicy, StillPolicy
 from worldgym.policies.policy_protocol import Policy
@@ -85,7 +85,7 @@ def load(
         found = load(source, spec, device, apart)
         return replace(
             found,
-            policy=RenamedPolicy(found.policy, name),
+            policy=renamed(found.policy, name),
             code=source if source in SCRIPTED else found.code,
         )
     if source in SCRIPTED:

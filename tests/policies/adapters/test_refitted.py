@@ -1,4 +1,4 @@
-"""Policies at another rate, in another form, or with part of an answer carried out: what they do is
+"""Policies at another rate or in another form: what they do is
 what they would have done."""
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from worldgym.actions.conventions import CONVENTIONS
 from worldgym.actions.pose import Pose, pose_after
 from worldgym.errors import InputError
 from worldgym.policies.adapters.converted import spoken_in
-from worldgym.policies.adapters.refitted import CommittedPolicy, ResampledPolicy, changes_of
-from worldgym.policies.adapters.renamed import RenamedPolicy
+from worldgym.policies.adapters.refitted import ResampledPolicy
+from worldgym.policies.adapters.wrapped import changes_of
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.testing import FakePolicy, check_policy
 from worldgym.types import ActionSpec, Task, Trial
@@ -125,14 +125,3 @@ def test_moves_are_told_as_targets_and_at_the_rate_of_the_world() -> None:
     nowhere = replace(TRIAL, task=replace(TRIAL.task, state={}))
     with pytest.raises(InputError, match="does not say how it stands"):
         told.reset([nowhere])
-
-
-def test_part_of_an_answer_is_another_policy_and_says_so() -> None:
-    policy = RenamedPolicy(FakePolicy(chunk=15), "pi05")
-    committed = CommittedPolicy(policy, 12)
-    assert (committed.name, committed.chunk) == ("pi05+commit12of15", 12)
-    assert np.array_equal(acted(committed), acted(policy)[:12])
-    assert changes_of(RenamedPolicy(committed, "other")) == (
-        "12 of 15 actions of an answer carried out",
-    )
-    check_policy(committed, (8, 8, 3))

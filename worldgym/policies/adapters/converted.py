@@ -3,7 +3,6 @@ stated."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,40 +11,22 @@ import numpy as np
 from worldgym.actions.conventions import convention, convention_of
 from worldgym.actions.convert import CONVERSIONS, convert_actions
 from worldgym.actions.targets import no_way
-from worldgym.policies.adapters.refitted import (
-    SAME,
-    ResampledPolicy,
-    TargetingPolicy,
-    changes_of,
-)
-from worldgym.policies.policy_protocol import Observation, Policy
-from worldgym.types import Actions, ActionSpec, Trial
+from worldgym.policies.adapters.refitted import SAME, ResampledPolicy, TargetingPolicy
+from worldgym.policies.adapters.wrapped import WrappedPolicy
+from worldgym.policies.policy_protocol import Policy
+from worldgym.types import ActionSpec
 
 
-class ConvertedPolicy:
-    """`policy` with its actions converted from one named convention to another. Its state is the
-    policy's own, and its rate:
-
-    an action a fifth of a second long does not become one of a twentieth by changing units.
-    """
-
-    def __init__(self, policy: Policy[Any], source: str, target: str) -> None:
-        self.name = policy.name
-        self.spec = replace(convention(target), rate_hz=policy.spec.rate_hz)
-        self.chunk = policy.chunk
-        self.needs = policy.needs
-        self.changes = changes_of(policy)
-        self._policy = policy
-        self._names = (source, target)
-
-    def reset(self, trials: Sequence[Trial]) -> list[Any]:
-        return self._policy.reset(trials)
-
-    def act(
-        self, states: Sequence[Any], observations: Sequence[Observation]
-    ) -> tuple[list[Any], Actions]:
-        states, actions = self._policy.act(states, observations)
-        return states, np.stack([convert_actions(chunk, *self._names) for chunk in actions])
+def converted(policy: Policy[Any], source: str, target: str) -> Policy[Any]:
+    """With its actions converted from one named convention to another. Its rate stays: an action a
+    fifth of a second long does not become one of a twentieth by changing units."""
+    return WrappedPolicy(
+        policy,
+        spec=replace(convention(target), rate_hz=policy.spec.rate_hz),
+        rework=lambda actions: np.stack(
+            [convert_actions(chunk, source, target) for chunk in actions]
+        ),
+    )
 
 
 def spoken_in(policy: Policy[Any], spec: ActionSpec | None) -> Policy[Any]:
@@ -70,7 +51,7 @@ def _converted(policy: Policy[Any], spec: ActionSpec) -> Policy[Any]:
         and target is not None
         and {(source, target), (target, source)} & set(CONVERSIONS)
     ):
-        return ConvertedPolicy(policy, source, target)
+        return converted(policy, source, target)
     if no_way(policy.spec, spec) is None:
         return TargetingPolicy(policy, spec)
     return policy

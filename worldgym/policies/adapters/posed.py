@@ -16,7 +16,7 @@ from worldgym.actions.kinematics import Arm
 from worldgym.actions.pose import Pose, Vector, gripper_after
 from worldgym.actions.targets import numbers_between
 from worldgym.errors import InputError
-from worldgym.policies.adapters.refitted import changes_of
+from worldgym.policies.adapters.wrapped import changes_of
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
 

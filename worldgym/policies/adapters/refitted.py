@@ -1,5 +1,5 @@
-"""Policies that speak of other moments than the world: at another rate, in targets instead of
-moves, or with more rows of an answer than are carried out.
+"""Policies that speak of other moments than the world: at another rate, or in targets instead of
+moves.
 
 Each says what it changes, in words for the log. Axes legend: B rows, h actions of an answer, A
 numbers of an action."""
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
@@ -16,21 +16,11 @@ from worldgym.actions.compose import check_composable, composed, divided
 from worldgym.actions.pose import Pose, lacking
 from worldgym.actions.targets import no_way, told_as
 from worldgym.errors import InputError
+from worldgym.policies.adapters.wrapped import changes_of
 from worldgym.policies.policy_protocol import Observation, Policy
 from worldgym.types import Actions, ActionSpec, Trial
 
 SAME = 1e-3  # relative difference of rates that are the same one
-
-
-@runtime_checkable
-class Refitted(Protocol):
-    """changes: what was changed of a policy's actions, in words."""
-
-    changes: tuple[str, ...]
-
-
-def changes_of(policy: Policy[Any]) -> tuple[str, ...]:
-    return policy.changes if isinstance(policy, Refitted) else ()
 
 
 class ResampledPolicy:
@@ -129,29 +119,6 @@ class TargetingPolicy:
         ]
         after = [(state, pose) for state, (pose, _) in zip(inner, told, strict=True)]
         return after, np.stack([chunk for _, chunk in told])
-
-
-class CommittedPolicy:
-    """`policy` with another number of rows of each answer carried out before it looks again. That
-    is another policy, and its name says so."""
-
-    def __init__(self, policy: Policy[Any], rows: int) -> None:
-        self.name = f"{policy.name}+commit{rows}of{policy.chunk}"
-        self.spec = policy.spec
-        self.chunk = rows
-        self.needs = policy.needs
-        change = f"{rows} of {policy.chunk} actions of an answer carried out"
-        self.changes = (*changes_of(policy), change)
-        self._policy = policy
-
-    def reset(self, trials: Sequence[Trial]) -> list[Any]:
-        return self._policy.reset(trials)
-
-    def act(
-        self, states: Sequence[Any], observations: Sequence[Observation]
-    ) -> tuple[list[Any], Actions]:
-        states, actions = self._policy.act(states, observations)
-        return states, actions[:, : self.chunk]
 
 
 def _whole(ratio: float) -> int | None:

@@ -1,0 +1,70 @@
+"""A policy whose answers are reworked, and that else acts as it does: under another name, in other
+units, with fewer rows of an answer carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from worldgym.policies.policy_protocol import Observation, Policy
+from worldgym.types import Actions, ActionSpec, Trial
+
+
+@runtime_checkable
+class Refitted(Protocol):
+    """changes: what was changed of a policy's actions, in words."""
+
+    changes: tuple[str, ...]
+
+
+def changes_of(policy: Policy[Any]) -> tuple[str, ...]:
+    return policy.changes if isinstance(policy, Refitted) else ()
+
+
+class WrappedPolicy:
+    """Acts as `policy` does, whose state is its own."""
+
+    def __init__(
+        self,
+        policy: Policy[Any],
+        name: str | None = None,
+        spec: ActionSpec | None = None,
+        chunk: int | None = None,
+        change: str = "",
+        rework: Callable[[Actions], Actions] = lambda actions: actions,
+    ) -> None:
+        """name, spec, chunk: the policy's own, or others.   change: in words, for the log.
+        rework: an answer [B, h, A] => what is carried out of it."""
+        self.name = policy.name if name is None else name
+        self.spec = spec or policy.spec
+        self.chunk = chunk or policy.chunk
+        self.needs = policy.needs
+        self.changes = (*changes_of(policy), *((change,) if change else ()))
+        self._policy = policy
+        self._rework = rework
+
+    def reset(self, trials: Sequence[Trial]) -> list[Any]:
+        return self._policy.reset(trials)
+
+    def act(
+        self, states: Sequence[Any], observations: Sequence[Observation]
+    ) -> tuple[list[Any], Actions]:
+        states, actions = self._policy.act(states, observations)
+        return states, self._rework(actions)
+
+
+def renamed(policy: Policy[Any], name: str) -> Policy[Any]:
+    """Under another name: the checkpoints of one training, say, which are called alike."""
+    return WrappedPolicy(policy, name=name)
+
+
+def committed(policy: Policy[Any], rows: int) -> Policy[Any]:
+    """With another number of rows of each answer carried out before it looks again. That is another
+    policy, and its name says so."""
+    return WrappedPolicy(
+        policy,
+        name=f"{policy.name}+commit{rows}of{policy.chunk}",
+        chunk=rows,
+        change=f"{rows} of {policy.chunk} actions of an answer carried out",
+        rework=lambda actions: actions[:, :rows],
+    )
