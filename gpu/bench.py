@@ -31,7 +31,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from roofline import Sampling, parts, published_network
+from roofline import Sampling, parts
 from torch import Tensor, nn
 
 from worldgym.io.devices import device_name, resolve_device
@@ -41,7 +41,7 @@ from worldgym.world.compiled_dit import CompiledDiT
 from worldgym.world.context import Context
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
-from worldgym.world.network_config import DiTConfig
+from worldgym.world.network_config import DiTConfig, published_network
 from worldgym.world.noise import make_schedule
 from worldgym.world.sampler import SAMPLERS, SamplerConfig
 from worldgym.world.world_config import WorldConfig

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from worldgym.world.network_config import DiTConfig
+from worldgym.world.network_config import DiTConfig, published_network
 
 MATRIX = 0.6
 BANDWIDTH = 0.8
@@ -42,21 +42,6 @@ CARDS = (
     Card("A100 SXM 80 GB", 312.0, 2.04, 80.0),
     Card("RTX 4090", 165.0, 1.01, 24.0),
 )
-
-
-def published_network(scale: int) -> DiTConfig:
-    """Of the recipes paper_608m (scale 16) to paper_33m, which load more than a GPU machine has."""
-    return DiTConfig(
-        latent_shape=(16, 32, 32),
-        width=64 * scale,
-        pairs=scale,
-        heads=scale,
-        action_size=10,
-        previous_frame=False,
-        initial_frame=False,
-        positions="rotary_pixel",
-        activation="gelu",
-    )
 
 
 @dataclass(frozen=True)

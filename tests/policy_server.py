@@ -1,18 +1,15 @@
-"""A policy server in another process: `python policy_server.py PROTOCOL PORT POLICY`, and what
+"""A policy server in another process: `python policy_server.py PORT PROTOCOL POLICY`, and what
 starts, kills and restarts it."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from served_process import ServedProcess
 
 from worldgym.policies.policy_protocol import NEWEST_FRAME, Needs, Observation, Policy
 from worldgym.testing import FAKE_SPEC, FakePolicy
@@ -77,36 +74,14 @@ POLICIES: dict[str, Policy[Any]] = {
 }
 
 
-class Server:
-    """One served policy; killed and started again it keeps its port."""
+class Server(ServedProcess):
+    """One served policy."""
 
     def __init__(self, protocol: str, policy: str) -> None:
-        self.protocol, self.policy, self.port = protocol, policy, 0
-        self.process: subprocess.Popen[str] | None = None
-        self.start()
-
-    @property
-    def address(self) -> str:
-        return f"{SCHEMES[self.protocol]}://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, __file__, self.protocol, str(self.port), self.policy]
-        paths = {"PYTHONPATH": str(Path(__file__).parent.parent)}
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env={**os.environ, **paths}
-        )
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-
-    def kill(self) -> None:
-        if self.process is not None and self.process.stdout is not None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-            self.process.stdout.close()
-            self.process = None
+        super().__init__(__file__, SCHEMES[protocol], protocol, policy)
 
 
-def main(protocol: str, port: str, policy: str) -> None:
+def main(port: str, protocol: str, policy: str) -> None:
     from worldgym.policies.wire.family import FAMILIES, OWN
     from worldgym.policies.wire.openvla_server import OpenvlaServer
     from worldgym.policies.wire.responder import Responder

@@ -3,16 +3,13 @@ stand_in_worlds.py PORT NAME`, killed and started again on its port."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from served_process import ServedProcess
 
 from worldgym.testing import FAKE_SPEC, FakeWorld
 from worldgym.types import Actions, ActionSpec, Frames
@@ -106,35 +103,11 @@ def stated(**changes: Any) -> StandInWorld:
     return StandInWorld(replace(WIDE, **changes))
 
 
-class WorldServer:
-    """One served world; killed and started again it keeps its port."""
+class WorldServer(ServedProcess):
+    """One served world."""
 
     def __init__(self, world: str) -> None:
-        self.world = world
-        self.port = 0
-        self.process: subprocess.Popen[str] | None = None
-        self.start()
-
-    @property
-    def address(self) -> str:
-        return f"ws://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, __file__, str(self.port), self.world]
-        root = Path(__file__).parent.parent
-        paths = {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env={**os.environ, **paths}
-        )
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline().rpartition(":")[2])
-
-    def kill(self) -> None:
-        if self.process is not None and self.process.stdout is not None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-            self.process.stdout.close()
-            self.process = None
+        super().__init__(__file__, "ws", world)
 
 
 def main(port: str, world: str) -> None:

@@ -185,7 +185,7 @@ def test_another_policy_at_the_same_address_is_not_scored(
 
     def swap() -> None:
         server.kill()
-        server.policy = "another"
+        server.words = (server.words[0], "another")
         server.start()
 
     with pytest.raises(SameFailure, match="serves something else"):

@@ -169,7 +169,7 @@ def test_another_world_at_the_same_address_is_not_gone_on_with(
 
     def exchange() -> None:
         server.kill()
-        server.world = "another"
+        server.words = ("another",)
         server.start()
 
     with pytest.raises(SameFailure, match="something else than when the run began"):

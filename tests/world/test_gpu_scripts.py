@@ -61,7 +61,6 @@ def test_train_resume_and_deliver(
 def test_the_roofline_page_is_what_the_script_makes(load_script: LoadScript) -> None:
     roofline = load_script("gpu/roofline.py")
     network = RECIPES["paper_608m"].world(Path("unused"), "cpu").network
-    assert network == roofline.published_network(16)
     text = Path("docs/gpu.md").read_text(encoding="utf-8")
     between = text.split("<!-- gpu/roofline.py begins -->")[1].split("<!-- gpu/roofline.py ends")[0]
     assert between.strip() == roofline.page(network)

@@ -20,9 +20,8 @@ from worldgym.judges.rubric import UNSURE, Rubric
 from worldgym.judges.vlm import VlmConfig, filled, prompt_digest, read_prompt
 from worldgym.judges.voting import combine_votes, read_vote
 from worldgym.servers.answer_texts import one_of
-from worldgym.servers.model_client import ModelClient, Reading
+from worldgym.servers.model_client import Reading
 from worldgym.servers.provider import Question
-from worldgym.servers.votes import Ledger, default_cache
 from worldgym.stats.preference_counts import PreferenceCounts
 from worldgym.types import Rollout, Task, Vote
 
@@ -67,9 +66,7 @@ class PairwiseJudge:
                 "`prompt` out"
             )
         self.config = config
-        self.client = ModelClient(
-            config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait
-        )
+        self.client = config.client(budget_usd, wait)
         self._prompt = read_prompt("preference")
 
     @property

@@ -84,6 +84,12 @@ class VlmConfig:
         cache = config.cache and beside / config.cache
         return replace(config, prompt=prompt, cache=cache)
 
+    def client(self, budget_usd: float | None, wait: Callable[[float], None]) -> ModelClient:
+        """budget_usd: what may be paid in its life; None = no limit.   wait: sleeps between
+        attempts."""
+        cache = self.cache or default_cache()
+        return ModelClient(self.server, cache, Ledger(self.price, budget_usd), wait)
+
     def thinned(self, count: int) -> str:
         """What to say about a video of `count` frames of which not all are shown that the rule
         picks; "" if they are."""
@@ -137,9 +143,7 @@ class VlmJudge:
         self._prompts |= {ALONG: read_prompt(ALONG)} if config.curve else {}
         settings = json.dumps(self.settings, sort_keys=True)
         self._name = f"vlm:{config.server.model}:{prompt_digest(settings)[:12]}"
-        self.client = ModelClient(
-            config.server, config.cache or default_cache(), Ledger(config.price, budget_usd), wait
-        )
+        self.client = config.client(budget_usd, wait)
 
     def backwards(self) -> VlmJudge:
         """The same judge, asked with its options in reverse order. It pays from the same budget."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from worldgym.native.processor import fast_dtype
 from worldgym.train.codec_training import CodecTrainConfig
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.world_train_config import WorldTrainConfig
-from worldgym.world.network_config import DiTConfig
+from worldgym.world.network_config import DiTConfig, published_network
 from worldgym.world.sampler import SAMPLERS, SamplerConfig
 
 
@@ -56,26 +56,17 @@ def reference_world(out: Path, device: str) -> WorldTrainConfig:
 
 def panda_codec(out: Path, device: str) -> CodecTrainConfig:
     """Of both views of robosuite's Panda, 96x96."""
-    optimizer = OptimizerConfig(steps=2200, lr=1e-3)
-    return CodecTrainConfig(
-        out, ConvCodecConfig(channels=16), optimizer, device=device, edge_weight=0.5, contrast=0.7
-    )
+    return replace(reference_codec(out, device), model=ConvCodecConfig(channels=16))
 
 
 def panda_world(out: Path, device: str) -> WorldTrainConfig:
     """A small world of two views at 96x96: 36 tokens each, which meet in every spatial block. The
     full training has not been run yet: docs/panda.md."""
-    return WorldTrainConfig(
-        out=out,
-        network=DiTConfig(latent_shape=(16, 12, 12), width=256, pairs=4, heads=4, action_octaves=4),
-        optimizer=OptimizerConfig(
-            steps=5700, lr=1e-3, muon_lr=4e-3, weight_decay=0.01, warmup=100, ema=0.998
-        ),
-        sampler=SamplerConfig(steps=4, window=16, keep=8, rule="rolling"),
+    like = reference_world(out, device)
+    return replace(
+        like,
+        network=replace(like.network, latent_shape=(16, 12, 12)),
         batch=12 if device == "cpu" else 128,
-        frames=16,
-        device=device,
-        dtype=str(fast_dtype(device)).removeprefix("torch."),
     )
 
 
@@ -121,17 +112,7 @@ def paper_world(scale: int, out: Path, device: str) -> WorldTrainConfig:
     it warms up, and falls at the end of the run."""
     return WorldTrainConfig(
         out=out,
-        network=DiTConfig(
-            latent_shape=(16, 32, 32),
-            width=64 * scale,
-            pairs=scale,
-            heads=scale,
-            action_size=10,
-            previous_frame=False,
-            initial_frame=False,
-            positions="rotary_pixel",
-            activation="gelu",
-        ),
+        network=published_network(scale),
         optimizer=OptimizerConfig(
             steps=500_000, lr=8e-5, weight_decay=0.02, warmup=1000, ema=0.999
         ),

@@ -20,7 +20,7 @@ import numpy as np
 
 from worldgym.actions.hold import no_motion, standing_still
 from worldgym.errors import InputError, WorldGymError
-from worldgym.types import Actions, ActionSpec, Frames, Task
+from worldgym.types import Actions, Frames, Task
 from worldgym.world.world_card import Capabilities, Chunk, History
 from worldgym.world.world_protocol import Completing, Given, World
 from worldgym.world.world_start import Conditioned, Proprioceptive, RobotStates, Start
@@ -55,24 +55,12 @@ class FittedWorld:
         self._world = world
         self._own = world.capabilities
         self._hold = hold
+        self.name = world.name
+        self.spec = world.spec
+        self.frame_shape = world.frame_shape
+        self.views = world.views
         if hold and (reason := cannot_hold(world.name, self._own)):
             raise InputError(reason)
-
-    @property
-    def name(self) -> str:
-        return self._world.name
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self._world.spec
-
-    @property
-    def frame_shape(self) -> tuple[int, int, int]:
-        return self._world.frame_shape
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        return self._world.views
 
     @property
     def capabilities(self) -> Capabilities:

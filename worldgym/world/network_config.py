@@ -77,3 +77,19 @@ class DiTConfig:
         per_token = 2 * self.pairs * (4 + 2 * self.mlp_ratio) * self.width**2 * 2
         modulation = (2 * self.pairs * 6 + 2) * self.width**2 * 2
         return self.tokens * per_token + modulation
+
+
+def published_network(scale: int) -> DiTConfig:
+    """That of the released worlds (arXiv 2506.00613): `scale` heads of 64 and as many pairs of
+    blocks; 16 is theirs."""
+    return DiTConfig(
+        latent_shape=(16, 32, 32),
+        width=64 * scale,
+        pairs=scale,
+        heads=scale,
+        action_size=10,
+        previous_frame=False,
+        initial_frame=False,
+        positions="rotary_pixel",
+        activation="gelu",
+    )

@@ -124,7 +124,7 @@ def sizes_of(network: DiTConfig) -> tuple[int, int, int, int, int]:
 def converted_weights(weights: Mapping[str, Tensor], network: DiTConfig) -> dict[str, Tensor]:
     """Their names and forms => ours. CheckpointError lists every name that is missing, not known,
     or of another shape."""
-    tensors = {_renamed(name): _reshaped(name, value, network) for name, value in weights.items()}
+    tensors = {_ours(name): _reshaped(name, value, network) for name, value in weights.items()}
     with torch.device("meta"):
         expected = {name: value.shape for name, value in DiT(network).state_dict().items()}
     faults = {
@@ -150,26 +150,19 @@ LAST_LAYER = {
 }  # theirs: ours
 
 
-def _renamed(name: str) -> str:
-    return next(
-        (
-            name.replace(theirs, ours)
-            for theirs, ours in LAST_LAYER.items()
-            if name.startswith(theirs)
-        ),
-        name,
-    )
+def _ours(name: str) -> str:
+    return _renamed(name, LAST_LAYER)
 
 
 def _published(name: str) -> str:
-    return next(
-        (
-            name.replace(ours, theirs)
-            for theirs, ours in LAST_LAYER.items()
-            if name.startswith(ours)
-        ),
-        name,
-    )
+    return _renamed(name, {ours: theirs for theirs, ours in LAST_LAYER.items()})
+
+
+def _renamed(name: str, beginnings: Mapping[str, str]) -> str:
+    for old, new in beginnings.items():
+        if name.startswith(old):
+            return name.replace(old, new)
+    return name
 
 
 def _reshaped(name: str, value: Tensor, network: DiTConfig) -> Tensor:

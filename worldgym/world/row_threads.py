@@ -15,9 +15,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
-from worldgym.types import Actions, ActionSpec, Frames
+from worldgym.types import Actions, Frames
 from worldgym.world.model import DiffusionWorld
-from worldgym.world.world_card import Capabilities
 from worldgym.world.world_protocol import Completing, Given, State, World
 
 T = TypeVar("T")
@@ -31,29 +30,14 @@ class SplitWorld(Generic[State]):
         """threads: as many cores."""
         self._world = world
         self._threads = threads
+        self.name = world.name
+        self.spec = world.spec
+        self.frame_shape = world.frame_shape
+        self.views = world.views
+        self.capabilities = world.capabilities
         self._pool = ThreadPoolExecutor(
             threads, "rows", initializer=torch.set_num_threads, initargs=(1,)
         )
-
-    @property
-    def name(self) -> str:
-        return self._world.name
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self._world.spec
-
-    @property
-    def frame_shape(self) -> tuple[int, int, int]:
-        return self._world.frame_shape
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        return self._world.views
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._world.capabilities
 
     def reset(self, frames: Frames, seeds: Sequence[int]) -> tuple[State, ...]:
         parts = np.array_split(np.arange(len(frames)), max(min(self._threads, len(frames)), 1))

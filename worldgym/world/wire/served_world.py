@@ -16,14 +16,14 @@ import numpy as np
 
 from worldgym.errors import InputError, ServerOutage
 from worldgym.io.named_source import NamedSource
-from worldgym.types import Actions, ActionSpec, Frames
+from worldgym.types import Actions, Frames
 from worldgym.wire.connection import Connection, Dropped, same_server
 from worldgym.wire.msgpack_numpy import unpack
 from worldgym.wire.server_address import WAITING, ServerAddress, has_scheme
 from worldgym.wire.websocket_client import WebsocketLink
 from worldgym.wire.wire_arrays import Malformed
 from worldgym.world.wire.world_request import MAX_BYTES, MAX_TOKEN, drawn_of, told_of
-from worldgym.world.world_card import Capabilities, WorldCard
+from worldgym.world.world_card import WorldCard
 from worldgym.world.world_protocol import Given
 from worldgym.world.world_start import RobotStates, Start
 
@@ -49,30 +49,15 @@ class ServedWorld:
     def __init__(self, address: ServerAddress, card: WorldCard, line: Connection) -> None:
         self.card = card
         self.url = address.url
+        self.name = card.name
+        self.spec = card.spec
+        self.frame_shape = card.frame_shape
+        self.views = card.views
+        self.capabilities = card.capabilities
         self._line = line
         self._release: list[str] = []
         self._lock = threading.Lock()
         self._closing = weakref.finalize(self, line.close)
-
-    @property
-    def name(self) -> str:
-        return self.card.name
-
-    @property
-    def spec(self) -> ActionSpec:
-        return self.card.spec
-
-    @property
-    def frame_shape(self) -> tuple[int, int, int]:
-        return self.card.frame_shape
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        return self.card.views
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self.card.capabilities
 
     def reset(self, frames: Frames, seeds: Sequence[int]) -> ServedState:
         """Of a world that begins with an initial frame alone; InputError otherwise."""
