@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from worldgym.native.packed_layers import PackedLinear, can_pack, packed
+from worldgym.codecs.conv import ConvCodec
+from worldgym.io.bundled import BUNDLE
+from worldgym.native.packed_layers import PackedConvolution, PackedLinear, can_pack, packed
 
 NETWORK = nn.Sequential(
     nn.Conv2d(3, 8, 3, padding=1),
@@ -34,7 +36,7 @@ def made(dtype: torch.dtype) -> nn.Sequential:
 def test_a_packed_network_is_the_network(dtype: torch.dtype, error: float, rows: int) -> None:
     network = made(dtype)
     before = [weight.clone() for weight in network.parameters()]
-    fast = packed(network)
+    fast = packed(network, torch.zeros(1, 3, 4, 6, dtype=dtype))
     x = torch.randn(rows, 3, 4, 6).to(dtype)
     with torch.inference_mode():
         expected, found = network(x), fast(x)
@@ -42,7 +44,9 @@ def test_a_packed_network_is_the_network(dtype: torch.dtype, error: float, rows:
     torch.testing.assert_close(found, expected, atol=error, rtol=error)
     assert all(torch.equal(*pair) for pair in zip(network.parameters(), before, strict=True))
     assert isinstance(network[4], nn.Linear) and isinstance(fast[4], PackedLinear)
+    assert isinstance(fast[0], PackedConvolution) and isinstance(fast[2][0], PackedConvolution)
     assert fast[5].weight is network[5].weight, "what is not packed is shared"
+    assert packed(network)[0] is not network[0] and isinstance(packed(network)[0], nn.Conv2d)
 
 
 def test_what_cannot_be_packed_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,3 +54,35 @@ def test_what_cannot_be_packed_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert packed(network) is network
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     assert not can_pack(torch.zeros(1))
+
+
+def orders(network: nn.Module, x: torch.Tensor, capfd: pytest.CaptureFixture[str]) -> list[str]:
+    """What oneDNN says it did in a call that computed nothing new, only moved numbers."""
+    with torch.inference_mode():
+        network(x)
+        capfd.readouterr()
+        with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+            network(x)
+    return [line for line in capfd.readouterr().out.splitlines() if ",exec,cpu,reorder," in line]
+
+
+@pytest.mark.parametrize("loaded_with", [1, 2])
+@pytest.mark.parametrize("rows", [1, 16])
+def test_no_call_of_the_bundled_decoder_puts_weights_in_order(
+    loaded_with: int, rows: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Packed by as many threads as torch has, and used by one: a call once took 70 ms for 2."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(loaded_with)
+    codec = ConvCodec.load(BUNDLE / "codec")
+    torch.set_num_threads(1)
+    (decoder,) = codec._packed
+    dtype = next(decoder.parameters()).dtype
+    x = torch.randn(rows, *codec.latent_shape).to(dtype, memory_format=torch.channels_last)
+    plain = codec.decoder.to(dtype)
+    if decoder is plain or not all(can_pack(weight) for weight in plain.parameters()):
+        pytest.skip("oneDNN does not compute in this dtype here")
+    found, once = orders(decoder, x, capfd), orders(plain, x, capfd)
+    torch.set_num_threads(before)
+    assert once, "the plain decoder puts its weights in order at every call, and oneDNN says so"
+    assert not found

@@ -155,7 +155,8 @@ class ConvCodec(nn.Module):
         codec._latents = config.get("latents")
         codec.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if torch.device(device).type == "cpu":
-            codec._packed = [packed(deepcopy(codec.decoder).to(fast_dtype()))]
+            example = torch.zeros(1, *codec.latent_shape, dtype=fast_dtype())
+            codec._packed = [packed(deepcopy(codec.decoder).to(fast_dtype()), example)]
         return codec
 
     @torch.no_grad()

@@ -4,6 +4,10 @@ torch puts them in that order at every call, or multiplies by MKL where they are
 rows of a frame that takes up to as long as the product itself. Measured on AMD's Zen 4, one thread,
 milliseconds a frame of the bundled world: network of one trial at ten steps 98 => 71, at one step
 14.5 => 11.8; decoder of one frame 7.1 => 5.5; a batch of 16, 7.7 => 6.8 and 4.5 => 4.3.
+
+A convolution's order depends on the pictures and on torch's threads. Weights in another one than a
+call wants are put in order at that call, by slow code: 15 ms a layer where the convolution takes
+0.2. So they are packed for the pictures of an example; one and two threads then want the same.
 """
 
 from __future__ import annotations
@@ -45,16 +49,17 @@ class PackedLinear(nn.Module):
 
 
 class PackedConvolution(nn.Module):
-    """What an `nn.Conv2d` with zeros around computes, without gradients, for any size of
-    pictures."""
+    """What an `nn.Conv2d` with zeros around computes, without gradients: fast for pictures of the
+    size that it was packed for, right for any."""
 
-    def __init__(self, layer: nn.Conv2d) -> None:
+    def __init__(self, layer: nn.Conv2d, seen: torch.Size) -> None:
+        """seen: shape of what it is given, [B, C, H, W]."""
         super().__init__()
         self.bias = layer.bias
         sizes = (layer.padding, layer.stride, layer.dilation)
         self._sizes = (*([*size] for size in sizes if not isinstance(size, str)), layer.groups)
         reorder = torch.ops.mkldnn._reorder_convolution_weight
-        self._packed = reorder(layer.weight.detach(), *self._sizes)
+        self._packed = reorder(layer.weight.detach(), *self._sizes, seen)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, C, H, W] => [B, O, H, W]."""
@@ -63,19 +68,41 @@ class PackedConvolution(nn.Module):
         return out
 
 
-def packed(network: Net) -> Net:
+def packed(network: Net, example: Tensor | None = None) -> Net:
     """A copy of the network with packed layers, which shares all other weights; itself where there
-    is nothing to gain."""
+    is nothing to gain. Convolutions are packed for `example`, what the network is given; without
+    one they are left as they are."""
     if not all(can_pack(weight) for weight in network.parameters()):
         return network
+    seen = {} if example is None else _seen(network, example)
     copied = deepcopy(network, {id(weight): weight for weight in network.parameters()})
-    for module in list(copied.modules()):
+    for place, module in list(copied.named_modules()):
         for name, layer in module.named_children():
             if isinstance(layer, nn.Linear):
                 setattr(module, name, PackedLinear(layer))
-            elif isinstance(layer, nn.Conv2d) and _zeros_around(layer):
-                setattr(module, name, PackedConvolution(layer))
+            elif shape := seen.get(f"{place}.{name}".lstrip(".")):
+                assert isinstance(layer, nn.Conv2d)
+                setattr(module, name, PackedConvolution(layer, shape))
     return copied
+
+
+@torch.inference_mode()
+def _seen(network: nn.Module, example: Tensor) -> dict[str, torch.Size]:
+    """By the names of convolutions with zeros around: the shape of what each is given."""
+    shapes: dict[str, torch.Size] = {}
+
+    def noted(name: str, x: Tensor) -> None:
+        shapes[name] = x.shape
+
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, given, name=name: noted(name, *given))
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Conv2d) and _zeros_around(layer)
+    ]
+    network(example)
+    for hook in hooks:
+        hook.remove()
+    return shapes
 
 
 def _zeros_around(layer: nn.Conv2d) -> bool:
