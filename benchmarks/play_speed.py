@@ -20,16 +20,21 @@ from worldgym.web.play_setup import PlaySources, load_play
 from worldgym.web.web_server import WebServer
 
 SECONDS = 12
-# times of the answers to steps, and of the paints after them
+# times of the requests for steps, and of the paints that show their frames: the callback of an
+# animation frame runs just before a paint, a message that it posts is read just after
 WATCH = """() => {
   window.steps = [];
-  const ask = window.fetch;
-  window.fetch = async (address, ...more) => {
-    const began = performance.now(), answer = await ask(address, ...more);
-    if (String(address).endsWith("/play/step")) {
-      requestAnimationFrame(() => window.steps.push([began, performance.now()]));
-    }
-    return answer;
+  let asked = 0;
+  const ask = window.fetch, put = CanvasRenderingContext2D.prototype.putImageData;
+  window.fetch = (address, ...more) => {
+    if (String(address).endsWith("/play/step")) asked = performance.now();
+    return ask(address, ...more);
+  };
+  CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+    const began = asked, painted = new MessageChannel();
+    put.apply(this, given);
+    painted.port1.onmessage = () => window.steps.push([began, performance.now()]);
+    requestAnimationFrame(() => painted.port2.postMessage(0));
   };
 }"""
 

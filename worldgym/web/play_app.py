@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import torch
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -51,13 +53,16 @@ class PlayConfig:
 
 
 class PlayPages:
-    """Answers of the app. One session at a time; `lock` is held while the world computes."""
+    """Answers of the app. One session at a time. World and policies compute in one thread, the judge
+    in another that takes one core, so that a frame never waits for a score."""
 
     def __init__(self, config: PlayConfig, pages: AppPages) -> None:
         self.config = config
         self.pages = pages
-        self.lock = threading.Lock()
         self.session: PlaySession | None = None
+        threads = torch.get_num_threads()
+        self._world = ThreadPoolExecutor(1, "world", torch.set_num_threads, (threads,))
+        self._judging = ThreadPoolExecutor(1, "judge", torch.set_num_threads, (1,))
 
     @property
     def routes(self) -> list[Route]:
@@ -93,7 +98,7 @@ class PlayPages:
 
     async def start(self, request: Request) -> Response:
         said = await json_body(request)
-        return await run_in_threadpool(self._start, str(said.get("task", "")))
+        return await _done(self._world, self._start, str(said.get("task", "")))
 
     def _start(self, name: str) -> Response:
         config = self.config
@@ -109,7 +114,7 @@ class PlayPages:
         """A picture as the body, its instruction in the address."""
         data = await request.body()
         instruction = request.query_params.get("instruction", "").strip()
-        return await run_in_threadpool(self._upload, data, instruction)
+        return await _done(self._world, self._upload, data, instruction)
 
     def _upload(self, data: bytes, instruction: str) -> Response:
         if not 0 < len(instruction) <= MAX_INSTRUCTION:
@@ -120,40 +125,38 @@ class PlayPages:
         return self._begin(Trial(task, 0, self.config.seed), None)
 
     def _begin(self, trial: Trial, actions: Actions | None) -> Response:
-        with self.lock:
-            self.session = PlaySession(self.config.world, trial, self.config.policies)
-            self.session.recorded = actions
-            return _picture(self.session.nodes[0], self.session.trial.task.instruction)
+        self.session = PlaySession(self.config.world, trial, self.config.policies)
+        self.session.recorded = actions
+        return _picture(self.session.nodes[0], self.session.trial.task.instruction)
 
     async def step(self, request: Request) -> Response:
         """{"node", "by", "action"}: by is "hand", "recorded", or the name of a policy."""
         said = await json_body(request)
-        return await run_in_threadpool(self._step, said)
+        return await _done(self._world, self._step, said)
 
     def _step(self, said: Mapping[str, Any]) -> Response:
         number, by, action = said.get("node"), said.get("by", HAND), said.get("action")
         if not isinstance(number, int) or not isinstance(by, str):
             raise InputError("a step names its node, and who chooses the action")
-        with self.lock:
-            session = self._session()
-            if by == HAND:
-                if not isinstance(action, list) or not all(
-                    isinstance(value, int | float) for value in action
-                ):
-                    raise InputError("an action is a list of numbers")
-                node = session.steer(number, action)
-            elif by == RECORDED:
-                node = session.repeat(number)
-            else:
-                node = session.hand_over(number, by)
-        return _picture(node)
+        session = self._session()
+        if by == HAND:
+            if not isinstance(action, list) or not all(
+                isinstance(value, int | float) for value in action
+            ):
+                raise InputError("an action is a list of numbers")
+            return _picture(session.steer(number, action))
+        if by == RECORDED:
+            return _picture(session.repeat(number))
+        return _picture(session.hand_over(number, by))
 
     def frame(self, request: Request) -> Response:
-        with self.lock:
-            return _picture(self._session().node(_number(request)))
+        return _picture(self._session().node(_number(request)))
 
-    def judge(self, request: Request) -> Response:
+    async def judge(self, request: Request) -> Response:
         """What the judge says of the way to a node, as if it ended there."""
+        return await _done(self._judging, self._judge, request)
+
+    def _judge(self, request: Request) -> Response:
         if self.config.judge is None:
             raise Missing("no judge was given: --judge")
         session = self._session()
@@ -204,6 +207,10 @@ def play_app(config: PlayConfig) -> ASGIApp:
         exception_handlers=pages.handlers,
     )
     return Guard(app, config.secret)
+
+
+async def _done(thread: Executor, work: Callable[..., Response], *given: object) -> Response:
+    return await asyncio.wrap_future(thread.submit(work, *given))
 
 
 def resting_action(spec: ActionSpec) -> list[float]:

@@ -21,8 +21,6 @@ from worldgym.tasks.task_folder import load_tasks
 from worldgym.types import ONE_VIEW, Actions, Task, Trial
 from worldgym.web.log_index import LogIndex
 from worldgym.web.play_app import PlayConfig, chosen_tasks
-from worldgym.world.model import DiffusionWorld
-from worldgym.world.row_threads import on_all_cores
 from worldgym.world.world_protocol import World
 from worldgym.world.world_source import named_world
 
@@ -43,8 +41,6 @@ class PlaySources:
 def load_play(sources: PlaySources, out: Path, seed: int = 0, device: str = "auto") -> PlayConfig:
     """InputError for what does not fit together."""
     world: World[Any] = named_world(sources.world, sources.embodiment, device)
-    if isinstance(world, DiffusionWorld):
-        world = on_all_cores(world)
     ours = sources.world == NAME
     folder = sources.tasks or (bundled(NAME, "tasks") if ours else None)
     judge = sources.judge or (bundled(NAME, "judge") if ours else None)

@@ -18,7 +18,9 @@ class WebServer:
         """port: 0 = any free one. InputError if it is taken or none."""
         if not 0 <= port < 2**16:
             raise InputError(f"--port is {port}: give one from 0 (any) to 65535")
-        self._socket = socket.socket()
+        # asyncio sends small parts at once only where a socket names its protocol: headers and body
+        # go out apart, and the body would wait 40 ms until the headers are acknowledged
+        self._socket = socket.socket(proto=socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind(("127.0.0.1", port))

@@ -6,7 +6,7 @@ const screen = $("screen"), paint = screen.getContext("2d");
 // Pairs of keys, each for one number: towards its low bound, towards its high one.
 const PAIRS = [["ArrowLeft", "ArrowRight"], ["ArrowDown", "ArrowUp"], ["s", "w"], ["a", "d"], ["q", "e"], ["f", "r"], ["g", "t"], ["h", "y"], ["j", "u"], ["k", "i"]];
 const held = new Set(), lasting = i => spec.mode.startsWith("absolute") || spec.mode === "joint_position" || /grip/.test(spec.names[i]);
-let driver = null, node = null, busy = false, way = [], last = 0, moments = [], drag = null, judged = 0;
+let driver = null, node = null, busy = false, way = [], last = 0, moments = [], drag = null, judged = 0;  // no judgement before this time
 const value = [...facts.rest];
 
 // --- the numbers of an action: a slider and two keys each; the gripper on the space bar too ---
@@ -93,11 +93,11 @@ async function loop() {
     from = made.number;
     told();
     measured(performance.now() - began);
-    if (made.step % 8 === 0) judge();
+    if (made.step % 8 === 0 && performance.now() > judged) judge();
     $("fault").textContent = "";
   } catch (error) { $("fault").textContent = error.message; drive(null); }
   busy = false;
-  requestAnimationFrame(loop);
+  loop();  // the world need not wait until this frame is painted
 }
 let from = 0, times = [];
 function measured(delay) {
@@ -119,8 +119,9 @@ function drive(who) {
 const toggle = who => drive(driver === who ? null : who);
 
 async function judge() {
-  if (!$("verdict") || judged || !node || !way.length || way.at(-1).step === 0) return;
-  judged = 1;
+  if (!$("verdict") || judged === Infinity || !node || !way.length || way.at(-1).step === 0) return;
+  const began = performance.now();
+  judged = Infinity;
   try {
     const answer = await fetch(`/play/judge?node=${node}`);
     if (answer.ok) {
@@ -129,7 +130,7 @@ async function judge() {
       $("score").value = p ?? 0;
       $("why").textContent = said.reason + (said.progress === null ? "" : `; progress ${said.progress.toFixed(2)}`);
     }
-  } finally { judged = 0; }
+  } finally { judged = performance.now() + 4 * (performance.now() - began); }  // a fifth of the time at most
 }
 
 // --- start, rewind, save ---
