@@ -53,8 +53,8 @@ class PlayConfig:
 
 
 class PlayPages:
-    """Answers of the app. One session at a time. World and policies compute in one thread, the judge
-    in another that takes one core, so that a frame never waits for a score."""
+    """Answers of the app. One session at a time. World and policies compute in one thread, the
+    judge in another that takes one core, so that a frame never waits for a score."""
 
     def __init__(self, config: PlayConfig, pages: AppPages) -> None:
         self.config = config

@@ -24,6 +24,7 @@ class WebServer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind(("127.0.0.1", port))
+            self._socket.listen()  # a browser that is sooner than the server waits
         except OSError as error:
             self._socket.close()
             raise InputError(
