@@ -78,8 +78,25 @@ class PandaStep:
     success: bool
 
 
+@dataclass(frozen=True)
+class PandaMoment:
+    """Where a simulator stands: what it was asked since its start, and the frames it showed."""
+
+    seed: int
+    actions: tuple[Actions, ...]
+    frames: Frames
+
+
 class PandaSimulator:
-    """One task. `reset(seed)`, then `step(action)`. One in a process: see above."""
+    """One task. `reset(seed)`, then `step(action)`. One in a process: see above.
+
+    Its controllers keep numbers of their own, so a moment is gone back to by playing its actions
+    again from the start, 8 ms each; going on from where it stands costs nothing."""
+
+    kind = "panda"
+    spec = PANDA_SPEC
+    views = VIEWS
+    axis = ""
 
     def __init__(self, task: str, size: int = 96) -> None:
         try:
@@ -93,8 +110,9 @@ class PandaSimulator:
             ) from error
         # what the Panda lacks of other robots' parts is no news
         logging.getLogger("robosuite_logs").setLevel(logging.ERROR)
-        self.name = task
+        self.group = task
         self.task = PANDA_TASKS[task]
+        self.size = size
         self._env = robosuite.make(
             self.task.env,
             robots="Panda",
@@ -127,12 +145,29 @@ class PandaSimulator:
     def reset(self, seed: int) -> PandaStep:
         generator = np.random.default_rng(seed).bit_generator
         self._env.rng.bit_generator.state = generator.state
-        return self._step(self._env.reset())
-
-    def step(self, action: Actions) -> PandaStep:
-        """action: float32 [7] in PANDA_SPEC, clipped to its bounds."""
-        seen, _, _, _ = self._env.step(np.clip(np.asarray(action, np.float64), -1.0, 1.0))
+        seen = self._env.reset()
+        self._now = PandaMoment(seed, (), self._drawn())
         return self._step(seen)
+
+    def step(self, action: Actions, draw: bool = True) -> PandaStep:
+        """action: float32 [7] in PANDA_SPEC, clipped to its bounds.   Without `draw` the frames are
+        the last ones drawn."""
+        given = np.array(action, np.float32)
+        seen, _, _, _ = self._env.step(np.clip(given.astype(np.float64), -1.0, 1.0))
+        frames = self._drawn() if draw else self._now.frames
+        self._now = PandaMoment(self._now.seed, (*self._now.actions, given), frames)
+        return self._step(seen)
+
+    def snapshot(self) -> PandaMoment:
+        return self._now
+
+    def restore(self, snapshot: PandaMoment) -> None:
+        if snapshot is self._now:
+            return
+        self.reset(snapshot.seed)
+        for action in snapshot.actions:
+            self.step(action, draw=False)
+        self._now = snapshot
 
     def close(self) -> None:
         self._renderer.close()
@@ -142,16 +177,15 @@ class PandaSimulator:
         fingers = seen["robot0_gripper_qpos"]
         opened = np.clip((fingers[0] - fingers[1]) / SPAN, 0.0, 1.0)
         state = np.concatenate([seen["robot0_eef_pos"], seen["robot0_eef_quat"], [opened]])
-        frames = np.stack([self._render(self._camera), self._render(WRIST)])
         success = bool(self._env._check_success())
-        return PandaStep(frames, state.astype(np.float32), self._positions(seen), success)
+        return PandaStep(self._now.frames, state.astype(np.float32), self._positions(seen), success)
 
     def _positions(self, seen: Mapping[str, Any]) -> Mapping[str, npt.NDArray[np.float64]]:
         hand = np.array(seen["robot0_eef_pos"], np.float64)
-        if self.name == "lift":
+        if self.group == "lift":
             cube = np.array(seen["cube_pos"], np.float64)
             return {"hand": hand, "object": cube, "goal": cube}
-        if self.name == "stack":
+        if self.group == "stack":
             below = np.array(seen["cubeB_pos"], np.float64)
             return {"hand": hand, "object": np.array(seen["cubeA_pos"]), "goal": below}
         place = self._env.target_bin_placements[self._env.object_to_id["can"]]
@@ -160,6 +194,10 @@ class PandaSimulator:
             "object": np.array(seen["Can_pos"], np.float64),
             "goal": np.array(place, np.float64),
         }
+
+    def _drawn(self) -> Frames:
+        """uint8 [2, H, W, 3] of all views."""
+        return np.stack([self._render(self._camera), self._render(WRIST)])
 
     def _render(self, camera: Any) -> Frames:
         self._renderer.update_scene(

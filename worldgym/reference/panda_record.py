@@ -4,6 +4,7 @@ resumable."""
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +20,13 @@ from worldgym.reference.panda import (
     STATE_NAMES,
     VIEWS,
     PandaSimulator,
+    PandaStep,
 )
 from worldgym.reference.panda_experts import behaviour_of, panda_mover
 from worldgym.types import Episode, States
+
+LIFTED = 0.04  # metres of height from which on a cube counts as lifted
+STACKED = 0.045  # metres between the centres of two stacked cubes
 
 
 @dataclass(frozen=True)
@@ -73,26 +78,33 @@ def _begin(task: str, size: int, out: Path) -> None:
 def _record_one(seed: int) -> None:
     simulator = _simulators[0]
     episode = play_panda(simulator, behaviour_of(seed), seed)
-    _stores[0].write(f"{simulator.name}-{seed:05d}", episode)
+    _stores[0].write(f"{simulator.group}-{seed:05d}", episode)
 
 
 def play_panda(simulator: PandaSimulator, behaviour: str, seed: int) -> Episode:
     """One episode of a behaviour (see `PANDA_MIX`) from the start state of a seed. extras: task,
-    seed, behaviour, success_at (bool a frame)."""
+    seed, behaviour; of every frame: success_at (bool), distance (metres left to the goal), object
+    (its x, y, z in metres); of every frame but the last: expert, what the expert would do there."""
     now = simulator.reset(seed)
-    act = panda_mover(simulator.name, behaviour, seed)
+    act = panda_mover(simulator.group, behaviour, seed)
+    expert = panda_mover(simulator.group, "expert", seed)
     steps = [now]
     actions = []
+    labels = []
     for _ in range(simulator.task.steps):
         actions.append(act(now))
+        labels.append([round(float(x), 4) for x in expert(now)])
         now = simulator.step(actions[-1])
         steps.append(now)
     success = [step.success for step in steps]
     extras = {
-        "task": simulator.name,
+        "task": simulator.group,
         "seed": seed,
         "behaviour": behaviour,
         "success_at": success,
+        "distance": _distances(simulator.group, steps),
+        "expert": labels,
+        "object": [[round(float(x), 4) for x in step.seen["object"]] for step in steps],
     }
     return Episode(
         np.stack([step.frames for step in steps]),
@@ -106,3 +118,14 @@ def play_panda(simulator: PandaSimulator, behaviour: str, seed: int) -> Episode:
         States(np.stack([step.state for step in steps]), STATE_NAMES),
         VIEWS,
     )
+
+
+def _distances(task: str, steps: Sequence[PandaStep]) -> list[float]:
+    """Of the object from where it counts as done, metres, of every frame."""
+    objects = np.array([step.seen["object"] for step in steps])
+    goals = np.array([step.seen["goal"] for step in steps])
+    if task == "lift":
+        left = np.maximum(objects[0, 2] + LIFTED - objects[:, 2], 0.0)
+    else:
+        left = np.linalg.norm(objects - goals - (0.0, 0.0, STACKED * (task == "stack")), axis=1)
+    return [round(float(d), 4) for d in left]

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from worldgym.errors import MissingExtra
-from worldgym.reference.reference_tasks import FRAME_SKIP, SIZE, TASKS
+from worldgym.reference.reference_tasks import FRAME_SKIP, METAWORLD_SPEC, SIZE, TASKS
 from worldgym.reference.variations import PLAIN, Variation
-from worldgym.types import Frames
+from worldgym.types import ONE_VIEW, Frames
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe: one process a core beats threads
@@ -64,6 +64,11 @@ class SimStep:
     state: Observation
     distance: float
 
+    @property
+    def frames(self) -> Frames:
+        """uint8 [1, H, W, 3]: of its one view."""
+        return self.frame[None]
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -80,6 +85,10 @@ class Snapshot:
 class Simulator:
     """One task of the reference world. `reset(seed)` then `step(action)`; an action is held for
     FRAME_SKIP simulator steps."""
+
+    kind = "metaworld"
+    spec = METAWORLD_SPEC
+    views = ONE_VIEW
 
     def __init__(self, task: str, size: int = SIZE, change: Variation = PLAIN) -> None:
         """change: what is made to look otherwise; physics and success stay as they are."""
@@ -98,6 +107,15 @@ class Simulator:
         self._renderer = mujoco.Renderer(env.model, size * SUPERSAMPLING, size * SUPERSAMPLING)
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+
+    @property
+    def group(self) -> str:
+        return self.task.name
+
+    @property
+    def axis(self) -> str:
+        """Of the change in how it looks."""
+        return self.change.axis
 
     def reset(self, seed: int) -> SimStep:
         self._env.seed(seed)

@@ -1,4 +1,5 @@
-"""The simulator as a `World` like any other, and a judge that reads its success.
+"""A simulator as a `World` like any other, and a judge that reads its success: Meta-World
+(`worldgym.reference.simulator`) or the Panda (`worldgym.reference.panda`).
 
 A picture does not say how a simulator stands: `SimulatorWorld.task` draws the initial frame of a
 seed, and `reset` knows the seeds of the frames that were drawn. A state holds all that the physics
@@ -11,26 +12,77 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from worldgym.errors import InputError
-from worldgym.reference.reference_tasks import METAWORLD_SPEC, STEPS
-from worldgym.reference.simulator import Simulator, Snapshot
+from worldgym.reference.reference_tasks import STEPS
 from worldgym.tasks.task_digest import frame_digest
-from worldgym.types import ONE_VIEW, Actions, ActionSpec, Frames, Rollout, Task, Verdict
+from worldgym.types import Actions, ActionSpec, Frames, Rollout, Task, Verdict
 from worldgym.world.world_card import PLAIN, Capabilities
+
+
+class Sight(Protocol):
+    """What a simulator shows. frames: uint8 [V, H, W, 3] of all views.   success: as of now."""
+
+    @property
+    def frames(self) -> Frames: ...
+
+    @property
+    def success(self) -> bool: ...
+
+
+class Told(Protocol):
+    """What a task is told by."""
+
+    @property
+    def instruction(self) -> str: ...
+
+    @property
+    def partial_credit(self) -> str: ...
+
+
+class Steppable(Protocol):
+    """One scene of a simulator. kind: which simulator.   group: of its tasks.   size: pixels of
+    every view, both ways.   axis: in which the scene looks otherwise, "" = as it is."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def task(self) -> Told: ...
+    @property
+    def spec(self) -> ActionSpec: ...
+    @property
+    def views(self) -> tuple[str, ...]: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def axis(self) -> str: ...
+
+    def reset(self, seed: int) -> Sight: ...
+
+    def step(self, action: Actions, draw: bool = True) -> Sight:
+        """action: float32 [A].   Without `draw` the frames may be the last ones drawn."""
+        ...
+
+    def snapshot(self) -> Any:
+        """As of now; `restore` goes on from it with the very same steps."""
+        ...
+
+    def restore(self, snapshot: Any) -> None: ...
 
 
 @dataclass(frozen=True)
 class SimulatorRow:
-    """One trial. frame: the newest that was drawn.   acted: digest of the initial frame and the
-    actions since, `steps` of them.   first_success: after how many success was seen, None = not
-    yet."""
+    """One trial. frames: the newest that were drawn, [V, H, W, 3].   acted: digest of the initial
+    frame and the actions since, `steps` of them.   first_success: after how many success was seen,
+    None = not yet."""
 
-    snapshot: Snapshot
-    frame: Frames
+    snapshot: Any
+    frames: Frames
     acted: bytes
     steps: int = 0
     first_success: int | None = None
@@ -47,13 +99,13 @@ class SimulatorWorld:
             policy that looks at the newest frame alone. Drawing takes most of a step's time."""
 
     def __init__(
-        self, simulator: Simulator, variation: str = "", brief: bool = False, sparse: bool = False
+        self, simulator: Steppable, variation: str = "", brief: bool = False, sparse: bool = False
     ) -> None:
         """variation: its name, as part of the tasks' names; the simulator has it already."""
         self.simulator = simulator
         self._brief = brief
         self._sparse = sparse
-        group = simulator.task.name
+        group = simulator.group
         self.group = varied(variation, group)
         self._nominal = group if variation else None
         self._seeds = dict[str, int]()
@@ -61,11 +113,11 @@ class SimulatorWorld:
 
     @property
     def name(self) -> str:
-        return f"metaworld:{self.group}"
+        return f"{self.simulator.kind}:{self.group}"
 
     @property
     def spec(self) -> ActionSpec:
-        return METAWORLD_SPEC
+        return self.simulator.spec
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:
@@ -73,7 +125,7 @@ class SimulatorWorld:
 
     @property
     def views(self) -> tuple[str, ...]:
-        return ONE_VIEW
+        return self.simulator.views
 
     @property
     def capabilities(self) -> Capabilities:
@@ -82,43 +134,44 @@ class SimulatorWorld:
     def task(self, seed: int, steps: int = STEPS) -> Task:
         """The start state of a seed, "GROUP/SEED". Those of a variation know their nominal twin, as
         edited tasks do. Of two seeds with one picture, `reset` takes the one asked for last."""
-        frame = self.simulator.reset(seed).frame
+        main, *further = self.simulator.reset(seed).frames
         asked = self.simulator.task
-        self._seeds[frame_digest(frame)] = seed
+        self._seeds[frame_digest(main)] = seed
         return Task(
             f"{self.group}/{seed}",
             self.group,
-            frame,
+            main,
             asked.instruction,
             steps,
             asked.partial_credit,
             nominal=None if self._nominal is None else f"{self._nominal}/{seed}",
-            axis=self.simulator.change.axis,
+            axis=self.simulator.axis,
+            others=dict(zip(self.views[1:], further, strict=True)),
         )
 
     def reset(self, frames: Frames, seeds: Sequence[int]) -> SimulatorState:
-        """frames: uint8 [B, 1, H, W, 3], each of a `task`. The trials' seeds change nothing:
+        """frames: uint8 [B, V, H, W, 3], each of a `task`. The trials' seeds change nothing:
         physics has no noise. InputError for a frame that was not drawn here."""
         rows = []
-        for frame in frames[:, 0]:
-            digest = frame_digest(frame)
+        for main in frames[:, 0]:
+            digest = frame_digest(main)
             if digest not in self._seeds:
                 raise InputError(
                     f"{self.name}: no start state was drawn that looks like this initial frame; "
                     f"take the tasks from the simulator"
                 )
-            self.simulator.reset(self._seeds[digest])
-            rows.append(SimulatorRow(self.simulator.snapshot(), frame, digest.encode()))
+            sight = self.simulator.reset(self._seeds[digest])
+            rows.append(SimulatorRow(self.simulator.snapshot(), sight.frames, digest.encode()))
         return tuple(rows)
 
     def step(self, state: SimulatorState, actions: Actions) -> tuple[SimulatorState, Frames]:
-        """actions: float32 [B, h, A] => (new state, uint8 [B, h, 1, H, W, 3]); `state` stays
+        """actions: float32 [B, h, A] => (new state, uint8 [B, h, V, H, W, 3]); `state` stays
         valid."""
         moved = [self._play(row, chunk) for row, chunk in zip(state, actions, strict=True)]
-        return tuple(row for row, _ in moved), np.stack([frames for _, frames in moved])[:, :, None]
+        return tuple(row for row, _ in moved), np.stack([frames for _, frames in moved])
 
     def _play(self, row: SimulatorRow, chunk: Actions) -> tuple[SimulatorRow, Frames]:
-        frames = [row.frame]
+        frames = [row.frames]
         steps = row.steps
         found = row.first_success
         self.simulator.restore(row.snapshot)
@@ -128,7 +181,7 @@ class SimulatorWorld:
                 frames.append(frames[-1])
                 continue
             sight = self.simulator.step(action, draw=not self._sparse or left == 1)
-            frames.append(sight.frame)
+            frames.append(sight.frames)
             if sight.success and found is None:
                 found = steps
         still = self._brief and row.first_success is not None
