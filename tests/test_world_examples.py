@@ -9,12 +9,13 @@ import json
 import struct
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -33,6 +34,8 @@ pytest.importorskip("websockets", reason="the extra [remote] is not installed")
 pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
 
 FOLDER = Path(__file__).parent.parent / "examples" / "worlds"
+VECTORS = Path(__file__).parent / "vectors"
+JPEG = b"\xff\xd8"
 POSE = [0.3, 0.0, 0.2, 0.1, -0.2, 0.3, 0.0]
 
 
@@ -251,58 +254,37 @@ def test_dreamdojo(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told[:, 58].tolist() == [-1, 3, 7, 11, 4, 8, 12, 16, 4, 8, 12, 16]
 
 
-class GESim(BaseHTTPRequestHandler):
-    """As its server answers, by the forms that were recorded of its example."""
+class Recorded(BaseHTTPRequestHandler):
+    """Answers as GE-Sim V2's own server did when its example world was asked by the adapter
+    (tests/vectors/ge_sim_v2.npz says of what); a request must be the recorded one."""
 
-    shape: Any = None
+    left: ClassVar[list[tuple[dict[str, Any], Mapping[str, Any]]]] = []
 
     def do_POST(self) -> None:
+        told, bodies = self.left.pop(0)
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        told = getattr(self, f"say_{self.path.strip('/')}")(body)
-        data = told if isinstance(told, bytes) else json.dumps(told).encode()
-        self.send_response(200)
+        asked = [self.path.strip("/"), self.headers["Content-Type"]]
+        assert asked == [told["path"], told["content_type"]]
+        if "request" in told:
+            assert json.loads(body) == told["request"]
+        else:
+            self.compare(_blocks(body), _blocks(bodies["request"].tobytes()))
+        data = json.dumps(told["answer"]).encode() if "answer" in told else bodies["answer"]
+        self.send_response(told["status"])
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(bytes(data))
 
-    def say_init(self, body: bytes) -> Any:
-        assert json.loads(body)["user_name"]
-        return {"success": True, "client_id": "3e338d6b"}
-
-    def say_reset(self, body: bytes) -> Any:
-        assert json.loads(body) == {"client_id": "3e338d6b"}
-        return {"success": True}
-
-    def say_set_task(self, body: bytes) -> Any:
-        assert json.loads(body)["task"]
-        return {"success": True}
-
-    def say_set_camera_params(self, body: bytes) -> Any:
-        assert np.shape(json.loads(body)["intrinsic"]) == (3, 3, 3)
-        return {"success": True}
-
-    def say_set_episode_data(self, body: bytes) -> Any:
-        picture, meta = _blocks(body)
-        type(self).shape = json.loads(meta)["frame_shape"]
-        assert Image.open(io.BytesIO(picture)).size == (3 * 512, 384)
-        return {"success": True}
-
-    def say_set_episode_traj(self, body: bytes) -> Any:
-        pictures, cameras, meta = _blocks(body)
-        shape = json.loads(meta)
-        assert len(_blocks(pictures)) == shape["traj_shape"][2] == 25
-        assert len(cameras) == 4 * int(np.prod(shape["c2w_shape"]))
-        return {"success": True}
-
-    def say_step(self, body: bytes) -> bytes:
-        joints, meta = _blocks(body)
-        steps, size = json.loads(meta)["action_shape"]
-        told = np.frombuffer(joints, np.float32).reshape(steps, size)
-        shape = {"frame_shape": [steps, 3, 3, 384, 512], "state_shape": [steps, size]}
-        out = io.BytesIO()
-        Image.new("RGB", (3 * 512, 384), (10, 20, 30)).save(out, "JPEG", quality=95)
-        parts = [json.dumps(shape).encode(), *[out.getvalue()] * steps, told.tobytes()]
-        return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+    def compare(self, mine: list[bytes], recorded: list[bytes]) -> None:
+        """JPEGs by their size: another encoder's bytes differ."""
+        assert len(mine) == len(recorded)
+        for own, known in zip(mine, recorded, strict=True):
+            if known.startswith(JPEG):
+                assert Image.open(io.BytesIO(own)).size == Image.open(io.BytesIO(known)).size
+            elif known[4:].startswith(JPEG):
+                self.compare(_blocks(own), _blocks(known))
+            else:
+                assert own == known
 
     def log_message(self, *words: Any) -> None:
         pass
@@ -319,12 +301,20 @@ def _blocks(data: bytes) -> list[bytes]:
 
 def test_ge_sim_v2(monkeypatch: pytest.MonkeyPatch) -> None:
     module = adapter("ge_sim_v2", monkeypatch)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), GESim)
+    with np.load(VECTORS / "ge_sim_v2.npz") as recorded:
+        exchange = json.loads(recorded["exchange"].tobytes())["exchange"]
+        Recorded.left = [
+            (told, {kind: recorded.get(f"{kind}_{i}") for kind in ("request", "answer")})
+            for i, told in enumerate(exchange)
+        ]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Recorded)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
+    colours = np.array([[200, 40, 40], [40, 180, 60], [30, 60, 150]])
 
     def draw(joints: Any) -> Any:
         band = np.zeros((3, len(joints), 384, 512, 3), np.uint8)
+        band[:, :, :, :64] = 255
         return band, np.tile(np.eye(4, dtype=np.float32), (3, len(joints), 1, 1))
 
     try:
@@ -333,12 +323,27 @@ def test_ge_sim_v2(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         with served(world) as remote:
             fitted = FittedWorld(remote)
-            joints = moves(world, 25, 1)
-            state, frames = fitted.step(fitted.begin(start(world, [0.0] * 16, 1)), joints)
+            joints = np.arange(400, dtype=np.float32).reshape(1, 25, 16) / 400.0
+            views = np.broadcast_to(colours[:, None, None], (1, 1, 3, 384, 512, 3))
+            begin = replace(start(world, [0.0] * 16, 1), frames=views.astype(np.uint8))
+            state, frames = fitted.step(
+                fitted.begin(replace(begin, instructions=("lift the cup",))), joints
+            )
             assert frames.shape == (1, 25, 3, 384, 512, 3)
             assert np.array_equal(fitted.robot_states(state), joints)
-            assert np.abs(frames[0, 0, 0, 0, 0].astype(int) - (10, 20, 30)).max() <= 2
+            # its example brightens the initial image by a quarter of white
+            middle = frames[0, :, :, 192, 256].astype(int)
+            assert np.abs(middle[0] - colours).max() <= 2
+            assert np.abs(middle[-1] - np.minimum(colours + 64, 255)).max() <= 2
             assert world_rules(remote)["the same twice"].reason == "it takes no seed"
+        # its own refusals: more than a chunk, and a session that it does not know
+        with pytest.raises(RuntimeError, match=r"/step: 400 .*26 exceeds model chunk_size 25"):
+            shape = {"client_id": exchange[0]["answer"]["client_id"], "action_shape": [26, 16]}
+            zeros = np.zeros((26, 16), np.float32).tobytes()
+            world._post("step", module.block(zeros) + module.block(json.dumps(shape).encode()))
+        with pytest.raises(RuntimeError, match=r"/reset: 403 .*unknown client_id"):
+            world._say("reset", {"client_id": "nobody"})
+        assert not Recorded.left
     finally:
         server.shutdown()
         thread.join()

@@ -4,8 +4,10 @@ NumPy and Pillow
     PYTHONPATH=src python -m gesim.server --model gesim_v2 --config ... --host 127.0.0.1
     worldgym evaluate --world "ge_sim_v2:at?url=http://127.0.0.1:19071&draw=my_robot:draw" ...
 
-Read from GE-Sim-V2 4a34498 (gesim/server/app.py). RUN: this file against a stand-in that speaks the
-recorded form of its messages, tests/test_world_examples.py. NOT RUN: the model.
+Read from GE-Sim-V2 4a34498 (gesim/server/app.py). RUN, 2026-11-29: this file against that server
+with its own example world (--model example, NumPy on a CPU; the closed library removed, which that
+world does not call); the exchange lies in tests/vectors/ge_sim_v2.npz, and
+tests/test_world_examples.py plays it again. NOT RUN: the model.
 
 Its server keeps one rollout, draws without a seed, and pads a step of under 25 actions with
 frames that it keeps as its history: so exactly 25 actions a step, the newest state alone, and no
