@@ -103,6 +103,25 @@ def test_pictures_are_flipped_as_a_family_saw_them(flip: str, seen: Frames, tmp_
         load_family(toml(tmp_path, f'{LEAST}flip = "sideways"'), "openpi")
 
 
+def test_a_camera_may_be_flipped_otherwise_than_the_others(tmp_path: Path) -> None:
+    text = (
+        f'{LEAST}rotate = 180\n[views]\nw = "wrist"\nt = "top"\n[flips]\nw = "none"\nt = "vertical"'
+    )
+    family = load_family(toml(tmp_path, text), "openpi")
+    other = FRAME // 2
+    seen = request_of(family, replace(SEEN, views={"a": FRAME, "wrist": other, "top": other}))
+    np.testing.assert_array_equal(seen["a"], FRAME[::-1, ::-1])
+    np.testing.assert_array_equal(seen["w"], other)
+    np.testing.assert_array_equal(seen["t"], other[::-1])
+    both = load_family(toml(tmp_path, f'{LEAST}flip = "both"\nflips = {{ a = "both" }}'), "openpi")
+    np.testing.assert_array_equal(request_of(both, SEEN)["a"], FRAME[::-1, ::-1])
+    with pytest.raises(InputError, match='"flips" names "side", which is no camera\'s key: a, w'):
+        wrong = f'{LEAST}views = {{ w = "wrist" }}\nflips = {{ side = "none" }}'
+        load_family(toml(tmp_path, wrong), "openpi")
+    with pytest.raises(InputError, match="sideways"):
+        load_family(toml(tmp_path, f'{LEAST}flips = {{ a = "sideways" }}'), "openpi")
+
+
 @pytest.mark.parametrize(
     ("shape", "inner"),
     [((48, 96), (16, 32)), ((96, 48), (32, 16)), ((10, 10), (32, 32)), ((3000, 3), (32, 1))],

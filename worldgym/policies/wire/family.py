@@ -24,6 +24,7 @@ from worldgym.policies.policy_protocol import MAX_HISTORY, Needs
 
 MAX_SIDE = 2048
 MAX_CHUNK = 1000
+Flip = Literal["none", "vertical", "horizontal", "both"]
 Constant = str | bool | int | float | tuple[float, ...]
 OWN = "worldgym"  # the family of `worldgym policy serve`, which says itself what it serves
 
@@ -40,8 +41,11 @@ class Family:
     state: {key: names of its numbers}.   size: (H, W) that frames are fitted into with black bars,
     None = as they are.
     flip: "vertical" (upside down), "horizontal" (mirrored) or "both", then rotate: degrees, 0 or
-    180; of every camera. LIBERO's raw pictures are upside down and its policies saw them turned by
-    180 degrees: from a world that draws upright ones, that is a horizontal flip.
+    180; of every camera that `flips` does not name. LIBERO's raw pictures are upside down and its
+    policies saw them turned by 180 degrees: from a world that draws upright ones, that is a
+    horizontal flip.
+    flips: {key: "none", "vertical", "horizontal" or "both"}, all that is done to that camera's
+    pictures; "both" turns them by 180 degrees.
     channels_first: images as [C, H, W].
 
     actions: key of the actions in the answer, "" = the answer itself.   columns: which numbers of a
@@ -59,6 +63,7 @@ class Family:
     size: tuple[int, int] | None = None
     rotate: Literal[0, 180] = 0
     flip: Literal["", "vertical", "horizontal", "both"] = ""
+    flips: Mapping[str, Flip] = field(default_factory=dict)
     channels_first: bool = False
     constants: Mapping[str, Constant] = field(default_factory=dict)
     history: int = 1
@@ -233,6 +238,11 @@ def _check(family: Family) -> None:
         raise ValueError(f'"size" must be a height and a width in pixels, up to {MAX_SIDE}')
     if empty := next((key for key, names in family.state.items() if not names), None):
         raise ValueError(f'the state "{empty}" must be a list of names, like ["x", "y", "z"]')
+    if unknown := [key for key in family.flips if key not in (family.frame, *family.views)]:
+        raise ValueError(
+            f'"flips" names "{unknown[0]}", which is no camera\'s key: '
+            f"{', '.join((family.frame, *family.views))}"
+        )
     keys = [family.frame, family.instruction, *family.constants, *family.views, *family.state]
     for i, key in enumerate(keys):
         if any(other == key or other.startswith(f"{key}.") for other in keys[:i] + keys[i + 1 :]):

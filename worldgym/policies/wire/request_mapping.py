@@ -30,10 +30,11 @@ def request_of(family: Family, observation: Observation) -> dict[str, Any]:
     request: dict[str, Any] = {}
     for key, value in family.constants.items():
         _put(request, key, np.asarray(value, np.float32) if isinstance(value, tuple) else value)
-    images = [_image(family, frame) for frame in (*observation.past, observation.frame)]
+    seen = (*observation.past, observation.frame)
+    images = [_image(family, family.frame, frame) for frame in seen]
     _put(request, family.frame, np.stack(images) if family.history > 1 else images[-1])
     for key, camera in family.views.items():
-        _put(request, key, _image(family, observation.views[camera]))
+        _put(request, key, _image(family, key, observation.views[camera]))
     states = np.array(
         [*observation.past_states, observation.state], np.float64 if family.own else np.float32
     )
@@ -106,12 +107,13 @@ def resize_with_pad(frame: Frames, size: tuple[int, int]) -> Frames:
     return out
 
 
-def _image(family: Family, frame: Frames) -> Array:
-    if family.flip in ("vertical", "both"):
+def _image(family: Family, key: str, frame: Frames) -> Array:
+    flip = family.flips.get(key, family.flip)
+    if flip in ("vertical", "both"):
         frame = frame[::-1]
-    if family.flip in ("horizontal", "both"):
+    if flip in ("horizontal", "both"):
         frame = frame[:, ::-1]
-    if family.rotate == 180:
+    if family.rotate == 180 and key not in family.flips:
         frame = np.rot90(frame, 2)
     if family.size is not None and frame.shape[:2] != family.size:
         frame = resize_with_pad(frame, family.size)
