@@ -40,6 +40,11 @@ WORLD = Entry(
         Entry(
             "distill", "teach a world to sample in 1 or 2 network calls", "world_commands:Distill"
         ),
+        Entry(
+            "train-states",
+            "what says how the robot stands, for a world",
+            "world_commands:TrainStates",
+        ),
         Entry("import", "bring in a published WorldGym checkpoint", "world_commands:Import"),
         Entry("check", "does it keep the rules, may it be believed?", "trust_commands:Check"),
         Entry("serve", "to other programs, over a websocket", "world_commands:Serve"),

@@ -55,6 +55,31 @@ class Distill(DistillRequest):
 
 
 @dataclass(frozen=True)
+class TrainStates:
+    """Train what says how the robot stands in the frames that a world draws: joints, pose, gripper,
+    whatever the episodes name. The world itself stays as it is."""
+
+    world: Positional[WorldPlace]
+    """checkpoint; gets state-head/ beside it"""
+    data: Path
+    """episode store with states, of the world's codec and actions"""
+    held_out: Path
+    """episode store on which it is measured, recorded and drawn"""
+    steps: int = 1500
+    seed: int = 0
+
+    def __call__(self) -> None:
+        from worldgym.train.optimizer import FitConfig
+        from worldgym.train.state_head_training import StateHeadRequest, train_state_head
+
+        fit = FitConfig(steps=self.steps, batch=128, seed=self.seed)
+        found = train_state_head(StateHeadRequest(self.world, self.data, self.held_out, fit))
+        print("| number | spread | error, recorded | error, drawn |\n| --- | --- | --- | --- |")
+        for one in found:
+            print(f"| {one.name} | {one.spread:.4f} | {one.recorded:.4f} | {one.drawn:.4f} |")
+
+
+@dataclass(frozen=True)
 class Import(PublishedImport):
     """Bring in a published WorldGym checkpoint (.pt): nothing in the file is run, every weight is
     used or named."""

@@ -17,6 +17,8 @@ from worldgym.world.network import DiT
 from worldgym.world.noise import FlowMatching, SigmoidV
 from worldgym.world.view_latents import apart, stacked
 
+COMPLETION_STEPS = 4  # at least: a distilled world takes fewer for its frames, learned by jumps
+
 
 def draw_missing(
     network: DiT,

@@ -112,6 +112,12 @@ def null_actions(actions: Tensor) -> Tensor:
     return null
 
 
+def at_rest(rows: int, size: int, conditioning: str) -> Tensor:
+    """[rows, 1, size]: what is shown with an initial frame, to which no action led."""
+    actions = torch.zeros(rows, 1, size)
+    return null_actions(actions) if conditioning == "sum" else actions
+
+
 def octaves(actions: Tensor, count: int) -> Tensor:
     """actions [..., A] => [..., A (1 + 2 count)]: themselves, then sines, then cosines at
     frequencies 1, 2, 4, ... (float32)."""

@@ -18,6 +18,7 @@ from worldgym.native.processor import fast_dtype
 from worldgym.world.embodiments import single
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
+from worldgym.world.state_head import STATE_HEAD, StateHead
 from worldgym.world.world_config import KIND, WorldConfig
 
 
@@ -45,7 +46,7 @@ def load_world(
     embodiment: str | None = None,
 ) -> DiffusionWorld:
     """Loads a world, or the one in FOLDER/world. Its codec lies in `codec_folder`, by default in
-    "codec" beside the world.
+    "codec" beside the world; what says how the robot stands, if anything does, in "state-head".
 
     embodiment: which robot's, where the checkpoint holds several; InputError names them.
     device: see `resolve_device`.
@@ -74,7 +75,10 @@ def load_world(
             *([embodiment] if embodiment else []),
         ]
     )
-    return DiffusionWorld(config, network, codec, name, kept)
+    head = folder.parent / STATE_HEAD
+    states = StateHead.load(head, device) if head.exists() else None
+    name = name if states is None else f"{name}-{states.identity}"
+    return DiffusionWorld(config, network, codec, name, kept, states=states)
 
 
 def _network(

@@ -19,17 +19,19 @@ from worldgym.native.packed_layers import packed
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
 from worldgym.world.compiled_dit import CompiledDiT, batch_bucket
-from worldgym.world.completion import draw_missing
-from worldgym.world.conditioning import beside, commanded_positions, null_actions
+from worldgym.world.completion import COMPLETION_STEPS, draw_missing
+from worldgym.world.conditioning import at_rest, beside, commanded_positions
 from worldgym.world.context import Context, fill_rows
 from worldgym.world.decoded_frames import decoded_frames
 from worldgym.world.network import DiT
 from worldgym.world.noise import frames_noise
 from worldgym.world.sampler import SAMPLERS, Denoiser, Network
+from worldgym.world.state_head import StateHead, check_state_head
 from worldgym.world.view_latents import apart, stacked
 from worldgym.world.world_card import PLAIN, Capabilities
 from worldgym.world.world_config import WorldConfig
 from worldgym.world.world_protocol import Given
+from worldgym.world.world_start import RobotStates
 from worldgym.world.world_state import WorldState
 
 
@@ -44,12 +46,13 @@ class DiffusionWorld:
         name: str,
         dtype: torch.dtype = torch.bfloat16,
         engine: Network | None = None,
+        states: StateHead | None = None,
     ) -> None:
         """network: copied where it is of another dtype or still in training, else shared; it is
         never changed.
 
         engine: what computes the network in rollouts; None = the network itself, packed. See
-        `with_engine`."""
+        `with_engine`.   states: what says how the robot stands; None = nothing does."""
         if config.network.latent_shape != codec.latent_shape:
             raise CheckpointError(
                 f"the world works on latents {config.network.latent_shape}, but the codec makes "
@@ -57,6 +60,9 @@ class DiffusionWorld:
                 f"codec that the world was trained with ({config.codec})"
             )
         config.check()
+        if states is not None:
+            check_state_head(states, codec.latents, config.network.stacked_shape)
+        self.states = states
         self.config = config
         self.codec = codec
         self.name = name
@@ -82,7 +88,7 @@ class DiffusionWorld:
 
     @property
     def capabilities(self) -> Capabilities:
-        return PLAIN
+        return PLAIN if self.states is None else Capabilities(returns=self.states.config.names)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -110,11 +116,15 @@ class DiffusionWorld:
                 raise InputError(f'no sampler "{sampler}": one of {", ".join(SAMPLERS)}')
             base = replace(SAMPLERS[sampler], cfg=base.cfg)
         config = replace(self.config, sampler=replace(base, **changes))
-        return DiffusionWorld(config, self.network, self.codec, self.name, self._dtype, self.engine)
+        return self._like(config, self.engine)
 
     def with_engine(self, engine: Network) -> DiffusionWorld:
         """The same world, its network computed by another engine."""
-        return DiffusionWorld(self.config, self.network, self.codec, self.name, self._dtype, engine)
+        return self._like(self.config, engine)
+
+    def _like(self, config: WorldConfig, engine: Network) -> DiffusionWorld:
+        known = (self.network, self.codec, self.name, self._dtype)
+        return DiffusionWorld(config, *known, engine, self.states)
 
     @torch.inference_mode()
     def reset(self, frames: Frames, seeds: Sequence[int]) -> WorldState:
@@ -130,9 +140,21 @@ class DiffusionWorld:
         latents = stacked(self._encoded(frames))
         actions = self._at_rest(len(frames))
         moved = np.zeros((len(frames), self.config.scaling.sums, self.spec.size), np.float32)
+        told = self._told(latents[:, None], actions)
         return WorldState(
-            Context(latents[:, None], actions, latents), None, 0, tuple(seeds), 1, moved
+            Context(latents[:, None], actions, latents), None, 0, tuple(seeds), 1, moved, told
         )
+
+    def robot_states(self, state: WorldState) -> RobotStates:
+        """See `worldgym.world.world_start.Proprioceptive`."""
+        return np.zeros((len(state.seeds), 0, 0), np.float32) if state.told is None else state.told
+
+    def _told(self, latents: Tensor, shown: Tensor) -> RobotStates | None:
+        """latents [B, h, C, V h, w], shown [B, h, A] => [B, h, S]."""
+        if self.states is None:
+            return None
+        found: RobotStates = self.states(latents, shown).cpu().numpy()
+        return found
 
     @torch.inference_mode()
     def complete(self, frames: Frames, given: Given, seeds: Sequence[int]) -> Frames:
@@ -144,7 +166,7 @@ class DiffusionWorld:
         drawn = draw_missing(
             self.network,
             self.schedule,
-            self.config.sampler.steps,
+            max(self.config.sampler.steps, COMPLETION_STEPS),
             latents,
             there,
             apart(noise, len(self.views)),
@@ -161,9 +183,8 @@ class DiffusionWorld:
         return latents.unflatten(0, frames.shape[:2]).to(self._dtype)
 
     def _at_rest(self, rows: int) -> Tensor:
-        """[B, 1, A] as shown with an initial frame, to which no action led."""
-        actions = torch.zeros(rows, 1, self.config.network.action_size, device=self._device)
-        return null_actions(actions) if self.config.conditioning == "sum" else actions
+        size = self.config.network.action_size
+        return at_rest(rows, size, self.config.conditioning).to(self._device)
 
     @torch.inference_mode()
     def step(self, state: WorldState, actions: Actions) -> tuple[WorldState, Frames]:
@@ -179,11 +200,14 @@ class DiffusionWorld:
             )
         largest = self.config.sampler.longest_chunk
         pieces = []
+        asked = []
         for start in range(0, actions.shape[1], largest):
             state, shown = self._conditioning(state, actions[:, start : start + largest])
             state, latents = self.generate(state, shown)
             pieces.append(latents)
+            asked.append(shown)
         latents = torch.cat(pieces, 1)
+        state = replace(state, told=self._told(latents, torch.cat(asked, 1)))
         if self._device.type == "cuda":
             # so that decoding is not charged with what was queued before it
             torch.cuda.synchronize(self._device)

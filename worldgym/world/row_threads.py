@@ -18,6 +18,7 @@ import torch
 from worldgym.types import Actions, Frames
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.world_protocol import Completing, Given, State, World
+from worldgym.world.world_start import Proprioceptive, RobotStates
 
 T = TypeVar("T")
 
@@ -62,6 +63,12 @@ class SplitWorld(Generic[State]):
         parts = np.array_split(actions, len(state))
         done = self._all(lambda part: self._world.step(*part), list(zip(state, parts, strict=True)))
         return tuple(after for after, _ in done), np.concatenate([frames for _, frames in done])
+
+    def robot_states(self, state: tuple[State, ...]) -> RobotStates:
+        """See `worldgym.world.world_start.Proprioceptive`, which the world must be."""
+        world = self._world
+        assert isinstance(world, Proprioceptive)
+        return np.concatenate([world.robot_states(part) for part in state])
 
     def _all(self, work: Callable[[Any], T], parts: Sequence[Any]) -> list[T]:
         return list(self._pool.map(work, parts))

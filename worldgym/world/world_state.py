@@ -10,6 +10,7 @@ import numpy.typing as npt
 from worldgym.world.cache import TemporalCache
 from worldgym.world.context import Context
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_start import RobotStates
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class WorldState:
     the newest of them, shared with later states; `stored` says how many of its positions are ours.
     seeds, frame: the noise of the next frame is a function of the trial's seed and the frame's
     number alone. moved: [B, K, A] sums of all actions so far, as they are shown: see
-    `worldgym.world.conditioning.commanded_positions`."""
+    `worldgym.world.conditioning.commanded_positions`.   told: [B, h, S] the robot's state in the
+    frames of the last step, where the world says it; None = it does not."""
 
     context: Context
     cache: TemporalCache | None
@@ -28,6 +30,7 @@ class WorldState:
     seeds: tuple[int, ...]
     frame: int
     moved: npt.NDArray[np.float32]
+    told: RobotStates | None = None
 
     def with_room(self, chunk: int, sampler: SamplerConfig, pairs: int) -> WorldState:
         """Room made for the chunk: see `SamplerConfig.rule`.   pairs: of the network's blocks."""
