@@ -16,10 +16,12 @@ from worldgym.errors import InputError
 from worldgym.io.checkpoint import save_folder
 from worldgym.train.distillation import Distillation, DistillConfig, Span, continued, spans
 from worldgym.train.distributed import ProcessGroup
+from worldgym.train.latent_shards import LatentEpisodes
 from worldgym.train.world_batches import Tables
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import Objective, Worlds, train_world
-from worldgym.world.conditioning import DISPLACEMENT_SCALE
+from worldgym.world.completion import draw_missing
+from worldgym.world.conditioning import DISPLACEMENT_SCALE, at_rest
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
 from worldgym.world.sampler import SamplerConfig
@@ -231,3 +233,62 @@ def test_settings_that_cannot_be_are_named(changes: dict[str, object]) -> None:
 def test_a_world_config_survives(teacher: DiffusionWorld) -> None:
     few = replace(teacher.config, sampler=replace(teacher.config.sampler, steps=1))
     assert WorldConfig.from_json(few.to_json()) == few
+
+
+def two_views() -> list[LatentEpisodes]:
+    """Those of one view, each begun somewhere else, and below them their negative; one episode
+    lacks the second view."""
+    (plain,) = episodes(24)
+    begins = np.random.default_rng(1).uniform(-2, 2, len(plain)).astype(np.float16)
+    front = plain.latents + np.repeat(begins, plain.lengths)[:, None, None, None]
+    both = np.concatenate([front, -front], axis=2)
+    present = np.ones((len(plain), 2), np.bool_)
+    present[1, 1] = False
+    return [replace(plain, latents=both, present=present)]
+
+
+def test_a_student_of_two_views_is_taught_both_and_completes_like_its_teacher(
+    tmp_path: Path,
+) -> None:
+    base = config(tmp_path / "t", steps=400, batch=16, dtype="float32", save_every=1000)
+    run = replace(
+        base,
+        network=replace(base.network, cameras=2),
+        views=("front", "wrist"),
+        sampler=SamplerConfig(4, window=4, keep=2),
+    )
+    teacher = train_world(run, two_views(), Codec(), quiet, quiet)["fake"]
+    save_folder(tmp_path / "w", teacher.config.to_json(), teacher.network.state_dict(), "")
+    begun = replace(student_run(tmp_path / "s", teacher, 60), start=tmp_path / "w")
+    learning = replace(begun, network=run.network, views=run.views)
+    task = work(learning, teacher)
+
+    def distance(network: DiT) -> float:
+        batch = task._batch(
+            Tables.of(two_views(), learning),
+            10_000,
+            ProcessGroup(0, 1),
+            torch.Generator().manual_seed(1),
+        )
+        rolled = task.roll_out(network, batch, 1, range(1000, 1008), NONE)
+        return float((rolled.frames[:, 1:] - rolled.ends).square().mean())
+
+    student = train_world(
+        learning, two_views(), Codec(), quiet, quiet, Objective(task.loss, task.passes)
+    )["fake"]
+    assert distance(student.network) < 0.5 * distance(network_like(teacher))
+
+    # the wrist of an initial frame is the negative of the front
+    (data,) = two_views()
+    latents = torch.from_numpy(data.latents[data.first, :, :4]).float()
+
+    def completed(world: DiffusionWorld) -> float:
+        x = torch.stack([latents, torch.zeros_like(latents)], 1)
+        given = torch.tensor([[True, False]] * len(x))
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(3))
+        rest = at_rest(len(x), world.config.network.action_size, "sum")
+        drawn = draw_missing(world.network, world.schedule, 4, x, given, noise, rest)
+        return float((drawn[:, 1] + latents).square().mean() / latents.square().mean())
+
+    assert completed(teacher) < 0.4
+    assert completed(student) < 0.4

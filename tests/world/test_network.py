@@ -101,5 +101,13 @@ def test_a_grown_network_draws_what_it_drew(views: tuple[bool, bool]) -> None:
         more(x[:, :, :2], level, shown, x[:, 0, :2]),
         start(x[:, :, :2], level, actions, x[:, 0, :2]),
     )
+    two = DiT(replace(small.config, cameras=2))
+    two.load_state_dict(grown(small.state_dict(), small.config, two.config))
+    alike = x[:, :, :2].repeat(1, 1, 1, 2, 1)  # two views of one look
+    drawn = two(alike, level, actions, alike[:, 0])
+    torch.testing.assert_close(drawn[..., :4, :], drawn[..., 4:, :])
+    torch.testing.assert_close(
+        drawn[..., :4, :], small(x[:, :, :2], level, actions, x[:, 0, :2]), atol=1e-5, rtol=1e-5
+    )
     same = grown(small.state_dict(), small.config, small.config)
     assert all(torch.equal(same[name], value) for name, value in small.state_dict().items())

@@ -86,7 +86,10 @@ def checked_training(request: TrainRequest) -> tuple[WorldTrainConfig, list[Robo
 def world_config(request: TrainRequest) -> WorldTrainConfig:
     config = _recipe(request).world(request.out, request.device)
     config = replace(
-        config, start=request.start, mix=request.mix, still_weight=request.still_weight
+        config,
+        start=request.start or config.start,
+        mix=request.mix,
+        still_weight=request.still_weight,
     )
     if request.steps:
         config = replace(config, optimizer=replace(config.optimizer, steps=request.steps))

@@ -11,7 +11,10 @@ steps of few lie (rectified flow, arXiv 2209.03003):
 
 c are frames that the student itself has finished, as in self forcing (arXiv 2506.08009): taught
 behind recorded frames it would never see what its own small errors grow into. Both roll out
-together: the student's frames become the context of both."""
+together: the student's frames become the context of both.
+
+Of several views a student goes on to learn, as its teacher did, how an initial frame of the main
+view alone is completed (`worldgym.train.view_noise`): rollouts never show it that."""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ from worldgym.actions.embodiment import Scaling
 from worldgym.errors import InputError
 from worldgym.io.network_weights import frozen
 from worldgym.train.distributed import ProcessGroup
+from worldgym.train.view_noise import completion_loss, recorded_places
 from worldgym.train.world_batches import Batch, Tables, make_batch
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import Objective, motion_weight
@@ -92,11 +96,6 @@ def distillation(config: WorldTrainConfig, distill: DistillConfig, codec: Path) 
     """config: of the student's training, with the teacher's network, schedule and window.   codec:
     the teacher's."""
     teacher = load_world(distill.teacher, codec, config.device, config.dtype)
-    if len(teacher.views) > 1:
-        raise InputError(
-            f"{distill.teacher}: draws the views {', '.join(teacher.views)}, and only worlds of "
-            f"one view are distilled; use it as it is"
-        )
     work = Distillation(config, distill, teacher)
     facts = {
         "teacher": teacher.name,
@@ -152,8 +151,12 @@ class Distillation:
         weight = (
             motion_weight(seen, batch.start, self.config.motion_weight)[:, 1:]
             * batch.mask[:, 1:, None, None, None]
+            * recorded_places(batch.present, seen.shape[-2])
         )
-        return ((jumps - seen[:, 1:]).square() * weight).mean()
+        loss = ((jumps - seen[:, 1:]).square() * weight).mean()
+        if self.config.network.cameras > 1:
+            loss = loss + completion_loss(network, self.schedule, batch, self.config, generator)
+        return loss
 
     def _batch(
         self, tables: Tables, step: int, group: ProcessGroup, generator: torch.Generator
@@ -203,7 +206,7 @@ class Distillation:
             taught = replace(taught, context=before.append(newest, actions))
             frames.append(frame)
             ends.append(end)
-        noise = frames_noise(seeds, 1, len(ends), self.config.network.latent_shape)
+        noise = frames_noise(seeds, 1, len(ends), self.config.network.stacked_shape)
         return Rolled(torch.cat(frames, 1), noise.to(frames[0]), torch.cat(ends, 1))
 
     def jump(self, network: DiT, batch: Batch, rolled: Rolled, level: Tensor) -> Tensor:

@@ -90,6 +90,7 @@ def student_config(
         save_every=request.save_every,
         device=request.device,
         conditioning=teacher.conditioning,
+        views=teacher.views,
     )
 
 

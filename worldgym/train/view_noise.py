@@ -5,7 +5,7 @@ In half of the frames every view has its own noise level, in the others all shar
 rollout. A view that an episode was recorded without is noise alone, at the highest level, and
 counts for nothing in the loss: the network learns what it means not to know it, and never what to
 invent. Of the views that are there some are dropped from the initial frame at random, as where a
-task brings the main view alone.
+task brings the main view alone; and the initial frame itself is completed, see `completion_loss`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from worldgym.train.world_batches import Batch
+from worldgym.train.world_train_config import WorldTrainConfig
+from worldgym.world.conditioning import at_rest
+from worldgym.world.network import DiT
 from worldgym.world.noise import FlowMatching, SigmoidV
 from worldgym.world.view_latents import apart, stacked
 
@@ -87,3 +91,40 @@ def draw_levels(
     dropped = torch.rand((shape[0], views), generator=generator) < START_DROPOUT
     dropped[:, 0] = False
     return ViewDraws(torch.where(apart_[..., None], own, common[..., None]), dropped)
+
+
+def recorded_places(present: Tensor, rows: int) -> Tensor:
+    """present bool [B, V] => [B, 1, 1, V h, 1]: 1 in the views that were recorded.   rows: V h."""
+    return present.repeat_interleave(rows // present.shape[1], 1)[:, None, None, :, None].float()
+
+
+def completion_loss(
+    network: DiT,
+    schedule: FlowMatching | SigmoidV,
+    batch: Batch,
+    config: WorldTrainConfig,
+    generator: torch.Generator,
+) -> Tensor:
+    """Mean squared error of v in the further views of an initial frame whose main view is clean
+    and all that is shown: what `worldgym.world.completion.draw_missing` asks for, and what clips
+    from the middle of an episode hardly ever show."""
+    views = batch.present.shape[1]
+    x = apart(batch.start.float(), views)
+    draws = config.batch, *x.shape[1:]
+    mine, device = batch.rows, x.device
+    level = schedule.sample_levels(draws[:2], generator)[mine].to(device)
+    eps = torch.randn(draws, generator=generator)[mine].to(device)
+    main = torch.zeros_like(batch.present)
+    main[:, 0] = True
+    clean, clean_level = schedule.context(x)
+    wide = main[..., None, None, None]
+    noisy = schedule.shown(schedule.add_noise(x, eps, level), level)
+    told = torch.where(main, clean_level, schedule.shown_level(level))
+    dtype = next(network.parameters()).dtype
+    shown = stacked(torch.where(wide, clean, noisy))[:, None].to(dtype)
+    known = stacked(torch.where(wide, x, torch.zeros_like(x))).to(dtype)
+    actions = at_rest(len(x), config.network.action_size, config.conditioning).to(device)
+    v = network(shown, told[:, None], actions, known, robots=batch.robots)
+    error = (apart(v[:, 0].float(), views) - schedule.target(x, eps, level)).square()
+    weight = schedule.loss_weight(level) * (batch.present & ~main)
+    return (error * weight[..., None, None, None]).mean()

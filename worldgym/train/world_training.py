@@ -8,7 +8,7 @@ several processes that share the rows of a batch take the steps that one process
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from worldgym.io.records import from_mapping
 from worldgym.train.distributed import ProcessGroup
 from worldgym.train.latent_shards import LatentEpisodes
 from worldgym.train.loop import LoopOptions, Report, Trained, save_steps, training_loop
-from worldgym.train.view_noise import draw_levels, view_noise
+from worldgym.train.view_noise import completion_loss, draw_levels, view_noise
 from worldgym.train.world_batches import Batch, Tables, make_batch, robots_of
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.world.conditioning import check_shown, null_actions
@@ -88,7 +88,7 @@ def train_world(
     torch.manual_seed(config.seed)
     network = DiT(config.network, config.checkpointing)
     if config.start is not None:
-        _start(network, config.start)
+        _start(network, config.start, robots)
     network = network.to(config.device, getattr(torch, config.dtype))
     tables = Tables.of(data, config)
 
@@ -141,12 +141,16 @@ def check_training(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> 
     return robots
 
 
-def _start(network: DiT, folder: Path) -> None:
+def _start(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None:
+    """Of a robot that takes other actions the network learns anew what they are."""
     data, tensors = load_folder(folder, KIND)
+    start = from_mapping(DiTConfig, data["network"])
+    if "spec" in data and data["spec"] != robots[0].spec.to_json():
+        own = network.state_dict()
+        tensors |= {name: own[name] for name in tensors if name.startswith("action_embedder.")}
+        start = replace(start, action_size=network.config.action_size)
     try:
-        network.load_state_dict(
-            grown(tensors, from_mapping(DiTConfig, data["network"]), network.config)
-        )
+        network.load_state_dict(grown(tensors, start, network.config))
     except RuntimeError as error:
         raise CheckpointError(
             f"{folder}: a world of another network is no start for this one "
@@ -184,7 +188,10 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
     v = network(noisy.to(dtype), level, actions, start.to(dtype), robots=batch.robots).float()
     weight = motion_weight(x, batch.start, config.motion_weight)
     weight = weight + still_weight(x, batch.start, config.still_weight)
-    return ((v - target).square() * weight * known).mean()
+    loss = ((v - target).square() * weight * known).mean()
+    if cameras > 1:
+        loss = loss + completion_loss(network, schedule, batch, config, generator)
+    return loss
 
 
 def motion_weight(x: Tensor, start: Tensor, extra: float) -> Tensor:

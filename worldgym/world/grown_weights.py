@@ -15,6 +15,8 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
     """Weights of a network like `start` => like `config`, whose latents may have more channels: it
     draws what it drew in the first ones, does not look at the new ones, and draws nothing there
     yet. More numbers may be shown with each frame, before the last; it does not look at those yet.
+    A network of one view may become one of several, which begin with its places and without a token
+    of their own.
     """
     channels = start.latent_shape[0]
     own = config.latent_shape[0]
@@ -29,6 +31,10 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
         "final_linear.bias": ((places, channels), (places, own)),
     }
     found = dict(tensors)
+    if start.cameras < config.cameras:
+        found["view_token"] = tensors["x_proj.bias"].new_zeros(config.cameras, width)
+        if "position_map" in tensors:
+            found["position_map"] = tensors["position_map"].repeat(config.cameras, 1)
     if start.action_size < config.action_size:
         known = torch.ones(config.action_size, dtype=torch.bool)
         known[start.action_size - 1 : -1] = False
