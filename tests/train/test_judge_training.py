@@ -12,10 +12,11 @@ from worldgym.errors import InputError
 from worldgym.io.checkpoint import fingerprint, load_folder, read_config
 from worldgym.judges.classifier import KIND, ClassifierJudge, DecisionRule
 from worldgym.judges.classifier_agreement import evaluate_judge
+from worldgym.judges.judging import prepare
 from worldgym.train.judge_labels import draw, make_labels, progress_of, sampling_pools
 from worldgym.train.judge_training import JudgeTrainConfig, make_lesson, train_judge
 from worldgym.train.optimizer import FitConfig
-from worldgym.types import ActionSpec, Episode
+from worldgym.types import ActionSpec, Episode, Rollout, Task, Trial
 
 SPEC = ActionSpec(("x",), "delta_pose", "m", "none", "none", (-1.0,), (1.0,), 20.0)
 LENGTH = 8
@@ -70,6 +71,38 @@ def test_training_learns_and_reports_its_agreement(tmp_path: Path) -> None:
     assert config["validation"]["episodes"] == 6 and config["trained"]["episodes"] == 10
     assert "| push |" in (tmp_path / "judge" / "README.md").read_text()
     assert ClassifierJudge.load(tmp_path / "judge").decision == judge.decision
+
+
+def test_a_judge_of_two_views_reads_what_only_the_second_shows(tmp_path: Path) -> None:
+    plain = EpisodeStore(make_store(tmp_path / "plain"))
+    store = EpisodeStore.create(tmp_path / "store", SPEC, 20.0, views=("front", "wrist"))
+    for info in plain:
+        episode = plain[info.name]
+        frames = np.concatenate([np.full_like(episode.frames, 40), episode.frames], 1)
+        store.write(info.name, replace(episode, frames=frames, views=store.views))
+    config = replace(recipe(store.root, tmp_path / "judge"), views=("wrist",))
+    both = train_judge(replace(config, views=store.views))
+    alone = train_judge(replace(config, out=tmp_path / "wrist"))
+    blind = train_judge(replace(config, out=tmp_path / "front", views=()))
+    cache = frame_cache(EpisodeStore(store.root))
+    right = [evaluate_judge(judge, cache)["push"].agreement for judge in (both, alone, blind)]
+    assert right[0] >= 0.9 and right[1] >= 0.9 and right[2] <= 0.7
+    assert both.views == store.views and both.net.config.trunk.channels == 12
+    episode = store["e01"]
+    trial = Trial(Task("push/1", "push", episode.main[0], "push the block", LENGTH), 0, 0)
+    rollout = Rollout(trial, "p", episode.frames, episode.actions, views=store.views)
+    turned = replace(rollout, frames=rollout.frames[:, ::-1], views=store.views[::-1])
+    assert both(rollout, trial.task) == both(turned, trial.task)
+    with pytest.raises(InputError, match="looks at the view front, and there is only main"):
+        both(replace(rollout, frames=rollout.frames[:, :1], views=("main",)), trial.task)
+    with pytest.raises(InputError, match="looks at the view front, and there is only main"):
+        prepare(both, [trial.task], ("main",))
+    with pytest.raises(InputError, match="no view side, only front, wrist"):
+        train_judge(replace(config, views=("side",)))
+    frames = np.concatenate([episode.frames[:, :1], np.zeros_like(episode.frames[:, :1])], 1)
+    store.write("e01", replace(episode, frames=frames, absent=("wrist",)))
+    with pytest.raises(InputError, match="e01 was recorded without the view wrist"):
+        train_judge(config)
 
 
 def test_a_judge_learns_on_from_another(tmp_path: Path) -> None:

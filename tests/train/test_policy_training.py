@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_networks import TRUNK
 
@@ -47,6 +48,32 @@ def test_training_learns_the_experts_labels(sided_store: Path, tmp_path: Path, k
         60,
     )
     assert "store" not in trained["settings"]["samples"]
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_a_policy_of_two_cameras_sees_what_only_the_second_shows(
+    sided_store: Path, tmp_path: Path, kind: str
+) -> None:
+    plain = EpisodeStore(sided_store)
+    views = ("front", "wrist")
+    store = EpisodeStore.create(tmp_path / "store", plain.spec, 20.0, views=views)
+    for info in plain:
+        episode = plain[info.name]
+        frames = np.concatenate([np.zeros_like(episode.frames), episode.frames], 1)
+        told = replace(episode, frames=frames, views=views, instruction="go")
+        store.write(info.name, told)
+    config = recipe(store.root, tmp_path / "toy", kind)
+    train_policy(replace(config, net=replace(config.net, cameras=views)))
+    policy = load_policy(tmp_path / "toy")
+    assert policy.needs.cameras == views
+    looks = []
+    for name in ("e0", "e2"):
+        front, wrist = store[name].frames[0]
+        looks.append(Observation(front, "go", 0, views={"front": front, "wrist": wrist}))
+    trials = [Trial(Task("go/0", "go", look.frame, "go", 2), 0, 0) for look in looks]
+    _, actions = policy.act(policy.reset(trials), looks)
+    # left and right, told apart by the wrist alone
+    assert actions[0, 0, 0] * actions[1, 0, 0] < 0 and abs(actions[:, 0, 0]).min() > 0.4
 
 
 @pytest.mark.parametrize("kind", NETS)

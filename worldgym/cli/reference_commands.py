@@ -94,7 +94,7 @@ class TrainPolicies:
     data: Path
     out: Path
     set: Literal[
-        "development", "held-out", "collectors", "any-motion", "any-motion-development"
+        "development", "held-out", "collectors", "any-motion", "any-motion-development", "panda"
     ] = "development"
     """held-out ones, any-motion among them, are scored once a release, and nothing is chosen by
     them; any-motion: imitators of four kinds, disturbed and near-missing ones, see any_motion.json
@@ -135,6 +135,8 @@ class TrainJudge:
     choose the threshold"""
     start: Path | None = None
     """a judge to learn on from"""
+    views: tuple[str, ...] = ()
+    """names of the cameras that it reads (default: the main one)"""
     steps: int = 8000
     seed: int = 0
     device: str = "auto"
@@ -144,7 +146,7 @@ class TrainJudge:
         from worldgym.train.judge_training import train_judge
 
         config = recipe(self.data, self.out, self.drawn, self.seed, self.start, self.steps)
-        print(train_judge(config, self.device).name)
+        print(train_judge(replace(config, views=self.views), self.device).name)
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
             )
         self.world = fitted(world, (), self.tasks, "refuse").world
         if judge is not None:
-            prepare(judge, self.tasks)
+            prepare(judge, self.tasks, world.views)
         self.single_observation_space = self._seen_space()
         self.single_action_space = self._action_space()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)

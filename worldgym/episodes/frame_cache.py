@@ -13,7 +13,7 @@ only new videos are decoded, and a store that cannot be written has it in the us
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -54,6 +54,21 @@ class FrameCache:
         """One view of one episode, [T+1, H, W, 3], read-only."""
         start, count = self.spans[name]
         return self.others.get(view, self.pixels)[start : start + count]
+
+    def of_views(self, views: Sequence[str] = ()) -> tuple[Frames, ...]:
+        """Pixels of all episodes, [total frames, H, W, 3] a view; () = of the main view. InputError
+        for a view that the store or one of its episodes lacks."""
+        if missing := [view for view in views if view not in self.store.views]:
+            raise InputError(
+                f"{self.store.root}: no view {missing[0]}, only {', '.join(self.store.views)}"
+            )
+        for info in self.store if views else ():
+            if lacked := set(views) & set(info.absent):
+                raise InputError(
+                    f"{self.store.root}: episode {info.name} was recorded without the view "
+                    f"{min(lacked)}; leave the view out or take a store that has it"
+                )
+        return tuple(self.others.get(view, self.pixels) for view in views) or (self.pixels,)
 
     def frames(self, name: str) -> Frames:
         """All views of one episode, [T+1, V, H, W, 3]; of one view read-only, without a copy."""

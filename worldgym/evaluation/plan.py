@@ -140,7 +140,7 @@ def plan_evaluation(
     config = replace(config, batch=batch)
     world, policies = together.world, together.policies
     check_evaluation(world, policies, tasks)
-    prepare(judge, tasks)
+    prepare(judge, tasks, world.views)
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     planned = plan_trials(tasks, config.trials, config.seed)
     part, parts = config.shard

@@ -78,7 +78,7 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
     tasks = tasks_of_run(config.run, config.tasks)
     outcome = results(records)
     filmed = {record.task for record in records if record.video is not None}
-    prepare(judge, [task for name, task in tasks.items() if name in filmed])
+    prepare(judge, [task for name, task in tasks.items() if name in filmed], run_views(header))
     may_differ = (ENGINE_KEY,) if config.other_engine else ()
     with RunLog.open(config.out, _header(config, header, judge), may_differ=may_differ) as log:
         if (config.run / CHECK_NAME).exists():

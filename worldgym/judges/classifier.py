@@ -26,7 +26,8 @@ from worldgym.io.devices import CPU, device_name
 from worldgym.io.network_weights import frozen, with_weights
 from worldgym.io.records import from_mapping
 from worldgym.io.run_records import DEVICE_SETTING
-from worldgym.policies.image_trunk import Trunk, TrunkConfig, head
+from worldgym.judges.judge_protocol import check_judged_views
+from worldgym.policies.image_trunk import Trunk, TrunkConfig, head, in_channels
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.types import Curve, Frames, Rollout, Task, Verdict
 
@@ -38,16 +39,17 @@ REACH = 5  # frames looked at together by a step along time
 @dataclass(frozen=True)
 class JudgeConfig:
     """size: (H, W) of the frames, multiples of 8.   trunk: 6 channels, initial frame and later
-    frame.
+    frame, or 6 V of V views.
 
     stride: every n-th later frame is looked at, and always the last.   moments: averages over time
-    that the answer is made of."""
+    that the answer is made of.   views: names of the cameras that it reads; () = the main one."""
 
     size: tuple[int, int] = (96, 96)
     hidden: int = 128
     trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(channels=6))
     stride: int = 2
     moments: int = 8
+    views: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Answers(NamedTuple):
 
 
 class JudgeNet(nn.Module):
-    """pairs uint8 [B, K, H, W, 6], features float [B, buckets], known bool [B, K] (False behind a
+    """pairs uint8 [B, K, H, W, 6 V], features float [B, buckets], known bool [B, K] (False behind a
     video's end) => Answers."""
 
     def __init__(self, config: JudgeConfig) -> None:
@@ -144,6 +146,11 @@ class ClassifierJudge:
         self.concurrency = 1
 
     @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the cameras that it reads; () = the main one."""
+        return self.net.config.views
+
+    @property
     def settings(self) -> dict[str, Any]:
         """With the device, where it is no CPU: verdicts near the threshold may differ there."""
         decision = asdict(self.decision)
@@ -154,24 +161,31 @@ class ClassifierJudge:
     def check(self, tasks: Sequence[Task]) -> None:
         """InputError for a task whose frames it cannot read."""
         for task in tasks:
-            self._fits((task.steps + 1, *task.frame.shape))
+            self._fits((task.steps + 1, *task.frame.shape[:2], self._channels))
 
     def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
         """Its own, whatever the video's."""
         return self.net.config.size
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
-        return self._verdict(self.score([(rollout.main, task.instruction)])[0])
+        return self._verdict(self.score([(self._read(rollout), task.instruction)])[0])
 
     def judge_many(self, rollouts: Sequence[Rollout]) -> list[Verdict]:
         """Equal to judging one by one against each rollout's own task."""
-        videos = [(rollout.main, rollout.trial.task.instruction) for rollout in rollouts]
+        videos = [(self._read(rollout), rollout.trial.task.instruction) for rollout in rollouts]
         return [self._verdict(score) for score in self.score(videos)]
+
+    def _read(self, rollout: Rollout) -> Frames:
+        """[T+1, H, W, 3 V]. InputError for a view that the rollout does not have."""
+        check_judged_views(self, rollout.views)
+        return in_channels(
+            [rollout.frames[:, rollout.views.index(view)] for view in self.views] or [rollout.main]
+        )
 
     @torch.no_grad()
     def score(self, videos: Sequence[tuple[Frames, str]]) -> list[VideoScore]:
-        """videos: (frames uint8 [T+1, H, W, 3], instruction), T >= 1 => the answer of each, before
-        any decision."""
+        """videos: (frames uint8 [T+1, H, W, 3 V] of the judge's views, instruction), T >= 1 => the
+        answer of each, before any decision."""
         times = [self._chosen_frames(frames) for frames, _ in videos]
         features = instruction_features([text for _, text in videos], self.net.config.trunk.buckets)
         scores = []
@@ -200,8 +214,12 @@ class ClassifierJudge:
         self._fits(frames.shape)
         return chosen_frames(len(frames) - 1, self.net.config.stride)
 
+    @property
+    def _channels(self) -> int:
+        return 3 * max(len(self.views), 1)
+
     def _fits(self, shape: tuple[int, ...]) -> None:
-        wanted = (*self.net.config.size, 3)
+        wanted = (*self.net.config.size, self._channels)
         if shape[1:] != wanted or shape[0] < 2:
             raise InputError(
                 f"judge {self.name} reads videos of two or more frames {wanted}, not {shape}; give "
@@ -259,13 +277,14 @@ def chosen_frames(last: int, stride: int, phase: int = 0) -> list[int]:
 
 
 def _stacked(videos: Sequence[Frames], times: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-    """=> start and later frames uint8 [B, K, H, W, 6], K of the longest, and which of them there
+    """=> start and later frames uint8 [B, K, H, W, 6 V], K of the longest, and which of them there
     are, bool [B, K]."""
     most = max(map(len, times))
-    pairs = np.zeros((len(videos), most, *videos[0].shape[1:3], 6), np.uint8)
+    *size, channels = videos[0].shape[1:]
+    pairs = np.zeros((len(videos), most, *size, 2 * channels), np.uint8)
     known = np.zeros(pairs.shape[:2], np.bool_)
     for row, (frames, own) in enumerate(zip(videos, times, strict=True)):
-        pairs[row, : len(own), ..., :3] = frames[0]
-        pairs[row, : len(own), ..., 3:] = frames[own]
+        pairs[row, : len(own), ..., :channels] = frames[0]
+        pairs[row, : len(own), ..., channels:] = frames[own]
         known[row, : len(own)] = True
     return torch.from_numpy(pairs), torch.from_numpy(known)

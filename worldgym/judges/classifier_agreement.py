@@ -13,7 +13,9 @@ from worldgym.episodes.frame_cache import FrameCache
 from worldgym.episodes.subsample import evenly_spaced
 from worldgym.io.progress import progress
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule
+from worldgym.policies.image_trunk import in_channels
 from worldgym.stats.confusion import Confusion
+from worldgym.types import Frames
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,16 @@ def judge_store(
     """The judge's answers for recorded episodes whose success is known."""
     infos = {info.name: info for info in cache.store if info.success is not None}
     wanted = [infos[name] for name in names if name in infos]
+    pixels = cache.of_views(judge.views)
+
+    def seen(name: str) -> Frames:
+        first, count = cache.spans[name]
+        return in_channels([rows[first : first + count] for rows in pixels])
+
     known = []
     batches = [wanted[i : i + 8] for i in range(0, len(wanted), 8)]
     for some in progress(batches, len(batches), "judging", "batch"):
-        scores = judge.score([(cache.main(info.name), info.instruction) for info in some])
+        scores = judge.score([(seen(info.name), info.instruction) for info in some])
         known += [
             KnownProbability(info.group, bool(info.success), score.probability)
             for info, score in zip(some, scores, strict=True)

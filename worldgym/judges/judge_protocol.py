@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from worldgym.errors import InputError
 from worldgym.types import Rollout, Task, Verdict
 
 
@@ -41,6 +42,30 @@ class Checking(Protocol):
         """Before the first frame of a rollout is made: InputError for what is known to make its
         verdicts impossible."""
         ...
+
+
+@runtime_checkable
+class Viewing(Protocol):
+    """What a judge may have besides: cameras that it looks at."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Their names; () = the main one."""
+        ...
+
+
+def check_judged_views(judge: object, views: Sequence[str]) -> None:
+    """InputError where a judge looks at a view that is not among these."""
+    if not isinstance(judge, Viewing):
+        return
+    if missing := [view for view in judge.views if view not in views]:
+        raise InputError(
+            f"judge {judge.name} looks at the view {missing[0]}, and there is only "
+            f"{', '.join(views)}; give a judge of these views or a world that draws that one"
+        )
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from worldgym.errors import BudgetSpent, JudgeStopped, WorldGymError
 from worldgym.io.run_records import TrialRecord
 from worldgym.io.user_code import Failure, attempt
-from worldgym.judges.judge_protocol import Checking, Judge, Paying
+from worldgym.judges.judge_protocol import Checking, Judge, Paying, check_judged_views
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.types import Rollout, Task, Verdict
 
@@ -48,8 +48,10 @@ def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | 
         raise ends[0]
 
 
-def prepare(judge: Judge, tasks: Iterable[Task]) -> None:
-    """Lets a judge that can look for what it could not judge. InputError names it."""
+def prepare(judge: Judge, tasks: Iterable[Task], views: Sequence[str]) -> None:
+    """Lets a judge that can look for what it could not judge. InputError names it.   views: of the
+    videos."""
+    check_judged_views(judge, views)
     if isinstance(judge, Checking):
         judge.check(list(tasks))
 

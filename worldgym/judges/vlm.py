@@ -182,6 +182,11 @@ class VlmJudge:
         if notice := self.config.thinned(max((task.steps for task in tasks), default=0) + 1):
             print(f"worldgym: {notice}", file=sys.stderr)
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the cameras that are shown to the model; () = the main one."""
+        return self.config.views
+
     def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
         """The video's own, or that of the pictures which are sent where these are smaller."""
         scale = min(1.0, (self.config.frame_size or max(size)) / max(size))

@@ -8,6 +8,7 @@ head needs to aim a hand or to measure how far a drawer moved."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +25,8 @@ FOLD = 4
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    """channels: numbers a pixel (3 a frame).   buckets: hashed instruction features.   The rest are
-    widths."""
+    """channels: numbers a pixel (3 a frame and view).   buckets: hashed instruction features.   The
+    rest are widths."""
 
     channels: int = 3
     width: int = 64
@@ -115,6 +116,11 @@ def fold_pixels(pixels: Tensor, k: int) -> Tensor:
     kind = pixels.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
     return blocks.permute(0, 3, 1, 2).to(dtype).sub_(128.0).div_(128.0)  # exact in bfloat16
+
+
+def in_channels(views: Sequence[Frames]) -> Frames:
+    """Pictures uint8 [..., H, W, 3] of V views => [..., H, W, 3 V]; of one view as they are."""
+    return views[0] if len(views) == 1 else np.concatenate(views, axis=-1)
 
 
 def shifted(frames: Frames, pixels: int, rng: np.random.Generator) -> Frames:

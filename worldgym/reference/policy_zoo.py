@@ -8,6 +8,7 @@ held-out      fifteen policies on the start states of seeds 20000-20099: scored 
               release of the bundled world (`make release-check`), and nothing is chosen by them.
 collectors    twelve policies, most of them weak, that act in a learned world so that its errors
               become training data (generated_rollouts.py). Never evaluated.
+panda         two of the second reference world, with and without its wrist camera (docs/panda.md).
 
 The sets differ in the seed of their training too. All learn from recordings with seeds of neither
 range, never from closed-loop ones. An evaluation is only as convincing as its policies are
@@ -157,8 +158,19 @@ def _collectors(make: Maker) -> list[PolicyTrainConfig]:
     ]
 
 
+def _panda(make: Maker) -> list[PolicyTrainConfig]:
+    """Labels where an expert still knows what to do: the object lies where it lay."""
+    data = replace(make.data, behaviours=("expert", "noisy", "beside", "above"))
+    both = BCConfig(chunk=2, cameras=("front", "wrist"))
+    return [
+        make("panda-both", 2000, both, data),
+        make("panda-front", 2000, replace(both, cameras=()), data),
+    ]
+
+
 SETS: Mapping[str, PolicySet] = {
     "development": PolicySet(range(450, 480), _development, 0),
     "held-out": PolicySet(range(20_000, 20_100), _held_out, 20),
     "collectors": PolicySet(range(0), _collectors, 100),
+    "panda": PolicySet(range(0), _panda, 200),
 }

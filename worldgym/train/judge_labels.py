@@ -22,11 +22,12 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Labels:
-    """Of episode e: first[e] is the row of its initial frame in the pixels, `later[e]` frames
+    """pixels: of each view that is read. Of episode e: first[e] is the row of its initial frame in
+    them, `later[e]` frames
     follow it, text[e] is the number of its instruction, and drawn[e] says whether a world drew it.
     done, progress: of every row."""
 
-    pixels: Frames
+    pixels: tuple[Frames, ...]
     first: Ints
     later: Ints
     text: Ints
@@ -59,9 +60,11 @@ def split_names(store: EpisodeStore, hold_back: int) -> tuple[list[str], list[st
     return trained_on, held_back
 
 
-def make_labels(cache: FrameCache, names: Sequence[str], drawn: str = "") -> Labels:
+def make_labels(
+    cache: FrameCache, names: Sequence[str], drawn: str = "", views: Sequence[str] = ()
+) -> Labels:
     """Of these episodes, those drawn by a world known by the end of their name. InputError for one
-    without frame labels."""
+    without frame labels, and for `views` that are missing; () = the main one."""
     infos = {info.name: info for info in cache.store}
     instructions = tuple(sorted({infos[name].instruction for name in names}))
     done = np.zeros(len(cache.pixels), np.bool_)
@@ -80,7 +83,8 @@ def make_labels(cache: FrameCache, names: Sequence[str], drawn: str = "") -> Lab
     first, count = np.array([cache.spans[name] for name in names]).T
     text = np.array([instructions.index(infos[name].instruction) for name in names])
     by_world = np.array([name.endswith(drawn) for name in names])
-    return Labels(cache.pixels, first, count - 1, text, instructions, by_world, done, progress)
+    pixels = cache.of_views(views)
+    return Labels(pixels, first, count - 1, text, instructions, by_world, done, progress)
 
 
 def progress_of(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

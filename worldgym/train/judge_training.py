@@ -7,9 +7,9 @@ get another task's instruction and count as failures, so that the text must be r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from worldgym.judges.classifier_agreement import (
     table,
 )
 from worldgym.judges.degrade import degrade
-from worldgym.policies.image_trunk import TrunkConfig, shifted
+from worldgym.policies.image_trunk import TrunkConfig, in_channels, shifted
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.stats.confusion import Confusion
 from worldgym.train.judge_labels import Labels, draw, make_labels, sampling_pools, split_names
@@ -76,6 +76,8 @@ class JudgeTrainConfig:
     """half-width of the unscored band around the threshold, in probability"""
     start: Path | None = None
     """checkpoint of a judge to learn on from; of this network"""
+    views: tuple[str, ...] = ()
+    """names of the cameras that it reads; empty = the main one"""
     fit: FitConfig = field(default_factory=lambda: FitConfig(batch=16))
     """its batch: of episodes"""
 
@@ -94,10 +96,12 @@ def train_judge(config: JudgeTrainConfig, device: str = "cpu") -> ClassifierJudg
             f'{store.root}: no episode held back of known success ends in "{config.drawn}"; '
             f"generate some or leave drawn empty"
         )
-    labels = make_labels(cache, trained_on, config.drawn)
+    labels = make_labels(cache, trained_on, config.drawn, config.views)
     torch.manual_seed(config.fit.seed)
     height, width = cache.pixels.shape[1:3]
-    net = JudgeNet(JudgeConfig((height, width), config.hidden, config.trunk, config.stride))
+    trunk = replace(config.trunk, channels=6 * max(len(config.views), 1))
+    shape = JudgeConfig((height, width), config.hidden, trunk, config.stride, views=config.views)
+    net = JudgeNet(shape)
     if config.start is not None:
         net = _learned_before(config.start, net.config)
     net = net.to(device)
@@ -179,7 +183,7 @@ class Ahead:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A batch: pairs uint8 [B, K, H, W, 6]; known, done and progress [B, K]; success, text and
+    """A batch: pairs uint8 [B, K, H, W, 6 V]; known, done and progress [B, K]; success, text and
     swapped [B]. See `Labels`.
 
     known: False behind a video's end.   swapped: under another task's instruction.
@@ -214,7 +218,8 @@ def make_lesson(
     rows[known] = np.concatenate(
         [begin + np.array(own) for begin, own in zip(first, times, strict=True)]
     )
-    pairs = np.zeros((*known.shape, *labels.pixels.shape[1:3], 6), np.uint8)
+    channels = 6 * len(labels.pixels)
+    pairs = np.zeros((*known.shape, *labels.pixels[0].shape[1:3], channels), np.uint8)
     pairs[known] = make_pairs(
         labels.pixels, np.repeat(first, known.sum(1)), rows[known], config.degradation, rng
     )
@@ -229,12 +234,12 @@ def make_lesson(
 
 
 def make_pairs(
-    pixels: Frames, starts: Ints, rows: Ints, degradation: float, rng: np.random.Generator
+    pixels: Sequence[Frames], starts: Ints, rows: Ints, degradation: float, rng: np.random.Generator
 ) -> Frames:
-    """uint8 [M, H, W, 6]: initial frame as recorded, later frame degraded and moved by up to a
-    pixel, then both moved alike."""
-    later = shifted(degrade(pixels[rows], degradation, rng), 1, rng)
-    return shifted(np.concatenate([pixels[starts], later], axis=-1), 2, rng)
+    """uint8 [M, H, W, 6 V]: initial frame as recorded, later frame degraded and moved by up to a
+    pixel, then both moved alike, all views."""
+    later = [shifted(degrade(view[rows], degradation, rng), 1, rng) for view in pixels]
+    return shifted(in_channels([*(view[starts] for view in pixels), *later]), 2, rng)
 
 
 def facts(

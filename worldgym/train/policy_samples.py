@@ -7,6 +7,7 @@ executed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from worldgym.episodes.frame_cache import FrameCache
 from worldgym.episodes.store import EpisodeStore
 from worldgym.episodes.store_index import EpisodeInfo
 from worldgym.errors import InputError
-from worldgym.policies.image_trunk import shifted
+from worldgym.policies.image_trunk import in_channels, shifted
 from worldgym.policies.own.action_bounds import to_unit
 from worldgym.types import Actions, ActionSpec, Frames
 
@@ -57,10 +58,10 @@ class SampleConfig:
 
 @dataclass(frozen=True)
 class Samples:
-    """Row i of `pixels` at `rows[i]` is answered by `chunks[i]` [h, A] in [-1, 1] where `mask[i]`
-    [h] is 1."""
+    """Row i of `pixels`, one array a view, at `rows[i]` is answered by `chunks[i]` [h, A] in
+    [-1, 1] where `mask[i]` [h] is 1."""
 
-    pixels: Frames
+    pixels: tuple[Frames, ...]
     rows: npt.NDArray[np.int64]
     instruction: npt.NDArray[np.int64]
     instructions: tuple[str, ...]
@@ -70,9 +71,16 @@ class Samples:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def frames(self, picked: npt.NDArray[np.int64]) -> Frames:
+        """uint8 [B, H, W, 3 V] of these samples."""
+        return in_channels([view[self.rows[picked]] for view in self.pixels])
 
-def make_samples(cache: FrameCache, config: SampleConfig, chunk: int) -> Samples:
-    """Every visited state with its chunk of labels. InputError if no episode is left."""
+
+def make_samples(
+    cache: FrameCache, config: SampleConfig, chunk: int, views: Sequence[str] = ()
+) -> Samples:
+    """Every visited state with its chunk of labels. InputError if no episode is left, and for
+    `views` that are missing; () = the main one."""
     infos = chosen_episodes(cache.store, config)
     instructions = tuple(sorted({info.instruction for info in infos}))
     rows, texts, chunks, masks = [], [], [], []
@@ -88,7 +96,7 @@ def make_samples(cache: FrameCache, config: SampleConfig, chunk: int) -> Samples
         chunks.append(labels[np.minimum(window, steps[-1])])
         masks.append(label_mask(executed, labels, chunk, config.path_tolerance))
     joined = [np.concatenate(parts) for parts in (rows, texts, chunks, masks)]
-    return Samples(cache.pixels, joined[0], joined[1], instructions, joined[2], joined[3])
+    return Samples(cache.of_views(views), joined[0], joined[1], instructions, joined[2], joined[3])
 
 
 def chosen_episodes(store: EpisodeStore, config: SampleConfig) -> list[EpisodeInfo]:

@@ -69,10 +69,13 @@ def train_policy(config: PolicyTrainConfig, device: str = "cpu") -> list[Path]:
     keep_freed_memory()
     store = EpisodeStore(config.samples.store)
     cache = frame_cache(store)
-    samples = make_samples(cache, config.samples, config.net.chunk)
+    samples = make_samples(cache, config.samples, config.net.chunk, config.net.cameras)
     torch.manual_seed(config.fit.seed)
     height, width = cache.pixels.shape[1:3]
-    net = build(replace(config.net, size=(height, width), actions=store.spec.size)).to(device)
+    trunk = replace(config.net.trunk, channels=3 * len(samples.pixels))
+    net = build(replace(config.net, size=(height, width), actions=store.spec.size, trunk=trunk)).to(
+        device
+    )
 
     def save(trained: Trained) -> None:
         copy = deepcopy(net)
@@ -109,7 +112,7 @@ def policy_loss(net: Net, samples: Samples, config: PolicyTrainConfig) -> Callab
     def loss_at(step: int) -> Tensor:
         rng = np.random.default_rng([config.fit.seed, step])
         picked = np.sort(rng.integers(0, len(samples), config.fit.batch))
-        frames = augment_frames(samples.pixels[samples.rows[picked]], config.samples.shift, rng)
+        frames = augment_frames(samples.frames(picked), config.samples.shift, rng)
         words = features[torch.from_numpy(samples.instruction[picked])]
         wanted, mask = (
             torch.from_numpy(x[picked]).to(device) for x in (samples.chunks, samples.mask)
@@ -139,8 +142,9 @@ def trained_facts(config: PolicyTrainConfig, samples: Samples, trained: Trained)
 
 def policy_card(config: PolicyTrainConfig, name: str, trained: dict[str, Any]) -> str:
     kind = "Behaviour-cloning" if isinstance(config.net, BCConfig) else "Action-diffusion"
+    seen = f"frames of {', '.join(config.net.cameras)}" if config.net.cameras else "one frame"
     return (
-        f"# {name}\n\n{kind} policy of WorldGym: one frame and an instruction in, "
+        f"# {name}\n\n{kind} policy of WorldGym: {seen} and an instruction in, "
         f"{config.net.chunk} action(s) out. Trained "
         f"on {trained['samples']} frames with imitate = "
         f"{config.samples.imitate}.\n\n{config_markdown(trained)}"

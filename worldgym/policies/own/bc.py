@@ -23,7 +23,7 @@ from worldgym.policies.own.network_policy import (
     network_inputs,
     save_network_policy,
 )
-from worldgym.policies.policy_protocol import NEWEST_FRAME, Observation
+from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 
 KIND = "bc"
@@ -35,6 +35,7 @@ class BCConfig:
     predicted at once, h.
 
     execute: actions of a chunk that are carried out before the policy observes again; 0 = all.
+    cameras: names of the views that it sees; () = the main one.
     """
 
     size: tuple[int, int] = (96, 96)
@@ -43,6 +44,7 @@ class BCConfig:
     hidden: int = 256
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
     execute: int = 0
+    cameras: tuple[str, ...] = ()
 
     @property
     def executed(self) -> int:
@@ -50,7 +52,7 @@ class BCConfig:
 
 
 class BCNet(nn.Module):
-    """frames uint8 [B, H, W, 3], features float [B, buckets] => actions [B, h, A] in [-1, 1]."""
+    """frames uint8 [B, H, W, 3 V], features float [B, buckets] => actions [B, h, A] in [-1, 1]."""
 
     def __init__(self, config: BCConfig) -> None:
         super().__init__()
@@ -89,7 +91,7 @@ class BCPolicy:
         self.name = name
         self.spec = spec
         self.chunk = net.config.executed
-        self.needs = NEWEST_FRAME
+        self.needs = Needs(cameras=net.config.cameras)
 
     def reset(self, trials: Sequence[Trial]) -> list[None]:
         return [None] * len(trials)
@@ -99,9 +101,7 @@ class BCPolicy:
         self, states: Sequence[None], observations: Sequence[Observation]
     ) -> tuple[list[None], Actions]:
         """=> (states, float32 [B, h, A]). InputError if a frame is not of the size trained on."""
-        frames, features = network_inputs(
-            self.name, observations, self.net.config.size, self.net.config.trunk.buckets
-        )
+        frames, features = network_inputs(self.name, observations, self.net.config)
         device = self.net.trunk.film.weight.device
         unit = self.net(frames.to(device), features.to(device)).cpu().numpy()
         return list(states), from_unit(unit[:, : self.chunk], self.spec)

@@ -33,7 +33,7 @@ from worldgym.policies.own.network_policy import (
     network_inputs,
     save_network_policy,
 )
-from worldgym.policies.policy_protocol import NEWEST_FRAME, Observation
+from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.types import Actions, ActionSpec, Trial
 
 KIND = "diffusion"
@@ -51,7 +51,8 @@ class DiffusionConfig:
     all.   steps: Euler steps a chunk. temperature: scale of the noise that a chunk starts from. 1,
     as trained, draws from all that the network holds possible,
         which after a short training is much; towards 0 it acts on the middle of that.
-    width, layers, heads: of the transformer.
+    width, layers, heads: of the transformer.   cameras: names of the views that it sees; () = the
+    main one.
     """
 
     size: tuple[int, int] = (96, 96)
@@ -64,6 +65,7 @@ class DiffusionConfig:
     steps: int = 4
     temperature: float = 0.3
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    cameras: tuple[str, ...] = ()
 
     @property
     def executed(self) -> int:
@@ -200,7 +202,7 @@ class DiffusionPolicy:
         self.name = name
         self.spec = spec
         self.chunk = net.config.executed
-        self.needs = NEWEST_FRAME
+        self.needs = Needs(cameras=net.config.cameras)
 
     def reset(self, trials: Sequence[Trial]) -> list[int]:
         return [trial.seed for trial in trials]
@@ -211,9 +213,7 @@ class DiffusionPolicy:
     ) -> tuple[list[int], Actions]:
         """=> (states, float32 [B, h, A]). InputError if a frame is not of the size trained on."""
         config = self.net.config
-        frames, features = network_inputs(
-            self.name, observations, config.size, config.trunk.buckets
-        )
+        frames, features = network_inputs(self.name, observations, config)
         noise = config.temperature * np.stack(
             [
                 np.random.default_rng([seed, seen.step]).standard_normal(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from worldgym.errors import InputError
 from worldgym.io.checkpoint import save_folder
+from worldgym.policies.image_trunk import TrunkConfig, in_channels
 from worldgym.policies.instruction_features import instruction_features
 from worldgym.policies.policy_protocol import Observation
 from worldgym.types import ActionSpec
@@ -31,22 +32,37 @@ def check_actions(policy: str, actions: int, spec: ActionSpec) -> None:
         )
 
 
+class Shown(Protocol):
+    """What a network is shown: see `BCConfig`."""
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+    @property
+    def cameras(self) -> tuple[str, ...]: ...
+
+    @property
+    def trunk(self) -> TrunkConfig: ...
+
+
 def network_inputs(
-    policy: str, observations: Sequence[Observation], size: tuple[int, int], buckets: int
+    policy: str, observations: Sequence[Observation], shown: Shown
 ) -> tuple[Tensor, Tensor]:
-    """=> frames uint8 [B, H, W, 3], features of the instructions float32 [B, F].
+    """=> frames uint8 [B, H, W, 3 V], features of the instructions float32 [B, F].
 
     InputError if a frame is not of the size (height, width) that the network was trained on.
     """
+    wanted = (*shown.size, 3)
+    rows = []
     for observation in observations:
-        if observation.frame.shape != (*size, 3):
-            wanted, got = (*size, 3), observation.frame.shape
+        pictures = [observation.views[camera] for camera in shown.cameras] or [observation.frame]
+        if wrong := [picture.shape for picture in pictures if picture.shape != wanted]:
             raise InputError(
-                f"policy {policy} sees frames {wanted}, not {got}; resize the task images"
+                f"policy {policy} sees frames {wanted}, not {wrong[0]}; resize the task images"
             )
-    frames = torch.from_numpy(np.stack([observation.frame for observation in observations]))
-    return frames, instruction_features(
-        [observation.instruction for observation in observations], buckets
+        rows.append(in_channels(pictures))
+    return torch.from_numpy(np.stack(rows)), instruction_features(
+        [observation.instruction for observation in observations], shown.trunk.buckets
     )
 
 
