@@ -9,20 +9,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_networks import tiny_codec, tiny_world
 
+from worldgym.cli import main
+from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.evaluation.plan import EvaluateConfig
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.rejudge import RejudgeConfig, clips_of_run, rejudge
 from worldgym.evaluation.run import evaluate
-from worldgym.io.run_log import read_log
+from worldgym.io.run_log import LOG_NAME, read_log
 from worldgym.io.run_records import run_views
 from worldgym.io.video import decode_video
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.tasks.write_tasks import write_task
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
+from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.types import Frames, Rollout, Task, Verdict
+from worldgym.world.load_world import load_world
 from worldgym.world.world_protocol import Given
 
 VIEWS = ("front", "wrist")
@@ -90,3 +95,47 @@ def test_what_a_world_does_not_draw_is_refused_before_the_first_frame(
         plain = FakePolicy()
         evaluate(config, FakeWorld(views=VIEWS), [plain], load_tasks(tasks), FakeJudge())
     assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
+def test_droid_goes_all_the_way_with_both_cameras(
+    sample_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Eleven real episodes: looked at, converted, learned from for a few steps, and evaluated, with
+    the recorded wrist view and with one that the world draws. What such a world draws is of no use.
+    """
+    monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
+    source = str(sample_data / "droid_mp4")
+    both = ["--views", "exterior=0", "wrist=2", "--size", "32", "32"]
+
+    def ran(*words: str) -> str:
+        main(list(words))
+        return capsys.readouterr().out
+
+    assert "views: exterior, wrist" in ran("data", "inspect", source, *both[:3])
+    ran("data", "convert", source, "--out", str(tmp_path / "store"), *both)
+    store = EpisodeStore(tmp_path / "store")
+    assert len(store) == 11 and store.views == ("exterior", "wrist")
+    data = ["--data", str(store.root), "--held-out", str(store.root)]
+    run = str(tmp_path / "run")
+    ran("world", "train", *data, "--out", run, "--recipe", "tiny", "--device", "cpu")
+    world = load_world(tmp_path / "run")
+    assert world.views == store.views
+    tasks = tmp_path / "tasks"
+    told = ["--instruction", "do it", "--limit", "3", "--steps", "5"]
+    ran("tasks", "new", source, "--out", str(tasks), *both, *told)
+    asked = ["--world", run, "--tasks", str(tasks), "--judge", "later", "--policy", "random"]
+    ran("evaluate", *asked, "--trials", "1", "--out", str(tmp_path / "given"))
+    brought = list(tasks.rglob("*.wrist.png"))
+    assert len(brought) == 3
+    for picture in brought:
+        picture.unlink()
+    ran("evaluate", *asked, "--trials", "1", "--out", str(tmp_path / "drawn"))
+    for name, flags in (("given", ()), ("drawn", ("wrist view generated",))):
+        header, records = read_log(tmp_path / name / LOG_NAME)
+        assert run_views(header) == store.views and len(records) == 3
+        assert all(record.flags == flags for record in records)
