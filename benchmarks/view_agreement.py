@@ -93,7 +93,7 @@ def learned(cache: FrameCache, view: str, steps: int) -> HeightReader:
 
 def true_heights(store: EpisodeStore, name: str) -> Floats:
     """[T], metres above the start."""
-    z = np.array(store.info(name).extras["object"], np.float32)[:, 2]
+    z = np.array(store.without_frames(name).extras["object"], np.float32)[:, 2]
     heights: Floats = z[1:] - z[0]
     return heights
 
