@@ -11,6 +11,7 @@ import pytest
 from worldgym.episodes.store import EpisodeStore
 from worldgym.reference.generated_replays import SUFFIX, ReplayConfig, generate_replays
 from worldgym.reference.reference_tasks import METAWORLD_SPEC
+from worldgym.testing import FakeWorld
 from worldgym.types import Episode
 
 
@@ -80,3 +81,25 @@ def test_generating_resumes(store: Path, unpacked_bundle: Path, tmp_path: Path) 
     assert (
         np.abs(generate_replays(config)[f"e1{SUFFIX}"].frames.astype(float) - before).mean() < 1.0
     )
+
+
+def test_all_views_go_along_and_lengths_may_differ(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, views = EpisodeStore(store), ("main", "wrist")
+    both = EpisodeStore.create(tmp_path / "both", METAWORLD_SPEC, 20.0, views=views)
+    for count, info in enumerate(plain, 1):
+        episode = plain[info.name]
+        frames = np.concatenate([episode.frames, 255 - episode.frames], 1)[: count % 2 + 2]
+        actions = episode.actions[: count % 2 + 1]
+        absent = ("wrist",) if info.name == "e1" else ()
+        told = replace(episode, frames=frames, actions=actions, views=views, absent=absent)
+        both.write(info.name, told)
+    world = FakeWorld(METAWORLD_SPEC, (96, 96, 3), views=views)
+    monkeypatch.setattr("worldgym.reference.generated_replays.load_world", lambda _: world)
+    found = generate_replays(ReplayConfig(tmp_path, both.root, tmp_path / "out", every=1))
+    assert len(found) == 8 and found.views == views
+    for name in ("e0", "e1"):
+        np.testing.assert_array_equal(found[name].frames, EpisodeStore(both.root)[name].frames)
+    drawn = found["e0" + SUFFIX]
+    assert drawn.views == views and len(drawn) == len(found["e0"])

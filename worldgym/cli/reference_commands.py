@@ -137,6 +137,8 @@ class TrainJudge:
     """a judge to learn on from"""
     views: tuple[str, ...] = ()
     """names of the cameras that it reads (default: the main one)"""
+    stride: int = 2
+    """every so many frames are looked at, and always the last"""
     steps: int = 8000
     seed: int = 0
     device: str = "auto"
@@ -146,7 +148,8 @@ class TrainJudge:
         from worldgym.train.judge_training import train_judge
 
         config = recipe(self.data, self.out, self.drawn, self.seed, self.start, self.steps)
-        print(train_judge(replace(config, views=self.views), self.device).name)
+        config = replace(config, views=self.views, stride=self.stride)
+        print(train_judge(config, self.device).name)
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,17 @@ they are what a policy does in a closed loop, which is what a judge is asked abo
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from worldgym.episodes.frame_cache import frame_cache
 from worldgym.episodes.store import EpisodeStore
+from worldgym.episodes.store_index import EpisodeInfo
 from worldgym.io.files import write_atomic
 from worldgym.io.progress import progress
 from worldgym.native.memory import keep_freed_memory
@@ -50,11 +52,7 @@ def generate_replays(config: ReplayConfig) -> EpisodeStore:
     out = EpisodeStore.create(config.out, source.spec, source.fps, source.reach, source.views)
     for info in source:
         if info.name not in out:
-            # the JSON last: it commits the episode
-            for file in (f"{info.name}.mp4", f"{info.name}.json"):
-                write_atomic(
-                    config.out / "episodes" / file, (source.root / "episodes" / file).read_bytes()
-                )
+            _copy(source, info, config.out)
     cache = frame_cache(source)
     world = load_world(config.world)
     wanted = [
@@ -63,7 +61,7 @@ def generate_replays(config: ReplayConfig) -> EpisodeStore:
         if info.extras["seed"] % config.every == 0 or is_closed_loop(info)
     ]
     chosen = [name for name in wanted if name + SUFFIX not in out]
-    batches = [chosen[i : i + config.batch] for i in range(0, len(chosen), config.batch)]
+    batches = list(_batches(source, chosen, config.batch))
 
     def write(name: str, episode: Episode, frames: Frames) -> None:
         out.write(
@@ -86,6 +84,25 @@ def generate_replays(config: ReplayConfig) -> EpisodeStore:
             ]
         _await(writing)
     return EpisodeStore(config.out)
+
+
+def _copy(source: EpisodeStore, info: EpisodeInfo, out: Path) -> None:
+    """The JSON last: it commits the episode."""
+    views = [view for view in source.views if view not in info.absent]
+    files = [source.video(info.name, view) for view in views]
+    for file in (*files, source.root / "episodes" / f"{info.name}.json"):
+        write_atomic(out / file.relative_to(source.root), file.read_bytes())
+
+
+def _batches(store: EpisodeStore, names: Sequence[str], size: int) -> Iterator[list[str]]:
+    """Of one length each."""
+
+    def length(name: str) -> int:
+        return store.info(name).length
+
+    for _, group in groupby(sorted(names, key=length), key=length):
+        same = list(group)
+        yield from (same[i : i + size] for i in range(0, len(same), size))
 
 
 def _await(futures: Sequence[Future[None]]) -> None:
