@@ -1,5 +1,5 @@
 """A policy that speaks another convention than the world, where a conversion between the two is
-stated."""
+stated. Example: examples/policies/converted.py."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Such a policy shows whether a world believes in habits instead of actions: what it does is what no
 imitator does. A checkpoint of a network policy may carry a disturbance (`save_disturbed`); the
 control arm `delayed` of `worldgym world check` is made of one too. Randomness depends on the
-trial's seed and the step alone."""
+trial's seed and the step alone. Example: examples/policies/disturbed_policy.py."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """LeRobot's policies in this process: "lerobot:DIR?convention=NAME", DIR as `save_pretrained` wrote
-it (docs/policies/).
+it (docs/policies/lerobot.md). Example: examples/policies/lerobot_policy.py.
 
 Only LeRobot's public interface is used: `reset`, `select_action`, and the two processors. A LeRobot
 policy keeps its queues of observations and actions in itself, one set for the whole batch, where a

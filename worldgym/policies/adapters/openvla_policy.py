@@ -3,8 +3,9 @@
 
 The folder's own Python code is run, so the user must say trust_remote_code=yes. Prompt and call
 follow OpenVLA's server (c8f03f4, vla-scripts/deploy.py). The published code runs with transformers
-4.40 to 4.57, not with 5 (docs/policies/openvla.md). Axes legend: B rows, h actions of a chunk, A
-numbers of an action.
+4.40 to 4.57, not with 5 (docs/policies/openvla.md). Example:
+examples/policies/openvla_policy.py. Axes legend: B rows, h actions of a chunk, A numbers of an
+action.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 robot goes, by a model of the robot.
 
 Joint positions are targets, and need nothing else. Joint velocities are added up from the joints of
-the task's state, where their unit says radians per second."""
+the task's state, where their unit says radians per second. Example: examples/policies/posed.py."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Policies that speak of other moments than the world: at another rate, or in targets instead of
 moves.
 
-Each says what it changes, in words for the log. Axes legend: B rows, h actions of an answer, A
-numbers of an action."""
+Each says what it changes, in words for the log. Example: examples/policies/refitted.py. Axes
+legend: B rows, h actions of an answer, A numbers of an action."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The user's own policy: MODULE:FACTORY, a callable that returns an object with the members of the
-policy seam."""
+policy seam. Example: examples/policies/user_policy.py."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """A policy whose answers are reworked, and that else acts as it does: under another name, in other
-units, with fewer rows of an answer carried out."""
+units, with fewer rows of an answer carried out. Example: examples/policies/wrapped.py."""
 
 from __future__ import annotations
 
