@@ -65,6 +65,7 @@ NO_ONE_MODULE = {
     "cli/test_endings": "exit codes of all commands",
     "cli/test_interrupt": "Ctrl-C in any command",
     "episodes/test_fuzz": "damaged files of every reader",
+    "evaluation/test_growth": "a whole evaluation that grows, in any order",
     "evaluation/test_kill": "a whole evaluation, killed",
     "evaluation/test_ray": "a whole evaluation on a cluster",
     "evaluation/test_served_policies": "a whole evaluation, its policy behind a server",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
 from worldgym.evaluation.export import as_row
 from worldgym.io.run_log import LOG_NAME, each_record, read_header
+from worldgym.io.run_mirror import run_folder
 from worldgym.io.run_records import TrialRecord, results
 from worldgym.report.page import REPORT_NAME, write_results
 from worldgym.stats.agreement import Agreement
@@ -104,8 +105,11 @@ class Run:
     """A run folder: the log of its trials, and what follows from it.
 
     folder: RUN, as `evaluate` and `worldgym evaluate` write it.   header: world, policies, judge,
-    seed, versions and options.   summary: of this very log, where it is at hand.   InputError if
-    there is no log, or a damaged one."""
+    seed, versions and options.   summary: of this very log, where it is at hand.   not_done: trials
+    that failed and that were left, of those that the evaluation which made this was to do; None of
+    a folder that was there.   InputError if there is no log, or a damaged one."""
+
+    not_done: tuple[int, int] | None = None
 
     def __init__(self, folder: str | Path, summary: Summary | None = None) -> None:
         self.folder = Path(folder)
@@ -159,17 +163,19 @@ def evaluate(
     **options: Unpack[EvaluateOptions],
 ) -> Run:
     """Rolls the policies out in the world, lets the judge score the videos, and writes all of it
-    and a report into the folder `out`. The same call again does only what is missing.
+    and a report into the folder `out`. The same call again does only what is missing; one with
+    more policies, trials or tasks makes the run larger.
 
     world, policy, tasks, judge: what the options of `worldgym evaluate` take, or objects; one
     policy or several. A policy that is an object needs another name when it has changed.
-    trials: of each policy in each group of tasks.
+    trials: of each policy in each group of tasks.   out: a folder, or one of an object store
+    ("s3://BUCKET/FOLDER"): the run is then made on this machine and sent there as it goes on.
     InputError and SpecMismatch before the first frame where parts do not fit; SameFailure where ten
     trials in a row fail alike. Other failed trials are counted in the summary, and tried again by
     the next call."""
     from worldgym.evaluation.load_parts import Sources
     from worldgym.evaluation.plan import EvaluateConfig
-    from worldgym.evaluation.run import evaluate_sources
+    from worldgym.evaluation.run import run_sources
 
     policies = tuple(policy) if isinstance(policy, list | tuple) else (policy,)
     given: dict[str, Any] = dict(options)
@@ -177,8 +183,11 @@ def evaluate(
     budget = given.pop("budget", None)
     check = given.pop("world_check", None)
     sources = Sources(world, policies, tasks, judge, judge_budget_usd=budget, **loading)
-    config = EvaluateConfig(Path(out), trials, check=check, **given)
-    return Run(out, evaluate_sources(sources, config))
+    with run_folder(out) as folder:
+        done = run_sources(sources, EvaluateConfig(folder, trials, check=check, **given))
+    run = Run(folder, done.summary)
+    run.not_done = done.failed, done.left
+    return run
 
 
 def compare(

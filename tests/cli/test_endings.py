@@ -103,6 +103,22 @@ def test_some_trials_are_missing(
     assert "2 trials were not begun" in capsys.readouterr().err
 
 
+def test_a_start_that_did_its_part_of_a_larger_run_is_done(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What others lack is told, and no reason to give the same command again."""
+
+    def start(name: str, trials: int) -> int:
+        return ended(monkeypatch, evaluated(tmp_path, [FakePolicy(name=name)], trials))
+
+    assert start("old", 1) == start("new", 2) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Unfinished run" in said and "1 of 4 planned trials is missing" in said
+    assert "old on" in said and "2 planned, 1 done, 0 failed, 1 missing" in said
+    assert start("old", 2) == 0
+    assert "missing" not in capsys.readouterr().out.replace("0 missing", "")
+
+
 def test_a_command_of_several_runs_ends_as_they_did(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -109,6 +109,7 @@ def test_one_word_means_one_thing() -> None:
         "codec",  # of a published checkpoint it may be a name on the hub
         "data",  # [NAME=]FOLDER where several robots are mixed
         "mix",  # shares of stores; or a mixture of behaviours
+        "out",  # a folder; or the address of one in an object store
         "policy",  # a name or an address; folders where checkpoints are copied
         "source",
         "tasks",  # a folder; names in the reference world

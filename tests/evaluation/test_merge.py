@@ -112,10 +112,12 @@ def test_a_merge_cut_short_goes_on(tmp_path: Path) -> None:
 def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     run(tmp_path / "one", (1, 2))
     run(tmp_path / "other", (2, 2), seed=5)
-    with pytest.raises(InputError, match="no shard of the run"):
+    with pytest.raises(
+        InputError, match=r"other does not go with the run in .*one: run_seed is 0 there and 5 now"
+    ):
         merge([tmp_path / "one", tmp_path / "other"], tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
-    with pytest.raises(InputError, match="no shard is named"):
+    with pytest.raises(InputError, match="no run is named"):
         merge([], tmp_path / "merged")
 
 
@@ -131,8 +133,83 @@ def test_shards_that_contradict_each_other_are_named(tmp_path: Path) -> None:
             else line
         ),
     )
-    with pytest.raises(InputError, match="say different things of high on a/0, repeat 0"):
+    with pytest.raises(
+        InputError,
+        match=r"say different things: .*one and .*two of high on a/0, repeat 0; .*repeat 1; leave",
+    ):
         merge([tmp_path / "one", tmp_path / "two"], tmp_path / "merged")
+
+
+def evaluated(
+    out: Path, policies: tuple[str, ...], trials: int, groups: str, seed: int = 0
+) -> Summary:
+    frames = np.random.default_rng(0).integers(0, 256, (4, 16, 24, 3), np.uint8)
+    tasks = [
+        Task(f"{group}/{i}", group, frames["abc".index(group)], f"do {group}", 3)
+        for group in groups
+        for i in range(2)
+    ]
+    chosen = [FakePolicy(level=0.9 if name == "high" else 0.1, name=name) for name in policies]
+    return evaluate(EvaluateConfig(out, trials, seed), FakeWorld(), chosen, tasks, FakeJudge())
+
+
+def test_runs_of_other_policies_trials_and_tasks_become_one(tmp_path: Path) -> None:
+    """Whatever of it overlaps: the records of the run planned whole."""
+    evaluated(tmp_path / "whole", ("low", "high"), 3, "ab")
+    parts = [
+        (("low",), 3, "a"),
+        (("low", "high"), 2, "ab"),
+        (("high",), 3, "ab"),
+        (("low",), 3, "b"),
+    ]
+    for i, part in enumerate(parts):
+        evaluated(tmp_path / str(i), *part)
+    summary = merge([tmp_path / str(i) for i in range(4)], tmp_path / "merged")
+    (whole, expected), (header, records) = (
+        read_log(tmp_path / name / "log.jsonl") for name in ("whole", "merged")
+    )
+    assert header.difference(whole) is None
+    assert records == expected and summary.completeness.missing == 0
+    assert (tmp_path / "merged" / str(records[0].video)).exists()
+    partly = merge([tmp_path / "0", tmp_path / "1"], tmp_path / "partly")
+    cells = {(cell.policy, cell.task): cell.missing for cell in partly.cells if cell.missing}
+    assert cells == {("high", "a"): 1}
+
+
+def test_a_merged_run_grows(tmp_path: Path) -> None:
+    for name in ("low", "high"):
+        evaluated(tmp_path / name, (name,), 2, "a")
+    merge([tmp_path / "low", tmp_path / "high"], tmp_path / "merged")
+    evaluated(tmp_path / "merged", ("low", "high", "new"), 3, "ab")
+    evaluated(tmp_path / "whole", ("low", "high", "new"), 3, "ab")
+    merged, whole = (read_log(tmp_path / name / "log.jsonl")[1] for name in ("merged", "whole"))
+    assert {r.key: r for r in merged} == {r.key: r for r in whole} and len(merged) == len(whole)
+
+
+def test_a_trial_that_failed_in_one_run_is_taken_from_the_other(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        evaluated(tmp_path / name, ("low",), 2, "a")
+    log = tmp_path / "one" / "log.jsonl"
+
+    def break_first(line: dict[str, object]) -> dict[str, object]:
+        if line.get("task") != "a/0":
+            return line
+        return {**line, "score": None, "failure_reason": "the server hung up"}
+
+    rewrite(log, break_first)
+    expected = {r.key: r for r in read_log(tmp_path / "two" / "log.jsonl")[1]}
+    for i, order in enumerate((("one", "two"), ("two", "one"))):
+        merge([tmp_path / name for name in order], tmp_path / f"merged-{i}")
+        found = {r.key: r for r in read_log(tmp_path / f"merged-{i}" / "log.jsonl")[1]}
+        assert found == expected
+
+
+def test_runs_of_other_seeds_or_contents_do_not_go_together(tmp_path: Path) -> None:
+    evaluated(tmp_path / "one", ("low",), 2, "a")
+    evaluated(tmp_path / "two", ("high",), 2, "a", seed=1)
+    with pytest.raises(InputError, match=r"two does not go with .*: run_seed is 0 there and 1"):
+        merge([tmp_path / "one", tmp_path / "two"], tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
 
 
 def test_a_shard_that_does_not_exist_is_refused(tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ def test_a_run_is_not_resumed_with_other_tasks(tmp_path: Path, field: str) -> No
     changed[-1] = replace(
         changed[-1], **(extras if field == "rubric" else {field: other.get(field, "other")})
     )
-    with pytest.raises(InputError, match=r"another run: config\.tasks_sha256 is"):
+    with pytest.raises(InputError, match=r"another run: config\.task_sha256\.b/2 is"):
         evaluate(
             EvaluateConfig(tmp_path, trials=4, batch=3), FakeWorld(), POLICIES, changed, FakeJudge()
         )
@@ -351,13 +351,13 @@ def test_needs_are_checked_before_the_first_frame_and_logged(tmp_path: Path) -> 
 
 def test_other_options_do_not_resume(tmp_path: Path) -> None:
     run(tmp_path)
-    with pytest.raises(InputError, match="trials"):
-        run(tmp_path, trials=5)
+    with pytest.raises(InputError, match="run_seed is 0 there and 5 now"):
+        run(tmp_path, seed=5)
 
 
 def test_a_run_is_not_resumed_with_other_code(tmp_path: Path) -> None:
     run(tmp_path, origin=Origin(code={"low": "a"}))
-    with pytest.raises(InputError, match=r"policies\[0\].code is 'a' there and 'b' now"):
+    with pytest.raises(InputError, match=r"policies\.low\.code is 'a' there and 'b' now"):
         run(tmp_path, origin=Origin(code={"low": "b"}))
     run(tmp_path, origin=Origin(code={"low": "a"}))
 

@@ -105,7 +105,7 @@ def test_it_resumes(tmp_path: Path) -> None:
 def test_changed_edits_are_another_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(tmp_path, Sighted(level=0.9))
     monkeypatch.setattr(sys.modules[__name__], "EDITS", EDITS.replace("harsh = 0.0", "harsh = 0.5"))
-    with pytest.raises(InputError, match="tasks_sha256"):
+    with pytest.raises(InputError, match="task_sha256"):
         run(tmp_path, Sighted(level=0.9))
 
 

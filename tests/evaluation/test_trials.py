@@ -80,7 +80,7 @@ def test_batches_hold_everything_left_once_and_like_lengths_together(
         0,
     )
     finished = {("fake-policy", f"t/{i}", 0) for i in done}
-    batches = [batch for _, batch in in_batches([FakePolicy()], trials, size, finished)]
+    batches = list(in_batches(FakePolicy(), trials, size, finished))
     played = [trial.task for batch in batches for trial in batch]
     assert sorted(task.name for task in played) == sorted(
         f"t/{i}" for i in range(len(lengths)) if i not in done

@@ -78,7 +78,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_each_line_says_what_it_is(tmp_path: Path) -> None:
     header, *trials = [json.loads(line) for line in written(tmp_path).read_text().splitlines()]
-    assert (header["type"], header["version"]) == ("header", 4)
+    assert (header["type"], header["version"]) == ("header", 5)
     assert {line["type"] for line in trials} == {"trial"}
     assert trials[1]["flags"] == ["frozen", "dark"]
 
@@ -264,7 +264,7 @@ def test_contradictions_are_refused(fields: dict[str, Any]) -> None:
             r"config.sampler.sizes\[1\] is 2 there and 3 now",
         ),
         ({"config": {"trials": 20}}, "config.sampler is .* there and None now"),
-        ({"policies": HEADER.policies[:1]}, "policies is"),
+        ({"policies": HEADER.policies[:1]}, "policies.poor is .* there and None now"),
         ({"world": "world-2"}, "world is 'world-1' there and 'world-2' now"),
         ({"run_seed": 8, "judge": "judge-2"}, "judge is"),
     ],
@@ -303,7 +303,7 @@ def test_files_that_are_no_log(tmp_path: Path) -> None:
     (tmp_path / LOG_NAME).write_bytes(b"")
     with pytest.raises(InputError, match="no header"):
         read_log(tmp_path / LOG_NAME)
-    (tmp_path / LOG_NAME).write_bytes(b'{"type": "header", "version": 5}\n')
+    (tmp_path / LOG_NAME).write_bytes(b'{"type": "header", "version": 6}\n')
     with pytest.raises(InputError, match="version 1"):
         read_log(tmp_path / LOG_NAME)
     with pytest.raises(InputError, match="cannot write"):

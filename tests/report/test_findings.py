@@ -15,7 +15,7 @@ from worldgym.report.policy_sentences import (
     mixture_sentence,
     unranked_sentence,
 )
-from worldgym.report.trial_sentences import missing_sentence
+from worldgym.report.trial_sentences import missing_lines, missing_sentence
 from worldgym.stats.ranking import OrderProbability
 from worldgym.stats.summarize import summarize
 from worldgym.stats.summary import Summary
@@ -28,7 +28,8 @@ def of(
 
 
 def said(summary: Summary) -> str:
-    return "\n".join([findings.headline(summary), *findings.sentences(summary)]).replace(NBSP, " ")
+    said = [findings.headline(summary), *missing_lines(summary), *findings.sentences(summary)]
+    return "\n".join(said).replace(NBSP, " ")
 
 
 def drawn(**rates: float) -> Scores:
@@ -135,6 +136,8 @@ def test_missing_trials_are_named_first_and_by_policy() -> None:
         "29 of 42 planned trials are missing (5 of 14 with a, 10 of 14 with b and 14 of 14 with "
         "late)." in text
     )
+    assert "late on door: 9 planned, 0 done, 0 failed, 9 missing (door/0, repeat 0; " in text
+    assert text.index("late on door") < text.index("late on drawer") < text.index("Success rates")
     assert "13 scored trials; 0 unscored, 0 failed and 29 missing trials are in no rate." in text
     whole = of(drawn(a=0.5, b=0.6), planned={"t": 60})
     assert missing_sentence(whole) == "" and not said(whole).startswith("Unfinished")
@@ -142,6 +145,8 @@ def test_missing_trials_are_named_first_and_by_policy() -> None:
     assert "the log does not say what was planned" in old
     many = of({f"p{i}": {"t": [1.0]} for i in range(9)}, planned={"t": 3})
     assert "others with 3 more policies" in missing_sentence(many)
+    assert missing_lines(many)[-1] == "  and 1 more of policy and task (see summary.json)"
+    assert missing_lines(whole) == []
 
 
 def test_a_shard_and_lacking_edited_twins_are_said() -> None:

@@ -237,7 +237,7 @@ def test_every_section_that_has_something_to_tell_is_there(run: Path) -> None:
         "costs",
         "made",
     ]
-    assert len(SECTIONS) == 10
+    assert len(SECTIONS) == 11
     assert written.values("section", "class") == ["wide"] * 6
 
 

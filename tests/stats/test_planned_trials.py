@@ -11,7 +11,13 @@ from small_logs import header, record, run
 from worldgym.errors import InputError
 from worldgym.evaluation.trials import plan_trials, planned_repeats
 from worldgym.io.run_records import PLANNED_KEY, results
-from worldgym.stats.planned_trials import Completeness, completeness, planned_trials
+from worldgym.stats.planned_trials import (
+    ABSENT,
+    Completeness,
+    absent_trials,
+    completeness,
+    planned_trials,
+)
 from worldgym.types import Task
 
 FRAME = np.zeros((16, 24, 3), np.uint8)
@@ -53,16 +59,25 @@ def test_an_older_log_tells_what_other_policies_have_and_how_many_were_asked_for
         "door": 3,
         "drawer": 1,
     } and not told.known
-    assert told.missing([r for r in records if r.policy == "a"], told.groups) == 2
+    assert told.lacking([r for r in records if r.policy == "a"]) == 2
     asked = planned_trials(header(["a", "b"], trials=5), records)
     assert {group: len(trials) for group, trials in asked.groups.items()} == {
         "door": 5,
         "drawer": 5,
     }
-    assert (
-        asked.missing([r for r in records if r.policy == "b"], asked.groups) == 2 + 4
-        and asked.frames("door") == 3
-    )
+    there = [r for r in records if r.policy == "b"]
+    assert asked.lacking(there) == 2 + 4 and asked.frames("door") == 3
+    assert absent_trials(asked.missing(there, "drawer")) == (), "an older log knows no names"
+    assert len(asked.missing(there, "drawer")) == 4
+
+
+@given(st.sets(st.tuples(st.sampled_from("abc"), st.integers(0, 30)), max_size=60))
+def test_absent_trials_are_rows_of_repeats_without_gaps(missing: set[tuple[str, int]]) -> None:
+    rows = absent_trials(missing)
+    told = [(row.task, i) for row in rows for i in range(row.first, row.last + 1)]
+    assert told == sorted(missing)[: len(told)]
+    assert len(told) == len(missing) or len(rows) == ABSENT
+    assert all((row.task, row.last + 1) not in missing for row in rows)
 
 
 def test_missing_trials_of_edited_twins_are_counted_apart() -> None:

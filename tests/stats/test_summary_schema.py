@@ -40,10 +40,11 @@ def whole() -> Summary:
         record("h", "lid/1", None),
         record("h", "lid/2", failure_reason="hung up"),
     ]
+    planned = {"door": 6, "lid": 3}
     check = WorldCheck("w", {"door": Trusted("green", "all right")})
     judge = header(["g@1k", "g@2k", "h"]).judge
     calibration = Calibration(judge, Confusion(18, 2, 3, 17, 0, 0))
-    return summarize(header(["g@1k", "g@2k", "h"]), records, calibration, check)
+    return summarize(header(["g@1k", "g@2k", "h"], planned), records, calibration, check)
 
 
 def test_a_summary_fits_its_schema_and_comes_back() -> None:

@@ -26,9 +26,9 @@ class Entry:
 
 RUN = Entry(
     "run",
-    "merge the shards of a run, export its trials",
+    "merge runs, export their trials",
     verbs=(
-        Entry("merge", "put the shards of one run together", "run_commands:Merge"),
+        Entry("merge", "put shards, or runs of other policies, together", "run_commands:Merge"),
         Entry("export", "the trials as CSV or Parquet", "run_commands:Export"),
     ),
 )

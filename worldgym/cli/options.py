@@ -46,6 +46,7 @@ class Called:
 Positional = Annotated[T, Unnamed()]
 WorldPlace = Annotated[Path, Part("world")]
 WorldName = Annotated[str, Part("world"), Called("WORLD")]
+RunPlace = Annotated[str, Called("PATH|URL")]
 JudgePlace = Annotated[Path, Part("judge")]
 TasksPlace = Annotated[Path, Part("tasks")]
 CodecPlace = Annotated[Path, Part("codec")]

@@ -14,6 +14,7 @@ from worldgym.io.text import clean
 if TYPE_CHECKING:
     from worldgym.api import Run
     from worldgym.stats.failure_reasons import FailureReasons
+    from worldgym.stats.summary import Summary
 
 
 Found = TypeVar("Found")
@@ -48,12 +49,11 @@ def end_as(runs: Sequence[Run]) -> None:
         summary = run.summary
         there = summary.completeness
         stop_where_nothing_worked(summary.reasons, there.finished)
-        if there.failed:
+        not_done = run.not_done or (there.failed, _missing(summary))
+        if not_done[0]:
             lines += _told(summary.reasons)
-        failed += there.failed
-        if "rejudged" not in summary.config:  # what its run lacks, judging cannot add
-            left += sum(cell.missing for cell in summary.cells)
-            left += there.edited_missing
+        failed += not_done[0]
+        left += not_done[1]
     if left and not failed:
         raise Unfinished(f"{left} trials were not begun; the same command goes on from there")
     if failed:
@@ -61,6 +61,13 @@ def end_as(runs: Sequence[Run]) -> None:
             f"{failed} trials failed and {left} were not begun; the same command goes on from there"
         )
         raise Incomplete("\n".join([said, *lines]))
+
+
+def _missing(summary: Summary) -> int:
+    """Planned trials that the same command would do."""
+    if "rejudged" in summary.config:  # what its run lacks, judging cannot add
+        return 0
+    return sum(cell.missing for cell in summary.cells) + summary.completeness.edited_missing
 
 
 def stop_where_nothing_worked(reasons: FailureReasons, finished: int) -> None:

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from worldgym.cli.options import BatchSize, JudgePlace, Policies, Positional, TasksPlace, WorldName
+from worldgym.cli.options import (
+    BatchSize,
+    JudgePlace,
+    Policies,
+    Positional,
+    RunPlace,
+    TasksPlace,
+    WorldName,
+)
 from worldgym.cli.output import command_line, show, show_ran
 from worldgym.errors import InputError
 
@@ -56,8 +64,9 @@ class Evaluate:
     judge: JudgePlace
     """checkpoint of a judge, judge.toml (a model behind a server), or "later": people, once the
     videos are there"""
-    out: Path
-    """run folder: log, videos, summary.json and report.html"""
+    out: RunPlace
+    """run folder: log, videos, summary.json and report.html; or a folder of an object store,
+    s3://BUCKET/FOLDER (docs/cluster)"""
     embodiment: str | None = None
     """which robot's actions the world takes, where its checkpoint holds several"""
     seed: int = 0
@@ -179,14 +188,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Merge:
-    """Put the shards of one run together: what a single process would have logged."""
+    """Put runs of the same world, judge, seed and tasks together: shards of one run, or runs of
+    other policies, trials or tasks. The result is what a single process would have logged."""
 
-    shards: Positional[tuple[Path, ...]]
-    """run folders, each made with --shard"""
+    runs: Positional[tuple[Path, ...]]
+    """run folders; trials that stand in several must agree"""
     out: Path
     """run folder for the whole"""
     include_red: bool = False
-    """let tasks that the shards' check calls red count in the headline numbers"""
+    """let tasks that the runs' check calls red count in the headline numbers"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -194,7 +204,7 @@ class Merge:
         from worldgym.api import Run
         from worldgym.evaluation.merge import merge
 
-        show(Run(self.out, merge(self.shards, self.out, self.include_red)), self.json)
+        show(Run(self.out, merge(self.runs, self.out, self.include_red)), self.json)
 
 
 @dataclass(frozen=True)

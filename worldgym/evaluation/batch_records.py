@@ -54,7 +54,7 @@ def played(
 ) -> list[Rollout] | Failure:
     """The batch rolled out, filled up to the rows of every batch; or why it broke. Reads and writes
     nothing."""
-    filled = batch + batch[-1:] * (plan.rows - len(batch))
+    filled = batch + batch[-1:] * (plan.rows_of(policy) - len(batch))
 
     def roll() -> list[Rollout]:
         return _rolled_out(plan, policy, filled, len(batch))

@@ -1,109 +1,195 @@
-"""Shards of one run, evaluated apart with `--shard`, put together again: what a single process
-would have logged."""
+"""Runs put together: shards of one run (`--shard`), and runs of different policies, trials or tasks
+in the same world. What comes out is what a single process would have logged."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from sys import intern
+from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.attempted import TrialKey
 from worldgym.io.files import write_atomic
-from worldgym.io.run_log import LOG_NAME, RunLog, read_log
+from worldgym.io.records import from_mapping
+from worldgym.io.run_growth import SHARD_KEY, growth_difference, joined_header
+from worldgym.io.run_log import LOG_NAME, RunLog, each_line_of, each_record, read_header, record_at
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.report.page import write_results
 from worldgym.stats.judge_calibration import CALIBRATION_NAME
 from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import CHECK_NAME
 
-Attempts = list[TrialRecord]
+NAMED = 5  # trials in a message
 
 
-def merge(shards: Sequence[Path], out: Path, include_red: bool = False) -> Summary:
+@dataclass(slots=True)
+class _Tried:
+    """An attempt, as far as its place in the merged log asks. start: its line."""
+
+    policy: str
+    task: str
+    group: str
+    repeat: int
+    failure_reason: str | None = None
+    steps: int = 0
+    start: int = -1
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """All attempts at a trial in one of the runs.   starts: of their lines.   finished: one did."""
+
+    run: Path
+    group: str
+    steps: int
+    starts: list[int]
+    finished: bool
+
+
+Found = dict[TrialKey, _Attempts]
+
+
+def merge(runs: Sequence[Path], out: Path, include_red: bool = False) -> Summary:
     """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again
     to resume.
 
-    A trial that stands in several shards counts once, if they say the same of it. A check or
-    calibration that lies in the shards comes along. include_red: see `write_results`. InputError if
-    shards disagree, if they are not shards of one run, or if OUT holds something else.
+    A trial that stands in several runs counts once, if they say the same of it; one that failed for
+    good in some of them is taken from one in which it did not. A check or calibration that lies in
+    the runs comes along. include_red: see `write_results`. InputError if the runs are of different
+    worlds, judges, seeds or tasks, if they contradict each other, or if OUT holds something else.
     """
-    header, merged, owner = _read(shards)
+    header = _joined(runs)
+    found = _read(runs)
     order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
-    keys = sorted(merged, key=lambda key: _place(order, merged[key][-1]))
-    records = [record for key in keys for record in merged[key]]
+    keys = sorted(found, key=lambda key: _place(order, key, found[key]))
     with RunLog.open(out, header) as log:
-        there = read_log(log.path)[1]
-        if there != records[: len(there)]:
-            raise InputError(f"{out} holds other trials of this run; choose another --out")
+        left = _behind(log.path, _records(keys, found))
         for beside in (CHECK_NAME, CALIBRATION_NAME):
-            _adopt(shards, out, beside)
-        for record in records[len(there) :]:
+            _adopt(runs, out, beside)
+        for run, record in left:
             for name in (record.video, record.actions_file, record.truth_video, record.frame):
-                _copy(owner[record.key], out, name)
+                _copy(run, out, name)
             log.append(record)
         return write_results(out, include_red)
 
 
-def _read(
-    shards: Sequence[Path],
-) -> tuple[RunHeader, dict[TrialKey, Attempts], dict[TrialKey, Path]]:
-    """=> (the header without its shard, all attempts of every trial, the folder each trial comes
-    from)."""
-    header: RunHeader | None = None
-    merged: dict[TrialKey, Attempts] = {}
-    owner: dict[TrialKey, Path] = {}
-    for shard in shards:
-        found, records = read_log(shard / LOG_NAME)
-        whole = replace(
-            found, config={key: value for key, value in found.config.items() if key != "shard"}
-        )
-        if header is not None and (difference := header.difference(whole)):
+def _joined(runs: Sequence[Path]) -> RunHeader:
+    """The header of all, without a shard."""
+    if not runs:
+        raise InputError("no run is named: give the run folders to merge")
+    whole, *others = [_whole(read_header(run / LOG_NAME)) for run in runs]
+    for run, other in zip(runs[1:], others, strict=True):
+        if difference := growth_difference(whole, other):
             raise InputError(
-                f"{shard} is no shard of the run in {shards[0]}: {difference}; merge shards of one "
-                f"run only"
+                f"{run} does not go with the run in {runs[0]}: {difference}; merge runs of one "
+                f"world, judge, seed and tasks only"
             )
-        header = header or whole
-        for key, attempts in _by_trial(records).items():
-            if merged.setdefault(key, attempts) != attempts:
-                name = f"{key[0]} on {key[1]}, repeat {key[2]}"
-                raise InputError(
-                    f"{shard} and {owner[key]} say different things of {name}; leave one of the "
-                    f"two out"
-                )
-            owner.setdefault(key, shard)
-    if header is None:
-        raise InputError("no shard is named: give the run folders to merge")
-    return header, merged, owner
+        whole = joined_header(whole, other)
+    return whole
 
 
-def _by_trial(records: Sequence[TrialRecord]) -> dict[TrialKey, Attempts]:
-    trials: dict[TrialKey, Attempts] = {}
-    for record in records:
-        trials.setdefault(record.key, []).append(record)
-    return trials
+def _whole(header: RunHeader) -> RunHeader:
+    config = {key: value for key, value in header.config.items() if key != SHARD_KEY}
+    return replace(header, config=config)
 
 
-def _place(order: Mapping[str, int], last: TrialRecord) -> tuple[int, int, str, int, str]:
+def _read(runs: Sequence[Path]) -> Found:
+    """Where every trial is taken from. A million trials take 400 MB."""
+    found: Found = {}
+    against: list[str] = []
+    for run in dict.fromkeys(runs):
+        for key, attempts in _trials(run).items():
+            before = found.setdefault(key, attempts)
+            if before is attempts:
+                continue
+            if attempts.finished and not before.finished:
+                found[key] = attempts
+            elif attempts.finished and not _agree(before, attempts):
+                policy, task, repeat = key
+                against.append(f"{before.run} and {run} of {policy} on {task}, repeat {repeat}")
+    if against:
+        more = f", and {len(against) - NAMED} more" if len(against) > NAMED else ""
+        raise InputError(
+            f"runs say different things: {'; '.join(against[:NAMED])}{more}; leave one of them out"
+        )
+    return found
+
+
+def _trials(run: Path) -> Found:
+    """The trials of one run."""
+    found: Found = {}
+    for line in each_line_of(run / LOG_NAME):
+        tried = line.read(_tried)
+        key = intern(tried.policy), intern(tried.task), tried.repeat
+        group, finished = intern(tried.group), tried.failure_reason is None
+        attempts = found.setdefault(key, _Attempts(run, group, tried.steps, [], False))
+        attempts.starts.append(line.start)
+        attempts.steps = tried.steps
+        attempts.finished |= finished
+    return found
+
+
+def _tried(data: Mapping[str, Any]) -> _Tried:
+    TrialRecord.from_json(data)  # all of it is copied
+    return from_mapping(_Tried, data, more=True)
+
+
+def _agree(one: _Attempts, other: _Attempts) -> bool:
+    """Whether both finished to the same record, however many attempts it took."""
+    first, second = (_results(attempts) for attempts in (one, other))
+    return replace(first, attempt=1) == replace(second, attempt=1)
+
+
+def _results(attempts: _Attempts) -> TrialRecord:
+    path = attempts.run / LOG_NAME
+    records = [record_at(path, start) for start in attempts.starts]
+    return [record for record in records if record.finished][-1]
+
+
+def _records(keys: Sequence[TrialKey], found: Found) -> Iterator[tuple[Path, TrialRecord]]:
+    """Every attempt with the run it comes from, in the order of the merged log."""
+    for key in keys:
+        attempts = found[key]
+        for start in attempts.starts:
+            yield attempts.run, record_at(attempts.run / LOG_NAME, start)
+
+
+def _behind(
+    path: Path, records: Iterator[tuple[Path, TrialRecord]]
+) -> Iterator[tuple[Path, TrialRecord]]:
+    """What an earlier merge has not written yet. InputError if it wrote something else."""
+    for there in each_record(path)[1]:
+        _, due = next(records, (None, None))
+        if there != due:
+            raise InputError(f"{path.parent} holds other trials of this run; choose another --out")
+    return records
+
+
+def _place(
+    order: Mapping[str, int], key: TrialKey, attempts: _Attempts
+) -> tuple[int, int, str, int, str]:
     """Where a single process would have logged the trial: policy by policy, trials of one length
     together."""
-    return order[last.policy], last.steps, last.group, last.repeat, last.task
+    policy, task, repeat = key
+    return order[policy], attempts.steps, attempts.group, repeat, task
 
 
-def _adopt(shards: Sequence[Path], out: Path, name: str) -> None:
-    """What lies beside the shards' logs and shapes their summaries. InputError if two shards hold
+def _adopt(runs: Sequence[Path], out: Path, name: str) -> None:
+    """What lies beside the runs' logs and shapes their summaries. InputError if two runs hold
     different ones."""
-    holders = [shard for shard in shards if (shard / name).exists()]
-    for shard in holders[1:]:
-        if (shard / name).read_bytes() != (holders[0] / name).read_bytes():
+    holders = [run for run in runs if (run / name).exists()]
+    for run in holders[1:]:
+        if (run / name).read_bytes() != (holders[0] / name).read_bytes():
             raise InputError(
-                f"{shard / name} and {holders[0] / name} differ; give one to all shards by "
+                f"{run / name} and {holders[0] / name} differ; give one to all runs by "
                 f"`worldgym report`"
             )
     if holders:
         write_atomic(out / name, (holders[0] / name).read_bytes())
 
 
-def _copy(shard: Path, out: Path, name: str | None) -> None:
-    if name is not None and not (out / name).exists() and (shard / name).exists():
-        write_atomic(out / name, (shard / name).read_bytes())
+def _copy(run: Path, out: Path, name: str | None) -> None:
+    if name is not None and not (out / name).exists() and (run / name).exists():
+        write_atomic(out / name, (run / name).read_bytes())

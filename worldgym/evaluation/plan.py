@@ -20,6 +20,8 @@ from worldgym.evaluation.trials import even_batch, plan_trials, planned_repeats
 from worldgym.io.run_records import (
     CAPABILITIES_KEY,
     CODE_KEY,
+    CONTENTS_KEY,
+    EDITS_KEY,
     ENGINE_KEY,
     FAMILIARITY_KEY,
     PLANNED_KEY,
@@ -33,7 +35,7 @@ from worldgym.policies.adapters.wrapped import changes_of
 from worldgym.policies.observations import check_needs
 from worldgym.policies.policy_protocol import NAME, Policy
 from worldgym.tasks.known_results import known_results
-from worldgym.tasks.task_digest import tasks_digest
+from worldgym.tasks.task_digest import task_digests, tasks_digest
 from worldgym.tasks.task_folder import check_frames
 from worldgym.types import ONE_VIEW, Task, Trial
 from worldgym.world.familiarity import Familiarity
@@ -63,6 +65,9 @@ class EvaluateConfig:
     stall_minutes: see `Watchdog`; 0 = off.
     align: what is done where a policy's actions do not fill the steps of the world, see
     `worldgym.evaluation.fitting`.
+    grows: whether a run in `out` may be made larger by other policies, trials or tasks.
+    began: trials of a policy that the run in `out` began with, on which the rows of its batches
+    depend from then on; None = it begins now.
     on, workers, gpus: see `executor_named`."""
 
     out: Path
@@ -78,6 +83,8 @@ class EvaluateConfig:
     include_red: bool = False
     other_engine: bool = False
     align: Align = "refuse"
+    grows: bool = True
+    began: int | None = None
     on: str = "local"
     workers: int = 0
     gpus: float = 0.0
@@ -97,7 +104,7 @@ class EvaluationPlan:
     """All that a run depends on, resolved and checked.
 
     config:   the options, with truth and check found where they were not named.
-    trials:   those of this shard.   rows: of every batch, which is filled up to so many.
+    trials:   those of this shard.   rows, most: of every batch, and no more; see `rows_of`.
     header:   of the log.   truth: known success of a policy on a task, by their names.
     capabilities: of the world, before it was fitted to the policies.   resized: tasks whose frames
     were resized, and from which size.
@@ -109,12 +116,19 @@ class EvaluationPlan:
     judge: Judge
     trials: tuple[Trial, ...]
     rows: int
+    most: int
     header: RunHeader
     truth: Mapping[tuple[str, str], bool]
     paired: frozenset[str]
     familiarity: Familiarity | None
     capabilities: Capabilities = PLAIN
     resized: Mapping[str, str] = field(default_factory=dict)
+
+    def rows_of(self, policy: Policy[Any]) -> int:
+        """Rows of every batch of a policy, which is filled up to so many. Where the policy computes
+        elsewhere they are played in halves, which must be alike too."""
+        odd = self.rows % 2 if self.rows > 1 and policy.needs.elsewhere else 0
+        return self.rows + odd if self.rows < self.most else self.rows - odd
 
 
 def plan_evaluation(
@@ -143,12 +157,16 @@ def plan_evaluation(
     prepare(judge, tasks, world.views)
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     planned = plan_trials(tasks, config.trials, config.seed)
+    most = min(batch, can.most_rows or batch)
+    edits = {task.name: task.nominal for task in tasks if task.nominal is not None}
     part, parts = config.shard
     settings = {
         "trials": config.trials,
         "batch": batch,
         **origin.settings,
         TASKS_KEY: tasks_digest(tasks),
+        CONTENTS_KEY: task_digests(tasks),
+        **({EDITS_KEY: edits} if edits else {}),
         PLANNED_KEY: planned_repeats(planned),
         FAMILIARITY_KEY: None if origin.familiarity is None else origin.familiarity.to_json(),
         **({VIEWS_KEY: list(world.views)} if world.views != ONE_VIEW else {}),
@@ -174,7 +192,8 @@ def plan_evaluation(
         tuple(policies),
         judge,
         tuple(planned[part - 1 :: parts]),
-        _rows(len(planned), min(batch, can.most_rows or batch), policies),
+        even_batch(config.began or len(planned), most),
+        most,
         header,
         known.trials,
         _paired(tasks),
@@ -190,15 +209,6 @@ def _unlike_ours(can: Capabilities, align: Align, sizes: Mapping[str, str]) -> d
     told.pop("batch", None)  # changes no result
     known: dict[str, Any] = {CAPABILITIES_KEY: told, "align": align} if told else {}
     return {**known, **({"resized": dict(sizes)} if sizes else {})}
-
-
-def _rows(trials: int, most: int, policies: Sequence[Policy[Any]]) -> int:
-    """Rows of every batch. Where a policy computes elsewhere they are played in halves, which must
-    be alike too."""
-    size = even_batch(trials, most)
-    if size > 1 and any(policy.needs.elsewhere for policy in policies):
-        size += size % 2 if size < most else -(size % 2)
-    return size
 
 
 def check_evaluation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -30,7 +31,7 @@ from worldgym.evaluation.trials import in_batches
 from worldgym.evaluation.unjudged import waiting
 from worldgym.evaluation.watchdog import Watchdog
 from worldgym.io.progress import progress
-from worldgym.io.run_log import RunLog
+from worldgym.io.run_log import RunLog, began_with
 from worldgym.io.run_records import ENGINE_KEY, TrialRecord
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.judging import Bench, charge
@@ -45,10 +46,26 @@ from worldgym.world.world_protocol import World
 Batches = Sequence[tuple[Policy[Any], list[Trial]]]
 
 
+@dataclass(frozen=True)
+class CarriedOut:
+    """summary: of the whole run.   failed, left: trials of this plan that failed in every attempt,
+    and that were not begun; a run that grew has others."""
+
+    summary: Summary
+    failed: int
+    left: int
+
+
 def evaluate_sources(sources: Sources, config: EvaluateConfig) -> Summary:
-    """Loads everything, then `evaluate`."""
+    """The summary of `run_sources`."""
+    return run_sources(sources, config).summary
+
+
+def run_sources(sources: Sources, config: EvaluateConfig) -> CarriedOut:
+    """Loads everything, then `carry_out`."""
     if config.on != "local" and sources.judge_budget_usd is not None:
         raise InputError("--budget is counted in one process: leave it out, or leave out --on")
+    config = replace(config, began=began_with(config.out))
     load = partial(load_plan, sources, config)
     return carry_out(load(), load)
 
@@ -62,24 +79,28 @@ def evaluate(
     origin: Origin | None = None,
 ) -> Summary:
     """Plans the run, then `carry_out`."""
+    config = replace(config, began=began_with(config.out))
     load = partial(plan_evaluation, config, world, policies, tasks, judge, origin)
-    return carry_out(load(), load)
+    return carry_out(load(), load).summary
 
 
-def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = None) -> Summary:
-    """Runs what the log lacks, writes RUN/log.jsonl, videos, RUN/summary.json and RUN/report.html,
-    and returns the summary. SameFailure, after writing the summary, where one failure keeps
-    repeating.
+def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = None) -> CarriedOut:
+    """Runs what the log lacks, and writes RUN/log.jsonl, videos, RUN/summary.json and
+    RUN/report.html. SameFailure, after writing the summary, where one failure keeps repeating.
 
     load: makes the same plan in another process, for workers; None = the plan itself is sent."""
     config = plan.config
     executor = executor_named(config.on, config.workers, config.gpus)
     may_differ = (ENGINE_KEY,) if config.other_engine else ()
-    with RunLog.open(config.out, plan.header, may_differ=may_differ) as log:
+    with RunLog.open(config.out, plan.header, may_differ=may_differ, grows=config.grows) as log:
         _say_what_is_mixed(config.out, log.header.config, plan.header.config)
         if config.check is not None:
             adopt_check(config.out, config.check, plan.world.name)
-        batches = list(in_batches(plan.policies, plan.trials, plan.rows, log.done))
+        batches = [
+            (policy, batch)
+            for policy in plan.policies
+            for batch in in_batches(policy, plan.trials, plan.rows_of(policy), log.done)
+        ]
         run = _opened(plan, log, batches)
         try:
             if isinstance(executor, LocalExecutor):
@@ -92,14 +113,23 @@ def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = 
         except SameFailure:
             write_results(config.out, config.include_red)
             raise
-        return write_results(config.out, config.include_red)
+        summary = write_results(config.out, config.include_red)
+        return CarriedOut(summary, *_not_done(plan, log))
+
+
+def _not_done(plan: EvaluationPlan, log: RunLog) -> tuple[int, int]:
+    """=> (failed, left)."""
+    done = log.done
+    keys = ((policy.name, t.task.name, t.repeat) for policy in plan.policies for t in plan.trials)
+    tried = [log.attempts(*key) > 0 for key in keys if key not in done]
+    return sum(tried), len(tried) - sum(tried)
 
 
 def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
     """With what earlier starts left, and what is said of the initial frames of what is left."""
     out = plan.config.out
-    done = len(log.done)
     planned = len(plan.policies) * len(plan.trials)
+    done = planned - sum(len(batch) for _, batch in batches)
     ran = waiting(out, log)
     charge(plan.judge, out, log.paid_usd)
     left = {t.task.name: t.task for _, batch in batches for t in batch}

@@ -218,6 +218,7 @@ def _drops(
         config.batch,
         command=config.command,
         other_engine=config.other_engine,
+        grows=False,
     )
     suite = edited(tasks, [candidate.made() for candidate in candidates])
     settings = {"candidates": [one.name for one in candidates], **party.origin.settings}

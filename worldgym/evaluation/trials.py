@@ -57,11 +57,10 @@ def even_batch(trials: int, most: int) -> int:
 
 
 def in_batches(
-    policies: Sequence[Policy[Any]], trials: Sequence[Trial], size: int, done: Container[TrialKey]
-) -> Iterator[tuple[Policy[Any], list[Trial]]]:
-    """What is not done yet, policy by policy; trials of like lengths together."""
-    for policy in policies:
-        left = [t for t in trials if (policy.name, t.task.name, t.repeat) not in done]
-        left.sort(key=lambda trial: trial.task.steps)
-        for start in range(0, len(left), size):
-            yield policy, left[start : start + size]
+    policy: Policy[Any], trials: Sequence[Trial], size: int, done: Container[TrialKey]
+) -> Iterator[list[Trial]]:
+    """What a policy has not done yet; trials of like lengths together."""
+    left = [t for t in trials if (policy.name, t.task.name, t.repeat) not in done]
+    left.sort(key=lambda trial: trial.task.steps)
+    for start in range(0, len(left), size):
+        yield left[start : start + size]

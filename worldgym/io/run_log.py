@@ -1,9 +1,10 @@
-"""The run log, RUN/log.jsonl: a header, then one line a trial attempt. Append-only; everything
-later is derived from it."""
+"""The run log, RUN/log.jsonl: a header, then one line a trial attempt, and another header wherever
+the run grew, the last of which counts. Append-only; everything later is derived from it."""
 
 from __future__ import annotations
 
 import math
+import mmap
 import reprlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,12 +16,15 @@ from worldgym.errors import InputError
 from worldgym.io.attempted import TrialKey
 from worldgym.io.jsonl import Line, LineFile, each_line, line_at
 from worldgym.io.records import from_mapping
+from worldgym.io.run_growth import growth_difference, joined_header, trials_of
 from worldgym.io.run_outcomes import AttemptCost, TrialOutcome
 from worldgym.io.run_records import DEVICE_SETTING, ENGINE_KEY, RunHeader, TrialRecord
 from worldgym.io.trial_set import AttemptCounts, TrialSet
 
 LOG_NAME = "log.jsonl"
 CHECKED = 4  # the first version whose lines carry a checksum
+HEADER = "header"  # type of its lines
+GROWN = b'\n{"type": "header"'  # begins every header but the first, as `RunHeader.to_json` has it
 ON_ANOTHER_DEVICE = (f"config.{ENGINE_KEY} ", f"config.judge.{DEVICE_SETTING} ")
 WHAT = "the log of a run"
 REMEDY = "restore the log from a copy or choose another folder"
@@ -47,11 +51,16 @@ class RunLog:
 
     @staticmethod
     def open(
-        run_dir: Path, header: RunHeader, resume: bool = True, may_differ: Collection[str] = ()
+        run_dir: Path,
+        header: RunHeader,
+        resume: bool = True,
+        may_differ: Collection[str] = (),
+        grows: bool = False,
     ) -> RunLog:
         """Starts RUN/log.jsonl, or goes on with the one that is there (and keeps its header).
 
-        may_differ: see `RunHeader.difference`.
+        may_differ: see `RunHeader.difference`.   grows: the header may have other policies, trials
+        and tasks than the log's, which then gets the header of both.
         InputError if the log belongs to another run, is corrupt, cannot be written, is being
         written by another process, or exists and `resume` is false.
         """
@@ -64,9 +73,15 @@ class RunLog:
             if not resume:
                 raise InputError(f"{path} already holds a run; resume it or choose another folder")
             found, lines = _log_lines(path)
-            difference = found.difference(header, may_differ)
+            differ = growth_difference if grows else RunHeader.difference
+            difference = differ(found, header, may_differ)
             if difference is not None:
                 remedy = "repeat its options or choose another folder"
+                if grows:
+                    remedy = (
+                        "a run grows by policies, trials and tasks alone, so repeat its other "
+                        "options or choose another folder"
+                    )
                 if difference.startswith(ON_ANOTHER_DEVICE):
                     remedy = (
                         "the numbers would differ a little, so give the --device that it began on, "
@@ -76,6 +91,8 @@ class RunLog:
             log = RunLog(file, found)
             for line in lines:
                 log._read(line)
+            if grows:
+                log._grow(joined_header(found, header))
             return log
         except BaseException:
             file.close()
@@ -118,6 +135,12 @@ class RunLog:
         """Whether this start made an attempt at the trial."""
         return self._new[policy, task, repeat] > 0
 
+    def _grow(self, joined: RunHeader) -> None:
+        """Appends the header where it says more than the log's."""
+        if self.header.difference(joined) is not None:
+            self._file.append(joined.to_json())
+            self.header = joined
+
     def _read(self, line: Line) -> None:
         """An attempt of an earlier start; all of it is wanted only where it failed."""
         tried = line.read(_Tried.from_json)
@@ -152,8 +175,17 @@ class _Tried:
 
 
 def read_header(path: Path) -> RunHeader:
-    """The first line of a log alone."""
+    """Of a log: the last one, where the run has grown."""
     return _log_lines(path)[0]
+
+
+def began_with(run_dir: Path) -> int | None:
+    """How many trials of a policy the run began with; None where it has no log yet, or an older
+    one, which does not tell."""
+    path = run_dir / LOG_NAME
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    return trials_of(_header(path, next(each_line(path, WHAT, REMEDY), None)))
 
 
 def read_log(path: Path) -> tuple[RunHeader, list[TrialRecord]]:
@@ -186,6 +218,11 @@ def each_outcome(path: Path) -> tuple[RunHeader, Iterator[tuple[TrialOutcome, At
     return header, map(read, lines)
 
 
+def each_line_of(path: Path) -> Iterator[Line]:
+    """The lines of attempts, checked as by `each_record` but not read."""
+    return _log_lines(path)[1]
+
+
 def record_at(path: Path, start: int) -> TrialRecord:
     """The whole record of an attempt, from `TrialOutcome.start`."""
     return line_at(path, start, WHAT, REMEDY).read(TrialRecord.from_json)
@@ -196,21 +233,55 @@ def _log_lines(path: Path) -> tuple[RunHeader, Iterator[Line]]:
     with a checksum where the log's version has them."""
     lines = each_line(path, WHAT, REMEDY)
     first = next(lines, None)
+    header = _header(path, first)
+    assert first is not None
+    signed = first.data["version"] >= CHECKED
+    if (last := _last_header(path)) is not None:
+        header = _grown_header(path, last)
+    names = {str(policy["name"]) for policy in header.policies}
+
+    def checked() -> Iterator[Line]:
+        for line in lines:
+            policy = line.data.get("policy")
+            if signed > line.signed or not isinstance(policy, str) or policy not in names:
+                if line.data.get("type") == HEADER:
+                    line.read(RunHeader.from_json, signed)
+                    continue
+                line.read(partial(_check_policy, names=names), signed)
+            yield line
+
+    return header, checked()
+
+
+def _header(path: Path, first: Line | None) -> RunHeader:
     if first is None:
         raise InputError(
             f"{path}: holds no header, so it is not a run log; remove it or choose another folder"
         )
-    header = first.read(RunHeader.from_json)
-    names = {str(policy["name"]) for policy in header.policies}
-    signed = first.data["version"] >= CHECKED
+    return first.read(RunHeader.from_json)
 
-    def checked(line: Line) -> Line:
-        policy = line.data.get("policy")
-        if signed > line.signed or not isinstance(policy, str) or policy not in names:
-            line.read(partial(_check_policy, names=names), signed)
-        return line
 
-    return header, map(checked, lines)
+def _grown_header(path: Path, start: int) -> RunHeader:
+    """InputError with the number of a damaged one."""
+    try:
+        return line_at(path, start, WHAT, REMEDY).read(RunHeader.from_json)
+    except InputError:
+        for line in each_line(path, WHAT, REMEDY):  # counts them
+            if line.start == start:
+                line.read(RunHeader.from_json)
+        raise
+
+
+def _last_header(path: Path) -> int | None:
+    """Where the last whole header after the first line begins; None where the run has not grown. A
+    search of the bytes: lines of attempts are not decoded."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        found = -1
+        at = data.find(GROWN)
+        while at >= 0 and data.find(b"\n", at + 1) >= 0:
+            found = at
+            at = data.find(GROWN, at + 1)
+    return None if found < 0 else found + 1
 
 
 def _check_policy(data: Mapping[str, Any], names: Collection[str]) -> None:

@@ -15,11 +15,13 @@ from worldgym.io.records import first_difference, from_mapping
 from worldgym.io.text import clean, cleaned
 from worldgym.types import ONE_VIEW, Curve, Vote, check_curve
 
-VERSION = 4  # of what is written; docs/log.md says what each added
-READABLE_VERSIONS = (1, 2, 3, VERSION)
+VERSION = 5  # of what is written; docs/log.md says what each added
+READABLE_VERSIONS = (1, 2, 3, 4, VERSION)
 A = TypeVar("A", bound=Attempted)
 
 TASKS_KEY = "tasks_sha256"  # in `config`: of everything about the tasks that a result depends on
+CONTENTS_KEY = "task_sha256"  # in `config`: the same of each task by its name
+EDITS_KEY = "edits"  # in `config`: the original of every edited task, if there are any
 # in `config`: the trials of every policy, of all shards, see
 # `worldgym.evaluation.trials.planned_repeats`
 PLANNED_KEY = "planned"
@@ -58,8 +60,9 @@ class GroupTruth:
 
 @dataclass(frozen=True)
 class RunHeader:
-    """What was run: the first line of the log. All but `command`, `environment` and `started` is
-    the run's identity.
+    """What was run: the first line of the log, and one more each time that the run grows, of which
+    the last counts (see `worldgym.io.run_growth`). All but `command`, `environment` and `started`
+    is the run's identity.
 
     config:      the resolved options, with the hashes of prompts and checkpoints.   command: as
     typed.
@@ -120,12 +123,17 @@ class RunHeader:
         if ENGINE_KEY in may_differ:
             for one in (mine, theirs):
                 one["config"].get("judge", {}).pop(DEVICE_SETTING, None)
+        if all(CONTENTS_KEY in one["config"] for one in (mine, theirs)):
+            for one in (mine, theirs):
+                one["config"].pop(TASKS_KEY, None)  # says no more
         _forget(
             (mine["config"], theirs["config"]),
-            (TASKS_KEY, ENGINE_KEY, PLANNED_KEY, FAMILIARITY_KEY),
+            (TASKS_KEY, CONTENTS_KEY, EDITS_KEY, ENGINE_KEY, PLANNED_KEY, FAMILIARITY_KEY),
         )
-        for policies in zip(mine["policies"], theirs["policies"], strict=False):
-            _forget(policies, (CODE_KEY,))
+        for one in (mine, theirs):
+            one["policies"] = {policy.pop("name"): policy for policy in one["policies"]}
+        for name in mine["policies"].keys() & theirs["policies"].keys():
+            _forget((mine["policies"][name], theirs["policies"][name]), (CODE_KEY,))
         return first_difference(mine, theirs)
 
 

@@ -15,7 +15,7 @@ from worldgym.report.formats import (
     span,
 )
 from worldgym.report.policy_sentences import compared, counted_trials, likely_orders
-from worldgym.report.trial_sentences import missing_sentence
+from worldgym.report.trial_sentences import missing_lines
 from worldgym.stats.baseline import BaselineAnswer, BaselineTest
 from worldgym.stats.pairs import PolicyComparison, RankInterval
 from worldgym.stats.ranking import PolicyRanking
@@ -53,8 +53,7 @@ def until_decided_text(summary: Summary) -> str:
         f"{number_of(len(pairs), 'pair')}. You may look as often as you like: in 95 % of runs no "
         f"decision is wrong."
     )
-    missing = missing_sentence(summary)
-    lines = [f"In the world model: {stop} {whole}", *filter(None, [missing]), ""]
+    lines = [f"In the world model: {stop} {whole}", *missing_lines(summary), ""]
     return "\n".join([*lines, *map(_decided, pairs)])
 
 
@@ -63,9 +62,8 @@ def baseline_text(test: BaselineTest, summary: Summary) -> str:
     margin = f"{100 * test.margin:g} points"
     asked = f"within {margin} of" if test.equivalent else f"not worse by more than {margin} than"
     passed = "Passes" if test.passes else "Does not pass"
-    missing = missing_sentence(summary)
     lines = [f"{passed}: in the world model, is every policy {asked} {test.baseline}?"]
-    lines += [*filter(None, [missing]), ""]
+    lines += [*missing_lines(summary), ""]
     return "\n".join([*lines, *(_answer(row, test) for row in test.answers)])
 
 

@@ -17,7 +17,7 @@ from worldgym.report.policy_sentences import (
 from worldgym.report.trial_sentences import (
     cost_sentence,
     counts_sentence,
-    missing_sentence,
+    missing_lines,
     reasons_sentence,
     time_sentence,
 )
@@ -34,7 +34,6 @@ from worldgym.stats.summary import Summary
 from worldgym.types import ROUNDING
 
 BELOW = (
-    missing_sentence,
     mixture_sentence,
     noise_sentence,
     strange_sentence,
@@ -85,7 +84,7 @@ def headline(summary: Summary) -> str:
 
 
 def sentences(summary: Summary) -> list[str]:
-    """Everything there is to say below the headline."""
+    """Everything there is to say below the headline, but which trials are missing."""
     return [sentence for sentence in (say(summary) for say in BELOW) if sentence]
 
 
@@ -138,8 +137,8 @@ def _comparable_rates(summary: Summary) -> dict[str, str]:
 
 def said_of_policies(summary: Summary) -> list[str]:
     """The headline and what limits a comparison of the policies."""
-    limits = (missing_sentence, mixture_sentence, noise_sentence, unranked_sentence)
-    said = [headline(summary), *(say(summary) for say in limits)]
+    limits = (mixture_sentence, noise_sentence, unranked_sentence)
+    said = [headline(summary), *missing_lines(summary), *(say(summary) for say in limits)]
     if summary.trust is not None and summary.trust.left_out:
         left_out = listed(summary.trust.left_out)
         said.append(f"Left out, because the check of the world model is red: {left_out}.")

@@ -17,6 +17,7 @@ from worldgym.report.edit_section import perturbed_section
 from worldgym.report.figures import COLOURS, interval_bar
 from worldgym.report.flag_section import flags_section
 from worldgym.report.gallery_section import gallery_section
+from worldgym.report.missing_section import missing_section
 from worldgym.report.order_section import order_section
 from worldgym.report.provenance_section import made_section
 from worldgym.report.rate_section import policies_section, tasks_section
@@ -31,6 +32,7 @@ from worldgym.stats.trusted import WorldCheck
 
 REPORT_NAME = "report.html"
 SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (  # None = there is nothing to tell
+    missing_section,
     policies_section,
     scatter_section,
     order_section,
@@ -114,7 +116,9 @@ def render_figures(facts: ReportFacts) -> str:
 
 def compared_sections(facts: ReportFacts) -> dict[str, Any]:
     """What a comparison of runs takes from the page: rates, ranking, success against step."""
-    return _context(facts, (policies_section, order_section, steps_section, tasks_section))
+    return _context(
+        facts, (missing_section, policies_section, order_section, steps_section, tasks_section)
+    )
 
 
 def _context(

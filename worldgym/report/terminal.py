@@ -10,6 +10,7 @@ from worldgym.report.findings import headline, sentences
 from worldgym.report.formats import NBSP, percent, span
 from worldgym.report.grid import Grid
 from worldgym.report.policy_sentences import all_tasks
+from worldgym.report.trial_sentences import missing_lines
 from worldgym.stats.success_counts import SuccessCounts
 from worldgym.stats.summary import Summary
 
@@ -23,7 +24,16 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     if (drops := drops_grid(summary)) is not None:
         drops.print(console)
     console.print(
-        Text("\n".join([headline(summary), *sentences(summary), *perturbed_sentences(summary)]))
+        Text(
+            "\n".join(
+                [
+                    headline(summary),
+                    *missing_lines(summary),
+                    *sentences(summary),
+                    *perturbed_sentences(summary),
+                ]
+            )
+        )
     )
 
 

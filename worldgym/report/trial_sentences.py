@@ -6,8 +6,11 @@ from worldgym.report.formats import NBSP, duration, listed, number_of
 from worldgym.report.policy_sentences import NAMED
 from worldgym.stats.failure_reasons import FailureReasons, ReasonCount
 from worldgym.stats.planned_trials import Completeness
+from worldgym.stats.success_counts import CellSummary
 from worldgym.stats.summary import Summary
 
+LACKING = 8  # policies on tasks whose missing trials are listed
+NAMED_TRIALS = 2  # rows of them that a line names
 REASONS = 3  # named for trials that have no score
 
 
@@ -20,6 +23,43 @@ def missing_sentence(summary: Summary) -> str:
         else ""
     )
     return " ".join(filter(None, (part, _missing(summary, plan))))
+
+
+def missing_lines(summary: Summary) -> list[str]:
+    """`missing_sentence`, and a line for each policy on a task that lacks planned trials, the most
+    lacking first; empty where nothing is missing."""
+    cells = lacking_cells(summary)
+    lines = [f"  {cell.policy} on {cell.task}: {_lacks(cell)}" for cell in cells[:LACKING]]
+    if len(cells) > LACKING:
+        lines.append(f"  and {len(cells) - LACKING} more of policy and task (see summary.json)")
+    return [*filter(None, [missing_sentence(summary)]), *lines]
+
+
+def lacking_cells(summary: Summary) -> list[CellSummary]:
+    """Policies on tasks that lack planned trials, the most lacking first."""
+    found = [cell for cell in summary.cells if cell.missing]
+    return sorted(found, key=lambda cell: -cell.missing)
+
+
+def absent_words(cell: CellSummary, most: int) -> str:
+    """ "door/3, repeats 2 to 9; door/4, repeat 2; and more": which trials a cell lacks."""
+    named = [
+        f"{row.task}, repeat {row.first}"
+        if row.first == row.last
+        else f"{row.task}, repeats {row.first} to {row.last}"
+        for row in cell.absent[:most]
+    ]
+    told = sum(row.last - row.first + 1 for row in cell.absent[:most])
+    return "; ".join(named + (["and more"] if named and told < cell.missing else []))
+
+
+def _lacks(cell: CellSummary) -> str:
+    which = absent_words(cell, NAMED_TRIALS)
+    done = cell.trials + cell.unscored
+    return (
+        f"{cell.planned} planned, {done} done, {cell.failed} failed, {cell.missing} missing"
+        f"{f' ({which})' if which else ''}"
+    )
 
 
 def _missing(summary: Summary, plan: Completeness) -> str:

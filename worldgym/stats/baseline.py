@@ -73,9 +73,7 @@ def against_baseline(
         )
     gate = replace(gate, tests=len(others))
     table = ScoreTable.of(records, policies)
-    missing = {
-        p: planned.missing([r for r in records if r.policy == p], planned.groups) for p in policies
-    }
+    missing = {p: planned.lacking([r for r in records if r.policy == p]) for p in policies}
     answers = []
     for policy in others:
         A, B, frames = table.common_scores(policy, baseline)

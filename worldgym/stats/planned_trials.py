@@ -12,7 +12,20 @@ from worldgym.io.run_records import PLANNED_KEY, Results, RunHeader
 
 TaskRepeat = tuple[str, int]
 UNNAMED = ""  # stands for tasks of which an older log knows the number alone
+ABSENT = 20  # rows of absent trials that a summary names of a policy on a task
 Repeats = Mapping[str, Mapping[str, int]]  # group => task => number of repeats
+
+
+@dataclass(frozen=True)
+class AbsentTrials:
+    """Repeats of an initial frame that the log lacks, whether run or failed."""
+
+    task: str
+    """name of the initial frame (the task of the log's trials)"""
+    first: int
+    """the first repeat of a row without a gap"""
+    last: int
+    """the last one"""
 
 
 @dataclass(frozen=True)
@@ -36,11 +49,15 @@ class Planned:
         kept = {group: trials for group, trials in self.groups.items() if group not in left_out}
         return Planned(kept, self.edited, self.known, self.shard)
 
-    def missing(self, there: Iterable[Attempted], groups: Iterable[str]) -> int:
-        """How many trials of these task groups are not among those of one policy, whether these ran
-        or failed."""
+    def missing(self, there: Iterable[Attempted], group: str) -> frozenset[TaskRepeat]:
+        """The trials of a task group that are not among those of one policy, whether these ran or
+        failed."""
+        return self.groups.get(group, frozenset()).difference((r.task, r.repeat) for r in there)
+
+    def lacking(self, there: Iterable[Attempted]) -> int:
+        """How many trials of all task groups are not among those of one policy."""
         found = {(r.task, r.repeat) for r in there}
-        return sum(len(self.groups.get(group, frozenset()) - found) for group in groups)
+        return sum(len(trials - found) for trials in self.groups.values())
 
     def frames(self, group: str) -> int:
         """Number of initial frames of a task group."""
@@ -135,6 +152,20 @@ def completeness(
         finished=len(outcome.finished),
         failed=len(outcome.failed),
     )
+
+
+def absent_trials(missing: Iterable[TaskRepeat]) -> tuple[AbsentTrials, ...]:
+    """By initial frame, the first `ABSENT` of them."""
+    found: list[AbsentTrials] = []
+    for task, repeat in sorted(missing):
+        before = found[-1] if found else None
+        if before is not None and (before.task, before.last + 1) == (task, repeat):
+            found[-1] = AbsentTrials(task, before.first, repeat)
+        elif len(found) == ABSENT:
+            break
+        else:
+            found.append(AbsentTrials(task, repeat, repeat))
+    return tuple(row for row in found if row.task != UNNAMED)
 
 
 def _trials(repeats: Mapping[str, int]) -> set[TaskRepeat]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.attempted import Attempted
+from worldgym.stats.planned_trials import AbsentTrials
 from worldgym.stats.run_calibration import RunCalibration
 from worldgym.stats.success_rates import Rate, score_rate, wilson_rate
 
@@ -83,6 +84,8 @@ class CellSummary(SuccessCounts):
 
     task: str
     """name of the task, which has many initial frames (the group of the log's trials)"""
+    absent: tuple[AbsentTrials, ...] = ()
+    """which trials are missing, the first 20 rows; empty where an older log does not tell"""
     trust: str | None = None
     """green, amber, red or unchecked, by the check of the world; null without one"""
 

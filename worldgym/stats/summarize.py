@@ -18,7 +18,12 @@ from worldgym.stats.flag_counts import count_flags
 from worldgym.stats.judge_calibration import Worth, false_positive_rate, true_positive_rate
 from worldgym.stats.pairs import compare_every_pair
 from worldgym.stats.perturbation import edited_drops, split
-from worldgym.stats.planned_trials import Planned, completeness, planned_trials
+from worldgym.stats.planned_trials import (
+    Planned,
+    absent_trials,
+    completeness,
+    planned_trials,
+)
 from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.run_calibration import RunCalibration, calibration_of_run
 from worldgym.stats.series import checkpoint_series
@@ -169,12 +174,14 @@ class _Source:
 
     def cell(self, policy: str, group: str) -> CellSummary:
         here = self.cells.get((policy, group), ())
+        missing = self.planned.missing(here, group)
         return CellSummary(
             policy=policy,
             task=group,
             **success_numbers(here, self.calibration, self.known),
             planned=self._planned([group]),
-            missing=self.planned.missing(here, [group]),
+            missing=len(missing),
+            absent=absent_trials(missing),
             trust=None if self.check is None else self.check.colour(group),
         )
 
@@ -187,7 +194,7 @@ class _Source:
             policy=name,
             **success_numbers(mine, self.calibration, self.known),
             planned=self._planned(headline),
-            missing=self.planned.missing(mine, headline),
+            missing=sum(cell.missing for cell in cells if cell.task in headline),
             mean_over_tasks=mean_over_tasks([c for c in cells if c.task in headline]),
         )
 

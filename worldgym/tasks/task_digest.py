@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from worldgym.types import Frames, Task
 
@@ -21,15 +22,25 @@ def _views(task: Task) -> dict[str, str]:
 def tasks_digest(tasks: Sequence[Task]) -> str:
     """64 hexadecimal digits that change with anything of the tasks that a rollout or a verdict
     depends on, their order too."""
-    rows = [
-        {
-            "task": (task.name, task.group, task.nominal, task.axis, task.new_goal),
-            "asked": (task.instruction, task.steps, task.success, task.partial_credit),
-            "state": {name: float(number) for name, number in sorted(task.state.items())},
-            "rubric": task.extras.get("rubric"),
-            "frame": frame_digest(task.frame),
-            **({"views": _views(task)} if task.others else {}),
-        }
-        for task in tasks
-    ]
+    rows = [_row(task) for task in tasks]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def task_digests(tasks: Sequence[Task]) -> dict[str, str]:
+    """By name, 16 hexadecimal digits that change with anything that a trial of the task depends
+    on."""
+    return {
+        task.name: hashlib.sha256(json.dumps(_row(task)).encode()).hexdigest()[:16]
+        for task in tasks
+    }
+
+
+def _row(task: Task) -> dict[str, Any]:
+    return {
+        "task": (task.name, task.group, task.nominal, task.axis, task.new_goal),
+        "asked": (task.instruction, task.steps, task.success, task.partial_credit),
+        "state": {name: float(number) for name, number in sorted(task.state.items())},
+        "rubric": task.extras.get("rubric"),
+        "frame": frame_digest(task.frame),
+        **({"views": _views(task)} if task.others else {}),
+    }

@@ -53,6 +53,7 @@ def closed_loop(
         config.batch,
         command=config.command,
         other_engine=config.other_engine,
+        grows=False,
     )
     origin = Origin.of(parts.world, loaded, {"tasks": str(config.tasks)}, parts.familiarity)
     evaluate(run, parts.world, [known.policy for known in loaded], tasks, parts.judge, origin)

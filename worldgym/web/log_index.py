@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from worldgym.errors import InputError
 from worldgym.io.jsonl import Line, each_line
-from worldgym.io.run_log import LOG_NAME, REMEDY, WHAT, record_at
+from worldgym.io.run_log import HEADER, LOG_NAME, REMEDY, WHAT, record_at
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.io.text import clean
 from worldgym.types import is_success
@@ -80,9 +80,9 @@ class Names:
 class LogIndex:
     """Grows by `update`. A row is an attempt; `rows` names the one that counts of every trial.
 
-    header: of the log.   policies, tasks, groups, flags, reasons: the texts behind the columns'
-    numbers; a text of `flags` is a JSON list.   changed: (policy, group) numbers of the cells that
-    the last update touched."""
+    header: of the log, the last one.   headers: how many there are.   policies, tasks, groups,
+    flags, reasons: the texts behind the columns' numbers; a text of `flags` is a JSON list.
+    changed: (policy, group) numbers of the cells that the last update touched."""
 
     def __init__(self, run: Path) -> None:
         """InputError where the run has no log, or one whose header is damaged."""
@@ -93,6 +93,7 @@ class LogIndex:
         self.offset = 0
         self.lines = 0
         self.header: RunHeader | None = None
+        self.headers = 0
         self.columns = {name: array(kind) for name, kind in KINDS.items()}
         self.policies, self.tasks, self.groups = Names(), Names(), Names()
         self.flags, self.reasons = Names(), Names()
@@ -116,13 +117,14 @@ class LogIndex:
         return self.offset > before
 
     def _read(self, line: Line, data: Mapping[str, Any]) -> None:
-        if self.header is not None:
+        if self.header is not None and data.get("type") != HEADER:
             try:
                 self._add(line.start, data)
             except (KeyError, AttributeError) as error:
                 raise ValueError(f"not a trial ({error!r})") from error
             return
         self.header = RunHeader.from_json(data)
+        self.headers += 1
         for policy in self.header.policies:
             self.policies.number(clean(str(policy["name"])))
 
