@@ -14,7 +14,7 @@ WITH_CUDA := an NVIDIA driver is here: PyTorch with CUDA, some 6 GB to download
 WITHOUT_CUDA := no NVIDIA driver is here: PyTorch for CPUs, some 0.4 GB to download
 SIZE = $(if $(DRIVER),$(WITH_CUDA),$(WITHOUT_CUDA))
 
-.PHONY: demo test test-browser test-kernels test-ppi test-lerobot check bench format release-check bridge-sample docs-numbers
+.PHONY: demo test test-browser test-ray test-kernels test-ppi test-lerobot check bench format release-check bridge-sample docs-numbers
 
 demo: $(VENV)/.core  ## bundled policies in the bundled world: runs/demo/report.html
 	$(BIN)/worldgym demo
@@ -36,6 +36,9 @@ test-browser: $(VENV)/.browser .axe/package/axe.min.js  ## pages and flows of th
 	@mkdir -p .axe
 	@cd .axe && npm pack --silent $(AXE) >/dev/null && tar -xzf axe-core-*.tgz package/axe.min.js \
 	    || echo "axe-core cannot be fetched, so its checks are skipped"
+
+test-ray: $(VENV)/.ray  ## workers on a Ray cluster of three nodes on this machine, which are killed
+	$(BIN)/python -m pytest -q -m "" tests/evaluation/test_ray.py
 
 # Rounding differs between processors: the statistics are tested again with the kernels that OpenBLAS would choose on others
 # (an old one that every x86-64 has, and that of AMD's and older Intel's), and the worlds with narrower vectors.
@@ -84,6 +87,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 
 $(VENV)/.browser: $(VENV)/.dev
 	$(INSTALL) -e ".[browser]"
+	@touch $@
+
+$(VENV)/.ray: $(VENV)/.dev  # 285 MB, so that what needs none does not wait for it
+	$(INSTALL) -e ".[ray]"
 	@touch $@
 
 # ppi-python brings some 600 MB for one test; neither torch nor the rest of ours is needed beside it.

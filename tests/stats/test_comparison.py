@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from worldgym.stats.comparison import (
+    _flipped_sums,
     NOTHING,
     Difference,
     barnard_p,
@@ -80,6 +81,16 @@ def test_the_sign_flip_test_counts_all_flips(drawn: list[float]) -> None:
     sums, observed = abs(signs @ abs(moved)), abs(moved.sum())
     surely, perhaps = np.mean(sums > observed + 2e-3), np.mean(sums > observed - 2e-3)
     assert surely <= sign_flip_p(moved) + 1e-12 and sign_flip_p(moved) <= perhaps + 1e-12
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=60))
+def test_the_tail_of_flipped_sums_is_that_of_whole_rows(steps: list[int]) -> None:
+    whole = np.ones(1)
+    for step in steps:
+        whole = np.convolve(whole, [0.5, *[0.0] * (step - 1), 0.5])
+    for count in (1, len(whole) // 3 + 1, len(whole)):
+        tail = _flipped_sums(np.sort(np.array(steps, np.intp)), count)
+        assert tail == pytest.approx(whole[:count], rel=1e-12)
 
 
 def test_quarters_are_exact_and_large_studies_have_no_floor() -> None:

@@ -7,7 +7,7 @@ themselves show.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,28 +45,36 @@ class TruthAgreement(Agreement):
 
 def truth_agreement(cells: Sequence[CellSummary], trials: Sequence[Attempted]) -> TruthAgreement:
     """Over the cells with both rates, and over single trials.   trials: one record each."""
-    trials = sorted(trials, key=lambda r: r.key)  # sums do not depend on the log's order
-    by_cell = defaultdict[Key, list[Attempted]](list)
-    for r in trials:
-        by_cell[r.policy, r.group].append(r)
+    by_cell = _by_cell(trials)
     pairs = [
-        _pair(cell, cell.rate, cell.truth_rate, by_cell[cell.policy, cell.task])
+        _pair(cell, cell.rate, cell.truth_rate, by_cell.get((cell.policy, cell.task), ()))
         for cell in cells
         if cell.rate is not None and cell.truth_rate is not None
     ]
-    shared = [_both(by_cell[pair.policy, pair.task]) for pair in pairs]
+    shared = [_both(by_cell.get((pair.policy, pair.task), ())) for pair in pairs]
     together = frame_correlation(shared)
-    known = [(float(r.right), r.task) for r in trials if r.right is not None]
-    right = score_rate([score for score, _ in known], [frame for _, frame in known])
+    known = [r for own in by_cell.values() for r in own if r.right is not None]
+    frames = [r.task for r in known]
+    right = score_rate([1.0 if r.right else 0.0 for r in known], frames)
     return TruthAgreement(
         **vars(agreement(pairs, least_share=max(0.0, together or 0.0) ** 2)),
         trial_agreement=right.value,
         trial_low=right.low if known else None,
         trial_high=right.high if known else None,
         trial_n=len(known),
-        trial_frames=len({frame for _, frame in known}),
+        trial_frames=len(set(frames)),
         frame_correlation=together,
     )
+
+
+def _by_cell(trials: Iterable[Attempted]) -> dict[Key, list[Attempted]]:
+    """Cells, and the trials of each, sorted: sums do not depend on the log's order."""
+    cells = defaultdict[Key, list[Attempted]](list)
+    for r in trials:
+        cells[r.policy, r.group].append(r)
+    for own in cells.values():  # a million keys at once would take 200 MB
+        own.sort(key=lambda r: r.key)
+    return dict(sorted(cells.items()))
 
 
 def frame_correlation(cells: Sequence[Numbers]) -> float | None:
