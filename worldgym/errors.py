@@ -15,6 +15,7 @@
       on is useless
     |- SameFailure           a run stopped because one failure came again and again; exit code 3
     |- Incomplete            a run ended without all of its trials; exit code 4
+    |- WorkersLost           the workers of a command died again and again at one piece of work
     |- NothingWorked         every trial of a run failed; exit code 3
     |- BudgetSpent           the money set for a judge, or for edits by a model, is spent
     |- EditRefused           a model refused an edit, or changed what it was to leave alone
@@ -96,6 +97,12 @@ class Unfinished(WorldGymError):
 
 class NothingWorked(WorldGymError):
     """A run came to its end, and every single trial of it failed."""
+
+    exit_code = 3
+
+
+class WorkersLost(WorldGymError):
+    """Worker after worker died with the same piece of work. What was finished before is kept."""
 
     exit_code = 3
 

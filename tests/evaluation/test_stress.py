@@ -95,6 +95,15 @@ def test_the_mildest_strength_is_found_and_confirmed(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "stress.json").read_text()) == to_json(found)
 
 
+@pytest.mark.slow
+def test_workers_find_what_one_process_finds(tmp_path: Path) -> None:
+    few = {"budget": 120, "levels": 2, "keep": 1}
+    here = run(tmp_path / "here", Sighted(level=0.9), **few)
+    there = run(tmp_path / "there", Sighted(level=0.9), **few, on="processes", workers=2)
+    suite = str(tmp_path / "there" / "out" / "suite")
+    assert there == replace(here, suite=suite)  # type: ignore[type-var]
+
+
 def test_it_resumes(tmp_path: Path) -> None:
     found = run(tmp_path, Sighted(level=0.9))
     before = {path: path.read_bytes() for path in (tmp_path / "out").glob("*/log.jsonl")}

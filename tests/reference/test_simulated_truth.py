@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
+from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.policies.own.scripted import ReplayPolicy, StillPolicy
 
 if importlib.util.find_spec("metaworld") is None:
@@ -41,7 +42,7 @@ def test_actions_do_what_they_did() -> None:
     recorded = [play_episode(simulator, name, 3) for name in ("expert", "random")]
     simulator.close()
     rollouts = [rollout("drawer-open/3", episode.actions) for episode in recorded]
-    found = simulated_successes(rollouts, workers=1)
+    found = simulated_successes(rollouts, ProcessExecutor(1))
     assert found == [episode.success for episode in recorded] == [True, False]
     moving = ReplayPolicy(METAWORLD_SPEC, {"drawer-open/3": recorded[0].actions}, chunk=4)
     loops = policies_in_simulator([moving, StillPolicy(METAWORLD_SPEC)], [rollouts[0].trial.task])

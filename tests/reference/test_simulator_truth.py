@@ -57,6 +57,18 @@ def test_scores_videos_and_resumption(tmp_path: Path) -> None:
     assert (tmp_path / "truth.csv").read_text().splitlines()[1:] == to_csv(longer).splitlines()[1:]
 
 
+def test_one_process_finds_what_workers_find(tmp_path: Path) -> None:
+    found = [
+        truth(replace(config(tmp_path / on), on=on, workers=2)) for on in ("local", "processes")
+    ]
+    assert found[0] == found[1]
+    videos = [
+        {str(p.relative_to(tmp_path / on)): p.read_bytes() for p in (tmp_path / on).rglob("*.mp4")}
+        for on in ("local", "processes")
+    ]
+    assert videos[0] == videos[1] and len(videos[0]) == 2
+
+
 def test_wrong_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match='no task "fly"'):
         truth(replace(config(tmp_path), tasks=("fly",)))

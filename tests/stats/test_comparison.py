@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from worldgym.stats.comparison import (
-    _flipped_sums,
     NOTHING,
     Difference,
+    _flipped_sums,
     barnard_p,
     holm,
     mcnemar_p,

@@ -12,9 +12,10 @@ import pytest
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
+from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.evaluation.rollout import roll_out
 from worldgym.testing import FAKE_SPEC, FakePolicy, FakeWorld
-from worldgym.trust.playback import Playing, play_again, recorded_rollouts
+from worldgym.trust.playback import Elsewhere, Playing, play_again, recorded_rollouts
 from worldgym.types import Rollout
 
 MakeRollout = Callable[..., Rollout]
@@ -31,6 +32,16 @@ def test_the_own_noise_repeats_what_happened_and_another_does_not(
     for old, new, future in zip(happened, again, other, strict=True):
         np.testing.assert_array_equal(old.frames, new.frames)
         assert (future.frames != old.frames).any() and new.trial is old.trial
+
+
+def test_workers_draw_what_this_process_draws(make_rollout: MakeRollout) -> None:
+    mixed = [make_rollout(f"a/{i}", 0.1 * i, 3 + i % 2) for i in range(5)]
+    here = play_again(FakeWorld(), mixed, Playing(batch=2), future=1)
+    workers = Elsewhere(ProcessExecutor(2), FakeWorld)
+    there = play_again(FakeWorld(), mixed, Playing(batch=2, elsewhere=workers), future=1)
+    for one, other in zip(here, there, strict=True):
+        assert one.trial is other.trial and one.views == other.views
+        np.testing.assert_array_equal(one.frames, other.frames)
 
 
 def test_lengths_and_policies_may_be_mixed(make_rollout: MakeRollout) -> None:

@@ -238,6 +238,18 @@ def test_everything_is_checked_and_a_summary_takes_it_up(
     assert WorldCheck.of_run(tmp_path / "run") is not None
 
 
+@pytest.mark.slow
+def test_workers_find_what_one_process_finds(
+    world: Path, episode_store: EpisodeStore, tmp_path: Path
+) -> None:
+    config = CheckConfig(
+        world, tmp_path / "here", episode_store.root, ("still",), world / "tasks", per_task=2
+    )
+    elsewhere = replace(config, out=tmp_path / "there", on="processes", workers=2)
+    here, there = check_trust(config), check_trust(elsewhere)
+    assert here | {"time": ""} == there | {"time": ""} and here["floors"]
+
+
 def test_what_is_absent_is_said(tiny: Path, episode_store: EpisodeStore, tmp_path: Path) -> None:
     found = check_trust(CheckConfig(tiny, tmp_path, episode_store.root, per_task=2, batch=4))
     assert (

@@ -128,16 +128,26 @@ class Rejudge:
     device: str = "auto"
     other_engine: bool = False
     """go on with a run that began on another engine or device: numbers differ a little"""
+    on: str = "local"
+    workers: int = 0
+    gpus: float = 0.0
     json: bool = False
 
     def __call__(self) -> None:
+        from functools import partial
+
         from worldgym.api import Run
+        from worldgym.evaluation.executor_names import no_budget_elsewhere
         from worldgym.evaluation.rejudge import RejudgeConfig, rejudge
         from worldgym.judges.load_judge import load_judge
 
-        config = RejudgeConfig(self.run, self.out, self.tasks, command_line(), self.other_engine)
-        judge = load_judge(self.judge, self.budget, finished=True, device=self.device)
-        show_ran(Run(self.out, rejudge(config, judge)), self.json)
+        no_budget_elsewhere(self.on, self.budget)
+        where = (self.on, self.workers, self.gpus)
+        config = RejudgeConfig(
+            self.run, self.out, self.tasks, command_line(), self.other_engine, *where
+        )
+        load = partial(load_judge, self.judge, self.budget, finished=True, device=self.device)
+        show_ran(Run(self.out, rejudge(config, load(), load)), self.json)
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,10 @@ COMMON = {  # what an option of this name means where a command says nothing els
     "seed": "of all random numbers",
     "batch": "rollouts advanced together at most",
     "device": "auto (a CUDA GPU if there is one, else the CPU), cpu, cuda, cuda:N or mps",
+    "on": "where the work is done: local, processes, ray, ray:ADDRESS, ray://HOST:PORT "
+    "(docs/cluster)",
+    "workers": "with --on: how many (default: as many as there is room for)",
+    "gpus": "with --on ray: share of a GPU that a worker takes, e.g. 0.25",
     "json": "print JSON, for a program, instead of text",
 }
 METAVARS = {int: "N", float: "X", str: "TEXT", Path: "PATH"}

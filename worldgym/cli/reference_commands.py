@@ -70,8 +70,8 @@ class Evaluate:
     variation: tuple[str, ...] = ()
     """the same with the scene changed (recoloured, ball, dim, camera, noise, ...:
     reference/variations.py)"""
-    processes: int = 0
-    """0 = one per core"""
+    on: str = "processes"
+    workers: int = 0
 
     def __call__(self) -> None:
         from worldgym.reference.reference_tasks import TASKS
@@ -80,7 +80,7 @@ class Evaluate:
         seeds = tuple(range(self.first_seed, self.first_seed + self.seeds))
         tasks = self.tasks or tuple(TASKS)
         what = TruthConfig(self.out, self.policy, seeds, tasks, variations=self.variation)
-        scores = truth(replace(what, videos=self.videos, workers=self.processes))
+        scores = truth(replace(what, videos=self.videos, on=self.on, workers=self.workers))
         write_tasks(self.out / "tasks", seeds, tasks, self.variation)
         for name in dict.fromkeys(score.policy for score in scores):
             own = [score.success for score in scores if score.policy == name]

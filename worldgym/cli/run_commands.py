@@ -92,11 +92,8 @@ class Evaluate:
     max_minutes: float | None = None
     """time limit: no batch starts later than that; the same command goes on"""
     on: str = "local"
-    """where the work is done: local, processes, ray, ray:ADDRESS, ray://HOST:PORT (docs/cluster)"""
     workers: int = 0
-    """with --on: how many (default: as many as there is room for)"""
     gpus: float = 0.0
-    """with --on ray: share of a GPU that a worker takes, e.g. 0.25"""
     stall_minutes: float = 0.0
     """stop with exit code 3 when nothing was finished for so long (default: never)"""
     world_check: Path | None = None

@@ -125,6 +125,9 @@ class Stress:
     device: str = "auto"
     other_engine: bool = False
     """go on with a run that began on another engine or device: numbers differ a little"""
+    on: str = "local"
+    workers: int = 0
+    gpus: float = 0.0
     json: bool = False
 
     def __call__(self) -> None:
@@ -136,7 +139,8 @@ class Stress:
             self.world, self.policy, self.tasks, self.judge, self.edits, self.device
         )
         search = (self.drop, self.levels, self.keep, self.seed, self.batch, command_line())
-        config = StressConfig(self.out, self.rollouts, *search, other_engine=self.other_engine)
+        where = (self.other_engine, self.on, self.workers, self.gpus)
+        config = StressConfig(self.out, self.rollouts, *search, *where)
         found = stress(sources, config)
         answer(found, stress_text, self.json)
         end_as([Run(self.out / name) for name in found.runs])

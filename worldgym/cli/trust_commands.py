@@ -58,6 +58,9 @@ class Check:
     device: str = "auto"
     other_engine: bool = False
     """go on with a run that began on another engine or device: numbers differ a little"""
+    on: str = "local"
+    workers: int = 0
+    gpus: float = 0.0
     out: Path = Path("runs/check")
     """gets check.json, check.html and the runs of the policies"""
     json: bool = False
@@ -111,8 +114,11 @@ class Check:
             command_line(),
             self.device,
             self.other_engine,
+            self.on,
+            self.workers,
+            self.gpus,
         )
-        found = check_trust(config, _simulated() if self.simulator else None)
+        found = check_trust(config, self._simulated() if self.simulator else None)
         page = write_check_page(self.out, found)
         if self.json:
             print(json.dumps(found, indent=2))
@@ -122,11 +128,11 @@ class Check:
         if self.policy and self.tasks:
             end_as([Run(self.out / "run")])
 
+    def _simulated(self) -> Truth:
+        from worldgym.evaluation.executor_names import executor_named
+        from worldgym.reference.simulated_truth import simulated
 
-def _simulated() -> Truth:
-    from worldgym.reference.simulated_truth import SIMULATED
-
-    return SIMULATED
+        return simulated(executor_named(self.on, self.workers))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from worldgym.errors import WorkersLost
+
 J = TypeVar("J")
 R = TypeVar("R")
 IN_FLIGHT = 2  # jobs of a worker, the second of which waits for the first
@@ -64,6 +66,20 @@ class LocalExecutor:
             if not watch.goes_on():
                 return
             yield Done(number, work(job))
+
+
+def each_result(
+    executor: Executor, setup: Setup[J, R], jobs: Sequence[J], watch: Watch = Watch()
+) -> Iterator[tuple[int, R]]:
+    """(number of the job, its result) as they come, for work of which nothing may be left out:
+    WorkersLost where a job is given up."""
+    for done in executor.run(setup, jobs, watch):
+        if done.result is None:
+            raise WorkersLost(
+                f"each worker that did part {done.number + 1} of {len(jobs)} was lost: {done.lost};"
+                f" look whether its machine has memory enough, then give the same command again"
+            )
+        yield done.number, done.result
 
 
 @dataclass(frozen=True)

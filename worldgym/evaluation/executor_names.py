@@ -8,6 +8,12 @@ from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.evaluation.ray_workers import RayExecutor
 
 
+def no_budget_elsewhere(on: str, budget: float | None) -> None:
+    """InputError where workers would each count the money of a judge."""
+    if on != "local" and budget is not None:
+        raise InputError("--budget is counted in one process: leave it out, or leave out --on")
+
+
 def executor_named(on: str, workers: int = 0, gpus: float = 0.0) -> Executor:
     """on: "local", "processes", "ray" ($RAY_ADDRESS, else a cluster of this machine),
     "ray://HOST:PORT" (Ray Client) or "ray:ADDRESS" (from a machine of the cluster, e.g. ray:auto).

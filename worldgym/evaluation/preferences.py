@@ -8,7 +8,8 @@ from itertools import combinations
 from pathlib import Path
 
 from worldgym.errors import InputError
-from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
+from worldgym.evaluation.judge_recorded import rollout_of, task_of
+from worldgym.evaluation.rejudge import tasks_of_run
 from worldgym.io.files import write_atomic, write_json
 from worldgym.io.json_form import to_json
 from worldgym.io.jsonl import json_line

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -45,7 +46,8 @@ class _Processes:
         process = self._context.Process(
             target=_serve, args=(self._setup, theirs), name=f"worker {worker}", daemon=True
         )
-        process.start()
+        with _threads(max(multiprocessing.cpu_count() // self._count, 1)):
+            process.start()
         theirs.close()
         self._alive[worker] = process, mine
 
@@ -75,6 +77,20 @@ class _Processes:
             process.join()
             pipe.close()
         self._alive.clear()
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """A process that is started meanwhile computes on so many threads, or as many as the user has
+    set: with one a core in each process they would wait for each other."""
+    if "OMP_NUM_THREADS" in os.environ:
+        yield
+        return
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
 
 
 def _ending(code: int | None) -> str:

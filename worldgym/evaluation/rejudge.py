@@ -7,19 +7,20 @@ it saw during the run."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from worldgym.errors import BudgetSpent, InputError, SameFailure
-from worldgym.evaluation.fitting import at_frames
-from worldgym.evaluation.initial_frames import solved_starts, with_solved
+from worldgym.evaluation.executor import LocalExecutor, Watch
+from worldgym.evaluation.executor_names import executor_named
+from worldgym.evaluation.initial_frames import solved_starts
+from worldgym.evaluation.judge_recorded import RecordedRun, judge_batch, known, task_of
 from worldgym.evaluation.provenance import environment, now
-from worldgym.evaluation.unjudged import recorded_actions
+from worldgym.evaluation.remote_batches import given_up, say_lost
+from worldgym.evaluation.remote_judging import JudgeJobs, JudgeWorker
 from worldgym.io.files import sha256_file, write_atomic
 from worldgym.io.progress import progress
 from worldgym.io.run_log import LOG_NAME, RunLog, read_header, read_log
@@ -28,20 +29,17 @@ from worldgym.io.run_records import (
     RunHeader,
     TrialRecord,
     results,
-    run_stride,
     run_views,
 )
-from worldgym.io.user_code import Failure, attempt
-from worldgym.io.video import decode_video, views_of
 from worldgym.judges.judge_protocol import Judge
-from worldgym.judges.judging import Bench, charge, judge_each, judged_records, prepare
+from worldgym.judges.judging import Bench, charge, prepare
 from worldgym.judges.labels import Clip
 from worldgym.report.page import write_results
 from worldgym.stats.repeated_failures import RepeatedFailures
 from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import CHECK_NAME, adopt_check
 from worldgym.tasks.task_folder import load_tasks
-from worldgym.types import Rollout, Task, Trial
+from worldgym.types import Task
 
 BATCH = 16  # videos decoded at once
 
@@ -52,7 +50,7 @@ class RejudgeConfig:
     that the run's log names.
 
     command: as typed, for the log's header.   other_engine: goes on with judging that began on
-    another device.
+    another device.   on, workers, gpus: see `executor_named`.
     """
 
     run: Path
@@ -60,16 +58,23 @@ class RejudgeConfig:
     tasks: Path | None = None
     command: str = ""
     other_engine: bool = False
+    on: str = "local"
+    workers: int = 0
+    gpus: float = 0.0
 
 
-def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
+def rejudge(
+    config: RejudgeConfig, judge: Judge, load: Callable[[], Judge] | None = None
+) -> Summary:
     """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again
     to resume.
 
     Trials without a video keep the record they have, for they never ran. The check of the run's
     world comes along, for its colours decide what the headline numbers are of; a calibration does
     not, for it is of the other judge. InputError if OUT holds another run; SameFailure, after
-    writing the summary, where one failure keeps repeating."""
+    writing the summary, where one failure keeps repeating.
+
+    load: makes the same judge in another process, for workers; None = this one is sent."""
     if config.out.resolve() == config.run.resolve():
         raise InputError(
             f"{config.out} is the run itself; choose another --out, for a log is never changed"
@@ -95,23 +100,61 @@ def rejudge(config: RejudgeConfig, judge: Judge) -> Summary:
             [task_of(tasks, record) for record in {r.task: r for r in left}.values()], judge
         )
         batches = [left[i : i + BATCH] for i in range(0, len(left), BATCH)]
-        bench = Bench(judge, RepeatedFailures())
+        source = RecordedRun(config.run, log.header, tasks, solved)
         try:
-            for batch in progress(batches, len(batches), "judging", "batch"):
-                for judged in _judge_batch(config, bench, log, batch, tasks, solved):
-                    log.append(judged)
+            for lines in _judged(config, judge, log, source, batches, load):
+                for line in lines:
+                    _take_files(config, line)
+                log.append(*lines)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for record in left:
                 if record.key not in log.done and not log.tried(*record.key):
                     log.append(
                         TrialRecord(
-                            **_known(log, record), failure_reason=str(spent), judge=judge.name
+                            **known(log, record), failure_reason=str(spent), judge=judge.name
                         )
                     )
         except SameFailure:
             write_results(config.out)
             raise
         return write_results(config.out)
+
+
+def _judged(
+    config: RejudgeConfig,
+    judge: Judge,
+    log: RunLog,
+    source: RecordedRun,
+    batches: Sequence[list[TrialRecord]],
+    load: Callable[[], Judge] | None,
+) -> Iterator[Sequence[TrialRecord]]:
+    """Lines that are to be appended together, as they come."""
+    executor = executor_named(config.on, config.workers, config.gpus)
+    if isinstance(executor, LocalExecutor):
+        bench = Bench(judge, RepeatedFailures())
+        for batch in progress(batches, len(batches), "judging", "batch"):
+            for line in judge_batch(source, bench, log, batch):
+                yield [line]
+        return
+    setup = partial(JudgeWorker, load or partial(copy, judge), judge.name, source)
+    jobs = JudgeJobs(source.run, log, batches)
+    done = executor.run(setup, jobs, Watch(partial(say_lost, config.out)))
+    for one in progress(done, len(batches), "judging", "batch"):
+        if one.result is None:
+            reason = given_up(one.lost)
+            failed = [known(log, record) for record in batches[one.number]]
+            yield [TrialRecord(**f, failure_reason=reason, judge=judge.name) for f in failed]
+        else:
+            yield one.result.records
+            if one.result.stop is not None:
+                raise one.result.stop
+
+
+def _take_files(config: RejudgeConfig, line: TrialRecord) -> None:
+    """Those that a line names, into the new run; older runs lack the actions."""
+    for name in filter(None, (line.video, line.actions_file, line.truth_video, line.frame)):
+        if (config.run / name).exists() and not (config.out / name).exists():
+            write_atomic(config.out / name, (config.run / name).read_bytes())
 
 
 def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
@@ -143,19 +186,6 @@ def tasks_of_run(run: Path, folder: Path | None = None) -> dict[str, Task]:
     return {task.name: task for task in load_tasks(folder)}
 
 
-def task_of(tasks: Mapping[str, Task], record: TrialRecord) -> Task:
-    """The record's task. InputError if it is gone or has changed since the run."""
-    task = tasks.get(record.task)
-    if task is None or task.instruction != record.instruction:
-        what = (
-            "is not among the tasks"
-            if task is None
-            else f'now reads "{task.instruction}", in the run "{record.instruction}"'
-        )
-        raise InputError(f"task {record.task} {what}; give the run's own folder with --tasks")
-    return task
-
-
 def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader:
     source = {
         "log": sha256_file(config.run / LOG_NAME),
@@ -170,89 +200,3 @@ def _header(config: RejudgeConfig, header: RunHeader, judge: Judge) -> RunHeader
         environment=environment(header.environment.get("device", "cpu")),
         started=now(),
     )
-
-
-def _judge_batch(
-    config: RejudgeConfig,
-    bench: Bench,
-    log: RunLog,
-    batch: Sequence[TrialRecord],
-    tasks: Mapping[str, Task],
-    solved: Collection[str],
-) -> Iterator[TrialRecord]:
-    """The records to append, in order. solved: tasks that this judge takes for solved at the
-    start."""
-    whole = list[TrialRecord]()
-    rollouts = list[Rollout]()
-    for record in batch:
-        record = replace(record, flags=with_solved(record.flags, record.task in solved))
-        task = task_of(tasks, record)
-        rollout = attempt(partial(rollout_of, config.run, log.header, record, task))
-        if isinstance(rollout, Failure):
-            lost = {**_known(log, record), "video": None}
-            yield TrialRecord(**lost, failure_reason=rollout.reason, judge=bench.judge.name)
-            bench.repeated.note(rollout.reason)
-        else:
-            whole.append(record)
-            rollouts.append(rollout)
-    for record, rollout, verdict in zip(
-        whole, rollouts, judge_each(bench.judge, rollouts), strict=True
-    ):
-        for name in filter(
-            None, (record.video, record.actions_file, record.truth_video, record.frame)
-        ):
-            if (config.run / name).exists() or name == record.video:  # older runs lack the actions
-                write_atomic(config.out / name, (config.run / name).read_bytes())
-        yield from judged_records(
-            bench, rollout, verdict, partial(_known, log, record), log.last_attempt(*record.key)
-        )
-
-
-def rollout_of(run: Path, header: RunHeader, record: TrialRecord, task: Task) -> Rollout:
-    """The record's video as a rollout, with its actions; [T, 0] where an older run did not keep
-    them: no judge reads them."""
-    video = run / str(record.video)
-    views = run_views(header)
-    frames = views_of(decode_video(video), views, video)
-    there = (run / str(record.actions_file)).exists()
-    actions = (
-        recorded_actions(run, record, len(frames))
-        if there
-        else np.zeros((len(frames) - 1, 0), np.float32)
-    )
-    whole = Rollout(
-        Trial(task, record.repeat, header.run_seed),
-        record.policy,
-        frames,
-        actions,
-        record.seconds,
-        record.flags,
-        views=views,
-    )
-    return at_frames(whole, run_stride(header))
-
-
-def _known(log: RunLog, record: TrialRecord) -> dict[str, Any]:
-    """What another judge does not change."""
-    return {
-        "policy": record.policy,
-        "task": record.task,
-        "group": record.group,
-        "instruction": record.instruction,
-        "repeat": record.repeat,
-        "seed": record.seed,
-        "nominal": record.nominal,
-        "axis": record.axis,
-        "new_goal": record.new_goal,
-        "frame": record.frame,
-        "attempt": log.attempts(*record.key) + 1,
-        "steps": record.steps,
-        "flags": record.flags,
-        "clipped": record.clipped,
-        "truth": record.truth,
-        "video": record.video,
-        "truth_video": record.truth_video,
-        "seconds": record.seconds,
-        "timing": {part: seconds for part, seconds in record.timing.items() if part != "judge"},
-        "time": now(),
-    }

@@ -125,7 +125,7 @@ def lines_of(run: OpenRun, job: BatchJob, done: Done[BatchResult]) -> list[Trial
     """The lines of a batch, once its files lie in the run's folder. A batch that was given up has
     failed."""
     if done.result is None:
-        reason = f"infrastructure: its workers were lost again and again ({done.lost})"
+        reason = given_up(done.lost)
         return [failed_record(run, job.policy, run.plan.trials[i], reason) for i in job.trials]
     config = run.plan.config
     for name, data in done.result.files.items():
@@ -135,6 +135,11 @@ def lines_of(run: OpenRun, job: BatchJob, done: Done[BatchResult]) -> list[Trial
         replace(record, truth_video=truth_video(config, record.policy, record.task))
         for record in done.result.records
     ]
+
+
+def given_up(lost: str) -> str:
+    """Why trials of a batch failed whose worker after worker died."""
+    return f"infrastructure: its workers were lost again and again ({lost})"
 
 
 def say_lost(out: Path, reason: str) -> None:

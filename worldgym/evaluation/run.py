@@ -11,11 +11,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from worldgym.errors import BudgetSpent, InputError, SameFailure
+from worldgym.errors import BudgetSpent, SameFailure
 from worldgym.evaluation.batch_records import OpenRun, failed_record
 from worldgym.evaluation.ending import Ending, ended_by_signals
 from worldgym.evaluation.executor import Executor, LocalExecutor, Watch
-from worldgym.evaluation.executor_names import executor_named
+from worldgym.evaluation.executor_names import executor_named, no_budget_elsewhere
 from worldgym.evaluation.finishing import Finisher
 from worldgym.evaluation.fitting import RESIZED
 from worldgym.evaluation.initial_frames import start_flags
@@ -63,8 +63,7 @@ def evaluate_sources(sources: Sources, config: EvaluateConfig) -> Summary:
 
 def run_sources(sources: Sources, config: EvaluateConfig) -> CarriedOut:
     """Loads everything, then `carry_out`."""
-    if config.on != "local" and sources.judge_budget_usd is not None:
-        raise InputError("--budget is counted in one process: leave it out, or leave out --on")
+    no_budget_elsewhere(config.on, sources.judge_budget_usd)
     config = replace(config, began=began_with(config.out))
     load = partial(load_plan, sources, config)
     return carry_out(load(), load)

@@ -12,16 +12,17 @@ OUT/stress.json   what is returned         OUT/suite   every task, and its twins
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan, plan_evaluation
 from worldgym.evaluation.provenance import Origin
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import carry_out
 from worldgym.io.files import write_json
 from worldgym.io.json_form import to_json
 from worldgym.judges.judge_protocol import Judge
@@ -63,7 +64,7 @@ class StressConfig:
     broken.   levels: strengths of each edit.
 
     keep: candidates that are confirmed.   command: as typed, for the logs.
-    """
+    on, workers, gpus: see `executor_named`."""
 
     out: Path
     budget: int
@@ -74,6 +75,9 @@ class StressConfig:
     batch: int = 20
     command: str = ""
     other_engine: bool = False
+    on: str = "local"
+    workers: int = 0
+    gpus: float = 0.0
 
     def __post_init__(self) -> None:
         if not (0 < self.drop <= 1 and 1 <= self.levels <= 99 and self.keep >= 1):
@@ -96,30 +100,35 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Party:
-    """Who plays."""
+    """Who plays. again: makes the same in another process, for workers; None = it is sent."""
 
     world: World[Any]
     policy: Policy[Any]
     judge: Judge
     origin: Origin = field(default_factory=Origin)
+    again: Callable[[], Party] | None = None
 
 
 def stress(sources: StressSources, config: StressConfig) -> StressResult:
     """Loads everything, then `search`."""
+    edits = read_ranges(sources.edits)
+    return search(config, _party(sources), nominal_tasks(sources.tasks), edits)
+
+
+def _party(sources: StressSources) -> Party:
     keep_freed_memory()
     world = load_world(sources.world, device=sources.device)
     loaded = load(sources.policy, world.spec, sources.device)
-    party = Party(
-        world,
-        loaded.policy,
-        load_judge(sources.judge, device=sources.device),
-        Origin.of(world, [loaded]),
-    )
-    return search(config, party, nominal_tasks(sources.tasks), read_ranges(sources.edits))
+    judge = load_judge(sources.judge, device=sources.device)
+    again = partial(_party, sources)
+    return Party(world, loaded.policy, judge, Origin.of(world, [loaded]), again)
 
 
 def search(
-    config: StressConfig, party: Party, tasks: Sequence[Task], edits: Sequence[RangedEdit]
+    config: StressConfig,
+    party: Party,
+    tasks: Sequence[Task],
+    edits: Sequence[RangedEdit],
 ) -> StressResult:
     """Writes OUT/stress.json, and returns what it holds."""
     levels = [(k + 1) / config.levels for k in range(config.levels)]
@@ -219,13 +228,25 @@ def _drops(
         command=config.command,
         other_engine=config.other_engine,
         grows=False,
+        on=config.on,
+        workers=config.workers,
+        gpus=config.gpus,
     )
     suite = edited(tasks, [candidate.made() for candidate in candidates])
-    settings = {"candidates": [one.name for one in candidates], **party.origin.settings}
-    origin = replace(party.origin, settings=settings)
-    summary = evaluate(run, party.world, [party.policy], suite, party.judge, origin)
-    drops = summary.perturbed
+    names = [one.name for one in candidates]
+    again = party.again or partial(replace, party)
+    plan = _round(lambda: party, run, suite, names)
+    drops = carry_out(plan, partial(_round, again, run, suite, names)).summary.perturbed
     return {} if drops is None else {axis.axis: axis.cells[0] for axis in drops.axes}
+
+
+def _round(
+    make: Callable[[], Party], run: EvaluateConfig, suite: Sequence[Task], names: Sequence[str]
+) -> EvaluationPlan:
+    """names: of the candidates, which belong to the identity of the run."""
+    party = make()
+    origin = replace(party.origin, settings={"candidates": names, **party.origin.settings})
+    return plan_evaluation(run, party.world, [party.policy], suite, party.judge, origin)
 
 
 def _merit(found: PolicyDrop | None, strength: float, wanted: float) -> float:

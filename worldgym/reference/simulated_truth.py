@@ -3,13 +3,14 @@ simulator from the same start states, and policies in closed loop with it."""
 
 from __future__ import annotations
 
-import multiprocessing
 import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 from worldgym.errors import InputError
+from worldgym.evaluation.executor import Executor, LocalExecutor, each_result
+from worldgym.evaluation.process_workers import ProcessExecutor
 from worldgym.evaluation.rollout import roll_out
 from worldgym.io.progress import progress
 from worldgym.policies.policy_protocol import Policy
@@ -23,18 +24,21 @@ from worldgym.types import Actions, Rollout, Task, Trial
 NAME = re.compile(r"(?P<task>[a-z-]+)[/-](?P<seed>\d+)\b.*")
 
 
-def simulated_successes(rollouts: Sequence[Rollout], workers: int = 0) -> list[bool]:
+def simulated_successes(rollouts: Sequence[Rollout], executor: Executor) -> list[bool]:
     """Whether each rollout's actions do its task, from the start state that its task's name tells.
-    workers: processes; 0 = one a core. InputError for the name of another task."""
-    jobs = [(*start_of(rollout.trial.task), rollout.actions) for rollout in rollouts]
-    order = sorted(range(len(jobs)), key=lambda i: jobs[i][0])  # a process builds few scenes
-    count = min(workers or multiprocessing.cpu_count(), max(len(jobs), 1))
+    InputError for the name of another task."""
+    starts = [start_of(rollout.trial.task) for rollout in rollouts]
+    order = sorted(range(len(rollouts)), key=lambda i: starts[i][0])  # a worker builds few scenes
+    jobs = [(*starts[i], rollouts[i].actions) for i in order]
     found = dict[int, bool]()
-    with multiprocessing.get_context("spawn").Pool(count) as pool:
-        results = pool.imap(_succeeds, [jobs[i] for i in order], chunksize=8)
-        for i, success in zip(order, progress(results, len(jobs), "truth", "rollout"), strict=True):
-            found[i] = success
-    return [found[i] for i in range(len(jobs))]
+    results = each_result(executor, _player, jobs)
+    for number, success in progress(results, len(jobs), "truth", "rollout"):
+        found[order[number]] = success
+    return [found[i] for i in range(len(rollouts))]
+
+
+def _player() -> Callable[[tuple[str, int, Actions]], bool]:
+    return _succeeds
 
 
 def policies_in_simulator(
@@ -76,4 +80,9 @@ def _simulator(task: str) -> Simulator:
     return Simulator(task)
 
 
-SIMULATED = Truth(simulated_successes, policies_in_simulator)
+def simulated(executor: Executor) -> Truth:
+    """What the simulator tells. Actions are carried out by these workers, or in processes of this
+    machine in place of this one alone."""
+    if isinstance(executor, LocalExecutor):
+        executor = ProcessExecutor()
+    return Truth(partial(simulated_successes, executor=executor), policies_in_simulator)

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 
 from worldgym.errors import InputError
-from worldgym.evaluation.executor import Watch
-from worldgym.evaluation.process_workers import ProcessExecutor
+from worldgym.evaluation.executor import each_result
+from worldgym.evaluation.executor_names import executor_named
 from worldgym.evaluation.rollout import roll_out
 from worldgym.io.files import write_atomic
 from worldgym.io.jsonl import LineFile, read_lines
@@ -55,8 +55,9 @@ class TruthConfig:
     steps: int = STEPS
     videos: int = 0
     """seeds a task whose episodes are kept as video"""
+    on: str = "processes"
     workers: int = 0
-    """processes; 0 = one a core"""
+    """on, workers: see `executor_named`"""
     variations: tuple[str, ...] = ()
     """names of reference/variations.py, scored beside the scene as it is; their tasks are called
     VARIATION/GROUP/SEED"""
@@ -118,7 +119,9 @@ def truth(config: TruthConfig) -> list[TrueScore]:
         waiting = [
             job for job in jobs if job.key not in done or (job.video and not job.video.exists())
         ]
-        for job, score in _run(waiting, config.workers):
+        for job, (score, video) in _run(waiting, config):
+            if job.video is not None and video is not None:
+                write_atomic(job.video, video)
             file.append({"key": job.key, "score": asdict(score)})
             done[job.key] = score
         write_atomic(config.out / "truth.csv", to_csv(_sorted(_current(done, jobs))).encode())
@@ -204,22 +207,22 @@ def _jobs(config: TruthConfig) -> list[TruthJob]:
     return jobs
 
 
-def _run(jobs: list[TruthJob], workers: int) -> Iterator[tuple[TruthJob, TrueScore]]:
+Scored = tuple[TrueScore, bytes | None]  # and its video, where one was asked for
+
+
+def _run(jobs: list[TruthJob], config: TruthConfig) -> Iterator[tuple[TruthJob, Scored]]:
     """Results as they come; one process and one thread a core, for llvmpipe and small networks both
     gain from it.
 
     Jobs of one scene follow each other, so that a process keeps few simulators (100 MB each) and
     builds each once."""
     jobs = sorted(jobs, key=lambda job: (job.variation, job.group))
-    done = ProcessExecutor(workers).run(_scorer, jobs, Watch())
-    for one in progress(done, len(jobs), "truth", "episode"):
-        if one.result is None:
-            job = jobs[one.number]
-            raise RuntimeError(f"each process that scored {job.policy} on {job.task}: {one.lost}")
-        yield one.result
+    done = each_result(executor_named(config.on, config.workers), _scorer, jobs)
+    for number, scored in progress(done, len(jobs), "truth", "episode"):
+        yield jobs[number], scored
 
 
-def _scorer() -> Callable[[TruthJob], tuple[TruthJob, TrueScore]]:
+def _scorer() -> Callable[[TruthJob], Scored]:
     torch.set_num_threads(1)
     return _score
 
@@ -231,7 +234,7 @@ def _known(path: Path) -> dict[TruthKey, TrueScore]:
     return {line.key: line.score for line in found}
 
 
-def _score(job: TruthJob) -> tuple[TruthJob, TrueScore]:
+def _score(job: TruthJob) -> Scored:
     """A trial by itself: what a policy computes for it then depends on no other one."""
     policy = _policy(job.source, job.identity)
     simulator = _simulator(job.group, job.variation)
@@ -242,10 +245,9 @@ def _score(job: TruthJob) -> tuple[TruthJob, TrueScore]:
     check_needs(policy.name, policy.needs, policy.spec, [task])
     (rollout,) = roll_out(world, policy, [Trial(task, 0, 0)])
     verdict = SimulatorJudge(world)(rollout, task)
-    if job.video:
-        write_atomic(job.video, encode_mp4(rollout.main, FPS, crf=23))
+    video = None if brief else encode_mp4(rollout.main, FPS, crf=23)
     step = verdict.provenance["first_success_step"]
-    return job, TrueScore(job.policy, task.name, task.group, step is not None, step)
+    return TrueScore(job.policy, task.name, task.group, step is not None, step), video
 
 
 @cache

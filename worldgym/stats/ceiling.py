@@ -17,6 +17,8 @@ from worldgym.stats.correlation import centred, pearson
 from worldgym.stats.per_frame import Indices, Numbers
 
 SIMULATIONS = 4000
+DRAWN = 4_000_000  # rates in all, 32 MB a table: fewer studies of more than 1,000 cells
+FEWEST = 200  # studies
 GRID = 40  # points an axis of the prior
 
 
@@ -81,6 +83,7 @@ def noise_ceiling(
     if len(trials.successes) == 0 or min(trials.truth_trials.min(), trials.world_trials.min()) < 1:
         return None
     rng = np.random.default_rng(seed)
+    simulations = min(simulations, max(DRAWN // len(trials.successes), FEWEST))
     p = np.empty((simulations, len(trials.successes)))
     for policy in range(trials.policies.max() + 1):
         own = trials.policies == policy

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, SpecMismatch
+from worldgym.evaluation.executor import LocalExecutor
+from worldgym.evaluation.executor_names import executor_named
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
 from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.fit_error_predictor import motions_beside
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.known_motions import KnownMotions
-from worldgym.trust.playback import Playing
+from worldgym.trust.playback import Elsewhere, Playing
 from worldgym.world.familiarity import Familiarity, familiarity_of
 from worldgym.world.load_world import beside_world, load_world
 from worldgym.world.model import DiffusionWorld
@@ -26,7 +29,7 @@ class CheckConfig:
 
     episodes: an episode store.   policies, tasks: a closed loop.   per_task: episodes, and trials
     of each policy, for each group.   device: see `resolve_device`.   other_engine: see
-    `EvaluateConfig`."""
+    `EvaluateConfig`.   on, workers, gpus: see `executor_named`."""
 
     world: Path
     out: Path
@@ -42,6 +45,9 @@ class CheckConfig:
     command: str = ""
     device: str = "auto"
     other_engine: bool = False
+    on: str = "local"
+    workers: int = 0
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def load_inputs(config: CheckConfig) -> CheckInputs:
         inverse_dynamics.check(world.codec, world.spec)
     predictor_file = config.error_predictor or beside_world(config.world, "error-predictor.json")
     error_predictor = None if predictor_file is None else ErrorPredictor.load(predictor_file)
-    playing = Playing(config.batch)
+    playing = Playing(config.batch, elsewhere=_elsewhere(config))
     familiarity = familiarity_of(config.world, world.codec)
     parts = CheckInputs(
         world,
@@ -92,6 +98,13 @@ def load_inputs(config: CheckConfig) -> CheckInputs:
         motions = None if parts.motions is None else parts.motions.name
         parts.error_predictor.check(world.name, parts.judge.name, inverse_dynamics.name, motions)
     return parts
+
+
+def _elsewhere(config: CheckConfig) -> Elsewhere | None:
+    executor = executor_named(config.on, config.workers, config.gpus)
+    if isinstance(executor, LocalExecutor):
+        return None
+    return Elsewhere(executor, partial(load_world, config.world, device=config.device))
 
 
 def matching_store(folder: Path, world: DiffusionWorld) -> EpisodeStore:

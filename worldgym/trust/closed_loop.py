@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan, plan_evaluation
 from worldgym.evaluation.provenance import Origin
-from worldgym.evaluation.run import evaluate
+from worldgym.evaluation.run import carry_out
 from worldgym.io.bundled import each_policy
 from worldgym.io.run_records import TrialRecord
 from worldgym.policies.adapters.disturbed_policy import Disturbance, DisturbedPolicy
 from worldgym.policies.load_policy import Loaded, load
-from worldgym.trust.check_inputs import CheckConfig, CheckInputs
+from worldgym.trust.check_inputs import CheckConfig, CheckInputs, load_inputs
 from worldgym.trust.controls import DELAYED, Floor, Truth, floors_of
 from worldgym.trust.fit_error_predictor import rollouts_of
 from worldgym.types import Rollout, Task
@@ -45,6 +46,17 @@ def closed_loop(
     config: CheckConfig, parts: CheckInputs, tasks: Sequence[Task], late: bool = False
 ) -> ClosedLoop:
     """Rolls out what is missing. late: the policies with every action one step late."""
+    plan = _plan(config, tasks, late, parts)
+    carry_out(plan, partial(_plan, config, tasks, late))
+    rollouts, records, chunks = rollouts_of(plan.config.out)
+    return ClosedLoop(tuple(rollouts), tuple(records), chunks)
+
+
+def _plan(
+    config: CheckConfig, tasks: Sequence[Task], late: bool, parts: CheckInputs | None = None
+) -> EvaluationPlan:
+    """parts: None = loaded here, in a worker."""
+    parts = parts or load_inputs(config)
     loaded = _policies(config, parts, late)
     run = EvaluateConfig(
         config.out / (DELAYED if late else RUN),
@@ -54,11 +66,13 @@ def closed_loop(
         command=config.command,
         other_engine=config.other_engine,
         grows=False,
+        on=config.on,
+        workers=config.workers,
+        gpus=config.gpus,
     )
     origin = Origin.of(parts.world, loaded, {"tasks": str(config.tasks)}, parts.familiarity)
-    evaluate(run, parts.world, [known.policy for known in loaded], tasks, parts.judge, origin)
-    rollouts, records, chunks = rollouts_of(run.out)
-    return ClosedLoop(tuple(rollouts), tuple(records), chunks)
+    policies = [known.policy for known in loaded]
+    return plan_evaluation(run, parts.world, policies, tasks, parts.judge, origin)
 
 
 def delayed_floors(

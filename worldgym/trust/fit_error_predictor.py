@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from worldgym.errors import InputError, at_least
-from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
+from worldgym.evaluation.judge_recorded import rollout_of, task_of
+from worldgym.evaluation.rejudge import tasks_of_run
 from worldgym.io.files import write_json
 from worldgym.io.run_log import LOG_NAME, read_header, read_log
 from worldgym.io.run_records import TrialRecord, results

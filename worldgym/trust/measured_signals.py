@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.evaluation.rejudge import rollout_of, task_of, tasks_of_run
+from worldgym.evaluation.judge_recorded import rollout_of, task_of
+from worldgym.evaluation.rejudge import tasks_of_run
 from worldgym.io.devices import CPU, device_name
 from worldgym.io.jsonl import LineFile, read_lines
 from worldgym.io.migration import migrated_signals

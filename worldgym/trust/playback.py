@@ -3,8 +3,9 @@ or with other noise."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, at_least
+from worldgym.evaluation.executor import Executor, LocalExecutor, each_result
 from worldgym.io.progress import progress
-from worldgym.types import Rollout, Task, Trial
+from worldgym.types import Actions, Frames, Rollout, Task, Trial
 from worldgym.world.initial_views import initial_frames
 from worldgym.world.open_loop_replay import play_actions
 from worldgym.world.world_protocol import World
@@ -22,18 +24,38 @@ RECORDED = "recorded"  # the policy of a recorded episode
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """load: the world, in another process."""
+
+    executor: Executor
+    load: Callable[[], World[Any]]
+
+
+@dataclass(frozen=True)
 class Playing:
     """batch: rollouts advanced together at most; where there are more, the last ones are filled up
     to as many.
 
     chunks: actions a step, by policy; 1 for others. Where a world forgets depends on it, so it must
-    be the run's own."""
+    be the run's own.
+    elsewhere: by which workers; None = in this process."""
 
     batch: int = 20
     chunks: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None
 
     def __post_init__(self) -> None:
         at_least("--batch", self.batch, 1)
+
+
+@dataclass(frozen=True)
+class PlayJob:
+    """A batch. actions: [B, T, A].   chunk: of them in a step."""
+
+    tasks: tuple[Task, ...]
+    seeds: tuple[int, ...]
+    actions: Actions
+    chunk: int
 
 
 @dataclass(frozen=True)
@@ -63,18 +85,42 @@ def play_again(
     for (_, chunk), same in groupby(sorted(range(len(rollouts)), key=shape), key=shape):
         rows = list(same)
         batches += [(chunk, rows[start : start + size]) for start in range(0, len(rows), size)]
+    jobs = [
+        _job([rollouts[i] for i in rows + rows[-1:] * (size - len(rows))], future, chunk)
+        for chunk, rows in batches
+    ]
     drawn: dict[int, Rollout] = {}
-    for chunk, rows in progress(batches, len(batches), what, "batch"):
-        some = [rollouts[i] for i in rows + rows[-1:] * (size - len(rows))]
-        seeds = [(rollout.trial.seed + future) % 2**63 for rollout in some]
-        actions = np.stack([rollout.actions for rollout in some])
-        starts = initial_frames(world, [rollout.trial.task for rollout in some], seeds)
-        frames = play_actions(world, starts, seeds, actions, chunk)
+    played = _played(world, jobs, playing.elsewhere)
+    for number, frames in progress(played, len(jobs), what, "batch"):
         drawn |= {
             i: replace(rollouts[i], frames=frames[row], views=world.views)
-            for row, i in enumerate(rows)
+            for row, i in enumerate(batches[number][1])
         }
     return [drawn[i] for i in range(len(rollouts))]
+
+
+def _job(some: Sequence[Rollout], future: int, chunk: int) -> PlayJob:
+    tasks = tuple(rollout.trial.task for rollout in some)
+    seeds = tuple((rollout.trial.seed + future) % 2**63 for rollout in some)
+    return PlayJob(tasks, seeds, np.stack([rollout.actions for rollout in some]), chunk)
+
+
+def _played(
+    world: World[Any], jobs: Sequence[PlayJob], elsewhere: Elsewhere | None
+) -> Iterator[tuple[int, Frames]]:
+    if elsewhere is None:
+        return each_result(LocalExecutor(), lambda: partial(_frames, world), jobs)
+    return each_result(elsewhere.executor, partial(_player, elsewhere.load), jobs)
+
+
+def _player(load: Callable[[], World[Any]]) -> Callable[[PlayJob], Frames]:
+    return partial(_frames, load())
+
+
+def _frames(world: World[Any], job: PlayJob) -> Frames:
+    """[B, T+1, V, H, W, 3]."""
+    starts = initial_frames(world, job.tasks, job.seeds)
+    return play_actions(world, starts, job.seeds, job.actions, job.chunk)
 
 
 def recorded_rollouts(store: EpisodeStore, per_group: int | None = None) -> list[Recorded]:

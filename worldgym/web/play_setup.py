@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.evaluation.rejudge import task_of, tasks_of_run
+from worldgym.evaluation.judge_recorded import task_of
+from worldgym.evaluation.rejudge import tasks_of_run
 from worldgym.io.bundled import NAME, bundled, each_policy
 from worldgym.io.files import read_array
 from worldgym.io.run_log import LOG_NAME
