@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("runs")
     every = [
-        trial(policy, group, start)
+        trial(policy, group, start, curve=((2, 0.2, 0.1), (4, 0.5, 0.7), (6, 0.9, 0.9)))
         for group in ("door", "drawer")
         for start in range(16)
         for policy in ("good", "poor")
@@ -60,6 +60,7 @@ def test_every_page(browser: Any, server: WebServer, width: int, scheme: str) ->
         one.check()
         one.page.locator("#trials .card header a").first.click()
         one.page.locator("#curves svg").wait_for()
+        assert one.page.locator("#along path").count() == 2
         one.page.locator("#signals dd").nth(3).wait_for(timeout=30_000)
         one.check()
         one.page.goto(f"{server.origin}/run?run=evil")
@@ -100,6 +101,10 @@ def test_from_the_list_to_a_frame_by_keyboard_alone(browser: Any, server: WebSer
         times = page.evaluate(
             "[...document.querySelectorAll('#player video')].map(v => v.currentTime)"
         )
+        heads = page.eval_on_selector_all(
+            "line.head", "all => all.map(one => one.x1.baseVal.value)"
+        )
+        assert len(heads) == 2 and heads[0] == heads[1] > 96
         assert len(times) == 2 and all(abs(t - 2.5 / 5) < 0.01 for t in times)
         page.keyboard.press("o")
         page.locator("#beside video").wait_for()

@@ -22,7 +22,7 @@ from worldgym.report.page import write_report
 from worldgym.types import Vote
 from worldgym.web.app_pages import file_inside
 from worldgym.web.run_library import RunLibrary
-from worldgym.web.run_pages import live_event, replay_command
+from worldgym.web.run_pages import live_event
 from worldgym.web.view_app import ViewConfig, view_app
 
 
@@ -112,11 +112,6 @@ def test_the_figures_are_those_of_the_static_report(client: TestClient, tmp_path
         if found[1] not in ("gallery", "costs"):
             assert found[0] in figures
     assert client.get("/run?run=a").text.count('id="policies"') == 1
-
-
-def test_signals_of_doubt_are_those_of_the_error_predictor(client: TestClient) -> None:
-    found = client.get("/signals?run=a&row=1").json()
-    assert set(found) == {"success", "log_odds_against", "progress_mismatch", "disagreeing_trials"}
 
 
 @pytest.mark.parametrize(
@@ -215,13 +210,6 @@ def test_progress_is_told_as_it_comes(config: ViewConfig) -> None:
         log.append(trial("poor", "door", 0, video=None, truth_video=None))
     after = json.loads(live_event(library, runs["away"]))
     assert after["done"] == before["done"] + 1 and after["state"] == "running"
-
-
-def test_the_command_that_replays_a_trial(tmp_path: Path) -> None:
-    record = trial("good", "door", 0)
-    said = replay_command(tmp_path, header(), record)
-    assert said == f"worldgym play bundled --replay {tmp_path}/videos/good/door/0-0.mp4"
-    assert replay_command(tmp_path, header(), trial("good", "door", 0, video=None)) == ""
 
 
 def test_the_process_of_figures_ends_with_the_server(tmp_path: Path) -> None:

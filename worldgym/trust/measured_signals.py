@@ -11,12 +11,12 @@ from worldgym.errors import InputError
 from worldgym.evaluation.judge_recorded import rollout_of, task_of
 from worldgym.evaluation.rejudge import tasks_of_run
 from worldgym.io.devices import CPU, device_name
-from worldgym.io.jsonl import LineFile, read_lines
+from worldgym.io.jsonl import Line, LineFile, read_lines
 from worldgym.io.migration import migrated_signals
 from worldgym.io.progress import progress
 from worldgym.io.records import from_mapping
 from worldgym.io.run_log import LOG_NAME, read_header
-from worldgym.io.run_records import TrialRecord
+from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.trust.error_signals import Instruments, measure, other_trial_signals
 
 BATCH = 20  # rollouts measured between two writes
@@ -76,6 +76,24 @@ def measured_signals(
     ]
 
 
+def kept_signals(
+    run: Path, header: RunHeader, record: TrialRecord
+) -> tuple[dict[str, float], Path]:
+    """What a check or a fit measured of a trial before, and the folder that it left it in: that of
+    the run, the one that this lies in, or one beside it. ({}, run) where nothing was measured of
+    this run."""
+    remedy = "remove the file, and measure again"
+    places = (run, run.parent, *sorted(run.parent.glob("*/")), *sorted(run.parent.glob("*/run-*/")))
+    for place in places:
+        file = place / SIGNALS_NAME
+        lines = read_lines(file, "a file of signals", remedy) if file.is_file() else []
+        if lines and _measured_with(lines[0]).get("run") == header.started:
+            known = (_measured(line) for line in lines[1:])
+            found = [dict(row.signals) for row in known if row.trial == _key(record)]
+            return (found[-1], place) if found else ({}, run)
+    return {}, run
+
+
 def _key(record: TrialRecord) -> str:
     return f"{record.policy} {record.task} {record.repeat}"
 
@@ -87,16 +105,19 @@ def _resume(file: LineFile, identity: Mapping[str, Any]) -> dict[str, dict[str, 
     if not lines:
         file.append({"measured_with": identity})
         return {}
-    first = (
-        lines[0].read(lambda data: from_mapping(MeasuredWith, migrated_signals(data))).measured_with
-    )
+    first = _measured_with(lines[0])
     if first != identity:
         raise InputError(
             f"{file.path}: was measured with {first}, now it is {dict(identity)}; choose another "
             f"--out"
         )
-    rows = [
-        line.read(lambda data: from_mapping(MeasuredTrial, migrated_signals(data)))
-        for line in lines[1:]
-    ]
+    rows = map(_measured, lines[1:])
     return {row.trial: dict(row.signals) for row in rows}
+
+
+def _measured_with(line: Line) -> Mapping[str, Any]:
+    return line.read(lambda data: from_mapping(MeasuredWith, migrated_signals(data))).measured_with
+
+
+def _measured(line: Line) -> MeasuredTrial:
+    return line.read(lambda data: from_mapping(MeasuredTrial, migrated_signals(data)))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -13,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from worldgym.errors import InputError
 from worldgym.web.app_pages import AppPages, Missing
+from worldgym.web.asked_runs import asked_run, drawn_elsewhere
 from worldgym.web.run_comparison import ComparedRuns
 from worldgym.web.run_figures import FigureWorker
 from worldgym.web.run_library import ListedRun, PolicyRate, RunCard, RunLibrary
@@ -71,16 +69,9 @@ class ComparePages:
         return Response(text, media_type="text/csv", headers=headers)
 
     async def _compared(self, request: Request) -> ComparedRuns:
-        runs = []
-        for name in request.query_params.getlist("run"):
-            run = self.library.run(name)
-            if run is None:
-                raise Missing("there is no such run below the folders that were named")
-            runs.append(run)
-        try:
-            return await asyncio.wrap_future(self.figures.comparison(runs))
-        except BrokenProcessPool:
-            raise InputError("the process that draws figures ended; reload the page") from None
+        names = request.query_params.getlist("run")
+        runs = [asked_run(self.library, name) for name in names]
+        return await drawn_elsewhere(self.figures.comparison(runs))
 
     def leaderboard(self, request: Request) -> Response:
         return self.pages.page(

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from worldgym.errors import InputError
 from worldgym.judges.label_session import LabelConfig, LabelSession
 from worldgym.web.app_pages import AppPages, Missing, json_body, static_file
+from worldgym.web.asked_runs import asked_run
 from worldgym.web.guard import Guard, SessionSecrets
 from worldgym.web.run_library import RunLibrary
 
@@ -114,9 +115,7 @@ def label_runs(library: RunLibrary) -> Find:
     known = dict[tuple[str, str], LabelSession]()
 
     def find(name: str, labeller: str) -> LabelSession:
-        run = library.run(name)
-        if run is None:
-            raise Missing("there is no such run below the folders that were named")
+        run = asked_run(library, name)
         if (name, labeller) not in known:
             from worldgym.evaluation.rejudge import clips_of_run  # loads PyTorch
 

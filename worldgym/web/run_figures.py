@@ -10,18 +10,17 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
 
 from worldgym.errors import InputError, WorldGymError
 from worldgym.io.files import write_atomic
 from worldgym.io.run_log import LOG_NAME
-from worldgym.io.run_records import TrialRecord
+from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.report.page import render_figures
 from worldgym.report.section import ReportFacts, ReportOptions
 from worldgym.stats.judge_calibration import CALIBRATION_NAME
@@ -32,6 +31,7 @@ from worldgym.stats.summary import SUMMARY_NAME, Summary
 from worldgym.stats.trusted import WorldCheck
 from worldgym.web.run_comparison import ComparedRuns, compare_runs
 from worldgym.web.run_library import ListedRun, Stamp
+from worldgym.web.trial_signals import signals_of
 
 FORM = "1"  # of kept figures: other pages want others
 KEPT = 300  # files
@@ -75,10 +75,12 @@ class FigureWorker:
                 asked.add_done_callback(lambda done: self._note(run.name, state, done))
             return DrawnFigures("" if known is None else known[1].html, False)
 
-    def signals(self, folder: Path, record: TrialRecord, own: list[TrialRecord]) -> Future[Any]:
+    def signals(
+        self, folder: Path, header: RunHeader, record: TrialRecord, own: list[TrialRecord]
+    ) -> Future[dict[str, float]]:
         """See `signals_of`; in the process, for it loads PyTorch."""
         with self._lock:
-            return self._processes().submit(signals_of, str(folder), record, own)
+            return self._processes().submit(signals_of, folder, header, record, own)
 
     def comparison(self, runs: Sequence[ListedRun]) -> Future[ComparedRuns]:
         """See `compare_runs`. Kept for the runs as they are."""
@@ -174,16 +176,3 @@ def _own_summary(run: Path) -> Summary | None:
         return Summary.read(run)
     except (OSError, InputError):
         return None
-
-
-def signals_of(folder: str, record: TrialRecord, own: list[TrialRecord]) -> Mapping[str, float]:
-    """Signals of doubt of a scored trial: those of the verdict and of the policy's other trials on
-    the task; and those that `worldgym world check` or `fit-error-predictor` measured and left
-    beside the run.   own: scored trials of this policy and task, this one among them."""
-    from worldgym.trust.error_signals import other_trial_signals, verdict_signals
-
-    if record.score is None:
-        return {}
-    company = other_trial_signals(own)
-    place = next(i for i, other in enumerate(own) if other.key == record.key)
-    return verdict_signals(record) | company[place]

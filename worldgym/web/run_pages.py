@@ -1,26 +1,21 @@
-"""The pages about runs: the list, a run while it goes on and afterwards, its gallery, one trial."""
+"""The pages about runs: the list, a run while it goes on and afterwards, its gallery."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import shlex
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from worldgym.errors import InputError
-from worldgym.io.files import read_array
-from worldgym.io.run_records import RunHeader, TrialRecord
-from worldgym.web.app_pages import AppPages, Missing, file_inside
+from worldgym.web.app_pages import AppPages
+from worldgym.web.asked_runs import asked_run
 from worldgym.web.log_index import VERDICTS, LogIndex
 from worldgym.web.run_figures import FigureWorker
 from worldgym.web.run_library import ListedRun, RunLibrary
@@ -31,7 +26,6 @@ from worldgym.web.trial_gallery import (
     GalleryQuery,
     gallery_page,
     known_flags,
-    trial_address,
     trial_card,
 )
 
@@ -58,10 +52,6 @@ class RunPages:
             Route("/events", self.events),
             Route("/figures", self.drawn),
             Route("/gallery", self.gallery),
-            Route("/trial", self.trial),
-            Route("/video", self.video),
-            Route("/actions", self.actions),
-            Route("/signals", self.signals),
         ]
 
     def listed(self, request: Request) -> Response:
@@ -92,7 +82,7 @@ class RunPages:
         }
 
     def run(self, request: Request) -> Response:
-        run = self._asked_run(request)
+        run = asked_run(self.library, request.query_params.get("run", ""))
         drawn = self.figures.figures(run)
         card = run.card
         context = {
@@ -108,7 +98,7 @@ class RunPages:
 
     def drawn(self, request: Request) -> Response:
         """The figures; 202 while the first are being made."""
-        drawn = self.figures.figures(self._asked_run(request))
+        drawn = self.figures.figures(asked_run(self.library, request.query_params.get("run", "")))
         headers = {"x-worldgym-fresh": str(int(drawn.fresh))}
         status = 200 if drawn.html or drawn.fault else 202
         return self.pages.page("drawn.html", {"drawn": drawn}, status, headers)
@@ -117,7 +107,7 @@ class RunPages:
         """Live counts of one run, or the version of the list, as server-sent events."""
         if "run" not in request.query_params:
             return StreamingResponse(self._list_events(request), media_type="text/event-stream")
-        run = await run_in_threadpool(self._asked_run, request)
+        run = await run_in_threadpool(asked_run, self.library, request.query_params.get("run", ""))
         return StreamingResponse(self._run_events(request, run), media_type="text/event-stream")
 
     async def _run_events(self, request: Request, run: ListedRun) -> AsyncIterator[str]:
@@ -146,7 +136,7 @@ class RunPages:
             await asyncio.sleep(4 * LOOK)
 
     def gallery(self, request: Request) -> Response:
-        run = self._asked_run(request)
+        run = asked_run(self.library, request.query_params.get("run", ""))
         query = GalleryQuery.of(request.query_params)
         counts = self.library.counts(run)
         with counts.lock:
@@ -163,97 +153,6 @@ class RunPages:
                 "first": page.page * PAGE + 1,
             }
         return self.pages.page("gallery_page.html", context)
-
-    def trial(self, request: Request) -> Response:
-        run = self._asked_run(request)
-        asked = request.query_params
-        counts = self.library.counts(run)
-        number = asked.get("repeat", "0")
-        with counts.lock:
-            index = counts.index
-            repeat = int(number) if number.isdecimal() and len(number) < 9 else -1
-            row = index.find(asked.get("policy", ""), asked.get("task", ""), repeat)
-            if row is None:
-                raise Missing("the log has no such trial")
-            record = index.record(row)
-            others = _others(index, record)
-            before, after = _beside(index, row)
-            header = index.header
-        assert header is not None
-        context = {
-            "title": f"{record.policy}, {record.task} #{record.repeat}",
-            "run": run,
-            "row": row,
-            "record": record,
-            "card": trial_card(run.name, row, record),
-            "others": [(other, n, trial_card(run.name, n, other)) for n, other in others],
-            "policies": list(index.policies.texts),
-            "replay": replay_command(run.folder, header, record),
-            "rate_hz": action_facts(header, record.policy)["rate_hz"],
-            "before": None if before is None else trial_address(run.name, before),
-            "after": None if after is None else trial_address(run.name, after),
-        }
-        return self.pages.page("trial.html", context)
-
-    def video(self, request: Request) -> Response:
-        run, record = self._asked_record(request)
-        true = request.query_params.get("kind") == "truth"
-        name = record.truth_video if true else record.video
-        path = None if name is None else file_inside(run.folder, name)
-        if path is None:
-            raise Missing("there is no such video in the run's folder")
-        return FileResponse(path, media_type="video/mp4", headers={"cache-control": "no-cache"})
-
-    def actions(self, request: Request) -> Response:
-        """{"names", "low", "high", "actions" [T][A]} of a trial."""
-        run, record = self._asked_record(request)
-        name = record.actions_file
-        path = None if name is None else file_inside(run.folder, name)
-        if path is None:
-            raise Missing("this run kept no actions")
-        counts = self.library.counts(run)
-        assert counts.index.header is not None
-        values = read_array(path)
-        if values.ndim != 2:
-            raise InputError(f"{path}: holds no actions [T, A]")
-        facts = action_facts(counts.index.header, record.policy)
-        return JSONResponse({**facts, "actions": np.nan_to_num(values).round(5).tolist()})
-
-    async def signals(self, request: Request) -> Response:
-        run, record = await run_in_threadpool(self._asked_record, request)
-        own = await run_in_threadpool(self._company, run, record)
-        asked = self.figures.signals(run.folder, record, own)
-        try:
-            return JSONResponse(await asyncio.wrap_future(asked))
-        except BrokenProcessPool:
-            raise InputError("the process that measures signals ended; reload the page") from None
-
-    def _company(self, run: ListedRun, record: TrialRecord) -> list[TrialRecord]:
-        """Scored trials of the same policy and task, the trial itself among them."""
-        counts = self.library.counts(run)
-        with counts.lock:
-            index = counts.index
-            rows = index.rows()
-            same = index.column("policy", rows) == index.policies.find(record.policy)
-            same &= index.column("group", rows) == index.groups.find(record.group)
-            found = index.records(rows[same].tolist())
-        return [other for other in found if other.score is not None]
-
-    def _asked_run(self, request: Request) -> ListedRun:
-        """Missing where there is no such run: names are looked up, never made to paths."""
-        run = self.library.run(request.query_params.get("run", ""))
-        if run is None:
-            raise Missing("there is no such run below the folders that were named")
-        return run
-
-    def _asked_record(self, request: Request) -> tuple[ListedRun, TrialRecord]:
-        run = self._asked_run(request)
-        number = request.query_params.get("row", "")
-        counts = self.library.counts(run)
-        with counts.lock:
-            if not number.isdecimal() or len(number) > 9 or int(number) >= counts.index.attempts:
-                raise Missing("the log has no such trial")
-            return run, counts.index.record(int(number))
 
 
 def live_event(library: RunLibrary, run: ListedRun) -> str:
@@ -277,54 +176,6 @@ def _small(run: ListedRun, index: LogIndex, row: int) -> dict[str, Any]:
         "link": card.link,
         "verdict": card.verdict,
     }
-
-
-def action_facts(header: RunHeader, policy: str) -> dict[str, Any]:
-    """Names and bounds of a policy's action numbers, and its rate, as the log's header says."""
-    told = next((p for p in header.policies if p["name"] == policy), {})
-    spec = told.get("spec") or {}
-    rate = spec.get("rate_hz")
-    return {
-        "names": [str(name) for name in spec.get("names", ())],
-        "low": list(spec.get("low", ())),
-        "high": list(spec.get("high", ())),
-        "rate_hz": rate if isinstance(rate, int | float) and rate > 0 else 10.0,
-    }
-
-
-def replay_command(folder: Path, header: RunHeader, record: TrialRecord) -> str:
-    """What plays the trial again, so that a hand can take over anywhere in it; "" without a
-    video."""
-    if record.video is None:
-        return ""
-    try:
-        words = shlex.split(header.command)
-    except ValueError:
-        words = []
-    world = words[words.index("--world") + 1] if "--world" in words[:-1] else "WORLD"
-    if world == "WORLD" and "demo" in words:
-        world = "bundled"
-    return shlex.join(["worldgym", "play", world, "--replay", str(folder / record.video)])
-
-
-def _others(index: LogIndex, record: TrialRecord) -> list[tuple[int, TrialRecord]]:
-    """The same trial of the other policies."""
-    rows = [
-        index.find(policy, record.task, record.repeat)
-        for policy in index.policies.texts
-        if policy != record.policy
-    ]
-    return [(row, index.record(row)) for row in rows if row is not None]
-
-
-def _beside(index: LogIndex, row: int) -> tuple[TrialRecord | None, TrialRecord | None]:
-    """The trials before and after it in the order of the log."""
-    rows = index.rows()
-    place = int(np.searchsorted(np.sort(rows), row))
-    ordered = np.sort(rows)
-    before = index.record(int(ordered[place - 1])) if place > 0 else None
-    after = index.record(int(ordered[place + 1])) if place + 1 < len(ordered) else None
-    return before, after
 
 
 def _words(run: ListedRun) -> str:

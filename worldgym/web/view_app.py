@@ -19,6 +19,7 @@ from worldgym.web.label_app import LabelPages, label_runs
 from worldgym.web.run_figures import FigureWorker
 from worldgym.web.run_library import RunLibrary
 from worldgym.web.run_pages import RunPages
+from worldgym.web.trial_pages import TrialPages
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def view_app(config: ViewConfig) -> ASGIApp:
     app = Starlette(
         routes=[
             *RunPages(library, worker, pages).routes,
+            *TrialPages(library, worker, pages).routes,
             *ComparePages(library, worker, pages).routes,
             *LabelPages(pages, label_runs(library)).routes,
             Route("/static/{name}", static_file),
