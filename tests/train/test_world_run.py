@@ -49,6 +49,8 @@ def test_train_then_load(
     assert result.frames.shape == (2, 9, 1, 32, 32, 3) and result.psnr.shape == (2, 8, 1)
     with pytest.raises(InputError, match="optimizer"):
         train_codec_and_world(replace(request, steps=6))
+    with pytest.raises(InputError, match="batch"):
+        train_codec_and_world(replace(request, batch=4))
     if processes == 1:  # a leg that goes on from it is whole by itself
         leg = replace(request, out=tmp_path / "leg", start=folder, codec=tmp_path / "out" / "codec")
         assert load_world(train_codec_and_world(leg)).codec.fingerprint == world.codec.fingerprint

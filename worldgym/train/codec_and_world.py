@@ -91,6 +91,8 @@ def world_config(request: TrainRequest) -> WorldTrainConfig:
         mix=request.mix,
         still_weight=request.still_weight,
     )
+    if request.batch:
+        config = replace(config, batch=request.batch)
     if request.steps:
         config = replace(config, optimizer=replace(config.optimizer, steps=request.steps))
     return config

@@ -23,6 +23,8 @@ class TrainRequest:
     """checkpoint of a codec (default: OUT/codec, trained first if absent)"""
     steps: int | None = None
     """optimiser steps (default: the recipe's)"""
+    batch: int | None = None
+    """clips of a step, of all processes (default: the recipe's)"""
     codec_steps: int | None = None
     device: str = "auto"
     other_device: bool = False
