@@ -1,7 +1,8 @@
 """Policies of the Panda in closed loop, in the simulator and in a world: once with the true initial
 frame of the wrist, once with the one that the world draws from the main view.
 
-    python benchmarks/panda_loops.py WORLD POLICY ... --judge JUDGE [--seeds 10000 10020]
+    python benchmarks/panda_loops.py WORLD POLICY ... --judge JUDGE [--tasks lift stack] \
+        [--seeds 10000 10020]
 
 Needs robosuite (docs/panda.md). Prints successes a task and policy: in the simulator (its own
 truth), by the judge on the simulator's videos, and by the judge in the world either way.
@@ -50,20 +51,24 @@ class Loops:
 
 
 def loops(
-    world: World[Any], judge: ClassifierJudge, policies: Sequence[Policy[Any]], seeds: range
+    world: World[Any],
+    judge: ClassifierJudge,
+    policies: Sequence[Policy[Any]],
+    tasks: Sequence[str],
+    seeds: range,
 ) -> Iterator[Loops]:
-    for name in PANDA_TASKS:
+    for name in tasks:
         simulator = PandaSimulator(name, world.frame_shape[0])
         simulated = SimulatorWorld(simulator)
-        tasks = [simulated.task(seed, simulator.task.steps) for seed in seeds]
+        starts = [simulated.task(seed, simulator.task.steps) for seed in seeds]
         for policy in policies:
             truth, happened = [], []
-            for task in progress(tasks, len(tasks), f"{name}, {policy.name}", "seed"):
+            for task in progress(starts, len(starts), f"{name}, {policy.name}", "seed"):
                 (rollout,) = roll_out(simulated, policy, [Trial(task, 0, 0)])
                 happened.append(rollout)
                 truth.append(is_success(SimulatorJudge(simulated)(rollout, task).score or 0.0))
-            given = roll_out_all(world, policy, tasks)
-            drawn = roll_out_all(world, policy, [replace(task, others={}) for task in tasks])
+            given = roll_out_all(world, policy, starts)
+            drawn = roll_out_all(world, policy, [replace(task, others={}) for task in starts])
             verdicts = [judged(judge, some) for some in (happened, given, drawn)]
             yield Loops(name, policy.name, truth, *verdicts)
         simulator.close()
@@ -88,6 +93,7 @@ def main() -> None:
     parser.add_argument("world", type=Path)
     parser.add_argument("policies", nargs="+")
     parser.add_argument("--judge", type=Path, required=True)
+    parser.add_argument("--tasks", nargs="+", default=list(PANDA_TASKS), choices=PANDA_TASKS)
     parser.add_argument("--seeds", type=int, nargs=2, default=(10_000, 10_020))
     asked = parser.parse_args()
     keep_freed_memory()
@@ -97,7 +103,7 @@ def main() -> None:
     print("| task | policy | simulator | judged there | world, wrist given | world, wrist drawn |")
     print("| --- " * 6 + "|")
     found = []
-    for one in loops(world, judge, policies, range(*asked.seeds)):
+    for one in loops(world, judge, policies, asked.tasks, range(*asked.seeds)):
         found.append(one)
         print(one.row, flush=True)
     for policy in policies:

@@ -3,19 +3,28 @@ both cameras; branches by playing again. Skipped without robosuite (requirements
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from tiny_networks import PAIR_TRUNK
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.evaluation.rollout import roll_out
+from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
 from worldgym.policies.own.scripted import ReplayPolicy
+from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.reference.panda import PANDA_SPEC, VIEWS, PandaSimulator
 from worldgym.reference.panda_record import PandaRecordConfig, play_panda, record_panda
 from worldgym.reference.simulator_world import SimulatorJudge, SimulatorWorld
-from worldgym.types import Trial
+from worldgym.testing import FakePolicy, FakeWorld
+from worldgym.types import Actions, Frames, Trial
+from worldgym.world.world_protocol import Given
 
 # behind the module that says how to render, for it must be said before mujoco is loaded
 pytest.importorskip("robosuite", reason="robosuite is not installed: requirements-panda.txt")
@@ -72,3 +81,37 @@ def test_a_world_of_two_views_is_the_simulator() -> None:
         (rollout,) = roll_out(world, policy, [Trial(task, 0, 0)])
         assert rollout.views == VIEWS and bool(SimulatorJudge(world)(rollout, task).score) is truth
     simulator.close()
+
+
+class Drawing(FakeWorld):
+    """Draws a further view white."""
+
+    def complete(self, frames: Frames, given: Given, seeds: Sequence[int]) -> Frames:
+        return np.where(given[..., None, None, None], frames, np.uint8(255)).astype(np.uint8)
+
+
+class Watching(FakePolicy):
+    """Notes how bright the first wrist picture of each trial was."""
+
+    seen: ClassVar[list[float]] = []
+
+    def act(
+        self, states: Sequence[Any], observations: Sequence[Observation]
+    ) -> tuple[list[Any], Actions]:
+        self.seen.extend(o.views["wrist"].mean() for o in observations if o.step == 0)
+        return super().act(states, observations)
+
+
+def test_loops_with_the_wrist_given_and_drawn(load_script: Callable[[str], ModuleType]) -> None:
+    script = load_script("benchmarks/panda_loops.py")
+    world = Drawing(PANDA_SPEC, (48, 48, 3), views=VIEWS)
+    trunk = replace(PAIR_TRUNK, channels=12)
+    net = JudgeNet(JudgeConfig((48, 48), 8, trunk, moments=2, views=VIEWS))
+    policy = Watching(spec=PANDA_SPEC, needs=Needs(cameras=VIEWS), chunk=4)
+    judge = ClassifierJudge(net, DecisionRule(0.0), "all succeed")
+    (found,) = script.loops(world, judge, [policy], ["lift"], range(10_000, 10_002))
+    assert found.truth == [False, False] and found.given == found.drawn == [True, True]
+    assert found.row == "| lift | fake-policy | 0 | 2 | 2 | 2 |"
+    # in the simulator one by one, then in the world
+    simulated, given, drawn = (Watching.seen[i : i + 2] for i in (0, 2, 4))
+    assert given == simulated and drawn == [255.0, 255.0]

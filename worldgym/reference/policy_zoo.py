@@ -161,7 +161,7 @@ def _collectors(make: Maker) -> list[PolicyTrainConfig]:
 def _panda(make: Maker) -> list[PolicyTrainConfig]:
     """Labels where an expert still knows what to do: the object lies where it lay."""
     data = replace(make.data, behaviours=("expert", "noisy", "beside", "above"))
-    both = BCConfig(chunk=2, cameras=("front", "wrist"))
+    both = BCConfig(chunk=6, cameras=("front", "wrist"))
     return [
         make("panda-both", 2000, both, data),
         make("panda-front", 2000, replace(both, cameras=()), data),
