@@ -23,6 +23,7 @@ from worldgym.io.files import (
     write_array,
     write_atomic,
     write_json,
+    write_together,
 )
 from worldgym.io.text import cleaned
 
@@ -44,6 +45,14 @@ def test_writing_makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
     assert path.read_bytes() == b"two"
     assert os.listdir(path.parent) == ["file.bin"]
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_many_files_are_written_together_or_told(tmp_path: Path) -> None:
+    files = {tmp_path / f"a{i % 3}" / f"{i}.bin": bytes([i]) * i for i in range(100)}
+    write_together(files.items())
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == files
+    with pytest.raises(InputError, match=r"cannot write .*0\.bin/1"):
+        write_together([(tmp_path / "new", b"x"), (tmp_path / "a0" / "0.bin" / "1", b"x")])
 
 
 def test_an_interrupted_write_keeps_the_old_file(

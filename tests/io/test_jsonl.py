@@ -167,3 +167,18 @@ def test_places_that_cannot_be_used(path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_line_is_plain_json_with_its_checksum_last() -> None:
     line = signed_line({"a": 1})
     assert list(json.loads(line)) == ["a", "crc32"] and line.endswith(b"}\n")
+
+
+def test_a_file_system_without_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_locks(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(jsonl.fcntl, "flock", no_locks)
+    with LineFile(tmp_path / "log.jsonl") as file:
+        file.append(ROWS[0])
+    said = capsys.readouterr().err
+    assert "no locks" in said and "let one command at a time write here" in said
+    append_line(tmp_path / "log.jsonl", ROWS[1])  # of those that append to it one line at a time
+    assert rows(tmp_path / "log.jsonl") == ROWS[:2] and not capsys.readouterr().err

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 from worldgym.errors import WorkersLost
 
@@ -24,6 +24,26 @@ LOSSES = 3  # workers that may die with a job
 Setup = Callable[
     [], Callable[[J], R]
 ]  # made once in every worker; it can be sent to another process
+
+
+class MadeJobs(Sequence[J]):
+    """Jobs that are made when they are handed out: all of them may not fit into memory."""
+
+    def __init__(self, count: int, make: Callable[[int], J]) -> None:
+        self._places = range(count)
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> J: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[J]: ...
+    def __getitem__(self, index: int | slice) -> J | Sequence[J]:
+        if isinstance(index, slice):
+            return [self._make(i) for i in self._places[index]]
+        return self._make(self._places[index])
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 
 from worldgym.errors import BudgetSpent, InputError, SameFailure
-from worldgym.evaluation.executor import LocalExecutor, Watch
+from worldgym.evaluation.executor import LocalExecutor, MadeJobs, Watch
 from worldgym.evaluation.executor_names import executor_named
 from worldgym.evaluation.initial_frames import solved_starts
 from worldgym.evaluation.judge_recorded import RecordedRun, judge_batch, known, task_of
 from worldgym.evaluation.provenance import environment, now
 from worldgym.evaluation.remote_batches import given_up, say_lost
-from worldgym.evaluation.remote_judging import JudgeJobs, JudgeWorker
+from worldgym.evaluation.remote_judging import JudgeWorker, judge_job
 from worldgym.io.files import sha256_file, write_atomic
 from worldgym.io.progress import progress
 from worldgym.io.run_log import LOG_NAME, RunLog, read_header, read_log
@@ -137,7 +137,7 @@ def _judged(
                 yield [line]
         return
     setup = partial(JudgeWorker, load or partial(copy, judge), judge.name, source)
-    jobs = JudgeJobs(source.run, log, batches)
+    jobs = MadeJobs(len(batches), partial(judge_job, source.run, log, batches))
     done = executor.run(setup, jobs, Watch(partial(say_lost, config.out)))
     for one in progress(done, len(batches), "judging", "batch"):
         if one.result is None:

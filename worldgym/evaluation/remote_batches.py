@@ -15,7 +15,7 @@ from worldgym.evaluation.batch_records import OpenRun, failed_record, run_batch,
 from worldgym.evaluation.executor import Done
 from worldgym.evaluation.plan import EvaluationPlan
 from worldgym.io.attempted import TrialKey
-from worldgym.io.files import write_atomic
+from worldgym.io.files import write_together
 from worldgym.io.jsonl import append_line
 from worldgym.io.run_log import ATTEMPTS
 from worldgym.io.run_records import RunHeader, TrialRecord
@@ -128,9 +128,11 @@ def lines_of(run: OpenRun, job: BatchJob, done: Done[BatchResult]) -> list[Trial
         reason = given_up(done.lost)
         return [failed_record(run, job.policy, run.plan.trials[i], reason) for i in job.trials]
     config = run.plan.config
-    for name, data in done.result.files.items():
-        if not name.startswith("frames/") or not (config.out / name).exists():
-            write_atomic(config.out / name, data)
+    write_together(
+        (config.out / name, data)
+        for name, data in done.result.files.items()
+        if not name.startswith("frames/") or not (config.out / name).exists()
+    )
     return [
         replace(record, truth_video=truth_video(config, record.policy, record.task))
         for record in done.result.records

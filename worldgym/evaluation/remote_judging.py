@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import overload
 
 from worldgym.errors import BudgetSpent, InputError, SameFailure
 from worldgym.evaluation.batch_records import AttemptLog
@@ -29,33 +28,14 @@ class JudgeJob:
     tried: Mapping[TrialKey, int]
 
 
-class JudgeJobs(Sequence[JudgeJob]):
-    """One a batch. Files are read when a batch is handed out: all of them may not fit into
-    memory."""
-
-    def __init__(
-        self, run: Path, log: AttemptLog, batches: Sequence[Sequence[TrialRecord]]
-    ) -> None:
-        self._run = run
-        self._log = log
-        self._batches = batches
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    @overload
-    def __getitem__(self, index: int) -> JudgeJob: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[JudgeJob]: ...
-    def __getitem__(self, index: int | slice) -> JudgeJob | Sequence[JudgeJob]:
-        if isinstance(index, slice):
-            return JudgeJobs(self._run, self._log, self._batches[index])
-        records = tuple(self._batches[index])
-        names = [name for r in records for name in (r.video, r.actions_file) if name is not None]
-        there = {name: self._run / name for name in names if (self._run / name).is_file()}
-        files = {name: path.read_bytes() for name, path in there.items()}
-        tried = {r.key: count for r in records if (count := self._log.attempts(*r.key))}
-        return JudgeJob(records, files, tried)
+def judge_job(
+    run: Path, log: AttemptLog, batches: Sequence[Sequence[TrialRecord]], number: int
+) -> JudgeJob:
+    records = tuple(batches[number])
+    names = [name for r in records for name in (r.video, r.actions_file) if name is not None]
+    there = {name: run / name for name in names if (run / name).is_file()}
+    files = {name: path.read_bytes() for name, path in there.items()}
+    return JudgeJob(records, files, {r.key: n for r in records if (n := log.attempts(*r.key))})
 
 
 class JudgeWorker:

@@ -14,7 +14,7 @@ from typing import Any
 from worldgym.errors import BudgetSpent, SameFailure
 from worldgym.evaluation.batch_records import OpenRun, failed_record
 from worldgym.evaluation.ending import Ending, ended_by_signals
-from worldgym.evaluation.executor import Executor, LocalExecutor, Watch
+from worldgym.evaluation.executor import Executor, LocalExecutor, MadeJobs, Watch
 from worldgym.evaluation.executor_names import executor_named, no_budget_elsewhere
 from worldgym.evaluation.finishing import Finisher
 from worldgym.evaluation.fitting import RESIZED
@@ -26,7 +26,7 @@ from worldgym.evaluation.plan import (
     plan_evaluation,
 )
 from worldgym.evaluation.provenance import Origin
-from worldgym.evaluation.remote_batches import batch_job, lines_of, remote_setup, say_lost
+from worldgym.evaluation.remote_batches import BatchJob, batch_job, lines_of, remote_setup, say_lost
 from worldgym.evaluation.trials import in_batches
 from worldgym.evaluation.unjudged import waiting
 from worldgym.evaluation.watchdog import Watchdog
@@ -163,12 +163,14 @@ def _run_elsewhere(
     config = run.plan.config
     here = [(policy, batch) for policy, batch in batches if _ran(run, policy, batch)]
     _run_what_is_left(run, here)
+    there = [(policy, batch) for policy, batch in batches if not _ran(run, policy, batch)]
     place = {trial.key: i for i, trial in enumerate(run.plan.trials)}
-    jobs = [
-        batch_job(run, policy.name, [place[trial.key] for trial in batch])
-        for policy, batch in batches
-        if not _ran(run, policy, batch)
-    ]
+
+    def job(number: int) -> BatchJob:
+        policy, batch = there[number]
+        return batch_job(run, policy.name, [place[trial.key] for trial in batch])
+
+    jobs = MadeJobs(len(there), job)
     ending = Ending(config.max_minutes)
     watch = Watch(partial(say_lost, config.out), ending.goes_on)
     with Watchdog(config.stall_minutes) as dog, ended_by_signals(ending, interrupt=True):

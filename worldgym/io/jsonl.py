@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import re
+import sys
 import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -60,8 +61,8 @@ class Line:
 
 
 class LineFile:
-    """A file open for appending. While this lives, a second writer is refused; the system lets go
-    of the file when a process ends."""
+    """A file open for appending. While this lives, a second writer is refused, or told on standard
+    error that nobody is; the system lets go of the file when a process ends."""
 
     def __init__(self, path: Path, wait: bool = False) -> None:
         """Makes the file where there is none. wait: for the end of another writer, who is refused
@@ -84,8 +85,13 @@ class LineFile:
                 f"{path} is being written by another process; wait for its end, or choose another "
                 f"folder"
             ) from None
-        except OSError:
-            pass  # a file system without locks
+        except OSError as error:  # a file system without locks, as NFS may be
+            if not wait:
+                print(
+                    f"worldgym: {path}: this file system has no locks ({error.strerror}), so a "
+                    f"second writer is not refused; let one command at a time write here",
+                    file=sys.stderr,
+                )
 
     def __enter__(self) -> LineFile:
         return self

@@ -1,0 +1,265 @@
+"""What the machinery of many workers costs, part by part.
+
+python benchmarks/ray_scaling.py scale [--workers 1 4 16 64]      # a world that sleeps, on Ray
+python benchmarks/ray_scaling.py driver [--trials 20000]          # a worker of no work
+python benchmarks/ray_scaling.py memory [--trials 10000 1000000]  # of the driver alone
+python benchmarks/ray_scaling.py overhead                         # Ray against the local engine
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from machine import note
+from sleeping_world import SleepingWorld, cluster_here, tasks
+
+from worldgym.evaluation import run as run_module
+from worldgym.evaluation.executor import Done, Executor, Setup, Watch
+from worldgym.evaluation.load_parts import Sources
+from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.ray_workers import RayExecutor
+from worldgym.evaluation.remote_batches import BatchJob, BatchResult
+from worldgym.evaluation.run import evaluate, evaluate_sources
+from worldgym.evaluation.trials import plan_trials
+from worldgym.io.bundled import bundled
+from worldgym.io.run_log import LOG_NAME
+from worldgym.io.run_records import TrialRecord, actions_beside
+from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
+from worldgym.types import Trial
+
+SLEEP = 4.0  # seconds of a batch
+EACH = 12  # batches of a worker
+POLICIES, FRAMES = 20, 100  # where trials are many
+VIDEO, ACTIONS = bytes(20_000), bytes(1_500)  # as large as those of the bundled world
+
+
+@dataclass
+class Lines:
+    """Watches a log grow, from another thread: (seconds, finished lines)."""
+
+    run: Path
+    every: float = 0.05
+    seen: list[tuple[float, int]] = field(default_factory=list)
+
+    def __enter__(self) -> Lines:
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        count = -1  # the header
+        place = 0
+        while not self._ends.wait(self.every):
+            path = self.run / LOG_NAME
+            if not path.exists():
+                continue
+            with path.open("rb") as file:
+                file.seek(place)
+                new = file.read()
+            place += len(new)
+            count += new.count(b"\n")
+            if new:
+                self.seen.append((time.perf_counter(), count))
+
+    def rate(self, start: float, most: int) -> float:
+        """Lines per second after `start`, before there are more than `most`."""
+        some = [(at, count) for at, count in self.seen if at >= start and count <= most]
+        (first, before), (last, after) = some[0], some[-1]
+        return (after - before) / (last - first)
+
+
+@dataclass(frozen=True)
+class MarkedWorld(SleepingWorld):
+    """place: a folder in which each process that begins to work leaves its number."""
+
+    place: Path = Path()
+
+    def reset(self, frames: Any, seeds: Sequence[int]) -> Any:
+        (self.place / str(os.getpid())).touch()
+        return super().reset(frames, seeds)
+
+
+def scale(workers: int, folder: Path) -> tuple[float, float]:
+    """=> batches per second once all workers are at work, and seconds until they were."""
+    place = folder / f"workers-{workers}"
+    place.mkdir()
+    count = workers * (EACH + 20) if workers > 4 else workers * EACH  # while others still start
+    config = EvaluateConfig(folder / f"run-{workers}", count, batch=1, on="ray", workers=workers)
+    world = MarkedWorld(seconds=SLEEP / 4, place=place)
+    all_there: list[float] = []
+
+    def wait() -> None:
+        while len(list(place.iterdir())) < workers:
+            time.sleep(0.05)
+        all_there.append(time.perf_counter())
+
+    threading.Thread(target=wait, daemon=True).start()
+    started = time.perf_counter()
+    with Lines(config.out) as lines:
+        evaluate(config, world, [FakePolicy(level=0.8)], tasks(count), FakeJudge())
+    after = all_there[0] + SLEEP  # whoever came last has finished a batch
+    return lines.rate(after, count - 2 * workers), all_there[0] - started
+
+
+class Instant:
+    """A worker that answers at once, as if a batch had been rolled out."""
+
+    def __init__(self, trials: int, files: bool) -> None:
+        self._trials: list[Trial] = plan_trials(tasks(FRAMES), trials // POLICIES, 0)
+        self._files = files
+
+    def __call__(self, job: BatchJob) -> BatchResult:
+        records = tuple(_record(job.policy, self._trials[i]) for i in job.trials)
+        files = {str(r.video): VIDEO for r in records}
+        files |= {str(r.actions_file): ACTIONS for r in records}
+        return BatchResult(records, files if self._files else {})
+
+
+def _record(policy: str, trial: Trial) -> TrialRecord:
+    task = trial.task
+    video = f"videos/{policy}/{task.name}-{trial.repeat}.mp4"
+    assert actions_beside(video)
+    return TrialRecord(
+        policy,
+        task.name,
+        task.group,
+        task.instruction,
+        trial.repeat,
+        trial.seed,
+        score=1.0,
+        judge="fake-judge",
+        steps=4,
+        video=video,
+        seconds=1.0,
+        timing={"world": 0.5, "decode": 0.1, "policy": 0.3, "judge": 0.01},
+        time="2026-11-29T00:00:00+00:00",
+    )
+
+
+@dataclass(frozen=True)
+class InstantExecutor:
+    """workers: None = in this process."""
+
+    trials: int
+    files: bool
+    workers: Executor | None = None
+
+    def run(self, setup: Setup[Any, Any], jobs: Sequence[Any], watch: Watch) -> Iterator[Done[Any]]:
+        instant: Callable[[], Instant] = partial(Instant, self.trials, self.files)
+        if self.workers is not None:
+            yield from self.workers.run(instant, jobs, watch)
+            return
+        work = instant()
+        for number in range(len(jobs)):
+            yield Done(number, work(jobs[number]))
+
+
+def drive(executor: InstantExecutor, out: Path) -> tuple[Lines, float]:
+    """The driver alone, without the report at its end => and MB of memory then."""
+    held: list[float] = []
+    config = EvaluateConfig(out, executor.trials // POLICIES, batch=32, on="processes")
+    with (
+        patch.object(run_module, "executor_named", lambda *_: executor),
+        patch.object(run_module, "write_results", lambda *_: held.append(resident())),
+        Lines(out, 0.2) as lines,
+    ):
+        policies = [FakePolicy(level=0.8, name=f"policy-{i:02d}") for i in range(POLICIES)]
+        evaluate(config, FakeWorld(), policies, tasks(FRAMES), FakeJudge())
+        time.sleep(0.5)
+    return lines, held[0]
+
+
+def driver(trials: int, folder: Path) -> float:
+    """=> trials per second, their videos and actions written."""
+    lines, _ = drive(InstantExecutor(trials, True, RayExecutor(None, 1)), folder / "driver")
+    return lines.rate(lines.seen[0][0], trials)
+
+
+def resident() -> float:
+    """MB of this process."""
+    text = Path("/proc/self/status").read_text()
+    return int(text.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def overhead(on: str, folder: Path, trials: int) -> float:
+    """=> trials per second of the bundled world on one core, between the first batch and the
+    last."""
+    policy = str(bundled("bundled", "policies") / "bc-large")
+    sources = Sources("bundled", (policy,), "bundled", "bundled")
+    config = EvaluateConfig(folder / on, trials, batch=5, on=on, workers=1)
+    with Lines(config.out) as lines:
+        evaluate_sources(sources, config)
+    return lines.rate(lines.seen[0][0], 10**9)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("part", choices=("scale", "driver", "memory", "overhead"))
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 4, 16, 64])
+    parser.add_argument("--trials", type=int, nargs="+")
+    asked = parser.parse_args()
+    os.environ.setdefault("PYTHONPATH", str(Path(__file__).parent))
+    with tempfile.TemporaryDirectory() as name:
+        note(f"Many workers: `python {' '.join(sys.argv)}`", _lines(asked, Path(name)))
+
+
+def _lines(asked: argparse.Namespace, folder: Path) -> list[str]:
+    if asked.part == "scale":
+        return _scale_lines(asked.workers, folder)
+    if asked.part == "memory":
+        return _memory_lines(asked.trials or [10_000, 1_000_000], folder)
+    if asked.part == "driver":
+        rate = driver((asked.trials or [20_000])[0], folder)
+        size = len(VIDEO) + len(ACTIONS)
+        return [f"{rate:.0f} trials per second in batches of 32, each with {size} bytes of files."]
+    os.sched_setaffinity(0, {0})
+    rates = {on: overhead(on, folder, (asked.trials or [60])[0]) for on in ("local", "ray")}
+    lines = [f"{on}: {rate:.3f} trials per second" for on, rate in rates.items()]
+    return [*lines, f"local / Ray: {rates['local'] / rates['ray']:.3f}"]
+
+
+def at(address: str) -> AbstractContextManager[object]:
+    """For `--on ray`."""
+    return patch.dict(os.environ, RAY_ADDRESS=address)
+
+
+def _scale_lines(asked: Sequence[int], folder: Path) -> list[str]:
+    rows = ["| workers | batches per second | efficiency | all at work after, s |"]
+    rows.append("| --- | --- | --- | --- |")
+    one = None
+    for workers in asked:
+        with cluster_here([workers]) as cluster, at(cluster.address):
+            rate, began = scale(workers, folder)
+        one = one or rate / workers
+        rows.append(f"| {workers} | {rate:.3f} | {rate / workers / one:.1%} | {began:.0f} |")
+    return [f"Batches sleep {SLEEP:g} s; the rate is that of all workers at work.", "", *rows]
+
+
+def _memory_lines(asked: Sequence[int], folder: Path) -> list[str]:
+    rows = ["| trials | driver, MB | trials per second |", "| --- | --- | --- |"]
+    for trials in asked:
+        began = time.perf_counter()
+        _, held = drive(InstantExecutor(trials, False), folder / f"memory-{trials}")
+        rows.append(f"| {trials} | {held:.0f} | {trials / (time.perf_counter() - began):.0f} |")
+    return rows
+
+
+if __name__ == "__main__":
+    main()
