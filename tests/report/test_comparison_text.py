@@ -87,3 +87,15 @@ def test_a_baseline_is_told_with_its_bounds_and_trials() -> None:
     none = replace(found.answers[0], value=None, n=0)
     told = baseline_text(replace(found, answers=(none,)), summary)
     assert "shares no scored trial with base" in told
+
+
+def test_where_interval_and_exact_test_disagree_the_text_says_which_decides() -> None:
+    def between(wins: int) -> str:
+        ahead = {"A": {"t": [1.0] * wins + [0.0] * (10 - wins)}, "B": {"t": [0.0] * 10}}
+        return comparison_text(of_run(ahead)).replace(NBSP, " ")
+
+    few = between(4)
+    assert "no clear difference, +40.0 points" in few and "interval +1 to" in few
+    assert "the interval is approximate, p decides)" in few
+    for agreeing in (between(1), between(10)):
+        assert "approximate" not in agreeing

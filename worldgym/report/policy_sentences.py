@@ -40,16 +40,19 @@ def compared(pair: PolicyComparison, pairs: int) -> str:
     p = 0.004, 120 common trials on 60 initial frames)".
 
     pairs: how many comparisons were made together; interval and p-value are then those that hold
-    for all of them.
+    for all of them. Where they disagree (few trials: the interval is a score interval, the test is
+    exact), the text says which one decides.
     """
     if pair.value is None:
         return f"{pair.a} and {pair.b} share no scored trial"
     low, high = (pair.low_all, pair.high_all) if pairs > 1 else (pair.low, pair.high)
     answer = f"{pair.a} is better" if pair.shown else "no clear difference"
     trials = f"{number_of(pair.n, 'common trial')} on {_frames(pair.frames)}"
+    by_interval = low > 0 or high < 0
+    decides = "" if by_interval == pair.shown else "; the interval is approximate, p decides"
     return (
         f"{pair.a} against {pair.b}: {answer}, {signed(100 * pair.value)} points ({CONFIDENCE} "
-        f"{points(low)} to {points(high)}, p {probability(pair.p_holm)}, {trials})"
+        f"{points(low)} to {points(high)}, p {probability(pair.p_holm)}, {trials}{decides})"
     )
 
 
