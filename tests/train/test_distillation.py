@@ -143,6 +143,19 @@ def distance(task: Distillation, network: DiT, steps: int) -> float:
     return float((rolled.frames[:, 1:] - rolled.ends).square().mean())
 
 
+def test_what_should_stay_weighs_more_where_asked(teacher: DiffusionWorld, tmp_path: Path) -> None:
+    moving = episodes()[0]
+    thing = np.zeros((2, 4, 4), np.float16)
+    thing[:, 1, 1] = 2.0
+
+    def loss(still_weight: float) -> float:
+        run = student_run(tmp_path, teacher, 1, still_weight=still_weight)
+        tables = Tables.of([replace(moving, latents=moving.latents + thing)], run)
+        return work(run, teacher).loss(network_like(teacher), tables, 0, ProcessGroup(0, 1)).item()
+
+    assert loss(4.0) > 1.001 * loss(0.0) > 0.0
+
+
 def test_few_steps_come_closer_to_the_teacher(
     teacher: DiffusionWorld, begun: Path, tmp_path: Path
 ) -> None:

@@ -150,6 +150,7 @@ def _world(out: Path, n: ChainSizes) -> tuple[Stage, ...]:
             "world", "distill", out / teacher, "--data", data / "train", data / "disturbed",
             "--held-out", data / "heldout", "--out", out / student, "--steps", n.distill_steps,
             "--batch", 4, "--steered", 0, "--save-every", max(n.distill_steps // 4, 1),
+            "--still-weight", 3,
         )
         for teacher, student in (("world", "student"), ("next", "final"))
     ]  # fmt: skip

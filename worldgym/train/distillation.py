@@ -34,7 +34,7 @@ from worldgym.train.distributed import ProcessGroup
 from worldgym.train.view_noise import completion_loss, recorded_places
 from worldgym.train.world_batches import Batch, Tables, make_batch
 from worldgym.train.world_train_config import WorldTrainConfig
-from worldgym.train.world_training import Objective, motion_weight
+from worldgym.train.world_training import Objective, place_weight
 from worldgym.world.conditioning import DISPLACEMENT_SCALE, commanded_positions
 from worldgym.world.context import Context
 from worldgym.world.load_world import load_world
@@ -149,7 +149,7 @@ class Distillation:
         jumps = self.jump(network, batch, rolled, grid[drawn].to(rolled.frames.device))
         seen = torch.cat([rolled.frames[:, :1], rolled.ends], 1).float()
         weight = (
-            motion_weight(seen, batch.start, self.config.motion_weight)[:, 1:]
+            place_weight(seen, batch.start, self.config)[:, 1:]
             * batch.mask[:, 1:, None, None, None]
             * recorded_places(batch.present, seen.shape[-2])
         )

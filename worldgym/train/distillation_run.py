@@ -91,6 +91,7 @@ def student_config(
         device=request.device,
         conditioning=teacher.conditioning,
         views=teacher.views,
+        still_weight=request.still_weight,
     )
 
 

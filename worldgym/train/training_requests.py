@@ -69,6 +69,8 @@ class DistillRequest:
     """optimiser steps"""
     batch: int = 8
     """rollouts a step"""
+    still_weight: float = 0.0
+    """as of `worldgym world train`"""
     save_every: int = 50
     """optimiser steps between checkpoints"""
     codec: Path | None = None

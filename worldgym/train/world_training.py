@@ -186,12 +186,17 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
         known = (schedule.loss_weight(level) * batch.mask)[..., None, None, None]
     dtype = next(network.parameters()).dtype
     v = network(noisy.to(dtype), level, actions, start.to(dtype), robots=batch.robots).float()
-    weight = motion_weight(x, batch.start, config.motion_weight)
-    weight = weight + still_weight(x, batch.start, config.still_weight)
-    loss = ((v - target).square() * weight * known).mean()
+    loss = ((v - target).square() * place_weight(x, batch.start, config) * known).mean()
     if cameras > 1:
         loss = loss + completion_loss(network, schedule, batch, config, generator)
     return loss
+
+
+def place_weight(x: Tensor, start: Tensor, config: WorldTrainConfig) -> Tensor:
+    """x [B, T, C, h, w], start [B, C, h, w] => [B, T, 1, h, w]: how much the loss counts a place, by
+    what moves there and what must not."""
+    moving = motion_weight(x, start, config.motion_weight)
+    return moving + still_weight(x, start, config.still_weight)
 
 
 def motion_weight(x: Tensor, start: Tensor, extra: float) -> Tensor:
