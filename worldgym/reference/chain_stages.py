@@ -64,8 +64,8 @@ SIZES = {"full": FULL, "tiny": TINY}
 
 @dataclass(frozen=True)
 class Stage:
-    """minutes: on two idle cores at full size, guessed, partly from measured parts; the whole was
-    never run."""
+    """minutes: on two idle cores at full size, guessed, partly from measured parts; at
+    that size the whole was never run."""
 
     name: str
     minutes: int

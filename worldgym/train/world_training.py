@@ -193,8 +193,8 @@ def diffusion_loss(network: DiT, config: WorldTrainConfig, batch: Batch, step: i
 
 
 def place_weight(x: Tensor, start: Tensor, config: WorldTrainConfig) -> Tensor:
-    """x [B, T, C, h, w], start [B, C, h, w] => [B, T, 1, h, w]: how much the loss counts a place, by
-    what moves there and what must not."""
+    """x [B, T, C, h, w], start [B, C, h, w] => [B, T, 1, h, w]: how much the loss counts a place,
+    by what moves there and what must not."""
     moving = motion_weight(x, start, config.motion_weight)
     return moving + still_weight(x, start, config.still_weight)
 
