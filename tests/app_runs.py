@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from worldgym.episodes.sources import open_source
+from worldgym.episodes.time_rule import to_episode
 from worldgym.io.files import write_array
 from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import PLANNED_KEY, TASKS_KEY, RunHeader, TrialRecord
 from worldgym.io.video import encode_mp4
 from worldgym.testing import FAKE_SPEC
+from worldgym.types import Episode
 
 EVIL = "\"><img src=x onerror=alert(1)>'&{{7*7}}</script><script>alert(2)</script>"
 POLICIES = ("good", "poor")
@@ -60,3 +63,10 @@ def fill(folder: Path, of: RunHeader, records: list[TrialRecord]) -> Path:
                 write_array(folder / record.actions_file, actions)
             log.append(record)
     return folder
+
+
+def lerobot_episode(folder: Path) -> Episode:
+    """The one episode of a LeRobot dataset that was played in a fake world."""
+    source = open_source(folder)
+    (listed,) = source.listing()
+    return to_episode(source.read(listed.name), FAKE_SPEC)

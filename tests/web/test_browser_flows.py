@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app_runs import fill, header, trial
-from browser_pages import SIZES, chromium, served, watched
+from app_runs import fill, header, lerobot_episode, trial
+from browser_pages import SIZES, Watched, chromium, served, watched
+from PIL import Image
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.judges.label_session import LabelConfig, LabelSession
 from worldgym.judges.labels import Clip
+from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 from worldgym.web.label_app import label_app
@@ -73,19 +75,23 @@ def test_play(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
     assert len(EpisodeStore(tmp_path / "out" / "episodes")["mine"]) > 3
 
 
+def sent_actions(one: Watched) -> list[list[float]]:
+    """Grows by every action that the page asks a step for."""
+    sent = list[list[float]]()
+
+    def note(asked: Any) -> None:
+        if asked.url.endswith("/play/step"):
+            sent.append(json.loads(asked.post_data)["action"])
+
+    one.page.on("request", note)
+    return sent
+
+
 def test_every_action_number_can_be_reached(browser: Any, tmp_path: Path) -> None:
     task = Task("door/1", "door", np.zeros((16, 24, 3), np.uint8), "open", 7)
     config = PlayConfig(FakeWorld(), (task,), (), None, tmp_path)
     with served(play_app(config), config.secret) as server, watched(browser, 1280, "light") as one:
-        sent = list[list[float]]()
-        one.page.on(
-            "request",
-            lambda asked: (
-                sent.append(json.loads(asked.post_data)["action"])
-                if asked.url.endswith("/play/step")
-                else None
-            ),
-        )
+        sent = sent_actions(one)
         one.page.goto(server.url())
         one.page.click("#start")
         one.page.locator("#screen:focus").wait_for()
@@ -112,6 +118,68 @@ def test_every_action_number_can_be_reached(browser: Any, tmp_path: Path) -> Non
         one.page.wait_for_timeout(450)
         assert sent[-1][2] == pytest.approx(-0.5)
         assert one.said == []
+
+
+PAD = """() => {
+  window.pad = { axes: [0, 0], buttons: Array.from({ length: 8 }, () => ({ pressed: false })) };
+  navigator.getGamepads = () => [null, window.pad];
+}"""
+
+
+def test_a_gamepad_steers_and_grips(browser: Any, tmp_path: Path) -> None:
+    task = Task("door/1", "door", np.zeros((16, 24, 3), np.uint8), "open", 7)
+    config = PlayConfig(FakeWorld(), (task,), (), None, tmp_path)
+    with served(play_app(config), config.secret) as server, watched(browser, 1280, "light") as one:
+        sent = sent_actions(one)
+        one.page.goto(server.url())
+        one.page.evaluate(PAD)
+        one.page.click("#start")
+        one.page.locator("#screen:focus").wait_for()
+        one.page.keyboard.press("Enter")
+        for axes, wanted in (([1, 0], [1, 0]), ([0, 1], [0, -1]), ([-0.5, -1], [-0.5, 1])):
+            one.page.evaluate("axes => { window.pad.axes = axes; }", axes)
+            one.page.wait_for_timeout(450)
+            assert sent[-1][:2] == pytest.approx(wanted), "up is -1 on a gamepad"
+        one.page.evaluate("() => { window.pad.axes = [0.1, -0.1]; }")  # sticks never rest at zero
+        one.page.wait_for_timeout(450)
+        assert sent[-1][:2] == [0, 0]
+        before = sent[-1][2]
+        one.page.evaluate("() => { window.pad.buttons[0].pressed = true; }")
+        one.page.wait_for_timeout(450)
+        assert sent[-1][2] == 1 and before != 1  # once a press, however long it lasts
+        one.page.evaluate("() => { window.pad.buttons[0].pressed = false; }")
+        one.page.wait_for_timeout(450)
+        assert sent[-1][2] == 1 and one.said == []
+
+
+def test_a_picture_of_ones_own_is_played_and_saved(browser: Any, tmp_path: Path) -> None:
+    picture = tmp_path / "start.png"
+    Image.fromarray(np.full((50, 40, 3), 200, np.uint8)).save(picture)
+    config = PlayConfig(FakeWorld(), (), (FakePolicy(),), None, tmp_path / "out")
+    with served(play_app(config), config.secret) as server, watched(browser, 400, "dark") as one:
+        page = one.page
+        page.goto(server.url())
+        page.click("summary")
+        page.set_input_files("#picture", picture)
+        page.fill("#wish", "push the block")
+        page.click("#upload")
+        page.locator("h1", has_text="push the block").wait_for()
+        page.click("[data-policy-name=fake-policy]")
+        page.wait_for_function("document.querySelector('#step').textContent.slice(5) > 3")
+        page.click("[data-policy-name=fake-policy]")
+        page.locator("#who", has_text="paused").wait_for()
+        page.fill("#name", "pushed")
+        page.select_option("#form", "lerobot")
+        page.click("#episode")
+        page.locator("#saved", has_text="saved pushed").wait_for()
+        page.fill("#next", "pull the block")
+        page.click("#astask")
+        page.locator("#saved", has_text="tasks").wait_for()
+        one.check()
+    episode = lerobot_episode(tmp_path / "out" / "lerobot" / "pushed")
+    assert len(episode) > 3 and episode.instruction == "push the block"
+    (task,) = load_tasks(tmp_path / "out" / "tasks")
+    assert task.instruction == "pull the block" and task.frame.shape == (16, 24, 3)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from app_runs import EVIL, POLICIES, fill, header, trial
+from app_runs import EVIL, POLICIES, fill, header, lerobot_episode, trial
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -58,6 +58,12 @@ def test_steer_judge_and_save(client: TestClient, tmp_path: Path) -> None:
     saved = client.post("/play/save", json={"node": 2, "kind": "episode", "success": True}).json()
     store = EpisodeStore(Path(saved["saved"]))
     assert len(store[saved["name"]]) == 2 and store[saved["name"]].success
+    for name in ("mine", "mine-2"):
+        wish = {"node": 2, "kind": "lerobot", "name": "mine", "success": False}
+        saved = client.post("/play/save", json=wish).json()
+        assert saved["name"] == name
+        episode = lerobot_episode(Path(saved["saved"]) / name)
+        assert len(episode) == 2 and episode.success is False
     wish = {"node": 1, "kind": "task", "name": "half-open", "instruction": "close the door"}
     for name in ("half-open", "half-open-2"):
         assert client.post("/play/save", json=wish).json()["name"] == name

@@ -21,12 +21,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from worldgym.episodes.store import EpisodeStore, numbered_names
+from worldgym.episodes.writers.lerobot_writer import LeRobotWriter
 from worldgym.errors import InputError
 from worldgym.io.images import decode_image, resized
 from worldgym.judges.judge_protocol import Judge
 from worldgym.policies.policy_protocol import Policy
 from worldgym.tasks.write_tasks import write_task
-from worldgym.types import Actions, ActionSpec, Task, Trial, joined_views
+from worldgym.types import Actions, ActionSpec, Episode, Task, Trial, joined_views
 from worldgym.web.app_pages import AppPages, Missing, json_body, static_file
 from worldgym.web.guard import Guard, SessionSecrets
 from worldgym.web.play_session import HAND, RECORDED, PlayNode, PlaySession
@@ -166,7 +167,7 @@ class PlayPages:
         return JSONResponse({name: vars(verdict)[name] for name in told})
 
     async def save(self, request: Request) -> Response:
-        """{"node", "kind": "episode" or "task", "name", "instruction", "success"}."""
+        """{"node", "kind": "episode", "lerobot" or "task", "name", "instruction", "success"}."""
         said = await json_body(request)
         return await run_in_threadpool(self._save, said)
 
@@ -178,11 +179,22 @@ class PlayPages:
             return self._save_task(number, name, str(said.get("instruction", "")).strip())
         success = said.get("success")
         episode = self._session().episode(number, success if isinstance(success, bool) else None)
+        if said.get("kind") == "lerobot":
+            return self._save_lerobot(episode, name)
         spec, views = self.config.world.spec, self.config.world.views
         store = EpisodeStore.create(self.config.out / "episodes", spec, spec.rate_hz, views=views)
         free = next(n for n in numbered_names(_name(name, "played")) if n not in store)
         store.write(free, episode)
         return JSONResponse({"saved": str(store.root), "name": free})
+
+    def _save_lerobot(self, episode: Episode, name: str) -> Response:
+        """A dataset of its own: LeRobot's are written whole."""
+        folder = self.config.out / "lerobot"
+        free = next(n for n in numbered_names(_name(name, "played")) if not (folder / n).exists())
+        writer = LeRobotWriter(folder / free, episode.spec, episode.fps, episode.views)
+        writer.write(free, episode)
+        writer.finish()
+        return JSONResponse({"saved": str(folder), "name": free})
 
     def _save_task(self, number: int, name: str, instruction: str) -> Response:
         if not 0 < len(instruction) <= MAX_INSTRUCTION:

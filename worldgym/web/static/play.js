@@ -17,7 +17,7 @@ const sliders = spec.names.map((name, i) => {
   slider.addEventListener("input", () => { value[i] = +slider.value; });
   if (!lasting(i)) slider.addEventListener("change", () => { value[i] = facts.rest[i]; });
   const keys = keysOf[i], shown = keys === null ? "" : keys[0] === " " ? "space" : keys.map(key => key.replace("Arrow", "")).join(" ");
-  $("axes").append(element("div", { class: "axis" }, element("label", {}, `${name} `, slider), said, element("kbd", {}, shown || "slider")));
+  $("axes").append(element("div", { class: "axis" }, element("label", {}, element("span", {}, name), slider), said, element("kbd", {}, shown || "slider")));
   return { slider, said };
 });
 function wanted() {
@@ -171,7 +171,7 @@ const save = async body => {
   try { const said = await (await send("/play/save", { node, name: $("name").value, ...body })).json(); $("saved").textContent = `saved ${said.name} in ${said.saved}`; }
   catch (error) { $("saved").textContent = error.message; }
 };
-$("episode").addEventListener("click", () => save({ kind: "episode", success: $("success").value === "" ? null : $("success").value === "true" }));
+$("episode").addEventListener("click", () => save({ kind: $("form").value, success: $("success").value === "" ? null : $("success").value === "true" }));
 $("astask").addEventListener("click", () => save({ kind: "task", instruction: $("next").value }));
 
 // --- keys and the mouse ---

@@ -58,7 +58,7 @@ keys({
 });
 
 // Curves: a row each, on its own bounds, with the playhead through all.
-const WIDTH = 720, ROW = 46, LEFT = 96, EDGE = 8;
+const WIDTH = Math.max(320, Math.min(720, $("curves").clientWidth)), ROW = 46, LEFT = 96, EDGE = 8;  // narrow ones keep their text readable
 const x = t => LEFT + (WIDTH - LEFT - EDGE) * t / Math.max(1, steps);
 // rows: { name, low, high, points: [[frame, value], ...] }; held: a value lasts until the next frame.
 function curves(place, about, rows, held) {
