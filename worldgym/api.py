@@ -72,6 +72,7 @@ class EvaluateOptions(TypedDict, total=False):
     workers: int
     gpus: float
     align: Align
+    stop_when_certain: float | None
     command: str
 
 

@@ -109,6 +109,9 @@ class Evaluate:
     align: Literal["refuse", "commit", "hold"] = "refuse"
     """where a policy's actions do not fill the steps of the world: carry out as many as do, or fill
     up each step and go on from the middle of it (docs/worlds.md)"""
+    stop_when_certain: float | None = None
+    """end a trial once a free judge gives its video so far this probability of success, e.g. 0.99:
+    fewer frames, rates slightly too high (docs/judges.md says how much; default: off)"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -143,6 +146,7 @@ class Evaluate:
             other_engine=self.other_engine,
             align=self.align,
             robot=self.robot,
+            stop_when_certain=self.stop_when_certain,
             command=command_line(),
         )
         show_ran(run, self.json)

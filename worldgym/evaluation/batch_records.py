@@ -107,7 +107,7 @@ def _rolled_out(
     """The first `count` of `roll_out`, for the others fill up the batch: all the time it took is
     theirs, in equal shares."""
     with measured() as parts:
-        rollouts = roll_out(plan.world, policy, trials)[:count]
+        rollouts = roll_out(plan.world, policy, trials, plan.stop)[:count]
     timing = {part: round(seconds / count, 6) for part, seconds in parts.items()}
     share = len(trials) / count
     flags = [flags_of(plan.capabilities, policy, rollout.trial.task) for rollout in rollouts]

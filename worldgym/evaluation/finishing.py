@@ -31,7 +31,8 @@ class Finisher:
 
     def __init__(self, run: OpenRun, finished: Callable[[], object], overlap: bool = True) -> None:
         self._run = run
-        self._overlap = overlap
+        # a judge that is asked while trials run is not asked beside them too
+        self._overlap = overlap and run.plan.stop is None
         self._finished = finished
         # with more threads its operations would wait for cores that the world computes on
         self._beside = ThreadPoolExecutor(1, "finish", torch.set_num_threads, (1,))

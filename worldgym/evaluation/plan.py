@@ -14,6 +14,7 @@ from typing import Any
 
 from worldgym.errors import InputError, SpecMismatch, at_least
 from worldgym.evaluation.batch_size import chosen_batch
+from worldgym.evaluation.early_stop import OPTION, EarlyStop
 from worldgym.evaluation.fitting import Align, fitted, tasks_at_size
 from worldgym.evaluation.provenance import Origin, environment, now
 from worldgym.evaluation.trials import even_batch, plan_trials, planned_repeats
@@ -68,7 +69,8 @@ class EvaluateConfig:
     grows: whether a run in `out` may be made larger by other policies, trials or tasks.
     began: trials of a policy that the run in `out` began with, on which the rows of its batches
     depend from then on; None = it begins now.
-    on, workers, gpus: see `executor_named`."""
+    on, workers, gpus: see `executor_named`.
+    stop_when_certain: level of an `EarlyStop`; None = every trial runs to its last step."""
 
     out: Path
     trials: int
@@ -88,6 +90,7 @@ class EvaluateConfig:
     on: str = "local"
     workers: int = 0
     gpus: float = 0.0
+    stop_when_certain: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard[0] <= self.shard[1]:
@@ -108,6 +111,7 @@ class EvaluationPlan:
     header:   of the log.   truth: known success of a policy on a task, by their names.
     capabilities: of the world, before it was fitted to the policies.   resized: tasks whose frames
     were resized, and from which size.
+    stop:     what ends trials before their last step, if anything.
     paired:   edited tasks and their nominal twins: their initial frames are kept for the report."""
 
     config: EvaluateConfig
@@ -123,6 +127,7 @@ class EvaluationPlan:
     familiarity: Familiarity | None
     capabilities: Capabilities = PLAIN
     resized: Mapping[str, str] = field(default_factory=dict)
+    stop: EarlyStop | None = None
 
     def rows_of(self, policy: Policy[Any]) -> int:
         """Rows of every batch of a policy, which is filled up to so many. Where the policy computes
@@ -154,6 +159,7 @@ def plan_evaluation(
     config = replace(config, batch=batch)
     world, policies = together.world, together.policies
     check_evaluation(world, policies, tasks)
+    stop = _early_stop(config.stop_when_certain, judge, can)
     prepare(judge, tasks, world.views)
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     planned = plan_trials(tasks, config.trials, config.seed)
@@ -172,6 +178,7 @@ def plan_evaluation(
         **({VIEWS_KEY: list(world.views)} if world.views != ONE_VIEW else {}),
         **_unlike_ours(can, config.align, sizes),
         **({"shard": f"{part}/{parts}"} if parts > 1 else {}),
+        **({} if stop is None else {"stop_when_certain": stop.level}),
         "judge": dict(judge.settings),
     }
     engine = {ENGINE_KEY: origin.settings.get(ENGINE_KEY)}
@@ -200,7 +207,17 @@ def plan_evaluation(
         origin.familiarity,
         can,
         sizes,
+        stop,
     )
+
+
+def _early_stop(level: float | None, judge: Judge, can: Capabilities) -> EarlyStop | None:
+    """InputError where it cannot be."""
+    if level is None:
+        return None
+    if can.stride != 1:
+        raise InputError(f"{OPTION} needs a world that draws a frame for every action")
+    return EarlyStop(judge, level)
 
 
 def _unlike_ours(can: Capabilities, align: Align, sizes: Mapping[str, str]) -> dict[str, Any]:

@@ -21,13 +21,15 @@ from worldgym.world.world_start import RobotStates
 
 
 class PlayedTrials:
-    """step: actions so far.   steps: those of the longest trial. One that ends earlier rides along:
-    what is drawn of it past its end is not looked at."""
+    """step: actions so far.   steps: those of the longest trial.   ends: steps of each, which may
+    be lowered. One that ends earlier rides along: what is drawn of it past its end is not looked
+    at."""
 
     def __init__(self, world: World[Any], trials: Sequence[Trial]) -> None:
         self.trials = trials
         self.step = 0
-        self.steps = max(trial.task.steps for trial in trials)
+        self.ends = [trial.task.steps for trial in trials]
+        self.steps = max(self.ends)
         self._world = world
         rows = len(trials)
         shape = (rows, self.steps + 1, len(world.views), *world.frame_shape)
@@ -42,6 +44,10 @@ class PlayedTrials:
         returns = len(world.capabilities.returns)
         self._told = np.full((rows, self.steps + 1, returns), np.nan, np.float32)
         self._note(robot_states(world, self._state), 0)
+
+    @property
+    def over(self) -> bool:
+        return self.step >= max(self.ends)
 
     def frames(self, b: int) -> Frames:
         """uint8 [T+1, V, H, W, 3] of a trial, initial frame first, at most to its end."""
@@ -79,7 +85,7 @@ class PlayedTrials:
         self.step = end
 
     def _taken(self, b: int) -> int:
-        return min(self.step, self.trials[b].task.steps)
+        return min(self.step, self.ends[b])
 
     def _whole(self, chunk: Actions) -> Actions:
         left = self.steps - self.step

@@ -10,11 +10,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from worldgym.actions.embodiment import motionless
+from worldgym.evaluation.early_stop import LOOK, STOPPED, EarlyStop
 from worldgym.evaluation.played_trials import PlayedTrials
 from worldgym.io.timing import stage
 from worldgym.policies.observations import substitutes
@@ -25,7 +27,9 @@ from worldgym.world.initial_views import generated_views
 from worldgym.world.world_protocol import World
 
 
-def roll_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) -> list[Rollout]:
+def roll_out(
+    world: World[Any], policy: Policy[Any], trials: Sequence[Trial], stop: EarlyStop | None = None
+) -> list[Rollout]:
     """Plays a batch of trials to their ends. A whole chunk is executed before the policy looks
     again.
 
@@ -33,11 +37,12 @@ def roll_out(world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) ->
     what is drawn of them past their end is dropped. While a policy that computes elsewhere is asked
     about one half of the batch, the world draws the other. Actions outside the policy's bounds are
     clipped, and the trial is flagged; see `worldgym.policies.own.action_bounds` for PolicyFault.
+    stop: ends trials before their last step; None = never.
     """
     started = time.perf_counter()
     halves = policy.needs.elsewhere and world.capabilities.branching == "any"
     cut = (len(trials) + 1) // 2 if halves else len(trials)
-    parts = [_Part(world, policy, part) for part in (trials[:cut], trials[cut:]) if part]
+    parts = [_Part(world, policy, part, stop) for part in (trials[:cut], trials[cut:]) if part]
     if len(parts) == 1:
         while not parts[0].over:
             with stage("policy"):
@@ -68,7 +73,15 @@ def _in_turn(parts: Sequence[_Part]) -> None:
 class _Part:
     """Trials that are played side by side, and what their policy remembers of them."""
 
-    def __init__(self, world: World[Any], policy: Policy[Any], trials: Sequence[Trial]) -> None:
+    def __init__(
+        self,
+        world: World[Any],
+        policy: Policy[Any],
+        trials: Sequence[Trial],
+        stop: EarlyStop | None = None,
+    ) -> None:
+        self._stop = stop
+        self._looked = 0
         self._world = world
         self._policy = policy
         self._played = PlayedTrials(world, trials)
@@ -77,14 +90,14 @@ class _Part:
 
     @property
     def over(self) -> bool:
-        return self._played.step == self._played.steps
+        return self._played.over
 
     def ask(self) -> Actions:
         """The next chunk. In place of a trial that has ended, one that has not is asked about
         twice."""
         step = self._played.step
         policy = self._policy
-        goes_on = [step < trial.task.steps for trial in self._played.trials]
+        goes_on = [step < end for end in self._played.ends]
         rows = [b if on else goes_on.index(True) for b, on in enumerate(goes_on)]
         after, chunk = policy.act(
             [self._memory[b] for b in rows],
@@ -100,24 +113,34 @@ class _Part:
 
     def play(self, chunk: Actions) -> None:
         self._played.play(chunk)
+        if self._stop is not None and self._played.step >= self._looked + LOOK:
+            self._looked = self._played.step
+            self._look(self._stop)
+
+    def _look(self, stop: EarlyStop) -> None:
+        """Trials whose success is certain end here."""
+        step = self._played.step
+        going = [b for b, end in enumerate(self._played.ends) if step < end]
+        with stage("looks"):
+            sure = stop.certain([self._rollout(b) for b in going])
+        for b, certain in zip(going, sure, strict=True):
+            self._played.ends[b] = step if certain else self._played.ends[b]
+
+    def _rollout(self, b: int) -> Rollout:
+        frames, moves = self._played.frames(b), self._played.moves(b)
+        views = self._world.views
+        return Rollout(self._played.trials[b], self._policy.name, frames, moves, views=views)
 
     def rollouts(self, seconds: float) -> Iterator[Rollout]:
         views = self._world.views
         told = self._world.capabilities.returns
         for b, trial in enumerate(self._played.trials):
-            moves = self._played.moves(b)
+            played = self._rollout(b)
+            moves = played.actions
             flags = substitutes(self._policy.needs, trial.task, views, told)
             flags = (*flags, *generated_views(views, trial.task))
-            clipped = int(self._outside[b, : trial.task.steps].sum())
+            flags = (*flags, STOPPED) if len(moves) < trial.task.steps else flags
+            clipped = int(self._outside[b, : len(moves)].sum())
             flags = (*flags, OUT_OF_BOUNDS) if clipped else flags
             flags = (*flags, MOTIONLESS) if motionless(moves, self._policy.spec) else flags
-            yield Rollout(
-                trial,
-                self._policy.name,
-                self._played.frames(b),
-                moves,
-                seconds,
-                flags,
-                clipped=clipped,
-                views=views,
-            )
+            yield replace(played, seconds=seconds, flags=flags, clipped=clipped)

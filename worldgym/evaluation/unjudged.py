@@ -49,7 +49,7 @@ def kept(
     )
     frames = frames[:, None] if frames.ndim == 4 else frames  # of before views had an axis
     actions = recorded_actions(run, record, len(frames))
-    if frames.shape != (trial.task.steps + 1, len(views), *trial.task.frame.shape):
+    if frames.shape != (record.steps + 1, len(views), *trial.task.frame.shape):
         raise InputError(
             f"{place}: frames {frames.shape} are not those of {trial.task.name}; remove the file"
         )
