@@ -1,8 +1,8 @@
 """Time, money and disk of 10^3, 10^5 and 10^7 trials, from the figures of RESULTS.md and, for a
 GPU, from the roofline of gpu/: what docs/cluster.md says of them.
 
-    python benchmarks/cost_table.py --run RUN     # first: what a trial of a run takes on the disk
-    python benchmarks/cost_table.py --write       # the table, into docs/cluster.md
+    PYTHONPATH=gpu python benchmarks/cost_table.py --run RUN   # a trial on the disk, first
+    PYTHONPATH=gpu python benchmarks/cost_table.py --write     # the table, into docs/cluster.md
 """
 
 from __future__ import annotations

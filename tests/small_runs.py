@@ -14,12 +14,15 @@ from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
 
 
-def evaluated(out: Path, high: FakePolicy, **changes: Any) -> None:
+def small_tasks() -> list[Task]:
     frames = np.random.default_rng(0).integers(0, 256, (6, 16, 24, 3), np.uint8)
-    tasks = [Task(f"a/{i}", "a", frame, "do it", 4) for i, frame in enumerate(frames)]
+    return [Task(f"a/{i}", "a", frame, "do it", 4) for i, frame in enumerate(frames)]
+
+
+def evaluated(out: Path, high: FakePolicy, **changes: Any) -> None:
     config = replace(EvaluateConfig(out, trials=8, batch=2), **changes)
     low = FakePolicy(level=0.1, name="low")
-    evaluate(config, FakeWorld(), [high, low], tasks, FakeJudge())
+    evaluate(config, FakeWorld(), [high, low], small_tasks(), FakeJudge())
 
 
 def contents(run: Path) -> dict[str, bytes]:

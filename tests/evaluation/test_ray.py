@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 from job_work import slow_squares
-from small_runs import contents, evaluated
+from small_runs import contents, evaluated, small_tasks
 
 from worldgym.evaluation.executor import Done, Watch
 from worldgym.evaluation.ray_workers import RayExecutor
+from worldgym.evaluation.rejudge import RejudgeConfig, rejudge
 from worldgym.io.run_log import read_log
-from worldgym.testing import FakePolicy
+from worldgym.tasks.write_tasks import write_task
+from worldgym.testing import FakeJudge, FakePolicy
 
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -85,4 +87,17 @@ def test_a_run_on_ray_is_the_run_of_one_process(cluster: Any, tmp_path: Path) ->
         evaluated(tmp_path / name, FakePolicy(level=0.9, name="high"), on=on)
     here, there = (read_log(tmp_path / name / "log.jsonl")[1] for name in ("local", "ray"))
     assert {r.key: r for r in here} == {r.key: r for r in there} and len(here) == len(there)
+    assert contents(tmp_path / "local") == contents(tmp_path / "ray")
+
+
+def test_judging_again_on_ray_is_judging_again_in_one_process(cluster: Any, tmp_path: Path) -> None:
+    run, tasks = tmp_path / "run", tmp_path / "tasks"
+    evaluated(run, FakePolicy(level=0.9, name="high"))
+    for task in small_tasks():
+        write_task(tasks, task)
+    for on in ("local", "ray"):
+        config = RejudgeConfig(run, tmp_path / on, tasks, on=on)
+        rejudge(config, FakeJudge(name="strict", threshold=0.95))
+    here, there = (read_log(tmp_path / on / "log.jsonl")[1] for on in ("local", "ray"))
+    assert {r.key: r for r in here} == {r.key: r for r in there} and len(here) == len(there) == 16
     assert contents(tmp_path / "local") == contents(tmp_path / "ray")

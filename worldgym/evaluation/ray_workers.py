@@ -60,8 +60,10 @@ class _Actors:
         self._asked = asked
         self._began = not ray.is_initialized()
         if self._began:
-            options = {} if asked.address else {"include_dashboard": False}
-            ray.init(asked.address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            # without "local" Ray would wait for a cluster of before, which may be gone
+            address = asked.address or os.environ.get("RAY_ADDRESS") or "local"
+            options = {"include_dashboard": False} if address == "local" else {}
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
         self._setup = ray.put(setup)
         self._class = ray.remote(num_cpus=asked.cpus, num_gpus=asked.gpus, max_restarts=0)(_Actor)
         self._actors: dict[int, Any] = {}

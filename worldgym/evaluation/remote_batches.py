@@ -133,6 +133,8 @@ def lines_of(run: OpenRun, job: BatchJob, done: Done[BatchResult]) -> list[Trial
         for name, data in done.result.files.items()
         if not name.startswith("frames/") or not (config.out / name).exists()
     )
+    if config.truth is None:
+        return list(done.result.records)
     return [
         replace(record, truth_video=truth_video(config, record.policy, record.task))
         for record in done.result.records
