@@ -145,7 +145,9 @@ def _breaks(m: Measured) -> list[str]:
 
 def trial_on_disk(run: Path) -> list[str]:
     trials = len({outcome.key for outcome, _ in each_outcome(run / LOG_NAME)[1]})
-    sizes = [p.stat().st_size for p in run.rglob("*") if p.is_file()]
+    # not the page and the true videos, of which there are as many whatever the number of trials
+    kept = [run / LOG_NAME, *(p for p in (run / "videos").rglob("*") if p.is_file())]
+    sizes = [p.stat().st_size for p in kept]
     each, files = sum(sizes) / trials, len(sizes) / trials
     return [f"{each:.0f} bytes in {files:.2f} files, over {trials} trials of the bundled world."]
 
