@@ -33,7 +33,7 @@ def verdicts(judge: ClassifierJudge, episodes: list[Episode], videos: list[Frame
         Rollout(Trial(task, 0, 0), "recorded", video, episode.actions)
         for task, episode, video in zip(tasks, episodes, videos, strict=True)
     ]
-    found = judge.judge_many(rollouts)
+    found = [judge(rollout, rollout.trial.task) for rollout in rollouts]
     return [verdict.score is not None and verdict.score > 0.5 for verdict in found]
 
 

@@ -85,7 +85,8 @@ def roll_out_all(world: World[Any], policy: Policy[Any], tasks: Sequence[Task]) 
 
 
 def judged(judge: ClassifierJudge, rollouts: Sequence[Rollout]) -> list[bool]:
-    return [is_success(verdict.score or 0.0) for verdict in judge.judge_many(rollouts)]
+    verdicts = [judge(rollout, rollout.trial.task) for rollout in rollouts]
+    return [is_success(verdict.score or 0.0) for verdict in verdicts]
 
 
 def main() -> None:

@@ -45,11 +45,12 @@ def make_rollouts(lengths: list[int]) -> list[Rollout]:
 def test_many_equal_one_by_one() -> None:
     judge, rollouts = make_judge(), make_rollouts([1, 40, 7, 33, 2, 5])
     assert len(rollouts) > BATCH
-    for rollout, verdict in zip(rollouts, judge.judge_many(rollouts), strict=True):
+    videos = [(rollout.main, rollout.trial.task.instruction) for rollout in rollouts]
+    for rollout, answer in zip(rollouts, judge.score(videos), strict=True):
         alone = judge(rollout, rollout.trial.task)
-        assert alone.score == verdict.score and alone.judge == "tiny"
-        assert alone.probability == pytest.approx(verdict.probability, abs=1e-5)
-        assert alone.progress == pytest.approx(verdict.progress, abs=1e-5)
+        assert alone.score == judge.decision.outcome(answer.probability) and alone.judge == "tiny"
+        assert alone.probability == pytest.approx(answer.probability, abs=1e-5)
+        assert alone.progress == pytest.approx(answer.progress, abs=1e-5)
 
 
 def test_conforms() -> None:

@@ -6,10 +6,11 @@ import importlib.util
 
 import numpy as np
 import pytest
+from replay_policy import ReplayPolicy
 
 from worldgym.errors import InputError
 from worldgym.evaluation.process_workers import ProcessExecutor
-from worldgym.policies.own.scripted import ReplayPolicy, StillPolicy
+from worldgym.policies.own.scripted import StillPolicy
 
 if importlib.util.find_spec("metaworld") is None:
     pytest.skip("the extra [reference] is not installed", allow_module_level=True)

@@ -13,11 +13,13 @@ import pytest
 if importlib.util.find_spec("metaworld") is None:
     pytest.skip("needs the simulator: pip install 'worldgym[reference]'", allow_module_level=True)
 
+from replay_policy import ReplayPolicy
+
 from worldgym.errors import InputError
 from worldgym.evaluation.rollout import roll_out
 from worldgym.io.bundled import BUNDLE
 from worldgym.policies.load_policy import load_policy
-from worldgym.policies.own.scripted import RandomPolicy, ReplayPolicy
+from worldgym.policies.own.scripted import RandomPolicy
 from worldgym.policies.policy_protocol import Needs
 from worldgym.reference.reference_tasks import METAWORLD_SPEC
 from worldgym.reference.simulator import Simulator

@@ -47,7 +47,7 @@ def command_page(called: str, command: type, about: str = "") -> str:
     blocks += [_filled(" ".join(paragraph.split())) for paragraph in said]
     for title, group in (("needed", needed), ("options", other)):
         if group:
-            blocks.append(_section(title, [(_left(o), _right(o)) for o in group]))
+            blocks.append(_section(title, [(_in_usage(o), _right(o)) for o in group]))
     return "\n\n".join(blocks)
 
 
@@ -80,10 +80,6 @@ def _values(option: Option) -> str:
     if option.count is None:
         return f"{option.metavar} ..."
     return " ".join([option.metavar] * option.count)
-
-
-def _left(option: Option) -> str:
-    return _in_usage(option)
 
 
 def _right(option: Option) -> str:

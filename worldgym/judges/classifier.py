@@ -134,8 +134,7 @@ class VideoScore:
 
 
 class ClassifierJudge:
-    """A trained network behind the judge seam. `judge_many` is the fast way; calling it judges one
-    rollout."""
+    """A trained network behind the judge seam. `score` reads many videos at once."""
 
     def __init__(self, net: JudgeNet, decision: DecisionRule, name: str) -> None:
         """net: copied where it is still in training; it is never changed."""
@@ -169,11 +168,6 @@ class ClassifierJudge:
 
     def __call__(self, rollout: Rollout, task: Task) -> Verdict:
         return self._verdict(self.score([(self._read(rollout), task.instruction)])[0])
-
-    def judge_many(self, rollouts: Sequence[Rollout]) -> list[Verdict]:
-        """Equal to judging one by one against each rollout's own task."""
-        videos = [(self._read(rollout), rollout.trial.task.instruction) for rollout in rollouts]
-        return [self._verdict(score) for score in self.score(videos)]
 
     def _read(self, rollout: Rollout) -> Frames:
         """[T+1, H, W, 3 V]. InputError for a view that the rollout does not have."""

@@ -27,14 +27,6 @@ class KnownProbability:
     probability: float
 
 
-def evaluate_judge(
-    judge: ClassifierJudge, cache: FrameCache, names: Sequence[str] = ()
-) -> dict[str, Confusion]:
-    """Confusion per group on recorded episodes (all of the cache, or `names`), under the judge's
-    own decision."""
-    return confusion_of(judge.decision, judge_store(judge, cache, names or cache.names))
-
-
 def judge_store(
     judge: ClassifierJudge, cache: FrameCache, names: Sequence[str]
 ) -> list[KnownProbability]:

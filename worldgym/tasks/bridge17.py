@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +50,6 @@ class PublishedTask:
         if len(self.prompts) == 1:
             return {self.group: self.prompts[0]}
         return {f"{self.group}/{slug(prompt)}": prompt for prompt in self.prompts}
-
-    def rate(self, policy: str) -> float:
-        """Published success rate in [0, 1]."""
-        return self.successes[POLICIES.index(policy)] / TRIALS
 
 
 Cells = tuple[float, float, float, float]
@@ -158,11 +154,6 @@ def make_bridge17(
         )
     write_atomic(out / "published.csv", published_csv().encode())
     return names, missing
-
-
-def published_rates() -> Mapping[tuple[str, str], float]:
-    """{(policy, group): published real success rate in [0, 1]}: 68 cells."""
-    return {(policy, task.group): task.rate(policy) for task in BRIDGE17 for policy in POLICIES}
 
 
 def published_csv() -> str:

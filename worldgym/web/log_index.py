@@ -26,7 +26,6 @@ from worldgym.io.text import clean
 from worldgym.types import is_success
 
 VERDICTS = ("success", "partial", "failure", "unscored", "failed")
-TRUTHS = ("unknown", "success", "failure")
 UNKNOWN = -1.0
 KINDS = {  # column => type code of `array`
     "offset": "q",

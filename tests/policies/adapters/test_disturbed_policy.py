@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from replay_policy import ReplayPolicy
 from tiny_networks import TRUNK
 
 from worldgym.actions.conventions import convention
@@ -21,7 +22,6 @@ from worldgym.policies.adapters.disturbed_policy import (
 )
 from worldgym.policies.load_policy import load
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
-from worldgym.policies.own.scripted import ReplayPolicy
 from worldgym.testing import FAKE_SPEC, FakePolicy, FakeWorld, check_policy
 from worldgym.types import Actions, Task, Trial
 

@@ -7,7 +7,7 @@ from worldgym.actions.conventions import convention
 from worldgym.actions.pose import Pose, pose_after
 from worldgym.errors import InputError
 from worldgym.policies.load_policy import load_policy
-from worldgym.policies.own.scripted import RandomPolicy, ReplayPolicy, StillPolicy
+from worldgym.policies.own.scripted import RandomPolicy, StillPolicy
 from worldgym.policies.policy_protocol import Observation
 from worldgym.testing import check_policy
 from worldgym.types import Actions, ActionSpec, Task, Trial
@@ -70,25 +70,9 @@ def test_a_random_state_can_be_stepped_twice() -> None:
     assert np.array_equal(policy.act(states, [look(0)])[1], policy.act(states, [look(0)])[1])
 
 
-def test_replay_repeats_the_recording_in_chunks() -> None:
-    recorded = np.arange(10, dtype=np.float32).reshape(5, 2)
-    policy = ReplayPolicy(SPEC, {"a": recorded}, chunk=3)
-    states = policy.reset(trials("a"))
-    assert np.array_equal(policy.act(states, [look(0)])[1][0], recorded[:3])
-    assert np.array_equal(policy.act(states, [look(3)])[1][0], recorded[[3, 4, 4]])
-    with pytest.raises(InputError, match="task b"):
-        policy.reset(trials("b"))
-
-
 def test_conform() -> None:
     check_policy(StillPolicy(SPEC), (8, 8, 3))
     check_policy(RandomPolicy(SPEC), (8, 8, 3))
-    recorded = np.random.default_rng(0).uniform(0, 1, (6, 2)).astype(np.float32)
-    check_policy(
-        ReplayPolicy(SPEC, {"a": recorded, "b": -recorded * [1, 0]}, chunk=4),
-        (8, 8, 3),
-        trials("a", "b"),
-    )
 
 
 def test_load_by_name() -> None:

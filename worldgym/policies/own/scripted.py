@@ -3,7 +3,7 @@ evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -76,41 +76,3 @@ class RandomPolicy:
             self.MEMORY * np.asarray(last) + np.sqrt(1.0 - self.MEMORY**2) * fresh, -1.0, 1.0
         )
         return seed, calls + 1, tuple(float(x) for x in unit)
-
-
-class ReplayPolicy:
-    """Repeats recorded actions. `recorded`: float32 [T, A] by task name; after their end the last
-    action is held."""
-
-    def __init__(
-        self,
-        spec: ActionSpec,
-        recorded: Mapping[str, Actions],
-        name: str = "replay",
-        chunk: int = 1,
-    ) -> None:
-        self.name = name
-        self.spec = spec
-        self.chunk = chunk
-        self.needs = NEWEST_FRAME
-        self._recorded = recorded
-
-    def reset(self, trials: Sequence[Trial]) -> list[str]:
-        """The state is the task's name. InputError names a task without a recording."""
-        for trial in trials:
-            if trial.task.name not in self._recorded:
-                raise InputError(
-                    f"policy {self.name}: no recorded actions for task {trial.task.name}; record "
-                    f"it or leave it out"
-                )
-        return [trial.task.name for trial in trials]
-
-    def act(
-        self, states: Sequence[str], observations: Sequence[Observation]
-    ) -> tuple[list[str], Actions]:
-        chunks = []
-        for task, observation in zip(states, observations, strict=True):
-            actions = self._recorded[task]
-            steps = np.minimum(observation.step + np.arange(self.chunk), len(actions) - 1)
-            chunks.append(actions[steps])
-        return list(states), np.stack(chunks).astype(np.float32)
