@@ -39,8 +39,8 @@ def in_action_units(offset: dict[str, float], spec: ActionSpec) -> Numbers:
     return np.array([offset.get(name, 0.0) / unit for name in spec.names], np.float64)
 
 
-def sideways(actions: Actions, spec: ActionSpec, seed: int, distance: float = SIDEWAYS) -> Numbers:
-    """float64 [A]: `distance` metres at right angles to the way that the motion makes in the plane
+def sideways(actions: Actions, spec: ActionSpec, seed: int) -> Numbers:
+    """float64 [A]: SIDEWAYS metres at right angles to the way that the motion makes in the plane
     of x and y, to the side that `seed` says."""
     columns = [spec.names.index("x"), spec.names.index("y")]
     path = actions[:, columns].astype(np.float64)
@@ -49,7 +49,7 @@ def sideways(actions: Actions, spec: ActionSpec, seed: int, distance: float = SI
     along = path[np.argmax(np.square(path - path[0]).sum(1))] - path[0]
     length = float(np.hypot(*along))
     across = np.array([-along[1], along[0]]) / length if length > 1e-6 else np.array([1.0, 0.0])
-    side = distance * (1.0 if seed % 2 else -1.0) * across
+    side = SIDEWAYS * (1.0 if seed % 2 else -1.0) * across
     return in_action_units({"x": float(side[0]), "y": float(side[1])}, spec)
 
 

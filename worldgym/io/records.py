@@ -69,7 +69,7 @@ def from_mapping(
     RecordFault names the first thing that does not fit; whatever the class itself raises passes."""
     record: Any = kind
     given = given or {}
-    hints = field_types(record)
+    hints = _field_types(record)
     known = [name for name in hints if name not in given]
     if not isinstance(data, Mapping):
         raise _fault(place or kind.__name__.lower(), data, f"a table of {', '.join(known)}")
@@ -102,9 +102,13 @@ def located(where: object, remedy: str = "") -> Iterator[None]:
         raise InputError(f"{where}: {error}" + (f"; {remedy}" if remedy else "")) from error
 
 
-@cache
 def field_types(kind: Any) -> Mapping[str, Any]:
     """Annotations of the fields that may be given, by name, in their order."""
+    return _field_types(kind)
+
+
+@cache
+def _field_types(kind: Any) -> Mapping[str, Any]:
     hints = get_type_hints(kind)
     return {f.name: hints[f.name] for f in fields(kind) if f.init}
 
@@ -122,7 +126,7 @@ def required(kind: Any) -> tuple[str, ...]:
 @cache
 def _plain(kind: Any) -> Mapping[str, frozenset[type]]:
     """By field, the types whose values it takes as they are. A log has millions of them."""
-    return {name: _as_they_are(hint) for name, hint in field_types(kind).items()}
+    return {name: _as_they_are(hint) for name, hint in _field_types(kind).items()}
 
 
 @cache

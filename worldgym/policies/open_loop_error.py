@@ -102,9 +102,7 @@ class OpenLoop:
         return {**asdict(self), "complaint": self.complaint(), "remarks": self.remarks()}
 
 
-def compare_with_recorded(
-    policy: Policy[Any], store: EpisodeStore, most: int = EPISODES
-) -> OpenLoop:
+def compare_with_recorded(policy: Policy[Any], store: EpisodeStore) -> OpenLoop:
     """InputError where the store holds none, or its actions mean something else than the
     policy's."""
     if not len(store):
@@ -120,7 +118,7 @@ def compare_with_recorded(
             f"({'; '.join(other)})"
         )
     pairs = []
-    for i in evenly_spaced(len(store), most):
+    for i in evenly_spaced(len(store), EPISODES):
         episode = store[store.infos[i].name]
         pairs.append(
             (episode.actions.astype(np.float64), answers(policy, episode).astype(np.float64))

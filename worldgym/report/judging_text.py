@@ -74,10 +74,10 @@ def _verdicts(pair: PairPreferences) -> str:
     )
 
 
-def print_calibration(figures: Mapping[str, Any], console: Console | None = None) -> None:
+def print_calibration(figures: Mapping[str, Any]) -> None:
     """The confusion matrix of a judge, its rates with 95 % intervals, its agreement, and what the
     probes found."""
-    console = console or Console()
+    console = Console()
     counts = figures["counts"]
     table = Table(
         title=Text(f"judge {figures['judge']}"), title_justify="left", box=box.SIMPLE_HEAD

@@ -22,9 +22,9 @@ STYLES = {"green": "green", "amber": "yellow", "red": "bold red"}
 Row = tuple[str, ...]
 
 
-def print_check(found: Mapping[str, Any], console: Console | None = None) -> None:
+def print_check(found: Mapping[str, Any]) -> None:
     """Colour and reason of each task, then what it rests on."""
-    console = console or Console()
+    console = Console()
     table = Table(title=Text(f"world {found['world']}"), title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("task", "verdict", "because"):
         table.add_column(column, overflow="fold")
@@ -128,9 +128,9 @@ def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
     ]
 
 
-def print_uncertainty(figures: Mapping[str, Any], console: Console | None = None) -> None:
+def print_uncertainty(figures: Mapping[str, Any]) -> None:
     """How well an error predictor finds wrong verdicts, out of fold."""
-    console = console or Console()
+    console = Console()
     curves = {kind: scored["risk_coverage"] for kind, scored in figures["out_of_fold"].items()}
     dropped: Sequence[float] = [point["dropped"] for point in next(iter(curves.values()))]
     columns = ["AUROC", *(f"right, {100 * share:.0f} % dropped" for share in dropped)]

@@ -27,10 +27,10 @@ WRAPPING = "\"'`*_ \t\n\u201c\u201d\u2018\u2019"
 PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s?(%|percent)?")
 
 
-def answer_fields(text: str, names: Sequence[str], comment: str = "reasoning") -> Mapping[str, Any]:
-    """The values of all the fields, and the `comment` if there is one: from the one JSON object of
-    the answer, or from lines `name: value` that are all there is; of a single field also the bare
-    value.
+def answer_fields(text: str, names: Sequence[str]) -> Mapping[str, Any]:
+    """The values of all the fields, and the "reasoning" if there is one: from the one JSON object
+    of the answer, or from lines `name: value` that are all there is; of a single field also the
+    bare value.
 
     ValueError for anything else: two objects, a field named twice, unknown fields, words after the
     object or around a value."""
@@ -47,7 +47,7 @@ def answer_fields(text: str, names: Sequence[str], comment: str = "reasoning") -
         raise ValueError("it gives several answers")
     if not (BEFORE.fullmatch(line) and AFTER.fullmatch(below)):
         raise ValueError("there are words around the answer")
-    if unknown := sorted(value.keys() - {*names, comment}):
+    if unknown := sorted(value.keys() - {*names, "reasoning"}):
         raise ValueError(f"it has the field {reprlib.repr(unknown[0])}, which nobody asked for")
     if missing := [name for name in names if name not in value]:
         raise ValueError(f'it lacks the field "{missing[0]}"')

@@ -197,14 +197,12 @@ def _edge_error(output: Tensor, pixels: Tensor, weight: Tensor, dim: int) -> Ten
 
 
 @torch.no_grad()
-def _recalibrate(
-    codec: ConvCodec, data: Frameset, config: CodecTrainConfig, batches: int = 40
-) -> None:
+def _recalibrate(codec: ConvCodec, data: Frameset, config: CodecTrainConfig) -> None:
     """The averaged weights need statistics of their own: unit variance is a promise of the
     codec."""
     codec.normalize.reset_running_stats()
     codec.normalize.momentum = None  # a plain average
-    for index in range(batches):
+    for index in range(40):
         frames, _ = _batch(data, config, config.optimizer.steps + index)
         with mixed_precision(frames.device.type):
             codec.normalize(codec.encoder(to_unit_pixels(frames)).float())

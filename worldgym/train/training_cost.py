@@ -125,10 +125,10 @@ def _saved(config: WorldTrainConfig, rows: int) -> int:
     return sum(sizes.values())
 
 
-def matmul_rate(device: str, dtype: torch.dtype, size: int = 1024) -> float:
+def matmul_rate(device: str, dtype: torch.dtype) -> float:
     """Floating-point operations per second of square matrix products; the best of a few, after a
     warm-up. Of one where that takes a second, as bfloat16 does without a matrix unit."""
-    size = 8 * size if device.startswith("cuda") else size
+    size = 8192 if device.startswith("cuda") else 1024
     a = torch.randn(size, size, device=device).to(dtype)
     times = list[float]()
     while len(times) < 4 and sum(times) < 1.0:

@@ -170,14 +170,12 @@ def auroc(p_wrong: Numbers, wrong: Flags) -> float | None:
     )
 
 
-def risk_coverage(
-    p_wrong: Numbers, wrong: Flags, dropped: Sequence[float] = DROPPED
-) -> list[dict[str, float]]:
+def risk_coverage(p_wrong: Numbers, wrong: Flags) -> list[dict[str, float]]:
     """Share of right verdicts after those with the highest P(wrong) are left out: R. El-Yaniv and
     Y. Wiener (2010), JMLR 11."""
     order = np.argsort(p_wrong, kind="stable")
     curve = []
-    for share in dropped:
+    for share in DROPPED:
         kept = order[: len(order) - round(share * len(order))]
         curve.append(
             {"dropped": share, "kept": len(kept), "agreement": float(1.0 - wrong[kept].mean())}
@@ -185,10 +183,10 @@ def risk_coverage(
     return curve
 
 
-def reliability(p_wrong: Numbers, wrong: Flags, bins: int = 5) -> list[dict[str, float]]:
-    """Mean P(wrong) against the share of wrong verdicts, in bins of equal size: the same on both
-    sides if calibrated."""
-    parts = [part for part in np.array_split(np.argsort(p_wrong, kind="stable"), bins) if len(part)]
+def reliability(p_wrong: Numbers, wrong: Flags) -> list[dict[str, float]]:
+    """Mean P(wrong) against the share of wrong verdicts, in five bins of equal size: the same on
+    both sides if calibrated."""
+    parts = [part for part in np.array_split(np.argsort(p_wrong, kind="stable"), 5) if len(part)]
     return [
         {"rollouts": len(p), "p_wrong": float(p_wrong[p].mean()), "wrong": float(wrong[p].mean())}
         for p in parts

@@ -174,13 +174,11 @@ def motions_beside(world: Path, loaded: DiffusionWorld) -> KnownMotions | None:
     return motions
 
 
-def rollouts_of(
-    run: Path, tasks: Path | None = None
-) -> tuple[list[Rollout], list[TrialRecord], Mapping[str, int]]:
+def rollouts_of(run: Path) -> tuple[list[Rollout], list[TrialRecord], Mapping[str, int]]:
     """(rollouts with their actions, their scored records, chunk of each policy) of a run.
     InputError if it kept no actions."""
     header, records = read_log(run / LOG_NAME)
-    folder = tasks_of_run(run, tasks)
+    folder = tasks_of_run(run)
     kept = [r for r in results(records).finished if r.score is not None and r.video is not None]
     rollouts = [rollout_of(run, header, record, task_of(folder, record)) for record in kept]
     if any(rollout.actions.shape[1] == 0 for rollout in rollouts):

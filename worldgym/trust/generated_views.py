@@ -35,7 +35,7 @@ class ViewQuality:
 
 
 def view_quality(
-    world: Completing, views: Sequence[str], episodes: Sequence[Episode], seed: int = 0
+    world: Completing, views: Sequence[str], episodes: Sequence[Episode]
 ) -> list[ViewQuality]:
     """Every view but the main one, drawn from the main one alone. InputError where fewer than two
     episodes have one."""
@@ -50,7 +50,7 @@ def view_quality(
         given = np.zeros(starts.shape[:2], np.bool_)
         given[:, 0] = True
         shown = np.where(given[..., None, None, None], starts, 0).astype(np.uint8)
-        drawn = world.complete(shown, given, [seed + i for i in range(len(own))])
+        drawn = world.complete(shown, given, list(range(len(own))))
         truth = starts[:, v]
         mean = np.broadcast_to(truth.mean(0).round().astype(np.uint8), truth.shape)
         found.append(

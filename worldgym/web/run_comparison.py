@@ -162,8 +162,8 @@ def _x(difference: float) -> float:
     return LEFT + (WIDTH - LEFT - EDGE) * (difference + 1.0) / 2.0
 
 
-def _short(name: str, most: int = 20) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+def _short(name: str) -> str:
+    return name if len(name) <= 20 else f"{name[:19]}…"
 
 
 def _rates_csv(summary: Summary) -> str:

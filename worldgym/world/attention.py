@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from worldgym.world.cache import Ring
 
 
-def rotary_angles_1d(positions: Tensor, head_dim: int, base: float = 10_000.0) -> Tensor:
+def rotary_angles_1d(positions: Tensor, head_dim: int) -> Tensor:
     """positions [L] => angles [L, head_dim / 2]."""
-    frequencies = base ** (
+    frequencies = 10_000.0 ** (
         -torch.arange(0, head_dim, 2, device=positions.device).float() / head_dim
     )
     return positions.float()[:, None] * frequencies
