@@ -1,7 +1,7 @@
 """Frames per second of whole rollouts in the bundled world, decoding included: the engine against
 the plain sampler, in one run.
 
-Plain, as published: the same weights, steps and window, everything in the window computed anew at
+Plain, as published: the same weights, steps and window, everything in the window computed again at
 every network call by the ordinary bfloat16 network in torch, on all cores or on one, whichever is
 faster, and the window slides by a frame each frame once it is full (`PUBLISHED`, and the network
 itself as the engine), as in arXiv 2506.00613's released code. Nothing else about it is slowed. All
@@ -152,7 +152,7 @@ def decode_share(world: DiffusionWorld, rows: int) -> float:
     return parts["decode"] / (time.perf_counter() - started)
 
 
-# The rule too: a world under `rolling` without its cache computes all frames since the start anew,
+# The rule too: a world under `rolling` without its cache computes all frames since the start again,
 # which nobody published.
 PUBLISHED = {"cached": False, "keep": 0, "rule": "recompute"}
 

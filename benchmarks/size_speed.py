@@ -2,11 +2,11 @@
 engine against the plain sampler.
 
 The published settings (256 x 256 pixels, 20 frames of window, rotary positions), the autoencoder
-left out. Plain: everything in the window anew at every network call, the window sliding (`keep=0`),
-by the network as defined, in torch. Engine: keys and values kept under the rule `rolling`, by the
-fastest network at hand. Weights and latents are random numbers, which changes no time; what is
-timed is one chunk of the plain sampler and the better of two of the engine, after one that fills
-its cache."""
+left out. Plain: everything in the window computed again at every network call, the window sliding
+(`keep=0`), by the network as defined, in torch. Engine: keys and values kept under the rule
+`rolling`, by the fastest network at hand. Weights and latents are random numbers, which changes no
+time; what is timed is one chunk of the plain sampler and the better of two of the engine, after one
+that fills its cache."""
 
 from __future__ import annotations
 

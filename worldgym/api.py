@@ -85,7 +85,7 @@ class Comparison:
     completeness: Completeness
     """how much of the plan the log holds"""
     unequal_mixture: bool
-    """whether pooled rates do not compare, for the tasks have unequal shares in them"""
+    """whether pooled rates do not compare, because the tasks have unequal shares in them"""
     comparisons: tuple[PolicyComparison, ...]
     """every pair of policies on common trials"""
     ranking: CommonTrialRanking | None

@@ -93,8 +93,8 @@ def _droid_pose() -> ActionSpec:
 
 
 def _aloha() -> ActionSpec:
-    """Two arms, left first; bounds of the joints are one turn, for nobody states tighter ones for
-    all of them."""
+    """Two arms, left first; bounds of the joints are one turn, because nobody states tighter ones
+    for all of them."""
     turn = 3.1416
     names = tuple(
         f"{side}_{name}"

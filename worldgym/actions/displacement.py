@@ -54,7 +54,8 @@ def sideways(actions: Actions, spec: ActionSpec, seed: int) -> Numbers:
 
 
 def moved_aside(actions: Actions, offset: Numbers, spec: ActionSpec) -> tuple[Actions, Numbers]:
-    """(float32 [T, A] within the bounds, what of `offset` [A] is left over for want of room)."""
+    """(float32 [T, A] within the bounds, what of `offset` [A] is left over because there is no
+    room)."""
     low, high = np.asarray(spec.low), np.asarray(spec.high)
     out = actions.astype(np.float64)
     if spec.mode == "absolute_pose":

@@ -83,7 +83,7 @@ def _bare(path: Path) -> ET.Element:
     except (OSError, ET.ParseError) as error:
         raise InputError(f"{path}: cannot be read as a URDF ({error})") from error
     if root.tag != "robot":
-        raise InputError(f"{path}: is no URDF, for its root is <{root.tag}> and not <robot>")
+        raise InputError(f"{path}: is no URDF, because its root is <{root.tag}> and not <robot>")
     for link in root.iter("link"):
         for part in [one for one in link if one.tag in ("visual", "collision", "inertial")]:
             link.remove(part)

@@ -28,7 +28,7 @@ class ReadingOptions:
     """key that holds the actions; several joined by commas (default: the usual one of the format)
     """
     state: str = ""
-    """key that holds the states, likewise"""
+    """key that holds the states; several joined by commas (default: the usual one)"""
     convention: str = ""
     """what the actions mean, where the files do not say: a registered name, or a JSON file of your
     own"""

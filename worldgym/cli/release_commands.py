@@ -196,8 +196,8 @@ class Bundle:
 
 @dataclass(frozen=True)
 class CheckRelease:
-    """Score the bundled world anew on the held-out policies and seeds, and compare with the figures
-    of its release. Resumes."""
+    """Score the bundled world again on the held-out policies and seeds, and compare with the
+    figures of its release. Resumes."""
 
     data: Path = Path("data/train")
     """recordings that the policies learn from; made where they are missing"""

@@ -1,4 +1,4 @@
-"""Pretrained KL autoencoders (Stable Diffusion 3's and its kin) behind the codec seam, through
+"""Pretrained KL autoencoders (of Stable Diffusion 3 and the like) behind the codec seam, through
 `diffusers`.
 
     uint8 [B, 256, 256, 3] => latents [B, 16, 32, 32]        (SD3: 16 channels, downsampling 8)

@@ -135,7 +135,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Seen, dict[str, Any]]:
-        """seed: the run seed, from which those of the trials follow; the plan begins anew. Without
+        """seed: the run seed, from which those of the trials follow; the plan begins again. Without
         one the rows go on to their next trials.
 
         options: "reset_mask" bool [N]: only these rows.   "trials": a `Trial` for each row that is

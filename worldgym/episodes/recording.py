@@ -36,8 +36,8 @@ class RecordingFacts:
     no_pose: why the states are not the robot's pose, in words; "" = nothing speaks against it.
     depth: whether the frames show depth or segments and not a picture.
     notes: what was done to make the episode fit, one sentence each and without names, so that they
-    can be counted. contradictions: where the files contradict each other or themselves, likewise;
-    `convert --strict` stops at them."""
+    can be counted. contradictions: where the files contradict each other or themselves, in such
+    sentences; `convert --strict` stops at them."""
 
     texts: tuple[str, ...] = ()
     wordings: tuple[str, ...] = ()

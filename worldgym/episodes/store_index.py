@@ -70,7 +70,7 @@ def load_index(root: Path) -> list[EpisodeInfo]:
 
 
 def _indexed(line: str) -> EpisodeInfo:
-    """ValueError for a line of before episodes had an origin: what the file says of it is not in
+    """ValueError for a line from before episodes had an origin: what the file says of it is not in
     the line."""
     data = json.loads(line)
     if "origin" not in data:

@@ -104,8 +104,8 @@ def run_batch(
 def _rolled_out(
     plan: EvaluationPlan, policy: Policy[Any], trials: Sequence[Trial], count: int
 ) -> list[Rollout]:
-    """The first `count` of `roll_out`, for the others fill up the batch: all the time it took is
-    theirs, in equal shares."""
+    """The first `count` of `roll_out`, because the others fill up the batch: all the time it took
+    is theirs, in equal shares."""
     with measured() as parts:
         rollouts = roll_out(plan.world, policy, trials, plan.stop)[:count]
     timing = {part: round(seconds / count, 6) for part, seconds in parts.items()}

@@ -79,8 +79,8 @@ def merged(
 
 
 def _still(task: Task) -> Rollout:
-    """A rollout of one action in which nothing happens; the action is not kept, for no judge reads
-    any."""
+    """A rollout of one action in which nothing happens; the action is not kept, because no judge
+    reads any."""
     return Rollout(
         Trial(task, 0, 0), STILL, np.stack([task.frame[None]] * 2), np.zeros((1, 0), np.float32)
     )

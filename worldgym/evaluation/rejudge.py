@@ -69,15 +69,15 @@ def rejudge(
     """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again
     to resume.
 
-    Trials without a video keep the record they have, for they never ran. The check of the run's
-    world comes along, for its colours decide what the headline numbers are of; a calibration does
-    not, for it is of the other judge. InputError if OUT holds another run; SameFailure, after
-    writing the summary, where one failure keeps repeating.
+    Trials without a video keep the record they have, because they never ran. The check of the run's
+    world comes along, because its colours decide what the headline numbers are of; a calibration
+    does not, because it is of the other judge. InputError if OUT holds another run; SameFailure,
+    after writing the summary, where one failure keeps repeating.
 
     load: makes the same judge in another process, for workers; None = this one is sent."""
     if config.out.resolve() == config.run.resolve():
         raise InputError(
-            f"{config.out} is the run itself; choose another --out, for a log is never changed"
+            f"{config.out} is the run itself; choose another --out, because a log is never changed"
         )
     header, records = read_log(config.run / LOG_NAME)
     tasks = tasks_of_run(config.run, config.tasks)

@@ -47,7 +47,7 @@ def kept(
     frames: Frames = (
         read_array(place) if place.exists() else views_of(decode_video(video), views, video)
     )
-    frames = frames[:, None] if frames.ndim == 4 else frames  # of before views had an axis
+    frames = frames[:, None] if frames.ndim == 4 else frames  # from before views had an axis
     actions = recorded_actions(run, record, len(frames))
     if frames.shape != (record.steps + 1, len(views), *trial.task.frame.shape):
         raise InputError(

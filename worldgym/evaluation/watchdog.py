@@ -1,5 +1,5 @@
 """Ends a process that makes no progress: a policy's server that never answers would otherwise hold
-a run for ever."""
+a run forever."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def _as_they_are(hint: Any) -> frozenset[type]:
 
 @cache
 def _form(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Origin and arguments of an annotation. Kept, for a log has millions of values."""
+    """Origin and arguments of an annotation. Kept, because a log has millions of values."""
     return get_origin(hint), get_args(hint)
 
 

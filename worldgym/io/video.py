@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # x264's tree of macroblocks reads memory that nobody wrote: equal frames then gave other bytes
 STABLE = "mbtree=0"
 MAX_FRAMES = 20_000  # a longer file is refused before it fills the memory
-MAX_PIXELS = 3840 * 2160  # a frame; held against before anything is decoded
+MAX_PIXELS = 3840 * 2160  # a frame; checked before anything is decoded
 Times = npt.NDArray[np.float64]
 Stamps = npt.NDArray[np.int64]
 

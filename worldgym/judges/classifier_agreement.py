@@ -78,7 +78,7 @@ def fit_rates(known: Sequence[KnownProbability], band: float = 0.0) -> DecisionR
 
     For groups whose rates an evaluation reports: tasks, or cells of policy and task. Where a judge
     errs, as many failures pass for successes as successes for failures then; the best agreement may
-    lie where one error is the commoner by far."""
+    lie where one error is the far more common."""
     grid = _thresholds([episode.probability for episode in known])
     groups = sorted({episode.group for episode in known})
     member = np.array([[episode.group == group for episode in known] for group in groups], float)

@@ -107,8 +107,8 @@ def judged_records(
     number. SameFailure, after the line, where it breaks again and again.
 
     known: the record's fields that do not come from the verdict, `timing` among them, asked for
-    anew for each line, for attempts are counted. The time of the rollout stands in the last line
-    alone.
+    again for each line, because attempts are counted. The time of the rollout stands in the last
+    line alone.
     """
     retried = False
     while isinstance(verdict, Failure):

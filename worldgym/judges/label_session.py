@@ -65,7 +65,7 @@ class LabelSession:
         return {"labeller": self.config.labeller, "items": items}
 
     def video(self, number: int) -> bytes:
-        """The file as it is where every browser plays it; else its frames, coded anew. Labels are
+        """The file as it is where every browser plays it; else its frames, coded again. Labels are
         of the file's own frames."""
         path = self.clips[number].video
         facts = video_facts(path)

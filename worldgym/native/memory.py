@@ -3,7 +3,7 @@ fault every 4 KiB.
 
 Measured: a training step of the bundled world takes 1.2 s with this and several times that without
 (benchmarks/). And it lies in pages of 2 MiB where the system has them: rollouts were about a tenth
-faster, for the processor finds more of their weights and caches without looking an address up
+faster, because the processor finds more of their weights and caches without looking an address up
 (docs/performance.md).
 """
 

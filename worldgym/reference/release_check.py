@@ -1,4 +1,4 @@
-"""The release check: the bundled world scored anew on the held-out policies and seeds, against the
+"""The release check: the bundled world scored again on the held-out policies and seeds, against the
 figures it was released with.
 
 BUNDLE/release.json     seeds; fingerprints of world, judge and every policy; figures: {measure:

@@ -60,7 +60,7 @@ def set_up(model: Any, task: str, change: Variation) -> None:
 
 def add_solids(scene: Any, change: Variation) -> None:
     """Draws what the model does not have; called after every update of the scene."""
-    import mujoco  # here, for the simulator's module chooses the renderer before it is imported
+    import mujoco  # here, because the simulator's module chooses the renderer before it is imported
 
     kinds = mujoco.mjtGeom
     shapes = {

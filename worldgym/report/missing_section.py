@@ -1,4 +1,4 @@
-"""Which planned trials the log lacks: above all numbers, for they are made without them."""
+"""Which planned trials the log lacks: above all numbers, because they are made without them."""
 
 from __future__ import annotations
 

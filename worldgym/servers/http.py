@@ -73,7 +73,7 @@ def http_client(
 
 class _Clock:
     """When the request of this thread must be over: a server that sends a byte now and then would
-    hold it for ever."""
+    hold it forever."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -99,7 +99,7 @@ class Server:
                         f"the variable's name"
                     )
         if not self.model.strip():
-            raise InputError("server.model is empty; name the model, for there is no default")
+            raise InputError("server.model is empty; name the model, because there is no default")
         if not (self.timeout_seconds > 0 and self.attempts >= 1 and 1 <= self.concurrency <= 256):
             raise InputError(
                 "server.timeout_seconds must be above 0, attempts 1 or more, concurrency between 1 "

@@ -25,8 +25,8 @@ class BaselineAnswer:
     frames: int
     """their initial frames"""
     missing: int
-    """planned trials of the two that the log lacks; with one the answer is "cannot be told", for
-    the tasks that are done may be the easy ones"""
+    """planned trials of the two that the log lacks; with one the answer is "cannot be told",
+    because the tasks that are done may be the easy ones"""
     answer: Answer
     """passes, fails, or cannot be told"""
     value: float | None

@@ -73,7 +73,7 @@ class NoiseCeiling:
 def noise_ceiling(
     trials: PairedCounts, least_share: float = 0.0, simulations: int = SIMULATIONS, seed: int = 0
 ) -> NoiseCeiling | None:
-    """Studies drawn anew: true rates from what the real trials say of them, then trials of both.
+    """Studies drawn again: true rates from what the real trials say of them, then trials of both.
 
     least_share: of outcomes that the initial frame decides, at least. True rates are drawn and not
     set to the observed ones, whose spread is that of the truth plus noise, nor to shrunken ones,

@@ -36,7 +36,7 @@ class Bias:
     tasks: Span | None
     """interval about further tasks; null below five of them, or where they do not differ"""
     policies: Span | None
-    """interval about further policies (families); null likewise"""
+    """interval about further policies (families); null as there"""
 
 
 def gap_measures(cells: Cells) -> dict[str, Measure]:

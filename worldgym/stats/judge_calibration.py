@@ -65,7 +65,8 @@ def true_positive_rate(counts: Confusion, worth: Worth | None = None) -> Rate:
 
 
 def false_positive_rate(counts: Confusion, worth: Worth | None = None) -> Rate:
-    """Share of the scored true failures that were judged successes (1 - specificity), likewise."""
+    """Share of the scored true failures that were judged successes (1 - specificity); interval as
+    above."""
     return _rate_worth(
         counts.false_success, counts.failures, None if worth is None else worth.failures
     )

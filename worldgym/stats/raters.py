@@ -3,7 +3,7 @@
 Both intervals are percentiles of a Bayesian bootstrap (D. B. Rubin (1981), Ann. Statist. 9,
 130-134): units, or initial frames with all their units, get random weights. Beside them stand
 pseudo-units of weight AGREED for agreement on the values and DISAGREED for disagreement, so that
-raters who agreed on ten videos are not taken to agree on all; drawing the videos alone anew gave
+raters who agreed on ten videos are not taken to agree on all; drawing the videos alone again gave
 an interval without width there. The weights are ours, chosen by coverage (docs/statistics.md).
 """
 

@@ -68,7 +68,7 @@ def regret_interval(
     """Interval of a number that is 0 at best and that noise makes larger, such as a regret.
 
     From the lower end of the reflected bootstrap interval (A. C. Davison and D. V. Hinkley (1997),
-    Bootstrap Methods and their Application, section 5.2), for resampling adds noise as sampling
+    Bootstrap Methods and their Application, section 5.2), because resampling adds noise as sampling
     did, to the upper percentile; it holds the point. None with a single group, or where over half
     of the draws are not defined.
     """

@@ -35,7 +35,7 @@ class TrustedTasks:
     tasks: Mapping[str, Trusted]
     """by task"""
     left_out: tuple[str, ...]
-    """tasks that stay out of every number but those of their own cells, for they are red"""
+    """tasks that stay out of every number but those of their own cells, because they are red"""
     include_red: bool
     """whether red tasks stay in all numbers, as was asked for"""
 

@@ -2,7 +2,7 @@
 nobody recorded.
 
 Every episode gets one edit of the file, the same from the first frame to the last; ranges
-(ranges.py) are drawn anew for each. What the robot does is not changed, so an edit may change only
+(ranges.py) are drawn again for each. What the robot does is not changed, so an edit may change only
 what the motion does not depend on."""
 
 from __future__ import annotations

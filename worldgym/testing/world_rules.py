@@ -232,8 +232,9 @@ class _Bench:
     def rewinds(self) -> None:
         """A rollout that is begun again from its own newest frames draws what it would have drawn.
 
-        With the world's first seed, for its noise may depend on how far it has come: so of a world
-        with noise this says how much of a frame is noise, and asks for half the range at most."""
+        With the world's first seed, because its noise may depend on how far it has come: so of a
+        world with noise this says how much of a frame is noise, and asks for half the range at
+        most."""
         if self.can.history.frames > 1 or self.can.begins_with_more:
             return  # what it begins with is more than its frames; the evaluator keeps that
         first, second = self.chunks[0], self.chunks[-1]

@@ -92,7 +92,7 @@ def bridge_world(out: Path, device: str) -> WorldTrainConfig:
     """A world for a handful of real episodes: 5.5 M parameters, 128x128, nine minutes on two CPU
     cores.
 
-    It learns these episodes by heart; what it shows is that real data go all the way (`make
+    It memorises these episodes; what it shows is that real data go all the way (`make
     bridge-sample`)."""
     return WorldTrainConfig(
         out=out,

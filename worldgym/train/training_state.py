@@ -100,6 +100,6 @@ def load_state(path: Path) -> tuple[int, dict[str, Tensor]] | None:
         tensors = load_file(path)
     except SafetensorError as error:
         raise CheckpointError(
-            f"{path}: not a readable training state ({error}); delete it to start anew"
+            f"{path}: not a readable training state ({error}); delete it to start again"
         ) from error
     return int(tensors.pop("step")), tensors

@@ -142,7 +142,7 @@ def check_training(config: WorldTrainConfig, data: Sequence[LatentEpisodes]) -> 
 
 
 def _start(network: DiT, folder: Path, robots: Sequence[Embodiment]) -> None:
-    """Of a robot that takes other actions the network learns anew what they are."""
+    """Of a robot that takes other actions the network learns again what they are."""
     data, tensors = load_folder(folder, KIND)
     start = from_mapping(DiTConfig, data["network"])
     if "spec" in data and data["spec"] != robots[0].spec.to_json():

@@ -78,8 +78,8 @@ def _plan(
 def delayed_floors(
     config: CheckConfig, parts: CheckInputs, tasks: Sequence[Task], truth: Truth | None
 ) -> list[Floor]:
-    """Of the policies acting anew, one step late, on the tasks whose initial frame the world knows.
-    What the judge could not score is told by the run in OUT/delayed."""
+    """Of the policies acting again, one step late, on the tasks whose initial frame the world
+    knows. What the judge could not score is told by the run in OUT/delayed."""
     late = closed_loop(config, parts, tasks, late=True)
     scores = [record.score for record in late.records]
     if truth is None:

@@ -32,7 +32,7 @@ from worldgym.types import Actions, ActionSpec, Rollout, Task, is_success
 from worldgym.world.world_protocol import World
 
 PLAYED = ("null", "shuffled", "reversed", "displaced")  # from the actions of rollouts
-DELAYED = "delayed"  # the one that acts anew
+DELAYED = "delayed"  # the one that acts again
 ARMS = (*PLAYED, DELAYED)
 ROOM = 0.1  # share of a displacement that bounds may swallow
 
@@ -118,7 +118,7 @@ def _share(outcomes: Sequence[tuple[str, bool]]) -> Rate:
 
 
 def controlled(arm: str, rollouts: Sequence[Rollout], spec: ActionSpec) -> list[Rollout]:
-    """The same trials with an arm's actions; their frames are still those of before. Without those
+    """The same trials with an arm's actions; their frames are unchanged. Without those
     that the bounds do not let go aside."""
     if arm == "shuffled":
         return _swapped(rollouts)

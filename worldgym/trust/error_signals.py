@@ -88,7 +88,7 @@ class Instruments:
 
     @property
     def motions_fact(self) -> dict[str, str]:
-        """Absent where none were measured, as in files of before there were any."""
+        """Absent where none were measured, as in files from before there were any."""
         return {} if self.motions is None else {"motions": self.motions.name}
 
 

@@ -47,7 +47,7 @@ def measured_signals(
 ) -> list[dict[str, float]]:
     """The signals of these trials of a run, from OUT/signals.jsonl where they were measured before.
 
-    What a trial's company says is counted anew over all `records`, for a resumed run may have
+    What a trial's company says is counted again over all `records`, because a resumed run may have
     gained some."""
     header = read_header(run / LOG_NAME)
     identity = {

@@ -74,7 +74,7 @@ def play_again(
     future: int = 0,
     what: str = "playing",
 ) -> list[Rollout]:
-    """The same trials and actions with frames drawn anew. future: 0 = the trial's own noise, n =
+    """The same trials and actions with frames drawn again. future: 0 = the trial's own noise, n =
     the n-th other noise."""
 
     def shape(i: int) -> tuple[int, int]:

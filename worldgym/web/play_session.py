@@ -93,7 +93,7 @@ class PlaySession:
 
     def hand_over(self, number: int, name: str) -> PlayNode:
         """The moment after an action of a policy. It goes on with its chunk and its memory as far
-        as it drove on the way here; otherwise it looks anew."""
+        as it drove on the way here; otherwise it looks again."""
         if name not in self.policies:
             raise InputError(f"no policy {name} is loaded: {', '.join(self.policies) or 'none is'}")
         node = self.node(number)

@@ -1,7 +1,7 @@
 """The runs below some folders: found by scanning, each with a card for the list.
 
 A run's address is its path below the folder that was named. It is looked up among what was found,
-never put together from a request. A card is made again when log or check changed; cards of before
+never put together from a request. A card is made again when log or check changed; older cards
 are kept in the user's cache folder, so that thousands of runs are listed at once.
 """
 

@@ -29,8 +29,8 @@ class Malformed(WorldGymError):
 
 
 def sendable(request: bytes, most: int = MAX_REQUEST) -> bytes:
-    """The request, if our servers read one of this size: InputError otherwise, for a connection cut
-    short would not say why."""
+    """The request, if our servers read one of this size: InputError otherwise, because a connection
+    cut short would not say why."""
     if len(request) > most:
         size = f"{len(request) >> 20} MiB, and a server reads {most >> 20}"
         raise InputError(

@@ -125,7 +125,8 @@ class FittedWorld:
         """A policy's answer [B, h, A] as one step takes it: of no motion after the end of each row.
 
         left: actions until the last row ends.   ends: of each row. What the world is given of a
-        row must not depend on where its neighbours end, for it may look at the whole of a step."""
+        row must not depend on where its neighbours end, because it may look at the whole of a
+        step."""
         own = self._own.chunk
         size = chunk.shape[1]
         exact = own.least == own.most and own.pieces(size) is not None
@@ -187,8 +188,8 @@ class FittedWorld:
         return shown
 
     def _spread(self, told: RobotStates, actions: int) -> RobotStates:
-        """The same of robot's states; before the first frame of a step they are those of it, for
-        nobody is asked between two frames."""
+        """The same of robot's states; before the first frame of a step they are those of it,
+        because nobody is asked between two frames."""
         if not told.shape[1] or self._own.stride == 1:
             return told
         moments = np.maximum((np.arange(actions) + 1) // self._own.stride - 1, 0)
@@ -256,8 +257,8 @@ def cannot_hold(name: str, can: Capabilities) -> str | None:
     """Why a step of a world may not be carried out in part, in words."""
     if not can.rewind:
         return (
-            f"--align hold: the world {name} cannot go on from the middle of a step, for its state "
-            f"cannot be rebuilt from frames"
+            f"--align hold: the world {name} cannot go on from the middle of a step, because "
+            f"its state cannot be rebuilt from frames"
         )
     if absent := [one for one in can.state if one not in can.returns]:
         return (

@@ -23,7 +23,7 @@ class DiTConfig:
     activation: "gelu" (tanh form, as released) or "relu2" (squared ReLU: 16 % of a training step
     less on a CPU). cameras: views of a frame, V. Their latents, each of `latent_shape`, lie below
     each other (`worldgym.world.view_latents`); their tokens meet in the spatial blocks, with an
-    embedding learned for each view and positions that begin anew in each, and the temporal blocks
+    embedding learned for each view and positions that begin again in each, and the temporal blocks
     look at one place of one view. embodiments: robots that share the network; with several it
     learns a token for each (see `worldgym.world.embodiments`)."""
 

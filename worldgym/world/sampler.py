@@ -38,14 +38,14 @@ class SamplerConfig:
     steps behind frame 0; a chunk
     of h takes steps + h - 1 calls) or "parallel" (all frames of a chunk at one level).   window:
     frames the network sees at
-    most.   cached: False for the slow twin, which computes everything anew at every call.
+    most.   cached: False for the slow twin, which computes everything again at every call.
 
     rule: what happens when a chunk does not fit the window.
       "recompute": the last `keep` finished frames start a new window at position 0; their keys and
-      values are computed anew.
+      values are computed again.
                    keep = 0: as many as leave room for the chunk, so that the window slides (as
                    published).
-      "rolling":   nothing is computed anew: a frame sees itself and the window - 1 frames before
+      "rolling":   nothing is computed again: a frame sees itself and the window - 1 frames before
                    it, at their distance in time. A stored frame remembers, through what it saw,
                    frames that have left the window.
     Inside the window both are one.
@@ -102,8 +102,8 @@ def frame_spans(plan: Tensor) -> list[tuple[int, int]]:
     """[calls + 1, chunk] levels => the frames first .. behind - 1 of the chunk that each network
     call must compute.
 
-    Not those behind the last one that moves, for no earlier frame sees them; nor those before the
-    first that was not yet shown at its last level, for their keys and values stay as they are.
+    Not those behind the last one that moves, because no earlier frame sees them; nor those before
+    the first that was not yet shown at its last level, for their keys and values stay as they are.
     """
     spans = []
     first = 0

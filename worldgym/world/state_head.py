@@ -96,6 +96,6 @@ def check_state_head(head: StateHead, latents: str, shape: tuple[int, int, int])
     if head.config.codec != latents or head.config.latent_shape != shape:
         raise CheckpointError(
             f"the state head reads latents {head.config.latent_shape} of codec "
-            f"{head.config.codec}, and the world draws {shape} of {latents}: train it anew or "
+            f"{head.config.codec}, and the world draws {shape} of {latents}: train it again or "
             f"remove its folder"
         )

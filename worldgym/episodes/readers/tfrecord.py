@@ -51,7 +51,7 @@ def crc32c(data: bytes) -> int:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """As records carry it: rotated and shifted, for a CRC of data that holds CRCs is weak."""
+    """As records carry it: rotated and shifted, because a CRC of data that holds CRCs is weak."""
     crc = crc32c(data)
     return (((crc >> 15) | (crc << 17)) + MASK_DELTA) & 0xFFFFFFFF
 

@@ -1,4 +1,4 @@
-"""OpenVLA and its kin in this process, through transformers:
+"""OpenVLA and models like it in this process, through transformers:
 "openvla:DIR?convention=bridge_v2&unnorm_key=bridge_orig&...".
 
 The folder's own Python code is run, so the user must say trust_remote_code=yes. Prompt and call

@@ -128,7 +128,7 @@ _OPENPI = (
         "observation/image",
         "prompt",
         "libero",
-        chunk=5,  # examples/libero/main.py plans anew after 5 of 10
+        chunk=5,  # examples/libero/main.py plans again after 5 of 10
         actions="actions",
         size=(224, 224),
         views={"observation/wrist_image": "wrist"},

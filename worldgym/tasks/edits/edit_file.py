@@ -94,9 +94,9 @@ class Edit:
         )
 
     def of(self, task: Task) -> Task:
-        """The edited twin of a task. Where its picture is edited it loses its further views, for
-        what was painted into one is not in the others: a world draws them anew. InputError, with
-        the names of edit and task, where a step cannot be done."""
+        """The edited twin of a task. Where its picture is edited it loses its further views,
+        because what was painted into one is not in the others: a world draws them again.
+        InputError, with the names of edit and task, where a step cannot be done."""
         scene = Scene(generator_of(f"{self.seed}/{self.name}/{task.name}"))
         frame = task.frame
         instruction = task.instruction
@@ -203,7 +203,7 @@ class Suite:
         """InputError names what is wrong in the description."""
         if not described.name or not set(described.name) <= NAME or described.name[0] == ".":
             raise InputError(
-                f'an edit\'s name is "{described.name}"; use letters, digits, - and _, for it '
+                f'an edit\'s name is "{described.name}"; use letters, digits, - and _, because it '
                 f"names a folder"
             )
         if not described.steps:
@@ -263,7 +263,7 @@ def _client(file: SuiteFile, folder: Path, budget_usd: float | None) -> ModelCli
     if file.server is None:
         if budget_usd is not None:
             raise InputError(
-                "no edit of this file costs anything, for it has no [server]; leave out --budget"
+                "no edit of this file costs anything: it has no [server]; leave out --budget"
             )
         return None
     cache = default_cache() if file.cache is None else folder / file.cache
