@@ -20,7 +20,7 @@ def measure(setup: Setup) -> Finding:
     worlds = other_worlds(setup, WORLDS)
     rows = sweep(setup, worlds, SEEDS)
     result = (
-        f"world less truth, points: {told(rows, 'optimism', '{:+.1f}')}; true failures judged a "
+        f"world minus truth, points: {told(rows, 'optimism', '{:+.1f}')}; true failures judged a "
         f"success: "
         f"{told(rows, 'false_successes')}; r {told(rows, 'pearson')}"
     )

@@ -167,8 +167,8 @@ def replayed(setup: Setup, instrument: Instrument, store: Path) -> dict[str, Any
 def measures(run: Run) -> dict[str, float | None]:
     """One run as a row: agreement, the world's optimism, and time.
 
-    optimism: mean of world less truth over cells, points.   false_successes: share of true failures
-    that were judged a success. seconds: of wall time a trial, its share of a batch.
+    optimism: mean of world minus truth over cells, points.   false_successes: share of true
+    failures that were judged a success. seconds: of wall time a trial, its share of a batch.
     """
     agreed = run.agreement
     trials = run.trials()

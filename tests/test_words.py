@@ -23,6 +23,10 @@ BANNED = {
     r"imagin(e|es|ed|ing|ation)": "generate",
     r"lonely|astray|wavering|hesitation|shortfall": "the signals of trust/error_signals.py",
     r"lest|thereby|whither|whence|amiss": "plain English",
+    r"anew|for ever|seldom|likewise|for want of": "again, forever, rarely, the same, without",
+    r"held against": "compared with",
+    r"(world|model) less truth": "minus",
+    r"\w+, for (it|they|nobody|there) \w+": "because",
 }
 TEXTS = sorted(
     path

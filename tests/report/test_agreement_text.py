@@ -44,7 +44,7 @@ def test_agreement_tells_bias_line_and_regret_with_intervals() -> None:
     assert all("(95 % for these trials" in " ".join(row) for row in rows if row[0][0] in "pt")
     bare = told([CellPair("a", f"t{i}", i / 9, i / 10) for i in range(3)])
     assert (
-        "bias, world model less truth: +1.1 points\n" in bare and "without trial noise" not in bare
+        "bias, world model minus truth: +1.1 points\n" in bare and "without trial noise" not in bare
     )
 
 

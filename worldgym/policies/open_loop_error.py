@@ -31,7 +31,7 @@ EPISODES = 10  # of the store, spread evenly
 OPPOSITE = 0.01
 # correlation; a flipped sign shows in more than that, and less is a policy that is merely poor
 AGAINST = -0.25
-SELDOM = 1 / 3  # share of the steps; a gripper told the same less often is told the opposite
+RARE = 1 / 3  # share of the steps; a gripper told the same less often is told the opposite
 CONSTANT = 1e-9  # standard deviation
 SAME = ("names", "mode", "unit", "rotation", "gripper")  # what both must mean by an action
 
@@ -75,7 +75,7 @@ class OpenLoop:
         against = [f"{n.name} (correlation {n.correlation:.2f})" for n in flipped]
         if against:
             return f"goes against the recorded actions: {', '.join(against)}; is a sign flipped?"
-        if self.gripper is not None and self.gripper[0] < SELDOM and self.gripper[1] <= OPPOSITE:
+        if self.gripper is not None and self.gripper[0] < RARE and self.gripper[1] <= OPPOSITE:
             return (
                 f"tells the gripper what was recorded at {self.gripper[0]:.0%} of the steps alone; "
                 f"is its sign flipped?"

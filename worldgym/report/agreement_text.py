@@ -133,8 +133,8 @@ def _noise_free(found: Mapping[str, NoiseFree]) -> list[str]:
 
 
 def _biases(found: Agreement, over_all: Bias) -> list[str]:
-    """World less truth, over all cells, by policy and by task."""
-    lines = [f"bias, world model less truth: {_biased(over_all)}"]
+    """World minus truth, over all cells, by policy and by task."""
+    lines = [f"bias, world model minus truth: {_biased(over_all)}"]
     for biases, of in ((found.policy_bias, "policy"), (found.task_bias, "task")):
         rows = sorted(biases, key=lambda row: (-round(row.value, 6), row.name))
         width = max(len(row.name) for row in rows)

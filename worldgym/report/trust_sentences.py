@@ -54,7 +54,7 @@ def reached(ceiling: NoiseCeiling) -> str:
 
 
 def biased(bias: Bias) -> str:
-    """World less truth: "4.3 points too high over all cells (95 % confidence interval +2.9 to
+    """World minus truth: "4.3 points too high over all cells (95 % confidence interval +2.9 to
     +5.7)"; the interval is that of the trials' noise alone."""
     interval = ""
     if bias.trials is not None:

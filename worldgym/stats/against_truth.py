@@ -86,7 +86,7 @@ def frame_correlation(cells: Sequence[Numbers]) -> float | None:
 
 
 def shared_frames(trials: Sequence[Attempted], gap: float) -> SharedFrames | None:
-    """What one cell's trials show of its noise. gap: world less truth of the cell.
+    """What one cell's trials show of its noise. gap: world minus truth of the cell.
 
     None with fewer than two initial frames that have verdict and truth.
     """

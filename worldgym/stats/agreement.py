@@ -80,7 +80,7 @@ class Agreement:
     rmse: float | None
     """root mean square distance of the cells' rates, in points"""
     bias: Bias | None
-    """world model less truth over all cells"""
+    """world model minus truth over all cells"""
     policy_bias: tuple[Bias, ...]
     """the same by policy"""
     task_bias: tuple[Bias, ...]

@@ -19,7 +19,7 @@ class SharedFrames:
     world_variance, truth_variance, covariance: of the cell's two rates, as estimates of what they
     would vary by from one sample of initial frames to the next.
     frames, trials: frames with both, and the world's trials from them.
-    difference: 95 % interval of world less truth, in [-1, 1].
+    difference: 95 % interval of world minus truth, in [-1, 1].
     """
 
     world_variance: float

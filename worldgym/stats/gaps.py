@@ -22,7 +22,7 @@ Measure = Callable[[Numbers], Numbers]  # weights of the cells [B, N] => [B]
 
 @dataclass(frozen=True)
 class Bias:
-    """World model less truth in percentage points, mean over cells, with 95 % intervals."""
+    """World model minus truth in percentage points, mean over cells, with 95 % intervals."""
 
     name: str
     """of the policy or task; empty for all cells"""
@@ -65,7 +65,8 @@ def biases(pairs: Sequence[CellPair], by: str) -> list[Bias]:
 
 
 def noise_interval(pairs: Sequence[CellPair]) -> Span | None:
-    """95 % interval of the mean of world less truth over these cells, in points, from trials alone.
+    """95 % interval of the mean of world minus truth over these cells, in points, from trials
+    alone.
 
     The cells' own intervals (paired where single trials are known, else Newcombe's for independent
     trials) joined as by G. Y. Zou and A. Donner (2008), Statistics in Medicine 27, 1693-1702. Over

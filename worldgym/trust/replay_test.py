@@ -1,5 +1,5 @@
-"""The replay test: recorded actions played through the world, and the verdict on what it draws held
-against what happened.
+"""The replay test: recorded actions played through the world, and the verdict on what it draws
+compared with what happened.
 
 judged     the verdict on the generated video against the label: world and judge together
 recorded   the verdict on the recorded video against the label: the judge alone"""

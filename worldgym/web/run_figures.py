@@ -78,7 +78,7 @@ class FigureWorker:
     def signals(
         self, folder: Path, header: RunHeader, record: TrialRecord, own: list[TrialRecord]
     ) -> Future[dict[str, float]]:
-        """See `signals_of`; in the process, for it loads PyTorch."""
+        """See `signals_of`; in the process, because it loads PyTorch."""
         with self._lock:
             return self._processes().submit(signals_of, folder, header, record, own)
 
