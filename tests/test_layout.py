@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -212,3 +213,11 @@ def test_tests_mirror_the_source() -> None:
         if room.parts and not itself and not (package / room / f"{name}.py").exists():
             unmatched.add(f"{room.as_posix()}/{path.stem}")
     assert unmatched == set(NO_ONE_MODULE)
+
+
+def test_the_walk_through_the_rooms_names_modules_that_exist() -> None:
+    page = (TESTS.parent / "docs" / "dataflow.md").read_text("utf-8")
+    walk = page.partition("## A newcomer's walk")[2].partition("\n## ")[0]
+    named = re.findall(r"`(\w+(?:/\w+)+)`", walk)
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / f"{name}.py").exists()] == []
