@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from replay_policy import ReplayPolicy
 from tiny_networks import PAIR_TRUNK
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.evaluation.rollout import roll_out
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
-from worldgym.policies.own.scripted import ReplayPolicy
 from worldgym.policies.policy_protocol import Needs, Observation
 from worldgym.reference.panda import PANDA_SPEC, VIEWS, PandaSimulator
 from worldgym.reference.panda_record import PandaRecordConfig, play_panda, record_panda
