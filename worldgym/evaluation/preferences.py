@@ -1,4 +1,4 @@
-"""Compares the policies of a run pair by pair: which of their rollouts of one trial came closer?"""
+"""Compares the policies of a run pair by pair: which of their rollouts of one trial did better?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of two attempts came closer? Both orders are asked; where they disagree it is a tie, and
+"""Which of two attempts did better? Both orders are asked; where they disagree it is a tie, and
 that is counted.
 
 For two failures a score says nothing; a comparison may still tell the better policy (arXiv

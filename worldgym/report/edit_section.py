@@ -95,7 +95,7 @@ def perturbed_section(facts: ReportFacts) -> Section | None:
         Markup("<p>{}</p>").format(sentence) for sentence in perturbed_sentences(facts.summary)
     )
     note = (
-        "A drop is the success rate on unedited tasks less the rate on their edited twins, from "
+        "A drop is the success rate on unedited tasks minus the rate on their edited twins, from "
         "the same initial frames and seeds: above 0 the edit harms. Bars run from −100 to +100 "
         "points; p is corrected for the number of rows (Holm)."
     )

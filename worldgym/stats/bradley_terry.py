@@ -1,4 +1,4 @@
-"""Strengths from verdicts of the kind "which of the two came closer?", ties included."""
+"""Strengths from verdicts of the kind "which of the two did better?", ties included."""
 
 from __future__ import annotations
 

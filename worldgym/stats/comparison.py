@@ -1,8 +1,8 @@
 """Is A better than B? Differences of success rates, paired on common trials or not, and many of
 them at once.
 
-Scores lie in [0, 1]. Interval and p-value answer the question from two sides and may differ by a
-hair at the border."""
+Scores lie in [0, 1]. Interval and p-value answer the question from two sides and may differ a
+little near the limit."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What an edit costs a policy: the paired drop between a task and its edited twin, on the same
 initial frames and seeds.
 
-drop = nominal rate less edited rate: above 0 the edit harms. An edit with a new goal asks for
+drop = nominal rate minus edited rate: above 0 the edit harms. An edit with a new goal asks for
 something else, so that its drop also holds how much harder that is; it is kept apart and enters no
 correction and no agreement."""
 
@@ -50,7 +50,7 @@ def split(records: Iterable[Attempted]) -> tuple[list[Attempted], list[Attempted
 
 @dataclass(frozen=True, kw_only=True)
 class Drop:
-    """Nominal rate less edited rate over pairs of a trial and its edited twin: above 0 the edit
+    """Nominal rate minus edited rate over pairs of a trial and its edited twin: above 0 the edit
     harms."""
 
     drop: float | None

@@ -1,4 +1,4 @@
-"""Which policy's rollouts came closer, counted, and what that says of the policies."""
+"""Which policy's rollouts did better, counted, and what that says of the policies."""
 
 from __future__ import annotations
 
