@@ -247,6 +247,7 @@ def _scale_lines(asked: Sequence[int], folder: Path) -> list[str]:
             rate, began = scale(workers, folder)
         one = one or rate / workers
         rows.append(f"| {workers} | {rate:.3f} | {rate / workers / one:.1%} | {began:.0f} |")
+        print(rows[-1], file=sys.stderr, flush=True)
     return [
         f"Jobs sleep {SLEEP:g} s; the rate is that of all workers at work, without the last round.",
         "",

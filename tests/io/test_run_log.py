@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from logs import signed
 
 from worldgym.errors import InputError
+from worldgym.io import run_log
 from worldgym.io.run_log import LOG_NAME, RunLog, read_log
 from worldgym.io.run_records import RunHeader, TrialRecord, results
 from worldgym.io.text import clean
@@ -467,3 +468,22 @@ def test_another_engine_goes_on_only_where_that_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give --other-engine"):
         RunLog.open(tmp_path, header("torch, bfloat16, cpu"))
     RunLog.open(tmp_path, header("torch, bfloat16, cpu"), may_differ=("engine",))
+
+
+@pytest.mark.parametrize("block", [1, 7, 40, 2**20])
+def test_the_last_whole_header_is_found_across_blocks(
+    tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_log, "SEARCHED", block)
+    path = tmp_path / LOG_NAME
+    header, trial = b'{"type": "header", "x": 1}\n', b'{"type": "trial", "t": "\\n{"}\n'
+    for parts, last in (
+        ([header], None),
+        ([header, trial, trial], None),
+        ([header, trial, header, trial, header, trial], len(header + trial + header + trial)),
+        ([header, header], len(header)),
+        ([header, header, trial, header[:-1]], len(header)),  # the last one is torn
+        ([header, trial, header[:20]], None),
+    ):
+        path.write_bytes(b"".join(parts))
+        assert run_log._last_header(path) == last

@@ -4,7 +4,7 @@ the run grew, the last of which counts. Append-only; everything later is derived
 from __future__ import annotations
 
 import math
-import mmap
+import re
 import reprlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from worldgym.io.run_records import DEVICE_SETTING, ENGINE_KEY, RunHeader, Trial
 from worldgym.io.trial_set import AttemptCounts, TrialSet
 
 LOG_NAME = "log.jsonl"
+SEARCHED = 2**20  # bytes read at once
 CHECKED = 4  # the first version whose lines carry a checksum
 HEADER = "header"  # type of its lines
 GROWN = b'\n{"type": "header"'  # begins every header but the first, as `RunHeader.to_json` has it
@@ -274,14 +275,19 @@ def _grown_header(path: Path, start: int) -> RunHeader:
 
 def _last_header(path: Path) -> int | None:
     """Where the last whole header after the first line begins; None where the run has not grown. A
-    search of the bytes: lines of attempts are not decoded."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        found = -1
-        at = data.find(GROWN)
-        while at >= 0 and data.find(b"\n", at + 1) >= 0:
-            found = at
-            at = data.find(GROWN, at + 1)
-    return None if found < 0 else found + 1
+    search of the bytes, block by block: lines of attempts are not decoded."""
+    found = [-1]
+    place, newline = 0, -1
+    text = b""
+    with path.open("rb") as file:
+        while block := file.read(SEARCHED):
+            text = text[1 - len(GROWN) :] + block
+            place += len(block)
+            first = place - len(text)
+            found += [first + hit.start() for hit in re.finditer(re.escape(GROWN), text)]
+            newline = max(newline, first + text.rfind(b"\n") if b"\n" in block else -1)
+    last = max(at for at in found if at < newline or at < 0)  # the line behind it is whole
+    return None if last < 0 else last + 1
 
 
 def _check_policy(data: Mapping[str, Any], names: Collection[str]) -> None:
