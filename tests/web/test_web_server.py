@@ -37,6 +37,13 @@ def test_a_body_does_not_wait_for_its_headers_to_be_acknowledged() -> None:
     assert statistics.median(times) < 0.03
 
 
+def test_it_answers_to_this_machine_alone() -> None:
+    server = WebServer(Starlette(), SessionSecrets())
+    assert server._socket.getsockname()[0] == "127.0.0.1"
+    assert server.origin.startswith("http://127.0.0.1:")
+    server._socket.close()
+
+
 def test_a_port_that_cannot_be_had_is_named() -> None:
     first = WebServer(Starlette(), SessionSecrets())
     taken = int(first.origin.rsplit(":", 1)[1])
