@@ -20,6 +20,7 @@ from worldgym.evaluation.export import as_row
 from worldgym.io.run_log import LOG_NAME, each_record, read_header
 from worldgym.io.run_mirror import run_folder
 from worldgym.io.run_records import TrialRecord, results
+from worldgym.io.tracking import Trackers
 from worldgym.report.page import REPORT_NAME, write_results
 from worldgym.stats.agreement import Agreement
 from worldgym.stats.agreement import agreement as agreement_of_cells
@@ -34,11 +35,14 @@ from worldgym.stats.success_counts import PolicySummary
 from worldgym.stats.summarize import headline_trials, summary_of
 from worldgym.stats.summary import Summary
 from worldgym.stats.tables import CellRate, paired_cells, read_rates
+from worldgym.stats.tracked_rates import tracked_rates
 from worldgym.stats.trusted import TrustedTasks, WorldCheck
 from worldgym.types import Task
 
 if TYPE_CHECKING:  # what needs torch waits until something is evaluated
     from worldgym.evaluation.fitting import Align
+    from worldgym.evaluation.load_parts import Sources
+    from worldgym.evaluation.plan import EvaluateConfig
     from worldgym.judges.judge_protocol import Judge
     from worldgym.policies.policy_protocol import Policy
     from worldgym.world.world_protocol import World
@@ -71,6 +75,7 @@ class EvaluateOptions(TypedDict, total=False):
     on: str
     workers: int
     gpus: float
+    track: tuple[str, ...]
     align: Align
     stop_when_certain: float | None
     command: str
@@ -174,21 +179,40 @@ def evaluate(
     InputError and SpecMismatch before the first frame where parts do not fit; SameFailure where ten
     trials in a row fail alike. Other failed trials are counted in the summary, and tried again by
     the next call."""
+    from worldgym.evaluation.run import run_sources
+
+    with Trackers.named(options.pop("track", ())) as trackers, run_folder(out) as folder:
+        parts = parts_of(folder, world, policy, tasks, judge, trials=trials, **options)
+        done = run_sources(*parts)
+        for step, values in tracked_rates(done.summary).items():
+            trackers.log(values, step)
+    run = Run(folder, done.summary)
+    run.not_done = done.failed, done.left
+    return run
+
+
+def parts_of(
+    out: Path,
+    world: str | Path | World[Any],
+    policy: AnyPolicy | list[AnyPolicy] | tuple[AnyPolicy, ...],
+    tasks: str | Path | Sequence[Task],
+    judge: str | Path | Judge,
+    *,
+    trials: int,
+    **options: Unpack[EvaluateOptions],
+) -> tuple[Sources, EvaluateConfig]:
+    """What `evaluate` is asked for, in the words of the room that does it."""
     from worldgym.evaluation.load_parts import Sources
     from worldgym.evaluation.plan import EvaluateConfig
-    from worldgym.evaluation.run import run_sources
 
     policies = tuple(policy) if isinstance(policy, list | tuple) else (policy,)
     given: dict[str, Any] = dict(options)
     loading = {name: given.pop(name) for name in LOADING if name in given}
     budget = given.pop("budget", None)
     check = given.pop("world_check", None)
+    given.pop("track", None)
     sources = Sources(world, policies, tasks, judge, judge_budget_usd=budget, **loading)
-    with run_folder(out) as folder:
-        done = run_sources(sources, EvaluateConfig(folder, trials, check=check, **given))
-    run = Run(folder, done.summary)
-    run.not_done = done.failed, done.left
-    return run
+    return sources, EvaluateConfig(out, trials, check=check, **given)
 
 
 def compare(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from worldgym.cli.options import (
     BatchSize,
@@ -48,7 +48,10 @@ class Demo:
 @dataclass(frozen=True)
 class Evaluate:
     """Roll policies out in a world, let a judge score the videos, and summarise. Run it again to
-    resume."""
+    resume, or with more policies, trials or tasks to make the run larger.
+
+    With --config FILE.toml in place of all options: whole sweeps, see `worldgym evaluate --config
+    --help`."""
 
     world: WorldName
     """checkpoint of a world, or the folder that `worldgym world train` wrote; a served one at ws://,
@@ -112,44 +115,22 @@ class Evaluate:
     stop_when_certain: float | None = None
     """end a trial once a free judge gives its video so far this probability of success, e.g. 0.99:
     fewer frames, rates slightly too high (docs/judges.md says how much; default: off)"""
+    track: tuple[str, ...] = ()
+    """send the success rates to tensorboard:DIR, wandb:PROJECT, mlflow:EXPERIMENT or
+    trackio:PROJECT too (docs/sweeps)"""
     json: bool = False
     """print summary.json instead of a table"""
 
     def __call__(self) -> None:
         from worldgym.api import evaluate
 
-        run = evaluate(
-            self.world,
-            self.policy,
-            self.tasks,
-            self.judge,
-            out=self.out,
-            trials=self.trials,
-            seed=self.seed,
-            batch=self.batch,
-            embodiment=self.embodiment,
-            sampler_steps=self.sampler_steps,
-            cfg=self.cfg,
-            rule=self.rule,
-            device=self.device,
-            policy_device=self.policy_device,
-            budget=self.budget,
-            truth=self.truth,
-            shard=_shard(self.shard),
-            max_minutes=self.max_minutes,
-            stall_minutes=self.stall_minutes,
-            on=self.on,
-            workers=self.workers,
-            gpus=self.gpus,
-            world_check=self.world_check,
-            include_red=self.include_red,
-            other_engine=self.other_engine,
-            align=self.align,
-            robot=self.robot,
-            stop_when_certain=self.stop_when_certain,
-            command=command_line(),
-        )
-        show_ran(run, self.json)
+        show_ran(evaluate(**self.asked(command_line())), self.json)
+
+    def asked(self, command: str) -> dict[str, Any]:
+        """What `worldgym.api.evaluate` is called with.   command: for the log."""
+        given = {option.name: getattr(self, option.name) for option in fields(self)}
+        del given["json"]
+        return {**given, "shard": _shard(self.shard), "command": command}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError, pick
 from worldgym.io.checkpoint import copy_folder, read_config
 from worldgym.io.devices import resolve_device
+from worldgym.io.tracking import check_trackers
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.codec_training import Frameset, print_codec_step, train_codec
 from worldgym.train.distributed import process_group, rank_zero_first
@@ -48,6 +49,7 @@ def train_codec_and_world(request: TrainRequest) -> Path:
                 codec,
                 request.processes,
                 other_device=request.other_device,
+                track=request.track,
             )
         )
     return request.out / "world"
@@ -63,6 +65,7 @@ def expected(request: TrainRequest) -> Budget:
 def checked_training(request: TrainRequest) -> tuple[WorldTrainConfig, list[RobotStore]]:
     """The configuration and the stores of a training. InputError or CheckpointError for what cannot
     be trained together."""
+    check_trackers(request.track)
     config = world_config(request)
     mixture = open_mixture([NamedStore.parse(text) for text in request.data], config.normalize)
     held_out_stores(mixture, request.held_out)

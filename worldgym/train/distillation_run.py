@@ -59,6 +59,7 @@ def distill_world(request: DistillRequest) -> Path:
                 request.processes,
                 distill,
                 request.other_device,
+                request.track,
             )
         )
     return request.out / "world"

@@ -31,6 +31,9 @@ class TrainRequest:
     """go on with a training that began on another kind of device, which rounds otherwise"""
     processes: int = 1
     """on a CPU: one a core is fastest; on several GPUs, start the command with torchrun instead"""
+    track: tuple[str, ...] = ()
+    """send the numbers to tensorboard:DIR, wandb:PROJECT, mlflow:EXPERIMENT or trackio:PROJECT too
+    """
     start: Path | None = None
     """checkpoint of a world to go on from (same recipe, robots and codec)"""
     mix: tuple[float, ...] = ()
@@ -80,6 +83,9 @@ class DistillRequest:
     """go on with a training that began on another kind of device, which rounds otherwise"""
     processes: int = 1
     """on a CPU: one a core is fastest"""
+    track: tuple[str, ...] = ()
+    """send the numbers to tensorboard:DIR, wandb:PROJECT, mlflow:EXPERIMENT or trackio:PROJECT too
+    """
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
 from torch import distributed
 from torch.multiprocessing.spawn import spawn
-from torch.utils.tensorboard import SummaryWriter
 
 from worldgym.codecs.codec_protocol import Codec
 from worldgym.codecs.load_codec import load_codec
@@ -22,6 +22,7 @@ from worldgym.episodes.inspection import write_sheet
 from worldgym.episodes.mixture import NamedStore, RobotStore, open_mixture
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
+from worldgym.io.tracking import Trackers, check_trackers
 from worldgym.native.memory import keep_freed_memory
 from worldgym.train.distillation import DistillConfig, distillation
 from worldgym.train.distributed import ProcessGroup, follow_parent, rank_zero_first
@@ -43,7 +44,8 @@ class TrainRun:
     checkpoint.   processes: on a CPU one a core, one thread each: several threads of one process
     wait for each other at every operation, and crawl when anything else
     runs.   distill: where the world is to be a student, of whom.   other_device: see
-    `hold_settings`.
+    `hold_settings`.   track: see `Trackers`; TensorBoard's files in OUT/tensorboard are always
+    written.
     """
 
     config: WorldTrainConfig
@@ -53,6 +55,7 @@ class TrainRun:
     processes: int = 1
     distill: DistillConfig | None = None
     other_device: bool = False
+    track: tuple[str, ...] = ()
 
 
 def launch(run: TrainRun) -> Path:
@@ -77,6 +80,7 @@ def launch(run: TrainRun) -> Path:
 def _prepare(run: TrainRun) -> None:
     """Encodes what is missing before several processes ask for it, and refuses a folder trained
     with other settings."""
+    check_trackers(run.track)
     codec = load_codec(run.codec, run.config.device)
     mixture = open_mixture(run.train, run.config.normalize)
     _data(mixture, codec, run.config)
@@ -111,7 +115,8 @@ def _train(run: TrainRun) -> None:
     visitor = Visitor(run, mixture) if ProcessGroup.current().first else None
     report, visit = (visitor.report, visitor.visit) if visitor else (_silent, _silent)
     objective = distillation(run.config, run.distill, run.codec) if run.distill else None
-    train_world(run.config, data, codec, report, visit, objective)
+    with visitor.trackers if visitor else nullcontext():
+        train_world(run.config, data, codec, report, visit, objective)
 
 
 def _data(
@@ -153,18 +158,18 @@ def _silent(step: int, anything: object) -> None:
 
 
 class Visitor:
-    """Writes TensorBoard scalars, one line a report on standard error, and a held-out replay at
+    """Sends scalars to trackers, one line a report on standard error, and a held-out replay at
     every checkpoint."""
 
     def __init__(self, run: TrainRun, mixture: Sequence[RobotStore]) -> None:
         self.run = run
-        self.writer = SummaryWriter(str(run.config.out / "tensorboard"))
+        here = f"tensorboard:{run.config.out / 'tensorboard'}"
+        self.trackers = Trackers.named((here, *run.track))
         stores = held_out_stores(mixture, run.held_out)
         self.episodes = {name: held_out_sample(store, REPLAYED) for name, store in stores.items()}
 
     def report(self, step: int, scalars: dict[str, float]) -> None:
-        for name, value in scalars.items():
-            self.writer.add_scalar(f"train/{name}", value, step)
+        self.trackers.log({f"train/{name}": value for name, value in scalars.items()}, step)
         line = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
         print(f"step {step}/{self.run.config.optimizer.steps}  {line}", file=sys.stderr, flush=True)
 
@@ -177,12 +182,9 @@ class Visitor:
         for name, episodes in self.episodes.items():
             several = len(worlds) > 1
             result = replay(worlds[name], episodes)
-            for horizon, value in result.horizons().items():
-                self.writer.add_scalar(
-                    f"replay/{name}/psnr_{horizon}" if several else f"replay/psnr_{horizon}",
-                    value,
-                    step,
-                )
+            place = f"replay/{name}" if several else "replay"
+            psnr = {f"{place}/psnr_{h}": value for h, value in result.horizons().items()}
+            self.trackers.log(psnr, step)
             shown = [
                 v
                 for e, g in zip(episodes[:SHOWN], result.frames, strict=False)
