@@ -50,8 +50,8 @@ def parsed(words: Sequence[str]) -> Callable[[], None]:
         called = f"{called} {rest[0]}"
         rest = rest[1:]
     if any(word in HELP for word in rest):
-        return Page(command_page(called, entry.load()))
-    command: Callable[[], None] = parse(entry.load(), rest, called)
+        return Page(command_page(called, entry.load(rest)))
+    command: Callable[[], None] = parse(entry.load(rest), rest, called)
     return command
 
 

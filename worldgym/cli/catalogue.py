@@ -3,23 +3,27 @@ before a command is chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A command, with its home "MODULE:CLASS" in this package; or a noun, with its verbs."""
+    """A command, with its home "MODULE:CLASS" in this package; or a noun, with its verbs.
+
+    by_file: home of the same where --config FILE stands for its options."""
 
     name: str
     line: str
     home: str = ""
     verbs: tuple[Entry, ...] = ()
+    by_file: str = ""
 
-    def load(self) -> type:
-        """The dataclass of the command."""
-        module, _, name = self.home.partition(":")
+    def load(self, words: Sequence[str] = ()) -> type:
+        """The dataclass of the command, for these words behind it."""
+        by_file = self.by_file and any(word.partition("=")[0] == "--config" for word in words)
+        module, _, name = (self.by_file if by_file else self.home).partition(":")
         found: type = getattr(import_module(f"worldgym.cli.{module}"), name)
         return found
 
@@ -178,7 +182,12 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Evaluate a policy",
         (
             Entry("demo", "the bundled policies in the bundled world", "run_commands:Demo"),
-            Entry("evaluate", "roll out, judge, summarise, report", "run_commands:Evaluate"),
+            Entry(
+                "evaluate",
+                "roll out, judge, summarise, report",
+                "run_commands:Evaluate",
+                by_file="sweep_commands:Sweep",
+            ),
             Entry("plan", "how many trials are needed", "statistics_commands:Plan"),
         ),
     ),

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worldgym import cli
+from worldgym.cli.sweep_commands import expanded, read_sweep
+from worldgym.errors import InputError
+from worldgym.io.bundled import BUNDLE
+from worldgym.io.run_log import read_header, read_log
+
+PAGE = Path(__file__).parents[2] / "docs" / "sweeps.md"
+RUN = Path("runs/nightly/small/all/learned")
+
+
+def told() -> str:
+    """The example of the page."""
+    found = re.search(r"<!-- sweep.toml -->\n```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With two tasks, and room for checkpoints."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "tasks").mkdir()
+    for place in sorted((BUNDLE / "tasks").rglob("*.json"))[:2]:
+        for file in (place, place.with_suffix(".png")):
+            target = tmp_path / "tasks" / file.relative_to(BUNDLE / "tasks")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+            if file == place:
+                values = json.loads(file.read_text())
+                target.write_text(json.dumps({**values, "steps": 2}))
+    text = told().replace('\nall = "bundled"', '\nall = "tasks"')
+    (tmp_path / "sweep.toml").write_text(text)
+    return tmp_path
+
+
+def checkpoint(folder: Path, step: int) -> None:
+    source = next(place for place in sorted((BUNDLE / "policies").iterdir()) if place.is_dir())
+    shutil.copytree(source, folder / "checkpoints" / f"step-{step}")
+
+
+def command(*words: str) -> None:
+    try:
+        cli.main(["evaluate", "--config", "sweep.toml", *words])
+    except SystemExit as stop:
+        assert not stop.code, stop.code
+
+
+def test_the_example_runs_and_grows_every_night(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint(folder, 100)
+    command("--dry-run")
+    said = capsys.readouterr().out
+    assert f"{RUN}: 4 of 4 trials to do\n  policies still, copy@100\n" in said
+    assert "unknown until trials have run" in said and not (folder / "runs").exists()
+    command()
+    capsys.readouterr()
+    first = read_log(folder / RUN / "log.jsonl")[1]
+    assert {record.policy for record in first} == {"still", "copy@100"} and len(first) == 4
+    checkpoint(folder, 2000)
+    checkpoint(folder, 300)
+    command("--dry-run", "--json")
+    (expected,) = json.loads(capsys.readouterr().out)
+    assert expected["policies"] == ["still", "copy@100", "copy@300", "copy@2000"]
+    assert (expected["planned"], expected["left"]) == (8, 4)
+    mean = sum(record.seconds for record in first) / 4
+    assert expected["seconds"] == pytest.approx(4 * mean)
+    command()
+    records = read_log(folder / RUN / "log.jsonl")[1]
+    assert records[:4] == first and len(records) == 8
+    assert len(read_header(folder / RUN / "log.jsonl").policies) == 4
+    command("--dry-run")
+    assert "in all 0 of 8 to do" in capsys.readouterr().out
+
+
+def test_all_is_checked_before_anything_runs(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint(folder, 100)
+    text = (folder / "sweep.toml").read_text()
+    (folder / "sweep.toml").write_text(text.replace("[tasks]", 'other = "nowhere"\n\n[tasks]'))
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["evaluate", "--config", "sweep.toml"])
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.startswith("worldgym: runs/nightly/other/all/learned: ")
+    assert "nowhere" in said and len(said.splitlines()) == 1 and not (folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("trials = 2", "trails = 2", '"trails" is unknown (did you mean trials?); known are out, '),
+        ("trials = 2", 'trials = "2"', "\"trials\" holds '2'; it must be a whole number"),
+        ("trials = 2 ", "# ", '"trials" is missing'),
+        ("batch = 32", "batchs = 32", '"options.batchs" is unknown (did you mean batch?)'),
+        ("batch = 32", 'rule = "all"', "\"options.rule\" holds 'all'; it must be one of"),
+        ("batch = 32", 'out = "x"', '"options.out" is unknown'),
+        ('small = "bundled"', "small = 3", '"worlds.small" holds 3; it must be a text'),
+        ('small = "bundled"', '"a/b" = "bundled"', '"worlds.a/b" is no name of a folder'),
+        ('small = "bundled"', "", '"worlds" is empty: name one at least'),
+        ("policies = [", "policies = [[", "not valid TOML"),
+        ("checkpoints/step-*", "nothing/*", 'nothing matches "nothing/*"'),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_one_sentence(
+    folder: Path, old: str, new: str, said: str
+) -> None:
+    checkpoint(folder, 100)
+    text = (folder / "sweep.toml").read_text()
+    assert old in text
+    (folder / "sweep.toml").write_text(text.replace(old, new))
+    with pytest.raises(InputError) as refused:
+        read_sweep(Path("sweep.toml"))
+    assert str(refused.value).startswith("sweep.toml: ") and said in str(refused.value)
+
+
+def test_every_world_with_every_set_of_tasks_and_every_judge(folder: Path) -> None:
+    checkpoint(folder, 100)
+    text = (folder / "sweep.toml").read_text().replace("[options]", 'second = "x"\n\n[options]')
+    (folder / "sweep.toml").write_text(text.replace("[judges]", 'few = "y"\n\n[judges]'))
+    found = read_sweep(Path("sweep.toml"))
+    assert [one.out for one in found] == [
+        f"runs/nightly/small/{tasks}/{judge}"
+        for tasks in ("all", "few")
+        for judge in ("learned", "second")
+    ]
+    assert {one.policy for one in found} == {("still", "copy@100=checkpoints/step-100")}
+    options: dict[str, Any] = found[-1].asked("typed")
+    assert options["seed"] == 0 and options["command"] == "typed" and "json" not in options
+
+
+def test_stars_are_expanded_in_the_order_of_their_numbers(folder: Path) -> None:
+    for step in (20, 100, 3):
+        (folder / "checkpoints" / f"step-{step}").mkdir()
+    (folder / "checkpoints" / "step-5").write_text("no folder")
+    names = ["step-3", "step-20", "step-100"]
+    assert expanded("checkpoints/step-*") == [f"checkpoints/{name}" for name in names]
+    assert expanded("still") == ["still"] and expanded("a=ws://h:1") == ["a=ws://h:1"]
+    assert expanded("g@*=checkpoints/step-*")[2] == "g@100=checkpoints/step-100"
+    with pytest.raises(InputError, match="a star in its name"):
+        expanded("g@*=checkpoints")
+
+
+def test_help_names_both_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["evaluate", "--help"])
+    assert "--config FILE.toml" in " ".join(capsys.readouterr().out.split())
+    cli.main(["evaluate", "--config", "--help"])
+    assert "--dry-run" in capsys.readouterr().out

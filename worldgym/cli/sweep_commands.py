@@ -1,0 +1,180 @@
+"""Sweeps: one file that describes worlds x tasks x judges x policies, as runs that grow."""
+
+from __future__ import annotations
+
+import glob
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from worldgym.cli.output import answer, command_line, end_as, show
+from worldgym.cli.run_commands import Evaluate
+from worldgym.errors import InputError, WorldGymError
+from worldgym.io.files import read_toml
+from worldgym.io.object_store import is_store
+from worldgym.io.records import from_mapping, located
+from worldgym.io.run_mirror import mirror_folder
+
+if TYPE_CHECKING:
+    from worldgym.evaluation.outlook import Outlook
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*")
+WHAT = "a sweep is a .toml file, see docs/sweeps.md"
+SHOWN = 6  # policies that are named
+
+
+@dataclass(frozen=True)
+class SweepFile:
+    """The content of sweep.toml.
+
+    out: folder of the runs: OUT/WORLD/TASKS/JUDGE each.   worlds, tasks, judges: by the name that
+    they have in these folders.   policies: as of `worldgym evaluate`; a star stands for any part of
+    a folder's name, and in NAME=FOLDER for the same.   options: the others of `worldgym
+    evaluate`."""
+
+    out: str
+    trials: int
+    worlds: Mapping[str, str]
+    tasks: Mapping[str, str]
+    judges: Mapping[str, str]
+    policies: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key in ("worlds", "tasks", "judges", "policies"):
+            if not getattr(self, key):
+                raise ValueError(f'"{key}" is empty: name one at least')
+        for key in ("worlds", "tasks", "judges"):
+            for name in getattr(self, key):
+                if not NAME.fullmatch(name):
+                    raise ValueError(
+                        f'"{key}.{name}" is no name of a folder: use letters, digits, . _ + @ -'
+                    )
+
+
+def read_sweep(path: Path) -> list[Evaluate]:
+    """The evaluations of a sweep. InputError in one sentence for what is wrong in the file."""
+    with located(path):
+        sweep = from_mapping(SweepFile, read_toml(path, WHAT))
+        policies = tuple(name for entry in sweep.policies for name in expanded(entry))
+        return list(_each(sweep, policies))
+
+
+def expanded(entry: str) -> list[str]:
+    """ "grasp@*=runs/step-*" => "grasp@100=runs/step-100", "grasp@2000=runs/step-2000", ...: a star
+    in the name is what the star of the folder stands for. By numbers in their order. InputError
+    where no folder is meant."""
+    name, sign, pattern = entry.rpartition("=")
+    if "*" not in pattern:
+        if "*" in name:
+            raise InputError(f'the policy "{entry}" has a star in its name, and none in its folder')
+        return [entry]
+    found = [place for place in glob.glob(pattern) if Path(place).is_dir()]
+    if not found:
+        raise InputError(f'the policy "{entry}" names no folder: nothing matches "{pattern}"')
+    star = re.compile("(.*?)".join(map(re.escape, pattern.split("*"))))
+    rows = []
+    for place in found:
+        known = star.fullmatch(place)
+        rows.append(f"{name.replace('*', known[1] if known else '')}{sign}{place}")
+    return sorted(rows, key=_by_numbers)
+
+
+def _by_numbers(text: str) -> list[tuple[int, str]]:
+    return [(int(part) if part.isdecimal() else -1, part) for part in re.split(r"(\d+)", text)]
+
+
+def _each(sweep: SweepFile, policies: tuple[str, ...]) -> Iterator[Evaluate]:
+    for world, place in sweep.worlds.items():
+        for tasks, folder in sweep.tasks.items():
+            for judge, judged in sweep.judges.items():
+                given = {
+                    "world": place,
+                    "policy": policies,
+                    "tasks": Path(folder),
+                    "judge": Path(judged),
+                    "trials": sweep.trials,
+                    "out": f"{sweep.out.rstrip('/')}/{world}/{tasks}/{judge}",
+                    "json": False,
+                }
+                yield from_mapping(Evaluate, dict(sweep.options), given, place="options")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Evaluate what a file describes: worlds x tasks x judges x policies (docs/sweeps.md), a run
+    folder each. What was run before is not run again, so the same file may grow, and be given every
+    night. All of it is checked before anything runs."""
+
+    config: Path
+    """sweep.toml"""
+    dry_run: bool = False
+    """print what would be done, and what it will take by what was done so far; run nothing"""
+    json: bool = False
+    """print JSON instead of text"""
+
+    def __call__(self) -> None:
+        from worldgym.api import Run, evaluate
+
+        asked = read_sweep(self.config)
+        expected = [_outlook(one) for one in asked]
+        if self.dry_run:
+            answer(tuple(expected), outlook_text, self.json)
+            return
+        print(outlook_text(tuple(expected)), file=sys.stderr)
+        runs: list[Run] = []
+        stopped: WorldGymError | None = None
+        for one in asked:
+            try:
+                runs.append(evaluate(**one.asked(command_line())))
+            except WorldGymError as error:  # the others go on
+                print(f"worldgym: {one.out}: {error}", file=sys.stderr)
+                stopped = stopped or error
+        for run in runs:
+            show(run, self.json)
+        if stopped is not None:
+            raise stopped
+        end_as(runs)
+
+
+def _outlook(one: Evaluate) -> Outlook:
+    from worldgym.api import parts_of
+    from worldgym.evaluation.outlook import outlook
+
+    asked = one.asked("")
+    out = asked.pop("out")
+    folder = mirror_folder(out) if is_store(out) else Path(out)
+    try:
+        return outlook(*parts_of(folder, **asked))
+    except WorldGymError as error:
+        raise InputError(f"{one.out}: {error}") from error
+
+
+def outlook_text(expected: tuple[Outlook, ...]) -> str:
+    """A few lines a run, and the sum."""
+    from worldgym.report.formats import duration
+
+    lines = []
+    for one in expected:
+        policies = f"policies {', '.join(one.policies[:SHOWN])}"
+        more = f" and {len(one.policies) - SHOWN} more" if len(one.policies) > SHOWN else ""
+        lines.append(f"{one.run}: {one.left} of {one.planned} trials to do")
+        lines.append(f"  {policies}{more}")
+        if one.left:
+            told = "unknown until trials have run" if one.seconds is None else _costs(one)
+            lines.append(f"  time and price: {told}")
+    left = sum(one.left for one in expected)
+    known = [one.seconds for one in expected if one.left and one.seconds is not None]
+    more = "" if len(known) == sum(one.left > 0 for one in expected) else ", and the unknown"
+    total = f"; about {duration(sum(known))}{more}" if known else ""
+    return "\n".join([*lines, f"in all {left} of {sum(o.planned for o in expected)} to do{total}"])
+
+
+def _costs(one: Outlook) -> str:
+    from worldgym.report.formats import duration
+
+    time = duration(one.seconds or 0.0)
+    return f"about {time} on one worker, {one.usd or 0.0:.2f} USD, by the trials so far"
