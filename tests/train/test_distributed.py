@@ -105,6 +105,94 @@ def test_workers_end_with_a_killed_run() -> None:
         mine.recv()
 
 
+# Writes down every batch that a process gets, and has one of them killed once.
+KILLED = SCRIPT.replace(
+    """if __name__ == "__main__":
+""",
+    """
+import hashlib, os, signal
+from worldgym.train import world_training
+from dataclasses import replace
+from worldgym.train.distributed import ProcessGroup
+
+whole = world_training.make_batch
+
+def noted(tables, config, step, group):
+    batch = whole(tables, config, step, group)
+    out = Path(sys.argv[3])
+    drawn = b"".join(t.numpy().tobytes() for t in (batch.latents, batch.actions, batch.mask))
+    with (out / f"batches-{group.rank}").open("a") as file:
+        print(step, hashlib.sha256(drawn).hexdigest(), file=file)
+    mark = out / "killed"
+    if len(sys.argv) > 5 and step == 5 and group.rank == 1 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return batch
+
+world_training.make_batch = noted
+
+def longer(out, device):
+    config = tiny_world(out, device)
+    return replace(config, optimizer=replace(config.optimizer, steps=8))
+
+if __name__ == "__main__":
+""",
+).replace("Recipe(tiny_codec, tiny_world)", "Recipe(tiny_codec, longer)")
+
+
+@pytest.mark.slow
+def test_a_worker_killed_mid_epoch_goes_on_with_the_same_batches(
+    episode_store: EpisodeStore, tmp_path: Path
+) -> None:
+    """By torchrun, which starts both processes again: from the last state, in the same order, to
+    the same bits."""
+    script = tmp_path / "run.py"
+    script.write_text(KILLED)
+    for name, more in (("whole", ()), ("killed", ("kill",))):
+        (tmp_path / name).mkdir()
+        done = started(
+            ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+            + ["--max-restarts", "5", str(script), str(Path(__file__).parents[1])]
+            + [str(episode_store.root), str(tmp_path / name), "1", *more]
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "killed" / "killed").exists() and not (tmp_path / "whole/killed").exists()
+    for rank in range(2):
+        whole, killed = (
+            [
+                line.split()
+                for line in (tmp_path / name / f"batches-{rank}").read_text().splitlines()
+            ]
+            for name in ("whole", "killed")
+        )
+        assert [int(step) for step, _ in whole] == list(range(8))
+        assert {tuple(line) for line in killed} == {tuple(line) for line in whole}
+        steps = [int(step) for step, _ in killed]
+        assert steps[6] in (2, 4), "from a state, not from the start"
+        assert steps == [*range(6), *range(steps[6], 8)]
+    weights = [
+        load_file(tmp_path / name / "world" / "model.safetensors") for name in ("whole", "killed")
+    ]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def started(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Python with these words, one thread a process."""
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "GLOO_SOCKET_IFNAME": "lo",
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.run(
+        [sys.executable, *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 @pytest.mark.slow
 def test_torchrun_trains_what_spawned_processes_train(
     episode_store: EpisodeStore, tmp_path: Path
@@ -114,15 +202,9 @@ def test_torchrun_trains_what_spawned_processes_train(
     script = tmp_path / "run.py"
     tests = Path(__file__).parents[1]
     script.write_text(SCRIPT)
-    environment = os.environ | {
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "GLOO_SOCKET_IFNAME": "lo",
-        "OMP_NUM_THREADS": "1",
-    }
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     for out, starter, processes in (("spawned", [], "2"), ("torchrun", torchrun, "1")):
         command = [
-            sys.executable,
             *starter,
             str(script),
             str(tests),
@@ -130,9 +212,7 @@ def test_torchrun_trains_what_spawned_processes_train(
             str(tmp_path / out),
             processes,
         ]
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=300, check=False
-        )
+        done = started(command)
         assert done.returncode == 0, done.stderr
     spawned, found = (
         load_file(tmp_path / out / "world" / "model.safetensors") for out in ("spawned", "torchrun")
