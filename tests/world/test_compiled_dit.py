@@ -61,11 +61,12 @@ def test_compiled_is_eager_is_plain_in_one_program(
     schedule = "flow" if positions == "learned" else "sigmoid_v"
     world = make_world(positions, schedule, rule=rule, window=12, keep=4, steps=2, cfg=cfg)
     fast, engine = compiled(world)
-    found = latents_of(fast, 3, 24, chunk)
+    frames = 24 // chunk * chunk  # a rest would be a shorter chunk, with a program of its own
+    found = latents_of(fast, 3, frames, chunk)
     assert engine.programs == counters["stats"]["unique_graphs"] == 1
     assert not counters["graph_break"] and not counters["recompiles"]
     for twin in (world, world.with_sampler(cached=False)):
-        assert np.abs(found - latents_of(twin, 3, 24, chunk)).max() < 1e-4
+        assert np.abs(found - latents_of(twin, 3, frames, chunk)).max() < 1e-4
 
 
 def test_each_chunk_batch_and_guidance_has_its_program() -> None:
@@ -88,6 +89,7 @@ def test_whole_rollouts_of_the_fast_backend() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")  # inductor's own
 def test_inductor_draws_the_same() -> None:
     world = make_world(rule="rolling", window=6, keep=1, steps=2)
     fast, engine = compiled(world, "inductor")
