@@ -93,7 +93,7 @@ async function loop() {
     from = made.number;
     told();
     measured(performance.now() - began);
-    if (made.step % 8 === 0 && performance.now() > judged) judge();
+    if (driver !== null && made.step % 8 === 0 && performance.now() > judged) judge();
     $("fault").textContent = "";
   } catch (error) { $("fault").textContent = error.message; drive(null); }
   busy = false;
@@ -120,21 +120,26 @@ const toggle = who => drive(driver === who ? null : who);
 
 async function judge() {
   if (!$("verdict") || judged === Infinity || !node || !way.length || way.at(-1).step === 0) return;
-  const began = performance.now();
+  const began = performance.now(), about = node, first = way[0];
   judged = Infinity;
   try {
-    const answer = await fetch(`/play/judge?node=${node}`);
-    if (answer.ok) {
+    const answer = await fetch(`/play/judge?node=${about}`);
+    if (answer.ok && way[0] === first) {  // another task may have begun meanwhile
       const said = await answer.json(), p = said.probability ?? said.score;
       $("verdict").textContent = said.score === null ? "unscored" : said.score > 0.5 ? "success" : said.score > 0 ? "partial" : "not yet";
       $("score").value = p ?? 0;
       $("why").textContent = said.reason + (said.progress === null ? "" : `; progress ${said.progress.toFixed(2)}`);
     }
-  } finally { judged = performance.now() + 4 * (performance.now() - began); }  // a fifth of the time at most
+  } finally {
+    judged = performance.now() + 4 * (performance.now() - began);  // a fifth of the time at most
+    if (driver === null && node !== about) judge();  // where it was paused meanwhile
+  }
 }
 
 // --- start, rewind, save ---
 async function begin(asked) {
+  const before = node;
+  node = null;  // what was played is no more asked about
   drive(null);
   try {
     const answer = await asked, instruction = decodeURIComponent(answer.headers.get("x-instruction"));
@@ -145,9 +150,10 @@ async function begin(asked) {
     $("next").value = instruction;
     for (const one of all(".transport button, #time, #episode, #astask")) one.disabled = false;
     $("fault").textContent = "";
+    if ($("verdict")) { $("verdict").textContent = "–"; $("score").value = 0; $("why").textContent = ""; }
     told();
     screen.focus();
-  } catch (error) { $("fault").textContent = error.message; }
+  } catch (error) { node = before; $("fault").textContent = error.message; }
 }
 $("start")?.addEventListener("click", () => begin(send("/play/start", { task: $("task").value })));
 $("upload").addEventListener("click", () => {
