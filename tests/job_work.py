@@ -37,3 +37,14 @@ def slow_squares(pids: Path) -> Callable[[int], int]:
         return job * job
 
     return work
+
+
+def stillborn(place: Path, deaths: int) -> Callable[[int], int]:
+    """Kills its process as it starts, so many times in all."""
+    for i in range(deaths):
+        try:
+            (place / str(i)).touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        os.kill(os.getpid(), signal.SIGKILL)
+    return lambda job: job

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from job_work import broken, squares
+from job_work import broken, squares, stillborn
 from small_runs import contents, evaluated
 
-from worldgym.errors import InputError
+from worldgym.errors import InputError, WorkersLost
 from worldgym.evaluation.ending import Ending, ended_by_signals
 from worldgym.evaluation.executor import LOSSES, Done, Executor, LocalExecutor, Watch
 from worldgym.evaluation.executor_names import executor_named
@@ -58,6 +58,18 @@ def test_a_job_that_kills_every_worker_is_given_up() -> None:
 def test_an_error_of_a_worker_is_the_drivers() -> None:
     with pytest.raises(InputError, match="no such world"):
         done(ProcessExecutor(2), broken, 3)
+
+
+def test_workers_that_die_as_they_start_are_replaced_until_it_is_hopeless(tmp_path: Path) -> None:
+    for deaths in (5, 100):
+        place = tmp_path / str(deaths)
+        place.mkdir()
+        setup = partial(stillborn, place, deaths)
+        if deaths == 5:  # more than LOSSES, as where all workers of a cluster are taken at once
+            assert done(ProcessExecutor(2), setup, 3) == [Done(i, i) for i in range(3)]
+        else:
+            with pytest.raises(WorkersLost, match="no worker starts, 7 were lost"):
+                done(ProcessExecutor(2), setup, 3)
 
 
 def test_what_is_begun_is_finished() -> None:

@@ -202,8 +202,12 @@ class Dispatch:
         if event.worker in self._starting:
             self._starting.discard(event.worker)
             self._barren += 1
-            if self._barren > LOSSES:
-                raise RuntimeError(f"no worker starts: {event.reason}")
+            # all of a cluster's may be taken away at once while they load
+            if self._barren > LOSSES * max(self.workers.wanted(), 1):
+                raise WorkersLost(
+                    f"no worker starts, {self._barren} were lost one after the other: "
+                    f"{event.reason}; look at the machines, then give the same command again"
+                )
         if lost:
             self.watch.lost(f"{len(lost)} jobs were lost with their worker: {event.reason}")
         for place, number in enumerate(reversed(lost)):
