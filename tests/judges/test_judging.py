@@ -205,7 +205,7 @@ def test_what_ran_is_judged_and_not_made_again(
     assert len(ran) >= 3 and list((tmp_path / "run" / "unjudged").rglob("*.npy"))
     made: list[str] = []
 
-    def counted(world: object, policy: object, trials: Sequence[Trial]) -> list[Rollout]:
+    def counted(world: object, policy: object, trials: Sequence[Trial], _: None) -> list[Rollout]:
         made.extend(trial.key for trial in trials)
         return roll_out(world, policy, trials)  # type: ignore[arg-type]
 
