@@ -26,9 +26,9 @@ from worldgym.cli import main as worldgym
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.recipes import RECIPES
 from worldgym.types import Episode
-from worldgym.world.load_world import load_world
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.open_loop_replay import psnr, replay
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 SAMPLES = Path(
     os.environ.get("WORLDGYM_SAMPLE_DATA", Path(__file__).parents[2] / "shared" / "data")
@@ -84,7 +84,7 @@ def run(samples: Path, out: Path, train_options: str) -> list[str]:
 def quality(out: Path) -> list[str]:
     """Open-loop PSNR of the held-out episode and of those learned by heart, beside a still picture
     and the codec alone."""
-    world = load_world(out / "run")
+    world = load_diffusion_world(out / "run")
     sets = (
         ("held out", EpisodeStore(out / "bridge-test")),
         ("trained on", EpisodeStore(out / "bridge")),

@@ -20,8 +20,8 @@ from worldgym.io.bundled import BUNDLE
 from worldgym.judges.classifier import ClassifierJudge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.types import Episode, Frames, Rollout, Task, Trial
-from worldgym.world.load_world import load_world
 from worldgym.world.open_loop_replay import replay
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 HORIZONS = (1, 10, 20, 40, 60, 80)
 
@@ -45,7 +45,7 @@ def main() -> None:
     store = EpisodeStore(asked.store)
     episodes = [store[info.name] for info in store]
     truth = np.array([bool(episode.success) for episode in episodes])
-    world = load_world(BUNDLE / "world")
+    world = load_diffusion_world(BUNDLE / "world")
     judge = ClassifierJudge.load(BUNDLE / "judge")
     horizons = [h for h in HORIZONS if h <= len(episodes[0])]
     head = "".join(f" dB at {h} |" for h in horizons)

@@ -16,7 +16,7 @@ import numpy as np
 from worldgym.episodes.inspection import write_sheet
 from worldgym.episodes.store import EpisodeStore
 from worldgym.trust.generated_views import view_quality
-from worldgym.world.load_world import load_world
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 ROWS = 12  # of the sheet
 
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("--sheet", type=Path)
     asked = parser.parse_args()
-    world = load_world(asked.world)
+    world = load_diffusion_world(asked.world)
     store = EpisodeStore(asked.store)
     found = view_quality(world, world.views, [store[info.name] for info in store])
     print("| view | episodes | generated, dB | mean picture | another episode's |")

@@ -25,7 +25,7 @@ from worldgym.policies.policy_protocol import Policy
 from worldgym.reference.panda import PANDA_SPEC, PANDA_TASKS, PandaSimulator
 from worldgym.reference.simulator_world import SimulatorJudge, SimulatorWorld
 from worldgym.types import Rollout, Task, Trial, is_success
-from worldgym.world.load_world import load_world
+from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_protocol import World
 
 BATCH = 20
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs=2, default=(10_000, 10_020))
     asked = parser.parse_args()
     keep_freed_memory()
-    world = load_world(asked.world)
+    world = load_diffusion_world(asked.world)
     judge = ClassifierJudge.load(asked.judge)
     policies = [load_policy(policy, PANDA_SPEC) for policy in asked.policies]
     print("| task | policy | simulator | judged there | world, wrist given | world, wrist drawn |")

@@ -28,10 +28,10 @@ from worldgym.io.bundled import BUNDLE
 from worldgym.io.timing import measured
 from worldgym.native.memory import keep_freed_memory
 from worldgym.world.cache import TemporalCache
-from worldgym.world.load_world import load_world
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.sampler import Network
+from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_protocol import World
 
 FRAMES = 40  # of a rollout, as in the reference tasks
@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     asked = parser.parse_args()
     keep_freed_memory()
-    world = load_world(BUNDLE / "world")
+    world = load_diffusion_world(BUNDLE / "world")
     peak = matmul_tflops(torch.get_num_threads())
     rows = list(table(world, asked))
     most = rows[len(asked.batches) - 1]

@@ -21,8 +21,8 @@ import torch
 
 from worldgym.io.bundled import BUNDLE
 from worldgym.native.memory import keep_freed_memory
-from worldgym.world.load_world import load_world
 from worldgym.world.row_threads import on_all_cores
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 CASES = [(1, 1), (1, 16), (1, 32), (10, 1), (10, 16)]  # steps of the sampler, trials
 CALLS = 400  # of the network for each trial, at most; 40 frames at most
@@ -31,7 +31,7 @@ CALLS = 400  # of the network for each trial, at most; 40 frames at most
 def serve() -> None:
     """Lines "steps trials" in, [frames per second, frames per CPU second] out."""
     keep_freed_memory()
-    world = load_world(BUNDLE / "world")
+    world = load_diffusion_world(BUNDLE / "world")
     rng = np.random.default_rng(0)
     for line in sys.stdin:
         steps, rows = map(int, line.split())

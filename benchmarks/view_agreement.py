@@ -33,8 +33,8 @@ from worldgym.train.loop import LoopOptions, training_loop
 from worldgym.train.optimizer import FitConfig
 from worldgym.trust.playback import Playing, Recorded, play_again, recorded_rollouts
 from worldgym.types import Frames, Rollout, joined_views
-from worldgym.world.load_world import load_world
 from worldgym.world.open_loop_replay import HORIZONS, contact_sheet, psnr
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 Floats = npt.NDArray[np.float32]
 UNIT = 0.1  # metres: in which heights are learned
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path)
     asked = parser.parse_args()
     keep_freed_memory()
-    world = load_world(asked.world)
+    world = load_diffusion_world(asked.world)
     store = EpisodeStore(asked.held_out)
     episodes = recorded_rollouts(store, asked.episodes)
     rollouts = [episode.rollout for episode in episodes]

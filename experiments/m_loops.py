@@ -31,8 +31,8 @@ from worldgym.reference.simulator_world import SimulatorWorld
 from worldgym.trust.fit_error_predictor import rollouts_of
 from worldgym.trust.playback import Playing, play_again
 from worldgym.types import Actions, Rollout, Trial
-from worldgym.world.load_world import load_world
 from worldgym.world.row_threads import on_all_cores
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 SEEDS = 5
 ENDS = {
@@ -85,7 +85,7 @@ def crossed(setup: Setup, run: Run, policies: Sequence[str]) -> list[Loops]:
         answers = progress(pool.imap(_simulated, jobs), len(jobs), "simulating", "cell")
         for (_, rows), found in zip(cells, answers, strict=True):
             ends |= zip(rows, found, strict=True)
-    world = on_all_cores(load_world(setup.world))
+    world = on_all_cores(load_diffusion_world(setup.world))
     judge = load_judge(setup.judge)
     played = play_again(
         world,

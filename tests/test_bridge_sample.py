@@ -19,9 +19,9 @@ from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.world_train_config import WorldTrainConfig
-from worldgym.world.load_world import load_world
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.open_loop_replay import replay
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
 
@@ -97,10 +97,10 @@ def test_bridge_and_droid_share_a_checkpoint(
     assert len(list((tmp_path / "run" / "sheets").glob("*-droid.png"))) == 1
     for name, convention in (("bridge", "released_10"), ("droid", "droid_joint_velocity")):
         world, episode = (
-            load_world(tmp_path / "run", embodiment=name),
+            load_diffusion_world(tmp_path / "run", embodiment=name),
             stores[name][next(iter(stores[name])).name],
         )
         assert world.spec == replace(CONVENTIONS[convention], rate_hz=5.0)
         assert np.isfinite(replay(world, [episode]).psnr).all()
     with pytest.raises(InputError, match=r"bridge, droid; .*--embodiment"):
-        load_world(tmp_path / "run")
+        load_diffusion_world(tmp_path / "run")

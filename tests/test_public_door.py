@@ -50,7 +50,7 @@ SIGNATURES = {
     "evaluate": "(world, policy, tasks, judge, *, out, trials, **options)",
     "compare": "(run, baseline=None, margin=0.05, equivalent=False)",
     "agreement": "(predicted, real, separate_frames=False)",
-    "load_world": "(folder, codec_folder=None, device='auto', dtype='auto', embodiment=None)",
+    "load_world": "(source, embodiment=None, device='auto')",
     "load_policy": "(source, spec=None, device='auto')",
     "load_judge": "(path, budget_usd=None, finished=False, device='auto')",
     "load_tasks": "(folder)",

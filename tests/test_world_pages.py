@@ -19,7 +19,7 @@ from worldgym.tasks.write_tasks import write_task
 from worldgym.types import Task
 from worldgym.world.wire.served_world import connect_world
 from worldgym.world.world_card import Capabilities
-from worldgym.world.world_source import named_world
+from worldgym.world.world_source import load_world
 
 pytest.importorskip("websockets", reason="the extra [remote] is not installed")
 pytest.importorskip("msgpack", reason="the extra [remote] is not installed")
@@ -121,7 +121,7 @@ def test_a_world_of_ours_is_served_by_the_command_of_the_page() -> None:
     assert process.stdout is not None
     try:
         remote = connect_world(process.stdout.readline().split()[-1])
-        world: Any = named_world("bundled", device="cpu")
+        world: Any = load_world("bundled", device="cpu")
         assert (remote.name, remote.spec, remote.views) == (world.name, world.spec, world.views)
         starts = np.random.default_rng(0).integers(0, 256, (2, 1, *world.frame_shape)).astype("u1")
         moves = np.zeros((2, 2, world.spec.size), np.float32)

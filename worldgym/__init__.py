@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from worldgym.policies.policy_protocol import Needs, Observation, Policy
     from worldgym.tasks.task_folder import load_tasks
     from worldgym.types import ActionSpec, Episode, Rollout, Task, Trial, Verdict
-    from worldgym.world.load_world import load_world
     from worldgym.world.world_protocol import World
+    from worldgym.world.world_source import load_world
 
 __version__ = "0.1.0"
 
@@ -63,7 +63,7 @@ _HOMES = {
     "policies.policy_protocol": ("Needs", "Observation", "Policy"),
     "tasks.task_folder": ("load_tasks",),
     "types": ("ActionSpec", "Episode", "Rollout", "Task", "Trial", "Verdict"),
-    "world.load_world": ("load_world",),
+    "world.world_source": ("load_world",),
     "world.world_protocol": ("World",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -8,10 +8,9 @@ import sys
 import worldgym as wg
 from worldgym.evaluation.rollout import roll_out
 from worldgym.types import Trial
-from worldgym.world.world_source import named_world
 
 folder, world_place, tasks = sys.argv[1:]
-world = named_world(world_place)
+world = wg.load_world(world_place)
 meaning = "convention=bridge_v2&unnorm_key=bridge_orig"  # actions of the Bridge dataset
 policy = wg.load_policy(f"openvla:{folder}?{meaning}&trust_remote_code=yes", world.spec)
 task = wg.load_tasks(tasks)[0]

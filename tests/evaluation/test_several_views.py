@@ -27,7 +27,7 @@ from worldgym.tasks.write_tasks import write_task
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.types import Frames, Rollout, Task, Verdict
-from worldgym.world.load_world import load_world
+from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_protocol import Given
 
 VIEWS = ("front", "wrist")
@@ -123,7 +123,7 @@ def test_droid_goes_all_the_way_with_both_cameras(
     data = ["--data", str(store.root), "--held-out", str(store.root)]
     run = str(tmp_path / "run")
     ran("world", "train", *data, "--out", run, "--recipe", "tiny", "--device", "cpu")
-    world = load_world(tmp_path / "run")
+    world = load_diffusion_world(tmp_path / "run")
     assert world.views == store.views
     tasks = tmp_path / "tasks"
     told = ["--instruction", "do it", "--limit", "3", "--steps", "5"]

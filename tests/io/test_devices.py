@@ -12,7 +12,7 @@ from worldgym.io.devices import device_name, resolve_device
 from worldgym.judges.load_judge import load_judge
 from worldgym.policies.load_policy import load_policy
 from worldgym.train.training_state import hold_settings
-from worldgym.world.load_world import load_world
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 
 def cards(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
@@ -57,7 +57,7 @@ def test_what_is_not_there_is_one_sentence(
 def test_every_loader_asks_before_it_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cards(monkeypatch, 0)
     nowhere = tmp_path / "nothing"
-    for load in (load_world, load_judge, load_policy):
+    for load in (load_diffusion_world, load_judge, load_policy):
         with pytest.raises(InputError, match="sees no CUDA GPU"):
             load(nowhere, device="cuda:0")
 

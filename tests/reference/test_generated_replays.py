@@ -96,7 +96,9 @@ def test_all_views_go_along_and_lengths_may_differ(
         told = replace(episode, frames=frames, actions=actions, views=views, absent=absent)
         both.write(info.name, told)
     world = FakeWorld(METAWORLD_SPEC, (96, 96, 3), views=views)
-    monkeypatch.setattr("worldgym.reference.generated_replays.load_world", lambda _: world)
+    monkeypatch.setattr(
+        "worldgym.reference.generated_replays.load_diffusion_world", lambda _: world
+    )
     found = generate_replays(ReplayConfig(tmp_path, both.root, tmp_path / "out", every=1))
     assert len(found) == 8 and found.views == views
     for name in ("e0", "e1"):

@@ -23,7 +23,7 @@ from worldgym.reference.generated_rollouts import (
 )
 from worldgym.reference.simulator import Simulator
 from worldgym.types import Task, Trial
-from worldgym.world.load_world import load_world
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 pytestmark = pytest.mark.reference
 POLICY = BUNDLE / "policies" / "bc-chunk8"
@@ -53,7 +53,7 @@ def test_actions_come_from_the_world_and_frames_from_the_simulator(tmp_path: Pat
     task = Task(
         "drawer-open/4", "drawer-open", simulator.reset(4).frame, simulator.task.instruction, 40
     )
-    generated = roll_out(load_world(BUNDLE), load_policy(POLICY), [Trial(task, 0, 0)])[0]
+    generated = roll_out(load_diffusion_world(BUNDLE), load_policy(POLICY), [Trial(task, 0, 0)])[0]
     # rounding differs with the size of a batch
     np.testing.assert_allclose(episode.actions, generated.actions, atol=0.1)
     true = np.stack([task.frame] + [simulator.step(action).frame for action in episode.actions])

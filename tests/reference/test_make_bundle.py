@@ -21,10 +21,10 @@ from worldgym.reference.reference_tasks import FIRST_HELD_OUT_SEED, METAWORLD_SP
 from worldgym.tasks.task_folder import check_frames, load_tasks, load_truth
 from worldgym.trust.error_predictor import ErrorPredictor
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
-from worldgym.world.load_world import load_world
 from worldgym.world.network import DiT
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_config import WorldConfig
 
 pytestmark = pytest.mark.skipif(not (BUNDLE / "world").exists(), reason="no bundle yet")
@@ -86,7 +86,7 @@ def test_tasks_are_held_out_and_their_truth_is_known() -> None:
 
 
 def test_everything_loads_and_speaks_one_convention() -> None:
-    world = load_world(BUNDLE / "world")
+    world = load_diffusion_world(BUNDLE / "world")
     assert world.spec == METAWORLD_SPEC
     check_frames(load_tasks(BUNDLE / "tasks"), world.frame_shape)
     for folder in bundled_sources().policies:
@@ -115,7 +115,7 @@ def test_bundling_copies_what_it_verified(truth: Path, trained: Path) -> None:
 def test_trust_models_are_those_of_the_bundled_world(
     truth: Path, trained: Path, unpacked_bundle: Path
 ) -> None:
-    world, judge = load_world(unpacked_bundle), load_judge(BUNDLE / "judge")
+    world, judge = load_diffusion_world(unpacked_bundle), load_judge(BUNDLE / "judge")
     inverse_dynamics = InverseDynamicsModel.load(BUNDLE / "inverse-dynamics")
     inverse_dynamics.check(world.codec, world.spec)
     ErrorPredictor.load(BUNDLE / "error-predictor.json").check(

@@ -43,7 +43,7 @@ def test_false_successes_of_closed_loops_are_kept(
         said = [(n, e.success, JUDGED[n]) for n, e in zip(names, episodes, strict=True)]
         return [ReplayOutcome(n, "g", truth, (), judged, None) for n, truth, judged in said], []
 
-    for name in ("load_world", "load_judge", "on_all_cores"):
+    for name in ("load_diffusion_world", "load_judge", "on_all_cores"):
         monkeypatch.setattr(mined_failures, name, lambda part: part)
     monkeypatch.setattr(mined_failures, "replay_test", replayed)
     config = MineConfig(tmp_path, tmp_path, store.root, tmp_path / "mined")

@@ -20,8 +20,8 @@ from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.training_requests import DecoderTuneRequest
 from worldgym.train.world_run import TrainRun, launch
 from worldgym.train.world_train_config import WorldTrainConfig
-from worldgym.world.load_world import load_world
 from worldgym.world.network_config import DiTConfig
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_world_goes_on_beside_its_sharper_codec(
         4,
     ]
     main([str(word) for word in words])
-    old, new = load_world(trained), load_world(tmp_path)
+    old, new = load_diffusion_world(trained), load_diffusion_world(tmp_path)
     assert new.codec.latents == old.codec.latents and new.codec.fingerprint != old.codec.fingerprint
     # what it draws is not what the other draws
     assert new.name == f"{old.name}-{new.codec.fingerprint}"

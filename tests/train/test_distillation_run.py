@@ -21,9 +21,9 @@ from worldgym.io.records import from_mapping
 from worldgym.train.distillation_run import distill_world
 from worldgym.train.training_requests import DistillRequest
 from worldgym.train.world_run import held_out_sample
-from worldgym.world.load_world import load_world
 from worldgym.world.network import DiT
 from worldgym.world.open_loop_replay import replay
+from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_config import KIND, WorldConfig
 
 
@@ -77,8 +77,8 @@ def test_a_student_is_an_ordinary_world(
         ]
     )
     assert str(out / "world") in capsys.readouterr().out
-    world = load_world(out)
-    assert world.config.sampler == replace(load_world(teacher).config.sampler, steps=2)
+    world = load_diffusion_world(out)
+    assert world.config.sampler == replace(load_diffusion_world(teacher).config.sampler, steps=2)
     told = json.loads((out / "world" / "config.json").read_text())["distillation"]
     assert (
         told["teacher_steps"] == 4

@@ -18,9 +18,9 @@ from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.view_noise import draw_levels, view_noise
 from worldgym.types import Task, Trial
-from worldgym.world.load_world import load_world
 from worldgym.world.noise import make_schedule
 from worldgym.world.open_loop_replay import replay
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 SCHEDULE = make_schedule("flow")
 
@@ -67,7 +67,7 @@ def test_a_world_of_two_views_from_a_store_to_a_rollout(
         store.write(info.name, replace(episode, frames=both, views=views, absent=absent))
     monkeypatch.setitem(RECIPES, "tiny", Recipe(tiny_codec, tiny_world))
     request = TrainRequest((str(store.root),), (store.root,), tmp_path / "out", "tiny")
-    world = load_world(train_codec_and_world(request))
+    world = load_diffusion_world(train_codec_and_world(request))
     assert world.views == views and world.config.network.cameras == 2
     store = EpisodeStore(store.root)
     result = replay(world, [store["square-0"], store["square-1"]])

@@ -19,9 +19,9 @@ from worldgym.train.codec_and_world import train_codec_and_world
 from worldgym.train.recipes import RECIPES, Recipe
 from worldgym.train.training_requests import TrainRequest
 from worldgym.train.world_run import TrainRun, _prepare, held_out_sample
-from worldgym.world.load_world import load_world
 from worldgym.world.open_loop_replay import contact_sheet, psnr, replay
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -42,7 +42,7 @@ def test_train_then_load(
         processes=processes,
     )
     folder = train_codec_and_world(request)
-    world = load_world(folder)
+    world = load_diffusion_world(folder)
     assert world.config.network == tiny_world(tmp_path, "cpu").network
     assert len(list((tmp_path / "out" / "sheets").glob("*.png"))) == 2
     result = replay(world, held_out_sample(episode_store.root, 2))
@@ -53,7 +53,10 @@ def test_train_then_load(
         train_codec_and_world(replace(request, batch=4))
     if processes == 1:  # a leg that goes on from it is whole by itself
         leg = replace(request, out=tmp_path / "leg", start=folder, codec=tmp_path / "out" / "codec")
-        assert load_world(train_codec_and_world(leg)).codec.fingerprint == world.codec.fingerprint
+        assert (
+            load_diffusion_world(train_codec_and_world(leg)).codec.fingerprint
+            == world.codec.fingerprint
+        )
         ConvCodec(ConvCodecConfig(32, 4, 16, 1)).save(tmp_path / "other", "", {})
         with pytest.raises(InputError, match="holds another checkpoint"):
             train_codec_and_world(replace(leg, codec=tmp_path / "other"))

@@ -19,10 +19,10 @@ from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.world_batches import Tables, make_batch
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import diffusion_loss, motion_weight, still_weight, train_world
-from worldgym.world.load_world import load_world
 from worldgym.world.network import DiT
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 
 class Codec:
@@ -133,14 +133,16 @@ def test_checkpoint_round_trip_and_the_wrong_codec(
     world = train_world(config(tmp_path, dtype="float32"), episodes(), Codec(), quiet, quiet)[
         "fake"
     ]
-    monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
-    loaded = load_world(tmp_path, dtype="float32")
+    monkeypatch.setattr(
+        "worldgym.world.world_checkpoint.load_codec", lambda folder, device: Codec()
+    )
+    loaded = load_diffusion_world(tmp_path, dtype="float32")
     assert loaded.config == world.config
     for name, value in world.network.state_dict().items():
         assert torch.equal(value.bfloat16().float(), loaded.network.state_dict()[name]), name
     monkeypatch.setattr(Codec, "latents", "another")
     with pytest.raises(CheckpointError, match="another"):
-        load_world(tmp_path / "world")
+        load_diffusion_world(tmp_path / "world")
 
 
 def test_still_latents_weigh_one() -> None:

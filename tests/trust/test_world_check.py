@@ -39,7 +39,7 @@ from worldgym.trust.known_motions import KIND, measure_motions
 from worldgym.trust.playback import Playing
 from worldgym.trust.world_check import check_trust
 from worldgym.world.familiarity import Familiarity, errors
-from worldgym.world.load_world import load_world
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 
 def grown(store: EpisodeStore, folder: Path) -> EpisodeStore:
@@ -61,7 +61,7 @@ def world(
     """A copy of the tiny world with an inverse-dynamics model beside it."""
     root = tmp_path_factory.mktemp("checked") / "w"
     shutil.copytree(tiny, root)
-    loaded = load_world(root)
+    loaded = load_diffusion_world(root)
     train_inverse_dynamics(
         loaded.codec,
         loaded.spec,
@@ -135,7 +135,9 @@ def test_known_motions_give_signals_and_several_runs_one_fit(
 ) -> None:
     root = tmp_path / "w"
     shutil.copytree(world, root)
-    measure_motions(load_world(root).codec, grown(episode_store, tmp_path), root / KIND, 3)
+    measure_motions(
+        load_diffusion_world(root).codec, grown(episode_store, tmp_path), root / KIND, 3
+    )
     sources = Sources(root, ("random",), root / "tasks", root / "judge")
     evaluate_sources(sources, EvaluateConfig(tmp_path / "more", 2, seed=1, batch=4))
     request = FitRequest((run, tmp_path / "more"), tmp_path / "fit")
@@ -171,7 +173,7 @@ def test_signals_of_an_older_run_lack_the_actions(world: Path, run: Path, tmp_pa
 
 
 def test_measuring_one_by_one_is_measuring_together(world: Path, run: Path) -> None:
-    loaded = load_world(world)
+    loaded = load_diffusion_world(world)
     with_ = Instruments(
         loaded,
         loaded.codec,
@@ -318,7 +320,7 @@ def test_one_folder_of_strange_frames_leaves_the_other_tasks_alone(
             path.with_suffix(".png")
         )
         path.with_suffix(".json").write_text('{"instruction": "push the square", "steps": 4}')
-    codec, tasks = load_world(root).codec, load_tasks(root / "tasks")
+    codec, tasks = load_diffusion_world(root).codec, load_tasks(root / "tasks")
     found = errors(codec, [task.frame for task in tasks])
     odd = np.array([task.group == "cartoon" for task in tasks])
     assert found[odd].min() > 1.1 * found[~odd].max()

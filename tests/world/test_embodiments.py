@@ -24,11 +24,11 @@ from worldgym.train.world_training import checkpoint_config, train_world
 from worldgym.types import ActionSpec
 from worldgym.world.conditioning import conditioning, null_actions, shown_columns
 from worldgym.world.embodiments import single
-from worldgym.world.load_world import load_world
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT, Robots
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 WIDE = ActionSpec(
     tuple("abcde"), "delta_pose", "1 m", "none", "none", (-1.0,) * 5, (1.0,) * 5, FAKE_SPEC.rate_hz
@@ -256,9 +256,11 @@ def test_two_robots_train_resume_and_load(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(Stop):
         train_world(broken, data(), Codec(), quiet, stop)
     resumed = train_world(broken, data(), Codec(), quiet, quiet)
-    monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
+    monkeypatch.setattr(
+        "worldgym.world.world_checkpoint.load_codec", lambda folder, device: Codec()
+    )
     for robot in ROBOTS:
-        loaded = load_world(tmp_path / "whole", dtype="float32", embodiment=robot.name)
+        loaded = load_diffusion_world(tmp_path / "whole", dtype="float32", embodiment=robot.name)
         assert (
             loaded.spec == robot.spec
             and loaded.config == whole[robot.name].config

@@ -17,10 +17,10 @@ from tiny_networks import tiny_codec, tiny_world
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.train.recipes import RECIPES, Recipe
-from worldgym.world.load_world import load_world
 from worldgym.world.network import DiT
 from worldgym.world.network_config import DiTConfig
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 LoadScript = Callable[[str], ModuleType]
 
@@ -55,7 +55,9 @@ def test_train_resume_and_deliver(
         pieces = sorted(folder.glob("model.safetensors.*"))
         assert len(pieces) > 1
         (folder / "model.safetensors").write_bytes(b"".join(piece.read_bytes() for piece in pieces))
-    assert load_world(tmp_path / "out").config.network == tiny_world(tmp_path, "cpu").network
+    assert (
+        load_diffusion_world(tmp_path / "out").config.network == tiny_world(tmp_path, "cpu").network
+    )
 
 
 def test_the_roofline_page_is_what_the_script_makes(load_script: LoadScript) -> None:

@@ -22,12 +22,12 @@ from worldgym.errors import CheckpointError, InputError
 from worldgym.io.checkpoint import load_folder
 from worldgym.policies.adapters.converted import spoken_in
 from worldgym.testing import FakePolicy
-from worldgym.world.load_world import load_world
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.noise import frame_noise
 from worldgym.world.published_checkpoints import converted_weights, import_published, network_of
 from worldgym.world.published_request import PublishedImport, Rope, Tables
 from worldgym.world.sampler import SAMPLERS
+from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_config import WorldConfig
 
 WIDTH, HEADS, PAIRS, CHANNELS, GRID, PATCH, A = 32, 2, 2, 4, 8, 2, 10
@@ -260,7 +260,9 @@ class Codec:
 @pytest.fixture
 def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DiffusionWorld:
     """The file's other branch holds other weights: the averaged ones must be taken."""
-    monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
+    monkeypatch.setattr(
+        "worldgym.world.world_checkpoint.load_codec", lambda folder, device: Codec()
+    )
     torch.save(
         {"ema": released_weights(), "model": released_weights(1), "optimizer": {}, "step": 7},
         tmp_path / "released.pt",
@@ -275,7 +277,7 @@ def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DiffusionWorld:
             cfg=3.0,
         )
     )
-    return load_world(tmp_path / "out", dtype="float32")
+    return load_diffusion_world(tmp_path / "out", dtype="float32")
 
 
 def rollout(world: DiffusionWorld, actions: np.ndarray, chunk: int) -> torch.Tensor:
@@ -306,7 +308,9 @@ def test_a_rollout_past_the_window_agrees_with_the_published_method(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With tables of bfloat16 where pixel positions are learned and nothing else is said."""
-    monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
+    monkeypatch.setattr(
+        "worldgym.world.world_checkpoint.load_codec", lambda folder, device: Codec()
+    )
     torch.save(released_weights(), tmp_path / "bare.pt")
     import_published(
         PublishedImport(
@@ -319,7 +323,7 @@ def test_a_rollout_past_the_window_agrees_with_the_published_method(
             size=8 * GRID,
         )
     )
-    world = load_world(tmp_path / "out", dtype="float32")
+    world = load_diffusion_world(tmp_path / "out", dtype="float32")
     actions = np.random.default_rng(0).uniform(-1, 1, (FRAMES, A)).astype(np.float32)
     noise = torch.stack(
         [frame_noise(3, frame, Codec.latent_shape) for frame in range(1, FRAMES + 1)]
@@ -441,7 +445,9 @@ def test_a_checkpoint_of_the_flow_matching_trainer(
 ) -> None:
     """x_t = (1 - t) x + t eps, v = eps - x, finished frames at level 10 of 1000; by the reference's
     network, in Euler's steps over a row of equal ones."""
-    monkeypatch.setattr("worldgym.world.load_world.load_codec", lambda folder, device: Codec())
+    monkeypatch.setattr(
+        "worldgym.world.world_checkpoint.load_codec", lambda folder, device: Codec()
+    )
     torch.save(released_weights(), tmp_path / "bare.pt")
     import_published(
         PublishedImport(
@@ -453,7 +459,7 @@ def test_a_checkpoint_of_the_flow_matching_trainer(
             size=8 * GRID,
         )
     )
-    world = load_world(tmp_path / "out", dtype="float32")
+    world = load_diffusion_world(tmp_path / "out", dtype="float32")
     actions = np.random.default_rng(0).uniform(-1, 1, (3, A)).astype(np.float32)
     reference = Reference(released_weights(), False, 1.0)
     x = frame_noise(5, 0, Codec.latent_shape)[None]

@@ -29,10 +29,10 @@ from worldgym.train.state_head_training import (
 )
 from worldgym.types import Actions, Episode, States, Task, Trial
 from worldgym.world.fitted_world import fit, robot_states
-from worldgym.world.load_world import load_world
 from worldgym.world.network import DiT
 from worldgym.world.row_threads import SplitWorld
 from worldgym.world.state_head import STATE_HEAD
+from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_config import WorldConfig
 
 LENGTH = 8
@@ -84,7 +84,7 @@ def test_a_head_learns_the_state_and_the_world_draws_the_same(
     store = store_of(tmp_path / "store")
     starts = np.stack([store[name].frames[0] for name in ("e0", "e1", "e2")])
     actions = np.stack([store[name].actions for name in ("e0", "e1", "e2")])
-    plain = load_world(world, dtype="float32")
+    plain = load_diffusion_world(world, dtype="float32")
     assert plain.capabilities.returns == () and robot_states(plain, None).size == 0
     _, before = plain.step(plain.reset(starts, [1, 2, 3]), actions)
     with pytest.raises(InputError, match="has no state head; train one first"):
@@ -94,7 +94,7 @@ def test_a_head_learns_the_state_and_the_world_draws_the_same(
     place, five = train_state_head(StateHeadRequest(world, store.root, store.root, fit_))
     assert place.name == "place" and place.recorded < 0.4 * place.spread
     assert five.recorded < 0.1 and np.isfinite(place.drawn)
-    telling = load_world(world, dtype="float32")
+    telling = load_diffusion_world(world, dtype="float32")
     assert telling.name != plain.name and telling.capabilities.returns == ("place", "five")
     state = telling.reset(starts, [1, 2, 3])
     assert telling.robot_states(state).shape == (3, 1, 2)
@@ -131,14 +131,14 @@ def test_what_does_not_fit_is_refused(world: Path, tmp_path: Path) -> None:
     store = store_of(tmp_path / "store", 2)
     request = StateHeadRequest(world, store.root, store.root, FitConfig(1, 4, warmup=1))
     train_state_head(request)
-    head = load_world(world).states
+    head = load_diffusion_world(world).states
     assert head is not None
     other = replace(head.config, codec="other")
     (world / STATE_HEAD).rename(tmp_path / "head")
     head.config = other
     head.save(world / STATE_HEAD, {}, "")
     with pytest.raises(CheckpointError, match=r"reads latents \(4, 4, 4\) of codec other"):
-        load_world(world)
+        load_diffusion_world(world)
     for file in (world / STATE_HEAD).iterdir():
         file.unlink()
     (world / STATE_HEAD).rmdir()

@@ -8,7 +8,7 @@ import pytest
 
 from worldgym.errors import CheckpointError, InputError
 from worldgym.testing import FakeWorld
-from worldgym.world.world_source import code_of_world, is_foreign, named_world
+from worldgym.world.world_source import code_of_world, is_foreign, load_world
 
 MODULE = """
 from worldgym.testing import FakeWorld
@@ -41,7 +41,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_world_of_ones_own_is_made_by_its_factory(module: str, tmp_path: Path) -> None:
     source = f"{module}:make?side=8"
-    world = named_world(source)
+    world = load_world(source)
     assert isinstance(world, FakeWorld) and world.frame_shape == (8, 24, 3)
     code = code_of_world(source, world)
     assert (
@@ -63,7 +63,7 @@ def test_a_world_of_ones_own_is_made_by_its_factory(module: str, tmp_path: Path)
 )
 def test_what_is_no_world_is_said_in_one_sentence(module: str, place: str, words: str) -> None:
     with pytest.raises(InputError) as error:
-        named_world(f"{module}:{place}")
+        load_world(f"{module}:{place}")
     assert words in str(error.value) and str(error.value).startswith(f'world "{module}:{place}"')
 
 
@@ -73,6 +73,6 @@ def test_names_and_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "a:b").mkdir()
     assert not is_foreign("a:b")  # a folder of that name
     with pytest.raises(CheckpointError):
-        named_world(tmp_path / "a:b")
+        load_world(tmp_path / "a:b")
     with pytest.raises(InputError, match="--embodiment chooses a robot of a checkpoint"):
-        named_world("a.b:c", embodiment="left")
+        load_world("a.b:c", embodiment="left")

@@ -34,14 +34,18 @@ class Calibrate:
         from worldgym.report.calibration_text import evaluator_text
         from worldgym.trust.calibrate_evaluator import calibrate_evaluator
         from worldgym.trust.playback import Playing
-        from worldgym.world.load_world import beside_world, load_world
+        from worldgym.world.world_checkpoint import beside_world, load_diffusion_world
 
         keep_freed_memory()
         judge = self.judge or beside_world(self.world, "judge")
         if judge is None:
             raise InputError(f"{self.world}: no judge lies beside the world; give one with --judge")
         found = calibrate_evaluator(
-            load_world(self.world), load_judge(judge), self.data, self.out, Playing(self.batch)
+            load_diffusion_world(self.world),
+            load_judge(judge),
+            self.data,
+            self.out,
+            Playing(self.batch),
         )
         answer(found, evaluator_text, self.json)
 

@@ -44,12 +44,12 @@ class Serve:
         from worldgym.policies.wire.responder import Responder
         from worldgym.wire.admission import authorization
         from worldgym.wire.websocket_server import WebsocketServer
-        from worldgym.world.world_source import named_world
+        from worldgym.world.world_source import load_world
 
         if not 0 <= self.port < 2**16:
             raise InputError(f"--port is {self.port}: give 0 to 65535")
         key = authorization(self.host, self.key_env)
-        spec = named_world(self.world, device="cpu").spec if self.world else None
+        spec = load_world(self.world, device="cpu").spec if self.world else None
         loaded = load(self.policy, spec, self.device)
         responder = Responder(loaded.policy, FAMILIES[self.protocol][OWN], loaded.identity or "")
         kind = WebsocketServer if self.protocol == "openpi" else OpenvlaServer
@@ -87,11 +87,11 @@ class Check:
         from worldgym.policies.open_loop_error import compare_with_recorded
         from worldgym.testing.policy_conformance import check_and_time, with_recorded
         from worldgym.types import ONE_VIEW
-        from worldgym.world.world_source import named_world
+        from worldgym.world.world_source import load_world
 
         if self.calls < 1 or min(self.size) < 1:
             raise InputError("--calls and --size must be 1 or more")
-        world = named_world(self.world, device="cpu") if self.world else None
+        world = load_world(self.world, device="cpu") if self.world else None
         store = EpisodeStore(self.data) if self.data else None
         spec = world.spec if world else store.spec if store is not None else None
         policy = load_policy(self.policy, spec, self.device)

@@ -75,9 +75,9 @@ class Check:
     def _check_rules(self) -> None:
         from worldgym.report.world_rules_text import print_world_report
         from worldgym.testing.world_conformance import check_and_time_world
-        from worldgym.world.world_source import named_world
+        from worldgym.world.world_source import load_world
 
-        report = check_and_time_world(named_world(self.world, device=self.device))
+        report = check_and_time_world(load_world(self.world, device=self.device))
         print(json.dumps(report.to_json(), indent=2)) if self.json else print_world_report(
             report.to_json()
         )
@@ -159,11 +159,11 @@ class TrainInverseDynamics:
             train_inverse_dynamics,
         )
         from worldgym.train.optimizer import FitConfig
-        from worldgym.world.load_world import load_world
+        from worldgym.world.world_checkpoint import load_diffusion_world
 
         keep_freed_memory()
         fit = FitConfig(steps=self.steps, batch=96, lr=2e-3, warmup=30, seed=self.seed)
-        world = load_world(self.world, device=self.device)
+        world = load_diffusion_world(self.world, device=self.device)
         config = InverseDynamicsTrainConfig(self.data, self.out, fit=fit)
         inverse_dynamics = train_inverse_dynamics(world.codec, world.spec, config, self.device)
         for name, read in inverse_dynamics.meaning.readable.items():
@@ -226,10 +226,12 @@ class MeasureMotions:
     def __call__(self) -> None:
         from worldgym.episodes.store import EpisodeStore
         from worldgym.trust.known_motions import KIND, measure_motions
-        from worldgym.world.load_world import load_world, root_of
+        from worldgym.world.world_checkpoint import load_diffusion_world, root_of
 
         out = self.out or root_of(self.world) / KIND
-        known = measure_motions(load_world(self.world).codec, EpisodeStore(self.data), out)
+        known = measure_motions(
+            load_diffusion_world(self.world).codec, EpisodeStore(self.data), out
+        )
         print(f"{out}: {known.name}, {len(known.looks)} looks at recorded motions")
 
 
@@ -249,9 +251,9 @@ class MeasureFamiliarity:
 
     def __call__(self) -> None:
         from worldgym.world.familiarity import FAMILIARITY_NAME, measure_familiarity
-        from worldgym.world.load_world import load_world, root_of
+        from worldgym.world.world_checkpoint import load_diffusion_world, root_of
 
         out = self.out or root_of(self.world) / FAMILIARITY_NAME
-        world = load_world(self.world, device=self.device)
+        world = load_diffusion_world(self.world, device=self.device)
         known = measure_familiarity(world.codec, self.data, out)
         print(f"{out}: reconstruction error at most {known.limit:.1f}, on {known.frames} frames")

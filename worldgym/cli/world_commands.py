@@ -119,11 +119,11 @@ class Serve:
         from worldgym.world.model import DiffusionWorld
         from worldgym.world.row_threads import on_all_cores
         from worldgym.world.wire.world_server import ServeOptions, serve_world
-        from worldgym.world.world_source import named_world
+        from worldgym.world.world_source import load_world
 
         if not 0 <= self.port < 2**16:
             raise InputError(f"--port is {self.port}: give 0 to 65535")
-        world = named_world(self.world, self.embodiment, self.device)
+        world = load_world(self.world, self.embodiment, self.device)
         details = {}
         if isinstance(world, DiffusionWorld):
             details = details_of(world)

@@ -14,8 +14,8 @@ from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.types import Task
-from worldgym.world.load_world import load_world
 from worldgym.world.row_threads import on_all_cores
+from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_protocol import World
 
 
@@ -44,4 +44,4 @@ def _loaded(
 ) -> tuple[World[Any], list[Task], Judge | None]:
     keep_freed_memory()
     found = None if judge is None else load_judge(judge)
-    return on_all_cores(load_world(world)), load_tasks(tasks), found
+    return on_all_cores(load_diffusion_world(world)), load_tasks(tasks), found

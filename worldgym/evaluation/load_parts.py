@@ -27,12 +27,12 @@ from worldgym.tasks.known_results import TABLES
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.types import ActionSpec, Task
 from worldgym.world.familiarity import familiarity_of
-from worldgym.world.load_world import world_folder
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.wire.served_world import ServedWorld
+from worldgym.world.world_checkpoint import world_folder
 from worldgym.world.world_protocol import World
-from worldgym.world.world_source import code_of_world, named_world
+from worldgym.world.world_source import code_of_world, load_world
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _world_of(sources: Sources) -> World[Any]:
     changes = {key: value for key, value in changes.items() if value is not None}
     world = sources.world
     if isinstance(world, str | Path):
-        world = named_world(world, sources.embodiment, sources.device)
+        world = load_world(world, sources.embodiment, sources.device)
     if not changes:
         return world
     if not isinstance(world, DiffusionWorld):

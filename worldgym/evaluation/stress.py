@@ -37,7 +37,7 @@ from worldgym.tasks.edits.edit_file import Edit
 from worldgym.tasks.edits.ranges import RangedEdit, read_ranges
 from worldgym.tasks.write_tasks import write_task
 from worldgym.types import ROUNDING, Task
-from worldgym.world.load_world import load_world
+from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_protocol import World
 
 SEARCH_SHARE = 2 / 3  # of the budget; the rest confirms
@@ -117,7 +117,7 @@ def stress(sources: StressSources, config: StressConfig) -> StressResult:
 
 def _party(sources: StressSources) -> Party:
     keep_freed_memory()
-    world = load_world(sources.world, device=sources.device)
+    world = load_diffusion_world(sources.world, device=sources.device)
     loaded = load(sources.policy, world.spec, sources.device)
     judge = load_judge(sources.judge, device=sources.device)
     again = partial(_party, sources)

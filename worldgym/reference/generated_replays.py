@@ -25,8 +25,8 @@ from worldgym.io.progress import progress
 from worldgym.native.memory import keep_freed_memory
 from worldgym.reference.behaviours import is_closed_loop
 from worldgym.types import Episode, Frames
-from worldgym.world.load_world import load_world
 from worldgym.world.open_loop_replay import play_actions
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 SUFFIX = "-generated"
 SEED = 1_000  # the noise of an episode is that of its own seed and this
@@ -54,7 +54,7 @@ def generate_replays(config: ReplayConfig) -> EpisodeStore:
         if info.name not in out:
             _copy(source, info, config.out)
     cache = frame_cache(source)
-    world = load_world(config.world)
+    world = load_diffusion_world(config.world)
     wanted = [
         info.name
         for info in source

@@ -36,8 +36,8 @@ from worldgym.reference.reference_tasks import (
 )
 from worldgym.reference.simulator import Simulator
 from worldgym.types import Task, Trial
-from worldgym.world.load_world import load_world
 from worldgym.world.model import DiffusionWorld
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _closed_loop_batch(job: ReplayJob) -> None:
 
 @cache
 def _world(folder: Path) -> DiffusionWorld:
-    return load_world(folder)
+    return load_diffusion_world(folder)
 
 
 @cache

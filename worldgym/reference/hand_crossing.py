@@ -28,9 +28,9 @@ from worldgym.reference.simulator import (
     Simulator,
 )
 from worldgym.types import Actions, Frames
-from worldgym.world.load_world import load_world
 from worldgym.world.open_loop_replay import play_actions, psnr
 from worldgym.world.row_threads import on_all_cores
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 Numbers = npt.NDArray[np.float64]
 WINDOW = 8  # pixels each way about the object's picture
@@ -71,7 +71,7 @@ def check_crossings(config: CrossingConfig) -> dict[str, Any]:
     generated video against the simulator's."""
     check_tasks(config.tasks)
     keep_freed_memory()
-    world = on_all_cores(load_world(config.world))
+    world = on_all_cores(load_diffusion_world(config.world))
     tasks: dict[str, dict[str, float | None]] = {}
     for task in config.tasks:
         found = _crossings(config, task)

@@ -19,7 +19,7 @@ from worldgym.trust.fit_error_predictor import motions_beside
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.known_motions import KIND as KNOWN_MOTIONS
 from worldgym.world.familiarity import FAMILIARITY_NAME
-from worldgym.world.load_world import load_world
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 LIMIT_MIB = 30.0
 
@@ -95,7 +95,7 @@ def bundle(config: BundleConfig) -> float:
 def _add_trust(config: BundleConfig, staged: Path) -> None:
     """Refuses an inverse-dynamics model or error predictor of another world, and copies the
     error predictor."""
-    world = load_world(staged)
+    world = load_diffusion_world(staged)
     inverse_dynamics = (
         None
         if config.inverse_dynamics is None

@@ -15,8 +15,8 @@ from worldgym.native.memory import keep_freed_memory
 from worldgym.reference.behaviours import is_closed_loop
 from worldgym.trust.playback import Playing, Recorded, recorded_rollouts
 from worldgym.trust.replay_test import replay_test
-from worldgym.world.load_world import load_world
 from worldgym.world.row_threads import on_all_cores
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 LEAST = 4  # episodes kept, so that a training always finds some
 
@@ -50,7 +50,7 @@ def mine_false_successes(config: MineConfig) -> Mined:
     out = EpisodeStore.create(config.out, source.spec, source.fps, source.reach)
     loops = {info.name for info in source if is_closed_loop(info)}
     episodes = [e for e in recorded_rollouts(source) if _name(e) in loops]
-    world = on_all_cores(load_world(config.world))
+    world = on_all_cores(load_diffusion_world(config.world))
     outcomes, _ = replay_test(world, load_judge(config.judge), episodes, Playing(config.batch))
     false = [o.name for o in outcomes if o.judged and o.success is False]
     right = [o.name for o in outcomes if o.judged is o.success]

@@ -26,9 +26,9 @@ from worldgym.trust.controls import control_floors
 from worldgym.trust.playback import RECORDED, Playing, Recorded, recorded_rollouts
 from worldgym.trust.replay_test import ReplayOutcome, by_group, replay_test
 from worldgym.types import Frames, Rollout
-from worldgym.world.load_world import load_world
 from worldgym.world.open_loop_replay import HORIZONS, contact_sheet
 from worldgym.world.row_threads import on_all_cores
+from worldgym.world.world_checkpoint import load_diffusion_world
 
 SHEET_ROWS = 2  # episodes a task on the contact sheet
 
@@ -49,7 +49,7 @@ def validate(config: ValidateConfig) -> dict[str, Any]:
     """Writes OUT/validation.json and OUT/sheet.png, and returns the figures: over all episodes and
     per task."""
     keep_freed_memory()
-    world = on_all_cores(load_world(config.world))
+    world = on_all_cores(load_diffusion_world(config.world))
     judge = ClassifierJudge.load(config.judge)
     episodes = recorded_rollouts(EpisodeStore(config.store))
     playing = Playing(config.batch, {RECORDED: config.chunk})

@@ -17,7 +17,7 @@ from worldgym.train.codec_training import CodecTrainConfig, Frameset, print_code
 from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.training_requests import DecoderTuneRequest
 from worldgym.train.training_state import hold_settings
-from worldgym.world.load_world import world_folder
+from worldgym.world.world_checkpoint import world_folder
 
 
 def tune_decoder(request: DecoderTuneRequest) -> Path:

@@ -37,11 +37,11 @@ from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.train.world_training import Objective, place_weight
 from worldgym.world.conditioning import DISPLACEMENT_SCALE, commanded_positions
 from worldgym.world.context import Context
-from worldgym.world.load_world import load_world
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
 from worldgym.world.noise import frames_noise
 from worldgym.world.sampler import SamplerConfig
+from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_state import WorldState
 
 
@@ -95,7 +95,7 @@ class Span(NamedTuple):
 def distillation(config: WorldTrainConfig, distill: DistillConfig, codec: Path) -> Objective:
     """config: of the student's training, with the teacher's network, schedule and window.   codec:
     the teacher's."""
-    teacher = load_world(distill.teacher, codec, config.device, config.dtype)
+    teacher = load_diffusion_world(distill.teacher, codec, config.device, config.dtype)
     work = Distillation(config, distill, teacher)
     facts = {
         "teacher": teacher.name,

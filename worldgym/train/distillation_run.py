@@ -17,7 +17,7 @@ from worldgym.train.optimizer import OptimizerConfig
 from worldgym.train.training_requests import DistillRequest
 from worldgym.train.world_run import TrainRun, launch
 from worldgym.train.world_train_config import WorldTrainConfig
-from worldgym.world.load_world import world_folder
+from worldgym.world.world_checkpoint import world_folder
 from worldgym.world.world_config import KIND, WorldConfig
 
 

@@ -24,9 +24,9 @@ from worldgym.train.latent_shards import LatentEpisodes, latent_episodes
 from worldgym.train.loop import LoopOptions, training_loop
 from worldgym.train.optimizer import FitConfig
 from worldgym.types import Episode, States
-from worldgym.world.load_world import load_world, root_of
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.state_head import STATE_HEAD, StateHead, StateHeadConfig
+from worldgym.world.world_checkpoint import load_diffusion_world, root_of
 
 Floats = npt.NDArray[np.float32]
 NOISE = 0.3  # of latents, whose spread is 1
@@ -59,7 +59,7 @@ class StateError:
 def train_state_head(request: StateHeadRequest) -> list[StateError]:
     """Writes WORLD/state-head and returns its errors. InputError for episodes without states."""
     root = root_of(request.world)
-    world = load_world(request.world)
+    world = load_diffusion_world(request.world)
     robot = Embodiment("robot", world.spec, world.config.scaling)
     data = _recorded(EpisodeStore(request.data), world, robot)
     torch.manual_seed(request.fit.seed)
@@ -84,7 +84,7 @@ def train_state_head(request: StateHeadRequest) -> list[StateError]:
 
 def measure_state_head(request: StateHeadRequest) -> list[StateError]:
     """On recordings held out, and on what the world draws by their actions."""
-    world = load_world(request.world)
+    world = load_diffusion_world(request.world)
     if world.states is None:
         raise InputError(f"{request.world}: has no state head; train one first")
     robot = Embodiment("robot", world.spec, world.config.scaling)

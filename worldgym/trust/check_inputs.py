@@ -18,8 +18,8 @@ from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.known_motions import KnownMotions
 from worldgym.trust.playback import Elsewhere, Playing
 from worldgym.world.familiarity import Familiarity, familiarity_of
-from worldgym.world.load_world import beside_world, load_world
 from worldgym.world.model import DiffusionWorld
+from worldgym.world.world_checkpoint import beside_world, load_diffusion_world
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class CheckInputs:
 def load_inputs(config: CheckConfig) -> CheckInputs:
     """With what lies beside the world where nothing else is named. InputError without a judge;
     CheckpointError where parts do not belong together."""
-    world = load_world(config.world, device=config.device)
+    world = load_diffusion_world(config.world, device=config.device)
     judge = config.judge or beside_world(config.world, "judge")
     if judge is None:
         raise InputError(f"{config.world}: no judge lies beside the world; give one with --judge")
@@ -104,7 +104,7 @@ def _elsewhere(config: CheckConfig) -> Elsewhere | None:
     executor = executor_named(config.on, config.workers, config.gpus)
     if isinstance(executor, LocalExecutor):
         return None
-    return Elsewhere(executor, partial(load_world, config.world, device=config.device))
+    return Elsewhere(executor, partial(load_diffusion_world, config.world, device=config.device))
 
 
 def matching_store(folder: Path, world: DiffusionWorld) -> EpisodeStore:

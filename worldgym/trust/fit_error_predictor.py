@@ -42,8 +42,8 @@ from worldgym.trust.known_motions import KnownMotions
 from worldgym.trust.measured_signals import measured_signals
 from worldgym.trust.playback import Playing
 from worldgym.types import Rollout
-from worldgym.world.load_world import beside_world, load_world
 from worldgym.world.model import DiffusionWorld
+from worldgym.world.world_checkpoint import beside_world, load_diffusion_world
 
 FLAGGED = 0.1  # share of the fit's rollouts that the error predictor flags
 PREDICTOR_NAME = "error-predictor.json"
@@ -136,7 +136,7 @@ def fit_run(
             f"train-inverse-dynamics`, or "
             f"give --inverse-dynamics"
         )
-    loaded = load_world(world, device=request.device)
+    loaded = load_diffusion_world(world, device=request.device)
     reader = InverseDynamicsModel.load(folder, request.device)
     reader.check(loaded.codec, loaded.spec)
     headers = [read_header(run / LOG_NAME) for run in request.runs]

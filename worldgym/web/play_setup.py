@@ -23,7 +23,7 @@ from worldgym.types import ONE_VIEW, Actions, Task, Trial
 from worldgym.web.log_index import LogIndex
 from worldgym.web.play_app import PlayConfig, chosen_tasks
 from worldgym.world.world_protocol import World
-from worldgym.world.world_source import named_world
+from worldgym.world.world_source import load_world
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PlaySources:
 
 def load_play(sources: PlaySources, out: Path, seed: int = 0, device: str = "auto") -> PlayConfig:
     """InputError for what does not fit together."""
-    world: World[Any] = named_world(sources.world, sources.embodiment, device)
+    world: World[Any] = load_world(sources.world, sources.embodiment, device)
     ours = sources.world == NAME
     folder = sources.tasks or (bundled(NAME, "tasks") if ours else None)
     judge = sources.judge or (bundled(NAME, "judge") if ours else None)

@@ -37,7 +37,7 @@ def _p_wrong(place: Path, header: RunHeader, signals: Mapping[str, float]) -> di
     """From the predictor beside the signals, else from the one beside the run's world."""
     from worldgym.trust.error_predictor import ErrorPredictor
     from worldgym.trust.fit_error_predictor import PREDICTOR_NAME
-    from worldgym.world.load_world import beside_world
+    from worldgym.world.world_checkpoint import beside_world
 
     world = world_of(header)
     files = [place / PREDICTOR_NAME, None if world is None else beside_world(world, PREDICTOR_NAME)]

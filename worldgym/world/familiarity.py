@@ -25,7 +25,7 @@ from worldgym.errors import InputError
 from worldgym.io.files import read_json, write_json
 from worldgym.io.records import from_mapping, located
 from worldgym.types import Frames
-from worldgym.world.load_world import beside_world
+from worldgym.world.world_checkpoint import beside_world
 
 FAMILIARITY_NAME = "familiarity.json"
 QUANTILE = 0.999  # of held-out frames that count as known, whatever their scene

@@ -12,9 +12,9 @@ from worldgym.io.bundled import bundled
 from worldgym.io.named_source import NamedSource
 from worldgym.io.user_factory import fault_of, files_of, made_by
 from worldgym.types import ActionSpec
-from worldgym.world.load_world import load_world
 from worldgym.world.wire.served_world import connect_world, is_served
 from worldgym.world.world_card import Capabilities, WorldCard
+from worldgym.world.world_checkpoint import load_diffusion_world
 from worldgym.world.world_protocol import World
 
 FACTORY = re.compile(r"[\w.]+:\w+(\?.*)?", re.DOTALL)
@@ -27,19 +27,20 @@ VALUES = {
 }
 
 
-def named_world(
+def load_world(
     source: str | Path, embodiment: str | None = None, device: str = "auto"
 ) -> World[Any]:
     """The checkpoint in a folder, "bundled", ws://HOST:PORT (see `ServerAddress`), or
     MODULE:FACTORY of the user's own.
 
-    InputError names what is wrong. embodiment, device: of a checkpoint, see `load_world`."""
+    InputError names what is wrong. embodiment, device: of a checkpoint, see
+    `load_diffusion_world`."""
     text = str(source)
     if is_foreign(text):
         if embodiment is not None:
             raise InputError(f"--embodiment chooses a robot of a checkpoint, and {text} is none")
         return connect_world(text) if is_served(text) else own_world(text)
-    return load_world(bundled(source, "world"), device=device, embodiment=embodiment)
+    return load_diffusion_world(bundled(source, "world"), device=device, embodiment=embodiment)
 
 
 def code_of_world(source: str | Path, world: World[Any]) -> str:

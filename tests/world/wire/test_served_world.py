@@ -25,7 +25,7 @@ from worldgym.world.wire.served_world import CompletingServedWorld, ServedWorld,
 from worldgym.world.wire.world_responder import WorldResponder
 from worldgym.world.wire.world_server import ServeOptions, world_server
 from worldgym.world.world_protocol import World
-from worldgym.world.world_source import named_world
+from worldgym.world.world_source import load_world
 from worldgym.world.world_start import Start
 
 pytest.importorskip("websockets", reason="the extra [remote] is not installed")
@@ -255,12 +255,12 @@ def test_who_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_address_that_leads_to_no_world_is_refused() -> None:
     with pytest.raises(InputError, match="no world server to use"):
-        named_world("ws://127.0.0.1:1?patience=1")
+        load_world("ws://127.0.0.1:1?patience=1")
     with pytest.raises(InputError, match="unknown option"):
-        named_world("ws://127.0.0.1:1?family=droid")
+        load_world("ws://127.0.0.1:1?family=droid")
     server = WebsocketServer(Responder(FakePolicy(), FAMILIES["openpi"][OWN]), "127.0.0.1", 0)
     with running(server), pytest.raises(InputError, match="the server serves no world"):
-        named_world(f"ws://127.0.0.1:{server.port}")
+        load_world(f"ws://127.0.0.1:{server.port}")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def beside_world(world: Path, name: str) -> Path | None:
     return found_beside(root_of(world), name)
 
 
-def load_world(
+def load_diffusion_world(
     folder: str | Path,
     codec_folder: Path | None = None,
     device: str = "auto",
