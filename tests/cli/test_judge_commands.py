@@ -12,10 +12,13 @@ from PIL import Image
 
 from worldgym.cli import main
 from worldgym.evaluation.plan import EvaluateConfig
+from worldgym.evaluation.preferences import pairs_of_run
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.rejudge import clips_of_run
 from worldgym.evaluation.run import evaluate
+from worldgym.judges.label_session import LabelConfig
 from worldgym.judges.labels import Label, append_label, frames_digest
+from worldgym.judges.pair_session import PairSession
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 
@@ -130,3 +133,26 @@ def test_bad_input_gets_one_sentence(
         )
     message = capsys.readouterr().err
     assert stop.value.code == 2 and fault in message and "Traceback" not in message
+
+
+def test_people_compare_pairs_of_a_run(
+    run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uvicorn = pytest.importorskip("uvicorn", reason="the extra [web] is not installed")
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
+    main(["judge", "label", str(run), "--pairs", "--labeller", "anna", "--no-browser"])
+    told = capsys.readouterr().out
+    assert "/closer?token=" in told and "0 of 2 pairs answered by anna" in told
+    preferences = run / "preferences.jsonl"
+    session = PairSession(pairs_of_run(run), LabelConfig(preferences, "anna"))
+    for i in range(2):
+        session.label({"pair": i, "answer": "right" if session.swapped(i) else "left"})
+    words = ["judge", "prefer", run, "--judge", preferences, "--policy", "b", "a"]
+    figures = printed([*words, "--out", tmp_path / "out"], capsys)
+    assert figures["pairs"][0]["won"]["second"] == 2 and figures["judge"] == "people: anna"
+    with pytest.raises(SystemExit) as ended:
+        main(["judge", "label", str(preferences), "--pairs"])
+    assert ended.value.code == 2 and "--pairs are of a run" in capsys.readouterr().err

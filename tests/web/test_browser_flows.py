@@ -15,12 +15,14 @@ from browser_pages import SIZES, Watched, chromium, served, watched
 from PIL import Image
 
 from worldgym.episodes.store import EpisodeStore
+from worldgym.judges.human_preferences import PairKey, read_answers
 from worldgym.judges.label_session import LabelConfig, LabelSession
 from worldgym.judges.labels import Clip
+from worldgym.judges.pair_session import ClipPair, PairSession
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Task
-from worldgym.web.label_app import label_app
+from worldgym.web.label_app import CLOSER, label_app
 from worldgym.web.play_app import PlayConfig, play_app
 from worldgym.web.view_app import ViewConfig, view_app
 
@@ -253,3 +255,41 @@ def test_label(browser: Any, runs: Path, tmp_path: Path, width: int, scheme: str
         one.page.locator("text=may be closed").wait_for()
     said = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
     assert [(row["score"], row["reason"]) for row in said] == [(1.0, ""), (0.5, "only ajar")]
+
+
+IN_STEP = "Math.abs(left.currentTime - right.currentTime) < 0.12 && left.currentTime > 0.15"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [*SIZES, (400, "light"), (1280, "dark")])
+def test_which_came_closer(
+    browser: Any, runs: Path, tmp_path: Path, width: int, scheme: str
+) -> None:
+    def clip(run: str, start: int) -> Clip:
+        (video,) = (runs / run).glob(f"videos/*/door/{start}-0.mp4")
+        return Clip(video, "open the door")
+
+    pairs = [
+        ClipPair(PairKey(f"door/{i}", 0, "grasp@1k", "grasp@2k"), (clip("a", i), clip("b", i)))
+        for i in range(3)
+    ]
+    session = PairSession(pairs, LabelConfig(tmp_path / "preferences.jsonl", "anna"))
+    app, secret, finished = label_app(session, CLOSER)
+    with served(app, secret) as server, watched(browser, width, scheme) as one:
+        finished.append(server.stop)
+        one.page.goto(server.url("/closer"))
+        one.page.locator("text=0 of 3 pairs answered").wait_for()
+        one.page.wait_for_function(IN_STEP)
+        assert "grasp" not in one.page.content()
+        one.check()
+        for done, key in enumerate(("ArrowLeft", "ArrowDown", "u", "ArrowRight", "s")):
+            one.page.keyboard.press(key)
+            one.page.locator(f"text={(1, 2, 1, 2, 3)[done]} of 3 pairs answered").wait_for()
+            one.page.wait_for_function("!document.querySelector('#undo').disabled")
+            one.page.wait_for_timeout(300)
+        one.page.locator("text=All done").wait_for()
+        one.check()
+        one.page.click("#finish")
+        one.page.locator("text=may be closed").wait_for()
+    sides = [("second", "first") if session.swapped(i) else ("first", "second") for i in range(3)]
+    said = [answer.winner for answer in read_answers(tmp_path / "preferences.jsonl")]
+    assert said == [sides[0][0], sides[1][1], None]

@@ -11,12 +11,13 @@ import pytest
 from app_runs import fill, header, trial
 from starlette.testclient import TestClient
 
+from worldgym.judges.human_preferences import read_answers
 from worldgym.judges.label_session import LabelConfig, LabelSession
 from worldgym.judges.labels import Clip
 from worldgym.tasks.write_tasks import write_task
 from worldgym.types import Task
 from worldgym.web.label_app import label_app
-from worldgym.web.view_app import ViewConfig
+from worldgym.web.view_app import ViewConfig, view_app
 
 
 @pytest.fixture
@@ -89,3 +90,37 @@ def test_a_run_is_labelled_in_the_view(run: Path, client: TestClient, config: Vi
     assert client.get("/label/state", params={"run": "a", "labeller": " "}).status_code == 400
     assert client.get("/label/state", params={"run": "../a", "labeller": "b"}).status_code == 404
     assert client.post("/label/finish", json={}, headers=headers).status_code == 404
+
+
+def test_pairs_of_a_run_are_compared_blindly_in_the_view(
+    tmp_path: Path, config: ViewConfig
+) -> None:
+    frame = np.zeros((16, 16, 3), np.uint8)
+    records = [trial(who, "door", start) for start in range(3) for who in ("good", "poor")]
+    for start in range(3):
+        write_task(tmp_path / "tasks", Task(f"door/{start}", "door", frame, "open the door", 6))
+    folder = fill(tmp_path / "runs" / "a", header(tasks=str(tmp_path / "tasks")), records)
+    headers = {"x-worldgym-token": config.secret.write}
+    who = {"run": "a", "labeller": "ben"}
+    with TestClient(view_app(config), base_url="http://127.0.0.1") as client:
+        client.get("/?token=session")
+        told = [client.get("/closer?run=a"), client.get("/closer/state", params=who)]
+        told += [client.get("/closer/video", params={**who, "item": i}) for i in range(6)]
+        said = {"pair": 0, "answer": "left"}
+        assert client.post("/closer/say", params=who, json=said).status_code == 403
+        assert not (folder / "preferences.jsonl").exists()
+        told.append(client.post("/closer/say", params=who, json=said, headers=headers))
+        assert {answer.status_code for answer in told} == {200}
+        for answer in told:
+            seen = answer.content + repr(answer.headers).encode()
+            assert not any(secret in seen for secret in (b"good", b"poor", b"door/"))
+        for item in ("6", "-1", "x", "²"):
+            wrong = client.get("/closer/video", params={**who, "item": item})
+            assert wrong.status_code == 404
+        assert client.get("/closer/state", params=who).json()["done"] == 1
+        for out_of_form in ({}, {"pair": 0, "answer": "left"}, {"pair": 1, "answer": "good"}):
+            answer = client.post("/closer/say", params=who, json=out_of_form, headers=headers)
+            assert answer.status_code == 400
+        client.post("/closer/say", params=who, json={"undo": True}, headers=headers)
+        assert client.get("/closer/state", params=who).json()["done"] == 0
+    assert read_answers(folder / "preferences.jsonl") == []

@@ -5,20 +5,30 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from worldgym.cli.options import JudgePlace, Policies, Positional, TasksPlace
 from worldgym.cli.output import answer, command_line, show_ran, stop_where_nothing_worked
+from worldgym.errors import InputError
+
+if TYPE_CHECKING:
+    from worldgym.judges.label_session import LabelConfig, LabelSession
+    from worldgym.judges.pair_session import PairSession
 
 
 @dataclass(frozen=True)
 class Label:
-    """Label videos by hand, on a page in the browser that does not say whose they are. Run it again
-    to go on."""
+    """Label videos by hand, or compare two at a time, on a page in the browser that does not say
+    whose they are. Run it again to go on."""
 
     source: Positional[Path]
     """a run, or a list of videos (.jsonl with video and instruction)"""
     labels: Path | None = None
-    """file that labels are added to (default: labels.jsonl beside the videos)"""
+    """file that labels are added to (default: labels.jsonl beside the videos; with --pairs
+    preferences.jsonl)"""
+    pairs: bool = False
+    """which came closer? asked for every two policies of a run on each trial; `worldgym judge
+    prefer --judge preferences.jsonl` ranks them"""
     labeller: str = "anonymous"
     """who labels: kept with each label"""
     tasks: TasksPlace | None = None
@@ -30,31 +40,37 @@ class Label:
 
     def __call__(self) -> None:
         from worldgym.cli.web_commands import extra_installed, show_page
-        from worldgym.evaluation.rejudge import clips_of_run
-        from worldgym.judges.label_session import LabelConfig, LabelSession
-        from worldgym.judges.labels import read_clips
+        from worldgym.judges.label_session import LabelConfig
 
         with extra_installed("`worldgym judge label`"):
-            from worldgym.web.label_app import label_app
+            from worldgym.web.label_app import CLOSER, LABEL, LABELS, PREFERENCES, label_app
             from worldgym.web.web_server import WebServer
 
-        clips = (
-            clips_of_run(self.source, self.tasks)
-            if self.source.is_dir()
-            else read_clips(self.source)
-        )
-        labels = (
-            self.labels
-            or (self.source if self.source.is_dir() else self.source.parent) / "labels.jsonl"
-        )
-        session = LabelSession(clips, LabelConfig(labels, self.labeller))
-        app, secret, finished = label_app(session)
+        folder = self.source if self.source.is_dir() else self.source.parent
+        labels = self.labels or folder / (PREFERENCES if self.pairs else LABELS)
+        session = self._session(LabelConfig(labels, self.labeller))
+        kind = CLOSER if self.pairs else LABEL
+        app, secret, finished = label_app(session, kind)
         server = WebServer(app, secret, self.port)
         finished.append(server.stop)
-        print(f"{len(clips)} videos, {len(session.scores)} labelled")
-        show_page(server, self.no_browser, "/label")
-        done = len(session.scores)
-        print(f"{labels}: {done} of {len(clips)} videos labelled by {self.labeller}")
+        print(session.done())
+        show_page(server, self.no_browser, f"/{kind}")
+        print(f"{labels}: {session.done()} by {self.labeller}")
+
+    def _session(self, config: LabelConfig) -> LabelSession | PairSession:
+        from worldgym.evaluation.preferences import pairs_of_run
+        from worldgym.evaluation.rejudge import clips_of_run
+        from worldgym.judges.label_session import LabelSession
+        from worldgym.judges.labels import read_clips
+        from worldgym.judges.pair_session import PairSession
+
+        if self.pairs:
+            if not self.source.is_dir():
+                raise InputError(f"{self.source}: --pairs are of a run; give the folder of one")
+            return PairSession(pairs_of_run(self.source, self.tasks), config)
+        if self.source.is_dir():
+            return LabelSession(clips_of_run(self.source, self.tasks), config)
+        return LabelSession(read_clips(self.source), config)
 
 
 @dataclass(frozen=True)
@@ -152,13 +168,13 @@ class Rejudge:
 
 @dataclass(frozen=True)
 class Prefer:
-    """Ask a model which of two policies did better, trial by trial, in both orders; several
-    policies: each with each."""
+    """Ask a model, or people's answers, which of two policies did better, trial by trial; a model
+    in both orders. Several policies: each with each."""
 
     run: Positional[Path]
     """run folder"""
     judge: JudgePlace
-    """judge.toml"""
+    """judge.toml, or preferences.jsonl of `worldgym judge label --pairs`"""
     policy: Policies
     """two or more"""
     out: Path
@@ -172,12 +188,11 @@ class Prefer:
 
     def __call__(self) -> None:
         from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
-        from worldgym.judges.pairwise import PairwiseJudge
-        from worldgym.judges.vlm import VlmConfig
+        from worldgym.judges.human_preferences import load_pairwise
         from worldgym.report.judging_text import preference_text
 
         config = PreferenceConfig(self.run, self.out, self.policy, self.tasks)
-        found = compare_policies(config, PairwiseJudge(VlmConfig.read(self.judge), self.budget))
+        found = compare_policies(config, load_pairwise(self.judge, self.budget))
         answer(found, preference_text, self.json)
         stop_where_nothing_worked(
             found.reasons, sum(pair.trials - pair.broken for pair in found.pairs)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from itertools import combinations
 from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.evaluation.judge_recorded import rollout_of, task_of
-from worldgym.evaluation.rejudge import tasks_of_run
+from worldgym.evaluation.rejudge import filmed_of_run, tasks_of_run
 from worldgym.io.files import write_atomic, write_json
 from worldgym.io.json_form import to_json
 from worldgym.io.jsonl import json_line
-from worldgym.io.run_log import LOG_NAME, read_log
-from worldgym.io.run_records import TrialRecord, results
+from worldgym.io.run_log import LOG_NAME, read_header, read_log
+from worldgym.io.run_records import TrialRecord, results, run_stride
 from worldgym.io.user_code import Failure, attempt
+from worldgym.judges.human_preferences import HumanPairwise, PairKey, comparison_row
 from worldgym.judges.judging import at_once
+from worldgym.judges.labels import Clip
+from worldgym.judges.pair_session import ClipPair
 from worldgym.judges.pairwise import PairwiseJudge, Preference, count_preferences
 from worldgym.stats.bradley_terry import Verdicts, bradley_terry
 from worldgym.stats.failure_reasons import FailureReasons, count_reasons
@@ -47,7 +50,28 @@ class PolicyPair:
     second: TrialRecord
 
 
-def compare_policies(config: PreferenceConfig, judge: PairwiseJudge) -> PreferenceFigures:
+def pairs_of_run(run: Path, tasks: Path | None = None) -> list[ClipPair]:
+    """Every two policies on every trial that both have a video of, sorted: what people compare.
+    tasks: None = the folder that the run's log names. InputError where there is no such pair."""
+    trials = dict[tuple[str, int], dict[str, Clip]]()
+    for record, clip in filmed_of_run(run, tasks):
+        trials.setdefault((record.task, record.repeat), {})[record.policy] = clip
+    stride = run_stride(read_header(run / LOG_NAME))
+    pairs = [
+        ClipPair(PairKey(*trial, one, other), (clips[one], clips[other]), stride)
+        for trial, clips in trials.items()
+        for one, other in combinations(sorted(clips), 2)
+    ]
+    if not pairs:
+        raise InputError(
+            f"{run}: no two policies share a trial with videos; choose a run of several policies"
+        )
+    return sorted(pairs, key=lambda pair: astuple(pair.key))
+
+
+def compare_policies(
+    config: PreferenceConfig, judge: PairwiseJudge | HumanPairwise
+) -> PreferenceFigures:
     """Writes OUT/comparisons.jsonl (one line a trial that both of a pair have a video of) and
     OUT/comparisons.json, and returns the latter.
 
@@ -84,7 +108,7 @@ def compare_policies(config: PreferenceConfig, judge: PairwiseJudge) -> Preferen
 
     found = list[Preference | Failure]()
     repeated = RepeatedFailures()
-    for answer in at_once(compare, pairs, judge.config.server.concurrency):
+    for answer in at_once(compare, pairs, judge.concurrency):
         found.append(answer)
         repeated.note(answer.reason if isinstance(answer, Failure) else None)
     write_atomic(config.out / "comparisons.jsonl", _lines(pairs, found))
@@ -151,13 +175,13 @@ def _strengths(
 
 def _lines(pairs: Sequence[PolicyPair], found: Sequence[Preference | Failure]) -> bytes:
     rows = (
-        {
-            "task": pair.first.task,
-            "repeat": pair.first.repeat,
-            "first": pair.first.policy,
-            "second": pair.second.policy,
-            **(answer.to_json() if isinstance(answer, Failure) else asdict(answer)),
-        }
+        comparison_row(
+            pair.first.task,
+            pair.first.repeat,
+            pair.first.policy,
+            pair.second.policy,
+            answer.to_json() if isinstance(answer, Failure) else asdict(answer),
+        )
         for pair, answer in zip(pairs, found, strict=True)
     )
     return b"".join(map(json_line, rows))

@@ -160,6 +160,11 @@ def _take_files(config: RejudgeConfig, line: TrialRecord) -> None:
 def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
     """The videos of a run, sorted by name: what is labelled. tasks: None = the folder that the
     run's log names."""
+    return [clip for _, clip in filmed_of_run(run, tasks)]
+
+
+def filmed_of_run(run: Path, tasks: Path | None = None) -> list[tuple[TrialRecord, Clip]]:
+    """As `clips_of_run`, each with its trial. InputError where there is no video."""
     known = tasks_of_run(run, tasks)
     header, lines = read_log(run / LOG_NAME)
     outcome = results(lines)
@@ -170,7 +175,12 @@ def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:
             f"{run}: its log names no video, so there is nothing to look at; choose another run"
         )
     return [
-        Clip(run / str(r.video), r.instruction, task_of(known, r).partial_credit, r.task, views)
+        (
+            r,
+            Clip(
+                run / str(r.video), r.instruction, task_of(known, r).partial_credit, r.task, views
+            ),
+        )
         for r in sorted(records, key=lambda r: r.key)
     ]
 

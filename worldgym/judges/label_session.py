@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,22 @@ SCORES = (0.0, 0.5, 1.0, None)
 # by every browser; not MPEG-4 part 2, which OpenCV writes as "mp4v"
 PLAYED = ("h264", "vp8", "vp9", "av1")
 FPS = 10.0  # of a video that does not say
+
+
+def browser_video(path: Path) -> bytes:
+    """The file as it is where every browser plays it; else its frames, coded again. What people say
+    is of the file's own frames."""
+    facts = video_facts(path)
+    if facts.codec in PLAYED and facts.pixel_format in ("yuv420p", "yuvj420p"):
+        return path.read_bytes()
+    return _coded_again(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)  # as many as are looked at
+def _coded_again(path: Path, changed: int) -> bytes:
+    frames = decode_video(path)
+    odd = [(0, 0), *((0, side % 2) for side in frames.shape[1:3]), (0, 0)]
+    return encode_mp4(np.pad(frames, odd, "edge"), video_facts(path).fps or FPS)
 
 
 @dataclass(frozen=True)
@@ -49,7 +66,6 @@ class LabelSession:
             clips, key=lambda clip: hashlib.sha256(str(clip.video).encode()).digest()
         )
         self.scores = self._known()
-        self._coded: dict[int, bytes] = {}
 
     def state(self) -> dict[str, Any]:
         """What the page may know: no file name, no policy, no score of a judge."""
@@ -64,20 +80,13 @@ class LabelSession:
         ]
         return {"labeller": self.config.labeller, "items": items}
 
+    def done(self) -> str:
+        """How far they are, in words."""
+        return f"{len(self.scores)} of {len(self.clips)} videos labelled"
+
     def video(self, number: int) -> bytes:
-        """The file as it is where every browser plays it; else its frames, coded again. Labels are
-        of the file's own frames."""
-        path = self.clips[number].video
-        facts = video_facts(path)
-        if facts.codec in PLAYED and facts.pixel_format in ("yuv420p", "yuvj420p"):
-            return path.read_bytes()
-        if number not in self._coded:
-            frames = decode_video(path)
-            odd = [(0, 0), *((0, side % 2) for side in frames.shape[1:3]), (0, 0)]
-            self._coded = {
-                number: encode_mp4(np.pad(frames, odd, "edge"), facts.fps or FPS)
-            }  # only the one that is looked at
-        return self._coded[number]
+        """As a browser plays it. IndexError for a number that no video has."""
+        return browser_video(self.clips[number].video)
 
     def label(self, said: dict[str, Any]) -> None:
         """Appends a label. ValueError if it is out of form."""

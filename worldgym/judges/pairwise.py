@@ -78,6 +78,10 @@ class PairwiseJudge:
         )
         return f"preference:{self.config.server.model}:{prompt_digest(made)[:12]}"
 
+    @property
+    def concurrency(self) -> int:
+        return self.config.server.concurrency
+
     def charge(self, folder: Path, paid_usd: float) -> None:
         """As a VlmJudge."""
         self.client.ledger.keep(folder, paid_usd)

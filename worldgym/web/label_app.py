@@ -1,10 +1,12 @@
-"""Blind labelling in the browser: in `worldgym judge label`, and of any run in `worldgym view`."""
+"""Blind labelling in the browser, of videos and of pairs of them: in `worldgym judge label`, and of
+any run in `worldgym view`."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -15,44 +17,61 @@ from starlette.types import ASGIApp
 
 from worldgym.errors import InputError
 from worldgym.judges.label_session import LabelConfig, LabelSession
+from worldgym.judges.pair_session import PairSession
 from worldgym.web.app_pages import AppPages, Missing, json_body, static_file
 from worldgym.web.asked_runs import asked_run
 from worldgym.web.guard import Guard, SessionSecrets
-from worldgym.web.run_library import RunLibrary
+from worldgym.web.run_library import ListedRun, RunLibrary
 
 LABELS = "labels.jsonl"  # in the folder of a run
+PREFERENCES = "preferences.jsonl"  # there too
+LABEL, CLOSER = "label", "closer"  # a page's address and template
+TITLES = {LABEL: "Label", CLOSER: "Which came closer?"}
 MAX_NAME = 80  # characters of a labeller's
 
-Find = Callable[[str, str], LabelSession]  # run, labeller => their session
+
+class Session(Protocol):
+    """A `LabelSession` or a `PairSession`."""
+
+    def state(self) -> dict[str, Any]: ...
+
+    def video(self, number: int) -> bytes: ...
+
+    def label(self, said: dict[str, Any]) -> None: ...
+
+
+Find = Callable[[str, str], Session]  # run, labeller => their session
 
 
 @dataclass
 class LabelPages:
-    """find: the session of a run and a labeller.   finish: what ends the program, where the page
-    may.   The page knows no file name, no policy and no score of a judge."""
+    """find: the session of a run and a labeller.   kind: LABEL or CLOSER.   finish: what ends the
+    program, where the page may.   The page knows no file name, no policy, no score of a judge."""
 
     pages: AppPages
     find: Find
+    kind: str = LABEL
     finish: Callable[[], None] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def routes(self) -> list[Route]:
         return [
-            Route("/label", self.page),
-            Route("/label/state", self.state),
-            Route("/label/video", self.video),
-            Route("/label/say", self.say, methods=["POST"]),
-            Route("/label/finish", self.end, methods=["POST"]),
+            Route(f"/{self.kind}", self.page),
+            Route(f"/{self.kind}/state", self.state),
+            Route(f"/{self.kind}/video", self.video),
+            Route(f"/{self.kind}/say", self.say, methods=["POST"]),
+            Route(f"/{self.kind}/finish", self.end, methods=["POST"]),
         ]
 
     def page(self, request: Request) -> Response:
         context = {
-            "title": "Label",
+            "title": TITLES[self.kind],
+            "kind": self.kind,
             "run": request.query_params.get("run", ""),
             "named": self.finish is not None,
         }
-        return self.pages.page("label.html", context)
+        return self.pages.page(f"{self.kind}.html", context)
 
     def state(self, request: Request) -> Response:
         with self.lock:
@@ -62,9 +81,12 @@ class LabelPages:
         with self.lock:
             session = self._session(request)
             number = request.query_params.get("item", "")
-            if not (number.isdecimal() and len(number) < 9 and int(number) < len(session.clips)):
+            if not (number.isascii() and number.isdecimal() and len(number) < 9):
                 raise Missing("there is no such video")
-            return Response(session.video(int(number)), media_type="video/mp4")
+            try:
+                return Response(session.video(int(number)), media_type="video/mp4")
+            except IndexError:
+                raise Missing("there is no such video") from None
 
     async def say(self, request: Request) -> Response:
         said = await json_body(request)
@@ -84,13 +106,13 @@ class LabelPages:
         self.finish()
         return JSONResponse({})
 
-    def _session(self, request: Request) -> LabelSession:
+    def _session(self, request: Request) -> Session:
         asked = request.query_params
         return self.find(asked.get("run", ""), asked.get("labeller", "").strip()[:MAX_NAME])
 
 
 def label_app(
-    session: LabelSession,
+    session: Session, kind: str = LABEL
 ) -> tuple[ASGIApp, SessionSecrets, list[Callable[[], None]]]:
     """What `worldgym judge label` serves; its secret; and a list for what ends the program when the
     page says that it is done."""
@@ -101,8 +123,8 @@ def label_app(
         for end in finished:
             end()
 
-    pages = AppPages(secret.write, (("/label", "Label"),))
-    labels = LabelPages(pages, lambda run, labeller: session, finish)
+    pages = AppPages(secret.write, ((f"/{kind}", TITLES[kind]),))
+    labels = LabelPages(pages, lambda run, labeller: session, kind, finish)
     app = Starlette(
         routes=[*labels.routes, Route("/static/{name}", static_file)],
         exception_handlers=pages.handlers,
@@ -112,15 +134,34 @@ def label_app(
 
 def label_runs(library: RunLibrary) -> Find:
     """Sessions of the runs of a library; labels go into RUN/labels.jsonl."""
-    known = dict[tuple[str, str], LabelSession]()
 
-    def find(name: str, labeller: str) -> LabelSession:
+    def make(run: ListedRun, labeller: str) -> Session:
+        from worldgym.evaluation.rejudge import clips_of_run  # loads PyTorch
+
+        return LabelSession(clips_of_run(run.folder), LabelConfig(run.folder / LABELS, labeller))
+
+    return _kept(library, make)
+
+
+def pairs_of_runs(library: RunLibrary) -> Find:
+    """Sessions of pairs of the runs of a library; answers go into RUN/preferences.jsonl."""
+
+    def make(run: ListedRun, labeller: str) -> Session:
+        from worldgym.evaluation.preferences import pairs_of_run  # loads PyTorch
+
+        config = LabelConfig(run.folder / PREFERENCES, labeller)
+        return PairSession(pairs_of_run(run.folder), config)
+
+    return _kept(library, make)
+
+
+def _kept(library: RunLibrary, make: Callable[[ListedRun, str], Session]) -> Find:
+    known = dict[tuple[str, str], Session]()
+
+    def find(name: str, labeller: str) -> Session:
         run = asked_run(library, name)
         if (name, labeller) not in known:
-            from worldgym.evaluation.rejudge import clips_of_run  # loads PyTorch
-
-            config = LabelConfig(run.folder / LABELS, labeller)
-            known[name, labeller] = LabelSession(clips_of_run(run.folder), config)
+            known[name, labeller] = make(run, labeller)
         return known[name, labeller]
 
     return find

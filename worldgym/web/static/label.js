@@ -1,21 +1,14 @@
 // Labels videos without being told whose they are.
-import { $, send } from "./app.js";
+import { $ } from "./app.js";
+import { begin, counted, say, state, whole } from "./labeller.js";
 
 const video = $("video"), answers = [...document.querySelectorAll("[data-score]")];
-const run = $("labelling").dataset.run;
-let labeller = "";
-const words = (more = {}) => new URLSearchParams({ run, labeller, ...more });
-async function asked(path) {
-  const answer = await fetch(`${path}?${words()}`);
-  if (!answer.ok) { $("error").textContent = await answer.text(); throw new Error("no videos"); }
-  return answer.json();
-}
 let items = [], at = 0, source = null, busy = false;
 
 async function start() {
-  const state = await asked("/label/state");
-  items = state.items;
-  document.title = `WorldGym: label videos, ${state.labeller}`;
+  const told = await state();
+  items = told.items;
+  document.title = `WorldGym: label videos, ${told.labeller}`;
   const first = items.findIndex(item => !item.labelled);
   show(first < 0 ? 0 : first);
 }
@@ -24,26 +17,24 @@ async function show(number) {
   const item = items[at], done = items.filter(item => item.labelled).length;
   $("instruction").textContent = item.instruction;
   $("partial").textContent = item.partial ? `Partial: ${item.partial}` : "";
-  $("count").textContent = `video ${at + 1} of ${items.length}; ${done} labelled` + (done === items.length ? ". All done: thank you." : "");
-  $("done").style.width = `${100 * done / items.length}%`;
+  counted(`video ${at + 1} of ${items.length}; ${done} labelled`, done, items.length);
   $("reason").value = ""; $("error").textContent = "";
   for (const button of answers) {
     button.hidden = button.dataset.score === "0.5" && !item.partial;
     button.setAttribute("aria-pressed", item.labelled && JSON.parse(button.dataset.score) === item.score);
   }
-  // As a whole, not as a stream: the loop and single steps then need no further request.
-  const answer = await fetch(`/label/video?${words({ item: at })}`);
-  if (number !== at) return;
-  if (!answer.ok) { $("error").textContent = "This video cannot be read; go on to the next."; return; }
+  const made = await whole(at);
+  if (number !== at) { if (made) URL.revokeObjectURL(made); return; }
+  if (!made) { $("error").textContent = "This video cannot be read; go on to the next."; return; }
   if (source) URL.revokeObjectURL(source);
-  source = URL.createObjectURL(await answer.blob());
+  source = made;
   video.src = source; video.playbackRate = 1;
 }
 async function label(score) {
   if (busy || (score === 0.5 && !items[at].partial)) return;
   busy = true;
   try {
-    await send(`/label/say?${words()}`, { item: at, score, reason: $("reason").value });
+    await say({ item: at, score, reason: $("reason").value });
     items[at].labelled = true; items[at].score = score;
     const later = items.findIndex((item, i) => i > at && !item.labelled), any = items.findIndex(item => !item.labelled);
     show(later >= 0 ? later : any >= 0 ? any : at);
@@ -66,8 +57,4 @@ document.addEventListener("keydown", event => {
 for (const button of answers) button.addEventListener("click", () => { button.blur(); label(JSON.parse(button.dataset.score)); });
 $("back").addEventListener("click", () => move(-1));
 $("next").addEventListener("click", () => move(1));
-$("finish")?.addEventListener("click", async () => { await send("/label/finish", {}); $("labelling").textContent = "Saved. This page may be closed."; });
-if ($("labelling").dataset.named) start(); else {
-  $("labelling").hidden = true;
-  $("who").addEventListener("submit", event => { event.preventDefault(); labeller = $("labeller").value; $("who").hidden = true; $("labelling").hidden = false; start(); });
-}
+begin(start);

@@ -1,0 +1,126 @@
+"""What a person who says which of two videos came closer may know, and what becomes of it. The page
+that shows it is `worldgym.web.label_app`.
+
+Nobody is told whose the videos are. The order of the pairs and the side of each video are drawn
+from the names of pair and labeller: they are the same whenever, and in whatever order, the run's
+trials were written, and differ between labellers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from worldgym.errors import InputError
+from worldgym.judges.human_preferences import (
+    HumanAnswer,
+    PairKey,
+    Seen,
+    append_answer,
+    read_answers,
+)
+from worldgym.judges.label_session import LabelConfig, browser_video
+from worldgym.judges.labels import Clip, frames_digest
+
+LEFT, RIGHT, EQUAL, SKIP = "left", "right", "equal", "skip"
+
+
+@dataclass(frozen=True)
+class ClipPair:
+    """clips: of the pair's first policy and of its second.   stride: every how many frames of the
+    videos a judge looks at."""
+
+    key: PairKey
+    clips: tuple[Clip, Clip]
+    stride: int = 1
+
+    @property
+    def pixels(self) -> tuple[str, str]:
+        """Digests of what a judge sees. InputError for a video that cannot be read."""
+        one, other = (frames_digest(clip.rollout().frames[:: self.stride]) for clip in self.clips)
+        return one, other
+
+
+class PairSession:
+    """One labeller and their pairs. Video 2 i is on the left of pair i, video 2 i + 1 on its
+    right."""
+
+    def __init__(self, pairs: Sequence[ClipPair], config: LabelConfig) -> None:
+        """InputError without pairs or labeller."""
+        if not pairs:
+            raise InputError("no two policies share a trial with videos, so none can be compared")
+        if not config.labeller.strip():
+            raise InputError("who compares? give a name, which is kept with each answer")
+        self.config = config
+        self.pairs = sorted(pairs, key=lambda pair: self._draw("order", pair))
+        own = [
+            answer.key
+            for answer in (read_answers(config.labels) if config.labels.exists() else ())
+            if answer.labeller == config.labeller
+        ]
+        place = {pair.key: i for i, pair in enumerate(self.pairs)}
+        self.answered = [place[key] for key in own if key in place]  # the last one last
+
+    def swapped(self, number: int) -> bool:
+        """Whether the second policy's video is on the left."""
+        return self._draw("side", self.pairs[number])[0] % 2 == 1
+
+    def state(self) -> dict[str, Any]:
+        """What the page may know: no name of a file, a policy or a task."""
+        done = set(self.answered)
+        following = next((i for i in range(len(self.pairs)) if i not in done), None)
+        text = "" if following is None else self.pairs[following].clips[0].instruction
+        return {
+            "labeller": self.config.labeller,
+            "pairs": len(self.pairs),
+            "done": len(done),
+            "next": following,
+            "instruction": text,
+        }
+
+    def done(self) -> str:
+        """How far they are, in words."""
+        return f"{len(self.answered)} of {len(self.pairs)} pairs answered"
+
+    def video(self, number: int) -> bytes:
+        """As a browser plays it. IndexError for a number that no video has."""
+        pair, side = divmod(number, 2)
+        return browser_video(self.pairs[pair].clips[side ^ self.swapped(pair)].video)
+
+    def label(self, said: dict[str, Any]) -> None:
+        """Appends the answer {"pair": i, "answer": "left", "right", "equal" or "skip"}, or takes
+        the last one back: {"undo": true}. ValueError if it is out of form."""
+        if said == {"undo": True}:
+            if not self.answered:
+                raise ValueError("there is nothing to take back")
+            self._append(self.answered[-1], None, undone=True)
+            self.answered.pop()
+            return
+        number, answer = said.get("pair"), said.get("answer")
+        if type(number) is not int or not 0 <= number < len(self.pairs):
+            raise ValueError("pair")
+        if answer not in (LEFT, RIGHT, EQUAL, SKIP):
+            raise ValueError("answer")
+        if number in self.answered:
+            raise ValueError("the pair is answered; take it back first")
+        winner: str | None
+        if answer in (LEFT, RIGHT):
+            winner = "first" if (answer == LEFT) != self.swapped(number) else "second"
+        else:
+            winner = "tie" if answer == EQUAL else None
+        self._append(number, winner)
+        self.answered.append(number)
+
+    def _append(self, number: int, winner: str | None, undone: bool = False) -> None:
+        pair = self.pairs[number]
+        key = pair.key
+        seen = Seen(("", "") if undone else pair.pixels)
+        answer = HumanAnswer(
+            key.task, key.repeat, key.first, key.second, winner, self.config.labeller, seen, undone
+        )
+        append_answer(self.config.labels, answer)
+
+    def _draw(self, what: str, pair: ClipPair) -> bytes:
+        names = repr((what, self.config.labeller, *astuple(pair.key)))
+        return hashlib.sha256(names.encode()).digest()
