@@ -152,3 +152,13 @@ def test_nothing_to_compare_and_nobody_who_does(pairs: list[ClipPair], tmp_path:
         PairSession([], LabelConfig(tmp_path / "p.jsonl", "anna"))
     with pytest.raises(InputError, match="who compares"):
         PairSession(pairs, LabelConfig(tmp_path / "p.jsonl", " "))
+
+
+def test_a_damaged_video_can_be_skipped(pairs: list[ClipPair], config: LabelConfig) -> None:
+    session = PairSession(pairs, config)
+    session.pairs[0].clips[1].video.write_bytes(b"torn")
+    with pytest.raises(InputError):
+        session.label({"pair": 0, "answer": "left"})
+    session.label({"pair": 0, "answer": "skip"})
+    assert [said.winner for said in read_answers(config.labels)] == [None]
+    assert session.state()["next"] == 1

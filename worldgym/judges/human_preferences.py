@@ -39,7 +39,7 @@ class PairKey:
 
 @dataclass(frozen=True)
 class Seen:
-    """Digests of the pixels of both videos."""
+    """Digests of the pixels of both videos; "" where the labeller cannot tell."""
 
     pixels: tuple[str, str]
 
@@ -137,7 +137,7 @@ class HumanPairwise:
         answers = [
             answer
             for answer in self._by_pair.get(PairKey(task.name, first.trial.repeat, *names), ())
-            if answer.provenance.pixels == pixels
+            if answer.winner is None or answer.provenance.pixels == pixels
         ]
         winners = [SWAPPED[answer.winner] if swap else answer.winner for answer in answers]
         winner, reason = _majority(winners)

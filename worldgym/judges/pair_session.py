@@ -115,7 +115,7 @@ class PairSession:
     def _append(self, number: int, winner: str | None, undone: bool = False) -> None:
         pair = self.pairs[number]
         key = pair.key
-        seen = Seen(("", "") if undone else pair.pixels)
+        seen = Seen(pair.pixels if winner else ("", ""))  # a damaged video can be skipped
         answer = HumanAnswer(
             key.task, key.repeat, key.first, key.second, winner, self.config.labeller, seen, undone
         )
