@@ -4,6 +4,7 @@ shows, and are verdicts."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from worldgym.episodes.store import EpisodeStore
 from worldgym.errors import InputError
+from worldgym.evaluation.fitting import at_frames
 from worldgym.io.video import encode_mp4
 from worldgym.judges.label_session import MAX_REASON, LabelConfig, LabelSession
 from worldgym.judges.labels import (
@@ -182,6 +184,22 @@ def test_labels_are_a_judge(session: LabelSession, tmp_path: Path) -> None:
     assert other.unscored and "nobody has labelled" in other.reason
     with pytest.raises(InputError, match="costs nothing"):
         load_judge(tmp_path / "labels.jsonl", budget_usd=1.0)
+
+
+def test_of_a_world_that_draws_every_second_frame_labels_are_of_what_a_judge_looks_at(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    """The video shows each frame until the next; a judge sees each once."""
+    held = replace(clips[0], stride=2)
+    session = LabelSession([held], LabelConfig(tmp_path / "labels.jsonl", "anna"))
+    session.label({"item": 0, "score": 1.0})
+    drawn = clips[0].rollout()
+    seen = at_frames(drawn, 2)
+    assert len(seen.frames) == 3
+    verdict = HumanJudge.read(tmp_path / "labels.jsonl")(seen, seen.trial.task)
+    assert verdict.score == 1.0
+    assert read_labels(tmp_path / "labels.jsonl")[0].clip == held
+    assert HumanJudge.read(tmp_path / "labels.jsonl")(drawn, drawn.trial.task).unscored
 
 
 def test_labels_of_a_video_that_was_made_again_are_not_counted(

@@ -13,8 +13,8 @@ from worldgym.evaluation.rejudge import filmed_of_run, tasks_of_run
 from worldgym.io.files import write_atomic, write_json
 from worldgym.io.json_form import to_json
 from worldgym.io.jsonl import json_line
-from worldgym.io.run_log import LOG_NAME, read_header, read_log
-from worldgym.io.run_records import TrialRecord, results, run_stride
+from worldgym.io.run_log import LOG_NAME, read_log
+from worldgym.io.run_records import TrialRecord, results
 from worldgym.io.user_code import Failure, attempt
 from worldgym.judges.human_preferences import HumanPairwise, PairKey, comparison_row
 from worldgym.judges.judging import at_once
@@ -56,9 +56,8 @@ def pairs_of_run(run: Path, tasks: Path | None = None) -> list[ClipPair]:
     trials = dict[tuple[str, int], dict[str, Clip]]()
     for record, clip in filmed_of_run(run, tasks):
         trials.setdefault((record.task, record.repeat), {})[record.policy] = clip
-    stride = run_stride(read_header(run / LOG_NAME))
     pairs = [
-        ClipPair(PairKey(*trial, one, other), (clips[one], clips[other]), stride)
+        ClipPair(PairKey(*trial, one, other), (clips[one], clips[other]))
         for trial, clips in trials.items()
         for one, other in combinations(sorted(clips), 2)
     ]

@@ -29,6 +29,7 @@ from worldgym.io.run_records import (
     RunHeader,
     TrialRecord,
     results,
+    run_stride,
     run_views,
 )
 from worldgym.judges.judge_protocol import Judge
@@ -168,7 +169,7 @@ def filmed_of_run(run: Path, tasks: Path | None = None) -> list[tuple[TrialRecor
     known = tasks_of_run(run, tasks)
     header, lines = read_log(run / LOG_NAME)
     outcome = results(lines)
-    views = run_views(header)
+    views, stride = run_views(header), run_stride(header)
     records = [record for record in outcome.finished + outcome.failed if record.video is not None]
     if not records:
         raise InputError(
@@ -178,7 +179,12 @@ def filmed_of_run(run: Path, tasks: Path | None = None) -> list[tuple[TrialRecor
         (
             r,
             Clip(
-                run / str(r.video), r.instruction, task_of(known, r).partial_credit, r.task, views
+                run / str(r.video),
+                r.instruction,
+                task_of(known, r).partial_credit,
+                r.task,
+                views,
+                stride,
             ),
         )
         for r in sorted(records, key=lambda r: r.key)

@@ -45,13 +45,15 @@ SIMULATOR = "recorded"  # the labeller of episodes that come with their success
 class Clip:
     """A video to be judged. partial_credit: the task's written criterion for 0.5, or "".   task:
     whose initial frame it starts from, or "" where that is not noted.   views: names of the cameras
-    that it shows side by side."""
+    that it shows side by side.   stride: frames of the video to one that a judge looks at, where a
+    world draws one every so many actions and the video shows it until the next."""
 
     video: Path
     instruction: str
     partial_credit: str = ""
     task: str = ""
     views: tuple[str, ...] = ONE_VIEW
+    stride: int = 1
 
     @property
     def initial_frame(self) -> str:
@@ -62,9 +64,9 @@ class Clip:
         """The video as a record of what happened, with its task; the actions are unknown.
         InputError if it cannot be read.
 
-        frames: uint8 [N, H, W, 3], what is to be looked at of it; None = all, as they are.
+        frames: uint8 [N, H, W, 3], what is to be looked at of it; None = each that was drawn.
         """
-        shown = decode_video(self.video) if frames is None else frames
+        shown = decode_video(self.video)[:: self.stride] if frames is None else frames
         frames = views_of(shown, self.views, self.video)
         name = self.video.with_suffix("").as_posix()
         task = Task(
@@ -227,6 +229,7 @@ def append_label(path: Path, label: Label) -> None:
         "time": label.time,
         "task": clip.task,
         **({"views": list(clip.views)} if clip.views != ONE_VIEW else {}),
+        **({"stride": clip.stride} if clip.stride != 1 else {}),
     }
     append_line(path, row)
 
@@ -245,8 +248,11 @@ class LabelLine:
     time: str = ""
     task: str | None = None
     views: tuple[str, ...] = ONE_VIEW
+    stride: int = 1
 
     def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise ValueError(f'"stride" is {self.stride}; it is 1 or more')
         if not self.instruction.strip():
             raise ValueError("the instruction is empty; write what the robot was asked to do")
         if self.score is not None and not 0 <= self.score <= 1:
@@ -262,9 +268,8 @@ def _read(
     def read(data: dict[str, Any]) -> T:
         line = from_mapping(LabelLine, {"instruction": instruction, **data}, more=True)
         task = line.task or (_task_in(Path(line.video)) if of_run else "")
-        clip = Clip(
-            path.parent / line.video, line.instruction, line.partial_credit, task, line.views
-        )
+        place = path.parent / line.video
+        clip = Clip(place, line.instruction, line.partial_credit, task, line.views, line.stride)
         return parse(data, line, clip)
 
     remedy = f'fix the line, and remove its "{CHECKSUM}"'

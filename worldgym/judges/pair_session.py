@@ -28,17 +28,15 @@ LEFT, RIGHT, EQUAL, SKIP = "left", "right", "equal", "skip"
 
 @dataclass(frozen=True)
 class ClipPair:
-    """clips: of the pair's first policy and of its second.   stride: every how many frames of the
-    videos a judge looks at."""
+    """clips: of the pair's first policy and of its second."""
 
     key: PairKey
     clips: tuple[Clip, Clip]
-    stride: int = 1
 
     @property
     def pixels(self) -> tuple[str, str]:
         """Digests of what a judge sees. InputError for a video that cannot be read."""
-        one, other = (frames_digest(clip.rollout().frames[:: self.stride]) for clip in self.clips)
+        one, other = (frames_digest(clip.rollout().frames) for clip in self.clips)
         return one, other
 
 
