@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import torch
 from machine import note
 from sleeping_world import cluster_here, tasks
 
@@ -230,6 +231,7 @@ def _lines(asked: argparse.Namespace, folder: Path) -> list[str]:
         size = len(VIDEO) + len(ACTIONS)
         return [f"{rate:.0f} trials per second in batches of 32, each with {size} bytes of files."]
     os.sched_setaffinity(0, {0})
+    torch.set_num_threads(1)  # two threads on one core would wait for each other
     rates = {on: overhead(on, folder, (asked.trials or [20])[0]) for on in ("local", "ray")}
     lines = [f"{on}: {rate:.3f} trials per second" for on, rate in rates.items()]
     return [*lines, f"local / Ray: {rates['local'] / rates['ray']:.3f}"]
