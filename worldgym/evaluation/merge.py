@@ -96,7 +96,7 @@ def _whole(header: RunHeader) -> RunHeader:
 
 
 def _read(runs: Sequence[Path]) -> Found:
-    """Where every trial is taken from. A million trials take 400 MB."""
+    """Where every trial is taken from: its place in a log, not the record itself."""
     found: Found = {}
     against: list[str] = []
     for run in dict.fromkeys(runs):
