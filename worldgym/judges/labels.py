@@ -105,9 +105,8 @@ class LabelledClip:
     def score(self) -> float | None:
         """What more labellers said than anything else; None for a tie, and where nobody could
         tell."""
-        said = Counter(label.score for label in self.labels if label.score is not None).most_common(
-            2
-        )
+        scores = Counter(label.score for label in self.labels if label.score is not None)
+        said = scores.most_common(2)
         return said[0][0] if said and (len(said) == 1 or said[0][1] > said[1][1]) else None
 
 
@@ -183,11 +182,8 @@ def frames_digest(frames: Frames) -> str:
 def read_clips(path: Path, instruction: str = "") -> list[Clip]:
     """The videos of a list or label file, each once, in its order. instruction: of those that come
     without one."""
-    return list(
-        {
-            clip.video: clip for clip in _read(path, lambda data, line, clip: clip, instruction)
-        }.values()
-    )
+    clips = _read(path, lambda data, line, clip: clip, instruction)
+    return list({clip.video: clip for clip in clips}.values())
 
 
 def read_labels(path: Path) -> list[LabelledClip]:
@@ -213,13 +209,11 @@ def read_labels(path: Path) -> list[LabelledClip]:
 def append_label(path: Path, label: Label) -> None:
     """Writes one line through to the disk, the video relative to the file where it lies below
     it."""
-    folder = path.parent.resolve()
-    video = label.clip.video.resolve()
-    clip = label.clip
+    folder, clip = path.parent.resolve(), label.clip
+    video = clip.video.resolve()
+    below = video.is_relative_to(folder)
     row = {
-        "video": video.relative_to(folder).as_posix()
-        if video.is_relative_to(folder)
-        else str(video),
+        "video": video.relative_to(folder).as_posix() if below else str(video),
         "instruction": clip.instruction,
         "partial_credit": clip.partial_credit,
         "score": label.score,
