@@ -37,8 +37,9 @@ test-browser: $(VENV)/.browser .axe/package/axe.min.js  ## pages and flows of th
 	@cd .axe && npm pack --silent $(AXE) >/dev/null && tar -xzf axe-core-*.tgz package/axe.min.js \
 	    || echo "axe-core cannot be fetched, so its checks are skipped"
 
+# Workers import what their jobs are made of, the tests among it.
 test-ray: $(VENV)/.ray  ## workers on a Ray cluster of three nodes on this machine, which are killed
-	$(BIN)/python -m pytest -q -m "" tests/evaluation/test_ray.py tests/test_cluster_recipes.py
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m pytest -q -m "" tests/evaluation/test_ray.py tests/test_cluster_recipes.py
 
 # Rounding differs between processors: the statistics are tested again with the kernels that OpenBLAS would choose on others
 # (an old one that every x86-64 has, and that of AMD's and older Intel's), and the worlds with narrower vectors.
