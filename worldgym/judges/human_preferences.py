@@ -8,7 +8,6 @@ answer belongs to what was seen."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from worldgym.errors import InputError
 from worldgym.io.jsonl import CHECKSUM, append_line, read_lines
 from worldgym.io.records import from_mapping
 from worldgym.judges.labels import frames_digest
+from worldgym.judges.majority import most_said
 from worldgym.judges.pairwise import PairwiseJudge, Preference
 from worldgym.judges.vlm import VlmConfig
 from worldgym.types import Rollout, Task, Vote
@@ -160,7 +160,7 @@ def _majority(winners: list[str | None]) -> tuple[str | None, str]:
     """Winner, and the reason."""
     if not winners:
         return None, "nobody has compared these videos"
-    said = Counter(winner for winner in winners if winner is not None).most_common(2)
-    if not said or (len(said) == 2 and said[0][1] == said[1][1]):
+    said = most_said(winners)
+    if said is None:
         return None, "the labellers cannot tell, or differ"
-    return said[0][0], f"{said[0][1]} of {len(winners)} labellers"
+    return said[0], f"{said[1]} of {len(winners)} labellers"

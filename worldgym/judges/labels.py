@@ -18,7 +18,6 @@ may share; it may be left out.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from worldgym.io.files import sha256_file
 from worldgym.io.jsonl import CHECKSUM, append_line, read_lines
 from worldgym.io.records import from_mapping
 from worldgym.io.video import decode_video, views_of
+from worldgym.judges.majority import most_said
 from worldgym.tasks.task_digest import frame_digest
 from worldgym.types import ONE_VIEW, Frames, Rollout, Task, Trial, Verdict, Vote, joined_views
 
@@ -105,9 +105,8 @@ class LabelledClip:
     def score(self) -> float | None:
         """What more labellers said than anything else; None for a tie, and where nobody could
         tell."""
-        scores = Counter(label.score for label in self.labels if label.score is not None)
-        said = scores.most_common(2)
-        return said[0][0] if said and (len(said) == 1 or said[0][1] > said[1][1]) else None
+        said = most_said(label.score for label in self.labels)
+        return None if said is None else said[0]
 
 
 class HumanJudge:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
+from worldgym.judges.majority import most_said
 from worldgym.judges.rubric import UNSURE, Rubric
 from worldgym.servers.model_client import Answer, reading
 from worldgym.types import Vote
@@ -70,10 +71,11 @@ def combine_votes(votes: Sequence[Vote], rubric: Rubric) -> VoteResult:
         return VoteResult(
             middle, f"median of {len(scores)} votes: {_shown(scores)}", progress=middle
         )
-    (best, most), *others = Counter(scores).most_common()
     share = fmean(scores)
-    if others and others[0][1] == most:
+    said = most_said(scores)
+    if said is None:
         return VoteResult(None, f"the votes tie: {_shown(scores)}", probability=share)
+    best, most = said
     return VoteResult(
         best,
         f"{most} of {len(votes)} votes: {_shown(scores)}. {_reason(votes, best)}".strip(),
