@@ -36,8 +36,9 @@ from worldgym.evaluation.remote_batches import BatchJob, BatchResult
 from worldgym.evaluation.run import evaluate, evaluate_sources
 from worldgym.evaluation.trials import plan_trials
 from worldgym.io.bundled import bundled
+from worldgym.io.run_files import actions_beside
 from worldgym.io.run_log import LOG_NAME
-from worldgym.io.run_records import TrialRecord, actions_beside
+from worldgym.io.run_records import TrialRecord
 from worldgym.testing import FakeJudge, FakePolicy, FakeWorld
 from worldgym.types import Trial
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -43,12 +42,7 @@ class Finisher:
     def __enter__(self) -> Finisher:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Ctrl-C does not wait for a judge; the log gets no line after it."""
         interrupted = kind is not None and not issubclass(kind, Exception)
         with self._writing:

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from sys import intern
-from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.attempted import TrialKey
 from worldgym.io.files import write_atomic
-from worldgym.io.records import from_mapping
+from worldgym.io.run_files import copy_missing
 from worldgym.io.run_growth import SHARD_KEY, growth_difference, joined_header
 from worldgym.io.run_log import LOG_NAME, RunLog, each_line_of, each_record, read_header, record_at
 from worldgym.io.run_records import RunHeader, TrialRecord
@@ -22,19 +21,6 @@ from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import CHECK_NAME
 
 NAMED = 5  # trials in a message
-
-
-@dataclass(slots=True)
-class _Tried:
-    """An attempt, as far as its place in the merged log asks. start: its line."""
-
-    policy: str
-    task: str
-    group: str
-    repeat: int
-    failure_reason: str | None = None
-    steps: int = 0
-    start: int = -1
 
 
 @dataclass(slots=True)
@@ -69,8 +55,7 @@ def merge(runs: Sequence[Path], out: Path, include_red: bool = False) -> Summary
         for beside in (CHECK_NAME, CALIBRATION_NAME):
             _adopt(runs, out, beside)
         for run, record in left:
-            for name in (record.video, record.actions_file, record.truth_video, record.frame):
-                _copy(run, out, name)
+            copy_missing(record.files, run, out)
             log.append(record)
         return write_results(out, include_red)
 
@@ -121,19 +106,13 @@ def _trials(run: Path) -> Found:
     """The trials of one run."""
     found: Found = {}
     for line in each_line_of(run / LOG_NAME):
-        tried = line.read(_tried)
-        key = intern(tried.policy), intern(tried.task), tried.repeat
-        group, finished = intern(tried.group), tried.failure_reason is None
-        attempts = found.setdefault(key, _Attempts(run, group, tried.steps, [], False))
+        record = line.read(TrialRecord.from_json)
+        key = intern(record.policy), intern(record.task), record.repeat
+        attempts = found.setdefault(key, _Attempts(run, intern(record.group), 0, [], False))
         attempts.starts.append(line.start)
-        attempts.steps = tried.steps
-        attempts.finished |= finished
+        attempts.steps = record.steps
+        attempts.finished |= record.finished
     return found
-
-
-def _tried(data: Mapping[str, Any]) -> _Tried:
-    TrialRecord.from_json(data)  # all of it is copied
-    return from_mapping(_Tried, data, more=True)
 
 
 def _agree(one: _Attempts, other: _Attempts) -> bool:
@@ -188,8 +167,3 @@ def _adopt(runs: Sequence[Path], out: Path, name: str) -> None:
             )
     if holders:
         write_atomic(out / name, (holders[0] / name).read_bytes())
-
-
-def _copy(run: Path, out: Path, name: str | None) -> None:
-    if name is not None and not (out / name).exists() and (run / name).exists():
-        write_atomic(out / name, (run / name).read_bytes())

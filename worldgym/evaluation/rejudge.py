@@ -21,8 +21,9 @@ from worldgym.evaluation.judge_recorded import RecordedRun, judge_batch, known, 
 from worldgym.evaluation.provenance import environment, now
 from worldgym.evaluation.remote_batches import given_up, say_lost
 from worldgym.evaluation.remote_judging import JudgeWorker, judge_job
-from worldgym.io.files import sha256_file, write_atomic
+from worldgym.io.files import sha256_file
 from worldgym.io.progress import progress
+from worldgym.io.run_files import copy_missing
 from worldgym.io.run_log import LOG_NAME, RunLog, read_header, read_log
 from worldgym.io.run_records import (
     ENGINE_KEY,
@@ -105,7 +106,7 @@ def rejudge(
         try:
             for lines in _judged(config, judge, log, source, batches, load):
                 for line in lines:
-                    _take_files(config, line)
+                    copy_missing(line.files, config.run, config.out)
                 log.append(*lines)
         except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
             for record in left:
@@ -149,13 +150,6 @@ def _judged(
             yield one.result.records
             if one.result.stop is not None:
                 raise one.result.stop
-
-
-def _take_files(config: RejudgeConfig, line: TrialRecord) -> None:
-    """Those that a line names, into the new run; older runs lack the actions."""
-    for name in filter(None, (line.video, line.actions_file, line.truth_video, line.frame)):
-        if (config.run / name).exists() and not (config.out / name).exists():
-            write_atomic(config.out / name, (config.run / name).read_bytes())
 
 
 def clips_of_run(run: Path, tasks: Path | None = None) -> list[Clip]:

@@ -105,7 +105,7 @@ class LineFile:
         data = b"".join(map(signed_line, rows))
         try:
             if self._size is None:
-                self._size = _whole_size(self._handle)
+                self._size = whole_size(self._handle)
                 os.ftruncate(self._handle, self._size)
             try:
                 if os.write(self._handle, data) != len(data):
@@ -222,8 +222,8 @@ def _refuse_constant(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # `json.loads` makes one a line
 
 
-def _whole_size(handle: int) -> int:
-    """Bytes up to the last newline, that one included."""
+def whole_size(handle: int) -> int:
+    """Bytes of an open file up to the last newline, that one included."""
     end = os.fstat(handle).st_size
     while end:
         start = max(end - BLOCK, 0)

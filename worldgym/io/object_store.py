@@ -147,6 +147,4 @@ class ObjectStore:
         return made
 
     def _fault(self, failure: Failure) -> StoreFault:
-        """The first line alone: some libraries add requests and headers."""
-        reason = failure.reason.strip().splitlines()[0][:300]
-        return StoreFault(f"{self.url} cannot be used: {reason}")
+        return StoreFault(f"{self.url} cannot be used: {failure.first_line}")

@@ -14,19 +14,18 @@ import hashlib
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import IO
 
 from worldgym.errors import InputError
 from worldgym.io.files import cache_folder
-from worldgym.io.jsonl import LineFile
+from worldgym.io.jsonl import LineFile, whole_size
 from worldgym.io.object_store import ObjectExists, ObjectStore, StoreFault, is_store
+from worldgym.io.run_files import files_named
 from worldgym.io.run_log import LOG_NAME
-from worldgym.io.run_records import actions_beside
 
 PARTS = "log.parts"
 PART = 2**22  # bytes of a part at most, but for a longer line
@@ -77,12 +76,7 @@ class RunMirror:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """InputError where the store does not take all of it, unless something else ended the run:
         then that is said alone."""
         self._stop.set()
@@ -102,7 +96,8 @@ class RunMirror:
         path = self.folder / LOG_NAME
         there = self.store.names()
         with path.open("ab+") as file:
-            whole = _cut_torn_line(file)
+            whole = whole_size(file.fileno())
+            file.truncate(whole)  # what follows the last newline no store was ever sent
             file.seek(0)
             for data in self._log_blocks(there):
                 self._sent += len(data)
@@ -199,7 +194,7 @@ class RunMirror:
                     raise InputError(
                         f"{error}; what ran lies in {self.folder}, and the same command sends it"
                     ) from error
-                threading.Event().wait(self._every)
+                time.sleep(self._every)
 
     def _send_all(self) -> None:
         while self._send_part():
@@ -227,24 +222,6 @@ def _files_of(lines: bytes) -> list[str]:
     found: dict[str, None] = {}
     for line in lines.splitlines():
         told = json.loads(line)
-        names = [told.get(key) for key in ("video", "truth_video", "frame")]
-        if names[0]:
-            names.append(actions_beside(names[0]))
-        found |= dict.fromkeys(name for name in names if name)
+        names = (told.get(key) for key in ("video", "truth_video", "frame"))
+        found |= dict.fromkeys(files_named(*names))
     return list(found)
-
-
-def _cut_torn_line(file: IO[bytes]) -> int:
-    """Drops what follows the last newline, which no store was ever sent => bytes that are left."""
-    end = file.seek(0, 2)
-    at = end
-    while at:
-        start = max(at - PART, 0)
-        file.seek(start)
-        newline = file.read(at - start).rfind(b"\n")
-        if newline >= 0:
-            at = start + newline + 1
-            break
-        at = start
-    file.truncate(at)
-    return at

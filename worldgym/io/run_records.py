@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from worldgym.io.attempted import Attempted, Derived, TrialKey, check_score
 from worldgym.io.records import first_difference, from_mapping
+from worldgym.io.run_files import actions_beside, files_named
 from worldgym.io.text import clean, cleaned
 from worldgym.types import ONE_VIEW, Curve, Vote, check_curve
 
@@ -218,6 +219,11 @@ class TrialRecord(Derived):
         versions lack the file."""
         return None if self.video is None else actions_beside(self.video)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What lies beside the log for this record; older runs lack the actions."""
+        return files_named(self.video, self.truth_video, self.frame)
+
     def to_json(self) -> dict[str, Any]:
         # `asdict` would copy all that is in it, which takes longer than writing the line
         return {"type": "trial", **vars(self), "votes": tuple(map(asdict, self.votes))}
@@ -251,12 +257,6 @@ def run_views(header: RunHeader) -> tuple[str, ...]:
 def run_stride(header: RunHeader) -> int:
     """Actions a frame of the run's world; its videos show each frame until the next."""
     return int(header.config.get(CAPABILITIES_KEY, {}).get("stride", 1))
-
-
-def actions_beside(video: str) -> str:
-    """The file of a rollout's actions, from that of its video: "videos/p/door-0.mp4" =>
-    "videos/p/door-0.npy"."""
-    return f"{video.removesuffix('.mp4')}.npy"
 
 
 def results(records: Iterable[A]) -> Results[A]:

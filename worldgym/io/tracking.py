@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from types import TracebackType
 from typing import Protocol
 
 from worldgym.errors import InputError, did_you_mean
@@ -57,12 +56,7 @@ class Trackers:
     def __enter__(self) -> Trackers:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for name, tracker in list(self._trackers.items()):
             self._try(name, tracker.close)
 
@@ -75,9 +69,8 @@ class Trackers:
         if not isinstance(done, Failure):
             return done
         self._trackers.pop(name, None)
-        reason = done.reason.strip().splitlines()[0][:300]
         print(
-            f"worldgym: {name} gets no more numbers ({reason}); all else goes on",
+            f"worldgym: {name} gets no more numbers ({done.first_line}); all else goes on",
             file=sys.stderr,
             flush=True,
         )

@@ -19,6 +19,11 @@ class Failure:
     reason: str
     error: Exception
 
+    @property
+    def first_line(self) -> str:
+        """Of the reason, 300 characters at most: some libraries add requests and headers."""
+        return self.reason.strip().splitlines()[0][:300]
+
     def to_json(self) -> dict[str, str]:
         return {"broken": self.reason}
 
