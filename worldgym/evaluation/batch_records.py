@@ -14,9 +14,10 @@ from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan
 from worldgym.evaluation.provenance import now
 from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.unjudged import drop, keep, kept
-from worldgym.io.attempted import TrialKey
+from worldgym.io.attempted import TrialKey, trial_key
 from worldgym.io.files import write_array, write_atomic
-from worldgym.io.run_records import TrialRecord, actions_beside
+from worldgym.io.run_files import actions_beside
+from worldgym.io.run_records import TrialRecord
 from worldgym.io.timing import measured
 from worldgym.io.user_code import Failure, attempt
 from worldgym.io.video import encode_mp4
@@ -68,7 +69,7 @@ def played(
 
 def lies_on_disk(run: OpenRun, policy: Policy[Any], batch: list[Trial]) -> bool:
     """Whether an earlier start has rolled some of the batch out."""
-    return any((policy.name, trial.task.name, trial.repeat) in run.ran for trial in batch)
+    return any(trial_key(policy.name, trial) in run.ran for trial in batch)
 
 
 def run_batch(
@@ -136,7 +137,7 @@ def _ran_before(run: OpenRun, policy: Policy[Any], batch: Sequence[Trial]) -> li
     read is made again."""
     found = []
     for trial in batch:
-        key = (policy.name, trial.task.name, trial.repeat)
+        key = trial_key(policy.name, trial)
         if key in run.ran and not run.log.tried(*key):
             found.append(
                 attempt(
@@ -186,7 +187,7 @@ def _judged(
     ran = {"frame": frame, "steps": len(rollout.actions), "flags": flags, "video": video}
     ran["clipped"] = rollout.clipped
     took = {"seconds": rollout.seconds, "timing": rollout.timing}
-    last = run.log.last_attempt(rollout.policy, trial.task.name, trial.repeat)
+    last = run.log.last_attempt(*trial_key(rollout.policy, trial))
 
     def known() -> dict[str, Any]:
         return {**_identity(run, rollout.policy, trial), **ran, **took, "time": now()}

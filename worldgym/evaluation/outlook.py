@@ -3,18 +3,18 @@ these will take by what the run has taken so far."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 from worldgym.errors import InputError
 from worldgym.evaluation.load_parts import Sources, load_plan
 from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan
-from worldgym.io.attempted import TrialKey
+from worldgym.evaluation.trials import left_of
 from worldgym.io.run_growth import growth_difference
 from worldgym.io.run_log import LOG_NAME, began_with
 from worldgym.io.run_records import ENGINE_KEY
-from worldgym.stats.expenses import PolicyExpenses
 from worldgym.stats.run_attempts import RunAttempts
 
 
@@ -45,7 +45,8 @@ def outlook(sources: Sources, config: EvaluateConfig) -> Outlook:
     if not (config.out / LOG_NAME).exists():
         return Outlook(str(config.out), names, planned, planned, None, None)
     run = _known(config.out, plan)
-    left = _left(plan, {record.key for record in run.outcome.finished})
+    done = {record.key for record in run.outcome.finished}
+    left = {policy.name: len(left_of(policy, plan.trials, done)) for policy in plan.policies}
     spent = run.spent.of(sorted({record.policy for record in run.attempts}))
     costs = [one for one in spent.policies if one.attempts]
     return Outlook(
@@ -54,7 +55,7 @@ def outlook(sources: Sources, config: EvaluateConfig) -> Outlook:
         planned,
         sum(left.values()),
         _expected(left, {one.policy: one.seconds / one.attempts for one in costs}),
-        _expected(left, {one.policy: _price(one) for one in costs}),
+        _expected(left, {one.policy: one.cost_usd / one.attempts for one in costs}),
     )
 
 
@@ -68,25 +69,9 @@ def _known(out: Path, plan: EvaluationPlan) -> RunAttempts:
     return run
 
 
-def _left(plan: EvaluationPlan, done: set[TrialKey]) -> dict[str, int]:
-    """By policy."""
-    return {
-        policy.name: sum((policy.name, t.task.name, t.repeat) not in done for t in plan.trials)
-        for policy in plan.policies
-    }
-
-
-def _price(spent: PolicyExpenses) -> float:
-    return spent.cost_usd / spent.attempts
-
-
 def _expected(left: Mapping[str, int], each: Mapping[str, float]) -> float | None:
     """A policy that has not run yet costs as much as the others do on average."""
     if not each:
         return None
-    usual = _mean(list(each.values()))
+    usual = fmean(each.values())
     return sum(count * each.get(policy, usual) for policy, count in left.items())
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

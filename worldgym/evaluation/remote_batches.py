@@ -14,7 +14,7 @@ from worldgym.errors import BudgetSpent, InputError, SameFailure
 from worldgym.evaluation.batch_records import OpenRun, failed_record, run_batch, truth_video
 from worldgym.evaluation.executor import Done
 from worldgym.evaluation.plan import EvaluationPlan
-from worldgym.io.attempted import TrialKey
+from worldgym.io.attempted import TrialKey, trial_key
 from worldgym.io.files import write_together
 from worldgym.io.jsonl import append_line
 from worldgym.io.run_log import ATTEMPTS
@@ -114,9 +114,7 @@ def remote_setup(run: OpenRun, load: Callable[[], EvaluationPlan]) -> partial[Ba
 
 
 def batch_job(run: OpenRun, policy: str, batch: Sequence[int]) -> BatchJob:
-    keys = [
-        (policy, trial.task.name, trial.repeat) for trial in (run.plan.trials[i] for i in batch)
-    ]
+    keys = [trial_key(policy, run.plan.trials[i]) for i in batch]
     tried = {key: count for key in keys if (count := run.log.attempts(*key))}
     return BatchJob(policy, tuple(batch), tried)
 

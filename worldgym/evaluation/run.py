@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from worldgym.errors import BudgetSpent, SameFailure
-from worldgym.evaluation.batch_records import OpenRun, failed_record
+from worldgym.evaluation.batch_records import OpenRun, failed_record, lies_on_disk
 from worldgym.evaluation.ending import Ending, ended_by_signals
 from worldgym.evaluation.executor import Executor, LocalExecutor, MadeJobs, Watch
 from worldgym.evaluation.executor_names import executor_named, no_budget_elsewhere
@@ -27,9 +27,10 @@ from worldgym.evaluation.plan import (
 )
 from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.remote_batches import BatchJob, batch_job, lines_of, remote_setup, say_lost
-from worldgym.evaluation.trials import in_batches
+from worldgym.evaluation.trials import in_batches, left_of
 from worldgym.evaluation.unjudged import waiting
 from worldgym.evaluation.watchdog import Watchdog
+from worldgym.io.attempted import trial_key
 from worldgym.io.progress import progress
 from worldgym.io.run_log import RunLog, began_with
 from worldgym.io.run_records import ENGINE_KEY, TrialRecord
@@ -118,9 +119,11 @@ def carry_out(plan: EvaluationPlan, load: Callable[[], EvaluationPlan] | None = 
 
 def _not_done(plan: EvaluationPlan, log: RunLog) -> tuple[int, int]:
     """=> (failed, left)."""
-    done = log.done
-    keys = ((policy.name, t.task.name, t.repeat) for policy in plan.policies for t in plan.trials)
-    tried = [log.attempts(*key) > 0 for key in keys if key not in done]
+    tried = [
+        log.attempts(*trial_key(policy.name, trial)) > 0
+        for policy in plan.policies
+        for trial in left_of(policy, plan.trials, log.done)
+    ]
     return sum(tried), len(tried) - sum(tried)
 
 
@@ -161,9 +164,9 @@ def _run_elsewhere(
     """By workers. What ran in an earlier start and waits for its verdict is judged here, where its
     frames lie."""
     config = run.plan.config
-    here = [(policy, batch) for policy, batch in batches if _ran(run, policy, batch)]
+    here = [(policy, batch) for policy, batch in batches if lies_on_disk(run, policy, batch)]
     _run_what_is_left(run, here)
-    there = [(policy, batch) for policy, batch in batches if not _ran(run, policy, batch)]
+    there = [(policy, batch) for policy, batch in batches if not lies_on_disk(run, policy, batch)]
     place = {trial.key: i for i, trial in enumerate(run.plan.trials)}
 
     def job(number: int) -> BatchJob:
@@ -184,16 +187,11 @@ def _run_elsewhere(
         raise KeyboardInterrupt
 
 
-def _ran(run: OpenRun, policy: Policy[Any], batch: Sequence[Trial]) -> bool:
-    """Whether one of them ran in an earlier start, and has no verdict."""
-    return any((policy.name, trial.task.name, trial.repeat) in run.ran for trial in batch)
-
-
 def _not_tried(run: OpenRun, batches: Batches, reason: str) -> Iterator[TrialRecord]:
     """A failed record of every trial that this start of the run has not come to."""
     for policy, batch in batches:
         for trial in batch:
-            if not run.log.tried(policy.name, trial.task.name, trial.repeat):
+            if not run.log.tried(*trial_key(policy.name, trial)):
                 yield failed_record(run, policy.name, trial, reason)
 
 

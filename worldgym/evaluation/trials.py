@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from worldgym.errors import InputError
-from worldgym.io.attempted import TrialKey
+from worldgym.io.attempted import TrialKey, trial_key
 from worldgym.policies.policy_protocol import Policy
 from worldgym.types import Task, Trial
 
@@ -56,11 +56,15 @@ def even_batch(trials: int, most: int) -> int:
     return -(-trials // -(-trials // most))
 
 
+def left_of(policy: Policy[Any], trials: Sequence[Trial], done: Container[TrialKey]) -> list[Trial]:
+    """What a policy has not done yet."""
+    return [trial for trial in trials if trial_key(policy.name, trial) not in done]
+
+
 def in_batches(
     policy: Policy[Any], trials: Sequence[Trial], size: int, done: Container[TrialKey]
 ) -> Iterator[list[Trial]]:
     """What a policy has not done yet; trials of like lengths together."""
-    left = [t for t in trials if (policy.name, t.task.name, t.repeat) not in done]
-    left.sort(key=lambda trial: trial.task.steps)
+    left = sorted(left_of(policy, trials, done), key=lambda trial: trial.task.steps)
     for start in range(0, len(left), size):
         yield left[start : start + size]

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from worldgym.types import is_success
+from worldgym.types import Trial, is_success
 
 TrialKey = tuple[str, str, int]  # policy, task, repeat
+
+
+def trial_key(policy: str, trial: Trial) -> TrialKey:
+    """Of a policy's attempts at a trial."""
+    return policy, trial.task.name, trial.repeat
 
 
 class Attempted(Protocol):
