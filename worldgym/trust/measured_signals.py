@@ -11,7 +11,7 @@ from worldgym.errors import InputError
 from worldgym.evaluation.judge_recorded import rollout_of, task_of
 from worldgym.evaluation.rejudge import tasks_of_run
 from worldgym.io.devices import CPU, device_name
-from worldgym.io.jsonl import Line, LineFile, read_lines
+from worldgym.io.jsonl import Line, LineFile, each_line, read_lines
 from worldgym.io.migration import migrated_signals
 from worldgym.io.progress import progress
 from worldgym.io.records import from_mapping
@@ -86,9 +86,10 @@ def kept_signals(
     places = (run, run.parent, *sorted(run.parent.glob("*/")), *sorted(run.parent.glob("*/run-*/")))
     for place in places:
         file = place / SIGNALS_NAME
-        lines = read_lines(file, "a file of signals", remedy) if file.is_file() else []
-        if lines and _measured_with(lines[0]).get("run") == header.started:
-            known = (_measured(line) for line in lines[1:])
+        lines = each_line(file, "a file of signals", remedy) if file.is_file() else iter(())
+        first = next(lines, None)
+        if first is not None and _measured_with(first).get("run") == header.started:
+            known = map(_measured, lines)
             found = [dict(row.signals) for row in known if row.trial == _key(record)]
             return (found[-1], place) if found else ({}, run)
     return {}, run

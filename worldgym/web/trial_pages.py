@@ -156,9 +156,8 @@ def _others(index: LogIndex, record: TrialRecord) -> list[tuple[int, TrialRecord
 
 def _beside(index: LogIndex, row: int) -> tuple[TrialRecord | None, TrialRecord | None]:
     """The trials before and after it in the order of the log."""
-    rows = index.rows()
-    place = int(np.searchsorted(np.sort(rows), row))
-    ordered = np.sort(rows)
+    ordered = np.sort(index.rows())
+    place = int(np.searchsorted(ordered, row))
     before = index.record(int(ordered[place - 1])) if place > 0 else None
     after = index.record(int(ordered[place + 1])) if place + 1 < len(ordered) else None
     return before, after
