@@ -33,8 +33,8 @@ WIDTH = 140  # of a line of the page
 
 @dataclass(frozen=True)
 class Measured:
-    """core_seconds: of a trial of the bundled world.   driver: trials a second.   size, files: of a
-    trial, on the disk.   report_seconds, report_mb: of a million trials."""
+    """core_seconds: of a trial of the bundled world.   driver: trials per second.   size, files: of
+    a trial, on the disk.   report_seconds, report_mb: of a million trials."""
 
     core_seconds: float
     driver: float
@@ -118,12 +118,12 @@ def _cells(m: Measured, n: int) -> list[str]:
 
 def _measured(m: Measured) -> list[str]:
     text = (
-        f"Measured: {m.core_seconds:.2f} core seconds a trial of the bundled world, with judge, "
-        f"videos and log; {m.driver:.0f} trials a second through the driver; {m.size / 1e3:.1f} kB "
-        f"in {m.files:.1f} files a trial; {m.report_seconds:.0f} s and {m.report_mb:.0f} MB for "
+        f"Measured: {m.core_seconds:.2f} core seconds per trial of the bundled world, with judge, "
+        f"videos and log; {m.driver:.0f} trials per second through the driver; "
+        f"{m.size / 1e3:.1f} kB in {m.files:.1f} files per trial; {m.report_seconds:.0f} s and {m.report_mb:.0f} MB for "
         f"the report of a million. Not measured: the {gpu_seconds():.2f} s of a GPU are a roofline "
-        f"(docs/gpu.md) without policy and judge; ${CORE_HOUR} a core hour and ${GPU_HOUR} a GPU "
-        f"hour are assumed. Extrapolated: every row is the cost of one trial times their number; "
+        f"(docs/gpu.md) without policy and judge; ${CORE_HOUR} per core hour and ${GPU_HOUR} "
+        f"per GPU hour are assumed. Extrapolated: every row is the cost of one trial times their number; "
         f"the start of workers, and cores that share their memory, come on top."
     )
     return wrap(text, WIDTH)

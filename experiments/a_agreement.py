@@ -1,7 +1,7 @@
 """(a) Success rates in the world against the truth, over policies x tasks, beside what a perfect
 evaluator would reach.
 
-Held-out policies, 50 start states a task. Two idle cores: 13 minutes of truth, 38 in the world.
+Held-out policies, 50 start states per task. Two idle cores: 13 minutes of truth, 38 in the world.
 """
 
 from __future__ import annotations

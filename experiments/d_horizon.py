@@ -2,7 +2,7 @@
 again.
 
 Development policies that draw chunks of eight, as they are and shortened; the world draws as many
-frames at once. 20 start states a task. Two idle cores, one such policy: 6 minutes.
+frames at once. 20 start states per task. Two idle cores, one such policy: 6 minutes.
 """
 
 from __future__ import annotations

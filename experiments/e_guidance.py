@@ -1,8 +1,8 @@
 """(e) Guidance strength against action following and agreement.
 
-Development policies, 5 start states a task, and replays of development recordings. Two idle cores:
-a minute of truth; for each strength 2 minutes in the world and of replays, twice that with guidance
-on: 11 minutes in all."""
+Development policies, 5 start states per task, and replays of development recordings. Two idle
+cores: a minute of truth; for each strength 2 minutes in the world and of replays, twice that with
+guidance on: 11 minutes in all."""
 
 from __future__ import annotations
 

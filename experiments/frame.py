@@ -5,7 +5,7 @@ writes beside `setup.results`:
 
     figures/NAME.csv    the numbers behind the plot
     figures/NAME.svg    the plot
-    results.md          one row a figure; the row of this one is replaced, the others stay
+    results.md          one row per figure; the row of this one is replaced, the others stay
 
 Scores of policies resume (worldgym/reference/scoring.py), so an interrupted experiment goes on with
 the same command.
@@ -43,8 +43,8 @@ HEAD = (
     "# Results\n\n"
     "Each row was written by `python -m experiments.NAME` (see "
     "[experiments/README.md](../experiments/README.md)); its plot and\n"
-    "its numbers lie in `figures/`. *On* names policies, start states a task, and fingerprints of "
-    "world and judge.\n\n"
+    "its numbers are in `figures/`. *On* names policies, start states per task, and fingerprints "
+    "of world and judge.\n\n"
     "| figure | question | result | on | made |\n| --- | --- | --- | --- | --- |\n"
 )
 
@@ -67,11 +67,11 @@ class Setup:
     out: Path = Path("runs/experiments")
     results: Path = Path("docs/results.md")
     seeds: int = 0
-    """start states a task; 0 = the figure's own number"""
+    """start states per task; 0 = the figure's own number"""
     tasks: tuple[str, ...] = tuple(TASKS)
     steps: int = STEPS
     workers: int = 0
-    """processes of the simulator; 0 = one a core"""
+    """processes of the simulator; 0 = one per core"""
 
     @property
     def instrument(self) -> Instrument:

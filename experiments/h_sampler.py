@@ -1,7 +1,8 @@
 """(h) Number of sampler steps: few against the many of the teacher.
 
-Development policies, 5 start states a task, and replays of development recordings. Two idle cores:
-a minute of truth; 4 to 15 minutes in the world and of replays, by the number of steps: 22 in all.
+Development policies, 5 start states per task, and replays of development recordings. Two idle
+cores: a minute of truth; 4 to 15 minutes in the world and of replays, by the number of steps: 22 in
+all.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ STEPS = (1, 2, 4, 10)
 
 
 def measure(setup: Setup) -> Finding:
-    """Agreement, pixels and time by the number of network calls a frame."""
+    """Agreement, pixels and time by the number of network calls per frame."""
     instruments = {str(steps): with_sampler(setup, steps=steps) for steps in STEPS}
     rows = sweep(setup, instruments, SEEDS)
     for row in rows:

@@ -1,8 +1,8 @@
 """(i) Context length: worlds trained with windows of different length.
 
 Small worlds (experiments/worlds.py) that are alike but for the window: 4, 8 and 16 frames, with as
-many frames a step; or others, by `--worlds`. Development policies, 5 start states a task: 2 minutes
-a world on two idle cores, and 13 of one core to train it.
+many frames per step; or others, by `--worlds`. Development policies, 5 start states per task: 2
+minutes a world on two idle cores, and 13 of one core to train it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """(j) How agreement grows with the size of the world model and with its data.
 
-Small worlds (experiments/worlds.py) of 8 episodes a task, 60 and all, and of three widths; or
+Small worlds (experiments/worlds.py) of 8 episodes per task, 60 and all, and of three widths; or
 others, by `--worlds`. Beside them the bundled world: three times the size of the largest, 27 times
-its clips. Development policies, 5 start states a task: 2 minutes a world on two idle cores, and 13
-of one core to train it.
+its clips. Development policies, 5 start states per task: 2 minutes a world on two idle cores, and
+13 of one core to train it.
 """
 
 from __future__ import annotations

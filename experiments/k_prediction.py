@@ -26,7 +26,7 @@ from worldgym.reference.scoring import Run
 from worldgym.stats.studies import estimate
 from worldgym.stats.tables import RealTrial
 
-REAL = (20, 40, 80)  # trials a policy
+REAL = (20, 40, 80)  # trials per policy
 DRAWS = 40
 
 

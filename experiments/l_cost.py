@@ -28,11 +28,14 @@ def finding(run: Run, measured_on: str) -> Finding:
     whole = sum(trial.seconds + trial.timing.get("judge", 0.0) for trial in trials)
     shown = ", ".join(f"{name} {seconds:.2f}" for name, seconds in shares.items())
     result = (
-        f"{len(trials)} trials in {whole / 60:.0f} minutes of computing; seconds a trial: {shown}; "
+        f"{len(trials)} trials in {whole / 60:.0f} minutes of computing; "
+        f"seconds per trial: {shown}; "
         f"{run.summary.expenses.cost_usd:.2f} USD for the judge"
     )
     points = tuple(Point(i, seconds, name=name) for i, (name, seconds) in enumerate(shares.items()))
-    chart = Chart("part", "seconds a trial", (Series("seconds a trial", points),), tuple(shares))
+    chart = Chart(
+        "part", "seconds per trial", (Series("seconds per trial", points),), tuple(shares)
+    )
     rows = [{"part": name, "seconds": seconds} for name, seconds in shares.items()]
     return Finding("l_cost", "What does a whole evaluation take?", result, measured_on, rows, chart)
 

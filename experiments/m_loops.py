@@ -1,8 +1,8 @@
 """(m) Is the world wrong, or does the policy act otherwise in it? Loops of world and simulator,
 crossed.
 
-Development policies, 5 start states a task. The actions of each loop in the world are played in the
-simulator, those of each loop in the simulator are played in the world. Where the world answers
+Development policies, 5 start states per task. The actions of each loop in the world are played in
+the simulator, those of each loop in the simulator are played in the world. Where the world answers
 rightly to both and the loops still end otherwise, the policy saw something in the world's frames
 that made it act otherwise. Two idle cores: 9 minutes, 5 of them beside the run of (h)."""
 

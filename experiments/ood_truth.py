@@ -43,7 +43,7 @@ class Experiment:
 
     out: Path = Path("runs/ood")
     seeds: int = 20
-    """initial frames a task, from the first held-out seed on"""
+    """initial frames per task, from the first held-out seed on"""
     policy: tuple[str, ...] = ()
     """default: all that are bundled"""
     tasks: tuple[str, ...] = tuple(TASKS)
@@ -52,7 +52,7 @@ class Experiment:
     world: Path = BUNDLE
     judge: Path = BUNDLE / "judge"
     workers: int = 0
-    """simulator processes; 0 = one a core"""
+    """simulator processes; 0 = one per core"""
 
 
 def run(options: Experiment) -> dict[str, Any]:

@@ -4,7 +4,7 @@
     python -m experiments.worlds --data data/train --processes 2          # a quarter of an hour of
     one core a world
 
-All learn alike: the codec of the bundle, steps, noise, learning rates, frames a step; 3 M
+All learn alike: the codec of the bundle, steps, noise, learning rates, frames per step; 3 M
 parameters unless the width is what differs. They are no rivals of the bundled world, which has
 three times their size and 27 times their training: what is compared is one of them with another. A
 world that is there is left alone, one that is half trained goes on."""
@@ -92,7 +92,7 @@ class Training:
     data: Path = Path("data/train")
     """what `worldgym reference record` and `generate-rollouts` wrote (docs/reference-world.md)"""
     out: Path = Path("runs/experiments/trained")
-    """gets a folder a world"""
+    """gets one folder per world"""
     only: tuple[str, ...] = ()
     """names of some; empty = all"""
     steps: int = 600

@@ -217,7 +217,7 @@ def test_tests_mirror_the_source() -> None:
 
 def test_the_walk_through_the_rooms_names_modules_that_exist() -> None:
     page = (TESTS.parent / "docs" / "dataflow.md").read_text("utf-8")
-    walk = page.partition("## A newcomer's walk")[2].partition("\n## ")[0]
+    walk = page.partition("## Three values on their way through the code")[2].partition("\n## ")[0]
     named = re.findall(r"`(\w+(?:/\w+)+)`", walk)
     assert len(named) > 10
     assert [name for name in named if not (ROOT / f"{name}.py").exists()] == []

@@ -94,7 +94,7 @@ def test_the_server_of_the_page_is_checked_and_evaluated_in(
     ]
     call += ["--trials", "2", "--judge", "later", "--out", str(tmp_path / "run")]
     assert ended(*call) == 2  # a policy of one action does not fill a step of twelve
-    assert "exactly 12 a step: let it give 12 actions a call" in capsys.readouterr().err
+    assert "exactly 12 a step: let it give 12 actions per call" in capsys.readouterr().err
     code = (
         "from worldgym.testing import FakePolicy\n"
         "from worldgym.types import ActionSpec\n"

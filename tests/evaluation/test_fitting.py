@@ -50,7 +50,7 @@ def run(out: Path, world: Any, policy: Any, tasks: Any = TASKS, **options: Any) 
     [
         (
             1,
-            r"gives 1 actions a call.*exactly 12 a step: --align hold fills a step up to 12, which",
+            r"gives 1 actions per call.*exactly 12 a step: --align hold fills a step up to 12,",
         ),
         (8, "--align hold fills a step up to 12, which costs 1.5 times.*or let it give 12 actions"),
         (50, "--align commit carries out 48 of its 50; or --align hold fills a step up to 60"),
@@ -117,7 +117,7 @@ def test_what_is_drawn_is_what_the_world_draws(tmp_path: Path) -> None:
 
 
 def test_commit_needs_an_answer_that_covers_a_step(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="or let it give 12 actions a call"):
+    with pytest.raises(InputError, match="or let it give 12 actions per call"):
         run(tmp_path, StandInWorld(), FakePolicy(chunk=8), align="commit")
 
 
@@ -195,7 +195,7 @@ def test_frames_that_come_every_third_action(tmp_path: Path) -> None:
     header, (record,) = read_log(tmp_path / "run" / "log.jsonl")
     assert header.config["world_can"]["stride"] == 3 and record.steps == 24
     assert len(decode_video(tmp_path / "run" / str(record.video))) == 25  # at the rate of actions
-    with pytest.raises(InputError, match="remembers 2 frames, one an action"):
+    with pytest.raises(InputError, match="remembers 2 frames, one per action"):
         remembers = FakePolicy(chunk=12, needs=Needs(history=2))
         run(tmp_path / "no", world, remembers, TASKS[:1])
 

@@ -11,7 +11,7 @@ from worldgym.reference.scoring import Run
 from worldgym.stats.run_attempts import RunAttempts
 from worldgym.stats.summarize import write_summary
 
-# Of forty start states a task, how many a policy truly masters: the first ones.
+# Of forty start states per task, how many a policy truly masters: the first ones.
 TRUE_SUCCESSES = {
     "full": 36,
     "medium": 30,

@@ -76,7 +76,7 @@ def test_tolerances_are_kept_on_both_sides() -> None:
 
 
 def test_what_cannot_be_compared_is_refused_before_anything_is_scored(root: Path) -> None:
-    with pytest.raises(InputError, match="50 start states a task, not 7"):
+    with pytest.raises(InputError, match="50 start states per task, not 7"):
         release_check(config(root, seeds=7))
     reconfigure(root / "bundle" / "world", root / "bundle" / "world", {"sampler": {"steps": 9}})
     with pytest.raises(InputError, match="is for another world"):

@@ -107,7 +107,7 @@ def test_on_the_command_line(policy: Path, capsys: pytest.CaptureFixture[str]) -
     words = ["policy", "check", str(policy), "--calls", "2"]
     main([*words, "--size", "16", "24"])
     out, err = capsys.readouterr()
-    assert "tiny, 2 actions a call" in out and "held" in out and "median" in out and err == ""
+    assert "tiny, 2 actions per call" in out and "held" in out and "median" in out and err == ""
     main([*words, "--size", "16", "24", "--json"])
     assert json.loads(capsys.readouterr().out)["passed"] is True
     with pytest.raises(SystemExit) as stop:

@@ -51,7 +51,7 @@ def test_one_that_promises_less_is_asked_for_less() -> None:
         "not promised",
         "its newest state alone is valid",
     )
-    assert told["a batch is its rows one by one"] == ("not promised", "it takes one row a call")
+    assert told["a batch is its rows one by one"] == ("not promised", "it takes one row per call")
 
 
 class Forgetful(FakeWorld):

@@ -101,6 +101,6 @@ def test_what_does_not_fit(trained: Path, episode_store: EpisodeStore, tmp_path:
     with pytest.raises(InputError, match="draws latents of codec"):
         tune_decoder(ask("two", codec=tmp_path / "other", world=trained))
     ConvCodec(ConvCodecConfig(16, 4, 16, 1)).save(tmp_path / "small", "# small\n", {})
-    with pytest.raises(InputError, match="16 pixels a side"):
+    with pytest.raises(InputError, match="16 pixels per side"):
         tune_decoder(ask("two", codec=tmp_path / "small"))
     assert not (tmp_path / "two").exists()

@@ -159,7 +159,7 @@ class Augment:
     out: Path
     """episode store for the edited copies"""
     limit: int = 0
-    """episodes a task; 0 = all"""
+    """episodes per task; 0 = all"""
     seed: int = 0
 
     def __call__(self) -> None:

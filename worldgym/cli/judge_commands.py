@@ -83,7 +83,7 @@ class Calibrate:
     labels: Path
     """labels.jsonl, or an episode store whose successes are known"""
     out: Path
-    """folder for calibration.json and verdicts.jsonl, a line a video"""
+    """folder for calibration.json and verdicts.jsonl, one line per video"""
     probes: int = 20
     """videos for each robustness test; 0 = none"""
     budget: float | None = None
@@ -210,7 +210,7 @@ class Score:
     judge: JudgePlace
     """checkpoint, judge.toml or labels.jsonl"""
     out: Path
-    """folder for verdicts.jsonl, a line a video, and summary.json"""
+    """folder for verdicts.jsonl, one line per video, and summary.json"""
     instruction: str = ""
     """what the robot was asked to do, in every video that comes without an instruction"""
     fps: float | None = None

@@ -123,7 +123,7 @@ def _print(report: PolicyReport) -> None:
 
     console = Console()
     rules = Table(
-        title=Text(f"{report.policy}, {report.chunk} actions a call"),
+        title=Text(f"{report.policy}, {report.chunk} actions per call"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
@@ -153,7 +153,7 @@ def _print(report: PolicyReport) -> None:
             f"median {1e3 * late.median:.1f} ms, 95th percentile {1e3 * late.p95:.1f} ms of "
             f"{late.calls} calls"
         )
-        console.print(Text(f"one observation: {times}; {1e3 * late.an_action:.1f} ms an action"))
+        console.print(Text(f"one observation: {times}; {1e3 * late.an_action:.1f} ms per action"))
 
 
 def _open_loop(found: OpenLoop) -> Table:

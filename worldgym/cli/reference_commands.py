@@ -62,9 +62,9 @@ class Evaluate:
     """gets truth.csv, videos/ and tasks/ (the initial frames as a task folder)"""
     first_seed: int = 10_000
     seeds: int = 20
-    """start states a task"""
+    """start states per task"""
     videos: int = 0
-    """start states a task whose episodes are kept as video"""
+    """start states per task whose episodes are kept as video"""
     tasks: tuple[str, ...] = ()
     """default: all"""
     variation: tuple[str, ...] = ()
@@ -164,7 +164,7 @@ class Validate:
     out: Path
     """gets validation.json and sheet.png"""
     chunk: int = 1
-    """actions a step"""
+    """actions per step"""
     batch: int = 30
 
     def __call__(self) -> None:

@@ -135,7 +135,7 @@ class GenerateRollouts:
     """episode store to add to"""
     first_seed: int = 0
     seeds: int = 40
-    """start states a task"""
+    """start states per task"""
     tasks: tuple[str, ...] = ()
     """default: all"""
     processes: int = 0
@@ -205,7 +205,7 @@ class CheckRelease:
     """trained where they are missing"""
     out: Path = Path("runs/release-check")
     seeds: int = 0
-    """start states a task; default: those of the release"""
+    """start states per task; default: those of the release"""
     write: bool = False
     """store the figures with the bundle instead of comparing: for a new world"""
     processes: int = 0

@@ -29,7 +29,7 @@ class Demo:
     full: bool = False
     """all initial frames instead of a few (ten times longer)"""
     trials: int = 0
-    """trials a task; 0 = 2, or all initial frames with --full"""
+    """trials per task; 0 = 2, or all initial frames with --full"""
     seed: int = 0
     json: bool = False
     """print summary.json instead of a table"""
@@ -63,7 +63,7 @@ class Evaluate:
     tasks: TasksPlace
     """folder of tasks, NAME.png + NAME.json each"""
     trials: int
-    """trials a task group; initial frames in order, then again with fresh noise"""
+    """trials per task group; initial frames in order, then again with fresh noise"""
     judge: JudgePlace
     """checkpoint of a judge, judge.toml (a model behind a server), or "later": people, once the
     videos are there"""
@@ -81,7 +81,7 @@ class Evaluate:
     """trials advanced together at most; changes speed, and results by float rounding only. auto: as
     many as fit the free memory and still gain, and in a run that goes on as many as before"""
     sampler_steps: int | None = None
-    """network calls a frame (default: the checkpoint's)"""
+    """network calls per frame (default: the checkpoint's)"""
     cfg: float | None = None
     """guidance strength, 1 = off (default: the checkpoint's)"""
     rule: Literal["recompute", "rolling"] | None = None

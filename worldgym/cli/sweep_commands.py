@@ -154,7 +154,7 @@ def _outlook(one: Evaluate) -> Outlook:
 
 
 def outlook_text(expected: tuple[Outlook, ...]) -> str:
-    """A few lines a run, and the sum."""
+    """A few lines per run, and the sum."""
     from worldgym.report.formats import duration
 
     lines = []

@@ -76,7 +76,7 @@ class Edit:
     out: Path
     """folder for the suite"""
     limit: int = 0
-    """tasks a group; 0 = all"""
+    """tasks per group; 0 = all"""
     budget: float | None = None
     """US dollars that edits by a model may cost"""
 

@@ -35,7 +35,7 @@ class Train(TrainRequest):
 
 @dataclass(frozen=True)
 class Distill(DistillRequest):
-    """Teach a world to sample in one or two network calls a frame, from its own rollouts. Run it
+    """Teach a world to sample in one or two network calls per frame, from its own rollouts. Run it
     again to resume."""
 
     world: Positional[WorldPlace]

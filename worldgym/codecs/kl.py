@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL
 
 KIND = "kl-codec"
-# frames in one pass: at 256 x 256 the decoder's activations take about 0.2 GB a frame in float32
+# frames in one pass: at 256 x 256 the decoder's activations take about 0.2 GB per frame in float32
 TOGETHER = 8
 
 

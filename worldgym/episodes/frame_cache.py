@@ -85,7 +85,7 @@ class FrameCache:
 
 def frame_cache(store: EpisodeStore, workers: int = 0) -> FrameCache:
     """Opens the cache of a store, decoding its videos first if needed. `workers`: threads; 0 = one
-    a core."""
+    per core."""
     if not len(store):
         raise InputError(f"{store.root}: the store holds no episode; record some first")
     workers = workers or multiprocessing.cpu_count()

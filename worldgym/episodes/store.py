@@ -1,4 +1,4 @@
-"""The episode store: one folder, two files an episode, and an index that is derived from them.
+"""The episode store: one folder, two files per episode, and an index that is derived from them.
 
     STORE/store.json            format, version, action spec, frames per second, reach of the robot
                                 where it is known

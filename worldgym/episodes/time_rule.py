@@ -69,7 +69,7 @@ def to_episode(recording: Recording, spec: ActionSpec, rule: TimeRule = TimeRule
 
 
 def _states(recording: Recording, frames: slice) -> States | None:
-    """The recorded states of those frames; names that are not one a number say nothing."""
+    """The recorded states of those frames; names that are not one per number say nothing."""
     if recording.states is None or not recording.states.shape[1]:
         return None
     names = recording.facts.state_names

@@ -18,7 +18,7 @@ MOST_ON_GPU = 64  # on paper 32 are 5 to 20 % from the limit already: docs/gpu.m
 SHARE = 0.7  # of the free memory; the rest is for policy, judge and what is not counted
 # numbers of [tokens, width] that a block holds at once, beside those of its wide layer
 HELD = 12
-PIXEL = 256  # bytes a pixel of a frame between decoder and host, counted generously
+PIXEL = 256  # bytes per pixel of a frame between decoder and host, counted generously
 
 
 def chosen_batch(asked: int | None, world: World[Any], out: Path, chunk: int = 1) -> int:

@@ -94,7 +94,7 @@ def _chosen(
     """The policy as it is carried out in this world."""
     if policy.needs.history > 1 and can.stride > 1:
         raise InputError(
-            f"policy {policy.name} remembers {policy.needs.history} frames, one an action, and the "
+            f"policy {policy.name} remembers {policy.needs.history} frames, one per action, and "
             f"world {name} draws one every {can.stride} actions"
         )
     if can.chunk.pieces(policy.chunk) is None:
@@ -121,11 +121,11 @@ def _aligned(name: str, can: Capabilities, policy: Policy[Any], align: Align) ->
             f"--align hold fills a step up to {due}, which costs {cost:.1f} times as much and "
             f"lets the world know actions that are not the policy's"
         )
-    more = f"let it give {due} actions a call" if not rows else ""
+    more = f"let it give {due} actions per call" if not rows else ""
     ways += [more] if more else []
     takes = _takes(can)
     raise InputError(
-        f"policy {policy.name} gives {policy.chunk} actions a call, and the world {name} takes "
+        f"policy {policy.name} gives {policy.chunk} actions per call, and the world {name} takes "
         f"{takes}: {'; or '.join(ways)}"
     )
 

@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class ProcessExecutor:
-    """count: of processes; 0 = one a core."""
+    """count: of processes; 0 = one per core."""
 
     count: int = 0
 
@@ -82,7 +82,7 @@ class _Processes:
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
     """A process that is started meanwhile computes on so many threads, or as many as the user has
-    set: with one a core in each process they would wait for each other."""
+    set: with one per core in each process they would wait for each other."""
     if "OMP_NUM_THREADS" in os.environ:
         yield
         return

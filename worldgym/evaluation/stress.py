@@ -174,7 +174,7 @@ def search(
 
 
 def _plan(count: int, config: StressConfig, groups: int) -> list[tuple[int, int]]:
-    """(candidates, trials a group) of every round, each round of equal cost. InputError if the
+    """(candidates, trials per group) of every round, each round of equal cost. InputError if the
     budget allows no trial in one, or none in the confirmation."""
     sizes = [count]
     while sizes[-1] > config.keep:

@@ -14,7 +14,7 @@ from worldgym.types import Task, Trial
 
 
 def plan_trials(tasks: Sequence[Task], count: int, seed: int) -> list[Trial]:
-    """`count` trials a group: its initial frames in order, then again as repeats 1, 2, ...
+    """`count` trials per group: its initial frames in order, then again as repeats 1, 2, ...
 
     An edited task whose nominal twin is there too is tried exactly as often as its twin, with the
     same seeds."""

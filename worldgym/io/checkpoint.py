@@ -34,7 +34,7 @@ WEIGHTS = "model.safetensors"
 CARD = "README.md"
 MANIFEST = "manifest.json"
 PACKED = f"{WEIGHTS}.xz"
-# Two bytes a weight: what the two have in common with their like two bytes before is what can be
+# Two bytes per weight: what the two have in common with their like two bytes before is what can be
 # packed.
 PACKING = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 3, "lp": 1, "pb": 1}]
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def save_folder(
     """Writes a checkpoint, replacing an older one at the same place.
 
     config: JSON values with a "kind".   card: Markdown.   half: store float32 as bfloat16 (2 bytes
-    a weight). InputError if the folder cannot be written or holds something that is not a
+    per weight). InputError if the folder cannot be written or holds something that is not a
     checkpoint."""
     if "kind" not in config:
         raise ValueError('a checkpoint\'s config needs a "kind"')

@@ -219,7 +219,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number of JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # `json.loads` makes one a line
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # `json.loads` makes one per line
 
 
 def whole_size(handle: int) -> int:

@@ -1,5 +1,6 @@
-"""The run log, RUN/log.jsonl: a header, then one line a trial attempt, and another header wherever
-the run grew, the last of which counts. Append-only; everything later is derived from it."""
+"""The run log, RUN/log.jsonl: a header, then one line per trial attempt, and another header
+wherever the run grew, the last of which counts. Append-only; everything later is derived from
+it."""
 
 from __future__ import annotations
 

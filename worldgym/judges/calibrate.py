@@ -46,7 +46,7 @@ class CalibrateConfig:
 
 
 def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
-    """Writes OUT/calibration.json and OUT/verdicts.jsonl (one line a video), and returns the
+    """Writes OUT/calibration.json and OUT/verdicts.jsonl (one line per video), and returns the
     former.
 
     Videos on which the labellers differ, or cannot tell, are left out and counted; so are those

@@ -93,7 +93,7 @@ def fit_rates(known: Sequence[KnownProbability], band: float = 0.0) -> DecisionR
 
 
 def table(confusion: Mapping[str, Confusion]) -> str:
-    """Markdown, one line a group; S = success, F = failure."""
+    """Markdown, one line per group; S = success, F = failure."""
     lines = [
         "| true -> judged | S -> S | F -> S | S -> F | F -> F | unscored | agreement |",
         "| --- " * 7 + "|",

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from worldgym.types import Frames
 
-# noise images drawn a batch, shared by its rows: drawing one a row cost more than the network
+# noise images drawn a batch, shared by its rows: drawing one per row cost more than the network
 NOISES = 16
 LATENT = 8  # pixels a latent cell: errors of a video model come in patches of this size
 

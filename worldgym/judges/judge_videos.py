@@ -52,7 +52,7 @@ Judged = tuple[
 
 
 def judge_videos(config: VideosConfig, judge: Judge) -> VideosSummary:
-    """Writes OUT/verdicts.jsonl, a line a video, and OUT/summary.json, and returns the latter.
+    """Writes OUT/verdicts.jsonl, one line per video, and OUT/summary.json, and returns the latter.
 
     What a model answered is kept, so a second start pays for nothing twice. InputError for a source
     that holds no video; SameFailure and JudgeStopped, after writing what there is, where nothing

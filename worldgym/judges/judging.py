@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def judge_each(judge: Judge, rollouts: Sequence[Rollout]) -> Iterator[Verdict | Failure]:
-    """One verdict a rollout, in order, timed, up to `judge.concurrency` at once.
+    """One verdict per rollout, in order, timed, up to `judge.concurrency` at once.
 
     After the first BudgetSpent or JudgeStopped no other rollout is begun; all that have no verdict
     then are Failures for its reason, and it is raised after the last of them.

@@ -37,7 +37,7 @@ MAX_FRAMES = 64  # pictures of a video that are sent unless the description says
 
 @dataclass(frozen=True)
 class VlmConfig:
-    """votes: answers a video.   frames: a rule of `frame_selection`.   frame_size: pixels of the
+    """votes: answers per video.   frames: a rule of `frame_selection`.   frame_size: pixels of the
     longer side, None = as recorded.
 
     views: cameras that are shown, side by side; () = the main one.

@@ -2,11 +2,11 @@
 
 torch puts them in that order at every call, or multiplies by MKL where they are float32: for the 36
 rows of a frame that takes up to as long as the product itself. Measured on AMD's Zen 4, one thread,
-milliseconds a frame of the bundled world: network of one trial at ten steps 98 => 71, at one step
+milliseconds per frame of the bundled world: network of one trial at ten steps 98 => 71, at one step
 14.5 => 11.8; decoder of one frame 7.1 => 5.5; a batch of 16, 7.7 => 6.8 and 4.5 => 4.3.
 
 A convolution's order depends on the pictures and on torch's threads. Weights in another one than a
-call wants are put in order at that call, by slow code: 15 ms a layer where the convolution takes
+call wants are put in order at that call, by slow code: 15 ms per layer where the convolution takes
 0.2. So they are packed for the pictures of an example; one and two threads then want the same.
 """
 

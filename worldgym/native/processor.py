@@ -1,8 +1,9 @@
 """Which number format a processor multiplies fast.
 
 bfloat16 halves memory and doubles speed where there are instructions that multiply it. Where there
-are none, every number is converted: the bundled world, one trial at one step, takes 113 ms a frame
-with AVX2 in bfloat16 and 87 in float32, and with AVX-512 alone 69 and 41 (dev/LOG.md, 2026-11-29).
+are none, every number is converted: the bundled world, one trial at one step, takes 113 ms per
+frame with AVX2 in bfloat16 and 87 in float32, and with AVX-512 alone 69 and 41 (dev/LOG.md,
+2026-11-29).
 """
 
 from __future__ import annotations

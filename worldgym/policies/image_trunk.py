@@ -25,8 +25,8 @@ FOLD = 4
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    """channels: numbers a pixel (3 a frame and view).   buckets: hashed instruction features.   The
-    rest are widths."""
+    """channels: numbers per pixel (3 a frame and view).   buckets: hashed instruction features.
+    The rest are widths."""
 
     channels: int = 3
     width: int = 64

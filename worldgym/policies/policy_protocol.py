@@ -23,7 +23,7 @@ class Needs:
     """What a policy must be shown besides an instruction, and how it is asked. The default is the
     newest frame and nothing else.
 
-    history:   frames shown, the newest included, one an action. Before there are so many, the
+    history:   frames shown, the newest included, one per action. Before there are so many, the
                initial frame is repeated.
     cameras:   names of the views, if the policy tells them apart. A world draws those of its own
                views' names, and the first whatever its name.
@@ -125,7 +125,7 @@ class Policy(Protocol[State]):
     def needs(self) -> Needs: ...
 
     def reset(self, trials: Sequence[Trial]) -> list[State]:
-        """One state a trial. Randomness comes from `trial.seed`, never from the batch."""
+        """One state per trial. Randomness comes from `trial.seed`, never from the batch."""
         ...
 
     def act(

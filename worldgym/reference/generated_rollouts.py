@@ -52,7 +52,7 @@ class ClosedLoopConfig:
     tasks: tuple[str, ...] = tuple(TASKS)
     batch: int = 25
     workers: int = 0
-    """processes; 0 = one a core"""
+    """processes; 0 = one per core"""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def closed_loop_name(task: str, seed: int, policy: str) -> str:
 
 
 def _prepare() -> None:
-    """One thread a process, as simulator and small networks like it."""
+    """One thread per process, as simulator and small networks like it."""
     torch.set_num_threads(1)
     keep_freed_memory()
 

@@ -3,7 +3,7 @@ simulator.
 
 robosuite 1.5.2 (MIT) and its "BASIC" operational-space controller: seven numbers in [-1, 1], moves
 of 0.05 m and turns of 0.5 rad an action, gripper -1 open and +1 closed, at 10 Hz. What had to be
-set right: pictures are rendered here, for the shipped ones take 200 ms a view (shadows, samples,
+set right: pictures are rendered here, for the shipped ones take 200 ms per view (shadows, samples,
 collision shapes) and these 8 to 15; one environment a process, because two spoil each other's
 frames; a seed is put into the environment's own generator, which all of its samplers share.
 
@@ -26,7 +26,7 @@ from worldgym.errors import InputError
 from worldgym.types import Actions, Frames
 
 os.environ.setdefault("MUJOCO_GL", "egl")
-os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe: one process a core beats threads
+os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe: one process per core beats threads
 
 RATE_HZ = 10.0
 PANDA_SPEC = replace(convention("libero"), rate_hz=RATE_HZ)
@@ -38,8 +38,8 @@ SPAN = 0.08  # metres between the fingers of an open gripper
 
 @dataclass(frozen=True)
 class PandaTask:
-    """env: robosuite's name.   steps: actions an episode.   camera: of the front view: point looked
-    at (metres), distance (metres), azimuth and elevation (degrees)."""
+    """env: robosuite's name.   steps: actions per episode.   camera: of the front view: point
+    looked at (metres), distance (metres), azimuth and elevation (degrees)."""
 
     env: str
     instruction: str

@@ -1,4 +1,4 @@
-"""Recording the Panda's tasks with both cameras: deterministic by seed, a process a core,
+"""Recording the Panda's tasks with both cameras: deterministic by seed, one process per core,
 resumable."""
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STACKED = 0.045  # metres between the centres of two stacked cubes
 @dataclass(frozen=True)
 class PandaRecordConfig:
     """episodes: a task, of consecutive seeds; those of 10000 and above are for evaluation only.
-    size: pixels of both views, both ways.   workers: processes; 0 = one a core."""
+    size: pixels of both views, both ways.   workers: processes; 0 = one per core."""
 
     out: Path
     episodes: int = 400

@@ -34,7 +34,7 @@ class RecordConfig:
 
     out: Path
     episodes: int = 400
-    """episodes a task"""
+    """episodes per task"""
     first_seed: int = 0
     tasks: tuple[str, ...] = tuple(TASKS)
     steps: int = STEPS
@@ -43,7 +43,7 @@ class RecordConfig:
     moved_cameras: bool = False
     """each from one of `CAMERAS` places of the camera near its usual one, by its seed"""
     workers: int = 0
-    """processes; 0 = one a core"""
+    """processes; 0 = one per core"""
 
 
 def record(config: RecordConfig) -> EpisodeStore:

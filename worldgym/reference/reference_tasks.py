@@ -12,7 +12,7 @@ from worldgym.errors import pick
 SIZE = 96  # pixels, both ways
 FRAME_SKIP = 4  # simulator steps an action is held: 80 Hz / 4 = 20 frames per second
 FPS = 20.0
-STEPS = 40  # actions an episode
+STEPS = 40  # actions per episode
 FIRST_HELD_OUT_SEED = (
     10_000  # training data come from seeds below, every evaluation from this seed on
 )

@@ -25,7 +25,7 @@ from worldgym.reference.scoring import Instrument, Run, score, set_scope
 from worldgym.reference.zoo_training import train_policies
 
 SET = "held-out"
-SEEDS = 50  # start states a task
+SEEDS = 50  # start states per task
 NAME = "release.json"
 TOLERANCES: Mapping[str, float] = {
     "pearson": 0.05,
@@ -45,7 +45,7 @@ class ReleaseConfig:
     """data: recordings, made where they are missing.   policies: folder of trained held-out
     policies, trained where missing.
 
-    seeds: start states a task, 0 = as many as at the release.   write: store the figures found,
+    seeds: start states per task, 0 = as many as at the release.   write: store the figures found,
     instead of comparing with them."""
 
     data: Path
@@ -181,7 +181,7 @@ def _released(path: Path, config: ReleaseConfig) -> dict[str, Any]:
             )
     if config.seeds not in (0, released["seeds"]):
         raise InputError(
-            f"{path} was made with {released['seeds']} start states a task, not {config.seeds}; "
+            f"{path} was made with {released['seeds']} start states per task, not {config.seeds}; "
             f"leave --seeds out"
         )
     return released

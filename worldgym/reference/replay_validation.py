@@ -35,7 +35,7 @@ SHEET_ROWS = 2  # episodes a task on the contact sheet
 
 @dataclass(frozen=True)
 class ValidateConfig:
-    """store: held-out episodes.   chunk: actions a step.   batch: episodes advanced together."""
+    """store: held-out episodes.   chunk: actions per step.   batch: episodes advanced together."""
 
     world: Path
     judge: Path

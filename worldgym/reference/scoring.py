@@ -86,7 +86,7 @@ def set_scope(name: str, folder: Path, seeds: int = 0) -> Scope:
     states = policy_set(name).seeds
     if not 0 <= seeds <= len(states) or not states:
         raise InputError(
-            f"the set {name} has {len(states)} start states a task, so {seeds or 'all'} of them "
+            f"the set {name} has {len(states)} start states per task, so {seeds or 'all'} of them "
             f"cannot be scored"
         )
     return Scope(name, trained_policies(folder), tuple(states[: seeds or len(states)]))

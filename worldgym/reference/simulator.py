@@ -21,7 +21,7 @@ from worldgym.reference.variations import PLAIN, Variation
 from worldgym.types import ONE_VIEW, Frames
 
 os.environ.setdefault("MUJOCO_GL", "egl")
-os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe: one process a core beats threads
+os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe: one process per core beats threads
 
 try:
     import metaworld.policies

@@ -5,7 +5,7 @@ TRUTH/truth.csv                        policy, task, group, success, first_succe
                                        written at the end. All that the folder knows, other calls'
                                        policies and seeds too
 TRUTH/partial.jsonl                    one line a finished episode: a killed run goes on from here
-TRUTH/videos/POLICY/GROUP/SEED.mp4     what happened, for as many seeds a task as asked for"""
+TRUTH/videos/POLICY/GROUP/SEED.mp4     what happened, for as many seeds per task as asked for"""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TruthConfig:
     tasks: tuple[str, ...] = tuple(TASKS)
     steps: int = STEPS
     videos: int = 0
-    """seeds a task whose episodes are kept as video"""
+    """seeds per task whose episodes are kept as video"""
     on: str = "processes"
     workers: int = 0
     """on, workers: see `executor_named`"""
@@ -211,8 +211,8 @@ Scored = tuple[TrueScore, bytes | None]  # and its video, where one was asked fo
 
 
 def _run(jobs: list[TruthJob], config: TruthConfig) -> Iterator[tuple[TruthJob, Scored]]:
-    """Results as they come; one process and one thread a core, for llvmpipe and small networks both
-    gain from it.
+    """Results as they come; one process and one thread per core, for llvmpipe and small networks
+    both gain from it.
 
     Jobs of one scene follow each other, so that a process keeps few simulators (100 MB each) and
     builds each once."""

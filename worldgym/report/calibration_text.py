@@ -13,7 +13,7 @@ SOURCES = {
 
 
 def evaluator_text(found: EvaluatorCalibration) -> str:
-    """A line a task: how often both together err with a policy that nobody recorded."""
+    """One line per task: how often both together err with a policy that nobody recorded."""
     counts = found.counts
     lines = [
         f"{number_of(counts.successes + counts.failures, 'recorded rollout')} replayed, "

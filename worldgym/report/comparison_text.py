@@ -27,7 +27,7 @@ PAIRS = 28  # comparisons that are listed in full
 
 
 def comparison_text(summary: Summary) -> str:
-    """The headline, a line a policy, every comparison, and the ranking."""
+    """The headline, one line per policy, every comparison, and the ranking."""
     if not any(policy.trials for policy in summary.policies):
         return headline(summary)
     lines = [*said_of_policies(summary), "", *_standing(summary), ""]
@@ -45,7 +45,7 @@ def comparison_text(summary: Summary) -> str:
 
 
 def until_decided_text(summary: Summary) -> str:
-    """Whether it is time to stop, and a line a pair."""
+    """Whether it is time to stop, and one line per pair."""
     pairs = summary.comparisons
     undecided = sum(pair.sequential.winner is None for pair in pairs)
     stop = f"{undecided} not decided yet." if undecided else "Every pair is decided: you may stop."
@@ -58,7 +58,7 @@ def until_decided_text(summary: Summary) -> str:
 
 
 def baseline_text(test: BaselineTest, summary: Summary) -> str:
-    """Of `worldgym compare --baseline`: whether all pass, and a line a policy."""
+    """Of `worldgym compare --baseline`: whether all pass, and one line per policy."""
     margin = f"{100 * test.margin:g} points"
     asked = f"within {margin} of" if test.equivalent else f"not worse by more than {margin} than"
     passed = "Passes" if test.passes else "Does not pass"
@@ -81,7 +81,7 @@ def ranking_lines(ranking: PolicyRanking | None) -> list[str]:
 
 
 def _standing(summary: Summary) -> list[str]:
-    """A line a policy, best first: rate, interval, trials, and the ranks that it may have."""
+    """One line per policy, best first: rate, interval, trials, and the ranks that it may have."""
     policies = {policy.policy: policy for policy in summary.policies}
     rows = summary.rank_intervals
     width = max(len(row.policy) for row in rows)

@@ -72,7 +72,7 @@ def _against_truth(truth: DropAgreement | None) -> str:
 
 
 def drops_grid(summary: Summary) -> Grid | None:
-    """A row an axis, a column a policy; None without edited tasks."""
+    """One row per axis, one column per policy; None without edited tasks."""
     found = summary.perturbed
     if found is None:
         return None

@@ -78,8 +78,8 @@ def make_cards(
 
 
 def choose(trials: Sequence[A], limit: int) -> list[A]:
-    """At most `limit` trials with a video: one a cell in turn, within a cell those that differ from
-    the truth first."""
+    """At most `limit` trials with a video: one per cell in turn, within a cell those that differ
+    from the truth first."""
     cells: dict[tuple[str, str], list[A]] = defaultdict(list)
     for r in trials:
         if r.video is not None:

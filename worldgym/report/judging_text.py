@@ -19,7 +19,7 @@ from worldgym.stats.video_rates import VideosSummary
 
 
 def videos_text(found: VideosSummary) -> str:
-    """A line an instruction, then what was not scored and why."""
+    """One line per instruction, then what was not scored and why."""
     rows = [*found.instructions] if len(found.instructions) > 1 else []
     lines = [
         f"{percent(row.rate):>7} ({span(row.low, row.high)}) of {row.trials}  {row.instruction}"

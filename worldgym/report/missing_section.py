@@ -10,7 +10,7 @@ NAMED = 5  # rows of trials that a row names
 
 
 def missing_section(facts: ReportFacts) -> Section | None:
-    """A row a policy and task that lacks trials, the most lacking first."""
+    """One row per policy and task that lacks trials, the most lacking first."""
     said = missing_sentence(facts.summary)
     if not said:
         return None

@@ -7,8 +7,8 @@ from worldgym.report.section import ReportFacts, Section
 
 
 def policies_section(facts: ReportFacts) -> Section:
-    """A row a policy, for all tasks and, at the reader's choice, for each of them; how the world
-    model agrees with the truth."""
+    """One row per policy, for all tasks and, at the reader's choice, for each of them; how the
+    world model agrees with the truth."""
     scopes = {
         policy.policy: [
             ("", policy),

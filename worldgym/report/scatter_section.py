@@ -34,7 +34,7 @@ def scatter_section(facts: ReportFacts) -> Section | None:
 
 
 def scatter(cells: Sequence[CellSummary], policies: Sequence[str]) -> Markup | None:
-    """A point a cell with both rates, 95 % Wilson error bars; None without such cells."""
+    """One point per cell with both rates, 95 % Wilson error bars; None without such cells."""
     known = [
         (cell, cell.rate, cell.truth_rate)
         for cell in cells

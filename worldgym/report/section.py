@@ -30,7 +30,7 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """Everything a section may tell.   attempts: all of them.   outcome: one a trial."""
+    """Everything a section may tell.   attempts: all of them.   outcome: one per trial."""
 
     run: Path
     header: RunHeader

@@ -38,7 +38,7 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
 
 
 def _short_grid(summary: Summary) -> Grid:
-    """A row a policy: its rate and truth in each task, and over all tasks with the interval
+    """One row per policy: its rate and truth in each task, and over all tasks with the interval
     below."""
     tasks = summary.tasks
     cells = {(c.policy, c.task): c for c in summary.cells}
@@ -71,7 +71,7 @@ def _pair(cell: SuccessCounts) -> str:
 
 
 def _full_grid(summary: Summary) -> Grid:
-    """A row a task, a column a policy: rates, 95 % intervals, corrected rates and truth."""
+    """One row per task, one column per policy: rates, 95 % intervals, corrected rates and truth."""
     policies = summary.names
     cells = {(c.policy, c.task): c for c in summary.cells}
     rows = [

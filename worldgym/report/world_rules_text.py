@@ -48,7 +48,7 @@ def print_world_report(report: Mapping[str, Any]) -> None:
             Text(
                 f"a step of {took['actions']} actions: median {1e3 * took['median']:.1f} ms, "
                 f"longest {1e3 * took['longest']:.1f} ms of {took['calls']}; "
-                f"{1e3 * took['an_action']:.1f} ms an action"
+                f"{1e3 * took['an_action']:.1f} ms per action"
             )
         )
 

@@ -104,7 +104,7 @@ class ModelClient:
         self._cache.check()
 
     def ask(self, question: Question, votes: int, wanted: Reading | None = None) -> list[Answer]:
-        """One answer a vote, in order; where a reply cannot be read as `wanted`, of a second try.
+        """One answer per vote, in order; where a reply cannot be read as `wanted`, of a second try.
 
         JudgeOutage, JudgeStopped or BudgetSpent if one cannot be had, with `paid_usd` for the
         others, which stay cached."""

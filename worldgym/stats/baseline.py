@@ -50,7 +50,7 @@ class BaselineTest:
     passes: bool
     """whether all pass"""
     answers: tuple[BaselineAnswer, ...]
-    """one a policy"""
+    """one per policy"""
 
 
 def against_baseline(

@@ -17,9 +17,9 @@ from worldgym.stats.correlation import centred, pearson
 from worldgym.stats.per_frame import Indices, Numbers
 
 SIMULATIONS = 4000
-DRAWN = 4_000_000  # rates in all, 32 MB a table: fewer studies of more than 1,000 cells
+DRAWN = 4_000_000  # rates in all, 32 MB per table: fewer studies of more than 1,000 cells
 FEWEST = 200  # studies
-GRID = 40  # points an axis of the prior
+GRID = 40  # points per axis of the prior
 
 
 @dataclass(frozen=True)

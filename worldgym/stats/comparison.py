@@ -23,7 +23,7 @@ FLIPS = 10_000  # random divisions of a permutation test
 GRID = 1 << 14  # steps of all differences together, where they have to be rounded
 BESIDE = 1e-10
 BESIDE_HALF = 1e-6  # halves are all rounded up, whatever their last bits
-MAX_BARNARD = 200  # trials a side; the exact test's work grows with their product
+MAX_BARNARD = 200  # trials per side; the exact test's work grows with their product
 LARGEST = 1.0  # variance of a difference of two scores
 
 
@@ -82,7 +82,7 @@ def unpaired_difference(
     """For scores a [N] and b [M] of separate trials, each with its initial frames.
 
     Interval: Newcombe's, from Wilson intervals at the effective numbers of trials. p: Barnard's
-    exact test; with repeats, partial credit or more than 200 trials a side the permutation test
+    exact test; with repeats, partial credit or more than 200 trials per side the permutation test
     over initial frames.
     """
     if len(a) == 0 or len(b) == 0:

@@ -102,7 +102,7 @@ class ExpenseTally:
 
 @dataclass
 class _Columns:
-    """Of the attempts of one policy, a column a number."""
+    """Of the attempts of one policy, one column per number."""
 
     attempts: int = 0
     votes: int = 0

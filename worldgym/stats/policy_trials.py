@@ -15,7 +15,8 @@ from worldgym.stats.per_frame import Flags, Indices, Numbers
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """All trials of a run: a row a policy, a column a trial, sorted by initial frame and repeat.
+    """All trials of a run: one row per policy, one column per trial, sorted by initial frame and
+    repeat.
 
     tasks [F]:      initial frames, sorted.   groups [F]: their groups.
     frames [K]:     the initial frame of a trial, as an index of `tasks`.

@@ -97,9 +97,9 @@ def in_rounds(
     """Differences of every task in the order in which its frames came (None or NaN: finished
     without a common score) => rounds.
 
-    planned: initial frames a task in all. After round j of R = max(planned) every task g has given
-    j / R of its frames, to half a frame. Only whole rounds count, so a task that has not begun
-    holds the others up, and what is used never changes as more frames come.
+    planned: initial frames per task in all. After round j of R = max(planned) every task g has
+    given j / R of its frames, to half a frame. Only whole rounds count, so a task that has not
+    begun holds the others up, and what is used never changes as more frames come.
     """
     R = max(planned.values(), default=0)
     groups = sorted(planned)

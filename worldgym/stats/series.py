@@ -35,7 +35,7 @@ class CheckpointSeries:
     steps: tuple[int, ...]
     """training steps"""
     policies: tuple[str, ...]
-    """names of the checkpoints' policies, one a step"""
+    """names of the checkpoints' policies, one per step"""
 
 
 def checkpoint_series(policies: Iterable[str]) -> tuple[CheckpointSeries, ...]:

@@ -56,8 +56,8 @@ def read_rates(path: Path) -> dict[Key, CellRate]:
 
 def read_real_trials(path: Path) -> list[RealTrial]:
     """A table with the columns policy, task (the initial frame's name), success (0, 1, true, false
-    or partial credit between), and perhaps group; one line a trial, several of one policy and task
-    being repeats."""
+    or partial credit between), and perhaps group; one line per trial, several of one policy and
+    task being repeats."""
     trials = []
     for line, row in read_csv(path, ("policy", "task", "success"), ("group",)):
         where = f"{path}, line {line}"

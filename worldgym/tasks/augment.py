@@ -27,7 +27,7 @@ from worldgym.types import Episode, Frames
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """limit: episodes a group, spread evenly over the store, 0 = all.   seed: of the choice of
+    """limit: episodes per group, spread evenly over the store, 0 = all.   seed: of the choice of
     edits and of their strengths."""
 
     store: Path

@@ -26,7 +26,7 @@ from worldgym.types import Task
 
 @dataclass(frozen=True)
 class PerturbConfig:
-    """limit: nominal tasks a group, 0 = all.   budget_usd: what edits by a model may cost, None =
+    """limit: nominal tasks per group, 0 = all.   budget_usd: what edits by a model may cost, None =
     no limit."""
 
     tasks: Path

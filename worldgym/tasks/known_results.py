@@ -1,7 +1,8 @@
 """Known results beside a task folder: of single trials, or of a policy on a whole group of tasks.
 
-    TASKS/truth.csv        policy, task, success            a line a policy and initial frame
-    TASKS/published.csv    policy, group, trials, successes  a line a policy and group; halves are
+    TASKS/truth.csv        policy, task, success            one line per policy and initial frame
+    TASKS/published.csv    policy, group, trials, successes  one line per policy and group; halves
+    are
                            partial credit
 
 Of a published suite only the second is known: its real initial frames are not those of the user.

@@ -38,8 +38,8 @@ class NewTasks:
 
 
 def new_tasks(request: NewTasks) -> tuple[list[str], dict[str, str]]:
-    """A task an episode, grouped by instruction => (names of the tasks, skipped episode => reason).
-    InputError for none."""
+    """One task per episode, grouped by instruction => (names of the tasks, skipped episode =>
+    reason). InputError for none."""
     if request.steps < 1:
         raise InputError(f"{request.steps} steps leave a policy nothing to do; give 1 or more")
     at_least("--limit", request.limit)

@@ -49,7 +49,7 @@ def world_rules(world: World[Any], tolerance: int = 1) -> Mapping[str, WorldRule
     bench = cache(lambda: _Bench(world))
     can = world.capabilities
     seeded = "" if can.seeds != "none" else "it takes no seed"
-    batched = seeded or ("" if can.most_rows != 1 else "it takes one row a call")
+    batched = seeded or ("" if can.most_rows != 1 else "it takes one row per call")
     free = "" if can.branching == "any" else "its newest state alone is valid"
     early = "" if can.causal else "it looks at all actions of a step"
     again = "" if can.rewind else "its state cannot be rebuilt"

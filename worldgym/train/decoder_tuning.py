@@ -32,7 +32,7 @@ def tune_decoder(request: DecoderTuneRequest) -> Path:
         raise InputError(
             f"{mixture[0].store.root}: frames of {shape[1]}x{shape[0]}, but {request.codec} codes "
             f"{start.config.size} "
-            "pixels a side; convert them with --size"
+            "pixels per side; convert them with --size"
         )
     world = (
         None

@@ -240,7 +240,7 @@ class Distillation:
 
 
 def spans(frames: int, sampler: SamplerConfig) -> list[Span]:
-    """The windows of a rollout of so many frames, the first recorded, one frame a step, as
+    """The windows of a rollout of so many frames, the first recorded, one frame per step, as
     `DiffusionWorld` moves them."""
     found = []
     first = 0

@@ -58,7 +58,7 @@ class InverseDynamicsTrainConfig:
 
 @dataclass(frozen=True)
 class Windows:
-    """One row an action of some episodes. frames: int [N, n] rows of the latents read for
+    """One row per action of some episodes. frames: int [N, n] rows of the latents read for
     it.   actions: float32 [N, A]."""
 
     frames: Ints

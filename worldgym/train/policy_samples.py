@@ -31,7 +31,7 @@ class SampleConfig:
 
     store: Path
     episodes: int = 0
-    """episodes an instruction; 0 = all"""
+    """episodes per instruction; 0 = all"""
     below_seed: int = 0
     """only episodes whose extras["seed"] is smaller; 0 = all"""
     tasks: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class SampleConfig:
 
 @dataclass(frozen=True)
 class Samples:
-    """Row i of `pixels`, one array a view, at `rows[i]` is answered by `chunks[i]` [h, A] in
+    """Row i of `pixels`, one array per view, at `rows[i]` is answered by `chunks[i]` [h, A] in
     [-1, 1] where `mask[i]` [h] is 1."""
 
     pixels: tuple[Frames, ...]

@@ -115,7 +115,7 @@ def paper_world(scale: int, out: Path, device: str) -> WorldTrainConfig:
     pairs of blocks; 16 is theirs.
 
     Frames of 256 x 256 through an autoencoder of 16 channels and downsampling 8; actions of up to
-    10 numbers. One process a device trains on 4 clips. Theirs is the constant learning rate; here
+    10 numbers. One process per device trains on 4 clips. Theirs is the constant learning rate; here
     it warms up, and falls at the end of the run."""
     return WorldTrainConfig(
         out=out,

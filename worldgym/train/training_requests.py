@@ -62,7 +62,7 @@ class DistillRequest:
     """network calls a frame that it learns to sample with, in turn; its checkpoint names the first
     """
     teacher_steps: int | None = None
-    """network calls a frame of the teacher (default: as its checkpoint says)"""
+    """network calls per frame of the teacher (default: as its checkpoint says)"""
     shuffled: float = 0.25
     """share of rollouts that follow the actions of another episode"""
     steered: float = 0.5
@@ -71,7 +71,7 @@ class DistillRequest:
     steps: int = 400
     """optimiser steps"""
     batch: int = 8
-    """rollouts a step"""
+    """rollouts per step"""
     still_weight: float = 0.0
     """as of `worldgym world train`"""
     save_every: int = 50

@@ -1,7 +1,8 @@
 """`worldgym world calibrate`: recorded rollouts of policies, successes and failures, replayed
 through world model and judge => how often both together err, task by task.
 
-OUT/replayed.jsonl      what was judged: its identity, then a line an episode; a stopped calibration
+OUT/replayed.jsonl      what was judged: its identity, then one line per episode; a stopped
+calibration
                         goes on from here
 OUT/calibration.json    `worldgym report RUN --calibration` takes it up
                         (stats/evaluator_calibration.py)"""

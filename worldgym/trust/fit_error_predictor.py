@@ -2,7 +2,8 @@
 a rollout how likely its verdict is wrong. Runs of policies that do what no imitator does, and in
 edited scenes, teach it what it must be afraid of.
 
-OUT/signals.jsonl      what was measured: its identity, then a line a rollout; a stopped fit goes on
+OUT/signals.jsonl      what was measured: its identity, then one line per rollout; a stopped fit
+goes on
                        from here. Of a second run: OUT/run-2/signals.jsonl, and so on
 OUT/error-predictor.json         coefficients; beside a world as WORLD/error-predictor.json,
                                  `worldgym world check` takes it up

@@ -32,7 +32,7 @@ BATCH = 64  # frames encoded, or windows read, at once
 
 @dataclass(frozen=True)
 class InverseDynamicsConfig:
-    """latent_shape: (C, h, w) of a frame.   actions: numbers an action, A.   offsets: frames read
+    """latent_shape: (C, h, w) of a frame.   actions: numbers per action, A.   offsets: frames read
     for action t, counted from t.
 
     An arm takes more than a step to follow a command, so the frames around the two in the middle

@@ -36,9 +36,8 @@ class Playing:
     """batch: rollouts advanced together at most; where there are more, the last ones are filled up
     to as many.
 
-    chunks: actions a step, by policy; 1 for others. Where a world forgets depends on it, so it must
-    be the run's own.
-    elsewhere: by which workers; None = in this process."""
+    chunks: actions per step, by policy; 1 for others. Where a world forgets depends on it, so it
+    must be the run's own. elsewhere: by which workers; None = in this process."""
 
     batch: int = 20
     chunks: Mapping[str, int] = field(default_factory=dict)

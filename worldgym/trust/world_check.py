@@ -1,5 +1,5 @@
 """`worldgym world check`: may this world be believed for these tasks? Every measure that the inputs
-allow, and a colour a task.
+allow, and one colour per task.
 
 OUT/check.json           everything; `worldgym evaluate` and `worldgym report` take it up
                          (stats/trusted.py)

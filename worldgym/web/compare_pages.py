@@ -59,7 +59,7 @@ class ComparePages:
         return self.pages.page("markup.html", {"html": found.html})
 
     async def table(self, request: Request) -> Response:
-        """rates.csv: a row a policy and task; pairs.csv: a row a pair of policies."""
+        """rates.csv: one row per policy and task; pairs.csv: one row per pair of policies."""
         name = request.path_params["table"]
         if name not in ("rates", "pairs"):
             raise Missing("there are rates.csv and pairs.csv")

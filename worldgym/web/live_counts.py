@@ -47,7 +47,7 @@ class LiveCell:
 
 @dataclass(frozen=True)
 class Pace:
-    """trials a minute, lately.   seconds_left: None where it is not known."""
+    """trials per minute, lately.   seconds_left: None where it is not known."""
 
     per_minute: float
     seconds_left: float | None
@@ -208,7 +208,7 @@ def run_state(done: int, planned: int | None, changed: float, now: float | None 
 
 
 def _counted(index: LogIndex, rows: Rows) -> dict[str, Any]:
-    """Fields of a cell from its rows, one a trial."""
+    """Fields of a cell from its rows, one per trial."""
     verdicts = index.column("verdict", rows)
     scores = index.column("score", rows)
     there = scores != UNKNOWN

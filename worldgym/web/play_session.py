@@ -56,8 +56,8 @@ class PlaySession:
         can = world.capabilities
         if can.chunk.padded(1) != 1 or can.stride != 1:
             raise InputError(
-                f"the world {world.name} takes {can.chunk.padded(1)} actions a step and draws a "
-                f"frame every {can.stride}: playing needs one action and one frame a step"
+                f"the world {world.name} takes {can.chunk.padded(1)} actions per step and draws a "
+                f"frame every {can.stride}: playing needs one action and one frame per step"
             )
         self.world = world
         self.trial = trial

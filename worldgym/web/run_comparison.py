@@ -117,8 +117,8 @@ def _red(named: Sequence[tuple[str, str]], groups: Sequence[str]) -> set[str]:
 
 
 def differences_figure(pairs: Sequence[PolicyComparison], policies: Sequence[str]) -> Markup:
-    """A row a pair: difference of the success rates in points with the interval that holds for all
-    pairs together. Left of the line the second is better, right of it the first."""
+    """One row per pair: difference of the success rates in points with the interval that holds for
+    all pairs together. Left of the line the second is better, right of it the first."""
     known = [pair for pair in pairs if pair.value is not None]
     together = len(known) > 1
     parts = [_axis(len(known))]

@@ -26,7 +26,7 @@ class Answering(Protocol):
 
 
 class WebsocketServer:
-    """Serves until `stop`, a thread a connection. GET /healthz answers OK, as upstream.
+    """Serves until `stop`, one thread per connection. GET /healthz answers OK, as upstream.
     authorization: header wanted, or "".   most: bytes of a request."""
 
     def __init__(

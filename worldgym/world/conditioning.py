@@ -128,8 +128,8 @@ def octaves(actions: Tensor, count: int) -> Tensor:
 
 
 def octave_mask(known: Tensor, count: int) -> Tensor:
-    """bool [..., A], one a number => bool [..., A (1 + 2 count)], one a number that `octaves` makes
-    of it."""
+    """bool [..., A], one per number => bool [..., A (1 + 2 count)], one a number that `octaves`
+    makes of it."""
     turned = known.repeat_interleave(count, dim=-1)
     return torch.cat([known, turned, turned], dim=-1)
 

@@ -1,4 +1,4 @@
-"""A world that is not like ours, asked as if it were: steps of any length, a frame an action, a
+"""A world that is not like ours, asked as if it were: steps of any length, one frame per action, a
 rollout that begins with one initial frame (docs/worlds.md).
 
 What that takes is decided here and nowhere else: a history is the initial frame repeated, as if the
@@ -6,8 +6,8 @@ robot had stood still; a long step is made in pieces; a frame that comes every k
 until the next. A step that the world takes only whole is filled up with actions of no motion, and
 the frames of these are dropped. The world then stands after the fill, so it goes on from a state
 that is rebuilt from the frames before, where it may be (`Capabilities.rewind`); else that was the
-rollout's last step. Axes legend: B rows, V views, h actions, k actions a frame, A action numbers, S
-numbers of the robot's state."""
+rollout's last step. Axes legend: B rows, V views, h actions, k actions per frame, A action numbers,
+S numbers of the robot's state."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class FittedWorld:
         return [rebuilt_seed(seed, state.steps) for seed in state.start.seeds]
 
     def _shown(self, last: Frames, frames: Frames, actions: int) -> Frames:
-        """A frame an action: each is shown until the next."""
+        """One frame per action: each is shown until the next."""
         stride = self._own.stride
         if stride == 1:
             return frames
@@ -249,7 +249,7 @@ def robot_states(world: World[Any], state: Any) -> RobotStates:
 
 
 def fits_already(can: Capabilities) -> bool:
-    """Whether a world takes any chunk, draws a frame an action, and begins with one frame."""
+    """Whether a world takes any chunk, draws one frame per action, and begins with one frame."""
     return can.chunk.free and can.chunk.most is None and can.stride == can.history.frames == 1
 
 

@@ -19,7 +19,7 @@ from worldgym.world.world_protocol import Completing, World
 
 
 def initial_frames(world: World[Any], tasks: Sequence[Task], seeds: Sequence[int]) -> Frames:
-    """uint8 [B, V, H, W, 3] for `World.reset`: one task and one seed a row."""
+    """uint8 [B, V, H, W, 3] for `World.reset`: one task and one seed per row."""
     given = np.array(
         [[_brings(task, v, view) for v, view in enumerate(world.views)] for task in tasks]
     )

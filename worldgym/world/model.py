@@ -128,12 +128,12 @@ class DiffusionWorld:
 
     @torch.inference_mode()
     def reset(self, frames: Frames, seeds: Sequence[int]) -> WorldState:
-        """frames: uint8 [B, V, H, W, 3].   seeds: one a row."""
+        """frames: uint8 [B, V, H, W, 3].   seeds: one per row."""
         shape = (len(self.views), *self.frame_shape)
         if frames.shape[1:] != shape or frames.dtype != np.uint8 or len(seeds) != len(frames):
             raise InputError(
                 f"the world starts from uint8 frames [B, {', '.join(map(str, shape))}] "
-                f"and one seed a row, "
+                f"and one seed per row, "
                 f"not {frames.dtype} {frames.shape} and {len(seeds)} seeds: resize the initial "
                 f"frames"
             )

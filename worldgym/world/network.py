@@ -5,8 +5,8 @@ action that led to a frame is projected to the model width and added to the embe
 frame's noise level; the sum modulates every block by AdaLN-Zero (arXiv 2506.00613, section 3;
 Peebles & Xie 2023 for AdaLN-Zero).
 
-Shapes: B batch, T frames, N tokens a frame, D width, C latent channels, P = patch * patch * C
-numbers a token."""
+Shapes: B batch, T frames, N tokens per frame, D width, C latent channels, P = patch * patch * C
+numbers per token."""
 
 from __future__ import annotations
 

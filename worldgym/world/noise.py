@@ -206,7 +206,7 @@ def frame_noise(seed: int, frame: int, shape: tuple[int, int, int]) -> Tensor:
 def frames_noise(
     seeds: Sequence[int], frame: int, count: int, shape: tuple[int, int, int]
 ) -> Tensor:
-    """Standard normal [B, count, C, h, w]: of `count` frames from number `frame` on, a row a
+    """Standard normal [B, count, C, h, w]: of `count` frames from number `frame` on, one row per
     seed."""
     return torch.stack(
         [torch.stack([frame_noise(seed, frame + i, shape) for i in range(count)]) for seed in seeds]

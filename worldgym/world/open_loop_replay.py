@@ -37,7 +37,7 @@ class Replay:
 def replay(
     world: World[State], episodes: Sequence[Episode], seed: int = 0, chunk: int = 1
 ) -> Replay:
-    """Episodes of one length, all in one batch. `chunk`: actions a step. Views that an episode
+    """Episodes of one length, all in one batch. `chunk`: actions per step. Views that an episode
     lacks begin black."""
     truth = np.stack([episode.frames for episode in episodes])
     actions = np.stack([episode.actions for episode in episodes])
@@ -53,8 +53,8 @@ def replay(
 def play_actions(
     world: World[State], starts: Frames, seeds: Sequence[int], actions: Actions, chunk: int = 1
 ) -> Frames:
-    """starts: uint8 [B, V, H, W, 3], one seed a row, actions: float32 [B, T, A] => frames uint8 [B,
-    T+1, V, H, W, 3], start first."""
+    """starts: uint8 [B, V, H, W, 3], one seed per row, actions: float32 [B, T, A] => frames uint8
+    [B, T+1, V, H, W, 3], start first."""
     state = world.reset(starts, seeds)
     frames = [starts[:, None]]
     for first in range(0, actions.shape[1], chunk):

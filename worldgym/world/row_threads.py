@@ -1,7 +1,7 @@
 """One batch on several cores: each thread takes some of the rows, on one core, with no word between
 them until all are done.
 
-Threads within an operation wait for each other hundreds of times a frame; rows never do. Measured
+Threads within an operation wait for each other hundreds of times per frame; rows never do. Measured
 on two cores in benchmarks/RESULTS.md. Threads serve because torch's operations let go of the
 interpreter while they work.
 """

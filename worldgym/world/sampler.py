@@ -34,7 +34,7 @@ RULES = ("recompute", "rolling")
 
 @dataclass(frozen=True)
 class SamplerConfig:
-    """steps: network calls a frame.   cfg: guidance, 1 = off.   order: "pyramid" (frame i runs i
+    """steps: network calls per frame.   cfg: guidance, 1 = off.   order: "pyramid" (frame i runs i
     steps behind frame 0; a chunk
     of h takes steps + h - 1 calls) or "parallel" (all frames of a chunk at one level).   window:
     frames the network sees at

@@ -3,7 +3,7 @@ be asked.
 
 Other people's worlds differ in chunk, rate, history and seeds (docs/worlds.md). All of it is data
 here, so that the evaluator, the wire and the checks treat every world alike. NumPy only: a world's
-own environment needs no more. Axes legend: h actions of a step, k actions a frame."""
+own environment needs no more. Axes legend: h actions of a step, k actions per frame."""
 
 from __future__ import annotations
 
@@ -110,12 +110,13 @@ def _check_names(names: tuple[str, ...]) -> None:
 class Capabilities:
     """How a world may be asked. The default is what worlds of ours can, and asks for nothing.
 
-    chunk:   actions a step takes.   stride: actions a frame, k; a step of h actions draws h / k.
+    chunk:   actions a step takes.   stride: actions per frame, k; a step of h actions draws h / k.
     history: frames that a rollout begins with.
     causal:  frames do not depend on later actions of their step.
     rewind:  `reset` from the newest frames of a rollout goes on as its state would; then a step may
              be carried out in part.
-    seeds:   "row" one a row; "batch" one for all rows of a call, the first; "none" the world draws
+    seeds:   "row" one per row; "batch" one for all rows of a call, the first; "none" the world
+    draws
              its noise as it likes, and no result repeats.
     branching: "any" a state stays valid when it was stepped; "latest" the newest one alone, and one
              rollout at a time.

@@ -37,13 +37,13 @@ class World(Protocol[State]):
 
     @property
     def capabilities(self) -> Capabilities:
-        """How it may be asked; PLAIN of a world that takes any chunk and draws a frame an action.
-        What follows holds as far as they promise it."""
+        """How it may be asked; PLAIN of a world that takes any chunk and draws one frame per
+        action. What follows holds as far as they promise it."""
         ...
 
     def reset(self, frames: Frames, seeds: Sequence[int]) -> State:
-        """frames: uint8 [B, V, H, W, 3] initial frames of all views; one seed a row. Row b of every
-        later result depends on row b alone."""
+        """frames: uint8 [B, V, H, W, 3] initial frames of all views; one seed per row. Row b of
+        every later result depends on row b alone."""
         ...
 
     def step(self, state: State, actions: Actions) -> tuple[State, Frames]:
@@ -58,7 +58,7 @@ class Completing(Protocol):
     bring."""
 
     def complete(self, frames: Frames, given: Given, seeds: Sequence[int]) -> Frames:
-        """frames: uint8 [B, V, H, W, 3].   given: bool [B, V], the main view always.   One seed a
+        """frames: uint8 [B, V, H, W, 3].   given: bool [B, V], the main view always.   One seed per
         row => the frames with those that are not given drawn from the others, which stay as they
         are. Row b depends on row b alone."""
         ...

@@ -2,7 +2,7 @@
 may tell besides frames.
 
 Axes legend: B batch, n frames of a history, V views, H height, W width, A action numbers, S numbers
-of the robot's state, h actions, k actions a frame."""
+of the robot's state, h actions, k actions per frame."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Start:
     """The beginning of a batch of rollouts.
 
     frames:  uint8 [B, n, V, H, W, 3], the initial one last; n as the world's `History` says.
-    seeds:   one a row.   actions: float32 [B, (n - 1) * spacing, A], that led through the frames.
-    instructions: one a row.   state: float32 [B, S], the robot's in the initial frame, by the names
-    of `Capabilities.state`."""
+    seeds:   one per row.   actions: float32 [B, (n - 1) * spacing, A], that led through the frames.
+    instructions: one per row.   state: float32 [B, S], the robot's in the initial frame, by the
+    names of `Capabilities.state`."""
 
     frames: Frames
     seeds: Sequence[int]

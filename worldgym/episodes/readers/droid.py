@@ -2,7 +2,7 @@
 
     SET/annotation/SPLIT/NAME.json     texts, success, videos, states at the rate of the video;
                                        actions at DROID's 15 Hz
-    SET/videos/SPLIT/NAME/0.mp4        a file a camera
+    SET/videos/SPLIT/NAME/0.mp4        one file per camera
 
 The layout is that of github Robert-gyj/Ctrl-World. The video shows every k-th recorded step (k =
 3), and the rate in the mp4 is wrong in some of the published files: k and the rate come from the
@@ -179,7 +179,7 @@ def _fitted(film: Film, states: Actions, path: Path) -> tuple[Film, Actions, tup
 
 
 def _step(data: Mapping[str, Any], path: Path) -> int | None:
-    """Recorded steps a frame; None where the episode holds no recorded steps."""
+    """Recorded steps per frame; None where the episode holds no recorded steps."""
     raw, shown = data.get("raw_length"), data.get("video_length")
     if raw is None:
         return None
@@ -192,7 +192,7 @@ def _step(data: Mapping[str, Any], path: Path) -> int | None:
 
 
 def _numbers(data: Mapping[str, Any], key: str, path: Path) -> Actions:
-    """float32 [rows, k]; a plain list has one number a row."""
+    """float32 [rows, k]; a plain list has one number per row."""
     try:
         values = np.asarray(data[key], np.float32)
         return values.reshape(len(values), -1)

@@ -129,7 +129,7 @@ class Hdf5Source:
             )
 
     def texts(self, name: str) -> Sequence[str]:
-        """The instruction of each frame of an episode that has one a frame; () of others."""
+        """The instruction of each frame of an episode that has one per frame; () of others."""
         path, demo = self._place(name)
         with _opened(path) as file:
             found = layout.texts(_group(file, demo))
@@ -205,7 +205,7 @@ def _rgb(data: Dataset) -> tuple[Iterator[Frames], tuple[str, ...]]:
 
 
 def _called(options: SourceOptions, found: Sequence[str], n: int) -> tuple[str, RecordingFacts]:
-    """A text a frame, or a few of the whole."""
+    """One text per frame, or a few of the whole."""
     return called(options, (), found) if len(found) == n > 1 else called(options, found)
 
 

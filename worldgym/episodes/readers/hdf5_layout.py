@@ -192,7 +192,7 @@ def succeeded(group: Group) -> bool | None:
 
 def texts(group: Group) -> list[str]:
     """What the demonstration is called in its arrays and attributes, in the group's or the file's:
-    one text, or one a frame."""
+    one text, or one per frame."""
     import h5py
 
     for name in TEXTS:

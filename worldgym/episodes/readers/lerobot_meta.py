@@ -46,7 +46,7 @@ class Entry:
 
 
 def entries_v2(root: Path, chunk: int) -> dict[str, Entry]:
-    """By name, of meta/episodes.jsonl. chunk: episodes a folder."""
+    """By name, of meta/episodes.jsonl. chunk: episodes per folder."""
     entries = {}
     for path, row in _lines(root / "meta" / "episodes.jsonl", "list of episodes"):
         try:

@@ -1,7 +1,7 @@
 """Folders of NAME.mp4 with NAME.npz: the form of the released world model's sample data. Other
 containers than mp4 are read too.
 
-The npz holds the actions as `arr_0`, `actions` or `action`, one row a frame, and perhaps `states`
+The npz holds the actions as `arr_0`, `actions` or `action`, one row per frame, and perhaps `states`
 or `state`. The rate in the video file is not believed: released converters write a constant there.
 It is the convention's, or what the user says."""
 

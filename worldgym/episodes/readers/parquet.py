@@ -69,6 +69,6 @@ def column_matrix(table: Table, column: str, where: str) -> Actions:
         values = np.array(table[column].to_pylist(), np.float32)
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(
-            f"{where}: {column} does not hold equally many numbers a frame ({error}); re-export it"
+            f"{where}: {column} has rows of different lengths ({error}); re-export it"
         ) from error
     return values.reshape(len(table), -1) if len(table) else np.zeros((0, 0), np.float32)

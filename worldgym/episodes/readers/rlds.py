@@ -1,6 +1,6 @@
 """RLDS sets as TFDS prepares them (Open X-Embodiment, Bridge V2, LIBERO), read without TensorFlow.
 
-    SET/1.0.0/dataset_info.json                        name, splits, episodes a shard
+    SET/1.0.0/dataset_info.json                        name, splits, episodes per shard
     SET/1.0.0/features.json                            the shapes of everything
     SET/1.0.0/NAME-SPLIT.tfrecord-00000-of-00008       one record an episode
 
@@ -201,7 +201,7 @@ class RldsSource:
     def _called(
         self, features: Mapping[str, memoryview], n: int, where: str
     ) -> tuple[str, RecordingFacts]:
-        """A text a step under the first key that has any; those under further keys are other
+        """One text per step under the first key that has any; those under further keys are other
         wordings."""
         told = [
             texts for key in TEXTS if key in features and any(texts := _texts(features[key], where))
@@ -289,7 +289,7 @@ def _text(feature: memoryview, where: str) -> str:
 
 
 def _texts(feature: memoryview, where: str) -> list[str]:
-    """A text a step, or the few there are; rows of character codes (Language-Table, 512 a step)
+    """One text per step, or the few there are; rows of character codes (Language-Table, 512 a step)
     count as one text."""
     values = feature_values(feature, where)
     return (

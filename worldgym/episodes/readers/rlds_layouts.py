@@ -1,4 +1,4 @@
-"""Where the published RLDS sets keep their actions and main camera: one line a set, keyed by the
+"""Where the published RLDS sets keep their actions and main camera: one line per set, keyed by the
 name in dataset_info.json.
 
 From the features.json of each set and the converter released with arXiv 2506.00613. Paths are below

@@ -64,7 +64,7 @@ class LeRobotWriter:
             ) from error
         self.out = out
         self.form = DatasetForm(spec, fps, views)
-        self.videos: list[EpisodeVideo] = []  # one a view
+        self.videos: list[EpisodeVideo] = []  # one per view
         self.absent: dict[str, list[int]] = {}  # episodes without a view, by view
         self.total = 0  # frames written
         self.tables: list[Table] = []  # of the file that is being filled

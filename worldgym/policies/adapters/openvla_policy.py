@@ -36,7 +36,7 @@ MAX_CHUNK = 1000
 @dataclass(frozen=True)
 class OpenVlaSettings:
     """unnorm_key: whose action statistics bring answers to units, "" where the model has one
-    set.   chunk: actions an answer."""
+    set.   chunk: actions per answer."""
 
     name: str
     spec: ActionSpec

@@ -31,8 +31,8 @@ KIND = "bc"
 
 @dataclass(frozen=True)
 class BCConfig:
-    """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions
-    predicted at once, h.
+    """size: (H, W) of the frames, multiples of 8.   actions: numbers per action, A.   chunk:
+    actions predicted at once, h.
 
     execute: actions of a chunk that are carried out before the policy observes again; 0 = all.
     cameras: names of the views that it sees; () = the main one.

@@ -8,7 +8,7 @@ x_t = (1 - t) noise + t clean (Y. Lipman et al. (2022), arXiv 2210.02747), with 
 answering the clean chunk: velocity = (clean - x_t) / (1 - t), so the last Euler step returns its
 answer. Action diffusion for robots: C. Chi et al. (2023), "Diffusion Policy", arXiv 2303.04137.
 
-Axes: B frames, D draws of noise a frame, h actions of a chunk, A action numbers, N points of a
+Axes: B frames, D draws of noise per frame, h actions of a chunk, A action numbers, N points of a
 frame, W width."""
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ DRAWS = 2
 
 @dataclass(frozen=True)
 class DiffusionConfig:
-    """size: (H, W) of the frames, multiples of 8.   actions: numbers an action, A.   chunk: actions
-    drawn at once, h.
+    """size: (H, W) of the frames, multiples of 8.   actions: numbers per action, A.   chunk:
+    actions drawn at once, h.
 
     execute: actions of a chunk that are carried out before the policy observes again; 0 =
-    all.   steps: Euler steps a chunk. temperature: scale of the noise that a chunk starts from. 1,
-    as trained, draws from all that the network holds possible,
+    all.   steps: Euler steps per chunk. temperature: scale of the noise that a chunk starts from.
+    1, as trained, draws from all that the network holds possible,
         which after a short training is much; towards 0 it acts on the middle of that.
     width, layers, heads: of the transformer.   cameras: names of the views that it sees; () = the
     main one.

@@ -43,7 +43,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class OpenvlaServer:
-    """Serves until `stop`, a thread a connection. authorization: header wanted, or ""."""
+    """Serves until `stop`, one thread per connection. authorization: header wanted, or ""."""
 
     def __init__(self, responder: Responder, host: str, port: int, authorization: str = "") -> None:
         """InputError where the port cannot be had. port: 0 = any free one."""
@@ -122,7 +122,7 @@ def _handler(responder: Responder, authorization: str) -> type[BaseHTTPRequestHa
                 self.close_connection = True
 
         def log_message(self, *args: Any) -> None:
-            """Silence: a line an action would bury what matters."""
+            """Silence: one line per action would bury what matters."""
 
     return Handler
 

@@ -73,7 +73,7 @@ class RemotePolicy:
         self._closing()
 
     def reset(self, trials: Sequence[Trial]) -> list[str | None]:
-        """A token a trial, from a server of ours whose policy remembers; else what tells trials
+        """One token per trial, from a server of ours whose policy remembers; else what tells trials
         apart, which is never sent."""
         if not self._family.own:
             return [f"{trial.run_seed}/{trial.repeat}/{trial.task.name}" for trial in trials]

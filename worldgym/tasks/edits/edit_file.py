@@ -104,7 +104,7 @@ class Edit:
             if min(frame.shape[:2]) < SMALLEST:
                 raise InputError(
                     f"its image is {frame.shape[1]}x{frame.shape[0]}; give one of {SMALLEST} "
-                    f"pixels a side or more"
+                    f"pixels per side or more"
                 )
             for image_step in self.image:
                 frame = image_step.paint(frame, scene)

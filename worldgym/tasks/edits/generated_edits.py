@@ -145,7 +145,7 @@ def _drawn(answer: Answer) -> Frames:
             if max(image.size) > MAX_PIXELS:
                 raise EditRefused(
                     f"the model's picture is {image.width}x{image.height}, more than {MAX_PIXELS} "
-                    f"pixels a side"
+                    f"pixels per side"
                 )
             image.load()
             return np.array(image.convert("RGB"))
