@@ -120,11 +120,12 @@ def _measured(m: Measured) -> list[str]:
     text = (
         f"Measured: {m.core_seconds:.2f} core seconds per trial of the bundled world, with judge, "
         f"videos and log; {m.driver:.0f} trials per second through the driver; "
-        f"{m.size / 1e3:.1f} kB in {m.files:.1f} files per trial; {m.report_seconds:.0f} s and {m.report_mb:.0f} MB for "
-        f"the report of a million. Not measured: the {gpu_seconds():.2f} s of a GPU are a roofline "
-        f"(docs/gpu.md) without policy and judge; ${CORE_HOUR} per core hour and ${GPU_HOUR} "
-        f"per GPU hour are assumed. Extrapolated: every row is the cost of one trial times their number; "
-        f"the start of workers, and cores that share their memory, come on top."
+        f"{m.size / 1e3:.1f} kB in {m.files:.1f} files per trial; {m.report_seconds:.0f} s and "
+        f"{m.report_mb:.0f} MB for the report of a million. Not measured: the "
+        f"{gpu_seconds():.2f} s of a GPU are a roofline (docs/gpu.md) without policy and judge; "
+        f"${CORE_HOUR} per core hour and ${GPU_HOUR} per GPU hour are assumed. Extrapolated: "
+        f"every row is the cost of one trial times their number; the start of workers, and cores "
+        f"that share their memory, come on top."
     )
     return wrap(text, WIDTH)
 
