@@ -55,8 +55,7 @@ def test_perturb_runs_as_written(work: Path, capsys: pytest.CaptureFixture[str])
     main(shlex.split(COMMANDS[0])[1:])
     suite, edits = load_tasks(work / "suite"), read_edits(work / "edits.toml")
     assert (
-        len(suite) == 2 * (1 + len(edits))
-        and "suite: 2 tasks as they were" in capsys.readouterr().out
+        len(suite) == 2 * (1 + len(edits)) and "suite: 2 original tasks" in capsys.readouterr().out
     )
     assert {task.axis for task in suite if task.nominal} == {edit.axis for edit in edits}
     assert [task.success for task in suite if task.new_goal] == ["the drawer is shut"] * 2

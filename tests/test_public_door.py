@@ -144,7 +144,7 @@ def test_agreement_takes_runs_and_tables(run: wg.Run, tmp_path: Path) -> None:
 
 
 def test_a_world_that_is_an_object_has_no_sampler_of_ours(tmp_path: Path) -> None:
-    with pytest.raises(wg.InputError, match=r"cfg: the world .* has no sampler of ours"):
+    with pytest.raises(wg.InputError, match=r"cfg: the world .* has no WorldGym sampler"):
         wg.evaluate(
             FakeWorld(), FakePolicy(), tasks(), FakeJudge(), out=tmp_path / "r", trials=1, cfg=2.0
         )

@@ -184,7 +184,7 @@ def test_broken_and_strict_on_the_command_line(
     assert stop.value.code == 2 and "001.mp4: not a readable video" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stop:
         main(["data", "inspect", "my-data/bridge17-frames"])
-    assert stop.value.code == 2 and "not a dataset that can be read" in capsys.readouterr().err
+    assert stop.value.code == 2 and "not a readable dataset" in capsys.readouterr().err
 
 
 def test_a_dataset_of_which_nothing_can_be_read_is_refused(

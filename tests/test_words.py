@@ -18,7 +18,23 @@ BANNED = {
     r"data[ -]sets?": "dataset",
     r"mend(s|ed|ing)?": "fix",
     r"start[ _-](frame|image)s?": "initial frame",
-    r"(frames|clips|actions|rollouts|episodes|operations) a second": "per second",
+    r"(frames|clips|actions|rollouts|episodes|operations|trials) a second": "per second",
+    r"(seconds|minutes|hours|ms|GFLOP|[kMG]?B|bytes|frames|steps|trials|episodes|calls|actions|clips|"
+    r"passes|studies|videos|votes|files|pixels|tokens|rollouts|states) an? (trial|episode|"
+    r"frame|step|call|task|policy|core|batch|cell|video|layer|setting|side|group|row|chunk)"
+    r"(?! of)": "per",
+    r"a (row|line|column|file|token|thread|name|colour|picture|process) an? \w+": "one per",
+    r"an? [\w-]+( [\w-]+)? of (its|their|one's) own": "its own, their own, your own",
+    r"held back": "held out",
+    r"the very (same|ones?)": "the same, exactly",
+    r"(goes|go) on (with|from|on|elsewhere)": "continue",
+    r"less (that|those) of": "minus",
+    r"(may|not|is|are) be believed|optimism is believed": "trust",
+    r"to be had|as may be|at hand": "available, possible",
+    r"nobody (knows|has measured)": "unknown",
+    r"none of which|of which none|so that which|whose they are": "a sentence of its own",
+    r"nought|thence|whereof|wherein|henceforth|asunder|shall|dearer|as dear": "plain English",
+    r"read(s|ing)? off": "estimate from, read from",
     r"dream(s|ed|t|ing)?(?!-)": "closed loop",
     r"imagin(e|es|ed|ing|ation)": "generate",
     r"lonely|astray|wavering|hesitation|shortfall": "the signals of trust/error_signals.py",
@@ -35,6 +51,7 @@ TEXTS = sorted(
         *(ROOT / "worldgym").rglob("*.html"),
         *(ROOT / "docs").rglob("*.md"),
         ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
     )
     if path != MIGRATION
 )

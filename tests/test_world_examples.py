@@ -224,7 +224,7 @@ class CtrlAgent:
 def test_ctrl_world(monkeypatch: pytest.MonkeyPatch) -> None:
     world = adapter("ctrl_world", monkeypatch).CtrlWorld(CtrlAgent())
     with served(world) as remote:
-        for rule in ("the same twice", "a batch is its rows one by one"):
+        for rule in ("the same twice", "a batch equals its rows one by one"):
             check = world_rules(remote, 0)[rule].check
             assert check is not None
             check()

@@ -73,12 +73,12 @@ def test_the_server_of_the_page_is_checked_and_evaluated_in(
     assert report["later_actions"] > 0  # it looks at the whole step
     results = {rule["rule"]: rule["result"] for rule in report["rules"]}
     assert results["frames do not depend on later actions"] == "not promised"
-    assert results["a batch is its rows one by one"] == "held"
+    assert results["a batch equals its rows one by one"] == "held"
     assert ended("world", "check", address) == 0
     told = capsys.readouterr().out
     assert "front, wrist, 64 x 48" in told and max(map(len, told.splitlines())) <= 100
     assert ended("world", "check", address, "--policy", "still", "--tasks", "T") == 2
-    assert "is no checkpoint of ours" in capsys.readouterr().err
+    assert "is not a WorldGym checkpoint" in capsys.readouterr().err
     frames = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 3)).astype(np.uint8)
     for i in range(2):
         task = Task(f"a/{i}", "a", frames[i], "push", 20, others={"wrist": frames[1 - i]})

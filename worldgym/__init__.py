@@ -1,5 +1,5 @@
-"""WorldGym: how often would a robot policy succeed, how sure are we, and may this world model be
-believed?"""
+"""WorldGym: how often would a robot policy succeed, how sure are we, and can this world model be
+trusted?"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

@@ -111,7 +111,7 @@ class Run:
     """A run folder: the log of its trials, and what follows from it.
 
     folder: RUN, as `evaluate` and `worldgym evaluate` write it.   header: world, policies, judge,
-    seed, versions and options.   summary: of this very log, where it is at hand.   not_done: trials
+    seed, versions and options.   summary: of this very log, if available.   not_done: trials
     that failed and that were left, of those that the evaluation which made this was to do; None of
     a folder that was there.   InputError if there is no log, or a damaged one."""
 

@@ -75,7 +75,8 @@ class SameFailure(WorldGymError):
         self._given = times, reason
         super().__init__(
             f"stopped, because the same failure came {times} times in a row: {reason}\n"
-            "Fix that and give the same command again: what ran is kept, and it goes on from there."
+            "Fix that and give the same command again: finished work is kept, and it continues "
+            "from there."
         )
 
     def __reduce__(self) -> tuple[type[SameFailure], tuple[int, str]]:

@@ -104,7 +104,7 @@ class Episode:
     """Recorded data. Action t is applied between frame t and frame t+1.
 
     frames:  uint8 [T+1, V, H, W, 3] RGB.   actions: float32 [T, A] in the units of `spec`.
-    success: True, False, or None where nobody knows.   source: where it came from, in words.
+    success: True, False, or None where it is unknown.   source: where it came from, in words.
     states:  of the robot, where they were recorded.
     views:   names of the cameras; the first is the main one.   absent: those that this episode was
     recorded without: their frames are black and stand for nothing. The main one is never absent.
@@ -243,7 +243,7 @@ class Rollout:
 
 
 def check_views(frames: Frames, views: tuple[str, ...]) -> None:
-    """ValueError unless frames are uint8 [T, V, H, W, 3] with a name a view, each once."""
+    """ValueError unless frames are uint8 [T, V, H, W, 3] with one name per view, each once."""
     if frames.ndim != 5 or frames.dtype != np.uint8 or frames.shape[-1] != 3:
         raise ValueError(
             f"frames must be uint8 [T+1, V, H, W, 3], not {frames.dtype} {frames.shape}"

@@ -63,6 +63,6 @@ def test_every_convention_is_moved_or_refused_in_a_sentence() -> None:
             shown = actions[:, : spec.size]
             offset = sideways(shown, spec, 0)
             assert np.abs(moved_aside(shown, offset, spec)[1]).max() < 1e-9, name
-    assert "say no pose" in str(immovable(convention("droid_joint_velocity")))
+    assert "contain no pose" in str(immovable(convention("droid_joint_velocity")))
     assert "does not give metres" in str(immovable(convention("rt_1")))
     assert immovable(convention("bridge_v2")) is None

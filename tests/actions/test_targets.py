@@ -70,10 +70,10 @@ def test_a_policy_that_does_not_turn_keeps_the_rotation_of_the_start() -> None:
 @pytest.mark.parametrize(
     ("source", "target", "words"),
     [
-        ("bridge_v2", "libero", "delta_pose does not become delta_pose"),
-        ("droid_joint_velocity", "droid_cartesian", "joint_velocity does not become"),
+        ("bridge_v2", "libero", "delta_pose cannot be converted to delta_pose"),
+        ("droid_joint_velocity", "droid_cartesian", "joint_velocity cannot be converted to"),
         ("rt_1", "droid_cartesian", "does not give metres"),
-        ("released_10", "droid_cartesian", 'nobody knows what the number "base_x" moves'),
+        ("released_10", "droid_cartesian", 'it is unknown what the number "base_x" moves'),
         ("language_table", "droid_cartesian", "z is not among x, y"),
     ],
 )

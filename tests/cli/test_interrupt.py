@@ -58,7 +58,7 @@ def test_it_stops_at_once_though_a_judge_is_waited_for(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=100)
     assert process.returncode == 130 and time.monotonic() - asked < 100
     assert said.endswith(
-        "worldgym: stopped; what ran is kept, and the same command goes on from there\n"
+        "worldgym: stopped; finished work is kept, and the same command continues from there\n"
     )
     assert "Traceback" not in said
     _, records = read_log(tmp_path / LOG_NAME)

@@ -120,7 +120,7 @@ def test_judge_again_calibrate_and_correct(
         ),
         (["judge", "label", "RUN", "--tasks", "OUT"], "give it with --tasks"),
         (["judge", "label", "RUN", "--port", "99999"], "from 0 (any) to 65535"),
-        (["judge", "label", "RUN", "--labeller", " "], "give a name"),
+        (["judge", "label", "RUN", "--labeller", " "], "give the name"),
         (["report", "RUN", "--calibration", "RUN/summary.json"], "not a calibration"),
     ],
 )
@@ -155,4 +155,4 @@ def test_people_compare_pairs_of_a_run(
     assert figures["pairs"][0]["won"]["second"] == 2 and figures["judge"] == "people: anna"
     with pytest.raises(SystemExit) as ended:
         main(["judge", "label", str(preferences), "--pairs"])
-    assert ended.value.code == 2 and "--pairs are of a run" in capsys.readouterr().err
+    assert ended.value.code == 2 and "--pairs needs the folder of a run" in capsys.readouterr().err

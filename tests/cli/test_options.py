@@ -64,15 +64,15 @@ def test_a_list_may_be_given_in_several_goes() -> None:
         ("--rooms 3", "worldgym house needs PLAN"),
         ("a.png --rooms three", '--rooms is "three": give a whole number'),
         ("a.png --rooms 3 --height tall", '--height is "tall": give a number'),
-        ("a.png --rooms", "--rooms needs a value (N), and got 0"),
-        ("a.png --rooms 3 --size 6", "--size needs 2 values (N), and got 1"),
-        ("a.png --rooms 3 --guests", "--guests needs one or more values (TEXT), and got 0"),
+        ("a.png --rooms", "--rooms needs a value (N), but got 0"),
+        ("a.png --rooms 3 --size 6", "--size needs 2 values (N), but got 1"),
+        ("a.png --rooms 3 --guests", "--guests needs one or more values (TEXT), but got 0"),
         ("a.png --rooms 3 --rooms 4", "--rooms is given twice"),
         ("a.png --rooms 3 --garden=no", "--garden takes no value"),
         ("a.png --rooms 3 --gardn", "no option --gardn (did you mean --garden?)"),
         ("a.png --rooms 3 --colour bleu", 'cannot be "bleu" (did you mean blue?)'),
         ("a.png --rooms 3 --colour x", 'cannot be "x"; it is one of red, blue'),
-        ("a.png b.png --rooms 3", 'does not know what "b.png" is for'),
+        ("a.png b.png --rooms 3", 'cannot tell what "b.png" is for'),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_sentence(words: str, said: str) -> None:
@@ -84,7 +84,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(words: str, said: str) -> 
 def test_the_text_of_a_field_is_its_help() -> None:
     told = {option.name: option.text for option in options_of(House)}
     assert told["PLAN"] == "drawing of it" and told["--colour"] == "of all walls"
-    assert told["--seed"] == "of all random numbers" and told["--rooms"] == ""
+    assert told["--seed"] == "seed of all random numbers" and told["--rooms"] == ""
 
 
 def test_every_option_of_every_command_is_explained() -> None:

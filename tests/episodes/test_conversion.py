@@ -170,7 +170,7 @@ def test_episodes_of_another_size_are_left_out(tmp_path: Path) -> None:
         encode_mp4(recordings(2)[1].frames[:, ::2, ::2], 5.0)
     )
     done = convert_dataset(ConvertRequest(tmp_path / "in", tmp_path / "store", options=BRIDGE))
-    assert "16x16 at 5 Hz, where the others are 32x32" in done.skipped["train-001"]
+    assert "16x16 at 5 Hz, but the others are 32x32" in done.skipped["train-001"]
     assert not convert_dataset(
         ConvertRequest(
             tmp_path / "in",
@@ -181,7 +181,7 @@ def test_episodes_of_another_size_are_left_out(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_converted_gets_one_sentence(clips: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing says what its actions mean"):
+    with pytest.raises(InputError, match="its files do not say what the actions mean"):
         convert_dataset(ConvertRequest(clips, tmp_path / "a"))
     with pytest.raises(InputError, match='no format "zarr" to write'):
         convert_dataset(ConvertRequest(clips, tmp_path / "a", to="zarr", options=BRIDGE))
@@ -388,7 +388,7 @@ def test_what_clipping_takes_away_is_counted_and_stops_a_strict_conversion(tmp_p
     assert done.clipped.metres == pytest.approx(0.08 - 1.74 / 35, abs=1e-6)
     (sentence,) = done.sentences()
     assert sentence == (
-        "1 of 11 actions (9.1%) lie beyond the bounds and are clipped: x 1, 3.0 cm of motion in all"
+        "1 of 11 actions (9.1%) are out of bounds and are clipped: x 1, 3.0 cm of motion in all"
     )
     with pytest.raises(
         InputError, match=r"000\.mp4: 1 of 5 actions \(20\.0%\) .*--most-clipped 0\.2"

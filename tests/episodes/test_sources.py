@@ -202,7 +202,7 @@ def break_file() -> Callable[[str, Path, float], int]:
 
 
 def test_what_is_no_data_set_is_refused_with_what_is_known(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="known are WorldGym stores, LeRobot"):
+    with pytest.raises(InputError, match="known formats are WorldGym stores, LeRobot"):
         open_source(tmp_path)
     with pytest.raises(InputError, match="no such file or folder"):
         open_source(tmp_path / "absent")

@@ -68,7 +68,7 @@ def test_workers_that_die_as_they_start_are_replaced_until_it_is_hopeless(tmp_pa
         if deaths == 5:  # more than LOSSES, as where all workers of a cluster are taken at once
             assert done(ProcessExecutor(2), setup, 3) == [Done(i, i) for i in range(3)]
         else:
-            with pytest.raises(WorkersLost, match="no worker starts, 7 were lost"):
+            with pytest.raises(WorkersLost, match="no worker starts: 7 were lost"):
                 done(ProcessExecutor(2), setup, 3)
 
 
@@ -86,7 +86,7 @@ def test_sigterm_ends_after_what_is_begun(capsys: pytest.CaptureFixture[str]) ->
         assert ending.goes_on()
         os.kill(os.getpid(), signal.SIGTERM)
         assert not ending.goes_on()
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command continues" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     late = Ending(1e-9)
     time.sleep(0.01)

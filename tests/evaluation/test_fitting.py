@@ -134,10 +134,10 @@ def test_a_task_that_ends_within_a_step_is_refused_or_flagged(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "tasks", "words"),
     [
-        ({"horizon": 40}, TASKS, "goes 40 actions far, and task a/seven has 50"),
+        ({"horizon": 40}, TASKS, "takes at most 40 actions, and task a/seven has 50"),
         ({"history": History(7, 1, "refuse")}, TASKS, "begins with 7 recorded frames"),
         ({"state": ("joint_0",)}, TASKS, 'does not say its "joint_0"'),
-        ({"instruction": True}, [task("one", 24, instruction="")], "wants an instruction"),
+        ({"instruction": True}, [task("one", 24, instruction="")], "needs an instruction"),
     ],
 )
 def test_what_a_task_lacks_is_said_before_the_first_frame(

@@ -113,11 +113,12 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     run(tmp_path / "one", (1, 2))
     run(tmp_path / "other", (2, 2), seed=5)
     with pytest.raises(
-        InputError, match=r"other does not go with the run in .*one: run_seed is 0 there and 5 now"
+        InputError,
+        match=r"other does not belong to the run in .*one: run_seed is 0 there and 5 now",
     ):
         merge([tmp_path / "one", tmp_path / "other"], tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
-    with pytest.raises(InputError, match="no run is named"):
+    with pytest.raises(InputError, match="no run is given"):
         merge([], tmp_path / "merged")
 
 
@@ -135,7 +136,7 @@ def test_shards_that_contradict_each_other_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(
         InputError,
-        match=r"say different things: .*one and .*two of high on a/0, repeat 0; .*repeat 1; leave",
+        match=r"contradict each other: .*one and .*two of high on a/0, repeat 0; .*repeat 1; leave",
     ):
         merge([tmp_path / "one", tmp_path / "two"], tmp_path / "merged")
 
@@ -207,7 +208,7 @@ def test_a_trial_that_failed_in_one_run_is_taken_from_the_other(tmp_path: Path) 
 def test_runs_of_other_seeds_or_contents_do_not_go_together(tmp_path: Path) -> None:
     evaluated(tmp_path / "one", ("low",), 2, "a")
     evaluated(tmp_path / "two", ("high",), 2, "a", seed=1)
-    with pytest.raises(InputError, match=r"two does not go with .*: run_seed is 0 there and 1"):
+    with pytest.raises(InputError, match=r"two does not belong to .*: run_seed is 0 there and 1"):
         merge([tmp_path / "one", tmp_path / "two"], tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 

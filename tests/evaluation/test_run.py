@@ -374,7 +374,7 @@ def test_a_run_on_two_devices_is_one_that_was_asked_for(
     assert (tmp_path / "log.jsonl").read_bytes() == before
     capsys.readouterr()
     run(tmp_path, origin=there, other_engine=True)
-    said = "began on torch, float32, cpu, and goes on on torch, bfloat16, cuda: H200"
+    said = "began on torch, float32, cpu, and continues on torch, bfloat16, cuda: H200"
     assert said in capsys.readouterr().err
 
 

@@ -188,12 +188,12 @@ def test_another_policy_at_the_same_address_is_not_scored(
         server.words = (server.words[0], "another")
         server.start()
 
-    with pytest.raises(SameFailure, match="serves something else"):
+    with pytest.raises(SameFailure, match="offers something else"):
         run(tmp_path / "there", load_policy(server.address, FAKE_SPEC), Interrupted(8, swap))
     run(tmp_path / "here", POLICIES["seeing"])
     expected = {record.key: record for record in scored(tmp_path / "here")}
     assert all(record == expected[record.key] for record in scored(tmp_path / "there"))
     failed = [record for record in records(tmp_path / "there") if not record.finished]
     assert failed and all(
-        "serves something else" in str(record.failure_reason) for record in failed
+        "offers something else" in str(record.failure_reason) for record in failed
     )

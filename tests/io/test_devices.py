@@ -71,6 +71,6 @@ def test_a_training_goes_on_elsewhere_only_where_that_is_said(
         hold_settings(tmp_path, {"batch": "24"}, "cuda:1")
     assert not capsys.readouterr().err
     hold_settings(tmp_path, {"batch": "24"}, "cuda:1", other_device=True)
-    assert "began on cpu, and goes on on cuda" in capsys.readouterr().err
+    assert "began on cpu, and continues on cuda" in capsys.readouterr().err
     with pytest.raises(InputError, match="another batch"):
         hold_settings(tmp_path, {"batch": "256"}, "cuda")

@@ -179,6 +179,6 @@ def test_a_file_system_without_locks_is_told(
     with LineFile(tmp_path / "log.jsonl") as file:
         file.append(ROWS[0])
     said = capsys.readouterr().err
-    assert "no locks" in said and "let one command at a time write here" in said
+    assert "no locks" in said and "run only one command at a time here" in said
     append_line(tmp_path / "log.jsonl", ROWS[1])  # of those that append to it one line at a time
     assert rows(tmp_path / "log.jsonl") == ROWS[:2] and not capsys.readouterr().err

@@ -130,7 +130,7 @@ def test_a_judge_that_breaks_on_some_videos(
         and rows[0]["broken"] == "RuntimeError: too dark"
     )
     print_calibration(figures)
-    assert "2 on which the judge broke" in " ".join(capsys.readouterr().out.split())
+    assert "2 on which the judge failed" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_judge_that_breaks_on_every_video_is_named(labels: Path, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_recorded_episodes_calibrate_too(episode_store: EpisodeStore, tmp_path: 
 def test_nothing_known(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
     append_label(path, Label(Clip(tmp_path / "a.mp4", "x"), None, "a"))
-    with pytest.raises(InputError, match="of no video"):
+    with pytest.raises(InputError, match="no video has a known outcome"):
         calibrate(CalibrateConfig(path, tmp_path / "out"), FakeJudge())
 
 

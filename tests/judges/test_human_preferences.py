@@ -100,7 +100,7 @@ def test_an_answer_belongs_to_the_videos_that_were_seen(run: Path, tmp_path: Pat
     found = compare_policies(wanted, HumanPairwise(answers, "people"))
     assert found.pairs[0].won == PreferenceCounts(0, 0, 0, 2, 0) and found.ranking is None
     assert lines(tmp_path / "out" / "comparisons.jsonl")[0]["reason"] == (
-        "nobody has compared these videos"
+        "these videos have not been compared"
     )
 
 
@@ -130,5 +130,5 @@ def test_what_cannot_be_read_as_preferences(tmp_path: Path) -> None:
     path.write_text("")
     with pytest.raises(InputError, match="holds no preference"):
         load_pairwise(path)
-    with pytest.raises(InputError, match="leave out --budget"):
+    with pytest.raises(InputError, match="remove --budget"):
         load_pairwise(path, 1.0)

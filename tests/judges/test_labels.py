@@ -181,7 +181,7 @@ def test_labels_are_a_judge(session: LabelSession, tmp_path: Path) -> None:
         ["anna"],
     )
     other = judge(session.clips[0].rollout(), rollout.trial.task)
-    assert other.unscored and "nobody has labelled" in other.reason
+    assert other.unscored and "not been labelled" in other.reason
     with pytest.raises(InputError, match="costs nothing"):
         load_judge(tmp_path / "labels.jsonl", budget_usd=1.0)
 

@@ -157,7 +157,7 @@ def test_the_name_changes_with_the_settings(config: VlmConfig) -> None:
         for change in ({}, {"votes": 7}, {"frames": "last"})
     }  # type: ignore[arg-type]
     assert len(names) == 3 and all(name.startswith("preference:") for name in names)
-    with pytest.raises(InputError, match="leave `prompt` out"):
+    with pytest.raises(InputError, match="remove `prompt`"):
         PairwiseJudge(replace(config, prompt=Path("mine.txt")))
 
 

@@ -102,9 +102,9 @@ def test_a_gripper_that_is_told_one_thing_alone(store: EpisodeStore) -> None:
     wrong, right = (compare_with_recorded(Sees(constant=value), closing) for value in (-1.0, 1.0))
     assert wrong.numbers[2].correlation is None and right.complaint() is None
     assert right.remarks() == [
-        "gripper: the policy says 1.00 whatever it sees, and it was recorded to change"
+        "gripper: the policy says 1.00 whatever it sees, but the recorded values change"
     ]
-    assert "tells the gripper what was recorded at 30% of the steps alone" in str(wrong.complaint())
+    assert "commands the gripper as recorded at only 30% of the steps" in str(wrong.complaint())
 
 
 def test_a_gripper_that_was_never_recorded_to_move(store: EpisodeStore) -> None:

@@ -73,7 +73,7 @@ def test_a_world_of_two_views_is_the_simulator() -> None:
     played = np.concatenate([first, rest], axis=1)
     for row, episode in zip(played, done.values(), strict=True):
         np.testing.assert_array_equal(row, episode.frames[1:])
-    with pytest.raises(InputError, match="panda:lift: no start state was drawn that looks like"):
+    with pytest.raises(InputError, match="panda:lift: no start state of the simulator looks like"):
         world.reset(np.zeros_like(starts), [0, 1])
 
     policy = ReplayPolicy(PANDA_SPEC, {"lift/0": actions[0], "lift/1": np.zeros_like(actions[1])})

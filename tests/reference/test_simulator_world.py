@@ -131,5 +131,5 @@ def test_a_trial_that_ends_before_its_batch_is_judged_by_its_own_actions(
 
 def test_a_frame_that_was_not_drawn_is_no_start(simulator: Simulator) -> None:
     world = SimulatorWorld(simulator)
-    with pytest.raises(InputError, match="no start state was drawn"):
+    with pytest.raises(InputError, match="no start state of the simulator"):
         world.reset(np.zeros((1, 1, *world.frame_shape), np.uint8), [0])

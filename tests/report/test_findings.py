@@ -152,7 +152,7 @@ def test_missing_trials_are_named_first_and_by_policy() -> None:
 def test_a_shard_and_lacking_edited_twins_are_said() -> None:
     plan = {"tasks": {"t": {"t/0": 1, "t/1": 1}}, "edited": {"dark": {"dark/t/0": 1}}}
     part = summarize(header(["a"], planned=plan, shard="1/2"), run({"a": {"t": [1.0, 1.0]}})[:1])
-    assert "part 1/2 of a divided run" in missing_sentence(part)
+    assert "shard 1/2 of a run" in missing_sentence(part)
     whole = summarize(header(["a"], planned=plan), run({"a": {"t": [1.0, 1.0]}}))
     assert missing_sentence(whole).replace(NBSP, " ") == "1 trial of edited tasks is missing."
 

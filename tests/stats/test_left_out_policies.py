@@ -39,7 +39,7 @@ def test_errors_that_all_share_are_corrected() -> None:
     assert found.over_cells.corrected_gap < found.over_cells.raw_gap / 2
     assert found.over_cells.held >= 0.9 and found.over_cells.count == 10
     text = left_out_text(found)
-    assert "helps policies that it has not seen" in text and "  a: " in text
+    assert "helps policies that are not in it" in text and "  a: " in text
 
 
 def test_its_own_trials_do_not_correct_a_policy() -> None:

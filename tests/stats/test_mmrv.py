@@ -100,5 +100,5 @@ def test_regret_is_the_true_rate_that_the_choice_costs() -> None:
     assert top1_regret(np.array([0.3]), np.array([0.9])) == 0
     third = np.array([0.1 + 0.2, 0.3])  # equal but for the last bit
     assert top1_regret(third, np.array([0.0, 1.0])) == pytest.approx(0.5)
-    with pytest.raises(ValueError, match="a policy or more"):
+    with pytest.raises(ValueError, match="at least one policy"):
         top1_regret(np.array([]), np.array([]))

@@ -100,7 +100,7 @@ def test_frames_drawn_from_the_mixture_credit_what_is_known_of_whole_tasks() -> 
         within.high - within.low
     )
     assert mixed.N == within.N == 250
-    with pytest.raises(InputError, match=r"door/999 is none of the run's.*--mixture"):
+    with pytest.raises(InputError, match=r"door/999 is not in the run.*--mixture"):
         estimate(records, [RealTrial("p", "door/999", "door", 1.0)], mixture=True)
 
 

@@ -58,8 +58,11 @@ def test_a_broken_rule_is_named_and_the_others_still_tried() -> None:
     other = replace(FAKE_SPEC, gripper="+1_open")
     report = check_and_time(BatchMeanPolicy(seconds=0.01), SHAPE, other, calls=2)
     broken = {outcome.rule: outcome.complaint for outcome in report.outcomes if outcome.complaint}
-    assert set(broken) == {"a batch is its rows one by one", "speaks the world's action convention"}
-    assert "row 0 of a batch differs" in str(broken["a batch is its rows one by one"])
+    assert set(broken) == {
+        "a batch equals its rows one by one",
+        "speaks the world's action convention",
+    }
+    assert "row 0 of a batch differs" in str(broken["a batch equals its rows one by one"])
     assert broken["speaks the world's action convention"] == "gripper: +1_closed against +1_open"
     assert report.latency is not None and report.latency.median >= 0.01
 

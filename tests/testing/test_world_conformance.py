@@ -25,7 +25,7 @@ def results(world: Any) -> dict[str, tuple[str, str]]:
 def test_a_world_like_ours_promises_nearly_everything(capsys: pytest.CaptureFixture[str]) -> None:
     report = check_and_time_world(FakeWorld(), calls=2)
     told = {one.rule: one.result for one in report.results}
-    assert told.pop("it goes on from frames as from its state") == "not promised"
+    assert told.pop("it continues from frames as from its state") == "not promised"
     assert set(told.values()) == {"held"} and len(told) == 6
     assert report.later_actions == 0 and report.broken == 0
     print_world_report(json.loads(json.dumps(report.to_json())))
@@ -39,19 +39,22 @@ def test_one_that_promises_less_is_asked_for_less() -> None:
         "not promised",
         "it looks at all actions of a step",
     )
-    assert told["a batch is its rows one by one"][0] == "held"
+    assert told["a batch equals its rows one by one"][0] == "held"
     told = results(stated(seeds="none"))
     assert [rule for rule, (result, _) in told.items() if result == "held"] == [
-        "its card is sound",
+        "its declaration is valid",
         "frames have the promised shape",
     ]
     assert check_and_time_world(stated(seeds="none"), calls=1).later_actions is None
     told = results(stated(branching="latest"))
-    assert told["states are carried, none hidden"] == (
+    assert told["there is no hidden state"] == (
         "not promised",
         "its newest state alone is valid",
     )
-    assert told["a batch is its rows one by one"] == ("not promised", "it takes one row per call")
+    assert told["a batch equals its rows one by one"] == (
+        "not promised",
+        "it takes one row per call",
+    )
 
 
 class Forgetful(FakeWorld):
@@ -72,7 +75,7 @@ class Forgetful(FakeWorld):
         ),
         (
             Forgetful(capabilities=Capabilities(rewind=True)),
-            "it goes on from frames as from its state",
+            "it continues from frames as from its state",
             "it cannot rewind",
         ),
         (

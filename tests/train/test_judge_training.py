@@ -97,9 +97,9 @@ def test_a_judge_of_two_views_reads_what_only_the_second_shows(tmp_path: Path) -
     rollout = Rollout(trial, "p", episode.frames, episode.actions, views=store.views)
     turned = replace(rollout, frames=rollout.frames[:, ::-1], views=store.views[::-1])
     assert both(rollout, trial.task) == both(turned, trial.task)
-    with pytest.raises(InputError, match="looks at the view front, and there is only main"):
+    with pytest.raises(InputError, match="needs the view front, but there is only main"):
         both(replace(rollout, frames=rollout.frames[:, :1], views=("main",)), trial.task)
-    with pytest.raises(InputError, match="looks at the view front, and there is only main"):
+    with pytest.raises(InputError, match="needs the view front, but there is only main"):
         prepare(both, [trial.task], ("main",))
     with pytest.raises(InputError, match="no view side, only front, wrist"):
         train_judge(replace(config, views=("side",)))
@@ -145,7 +145,7 @@ def test_the_decision_may_be_chosen_on_some_of_those_held_back(
         train_judge(replace(some, drawn="-generated"))
     unknown = EpisodeStore(store)
     unknown.write("e15", replace(unknown["e15"], success=None))
-    with pytest.raises(InputError, match="no episode held back of known success"):
+    with pytest.raises(InputError, match="no held-out episode of known success"):
         train_judge(some)
 
 

@@ -268,11 +268,11 @@ def test_faults_get_a_sentence(
         check_trust(CheckConfig(world, tmp_path, policies=("still",)))
     with pytest.raises(InputError, match="--trials is 0"):
         check_trust(CheckConfig(world, tmp_path, episode_store.root, per_task=0))
-    with pytest.raises(InputError, match="no judge lies beside"):
+    with pytest.raises(InputError, match="the folder has no judge"):
         shutil.copytree(world / "world", tmp_path / "bare" / "world")
         shutil.copytree(world / "codec", tmp_path / "bare" / "codec")
         check_trust(CheckConfig(tmp_path / "bare", tmp_path, episode_store.root))
-    with pytest.raises(InputError, match="no inverse-dynamics model lies beside"):
+    with pytest.raises(InputError, match="the folder has no inverse-dynamics model"):
         fit_run(FitRequest((run,), tmp_path / "f"), tmp_path / "bare", world / "judge")
     strange = ErrorPredictor(
         ("a",), (0.0,), (1.0,), (1.0,), 0.0, 0.5, "another", "judge", {"futures": 0}

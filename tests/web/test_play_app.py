@@ -124,7 +124,7 @@ def test_a_trial_of_a_run_is_played_again(tmp_path: Path) -> None:
     assert np.array_equal(actions, read_array(run / "videos/good/door/0-0.npy"))
     with pytest.raises(InputError, match="names no such video"):
         recorded_trial(run / "truth/door.mp4")
-    with pytest.raises(InputError, match="lies in no run"):
+    with pytest.raises(InputError, match="is not in a run"):
         recorded_trial(tmp_path / "a.mp4")
 
 

@@ -51,7 +51,7 @@ def test_contradictions_are_refused(name: str, options: dict[str, Any], said: st
 
 def test_a_published_name_with_other_contents_is_refused() -> None:
     request = PublishedImport(Path(BRIDGE), Path("out"))
-    with pytest.raises(InputError, match="is called as a published file"):
+    with pytest.raises(InputError, match="has the name of a published file"):
         published_settings(request, (512, 8, 16, 2, 10))
 
 

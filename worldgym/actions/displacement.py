@@ -22,11 +22,13 @@ Numbers = npt.NDArray[np.float64]
 def immovable(spec: ActionSpec) -> str | None:
     """Why motions of this spec cannot be moved by metres, in words; None where they can."""
     if spec.mode not in POSE_MODES:
-        return f'actions of the mode "{spec.mode}" say no pose, so a motion cannot be moved aside'
+        return (
+            f'actions of the mode "{spec.mode}" contain no pose, so a motion cannot be moved aside'
+        )
     if not {"x", "y"} <= set(spec.names):
         return f"the action numbers {', '.join(spec.names)} have no x and y to move aside"
     if metres(spec) is None:
-        return f'the unit "{spec.unit}" does not give metres, so nobody knows how far aside is'
+        return f'the unit "{spec.unit}" does not give metres, so the sideways distance is unknown'
     return None
 
 

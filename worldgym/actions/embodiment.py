@@ -60,7 +60,7 @@ class Reach:
         are moves."""
         if self.boxes and spec.mode not in MOVING_MODES:
             raise InputError(
-                f'a reach bounds sums of moves, and actions of mode "{spec.mode}" are none: leave '
+                f'a reach limits sums of moves, but actions of mode "{spec.mode}" are none: leave '
                 f"it out"
             )
         for low, high in self.boxes:

@@ -26,7 +26,7 @@ ANGLES = ("roll", "pitch", "yaw")  # rad, about the fixed x, then y, then z axis
 AXIS = ("rx", "ry", "rz")  # axis times angle, rad
 QUATERNION = ("qx", "qy", "qz", "qw")
 TURNS = (ANGLES, AXIS, QUATERNION)
-GRIPPER = ("gripper_open", "gripper_closed")  # each in [0, 1]; the one is 1 less the other
+GRIPPER = ("gripper_open", "gripper_closed")  # each in [0, 1]; the one is 1 minus the other
 NUMBERS = (*POSITION, *ANGLES, *AXIS, *QUATERNION, *GRIPPER)
 MOVERS = {*NUMBERS, "gripper", "base_x", "base_y", "base_yaw"} - {
     *GRIPPER
@@ -93,7 +93,7 @@ def unsound(spec: ActionSpec, names: Sequence[str]) -> str | None:
             spec.mode, f'actions of the mode "{spec.mode}" do not say where the arm is'
         )
     if strange := [name for name in spec.names if name not in MOVERS]:
-        return f'nobody knows what the action number "{strange[0]}" moves'
+        return f'it is unknown what the action number "{strange[0]}" moves'
     if set(names) & set(POSITION) and metres(spec) is None:
         return f'the unit "{spec.unit}" does not give metres'
     if set(names) - {*POSITION, *GRIPPER} and spec.rotation != "none" and radians(spec) is None:

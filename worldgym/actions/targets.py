@@ -30,7 +30,7 @@ TARGETS = "absolute_pose"
 def no_way(source: ActionSpec, target: ActionSpec) -> str | None:
     """Why actions of the one spec cannot be told in the other, in words; None where they can."""
     if {source.mode, target.mode} != {MOVES, TARGETS}:
-        return f"{source.mode} does not become {target.mode} by adding up"
+        return f"{source.mode} cannot be converted to {target.mode} by adding up"
     for spec in (source, target):
         if fault := _unknown(spec):
             return fault
@@ -56,7 +56,7 @@ def _unknown(spec: ActionSpec) -> str | None:
             return str(fault)
     known = {*POSITION, "gripper", *(spec.names[i] for i in turn)}
     if odd := [name for name in spec.names if name not in known]:
-        return f'nobody knows what the number "{odd[0]}" moves'
+        return f'it is unknown what the number "{odd[0]}" moves'
     return None
 
 

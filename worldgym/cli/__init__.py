@@ -34,8 +34,8 @@ class Page:
 
 
 def parsed(words: Sequence[str]) -> Callable[[], None]:
-    """The command that the words describe, or a page of help. InputError for what does not
-    exist, with what may have been meant."""
+    """The command that the words describe, or a page of help. InputError for an unknown command,
+    with the nearest known name."""
     if not words or words[0] in HELP:
         return Page(overview())
     if words[0] == "--version":
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
         _end_without_output(error)
     except KeyboardInterrupt:
         print(
-            "worldgym: stopped; what ran is kept, and the same command goes on from there",
+            "worldgym: stopped; finished work is kept, and the same command continues from there",
             file=sys.stderr,
         )
         sys.stdout.flush()
@@ -103,14 +103,15 @@ def _named(word: str, known: Sequence[Entry], before: str) -> Entry:
 
 
 def _end_without_output(error: OSError) -> None:
-    """Exits where nobody reads the output, or no disk holds it; any other fault goes on."""
+    """Exits quietly if nobody reads the output, and with a message if the disk is full; raises any
+    other fault again."""
     if error.errno not in (errno.ENOSPC, errno.EPIPE) or error.filename is not None:
         raise error
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if error.errno == errno.EPIPE:  # whoever read the output has seen enough
         sys.exit(141)
     print(
-        "worldgym: the output cannot be written: no space is left; write it elsewhere",
+        "worldgym: the output cannot be written: no space is left on the disk",
         file=sys.stderr,
     )
     sys.exit(2)

@@ -1,4 +1,4 @@
-"""Commands that learn how often world model and judge together err, and correct rates for it."""
+"""Commands that measure how often world model and judge together err, and correct rates for it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from worldgym.cli.output import answer
 
 @dataclass(frozen=True)
 class Calibrate:
-    """Replay recorded rollouts of policies, successes and failures, through world model and judge:
-    how often both together err, task by task. `worldgym report RUN --calibration` and `worldgym
-    estimate` correct rates by it. Run it again to resume."""
+    """Measure how often world model and judge together err, task by task: recorded rollouts of
+    policies, successes and failures, are replayed through both. `worldgym report RUN --calibration`
+    and `worldgym estimate` correct rates by it. Run it again to resume."""
 
     world: Positional[WorldPlace]
     """checkpoint of the world"""
     data: tuple[Path, ...]
-    """episode stores of real rollouts; the extras "policy" of an episode says whose it is"""
+    """episode stores of real rollouts; the extra field "policy" of an episode names its policy"""
     out: Path
-    """gets calibration.json and replayed.jsonl"""
+    """folder for calibration.json and replayed.jsonl"""
     judge: JudgePlace | None = None
-    """default: "judge" beside the world"""
+    """default: "judge" in the world's folder"""
     batch: int = 20
     json: bool = False
     """print calibration.json instead of a table"""
@@ -39,7 +39,7 @@ class Calibrate:
         keep_freed_memory()
         judge = self.judge or beside_world(self.world, "judge")
         if judge is None:
-            raise InputError(f"{self.world}: no judge lies beside the world; give one with --judge")
+            raise InputError(f"{self.world}: the folder has no judge; give one with --judge")
         found = calibrate_evaluator(
             load_diffusion_world(self.world),
             load_judge(judge),
@@ -52,11 +52,11 @@ class Calibrate:
 
 @dataclass(frozen=True)
 class CheckCalibration:
-    """Correct each policy of a run with known truth by what the other policies show, and compare
-    with its truth: does the calibration help policies that it has not seen?"""
+    """Check whether a calibration helps policies that are not in it: each policy of a run with
+    known truth is corrected by the other policies, and compared with its truth."""
 
     run: Positional[Path]
-    """run folder whose log knows the truth of single trials"""
+    """run folder whose log has the true result of each trial"""
     calibration: Path | None = None
     """calibration.json of `worldgym world calibrate`, from recordings of the same policies
     (default: the other policies' trials of the run itself)"""

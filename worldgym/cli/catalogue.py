@@ -1,4 +1,4 @@
-"""Every command: its words, a line on it, and the class that carries it out. Nothing is imported
+"""Every command: its words, one line about it, and the class that runs it. Nothing is imported
 before a command is chosen."""
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from importlib import import_module
 
 @dataclass(frozen=True)
 class Entry:
-    """A command, with its home "MODULE:CLASS" in this package; or a noun, with its verbs.
-
-    by_file: home of the same where --config FILE stands for its options."""
+    """A command, with its class as "MODULE:CLASS" in this package; or a noun, with its verbs.
+    by_file: the class if --config FILE replaces the options."""
 
     name: str
     line: str
@@ -32,7 +31,7 @@ RUN = Entry(
     "run",
     "merge runs, export their trials",
     verbs=(
-        Entry("merge", "put shards, or runs of other policies, together", "run_commands:Merge"),
+        Entry("merge", "join shards, or runs of other policies", "run_commands:Merge"),
         Entry("export", "the trials as CSV or Parquet", "run_commands:Export"),
     ),
 )
@@ -46,15 +45,15 @@ WORLD = Entry(
         ),
         Entry(
             "train-states",
-            "what says how the robot stands, for a world",
+            "a network that predicts the robot's state, for a world",
             "world_commands:TrainStates",
         ),
-        Entry("import", "bring in a published WorldGym checkpoint", "world_commands:Import"),
-        Entry("check", "does it keep the rules, may it be believed?", "trust_commands:Check"),
+        Entry("import", "import a published WorldGym checkpoint", "world_commands:Import"),
+        Entry("check", "does it follow the protocol, can it be trusted?", "trust_commands:Check"),
         Entry("serve", "to other programs, over a websocket", "world_commands:Serve"),
         Entry(
             "train-inverse-dynamics",
-            "what reads actions off frames, for the check",
+            "estimates actions from frames, for the check",
             "trust_commands:TrainInverseDynamics",
         ),
         Entry(
@@ -69,7 +68,7 @@ WORLD = Entry(
         ),
         Entry(
             "check-calibration",
-            "does it help policies that it has not seen?",
+            "does it help policies that are not in it?",
             "calibration_commands:CheckCalibration",
         ),
         Entry(
@@ -88,7 +87,7 @@ CODEC = Entry(
     "codec",
     "import an autoencoder, fine-tune a decoder",
     verbs=(
-        Entry("import", "bring in a pretrained KL autoencoder", "codec_commands:Import"),
+        Entry("import", "import a pretrained KL autoencoder", "codec_commands:Import"),
         Entry("fine-tune", "sharper frames from the same latents", "codec_commands:FineTune"),
     ),
 )
@@ -97,7 +96,7 @@ DATA = Entry(
     "inspect, convert and augment recorded episodes",
     verbs=(
         Entry(
-            "inspect", "what a dataset holds, and what is wrong with it", "data_commands:Inspect"
+            "inspect", "contents of a dataset, and what is wrong with it", "data_commands:Inspect"
         ),
         Entry("convert", "to an episode store, or to LeRobot v3.0", "data_commands:Convert"),
         Entry("augment", "copy episodes with their frames edited", "data_commands:Augment"),
@@ -108,7 +107,7 @@ TASKS = Entry(
     "tasks",
     "make tasks, edit them, find what breaks a policy",
     verbs=(
-        Entry("new", "a task from the first frame of every episode", "tasks_commands:New"),
+        Entry("new", "one task from the first frame of each episode", "tasks_commands:New"),
         Entry("bridge17", "the published Bridge suite, your frames", "tasks_commands:Bridge17"),
         Entry("edit", "an out-of-distribution suite of edited tasks", "tasks_commands:Edit"),
         Entry("stress", "the mildest edit that breaks a policy", "tasks_commands:Stress"),
@@ -128,10 +127,12 @@ JUDGE = Entry(
     verbs=(
         Entry("label", "label videos by hand, in the browser", "judge_commands:Label"),
         Entry("calibrate", "compare a judge with labels", "judge_commands:Calibrate"),
-        Entry("set-threshold", "of a classifier, by known truth", "judge_commands:SetThreshold"),
+        Entry(
+            "set-threshold", "choose its threshold by known truth", "judge_commands:SetThreshold"
+        ),
         Entry("rejudge", "judge a run again with another judge", "judge_commands:Rejudge"),
         Entry("prefer", "which of two policies did better, pairwise", "judge_commands:Prefer"),
-        Entry("score", "judge videos that no run made", "judge_commands:Score"),
+        Entry("score", "judge videos from elsewhere", "judge_commands:Score"),
     ),
 )
 REFERENCE = Entry(
@@ -146,17 +147,17 @@ REFERENCE = Entry(
         Entry("validate", "replay held-out episodes in a world", "reference_commands:Validate"),
         Entry(
             "chain",
-            "the whole way to a new world, in stages that resume",
+            "all stages to a new bundled world; resumes",
             "release_commands:Chain",
         ),
         Entry(
             "mine-false-successes",
-            "closed loops that a world draws wrongly",
+            "closed loops falsely drawn as successes",
             "release_commands:MineFalseSuccesses",
         ),
         Entry(
             "check-crossings",
-            "does what a passing hand hid come back as it was?",
+            "does a world remember what a hand hid?",
             "release_commands:CheckCrossings",
         ),
         Entry(
@@ -166,10 +167,10 @@ REFERENCE = Entry(
         ),
         Entry(
             "generate-rollouts",
-            "videos that policies drive, labelled",
+            "closed loops of policies, labelled",
             "release_commands:GenerateRollouts",
         ),
-        Entry("bundle", "put the bundled demo together", "release_commands:Bundle"),
+        Entry("bundle", "assemble the bundled demo", "release_commands:Bundle"),
         Entry(
             "check-release",
             "the bundled world against its released figures",
@@ -194,7 +195,7 @@ SECTIONS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Look at results",
         (
-            Entry("view", "runs in the browser, while they go on too", "web_commands:View"),
+            Entry("view", "runs in the browser, also while they run", "web_commands:View"),
             Entry("play", "steer a world by hand, in the browser", "web_commands:Play"),
             Entry("report", "write report and summary of a run again", "run_commands:Report"),
             Entry("compare", "is A better than B? ranking", "statistics_commands:Compare"),

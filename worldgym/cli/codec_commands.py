@@ -11,7 +11,7 @@ from worldgym.train.training_requests import DecoderTuneRequest
 
 @dataclass(frozen=True)
 class Import:
-    """Bring in a pretrained KL autoencoder, such as Stable Diffusion 3's, as a codec (needs the
+    """Import a pretrained KL autoencoder, such as Stable Diffusion 3's, as a codec (needs the
     extra "kl")."""
 
     source: Positional[str]
@@ -31,16 +31,16 @@ class Import:
 
 @dataclass(frozen=True)
 class FineTune(DecoderTuneRequest):
-    """Train the decoder of a codec on: sharper frames from the same latents. Run it again to
+    """Fine-tune the decoder of a codec: sharper frames from the same latents. Run it again to
     resume."""
 
     codec: Positional[CodecPlace]
-    """checkpoint of a codec that `worldgym world train` made"""
+    """checkpoint of a codec from `worldgym world train`"""
     data: tuple[str, ...]
-    """episode stores with frames to learn from, those with recordings in other scenes too
-    (`worldgym data augment`)"""
+    """episode stores with frames to train on, also recordings in edited scenes (`worldgym data
+    augment`)"""
     world: WorldPlace | None = None
-    """checkpoint of a world to copy beside the new codec"""
+    """checkpoint of a world to copy next to the new codec"""
 
     def __call__(self) -> None:
         from worldgym.train.decoder_tuning import tune_decoder

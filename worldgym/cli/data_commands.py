@@ -22,34 +22,32 @@ class ReadingOptions:
     camera: str = ""
     """key of the camera (default: the first that shows no depth map)"""
     views: tuple[str, ...] = ()
-    """several cameras, the main view first: their keys, or parts of them; NAME=KEY calls one
-    NAME"""
+    """several cameras, the main view first: their keys, or parts of them; NAME=KEY renames one"""
     action: str = ""
-    """key that holds the actions; several joined by commas (default: the usual one of the format)
+    """key of the actions; several separated by commas (default: the usual one of the format)
     """
     state: str = ""
-    """key that holds the states; several joined by commas (default: the usual one)"""
+    """key of the states; several separated by commas (default: the usual one)"""
     convention: str = ""
-    """what the actions mean, where the files do not say: a registered name, or a JSON file of your
-    own"""
+    """what the actions mean, if the files do not say: a registered name, or your own JSON file"""
     size: tuple[int, int] | None = None
     """height and width to resize frames to (default: as they are)"""
     recorded_fps: float | None = None
-    """frames per second at which the set was recorded, where its files do not say or say it wrong;
-    nothing is resampled"""
+    """frames per second at which the dataset was recorded, if its files do not say it or say it
+    wrongly; nothing is resampled"""
     instruction: str = ""
-    """for episodes that have none"""
+    """instruction of episodes that have none"""
     wording: int = 1
-    """which one, where an episode has several texts of the same task"""
+    """which one, if an episode has several texts of the same task"""
     subtasks: Literal["join", "first", "last", "split"] | None = None
-    """an episode whose instruction changes: join the texts (what is done where this is not given,
-    but with --strict), take one of them, or split it into an episode each"""
+    """for an episode whose instruction changes: join the texts (the default; required with
+    --strict), take one of them, or split the episode"""
     flip: Literal["vertical", "horizontal", "both"] | None = None
     """turn pictures that are stored upside down (vertical), mirrored (horizontal), or both"""
     rotate: Literal[0, 90, 180, 270] = 0
-    """degrees clockwise that pictures are turned by"""
+    """degrees clockwise to rotate pictures by"""
     swap_red_blue: bool = False
-    """exchange red and blue, where a set was written with OpenCV's order of channels"""
+    """exchange red and blue, if a dataset was written with OpenCV's order of channels"""
     strict: bool = False
     """stop at the first broken episode instead of leaving it out"""
 
@@ -69,15 +67,15 @@ class ReadingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect(ReadingOptions):
-    """What a dataset holds: episodes, cameras, lengths, ranges of actions, which action moves
-    which frame, broken files."""
+    """Show the contents of a dataset: episodes, cameras, lengths, ranges of actions, which action
+    moves which frame, broken files."""
 
     source: Positional[Path]
-    """folder (or HDF5 file) of the dataset; the format is found out"""
+    """folder (or HDF5 file) of the dataset; the format is detected"""
     fps: float | None = None
-    """say what `worldgym data convert --fps` would make of the set"""
+    """show what `worldgym data convert --fps` would do with the dataset"""
     limit: int = 20
-    """how many are read, spread evenly; 0 = all"""
+    """how many episodes are read, spread evenly; 0 = all"""
     sheet: Path | None = None
     """PNG file for a contact sheet"""
     json: bool = False
@@ -93,8 +91,8 @@ class Inspect(ReadingOptions):
         print(json.dumps(found.to_json(), indent=2) if self.json else inspection_text(found))
         if found.broken and not found.read:
             raise InputError(
-                f"{self.source}: none of the episodes that were looked at can be read; the "
-                f"inspection names the first reasons"
+                f"{self.source}: none of the episodes that were inspected can be read; the report "
+                f"names the first reasons"
             )
 
 
@@ -103,7 +101,7 @@ class Convert(ReadingOptions):
     """Convert a dataset to an episode store (resumes) or to LeRobot v3.0."""
 
     source: Positional[Path]
-    """folder (or HDF5 file) of the dataset; the format is found out"""
+    """folder (or HDF5 file) of the dataset; the format is detected"""
     out: Path
     """folder for the store or the dataset"""
     to: Literal["worldgym", "lerobot"] = "worldgym"
@@ -112,20 +110,21 @@ class Convert(ReadingOptions):
     """convention to convert the actions to (default: as they are)"""
     fps: float | None = None
     """frames per second to convert to, at most the recorded ones: frames are left out, and the
-    actions between them joined"""
+    actions between them are joined"""
     drop_first: bool = False
-    """leave out frame 0 and action 0 (sets that begin with an action of zeros)"""
+    """leave out frame 0 and action 0 (datasets that begin with an action of zeros)"""
     shift: int = 0
     """frame t to t + 1 is moved by recorded action t + SHIFT"""
     relabel: bool = False
-    """pose numbers from the recorded states: what the arm did instead of what it was told"""
+    """pose numbers from the recorded states: what the arm did instead of what was commanded"""
     limit: int = 0
-    """at most so many episodes; 0 = all"""
+    """at most this many episodes; 0 = all"""
     strict: bool = False
     """stop at the first episode that is broken or looks wrong (see `worldgym data inspect`), and at
-    metadata that contradict each other"""
+    contradictory metadata"""
     most_clipped: float = 0.01
-    """with --strict and --to-convention: share of an episode's actions that may be out of bounds"""
+    """with --strict and --to-convention: largest share of an episode's actions that may be out of
+    bounds"""
 
     def __call__(self) -> None:
         from worldgym.episodes.conversion import ConvertRequest, convert_dataset
@@ -149,7 +148,7 @@ class Convert(ReadingOptions):
 
 @dataclass(frozen=True)
 class Augment:
-    """Copy recordings with their pictures edited, so that a world may learn scenes that nobody
+    """Copy recordings with edited pictures, so that a world can be trained on scenes that were not
     recorded. Resumes."""
 
     store: Positional[Path]
@@ -176,7 +175,8 @@ class Augment:
 
 @dataclass(frozen=True)
 class Conventions:
-    """The registered action conventions, and between which of them actions can be converted."""
+    """List the registered action conventions, and the pairs between which actions can be
+    converted."""
 
     def __call__(self) -> None:
         from worldgym.actions.conventions import CONVENTIONS

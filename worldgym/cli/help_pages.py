@@ -22,7 +22,9 @@ def overview() -> str:
     """Every first word, grouped by the job that it is for; 80 x 40 holds it."""
     blocks = [_filled(INTRODUCTION), bold("usage") + ": worldgym COMMAND [options]"]
     blocks += [_section(title, [(e.name, e.line) for e in group]) for title, group in SECTIONS]
-    blocks += [_filled("worldgym COMMAND --help says more on each; worldgym --version says which.")]
+    blocks += [
+        _filled("worldgym COMMAND --help explains one; worldgym --version prints the version.")
+    ]
     return "\n\n".join(blocks)
 
 

@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Label:
-    """Label videos by hand, or compare two at a time, on a page in the browser that does not say
-    whose they are. Run it again to go on."""
+    """Label videos by hand, or compare two at a time, on a page in the browser that hides the
+    policies' names. Run it again to continue."""
 
     source: Positional[Path]
     """a run, or a list of videos (.jsonl with video and instruction)"""
     labels: Path | None = None
-    """file that labels are added to (default: labels.jsonl beside the videos; with --pairs
+    """file that labels are added to (default: labels.jsonl next to the videos; with --pairs
     preferences.jsonl)"""
     pairs: bool = False
-    """which came closer? asked for every two policies of a run on each trial; `worldgym judge
-    prefer --judge preferences.jsonl` ranks them"""
+    """ask which policy did better, for every pair of policies of a run on each trial; `worldgym
+    judge prefer --judge preferences.jsonl` ranks them"""
     labeller: str = "anonymous"
-    """who labels: kept with each label"""
+    """name of the person who labels, stored with each label"""
     tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     port: int = 0
-    """0 = any free one"""
+    """0 = any free port"""
     no_browser: bool = False
     """print the address, and open no browser"""
 
@@ -66,7 +66,7 @@ class Label:
 
         if self.pairs:
             if not self.source.is_dir():
-                raise InputError(f"{self.source}: --pairs are of a run; give the folder of one")
+                raise InputError(f"{self.source}: --pairs needs the folder of a run")
             return PairSession(pairs_of_run(self.source, self.tasks), config)
         if self.source.is_dir():
             return LabelSession(clips_of_run(self.source, self.tasks), config)
@@ -75,19 +75,19 @@ class Label:
 
 @dataclass(frozen=True)
 class Calibrate:
-    """Compare a judge with labels: confusion, agreement, curves, robustness. Its calibration.json
-    corrects a run's rates."""
+    """Compare a judge with labels: confusion, agreement, curves, robustness. The calibration.json
+    that it writes corrects a run's rates."""
 
     judge: Positional[JudgePlace]
     """checkpoint, judge.toml or labels.jsonl"""
     labels: Path
-    """labels.jsonl, or an episode store whose successes are known"""
+    """labels.jsonl, or an episode store with known successes"""
     out: Path
     """folder for calibration.json and verdicts.jsonl, one line per video"""
     probes: int = 20
     """videos for each robustness test; 0 = none"""
     budget: float | None = None
-    """US dollars that verdicts may cost"""
+    """limit for the cost of verdicts, in US dollars"""
     device: str = "auto"
     json: bool = False
 
@@ -109,13 +109,13 @@ class Calibrate:
 
 @dataclass(frozen=True)
 class SetThreshold:
-    """Choose a success classifier's threshold on a run whose truth is known: rates as near as can
-    be to the true ones."""
+    """Choose a success classifier's threshold on a run with known truth, so that rates are as close
+    as possible to the true ones."""
 
     judge: Positional[JudgePlace]
     """checkpoint of a success classifier"""
     run: Path
-    """run folder, judged by this very judge"""
+    """run folder, judged by this same judge"""
     out: Path
     """folder for the judge with its new threshold"""
 
@@ -140,10 +140,10 @@ class Rejudge:
     tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     budget: float | None = None
-    """US dollars that verdicts may cost"""
+    """limit for the cost of verdicts, in US dollars"""
     device: str = "auto"
     other_engine: bool = False
-    """go on with a run that began on another engine or device: numbers differ a little"""
+    """continue a run that began on another engine or device: numbers differ slightly"""
     on: str = "local"
     workers: int = 0
     gpus: float = 0.0
@@ -168,23 +168,23 @@ class Rejudge:
 
 @dataclass(frozen=True)
 class Prefer:
-    """Ask a model, or people's answers, which of two policies did better, trial by trial; a model
-    in both orders. Several policies: each with each."""
+    """Compare policies pairwise: a model, or people's answers, say which of two did better, trial
+    by trial; a model is asked in both orders. With several policies, every pair is compared."""
 
     run: Positional[Path]
     """run folder"""
     judge: JudgePlace
     """judge.toml, or preferences.jsonl of `worldgym judge label --pairs`"""
     policy: Policies
-    """two or more"""
+    """two or more policies"""
     out: Path
-    """folder for comparisons.jsonl, a line a comparison, and comparisons.json"""
+    """folder for comparisons.jsonl, one line per comparison, and comparisons.json"""
     tasks: TasksPlace | None = None
     """folder of the run's tasks (default: the one its log names)"""
     budget: float | None = None
-    """US dollars that answers may cost"""
+    """limit for the cost of answers, in US dollars"""
     json: bool = False
-    """what comparisons.json holds"""
+    """print comparisons.json instead of text"""
 
     def __call__(self) -> None:
         from worldgym.evaluation.preferences import PreferenceConfig, compare_policies
@@ -201,8 +201,8 @@ class Prefer:
 
 @dataclass(frozen=True)
 class Score:
-    """Judge videos that no run made: of another world model, or of a robot. Run it again to go
-    on."""
+    """Judge videos from elsewhere: of another world model, or of a robot. Run it again to
+    continue."""
 
     videos: Positional[tuple[Path, ...]]
     """videos, folders of videos, or lists (.jsonl with video and instruction, and partial_credit if
@@ -212,15 +212,15 @@ class Score:
     out: Path
     """folder for verdicts.jsonl, one line per video, and summary.json"""
     instruction: str = ""
-    """what the robot was asked to do, in every video that comes without an instruction"""
+    """instruction for every video that comes without one"""
     fps: float | None = None
-    """frames per second to look at (default: all frames); a classifier sees motion at the rate of
-    the videos it learned from"""
+    """frames per second to use (default: all frames); a classifier needs the frame rate of the
+    videos it was trained on"""
     budget: float | None = None
-    """US dollars that verdicts may cost"""
+    """limit for the cost of verdicts, in US dollars"""
     device: str = "auto"
     json: bool = False
-    """print summary.json instead of words"""
+    """print summary.json instead of text"""
 
     def __call__(self) -> None:
         from worldgym.judges.judge_videos import VideosConfig, judge_videos

@@ -58,20 +58,19 @@ COMMON = {  # what an option of this name means where a command says nothing els
     "tasks": "folder of tasks, NAME.png + NAME.json each",
     "judge": "checkpoint of a judge, or judge.toml (a model behind a server)",
     "data": "episode store",
-    "policy": "as of `worldgym evaluate`: folders, addresses, names",
-    "out": "folder for what is written",
+    "policy": "as for `worldgym evaluate`: folders, addresses, names",
+    "out": "folder for the results",
     "steps": "optimiser steps",
     "codec_steps": "optimiser steps of the codec",
     "recipe": "see docs/world-model.md",
-    "first_seed": "first of the seeds that start states are drawn from",
-    "seed": "of all random numbers",
-    "batch": "rollouts advanced together at most",
-    "device": "auto (a CUDA GPU if there is one, else the CPU), cpu, cuda, cuda:N or mps",
-    "on": "where the work is done: local, processes, ray, ray:ADDRESS, ray://HOST:PORT "
-    "(docs/cluster)",
-    "workers": "with --on: how many (default: as many as there is room for)",
-    "gpus": "with --on ray: share of a GPU that a worker takes, e.g. 0.25",
-    "json": "print JSON, for a program, instead of text",
+    "first_seed": "first seed of the start states",
+    "seed": "seed of all random numbers",
+    "batch": "maximum number of rollouts advanced together",
+    "device": "auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:N or mps",
+    "on": "where the work runs: local, processes, ray, ray:ADDRESS, ray://HOST:PORT (docs/cluster)",
+    "workers": "with --on: number of workers (default: as many as there is room for)",
+    "gpus": "with --on ray: share of a GPU per worker, e.g. 0.25",
+    "json": "print JSON, for programs, instead of text",
 }
 METAVARS = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
 WANTED = {int: "a whole number", float: "a number"}
@@ -112,7 +111,7 @@ class Option:
         if not words or (self.count is not None and len(words) != self.count):
             wanted = "one or more values" if self.count is None else f"{self.count} values"
             wanted = "a value" if self.count == 1 else wanted
-            raise InputError(f"{self.name} needs {wanted} ({self.metavar}), and got {len(words)}")
+            raise InputError(f"{self.name} needs {wanted} ({self.metavar}), but got {len(words)}")
         values = tuple(self._one(word) for word in words)
         return values if self.several else values[0]
 
@@ -198,7 +197,7 @@ def _placed(positional: Sequence[Option], words: list[str], called: str) -> dict
             words = words[size:]
     if words:
         raise InputError(
-            f'{called} does not know what "{words[0]}" is for: name the option, or put the words '
+            f'{called} cannot tell what "{words[0]}" is for: name the option, or put the words '
             f"in quotes; `{called} --help` lists the options"
         )
     return given

@@ -55,10 +55,11 @@ def end_as(runs: Sequence[Run]) -> None:
         failed += not_done[0]
         left += not_done[1]
     if left and not failed:
-        raise Unfinished(f"{left} trials were not begun; the same command goes on from there")
+        raise Unfinished(f"{left} trials were not started; the same command continues from there")
     if failed:
         said = (
-            f"{failed} trials failed and {left} were not begun; the same command goes on from there"
+            f"{failed} trials failed and {left} were not started; "
+            "the same command continues from there"
         )
         raise Incomplete("\n".join([said, *lines]))
 

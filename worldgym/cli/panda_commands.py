@@ -20,7 +20,7 @@ class RecordPanda:
     tasks: tuple[str, ...] = ()
     """default: all"""
     size: int = 96
-    """pixels of both views, both ways"""
+    """height and width of both views, in pixels"""
     processes: int = 0
     """0 = one per core"""
 

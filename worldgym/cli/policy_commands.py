@@ -1,4 +1,4 @@
-"""Commands around policies: serve one to others, and check one before an evaluation."""
+"""Commands for policies: serve one to others, and check one before an evaluation."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Serve:
     """Serve a policy to other programs, until Ctrl-C: `worldgym evaluate --policy ws://HOST:PORT`
-    asks it from elsewhere."""
+    uses it from elsewhere."""
 
     policy: Positional[str]
     """anything that `worldgym evaluate --policy` takes"""
     protocol: Literal["openpi", "openvla"] = "openpi"
     """openpi's websocket (ws://), or OpenVLA's REST (http://)"""
     host: str = "127.0.0.1"
-    """address to listen on; others than this machine's own need --key-env"""
+    """address to listen on; --key-env is required for any but this machine's own"""
     port: int = 8000
-    """0 = any free one"""
+    """0 = any free port"""
     world: WorldName | None = None
-    """whose actions "still" and "random" speak"""
+    """for "still" and "random": their action convention"""
     device: str = "auto"
     key_env: str = ""
-    """environment variable with the key that clients must give"""
+    """environment variable with the key that clients must send"""
 
     def __call__(self) -> None:
         from worldgym.policies.load_policy import load
@@ -64,13 +64,13 @@ class Serve:
 
 @dataclass(frozen=True)
 class Check:
-    """Check a policy before an evaluation: shapes, same twice, batch = single, latency; its actions
-    beside a world's."""
+    """Check a policy before an evaluation: shapes, determinism, batch = single, latency; its "
+    "actions compared with a world's."""
 
     policy: Positional[str]
     """anything that `worldgym evaluate --policy` takes"""
     world: WorldName | None = None
-    """a world to compare with, as of `worldgym evaluate`; it also gives the size of frames"""
+    """a world to compare with, as for `worldgym evaluate`; it also gives the size of frames"""
     size: tuple[int, int] = (96, 96)
     """height and width of frames, without --world or --data"""
     data: Path | None = None
@@ -163,7 +163,7 @@ def _open_loop(found: OpenLoop) -> Table:
 
     title = f"on {found.steps} recorded frames of {found.episodes} episodes"
     if found.gripper is not None:
-        title += f"; the gripper is told the same at {found.gripper[0]:.0%} of them"
+        title += f"; the gripper command agrees at {found.gripper[0]:.0%} of them"
     table = Table(
         "", "recorded", "policy", "error", "of the spread", "correlation", box=box.SIMPLE_HEAD
     )

@@ -23,10 +23,10 @@ class Record:
     tasks: tuple[str, ...] = ()
     """default: all"""
     mix: str = "varied"
-    """varied; near-misses: arms that graze, drift and hesitate as imitating policies do;
-    other-task: that do other tasks; disturbed: beside, above, past, late, too far, mirrored"""
+    """varied; near-misses: arms that graze, drift and hesitate as imitation policies do;
+    other-task: arms that do other tasks; disturbed: beside, above, past, late, too far, mirrored"""
     moved_cameras: bool = False
-    """record each episode from another place of the camera"""
+    """record each episode with another camera pose"""
     processes: int = 0
     """0 = one per core"""
 
@@ -54,12 +54,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Score policies in the simulator, from start states of given seeds: the truth an evaluation is
-    compared with."""
+    """Score policies in the simulator, from start states of given seeds: the true results that an
+    evaluation is compared with."""
 
     policy: Policies
     out: Path
-    """gets truth.csv, videos/ and tasks/ (the initial frames as a task folder)"""
+    """folder for truth.csv, videos/ and tasks/ (the initial frames as a task folder)"""
     first_seed: int = 10_000
     seeds: int = 20
     """start states per task"""
@@ -89,22 +89,22 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class TrainPolicies:
-    """Train a set of the policy zoo: two architectures, clearly different quality. Resumes."""
+    """Train a set of the policy zoo: two architectures, of clearly different quality. Resumes."""
 
     data: Path
     out: Path
     set: Literal[
         "development", "held-out", "collectors", "any-motion", "any-motion-development", "panda"
     ] = "development"
-    """held-out ones, any-motion among them, are scored once a release, and nothing is chosen by
-    them; any-motion: imitators of four kinds, disturbed and near-missing ones, see any_motion.json
+    """held-out sets, also any-motion, are scored once per release and not used to choose anything;
+    any-motion: imitators of four kinds, disturbed and near-miss policies, see any_motion.json
     """
     only: tuple[str, ...] = ()
     """names; default: all"""
     seed: int | None = None
     """default: the set's own"""
     steps: int = 0
-    """optimiser steps in place of each recipe's, to try things out; such policies are of no use"""
+    """optimiser steps instead of each recipe's, for quick tests; such policies are useless"""
     device: str = "auto"
 
     def __call__(self) -> None:
@@ -113,7 +113,7 @@ class TrainPolicies:
 
         if self.set.startswith("any-motion"):
             if self.only or self.seed is not None:
-                raise InputError("the sets for any motion are fixed: leave --only and --seed out")
+                raise InputError("the any-motion sets are fixed: remove --only and --seed")
             which = "development" if self.set.endswith("development") else "held-out"
             for folder in make_any_motion(self.data, self.out, which, self.device, self.steps):
                 print(folder)
@@ -128,17 +128,17 @@ class TrainJudge:
     """Train the success classifier on the simulator's labels."""
 
     data: Path
-    """episode store, recorded or (see generate-replays) with generated episodes too"""
+    """episode store, recorded or (see generate-replays) also with generated episodes"""
     out: Path
     drawn: str = ""
-    """names of generated episodes end so: "-generated"; they are half of what is learned from, and
-    choose the threshold"""
+    """ending of the names of generated episodes: "-generated"; they are half of the training data,
+    and the threshold is chosen on them"""
     start: Path | None = None
-    """a judge to learn on from"""
+    """a judge to continue training from"""
     views: tuple[str, ...] = ()
-    """names of the cameras that it reads (default: the main one)"""
+    """names of the cameras that it uses (default: the main one)"""
     stride: int = 2
-    """every so many frames are looked at, and always the last"""
+    """use every N-th frame, and always the last"""
     steps: int = 8000
     seed: int = 0
     device: str = "auto"
@@ -162,7 +162,7 @@ class Validate:
     data: Path
     """episode store of held-out seeds"""
     out: Path
-    """gets validation.json and sheet.png"""
+    """folder for validation.json and sheet.png"""
     chunk: int = 1
     """actions per step"""
     batch: int = 30

@@ -1,4 +1,4 @@
-"""Commands on the way to a new bundled world."""
+"""Commands for making a new bundled world."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from worldgym.cli.options import JudgePlace, Policies, WorldPlace
 
 @dataclass(frozen=True)
 class MineFalseSuccesses:
-    """Find the closed loops that a world draws as successes and that truly failed, and keep them
-    for its next training."""
+    """Find closed loops that look like successes in the world but truly failed, and keep them for
+    its next training."""
 
     world: WorldPlace
     judge: JudgePlace
     data: Path
     """episode store that `worldgym reference generate-rollouts` wrote"""
     out: Path
-    """episode store for them, and for as many closed loops that are judged right"""
+    """episode store for them, and for the same number of closed loops that are judged right"""
     batch: int = 30
 
     def __call__(self) -> None:
@@ -36,17 +36,17 @@ class MineFalseSuccesses:
 
 @dataclass(frozen=True)
 class Chain:
-    """The whole way to a new world: recordings, world, distillation, mining, judge, error
+    """All stages to a new bundled world: recordings, world, distillation, mining, judge, error
     predictor, calibration, evaluation. Resumes; --dry-run shows the stages."""
 
     out: Path
-    """everything goes here, stages/ says what was done"""
+    """folder for everything; stages/ records what was done"""
     only: tuple[str, ...] = ()
-    """stages; default: all that are not finished"""
+    """stages to run; default: all that are not finished"""
     extent: Literal["full", "tiny"] = "full"
-    """tiny: a few minutes, to see that every stage runs; its world is of no use"""
+    """tiny: a few minutes, to check that every stage runs; its world is useless"""
     dry_run: bool = False
-    """print the stages, with their estimated times, and run nothing"""
+    """print the stages with their estimated times, and run nothing"""
 
     def __call__(self) -> None:
         from worldgym.reference.chain_stages import SIZES, stages
@@ -64,14 +64,14 @@ class Chain:
             for command in stage.commands:
                 print(f"  worldgym {' '.join(command)}")
         print(
-            f"about {total / 60:.0f} hours on two idle cores, guessed, partly from measured parts"
+            f"about {total / 60:.0f} hours on two idle cores, estimated, partly from measured parts"
         )
 
 
 @dataclass(frozen=True)
 class CheckCrossings:
-    """The hand-crossing test: the hand passes before an object without touching it. PSNR about the
-    object, before and after, by task."""
+    """The hand-crossing test: the hand passes in front of an object without touching it. PSNR
+    around the object, before and after, by task."""
 
     world: WorldPlace
     out: Path
@@ -95,7 +95,7 @@ class CheckCrossings:
             print(json.dumps(found, indent=2))
             return
         for task, row in found["tasks"].items():
-            told = "no crossing without a touch was found"
+            told = "no crossing without contact was found"
             if row["lost"] is not None:
                 told = (
                     f"{row['before']:.1f} dB before, {row['after']:.1f} dB after, "
@@ -113,7 +113,7 @@ class GenerateReplays:
     data: Path
     out: Path
     every: int = 4
-    """one of so many seeds, and every closed-loop episode"""
+    """use one of N seeds, and every closed-loop episode"""
     batch: int = 30
 
     def __call__(self) -> None:
@@ -125,12 +125,12 @@ class GenerateReplays:
 
 @dataclass(frozen=True)
 class GenerateRollouts:
-    """Let policies act in a learned world, play their actions in the simulator, and keep what truly
-    follows. Resumes."""
+    """Let policies act in a learned world, play their actions in the simulator, and keep the true
+    outcome. Resumes."""
 
     world: WorldPlace
     policy: Policies
-    """folders; policies that will not be evaluated"""
+    """folders of policies that will not be evaluated"""
     out: Path
     """episode store to add to"""
     first_seed: int = 0
@@ -162,7 +162,7 @@ class GenerateRollouts:
 
 @dataclass(frozen=True)
 class Bundle:
-    """Put codec, world, judge, policies, initial frames and truth together into the bundled
+    """Assemble codec, world, judge, policies, initial frames and true results into the bundled
     demo."""
 
     trained: Path
@@ -175,7 +175,7 @@ class Bundle:
     inverse_dynamics: Path | None = None
     """from `worldgym world train-inverse-dynamics`"""
     error_predictor: Path | None = None
-    """from `worldgym world fit-error-predictor`, on a run of this very world and judge"""
+    """from `worldgym world fit-error-predictor`, on a run of this same world and judge"""
     motions: Path | None = None
     """from `worldgym world measure-motions`"""
 
@@ -200,9 +200,9 @@ class CheckRelease:
     figures of its release. Resumes."""
 
     data: Path = Path("data/train")
-    """recordings that the policies learn from; made where they are missing"""
+    """recordings that the policies are trained on; made if they are missing"""
     policies: Path = Path("runs/zoo/held-out")
-    """trained where they are missing"""
+    """policies of the set; trained if they are missing"""
     out: Path = Path("runs/release-check")
     seeds: int = 0
     """start states per task; default: those of the release"""
@@ -223,7 +223,7 @@ class CheckRelease:
             workers=self.processes,
         )
         check = release_check(config)
-        print(f"{check.same} of {check.policies} policies are the very ones of the release")
+        print(f"{check.same} of {check.policies} policies are identical to those of the release")
         for line in check.lines:
             verdict = "holds" if line.holds else "FAILS"
             print(

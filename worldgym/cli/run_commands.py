@@ -1,4 +1,4 @@
-"""Commands that evaluate policies and show what came out."""
+"""Commands that evaluate policies and show the results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Demo:
     network."""
 
     out: Path = Path("runs/demo")
-    """where log, videos, summary.json and report.html go"""
+    """folder for log, videos, summary.json and report.html"""
     full: bool = False
     """all initial frames instead of a few (ten times longer)"""
     trials: int = 0
@@ -48,38 +48,38 @@ class Demo:
 @dataclass(frozen=True)
 class Evaluate:
     """Roll policies out in a world, let a judge score the videos, and summarise. Run it again to
-    resume, or with more policies, trials or tasks to make the run larger.
-
-    With --config FILE.toml in place of all options: whole sweeps, see `worldgym evaluate --config
-    --help`."""
+    resume, or with more policies, trials or tasks to extend the run. With --config FILE.toml
+    instead of all options: a sweep, see `worldgym evaluate --config --help`."""
 
     world: WorldName
-    """checkpoint of a world, or the folder that `worldgym world train` wrote; a served one at ws://,
-    or MODULE:FACTORY of yours"""
+    """checkpoint of a world, or the folder that `worldgym world train` wrote; a served one at
+    ws://, or your own MODULE:FACTORY"""
     policy: Policies
     """one or more: "still", "random", the folder of a policy, a server at ws:// or http://,
-    lerobot:DIR, openvla:DIR, MODULE:FACTORY. NAME=POLICY calls it NAME in this run; checkpoints of
+    lerobot:DIR, openvla:DIR, MODULE:FACTORY. NAME=POLICY names it NAME in this run; checkpoints of
     one training, called NAME@STEP (grasp@2000, grasp@20k), are drawn as a line in the report"""
     tasks: TasksPlace
     """folder of tasks, NAME.png + NAME.json each"""
     trials: int
     """trials per task group; initial frames in order, then again with fresh noise"""
     judge: JudgePlace
-    """checkpoint of a judge, judge.toml (a model behind a server), or "later": people, once the
-    videos are there"""
+    """checkpoint of a judge, judge.toml (a model behind a server), or "later": people label the
+    finished videos"""
     out: RunPlace
     """run folder: log, videos, summary.json and report.html; or a folder of an object store,
     s3://BUCKET/FOLDER (docs/cluster)"""
     embodiment: str | None = None
-    """which robot's actions the world takes, where its checkpoint holds several"""
+    """which robot's actions the world takes, if its checkpoint holds several"""
     seed: int = 0
     budget: float | None = None
-    """US dollars that verdicts may cost; then the run stops, and goes on with a higher one"""
+    """limit for the cost of verdicts, in US dollars; then the run stops, and continues with a
+    higher limit"""
     truth: TasksPlace | None = None
     """folder with truth.csv of known results (default: the task folder, if it holds one)"""
     batch: BatchSize = 32
-    """trials advanced together at most; changes speed, and results by float rounding only. auto: as
-    many as fit the free memory and still gain, and in a run that goes on as many as before"""
+    """maximum number of trials advanced together; changes the speed, and results only by float
+    rounding. auto: as many as fit into free memory and still gain speed; a resumed run keeps its
+    number"""
     sampler_steps: int | None = None
     """network calls per frame (default: the checkpoint's)"""
     cfg: float | None = None
@@ -88,36 +88,37 @@ class Evaluate:
     """what happens when the window is full, see docs/world-model.md (default: the checkpoint's)"""
     device: str = "auto"
     policy_device: str | None = None
-    """of policies of this process (default: as --device); on another than the world's, both compute
-    at once"""
+    """device of policies in this process (default: as --device); if it differs from the world's,
+    both compute at the same time"""
     shard: str = "1/1"
-    """do one part of the trials, e.g. 2/4, in a run folder of its own, for `worldgym run merge`"""
+    """run one part of the trials, e.g. 2/4, in its own run folder, for `worldgym run merge`"""
     max_minutes: float | None = None
-    """time limit: no batch starts later than that; the same command goes on"""
+    """time limit: no batch starts later than that; the same command continues"""
     on: str = "local"
     workers: int = 0
     gpus: float = 0.0
     stall_minutes: float = 0.0
-    """stop with exit code 3 when nothing was finished for so long (default: never)"""
+    """stop with exit code 3 if nothing was finished for this long (default: never)"""
     world_check: Path | None = None
     """check.json of the world, from `worldgym world check` (default: the one in the world's folder,
     if any)"""
     include_red: bool = False
-    """let tasks that the check calls red count in the headline numbers"""
+    """include tasks that the check calls red in the headline numbers"""
     other_engine: bool = False
-    """go on with a run whose frames were drawn by another engine (another device, number format or
-    version): they differ a little"""
+    """continue a run whose frames were drawn by another engine (another device, number format or
+    version): they differ slightly"""
     robot: str | None = None
-    """FILE.urdf:LINK, by which policies of joints act in a world of poses (docs/worlds.md)"""
+    """FILE.urdf:LINK, a robot model with which policies of joint actions act in a world of poses
+    (docs/worlds.md)"""
     align: Literal["refuse", "commit", "hold"] = "refuse"
-    """where a policy's actions do not fill the steps of the world: carry out as many as do, or fill
-    up each step and go on from the middle of it (docs/worlds.md)"""
+    """if a policy's actions do not fill the steps of the world: commit = execute only as many as
+    do, hold = fill up each step and continue from the middle of it (docs/worlds.md)"""
     stop_when_certain: float | None = None
-    """end a trial once a free judge gives its video so far this probability of success, e.g. 0.99:
-    fewer frames, rates slightly too high (docs/judges.md says how much; default: off)"""
+    """end a trial as soon as a classifier gives its video this probability of success, e.g. 0.99:
+    fewer frames, but rates slightly too high (see docs/judges.md; default: off)"""
     track: tuple[str, ...] = ()
-    """send the success rates to tensorboard:DIR, wandb:PROJECT, mlflow:EXPERIMENT or
-    trackio:PROJECT too (docs/sweeps)"""
+    """also send the success rates to tensorboard:DIR, wandb:PROJECT, mlflow:EXPERIMENT or
+    trackio:PROJECT (docs/sweeps)"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -141,12 +142,12 @@ class Report:
     """run folder that `worldgym evaluate` wrote"""
     calibration: Path | None = None
     """calibration.json of the run's judge (`worldgym judge calibrate`), or of its world and judge
-    together (`worldgym world calibrate`), kept in RUN from now on: rates are shown corrected too"""
+    together (`worldgym world calibrate`), copied into RUN: corrected rates are shown too"""
     world_check: Path | None = None
-    """check.json of the run's world, kept in RUN from now on: tasks that it calls red are left out
-    of the headline numbers"""
+    """check.json of the run's world, copied into RUN: red tasks are left out of the headline
+    numbers"""
     include_red: bool = False
-    """let red tasks count in the headline numbers"""
+    """include red tasks in the headline numbers"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -170,15 +171,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Merge:
-    """Put runs of the same world, judge, seed and tasks together: shards of one run, or runs of
-    other policies, trials or tasks. The result is what a single process would have logged."""
+    """Join runs of the same world, judge, seed and tasks: shards of one run, or runs of other
+    policies, trials or tasks. The result equals the log of a single process."""
 
     runs: Positional[tuple[Path, ...]]
-    """run folders; trials that stand in several must agree"""
+    """run folders; trials that are in several must agree"""
     out: Path
-    """run folder for the whole"""
+    """run folder for the result"""
     include_red: bool = False
-    """let tasks that the runs' check calls red count in the headline numbers"""
+    """include tasks that the runs' check calls red in the headline numbers"""
     json: bool = False
     """print summary.json instead of a table"""
 
@@ -191,7 +192,7 @@ class Merge:
 
 @dataclass(frozen=True)
 class Export:
-    """The trials of a run as a table for other programs, and JSON Schemas of its files."""
+    """Write the trials of a run as a table for other programs, and JSON Schemas of its files."""
 
     run: Positional[Path]
     """run folder"""
@@ -200,7 +201,7 @@ class Export:
     parquet: Path | None = None
     """file for the table (needs the extra `data`)"""
     schema: Path | None = None
-    """folder for log.schema.json (of a line of log.jsonl) and summary.schema.json"""
+    """folder for log.schema.json (a line of log.jsonl) and summary.schema.json"""
 
     def __call__(self) -> None:
         from worldgym.evaluation.export import export, write_schemas

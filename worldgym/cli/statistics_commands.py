@@ -1,4 +1,4 @@
-"""Commands that compute from finished trials, or plan further ones. None of them needs torch."""
+"""Commands that evaluate finished trials, or plan new ones. None of them needs torch."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well success rates of a world model agree with real ones: r, bias, calibration line,
-    regret, noise ceiling."""
+    """Compare success rates of a world model with real ones: r, bias, calibration line, regret,
+    noise ceiling."""
 
     predicted: Path
     """CSV with the rates of the world model: policy, task, and trials + successes, or rate in
@@ -29,7 +29,7 @@ class Agreement:
     real: Path
     """CSV with the rates of the robot, in the same form"""
     separate_frames: bool = False
-    """the real trials started from other initial frames than those in the world model"""
+    """the real trials started from different initial frames than those in the world model"""
     json: bool = False
     """all numbers, by the names of docs/statistics.md"""
 
@@ -49,26 +49,24 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Compare:
-    """Is A better than B? The policies of a run against each other on common trials, and their
-    ranking.
-
-    Exit code 1 with --until-decided if a pair is not decided yet, with --baseline if a policy does
-    not pass or it cannot be told; else 0. 2 is bad input.
+    """Is A better than B? Compare the policies of a run pairwise on common trials, and rank them.
+    Exit code 1 with --until-decided if a pair is not decided yet, with --baseline if a policy fails
+    or is undecided; otherwise 0. 2 is bad input.
     """
 
     run: Positional[Path]
     """run folder that `worldgym evaluate` wrote"""
     until_decided: bool = False
-    """may the run be stopped? says of each pair for whom it is decided, and after how many initial
-    frames; ask as often as you like while the run grows"""
+    """may the run be stopped? says for each pair which policy won, and after how many initial
+    frames; repeat it as often as you like while the run grows"""
     baseline: str | None = None
-    """a gate: is every other policy not worse than this one by more than --margin?"""
+    """a gate: is every other policy at most --margin worse than this one?"""
     margin: float = 0.05
-    """difference of success rates that is too much; 0.05 is 5 points"""
+    """largest acceptable difference of success rates; 0.05 is 5 points"""
     equivalent: bool = False
-    """with --baseline: better by more than --margin does not pass either"""
+    """with --baseline: also fail if better by more than --margin"""
     json: bool = False
-    """all numbers, of the sequential test too"""
+    """print all numbers as JSON, also of the sequential test"""
 
     def __call__(self) -> None:
         from worldgym.api import Run, compare
@@ -82,8 +80,8 @@ class Compare:
             self._gate(found, found.baseline, run.summary)
         if self.until_decided and not found.comparisons:
             raise InputError(
-                f"{self.run} has a single policy, so there is nothing to decide; name a run of "
-                f"several"
+                f"{self.run} has a single policy, so there is nothing to decide; name a run with "
+                f"several policies"
             )
         words = until_decided_text if self.until_decided else comparison_text
         told = {key: value for key, value in to_json(found).items() if key != "baseline"}
@@ -104,19 +102,15 @@ class Compare:
 
     def _check(self) -> None:
         if self.until_decided and self.baseline is not None:
-            raise InputError(
-                "--until-decided and --baseline ask different things: give one of them"
-            )
+            raise InputError("--until-decided and --baseline cannot be combined: give one of them")
         if self.equivalent and self.baseline is None:
-            raise InputError(
-                "--equivalent needs a --baseline that the policies are to be equivalent to"
-            )
+            raise InputError("--equivalent needs --baseline: the policy to compare with")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The real success rate from a few real trials and many generated ones (prediction-powered
-    inference)."""
+    """Estimate the real success rate from a few real trials and many generated ones
+    (prediction-powered inference)."""
 
     run: Positional[Path]
     """folder of a run whose initial frames include those of the real trials"""
@@ -125,11 +119,11 @@ class Estimate:
     level: float = 0.95
     """confidence level of the intervals"""
     mixture: bool = False
-    """the real initial frames were drawn at random from all of the run's: what it says of whole
-    tasks then counts too"""
+    """the real initial frames were drawn at random from all of the run's: differences between tasks
+    then count too"""
     calibration: Path | None = None
-    """calibration.json of `worldgym world calibrate`: what the world model says is corrected by it
-    first (default: the one in RUN, if any)"""
+    """calibration.json of `worldgym world calibrate`: corrects the world model's verdicts first
+    (default: the one in RUN, if any)"""
     json: bool = False
     """all numbers, by the names in worldgym/stats/prediction.py"""
 
@@ -151,10 +145,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Plan(wanted.Plan):
-    """How many trials: for an interval of a wanted width, or to tell A from B."""
+    """Plan the number of trials: for an interval of a given width, or to distinguish A from B."""
 
     json: bool = False
-    """the numbers, and what was asked"""
+    """print the numbers and the inputs as JSON"""
 
     def __call__(self) -> None:
         from worldgym.report.planning_text import plan_text

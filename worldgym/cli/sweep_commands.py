@@ -46,12 +46,12 @@ class SweepFile:
     def __post_init__(self) -> None:
         for key in ("worlds", "tasks", "judges", "policies"):
             if not getattr(self, key):
-                raise ValueError(f'"{key}" is empty: name one at least')
+                raise ValueError(f'"{key}" is empty: name at least one')
         for key in ("worlds", "tasks", "judges"):
             for name in getattr(self, key):
                 if not NAME.fullmatch(name):
                     raise ValueError(
-                        f'"{key}.{name}" is no name of a folder: use letters, digits, . _ + @ -'
+                        f'"{key}.{name}" cannot be a folder name: use letters, digits, . _ + @ -'
                     )
 
 
@@ -70,7 +70,7 @@ def expanded(entry: str) -> list[str]:
     name, sign, pattern = entry.rpartition("=")
     if "*" not in pattern:
         if "*" in name:
-            raise InputError(f'the policy "{entry}" has a star in its name, and none in its folder')
+            raise InputError(f'the policy "{entry}" has a star in its name, but none in its folder')
         return [entry]
     found = [place for place in glob.glob(pattern) if Path(place).is_dir()]
     if not found:
@@ -105,14 +105,14 @@ def _each(sweep: SweepFile, policies: tuple[str, ...]) -> Iterator[Evaluate]:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Evaluate what a file describes: worlds x tasks x judges x policies (docs/sweeps.md), a run
-    folder each. What was run before is not run again, so the same file may grow, and be given every
-    night. All of it is checked before anything runs."""
+    """Evaluate what a file describes: worlds x tasks x judges x policies (docs/sweeps.md), one run
+    folder per combination of the first three. Finished trials are not run again, so the same file
+    may grow and be given every night. Everything is checked before anything runs."""
 
     config: Path
     """sweep.toml"""
     dry_run: bool = False
-    """print what would be done, and what it will take by what was done so far; run nothing"""
+    """print what would be done, with estimated time and cost; run nothing"""
     json: bool = False
     """print JSON instead of text"""
 

@@ -13,10 +13,10 @@ from worldgym.cli.output import answer, command_line, end_as, print_skipped
 
 @dataclass(frozen=True, kw_only=True)
 class New(ReadingOptions):
-    """Make a task of the first frame of every episode of a dataset."""
+    """Make tasks from the first frame of every episode of a dataset."""
 
     source: Positional[Path]
-    """folder (or HDF5 file) of the dataset; the format is found out"""
+    """folder (or HDF5 file) of the dataset; the format is detected"""
     out: Path
     """folder for the tasks"""
     partial_credit: str = ""
@@ -24,7 +24,7 @@ class New(ReadingOptions):
     steps: int = 40
     """actions a rollout may take"""
     limit: int = 0
-    """at most so many tasks; 0 = all"""
+    """at most this many tasks; 0 = all"""
 
     def __call__(self) -> None:
         from worldgym.tasks.new_tasks import NewTasks, new_tasks
@@ -45,11 +45,11 @@ class New(ReadingOptions):
 
 @dataclass(frozen=True)
 class Bridge17:
-    """Join your initial frames with the published Bridge suite: 17 tasks and the real results of
+    """Combine your initial frames with the published Bridge suite: 17 tasks and the real results of
     four policies."""
 
     frames: Positional[Path]
-    """folder of NN-TASK/*.png; what is missing is named"""
+    """folder of NN-TASK/*.png; the command names missing ones"""
     out: Path
     """folder for the tasks"""
     size: tuple[int, int] | None = None
@@ -66,8 +66,8 @@ class Bridge17:
 
 @dataclass(frozen=True)
 class Edit:
-    """Make an out-of-distribution suite: edited initial images and instructions beside the tasks
-    they were made from."""
+    """Make an out-of-distribution suite: edited initial frames and instructions, together with the
+    original tasks."""
 
     tasks: Positional[TasksPlace]
     """folder of NAME.png + NAME.json"""
@@ -78,7 +78,7 @@ class Edit:
     limit: int = 0
     """tasks per group; 0 = all"""
     budget: float | None = None
-    """US dollars that edits by a model may cost"""
+    """limit for the cost of edits by a model, in US dollars"""
 
     def __call__(self) -> None:
         from worldgym.tasks.edited_tasks import PerturbConfig, perturb
@@ -86,7 +86,7 @@ class Edit:
         nominal, counts, refused = perturb(
             PerturbConfig(self.tasks, self.edits, self.out, self.limit, self.budget)
         )
-        print(f"{self.out}: {nominal} tasks as they were, {sum(counts.values())} edited")
+        print(f"{self.out}: {nominal} original tasks, {sum(counts.values())} edited")
         for name, count in counts.items():
             print(f"  {name}: {count}")
         print_skipped(refused)
@@ -94,10 +94,8 @@ class Edit:
 
 @dataclass(frozen=True)
 class Stress:
-    """Search the mildest edit that breaks a policy, confirm it on fresh initial frames and seeds,
-    write a suite of it. Resumes.
-
-    Exit codes 3 and 4 as of `worldgym evaluate`.
+    """Search the mildest edit that breaks a policy, confirm it on new initial frames and seeds, and
+    write a suite with it. Resumes. Exit codes 3 and 4 as for `worldgym evaluate`.
     """
 
     world: WorldPlace
@@ -112,19 +110,19 @@ class Stress:
     edits: Path
     """edits.toml with ranges: gain = { mild = 1.0, harsh = 0.2 }"""
     rollouts: int
-    """rollouts in all: search, nominal tasks and confirmation"""
+    """total number of rollouts: search, nominal tasks and confirmation"""
     out: Path
     drop: float = 0.5
-    """fall of the success rate from which on a policy counts as broken"""
+    """drop of the success rate at which a policy counts as broken"""
     levels: int = 6
-    """strengths tried of each edit"""
+    """number of strengths tried for each edit"""
     keep: int = 2
-    """candidates that are confirmed"""
+    """number of candidates to confirm"""
     seed: int = 0
     batch: int = 20
     device: str = "auto"
     other_engine: bool = False
-    """go on with a run that began on another engine or device: numbers differ a little"""
+    """continue a run that began on another engine or device: numbers differ slightly"""
     on: str = "local"
     workers: int = 0
     gpus: float = 0.0

@@ -1,4 +1,4 @@
-"""Commands that ask whether a world may be believed."""
+"""Commands that check whether a world can be trusted."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """Does this world keep the rules of a world? With --data, or --policy and --tasks: may it be
-    believed? Control arms, replay, action following and P(verdict wrong) give each task a colour,
-    green, amber or red.
-
-    Exit codes 3 and 4 as of `worldgym evaluate`, for the closed loop of --policy."""
+    """Check that a world follows the protocol. With --data, or --policy and --tasks: check whether
+    it can be trusted. Control arms, replay, action following and P(verdict wrong) give each task a
+    colour: green, amber or red. Exit codes 3 and 4 as for `worldgym evaluate`, for the closed loop
+    of --policy."""
 
     world: Positional[WorldName]
-    """anything that `worldgym evaluate --world` takes; a checkpoint of ours with --data or
-    --policy"""
+    """anything that `worldgym evaluate --world` takes; with --data or --policy a WorldGym
+    checkpoint"""
     data: Path | None = None
     """episode store that the world was not trained on, successes and failures"""
     policy: Policies = ()
@@ -41,30 +40,30 @@ class Check:
     tasks: TasksPlace | None = None
     """folder of NAME.png + NAME.json for these policies"""
     judge: JudgePlace | None = None
-    """default: "judge" beside the world"""
+    """default: "judge" in the world's folder"""
     inverse_dynamics: InverseDynamicsPlace | None = None
-    """from `worldgym world train-inverse-dynamics` (default: "inverse-dynamics" beside the
-    world)"""
+    """from `worldgym world train-inverse-dynamics` (default: "inverse-dynamics" in the world's
+    folder)"""
     error_predictor: Path | None = None
-    """from `worldgym world fit-error-predictor` (default: "error-predictor.json" beside the
-    world)"""
+    """from `worldgym world fit-error-predictor` (default: "error-predictor.json" in the world's
+    folder)"""
     trials: int = 10
     """episodes, and trials of each policy, for each group of tasks"""
     batch: int = 20
     seed: int = 0
     simulator: bool = False
-    """for tasks of the reference world: play the control arms in the simulator too, and count only
-    successes that did not happen"""
+    """for tasks of the reference world: also play the control arms in the simulator, and count only
+    successes that did not truly happen"""
     device: str = "auto"
     other_engine: bool = False
-    """go on with a run that began on another engine or device: numbers differ a little"""
+    """continue a run that began on another engine or device: numbers differ slightly"""
     on: str = "local"
     workers: int = 0
     gpus: float = 0.0
     out: Path = Path("runs/check")
-    """gets check.json, check.html and the runs of the policies"""
+    """folder for check.json, check.html and the runs of the policies"""
     json: bool = False
-    """print check.json, or what was found of the rules, instead of tables"""
+    """print check.json, or the protocol results, instead of tables"""
 
     def __call__(self) -> None:
         if self.data is None and not self.policy and self.tasks is None:
@@ -83,8 +82,8 @@ class Check:
         )
         if report.broken:
             raise InputError(
-                f"{self.world}: {report.broken} of {len(report.results)} rules are broken; fix the "
-                f"world, or what it says it can"
+                f"{self.world}: {report.broken} of {len(report.results)} rules are broken; fix "
+                f"the world, or the capabilities that it declares"
             )
 
     def _check_trust(self) -> None:
@@ -96,8 +95,8 @@ class Check:
 
         if is_foreign(self.world):
             raise InputError(
-                f"{self.world} is no checkpoint of ours, so --data and --policy cannot check it; "
-                f"leave them out to check whether it keeps the rules"
+                f"{self.world} is not a WorldGym checkpoint, so --data and --policy cannot check "
+                f"it; remove them to check whether it follows the protocol"
             )
         config = CheckConfig(
             Path(self.world),
@@ -137,16 +136,16 @@ class Check:
 
 @dataclass(frozen=True)
 class TrainInverseDynamics:
-    """Train the inverse-dynamics model of a world: it reads actions off frames, and knows what the
-    training data look like."""
+    """Train the inverse-dynamics model of a world: it estimates actions from frames, and measures
+    the distance of frames from the training data."""
 
     world: Positional[WorldPlace]
     """checkpoint of the world"""
     data: Path
     """the episode store that the world was trained on"""
     out: Path
-    """folder for its checkpoint: put it at "inverse-dynamics" beside the world, and `worldgym world
-    check` takes it up"""
+    """folder for its checkpoint; `worldgym world check` finds it as "inverse-dynamics" in the
+    world's folder"""
     steps: int = 600
     """optimiser steps"""
     seed: int = 0
@@ -172,32 +171,32 @@ class TrainInverseDynamics:
                 if read.correlation is None
                 else f"correlation {read.correlation:.2f}"
             )
-            print(f"{name}: {correlation} on recordings held back, rms error {read.rms_error:.3g}")
+            print(f"{name}: {correlation} on held-out recordings, rms error {read.rms_error:.3g}")
         print(f"{self.out}: {inverse_dynamics.name}")
 
 
 @dataclass(frozen=True)
 class FitErrorPredictor:
-    """Learn from runs with known truth how likely a verdict is wrong. Run it again to resume."""
+    """Fit a predictor of wrong verdicts on runs with known truth. Run it again to resume."""
 
     world: Positional[WorldPlace]
     """the world that the runs were made in"""
     run: tuple[Path, ...]
-    """finished runs whose logs know the truth: of imitators, of policies that do what no imitator
-    does, and in edited scenes"""
+    """finished runs with known truth: of imitation policies, of policies with other motions, and in
+    edited scenes"""
     judge: JudgePlace
     """the judge of the runs"""
     out: Path
-    """gets signals.jsonl, error-predictor.json and uncertainty.json; put error-predictor.json
-    beside the world, and `worldgym world check` takes it up"""
+    """folder for signals.jsonl, error-predictor.json and uncertainty.json; `worldgym world check`
+    finds error-predictor.json in the world's folder"""
     inverse_dynamics: InverseDynamicsPlace | None = None
-    """default: "inverse-dynamics" beside the world"""
+    """default: "inverse-dynamics" in the world's folder"""
     tasks: TasksPlace | None = None
     """folder of the runs' tasks (default: those that their logs name)"""
     signals: tuple[str, ...] = ()
-    """those to use (default: see docs/trust.md)"""
+    """signals to use (default: see docs/trust.md)"""
     futures: int = 0
-    """replays of each rollout with other noise, each of which costs as much as the rollout"""
+    """number of replays of each rollout with other noise; each costs as much as the rollout"""
     device: str = "auto"
     json: bool = False
 
@@ -212,16 +211,16 @@ class FitErrorPredictor:
 
 @dataclass(frozen=True)
 class MeasureMotions:
-    """Measure which motions, in which scenes, a world was trained on: the error predictor is told
-    how far a rollout is from them."""
+    """Measure which motions, in which scenes, a world was trained on: a signal of the error
+    predictor is the distance of a rollout from them."""
 
     world: Positional[WorldPlace]
     """checkpoint of the world"""
     data: Path
     """the episode store that the world was trained on"""
     out: Path | None = None
-    """default: "known-motions" beside the world, where `worldgym world fit-error-predictor` and
-    `worldgym world check` find it"""
+    """default: "known-motions" in the world's folder, where `worldgym world fit-error-predictor`
+    and `worldgym world check` find it"""
 
     def __call__(self) -> None:
         from worldgym.episodes.store import EpisodeStore
@@ -232,21 +231,21 @@ class MeasureMotions:
         known = measure_motions(
             load_diffusion_world(self.world).codec, EpisodeStore(self.data), out
         )
-        print(f"{out}: {known.name}, {len(known.looks)} looks at recorded motions")
+        print(f"{out}: {known.name}, {len(known.looks)} samples of recorded motions")
 
 
 @dataclass(frozen=True)
 class MeasureFamiliarity:
-    """Measure which frames a world knows, for worlds that were trained without this: initial frames
-    beyond are flagged."""
+    """Measure which frames a world knows, for worlds that were trained without this: unfamiliar
+    initial frames are flagged."""
 
     world: Positional[WorldPlace]
     """checkpoint of the world"""
     data: tuple[Path, ...]
     """episode stores that the world was not trained on, one for each robot"""
     out: Path | None = None
-    """default: "familiarity.json" beside the world, where `worldgym evaluate` and `worldgym world
-    check` find it"""
+    """default: "familiarity.json" in the world's folder, where `worldgym evaluate` and `worldgym
+    world check` find it"""
     device: str = "auto"
 
     def __call__(self) -> None:

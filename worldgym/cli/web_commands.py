@@ -1,4 +1,4 @@
-"""Commands that open a page in the browser, served from this machine to this machine alone."""
+"""Commands that open a page in the browser, served from this machine to this machine only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """Look at runs in the browser: a list of all below the folders, a run while it goes on, every
-    trial with its videos. Answers to this machine alone, and writes nothing but labels that you
-    give."""
+    """Look at runs in the browser: a list of all runs below the folders, running evaluations, every
+    trial with its videos. Reachable from this machine only, and writes nothing but your labels."""
 
     runs: Positional[tuple[Path, ...]] = (Path("runs"),)
     """runs, or folders of runs (default: runs)"""
     port: int = 0
-    """0 = any free one"""
+    """0 = any free port"""
     no_browser: bool = False
     """print the address, and open no browser"""
 
@@ -50,20 +49,20 @@ class Play:
     """folder of tasks to start from (default: the bundled ones with the bundled world, else a
     picture that the page uploads)"""
     policy: Policies = ()
-    """policies that can be handed over to"""
+    """policies that can take over"""
     judge: JudgePlace | None = None
     """judge of the live score (default: the bundled one with the bundled world)"""
     replay: Path | None = None
-    """video of a trial in a run: its actions are played first, and can be taken over anywhere"""
+    """video of a trial in a run: its actions are played first, and you can take over at any time"""
     out: Path = Path("runs/play")
-    """folder for what is saved: episodes/ and tasks/"""
+    """folder for saved episodes/ and tasks/"""
     embodiment: str | None = None
-    """which robot's actions the world takes, where its checkpoint holds several"""
+    """which robot's actions the world takes, if its checkpoint holds several"""
     seed: int = 0
-    """of the world's noise"""
+    """seed of the world's noise"""
     device: str = "auto"
     port: int = 0
-    """0 = any free one"""
+    """0 = any free port"""
     no_browser: bool = False
     """print the address, and open no browser"""
 

@@ -16,15 +16,15 @@ class Train(TrainRequest):
     """Train a world from recorded episodes: codec, latents, transformer. Run it again to resume."""
 
     data: tuple[str, ...]
-    """episode stores to train on, [NAME=]FOLDER each, of several robots too (NAME: the robot's)"""
+    """episode stores to train on, each [NAME=]FOLDER, also of several robots (NAME: the robot's)"""
     held_out: tuple[Path, ...]
     """episode stores for the open-loop replay during training, one for each robot"""
     codec: CodecPlace | None = None
     """checkpoint of a codec (default: OUT/codec, trained first if absent)"""
     start: WorldPlace | None = None
-    """checkpoint of a world to go on from (same recipe, robots and codec)"""
+    """checkpoint of a world to continue from (same recipe, robots and codec)"""
     dry_run: bool = False
-    """print parameters, memory, products a step and the least time the world will take, and train
+    """print parameters, memory, products per step and a lower bound of the training time, and train
     nothing"""
 
     def __call__(self) -> None:
@@ -41,12 +41,12 @@ class Distill(DistillRequest):
     world: Positional[WorldPlace]
     """the teacher's checkpoint, as `worldgym world train` wrote it"""
     data: tuple[str, ...]
-    """episode stores whose initial frames and actions are rolled out, as a rule that of the
+    """episode stores whose initial frames and actions are rolled out, normally those of the
     teacher's training"""
     held_out: tuple[Path, ...]
-    """episode store for the open-loop replay meanwhile"""
+    """episode store for the open-loop replay during training"""
     codec: CodecPlace | None = None
-    """checkpoint of the teacher's codec (default: beside it)"""
+    """checkpoint of the teacher's codec (default: in its folder)"""
 
     def __call__(self) -> None:
         from worldgym.train.distillation_run import distill_world
@@ -56,15 +56,15 @@ class Distill(DistillRequest):
 
 @dataclass(frozen=True)
 class TrainStates:
-    """Train what says how the robot stands in the frames that a world draws: joints, pose, gripper,
-    whatever the episodes name. The world itself stays as it is."""
+    """Train a network that predicts the robot's state in the frames that a world draws: joints,
+    pose, gripper, whatever the episodes contain. The world itself does not change."""
 
     world: Positional[WorldPlace]
-    """checkpoint; gets state-head/ beside it"""
+    """checkpoint of the world; state-head/ is written into its folder"""
     data: Path
     """episode store with states, of the world's codec and actions"""
     held_out: Path
-    """episode store on which it is measured, recorded and drawn"""
+    """episode store for its errors, on recorded and on generated frames"""
     steps: int = 1500
     seed: int = 0
 
@@ -81,11 +81,11 @@ class TrainStates:
 
 @dataclass(frozen=True)
 class Import(PublishedImport):
-    """Bring in a published WorldGym checkpoint (.pt): nothing in the file is run, every weight is
+    """Import a published WorldGym checkpoint (.pt): no code in the file is run, and every weight is
     used or named."""
 
     file: Positional[Path]
-    """of the checkpoint, NAME.pt"""
+    """published file, NAME.pt"""
 
     def __call__(self) -> None:
         from worldgym.world.published_checkpoints import import_published
@@ -96,22 +96,23 @@ class Import(PublishedImport):
 @dataclass(frozen=True)
 class Serve:
     """Serve a world to other programs, until Ctrl-C: `worldgym evaluate --world ws://HOST:PORT`
-    asks it from elsewhere."""
+    uses it from elsewhere."""
 
     world: Positional[WorldName]
     """anything that `worldgym evaluate --world` takes"""
     host: str = "127.0.0.1"
-    """address to listen on; others than this machine's own need --key-env"""
+    """address to listen on; --key-env is required for any but this machine's own"""
     port: int = 8000
-    """0 = any free one"""
+    """0 = any free port"""
     key_env: str = ""
-    """environment variable with the key that clients must give"""
+    """environment variable with the key that clients must send"""
     states: int = 64
-    """states of batches kept at most; whoever asks for one that was let go runs its trials again"""
+    """maximum number of batch states kept; if a client asks for a dropped one, its trials run
+    again"""
     rows: int = 64
-    """rows of a call at most, where the world itself knows no bound"""
+    """maximum rows per call, if the world itself sets no limit"""
     embodiment: str | None = None
-    """which robot's actions the world takes, where its checkpoint holds several"""
+    """which robot's actions the world takes, if its checkpoint holds several"""
     device: str = "auto"
 
     def __call__(self) -> None:

@@ -37,7 +37,7 @@ from worldgym.world.world_protocol import World
 Seen: TypeAlias = dict[str, Any]
 Rewards: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
-WHO = "env"  # in place of a policy's name
+WHO = "env"  # instead of a policy's name
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
             "render_fps": world.spec.rate_hz,
         }
         if not self.tasks:
-            raise InputError("an environment needs a task or more")
+            raise InputError("an environment needs at least one task")
         self._needs = Needs(state=config.state)
         check_frames(self.tasks, world.frame_shape)
         check_initial_views(world, self.tasks)
@@ -139,7 +139,7 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
         one the rows go on to their next trials.
 
         options: "reset_mask" bool [N]: only these rows.   "trials": a `Trial` for each row that is
-        reset, in place of the plan's."""
+        reset, instead of the plan's."""
         super().reset(seed=seed)
         if seed is not None:
             self._begun = [0] * self.num_envs

@@ -75,7 +75,7 @@ class Alignment:
         return (
             f"the {self.advice.what}'s motion follows action t {lag:+d} (correlation {best:.2f}) "
             f"rather than action t "
-            f"({none:.2f}): look at a few episodes, and consider --shift {lag} or, for commands "
+            f"({none:.2f}): inspect a few episodes, and consider --shift {lag} or, for commands "
             f"that act late, --relabel"
         )
 

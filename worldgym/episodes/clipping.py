@@ -55,8 +55,8 @@ class ClippedCount:
         each = ", ".join(f"{name} {count}" for name, count in self.numbers.most_common())
         moved = f", {100 * self.metres:.1f} cm of motion in all" if self.metres is not None else ""
         return (
-            f"{self.touched} of {self.actions} actions ({self.share:.1%}) lie beyond the bounds "
-            f"and are clipped: {each}{moved}"
+            f"{self.touched} of {self.actions} actions ({self.share:.1%}) are out of bounds and "
+            f"are clipped: {each}{moved}"
         )
 
     def check(self, most: float, where: str) -> None:

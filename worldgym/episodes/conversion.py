@@ -42,7 +42,7 @@ class ConvertRequest:
     """to: one of FORMS.   target: name of the convention that actions are converted to, "" = as
     they are.
 
-    fps: rate to convert to, None = as recorded.   limit: at most so many episodes, 0 = all.
+    fps: rate to convert to, None = as recorded.   limit: at most this many episodes, 0 = all.
     strict: stop at the first episode that is broken or looks wrong, at metadata that contradict
     each other, and where more than `most_clipped` of an episode's actions lie beyond the bounds of
     the target.
@@ -163,7 +163,8 @@ class _Change:
     def of(source: Source, request: ConvertRequest) -> _Change:
         if source.spec is None:
             raise InputError(
-                f"{request.source}: nothing says what its actions mean; name them with "
+                f"{request.source}: its files do not say what the actions mean; name the "
+                f"convention with "
                 f"--convention NAME, or describe them in "
                 f"a JSON file (see docs/quickstart-your-data.md)"
             )
@@ -212,14 +213,14 @@ class _Writer:
                 for one in (episode, self.first)
             )
             raise InputError(
-                f"{episode.source}: {size} at {rate:g} Hz, where the others are {first_size} at "
+                f"{episode.source}: {size} at {rate:g} Hz, but the others are {first_size} at "
                 f"{first_rate:g} Hz; give a size "
-                f"to resize to, or convert it to a folder of its own"
+                f"to resize to, or convert it to its own folder"
             )
         if self.lerobot and state_form(episode) != state_form(self.first):
             raise InputError(
-                f"{episode.source}: states of another form than the others'; convert it to a "
-                f"folder of its own"
+                f"{episode.source}: its states have another form than the others'; convert it to "
+                f"its own folder"
             )
 
     def write(self, name: str, safe: str, episode: Episode) -> None:

@@ -122,8 +122,8 @@ class Origins:
 
 
 def _same(key: str, entry: Mapping[str, Any], dataset: Path) -> bool:
-    """Whether convert.json means this dataset. Older ones have the path as it was typed, from a
-    folder that nobody knows."""
+    """Whether convert.json means this dataset. Older ones have the path as it was typed, from an
+    unknown folder."""
     path = Path(key)
     here = dataset.resolve()
     typed = PREFIX not in entry and not path.is_absolute() and path.name == here.name

@@ -180,7 +180,8 @@ def _resampling(recording: Recording, spec: ActionSpec | None, fps: float) -> st
     """What `convert --fps` would do with such episodes, or why it would not."""
     if spec is None:
         return (
-            f"nothing says what the actions mean, so they cannot be converted to {fps:g} Hz; give "
+            f"the files do not say what the actions mean, so they cannot be converted to {fps:g} "
+            f"Hz; give "
             f"--convention"
         )
     try:

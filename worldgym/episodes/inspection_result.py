@@ -125,8 +125,8 @@ class Inspection:
             return []
         low, high = self.actions["min"], self.actions["max"]
         return [
-            f"{name} is {low[i]:g} in every action read: it never opens or closes, so nothing that "
-            f"learns from these recordings can grasp; is it the right column?"
+            f"{name} is {low[i]:g} in every action read: it never opens or closes, so no policy "
+            f"trained on these recordings can grasp; is it the right column?"
             for i, name in enumerate(self.names)
             if name.endswith(GRIPPER) and low[i] == high[i]
         ]

@@ -40,7 +40,7 @@ class RobotStore:
 
 
 def open_mixture(sources: Sequence[NamedStore], normalize: bool = False) -> list[RobotStore]:
-    """Opens stores that shall train one model. normalize: scale the actions of a single robot too;
+    """Opens stores that will train one model. normalize: scale the actions of a single robot too;
     several always are.
 
     InputError where rates or sizes of the frames differ, or two robots share a name.
@@ -55,7 +55,7 @@ def open_mixture(sources: Sequence[NamedStore], normalize: bool = False) -> list
     for source, store in zip(sources, stores, strict=True):
         if source.name in names.values() and store.spec not in names:
             raise InputError(
-                f'{source.root}: another robot is called "{source.name}" too; name them apart, '
+                f'{source.root}: another robot is called "{source.name}" too; rename one, '
                 f"e.g. --data other={source.root}"
             )
         names.setdefault(store.spec, source.name)
@@ -131,8 +131,8 @@ def _reach(spec: ActionSpec, stores: Sequence[EpisodeStore]) -> Reach:
     own = [store for store in stores if store.spec == spec]
     if other := next((store for store in own if store.reach != own[0].reach), None):
         raise InputError(
-            f"{other.root} and {own[0].root} hold one robot's episodes, and another reach of it; "
-            f"make them agree"
+            f"{other.root} and {own[0].root} hold one robot's episodes, but different reaches; "
+            f"make them equal"
         )
     return own[0].reach
 

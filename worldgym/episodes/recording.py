@@ -165,7 +165,7 @@ class SourceOptions:
     1 on.
 
     subtasks: what an episode is called whose instruction changes: "join" one after the other,
-    "first", "last"; or "split" it into an episode each. "" = joined because nobody chose, which a
+    "first", "last"; or "split" it into one episode each. "" = joined because nobody chose, which a
     strict conversion does not take.
 
     flip: "vertical" (upside down), "horizontal", "both".   rotate: degrees clockwise, one of
@@ -219,7 +219,7 @@ class SourceOptions:
         colour = [camera for camera in cameras if camera not in depth]
         if not self.camera and not colour:
             raise InputError(
-                f"{where}: holds depth maps alone ({', '.join(cameras)}); name one with --camera "
+                f"{where}: holds only depth maps ({', '.join(cameras)}); name one with --camera "
                 f"to use it"
             )
         return self.camera or colour[0]

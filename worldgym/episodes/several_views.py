@@ -2,7 +2,7 @@
 beside each other.
 
 A camera is named by its key in the dataset, by a part of it ("wrist" for
-"observation.images.wrist"), or as NAME=KEY, where the view shall have another name. The first is
+"observation.images.wrist"), or as NAME=KEY, where the view should have another name. The first is
 the main view. An episode that lacks another one, or holds black frames alone in its place, has that
 view absent: it is masked, never invented.
 """
@@ -41,7 +41,7 @@ def named_views(asked: Sequence[str], cameras: Sequence[str], where: object) -> 
         found.append(NamedView(name if equals else _plain(key), camera))
     names = [view.name for view in found]
     if double := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(f'{where}: two views are called "{double}"; name them apart, NAME=CAMERA')
+        raise InputError(f'{where}: two views are called "{double}"; rename one with NAME=CAMERA')
     return found
 
 

@@ -69,8 +69,8 @@ def _found(root: Path, options: SourceOptions) -> Source:
     if any(path.suffix in SUFFIXES for path in root.rglob("*")):
         return Hdf5Source(root, options)
     raise InputError(
-        f"{root}: not a dataset that can be read; known are WorldGym stores, LeRobot v2.0 to v3.0 "
+        f"{root}: not a readable dataset; known formats are WorldGym stores, LeRobot v2.0 to v3.0 "
         f"(meta/info.json), RLDS "
-        f"(dataset_info.json beside tfrecord files), videos with npz, mp4 with annotation/*.json, "
+        f"(dataset_info.json with tfrecord files), videos with npz, mp4 with annotation/*.json, "
         f"and HDF5"
     )

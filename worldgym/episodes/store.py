@@ -130,7 +130,7 @@ class EpisodeStore:
         return self._episode(data, np.zeros((count, len(self.views), 1, 1, 3), np.uint8))
 
     def with_frames(self, name: str, frames: Frames) -> Episode:
-        """The episode around frames [T+1, V, H, W, 3] that are at hand; its video is not
+        """The episode around frames [T+1, V, H, W, 3] that are available; its video is not
         touched."""
         return self._episode(self._annotation(name), frames)
 
@@ -229,11 +229,11 @@ def _check_names(views: tuple[str, ...]) -> None:
     """InputError for names that no folder can bear, or that two views share."""
     if odd := next((view for view in views if not VIEW_NAME.fullmatch(view)), None):
         raise InputError(
-            f'a view is called "{odd}": its videos lie in a folder of that name, so use letters, '
+            f'a view is called "{odd}": its videos are in a folder of that name, so use letters, '
             f"digits, _ and -"
         )
     if not views or len(set(views)) < len(views):
-        raise InputError(f"views need a name each, and no two the same: {', '.join(views)}")
+        raise InputError(f"each view needs its own name: {', '.join(views)}")
 
 
 def numbered_names(name: str) -> Iterator[str]:

@@ -91,7 +91,7 @@ def _span(recording: Recording, rule: TimeRule) -> tuple[int, int]:
 
 
 def _moves(recording: Recording, spec: ActionSpec) -> Actions:
-    """float32 [N - 1, 6] to put in the place of commanded moves."""
+    """float32 [N - 1, 6] to replace commanded moves."""
     if spec.names[: len(POSE)] != POSE or spec.mode != "delta_pose" or spec.unit != METRES:
         raise InputError(
             f"{recording.source}: only delta poses in metres and radians can be relabelled from "

@@ -22,7 +22,7 @@ PIXEL = 256  # bytes per pixel of a frame between decoder and host, counted gene
 
 
 def chosen_batch(asked: int | None, world: World[Any], out: Path, chunk: int = 1) -> int:
-    """asked, or for None: that of the run in `out`, which goes on with it; or else what fits.
+    """asked, or for None: that of the run in `out`, which continues with it; or else what fits.
 
     chunk: actions of the longest call of a policy."""
     if asked is not None:

@@ -30,7 +30,8 @@ class Ending:
     def end(self, reason: str) -> None:
         self._reason = reason
         print(
-            f"worldgym: {reason}; what is begun is finished, and the same command goes on",
+            f"worldgym: {reason}; running work is finished, and the same command continues from "
+            f"there",
             file=sys.stderr,
             flush=True,
         )

@@ -97,7 +97,7 @@ def each_result(
         if done.result is None:
             raise WorkersLost(
                 f"each worker that did part {done.number + 1} of {len(jobs)} was lost: {done.lost};"
-                f" look whether its machine has memory enough, then give the same command again"
+                f" check that its machine has enough memory, then give the same command again"
             )
         yield done.number, done.result
 
@@ -205,8 +205,8 @@ class Dispatch:
             # all of a cluster's may be taken away at once while they load
             if self._barren > LOSSES * max(self.workers.wanted(), 1):
                 raise WorkersLost(
-                    f"no worker starts, {self._barren} were lost one after the other: "
-                    f"{event.reason}; look at the machines, then give the same command again"
+                    f"no worker starts: {self._barren} were lost one after the other "
+                    f"({event.reason}); check the machines, then give the same command again"
                 )
         if lost:
             self.watch.lost(f"{len(lost)} jobs were lost with their worker: {event.reason}")

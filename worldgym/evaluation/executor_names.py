@@ -11,7 +11,7 @@ from worldgym.evaluation.ray_workers import RayExecutor
 def no_budget_elsewhere(on: str, budget: float | None) -> None:
     """InputError where workers would each count the money of a judge."""
     if on != "local" and budget is not None:
-        raise InputError("--budget is counted in one process: leave it out, or leave out --on")
+        raise InputError("--budget is counted in one process: remove it, or remove --on")
 
 
 def executor_named(on: str, workers: int = 0, gpus: float = 0.0) -> Executor:

@@ -3,7 +3,7 @@
 A policy that gives 8 actions, and a world that takes 12 and no other number, cannot be set against
 each other without a choice, and a silent one would change what is measured. `align` is that choice:
 "refuse"; "commit": of each answer as many actions are carried out as the world's steps cover;
-"hold": a step is filled up with actions of no motion, and the world goes on from the last frame
+"hold": a step is filled up with actions of no motion, and the world continues from the last frame
 that the policy's own actions drew. The two change the policy's protocol, so its name says so."""
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def fitted(
         long := next((t for t in tasks if t.steps > can.horizon), None)
     ):
         raise InputError(
-            f"the world {world.name} goes {can.horizon} actions far, and task {long.name} has "
-            f"{long.steps}: give it fewer steps"
+            f"the world {world.name} takes at most {can.horizon} actions, and task {long.name} "
+            f"has {long.steps}: give it fewer steps"
         )
     if can.history.frames > 1 and can.history.pad == "refuse":
         raise InputError(
-            f"the world {world.name} begins with {can.history.frames} recorded frames, and a task "
-            f"brings one, which it does not let be repeated"
+            f"the world {world.name} begins with {can.history.frames} recorded frames, but a task "
+            f"has only one, and this world does not allow repeating it"
         )
     _check_state(world.name, can, tasks)
     if fits_already(can):
@@ -138,7 +138,7 @@ def _check_ends(name: str, can: Capabilities, policy: Policy[Any], tasks: Sequen
             raise InputError(
                 f"task {task.name} has {task.steps} steps, and the world {name} takes "
                 f"{_takes(can)}: give it {f'{down} or ' if down else ''}{up}, or --align commit, "
-                f"which fills up the last step and drops the frames of the fill"
+                f"which fills up the last step and drops its extra frames"
             )
 
 
@@ -158,7 +158,7 @@ def _check_state(name: str, can: Capabilities, tasks: Sequence[Task]) -> None:
                 f'say its "{absent[0]}": add it to "state" in the task\'s JSON file'
             )
         if can.instruction and not task.instruction:
-            raise InputError(f"the world {name} wants an instruction, and {task.name} has none")
+            raise InputError(f"the world {name} needs an instruction, and {task.name} has none")
 
 
 def tasks_at_size(

@@ -19,7 +19,7 @@ from worldgym.judges.judging import judge_each
 from worldgym.types import Rollout, Task, Trial
 from worldgym.world.familiarity import Familiarity
 
-STILL = "initial frame"  # in place of a policy's name
+STILL = "initial frame"  # instead of a policy's name
 
 
 def start_flags(

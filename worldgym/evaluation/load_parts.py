@@ -112,7 +112,7 @@ def _world_of(sources: Sources) -> World[Any]:
     if not changes:
         return world
     if not isinstance(world, DiffusionWorld):
-        raise InputError(f"{', '.join(changes)}: the world {world.name} has no sampler of ours")
+        raise InputError(f"{', '.join(changes)}: the world {world.name} has no WorldGym sampler")
     return world.with_sampler(**changes)
 
 

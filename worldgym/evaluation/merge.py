@@ -63,12 +63,12 @@ def merge(runs: Sequence[Path], out: Path, include_red: bool = False) -> Summary
 def _joined(runs: Sequence[Path]) -> RunHeader:
     """The header of all, without a shard."""
     if not runs:
-        raise InputError("no run is named: give the run folders to merge")
+        raise InputError("no run is given: name the run folders to merge")
     whole, *others = [_whole(read_header(run / LOG_NAME)) for run in runs]
     for run, other in zip(runs[1:], others, strict=True):
         if difference := growth_difference(whole, other):
             raise InputError(
-                f"{run} does not go with the run in {runs[0]}: {difference}; merge runs of one "
+                f"{run} does not belong to the run in {runs[0]}: {difference}; merge runs of one "
                 f"world, judge, seed and tasks only"
             )
         whole = joined_header(whole, other)
@@ -97,7 +97,8 @@ def _read(runs: Sequence[Path]) -> Found:
     if against:
         more = f", and {len(against) - NAMED} more" if len(against) > NAMED else ""
         raise InputError(
-            f"runs say different things: {'; '.join(against[:NAMED])}{more}; leave one of them out"
+            f"the runs contradict each other: {'; '.join(against[:NAMED])}{more}; leave one of "
+            f"them out"
         )
     return found
 
@@ -156,7 +157,7 @@ def _place(
 
 
 def _adopt(runs: Sequence[Path], out: Path, name: str) -> None:
-    """What lies beside the runs' logs and shapes their summaries. InputError if two runs hold
+    """The files next to the runs' logs that shape their summaries. InputError if two runs hold
     different ones."""
     holders = [run for run in runs if (run / name).exists()]
     for run in holders[1:]:

@@ -60,7 +60,7 @@ class EvaluateConfig:
     `worldgym.evaluation.merge` puts parts together.
     check: what `worldgym world check` found; kept in the run, whose headline numbers leave out red
     tasks unless `include_red`.
-    other_engine: goes on with a run whose frames were drawn by other kernels, which round
+    other_engine: continues with a run whose frames were drawn by other kernels, which round
     otherwise.
     max_minutes: no batch starts later than that; what is left waits for the next start.
     stall_minutes: see `Watchdog`; 0 = off.
@@ -164,16 +164,12 @@ def plan_evaluation(
     known = known_results(config.truth, [policy.name for policy in policies], tasks)
     planned = plan_trials(tasks, config.trials, config.seed)
     most = min(batch, can.most_rows or batch)
-    edits = {task.name: task.nominal for task in tasks if task.nominal is not None}
     part, parts = config.shard
     settings = {
         "trials": config.trials,
         "batch": batch,
         **origin.settings,
-        TASKS_KEY: tasks_digest(tasks),
-        CONTENTS_KEY: task_digests(tasks),
-        **({EDITS_KEY: edits} if edits else {}),
-        PLANNED_KEY: planned_repeats(planned),
+        **_of_tasks(tasks, planned),
         FAMILIARITY_KEY: None if origin.familiarity is None else origin.familiarity.to_json(),
         **({VIEWS_KEY: list(world.views)} if world.views != ONE_VIEW else {}),
         **_unlike_ours(can, config.align, sizes),
@@ -181,7 +177,6 @@ def plan_evaluation(
         **({} if stop is None else {"stop_when_certain": stop.level}),
         "judge": dict(judge.settings),
     }
-    engine = {ENGINE_KEY: origin.settings.get(ENGINE_KEY)}
     header = RunHeader(
         config=settings,
         command=config.command,
@@ -189,7 +184,7 @@ def plan_evaluation(
         world=world.name,
         judge=judge.name,
         run_seed=config.seed,
-        environment=environment(origin.device) | engine,
+        environment=environment(origin.device) | {ENGINE_KEY: origin.settings.get(ENGINE_KEY)},
         started=now(),
         truths=tuple(asdict(result) for result in known.groups),
     )
@@ -209,6 +204,17 @@ def plan_evaluation(
         sizes,
         stop,
     )
+
+
+def _of_tasks(tasks: Sequence[Task], planned: Sequence[Trial]) -> dict[str, Any]:
+    """For the header: what the tasks contain, and how often each is planned."""
+    edits = {task.name: task.nominal for task in tasks if task.nominal is not None}
+    return {
+        TASKS_KEY: tasks_digest(tasks),
+        CONTENTS_KEY: task_digests(tasks),
+        **({EDITS_KEY: edits} if edits else {}),
+        PLANNED_KEY: planned_repeats(planned),
+    }
 
 
 def _early_stop(level: float | None, judge: Judge, can: Capabilities) -> EarlyStop | None:
@@ -235,11 +241,11 @@ def check_evaluation(
     names = [policy.name for policy in policies]
     if double := next((name for name in names if names.count(name) > 1), None):
         raise InputError(
-            f'two policies are called "{double}": rename one, for results are kept by name'
+            f'two policies are called "{double}": rename one, because results are stored by name'
         )
     if odd := next((name for name in names if not NAME.fullmatch(name)), None):
         raise InputError(
-            f'a policy is called "{odd}": its videos lie in a folder of that name, so use letters, '
+            f'a policy is called "{odd}": its videos are in a folder of that name, so use letters, '
             f"digits, . _ + @ -"
         )
     for policy in policies:

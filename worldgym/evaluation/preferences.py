@@ -74,9 +74,9 @@ def compare_policies(
     """Writes OUT/comparisons.jsonl (one line a trial that both of a pair have a video of) and
     OUT/comparisons.json, and returns the latter.
 
-    A comparison on which the judge broke is counted as `broken`. A run again costs nothing for what
-    was answered. InputError where two of them share no trial with videos; SameFailure where one
-    failure keeps repeating."""
+    A comparison on which the judge failed is counted as `broken`. A run again costs nothing for
+    what was answered. InputError where two of them share no trial with videos; SameFailure where
+    one failure keeps repeating."""
     header, records = read_log(config.run / LOG_NAME)
     outcome = results(records)
     tasks = tasks_of_run(config.run, config.tasks)

@@ -51,7 +51,7 @@ class RejudgeConfig:
     """run: the folder of a finished or stopped run.   out: the new one.   tasks: None = the folder
     that the run's log names.
 
-    command: as typed, for the log's header.   other_engine: goes on with judging that began on
+    command: as typed, for the log's header.   other_engine: continues with judging that began on
     another device.   on, workers, gpus: see `executor_named`.
     """
 
@@ -90,13 +90,7 @@ def rejudge(
     with RunLog.open(config.out, _header(config, header, judge), may_differ=may_differ) as log:
         if (config.run / CHECK_NAME).exists():
             adopt_check(config.out, config.run / CHECK_NAME, header.world)
-        left = [
-            record for record in outcome.finished + outcome.failed if record.key not in log.done
-        ]
-        for record in left:
-            if record.video is None and not log.attempts(*record.key):
-                log.append(replace(record, attempt=1))
-        left = [record for record in left if record.video is not None]
+        left = _left(log, outcome.finished + outcome.failed)
         charge(judge, config.out, log.paid_usd)
         solved = solved_starts(
             [task_of(tasks, record) for record in {r.task: r for r in left}.values()], judge
@@ -108,18 +102,28 @@ def rejudge(
                 for line in lines:
                     copy_missing(line.files, config.run, config.out)
                 log.append(*lines)
-        except BudgetSpent as spent:  # the rest is counted as failed, and waits for the next start
-            for record in left:
-                if record.key not in log.done and not log.tried(*record.key):
-                    log.append(
-                        TrialRecord(
-                            **known(log, record), failure_reason=str(spent), judge=judge.name
-                        )
-                    )
+        except BudgetSpent as spent:
+            _fail_the_rest(log, left, str(spent), judge.name)
         except SameFailure:
             write_results(config.out)
             raise
         return write_results(config.out)
+
+
+def _left(log: RunLog, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Records that are still to be judged. Those without a video are copied into the log."""
+    left = [record for record in records if record.key not in log.done]
+    for record in left:
+        if record.video is None and not log.attempts(*record.key):
+            log.append(replace(record, attempt=1))
+    return [record for record in left if record.video is not None]
+
+
+def _fail_the_rest(log: RunLog, left: Sequence[TrialRecord], reason: str, judge: str) -> None:
+    """Counts what was not judged as failed; the next start tries it again."""
+    for record in left:
+        if record.key not in log.done and not log.tried(*record.key):
+            log.append(TrialRecord(**known(log, record), failure_reason=reason, judge=judge))
 
 
 def _judged(
@@ -167,7 +171,7 @@ def filmed_of_run(run: Path, tasks: Path | None = None) -> list[tuple[TrialRecor
     records = [record for record in outcome.finished + outcome.failed if record.video is not None]
     if not records:
         raise InputError(
-            f"{run}: its log names no video, so there is nothing to look at; choose another run"
+            f"{run}: its log names no video, so there is nothing to judge; choose another run"
         )
     return [
         (

@@ -81,8 +81,8 @@ class BatchWorker:
         self._repeated = RepeatedFailures()
         if difference := header.difference(self._plan.header, may_differ):
             raise InputError(
-                f"a worker would run something else: {difference}; give all machines the same "
-                f"files and versions"
+                f"a worker's files differ from the driver's: {difference}; give all machines the "
+                f"same files and versions"
             )
 
     def __call__(self, job: BatchJob) -> BatchResult:

@@ -93,7 +93,7 @@ class _Part:
         return self._played.over
 
     def ask(self) -> Actions:
-        """The next chunk. In place of a trial that has ended, one that has not is asked about
+        """The next chunk. For a trial that has ended, one that has not is asked about
         twice."""
         step = self._played.step
         policy = self._policy

@@ -196,15 +196,15 @@ def _not_tried(run: OpenRun, batches: Batches, reason: str) -> Iterator[TrialRec
 
 
 def _say_what_is_there(out: Path, done: int, planned: int) -> None:
-    """Where a run goes on, on standard error: or else nobody knows whether a table is new."""
+    """Where a run goes on, on standard error: otherwise it is unknown whether a table is new."""
     if done >= planned:
-        print(f"{out}: all {planned} trials were there; none was rolled out", file=sys.stderr)
+        print(f"{out}: all {planned} trials are finished; nothing to run", file=sys.stderr)
     elif done:
-        print(f"{out}: {done} of {planned} trials were there; the rest follows", file=sys.stderr)
+        print(f"{out}: {done} of {planned} trials are finished; the rest follows", file=sys.stderr)
 
 
 def _say_what_is_mixed(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Frames of two engines in one run, as `other_engine` allows: on standard error."""
     began, goes_on = before.get(ENGINE_KEY), now.get(ENGINE_KEY)
     if began and goes_on and began != goes_on:
-        print(f"{out}: began on {began}, and goes on on {goes_on}", file=sys.stderr)
+        print(f"{out}: began on {began}, and continues on {goes_on}", file=sys.stderr)

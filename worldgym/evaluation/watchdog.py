@@ -17,7 +17,7 @@ class Watchdog:
     called for so long.
 
     There is no gentler way to leave a call that hangs in somebody else's code; the log is whole
-    after every line, so the same command goes on from there.
+    after every line, so the same command continues from there.
     """
 
     def __init__(self, minutes: float, leave: Callable[[int], object] = os._exit) -> None:
@@ -45,7 +45,7 @@ class Watchdog:
             if time.monotonic() - self._last > self._seconds:
                 said = (
                     f"nothing was finished for {self._seconds / 60:g} minutes; stopped, and the "
-                    f"same command goes on from there"
+                    f"same command continues from there"
                 )
                 print(f"worldgym: {said}", file=sys.stderr, flush=True)
                 self._leave(STALLED)

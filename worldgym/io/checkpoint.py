@@ -5,7 +5,7 @@ DIR/model.safetensors   weights; float tensors as bfloat16 if saved with half=Tr
 DIR/README.md           model card
 DIR/manifest.json       {file: sha256} of the three others
 
-In place of model.safetensors there may be model.safetensors.xz: the same bytes, packed to two
+Instead of model.safetensors there may be model.safetensors.xz: the same bytes, packed to two
 thirds. The manifest tells of the unpacked ones, so a checkpoint keeps its identity.
 """
 

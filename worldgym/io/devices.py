@@ -19,7 +19,7 @@ def resolve_device(asked: str) -> str:
     """The device that a word stands for: "cpu", "cuda", "cuda:1", "mps". InputError where the word
     is another, or this machine has no such device.
 
-    "auto" is a CUDA GPU if there is one, else the CPU. Never mps: nobody has measured yet whether
+    "auto" is a CUDA GPU if there is one, else the CPU. Never mps: it has not been measured whether
     it is faster, and it has no float64."""
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else CPU

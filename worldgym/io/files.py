@@ -31,8 +31,8 @@ ENDS = 2**20  # bytes that `digest_of_files` reads of a file's beginning and end
 
 
 def cache_folder(name: str) -> Path:
-    """$XDG_CACHE_HOME/worldgym/NAME, by default in ~/.cache. It need not exist. InputError where
-    nobody knows a home folder."""
+    """$XDG_CACHE_HOME/worldgym/NAME, by default in ~/.cache. It need not exist. InputError if there
+    is no known home folder."""
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldgym" / name
     except RuntimeError as error:
@@ -63,7 +63,7 @@ def unreadable(path: Path, problem: str) -> InputError:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """`atomic_file` for what is at hand."""
+    """`atomic_file` for bytes that are available."""
     with atomic_file(path) as file:
         file.write(data)
 

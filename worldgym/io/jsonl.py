@@ -3,7 +3,7 @@
 A line counts once its newline is on the disk: `append` returns after fsync. A process killed in the
 middle of a line leaves a torn last line; readers ignore it, and the next writer cuts it off before
 it appends. A line ends with a checksum of itself ("crc32", the last key), so that no damaged one is
-believed; lines written by hand or by older versions have none.
+accepted; lines written by hand or by older versions have none.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class LineFile:
             if not wait:
                 print(
                     f"worldgym: {path}: this file system has no locks ({error.strerror}), so a "
-                    f"second writer is not refused; let one command at a time write here",
+                    f"second writer is not refused; run only one command at a time here",
                     file=sys.stderr,
                 )
 
@@ -160,7 +160,7 @@ def each_line(
     """Every whole line, one at a time, however many there are; what follows the last newline is
     nothing, or torn.
 
-    start, before: to go on with a file that has grown, from this byte on, before which so many
+    start, before: to continue with a file that has grown, from this byte on, before which so many
     lines stand.   what: was wanted, e.g. "a label file".   remedy: ends the errors of a line.
     InputError for a file that cannot be read, and for a line that is no JSON object, damaged, or
     longer than 64 MiB, with its number."""

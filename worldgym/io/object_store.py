@@ -109,7 +109,7 @@ class ObjectStore:
                 file.write(data)
 
     def put(self, name: str, path: Path) -> None:
-        """A file as an object, in place of one of this name."""
+        """A file as an object, replacing one of this name."""
         if path.stat().st_size <= BLOCK:
             self._call(partial(self._fs.pipe_file, self._at(name), path.read_bytes()))
             return

@@ -64,7 +64,7 @@ def from_mapping(
     Annotations may be scalars, `Path`, None, `Literal`, unions, dataclasses, `tuple` and `Mapping`
     of these; `Any` takes what there is. A whole number does for a `float` and stays one.
     given:   fields that come from elsewhere, and may not stand in the data.
-    readers: annotation => what makes a value of it, in place of the rule here.
+    readers: annotation => what makes a value of it, instead of the rule here.
     place:   of the data in a larger one.   more: other keys than the fields are left alone.
     RecordFault names the first thing that does not fit; whatever the class itself raises passes."""
     record: Any = kind

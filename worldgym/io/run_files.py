@@ -1,4 +1,4 @@
-"""The files of a run that lie beside its log, relative to its folder."""
+"""The files of a run that are next to its log, relative to its folder."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ def joined_header(before: RunHeader, now: RunHeader) -> RunHeader:
 
 
 def trials_of(header: RunHeader) -> int | None:
-    """How many trials a policy was to have, edited tasks included; None where an older log does not
-    tell."""
+    """How many trials were planned for a policy, edited tasks included; None where an older log
+    does not tell."""
     told: Plan | None = header.config.get(PLANNED_KEY)
     if told is None:
         return None

@@ -59,7 +59,7 @@ class RunLog:
         may_differ: Collection[str] = (),
         grows: bool = False,
     ) -> RunLog:
-        """Starts RUN/log.jsonl, or goes on with the one that is there (and keeps its header).
+        """Starts RUN/log.jsonl, or continues with the one that is there (and keeps its header).
 
         may_differ: see `RunHeader.difference`.   grows: the header may have other policies, trials
         and tasks than the log's, which then gets the header of both.

@@ -91,8 +91,8 @@ class RunMirror:
             self._hold.close()
 
     def _fetch(self) -> None:
-        """Makes the folder's log go on from the store's. InputError where neither begins with the
-        other."""
+        """Makes the folder's log continue from the store's. InputError where neither begins with
+        the other."""
         path = self.folder / LOG_NAME
         there = self.store.names()
         with path.open("ab+") as file:
@@ -105,7 +105,7 @@ class RunMirror:
                 if data[: len(mine)] != mine:
                     raise InputError(
                         f"{self.store.url} and {self.folder} hold trials that the other lacks: "
-                        f"move the folder away, and put both together by `worldgym run merge`"
+                        f"move the folder away, and join both with `worldgym run merge`"
                     )
                 if len(mine) < len(data):
                     file.write(data[len(mine) :])
@@ -188,11 +188,14 @@ class RunMirror:
                 self._send_all()
                 return
             except ObjectExists:
-                raise InputError(f"{self._elsewhere()}; what ran lies in {self.folder}") from None
+                raise InputError(
+                    f"{self._elsewhere()}; finished trials are in {self.folder}"
+                ) from None
             except StoreFault as error:
                 if not left:
                     raise InputError(
-                        f"{error}; what ran lies in {self.folder}, and the same command sends it"
+                        f"{error}; finished trials are in {self.folder}, and the same command "
+                        f"sends them"
                     ) from error
                 time.sleep(self._every)
 

@@ -149,7 +149,7 @@ class TrialRecord(Derived):
     never scored.
     score:          in [0, 1], or None = unscored, with the judge's reason.   probability, progress:
                     the judge's, in [0, 1].   curve: its progress along the frames, see `Verdict`.
-    truth:          known success of this policy on this task; None where nobody knows.
+    truth:          known success of this policy on this task; None where it is unknown.
     votes, cost_usd, provenance: the answers behind the score, their price, and how they were made
     (see `Verdict`).
     paid_usd:       what this run paid for them; votes bought before cost nothing again.
@@ -221,7 +221,7 @@ class TrialRecord(Derived):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """What lies beside the log for this record; older runs lack the actions."""
+        """The files next to the log for this record; older runs lack the actions."""
         return files_named(self.video, self.truth_video, self.frame)
 
     def to_json(self) -> dict[str, Any]:
@@ -255,7 +255,7 @@ def run_views(header: RunHeader) -> tuple[str, ...]:
 
 
 def run_stride(header: RunHeader) -> int:
-    """Actions a frame of the run's world; its videos show each frame until the next."""
+    """Actions per frame of the run's world; its videos show each frame until the next."""
     return int(header.config.get(CAPABILITIES_KEY, {}).get("stride", 1))
 
 

@@ -70,7 +70,7 @@ class Trackers:
             return done
         self._trackers.pop(name, None)
         print(
-            f"worldgym: {name} gets no more numbers ({done.first_line}); all else goes on",
+            f"worldgym: {name} gets no more numbers ({done.first_line}); everything else continues",
             file=sys.stderr,
             flush=True,
         )

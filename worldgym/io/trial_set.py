@@ -1,4 +1,4 @@
-"""A set of trials that takes a bit each."""
+"""A set of trials that takes one bit each."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TrialSet(Set[TrialKey]):
 
 class AttemptCounts:
     """How often each trial was tried, and which of them finished. Trials that finish at once, as
-    nearly all do, take a bit each."""
+    nearly all do, take one bit each."""
 
     def __init__(self) -> None:
         self.done = TrialSet()

@@ -209,7 +209,7 @@ def clock_notes(times: Times | None, fps: float | None = None) -> tuple[str, ...
     if fps and usual > 0.0 and not 0.95 < usual * fps < 1.05:
         notes.append(
             f"the video shows {1 / usual:.3g} frames per second, the metadata say {fps:g}: the "
-            f"metadata are believed"
+            f"metadata are used"
         )
     return tuple(notes)
 

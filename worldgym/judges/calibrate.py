@@ -57,7 +57,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
     labelled = read_labels(config.labels)
     known = [clip for clip in labelled if clip.score is not None]
     if not known:
-        raise InputError(f"{config.labels}: of no video is the outcome known; label some more")
+        raise InputError(f"{config.labels}: no video has a known outcome; label some more")
     charge(judge, config.out)
     repeated = RepeatedFailures()
     judged = list[Judged]()
@@ -78,8 +78,7 @@ def calibrate(config: CalibrateConfig, judge: Judge) -> dict[str, Any]:
                 judged.append(_judged(clip, verdict))
     if not judged:
         raise NothingWorked(
-            f"the judge broke on every one of {len(broken)} videos, on the first because: "
-            f"{broken[0]}"
+            f"the judge failed on all of {len(broken)} videos, on the first because: {broken[0]}"
         )
     figures = {
         "judge": judge.name,

@@ -5,7 +5,7 @@ A network compares every later frame with the initial frame, and a second one re
 the first found: an arm hides what it moves, so whether a drawer is open shows in some frames only,
 and one frame of an arm that sweeps past looks like success. Success counts at any time (a button
 springs back, a door swings past). The threshold and the unscored band are chosen on episodes held
-back from training and are part of the checkpoint.
+out from training and are part of the checkpoint.
 """
 
 from __future__ import annotations

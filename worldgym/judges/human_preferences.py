@@ -102,7 +102,7 @@ def read_answers(path: Path) -> list[HumanAnswer]:
 
 
 class HumanPairwise:
-    """People's preferences in place of a `PairwiseJudge`'s; the majority of those who could tell
+    """People's preferences instead of a `PairwiseJudge`'s; the majority of those who could tell
     counts."""
 
     concurrency = 1
@@ -152,15 +152,15 @@ def load_pairwise(path: Path, budget_usd: float | None = None) -> PairwiseJudge 
     if path.suffix != ".jsonl":
         return PairwiseJudge(VlmConfig.read(path), budget_usd)
     if budget_usd is not None:
-        raise InputError(f"{path}: these preferences cost nothing; leave out --budget")
+        raise InputError(f"{path}: these preferences cost nothing; remove --budget")
     return HumanPairwise.read(path)
 
 
 def _majority(winners: list[str | None]) -> tuple[str | None, str]:
     """Winner, and the reason."""
     if not winners:
-        return None, "nobody has compared these videos"
+        return None, "these videos have not been compared"
     said = most_said(winners)
     if said is None:
-        return None, "the labellers cannot tell, or differ"
+        return None, "the labellers cannot tell, or disagree"
     return said[0], f"{said[1]} of {len(winners)} labellers"

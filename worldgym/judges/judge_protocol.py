@@ -63,7 +63,7 @@ def check_judged_views(judge: object, views: Sequence[str]) -> None:
         return
     if missing := [view for view in judge.views if view not in views]:
         raise InputError(
-            f"judge {judge.name} looks at the view {missing[0]}, and there is only "
+            f"judge {judge.name} needs the view {missing[0]}, but there is only "
             f"{', '.join(views)}; give a judge of these views or a world that draws that one"
         )
 

@@ -55,8 +55,8 @@ def judge_videos(config: VideosConfig, judge: Judge) -> VideosSummary:
     """Writes OUT/verdicts.jsonl, one line per video, and OUT/summary.json, and returns the latter.
 
     What a model answered is kept, so a second start pays for nothing twice. InputError for a source
-    that holds no video; SameFailure and JudgeStopped, after writing what there is, where nothing
-    more is to be had."""
+    that holds no video; SameFailure and JudgeStopped, after writing what there is, where there is
+    nothing more."""
     if config.fps is not None:
         at_least("--fps", config.fps)
         if config.fps == 0 or not math.isfinite(config.fps):

@@ -57,7 +57,7 @@ def prepare(judge: Judge, tasks: Iterable[Task], views: Sequence[str]) -> None:
 
 
 def charge(judge: Judge, folder: Path, paid_usd: float = 0.0) -> None:
-    """Lets a judge that pays go on with what was paid for the run of this folder so far."""
+    """Lets a judge that pays continue with what was paid for the run of this folder so far."""
     if isinstance(judge, Paying):
         judge.charge(folder, paid_usd)
 

@@ -45,8 +45,8 @@ def _coded_again(path: Path, changed: int) -> bytes:
 
 @dataclass(frozen=True)
 class LabelConfig:
-    """labels: the file that labels are added to.   labeller: whose they are; videos that they have
-    labelled are not new."""
+    """labels: the file that labels are added to.   labeller: who labels; videos that this person
+    has labelled are not new."""
 
     labels: Path
     labeller: str
@@ -60,7 +60,7 @@ class LabelSession:
         if not clips:
             raise InputError("there is no video to label")
         if not config.labeller.strip():
-            raise InputError("who labels? give a name, which is kept with each label")
+            raise InputError("give the name of the person who labels; it is stored with each label")
         self.config = config
         self.clips = sorted(
             clips, key=lambda clip: hashlib.sha256(str(clip.video).encode()).digest()

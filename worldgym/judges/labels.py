@@ -141,7 +141,10 @@ class HumanJudge:
         found = self._by_frames.get(digest)
         if found is None:
             return Verdict(
-                None, self.name, "nobody has labelled these frames", provenance={"frames": digest}
+                None,
+                self.name,
+                "these frames have not been labelled",
+                provenance={"frames": digest},
             )
         votes = tuple(Vote(label.score, label.reason) for label in found.labels)
         provenance = {"frames": digest, "labellers": [label.labeller for label in found.labels]}
@@ -150,7 +153,7 @@ class HumanJudge:
             return Verdict(
                 None,
                 self.name,
-                reason or "the labellers cannot tell, or differ",
+                reason or "the labellers cannot tell, or disagree",
                 votes=votes,
                 provenance=provenance,
             )

@@ -33,7 +33,7 @@ def load_judge(
 
         return VlmJudge(VlmConfig.read(path), budget_usd)
     if budget_usd is not None:
-        raise InputError(f"{path}: this judge costs nothing; leave out --budget")
+        raise InputError(f"{path}: this judge costs nothing; remove --budget")
     if str(path) == LATER:
         from worldgym.judges.labels import LaterJudge
 
@@ -43,7 +43,7 @@ def load_judge(
 
         if not finished:
             raise InputError(
-                f"{path}: nobody has labelled videos that are not made yet; evaluate with --judge "
+                f"{path}: videos that do not exist yet cannot be labelled; evaluate with --judge "
                 f"{LATER}, then "
                 "`worldgym judge label` the run and `worldgym judge rejudge` it with its labels"
             )

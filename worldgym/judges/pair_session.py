@@ -49,7 +49,9 @@ class PairSession:
         if not pairs:
             raise InputError("no two policies share a trial with videos, so none can be compared")
         if not config.labeller.strip():
-            raise InputError("who compares? give a name, which is kept with each answer")
+            raise InputError(
+                "give the name of the person who compares; it is stored with each answer"
+            )
         self.config = config
         self.pairs = sorted(pairs, key=lambda pair: self._draw("order", pair))
         own = [

@@ -62,8 +62,7 @@ class PairwiseJudge:
             )
         if config.prompt is not None:
             raise InputError(
-                "the judge has a prompt of its own, and comparisons are asked with theirs: leave "
-                "`prompt` out"
+                "the judge has its own prompt, and comparisons need their own: remove `prompt`"
             )
         self.config = config
         self.client = config.client(budget_usd, wait)

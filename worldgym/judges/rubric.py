@@ -168,7 +168,7 @@ def _criteria(task: Task) -> list[Criterion]:
             raise InputError(f'{where}: "{one.id}" is no id of its own; use letters, digits and _')
         if missing := [name for name in one.needs if name not in known]:
             raise InputError(
-                f'{where}: "{one.id}" needs "{missing[0]}", which no earlier criterion is called'
+                f'{where}: "{one.id}" needs "{missing[0]}", but no earlier criterion has this id'
             )
         criteria.append(one)
     if any(c.points < 0 for c in criteria) or abs(sum(c.points for c in criteria) - 1) > 1e-5:

@@ -78,7 +78,7 @@ def load(
     that is stated. InputError for an unknown name, CheckpointError for a folder that is not an
     intact policy.
     device: of the networks of ours, of LeRobot and of OpenVLA: see `resolve_device`.   apart: the
-    world computes on another device, and goes on with other trials meanwhile."""
+    world computes on another device, and continues with other trials meanwhile."""
     device = resolve_device(device)
     name, source = given_name(source)
     if name:
@@ -89,11 +89,7 @@ def load(
             code=source if source in SCRIPTED else found.code,
         )
     if source in SCRIPTED:
-        if spec is None:
-            raise InputError(
-                f'the policy "{source}" needs an action spec: load it together with a world'
-            )
-        return Loaded(StillPolicy(spec) if source == "still" else RandomPolicy(spec), None)
+        return Loaded(_scripted(source, spec), None)
     if is_address(source):
         from worldgym.policies.wire.remote import connect_policy
 
@@ -104,6 +100,19 @@ def load(
         policy = _made_here(parsed, device, apart)
         own = [] if parsed.kind in OTHERS else files_of(parsed, policy)
         return Loaded(spoken_in(policy, spec), parsed.identity, parsed.code(own))
+    return _from_folder(source, device, apart)
+
+
+def _scripted(source: str, spec: ActionSpec | None) -> Policy[Any]:
+    if spec is None:
+        raise InputError(
+            f'the policy "{source}" needs an action spec: load it together with a world'
+        )
+    return StillPolicy(spec) if source == "still" else RandomPolicy(spec)
+
+
+def _from_folder(source: str, device: str, apart: bool) -> Loaded:
+    """The checkpoint in a folder, or the bundled one of this name."""
     folder = (
         BUNDLE / "policies" / source
         if source in bundled_policies() and not os.path.exists(source)

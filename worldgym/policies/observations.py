@@ -123,7 +123,7 @@ def check_needs(
 def substitutes(
     needs: Needs, task: Task, views: Sequence[str] = ONE_VIEW, told: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """What a policy is shown in place of what it was made for, as flags of a rollout."""
+    """What a policy is shown instead of what it was made for, as flags of a rollout."""
     missing = [camera for camera in needs.cameras if view_of(camera, needs, views) is None]
     black = tuple(f"black view: {camera}" for camera in missing)
     counted = needs.state and not task.state and not tells(needs, told)

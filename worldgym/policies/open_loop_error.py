@@ -74,11 +74,11 @@ class OpenLoop:
         ]
         against = [f"{n.name} (correlation {n.correlation:.2f})" for n in flipped]
         if against:
-            return f"goes against the recorded actions: {', '.join(against)}; is a sign flipped?"
+            return f"contradicts the recorded actions: {', '.join(against)}; is a sign flipped?"
         if self.gripper is not None and self.gripper[0] < RARE and self.gripper[1] <= OPPOSITE:
             return (
-                f"tells the gripper what was recorded at {self.gripper[0]:.0%} of the steps alone; "
-                f"is its sign flipped?"
+                f"commands the gripper as recorded at only {self.gripper[0]:.0%} of the steps; is "
+                f"its sign flipped?"
             )
         return None
 
@@ -92,8 +92,8 @@ class OpenLoop:
             if number.name.endswith(GRIPPER) and number.recorded[1] < CONSTANT
         ]
         return constant + [
-            f"{number.name}: the policy says {number.policy[0]:.2f} whatever it sees, and it was "
-            f"recorded to change"
+            f"{number.name}: the policy says {number.policy[0]:.2f} whatever it sees, but the "
+            f"recorded values change"
             for number in self.numbers
             if number.policy[1] == 0.0 < number.recorded[1]
         ]

@@ -32,7 +32,7 @@ class Needs:
     state:     names of the numbers of proprioception, in the policy's order
     (`worldgym.actions.pose.NUMBERS`). from_zero: state may be counted from zero and an open gripper
     where a task does not say how it starts; flagged too. elsewhere: it computes on another machine,
-    or in a process of its own, so the world goes on with other trials meanwhile."""
+    or in its own process, so the world continues with other trials meanwhile."""
 
     history: int = 1
     cameras: tuple[str, ...] = ()

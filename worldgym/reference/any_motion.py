@@ -88,7 +88,9 @@ def make_any_motion(
     for policy, recipe in {**asked.disturbed, **asked.near_missing}.items():
         base = out / recipe.of
         if base not in folders:
-            raise InputError(f"{policy} is to disturb {recipe.of}, which is no imitator of the set")
+            raise InputError(
+                f"{policy} would disturb {recipe.of}, which is not an imitator of the set"
+            )
         if not _is_there(out / policy, recipe.by):
             save_disturbed(base, out / policy, policy, recipe.by)
         folders.append(out / policy)

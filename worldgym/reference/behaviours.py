@@ -70,15 +70,8 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
     if name.startswith("noisy-"):
         sd = float(name.removeprefix("noisy-"))
         return lambda state, step: _clip(from_expert(state) + rng.normal(0.0, sd, 4))
-    if name == "misplaced":
-        angle = rng.uniform(0.0, 2.0 * np.pi)
-        distance = rng.uniform(0.03, 0.09)
-        offset = distance * np.array([np.cos(angle), np.sin(angle), 0.0])
-        return lambda state, step: from_expert(moved_object(state, offset))
-    if name == "grazing":
-        direction = rng.normal(0.0, 1.0, 3)
-        offset = rng.uniform(0.01, 0.045) * direction / np.linalg.norm(direction)
-        return lambda state, step: from_expert(moved_object(state, offset))
+    if name in FAULTS:
+        return FAULTS[name](rng, from_expert)
     if name in DISTURBED:
         disturbed = make_disturbed(name, rng, expert.get_action)
         return lambda state, step: _clip(disturbed(state, step))
@@ -88,22 +81,6 @@ def make_behaviour(name: str, task: str, seed: int, expert: Any) -> Behaviour:
         return lambda state, step: _clip(
             expert.get_action(moved_object(state, offset)) + rng.normal(0.0, sd, 4)
         )
-    if name == "drifting":
-        return _drift(rng, from_expert)
-    if name == "hesitating":
-        starts = rng.integers(STEPS // 8, STEPS * 3 // 4, 2)
-        pause = int(rng.integers(3, 9))
-        return lambda state, step: (
-            np.zeros(4, np.float32)
-            if any(0 <= step - s < pause for s in starts)
-            else from_expert(state)
-        )
-    if name == "slow":
-        speed = rng.uniform(0.4, 0.7)
-        return lambda state, step: _clip(from_expert(state) * [speed, speed, speed, 1.0])
-    if name == "quit":
-        last = int(rng.integers(STEPS // 8, STEPS // 2))
-        return lambda state, step: from_expert(state) if step < last else np.zeros(4, np.float32)
     if name == "random":
         return _random_walk(rng)
     raise ValueError(
@@ -122,6 +99,37 @@ def given_actions(actions: npt.NDArray[np.float32]) -> Behaviour:
     return lambda state, step: actions[step]
 
 
+def _misplace(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behaviour:
+    angle = rng.uniform(0.0, 2.0 * np.pi)
+    distance = rng.uniform(0.03, 0.09)
+    offset = distance * np.array([np.cos(angle), np.sin(angle), 0.0])
+    return lambda state, step: expert(moved_object(state, offset))
+
+
+def _graze(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behaviour:
+    direction = rng.normal(0.0, 1.0, 3)
+    offset = rng.uniform(0.01, 0.045) * direction / np.linalg.norm(direction)
+    return lambda state, step: expert(moved_object(state, offset))
+
+
+def _hesitate(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behaviour:
+    starts = rng.integers(STEPS // 8, STEPS * 3 // 4, 2)
+    pause = int(rng.integers(3, 9))
+    return lambda state, step: (
+        np.zeros(4, np.float32) if any(0 <= step - s < pause for s in starts) else expert(state)
+    )
+
+
+def _slow_down(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behaviour:
+    speed = rng.uniform(0.4, 0.7)
+    return lambda state, step: _clip(expert(state) * [speed, speed, speed, 1.0])
+
+
+def _stop_early(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behaviour:
+    last = int(rng.integers(STEPS // 8, STEPS // 2))
+    return lambda state, step: expert(state) if step < last else np.zeros(4, np.float32)
+
+
 def _drift(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behaviour:
     """An error that stays for about seven steps: an arm that goes smoothly, and a little wrong."""
     error = np.zeros(4)
@@ -133,6 +141,17 @@ def _drift(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behav
         return _clip(expert(state) + error)
 
     return act
+
+
+# an expert with one fault
+FAULTS: dict[str, Callable[[np.random.Generator, Callable[[State], Action]], Behaviour]] = {
+    "misplaced": _misplace,
+    "grazing": _graze,
+    "drifting": _drift,
+    "hesitating": _hesitate,
+    "slow": _slow_down,
+    "quit": _stop_early,
+}
 
 
 def _random_walk(rng: np.random.Generator) -> Behaviour:

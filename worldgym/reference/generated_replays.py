@@ -34,7 +34,7 @@ SEED = 1_000  # the noise of an episode is that of its own seed and this
 
 @dataclass(frozen=True)
 class ReplayConfig:
-    """every: one of so many seeds is generated, and every closed-loop episode.   batch: episodes
+    """every: one in so many seeds is generated, and every closed-loop episode.   batch: episodes
     advanced together."""
 
     world: Path

@@ -131,7 +131,7 @@ class _Expert:
         return self._action(move, closed)
 
     def _waypoint(self, now: PandaStep) -> tuple[Position, bool]:
-        """Where the hand shall be, and whether it is closed."""
+        """Where the hand should be, and whether it is closed."""
         lies = now.seen["object"] if self._stage < 2 else self._from
         grasp = lies + np.array(self._change.offset)
         goal = now.seen["goal"].copy()

@@ -6,8 +6,8 @@ BUNDLE/release.json     seeds; fingerprints of world, judge and every policy; fi
 
 The held-out policies are not shipped (about 9 MiB): they are trained again from the recipes in
 zoo.py, on recordings made again from their seeds. Weights then differ in the last bits on another
-machine, so figures are compared within tolerances, which are what retraining and 50 start states a
-cell may change; how many policies are the very ones of the release is told beside them."""
+machine, so figures are compared within tolerances, which are what retraining and 50 start states
+per cell may change; how many policies are identical to the release's is printed with them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class ReleaseCheck:
-    """policies: scored.   same: those of them that are, by fingerprint, the very ones of the
+    """policies: scored.   same: those of them that are, by fingerprint, identical to those of the
     release."""
 
     lines: tuple[Measure, ...]

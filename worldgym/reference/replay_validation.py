@@ -1,4 +1,4 @@
-"""How far the learned world may be believed: recorded action sequences played through it, against
+"""How far the learned world can be trusted: recorded action sequences played through it, against
 the simulator's truth.
 
 Open-loop replay    PSNR of generated against recorded frames
@@ -30,7 +30,7 @@ from worldgym.world.open_loop_replay import HORIZONS, contact_sheet
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.world_checkpoint import load_diffusion_world
 
-SHEET_ROWS = 2  # episodes a task on the contact sheet
+SHEET_ROWS = 2  # episodes per task on the contact sheet
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def _simulator(task: str) -> Simulator:
 
 def simulated(executor: Executor) -> Truth:
     """What the simulator tells. Actions are carried out by these workers, or in processes of this
-    machine in place of this one alone."""
+    machine instead of this one alone."""
     if isinstance(executor, LocalExecutor):
         executor = ProcessExecutor()
     return Truth(partial(simulated_successes, executor=executor), policies_in_simulator)

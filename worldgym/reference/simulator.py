@@ -160,7 +160,7 @@ class Simulator:
         return self._frame
 
     def snapshot(self) -> Snapshot:
-        """As of now; `restore` goes on from it with the very same steps, bit by bit."""
+        """As of now; `restore` continues from it with exactly the same steps, bit by bit."""
         model = self._env.model
         data = self._env.data
         physics = np.empty(mujoco.mj_stateSize(model, STATE))

@@ -4,7 +4,7 @@ its world, judged by the simulator's own success.
 TRUTH/truth.csv                        policy, task, group, success, first_success_step; sorted,
                                        written at the end. All that the folder knows, other calls'
                                        policies and seeds too
-TRUTH/partial.jsonl                    one line a finished episode: a killed run goes on from here
+TRUTH/partial.jsonl                    one line a finished episode: a killed run continues from here
 TRUTH/videos/POLICY/GROUP/SEED.mp4     what happened, for as many seeds per task as asked for"""
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class Steppable(Protocol):
         ...
 
     def snapshot(self) -> Any:
-        """As of now; `restore` goes on from it with the very same steps."""
+        """As of now; `restore` continues from it with exactly the same steps."""
         ...
 
     def restore(self, snapshot: Any) -> None: ...
@@ -157,8 +157,8 @@ class SimulatorWorld:
             digest = frame_digest(main)
             if digest not in self._seeds:
                 raise InputError(
-                    f"{self.name}: no start state was drawn that looks like this initial frame; "
-                    f"take the tasks from the simulator"
+                    f"{self.name}: no start state of the simulator looks like this initial frame; "
+                    f"use tasks from the simulator"
                 )
             sight = self.simulator.reset(self._seeds[digest])
             rows.append(SimulatorRow(self.simulator.snapshot(), sight.frames, digest.encode()))

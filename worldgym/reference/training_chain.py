@@ -6,7 +6,7 @@ OUT/stages/NAME.json                      a finished stage: its commands, second
 OUT/stages/NAME.log                       what its commands printed
 
 A stage (`chain_stages.py`) is a list of `worldgym` commands, each of which resumes by itself. A
-stage that is finished with the very same commands is not run again."""
+stage that is finished with exactly the same commands is not run again."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run_chain(
 
 
 def is_finished(out: Path, stage: Stage) -> bool:
-    """Whether it ran to its end with the very same commands."""
+    """Whether it ran to its end with exactly the same commands."""
     marker = _marker(out, stage)
     if not marker.exists():
         return False
@@ -68,7 +68,7 @@ def is_finished(out: Path, stage: Stage) -> bool:
 
 
 def run_command(command: Command, log: Path) -> int:
-    """In a process of its own; its output is added to the log. => exit code; runs that lack a few
+    """In its own process; its output is added to the log. => exit code; runs that lack a few
     trials (3, 4) end the chain as well, so that nothing is chosen by half a run."""
     with log.open("a", encoding="utf-8") as file:
         file.write(f"$ worldgym {' '.join(command)}\n")

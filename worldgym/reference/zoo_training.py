@@ -24,7 +24,7 @@ def train_policies(
     steps: int = 0,
 ) -> list[Path]:
     """Trains what is missing or was trained otherwise, and returns the folders. `only`: names of
-    recipes; empty = all.   device: see `resolve_device`.   steps: in place of the recipes', 0 =
+    recipes; empty = all.   device: see `resolve_device`.   steps: instead of the recipes', 0 =
     theirs."""
     device = resolve_device(device)
     configs = zoo(set_name, store, out, seed)

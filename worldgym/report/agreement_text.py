@@ -57,7 +57,7 @@ def _gaps(found: Agreement) -> list[str]:
         mmrv = _bracketed(_ranges(found, "mmrv", "{:.3f}"))
         lines.append(f"MMRV over policy means {found.mmrv:.3f} (0 = same order){mmrv}")
         regret = _bracketed(_ranges(found, "top1_regret", "{:.3f}"))
-        what = "true rate of the best policy less that of the world model's best"
+        what = "true rate of the best policy minus that of the world model's best"
         lines.append(f"top-1 regret {found.top1_regret:.3f} ({what}){regret}")
     return lines
 

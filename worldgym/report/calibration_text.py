@@ -41,9 +41,9 @@ def left_out_text(found: LeftOutCheck) -> str:
     lines.append(_gaps("policy means", found.over_policies))
     lines.append(_gaps("cells of policy and task", found.over_cells))
     lines.append(
-        "the correction helps policies that it has not seen"
+        "the correction helps policies that are not in it"
         if found.helps
-        else "the correction does not help policies that it has not seen: use raw rates"
+        else "the correction does not help policies that are not in it: use raw rates"
     )
     return "\n".join(lines)
 

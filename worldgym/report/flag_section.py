@@ -12,7 +12,7 @@ from worldgym.stats.success_rates import score_rate
 
 
 def flags_section(facts: ReportFacts) -> Section | None:
-    """A row a flag, and one for the trials without any; None where no trial is flagged."""
+    """One row per flag, and one for the trials without any; None where no trial is flagged."""
     finished = facts.outcome.finished
     flags = sorted({flag for r in finished for flag in r.flags})
     if not flags:

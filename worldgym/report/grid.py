@@ -95,7 +95,7 @@ def _words(name: str) -> list[str]:
 
 
 def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
-    """Columns in order, in as few parts as have room for them, and these as even as may be."""
+    """Columns in order, in as few parts as have room for them, and these as even as possible."""
     fewest = len(_filled(widths, room))
     for least in range(max(widths, default=0) + BETWEEN, max(room, 0) + 1):
         if len(parts := _filled(widths, least)) == fewest:

@@ -68,8 +68,7 @@ def _verdicts(pair: PairPreferences) -> str:
     ties = f"{number_of(won.tie, 'tie')} ({won.disagreed} because the two orders disagree)"
     lost = f"{won.undecided} undecided, {pair.broken} broken"
     return (
-        f"{number_of(pair.trials, 'trial')}: closer in {won.first}, farther in "
-        f"{won.second}, "
+        f"{number_of(pair.trials, 'trial')}: better in {won.first}, worse in {won.second}, "
         f"{ties}, {lost}"
     )
 
@@ -97,7 +96,7 @@ def print_calibration(figures: Mapping[str, Any]) -> None:
     lines = [
         f"{figures['videos']} videos, labelled by {', '.join(labels['labellers'])}",
         f"left out: {labels['undecided']} on which labellers differ or cannot tell, "
-        f"{figures['broken']} on which the judge broke",
+        f"{figures['broken']} on which the judge failed",
     ]
     lines += [
         f"{what} {percent(rate['value'])} of {rate['of']} (95 % interval "

@@ -55,7 +55,7 @@ def write_report(
     """Reads RUN/log.jsonl and writes RUN/report.html. InputError if the log is absent or corrupt,
     or RUN not writable.
 
-    summary, run: the run's, where they are at hand; None = derived from the log.
+    summary, run: the run's, if available; None = derived from the log.
     """
     run = run or RunAttempts.read(run_dir)
     if summary is None:

@@ -1,5 +1,5 @@
-"""What the page is put together from: each section is a function of the same facts, with a template
-of its own."""
+"""What the page is put together from: each section is a function of the same facts, with its own
+template."""
 
 from __future__ import annotations
 

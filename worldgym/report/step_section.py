@@ -36,7 +36,7 @@ def success_by_step(
     totals: Mapping[str, SuccessCounts],
     policies: Sequence[str],
 ) -> Markup | None:
-    """A line a series through its policies' rates, with their intervals and, hollow, the truth
+    """One line per series through its policies' rates, with their intervals and, hollow, the truth
     where it is known."""
     scored = {
         one.name: [

@@ -18,7 +18,7 @@ def missing_sentence(summary: Summary) -> str:
     """How many planned trials the log lacks, by policy; empty where none."""
     plan = summary.completeness
     part = (
-        f"This is part {plan.shard} of a divided run; `worldgym run merge` joins the parts."
+        f"This is shard {plan.shard} of a run; `worldgym run merge` joins the parts."
         if plan.shard
         else ""
     )
@@ -42,7 +42,7 @@ def lacking_cells(summary: Summary) -> list[CellSummary]:
 
 
 def absent_words(cell: CellSummary, most: int) -> str:
-    """ "door/3, repeats 2 to 9; door/4, repeat 2; and more": which trials a cell lacks."""
+    """ "door/3, repeats 2 to 9; door/4, repeat 2; and more": trials that a cell lacks."""
     named = [
         f"{row.task}, repeat {row.first}"
         if row.first == row.last

@@ -61,71 +61,75 @@ def check_page(found: Mapping[str, Any]) -> str:
 
 def sections(found: Mapping[str, Any]) -> list[tuple[str, Row, list[Row]]]:
     """(title, columns, rows) of what the colours rest on; those without a row were not measured."""
-    floors = {(row["source"], row["task"], row["arm"]): row for row in found["floors"]}
-    shown = dict.fromkeys((source, task) for source, task, _ in floors)
-    arms = found["arms"]
-    control = [
-        (f"{task}, {source}", *(_floor(floors.get((source, task, arm))) for arm in arms))
-        for source, task in shown
-    ]
-    false = "; false: not in truth" if found.get("arms_against") else ""
-    replay: list[tuple[str, ...]] = [
-        (
-            task,
-            str(r["episodes"]),
-            *(
-                _share(r[kind][what])
-                for kind in ("judged", "recorded")
-                for what in ("sensitivity", "specificity")
-            ),
-        )
-        for task, r in found["replay"].items()
-    ]
-    follow: list[tuple[str, ...]] = [
-        (
-            r["name"],
-            r["state"],
-            decimal(r["correlation"]),
-            decimal(r["gain"]),
-            decimal(r["spill"]),
-            decimal(r["recorded"]),
-        )
-        for r in found["following"]
-    ]
-    expected: list[tuple[str, ...]] = [
-        (task, _rate(d["expected_wrong"]), f"{d['flagged']} of {d['rollouts']}")
-        for task, d in found["wrong_verdicts"].items()
-    ]
-    strange: list[tuple[str, ...]] = [
-        (task, f"{len(some['frames'])} of {some['of']}", ", ".join(some["frames"]))
-        for task, some in found.get("strange", {}).items()
-    ]
     return [
         (
             "Initial frames that the world does not know, left out of everything below",
             ("task", "frames", "names"),
-            strange,
+            [
+                (task, f"{len(some['frames'])} of {some['of']}", ", ".join(some["frames"]))
+                for task, some in found.get("strange", {}).items()
+            ],
         ),
-        (f"Success with actions that cannot do the task{false}", ("task", *arms), control),
+        _control_arms(found),
+        _replay(found),
+        _action_following(found),
         (
-            "Replay of recorded episodes",
-            (
-                "task",
-                "episodes",
-                "successes found",
-                "failures found",
-                "on the recording",
-                "failures, recording",
-            ),
-            replay,
+            "Expected wrong verdicts in closed loop",
+            ("task", "share", "flagged"),
+            [
+                (task, _rate(d["expected_wrong"]), f"{d['flagged']} of {d['rollouts']}")
+                for task, d in found["wrong_verdicts"].items()
+            ],
         ),
-        (
-            "Action following",
-            ("number", "state", "correlation", "gain", "spill", "correlation on recordings"),
-            follow,
-        ),
-        ("Expected wrong verdicts in closed loop", ("task", "share", "flagged"), expected),
     ]
+
+
+def _control_arms(found: Mapping[str, Any]) -> tuple[str, Row, list[Row]]:
+    floors = {(row["source"], row["task"], row["arm"]): row for row in found["floors"]}
+    shown = dict.fromkeys((source, task) for source, task, _ in floors)
+    arms = found["arms"]
+    false = "; false: not in truth" if found.get("arms_against") else ""
+    return (
+        f"Success with actions that cannot do the task{false}",
+        ("task", *arms),
+        [
+            (f"{task}, {source}", *(_floor(floors.get((source, task, arm))) for arm in arms))
+            for source, task in shown
+        ],
+    )
+
+
+def _replay(found: Mapping[str, Any]) -> tuple[str, Row, list[Row]]:
+    shares = [
+        (kind, what) for kind in ("judged", "recorded") for what in ("sensitivity", "specificity")
+    ]
+    return (
+        "Replay of recorded episodes",
+        (
+            "task",
+            "episodes",
+            "successes found",
+            "failures found",
+            "on the recording",
+            "failures, recording",
+        ),
+        [
+            (task, str(r["episodes"]), *(_share(r[kind][what]) for kind, what in shares))
+            for task, r in found["replay"].items()
+        ],
+    )
+
+
+def _action_following(found: Mapping[str, Any]) -> tuple[str, Row, list[Row]]:
+    figures = ("correlation", "gain", "spill", "recorded")
+    return (
+        "Action following",
+        ("number", "state", "correlation", "gain", "spill", "correlation on recordings"),
+        [
+            (r["name"], r["state"], *(decimal(r[figure]) for figure in figures))
+            for r in found["following"]
+        ],
+    )
 
 
 def print_uncertainty(figures: Mapping[str, Any]) -> None:
@@ -159,7 +163,7 @@ def print_uncertainty(figures: Mapping[str, Any]) -> None:
 
 
 def _stacked(cell: str) -> str:
-    """ "75 % (53–89 %, n 20)" with the bracket on a line of its own, so that columns stay
+    """ "75 % (53–89 %, n 20)" with the bracket on its own line, so that columns stay
     narrow."""
     return cell.replace(" (", "\n(", 1)
 

@@ -1,4 +1,4 @@
-"""Sentences about how far the numbers may be believed: truth, checks of the world, the judge."""
+"""Sentences about how far the numbers can be trusted: truth, checks of the world, the judge."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Secrets:
         self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
     def hide(self, text: str) -> str:
-        """The text with "[key]" in the place of each of them, also where characters of it are
+        """The text with "[key]" instead of each of them, also where characters of it are
         escaped as in JSON, Python or HTML, or encoded as in an address."""
         return text if self._pattern is None else self._pattern.sub("[key]", text)
 

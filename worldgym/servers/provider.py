@@ -110,9 +110,9 @@ class Server:
         """How the server is reached. default_key: the environment variable of the provider's own
         key.   most: bytes of an answer.
 
-        InputError where a key is missing or no header can carry it, or a proxy cannot be used. A
-        server of one's own gets no key that is not named: descriptions of judges are passed on, and
-        keys are not for any address."""
+        InputError where a key is missing or no header can carry it, or a proxy cannot be used. Your
+        own server gets no key that is not named: descriptions of judges are passed on, and keys are
+        not for any address."""
         key = None
         if self.base_url is None or self.api_key_env is not None:
             key = from_environment(self.api_key_env or default_key, "API key")

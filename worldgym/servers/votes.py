@@ -167,7 +167,7 @@ class Ledger:
         self._guard = threading.Lock()
 
     def keep(self, folder: Path, paid_usd: float = 0.0) -> None:
-        """Goes on with what was paid for the run of this folder, and notes there what it pays.
+        """Continues with what was paid for the run of this folder, and notes there what it pays.
 
         paid_usd: what its log says, for runs from before there was a file of payments. InputError
         for a damaged file."""

@@ -90,7 +90,7 @@ class Agreement:
     mmrv_variants: Mapping[str, float]
     """other definitions of it by name (see mmrv.py)"""
     top1_regret: float | None
-    """true rate of the truly best policy less that of the world model's best, in [0, 1]"""
+    """true rate of the truly best policy minus that of the world model's best, in [0, 1]"""
     noise_free: Mapping[str, NoiseFree]
     """without the noise of few trials, by what is known of the initial frames: "measured", or
     "independent" and "shared" where it is unknown"""

@@ -30,7 +30,7 @@ class BaselineAnswer:
     answer: Answer
     """passes, fails, or cannot be told"""
     value: float | None
-    """success rate of the policy less that of the baseline; null without a common trial"""
+    """success rate of the policy minus that of the baseline; null without a common trial"""
     low: float
     """lower one-sided 95 % bound of it, corrected for the number of policies"""
     high: float
@@ -63,13 +63,13 @@ def against_baseline(
     """Every other of the named policies. InputError without the baseline, or without another."""
     if baseline not in policies:
         raise InputError(
-            f'the run has no policy "{baseline}" to be the baseline; it has {", ".join(policies)}'
+            f'the run has no policy "{baseline}" for the baseline; it has {", ".join(policies)}'
         )
     others = [policy for policy in policies if policy != baseline]
     if not others:
         raise InputError(
-            f"the run has only {baseline}, so there is nothing to compare it with; name a run of "
-            f"several policies"
+            f"the run has only {baseline}, so there is nothing to compare it with; name a run "
+            f"with several policies"
         )
     gate = replace(gate, tests=len(others))
     table = ScoreTable.of(records, policies)

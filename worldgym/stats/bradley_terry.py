@@ -84,7 +84,7 @@ def bradley_terry(
         method="L-BFGS-B",
         options={"gtol": 1e-8},
     )
-    # less the mean of all
+    # minus the mean of all
     contrast = np.eye(policies, policies + 1) - np.append(np.full(policies, 1 / policies), 0.0)
     spread = contrast @ np.linalg.inv(_curvature(found.x, X, counts))  # [P, P + 1]
     together = _together(verdicts, found.x, X, counts)

@@ -52,8 +52,8 @@ def kendall(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
 
 
 def centred(x: Numbers, weights: Numbers, groups: Indices) -> Numbers:
-    """x less the weighted mean of its group. groups [N] counts from 0. A group without weight keeps
-    its values."""
+    """x minus the weighted mean of its group. groups [N] counts from 0. A group without weight
+    keeps its values."""
     member = np.eye(groups.max(initial=-1) + 1)[groups]  # [N, G]
     total = weights @ member
     means = (weights * x) @ member / np.where(total > 0, total, 1.0)

@@ -36,7 +36,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Passed:
-    """value: rate of the policy less that of the baseline, None without a common trial.
+    """value: rate of the policy minus that of the baseline, None without a common trial.
 
     low, high: one-sided 95 % bounds of it (together a 90 % interval), corrected for the number of
     policies."""

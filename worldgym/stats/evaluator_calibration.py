@@ -37,7 +37,7 @@ TELLS = 0.5  # least probability that success is called success more often than 
 @dataclass(frozen=True)
 class CalibratedCell:
     """Recorded rollouts of one policy in one task, replayed: what was judged against what
-    happened. policy: "" where nobody wrote down whose they are."""
+    happened. policy: "" if the recordings do not name it."""
 
     policy: str
     task: str

@@ -58,7 +58,7 @@ class Worth:
 
 def true_positive_rate(counts: Confusion, worth: Worth | None = None) -> Rate:
     """Share of the scored true successes that were judged so (sensitivity), with its Wilson
-    interval at what they are worth; None = every video has an initial frame of its own."""
+    interval at what they are worth; None = every video has its own initial frame."""
     return _rate_worth(
         counts.true_success, counts.successes, None if worth is None else worth.successes
     )

@@ -80,8 +80,8 @@ def leave_policies_out(
     records: Iterable[TrialRecord],
     calibration: EvaluatorCalibration | None = None,
 ) -> LeftOutCheck:
-    """calibration: from recorded rollouts; None = the run's own trials, whose truth is known, in
-    the place of replays. InputError without two policies whose truth is known."""
+    """calibration: from recorded rollouts; None = the run's own trials, whose truth is known,
+    instead of replays. InputError without two policies whose truth is known."""
     known = [r for r in results(list(records)).finished if r.truth is not None]
     scored = [r for r in known if r.succeeded is not None]
     names = list(dict.fromkeys(r.policy for r in scored))

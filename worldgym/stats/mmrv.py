@@ -32,7 +32,9 @@ def mmrv(world: Numbers, truth: Numbers, variant: str = "simpler") -> float:
     """
     if len(world) == 0 or variant not in VARIANTS:
         known = ", ".join(VARIANTS)
-        raise ValueError(f"needs a policy or more, and one of {known}; got {len(world)}, {variant}")
+        raise ValueError(
+            f"needs at least one policy, and one of {known}; got {len(world)}, {variant}"
+        )
     return float(weighted_mmrv(*_single(world, truth), variant)[0])
 
 
@@ -48,13 +50,13 @@ def weighted_mmrv(
 
 
 def top1_regret(world: Numbers, truth: Numbers) -> float:
-    """True rate of the truly best policy less that of the policy which the world model calls best.
+    """True rate of the truly best policy minus that of the policy which the world model calls best.
 
     world, truth [N], N >= 1. Where several share the world's first place: the mean over them, as
     if one were picked blindly. In [0, 1]; noise of the true rates makes it too large.
     """
     if len(world) == 0:
-        raise ValueError("needs a policy or more")
+        raise ValueError("needs at least one policy")
     return float(weighted_regret(*_single(world, truth))[0])
 
 

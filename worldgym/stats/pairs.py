@@ -60,7 +60,7 @@ class PolicyComparison:
     b: str
     """the second policy"""
     value: float | None
-    """success rate of a less that of b, in [-1, 1]; null without a common trial"""
+    """success rate of a minus that of b, in [-1, 1]; null without a common trial"""
     low: float
     """lower end of its 95 % interval, of this pair alone"""
     high: float

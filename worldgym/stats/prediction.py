@@ -5,8 +5,8 @@ Prediction-powered inference: A. N. Angelopoulos et al. (2023), Science 382, 669
 policies A. Badithela et al. (2025), "Reliable and Scalable Robot Policy Evaluation with Imperfect
 Simulators" (SureSim), arXiv 2510.04354. On the initial frames that were tried for real, the world
 model's error is measured; its mean over many other frames is corrected by it. Letters: y real
-score, f generated score, n frames with both, N with f alone, lambda how far the world model is
-believed."""
+score, f generated score, n frames with both, N with f alone, lambda the weight of the world
+model."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def prediction_powered(frames: Frames, level: float = 0.95, seed: int = 0) -> Po
     They are about new initial frames drawn like these, in the groups' proportions among the real
     frames."""
     if len(frames.real) == 0:
-        raise ValueError("needs a real trial or more")
+        raise ValueError("needs at least one real trial")
     y = frames.real
     p = float(frames.real.mean())
     n = effective_trials(y, [str(i) for i in range(len(y))], level)
@@ -131,8 +131,8 @@ def power_tuning(y: Numbers, g: Numbers, weights: Numbers, noise: float) -> tupl
     weights [n] and the variance of what g was centred with.
 
     lambda minimises the variance: A. N. Angelopoulos, J. C. Duchi and T. Zrnic (2023), "PPI++",
-    arXiv 2311.01453, example 6.1. A world model that errs the wrong way round is not believed at
-    all rather than turned about. (0, 1) below three frames."""
+    arXiv 2311.01453, example 6.1. A world model with a negative correlation gets no weight, rather
+    than a negative one. (0, 1) below three frames."""
     total = float(weights.sum())
     y = y - weights @ y / total
     g = g - weights @ g / total
@@ -195,7 +195,7 @@ def _exact(frames: Frames, level: float, seed: int) -> Interval:
 
 
 def _errors(frames: Frames) -> tuple[Numbers, float, Flags]:
-    """(twin less the mean of the group's extra frames [n], 0 where there is none; variance that
+    """(twin minus the mean of the group's extra frames [n], 0 where there is none; variance that
     those means bring into the mean of it; which frames count as paired [n]).
 
     A group's real frames are drawn like its extra ones, so the variance of a generated score is

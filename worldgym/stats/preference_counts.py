@@ -22,7 +22,7 @@ class PreferenceCounts:
 
 @dataclass(frozen=True)
 class PairPreferences:
-    """Names of two policies, and what came out. broken: comparisons on which the judge broke."""
+    """Names of two policies, and what came out. broken: comparisons on which the judge failed."""
 
     first: str
     second: str

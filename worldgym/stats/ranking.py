@@ -83,7 +83,7 @@ class CommonTrialRanking(PolicyRanking):
     """The ranking of a run's policies on their common trials."""
 
     values: tuple[float, ...]
-    """success rate on common trials less the mean of the ranked policies, in [-1, 1]"""
+    """success rate on common trials minus the mean of the ranked policies, in [-1, 1]"""
     trials: int
     """common trials that were used"""
     frames: int
@@ -213,8 +213,8 @@ def posterior(values: Numbers, covariance: Numbers, draws: int, seed: int) -> Nu
 
     Hierarchical: the true values are normal about a common mean that may be anything. Of their
     standard deviation every order of magnitude from 0.3 points on is as probable beforehand. So
-    policies that look alike are taken to be alike, and the best of many is not believed to be as
-    good as it looks: D. V. Lindley and A. F. M. Smith (1972), J. R. Stat. Soc. B 34, 1-41.
+    policies that look alike are taken to be alike, and the best of many is not taken to be as good
+    as it looks: D. V. Lindley and A. F. M. Smith (1972), J. R. Stat. Soc. B 34, 1-41.
     """
     rng = np.random.default_rng(seed)
     P = len(values)

@@ -36,7 +36,7 @@ class RunAttempts:
 
     @staticmethod
     def of(header: RunHeader, records: Iterable[TrialRecord]) -> RunAttempts:
-        """Of whole records, where they are at hand."""
+        """Of whole records, if available."""
         records = list(records)
         spent = ExpenseTally()
         for record in records:

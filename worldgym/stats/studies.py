@@ -56,13 +56,7 @@ def estimate(
     the world model knows about whole tasks is credited too. InputError if one is not in the run."""
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, not {level}; 0.95 is usual")
-    generated: dict[str, dict[str, list[TrialRecord]]] = defaultdict(lambda: defaultdict(list))
-    tried: dict[str, set[str]] = defaultdict(set)  # failed and unscored ones too
-    found = results(records)
-    for record in (*found.finished, *found.failed):
-        tried[record.policy].add(record.task)
-        if record.finished and record.score is not None:
-            generated[record.policy][record.task].append(record)
+    generated, tried = _by_policy(records)
     estimates = []
     for policy in dict.fromkeys(trial.policy for trial in real):
         if policy not in generated:
@@ -72,14 +66,8 @@ def estimate(
                 f"{known}: use one name"
             )
         own = [trial for trial in real if trial.policy == policy]
-        if mixture and (
-            other := next((trial.task for trial in own if trial.task not in tried[policy]), None)
-        ):
-            raise InputError(
-                f"the real initial frame {other} is none of the run's with {policy}, so the real "
-                f"ones were not drawn from "
-                "these: leave out --mixture"
-            )
+        if mixture:
+            _check_mixture(policy, own, tried[policy])
         says, corrected = _reading(policy, generated[policy], calibration, level)
         frames = _frames(own, generated[policy], says)
         if mixture:
@@ -91,6 +79,29 @@ def estimate(
         powered = vars(prediction_powered(frames, level))
         estimates.append(PolicyEstimate(**powered, policy=policy, corrected=corrected))
     return Estimates(level, mixture, tuple(estimates))
+
+
+def _by_policy(
+    records: Iterable[TrialRecord],
+) -> tuple[dict[str, dict[str, list[TrialRecord]]], dict[str, set[str]]]:
+    """(scored trials by policy and initial frame, initial frames that each policy tried at all)."""
+    scored: dict[str, dict[str, list[TrialRecord]]] = defaultdict(lambda: defaultdict(list))
+    tried: dict[str, set[str]] = defaultdict(set)
+    found = results(records)
+    for record in (*found.finished, *found.failed):
+        tried[record.policy].add(record.task)
+        if record.finished and record.score is not None:
+            scored[record.policy][record.task].append(record)
+    return scored, tried
+
+
+def _check_mixture(policy: str, real: Sequence[RealTrial], tried: set[str]) -> None:
+    """InputError where a real initial frame is not one of the run's."""
+    if other := next((trial.task for trial in real if trial.task not in tried), None):
+        raise InputError(
+            f"the real initial frame {other} is not in the run with {policy}, so the real frames "
+            f"were not drawn from the run's: leave out --mixture"
+        )
 
 
 def _reading(

@@ -56,7 +56,7 @@ def summarize(
     calibration: RunCalibration | None = None,
     check: WorldCheck | None = None,
 ) -> Summary:
-    """`summary_of` whole records, where they are at hand."""
+    """`summary_of` whole records, if available."""
     return summary_of(RunAttempts.of(header, records), calibration, check)
 
 

@@ -82,7 +82,7 @@ def paired_cells(world: Mapping[Key, CellRate], real: Mapping[Key, CellRate]) ->
     if not keys:
         policy, task = min(world)
         raise InputError(
-            f"the two tables share no policy and task; write the names alike (one has {policy} on "
+            f"the two tables share no policy and task; use the same names (one has {policy} on "
             f"{task}, the other "
             f"{' on '.join(min(real))})"
         )

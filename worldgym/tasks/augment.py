@@ -137,15 +137,14 @@ def _edits(path: Path) -> list[RangedEdit]:
     suite = read_suite(path)
     if suite.client is not None:
         raise InputError(
-            f"{path}: has a [server], which would be asked for every frame; leave out edits by a "
-            f"model"
+            f"{path}: has a [server], which would be used for every frame; remove edits by a model"
         )
     edits = ranged_edits(suite)
     for edit in edits:
         if edit.described.success:
             raise InputError(
                 f"{path}: edit {edit.name} has a new goal, which the recorded actions do not "
-                f"pursue; leave it out"
+                f"pursue; remove it"
             )
         try:
             edit.try_ends()
@@ -155,7 +154,7 @@ def _edits(path: Path) -> list[RangedEdit]:
 
 
 def _spread(infos: Sequence[EpisodeInfo], limit: int) -> list[EpisodeInfo]:
-    """At most so many of each group, evenly over the store."""
+    """At most this many of each group, evenly over the store."""
     groups: Mapping[str, list[EpisodeInfo]] = {info.group: [] for info in infos}
     for info in infos:
         groups[info.group].append(info)

@@ -1,4 +1,4 @@
-"""`worldgym tasks edit`: a suite in which every edited task stands beside its nominal twin.
+"""`worldgym tasks edit`: a suite in which every edited task has its nominal twin.
 
 OUT/NAME.png, .json           the nominal tasks, as they were
 OUT/EDIT/NAME.png, .json      the edited ones: `nominal`, `axis`, `goal`, and under `edit` how they
@@ -40,7 +40,7 @@ def perturb(config: PerturbConfig) -> tuple[int, dict[str, int], dict[str, str]]
     """Writes the suite => (nominal tasks, edited tasks of each edit, refused edit => reason).
 
     What was written before an error stays, and what a model drew is kept in its cache: the same
-    command goes on."""
+    command continues."""
     if config.out.resolve() == config.tasks.resolve():
         raise InputError(
             f"{config.out}: is the folder of the tasks themselves; choose another --out"
@@ -108,7 +108,7 @@ def nominal_tasks(folder: Path, limit: int = 0) -> list[Task]:
             chosen.append(task)
     if not chosen:
         raise InputError(
-            f"{folder}: holds edited tasks alone; give the folder of the tasks they were made from"
+            f"{folder}: holds only edited tasks; give the folder of the original tasks"
         )
     return chosen
 

@@ -59,8 +59,7 @@ def known_results(
         told = ", ".join(dict.fromkeys(row.policy for row in rows))
         print(
             f"worldgym: {published} knows results of {told}, but none of {', '.join(policies)} on "
-            f"these tasks; to compare with "
-            "them write your names in its column policy",
+            f"these tasks; to compare with them, write your names in its column policy",
             file=sys.stderr,
         )
     return KnownResults(

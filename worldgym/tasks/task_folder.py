@@ -205,7 +205,7 @@ def read_png(path: Path) -> Frames:
         with path.open("rb") as file:
             header = file.read(24)  # magic 8, chunk length 4, "IHDR" 4, width 4, height 4
         if len(header) < 24 or not header.startswith(PNG_MAGIC):
-            raise unreadable(path, "not a PNG image; convert it, the name alone does not make one")
+            raise unreadable(path, "not a PNG image; convert it; renaming the file is not enough")
         width, height = struct.unpack(">II", header[16:24])
         if max(width, height) > MAX_PIXELS:
             raise InputError(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def check_codec(codec: Codec, frames: Tensor | None = None, atol: float = 1e-4) -> None:
-    """Shapes, types and finite numbers both ways; a batch is its rows one by one; inputs stay as
-    they were.
+    """Shapes, types and finite numbers both ways; a batch equals its rows one by one; inputs stay
+    as they were.
 
     frames: uint8 [B, H, W, 3] to try it on, random otherwise.   atol: rounding allowed between
     batched and single latents."""

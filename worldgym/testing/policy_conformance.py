@@ -79,7 +79,7 @@ def check_and_time(
     views: Sequence[str] = ONE_VIEW,
 ) -> PolicyReport:
     """Every rule, whether or not one before is broken; latency only of a policy that answers.
-    views: of the world that the policy shall see."""
+    views: of the world that the policy will see."""
     outcomes = [
         RuleOutcome(rule, complaint_of(check))
         for rule, check in policy_rules(policy, frame_shape).items()
@@ -107,7 +107,7 @@ def with_recorded(report: PolicyReport, compare: Callable[[], OpenLoop]) -> Poli
 
 
 def _latency(policy: Policy[Any], frame_shape: Shape, calls: int) -> Latency:
-    """Of calls after the first, which may compile. Every call sees a frame of its own, so that no
+    """Of calls after the first, which may compile. Every call sees its own frame, so that no
     answer is an old one."""
     frames = np.random.default_rng(0).integers(0, 256, (calls + 1, *frame_shape), np.uint8)
     task = Task("latency", "latency", frames[0], INSTRUCTION, calls)

@@ -28,7 +28,7 @@ def check_policy(
     atol: float = 1e-5,
 ) -> None:
     """Chunks of the promised shape within the spec's bounds; the same twice; states are kept; a
-    batch is its rows one by one.
+    batch equals its rows one by one.
 
     The policy is shown what its `needs` ask for: history, views, a state that follows from the
     actions.
@@ -89,13 +89,13 @@ def policy_rules(
             )
 
     return {
-        "spec and chunk are sound": promises,
+        "spec and chunk are valid": promises,
         "actions have the promised shape, finite and in bounds": lambda: require(
             len(actions()) == len(known), who, "lost a trial"
         ),
         "the same twice": repeats,
-        "states are carried, none hidden": carries,
-        "a batch is its rows one by one": stands_alone,
+        "there is no hidden state": carries,
+        "a batch equals its rows one by one": stands_alone,
     }
 
 
@@ -178,7 +178,7 @@ def _play(policy: Policy[State], trials: Sequence[Trial], detour: bool = False) 
 
 
 def _observe(policy: Policy[State], trial: Trial, call: int, negative: bool = False) -> Observation:
-    """What the policy asks for after `call` chunks of small motions; a frame of its own for every
+    """What the policy asks for after `call` chunks of small motions; its own frame for every
     action: the start, shifted."""
     step = call * policy.chunk
     start = 255 - trial.task.frame if negative else trial.task.frame

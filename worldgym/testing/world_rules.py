@@ -42,7 +42,7 @@ def check_world(world: World[Any], tolerance: int = 1) -> None:
 
 def world_rules(world: World[Any], tolerance: int = 1) -> Mapping[str, WorldRule]:
     """The rules by name. Frames of the promised shape; the same twice; a state may be stepped again
-    after a detour; a batch is its rows one by one; frames do not depend on later actions.
+    after a detour; a batch equals its rows one by one; frames do not depend on later actions.
 
     tolerance: grey levels of 255 that a row in a batch may differ from the row alone, for float
     rounding. 0 = exact."""
@@ -54,17 +54,17 @@ def world_rules(world: World[Any], tolerance: int = 1) -> Mapping[str, WorldRule
     early = "" if can.causal else "it looks at all actions of a step"
     again = "" if can.rewind else "its state cannot be rebuilt"
     return {
-        "its card is sound": WorldRule(lambda: card_is_sound(world)),
+        "its declaration is valid": WorldRule(lambda: card_is_sound(world)),
         "frames have the promised shape": WorldRule(lambda: bench().draws()),
         "the same twice": _promised(seeded, lambda: bench().repeats()),
-        "states are carried, none hidden": _promised(free or seeded, lambda: bench().carries()),
-        "a batch is its rows one by one": _promised(
+        "there is no hidden state": _promised(free or seeded, lambda: bench().carries()),
+        "a batch equals its rows one by one": _promised(
             batched, lambda: bench().rows_stand_alone(tolerance)
         ),
         "frames do not depend on later actions": _promised(
             seeded or early, lambda: bench().is_causal(tolerance)
         ),
-        "it goes on from frames as from its state": _promised(
+        "it continues from frames as from its state": _promised(
             seeded or again, lambda: bench().rewinds()
         ),
     }

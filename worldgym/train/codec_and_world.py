@@ -76,8 +76,7 @@ def checked_training(request: TrainRequest) -> tuple[WorldTrainConfig, list[Robo
     elif recipe is None:
         raise InputError(
             f'the recipe "{request.recipe}" works on the latents of a pretrained autoencoder: '
-            f"bring it in with "
-            "`worldgym codec import` and give its folder as --codec"
+            f"import it with `worldgym codec import` and give its folder as --codec"
         )
     elif not (request.out / "codec" / "manifest.json").exists():
         _check_size(

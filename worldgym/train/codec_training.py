@@ -35,11 +35,10 @@ class CodecTrainConfig:
 
     edge_weight: of the error of differences between neighbouring pixels, where handles and gaps are
     a large part. contrast: share of the loss in which errors count by the contrast around them:
-    what is dark on dark is as well worth drawing. start: checkpoint of a codec to go on from, of as
-    many channels or fewer than `model`; None = a new one. decoder_only: of `start`, whose latents
-    then stay what they are.
-    mix: share of every store in a batch, in any unit; empty = every episode is as likely as any
-    other."""
+    what is dark on dark is as well worth drawing. start: checkpoint of a codec to continue from, of
+    as many channels or fewer than `model`; None = a new one. decoder_only: of `start`, whose
+    latents then stay what they are. mix: share of every store in a batch, in any unit; empty =
+    every episode is as likely as any other."""
 
     out: Path
     model: ConvCodecConfig = field(default_factory=ConvCodecConfig)

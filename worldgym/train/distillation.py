@@ -47,13 +47,14 @@ from worldgym.world.world_state import WorldState
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """teacher: its checkpoint.   teacher_steps: network calls a frame that lead to the ends.
+    """teacher: its checkpoint.   teacher_steps: network calls per frame that lead to the end
+    points.
 
     steps: those of the student. It rolls out with each number in turn; the first is the one that
     its checkpoint names. shuffled: share of rows that take the actions of another clip, so that it
     also follows what nobody demonstrated. steered: share of rows whose ends lie behind the
     teacher's own frames, not the student's: these pull a student that has drifted back to where its
-    teacher would be; behind the student's frames the teacher goes on from the drift."""
+    teacher would be; behind the student's frames the teacher continues from the drift."""
 
     teacher: Path
     teacher_steps: int = 4
@@ -65,7 +66,7 @@ class DistillConfig:
         fewer = self.steps and min(self.steps) >= 1 and max(self.steps) < self.teacher_steps
         if not fewer or not 0 <= self.shuffled <= 1 or not 0 <= self.steered <= 1:
             raise InputError(
-                f"a student of {self.steps} steps a frame cannot be distilled from "
+                f"a student of {self.steps} steps per frame cannot be distilled from "
                 f"{self.teacher_steps} with shares of "
                 f"{self.shuffled:g} shuffled and {self.steered:g} steered: give fewer steps than "
                 f"the teacher's, at least 1, and "
@@ -188,8 +189,8 @@ class Distillation:
         """Recorded frame, then the student's by the clip's actions; beside each the teacher's, from
         the same noise.
 
-        steered: bool [b], rows where the teacher goes on from its own frames; in the others it goes
-        on from the student's."""
+        steered: bool [b], rows where the teacher continues from its own frames; in the others it
+        continues from the student's."""
         student = self.student(network, steps)
         dtype = self.teacher.dtype
         frames = [batch.latents[:, :1].to(dtype)]
@@ -255,7 +256,7 @@ def spans(frames: int, sampler: SamplerConfig) -> list[Span]:
 
 def continued(actions: Tensor, other: Tensor, scaling: Scaling | None) -> Tensor:
     """Actions as shown [B, T, numbers] of two clips => those of the other behind the first frame of
-    the one: where sums of actions are shown, they go on from that frame's.
+    the one: where sums of actions are shown, they continue from that frame's.
 
     scaling: by which they are shown; None = no sums are.
     """

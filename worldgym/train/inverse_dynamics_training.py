@@ -37,8 +37,8 @@ HELD_BACK = 0.1  # of the episodes
 # standard deviation added to latents in training: a codec's latents are no more exact than that
 NOISE = 0.1
 SEEN = 6000  # frames that components and neighbours come from
-CHECKED = 1000  # frames held back that scale the drift
-READ = 4000  # windows held back that are read
+CHECKED = 1000  # held-out frames that scale the drift
+READ = 4000  # held-out windows that are read
 Ints = npt.NDArray[np.int64]
 
 
@@ -89,7 +89,7 @@ class Windows:
 def train_inverse_dynamics(
     codec: Codec, spec: ActionSpec, config: InverseDynamicsTrainConfig, device: str = "cpu"
 ) -> InverseDynamicsModel:
-    """Trains, measures on the episodes held back, saves to `config.out`, and returns the
+    """Trains, measures on the held-out episodes, saves to `config.out`, and returns the
     inverse-dynamics model.   device: see `resolve_device`."""
     device = resolve_device(device)
     data = latent_episodes(_checked(EpisodeStore(config.store), spec), codec, Embodiment("", spec))
@@ -135,7 +135,7 @@ def _checked(store: EpisodeStore, spec: ActionSpec) -> EpisodeStore:
 
 
 def _split(count: int) -> tuple[Ints, Ints]:
-    """(trained on, held back), the same for the same number of episodes."""
+    """(trained on, held out), the same for the same number of episodes."""
     if count < 2:
         raise InputError(
             f"the store holds {count} episode: an inverse-dynamics model needs two or more, one of "
@@ -210,7 +210,7 @@ def _card(inverse_dynamics: InverseDynamicsModel, held_back: int, config: FitCon
         f"# Inverse-dynamics model\n\nReads actions off latents of the codec "
         f"{inverse_dynamics.meaning.codec}, and knows what "
         f"recorded latents look like.\n\n"
-        f"Actions of {held_back} recorded episodes that were held back:\n\n"
+        f"Actions of {held_back} recorded episodes that were held out:\n\n"
         + "\n".join(head + rows)
         + f"\n\n## Recipe\n\n{config_markdown(asdict(config))}"
     )

@@ -48,7 +48,7 @@ class Labels:
 
 
 def split_names(store: EpisodeStore, hold_back: int) -> tuple[list[str], list[str]]:
-    """(trained on, held back), by extras["seed"]. InputError if either is empty."""
+    """(trained on, held out), by extras["seed"]. InputError if either is empty."""
     held_back = [info.name for info in store if info.extras.get("seed", 1) % hold_back == 0]
     trained_on = sorted({info.name for info in store} - set(held_back))
     if not held_back or not trained_on:

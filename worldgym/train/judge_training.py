@@ -56,16 +56,16 @@ FRAMES = 0.5  # weight of the answers to single frames, which the verdict does n
 
 @dataclass(frozen=True)
 class JudgeTrainConfig:
-    """Data, network, optimizer, and what is held back to choose the decision."""
+    """Data, network, optimizer, and what is held out to choose the decision."""
 
     store: Path
     out: Path
     hold_back: int = 11
-    """one of so many seeds (extras["seed"]) is held back from training, whatever was recorded from
+    """one in so many seeds (extras["seed"]) is held out from training, whatever was recorded from
     it; a prime falls in step with no other choice by seed"""
     drawn: str = ""
     """names of episodes that a world drew end so, e.g. "-generated". They are half of what is
-    learned from, and of those held back they alone choose the decision, by the rates of tasks
+    learned from, and of those held out they alone choose the decision, by the rates of tasks
     (`fit_rates`). Empty = no difference is made"""
     hidden: int = 128
     trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(channels=6))
@@ -83,7 +83,7 @@ class JudgeTrainConfig:
 
 
 def train_judge(config: JudgeTrainConfig, device: str = "cpu") -> ClassifierJudge:
-    """Trains, chooses the threshold on the episodes held back, saves to `config.out`, and returns
+    """Trains, chooses the threshold on the held-out episodes, saves to `config.out`, and returns
     the judge.   device: see `resolve_device`."""
     device = resolve_device(device)
     store = EpisodeStore(config.store)
@@ -93,7 +93,7 @@ def train_judge(config: JudgeTrainConfig, device: str = "cpu") -> ClassifierJudg
     held_back = [name for name in held_back if name.endswith(config.drawn) and name in known]
     if not held_back:
         raise InputError(
-            f'{store.root}: no episode held back of known success ends in "{config.drawn}"; '
+            f'{store.root}: no held-out episode of known success ends in "{config.drawn}"; '
             f"generate some or leave drawn empty"
         )
     labels = make_labels(cache, trained_on, config.drawn, config.views)

@@ -56,7 +56,7 @@ Report = Callable[[int, dict[str, float]], None]
 class LoopOptions:
     """save_at: steps after which the state is saved and `checkpoint` called (see `save_steps`).
 
-    state: file of the state to go on from; None = a training that is always started again.
+    state: file of the state to continue from; None = a training that is always started again.
     checkpoint: called in the first process with the model as trained so far.
     report: called in the first process every 50 steps with (step, scalars); None = a progress bar
     called `name`.

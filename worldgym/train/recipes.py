@@ -63,8 +63,9 @@ def panda_codec(out: Path, device: str) -> CodecTrainConfig:
 
 def panda_world(out: Path, device: str) -> WorldTrainConfig:
     """A small world of two views at 96x96: 36 tokens each, which meet in every spatial block. It
-    goes on from the bundled world, whose blocks know already how an arm moves by a sum of actions.
-    Clips are short: small trainings see more of them, and the initial frame is shown besides."""
+    continues from the bundled world, whose blocks know already how an arm moves by a sum of
+    actions. Clips are short: small trainings see more of them, and the initial frame is shown
+    besides."""
     like = reference_world(out, device)
     return replace(
         like,

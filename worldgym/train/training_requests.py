@@ -28,14 +28,15 @@ class TrainRequest:
     codec_steps: int | None = None
     device: str = "auto"
     other_device: bool = False
-    """go on with a training that began on another kind of device, which rounds otherwise"""
+    """continue with a training that began on another kind of device, which rounds otherwise"""
     processes: int = 1
-    """on a CPU: one a core is fastest; on several GPUs, start the command with torchrun instead"""
+    """on a CPU: one per core is fastest; on several GPUs, start the command with torchrun
+    instead"""
     track: tuple[str, ...] = ()
     """send the numbers to tensorboard:DIR, wandb:PROJECT, mlflow:EXPERIMENT or trackio:PROJECT too
     """
     start: Path | None = None
-    """checkpoint of a world to go on from (same recipe, robots and codec)"""
+    """checkpoint of a world to continue from (same recipe, robots and codec)"""
     mix: tuple[float, ...] = ()
     """share of each store in a batch, in the order of --data (default: by their numbers of
     episodes)"""
@@ -59,15 +60,16 @@ class DistillRequest:
     out: Path
     """gets world/, codec/, tensorboard/, sheets/ and the state to resume from"""
     sampler_steps: tuple[int, ...] = (1, 2)
-    """network calls a frame that it learns to sample with, in turn; its checkpoint names the first
+    """network calls per frame that it learns to sample with, in turn; its checkpoint names the
+    first
     """
     teacher_steps: int | None = None
     """network calls per frame of the teacher (default: as its checkpoint says)"""
     shuffled: float = 0.25
     """share of rollouts that follow the actions of another episode"""
     steered: float = 0.5
-    """share of rollouts that are drawn back to where the teacher's own rollout is; the rest go on
-    from where they are"""
+    """share of rollouts that are drawn back to where the teacher's own rollout is; the rest
+    continue from where they are"""
     steps: int = 400
     """optimiser steps"""
     batch: int = 8
@@ -80,9 +82,9 @@ class DistillRequest:
     """checkpoint of the teacher's codec (default: beside it)"""
     device: str = "auto"
     other_device: bool = False
-    """go on with a training that began on another kind of device, which rounds otherwise"""
+    """continue with a training that began on another kind of device, which rounds otherwise"""
     processes: int = 1
-    """on a CPU: one a core is fastest"""
+    """on a CPU: one per core is fastest"""
     track: tuple[str, ...] = ()
     """send the numbers to tensorboard:DIR, wandb:PROJECT, mlflow:EXPERIMENT or trackio:PROJECT too
     """
@@ -108,4 +110,4 @@ class DecoderTuneRequest:
     episodes)"""
     device: str = "auto"
     other_device: bool = False
-    """go on with a training that began on another kind of device, which rounds otherwise"""
+    """continue with a training that began on another kind of device, which rounds otherwise"""

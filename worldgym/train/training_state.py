@@ -1,4 +1,4 @@
-"""What a training run keeps on disk to go on from, and the settings it must be resumed with."""
+"""What a training run keeps on disk to continue from, and the settings it must be resumed with."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def _check_device(out: Path, began: str, now: str, allowed: bool) -> None:
     if not allowed:
         raise InputError(
             f"{out} holds a training that began on {began}, and on {now} numbers round otherwise: "
-            f"give --device {began}, choose a new --out, or give --other-device to go on here"
+            f"give --device {began}, choose a new --out, or give --other-device to continue here"
         )
-    print(f"{out}: began on {began}, and goes on on {now}", file=sys.stderr)
+    print(f"{out}: began on {began}, and continues on {now}", file=sys.stderr)
 
 
 class BackgroundSaver:

@@ -77,7 +77,7 @@ class Batch:
     """This process's rows of a batch: latents [b, T, C, h, w] float32, start: those of each
     episode's first frame [b, C, h, w], actions [b, T, numbers shown], mask [b, T] (False where
     padded), rows: their numbers in the whole batch of B, present [b, V]: views that were recorded,
-    robots: whose they are, where several share the network."""
+    robots: the robot of each row, where several share the network."""
 
     latents: Tensor
     start: Tensor

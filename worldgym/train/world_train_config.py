@@ -26,12 +26,11 @@ class WorldTrainConfig:
     and optimiser stay float32. conditioning: how actions are shown, "sum" or "action" (as
     published): see `worldgym.world.conditioning.conditioning`. checkpointing: less memory for a
     third more products, same gradients: see `DiT`.
-    start: checkpoint of a world of the same network and codec to go on from, with a new optimiser;
-    None = from scratch. Latents may have more channels than its, as those of a codec grown from its
-    own.
-    normalize: show actions in units of their own spread. Several robots of one world always are.
-    mix: share of every store in a batch, in any unit; empty = every episode is as likely as any
-    other. views: names of the cameras, as many as the network draws."""
+    start: checkpoint of a world of the same network and codec to continue from, with a new
+    optimiser; None = from scratch. Latents may have more channels than its, as those of a codec
+    grown from its own. normalize: show actions in units of their own spread. Several robots of one
+    world always are. mix: share of every store in a batch, in any unit; empty = every episode is as
+    likely as any other. views: names of the cameras, as many as the network draws."""
 
     out: Path
     network: DiTConfig

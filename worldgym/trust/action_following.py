@@ -3,9 +3,9 @@ from what the world draws.
 
 Each number of the action is held at five levels of its range while the others rest, and the
 inverse-dynamics model reads the action off the generated frames. Gain is how much more is read for
-a unit more commanded, in units of what the inverse-dynamics model reads off recordings: 1 is right,
-0 is a number that the world ignores. Numbers that the inverse-dynamics model cannot read off
-recordings either are not judged."""
+a unit more commanded, in units of what the inverse-dynamics model reads from recordings: 1 is
+right, 0 is a number that the world ignores. Numbers that the inverse-dynamics model cannot read
+from recordings either are not judged."""
 
 from __future__ import annotations
 

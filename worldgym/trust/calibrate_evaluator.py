@@ -3,7 +3,7 @@ through world model and judge => how often both together err, task by task.
 
 OUT/replayed.jsonl      what was judged: its identity, then one line per episode; a stopped
 calibration
-                        goes on from here
+                        continues from here
 OUT/calibration.json    `worldgym report RUN --calibration` takes it up
                         (stats/evaluator_calibration.py)"""
 
@@ -46,7 +46,7 @@ class Replayed:
 def calibrate_evaluator(
     world: World[Any], judge: Judge, stores: Sequence[Path], out: Path, playing: Playing
 ) -> EvaluatorCalibration:
-    """Writes both files. InputError where nobody knows which recordings succeeded, or all did, or
+    """Writes both files. InputError where it is unknown which recordings succeeded, or all did, or
     none."""
     done = dict[str, Replayed]()
     with LineFile(out / REPLAYED_NAME) as file:

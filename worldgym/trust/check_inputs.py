@@ -25,7 +25,7 @@ from worldgym.world.world_checkpoint import beside_world, load_diffusion_world
 @dataclass(frozen=True)
 class CheckConfig:
     """What to check a world by; None = not, or for judge, inverse-dynamics model and error
-    predictor: what lies beside the world, if anything.
+    predictor: those in the world's folder, if any.
 
     episodes: an episode store.   policies, tasks: a closed loop.   per_task: episodes, and trials
     of each policy, for each group.   device: see `resolve_device`.   other_engine: see
@@ -65,12 +65,12 @@ class CheckInputs:
 
 
 def load_inputs(config: CheckConfig) -> CheckInputs:
-    """With what lies beside the world where nothing else is named. InputError without a judge;
+    """With those in the world's folder where nothing else is named. InputError without a judge;
     CheckpointError where parts do not belong together."""
     world = load_diffusion_world(config.world, device=config.device)
     judge = config.judge or beside_world(config.world, "judge")
     if judge is None:
-        raise InputError(f"{config.world}: no judge lies beside the world; give one with --judge")
+        raise InputError(f"{config.world}: the folder has no judge; give one with --judge")
     inverse_dynamics_folder = config.inverse_dynamics or beside_world(
         config.world, "inverse-dynamics"
     )

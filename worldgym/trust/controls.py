@@ -10,7 +10,7 @@ delayed    the policies themselves, every action one step late. A late policy ma
 
 A control that succeeds is not always a fault of the world: a task that starts nearly solved shows
 it under null, and another's actions may shut a drawer in truth too. Either way a policy's rate
-means nothing below its task's floor. Where the truth of the very same actions is known, from a
+means nothing below its task's floor. Where the truth of exactly the same actions is known, from a
 simulator, only successes that did not happen count."""
 
 from __future__ import annotations
@@ -42,9 +42,8 @@ class Truth:
     """Where it can be found out, what truly happens: a simulator, say.
 
     of_actions:   whether each rollout's actions do its task, from its task's initial frame; None =
-                  nobody knows.
-    of_policies:  whether policies do tasks in closed loop, by their names; what is absent nobody
-                  knows."""
+    unknown. of_policies:  whether policies do tasks in closed loop, by their names; what is absent
+    is unknown."""
 
     of_actions: Callable[[Sequence[Rollout]], Sequence[bool | None]]
     of_policies: Callable[[Sequence[Policy[Any]], Sequence[Task]], Mapping[tuple[str, str], bool]]

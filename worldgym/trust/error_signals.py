@@ -13,7 +13,7 @@ From the picture
     codec_error         log of the codec's largest error on its frames: pictures that no latent
                         gives
 With its actions
-    action_error        log error of the actions read off it, step by step, in errors on recordings
+    action_error        log error of the actions read from it, step by step, in errors on recordings
     mean_action_error   the same of their mean over the rollout: motion that the picture lost or won
 With what the world was trained on, where that was measured (known_motions.py)
     scene_distance, scene_residual      of the initial frame
@@ -160,7 +160,7 @@ def picture_signals(with_: Instruments, frames: Frames, latents: Tensor) -> dict
 def action_signals(
     inverse_dynamics: InverseDynamicsModel, latents: Tensor, actions: Actions
 ) -> dict[str, float]:
-    """Of the numbers that move the arm and can be read off recordings; zeros where there is
+    """Of the numbers that move the arm and can be read from recordings; zeros where there is
     none."""
     names = inverse_dynamics.meaning.spec.names
     known = inverse_dynamics.meaning.readable

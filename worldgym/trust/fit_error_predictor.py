@@ -3,8 +3,7 @@ a rollout how likely its verdict is wrong. Runs of policies that do what no imit
 edited scenes, teach it what it must be afraid of.
 
 OUT/signals.jsonl      what was measured: its identity, then one line per rollout; a stopped fit
-goes on
-                       from here. Of a second run: OUT/run-2/signals.jsonl, and so on
+continues from here. Of a second run: OUT/run-2/signals.jsonl, and so on
 OUT/error-predictor.json         coefficients; beside a world as WORLD/error-predictor.json,
                                  `worldgym world check` takes it up
 OUT/uncertainty.json   AUROC, risk-coverage and calibration out of fold, by policy and by task; what
@@ -132,7 +131,7 @@ def fit_run(
     folder = inverse_dynamics or beside_world(world, "inverse-dynamics")
     if folder is None:
         raise InputError(
-            f"{world}: no inverse-dynamics model lies beside the world; make one with `worldgym "
+            f"{world}: the folder has no inverse-dynamics model; make one with `worldgym "
             f"world "
             f"train-inverse-dynamics`, or "
             f"give --inverse-dynamics"
@@ -165,7 +164,7 @@ def fit_run(
 
 
 def motions_beside(world: Path, loaded: DiffusionWorld) -> KnownMotions | None:
-    """Those that lie beside a world; None where nothing does. CheckpointError where they are of
+    """Those in the world's folder; None if there is nothing does. CheckpointError where they are of
     another codec or other actions."""
     folder = beside_world(world, KNOWN_MOTIONS)
     if folder is None:

@@ -3,7 +3,7 @@
 A world answers any motion, also one that no recording holds: what it draws then is what usually
 follows motions that look a little like it. A motion is looked at in its scene: the initial frame,
 where the actions have led since, and where they lead in the next steps. Nearest neighbours among
-recordings say how far it is, in units of the same distance of recordings that were held back.
+recordings say how far it is, in units of the same distance of recordings that were held out.
 
 WORLD/known-motions/   a checkpoint that `worldgym world measure-motions` writes"""
 
@@ -36,7 +36,7 @@ AHEAD = (2, 4, 6, 8)  # steps from now at which the path is looked at
 EVERY = 4  # steps between two looks
 MOST = 8192  # looks kept, spread over all recordings
 SCENES = 8  # components of initial frames
-HELD_BACK = 10  # one of so many episodes gives the scale
+HELD_BACK = 10  # one in so many episodes gives the scale
 LEAST = 20  # episodes
 
 
@@ -44,7 +44,7 @@ LEAST = 20  # episodes
 class KnownMotions:
     """scenes: of the latents of initial frames.   deviation [F]: of recorded looks, number by
     number.   looks [M, SCENES + F]: recorded ones, in these units.   scale [1]: mean distance of
-    looks that were held back.   codec, spec: what latents and actions mean.   name: identifies
+    looks that were held out.   codec, spec: what latents and actions mean.   name: identifies
     it."""
 
     scenes: LatentStatistics

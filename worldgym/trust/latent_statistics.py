@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Drift:
-    """Of latents [N, C, h, w], float32 [N] each, 1 = the mean of recordings that were held back."""
+    """Of latents [N, C, h, w], float32 [N] each, 1 = the mean of recordings that were held out."""
 
     distance: Floats
     residual: Floats
@@ -37,7 +37,7 @@ class LatentStatistics:
     neighbours [M, k] in their units.
 
     scale [3]: means of T2, Q and the distance to the nearest neighbour over recordings that were
-    held back."""
+    held out."""
 
     mean: Tensor
     components: Tensor

@@ -1,4 +1,4 @@
-"""Signals of the rollouts of a run, in a file that a stopped measurement goes on from."""
+"""Signals of the rollouts of a run, in a file that a stopped measurement continues from."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def _frames(world: World[Any], job: PlayJob) -> Frames:
 
 def recorded_rollouts(store: EpisodeStore, per_group: int | None = None) -> list[Recorded]:
     """Episodes of a store, sorted by name; of each group of tasks at most `per_group`, half
-    successes and half failures as far as there are any, and those of which nobody knows in what is
+    successes and half failures as far as there are any, and those of unknown outcome in what is
     left."""
     order = np.random.default_rng(0).permutation(len(store.infos))
     shuffled = [store.infos[i] for i in order]

@@ -24,7 +24,7 @@ from worldgym.world.world_protocol import World
 
 @dataclass(frozen=True)
 class ReplayOutcome:
-    """One recorded episode. success: its label, None = nobody knows.   psnr: dB at each generated
+    """One recorded episode. success: its label, None = unknown.   psnr: dB at each generated
     frame of the main view.
 
     judged, recorded: verdicts on the generated and on the recorded video, None = unscored.
@@ -77,7 +77,7 @@ def replay_figures(outcomes: Sequence[ReplayOutcome]) -> dict[str, Any]:
 
 
 def _confusion(pairs: Sequence[tuple[bool | None, bool | None]]) -> dict[str, Any]:
-    """(label, verdict) pairs. Specificity is one less the false positive rate, and so are its
+    """(label, verdict) pairs. Specificity is one minus the false positive rate, and so are its
     ends."""
     counts = Confusion.of((label, verdict) for label, verdict in pairs if label is not None)
     tpr = true_positive_rate(counts)

@@ -1,4 +1,4 @@
-"""`worldgym world check`: may this world be believed for these tasks? Every measure that the inputs
+"""`worldgym world check`: can this world be trusted for these tasks? Every measure that the inputs
 allow, and one colour per task.
 
 OUT/check.json           everything; `worldgym evaluate` and `worldgym report` take it up

@@ -78,7 +78,7 @@ class AppPages:
         """A fault of ours: told on the terminal, where somebody may report it."""
         traceback.print_exception(error, file=sys.stderr)
         return self.mistake(
-            request, HTTPException(500, "a fault of WorldGym; the terminal says more")
+            request, HTTPException(500, "an error in WorldGym; see the terminal for details")
         )
 
 

@@ -18,7 +18,7 @@ def asked_run(library: RunLibrary, name: str) -> ListedRun:
     """Missing where there is no such run."""
     run = library.run(name)
     if run is None:
-        raise Missing("there is no such run below the folders that were named")
+        raise Missing("there is no such run below the given folders")
     return run
 
 

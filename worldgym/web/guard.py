@@ -67,20 +67,24 @@ class Guard:
         await answer(scope, _bounded(receive), _with_headers(send))
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """What to answer in place of a page; None lets the request through."""
+        """What to answer instead of a page; None lets the request through."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if host_name(host) not in LOOPBACK:
-            return PlainTextResponse("this server answers to loopback alone", status_code=421)
+            return PlainTextResponse(
+                "this server accepts connections from this machine only", status_code=421
+            )
         origin = headers.get("origin")
         if origin is not None and origin != f"http://{host}":
-            return PlainTextResponse("another page may not ask this", status_code=403)
+            return PlainTextResponse("requests from other pages are refused", status_code=403)
         if (session := self._session(scope, headers)) is not None:
             return session
         if scope["method"] in SAFE:
             return None
         if not _same(headers.get(WRITE_HEADER, ""), self.secret.write):
-            return PlainTextResponse("changes come from the app's own pages", status_code=403)
+            return PlainTextResponse(
+                "changes are only accepted from the app's own pages", status_code=403
+            )
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY:
             return PlainTextResponse(f"more than {MAX_BODY >> 20} MiB", status_code=413)

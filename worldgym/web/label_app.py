@@ -102,7 +102,7 @@ class LabelPages:
 
     def end(self, request: Request) -> Response:
         if self.finish is None:
-            raise Missing("this app goes on")
+            raise Missing("this app does not end here")
         self.finish()
         return JSONResponse({})
 

@@ -119,7 +119,7 @@ class PlayPages:
 
     def _upload(self, data: bytes, instruction: str) -> Response:
         if not 0 < len(instruction) <= MAX_INSTRUCTION:
-            raise InputError(f"say what the robot is to do, in 1 to {MAX_INSTRUCTION} characters")
+            raise InputError(f"say what the robot should do, in 1 to {MAX_INSTRUCTION} characters")
         height, width, _ = self.config.world.frame_shape
         frame = resized(decode_image(data, "the uploaded picture"), (height, width))
         task = Task("uploaded", "uploaded", frame, instruction, STEPS)
@@ -188,7 +188,7 @@ class PlayPages:
         return JSONResponse({"saved": str(store.root), "name": free})
 
     def _save_lerobot(self, episode: Episode, name: str) -> Response:
-        """A dataset of its own: LeRobot's are written whole."""
+        """A separate dataset: LeRobot's are written whole."""
         folder = self.config.out / "lerobot"
         free = next(n for n in numbered_names(_name(name, "played")) if not (folder / n).exists())
         writer = LeRobotWriter(folder / free, episode.spec, episode.fps, episode.views)
@@ -198,7 +198,7 @@ class PlayPages:
 
     def _save_task(self, number: int, name: str, instruction: str) -> Response:
         if not 0 < len(instruction) <= MAX_INSTRUCTION:
-            raise InputError(f"say what the robot is to do, in 1 to {MAX_INSTRUCTION} characters")
+            raise InputError(f"say what the robot should do, in 1 to {MAX_INSTRUCTION} characters")
         folder = self.config.out / "tasks"
         names = numbered_names(_name(name, "task"))
         free = next(n for n in names if not (folder / f"{n}.json").exists())

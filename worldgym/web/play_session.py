@@ -92,7 +92,7 @@ class PlaySession:
         return self._grow(node, self.recorded[node.step], RECORDED)
 
     def hand_over(self, number: int, name: str) -> PlayNode:
-        """The moment after an action of a policy. It goes on with its chunk and its memory as far
+        """The moment after an action of a policy. It continues with its chunk and its memory as far
         as it drove on the way here; otherwise it looks again."""
         if name not in self.policies:
             raise InputError(f"no policy {name} is loaded: {', '.join(self.policies) or 'none is'}")
@@ -164,7 +164,9 @@ class PlaySession:
         planned: Actions | None = None,
     ) -> PlayNode:
         if (len(self.nodes) + 1) * node.frame.nbytes > MAX_BYTES:
-            raise InputError("this session holds very many frames: save what you like, start again")
+            raise InputError(
+                "this session holds very many frames: save what you want to keep, then start again"
+            )
         state, frames = self.world.step(self._state(node), action[None, None])
         made = PlayNode(
             len(self.nodes),

@@ -77,7 +77,7 @@ def recorded_trial(
     video."""
     run = next((folder for folder in video.parents if (folder / LOG_NAME).is_file()), None)
     if run is None:
-        raise InputError(f"{video}: lies in no run; name a video below a run's folder")
+        raise InputError(f"{video}: is not in a run; name a video below a run's folder")
     index = LogIndex(run)
     index.update()
     name = video.relative_to(run).as_posix()

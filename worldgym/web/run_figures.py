@@ -1,4 +1,4 @@
-"""The figures of a run as the report draws them, made in a process of its own.
+"""The figures of a run as the report draws them, made in its own process.
 
 Statistics of a large run take seconds and much memory; the server goes on answering meanwhile, and
 shows the figures of before until the new ones are there. What was made is kept in memory, and in

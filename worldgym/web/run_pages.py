@@ -58,7 +58,7 @@ class RunPages:
         return self.pages.page("runs.html", {"title": "Runs", **self._list(request.query_params)})
 
     def list_rows(self, request: Request) -> Response:
-        """The table alone, to be put in place of an older one."""
+        """The table alone, to replace an older one."""
         return self.pages.page("run_rows.html", self._list(request.query_params))
 
     def _list(self, asked: Mapping[str, str]) -> dict[str, Any]:

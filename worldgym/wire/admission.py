@@ -10,7 +10,7 @@ from typing import Protocol
 from worldgym.errors import InputError
 
 LOOPBACK = ("127.0.0.1", "localhost")
-MOST_CONNECTIONS = 64  # a thread each; an evaluation opens a few
+MOST_CONNECTIONS = 64  # one thread each; an evaluation opens a few
 # headers that every browser sends with a request of a page's script, and no program
 BROWSERS = ("Origin", "Sec-Fetch-Site")
 
@@ -28,7 +28,7 @@ def refusal(headers: Headers, authorization: str) -> tuple[int, str] | None:
     authorization: the header wanted, or "".
     """
     if any(headers.get(name, "") for name in BROWSERS):
-        return 403, "pages of a browser are not served"
+        return 403, "requests from browser pages are refused"
     given = headers.get("Authorization", "")
     if authorization and not hmac.compare_digest(authorization.encode(), given.encode()):
         return 401, "a key is needed"
@@ -43,7 +43,8 @@ def authorization(host: str, key_env: str) -> str:
         raise InputError(f"no key: set the environment variable {key_env}, or leave out --key-env")
     if not key and host not in LOOPBACK:
         raise InputError(
-            f"--host {host} lets other machines ask: set a key in an environment variable and name "
+            f"--host {host} lets other machines connect: set a key in an environment variable and "
+            f"name "
             f"it in --key-env"
         )
     return f"Api-Key {key}" if key else ""

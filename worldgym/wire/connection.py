@@ -107,8 +107,8 @@ def same_server(connect: Callable[[], T], url: str) -> tuple[T, Callable[[], T]]
         if other.said != said:
             other.close()
             raise ServerOutage(
-                f"{url}: the server serves something else than when the run began; start the one "
-                f"from then"
+                f"{url}: the server offers something else than when the run began; start the "
+                f"original one"
             )
         return other
 

@@ -82,15 +82,16 @@ class WebsocketLink:
             raise self._fault(error) from None
         except TimeoutError:
             raise ServerOutage(
-                f"{url}: no answer within {self._address.timeout:g} s; give it longer with timeout="
+                f"{url}: no answer within {self._address.timeout:g} s; allow more time with "
+                f"timeout="
             ) from None
         if isinstance(message, str):
             raise ServerOutage(f"{url}: the server failed: {shortened(message)}")
         return message
 
     def _fault(self, error: Any) -> Exception:
-        """What a closed connection means: one of the two failed on a message, or the server went
-        away."""
+        """What a closed connection means: one of the two failed on a message, or the connection to
+        the server was lost."""
         url = self._address.url
         ours = error.sent
         theirs = error.rcvd
@@ -105,7 +106,7 @@ class WebsocketLink:
                 f"{url}: the server failed on this question ({theirs.code} "
                 f"{shortened(theirs.reason)})"
             )
-        return Dropped(f"{url}: the server went away")
+        return Dropped(f"{url}: the connection to the server was lost")
 
     def close(self) -> None:
         self._stack.close()

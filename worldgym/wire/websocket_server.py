@@ -70,7 +70,7 @@ class WebsocketServer:
         self._server.shutdown()
 
     def _admit(self, connection: Any, request: Any) -> Any:
-        """None = go on with the websocket."""
+        """None = continue with the websocket."""
         if request.path == "/healthz":
             return connection.respond(200, "OK\n")
         if (refused := refusal(request.headers, self._authorization)) is not None:

@@ -14,7 +14,7 @@ TOGETHER = 16  # frames decoded on a GPU while those before are copied
 def decoded_frames(codec: Codec, latents: Tensor) -> Frames:
     """latents [N, C, h, w] => uint8 [N, H, W, 3].
 
-    On a CUDA GPU a few at a time: a part is copied through pinned memory, on a stream of its own,
+    On a CUDA GPU a few at a time: a part is copied through pinned memory, on its own stream,
     while the next is decoded. Rows of a batch always lie in the same parts, so that their numbers
     do not depend on their neighbours."""
     if not latents.is_cuda:

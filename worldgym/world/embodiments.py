@@ -1,7 +1,7 @@
 """Several robots in one checkpoint, and the plain world of one of them that is cut out of it.
 
-    CHECKPOINT/config.json    "embodiments": [{"name", "spec", "scaling"}, ...] in place of "spec"
-                              and "scaling"
+    CHECKPOINT/config.json    "embodiments": [{"name", "spec", "scaling"}, ...] instead of "spec"
+    and "scaling"
 
 A shared network is shown actions padded to the widest robot's. A robot's padding is masked, and a
 token learned for it is added to what its actions say (`worldgym.world.network`). For one robot all
@@ -63,7 +63,7 @@ def single(
         robots = [Embodiment.from_json(robot) for robot in data["embodiments"]]
     names = [robot.name for robot in robots]
     if name not in names:
-        asked = "say whose actions it shall take" if name is None else f'"{name}" is none of them'
+        asked = "say whose actions it should take" if name is None else f'"{name}" is none of them'
         raise InputError(
             f"{where}: a world of several robots, {', '.join(names)}; {asked}: give one as "
             f"--embodiment"

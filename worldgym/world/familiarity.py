@@ -60,7 +60,7 @@ class Familiarity:
 
 @dataclass(frozen=True)
 class FamiliarityFile:
-    """What lies beside a world. codec: fingerprint of the one it was measured with."""
+    """The file in a world's folder.   codec: fingerprint of the one it was measured with."""
 
     codec: str
     limit: float
@@ -104,7 +104,7 @@ def measure_familiarity(codec: Codec, stores: Sequence[Path], out: Path) -> Fami
 
 
 def familiarity_of(world: Path, codec: Codec) -> Familiarity | None:
-    """What lies beside a world; None where nothing does, or what was measured with another
+    """The one in a world's folder; None if there is none, or what was measured with another
     codec."""
     path = beside_world(world, FAMILIARITY_NAME)
     if path is None:

@@ -4,7 +4,7 @@ rollout that begins with one initial frame (docs/worlds.md).
 What that takes is decided here and nowhere else: a history is the initial frame repeated, as if the
 robot had stood still; a long step is made in pieces; a frame that comes every k actions is shown
 until the next. A step that the world takes only whole is filled up with actions of no motion, and
-the frames of these are dropped. The world then stands after the fill, so it goes on from a state
+the frames of these are dropped. The world then stands after the fill, so it continues from a state
 that is rebuilt from the frames before, where it may be (`Capabilities.rewind`); else that was the
 rollout's last step. Axes legend: B rows, V views, h actions, k actions per frame, A action numbers,
 S numbers of the robot's state."""
@@ -27,7 +27,7 @@ from worldgym.world.world_start import Conditioned, Proprioceptive, RobotStates,
 
 
 class SpentState(WorldGymError):
-    """A step was filled up, and the world cannot go on from the middle of it."""
+    """A step was filled up, and the world cannot continue from the middle of it."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class FittedWorld:
         filled up and cannot be gone on from."""
         if state.inner is None:
             raise SpentState(
-                f"the world {self.name} carried out a step that was filled up, and cannot go on "
-                f"from the middle of it; --align says what may be done"
+                f"the world {self.name} ran a step that was filled up, and cannot continue from "
+                f"the middle of it; see --align"
             )
         chunk = self._own.chunk
         steps = actions.shape[1]
@@ -257,7 +257,7 @@ def cannot_hold(name: str, can: Capabilities) -> str | None:
     """Why a step of a world may not be carried out in part, in words."""
     if not can.rewind:
         return (
-            f"--align hold: the world {name} cannot go on from the middle of a step, because "
+            f"--align hold: the world {name} cannot continue from the middle of a step, because "
             f"its state cannot be rebuilt from frames"
         )
     if absent := [one for one in can.state if one not in can.returns]:
@@ -270,8 +270,8 @@ def cannot_hold(name: str, can: Capabilities) -> str | None:
 
 def no_still(name: str) -> str:
     return (
-        f"the world {name} wants frames before the initial one, and actions that led through them: "
-        f"its actions are targets, and the task's state does not say where the robot stands"
+        f"the world {name} needs frames before the initial one, and the actions between them: its "
+        f"actions are targets, and the task's state does not give the robot's pose"
     )
 
 

@@ -15,8 +15,8 @@ def grown(tensors: Mapping[str, Tensor], start: DiTConfig, config: DiTConfig) ->
     """Weights of a network like `start` => like `config`, whose latents may have more channels: it
     draws what it drew in the first ones, does not look at the new ones, and draws nothing there
     yet. More numbers may be shown with each frame, before the last; it does not look at those yet.
-    A network of one view may become one of several, which begin with its places and without a token
-    of their own.
+    A network of one view may become one of several, which begin with its places and without their
+    own token.
     """
     channels = start.latent_shape[0]
     own = config.latent_shape[0]

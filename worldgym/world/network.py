@@ -182,7 +182,7 @@ class DiT(nn.Module):
         sight: int = 0,
         branches: int = 0,
     ) -> Tensor:
-        """As `forward`, with the `condition` of each frame [B, T, M] at hand."""
+        """As `forward`, with the `condition` of each frame [B, T, M] given."""
         if cache is not None:
             return self.draw(x, condition, initial_frame, cache.ring(x), sight)
         trunk = x.shape[1] - branches

@@ -72,7 +72,7 @@ def psnr(frames: Frames, truth: Frames) -> npt.NDArray[np.float64]:
 
 
 def contact_sheet(rows: Sequence[Frames], count: int = 9, scale: int = 1) -> Frames:
-    """Several videos [T, H, W, 3] => one picture, a row each, `count` frames evenly spaced. uint8
+    """Several videos [T, H, W, 3] => one picture, one row each, `count` frames evenly spaced. uint8
     [H', W', 3]."""
     picked = [video[np.linspace(0, len(video) - 1, count).round().astype(int)] for video in rows]
     sheet = np.concatenate([np.concatenate(list(video), axis=1) for video in picked], axis=0)

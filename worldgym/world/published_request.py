@@ -90,7 +90,7 @@ def _check_known(
     name = request.file.name
     if sizes != PUBLISHED_SIZES:
         raise InputError(
-            f"{request.file}: is called as a published file, whose width, pairs of blocks, "
+            f"{request.file}: has the name of a published file, whose width, pairs of blocks, "
             f"channels, patch and action numbers are {PUBLISHED_SIZES}, and holds {sizes}: if it "
             f"is another one, give it another name"
         )

@@ -81,7 +81,7 @@ class SamplerConfig:
 
     @property
     def sight(self) -> int:
-        """Frames a frame sees, itself included; 0 = all before it in the window."""
+        """Frames that a frame sees, including itself; 0 = all before it in the window."""
         return self.window if self.rule == "rolling" else 0
 
 
@@ -169,7 +169,7 @@ class Denoiser:
                 self._store(cache, pending.after(first).first(chunk), chunk)
             pending = pending.after(pending.length)
         while pending.length + chunk > (room := cache.room(cache.length, self.config.sight)):
-            # a new or short ring: stored in a pass of their own
+            # a new or short ring: stored in their own pass
             self._store(cache, pending.first(room), room)
             pending = pending.after(room)
         done, done_level = self._finished(pending.latents)

@@ -60,7 +60,8 @@ class Chunk:
         return self.least == self.multiple == 1
 
     def pieces(self, actions: int) -> list[int] | None:
-        """Steps that take so many actions together, each as long as may be; None where none do."""
+        """Steps that take so many actions together, each as long as possible; None where none
+        do."""
         if actions < self.least or actions % self.multiple:
             return None
         if self.most is None or actions <= self.most:
@@ -110,10 +111,10 @@ def _check_names(names: tuple[str, ...]) -> None:
 class Capabilities:
     """How a world may be asked. The default is what worlds of ours can, and asks for nothing.
 
-    chunk:   actions a step takes.   stride: actions per frame, k; a step of h actions draws h / k.
-    history: frames that a rollout begins with.
-    causal:  frames do not depend on later actions of their step.
-    rewind:  `reset` from the newest frames of a rollout goes on as its state would; then a step may
+    chunk: actions that a step takes.   stride: actions per frame, k; a step of h actions draws h /
+    k. history: frames that a rollout begins with. causal:  frames do not depend on later actions of
+    their step. rewind:  `reset` from the newest frames of a rollout goes on as its state would;
+    then a step may
              be carried out in part.
     seeds:   "row" one per row; "batch" one for all rows of a call, the first; "none" the world
     draws
@@ -144,7 +145,7 @@ class Capabilities:
             raise ValueError(f"stride, batch and horizon must be 1 to {MAX_COUNT}")
         if self.chunk.multiple % self.stride:
             raise ValueError(
-                f"a stride of {self.stride} actions a frame needs chunks in multiples of it, not "
+                f"a stride of {self.stride} actions per frame needs chunks in multiples of it, not "
                 f"of {self.chunk.multiple}"
             )
         for names in (self.state, self.returns):

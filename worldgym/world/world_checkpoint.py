@@ -34,7 +34,7 @@ def root_of(world: Path) -> Path:
 
 
 def beside_world(world: Path, name: str) -> Path | None:
-    """What lies beside the checkpoint of a world under this name, as its codec does."""
+    """What is in the folder of a world's checkpoint under this name, as its codec does."""
     return found_beside(root_of(world), name)
 
 
@@ -60,8 +60,8 @@ def load_diffusion_world(
     codec = load_codec(codec_folder or folder.parent / "codec", device)
     if config.codec and codec.latents != config.codec:
         raise CheckpointError(
-            f"{folder}: trained on latents of codec {config.codec}, but those of the codec at hand "
-            f"are {codec.latents}; "
+            f"{folder}: trained on latents of codec {config.codec}, but those of this codec are "
+            f"{codec.latents}; "
             "give the folder of the right codec"
         )
     kept = fast_dtype(device) if dtype == "auto" else getattr(torch, dtype)

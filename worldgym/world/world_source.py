@@ -38,7 +38,9 @@ def load_world(
     text = str(source)
     if is_foreign(text):
         if embodiment is not None:
-            raise InputError(f"--embodiment chooses a robot of a checkpoint, and {text} is none")
+            raise InputError(
+                f"--embodiment chooses a robot of a checkpoint, and {text} is not a checkpoint"
+            )
         return connect_world(text) if is_served(text) else own_world(text)
     return load_diffusion_world(bundled(source, "world"), device=device, embodiment=embodiment)
 

@@ -40,7 +40,7 @@ class Conditioned(Protocol):
     instruction, the robot's state."""
 
     def begin(self, start: Start) -> Any:
-        """In place of `World.reset`."""
+        """Instead of `World.reset`."""
         ...
 
 

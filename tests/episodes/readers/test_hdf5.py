@@ -145,7 +145,7 @@ def test_depth_and_segments_are_no_default_and_colour_comes_first(tmp_path: Path
     ):
         open_source(tmp_path / "x.hdf5", SourceOptions(camera="a_depth")).read("demo_0")
     del images["obs/e_colour"], images["obs/d_grey"], images["next_obs/e_colour"]
-    with pytest.raises(InputError, match="holds depth maps alone"):
+    with pytest.raises(InputError, match="holds only depth maps"):
         open_source(one_demo(tmp_path / "x.hdf5", images))
 
 

@@ -91,9 +91,7 @@ def test_where_frames_and_rows_are_equally_many_the_clock_of_the_video_does_not_
         assert np.abs(found.frames.astype(int) - episode.frames).mean() < 6.0 and found.fps == FPS
         assert found.facts.times is not None and len(found.facts.times) == len(episode.frames)
         said = " ".join(found.facts.contradictions)
-        assert ("the metadata say 5: the metadata are believed" in said) == (
-            case in ("slow", "fast")
-        )
+        assert ("the metadata say 5: the metadata are used" in said) == (case in ("slow", "fast"))
 
 
 def test_frames_that_are_fewer_than_rows_are_found_by_time_or_refused(tmp_path: Path) -> None:
@@ -113,7 +111,7 @@ def test_frames_that_are_fewer_than_rows_are_found_by_time_or_refused(tmp_path: 
         source = LeRobotSource(tmp_path)
         with pytest.raises(
             InputError,
-            match=r"file-000\.mp4: 12 frames, where the tables have 13, and none at the times of",
+            match=r"file-000\.mp4: 12 frames, but the tables have 13, and none at the times of",
         ):
             source.read("episode_000001")
 
@@ -213,7 +211,7 @@ def test_depth_is_never_the_default_camera(mark: dict[str, object], tmp_path: Pa
     )
     assert LeRobotSource(tmp_path, SourceOptions(camera=front)).read("episode_000000").facts.depth
     change_info(tmp_path, features={"action": features["action"], front: features[front] | mark})
-    with pytest.raises(InputError, match=r"holds depth maps alone .* name one with --camera"):
+    with pytest.raises(InputError, match=r"holds only depth maps .* name one with --camera"):
         LeRobotSource(tmp_path)
 
 

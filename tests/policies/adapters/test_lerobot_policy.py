@@ -178,10 +178,10 @@ def test_what_a_config_says() -> None:
     ("changes", "complaint"),
     [
         ({"env_state_feature": SimpleNamespace(shape=(3,))}, "reads the state of the environment"),
-        ({"image_features": {}}, "sees no image"),
+        ({"image_features": {}}, "uses no image"),
         (
             {"action_feature": SimpleNamespace(shape=(7,))},
-            "gives 7 numbers, and its convention has 4",
+            "gives 7 numbers, but its convention has 4",
         ),
         ({"robot_state_feature": SimpleNamespace(shape=(3,))}, "reads 3 numbers .* names 2"),
         ({"robot_state_feature": None}, "reads 0 numbers .* names 2"),

@@ -85,7 +85,7 @@ def test_an_evaluation_in_a_world_of_the_released_convention(tiny: Path, tmp_pat
     [
         (
             (),
-            r"runs the Python files that lie in .*tiny-vla: read them, and allow it by "
+            r"runs the Python files in .*tiny-vla: read them, then allow it with "
             r"&trust_remote_code=yes",
         ),
         (("trust_remote_code=no",), "read them"),

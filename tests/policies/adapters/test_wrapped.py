@@ -25,5 +25,5 @@ def test_part_of_an_answer_is_another_policy_and_says_so() -> None:
     assert (part.name, part.chunk, part.spec) == ("pi05+commit12of15", 12, policy.spec)
     assert np.array_equal(acted(part), acted(policy)[:12])
     assert changes_of(policy) == ()
-    assert changes_of(renamed(part, "other")) == ("12 of 15 actions of an answer carried out",)
+    assert changes_of(renamed(part, "other")) == ("12 of 15 actions of an answer executed",)
     check_policy(part, (8, 8, 3))

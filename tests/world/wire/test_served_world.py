@@ -194,7 +194,7 @@ class SlowWorld(FakeWorld):
 def test_an_answer_that_is_late_is_an_outage_and_never_taken_for_the_next() -> None:
     with serving(SlowWorld(), "?timeout=0.3") as remote:
         state = remote.reset(STARTS, [1, 2])
-        with pytest.raises(ServerOutage, match=r"no answer within 0\.3 s; give it longer"):
+        with pytest.raises(ServerOutage, match=r"no answer within 0\.3 s; allow more time"):
             remote.step(state, MOVES)
         time.sleep(0.6)  # the server is done with what nobody waits for any more
         again = remote.reset(STARTS, [5, 6])
@@ -243,7 +243,7 @@ def test_what_the_server_does_not_take_is_refused_in_words() -> None:
 
 
 def test_who_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="lets other machines ask"):
+    with pytest.raises(InputError, match="lets other machines connect"):
         world_server(FakeWorld(), ServeOptions("0.0.0.0", 0))
     monkeypatch.setenv("KEY", "secret")
     server = world_server(FakeWorld(), ServeOptions(port=0, key_env="KEY"))

@@ -46,7 +46,7 @@ def side_by_side(keys: Sequence[str], arrays: Mapping[str, Actions], where: obje
     if len({len(table) for table in tables}) > 1:
         lengths = ", ".join(f"{key} {len(table)}" for key, table in zip(keys, tables, strict=True))
         raise InputError(
-            f"{where}: the arrays are of different lengths ({lengths}); name some that go together"
+            f"{where}: the arrays are of different lengths ({lengths}); name arrays of equal length"
         )
     return np.hstack(tables)
 

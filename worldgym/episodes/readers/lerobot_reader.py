@@ -279,7 +279,7 @@ class LeRobotSource:
                 first  # of a file that begins late too, nobody could say which frames are missing
             )
         raise InputError(
-            f"{path}: {len(stamps)} frames, where the tables have {entry.total}, and none at the "
+            f"{path}: {len(stamps)} frames, but the tables have {entry.total}, and none at the "
             f"times of episode "
             f"{entry.index}; the file is cut off or of another rate"
         )

@@ -2,7 +2,7 @@
 containers than mp4 are read too.
 
 The npz holds the actions as `arr_0`, `actions` or `action`, one row per frame, and perhaps `states`
-or `state`. The rate in the video file is not believed: released converters write a constant there.
+or `state`. The rate in the video file is not used: released converters write a constant there.
 It is the convention's, or what the user says."""
 
 from __future__ import annotations

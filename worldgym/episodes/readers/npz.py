@@ -1,4 +1,4 @@
-"""Arrays from an npz file whose claims are not believed: sizes are checked before memory is asked
+"""Arrays from an npz file whose claims are not trusted: sizes are checked before memory is asked
 for; nothing is unpickled."""
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ def read_npz(path: Path, names: Collection[str]) -> dict[str, npt.NDArray[np.flo
         chosen = {_name(info): info for info in file.infolist() if _name(info) in names}
         if (claimed := sum(info.file_size for info in chosen.values())) > MAX_BYTES:
             raise InputError(
-                f"{path}: {', '.join(chosen)} claim {claimed} bytes; an episode's numbers need far "
-                f"less"
+                f"{path}: {', '.join(chosen)} claim {claimed} bytes; an episode needs far less"
             )
         return {name: _array(file, info, path) for name, info in chosen.items()}
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class EpisodeVideo:
-    """One h264 file that episodes are appended to, each from a key frame of its own."""
+    """One h264 file that episodes are appended to, each from its own key frame."""
 
     def __init__(self, path: Path, fps: float, size: tuple[int, ...]) -> None:
         import av

@@ -6,9 +6,9 @@ all. Many episodes share a table and a video; a new pair begins when the video p
 LeRobot wants an action with every frame, and the last frame has none: the action before is repeated
 there, and `meta/info.json` says so. A view that an episode was recorded without is black, because
 every episode has every camera; info.json names these episodes, and our reader takes them for
-absent. Whether an episode succeeded stands in a column `success` of meta/episodes, empty where
-nobody knows. Frames of an odd height or width grow by one row or column,
-the last one again, because h264 with halved colour takes even sizes alone; info.json says that too.
+absent. Whether an episode succeeded stands in a column `success` of meta/episodes, empty where it
+is unknown. Frames of an odd height or width grow by one row or column, the last one again, because
+h264 with halved colour takes even sizes alone; info.json says that too.
 """
 
 from __future__ import annotations

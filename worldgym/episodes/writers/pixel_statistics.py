@@ -12,7 +12,7 @@ import numpy.typing as npt
 from worldgym.episodes.action_statistics import QUANTILES
 from worldgym.types import Frames
 
-EVERY = 10  # frames of an episode: one of so many is counted, the first always
+EVERY = 10  # frames of an episode: one in so many is counted, the first always
 
 
 @dataclass(frozen=True)

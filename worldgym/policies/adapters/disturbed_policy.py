@@ -73,8 +73,8 @@ class DisturbedPolicy:
         spec = policy.spec
         if by.changes_moves and spec.mode not in MOVING_MODES:
             raise InputError(
-                f"policy {policy.name}: actions of the mode {spec.mode} are places, not moves, so "
-                f"only a delay can disturb them"
+                f"policy {policy.name}: actions of the mode {spec.mode} are positions, not moves, "
+                f"so only a delay can disturb them"
             )
         self.name = name or policy.name
         self.spec = spec

@@ -34,7 +34,7 @@ from worldgym.types import Actions, ActionSpec, Frames, Trial
 
 STATE = "observation.state"
 OPTIONS = ("convention", "view", "black", "state", "from_zero")
-# types whose actions draw no noise, so that a batch is its rows one by one
+# types whose actions draw no noise, so that a batch equals its rows one by one
 WITHOUT_CHANCE = ("act",)
 Batch = dict[str, Any]
 
@@ -208,13 +208,13 @@ def settings_of(source: NamedSource, config: Any, spec: ActionSpec) -> LeRobotSe
     numbers = config.robot_state_feature.shape[0] if config.robot_state_feature else 0
     if config.env_state_feature:
         raise InputError(
-            f"{who} reads the state of the environment, which a world of images does not know"
+            f"{who} reads the state of the environment, which a world of images does not have"
         )
     if not images:
-        raise InputError(f"{who} sees no image, so a world of images is not for it")
+        raise InputError(f"{who} uses no image, so it cannot act in a world of images")
     if config.action_feature.shape[0] != spec.size:
         raise InputError(
-            f"{who} gives {config.action_feature.shape[0]} numbers, and its convention has "
+            f"{who} gives {config.action_feature.shape[0]} numbers, but its convention has "
             f"{spec.size}; name another"
         )
     if len(source.names("state")) != numbers:

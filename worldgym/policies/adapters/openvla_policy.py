@@ -106,9 +106,8 @@ def load_openvla(source: NamedSource, device: str = "cpu") -> OpenVLAPolicy:
         )
     if not source.flag("trust_remote_code"):
         raise InputError(
-            f'policy "{source.text}" runs the Python files that lie in {folder}: read them, and '
-            f"allow it by "
-            f"&trust_remote_code=yes"
+            f'policy "{source.text}" runs the Python files in {folder}: read them, then allow it '
+            f"with &trust_remote_code=yes"
         )
     loaded = attempt(lambda: _load(folder, source, device))
     if isinstance(loaded, Failure):

@@ -41,8 +41,8 @@ class ResampledPolicy:
         check_composable(policy.spec)
         if policy.needs.history > 1:
             raise InputError(
-                f"{who} remembers {policy.needs.history} frames, and was made for {rates}: they "
-                f"would lie at other distances than it knows"
+                f"{who} remembers {policy.needs.history} frames, and was made for {rates}: the "
+                f"time between them would differ from its training"
             )
         if policy.chunk % (merged or 1):
             raise InputError(

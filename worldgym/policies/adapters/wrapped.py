@@ -65,6 +65,6 @@ def committed(policy: Policy[Any], rows: int) -> Policy[Any]:
         policy,
         name=f"{policy.name}+commit{rows}of{policy.chunk}",
         chunk=rows,
-        change=f"{rows} of {policy.chunk} actions of an answer carried out",
+        change=f"{rows} of {policy.chunk} actions of an answer executed",
         rework=lambda actions: actions[:, :rows],
     )

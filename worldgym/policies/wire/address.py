@@ -53,7 +53,7 @@ class Address:
         )[:100]
 
     def allowed(self, needs: Needs) -> Needs:
-        """With what the user allows in place of further views and a start state."""
+        """With what the user allows instead of further views and a start state."""
         blackened = needs.cameras[1:] if self.black else needs.blackened
         return replace(needs, blackened=blackened, from_zero=needs.from_zero or self.from_zero)
 

@@ -3,7 +3,7 @@ answer's numbers mean.
 
 Sources: openpi (15a9616) src/openpi/policies/{droid,libero,aloha}_policy.py and examples/; OpenVLA
 (c8f03f4) vla-scripts/deploy.py and experiments/robot/; OpenVLA-OFT (moojink, 213c5ff)
-vla-scripts/deploy.py. A family of one's own is a TOML file with the fields of `Family`. A "." in a
+vla-scripts/deploy.py. Your own family is a TOML file with the fields of `Family`. A "." in a
 key makes a map within a map: "images.front" is {"images": {"front": ...}}. Axes legend: n frames of
 a history, the newest last; H height, W width, C channels.
 """

@@ -43,7 +43,7 @@ class OpenvlaLink:
         url, body = self._address.server.url, sendable(encode(request))
         # a server that closes after each answer
         if self._http.sock is None and self._open() != self.said:
-            raise Dropped(f"{url}: the server is another one now")
+            raise Dropped(f"{url}: the server is a different one now")
         data = self._in_time("POST", self._address.server.path, body)
         try:
             answer = decode(data)
@@ -94,8 +94,8 @@ class OpenvlaLink:
             timer.cancel()
         if late.is_set():  # what came is cut short, even where nobody said how long it would be
             raise ServerOutage(
-                f"{url}: no answer within {self._address.server.timeout:g} s; give it longer with "
-                f"timeout="
+                f"{url}: no answer within {self._address.server.timeout:g} s; allow more time "
+                f"with timeout="
             )
         return answer
 
@@ -131,4 +131,4 @@ def _broken(url: str, error: Exception) -> Exception:
         error, IncompleteRead | RemoteDisconnected
     ):
         return ServerOutage(f"{url}: the answer is not HTTP ({type(error).__name__})")
-    return Dropped(f"{url}: the server went away ({type(error).__name__})")
+    return Dropped(f"{url}: the connection to the server was lost ({type(error).__name__})")

@@ -198,7 +198,7 @@ def connect_policy(source: str) -> RemotePolicy:
 
 
 def _told_by(family: str) -> str:
-    """The name of a known family; of one's own what its file holds."""
+    """The name of a known family, or the content of your own file."""
     return f"family {sha256_file(Path(family))[:12]}" if family.endswith(".toml") else family
 
 

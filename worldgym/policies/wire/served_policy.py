@@ -59,7 +59,7 @@ class Offer:
             return _sound(from_mapping(Offer, facts, more=True))
         except (Malformed, ValueError, OverflowError) as error:
             raise InputError(
-                f"{url}: what the server says of itself is no offer of a policy ({error})"
+                f"{url}: the server's description is not a policy's ({error})"
             ) from error
 
 

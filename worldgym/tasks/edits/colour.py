@@ -57,7 +57,7 @@ def parse_colour(text: str) -> Numbers:
     """ "#3060d0" => float64 [3] in grey levels."""
     digits = text.removeprefix("#")
     if len(digits) != 6 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
-        raise InputError(f'"{text}" is no colour; write it as "#rrggbb"')
+        raise InputError(f'"{text}" is not a colour; write it as "#rrggbb"')
     return np.array([int(digits[i : i + 2], 16) for i in (0, 2, 4)], np.float64)
 
 

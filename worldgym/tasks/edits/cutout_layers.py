@@ -63,7 +63,7 @@ def laid(frame: Frames, layer: Numbers, behind: Pixels | None = None) -> Frames:
     if nothing is seen of it."""
     cover = layer[..., 3] if behind is None else np.where(behind, 0.0, layer[..., 3])
     if not (cover > 0).any():
-        raise InputError("the object is hidden altogether by what stands in front of it; move it")
+        raise InputError("the object is completely hidden by what is in front of it; move it")
     return to_bytes(frame + cover[..., None] * (layer[..., :3] - frame))
 
 

@@ -87,7 +87,7 @@ class Generate:
         moved = _moved(frame, drawn, kept if self.protect else ~allowed)
         if moved > self.tolerance:
             raise EditRefused(
-                f"the model changed {100 * moved:.0f} % of what it was to leave alone, more than "
+                f"the model changed {100 * moved:.0f} % of what it should not change, more than "
                 f"{100 * self.tolerance:g} %; "
                 f"word the prompt or the mask more narrowly"
             )

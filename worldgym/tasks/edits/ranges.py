@@ -40,7 +40,7 @@ class RangedEdit:
         return self.described.name
 
     def at(self, strength: float, name: str) -> Edit:
-        """The edit at a strength in [0, 1], under a name of its own, which is its axis too."""
+        """The edit at a strength in [0, 1], under its own name, which is its axis too."""
         steps = tuple(
             {key: _between(value, strength) for key, value in step.items()}
             for step in self.described.steps
@@ -69,8 +69,8 @@ def read_ranges(path: Path) -> list[RangedEdit]:
             )
         if edit.described.success:
             raise InputError(
-                f"{path}: edit {edit.name} has a new goal, so its drop says nothing of difficulty; "
-                f"leave out success"
+                f"{path}: edit {edit.name} has a new goal, so its drop says nothing about "
+                f"difficulty; remove success"
             )
         edit.try_ends()
     return edits

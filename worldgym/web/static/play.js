@@ -32,7 +32,7 @@ function wanted() {
   action.forEach((number, i) => { sliders[i].slider.value = number; sliders[i].said.textContent = number.toFixed(2); });
   return action;
 }
-// A share of the way to a bound; what lasts goes on from where it is, a twentieth of the span a step.
+// A share of the way to a bound; what lasts continues from where it is, a twentieth of the span a step.
 function towards(i, share, from) {
   const span = spec.high[i] - spec.low[i];
   if (lasting(i)) return value[i] = Math.max(spec.low[i], Math.min(spec.high[i], from + share * span / 20));

@@ -57,7 +57,7 @@ keys({
   Home: () => show(0), End: () => show(steps), o: next, j: () => $("after")?.click(), k: () => $("before")?.click(),
 });
 
-// Curves: a row each, on its own bounds, with the playhead through all.
+// Curves: one row each, on its own bounds, with the playhead through all.
 const WIDTH = Math.max(320, Math.min(720, $("curves").clientWidth)), ROW = 46, LEFT = 96, EDGE = 8;  // narrow ones keep their text readable
 const x = t => LEFT + (WIDTH - LEFT - EDGE) * t / Math.max(1, steps);
 // rows: { name, low, high, points: [[frame, value], ...] }; held: a value lasts until the next frame.

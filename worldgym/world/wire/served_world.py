@@ -95,7 +95,7 @@ class ServedWorld:
         return self._state(answer, state.rows, told), drawn
 
     def fork(self, state: ServedState) -> ServedState:
-        """The same state under a token of its own, for whoever lets go of one of them first."""
+        """The same state under its own token, for whoever lets go of one of them first."""
         answer = self._ask({"call": "fork", "state": state.token})
         return self._state(answer, state.rows, state.told)
 
@@ -190,6 +190,4 @@ def _card(said: bytes, url: str) -> WorldCard:
     except (Malformed, KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, InputError) and not isinstance(error, ValueError):
             raise
-        raise InputError(
-            f"{url}: what the server says of itself is no world's card ({error})"
-        ) from error
+        raise InputError(f"{url}: the server's description is not a world's ({error})") from error
