@@ -1,9 +1,9 @@
-"""Several actions in one, and one in several: what a robot that is told less often, or more often,
-must be told to make the same motion.
+"""Several actions joined into one, and one split into several: the commands at a lower or higher
+rate that make the same motion.
 
 Deltas add up, and their rotations compose in the frame of the base, R = R_k ... R_1, as in
-`worldgym.actions.pose`; apart they go in equal parts about the same axis. Velocities are averaged,
-or go on; of absolute targets, and of grippers, the last one counts, or is held. Axes legend: K
+`worldgym.actions.pose`; splitting gives equal parts about the same axis. Velocities are averaged,
+or repeated; of absolute targets, and of grippers, the last one counts, or is held. Axes legend: K
 actions in a row, A action numbers."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The registry of action conventions: what the numbers of an action mean in the datasets and
-models people have.
+"""The registry of action conventions: what the numbers of an action mean in common datasets and
+models.
 
 A convention is a named `ActionSpec`. What is not in the registry is refused, never guessed from the
 number of columns. Axes legend: T time, A action numbers.
@@ -8,8 +8,8 @@ Sources. Ranges and scales of the Open X sets: the converter released with arXiv
 (world-model-eval, download_data.py) and FORMATS of each set. Rates: the Open X-Embodiment overview
 table (arXiv 2310.08864). DROID: arXiv 2403.12945. LIBERO and Meta-World: their simulators'
 controllers; OpenVLA's LIBERO models answer with the gripper of their training set, 1 = open (its
-invert_gripper_action). ALOHA: arXiv 2304.13705. Bounds of a set whose range nobody states are what
-the released form can hold."""
+invert_gripper_action). ALOHA: arXiv 2304.13705. Bounds of a dataset with unknown range are those
+that the released format can hold."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ def _droid_pose() -> ActionSpec:
 
 
 def _aloha() -> ActionSpec:
-    """Two arms, left first; bounds of the joints are one turn, because nobody states tighter ones
-    for all of them."""
+    """Two arms, left first; bounds of the joints are one turn, because there are no stated tighter
+    ones for all of them."""
     turn = 3.1416
     names = tuple(
         f"{side}_{name}"

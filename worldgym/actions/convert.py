@@ -1,10 +1,8 @@
-"""Conversions between action conventions: a stated pair of names each, and its inverse. Nothing is
-composed or guessed.
-
-Every conversion is one affine map a number, out = scale * in + offset, then clipped to the bounds
-of the target; what clipping takes away is measured (`Clipped`). Going back, numbers that the source
-has no place for must hold their constant, or the call is refused: nothing is dropped silently.
-Axes legend: T time, A numbers of the source, B numbers of the target.
+"""Conversions between action conventions: each an explicit pair of names, and its inverse. Nothing
+is composed or guessed. Every conversion is one affine map per number, out = scale * in + offset,
+then clipped to the bounds of the target; what clipping takes away is measured (`Clipped`). Going
+back, numbers that the source has no place for must hold their constant, or the call is refused:
+nothing is dropped silently. Axes legend: T time, A numbers of the source, B numbers of the target.
 """
 
 from __future__ import annotations

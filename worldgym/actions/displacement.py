@@ -1,9 +1,8 @@
-"""A motion moved to the side: the same actions, ending that far beside where they ended.
-
-Deltas are given the way as a sum: each action takes as much of it as its bounds leave room for,
-from the first one on, so that the arm is beside its path as early as it can be. Absolute poses are
-moved as they are. x and y are taken as the horizontal axes, as in every convention of the registry.
-Axes legend: T time, A action numbers."""
+"""A motion moved to the side: the same actions, but with an end point shifted by that distance.
+Deltas get the shift in parts: each action adds as much of it as its bounds allow, from the first
+one on, so that the arm leaves its path as early as possible. Absolute poses are moved as they are.
+x and y are taken as the horizontal axes, as in every convention of the registry. Axes legend: T
+time, A action numbers."""
 
 from __future__ import annotations
 

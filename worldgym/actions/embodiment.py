@@ -1,5 +1,5 @@
-"""A robot as a world knows it: a name, what its actions mean, and the units in which a network is
-shown them.
+"""A robot as a world knows it: a name, the meaning of its actions, and the units in which a network
+gets them.
 
 Robots of one world share a network, and it is shown all of them at one size: 0.02 m of one arm, and
 0.7 rad/s of another, as 1."""
@@ -36,13 +36,11 @@ Side = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Reach:
-    """Where a controller that is told moves keeps the place that it makes for, in sums of actions
-    since an episode began.
-
-    What it is told beyond that is lost, so a plain sum of moves drifts off where a robot is driven
-    against the border of its workspace. boxes: (lowest, highest), A numbers each; several where
-    robots begin in several places, which the border does not follow. None: sums are not kept within
-    anything.
+    """The limits within which a controller of relative moves keeps its target, in sums of actions
+    since the episode began. Moves beyond them are lost, so a plain sum of moves is wrong when a
+    robot is driven against the border of its workspace. boxes: (lowest, highest), A numbers each;
+    several where robots begin in several places, which the border does not follow. None: sums are
+    not kept within anything.
     """
 
     boxes: tuple[tuple[Side, Side], ...] = ()

@@ -1,4 +1,4 @@
-"""The codec seam: uint8 frames <=> float latents of unit variance."""
+"""The codec protocol: uint8 frames <=> float latents of unit variance."""
 
 from __future__ import annotations
 

@@ -3,10 +3,11 @@
     uint8 [B, 96, 96, 3] => latents [B, 8, 12, 12], downsampling 8, unit variance a channel (running
     batch statistics)
 
-Two choices carry it. Space-to-depth by 4 comes first: convolutions at full resolution cost 10 times
-more on a CPU. And a learned map is added at each resolution: with a fixed camera the background is
-learned once and need not pass through the latents. In training, noise of sd `noise` on the latents
-makes nearby latents decode to nearby pictures, which a world model that is never exact needs.
+Two design choices matter. Space-to-depth by 4 comes first: convolutions at full resolution cost 10
+times more on a CPU. And a learned map is added at each resolution: with a fixed camera the
+background is learned once and need not pass through the latents. In training, noise of sd `noise`
+on the latents makes nearby latents decode to nearby pictures, which a world model that is never
+exact needs.
 """
 
 from __future__ import annotations
@@ -186,7 +187,7 @@ class ConvCodec(nn.Module):
 
     @staticmethod
     def to_tune_decoder(folder: Path, device: str = "cpu") -> ConvCodec:
-        """A saved codec whose decoder may be trained on; its encoder is fixed."""
+        """A saved codec whose decoder can be fine-tuned; its encoder is fixed."""
         codec = ConvCodec.load(folder, device)
         codec._latents = codec.latents
         codec._fingerprint = None

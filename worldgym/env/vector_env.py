@@ -1,5 +1,5 @@
-"""A world as a vector environment of Gymnasium: a view of the seams of world, policy and judge that
-adds nothing to them. Frames are those of `worldgym evaluate` for the same trials, bit by bit.
+"""A world as a vector environment of Gymnasium: a thin layer over the protocols of world, policy
+and judge. Frames are those of `worldgym evaluate` for the same trials, bit by bit.
 
 Row r of N plays the trials r, r + N, r + 2 N, ... of an endless plan: every task in order, then
 again as repeats 1, 2, ... What a row plays, and its seeds, depend on no other row.
@@ -72,11 +72,11 @@ class WorldVectorEnv(VectorEnv[Seen, Actions, npt.NDArray[Any]]):
     float32 [N, S] where the config names numbers. Actions: float32 [N, A], or [N, h, A] for chunks,
     in the units and bounds of the world's spec; what lies outside is clipped as in `evaluate`.
 
-    A row is truncated after the steps of its task. Its return is the judge's score: a look before
-    the end pays what progress (or else score) rose by, the last one what is missing to the score.
-    Without a score (no judge, or unscored) it pays nothing.
-    infos: "trial" and "seed" of rows that begin; "score", "success", "progress" of rows that were
-    judged, "unscored" with the reason of those that could not be.
+    A row is truncated after the steps of its task. Its return is the judge's score: each judgement
+    before the end gives the increase in progress (or score) as reward, the last one the difference
+    to the score. Without a score (no judge, or unscored) there is no reward. infos: "trial" and
+    "seed" of rows that begin; "score", "success", "progress" of rows that were judged, "unscored"
+    with the reason of those that could not be.
 
     Rows that begin together share a state of the world; those that end before the others of their
     start ride along, so tasks of equal length are the fastest."""

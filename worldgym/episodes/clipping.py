@@ -1,4 +1,4 @@
-"""What the bounds of a target convention take away from actions that are converted to it."""
+"""How much the bounds of a target convention clip from actions that are converted to it."""
 
 from __future__ import annotations
 

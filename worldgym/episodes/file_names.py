@@ -1,4 +1,4 @@
-"""Names of episodes, told apart and fit for files."""
+"""Names of episodes, made unique and usable as file names."""
 
 from __future__ import annotations
 

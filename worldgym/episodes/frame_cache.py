@@ -1,5 +1,4 @@
-"""Decoded frames of a store, kept beside it: every consumer reads raw pixels, and video is decoded
-once.
+"""Decoded frames of a store, kept with it: every user reads raw pixels, and video is decoded once.
 
     STORE/cache/frames.npy   uint8 [total frames, H, W, 3] of the main view, memory-mapped
     STORE/cache/index.json   which episode begins where

@@ -1,5 +1,5 @@
-"""Which episode of which dataset an episode of a store is, so that no two are taken for one because
-they share a name.
+"""The origin of a store's episode: which episode of which dataset, so that two episodes with one
+name are not confused.
 
     STORE/convert.json    by dataset (its resolved path) the settings that its episodes were
                           converted with, and `prefix`, what stands before their names in the store;

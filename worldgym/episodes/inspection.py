@@ -1,5 +1,5 @@
-"""`worldgym data inspect`: what a dataset holds, measured on a sample of its episodes, and what
-looks wrong with it."""
+"""`worldgym data inspect`: the contents of a dataset, measured on a sample of its episodes, and
+what looks wrong with it."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class _Gathered:
 
 
 def _hints(root: Path, options: SourceOptions, found: Inspection) -> list[str]:
-    """What is likely and cannot be measured in one picture alone."""
+    """What is likely but cannot be measured in one picture."""
     out = []
     if (
         found.kind.startswith("hdf5")

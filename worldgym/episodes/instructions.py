@@ -1,5 +1,5 @@
-"""What an episode is called: its wordings, the texts of its frames, and an episode a subtask where
-that is asked for.
+"""The instruction of an episode: its wordings, the texts of its frames, and one episode per subtask
+if requested.
 
 Axes legend: N recorded frames.
 """

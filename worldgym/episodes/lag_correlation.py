@@ -1,10 +1,10 @@
 """Correlation of two series over several episodes, and whether it is more than chance.
 
-Neighbouring steps of an episode are alike, so neither the usual test of a correlation nor one that
-shuffles steps holds here. `lag_p_value` compares with the same episodes turned against each other
-by random amounts (circular shifts), which keeps what each series does by itself. `chance_of_gain`
-tests whether one series explains a third better than another does, by blocks of steps. Axes legend:
-N steps of an episode, D numbers of a step.
+Neighbouring steps of an episode are correlated, so neither the usual test of a correlation nor one
+that shuffles steps is valid here. `lag_p_value` compares with the same episodes turned against each
+other by random amounts (circular shifts), which keeps what each series does by itself.
+`chance_of_gain` tests whether one series explains a third better than another does, by blocks of
+steps. Axes legend: N steps of an episode, D numbers of a step.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def draw_episodes(stores: Ints, mix: Sequence[float], count: int, rng: np.random
 
 
 def _check_rates(stores: Sequence[EpisodeStore]) -> None:
-    """A frame lasts as long in one store as in the next: the network knows of no other time."""
+    """All stores must have the same frame rate: the network has no other notion of time."""
     first = stores[0]
     for store in stores[1:]:
         if store.fps != first.fps:

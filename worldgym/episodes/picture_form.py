@@ -1,5 +1,4 @@
-"""Pictures that were stored another way than they are meant: upside down, on their side, or with
-red and blue exchanged."""
+"""Pictures that were stored wrongly: upside down, on their side, or with red and blue exchanged."""
 
 from __future__ import annotations
 

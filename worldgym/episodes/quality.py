@@ -1,4 +1,4 @@
-"""What is wrong with an episode's picture, instruction or clock although its files can be read.
+"""Problems of an episode's picture, instruction or clock although its files can be read.
 
 Everything here is a measurement against something else that the episode holds: the picture against
 the arm's motion, the clock against the stated rate. An issue has a kind, so that it can be counted,

@@ -1,4 +1,4 @@
-"""What a dataset's files hold of an episode, before it is settled which action moves which frame
+"""The content of an episode's files, before it is decided which action moves which frame
 (`worldgym.episodes.time_rule`), and the reader's seam.
 
 Axes legend: N recorded frames, A action numbers, S state numbers, H height, W width."""
@@ -55,7 +55,8 @@ class Recording:
     """frames: uint8 [N, H, W, 3] RGB of the main view.   actions: float32 [N, A] or [N - 1, A].
     states: float32 [N, S], or None.
 
-    fps: frames per second, None where the files do not say or are known to lie.   source: file and
+    fps: frames per second, None if the files do not say it or are known to be wrong.   source: file
+    and
     episode, for messages.   view: name of the main view.   others: frames like it of each further
     view, None where the episode was recorded without it."""
 

@@ -1,5 +1,5 @@
-"""Several cameras of one dataset: each is read as if it were the only one, and their frames are put
-beside each other.
+"""Several cameras of one dataset: each is read as if it were the only one, and their frames are
+combined as views.
 
 A camera is named by its key in the dataset, by a part of it ("wrist" for
 "observation.images.wrist"), or as NAME=KEY, where the view should have another name. The first is

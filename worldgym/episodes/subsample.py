@@ -1,4 +1,4 @@
-"""Which of many are looked at where a few must do."""
+"""Selects a few of many, evenly spaced."""
 
 from __future__ import annotations
 

@@ -38,10 +38,8 @@ class AttemptLog(Protocol):
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A plan while it is carried out.
-
-    starts: flags of initial frames, by task.   ran: trials of an earlier start that ran and have no
-    verdict."""
+    """A plan while it runs.   starts: flags of initial frames, by task.   ran: trials of an earlier
+    start that ran and have no verdict."""
 
     plan: EvaluationPlan
     bench: Bench

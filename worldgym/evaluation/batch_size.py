@@ -1,4 +1,4 @@
-"""How many trials to advance together, where nobody says: what the memory that is free holds, up to
+"""How many trials to advance together by default: as many as fit into free memory, up to the number
 where more was not faster."""
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Ends a rollout once the judge is certain that it shows success: what would follow is not drawn.
-
-A video that the judge calls a success midway it may call a failure at the end, so rates rise a
-little: docs/judges.md says by how much where it was measured. A failure is never certain before
-the end. Whether a trial is looked at, and ends, depends on its own frames alone.
+"""Ends a rollout as soon as the judge is certain that it shows success: the rest is not drawn. The
+judge may call a video a success midway and a failure at the end, so rates rise a little:
+docs/judges.md says by how much where it was measured. A failure is never certain before the end.
+Whether a trial is looked at, and ends, depends on its own frames alone.
 """
 
 from __future__ import annotations

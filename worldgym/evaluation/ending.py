@@ -1,5 +1,4 @@
-"""When a run is to end before all is done: its time is over, or the system wants the process to
-end."""
+"""When a run must end early: its time is over, or the system asks the process to end."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ Setup = Callable[
 
 
 class MadeJobs(Sequence[J]):
-    """Jobs that are made when they are handed out: all of them may not fit into memory."""
+    """Jobs that are created when they are given to a worker: all of them may not fit into
+    memory."""
 
     def __init__(self, count: int, make: Callable[[int], J]) -> None:
         self._places = range(count)

@@ -1,9 +1,7 @@
-"""Videos, verdicts and log lines of one batch, while the next is rolled out.
-
-The order of the log is that of one after the other: a batch is begun to be finished when the one
-before is whole, and a batch of which a trial has to be made again waits its turn. So nothing but
-the time depends on the overlap. What was rolled out and not yet finished when a run stops is rolled
-out again by its next start."""
+"""Videos, verdicts and log lines of one batch, while the next is rolled out. The order of the log
+is the same as without overlap: a batch is finished only after the one before, and a batch with a
+trial that must be repeated waits for its turn. So only the time depends on the overlap. What was
+rolled out and not yet finished when a run stops is rolled out again by its next start."""
 
 from __future__ import annotations
 

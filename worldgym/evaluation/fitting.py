@@ -1,10 +1,9 @@
-"""Worlds that are not like ours, made to fit each policy before the first frame (docs/worlds.md).
-
-A policy that gives 8 actions, and a world that takes 12 and no other number, cannot be set against
-each other without a choice, and a silent one would change what is measured. `align` is that choice:
-"refuse"; "commit": of each answer as many actions are carried out as the world's steps cover;
-"hold": a step is filled up with actions of no motion, and the world continues from the last frame
-that the policy's own actions drew. The two change the policy's protocol, so its name says so."""
+"""Adapts different worlds to each policy before the first frame (docs/worlds.md). A policy that
+gives 8 actions and a world that takes exactly 12 cannot be combined without a choice, and a silent
+choice would change what is measured. `align` is that choice: "refuse"; "commit": of each answer as
+many actions are carried out as the world's steps cover; "hold": a step is filled up with actions of
+no motion, and the world continues from the last frame that the policy's own actions drew. The two
+change the policy's protocol, so its name says so."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ class Fitted:
 def fitted(
     world: World[Any], policies: Sequence[Policy[Any]], tasks: Sequence[Task], align: Align
 ) -> Fitted:
-    """InputError, with what could be done, where they cannot be made to fit."""
+    """InputError, with possible remedies, if they cannot be combined."""
     can = world.capabilities
     if can.horizon is not None and (
         long := next((t for t in tasks if t.steps > can.horizon), None)
@@ -72,7 +71,7 @@ def at_frames(rollout: Rollout, stride: int) -> Rollout:
 
 
 def flags_of(can: Capabilities, policy: Policy[Any], task: Task) -> tuple[str, ...]:
-    """What a trial in a world of these capabilities has that others lack.   can: the world's own,
+    """Flags of a trial in a world with these capabilities.   can: the world's own,
     before it was fitted."""
     found = []
     if fills_a_step(can, policy.chunk, task.steps):

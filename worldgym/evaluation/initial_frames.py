@@ -1,8 +1,6 @@
-"""What can be said of initial frames before anything is rolled out: flags of the trials that start
-from them.
-
-A world answers from any frame, also from a cartoon; and a frame that the judge takes for a success
-makes a success of doing nothing. Both are told from the frame alone.
+"""Checks of initial frames before anything is rolled out: flags of the trials that start from them.
+A world generates video from any frame, also from a cartoon; and if the judge calls the initial
+frame a success, doing nothing succeeds. Both are found from the frame alone.
 """
 
 from __future__ import annotations
@@ -25,9 +23,8 @@ STILL = "initial frame"  # instead of a policy's name
 def start_flags(
     tasks: Sequence[Task], familiarity: Familiarity | None, judge: Judge
 ) -> dict[str, tuple[str, ...]]:
-    """By name of the task: `log.STRANGE` where the world does not know its initial frame,
-    `log.SOLVED` where the judge takes it for a success. familiarity: None = nothing is said of the
-    first."""
+    """By name of the task: `log.STRANGE` if the world does not know its initial frame, `log.SOLVED`
+    if the judge calls it a success. familiarity: None = nothing is said of the first."""
     strange = strange_starts(tasks, familiarity)
     solved = solved_starts(tasks, judge)
     flags = ((STRANGE, strange), (SOLVED, solved))
@@ -43,8 +40,8 @@ def strange_starts(tasks: Sequence[Task], familiarity: Familiarity | None) -> fr
 
 
 def solved_starts(tasks: Sequence[Task], judge: Judge) -> frozenset[str]:
-    """Names of the tasks that a judge takes for solved when it sees the initial frame twice and
-    nothing else.
+    """Names of the tasks that a judge calls solved when it sees the initial frame twice and nothing
+    else.
 
     Only judges that are `Free` are asked: each answer of another costs time or money. One that
     declines, breaks or stops says nothing.

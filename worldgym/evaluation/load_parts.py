@@ -1,5 +1,5 @@
-"""What an evaluation is made of, by name: world, policies, tasks and judge are loaded, and what
-their names do not tell is noted for the log."""
+"""The parts of an evaluation, by name: world, policies, tasks and judge are loaded, and what their
+names do not identify is noted for the log."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Runs put together: shards of one run (`--shard`), and runs of different policies, trials or tasks
-in the same world. What comes out is what a single process would have logged."""
+"""Joins runs: shards of one run (`--shard`), and runs of different policies, trials or tasks in the
+same world. The result equals the log of a single process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def merge(runs: Sequence[Path], out: Path, include_red: bool = False) -> Summary
     """Writes OUT/log.jsonl, its videos and OUT/summary.json, and returns the summary. Run it again
     to resume.
 
-    A trial that stands in several runs counts once, if they say the same of it; one that failed for
+    A trial that is in several runs counts once, if its results are equal; one that failed for
     good in some of them is taken from one in which it did not. A check or calibration that lies in
     the runs comes along. include_red: see `write_results`. InputError if the runs are of different
     worlds, judges, seeds or tasks, if they contradict each other, or if OUT holds something else.

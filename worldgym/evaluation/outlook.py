@@ -1,5 +1,5 @@
-"""What an evaluation would do before it does it: trials that are planned, done and left, and what
-these will take by what the run has taken so far."""
+"""A preview of an evaluation: trials that are planned, done and left, and their time and cost,
+estimated from the run so far."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """One evaluation, resolved before its first frame: what is rolled out, judged and logged, and how.
 
 Options as asked for (`EvaluateConfig`) and parts that `worldgym.evaluation.load_parts` loads become
-an `EvaluationPlan`, in which nothing is open any more; everything that can be known to be wrong is
-an error here. `worldgym.evaluation.run` carries it out.
+an `EvaluationPlan`, in which everything is decided; everything that can be known to be wrong is an
+error here. `worldgym.evaluation.run` carries it out.
 """
 
 from __future__ import annotations
@@ -54,23 +54,18 @@ class EvaluateConfig:
     whole groups, or None.
     batch: trials advanced together at most, None = `fitting_batch`; see `even_batch`. Every batch
     is filled up to one size by repeating a trial: where matrix products round by their shape, a
-    trial's pixels are so the same to the last bit whoever its neighbours are.
-    command: as typed, for the log's header.
-    shard: (i, n) = the i-th of n equal parts of the trials, counted from 1;
-    `worldgym.evaluation.merge` puts parts together.
-    check: what `worldgym world check` found; kept in the run, whose headline numbers leave out red
-    tasks unless `include_red`.
-    other_engine: continues with a run whose frames were drawn by other kernels, which round
-    otherwise.
+    trial's pixels are then the same to the last bit for any batch. command: as typed, for the log's
+    header. shard: (i, n) = the i-th of n equal parts of the trials, counted from 1;
+    `worldgym.evaluation.merge` puts parts together. check: what `worldgym world check` found; kept
+    in the run, whose headline numbers leave out red tasks unless `include_red`. other_engine:
+    continues with a run whose frames were drawn by other kernels, which round otherwise.
     max_minutes: no batch starts later than that; what is left waits for the next start.
-    stall_minutes: see `Watchdog`; 0 = off.
-    align: what is done where a policy's actions do not fill the steps of the world, see
-    `worldgym.evaluation.fitting`.
-    grows: whether a run in `out` may be made larger by other policies, trials or tasks.
-    began: trials of a policy that the run in `out` began with, on which the rows of its batches
-    depend from then on; None = it begins now.
-    on, workers, gpus: see `executor_named`.
-    stop_when_certain: level of an `EarlyStop`; None = every trial runs to its last step."""
+    stall_minutes: see `Watchdog`; 0 = off. align: what to do if a policy's actions do not fill the
+    steps of the world, see `worldgym.evaluation.fitting`. grows: whether a run in `out` may be made
+    larger by other policies, trials or tasks. began: trials of a policy that the run in `out` began
+    with, on which the rows of its batches depend from then on; None = it begins now. on, workers,
+    gpus: see `executor_named`. stop_when_certain: level of an `EarlyStop`; None = every trial runs
+    to its last step."""
 
     out: Path
     trials: int
@@ -227,7 +222,7 @@ def _early_stop(level: float | None, judge: Judge, can: Capabilities) -> EarlySt
 
 
 def _unlike_ours(can: Capabilities, align: Align, sizes: Mapping[str, str]) -> dict[str, Any]:
-    """For the header: what the world can that is not what ours can, and what was done about it."""
+    """For the header: capabilities that differ from our worlds', and how they were handled."""
     told = can.to_json()
     told.pop("batch", None)  # changes no result
     known: dict[str, Any] = {CAPABILITIES_KEY: told, "align": align} if told else {}

@@ -22,8 +22,7 @@ from worldgym.world.world_start import RobotStates
 
 class PlayedTrials:
     """step: actions so far.   steps: those of the longest trial.   ends: steps of each, which may
-    be lowered. One that ends earlier rides along: what is drawn of it past its end is not looked
-    at."""
+    be lowered. One that ends earlier stays in the batch: its frames after the end are not used."""
 
     def __init__(self, world: World[Any], trials: Sequence[Trial]) -> None:
         self.trials = trials

@@ -1,4 +1,4 @@
-"""Where the parts of a run came from, and on what it ran: for the header of its log."""
+"""Where the parts of a run came from, and on which hardware it ran: for the header of its log."""
 
 from __future__ import annotations
 

@@ -33,11 +33,11 @@ def roll_out(
     """Plays a batch of trials to their ends. A whole chunk is executed before the policy looks
     again.
 
-    Row b of everything depends on trial b alone. Trials that end early ride along with the longest;
-    what is drawn of them past their end is dropped. While a policy that computes elsewhere is asked
-    about one half of the batch, the world draws the other. Actions outside the policy's bounds are
-    clipped, and the trial is flagged; see `worldgym.policies.own.action_bounds` for PolicyFault.
-    stop: ends trials before their last step; None = never.
+    Row b of everything depends on trial b alone. Trials that end early stay in the batch until the
+    longest ends; their frames after the end are dropped. While a policy that computes elsewhere is
+    asked about one half of the batch, the world draws the other. Actions outside the policy's
+    bounds are clipped, and the trial is flagged; see `worldgym.policies.own.action_bounds` for
+    PolicyFault. stop: ends trials before their last step; None = never.
     """
     started = time.perf_counter()
     halves = policy.needs.elsewhere and world.capabilities.branching == "any"
@@ -55,7 +55,7 @@ def roll_out(
 
 
 def _in_turn(parts: Sequence[_Part]) -> None:
-    """The next question is on its way while the world plays the last answer."""
+    """The next request is sent while the world plays the last answer."""
     with ThreadPoolExecutor(1, "policy") as elsewhere:
         asked = deque((part, elsewhere.submit(part.ask)) for part in parts)
         try:

@@ -1,10 +1,11 @@
 """`worldgym tasks stress`: the mildest edit that breaks a policy, by successive halving, confirmed
-on trials that chose nothing.
+on new trials.
 
 Every round is its own evaluation with a suite of nominal and edited tasks, in OUT/search-1,
 OUT/search-2, ...; the better half of the candidates continues with twice the trials (K. Jamieson
-and A. Talwalkar (2016), AISTATS, 240-248). What was chosen for being extreme looks more extreme
-than it is: drops of the search are never reported, and OUT/confirm meets other frames and seeds.
+and A. Talwalkar (2016), AISTATS, 240-248). A result chosen for being extreme looks more extreme
+than it is (selection bias): drops of the search are never reported, and OUT/confirm uses other
+frames and seeds.
 
 OUT/stress.json   what is returned         OUT/suite   every task, and its twins by the confirmed
                   edits"""

@@ -1,9 +1,9 @@
-"""Rollouts that no judge has seen to its end: kept with all their pixels, so that they are judged
-later and not made again.
+"""Rollouts without a verdict: kept with all their pixels, so that they can be judged later and not
+made again.
 
 RUN/unjudged/POLICY/TASK-REPEAT.npy   frames uint8 [T+1, V, H, W, 3], until there is a verdict
 
-A video is compressed, and a judge that is asked about other pixels may say something else, and is
+A video is compressed, so a judge would see other pixels, might answer differently, and would be
 paid again."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Calibrates a judge: its verdicts on videos whose outcome people (or the robot's records) know,
-and probes without a label.
+"""Calibrates a judge: its verdicts on videos with a known outcome (from people or the robot's
+records), and probes without a label.
 
 blank    every frame black: nothing can be seen, so no verdict may be a success
 frozen   the initial frame all along: nothing happened, so a success means that the judge guesses
@@ -152,8 +152,8 @@ def _successes(judge: Judge, rollouts: Sequence[Rollout]) -> dict[str, int]:
 
 
 def _changes(judge: VlmJudge, rollouts: Sequence[Rollout]) -> dict[str, int]:
-    """How verdicts move when the options are turned round; a judge without position bias moves as
-    often up as down."""
+    """How verdicts change when the order of the options is reversed; a judge without position bias
+    changes equally often in both directions."""
     pairs = list(zip(scores(judge, rollouts), scores(judge.backwards(), rollouts), strict=True))
     both = [(first, second) for first, second in pairs if first is not None and second is not None]
     return {

@@ -1,11 +1,11 @@
 """A learned success classifier: initial frame, later frames and the instruction in; success
 probability and progress out.
 
-A network compares every later frame with the initial frame, and a second one reads along time what
-the first found: an arm hides what it moves, so whether a drawer is open shows in some frames only,
-and one frame of an arm that sweeps past looks like success. Success counts at any time (a button
-springs back, a door swings past). The threshold and the unscored band are chosen on episodes held
-out from training and are part of the checkpoint.
+A network compares every later frame with the initial frame, and a second one combines the results
+over time: the arm hides the object that it moves, so an open drawer is visible only in some frames,
+and a single frame of a passing arm looks like success. Success counts at any time (a button springs
+back, a door swings past). The threshold and the unscored band are chosen on episodes held out from
+training and are part of the checkpoint.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Recorded frames made to look like a world model's: blurred, coarse, noisy, a little off in
-brightness and place.
+"""Recorded frames made to look like a world model's: blurred, coarse, noisy, with slightly
+different brightness and position.
 
-A judge reads generated video but learns from recorded video; without this it takes a model's blur
-for a change of the scene."""
+A judge reads generated video but learns from recorded video; without this it mistakes a model's
+blur for a change of the scene."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Which of two videos came closer, said by people: a file of comparisons in the form of those of a
-model, and people behind the seam of a `PairwiseJudge`.
+"""Which of two videos did better, answered by people: a file of comparisons in the format of a
+model's, and people as a `PairwiseJudge`.
 
 A file of preferences is JSON Lines, append-only, each line as in OUT/comparisons.jsonl of `worldgym
 judge prefer` with "labeller" and "time" besides; the last line of a labeller on a pair counts, and

@@ -1,4 +1,4 @@
-"""The judge seam: reads a record of what happened, never the live world."""
+"""The judge protocol: a judge reads a record of what happened, never the live world."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Judge(Protocol):
 
 @runtime_checkable
 class Checking(Protocol):
-    """What a judge may have besides: a look ahead."""
+    """An optional part of a judge: a check before the first frame."""
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Before the first frame of a rollout is made: InputError for what is known to make its
@@ -46,7 +46,7 @@ class Checking(Protocol):
 
 @runtime_checkable
 class Viewing(Protocol):
-    """What a judge may have besides: cameras that it looks at."""
+    """An optional part of a judge: the cameras that it uses."""
 
     @property
     def name(self) -> str: ...
@@ -70,8 +70,8 @@ def check_judged_views(judge: object, views: Sequence[str]) -> None:
 
 @runtime_checkable
 class Free(Protocol):
-    """What a judge may have besides: verdicts that cost no money and little time, so that more may
-    be asked than is needed."""
+    """An optional part of a judge: verdicts that cost no money and little time, so that extra ones
+    may be requested."""
 
     @property
     def free(self) -> bool: ...
@@ -79,7 +79,7 @@ class Free(Protocol):
 
 @runtime_checkable
 class Scaled(Protocol):
-    """What a judge may have besides: a size that it looks at."""
+    """An optional part of a judge: the size of its frames."""
 
     def size_for(self, size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of a recorded video => those at which it is to be read."""
@@ -88,7 +88,7 @@ class Scaled(Protocol):
 
 @runtime_checkable
 class Paying(Protocol):
-    """What a judge may have besides: a purse."""
+    """An optional part of a judge: a budget."""
 
     def charge(self, folder: Path, paid_usd: float) -> None:
         """From now on it pays for the run of this folder, for which `paid_usd` was paid before, as

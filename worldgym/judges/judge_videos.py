@@ -1,5 +1,5 @@
-"""Judges videos that no run of WorldGym made: a list of mp4 files of anybody's world or robot, each
-with its instruction."""
+"""Judges videos from elsewhere: a list of mp4 files of any world or robot, each with its
+instruction."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Rollouts => verdicts, and what the log keeps of them. A judge that breaks on one rollout does not
-touch the others."""
+"""Rollouts => verdicts, and what the log keeps of them. A judge that fails on one rollout does not
+affect the others."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""What a person who labels videos may know, and what becomes of the labels. The page that shows
-it is `worldgym.web.label_app`.
-
-Nobody is told whose a video is. Videos come in an order drawn from their names, so that neighbours
-tell nothing about each other."""
+"""What a person who labels videos may know, and where the labels go. The page is
+`worldgym.web.label_app`. It does not show which policy a video is from. The order of the videos is
+derived from their names, so that neighbouring videos are unrelated."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
-"""What a person who says which of two videos came closer may know, and what becomes of it. The page
-that shows it is `worldgym.web.label_app`.
-
-Nobody is told whose the videos are. The order of the pairs and the side of each video are drawn
-from the names of pair and labeller: they are the same whenever, and in whatever order, the run's
-trials were written, and differ between labellers."""
+"""What a person who compares two videos may know, and where the answers go. The page is
+`worldgym.web.label_app`. It does not show which policies the videos are from. The order of the
+pairs and the side of each video are drawn from the names of pair and labeller: they do not depend
+on when, and in which order, the run's trials were written, and differ between labellers."""
 
 from __future__ import annotations
 

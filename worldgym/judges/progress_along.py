@@ -1,4 +1,4 @@
-"""Progress frame by frame, asked of a vision-language model in one further question a video."""
+"""Progress frame by frame, from a vision-language model in one further request per video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a judge is asked for, and how an answer becomes a score in [0, 1].
+"""The question to a judge, and how an answer becomes a score in [0, 1].
 
 success    success 1, failure 0
 partial    success 1, partial 0.5, failure 0, by the task's written criterion; `success` where the

@@ -1,6 +1,6 @@
 """From replies to votes, from votes to a verdict. Pure functions.
 
-Majority: the score that more readable votes gave than any other. A tie is unscored. Graded rubrics
+Majority: the score with the most readable votes. A tie is unscored. Graded rubrics
 take the median. A verdict needs more than half of the votes to be readable. Nothing unreadable,
 refused or cut off ever counts as a failure."""
 

@@ -42,8 +42,8 @@ def given_name(source: str | Path) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Loaded:
-    """identity: what tells the policy from others of its name, for a run that goes on later; None
-    for the scripted ones.
+    """identity: distinguishes the policy from others of its name, when a run is resumed; None for
+    the scripted ones.
 
     code: of a policy made in this process, a digest of the source and the files that it is made of;
     of a scripted one under another name, its own; "" of others.
@@ -74,8 +74,8 @@ def load(
     "lerobot:DIR", "openvla:DIR", or "MODULE:FACTORY" of the user's own; with NAME= before it to be
     called so in this run.
 
-    spec: the world's, which the two scripted ones speak, and to which actions are converted where
-    that is stated. InputError for an unknown name, CheckpointError for a folder that is not an
+    spec: the world's; the two scripted ones use it, and actions are converted to it if a conversion
+    is registered. InputError for an unknown name, CheckpointError for a folder that is not an
     intact policy.
     device: of the networks of ours, of LeRobot and of OpenVLA: see `resolve_device`.   apart: the
     world computes on another device, and continues with other trials meanwhile."""
@@ -135,7 +135,7 @@ Saved = bc.BCPolicy | diffusion.DiffusionPolicy | retrieval.RetrievalPolicy
 
 
 def _network(folder: Path, device: str) -> Saved:
-    """A policy of ours, from its checkpoint."""
+    """A WorldGym policy, from its checkpoint."""
     loaders: Mapping[str, Callable[[Path], Saved]] = {
         bc.KIND: partial(bc.BCPolicy.load, device=device),
         diffusion.KIND: partial(diffusion.DiffusionPolicy.load, device=device),

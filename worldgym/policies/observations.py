@@ -1,8 +1,8 @@
-"""What the seam owes a policy: observations made from a rollout so far, and a refusal beforehand
-where that cannot be.
+"""What a policy gets: observations made from a rollout so far, or a refusal beforehand if they are
+impossible.
 
 Observations are functions of what one trial drew and did, so nothing here remembers anything. A
-robot's state that the world predicts takes the place of one that is counted from the actions.
+robot state that the world predicts replaces the one integrated from the actions.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A policy's actions on recorded frames, beside those that were recorded: what a wrong sign, unit
-or order of numbers shows in.
+"""A policy's actions on recorded frames, compared with the recorded ones: this shows a wrong sign,
+unit or order of numbers.
 
 The policy is asked as in a rollout, once for every chunk, but is always shown the recorded frames
-(open loop). A policy need not do what was recorded; it should not do the opposite. Axes legend: T
-actions of an episode, A action numbers."""
+(open loop). A policy need not do what was recorded, but it should not do the opposite. Axes legend:
+T actions of an episode, A action numbers."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class NumberFit:
 
     relative: root mean square difference in units of the recorded standard deviation; 1 is what the
     recorded mean would reach.
-    correlation: None where one side never changes.   opposite: probability of one as negative by
-    chance."""
+    correlation: None where one side never changes.   opposite: probability of a correlation this
+    negative by chance."""
 
     name: str
     recorded: tuple[float, float]
@@ -57,9 +57,8 @@ class NumberFit:
 
 @dataclass(frozen=True)
 class OpenLoop:
-    """gripper: share of steps at which both tell the gripper the same, and the probability of so
-    few episodes that mostly agree where each does so by the toss of a coin; None without a
-    gripper."""
+    """gripper: share of steps with the same gripper command, and the probability of so few mostly
+    agreeing episodes if each agreed by a coin flip; None without a gripper."""
 
     episodes: int
     steps: int
@@ -67,7 +66,7 @@ class OpenLoop:
     gripper: tuple[float, float] | None
 
     def complaint(self) -> str | None:
-        """One sentence where a number goes against the recorded one beyond chance, else None."""
+        """One sentence if a number contradicts the recorded one beyond chance, otherwise None."""
         level = OPPOSITE / len(self.numbers)
         flipped = [
             n for n in self.numbers if (n.correlation or 0.0) < AGAINST and n.opposite <= level
@@ -83,7 +82,7 @@ class OpenLoop:
         return None
 
     def remarks(self) -> list[str]:
-        """What is odd and may be right: a number that the policy never changes although it was
+        """What is unusual but may be right: a number that the policy never changes although it was
         recorded to change, and a gripper that was never recorded to move."""
         constant = [
             f"{number.name}: recorded as {number.recorded[0]:g} throughout, so these recordings "

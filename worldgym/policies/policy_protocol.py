@@ -1,4 +1,4 @@
-"""The policy seam. A batch of trials in, a chunk of actions each out."""
+"""The policy protocol: a batch of trials in, one chunk of actions for each out."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""What a model's text says, read so strictly that it cannot say the opposite.
-
-A server that is held to a JSON schema answers in its form. Others write what they like, and no
-pattern tells "success" from "success was not achieved". So only two things are an answer: one JSON
-object in the form asked for, alone or below a description that comes before it, and the bare value
-or `field: value` with nothing around it. Whoever asks asks once more for anything else."""
+"""Parses a model's text so strictly that it cannot mean the opposite. A server that enforces a JSON
+schema answers in its form. Others write any text, and no pattern can tell "success" from "success
+was not achieved". So only two things are an answer: one JSON object in the form asked for, alone or
+below a description that comes before it, and the bare value or `field: value` with nothing around
+it. For anything else, the caller asks once more."""
 
 from __future__ import annotations
 

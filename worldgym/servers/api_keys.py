@@ -1,4 +1,4 @@
-"""Keys from the environment, and texts in which none of them stands."""
+"""Keys from the environment, and texts from which they are removed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def from_environment(variable: str, what: str) -> str:
 
 
 class Secrets:
-    """Values that must reach no file and no screen."""
+    """Values that must not reach any file or screen."""
 
     def __init__(self, values: Iterable[str]) -> None:
         self._values = [value for value in values if len(value) >= LEAST]

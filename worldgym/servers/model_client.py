@@ -1,5 +1,5 @@
-"""Asks a model server with patience: several votes at once up to a bound, cached, within a budget,
-retried with back-off."""
+"""Sends requests to a model server patiently: several votes at once up to a bound, cached, within a
+budget, retried with back-off."""
 
 from __future__ import annotations
 

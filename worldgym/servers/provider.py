@@ -1,4 +1,4 @@
-"""The seam to a model server: one question in, one reply or one of four faults out.
+"""The protocol of a model server: one request in, one reply or one of four faults out.
 
 Busy         no answer now: rate limit, server error, dropped connection, time-out, a body cut
 short   => ask again

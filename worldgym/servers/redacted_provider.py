@@ -1,5 +1,5 @@
-"""A provider whose words can be kept and shown: no key, no control character and no half letter
-leaves it."""
+"""A provider whose texts can be stored and shown: without keys, control characters or broken
+characters."""
 
 from __future__ import annotations
 

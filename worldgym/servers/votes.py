@@ -1,4 +1,4 @@
-"""Replies on the disk, so that a vote is bought once, and the ledger that keeps a budget.
+"""Replies on the disk, so that a vote is paid once, and the ledger that enforces a budget.
 
 CACHE/ab/abcd....json   one reply, filed under SHA-256 of model, server, settings, prompt, pixels
                         and the vote's index

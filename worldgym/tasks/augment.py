@@ -1,9 +1,9 @@
-"""`worldgym data augment`: recordings whose pictures are edited, so that a world learns scenes that
-nobody recorded.
+"""`worldgym data augment`: recordings whose pictures are edited, so that a world can be trained on
+scenes that were not recorded.
 
 Every episode gets one edit of the file, the same from the first frame to the last; ranges
-(ranges.py) are drawn again for each. What the robot does is not changed, so an edit may change only
-what the motion does not depend on."""
+(ranges.py) are drawn again for each. The robot's motion is not changed, so an edit may change only
+things that the motion does not depend on."""
 
 from __future__ import annotations
 

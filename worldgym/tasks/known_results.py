@@ -39,9 +39,9 @@ def known_results(
     """What the tables of a folder say of these policies (their names) on these tasks; nothing
     without a folder.
 
-    A published policy is known whatever its capitals and signs: "rt_1_x" is "RT-1-X". Where a table
-    of groups knows none of these policies, standard error tells. InputError where the folder holds
-    neither table, or a wrong one."""
+    Names of published policies match regardless of case and punctuation: "rt_1_x" is "RT-1-X".
+    Where a table of groups knows none of these policies, standard error tells. InputError where the
+    folder holds neither table, or a wrong one."""
     if folder is None:
         return KnownResults()
     published = folder / GROUPS

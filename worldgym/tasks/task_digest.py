@@ -1,4 +1,4 @@
-"""What identifies an initial frame, and a list of tasks, in logs."""
+"""Digests that identify an initial frame, and a list of tasks, in logs."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@
 
 Only `instruction` is required. A task is named by its path ("drawer-open/10003") and belongs to the
 group of its folder; a flat folder makes every task its own group, unless the JSON names one. Other
-keys: `success_criteria`, `tags` (a list), `state` (how the robot stands in the initial frame: {"x":
+keys: `success_criteria`, `tags` (a list), `state` (the robot's state in the initial frame: {"x":
 0.3, "gripper_open": 1, "joint_0": 0.2}), and of an edited task `nominal` (its unedited twin),
 `axis` (what differs) and `goal` ("same" or "new"); what remains goes to `Task.extras`. The layout
 of the released harness loads unchanged.

@@ -1,4 +1,4 @@
-"""Conformance checks for the four seams, and fakes that pass them: for our tests and for other
+"""Conformance checks for the four protocols, and fakes that pass them: for our tests and for other
 people's.
 
     from worldgym.testing import check_world

@@ -1,4 +1,4 @@
-"""What a codec must hold, and a fake that does. torch is imported where a codec is used, not
+"""The rules of a codec, and a fake that follows them. torch is imported where a codec is used, not
 before.
 
 Axes legend: B batch, C channels, H height, W width; h and w the same of latents.

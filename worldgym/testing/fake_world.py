@@ -1,4 +1,4 @@
-"""A world that keeps every rule, for tests of what stands behind a world."""
+"""A world that follows every rule, for tests of code that uses a world."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a judge must hold, and a fake that does."""
+"""The rules of a judge, and a fake that follows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a policy must hold, rule by rule, and a fake that does.
+"""The rules of a policy, one by one, and a fake that follows them.
 
 Axes legend: B batch, T time, h chunk length, A action numbers.
 """

@@ -1,5 +1,5 @@
-"""`worldgym world check` of a world whatever it is made of: does it keep the rules of the seam, as
-far as it promises them, and how long does a step take?"""
+"""`worldgym world check` of a world whatever it is made of: does it follow the protocol, as far as
+it promises to, and how long does a step take?"""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""What a world must hold, rule by rule.
-
-A world that is not like ours promises less, and says so in its `Capabilities`: a rule that it does
-not promise is not asked. Axes legend: B batch, T time, V views, h chunk length, H height, W width,
-A action numbers."""
+"""The rules of a world, one by one. A world that differs from ours promises less, and declares this
+in its `Capabilities`: a rule that it does not promise is not checked. Axes legend: B batch, T time,
+V views, h chunk length, H height, W width, A action numbers."""
 
 from __future__ import annotations
 

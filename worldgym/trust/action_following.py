@@ -1,11 +1,11 @@
-"""Does the world follow actions? One number at a time is swept from an initial frame, and read back
-from what the world draws.
+"""Does the world follow actions? One number at a time is swept from an initial frame, and estimated
+from the frames that the world draws.
 
 Each number of the action is held at five levels of its range while the others rest, and the
-inverse-dynamics model reads the action off the generated frames. Gain is how much more is read for
-a unit more commanded, in units of what the inverse-dynamics model reads from recordings: 1 is
-right, 0 is a number that the world ignores. Numbers that the inverse-dynamics model cannot read
-from recordings either are not judged."""
+inverse-dynamics model reads the action off the generated frames. Gain is the change of the estimate
+per unit of change in the command, relative to the same on recordings: 1 is right, 0 is a number
+that the world ignores. Numbers that the inverse-dynamics model cannot read from recordings either
+are not judged."""
 
 from __future__ import annotations
 

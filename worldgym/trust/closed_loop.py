@@ -1,4 +1,4 @@
-"""Policies in closed loop with the world that is checked, as they are and with every action late.
+"""Policies in closed loop with the checked world, unchanged and with every action one step late.
 
 OUT/run/       as `worldgym evaluate` writes it
 OUT/delayed/   the same of the policies with a delay of one action, named POLICY-delayed"""

@@ -1,5 +1,5 @@
-"""Control arms: actions that cannot do the task, from the same initial frames and noise. What still
-succeeds is the optimism floor.
+"""Control arms: actions that cannot do the task, from the same initial frames and noise. Their
+success rate is the optimism floor.
 
 null       the arm is told not to move, the gripper as it was
 shuffled   each rollout gets the actions of another one
@@ -8,9 +8,9 @@ displaced  the motion as it was, 10 cm to the side; only where actions say a pos
 delayed    the policies themselves, every action one step late. A late policy may well succeed, so
            this arm counts only where its truth is known
 
-A control that succeeds is not always a fault of the world: a task that starts nearly solved shows
-it under null, and another's actions may shut a drawer in truth too. Either way a policy's rate
-means nothing below its task's floor. Where the truth of exactly the same actions is known, from a
+A success of a control is not always a fault of the world: a task that starts nearly solved succeeds
+under null, and another rollout's actions may really close a drawer. In both cases a policy's rate
+below its task's floor means nothing. Where the truth of exactly the same actions is known, from a
 simulator, only successes that did not happen count."""
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ROOM = 0.1  # share of a displacement that bounds may swallow
 
 @dataclass(frozen=True)
 class Truth:
-    """Where it can be found out, what truly happens: a simulator, say.
+    """What truly happens, if it can be found out, for example by a simulator.
 
     of_actions:   whether each rollout's actions do its task, from its task's initial frame; None =
     unknown. of_policies:  whether policies do tasks in closed loop, by their names; what is absent
@@ -117,8 +117,8 @@ def _share(outcomes: Sequence[tuple[str, bool]]) -> Rate:
 
 
 def controlled(arm: str, rollouts: Sequence[Rollout], spec: ActionSpec) -> list[Rollout]:
-    """The same trials with an arm's actions; their frames are unchanged. Without those
-    that the bounds do not let go aside."""
+    """The same trials with an arm's actions; their frames are unchanged. Without those that the
+    bounds do not allow to move to the side."""
     if arm == "shuffled":
         return _swapped(rollouts)
     if arm == "displaced":

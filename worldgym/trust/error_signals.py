@@ -1,5 +1,5 @@
-"""Signals of a rollout that its verdict may be wrong: the rollout was invented, or left what the
-world knows. Each is a number of the rollout; higher speaks for a wrong verdict.
+"""Signals that a rollout's verdict may be wrong: the rollout was invented, or is outside of what
+the world knows. Each is a number per rollout; higher means that a wrong verdict is more likely.
 
 From the verdict
     success             1 if judged a success, 0 if not

@@ -1,6 +1,6 @@
 """`worldgym world fit-error-predictor`: runs with known truth => the error predictor that says of
-a rollout how likely its verdict is wrong. Runs of policies that do what no imitator does, and in
-edited scenes, teach it what it must be afraid of.
+a rollout how likely its verdict is wrong. Runs of policies with other motions than imitation
+policies, and in edited scenes, show it what else can go wrong.
 
 OUT/signals.jsonl      what was measured: its identity, then one line per rollout; a stopped fit
 continues from here. Of a second run: OUT/run-2/signals.jsonl, and so on

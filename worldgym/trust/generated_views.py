@@ -1,10 +1,7 @@
-"""How well a world draws the views of an initial frame that a task does not bring, against what was
-recorded.
-
-Beside the PSNR of the generated view stand those of two pictures that cost nothing: the mean of the
-recorded ones, and the one of another episode. A world that does not reach the first has learned
-nothing of how the views belong together; one that does not stay apart from the second draws any
-picture of the kind.
+"""How well a world generates views of an initial frame that a task does not have, compared with the
+recorded ones. The PSNR of the generated view is compared with those of two trivial pictures: the
+mean of the recorded ones, and the one of another episode. A world below the first has not learned
+how the views are related; a world close to the second draws an arbitrary picture of this kind.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The inverse-dynamics model of a world: latents of a few neighbouring frames => the action between
 the two in the middle. Learned from recordings alone.
 
-Played on generated frames it says which action the picture shows, to be compared with the one that
-was commanded. Latents, not pixels: a world draws latents, so the codec's blur is the same on
+Applied to generated frames it estimates the action that they show, to be compared with the
+commanded one. Latents, not pixels: a world draws latents, so the codec's blur is the same on
 recorded and on generated frames."""
 
 from __future__ import annotations

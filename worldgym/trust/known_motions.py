@@ -1,9 +1,9 @@
 """Which motions, in which scenes, a world was trained on; how far a rollout's are from them.
 
-A world answers any motion, also one that no recording holds: what it draws then is what usually
-follows motions that look a little like it. A motion is looked at in its scene: the initial frame,
-where the actions have led since, and where they lead in the next steps. Nearest neighbours among
-recordings say how far it is, in units of the same distance of recordings that were held out.
+A world generates video for any motion, also one that is in no recording: it then draws what usually
+follows similar motions. A motion is described in its scene: the initial frame, where the actions
+have led since, and where they lead in the next steps. Nearest neighbours among recordings say how
+far it is, in units of the same distance of recordings that were held out.
 
 WORLD/known-motions/   a checkpoint that `worldgym world measure-motions` writes"""
 

@@ -1,4 +1,4 @@
-"""What recorded latents look like, and how far others are from them.
+"""Statistics of recorded latents, and how far other latents are from them.
 
 Drift              principal components of recorded latents. Hotelling's T2 is the distance from
                    their mean within the components, Q the distance from them: J. E. Jackson and G.

@@ -47,8 +47,8 @@ def measured_signals(
 ) -> list[dict[str, float]]:
     """The signals of these trials of a run, from OUT/signals.jsonl where they were measured before.
 
-    What a trial's company says is counted again over all `records`, because a resumed run may have
-    gained some."""
+    Signals from a trial's other trials are computed again over all `records`, because a resumed run
+    may have more."""
     header = read_header(run / LOG_NAME)
     identity = {
         "run": header.started,

@@ -1,4 +1,4 @@
-"""Rollouts played again through a world: with other actions from the same initial frame and noise,
+"""Rollouts replayed through a world: with other actions from the same initial frame and noise,
 or with other noise."""
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Playing:
     """batch: rollouts advanced together at most; where there are more, the last ones are filled up
     to as many.
 
-    chunks: actions per step, by policy; 1 for others. Where a world forgets depends on it, so it
-    must be the run's own. elsewhere: by which workers; None = in this process."""
+    chunks: actions per step, by policy; 1 for others. It decides when a world forgets, so it must
+    be the run's own. elsewhere: by which workers; None = in this process."""
 
     batch: int = 20
     chunks: Mapping[str, int] = field(default_factory=dict)

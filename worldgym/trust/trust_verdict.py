@@ -1,9 +1,9 @@
-"""Green, amber or red: from what was measured of a task to one word and one sentence. All limits
-stand here.
+"""Green, amber or red: from the measurements of a task to one word and one sentence. All limits are
+here.
 
 A finding is a share of rollouts that should be small. It is amber where it lies above the first
 limit, and red where it lies above the second and its whole 95 % interval above the first: red is
-shown, amber may be chance. A task has the colour of its worst finding.
+statistically shown, amber may be chance. A task has the colour of its worst finding.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def following_finding(responses: Sequence[Response], gripper: str) -> Finding | 
 
 
 def verdict(group: str, findings: Sequence[Finding]) -> TaskVerdict:
-    """The worst finding speaks; among equals the one furthest beyond its limit."""
+    """The worst finding decides; among equals the one furthest beyond its limit."""
     if not any(found.kind != "following" for found in findings):
         worst = [found for found in findings if found.colour == RED]
         reason = (

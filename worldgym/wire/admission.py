@@ -1,5 +1,4 @@
-"""Who may ask a server of ours: programs, with the key where one is set, and not too many at
-once."""
+"""Who may use our servers: programs, with the key if one is set, and not too many at once."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A line to a server that may go away and come back: opened when needed, opened again with back-off
-up to a stated patience."""
+"""A connection to a server that may be lost and restored: opened when needed, reopened with
+back-off up to a stated patience."""
 
 from __future__ import annotations
 

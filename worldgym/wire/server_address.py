@@ -1,4 +1,4 @@
-"""Where a server is, how long it may take, and which key it wants:
+"""Where a server is, how long it may take, and which key it needs:
 ws://HOST:PORT?timeout=120&patience=60&key_env=NAME."""
 
 from __future__ import annotations

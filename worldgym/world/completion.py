@@ -1,9 +1,7 @@
-"""Views of an initial frame that nobody recorded: drawn from those that are there.
-
-The network has learned frames whose views are at noise levels of their own, from episodes whose
-initial frame it was shown in part (see `worldgym.train.view_noise`). So here the given views stand
-clean, the others descend from noise to a picture, step by step, and both meet in the spatial
-blocks.
+"""Views of an initial frame that were not recorded: generated from the given ones. The network was
+trained on frames whose views have separate noise levels, and on partly given initial frames (see
+`worldgym.train.view_noise`). So here the given views are clean, the others go from noise to a
+picture, step by step, and both meet in the spatial blocks.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What a network is shown with each frame beside its latents: the action that led to it, where
-the actions since the episode began make for, and the level of its noise.
+"""The inputs of the network with each frame besides its latents: the action that led to it, the
+commanded position since the episode began, and its noise level.
 
 The action shown with a frame is the one that LED to it (action t - 1 for frame t); the first frame
 of an episode has none."""
@@ -59,8 +59,8 @@ def beside(actions: Actions, sums: Floats | None, size: int | None = None) -> Ac
 def commanded_positions(
     actions: Actions, bounds: Floats | None = None, begun: Floats | None = None
 ) -> Floats:
-    """actions [..., T, A] => where a controller makes for after each of them, [..., T, K, A]: their
-    sum so far, kept within each
+    """actions [..., T, A] => the position that a controller aims for after each of them, [..., T,
+    K, A]: their sum so far, kept within each
     of the bounds [K, 2, A] all the time. None: one sum, without bounds.   begun: [..., K, A], the
     sums before; None = zero."""
     *rows, steps, count = actions.shape
@@ -75,8 +75,8 @@ def commanded_positions(
 
 
 def check_shown(conditioning: str, actions: int, size: int, sums: int = 1) -> None:
-    """CheckpointError unless a network that is shown `size` numbers can be shown actions of so many
-    numbers in this way, with so many sums of each."""
+    """CheckpointError unless a network with `size` inputs can take actions of this many numbers in
+    this way, with this many sums of each."""
     if conditioning not in ("sum", "action"):
         raise CheckpointError(
             f'no conditioning "{conditioning}": a checkpoint names "sum" or "action"'

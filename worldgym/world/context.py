@@ -1,4 +1,4 @@
-"""What a frame is drawn behind: the finished frames of a window."""
+"""The finished frames of a window, which come before the frame to draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several robots in one checkpoint, and the plain world of one of them that is cut out of it.
+"""Several robots in one checkpoint, and the world of one of them extracted from it.
 
     CHECKPOINT/config.json    "embodiments": [{"name", "spec", "scaling"}, ...] instead of "spec"
     and "scaling"
@@ -6,8 +6,8 @@
 A shared network is shown actions padded to the widest robot's. A robot's padding is masked, and a
 token learned for it is added to what its actions say (`worldgym.world.network`). For one robot all
 that is constant: its own columns of the action embedder, and the token in that layer's bias, make a
-network that knows no other robot and computes the same. So a policy meets one spec, the sampler
-knows nothing of robots, and a rollout costs what it costs with one.
+network for this robot alone that computes the same. So a policy has one spec, the sampler does not
+depend on robots, and a rollout costs the same as with one.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Which initial frames a world knows: those that its codec can draw again.
+"""Which initial frames a world knows: those that its codec can reconstruct.
 
 A codec learns the pictures that its world is trained on, and fails on others: another robot,
 swapped colours, a mirror image, a cartoon, noise. The limit is measured on recorded frames that
 were held out of training and lies in `familiarity.json` beside the world. A world whose limit was
-never measured says nothing about any frame. A pretrained codec of general pictures draws everything
-well, so its limit tells little; and a known scene that is only darker stays below the limit."""
+never measured says nothing about any frame. A codec pretrained on general pictures reconstructs
+everything well, so its limit tells little; and a known scene that is only darker stays below the
+limit."""
 
 from __future__ import annotations
 
@@ -73,7 +74,7 @@ class FamiliarityFile:
 
 
 def errors(codec: Codec, frames: Sequence[Frames]) -> npt.NDArray[np.float64]:
-    """Mean squared error of each frame drawn again, over pixels and colours in 0 to 255: float64
+    """Mean squared error of each reconstructed frame, over pixels and colours in 0 to 255: float64
     [N]."""
     found = []
     for start in range(0, len(frames), BATCH):
@@ -87,8 +88,8 @@ def errors(codec: Codec, frames: Sequence[Frames]) -> npt.NDArray[np.float64]:
 def measure_familiarity(codec: Codec, stores: Sequence[Path], out: Path) -> Familiarity:
     """Measures the limit on frames of held-out recordings and writes it to the file `out`.
 
-    Of several stores, other robots say, each has its own quantile, and the largest counts.
-    InputError if a store is empty or its frames have another size than the codec's.
+    With several stores, for example of other robots, each has its own quantile, and the largest
+    counts. InputError if a store is empty or its frames have another size than the codec's.
     """
     limits = []
     count = 0

@@ -1,13 +1,11 @@
-"""A world that is not like ours, asked as if it were: steps of any length, one frame per action, a
-rollout that begins with one initial frame (docs/worlds.md).
-
-What that takes is decided here and nowhere else: a history is the initial frame repeated, as if the
-robot had stood still; a long step is made in pieces; a frame that comes every k actions is shown
-until the next. A step that the world takes only whole is filled up with actions of no motion, and
-the frames of these are dropped. The world then stands after the fill, so it continues from a state
-that is rebuilt from the frames before, where it may be (`Capabilities.rewind`); else that was the
-rollout's last step. Axes legend: B rows, V views, h actions, k actions per frame, A action numbers,
-S numbers of the robot's state."""
+"""An adapter that makes a different world behave like ours: steps of any length, one frame per
+action, a rollout that begins with one initial frame (docs/worlds.md). All of this is decided here:
+a history is the initial frame repeated, as if the robot had stood still; a long step is made in
+pieces; a frame that comes every k actions is shown until the next. A step that the world takes only
+whole is filled up with actions of no motion, and the frames of these are dropped. The world then
+stands after the fill, so it continues from a state that is rebuilt from the frames before, where it
+may be (`Capabilities.rewind`); else that was the rollout's last step. Axes legend: B rows, V views,
+h actions, k actions per frame, A action numbers, S numbers of the robot's state."""
 
 from __future__ import annotations
 
@@ -64,7 +62,7 @@ class FittedWorld:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What is left of the world's own once chunk, stride and history are taken care of. The
+        """The world's own, without chunk, stride and history, which are handled here. The
         last step of a rollout may be shorter than its chunk says."""
         own = self._own
         chunk = Chunk() if self._hold else Chunk(own.chunk.least, None, own.chunk.multiple)
@@ -91,7 +89,7 @@ class FittedWorld:
 
     def step(self, state: FittedState, actions: Actions) -> tuple[FittedState, Frames]:
         """float32 [B, h, A] => (state, uint8 [B, h, V, H, W, 3]). SpentState after a step that was
-        filled up and cannot be gone on from."""
+        filled up and cannot be continued."""
         if state.inner is None:
             raise SpentState(
                 f"the world {self.name} ran a step that was filled up, and cannot continue from "
@@ -124,9 +122,8 @@ class FittedWorld:
     def whole(self, chunk: Actions, left: int, ends: Sequence[int]) -> Actions:
         """A policy's answer [B, h, A] as one step takes it: of no motion after the end of each row.
 
-        left: actions until the last row ends.   ends: of each row. What the world is given of a
-        row must not depend on where its neighbours end, because it may look at the whole of a
-        step."""
+        left: actions until the last row ends.   ends: of each row. A row's input must not depend on
+        where other rows end, because the world may use all actions of a step."""
         own = self._own.chunk
         size = chunk.shape[1]
         exact = own.least == own.most and own.pieces(size) is not None
@@ -174,7 +171,7 @@ class FittedWorld:
         return self._world.reset(state.frames[:, -1], seeds)
 
     def _seeds(self, state: FittedState) -> list[int]:
-        """Noise of its own for each time that a rollout is begun again."""
+        """Separate noise for each time that a rollout is begun again."""
         return [rebuilt_seed(seed, state.steps) for seed in state.start.seeds]
 
     def _shown(self, last: Frames, frames: Frames, actions: int) -> Frames:
@@ -189,7 +186,7 @@ class FittedWorld:
 
     def _spread(self, told: RobotStates, actions: int) -> RobotStates:
         """The same of robot's states; before the first frame of a step they are those of it,
-        because nobody is asked between two frames."""
+        because no policy is asked between two frames."""
         if not told.shape[1] or self._own.stride == 1:
             return told
         moments = np.maximum((np.arange(actions) + 1) // self._own.stride - 1, 0)
@@ -222,7 +219,7 @@ class CompletingFittedWorld(FittedWorld):
 
 
 def fit(world: World[Any], hold: bool = False) -> FittedWorld:
-    """The world, asked as if it were like ours. InputError as of `FittedWorld`."""
+    """The world, adapted to behave like ours. InputError as of `FittedWorld`."""
     if isinstance(world, Completing):
         return CompletingFittedWorld(world, world, hold)
     return FittedWorld(world, hold)
@@ -254,7 +251,7 @@ def fits_already(can: Capabilities) -> bool:
 
 
 def cannot_hold(name: str, can: Capabilities) -> str | None:
-    """Why a step of a world may not be carried out in part, in words."""
+    """Why a step of a world cannot be executed in part, in words."""
     if not can.rewind:
         return (
             f"--align hold: the world {name} cannot continue from the middle of a step, because "

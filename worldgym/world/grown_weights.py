@@ -1,4 +1,4 @@
-"""The weights of a trained network as those of a larger one, that draws what it drew."""
+"""The weights of a trained network extended to a larger one that gives the same output."""
 
 from __future__ import annotations
 

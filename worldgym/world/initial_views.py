@@ -1,7 +1,5 @@
-"""Initial frames of all views of a world: those that a task brings, and those that the world draws
-itself.
-
-A task brings the main view, and others where it has them. What is missing a world that is
+"""Initial frames of all views of a world: those that a task has, and those that the world
+generates. A task has the main view, and possibly others. What is missing a world that is
 `Completing` draws from the main view and the trial's own noise, and the trial is flagged; another
 world is refused before the first frame.
 """

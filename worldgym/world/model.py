@@ -1,4 +1,4 @@
-"""A trained world: codec + network + sampler, behind the `World` seam. Checkpoints in and out."""
+"""A trained world: codec + network + sampler, as a `World`. Loading and saving checkpoints."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ class DiffusionWorld:
 
     @property
     def computes(self) -> str:
-        """What draws the frames, for a log: other kernels, another dtype or another device round
-        otherwise."""
+        """What computes the frames, for a log: other kernels, another dtype or another device round
+        differently."""
         how = "compiled torch" if self._fixed else "torch"
         return f"{how}, {str(self._dtype).removeprefix('torch.')}, {self.device}"
 

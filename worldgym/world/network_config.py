@@ -1,4 +1,4 @@
-"""The numbers that a world's network is built from. They stand in its checkpoint."""
+"""The numbers that define a world's network. They are in its checkpoint."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Noise schedules behind one seam: how latents are noised, what the network predicts, and one step
-back.
+"""Noise schedules behind one interface: how latents are noised, what the network predicts, and one
+step back.
 
-A level is what the network is told of a frame's noise; 0 is (almost) clean. Two schedules, chosen
+A level tells the network how noisy a frame is; 0 is (almost) clean. Two schedules, chosen
 by the checkpoint:
 
 FlowMatching  x_t = (1 - t) x + t eps,           target v = eps - x,                        level =
@@ -52,12 +52,12 @@ class Schedule(Protocol):
         ...
 
     def shown_level(self, level: Tensor) -> Tensor:
-        """What the network is told of their levels."""
+        """Their levels as given to the network."""
         ...
 
     def context(self, x: Tensor) -> tuple[Tensor, float]:
-        """A finished frame as the network sees it => (latents, level). Slightly noised in name,
-        none added."""
+        """A finished frame as the network sees it => (latents, level). Marked as slightly noisy; no
+        noise is added."""
         ...
 
 
@@ -74,8 +74,8 @@ class FlowMatching:
     A rollout denoises a frame behind finished ones; with all levels independent and broad, training
     would rarely see that. mean, sd: of the logit-normal, in which most frames are very noisy: what
     happens next is decided there. floor: below this level the error counts as that of the latent,
-    (level / floor)^2 of v's: the noise in v can not be told from so little of it, and would be half
-    of the gradient.
+    (level / floor)^2 of v's: so little noise cannot be estimated, and its error would be half of
+    the gradient.
     """
 
     near_clean: float = 0.5

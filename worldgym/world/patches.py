@@ -1,4 +1,4 @@
-"""Latents as tokens, one a patch, and back."""
+"""Latents as tokens, one per patch, and back."""
 
 from __future__ import annotations
 

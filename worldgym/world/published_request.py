@@ -14,8 +14,8 @@ Tables = Literal["bfloat16", "exact", "released"]
 
 @dataclass(frozen=True)
 class PublishedImport:
-    """Bring in a published WorldGym checkpoint. What the file does not tell is given here; of the
-    two files that were published it is known."""
+    """Import a published WorldGym checkpoint. Give here what the file does not contain; for the two
+    published files it is known."""
 
     file: Path
     out: Path
@@ -68,8 +68,8 @@ FORMATS = {"bfloat16": "bfloat16", "exact": "exact", "released": "float16"}
 def published_settings(
     request: PublishedImport, sizes: tuple[int, int, int, int, int]
 ) -> Published:
-    """What was asked for and what is known of the file. InputError where they contradict each
-    other, or neither says which rotary positions it needs.   sizes: as PUBLISHED_SIZES."""
+    """The request combined with what is known about the file. InputError if they contradict each
+    other, or neither gives the rotary positions.   sizes: as PUBLISHED_SIZES."""
     known = FILES.get(request.file.name)
     if known is not None:
         _check_known(request, known, sizes)

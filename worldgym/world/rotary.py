@@ -1,9 +1,9 @@
-"""Rotary positions in the number format in which a network learned them.
+"""Rotary positions in the number format with which a network was trained.
 
 A rotary table holds cosines and sines of angles. Published networks were trained with tables made
 in bfloat16, step by step: frequencies, coordinates, angles, cosines. Pixel angles reach 402, where
-bfloat16 steps by 2, so that table has little in common with the exact one; and a network that has
-learned with it draws worse with the exact one (docs/world-model.md)."""
+bfloat16 has steps of 2, so that table is very different from the exact one; and a network trained
+with it works worse with the exact one (docs/world-model.md)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _standard(count: int, made: torch.dtype) -> Tensor:
 
 def _linspace(start: float, end: float, count: int, made: torch.dtype) -> Tensor:
     """[count] as CUDA's `torch.linspace` rounds it, on which these networks were trained: the step
-    first, then each number from the nearer end. The CPU's rounds otherwise."""
+    first, then each number from the nearer end. The CPU's rounds differently."""
     first, last, ahead = torch.tensor(start, dtype=made), torch.tensor(end, dtype=made), count - 1
     step = (last - first) / ahead
     order = torch.arange(count, dtype=made)

@@ -1,9 +1,9 @@
-"""One batch on several cores: each thread takes some of the rows, on one core, with no word between
-them until all are done.
+"""One batch on several cores: each thread takes some of the rows, on one core, without
+communication until all are done.
 
 Threads within an operation wait for each other hundreds of times per frame; rows never do. Measured
-on two cores in benchmarks/RESULTS.md. Threads serve because torch's operations let go of the
-interpreter while they work.
+on two cores in benchmarks/RESULTS.md. Threads serve because torch's operations release the
+interpreter lock while they work.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class SplitWorld(Generic[State]):
 
 
 def on_all_cores(world: DiffusionWorld) -> World[Any]:
-    """The world with its batches shared out over as many threads as torch would use; itself on a
+    """The world with its batches divided among as many threads as torch would use; unchanged on a
     GPU or a single core."""
     threads = torch.get_num_threads()
     return SplitWorld(world, threads) if threads > 1 and world.device == "cpu" else world

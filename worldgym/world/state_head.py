@@ -1,10 +1,10 @@
-"""What a world says of the robot's state: a small network beside it that reads the latents of a
-frame and what was shown with them.
+"""The robot's state that a world predicts: a small network that reads the latents of a frame and
+the inputs given with them.
 
     WORLD/state-head/    beside WORLD/world, as its codec is; a world without it says nothing
 
-The world's own network knows nothing of it, so it draws the same frames with and without. What it
-reads are latents, so it is tied to the codec, not to the weights of the world.
+The world's own network does not use it, so it draws the same frames with and without it. It reads
+latents, so it belongs to the codec, not to the weights of the world.
 
 Axes legend: C latent channels, V views, h and w of a view's latents, A numbers shown, S numbers of
 the state.

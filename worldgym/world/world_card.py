@@ -1,9 +1,8 @@
-"""What a world says of itself: the action convention, views and size of its frames, and how it may
-be asked.
-
-Other people's worlds differ in chunk, rate, history and seeds (docs/worlds.md). All of it is data
-here, so that the evaluator, the wire and the checks treat every world alike. NumPy only: a world's
-own environment needs no more. Axes legend: h actions of a step, k actions per frame."""
+"""What a world declares: the action convention, views and size of its frames, and how it may be
+called. Other people's worlds differ in chunk, rate, history and seeds (docs/worlds.md). All of it
+is data here, so that the evaluator, the server and the checks treat every world in the same way.
+NumPy only: a world's own environment needs no more. Axes legend: h actions of a step, k actions per
+frame."""
 
 from __future__ import annotations
 
@@ -109,7 +108,7 @@ def _check_names(names: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """How a world may be asked. The default is what worlds of ours can, and asks for nothing.
+    """How a world may be called. The default is a world like ours, without restrictions.
 
     chunk: actions that a step takes.   stride: actions per frame, k; a step of h actions draws h /
     k. history: frames that a rollout begins with. causal:  frames do not depend on later actions of
@@ -117,9 +116,8 @@ class Capabilities:
     then a step may
              be carried out in part.
     seeds:   "row" one per row; "batch" one for all rows of a call, the first; "none" the world
-    draws
-             its noise as it likes, and no result repeats.
-    branching: "any" a state stays valid when it was stepped; "latest" the newest one alone, and one
+    draws its own noise, and no result is repeatable. branching: "any" a state stays valid when it
+    was stepped; "latest" the newest one alone, and one
              rollout at a time.
     batch:   rows of a call at most, None = any.   horizon: actions of a rollout at most, None =
              any.

@@ -1,5 +1,5 @@
-"""The world seam. State is carried by the caller, never hidden: a state may be kept, branched and
-stepped again."""
+"""The world protocol. The caller holds the state; it is never hidden: a state may be kept, branched
+and stepped again."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class World(Protocol[State]):
 
 @runtime_checkable
 class Completing(Protocol):
-    """What a world of several views may have besides: it draws initial frames that a task does not
-    bring."""
+    """An optional part of a world with several views: it generates views of an initial frame that a
+    task does not have."""
 
     def complete(self, frames: Frames, given: Given, seeds: Sequence[int]) -> Frames:
         """frames: uint8 [B, V, H, W, 3].   given: bool [B, V], the main view always.   One seed per

@@ -1,5 +1,5 @@
-"""What a rollout begins with where a world asks for more than an initial frame, and what a world
-may tell besides frames.
+"""What a rollout begins with if a world needs more than an initial frame, and what a world may
+return besides frames.
 
 Axes legend: B batch, n frames of a history, V views, H height, W width, A action numbers, S numbers
 of the robot's state, h actions, k actions per frame."""
@@ -36,8 +36,8 @@ class Start:
 
 @runtime_checkable
 class Conditioned(Protocol):
-    """What a world has besides whose rollouts begin with more than an initial frame: a history, an
-    instruction, the robot's state."""
+    """An optional part of a world whose rollouts begin with more than an initial frame: a history,
+    an instruction, the robot's state."""
 
     def begin(self, start: Start) -> Any:
         """Instead of `World.reset`."""
@@ -46,7 +46,7 @@ class Conditioned(Protocol):
 
 @runtime_checkable
 class Proprioceptive(Protocol):
-    """What a world has besides that predicts the robot's state, `Capabilities.returns`."""
+    """An optional part of a world that predicts the robot's state, `Capabilities.returns`."""
 
     def robot_states(self, state: Any) -> RobotStates:
         """float32 [B, h / k, S], at each frame of the step that gave this state; after `reset` or

@@ -1,5 +1,5 @@
-"""A policy that speaks another convention than the world, where a conversion between the two is
-stated. Example: examples/policies/converted.py."""
+"""A policy with another action convention than the world, if a conversion between the two is
+registered. Example: examples/policies/converted.py."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from worldgym.types import ActionSpec
 
 
 def converted(policy: Policy[Any], source: str, target: str) -> Policy[Any]:
-    """With its actions converted from one named convention to another. Its rate stays: an action a
-    fifth of a second long does not become one of a twentieth by changing units."""
+    """With its actions converted from one named convention to another. Its rate stays: changing
+    units does not turn an action of a fifth of a second into one of a twentieth."""
     return WrappedPolicy(
         policy,
         spec=replace(convention(target), rate_hz=policy.spec.rate_hz),
@@ -30,10 +30,9 @@ def converted(policy: Policy[Any], source: str, target: str) -> Policy[Any]:
 
 
 def spoken_in(policy: Policy[Any], spec: ActionSpec | None) -> Policy[Any]:
-    """The policy in the convention of `spec`, if that differs and there is a way: a stated
-    conversion, moves told as targets, another rate. Else as it is, for whoever compares the two.
-
-    InputError where the rates alone differ and cannot be made one."""
+    """The policy in the convention of `spec`, if that differs and it can be converted: a registered
+    conversion, moves as targets, another rate. Otherwise unchanged; the caller compares the two.
+    InputError if only the rates differ and cannot be converted."""
     if spec is None or policy.spec == spec:
         return policy
     told = _converted(policy, spec)
@@ -44,7 +43,7 @@ def spoken_in(policy: Policy[Any], spec: ActionSpec | None) -> Policy[Any]:
 
 
 def _converted(policy: Policy[Any], spec: ActionSpec) -> Policy[Any]:
-    """In the names, mode and unit of `spec`, if there is a way; its rate stays."""
+    """With the names, mode and unit of `spec`, if it can be converted; its rate stays."""
     source, target = convention_of(policy.spec), convention_of(spec)
     if (
         source is not None

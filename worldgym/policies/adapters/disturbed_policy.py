@@ -1,9 +1,9 @@
-"""A policy whose actions are disturbed on their way to the arm: late, too large, noisy, aside.
-
-Such a policy shows whether a world believes in habits instead of actions: what it does is what no
-imitator does. A checkpoint of a network policy may carry a disturbance (`save_disturbed`); the
-control arm `delayed` of `worldgym world check` is made of one too. Randomness depends on the
-trial's seed and the step alone. Example: examples/policies/disturbed_policy.py."""
+"""A policy whose actions are disturbed before they reach the arm: late, too large, noisy, to the
+side. Such a policy shows whether a world follows habits of the training data instead of actions: it
+acts as no imitation policy does. A checkpoint of a network policy may carry a disturbance
+(`save_disturbed`); the control arm `delayed` of `worldgym world check` is made of one too.
+Randomness depends on the trial's seed and the step alone. Example:
+examples/policies/disturbed_policy.py."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ SALT = 26  # of the noise: apart from all other numbers drawn from a trial's see
 class Disturbance:
     """In the order in which it is applied.
 
-    instructions: what the policy is told instead, by instruction.   mirrored: names of numbers
+    instructions: other instructions that the policy gets, by instruction.   mirrored: names of
+    numbers
     whose sign is turned.   gain: of all numbers that move the arm.   noise: standard deviation, in
-    halves of the span between the bounds.   aside: metres by axis that the whole motion is moved,
-    at its start.   stops: steps after which the arm rests, 0 = never.   delay: steps that every
-    action comes late; until then the arm rests."""
+    halves of the span between the bounds.   aside: metres by axis by which the whole motion is
+    moved, at its start.   stops: steps after which the arm rests, 0 = never.   delay: steps that
+    every action comes late; until then the arm rests."""
 
     instructions: Mapping[str, str] = field(default_factory=dict)
     mirrored: tuple[str, ...] = ()
@@ -50,7 +51,7 @@ class Disturbance:
 
     @property
     def changes_moves(self) -> bool:
-        """Whether it does more than to delay or to tell something else."""
+        """Whether it does more than delay or change the instruction."""
         plain = Disturbance(self.instructions, delay=self.delay)
         return self != plain
 
@@ -67,7 +68,7 @@ class DisturbedState:
 
 
 class DisturbedPolicy:
-    """Acts as `policy` does, disturbed. InputError where its actions cannot be so disturbed."""
+    """Acts like `policy`, disturbed. InputError if its actions cannot be disturbed in this way."""
 
     def __init__(self, policy: Policy[Any], by: Disturbance, name: str = "") -> None:
         spec = policy.spec
@@ -144,8 +145,7 @@ class DisturbedPolicy:
         return replace(state, aside=tuple(map(float, left))), done
 
     def _rest(self, first: Actions) -> Actions:
-        """No motion, the gripper as its first command says; where numbers are places, the first
-        place."""
+        """No motion, the gripper as in its first command; for absolute numbers, the first value."""
         if self.spec.mode not in MOVING_MODES:
             return first
         return np.where(self._arm, np.float32(0.0), first)

@@ -49,7 +49,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class LeRobotSettings:
-    """What a policy's config says of its inputs and outputs, and the user of their meaning.
+    """The inputs and outputs from a policy's config, and their meaning from the user.
 
     images: {key: (H, W)}, the view that the world draws first.   chunk: actions carried out of one
     answer, `n_action_steps`.
@@ -128,8 +128,8 @@ class LeRobotPolicy:
         return actions
 
     def _lead(self) -> list[int]:
-        """How far back to look in each call before the one that is to answer: whole chunks, the
-        last calls at t - 1, t - 2 ..."""
+        """How far back each call before the answering one looks: whole chunks, the last calls at t
+        - 1, t - 2 ..."""
         before = self._settings.n_obs_steps - 1
         calls = self.chunk * math.ceil(before / self.chunk)
         return [min(back, before) for back in range(calls, 0, -1)]
@@ -151,7 +151,7 @@ class LeRobotPolicy:
 
 def load_lerobot(source: NamedSource, device: str = "cpu") -> LeRobotPolicy:
     """InputError where DIR holds no LeRobot policy or the options do not fit it; MissingExtra
-    without lerobot.   device: what it computes on, whatever its config says."""
+    without lerobot.   device: what it computes on, regardless of its config."""
     source.check_options(*OPTIONS)
     spec = load_convention(
         source.needed("convention", "what its actions mean (see `worldgym data conventions`)")

@@ -1,8 +1,7 @@
-"""A policy of joints in a world of poses: what it tells the joints becomes where a link of the
-robot goes, by a model of the robot.
-
-Joint positions are targets, and need nothing else. Joint velocities are added up from the joints of
-the task's state, where their unit says radians per second. Example: examples/policies/posed.py."""
+"""A policy with joint actions in a world with pose actions: a model of the robot converts joint
+commands to the pose of a link. Joint positions are targets, and need nothing else. Joint velocities
+are integrated from the joints in the task's state, if their unit is radians per second. Example:
+examples/policies/posed.py."""
 
 from __future__ import annotations
 
@@ -29,7 +28,8 @@ State = tuple[Any, Vector, float]  # the policy's, positions of the joints, how 
 
 
 class PosedPolicy:
-    """`policy` with its joints told as absolute poses, metres and radians from the root link."""
+    """`policy` with its joints converted to absolute poses, metres and radians from the root
+    link."""
 
     def __init__(self, policy: Policy[Any], arm: Arm) -> None:
         """InputError where its numbers are not the joints of the arm."""

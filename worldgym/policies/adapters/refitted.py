@@ -1,8 +1,6 @@
-"""Policies that speak of other moments than the world: at another rate, or in targets instead of
-moves.
-
-Each says what it changes, in words for the log. Example: examples/policies/refitted.py. Axes
-legend: B rows, h actions of an answer, A numbers of an action."""
+"""Policies with another time scale than the world: another rate, or targets instead of moves. Each
+describes what it changes, for the log. Example: examples/policies/refitted.py. Axes legend: B rows,
+h actions of an answer, A numbers of an action."""
 
 from __future__ import annotations
 
@@ -81,8 +79,8 @@ class ResampledPolicy:
 
 
 class TargetingPolicy:
-    """`policy` with its moves told as the poses that they lead to, or its poses as moves. The state
-    carries the pose that was commanded, from the one of the task."""
+    """`policy` with its moves converted to the poses that they lead to, or its poses to moves. The
+    state holds the commanded pose, starting from that of the task."""
 
     def __init__(self, policy: Policy[Any], spec: ActionSpec) -> None:
         """InputError where there is no way from the one to the other."""

@@ -1,5 +1,5 @@
-"""A policy whose answers are reworked, and that else acts as it does: under another name, in other
-units, with fewer rows of an answer carried out. Example: examples/policies/wrapped.py."""
+"""A policy whose answers are changed, and that otherwise acts the same: under another name, in
+other units, or with fewer rows of an answer executed. Example: examples/policies/wrapped.py."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class WrappedPolicy:
 
 
 def renamed(policy: Policy[Any], name: str) -> Policy[Any]:
-    """Under another name: the checkpoints of one training, say, which are called alike."""
+    """Under another name, for example for checkpoints of one training that have the same name."""
     return WrappedPolicy(policy, name=name)
 
 
 def committed(policy: Policy[Any], rows: int) -> Policy[Any]:
-    """With another number of rows of each answer carried out before it looks again. That is another
+    """With another number of rows of each answer executed before it observes again. That is another
     policy, and its name says so."""
     return WrappedPolicy(
         policy,

@@ -1,4 +1,4 @@
-"""Actions in [-1, 1], the form networks speak, and in the bounds of a spec; what a policy may
+"""Actions in [-1, 1], as networks give them, and in the bounds of a spec; what a policy may
 answer."""
 
 from __future__ import annotations

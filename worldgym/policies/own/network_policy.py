@@ -1,5 +1,5 @@
-"""What policies made of one trained network share: what the network is shown, how many numbers it
-gives, and how it is saved.
+"""What policies with one trained network share: the network's inputs, the size of its output, and
+how it is saved.
 
 Axes legend: B batch, H height, W width, F features of an instruction.
 """

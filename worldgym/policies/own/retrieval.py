@@ -1,9 +1,7 @@
 """A policy without a network: it does what was done in the recorded frame that looks most like the
-one it sees, under the most similar instruction. With a chunk as long as an episode it looks once
-and then acts blindly.
-
-Another way to imitate than behaviour cloning, with other errors: a set of policies that are to
-test a world needs several."""
+one it sees, under the most similar instruction. With a chunk as long as an episode it observes once
+and then acts blindly. It imitates in another way than behaviour cloning, with other errors: a set
+of policies for testing a world needs several."""
 
 from __future__ import annotations
 

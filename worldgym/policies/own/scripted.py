@@ -17,8 +17,8 @@ from worldgym.types import Actions, ActionSpec, Trial
 
 
 class StillPolicy:
-    """Commands no motion; the gripper stays as the task says it stands, else open. What succeeds
-    here did without the robot."""
+    """Commands no motion; the gripper keeps the state given by the task, otherwise open. A success
+    here did not need the robot."""
 
     def __init__(self, spec: ActionSpec) -> None:
         if spec.mode not in MOVING_MODES:

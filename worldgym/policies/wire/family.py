@@ -1,5 +1,5 @@
-"""How a family of policies is spoken to: under which keys frame and instruction go, and what the
-answer's numbers mean.
+"""How to talk to a family of policies: the keys of frame and instruction, and the meaning of the
+answer's numbers.
 
 Sources: openpi (15a9616) src/openpi/policies/{droid,libero,aloha}_policy.py and examples/; OpenVLA
 (c8f03f4) vla-scripts/deploy.py and experiments/robot/; OpenVLA-OFT (moojink, 213c5ff)
@@ -177,7 +177,7 @@ FAMILIES: Mapping[str, Mapping[str, Family]] = {
 
 
 def choices(protocol: str) -> str:
-    """What may be named as a family, in words: those that a world can serve first, and why not the
+    """Names of families for a message: first those that a world can serve, then why not the
     others."""
     others = [family for family in FAMILIES[protocol].values() if not family.own]
     refused = [

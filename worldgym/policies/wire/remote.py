@@ -6,9 +6,9 @@ them) are asked for once; repeats of a trial are asked for one by one, since a s
 answers at random.
 
 Servers of others carry nothing between questions: the state only tells the trials apart. Our own
-server gives back a token for the state that its policy is in; the caller carries it. A server that
-was restarted does not know the tokens of its past life, and says so: the trial is run again from
-its start. Policies without memory have no token, and go on where they were."""
+server returns a token for its policy's state; the caller keeps it. A restarted server does not know
+the old tokens, and says so: the trial is run again from its start. Policies without memory have no
+token, and simply continue."""
 
 from __future__ import annotations
 
@@ -43,8 +43,7 @@ LINKS: dict[str, Callable[[Address], Link]] = {
 
 
 class RemotePolicy:
-    """Asks a server. Its connections are closed with `close`, or when nobody holds the policy any
-    more.
+    """Asks a server. Its connections are closed with `close`, or when the object is deleted.
 
     Answers of families of others are held within the bounds of their convention, as a robot's
     controller does. identity: of the checkpoint that a server of ours serves, where it says so; of

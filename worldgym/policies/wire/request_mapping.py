@@ -1,5 +1,5 @@
-"""Observation <=> request, answer => actions: the one place that knows what of an observation
-travels, and under which key.
+"""Observation <=> request, answer => actions: the only place that knows which parts of an
+observation are sent, and under which keys.
 
 A policy that needs past frames, further views or the robot's state gets them here, by what its
 family says; frames and states of a history are stacked, the newest last. Between our own client and

@@ -25,8 +25,8 @@ MAX_STATES = 1024
 
 
 class Responder:
-    """One question after the other, whatever the number of connections: a policy need not bear
-    being called at once."""
+    """One request after the other, for any number of connections: a policy need not support
+    concurrent calls."""
 
     def __init__(self, policy: Policy[Any], family: Family, fingerprint: str = "") -> None:
         self.offer = Offer(policy.name, policy.spec, policy.chunk, fingerprint, policy.needs)

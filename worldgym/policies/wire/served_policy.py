@@ -1,4 +1,4 @@
-"""What `worldgym policy serve` says of the policy that it serves, before the first question."""
+"""How `worldgym policy serve` describes its policy, before the first request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The seam of an edit: a step takes an initial frame, or an instruction, and gives another."""
+"""The protocol of an edit: a step takes an initial frame, or an instruction, and returns
+another."""
 
 from __future__ import annotations
 
@@ -34,5 +35,5 @@ class ImageStep(Protocol):
 
 class TextStep(Protocol):
     def say(self, instruction: str, scene: Scene) -> str:
-        """Another instruction. InputError where there is no way to say it so."""
+        """Another instruction. InputError if this wording is impossible."""
         ...

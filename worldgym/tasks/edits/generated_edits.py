@@ -1,9 +1,7 @@
-"""Edits by a model: a picture changed by a prompt, an instruction said otherwise. Cached, costed,
-and checked.
-
-Whatever a model returns, pixels outside the region that it may change are the frame's own. And what
-it did to them is looked at first: a model that moved the robot drew another start pose, and what it
-drew elsewhere belongs to that."""
+"""Edits by a model: a picture changed by a prompt, an instruction in other words. Cached, with
+known cost, and checked. Pixels outside the region that it may change always stay those of the
+frame. But its changes to them are checked first: a model that moved the robot drew another start
+pose, and the rest of its picture belongs to that pose."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Instructions said otherwise, without a model: rules and small word lists. What they do not know
-is refused, never guessed.
+"""Instructions in other words, without a model: rules and small word lists. Unknown words are
+refused, never guessed.
 
 An instruction is taken apart as  VERB the OBJECT [PREPOSITION the rest], which is how tasks of
 manipulation are mostly worded."""
@@ -149,7 +149,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Mention:
-    """Something beside the task is mentioned. of: what."""
+    """An object that the task does not need is mentioned. of: what."""
 
     of: str = "the mug"
 

@@ -1,4 +1,4 @@
-"""Steps that change what stands in the scene: objects added, removed, swapped, recoloured, or shown
+"""Steps that change the objects in the scene: objects added, removed, swapped, recoloured, or shown
 on a card."""
 
 from __future__ import annotations

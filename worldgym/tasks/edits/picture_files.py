@@ -1,4 +1,4 @@
-"""Pictures that edits bring along: cut-outs with alpha, pictures for a card, masks. The user's
+"""Pictures used by edits: cut-outs with alpha, pictures for a card, masks. The user's
 files, or drawn here.
 
 The drawn ones are simple solids lit from the upper left, so that an edit works without a single

@@ -1,8 +1,7 @@
-"""A world behind a server, as a world: `worldgym evaluate --world ws://HOST:PORT`.
-
-The states stay on the server; what is carried here is a token. A state that nobody holds any more
-is let go with the next call. A server that was restarted, or had to forget a state, says so: a
-`ServerOutage`, after which the trials are run again from their initial frames, never scored."""
+"""A world behind a server, as a world: `worldgym evaluate --world ws://HOST:PORT`. The states stay
+on the server; the client holds a token. An unused state is released with the next call. A server
+that was restarted, or had to forget a state, says so: a `ServerOutage`, after which the trials are
+run again from their initial frames, never scored."""
 
 from __future__ import annotations
 
@@ -43,8 +42,8 @@ class ServedState:
 
 
 class ServedWorld:
-    """Asks a server. Its connection is closed with `close`, or when nobody holds the world any
-    more. Implements `Conditioned` and `Proprioceptive` too, whatever the world behind it does."""
+    """Asks a server. Its connection is closed with `close`, or when the object is deleted.
+    Implements `Conditioned` and `Proprioceptive` too, whatever the world behind it does."""
 
     def __init__(self, address: ServerAddress, card: WorldCard, line: Connection) -> None:
         self.card = card
@@ -95,7 +94,7 @@ class ServedWorld:
         return self._state(answer, state.rows, told), drawn
 
     def fork(self, state: ServedState) -> ServedState:
-        """The same state under its own token, for whoever lets go of one of them first."""
+        """The same state under a second token, so that each can be released separately."""
         answer = self._ask({"call": "fork", "state": state.token})
         return self._state(answer, state.rows, state.told)
 
@@ -103,7 +102,7 @@ class ServedWorld:
         return state.told
 
     def close(self) -> None:
-        """Lets go of all states that were dropped, if the server is there, and of the line."""
+        """Releases all dropped states, if the server is reachable, and the connection."""
         with suppress(ServerOutage):
             self._ask({"call": "close"})
         self._closing()

@@ -1,9 +1,8 @@
-"""The answering side of a served world: a world of anybody's, its states kept here behind tokens.
-
-A token stands for the state of a whole batch. It stays good when it was stepped, so a question may
-be asked again; a world that keeps its newest state alone ("latest") forgets the one before. The
-states that were not used for longest go first, and whoever asks for one is told: the evaluator runs
-those trials again."""
+"""The server side of a served world: any world, with its states kept here behind tokens. A token
+stands for the state of a whole batch. It stays valid after a step, so a request may be repeated; a
+world that keeps its newest state alone ("latest") forgets the one before. The states that were
+unused for longest are dropped first, and a request for one gets an error: the evaluator runs those
+trials again."""
 
 from __future__ import annotations
 
@@ -47,7 +46,7 @@ class KeptState:
 
 
 class WorldResponder:
-    """One call after the other, whatever the number of connections.
+    """One call after the other, for any number of connections.
 
     states: kept at most.   rows: of a call at most.   details: see `WorldCard`."""
 
