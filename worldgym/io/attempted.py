@@ -1,4 +1,4 @@
-"""An attempt at a trial, as statistics and pages read it, whatever holds it."""
+"""An attempt at a trial, as statistics and pages read it, independent of its storage."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ BUNDLE = Path(__file__).parents[1] / "reference" / "bundle"
 
 
 def bundled(place: str | Path, part: str) -> Path:
-    """The place itself; where it is "bundled" and nothing lies there, that part of the bundle:
+    """The place itself; if it is "bundled" and no such file exists, that part of the bundle:
     "world", "judge" or "tasks"."""
     path = Path(place)
     if str(place) != NAME or path.exists():

@@ -1,6 +1,5 @@
-"""What PyTorch computes on, as an option names it: auto, cpu, cuda, cuda:N or mps.
-
-The one place where such a word is understood; loaders take it and ask here."""
+"""The device of PyTorch, as named by an option: auto, cpu, cuda, cuda:N or mps. Only this module
+interprets such a word; loaders pass it here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading and writing files so that nothing is ever half-written, and a wrong file gets one clear
+"""Reading and writing files so that no file is ever half-written, and a wrong file gives one clear
 sentence."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Records as plain JSON, and what they hold in words: the string below a field is its description,
+"""Records as plain JSON, with descriptions: the string below a field is its description,
 in the JSON Schema as in the docs. `records.from_mapping` reads them back."""
 
 from __future__ import annotations

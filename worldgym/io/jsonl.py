@@ -61,8 +61,8 @@ class Line:
 
 
 class LineFile:
-    """A file open for appending. While this lives, a second writer is refused, or told on standard
-    error that nobody is; the system lets go of the file when a process ends."""
+    """A file open for appending. While this exists, a second writer is refused, or, without locks,
+    warned on standard error; the system releases the file when a process ends."""
 
     def __init__(self, path: Path, wait: bool = False) -> None:
         """Makes the file where there is none. wait: for the end of another writer, who is refused

@@ -1,5 +1,5 @@
-"""Names that files of earlier versions hold => the names that are written now. This is the only
-place that knows the old ones; whoever opens such a file sees the new ones.
+"""Names in files of earlier versions => current names. Only this module knows the old ones; code
+that opens such a file sees the new ones.
 
 Files are never rewritten, so a checkpoint keeps its fingerprint and logs keep naming it.
 

@@ -1,4 +1,4 @@
-"""Networks for inference: one that takes a checkpoint's weights, one that never changes."""
+"""Networks for inference: loaded with a checkpoint's weights, and never changed."""
 
 from __future__ import annotations
 

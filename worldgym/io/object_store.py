@@ -2,7 +2,7 @@
 all, and cannot be appended to.
 
 Credentials come from where the store's library looks for them (environment, ~/.aws, the machine's
-role); an address that holds some is refused, for addresses are kept in logs."""
+role); an address that contains some is refused, because addresses are kept in logs."""
 
 from __future__ import annotations
 

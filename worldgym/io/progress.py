@@ -1,4 +1,5 @@
-"""Progress of anything over two seconds: a bar on a terminal, else a line every half minute."""
+"""Progress of anything over two seconds: a bar on a terminal, otherwise a line every half
+minute."""
 
 from __future__ import annotations
 

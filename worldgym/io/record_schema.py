@@ -1,4 +1,4 @@
-"""What the annotations of a record say to others: its JSON Schema, and the types of its columns."""
+"""What follows from the annotations of a record: its JSON Schema, and the types of its columns."""
 
 from __future__ import annotations
 

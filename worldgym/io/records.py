@@ -1,7 +1,5 @@
-"""The one validator: a mapping out of JSON or TOML becomes a dataclass, or one sentence says what
-does not fit.
-
-A fault names the field by its place, what it holds and what it must be:
+"""The one validator: a mapping from JSON or TOML becomes a dataclass, or one sentence says what is
+wrong. An error names the path of the field, its value and what it must be:
 
     "server.timeout_seconds" holds 'long'; it must be a number
     "colour" is unknown (did you mean color?); known are name, color
@@ -62,7 +60,7 @@ def from_mapping(
     """The dataclass of a mapping; fields with a default may be missing.
 
     Annotations may be scalars, `Path`, None, `Literal`, unions, dataclasses, `tuple` and `Mapping`
-    of these; `Any` takes what there is. A whole number does for a `float` and stays one.
+    of these; `Any` takes what there is. A whole number is accepted for a `float` and stays one.
     given:   fields that come from elsewhere, and may not stand in the data.
     readers: annotation => what makes a value of it, instead of the rule here.
     place:   of the data in a larger one.   more: other keys than the fields are left alone.

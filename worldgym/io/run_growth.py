@@ -1,8 +1,7 @@
-"""A run that grows by policies, trials or tasks: what two headers of it must agree on, and the one
-of both together, which is appended to the log (docs/log.md).
-
-What identifies a trial stays as it is: world, judge, seed, the contents of its task, and its
-policy. What only says which trials there are to be may grow, and never shrinks."""
+"""A run that grows by policies, trials or tasks: what two of its headers must agree on, and the
+joint header, which is appended to the log (docs/log.md). What identifies a trial cannot change:
+world, judge, seed, the contents of its task, and its policy. The list of planned trials may grow,
+and never shrinks."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ Plan = Mapping[str, Mapping[str, Mapping[str, int]]]  # see `planned_repeats`
 def growth_difference(
     before: RunHeader, now: RunHeader, may_differ: Collection[str] = ()
 ) -> str | None:
-    """What keeps `now` from being more of the same run, in words; None where nothing does.
+    """Why `now` is not an extension of the same run, in words; None if it is.
 
     may_differ: see `RunHeader.difference`."""
     both = before.config, now.config

@@ -1,12 +1,12 @@
-"""A run in an object store, which cannot append: the run is made in a folder of this machine, and
-its log is sent after it in parts.
+"""A run in an object store, which cannot append: the run is made in a folder on this machine, and
+its log is sent in parts.
 
     URL/log.parts/BYTE   whole lines of log.jsonl from that byte on, while the run goes on
     URL/log.jsonl        all of it, once a start has ended; the parts are then removed
     URL/videos/...       and what else a line names: always there before the part with the line
 
-A start on any machine first fetches what the store has of the log. Two that write at once are told
-apart at their first part, whose name is the same."""
+A start on any machine first fetches what the store has of the log. Of two writers, the second is
+detected at its first part, which has the same name."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class RunMirror:
             at = end
 
     def _follow(self) -> None:
-        """What hinders is said once; the run goes on, and the end tries again."""
+        """A problem is reported once; the run continues, and the end tries again."""
         while not self._stop.wait(self._every):
             try:
                 while self._send_part() and not self._stop.is_set():

@@ -1,7 +1,6 @@
-"""What statistics and pages need of an attempt, out of a line of the log: half of its fields, and
-texts that many share kept once, so that a run of a million trials fits into memory.
-
-A line is read whole, and its checksum with it; `TrialRecord` has the other fields.
+"""What statistics and pages need of an attempt, from a line of the log: half of its fields, with
+shared texts stored once, so that a run of a million trials fits into memory. A line is read
+completely, including its checksum; `TrialRecord` has the other fields.
 """
 
 from __future__ import annotations

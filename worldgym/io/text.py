@@ -1,4 +1,4 @@
-"""Text from outside, made safe to write: a file in UTF-8, a page, a table or a terminal can hold
+"""Text from outside, made safe to store: a file in UTF-8, a page, a table or a terminal can hold
 what `clean` returns."""
 
 from __future__ import annotations

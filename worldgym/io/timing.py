@@ -51,7 +51,7 @@ def measured() -> Iterator[Mapping[str, float]]:
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """A part of the work whose time is wanted. Costs nothing to speak of where nobody measures."""
+    """A part of the work whose time is wanted. Its cost is negligible if nothing is measured."""
     watch = _watch.get()
     if watch is None:
         yield

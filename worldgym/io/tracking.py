@@ -1,8 +1,6 @@
-"""Where numbers of a training or an evaluation are sent to be drawn: TensorBoard, Weights & Biases,
-MLflow, trackio. All that a tracker must do is `Tracker`; one that fails stops nothing.
-
-A tracker gets numbers and their names, and neither options nor keys: those of a service come from
-where its own library looks for them."""
+"""Sends numbers of a training or an evaluation to trackers: TensorBoard, Weights & Biases, MLflow,
+trackio. A tracker implements `Tracker`; if it fails, the run continues. It gets numbers and their
+names, but neither options nor keys: its own library finds those."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ class Tracker(Protocol):
 
 
 class Trackers:
-    """As a context: several trackers. One that raises is told about once, and left alone."""
+    """As a context: several trackers. One that raises gives one message, and is not used again."""
 
     def __init__(self, trackers: Mapping[str, Tracker]) -> None:
         """By the names that they were asked for."""

@@ -1,4 +1,4 @@
-"""The boundary to code that is not ours: somebody else's policy or judge may raise anything."""
+"""The boundary to other people's code: their policy or judge may raise anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Failure:
-    """Something broke that is no fault of the robot's: never a score.   error: with its traceback,
+    """Something failed that is not the robot's fault: never a score.   error: with its traceback,
     for whoever wrote it."""
 
     reason: str

@@ -1,5 +1,5 @@
-"""What the user's own code makes: MODULE:FACTORY, a callable that returns an object with the
-members of a seam."""
+"""Objects made by the user's own code: MODULE:FACTORY, a callable that returns an object with the
+members of a protocol."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Who moves the arm in recorded episodes: experts, disturbed experts, and movers without a goal.
-
-A world model that saw only success is optimistic, so about a third of the varied mix fails.
-Imitating policies fail otherwise than a disturbed expert does: they miss a handle by a little,
-drift, stall, try again. A world that never saw that lets the door come along; the near misses are
-for it. And a policy may do the wrong task: where nobody ever closed a window that should be opened,
-a judge takes every arm that sweeps past it for success. Deterministic by (task, seed)."""
+"""Who moves the arm in recorded episodes: experts, disturbed experts, and motions without a goal. A
+world model trained only on successes is optimistic, so about a third of the varied mix fails.
+Imitation policies fail differently than a disturbed expert: they miss a handle by a little, drift,
+stall, try again. A world that never saw this opens the door anyway; the near misses are for that.
+And a policy may do the wrong task: if no recording closes a window that should be opened, a judge
+calls every passing arm a success. Deterministic by (task, seed)."""
 
 from __future__ import annotations
 
@@ -131,7 +130,7 @@ def _stop_early(rng: np.random.Generator, expert: Callable[[State], Action]) -> 
 
 
 def _drift(rng: np.random.Generator, expert: Callable[[State], Action]) -> Behaviour:
-    """An error that stays for about seven steps: an arm that goes smoothly, and a little wrong."""
+    """An error that lasts for about seven steps: a smooth motion that is slightly wrong."""
     error = np.zeros(4)
     sd = rng.uniform(0.3, 0.8)
 

@@ -1,7 +1,6 @@
-"""The stages of the way to a new bundled world, each a list of `worldgym` commands.
-
-Held-out policies and seeds are scored in the last stages alone; whatever is chosen is chosen by
-development ones. Shipping the result is a decision: `worldgym reference bundle` is no stage."""
+"""The stages for making a new bundled world, each a list of `worldgym` commands. Held-out policies
+and seeds are scored only in the last stages; all choices use development ones. Using the result as
+the bundle is a separate decision: `worldgym reference bundle` is not a stage."""
 
 from __future__ import annotations
 
@@ -64,8 +63,8 @@ SIZES = {"full": FULL, "tiny": TINY}
 
 @dataclass(frozen=True)
 class Stage:
-    """minutes: on two idle cores at full size, guessed, partly from measured parts; at
-    that size the whole was never run."""
+    """minutes: on two idle cores at full size, estimated, partly from measured parts; the complete
+    chain was never run at that size."""
 
     name: str
     minutes: int

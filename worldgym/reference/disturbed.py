@@ -1,9 +1,9 @@
 """Motions outside an imitator's habits: beside, above, past, late, too far, mirrored.
 
-A world that has seen imitators alone draws what usually follows such a motion: it opened drawers
-for hands that passed 10 cm beside the handle, and lost small objects once a hand came near. Here
-the hand goes where the object is not, goes around it without touching, touches it and leaves, or
-does the task's motion at another time, size or side. The simulator says what truly follows.
+A world trained on imitation policies alone draws what usually follows similar motions: it opened
+drawers for hands that passed 10 cm beside the handle, and lost small objects once a hand came near.
+Here the hand goes where the object is not, goes around it without touching, touches it and leaves,
+or does the task's motion at another time, size or side. The simulator gives the true outcome.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _warped(rng: np.random.Generator, expert: Expert) -> Disturbed:
 
 
 def _mirrored(rng: np.random.Generator, expert: Expert) -> Disturbed:
-    """One axis of the motion turned round, from the start or from some step on."""
+    """One axis of the motion reversed, from the start or from some step on."""
     signs = np.ones(4)
     signs[int(rng.integers(0, 3))] = -1.0
     first = int(rng.integers(5, STEPS // 2)) if rng.random() < 0.5 else 0
@@ -128,7 +128,7 @@ def _mirrored(rng: np.random.Generator, expert: Expert) -> Disturbed:
 
 
 def _wrong_grip(rng: np.random.Generator, expert: Expert) -> Disturbed:
-    """The task's motion with the gripper's command turned round or held."""
+    """The task's motion with the gripper's command reversed or held."""
     held = float(rng.choice([-1.0, 1.0]))
     turned = rng.random() < 0.5
 

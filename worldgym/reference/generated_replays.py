@@ -1,10 +1,10 @@
 """Recorded episodes as a world sees them: their actions played through it, with the simulator's
 labels.
 
-A judge that also learns from these knows how the world draws a success, its blur and its habits
-included. The labels are what truly happened to those actions, so where the world is wrong they
-disagree with the picture; the judge learns that. Every closed-loop episode is generated again:
-they are what a policy does in a closed loop, which is what a judge is asked about."""
+A judge that is also trained on these knows how the world draws a success, including its blur and
+typical errors. The labels are the true outcomes of those actions, so where the world is wrong they
+disagree with the picture; the judge learns that. Every closed-loop episode is generated again: they
+show policies in closed loop, which is what the judge has to score."""
 
 from __future__ import annotations
 

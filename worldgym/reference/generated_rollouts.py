@@ -1,10 +1,8 @@
-"""What truly follows from the actions of closed loops in a learned world: the data that a world
-lacks of itself.
-
-A policy in closed loop with a world finds action sequences for which the world is wrong, as an
-optimizer finds the holes of its objective; replaying recorded actions never meets them. So policies
-that are not evaluated act in the world, from initial frames of training seeds, and the simulator
-plays what they did: what a robot would answer, in the form of recorded episodes."""
+"""The true outcome of actions from closed loops in a learned world: the training data that
+recordings lack. A policy in closed loop with a world finds action sequences for which the world is
+wrong, like an optimizer that exploits errors of its objective; replays of recorded actions never
+contain them. So policies that are not evaluated act in the world, from initial frames of training
+seeds, and the simulator plays their actions; the result is stored as recorded episodes."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The hand-crossing test: the hand passes over an object without touching it, and what it hid must
-come back as it was.
+"""The hand-crossing test: the hand passes in front of an object without touching it, and the hidden
+object must reappear unchanged.
 
 In the simulator the hand goes beside the object, passes between it and the camera and stays on the
-other side. Those passes in which nothing was moved are played through the world. PSNR is taken in a
-window about the object, before the hand comes near it, and once it has left. A world that redraws
-the object in the state that usually follows such a motion loses decibels that it does not lose
+other side. Those passes in which nothing was moved are played through the world. PSNR is computed
+in a window around the object, before the hand comes near it, and after it has left. A world that
+redraws the object in the state that usually follows such a motion loses more decibels here than
 elsewhere."""
 
 from __future__ import annotations

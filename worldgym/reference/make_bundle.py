@@ -1,5 +1,5 @@
-"""Putting the bundle together from what was trained and scored: verified, complete, and small
-enough to ship."""
+"""Assembles the bundle from trained and scored parts: verified, complete, and small enough to
+distribute."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A world's own false successes: recorded closed loops that it draws as successes and the judge
-believes, and that truly failed. A world that is trained on learns most from these."""
+"""A world's own false successes: recorded closed loops that look like successes in it, to the judge
+too, but truly failed. Further training of a world gains most from these."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEAST = 4  # episodes kept, so that a training always finds some
 @dataclass(frozen=True)
 class MineConfig:
     """store: with closed loops, played in the simulator.   beside: episodes judged right that are
-    kept for every one judged falsely, so that the world does not learn to believe nothing."""
+    kept for every one judged falsely, so that the world does not learn that everything fails."""
 
     world: Path
     judge: Path

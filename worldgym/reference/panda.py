@@ -3,9 +3,9 @@ simulator.
 
 robosuite 1.5.2 (MIT) and its "BASIC" operational-space controller: seven numbers in [-1, 1], moves
 of 0.05 m and turns of 0.5 rad an action, gripper -1 open and +1 closed, at 10 Hz. What had to be
-set right: pictures are rendered here, for the shipped ones take 200 ms per view (shadows, samples,
-collision shapes) and these 8 to 15; one environment a process, because two spoil each other's
-frames; a seed is put into the environment's own generator, which all of its samplers share.
+changed: pictures are rendered here, because the original ones take 200 ms per view (shadows,
+samples, collision shapes) and these 8 to 15; one environment a process, because two corrupt each
+other's frames; a seed is put into the environment's own generator, which all of its samplers share.
 
 Installed beside Meta-World without what it pins and does not need: requirements-panda.txt.
 """
@@ -90,8 +90,8 @@ class PandaMoment:
 class PandaSimulator:
     """One task. `reset(seed)`, then `step(action)`. One in a process: see above.
 
-    Its controllers keep numbers of their own, so a moment is gone back to by playing its actions
-    again from the start, 8 ms each; going on from where it stands costs nothing."""
+    Its controllers have internal state, so to return to an earlier moment, its actions are played
+    again from the start, 8 ms each; continuing from the current one costs nothing."""
 
     kind = "panda"
     spec = PANDA_SPEC

@@ -1,9 +1,9 @@
 """Who moves the Panda in recorded episodes: a scripted expert that reads positions, and the same
 expert disturbed.
 
-A world that saw only success is optimistic, so about half of the episodes fail, most of them
-nearly: the hand closes beside the object or above it, opens too soon, or lets go over the wrong
-place. Deterministic by (task, seed).
+A world trained only on successes is optimistic, so about half of the episodes fail, most of them as
+near misses: the hand closes beside the object or above it, opens too soon, or lets go over the
+wrong place. Deterministic by (task, seed).
 """
 
 from __future__ import annotations

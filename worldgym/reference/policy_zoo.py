@@ -2,10 +2,10 @@
 scored.
 
 development   the eight policies of the bundle and one of the other architecture, on the start
-              states of seeds 450-479. Looked at whenever a world, a judge or a setting is chosen.
-              So were the bundled start states, seeds 10000-10019.
-held-out      fifteen policies on the start states of seeds 20000-20099: scored once for each
-              release of the bundled world (`make release-check`), and nothing is chosen by them.
+              states of seeds 450-479. Used whenever a world, a judge or a setting is chosen; so
+              were the bundled start states, seeds 10000-10019.
+held-out      fifteen policies on the start states of seeds 20000-20099: scored once per release of
+the bundled world (`make release-check`), and not used to choose anything.
 collectors    twelve policies, most of them weak, that act in a learned world so that its errors
               become training data (generated_rollouts.py). Never evaluated.
 panda         two of the second reference world, with and without its wrist camera (docs/panda.md).
@@ -126,8 +126,8 @@ def _development(make: Maker) -> list[PolicyTrainConfig]:
 
 def _held_out(make: Maker) -> list[PolicyTrainConfig]:
     """Three sizes, chunks of 1, 4 and 8, two amounts of data, five steps of one run, two
-    architectures, and one that saw only experts who never err: it does not know the way back from a
-    mistake."""
+    architectures, and one trained only on flawless experts: it has not learned to recover from
+    mistakes."""
     chunked = BCConfig(chunk=4)
     return [
         make("full", 1000, chunked),

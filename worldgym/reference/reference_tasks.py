@@ -1,4 +1,4 @@
-"""The tasks of the reference world: Meta-World environments with a written instruction each."""
+"""The tasks of the reference world: Meta-World environments, each with a written instruction."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Policies of the zoo in a learned world and in the simulator, from the same start states: what
-every published figure rests on.
+"""Policies of the zoo in a learned world and in the simulator, from the same start states: the
+basis of every published figure.
 
 OUT/truth/SCOPE-KEY     results and initial frames of the simulator (truth.py)
 OUT/runs/SCOPE-KEY      the run in the world

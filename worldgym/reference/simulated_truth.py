@@ -1,4 +1,4 @@
-"""What control arms truly do: the actions of rollouts in a learned world carried out in the
+"""The true outcome of control arms: actions of rollouts in a learned world executed in the
 simulator from the same start states, and policies in closed loop with it."""
 
 from __future__ import annotations

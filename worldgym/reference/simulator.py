@@ -1,6 +1,6 @@
 """Meta-World v3 as a small deterministic simulator: same seed, same episode, in any process.
 
-What had to be set right (measured; see docs/reference-world.md): `reset(seed=)` of the package
+What had to be changed (measured; see docs/reference-world.md): `reset(seed=)` of the package
 ignores its seed; without `mj_forward` after a reset the first frame can show the object up to 7 cm
 off; shipped render settings draw 5-8 frames per second on a CPU, these 86 (no shadows, no
 multisampling, bodies behind the table hidden, 2x2 box average instead)."""

@@ -1,7 +1,7 @@
 """A simulator as a `World` like any other, and a judge that reads its success: Meta-World
 (`worldgym.reference.simulator`) or the Panda (`worldgym.reference.panda`).
 
-A picture does not say how a simulator stands: `SimulatorWorld.task` draws the initial frame of a
+A picture does not contain a simulator's state: `SimulatorWorld.task` draws the initial frame of a
 seed, and `reset` knows the seeds of the frames that were drawn. A state holds all that the physics
 depends on, so it may be kept, branched and stepped again.
 """

@@ -1,4 +1,4 @@
-"""Setting a `Variation` up in MuJoCo: colours and lights in the model, solids in the drawn scene,
+"""Applies a `Variation` in MuJoCo: colours and lights in the model, solids in the rendered scene,
 noise on the picture."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The whole way to a new bundled world as one command that resumes: recordings, world,
+"""All stages to a new bundled world as one command that resumes: recordings, world,
 distillation, mining of its false successes, judge, error predictor, calibration, evaluation.
 
 OUT/data, OUT/policies, OUT/world, ...    what the stages make

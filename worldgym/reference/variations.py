@@ -1,7 +1,7 @@
 """The simulator's side of an out-of-distribution test: the same change made in the scene itself, so
 that the true drop is known.
 
-A variation changes what is seen and nothing that is felt: added solids and cards do not touch
+A variation changes only what is visible, not contact: added solids and cards do not touch
 anything."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the run took: time by its parts, votes, tokens and money, policy by policy."""
+"""The cost of the run: time by its parts, votes, tokens and money, policy by policy."""
 
 from __future__ import annotations
 

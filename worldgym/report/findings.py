@@ -1,4 +1,4 @@
-"""A run in words: the headline first, then everything else that there is to say."""
+"""A run in words: the headline first, then all other sentences."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ BELOW = (
 
 
 def lede(summary: Summary) -> str:
-    """What was done, for a reader who has never seen such a page."""
+    """What was evaluated, for a reader who is new to this page."""
     tried = [policy for policy in summary.policies if policy.trials + policy.unscored]
     trials = sum(policy.trials + policy.unscored for policy in tried)
     policies = "one robot policy" if len(tried) == 1 else f"{len(tried)} robot policies"
@@ -67,8 +67,8 @@ def lede(summary: Summary) -> str:
 
 
 def headline(summary: Summary) -> str:
-    """What matters first, in plain words: that the run is unfinished, and which policies are best;
-    of one policy how often it succeeds."""
+    """The main result, in plain words: whether the run is unfinished, and which policies are best;
+    for one policy how often it succeeds."""
     scored = [policy for policy in summary.policies if policy.trials]
     if not scored:
         said = "No trial has been scored yet."

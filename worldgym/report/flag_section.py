@@ -1,5 +1,4 @@
-"""Flags that checks have put on rollouts: what the flagged trials say, and what is left without
-them."""
+"""Flags that checks have put on rollouts: the rates of the flagged trials, and of the others."""
 
 from __future__ import annotations
 

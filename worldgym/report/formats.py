@@ -1,4 +1,4 @@
-"""Numbers as text, the same on the page, in the terminal and in what commands print."""
+"""Numbers as text, the same on the page, in the terminal and in the output of commands."""
 
 from __future__ import annotations
 

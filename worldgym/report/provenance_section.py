@@ -1,4 +1,5 @@
-"""How the run was made: command, seeds, versions, settings, and everything that entered no rate."""
+"""How the run was made: command, seeds, versions, settings, and everything that no rate
+includes."""
 
 from __future__ import annotations
 

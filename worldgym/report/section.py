@@ -1,5 +1,4 @@
-"""What the page is put together from: each section is a function of the same facts, with its own
-template."""
+"""The sections of the page: each is a function of the same facts, with its own template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Sentences about the trials: which are missing or have no score and why, and what they took."""
+"""Sentences about the trials: which are missing or have no score and why, and their time and
+cost."""
 
 from __future__ import annotations
 

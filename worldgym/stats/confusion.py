@@ -1,4 +1,4 @@
-"""Verdicts against what is known: the counts that judges are chosen by, and calibrated with."""
+"""Verdicts against known outcomes: the counts used to choose and calibrate judges."""
 
 from __future__ import annotations
 

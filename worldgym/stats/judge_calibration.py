@@ -1,5 +1,5 @@
-"""How far a judge may be trusted, from videos whose outcome is known, and success rates corrected
-for its errors."""
+"""How far a judge can be trusted, from videos with known outcome, and success rates corrected for
+its errors."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Does a calibration of world model and judge help? Each policy of a run with known truth is
-corrected by what the other policies show, never by itself, and compared with its truth."""
+corrected by the other policies, never by itself, and compared with its truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much real performance is at stake where the world model orders policies wrongly."""
+"""How much real performance is lost when the world model orders policies wrongly."""
 
 from __future__ import annotations
 

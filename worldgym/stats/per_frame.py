@@ -1,4 +1,4 @@
-"""Repeats of one initial frame resemble each other, so an interval counts frames, not trials."""
+"""Repeats of one initial frame are correlated, so an interval counts frames, not trials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Labels = Sequence[str] | Indices  # names, or numbers in the order of the names
 
 @dataclass(frozen=True)
 class ClusteredMean:
-    """What initial frames show of the spread of a mean.
+    """The spread of a mean, estimated from initial frames.
 
     means [G]:  mean of each frame.
     variance:   of the mean of all values; NaN for a single frame.

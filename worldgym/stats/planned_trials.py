@@ -1,4 +1,4 @@
-"""Which trials a run was to have, and which of them its log lacks."""
+"""The planned trials of a run, and which of them its log lacks."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a run has done so far, from its log alone: the counts and running rates of every policy on
-every task, how fast it goes, and what is left.
+"""The progress of a run, from its log alone: the counts and current rates of every policy on every
+task, its speed, and what is left.
 
 The rates and intervals are those of the report (`worldgym.stats.success_rates.score_rate`); what a
 calibration or the check of the world changes in them stands in the report's figures.

@@ -1,8 +1,8 @@
-"""A run's log as a table that grows with it: what lists, live pages and galleries need of every
-trial, in a few bytes each. Everything else of a trial is read from its line when it is shown.
+"""A run's log as a table that grows with it: the data of every trial for lists, live pages and
+galleries, in a few bytes each. Everything else of a trial is read from its line when it is shown.
 
 The log is followed from the last whole line on, by its bytes alone; the process that writes it is
-never touched. This is the one place in which the app reads a log.
+not affected. Only this module of the app reads a log.
 """
 
 from __future__ import annotations

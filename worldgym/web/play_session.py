@@ -1,5 +1,5 @@
-"""A world that is steered by hand: every frame is a node of a tree, for states are values. Going
-back costs nothing, and another action from there is a branch.
+"""A world that is steered by hand: every frame is a node of a tree, because states are values.
+Going back costs nothing, and another action from there is a branch.
 
 A state may be large, so only the newest are kept; another one is made again from the nearest kept
 state above it, by the same actions and the same noise, which gives the same frames.

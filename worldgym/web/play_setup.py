@@ -1,4 +1,5 @@
-"""From names to what is played: world, tasks, policies, judge, and a trial to begin with."""
+"""From names to the parts of a session: world, tasks, policies, judge, and a trial to begin
+with."""
 
 from __future__ import annotations
 

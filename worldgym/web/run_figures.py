@@ -1,8 +1,7 @@
-"""The figures of a run as the report draws them, made in its own process.
-
-Statistics of a large run take seconds and much memory; the server goes on answering meanwhile, and
-shows the figures of before until the new ones are there. What was made is kept in memory, and in
-the user's cache folder for the next start.
+"""The figures of a run as the report draws them, made in a separate process. Statistics of a large
+run take seconds and much memory; meanwhile the server keeps answering, and shows the previous
+figures until the new ones are ready. What was made is kept in memory, and in the user's cache
+folder for the next start.
 """
 
 from __future__ import annotations

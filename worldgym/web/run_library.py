@@ -1,8 +1,8 @@
 """The runs below some folders: found by scanning, each with a card for the list.
 
-A run's address is its path below the folder that was named. It is looked up among what was found,
-never put together from a request. A card is made again when log or check changed; older cards
-are kept in the user's cache folder, so that thousands of runs are listed at once.
+A run's address is its path below the given folder. It is looked up among the runs that were found,
+never built from a request. A card is made again when log or check changed; older cards are kept in
+the user's cache folder, so that thousands of runs are listed at once.
 """
 
 from __future__ import annotations

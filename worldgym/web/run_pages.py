@@ -1,4 +1,4 @@
-"""The pages about runs: the list, a run while it goes on and afterwards, its gallery."""
+"""The pages about runs: the list, a run during and after its evaluation, its gallery."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def _small(run: ListedRun, index: LogIndex, row: int) -> dict[str, Any]:
 
 
 def _words(run: ListedRun) -> str:
-    """What a search in the list looks at."""
+    """The text that a search in the list uses."""
     card = run.card
     more = [] if card is None else [card.world, card.state, *card.tasks]
     more += [] if card is None else [policy.policy for policy in card.policies]

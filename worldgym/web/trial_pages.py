@@ -1,4 +1,4 @@
-"""The page of one trial, and what it asks for: videos, actions, signals of doubt."""
+"""The page of one trial, and its data: videos, actions, the signals behind P(verdict wrong)."""
 
 from __future__ import annotations
 
