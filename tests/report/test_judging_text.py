@@ -29,7 +29,7 @@ def test_who_came_closer_is_told_with_ties_and_probabilities() -> None:
     found = PreferenceFigures((pair,), strengths, RANKING, 0.5, FailureReasons(), "judge")
     text = preference_text(found).replace(NBSP, " ")
     assert (
-        "A against B, 21 trials: closer in 11, farther in 4, 3 ties (1 because the two orders "
+        "A against B, 21 trials: better in 11, worse in 4, 3 ties (1 because the two orders "
         "disagree)" in text
     )
     assert (
