@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.transform import Rotation
+import scipy
 
 from worldgym.actions.pose import ANGLES, AXIS, QUATERNION, radians
 from worldgym.errors import InputError
@@ -93,20 +93,20 @@ def _part_of_turn(
     """[3 or 4] in the form and unit of the spec => the same form: the same axis, an equal part of
     the angle."""
     whole = rotations(turn[None], spec)[0]
-    return in_form(Rotation.from_rotvec(whole.as_rotvec() / parts), spec)
+    return in_form(scipy.spatial.transform.Rotation.from_rotvec(whole.as_rotvec() / parts), spec)
 
 
-def rotations(turns: npt.NDArray[np.float64], spec: ActionSpec) -> Rotation:
+def rotations(turns: npt.NDArray[np.float64], spec: ActionSpec) -> scipy.spatial.transform.Rotation:
     """[K, 3 or 4] in the form and unit of the spec => K rotations."""
     unit = radians(spec) or 1.0
     if spec.rotation == "quaternion":
-        return Rotation.from_quat(turns)
+        return scipy.spatial.transform.Rotation.from_quat(turns)
     if spec.rotation == "euler_xyz":
-        return Rotation.from_euler("xyz", turns * unit)
-    return Rotation.from_rotvec(turns * unit)
+        return scipy.spatial.transform.Rotation.from_euler("xyz", turns * unit)
+    return scipy.spatial.transform.Rotation.from_rotvec(turns * unit)
 
 
-def in_form(turn: Rotation, spec: ActionSpec) -> npt.NDArray[np.float64]:
+def in_form(turn: scipy.spatial.transform.Rotation, spec: ActionSpec) -> npt.NDArray[np.float64]:
     """One rotation => [3 or 4] in the form and unit of the spec."""
     if spec.rotation == "quaternion":
         quaternion: npt.NDArray[np.float64] = turn.as_quat(canonical=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.transform import Rotation
+import scipy
 
 from worldgym.actions.conventions import OPEN_IS_HIGH
 from worldgym.types import Actions, ActionSpec
@@ -60,7 +60,7 @@ class Pose:
 
     def numbers(self) -> dict[str, float]:
         """Every name of NUMBERS. The quaternion has qw >= 0."""
-        turn = Rotation.from_matrix(self.rotation)
+        turn = scipy.spatial.transform.Rotation.from_matrix(self.rotation)
         values = [
             *self.position,
             *_angles(self.rotation),
@@ -131,11 +131,17 @@ def pose_after(start: Pose, actions: Actions, spec: ActionSpec) -> Pose:
 def _rotation(state: Mapping[str, float]) -> Vector:
     turn: Vector = np.eye(3)
     if set(ANGLES) <= set(state):
-        turn = Rotation.from_euler("xyz", [state[name] for name in ANGLES]).as_matrix()
+        turn = scipy.spatial.transform.Rotation.from_euler(
+            "xyz", [state[name] for name in ANGLES]
+        ).as_matrix()
     elif set(AXIS) <= set(state):
-        turn = Rotation.from_rotvec([state[name] for name in AXIS]).as_matrix()
+        turn = scipy.spatial.transform.Rotation.from_rotvec(
+            [state[name] for name in AXIS]
+        ).as_matrix()
     elif set(QUATERNION) <= set(state):
-        turn = Rotation.from_quat([state[name] for name in QUATERNION]).as_matrix()
+        turn = scipy.spatial.transform.Rotation.from_quat(
+            [state[name] for name in QUATERNION]
+        ).as_matrix()
     return turn
 
 
@@ -152,13 +158,15 @@ def _turns(values: Vector, spec: ActionSpec) -> Vector:
     """[T, 3, 3], the rotation of every action."""
     scale = radians(spec) or 0.0
     if spec.rotation == "euler_xyz":
-        turns = Rotation.from_euler("xyz", _columns(values, spec, ANGLES) * scale)
+        turns = scipy.spatial.transform.Rotation.from_euler(
+            "xyz", _columns(values, spec, ANGLES) * scale
+        )
     elif spec.rotation == "axis_angle":
-        turns = Rotation.from_rotvec(
+        turns = scipy.spatial.transform.Rotation.from_rotvec(
             _columns(values, spec, AXIS if set(AXIS) & set(spec.names) else ANGLES) * scale
         )
     else:
-        turns = Rotation.from_quat(_columns(values, spec, QUATERNION))
+        turns = scipy.spatial.transform.Rotation.from_quat(_columns(values, spec, QUATERNION))
     matrices: Vector = turns.as_matrix()
     return matrices
 

@@ -7,7 +7,7 @@ of an action in the one form and the other."""
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import scipy
 
 from worldgym.actions.compose import in_form, rotations, turning
 from worldgym.actions.conventions import FROM_ZERO, OPEN_IS_HIGH
@@ -96,7 +96,7 @@ def numbers_between(before: Pose, pose: Pose, spec: ActionSpec) -> Vector:
     out[[spec.names.index(name) for name in POSITION]] = place / (metres(spec) or 1.0)
     if spec.rotation != "none":
         turn = pose.rotation @ before.rotation.T if moves else pose.rotation
-        out[turning(spec)] = in_form(Rotation.from_matrix(turn), spec)
+        out[turning(spec)] = in_form(scipy.spatial.transform.Rotation.from_matrix(turn), spec)
     if "gripper" in spec.names:
         high = pose.gripper_open if spec.gripper in OPEN_IS_HIGH else 1.0 - pose.gripper_open
         out[spec.names.index("gripper")] = high if spec.gripper in FROM_ZERO else 2.0 * high - 1.0

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import scipy
 
 from worldgym.actions.pose import ANGLES, AXIS, POSITION, QUATERNION
 from worldgym.types import Actions
@@ -65,11 +65,13 @@ def pose_moves(states: Actions, names: Sequence[str] = (), rotation: str = "eule
 
 def _rotations(
     turns: np.ndarray[tuple[int, ...], np.dtype[np.float64]], form: Sequence[str]
-) -> Rotation:
+) -> scipy.spatial.transform.Rotation:
     if form == ANGLES:
-        return Rotation.from_euler("xyz", turns)
+        return scipy.spatial.transform.Rotation.from_euler("xyz", turns)
     if form == AXIS:
-        return Rotation.from_rotvec(turns)
+        return scipy.spatial.transform.Rotation.from_rotvec(turns)
     lengths = np.linalg.norm(turns, axis=1, keepdims=True)
     # a row of zeros turns nothing
-    return Rotation.from_quat(np.where(lengths > 0.0, turns, (0.0, 0.0, 0.0, 1.0)))
+    return scipy.spatial.transform.Rotation.from_quat(
+        np.where(lengths > 0.0, turns, (0.0, 0.0, 0.0, 1.0))
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy
 from scipy.special import ndtri, stdtrit
 
 from worldgym.errors import InputError
@@ -76,7 +76,7 @@ def bradley_terry(
     counts = np.array([(v.wins, v.losses, v.ties) for v in verdicts], np.float64).reshape(-1, 3)
     # [M, 3, P + 1]: log odds of the three outcomes as linear functions
     X = _design(pairs, policies)
-    found = minimize(
+    found = scipy.optimize.minimize(
         _loss,
         np.zeros(policies + 1),
         (X, counts),

@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 from scipy.special import bdtr, ndtri
-from scipy.stats import barnard_exact
 
 from worldgym.stats.per_frame import Indices, Labels, Numbers, clustered_mean, label_numbers
 from worldgym.stats.success_rates import Interval, effective_trials, wilson_interval, worth
@@ -134,7 +133,7 @@ def _crossing(excess: Callable[[float], float], end: float, beside: float) -> fl
     itself where it does not change its sign by more than rounding."""
     if abs(beside) >= 1 or excess(end) <= 0:
         return end
-    return beside if excess(beside) >= 0 else float(brentq(excess, end, beside))
+    return beside if excess(beside) >= 0 else float(scipy.optimize.brentq(excess, end, beside))
 
 
 def newcombe_interval(
@@ -224,7 +223,10 @@ def barnard_p(a: Numbers, b: Numbers) -> float:
     if wins_a + wins_b in (0, len(a) + len(b)):
         return 1.0  # all alike
     return min(
-        1.0, float(barnard_exact([[wins_a, wins_b], [len(a) - wins_a, len(b) - wins_b]]).pvalue)
+        1.0,
+        float(
+            scipy.stats.barnard_exact([[wins_a, wins_b], [len(a) - wins_a, len(b) - wins_b]]).pvalue
+        ),
     )
 
 

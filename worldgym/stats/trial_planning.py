@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from scipy.special import bdtr, ndtri
-from scipy.stats import binom
 
 from worldgym.errors import InputError
 from worldgym.stats.comparison import MAX_BARNARD
@@ -149,10 +149,14 @@ def mcnemar_power(rates: TwoRates, n: int, alpha: float = 0.05) -> float:
     if discordant <= 0:
         return 0.0
     counts = np.arange(n + 1)
-    share = binom.pmf(counts, n, discordant)  # of so many discordant pairs
+    share = scipy.stats.binom.pmf(counts, n, discordant)  # of so many discordant pairs
     critical = _critical(n, alpha)
-    towards_b = np.where(critical >= 0, binom.cdf(critical, counts, rates.only_a / discordant), 0.0)
-    towards_a = np.where(critical >= 0, binom.cdf(critical, counts, rates.only_b / discordant), 0.0)
+    towards_b = np.where(
+        critical >= 0, scipy.stats.binom.cdf(critical, counts, rates.only_a / discordant), 0.0
+    )
+    towards_a = np.where(
+        critical >= 0, scipy.stats.binom.cdf(critical, counts, rates.only_b / discordant), 0.0
+    )
     return float(share @ (towards_a + towards_b))
 
 
@@ -182,7 +186,7 @@ def trials_to_tell(rates: TwoRates, power: float = 0.8, alpha: float = 0.05) -> 
 def barnard_power(rates: TwoRates, n: int, alpha: float = 0.05) -> float:
     """Exact probability that Barnard's two-sided test on n + n trials gives p <= alpha."""
     counts = np.arange(n + 1)
-    a, b = (binom.pmf(counts, n, rate) for rate in (rates.a, rates.b))
+    a, b = (scipy.stats.binom.pmf(counts, n, rate) for rate in (rates.a, rates.b))
     return float(a @ barnard_calls(n, alpha) @ b)
 
 
@@ -197,7 +201,7 @@ def barnard_calls(n: int, alpha: float = 0.05) -> np.ndarray[tuple[int, int], np
     order = np.argsort(-statistic, kind="stable")
     last = np.append(np.diff(statistic[order]) < 0, True)  # of its group
     rate = (np.arange(NUISANCES) + 0.5) / (2 * NUISANCES)  # the other half is its mirror
-    pmf = binom.pmf(counts[:, None], n, rate)  # [n + 1, rates]
+    pmf = scipy.stats.binom.pmf(counts[:, None], n, rate)  # [n + 1, rates]
     tables = (pmf[:, None, :] * pmf[None, :, :]).reshape(len(statistic), -1)
     p = np.cumsum(tables[order], axis=0).max(axis=1)[last]
     least = statistic[order][last][p <= alpha].min(initial=np.inf)
@@ -235,7 +239,7 @@ def _critical(n: int, alpha: float) -> np.ndarray[tuple[int], np.dtype[np.int_]]
     -1 where none does."""
     counts = np.arange(n + 1)
     # the smallest k with a tail of alpha / 2 or more
-    k = binom.ppf(alpha / 2, counts, 0.5).astype(int)
+    k = scipy.stats.binom.ppf(alpha / 2, counts, 0.5).astype(int)
     return np.asarray(np.where(2 * bdtr(np.maximum(k, 0), counts, 0.5) <= alpha, k, k - 1))
 
 
