@@ -22,7 +22,13 @@ import torch
 from worldgym.io.bundled import BUNDLE
 from worldgym.native.memory import keep_freed_memory
 from worldgym.world.row_threads import on_all_cores
-from worldgym.world.world_checkpoint import load_diffusion_world
+
+try:
+    from worldgym.world.world_checkpoint import load_diffusion_world
+except ModuleNotFoundError:  # a checkout from before 62b70d4
+    from worldgym.world.load_world import (  # type: ignore[import-not-found,no-redef]
+        load_world as load_diffusion_world,
+    )
 
 CASES = [(1, 1), (1, 16), (1, 32), (10, 1), (10, 16)]  # steps of the sampler, trials
 CALLS = 400  # of the network for each trial, at most; 40 frames at most
