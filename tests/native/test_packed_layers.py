@@ -8,7 +8,13 @@ from torch import nn
 
 from worldgym.codecs.conv import ConvCodec
 from worldgym.io.bundled import BUNDLE
-from worldgym.native.packed_layers import PackedConvolution, PackedLinear, can_pack, packed
+from worldgym.native.packed_layers import (
+    PackedConvolution,
+    PackedLinear,
+    SquaredReLU,
+    can_pack,
+    packed,
+)
 
 NETWORK = nn.Sequential(
     nn.Conv2d(3, 8, 3, padding=1),
@@ -16,6 +22,7 @@ NETWORK = nn.Sequential(
     nn.Sequential(nn.Conv2d(8, 12, 1, bias=False), nn.PixelShuffle(2)),
     nn.Flatten(2),
     nn.Linear(96, 40),
+    SquaredReLU(),
     nn.LayerNorm(40),
     nn.Linear(40, 5, bias=False),
 )
@@ -45,7 +52,8 @@ def test_a_packed_network_is_the_network(dtype: torch.dtype, error: float, rows:
     assert all(torch.equal(*pair) for pair in zip(network.parameters(), before, strict=True))
     assert isinstance(network[4], nn.Linear) and isinstance(fast[4], PackedLinear)
     assert isinstance(fast[0], PackedConvolution) and isinstance(fast[2][0], PackedConvolution)
-    assert fast[5].weight is network[5].weight, "what is not packed is shared"
+    assert isinstance(network[5], SquaredReLU) and isinstance(fast[5], nn.Identity)
+    assert fast[6].weight is network[6].weight, "what is not packed is shared"
     assert packed(network)[0] is not network[0] and isinstance(packed(network)[0], nn.Conv2d)
 
 

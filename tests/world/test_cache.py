@@ -20,7 +20,10 @@ def frames(first: int, count: int) -> torch.Tensor:
 def stored(cache: TemporalCache, count: int) -> dict[int, float]:
     """Position => key, as a pass of `count` frames sees them."""
     ring = cache.ring(torch.zeros(1, count, 1, 1, 1))
-    keys, values = ring.write(0, frames(cache.length, count), -frames(cache.length, count))
+    new = frames(cache.length, count)
+    told_by_places = cache.fork(cache.length, None).ring(torch.zeros(1, count, 1, 1, 1))
+    keys, values = ring._replace(slot=cache.length % cache.capacity).write(0, new, -new)
+    assert torch.equal(keys, told_by_places.write(0, new, -new)[0])
     assert torch.equal(keys, -values) and ring.places.tolist()[-1] == ring.held.max()
     every = zip(ring.held.tolist(), keys.flatten().tolist(), strict=True)
     return {position: key for position, key in every if position >= 0}

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import platform
 from copy import deepcopy
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 ROWS = 64  # that the order of a product's weights is chosen for: those of a frame or two
 Net = TypeVar("Net", bound=nn.Module)
@@ -33,19 +35,28 @@ def can_pack(weight: Tensor) -> bool:
     return weight.dtype == torch.float32 or bool(half)
 
 
-class PackedLinear(nn.Module):
-    """What an `nn.Linear` computes, without gradients. Holds a copy of its weights."""
+class SquaredReLU(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x).square()
 
-    def __init__(self, layer: nn.Linear) -> None:
+
+class PackedLinear(nn.Module):
+    """What an `nn.Linear` computes, without gradients, and a `SquaredReLU` behind it. Holds a copy
+    of its weights."""
+
+    def __init__(self, layer: nn.Linear, squared: bool = False) -> None:
+        """squared: whether a `SquaredReLU` follows."""
         super().__init__()
         self.weight = layer.weight
         self.bias = layer.bias
+        self._squared = squared
         self._packed = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), ROWS)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., I] => [..., O]."""
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._packed, self.bias, "none", [], "")
-        return out
+        behind = "relu" if self._squared else "none"
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._packed, self.bias, behind, [], "")
+        return out.square_() if self._squared else out
 
 
 class PackedConvolution(nn.Module):
@@ -77,9 +88,13 @@ def packed(network: Net, example: Tensor | None = None) -> Net:
     seen = {} if example is None else _seen(network, example)
     copied = deepcopy(network, {id(weight): weight for weight in network.parameters()})
     for place, module in list(copied.named_modules()):
-        for name, layer in module.named_children():
+        layers = [*module.named_children(), ("", None)]
+        for (name, layer), (after, behind) in pairwise(layers):
             if isinstance(layer, nn.Linear):
-                setattr(module, name, PackedLinear(layer))
+                squared = isinstance(module, nn.Sequential) and isinstance(behind, SquaredReLU)
+                setattr(module, name, PackedLinear(layer, squared))
+                if squared:
+                    setattr(module, after, nn.Identity())
             elif shape := seen.get(f"{place}.{name}".lstrip(".")):
                 assert isinstance(layer, nn.Conv2d)
                 setattr(module, name, PackedConvolution(layer, shape))

@@ -26,15 +26,21 @@ class Ring(NamedTuple):
     last: Tensor
     places: Tensor
     held: Tensor
+    slot: int | None = None
 
     def write(self, block: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """keys, values [B, N, heads, T, head_dim] of the frames in work, put into their slots =>
         those of all slots."""
-        slots = self.places % self.held.shape[0]
-        return (
-            self.keys[block].index_copy_(3, slots, keys),
-            self.values[block].index_copy_(3, slots, values),
-        )
+        return self._put(self.keys[block], keys), self._put(self.values[block], values)
+
+    def _put(self, buffer: Tensor, new: Tensor) -> Tensor:
+        if self.slot is None:
+            return buffer.index_copy_(3, self.places % buffer.shape[3], new)
+        ahead = min(buffer.shape[3] - self.slot, new.shape[3])  # until the ring closes
+        buffer[:, :, :, self.slot : self.slot + ahead] = new[:, :, :, :ahead]
+        if ahead < new.shape[3]:
+            buffer[:, :, :, : new.shape[3] - ahead] = new[:, :, :, ahead:]
+        return buffer
 
 
 class TemporalCache:

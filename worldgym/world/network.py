@@ -11,7 +11,7 @@ numbers per token."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from worldgym.native.packed_layers import SquaredReLU
 from worldgym.world.attention import Attention, Pass, branched, sees
 from worldgym.world.cache import Ring, TemporalCache
 from worldgym.world.conditioning import octave_mask, octaves, sinusoid
@@ -37,15 +38,11 @@ class Robots:
     known: Tensor
 
 
-class SquaredReLU(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x).square()
-
-
 def spread(by: Tensor, tokens: int) -> Tensor:
-    """What modulates a frame [B, T, M] => [B, T, 1, M]; or each view of one, [B, T, V, M] => for
-    each of its tokens, [B, T, N, M]."""
-    return by.unsqueeze(2) if by.ndim == 3 else by.repeat_interleave(tokens // by.shape[2], dim=2)
+    """What modulates a frame [B, T, 1, D]: itself; or each view of one, [B, T, V, D] => for each of
+    its tokens, [B, T, N, D]."""
+    views = by.shape[2]
+    return by if views == 1 else by.repeat_interleave(tokens // views, dim=2)
 
 
 class Block(nn.Module):
@@ -62,12 +59,14 @@ class Block(nn.Module):
         )
         self.ffwd = nn.Sequential(nn.Linear(width, hidden), activation, nn.Linear(hidden, width))
 
-    def forward(self, h: Tensor, by: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
-        """h [B, T, N, D] tokens; by [B, T, 6 D], or [B, T, V, 6 D]: shift, scale and gate, twice,
-        of each frame or view, from `adaLN_modulation`; `attend` is one of `attn`'s two ways."""
-        s1, k1, g1, s2, k2, g2 = spread(by, h.shape[2]).chunk(6, dim=-1)
-        h = torch.addcmul(h, g1, attend(modulate(h, s1, 1.0 + k1)))
-        return torch.addcmul(h, g2, self.ffwd(modulate(h, s2, 1.0 + k2)))
+    def forward(
+        self, h: Tensor, by: Sequence[Tensor], attend: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """h [B, T, N, D] tokens; by: shift, scale and gate, twice, of each frame or view, [B, T, 1
+        or V, D] each (see `DiT.condition`); `attend` is one of `attn`'s two ways."""
+        s1, k1, g1, s2, k2, g2 = (spread(part, h.shape[2]) for part in by)
+        h = torch.addcmul(h, g1, attend(modulate(h, s1, k1)))
+        return torch.addcmul(h, g2, self.ffwd(modulate(h, s2, k2)))
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -83,11 +82,11 @@ class BlockPair(nn.Module):
         self.s_block = Block(config, time=False)
         self.t_block = Block(config, time=True)
 
-    def forward(self, h: Tensor, by: Tensor, now: Pass, block: int) -> Tensor:
-        """by [B, T, 12 D]: of both blocks.   block: which of the ring's buffers is this pair's."""
-        space, time = by.chunk(2, dim=-1)
-        h = self.s_block(h, space, partial(self.s_block.attn.spatial, now=now))
-        return self.t_block(h, time, partial(self.t_block.attn.temporal, now=now, block=block))
+    def forward(self, h: Tensor, by: Sequence[Tensor], now: Pass, block: int) -> Tensor:
+        """by: of both blocks, the spatial one's six first.   block: which of the ring's buffers is
+        this pair's."""
+        h = self.s_block(h, by[:6], partial(self.s_block.attn.spatial, now=now))
+        return self.t_block(h, by[6:], partial(self.t_block.attn.temporal, now=now, block=block))
 
 
 class DiT(nn.Module):
@@ -158,14 +157,18 @@ class DiT(nn.Module):
 
     def condition(self, level: Tensor, actions: Tensor, robots: Robots | None = None) -> Tensor:
         """Noise levels [...], or [..., V] of each view, and the actions [..., A] that led to those
-        frames => what modulates all blocks [..., M] or [..., V, M]: 6 D a block, then 2 D of the
-        last norm."""
+        frames => what modulates all blocks [..., M] or [..., V, M]: shift, 1 + scale and gate, D
+        numbers each, twice a block, then shift and 1 + scale of the last norm."""
         dtype = self.action_embedder.weight.dtype
         acted = self._actions(actions, robots, dtype)
         if level.ndim == actions.ndim:  # a level for each view
             acted = acted.unsqueeze(-2)
         told = F.silu(self.timestep_mlp(sinusoid(level).to(dtype)) + acted)
-        return torch.cat([layers[1](told) for layers in self._modulations], dim=-1)
+        condition = torch.cat([layers[1](told) for layers in self._modulations], dim=-1)
+        condition.unflatten(-1, (-1, self.config.width))[..., 1::3, :] += (
+            1.0  # every third: a scale
+        )
+        return condition
 
     @property
     def _modulations(self) -> list[nn.Sequential]:
@@ -184,7 +187,8 @@ class DiT(nn.Module):
     ) -> Tensor:
         """As `forward`, with the `condition` of each frame [B, T, M] given."""
         if cache is not None:
-            return self.draw(x, condition, initial_frame, cache.ring(x), sight)
+            ring = cache.ring(x)._replace(slot=cache.length % cache.capacity)
+            return self.draw(x, condition, initial_frame, ring, sight)
         trunk = x.shape[1] - branches
         if branches:
             places, age, hidden = branched(trunk, branches, x.device)
@@ -223,14 +227,16 @@ class DiT(nn.Module):
     def through(self, h: Tensor, condition: Tensor, now: Pass) -> Tensor:
         """h [B, T, N, D] tokens, condition [B, T, M] => all blocks, and the last norm [B, T, N,
         D]."""
-        *each, last = condition.split(12 * self.config.width, dim=-1)
-        for index, (pair, by) in enumerate(zip(self.pairs, each, strict=True)):
+        told = condition.unsqueeze(2) if condition.ndim == 3 else condition
+        parts = told.split(self.config.width, dim=-1)
+        for index, pair in enumerate(self.pairs):
+            by = parts[12 * index : 12 * index + 12]
             if self.checkpointing and torch.is_grad_enabled():
                 h = checkpoint(pair, h, by, now, index, use_reentrant=False)
             else:
                 h = pair(h, by, now, index)
-        shift, scale = spread(last, h.shape[2]).chunk(2, dim=-1)
-        return modulate(h, shift, 1.0 + scale)
+        shift, scale = (spread(part, h.shape[2]) for part in parts[-2:])
+        return modulate(h, shift, scale)
 
     def _actions(self, actions: Tensor, robots: Robots | None, dtype: torch.dtype) -> Tensor:
         """[..., A] => [..., D]: what is shown and, where `robots` are given (then [B, T, A]), whose
