@@ -39,7 +39,8 @@ test-browser: $(VENV)/.browser .axe/package/axe.min.js  ## pages and flows of th
 
 # Workers import what their jobs are made of, the tests among it.
 test-ray: $(VENV)/.ray  ## workers on a Ray cluster of three nodes on this machine, which are killed
-	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m pytest -q -m "" tests/evaluation/test_ray.py tests/test_cluster_recipes.py
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m pytest -q -m "" tests/evaluation/test_ray.py tests/test_cluster_recipes.py \
+		tests/train/test_distributed.py::test_tasks_of_a_ray_cluster_train_what_spawned_processes_train
 
 # Rounding differs between processors: the statistics are tested again with the kernels that OpenBLAS would choose on others
 # (an old one that every x86-64 has, and that of AMD's and older Intel's), and the worlds with narrower vectors.

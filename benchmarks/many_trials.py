@@ -1,7 +1,9 @@
-"""What a run of a million trials costs after it has run: its report, its comparison, its next start
-and its export. The log is made up, its lines are those that a run writes.
+"""What a run of a million trials costs after it has run: its report, its comparison, its next
+start, its export, the merge of two shards of it, and its page in a browser (Chromium, by the extra
+`browser`; left out where there is none). The log is made up, its lines are those that a run writes.
 
     python benchmarks/many_trials.py [--trials 1000000] [--repeats 10] [--run FOLDER]
+        [--parts report compare start export merge page]
 """
 
 from __future__ import annotations
@@ -10,21 +12,37 @@ import argparse
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import import_module
+from itertools import cycle
 from pathlib import Path
+from statistics import median
 
 from machine import note
 
 from worldgym.io.jsonl import signed_line
+from worldgym.io.run_growth import SHARD_KEY
 from worldgym.io.run_log import LOG_NAME
 from worldgym.io.run_records import PLANNED_KEY, RunHeader, TrialRecord
 from worldgym.types import trial_seed
 
 POLICIES, GROUPS = 20, 100
+NAMES = {
+    "report": "worldgym report",
+    "compare": "worldgym compare",
+    "start": "next start: reading the log",
+    "export": "worldgym export --parquet",
+    "merge": "worldgym run merge, of two shards, with the report",
+}
+PARTS = (*NAMES, "page")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 OPEN = """
 import sys, pathlib
 from worldgym.io.run_log import RunLog, read_header
@@ -105,6 +123,46 @@ def _record(
     )
 
 
+def write_shards(run: Path, folder: Path) -> list[str]:
+    """The run's log in two, line by line => their folders."""
+    shards = [folder / "shard-1", folder / "shard-2"]
+    header = json.loads((run / LOG_NAME).open("rb").readline())
+    header.pop("crc32")
+    with (run / LOG_NAME).open("rb") as whole, ExitStack() as stack:
+        whole.readline()
+        files = []
+        for i, shard in enumerate(shards, 1):
+            shard.mkdir(parents=True)
+            files.append(stack.enter_context((shard / LOG_NAME).open("wb")))
+            config = {**header["config"], SHARD_KEY: f"{i}/{len(shards)}"}
+            files[-1].write(signed_line({**header, "config": config}))
+        for line, file in zip(whole, cycle(files)):
+            file.write(line)
+    return list(map(str, shards))
+
+
+def opened(page: Path) -> list[float] | None:
+    """Seconds until a browser that is running has loaded the page and drawn it, in five new
+    windows; None where there is no browser."""
+    try:
+        api = import_module("playwright.sync_api")
+    except ImportError:
+        return None
+    path = shutil.which("chromium")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        found = []
+        for _ in range(5):
+            tab = browser.new_context().new_page()
+            started = time.perf_counter()
+            tab.goto(page.resolve().as_uri(), wait_until="load")
+            tab.evaluate(DRAWN)
+            found.append(time.perf_counter() - started)
+            tab.close()
+        browser.close()
+    return found
+
+
 def measured(*command: str) -> Cost:
     started = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -120,31 +178,42 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--run", type=Path)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         run = asked.run or Path(folder)
         if not (run / LOG_NAME).exists():
             write_log(run, asked.trials, asked.repeats)
-        worldgym = (sys.executable, "-m", "worldgym")
-        report = measured(*worldgym, "report", str(run))
-        trials = json.loads((run / "summary.json").read_text())["completeness"]["finished"]
-        rows = {
-            "worldgym report": report,
-            "worldgym compare": measured(*worldgym, "compare", str(run)),
-            "next start: reading the log": measured(sys.executable, "-c", OPEN, str(run)),
-            "worldgym export --parquet": measured(
-                *worldgym, "run", "export", str(run), "--parquet", str(run / "trials.parquet")
-            ),
-        }
-        page = (run / "report.html").stat().st_size / 1e6
+        rows = [f"| {NAMES[part]} | {cost(part, run)} |" for part in asked.parts if part in NAMES]
+        drawn = opened(run / "report.html") if "page" in asked.parts else None
         log = (run / LOG_NAME).stat().st_size / 1e6
-    table = ["| what | processor, s | wall, s | memory, MB |", "| --- | --- | --- | --- |"]
-    table += [f"| {what} | {cost} |" for what, cost in rows.items()]
-    words = (
-        f"{trials} trials, {asked.repeats} of an initial frame: a log of {log:.0f} MB, a page of "
-        f"{page:.1f} MB."
-    )
-    note(f"A run of many trials: `{' '.join(['python', *sys.argv])}`", [words, "", *table])
+        trials = sum(1 for _ in (run / LOG_NAME).open("rb")) - 1
+    words = [f"{trials} trials, {asked.repeats} of an initial frame: a log of {log:.0f} MB."]
+    if rows:
+        head = ["| what | processor, s | wall, s | memory, MB |", "| --- | --- | --- | --- |"]
+        words += ["", *head, *rows]
+    if drawn is not None:
+        words += [
+            "",
+            f"Its page is drawn in a browser after {median(drawn):.2f} s (median of five "
+            f"windows; at most {max(drawn):.2f} s).",
+        ]
+    command = [sys.argv[0], *("RUN" if word == str(asked.run) else word for word in sys.argv[1:])]
+    note(f"A run of many trials: `{' '.join(['python', *command])}`", words)
+
+
+def cost(part: str, run: Path) -> Cost:
+    worldgym = (sys.executable, "-m", "worldgym")
+    if part == "start":
+        return measured(sys.executable, "-c", OPEN, str(run))
+    if part == "export":
+        to = str(run / "trials.parquet")
+        return measured(*worldgym, "run", "export", str(run), "--parquet", to)
+    if part == "merge":
+        with tempfile.TemporaryDirectory(dir=run.parent) as folder:
+            shards = write_shards(run, Path(folder))
+            return measured(*worldgym, "run", "merge", *shards, "--out", f"{folder}/whole")
+    return measured(*worldgym, part, str(run))
 
 
 if __name__ == "__main__":

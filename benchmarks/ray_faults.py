@@ -3,7 +3,9 @@ killed (SIGKILL) at random moments. Rounds are done until all faults have happen
 are kept in OUT/rounds.jsonl, and the same command goes on from there.
 
     python benchmarks/ray_faults.py --out runs/faults [--arm sleeping|bundled] [--workers 20]
-        [--nodes 5] [--drivers 5] [--trials 120] [--json]
+        [--nodes 5] [--drivers 5] [--trials 120] [--at-work] [--json]
+
+--at-work: no worker is killed but one that a batch runs in.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ from worldgym.io.run_log import LOG_NAME
 KINDS = ("workers", "nodes", "drivers")
 PAUSES = {"workers": (0.5, 5.0), "nodes": (4.0, 10.0), "drivers": (6.0, 14.0)}  # seconds
 MOST_STARTS = 40  # of the driver in a round
-ACTOR = b"ray::_Actor"  # what Ray calls the process of a worker
+ACTOR = b"ray::_Actor"  # what Ray calls the process of a worker;
+AT_WORK = ACTOR + b".work"  # while it does a job
 
 
 def drive(asked: argparse.Namespace, run: Path, on: str) -> None:
@@ -47,12 +50,12 @@ def drive(asked: argparse.Namespace, run: Path, on: str) -> None:
         evaluate_sources(Sources("bundled", (policy,), "bundled", "bundled"), config)
 
 
-def workers_alive() -> list[int]:
-    """Processes of actors on this machine."""
+def workers_alive(title: bytes) -> list[int]:
+    """Processes of actors on this machine whose title begins so."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            if (place / "cmdline").read_bytes().startswith(ACTOR):
+            if (place / "cmdline").read_bytes().startswith(title):
                 found.append(int(place.name))
         except OSError:  # it has just gone
             continue
@@ -62,8 +65,11 @@ def workers_alive() -> list[int]:
 class Attack:
     """A run on a cluster, and what is killed of both."""
 
-    def __init__(self, cluster: Any, command: list[str], errors: Path, rng: random.Random) -> None:
+    def __init__(
+        self, cluster: Any, command: list[str], errors: Path, rng: random.Random, title: bytes
+    ) -> None:
         self._cluster = cluster
+        self._title = title
         self._command = command
         self._errors = errors
         self._rng = rng
@@ -88,9 +94,9 @@ class Attack:
             node = self._rng.choice(self._cluster.list_all_nodes()[1:])
             self._cluster.remove_node(node, allow_graceful=False)
             self._cluster.add_node(num_cpus=1, object_store_memory=STORE)
-        elif there := workers_alive():
+        elif there := workers_alive(self._title):
             os.kill(self._rng.choice(there), signal.SIGKILL)
-        else:  # all of them are starting
+        else:  # all of them are starting, or wait
             return
         self.done[kind] += 1
 
@@ -103,7 +109,8 @@ def disturbed_round(asked: argparse.Namespace, number: int, left: dict[str, int]
     with cluster_here([1, 1, 1]) as cluster:
         words = ["--arm", asked.arm, "--trials", str(asked.trials), "--out", str(asked.out)]
         command = [sys.executable, __file__, *words, "--drive", str(run), cluster.address]
-        attack = Attack(cluster, command, run.parent / f"round-{number}.err", rng)
+        title = AT_WORK if asked.at_work else ACTOR
+        attack = Attack(cluster, command, run.parent / f"round-{number}.err", rng, title)
         while attack.goes_on() and not (run / LOG_NAME).exists():
             time.sleep(0.1)
         while attack.goes_on():
@@ -133,6 +140,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=5)
     parser.add_argument("--drivers", type=int, default=5)
     parser.add_argument("--trials", type=int, default=120)
+    parser.add_argument("--at-work", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--drive", nargs=2, metavar=("RUN", "ADDRESS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()

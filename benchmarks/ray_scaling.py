@@ -16,10 +16,11 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import Any
 from unittest.mock import patch
 
@@ -48,13 +49,28 @@ POLICIES, FRAMES = 20, 100  # where trials are many
 VIDEO, ACTIONS = bytes(20_000), bytes(1_500)  # as large as those of the bundled world
 
 
+def processor_seconds() -> float:
+    """That this process and all that it has begun, directly or not, have taken so far."""
+    ticks: dict[int, int] = {}
+    parents: dict[int, int] = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just gone
+            words = (place / "stat").read_text().rpartition(")")[2].split()
+            parents[int(place.name)] = int(words[1])
+            ticks[int(place.name)] = int(words[11]) + int(words[12])
+    own = {os.getpid()}
+    while more := {p for p, parent in parents.items() if parent in own} - own:
+        own |= more
+    return sum(ticks[p] for p in own) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass
 class Lines:
-    """Watches a log grow, from another thread: (seconds, finished lines)."""
+    """Watches a log grow, from another thread: (seconds, finished lines, processor seconds)."""
 
     run: Path
     every: float = 0.05
-    seen: list[tuple[float, int]] = field(default_factory=list)
+    seen: list[tuple[float, int, float]] = field(default_factory=list)
 
     def __enter__(self) -> Lines:
         self._ends = threading.Event()
@@ -79,13 +95,14 @@ class Lines:
             place += len(new)
             count += new.count(b"\n")
             if new:
-                self.seen.append((time.perf_counter(), count))
+                self.seen.append((time.perf_counter(), count, processor_seconds()))
 
-    def rate(self, start: float, most: int) -> float:
-        """Lines per second after `start`, before there are more than `most`."""
-        some = [(at, count) for at, count in self.seen if at >= start and count <= most]
-        (first, before), (last, after) = some[0], some[-1]
-        return (after - before) / (last - first)
+    def cost(self, start: float, most: int) -> tuple[float, float]:
+        """Seconds and processor seconds per line after `start`, before there are more than
+        `most`."""
+        some = [one for one in self.seen if one[0] >= start and one[1] <= most]
+        (first, before, little), (last, after, much) = some[0], some[-1]
+        return (last - first) / (after - before), (much - little) / (after - before)
 
 
 Slept = tuple[int, float, bytes]  # process, when it began, and as much as two files are
@@ -190,7 +207,7 @@ def drive(executor: InstantExecutor, out: Path) -> tuple[Lines, float]:
 def driver(trials: int, folder: Path) -> float:
     """=> trials per second, their videos and actions written."""
     lines, _ = drive(InstantExecutor(trials, True, RayExecutor(None, 1)), folder / "driver")
-    return lines.rate(lines.seen[0][0], trials)
+    return 1 / lines.cost(lines.seen[0][0], trials)[0]
 
 
 def resident() -> float:
@@ -199,16 +216,17 @@ def resident() -> float:
     return int(text.split("VmRSS:")[1].split()[0]) / 1024
 
 
-def overhead(on: str, folder: Path, trials: int) -> float:
-    """=> trials per second of the bundled world on one core, from the first 40 % of the trials on:
-    Ray's own processes, on the same core, are busy for half a minute when a cluster begins."""
+def overhead(on: str, folder: Path, trials: int) -> tuple[float, float]:
+    """=> seconds and processor seconds, those of Ray's own processes too, per trial of the bundled
+    world on one core by one thread, from the first 40 % of the trials on: Ray's own processes are
+    busy for half a minute when a cluster begins."""
     policy = str(bundled("bundled", "policies") / "bc-large")
     sources = Sources("bundled", (policy,), "bundled", "bundled")
-    config = EvaluateConfig(folder / on, trials, batch=5, on=on, workers=1)
+    config = EvaluateConfig(folder, trials, batch=5, on=on, workers=1)
     with Lines(config.out) as lines:
         evaluate_sources(sources, config)
     count = lines.seen[-1][1]
-    return lines.rate(next(at for at, n in lines.seen if n >= 0.4 * count), count)
+    return lines.cost(next(one[0] for one in lines.seen if one[1] >= 0.4 * count), count)
 
 
 def main() -> None:
@@ -233,9 +251,25 @@ def _lines(asked: argparse.Namespace, folder: Path) -> list[str]:
         return [f"{rate:.0f} trials per second in batches of 32, each with {size} bytes of files."]
     os.sched_setaffinity(0, {0})
     torch.set_num_threads(1)  # two threads on one core would wait for each other
-    rates = {on: overhead(on, folder, (asked.trials or [20])[0]) for on in ("local", "ray")}
-    lines = [f"{on}: {rate:.3f} trials per second" for on, rate in rates.items()]
-    return [*lines, f"local / Ray: {rates['local'] / rates['ray']:.3f}"]
+    # or else other programs go before Ray's worker, and not before the local engine
+    os.environ |= {"RAY_worker_niceness": "0"}
+    return _overhead_lines((asked.trials or [10])[0], folder)
+
+
+def _overhead_lines(trials: int, folder: Path) -> list[str]:
+    """Each way twice, in turns: the machine is not equally fast all the time."""
+    costs = defaultdict[str, list[tuple[float, float]]](list)
+    for i, on in enumerate(("local", "ray", "local", "ray")):
+        costs[on].append(overhead(on, folder / str(i), trials))
+    means = {on: [mean(column) for column in zip(*own, strict=True)] for on, own in costs.items()}
+    each = {on: ", ".join(f"{wall:.3f} / {used:.3f}" for wall, used in costs[on]) for on in costs}
+    return [
+        "| | s per trial | processor s per trial, of all processes | each run |",
+        "| --- | --- | --- | --- |",
+        *(f"| {on} | {m[0]:.3f} | {m[1]:.3f} | {each[on]} |" for on, m in means.items()),
+        f"| ray / local | {means['ray'][0] / means['local'][0]:.3f} | "
+        f"{means['ray'][1] / means['local'][1]:.3f} | |",
+    ]
 
 
 def at(address: str) -> AbstractContextManager[object]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from worldgym.episodes.sources import open_source
 from worldgym.episodes.time_rule import to_episode
-from worldgym.io.files import write_array
+from worldgym.io.files import array_bytes, write_atomic
 from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import PLANNED_KEY, TASKS_KEY, RunHeader, TrialRecord
 from worldgym.io.video import encode_mp4
@@ -60,7 +60,7 @@ def fill(folder: Path, of: RunHeader, records: list[TrialRecord]) -> Path:
                 (folder / name).write_bytes(film)
             if record.actions_file is not None:
                 actions = rng.uniform(-1, 1, (STEPS, FAKE_SPEC.size)).astype(np.float32)
-                write_array(folder / record.actions_file, actions)
+                write_atomic(folder / record.actions_file, array_bytes(actions))
             log.append(record)
     return folder
 

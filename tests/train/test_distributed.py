@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import time
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -176,21 +178,19 @@ def test_a_worker_killed_mid_epoch_goes_on_with_the_same_batches(
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def started(words: list[str]) -> subprocess.CompletedProcess[str]:
-    """Python with these words, one thread a process."""
+def how_started() -> dict[str, Any]:
+    """Options of `subprocess.run`: one thread a process."""
     environment = os.environ | {
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "GLOO_SOCKET_IFNAME": "lo",
         "OMP_NUM_THREADS": "1",
     }
-    return subprocess.run(
-        [sys.executable, *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return {"env": environment, "capture_output": True, "text": True, "timeout": 300}
+
+
+def started(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Python with these words."""
+    return subprocess.run([sys.executable, *words], check=False, **how_started())
 
 
 @pytest.mark.slow
@@ -216,6 +216,38 @@ def test_torchrun_trains_what_spawned_processes_train(
         assert done.returncode == 0, done.stderr
     spawned, found = (
         load_file(tmp_path / out / "world" / "model.safetensors") for out in ("spawned", "torchrun")
+    )
+    assert spawned.keys() == found.keys() and all(
+        torch.equal(spawned[name], found[name]) for name in found
+    )
+
+
+@pytest.mark.slow
+def test_tasks_of_a_ray_cluster_train_what_spawned_processes_train(
+    episode_store: EpisodeStore, tmp_path: Path
+) -> None:
+    """A task for each of two nodes, that runs torchrun: what docs/world-model.md says of Ray."""
+    ray = pytest.importorskip("ray", reason="the extra ray is not installed")
+    script = tmp_path / "run.py"
+    script.write_text(SCRIPT)
+    words = [str(script), str(Path(__file__).parents[1]), str(episode_store.root)]
+    done = started([*words, str(tmp_path / "spawned"), "2"])
+    assert done.returncode == 0, done.stderr
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        head = f"127.0.0.1:{free.getsockname()[1]}"
+    rendezvous = ["--nnodes", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", head]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "1"]
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        node = ray.remote(num_cpus=1)(subprocess.run)
+        command = [*torchrun, *rendezvous, *words, str(tmp_path / "ray"), "1"]
+        ends = ray.get([node.remote(command, **how_started()) for _ in range(2)])
+    finally:
+        ray.shutdown()
+    assert [end.returncode for end in ends] == [0, 0], ends[0].stderr
+    spawned, found = (
+        load_file(tmp_path / out / "world" / "model.safetensors") for out in ("spawned", "ray")
     )
     assert spawned.keys() == found.keys() and all(
         torch.equal(spawned[name], found[name]) for name in found

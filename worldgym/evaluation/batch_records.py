@@ -15,8 +15,8 @@ from worldgym.evaluation.provenance import now
 from worldgym.evaluation.rollout import roll_out
 from worldgym.evaluation.unjudged import drop, keep, kept
 from worldgym.io.attempted import TrialKey, trial_key
-from worldgym.io.files import write_array, write_atomic
-from worldgym.io.run_files import actions_beside
+from worldgym.io.files import array_bytes, write_atomic
+from worldgym.io.run_files import RunFiles, actions_beside
 from worldgym.io.run_records import TrialRecord
 from worldgym.io.timing import measured
 from worldgym.io.user_code import Failure, attempt
@@ -39,13 +39,14 @@ class AttemptLog(Protocol):
 @dataclass(frozen=True)
 class OpenRun:
     """A plan while it runs.   starts: flags of initial frames, by task.   ran: trials of an earlier
-    start that ran and have no verdict."""
+    start that ran and have no verdict.   files: where those of new trials are put."""
 
     plan: EvaluationPlan
     bench: Bench
     log: AttemptLog
     starts: Mapping[str, tuple[str, ...]]
     ran: Mapping[TrialKey, TrialRecord]
+    files: RunFiles
 
 
 def played(
@@ -168,19 +169,18 @@ def _judged_batch(
 def _judged(
     run: OpenRun, rollout: Rollout, verdict: Verdict | Failure, new: bool
 ) -> Iterator[TrialRecord]:
-    """The lines of a trial that ran; its video and its actions are on the disk before they are."""
+    """The lines of a trial that ran; its files are put before they are."""
     trial = rollout.trial
-    out = run.plan.config.out
     video = f"videos/{rollout.policy}/{trial.task.name}-{trial.repeat}.mp4"
     if new:
         shown = joined_views(rollout.frames)
-        write_atomic(out / video, encode_mp4(shown, run.plan.world.spec.rate_hz, crf=20))
-        write_array(out / actions_beside(video), rollout.actions)
+        mp4 = encode_mp4(shown, run.plan.world.spec.rate_hz, crf=20)
+        run.files.put({video: mp4, actions_beside(video): array_bytes(rollout.actions)})
     if isinstance(verdict, Failure):
-        keep(out, rollout)
+        keep(run.files, rollout)
     frame = f"frames/{trial.task.name}.png" if trial.task.name in run.plan.paired else None
-    if frame is not None and not (out / frame).exists():
-        write_atomic(out / frame, to_png(trial.task.frame))
+    if frame is not None and frame not in run.files:
+        run.files.put({frame: to_png(trial.task.frame)})
     flags = merged(rollout.flags, run.starts, trial.task.name)
     ran = {"frame": frame, "steps": len(rollout.actions), "flags": flags, "video": video}
     ran["clipped"] = rollout.clipped
@@ -194,7 +194,7 @@ def _judged(
     for record in judged_records(run.bench, judged, verdict, known, last):
         yield record
         if record.finished:
-            drop(out, rollout)
+            drop(run.files, rollout)
 
 
 def _identity(run: OpenRun, policy: str, trial: Trial) -> dict[str, Any]:

@@ -3,17 +3,32 @@ same world. The result equals the log of a single process."""
 
 from __future__ import annotations
 
+from array import array
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
 from sys import intern
+from typing import Any
 
 from worldgym.errors import InputError
 from worldgym.io.attempted import TrialKey
 from worldgym.io.files import write_atomic
-from worldgym.io.run_files import copy_missing
+from worldgym.io.jsonl import Line, lines_at
+from worldgym.io.records import from_mapping
+from worldgym.io.run_files import copy_missing, files_named
 from worldgym.io.run_growth import SHARD_KEY, growth_difference, joined_header
-from worldgym.io.run_log import LOG_NAME, RunLog, each_line_of, each_record, read_header, record_at
+from worldgym.io.run_log import (
+    LOG_NAME,
+    REMEDY,
+    WHAT,
+    RunLog,
+    each_line_of,
+    each_record,
+    read_header,
+    record_at,
+)
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.report.page import write_results
 from worldgym.stats.judge_calibration import CALIBRATION_NAME
@@ -21,6 +36,7 @@ from worldgym.stats.summary import Summary
 from worldgym.stats.trusted import CHECK_NAME
 
 NAMED = 5  # trials in a message
+TOGETHER = 256  # lines that wait for the disk at once, with their files
 
 
 @dataclass(slots=True)
@@ -32,6 +48,22 @@ class _Attempts:
     steps: int
     starts: list[int]
     finished: bool
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What is wanted of a line at first."""
+
+    policy: str
+    task: str
+    group: str
+    repeat: int
+    steps: int = 0
+    failure_reason: str | None = None
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> _Attempt:
+        return from_mapping(_Attempt, data, more=True)
 
 
 Found = dict[TrialKey, _Attempts]
@@ -47,16 +79,16 @@ def merge(runs: Sequence[Path], out: Path, include_red: bool = False) -> Summary
     worlds, judges, seeds or tasks, if they contradict each other, or if OUT holds something else.
     """
     header = _joined(runs)
-    found = _read(runs)
-    order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
-    keys = sorted(found, key=lambda key: _place(order, key, found[key]))
+    lines = _lines(header, _read(runs))
     with RunLog.open(out, header) as log:
-        left = _behind(log.path, _records(keys, found))
+        left = _behind(log.path, lines)
         for beside in (CHECK_NAME, CALIBRATION_NAME):
             _adopt(runs, out, beside)
-        for run, record in left:
-            copy_missing(record.files, run, out)
-            log.append(record)
+        while some := list(islice(left, TOGETHER)):
+            for path, own in groupby(sorted(some, key=_path_of), _path_of):
+                names = (name for line in own for name in line.read(_files_named))
+                copy_missing(names, Path(path).parent, out)
+            log.append_lines(some)
         return write_results(out, include_red)
 
 
@@ -107,12 +139,14 @@ def _trials(run: Path) -> Found:
     """The trials of one run."""
     found: Found = {}
     for line in each_line_of(run / LOG_NAME):
-        record = line.read(TrialRecord.from_json)
-        key = intern(record.policy), intern(record.task), record.repeat
-        attempts = found.setdefault(key, _Attempts(run, intern(record.group), 0, [], False))
+        if not line.signed:
+            line.read(TrialRecord.from_json)
+        one = line.read(_Attempt.from_json)
+        key = intern(one.policy), intern(one.task), one.repeat
+        attempts = found.setdefault(key, _Attempts(run, intern(one.group), 0, [], False))
         attempts.starts.append(line.start)
-        attempts.steps = record.steps
-        attempts.finished |= record.finished
+        attempts.steps = one.steps
+        attempts.finished |= one.failure_reason is None
     return found
 
 
@@ -128,23 +162,36 @@ def _results(attempts: _Attempts) -> TrialRecord:
     return [record for record in records if record.finished][-1]
 
 
-def _records(keys: Sequence[TrialKey], found: Found) -> Iterator[tuple[Path, TrialRecord]]:
-    """Every attempt with the run it comes from, in the order of the merged log."""
-    for key in keys:
+def _lines(header: RunHeader, found: Found) -> Iterator[Line]:
+    """Every attempt, in the order of the merged log."""
+    order = {str(policy["name"]): i for i, policy in enumerate(header.policies)}
+    of: list[Path] = []
+    starts: defaultdict[Path, array[int]] = defaultdict(lambda: array("q"))
+    for key in sorted(found, key=lambda key: _place(order, key, found[key])):
         attempts = found[key]
-        for start in attempts.starts:
-            yield attempts.run, record_at(attempts.run / LOG_NAME, start)
+        of += [attempts.run] * len(attempts.starts)
+        starts[attempts.run].extend(attempts.starts)
+    found.clear()  # of a million trials it takes more memory than their report has left
+    lines = {run: lines_at(run / LOG_NAME, own, WHAT, REMEDY) for run, own in starts.items()}
+    for run in of:
+        yield next(lines[run])
 
 
-def _behind(
-    path: Path, records: Iterator[tuple[Path, TrialRecord]]
-) -> Iterator[tuple[Path, TrialRecord]]:
+def _path_of(line: Line) -> str:
+    return str(line.path)
+
+
+def _files_named(data: Mapping[str, Any]) -> tuple[str, ...]:
+    return files_named(*(data.get(key) for key in ("video", "truth_video", "frame")))
+
+
+def _behind(path: Path, lines: Iterator[Line]) -> Iterator[Line]:
     """What an earlier merge has not written yet. InputError if it wrote something else."""
     for there in each_record(path)[1]:
-        _, due = next(records, (None, None))
-        if there != due:
+        due = next(lines, None)
+        if due is None or there != due.read(TrialRecord.from_json):
             raise InputError(f"{path.parent} holds other trials of this run; choose another --out")
-    return records
+    return lines
 
 
 def _place(

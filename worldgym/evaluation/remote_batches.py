@@ -4,7 +4,6 @@ alone writes into the run's folder."""
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,8 +14,8 @@ from worldgym.evaluation.batch_records import OpenRun, failed_record, run_batch,
 from worldgym.evaluation.executor import Done
 from worldgym.evaluation.plan import EvaluationPlan
 from worldgym.io.attempted import TrialKey, trial_key
-from worldgym.io.files import write_together
 from worldgym.io.jsonl import append_line
+from worldgym.io.run_files import HeldFiles
 from worldgym.io.run_log import ATTEMPTS
 from worldgym.io.run_records import RunHeader, TrialRecord
 from worldgym.judges.judging import Bench
@@ -86,26 +85,21 @@ class BatchWorker:
             )
 
     def __call__(self, job: BatchJob) -> BatchResult:
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder)
-            plan = replace(self._plan, config=replace(self._plan.config, out=out, truth=None))
-            log = WorkerLog(job.tried)
-            run = OpenRun(plan, Bench(plan.judge, self._repeated), log, self._starts, {})
-            (policy,) = (policy for policy in plan.policies if policy.name == job.policy)
-            records: list[TrialRecord] = []
-            stop = None
-            try:
-                for record in run_batch(run, policy, [plan.trials[i] for i in job.trials]):
-                    log.append(record)
-                    records.append(record)
-            except (SameFailure, BudgetSpent) as error:
-                stop = error
-            files = {
-                str(path.relative_to(out)): path.read_bytes()
-                for path in sorted(out.rglob("*"))
-                if path.is_file()
-            }
-        return BatchResult(tuple(records), files, stop)
+        # the driver has the folders that the command names; here they may not be
+        plan = replace(self._plan, config=replace(self._plan.config, truth=None))
+        log = WorkerLog(job.tried)
+        files = HeldFiles()
+        run = OpenRun(plan, Bench(plan.judge, self._repeated), log, self._starts, {}, files)
+        (policy,) = (policy for policy in plan.policies if policy.name == job.policy)
+        records: list[TrialRecord] = []
+        stop = None
+        try:
+            for record in run_batch(run, policy, [plan.trials[i] for i in job.trials]):
+                log.append(record)
+                records.append(record)
+        except (SameFailure, BudgetSpent) as error:
+            stop = error
+        return BatchResult(tuple(records), files.held, stop)
 
 
 def remote_setup(run: OpenRun, load: Callable[[], EvaluationPlan]) -> partial[BatchWorker]:
@@ -119,18 +113,23 @@ def batch_job(run: OpenRun, policy: str, batch: Sequence[int]) -> BatchJob:
     return BatchJob(policy, tuple(batch), tried)
 
 
+def new_files(run: OpenRun, done: Done[BatchResult]) -> dict[str, bytes]:
+    """What a batch adds to the run's folder."""
+    if done.result is None:
+        return {}
+    return {
+        name: data
+        for name, data in done.result.files.items()
+        if not name.startswith("frames/") or name not in run.files
+    }
+
+
 def lines_of(run: OpenRun, job: BatchJob, done: Done[BatchResult]) -> list[TrialRecord]:
-    """The lines of a batch, once its files lie in the run's folder. A batch that was given up has
-    failed."""
+    """The lines of a batch. One that was given up has failed."""
     if done.result is None:
         reason = given_up(done.lost)
         return [failed_record(run, job.policy, run.plan.trials[i], reason) for i in job.trials]
     config = run.plan.config
-    write_together(
-        (config.out / name, data)
-        for name, data in done.result.files.items()
-        if not name.startswith("frames/") or not (config.out / name).exists()
-    )
     if config.truth is None:
         return list(done.result.records)
     return [

@@ -13,6 +13,7 @@ from typing import Any
 
 from worldgym.errors import BudgetSpent, SameFailure
 from worldgym.evaluation.batch_records import OpenRun, failed_record, lies_on_disk
+from worldgym.evaluation.batch_writer import BatchWriter
 from worldgym.evaluation.ending import Ending, ended_by_signals
 from worldgym.evaluation.executor import Executor, LocalExecutor, MadeJobs, Watch
 from worldgym.evaluation.executor_names import executor_named, no_budget_elsewhere
@@ -26,12 +27,13 @@ from worldgym.evaluation.plan import (
     plan_evaluation,
 )
 from worldgym.evaluation.provenance import Origin
-from worldgym.evaluation.remote_batches import BatchJob, batch_job, lines_of, remote_setup, say_lost
+from worldgym.evaluation.remote_batches import BatchJob, batch_job, remote_setup, say_lost
 from worldgym.evaluation.trials import in_batches, left_of
 from worldgym.evaluation.unjudged import waiting
 from worldgym.evaluation.watchdog import Watchdog
 from worldgym.io.attempted import trial_key
 from worldgym.io.progress import progress
+from worldgym.io.run_files import FolderFiles
 from worldgym.io.run_log import RunLog, began_with
 from worldgym.io.run_records import ENGINE_KEY, TrialRecord
 from worldgym.judges.judge_protocol import Judge
@@ -139,7 +141,8 @@ def _opened(plan: EvaluationPlan, log: RunLog, batches: Batches) -> OpenRun:
     for name in plan.resized.keys() & starts.keys():
         starts[name] = (*starts[name], RESIZED)
     _say_what_is_there(out, done, planned)
-    return OpenRun(plan, Bench(plan.judge, RepeatedFailures()), log, starts, ran)
+    bench = Bench(plan.judge, RepeatedFailures())
+    return OpenRun(plan, bench, log, starts, ran, FolderFiles(out))
 
 
 def _run_what_is_left(run: OpenRun, batches: Batches) -> None:
@@ -176,11 +179,15 @@ def _run_elsewhere(
     jobs = MadeJobs(len(there), job)
     ending = Ending(config.max_minutes)
     watch = Watch(partial(say_lost, config.out), ending.goes_on)
-    with Watchdog(config.stall_minutes) as dog, ended_by_signals(ending, interrupt=True):
+    stall = Watchdog(config.stall_minutes)
+    with (
+        stall as dog,
+        ended_by_signals(ending, interrupt=True),
+        BatchWriter(run, dog.fed) as writer,
+    ):
         done = executor.run(remote_setup(run, load), jobs, watch)
         for batch in progress(done, len(jobs), "rolling out", "batch"):
-            run.log.append(*lines_of(run, jobs[batch.number], batch))
-            dog.fed()
+            writer.put(jobs[batch.number], batch)
             if batch.result is not None and batch.result.stop is not None:
                 raise batch.result.stop
     if ending.interrupted:

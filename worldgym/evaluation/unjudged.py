@@ -12,7 +12,8 @@ from pathlib import Path
 
 from worldgym.errors import InputError
 from worldgym.io.attempted import TrialKey
-from worldgym.io.files import read_array, write_array
+from worldgym.io.files import array_bytes, read_array
+from worldgym.io.run_files import RunFiles
 from worldgym.io.run_log import RunLog
 from worldgym.io.run_records import TrialRecord
 from worldgym.io.video import decode_video, views_of
@@ -28,12 +29,12 @@ def waiting(run: Path, log: RunLog) -> dict[TrialKey, TrialRecord]:
     }
 
 
-def keep(run: Path, rollout: Rollout) -> None:
-    write_array(_place(run, rollout.policy, rollout.trial), rollout.frames)
+def keep(files: RunFiles, rollout: Rollout) -> None:
+    files.put({_name(rollout.policy, rollout.trial): array_bytes(rollout.frames)})
 
 
-def drop(run: Path, rollout: Rollout) -> None:
-    _place(run, rollout.policy, rollout.trial).unlink(missing_ok=True)
+def drop(files: RunFiles, rollout: Rollout) -> None:
+    files.drop(_name(rollout.policy, rollout.trial))
 
 
 def kept(
@@ -42,7 +43,7 @@ def kept(
     """The trial's rollout: its frames as they were, or as the video has them where they were not
     kept. The time that it took was counted before. InputError if its files cannot be read or do not
     fit."""
-    place = _place(run, record.policy, trial)
+    place = run / _name(record.policy, trial)
     video = run / str(record.video)
     frames: Frames = (
         read_array(place) if place.exists() else views_of(decode_video(video), views, video)
@@ -78,5 +79,5 @@ def recorded_actions(run: Path, record: TrialRecord, frames: int) -> Actions:
     return actions
 
 
-def _place(run: Path, policy: str, trial: Trial) -> Path:
-    return run / "unjudged" / policy / f"{trial.task.name}-{trial.repeat}.npy"
+def _name(policy: str, trial: Trial) -> str:
+    return f"unjudged/{policy}/{trial.task.name}-{trial.repeat}.npy"

@@ -4,6 +4,8 @@ sentence."""
 from __future__ import annotations
 
 import csv
+import ctypes
+import errno
 import fcntl
 import hashlib
 import io
@@ -12,7 +14,6 @@ import os
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -25,7 +26,7 @@ from worldgym.io.text import clean, cleaned
 
 MAX_ARRAY = 2**32  # bytes; a larger one is refused before it fills the memory
 MAX_TOML = 2**20  # bytes
-WRITERS = 32  # files on their way to the disk at once
+MANY = 8  # files that are waited for together
 LFS = b"version https://git-lfs"
 ENDS = 2**20  # bytes that `digest_of_files` reads of a file's beginning and end
 
@@ -69,11 +70,49 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def write_together(files: Iterable[tuple[Path, bytes]]) -> None:
-    """`write_atomic` of many, several at once: each waits for the disk and not for the processor
-    (4 times as many a second). All are on the disk when it returns."""
-    with ThreadPoolExecutor(WRITERS, "write") as pool:
-        for _ in pool.map(lambda one: write_atomic(*one), files):
-            pass
+    """`write_atomic` of many, with one wait for the disk instead of one a file (some 5 times as
+    many a second). All are on the disk when it returns; none has its name before all are."""
+    begun: list[tuple[str, Path]] = []
+    folders: dict[Path, None] = {}
+    path = Path()
+    try:
+        for path, data in files:
+            if path.parent not in folders:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                folders[path.parent] = None
+            handle, temporary = _beside(path)
+            begun.append((temporary, path))
+            with open(handle, "wb", buffering=0) as file:
+                os.chmod(handle, 0o644)
+                if file.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        _reach_the_disk([temporary for temporary, _ in begun], folders)
+        while begun:
+            temporary, path = begun[-1]
+            os.replace(temporary, path)
+            begun.pop()
+    except OSError as error:
+        raise _not_written(path, error) from error
+    finally:
+        for temporary, _ in begun:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _reach_the_disk(files: Sequence[str], folders: Iterable[Path]) -> None:
+    """One call for each file. Of many it is one for each file system that the folders are on, where
+    there is such a call (Linux): it waits for what other programs have written there too."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    sync = getattr(libc, "syncfs", None) if len(files) >= MANY else None
+    once = {os.stat(folder).st_dev: str(folder) for folder in folders}
+    for path in files if sync is None else once.values():
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            if sync is None:
+                os.fsync(handle)
+            elif sync(handle):
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        finally:
+            os.close(handle)
 
 
 @contextmanager
@@ -82,7 +121,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     `with`: readers see the old file or the new one. InputError where that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = _beside(path)
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror}; choose a writable folder"
@@ -97,10 +136,17 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise InputError(
-                f"cannot write {path}: {error.strerror}; make room or choose another folder"
-            ) from error
+            raise _not_written(path, error) from error
         raise
+
+
+def _beside(path: Path) -> tuple[int, str]:
+    """A new file in the folder of `path`, open, and its name."""
+    return tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+
+
+def _not_written(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write {path}: {error.strerror}; make room or choose another folder")
 
 
 @contextmanager
@@ -163,11 +209,11 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         raise InputError(f"{path}: not valid TOML ({error})") from error
 
 
-def write_array(path: Path, array: npt.NDArray[Any]) -> None:
-    """One array as .npy, atomic."""
+def array_bytes(array: npt.NDArray[Any]) -> bytes:
+    """One array as .npy."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
-    write_atomic(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_array(path: Path) -> npt.NDArray[Any]:

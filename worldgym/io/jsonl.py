@@ -16,7 +16,7 @@ import re
 import sys
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -39,7 +39,8 @@ T = TypeVar("T")
 class Line:
     """One whole line. number: from 1.   data: without its checksum, texts cleaned.   signed: it
     carried a checksum, which was right.   remedy: ends the errors.   start: its first byte in the
-    file, for `line_at`.   end: the byte behind it, for `each_line`."""
+    file, for `lines_at`.   end: the byte behind it, for `each_line`.   raw: as it stands there,
+    without its newline."""
 
     path: Path
     number: int
@@ -48,6 +49,12 @@ class Line:
     remedy: str
     start: int = 0
     end: int = 0
+    raw: bytes = b""
+
+    @property
+    def as_signed(self) -> bytes:
+        """With a checksum and its newline, to be written elsewhere."""
+        return self.raw + b"\n" if self.signed else signed_line(self.data)
 
     def read(self, parse: Callable[[dict[str, Any]], T], signed: bool = False) -> T:
         """What `parse` makes of the data. InputError with path and number for its ValueError,
@@ -102,7 +109,11 @@ class LineFile:
     def append(self, *rows: Mapping[str, Any]) -> None:
         """Writes lines through to the disk, all or none. InputError if the disk refuses; ValueError
         for what JSON does not have."""
-        data = b"".join(map(signed_line, rows))
+        self.append_signed(map(signed_line, rows))
+
+    def append_signed(self, lines: Iterable[bytes]) -> None:
+        """As `append`, of lines that `signed_line` has made."""
+        data = b"".join(lines)
         try:
             if self._size is None:
                 self._size = whole_size(self._handle)
@@ -176,12 +187,20 @@ def each_line(
             start += len(line)
 
 
-def line_at(path: Path, start: int, what: str, remedy: str) -> Line:
-    """The line that begins at byte `start`, as `each_line` told; its number is 0. Errors as
+def lines_at(path: Path, starts: Iterable[int], what: str, remedy: str) -> Iterator[Line]:
+    """The lines that begin at these bytes, as `each_line` told; their numbers are 0. Errors as
     there."""
     with _opened(path, what) as file:
-        file.seek(start)
-        return _line(path, 0, file.readline(MAX_LINE).removesuffix(b"\n"), remedy, start)
+        for start in starts:
+            file.seek(start)
+            line = file.readline(MAX_LINE).removesuffix(b"\n")
+            yield _line(path, 0, line, remedy, start)
+
+
+def line_at(path: Path, start: int, what: str, remedy: str) -> Line:
+    """One of `lines_at`."""
+    (line,) = lines_at(path, (start,), what, remedy)
+    return line
 
 
 @contextmanager
@@ -208,7 +227,8 @@ def _line(path: Path, number: int, line: bytes, remedy: str, start: int = 0) -> 
     data.pop(CHECKSUM, None)
     if b"\\" in line or b"\x7f" in line or not line.isascii():  # else no text in it needs that
         data = cleaned(data)
-    return Line(path, number, data, found is not None, remedy, start, start + len(line) + 1)
+    signed, end = found is not None, start + len(line) + 1
+    return Line(path, number, data, signed, remedy, start, end, line)
 
 
 def _line_error(path: Path, number: int, fault: str, remedy: str) -> InputError:

@@ -2,14 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+import reprlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from os.path import exists
+from pathlib import Path, PurePosixPath
+from typing import Protocol
 
-from worldgym.io.files import write_atomic
+from worldgym.io.files import write_together
+
+
+class RunFiles(Protocol):
+    """Where the files of trials are put, by their names in the run."""
+
+    def put(self, files: Mapping[str, bytes]) -> None: ...
+    def drop(self, name: str) -> None: ...
+    def __contains__(self, name: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class FolderFiles:
+    """In a run's folder, on the disk when `put` returns."""
+
+    run: Path
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        write_together((self.run / name, data) for name, data in files.items())
+
+    def drop(self, name: str) -> None:
+        (self.run / name).unlink(missing_ok=True)
+
+    def __contains__(self, name: str) -> bool:
+        return (self.run / name).exists()
+
+
+@dataclass(frozen=True)
+class HeldFiles:
+    """In memory, until they are sent to where the run's folder is."""
+
+    held: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        self.held.update(files)
+
+    def drop(self, name: str) -> None:
+        self.held.pop(name, None)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.held
 
 
 def files_named(video: str | None, truth_video: str | None, frame: str | None) -> tuple[str, ...]:
-    """The files of a trial, from those that its line in the log names."""
+    """The files of a trial, from those that its line in the log names. ValueError for one outside
+    the run's folder."""
+    for name in filter(None, (video, truth_video, frame)):
+        if name.startswith("/") or (".." in name and ".." in PurePosixPath(name).parts):
+            raise ValueError(f"{reprlib.repr(name)} lies outside the run's folder")
     actions = actions_beside(video) if video else None
     return tuple(filter(None, (video, actions, truth_video, frame)))
 
@@ -21,7 +69,7 @@ def actions_beside(video: str) -> str:
 
 
 def copy_missing(names: Iterable[str], run: Path, out: Path) -> None:
-    """Those that `run` has and `out` lacks, each whole or not at all."""
-    for name in names:
-        if (run / name).exists() and not (out / name).exists():
-            write_atomic(out / name, (run / name).read_bytes())
+    """Those that `run` has and `out` lacks, together."""
+    there, here = f"{run}/", f"{out}/"
+    missing = (name for name in names if not exists(here + name) and exists(there + name))
+    write_together((out / name, (run / name).read_bytes()) for name in missing)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -91,8 +91,7 @@ class RunLog:
                     )
                 raise InputError(f"{path} holds another run: {difference}; {remedy}")
             log = RunLog(file, found)
-            for line in lines:
-                log._read(line)
+            log._read(lines)
             if grows:
                 log._grow(joined_header(found, header))
             return log
@@ -117,12 +116,15 @@ class RunLog:
     def append(self, *records: TrialRecord) -> None:
         """Writes their lines through to the disk, all or none. InputError if the disk refuses; the
         log is then as before."""
-        if not records:
-            return
         self._file.append(*(record.to_json() for record in records))
         for record in records:
             self._new.add(record.key, record.finished)
             self._remember(record.key, None if record.finished else record, record.paid_usd)
+
+    def append_lines(self, lines: Sequence[Line]) -> None:
+        """Writes lines of another log of these trials, as they stand there; see `append`."""
+        self._file.append_signed(line.as_signed for line in lines)
+        self._read(lines)
 
     def attempts(self, policy: str, task: str, repeat: int) -> int:
         """How often this trial was tried so far, failed attempts included."""
@@ -143,11 +145,12 @@ class RunLog:
             self._file.append(joined.to_json())
             self.header = joined
 
-    def _read(self, line: Line) -> None:
-        """An attempt of an earlier start; all of it is wanted only where it failed."""
-        tried = line.read(_Tried.from_json)
-        failed = None if tried.failure_reason is None else line.read(TrialRecord.from_json)
-        self._remember((tried.policy, tried.task, tried.repeat), failed, tried.paid_usd)
+    def _read(self, lines: Iterable[Line]) -> None:
+        """Attempts that this start did not make; all of one is wanted only where it failed."""
+        for line in lines:
+            tried = line.read(_Tried.from_json)
+            failed = None if tried.failure_reason is None else line.read(TrialRecord.from_json)
+            self._remember((tried.policy, tried.task, tried.repeat), failed, tried.paid_usd)
 
     def _remember(self, key: TrialKey, failed: TrialRecord | None, paid_usd: float) -> None:
         self._attempts.add(key, failed is None)
@@ -278,8 +281,7 @@ def _last_header(path: Path) -> int | None:
     """Where the last whole header after the first line begins; None where the run has not grown. A
     search of the bytes, block by block: lines of attempts are not decoded."""
     found = [-1]
-    place, newline = 0, -1
-    text = b""
+    place, newline, text = 0, -1, b""
     with path.open("rb") as file:
         while block := file.read(SEARCHED):
             text = text[1 - len(GROWN) :] + block

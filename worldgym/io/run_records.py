@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import reprlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import Any, Generic, TypeVar
 
 from worldgym.io.attempted import Attempted, Derived, TrialKey, check_score
@@ -234,9 +232,7 @@ class TrialRecord(Derived):
         if data.get("type") != "trial":
             raise ValueError("not a trial")
         record = from_mapping(TrialRecord, {k: v for k, v in data.items() if k != "type"})
-        for name in filter(None, (record.video, record.truth_video, record.frame)):
-            if name.startswith("/") or (".." in name and ".." in PurePosixPath(name).parts):
-                raise ValueError(f"{reprlib.repr(name)} lies outside the run's folder")
+        files_named(record.video, record.truth_video, record.frame)  # refuses those elsewhere
         return record
 
 
