@@ -76,4 +76,4 @@ def test_a_page_names_no_more_rows_than_it_can_show(tmp_path: Path) -> None:
         log.append(record("a", "g0/0", 1.0))
     write_results(tmp_path)
     page = (tmp_path / "report.html").read_text()
-    assert page.count("repeat 0</td>") == ROWS and "4 more rows stand in summary.json" in page
+    assert page.count("repeat 0</td>") == ROWS and "4 more rows are in summary.json" in page

@@ -1,4 +1,4 @@
-"""Signals of doubt on the page of a trial."""
+"""Signals of a wrong verdict on the page of a trial."""
 
 from __future__ import annotations
 

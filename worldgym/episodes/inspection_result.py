@@ -62,6 +62,15 @@ class Inspection:
 
     def warnings(self) -> list[str]:
         """One sentence for everything a user should look at before training."""
+        return [
+            *self._about_actions(),
+            *self._about_pictures_and_texts(),
+            *self.contradictions,
+            *self._about_episodes(),
+            *self.hints,
+        ]
+
+    def _about_actions(self) -> list[str]:
         out = (
             [f"{len(self.broken)} of {len(self.broken) + len(self.read)} episodes are broken"]
             if self.broken
@@ -89,7 +98,10 @@ class Inspection:
                 f"numbers beyond the convention's bounds ({', '.join(wide)}): is it the right "
                 f"convention?"
             )
-        out += self._constant_grippers()
+        return out + self._constant_grippers()
+
+    def _about_pictures_and_texts(self) -> list[str]:
+        out = []
         if len(self.sizes) > 1:
             out.append(
                 f"frames of different sizes ({', '.join(self.sizes)}): give --size to convert them"
@@ -99,8 +111,10 @@ class Inspection:
                 "no episode says what it does: a policy and a judge need one; give it with "
                 "--instruction"
             )
-        out += self.contradictions
-        out += [
+        return out
+
+    def _about_episodes(self) -> list[str]:
+        out = [
             f"{with_remedy(kind)}: {_named(found, len(self.read))}"
             for kind, found in self.issues.items()
         ]
@@ -117,7 +131,7 @@ class Inspection:
             f"the view {view} is absent in {count} of {len(self.read)} episodes"
             for view, count in self.absent.items()
         ]
-        return out + self.hints
+        return out
 
     def _constant_grippers(self) -> list[str]:
         """A gripper whose command never changes: recorded so, or read from the wrong column."""

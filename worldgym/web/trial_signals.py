@@ -16,10 +16,11 @@ P_WRONG = "p_wrong"
 def signals_of(
     folder: Path, header: RunHeader, record: TrialRecord, own: list[TrialRecord]
 ) -> dict[str, float]:
-    """Signals of doubt of a scored trial, {} of an unscored one: those of the verdict and of the
-    policy's other trials on the task; those that `worldgym world check` or `fit-error-predictor`
-    measured of this run and left in its folder, the one that it lies in, or one beside it; and,
-    where an error predictor of this world and judge knows all of its signals, `p_wrong`.
+    """Signals that a scored trial's verdict is wrong, {} of an unscored one: those of the verdict
+    and of the policy's other trials on the task; those that `worldgym world check` or
+    `fit-error-predictor` measured of this run and left in its folder, the one that it lies in, or
+    one beside it; and, where an error predictor of this world and judge knows all of its signals,
+    `p_wrong`.
     own: scored trials of this policy and task, this one among them. Loads PyTorch."""
     from worldgym.trust.error_signals import other_trial_signals, verdict_signals
     from worldgym.trust.measured_signals import kept_signals

@@ -25,7 +25,7 @@ async function show(number) {
   }
   const made = await whole(at);
   if (number !== at) { if (made) URL.revokeObjectURL(made); return; }
-  if (!made) { $("error").textContent = "This video cannot be read; go on to the next."; return; }
+  if (!made) { $("error").textContent = "This video cannot be read; continue with the next."; return; }
   if (source) URL.revokeObjectURL(source);
   source = made;
   video.src = source; video.playbackRate = 1;

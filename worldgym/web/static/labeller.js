@@ -22,7 +22,7 @@ export function counted(text, done, all) {
 }
 // Calls `start` once it is known who labels.
 export function begin(start) {
-  $("finish")?.addEventListener("click", async () => { await send(`/${kind}/finish`, {}); $("labelling").textContent = "Saved. This page may be closed."; });
+  $("finish")?.addEventListener("click", async () => { await send(`/${kind}/finish`, {}); $("labelling").textContent = "Saved. You can close this page."; });
   if (named) { start(); return; }
   $("labelling").hidden = true;
   $("who").addEventListener("submit", event => { event.preventDefault(); labeller = $("labeller").value; $("who").hidden = true; $("labelling").hidden = false; start(); });
