@@ -66,7 +66,8 @@ def in_float8(world: DiffusionWorld) -> DiffusionWorld:
         for name, layer in module.named_children():
             if isinstance(layer, nn.Linear) and not any(side % 16 for side in layer.weight.shape):
                 setattr(module, name, Float8Linear(layer))
-    return world.with_engine(network)
+    known = (world.config, world.network, world.codec, world.name, world.dtype)
+    return DiffusionWorld(*known, network, world.states)
 
 
 def replayed(world: DiffusionWorld, rollouts: list[Rollout]) -> tuple[Frames, Latents]:

@@ -20,71 +20,27 @@ from typing import Any
 import numpy as np
 import torch
 from machine import matmul_tflops, note
-from torch import Tensor
 
 from worldgym.native.memory import keep_freed_memory
 from worldgym.testing import FAKE_SPEC
 from worldgym.train.recipes import RECIPES
 from worldgym.train.world_train_config import WorldTrainConfig
 from worldgym.types import Actions
-from worldgym.world.context import Context
 from worldgym.world.model import DiffusionWorld
-from worldgym.world.network import DiT
+from worldgym.world.random_world import BlankCodec, full_state, random_network
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.sampler import frame_spans, level_plan
 from worldgym.world.world_config import WorldConfig
 from worldgym.world.world_protocol import World
-from worldgym.world.world_state import WorldState
-
-
-@dataclass(frozen=True)
-class Blank:
-    """A codec that takes no time: all its pictures are one black pixel."""
-
-    latent_shape: tuple[int, int, int]
-    frame_shape: tuple[int, int, int] = (1, 1, 3)
-    fingerprint: str = ""
-    latents: str = ""
-
-    def encode(self, frames: Tensor) -> Tensor:
-        return torch.zeros(len(frames), *self.latent_shape, device=frames.device)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        return torch.zeros(
-            len(latents), *self.frame_shape, dtype=torch.uint8, device=latents.device
-        )
 
 
 def random_world(config: WorldTrainConfig, steps: int, device: str) -> DiffusionWorld:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.bfloat16)  # never twice in memory
-    network = DiT(config.network).to(device)
-    torch.set_default_dtype(before)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if not parameter.any():  # new networks begin as identity
-                parameter.normal_(std=0.02)
+    network = random_network(config.network, device, torch.bfloat16)
     settings = WorldConfig(
         FAKE_SPEC, config.network, config.sampler, config.schedule, {}, "", config.conditioning
     )
-    return DiffusionWorld(
-        settings, network, Blank(config.network.latent_shape), "random"
-    ).with_sampler(steps=steps)
-
-
-def full(world: DiffusionWorld, rows: int, chunk: int) -> WorldState:
-    """A state whose window is full once a chunk is added."""
-    c = world.config
-    length = world.config.sampler.window - chunk
-    like = next(world.network.parameters())
-    latents = torch.randn(
-        rows, length, *c.network.latent_shape, dtype=like.dtype, device=like.device
-    )
-    actions = torch.zeros(rows, length, c.network.action_size, device=like.device)
-    moved = np.zeros((rows, c.scaling.sums, c.spec.size), np.float32)
-    return WorldState(
-        Context(latents, actions, latents[:, 0]), None, 0, tuple(range(rows)), length, moved
-    )
+    codec = BlankCodec(config.network.latent_shape)
+    return DiffusionWorld(settings, network, codec, "random").with_sampler(steps=steps)
 
 
 def seconds_a_chunk(
@@ -141,7 +97,7 @@ def speeds(
         # kept once more, when finished
         work = (calls * sampler.window / chunk * call, (drawn / chunk + 1) * call)
         for rows in batches:
-            state = full(world, rows, chunk)
+            state = full_state(world, rows, chunk)
             actions = np.zeros((rows, chunk, world.spec.size), np.float32)
             plain = (
                 seconds_a_chunk(slow, state, actions, 0, 1) / chunk / rows
@@ -150,9 +106,8 @@ def speeds(
             )
             spread = on_all_cores(fast)
             parts = np.array_split(np.arange(rows), min(torch.get_num_threads(), rows))
-            begin = (
-                state if spread is fast else tuple(full(world, len(part), chunk) for part in parts)
-            )
+            each = tuple(full_state(world, len(part), chunk) for part in parts)
+            begin = state if spread is fast else each
             yield Speed(
                 chunk,
                 rows,

@@ -10,8 +10,9 @@ found, or why it broke. A row that broke is not tried again unless its line is r
 needs more memory than the card has says so, and the others go on.
 
 equality  frames of the card against those of the CPU, float32 and bfloat16, both rules
-compile   seconds that the first call of a shape takes, and graphs and breaks of torch.compile
-rollout   frames per second: ours, our eager network, the released sampler's way (everything anew)
+compile   seconds that the first step of a shape takes by the compiled network, and its programs
+rollout   frames per second: ours, compiled, our eager network, the released sampler's way
+          (everything anew)
 decoder   frames per second of a decoder of Stable Diffusion 3's shape
 train     clips per second of a training step, and the share of the matrix rate that is used
 limits    rate of a large product, and of a copy, which shares are shares of"""
@@ -19,12 +20,9 @@ limits    rate of a large product, and of a copy, which shares are shares of"""
 from __future__ import annotations
 
 import argparse
-import gc
-import json
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -32,23 +30,23 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from roofline import Sampling, parts
-from torch import Tensor, nn
+from sd_decoder import Decoder
+from torch import Tensor
 
-from worldgym.io.devices import device_name, resolve_device
+from worldgym.io.benchmark_rows import do_rows, read_rows
+from worldgym.io.devices import resolve_device
 from worldgym.train.optimizer import Optimizer, OptimizerConfig
 from worldgym.types import ActionSpec
 from worldgym.world.compiled_dit import CompiledDiT
-from worldgym.world.context import Context
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.network import DiT
 from worldgym.world.network_config import DiTConfig, published_network
 from worldgym.world.noise import make_schedule
+from worldgym.world.random_world import BlankCodec, full_state, random_network
 from worldgym.world.sampler import SAMPLERS, SamplerConfig
 from worldgym.world.world_config import WorldConfig
-from worldgym.world.world_state import WorldState
 
-Way = Literal["ours", "eager", "released"]
-ROWS_NAME = "rows.jsonl"
+Way = Literal["ours", "compiled", "eager", "released"]
 SPEC = ActionSpec(("x", "y", "z"), "delta_pose", "m", "none", "none", (-1.0,) * 3, (1.0,) * 3, 5.0)
 WARM = 2  # chunks before those that are timed
 SMALL = 2  # pairs of blocks of the network whose frames are compared with the CPU's
@@ -83,29 +81,16 @@ class Bench:
         """Random weights, in the row's number format, on the device."""
         config = WorldConfig(SPEC, self.network, self.sampler, self.schedule, {}, "", "action")
         network = frozen_network(self.network, self.device, number_format(row))
-        engine = None if row.way == "ours" else network
-        world = DiffusionWorld(
-            config, network, Blank(self.network.latent_shape), "random", number_format(row), engine
-        )
+        engine = network if row.way in ("eager", "released") else None
+        codec = BlankCodec(self.network.latent_shape)
+        world = DiffusionWorld(config, network, codec, "random", number_format(row), engine)
         released = {"cached": False, "rule": "recompute", "keep": 0}
         kept = released if row.way == "released" else {"rule": row.rule}
-        return world.with_sampler(steps=row.steps, cfg=row.cfg, **kept)
-
-
-@dataclass(frozen=True)
-class Blank:
-    """A codec that takes no time."""
-
-    latent_shape: tuple[int, int, int]
-    frame_shape: tuple[int, int, int] = (1, 1, 3)
-    fingerprint: str = ""
-    latents: str = ""
-
-    def encode(self, frames: Tensor) -> Tensor:
-        return torch.zeros(len(frames), *self.latent_shape, device=frames.device)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        return torch.zeros(len(latents), *self.frame_shape, dtype=torch.uint8)
+        world = world.with_sampler(steps=row.steps, cfg=row.cfg, **kept)
+        if row.way != "compiled":
+            return world
+        # a CPU only tries the path: compiling takes minutes there
+        return world.compiled("package" if torch.device(self.device).type == "cuda" else "eager")
 
 
 def number_format(row: Row) -> torch.dtype:
@@ -120,17 +105,6 @@ def frozen_network(config: DiTConfig, device: str, dtype: torch.dtype) -> DiT:
     return random_network(config, place).to(device, dtype).eval().requires_grad_(False)
 
 
-def random_network(config: DiTConfig, device: str) -> DiT:
-    """A network that does something: new ones begin as identity."""
-    torch.manual_seed(0)
-    with torch.no_grad(), torch.device(device):
-        network = DiT(config)
-        for parameter in network.parameters():
-            if not parameter.any():
-                parameter.normal_(std=0.02)
-    return network
-
-
 def planned() -> Iterator[Row]:
     """The riskiest first: what may break, then what matters most."""
     yield Row("limits")
@@ -138,9 +112,13 @@ def planned() -> Iterator[Row]:
         for rule in ("rolling", "recompute"):
             yield Row("equality", chunk=2, batch=2, steps=3, rule=rule, dtype=dtype)
     yield Row("equality", chunk=4, batch=2, cfg=3.0, steps=3, dtype="float32")
-    yield Row("compile")
+    for dtype in ("float32", "bfloat16"):
+        yield Row("equality", way="compiled", chunk=2, batch=2, steps=3, dtype=dtype)
+    yield Row("compile", way="compiled")
     yield Row("rollout")
+    yield Row("rollout", way="compiled")
     yield Row("rollout", batch=32)
+    yield Row("rollout", way="compiled", batch=32)
     yield Row("rollout", way="released")
     yield Row("rollout", way="eager")
     yield Row("decoder", batch=32)
@@ -198,20 +176,6 @@ def limits(bench: Bench, row: Row) -> dict[str, Any]:
     return {"tflops": 2 * size**3 / product / 1e12, "tbytes": 2 * long.numel() / copy / 1e12}
 
 
-def full_state(world: DiffusionWorld, rows: int, chunk: int) -> WorldState:
-    """A state whose window is full once a chunk is added; the same numbers on every device."""
-    c = world.config
-    length = c.sampler.window - chunk
-    generator = torch.Generator().manual_seed(1)
-    latents = torch.randn(rows, length, *c.network.latent_shape, generator=generator)
-    like = next(world.network.parameters())
-    latents = latents.to(like)
-    actions = torch.zeros(rows, length, c.network.action_size, device=like.device)
-    moved = np.zeros((rows, c.scaling.sums, c.spec.size), np.float32)
-    context = Context(latents, actions, latents[:, 0])
-    return WorldState(context, None, 0, tuple(range(rows)), length, moved)
-
-
 def drawn(world: DiffusionWorld, row: Row, chunks: int) -> Tensor:
     """Latents of some chunks, float32 on the host."""
     state = full_state(world, row.batch, row.chunk)
@@ -242,14 +206,9 @@ def equality(bench: Bench, row: Row) -> dict[str, Any]:
 
 
 def compile_time(bench: Bench, row: Row) -> dict[str, Any]:
-    """Seconds of the first step of a new shape, and of the same again; and what dynamo says."""
-    from torch._dynamo.utils import counters
-
-    counters.clear()
+    """Seconds of the first step of a new shape, which loads a program or compiles it, and of the
+    same again; and how many programs there are."""
     world = bench.world(row)
-    # a CPU only tries the path: inductor takes minutes there and gains nothing
-    backend = "inductor" if next(world.network.parameters()).is_cuda else "eager"
-    world = world.with_engine(CompiledDiT(world.network, backend))
     state, actions = full_state(world, row.batch, row.chunk), actions_of(world, row)
     times = []
     for _ in range(3):
@@ -258,8 +217,9 @@ def compile_time(bench: Bench, row: Row) -> dict[str, Any]:
         state, _ = world.step(state, actions)
         wait(bench.device)
         times.append(time.perf_counter() - started)
-    told = {"graphs": counters["stats"]["unique_graphs"], "breaks": len(counters["graph_break"])}
-    return {"first": times[0], "second": times[1], "third": times[2], **told}
+    assert isinstance(world.engine, CompiledDiT)
+    first, second, third = times
+    return {"first": first, "second": second, "third": third, "programs": world.engine.programs}
 
 
 def rollout(bench: Bench, row: Row) -> dict[str, Any]:
@@ -303,50 +263,11 @@ def decoder(bench: Bench, row: Row) -> dict[str, Any]:
     return {"frames_per_second": row.batch / took, "memory_gb": peak(bench.device)}
 
 
-class Decoder(nn.Module):
-    """Convolutions and norms as in Stable Diffusion's decoder, without its attention: 2 % of the
-    work. latents [B, C, h, w] => [B, 3, 8 h, 8 w]."""
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        widths = (width, width, width // 2, width // 4)
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1)]
-        layers += [Residual(width, width), Residual(width, width)]
-        before = width
-        for level, now in enumerate(widths):
-            layers += [Residual(before if i == 0 else now, now) for i in range(3)]
-            before = now
-            if level < 3:
-                layers += [nn.Upsample(scale_factor=2.0), nn.Conv2d(now, now, 3, padding=1)]
-        layers += [nn.GroupNorm(8, before), nn.SiLU(), nn.Conv2d(before, 3, 3, padding=1)]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, latents: Tensor) -> Tensor:
-        found: Tensor = self.layers(latents)
-        return found
-
-
-class Residual(nn.Module):
-    def __init__(self, into: int, out: int) -> None:
-        super().__init__()
-        self.first = nn.Sequential(
-            nn.GroupNorm(8, into), nn.SiLU(), nn.Conv2d(into, out, 3, padding=1)
-        )
-        self.second = nn.Sequential(
-            nn.GroupNorm(8, out), nn.SiLU(), nn.Conv2d(out, out, 3, padding=1)
-        )
-        self.beside = nn.Conv2d(into, out, 1) if into != out else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.second(self.first(x)) + self.beside(x)
-        return found
-
-
 def training(bench: Bench, row: Row) -> dict[str, Any]:
     """Clips per second of forward, backward and optimiser step; model FLOPs counted three times the
     forward pass, recomputation left out."""
     frozen_network.cache_clear()  # makes room
-    network = random_network(bench.network, bench.device).to(number_format(row))
+    network = random_network(bench.network, bench.device, number_format(row))
     network.checkpointing = True
     optimizer = Optimizer(network, OptimizerConfig(steps=10**6, warmup=1), ("blocks.",))
     schedule = make_schedule(bench.schedule)
@@ -385,37 +306,9 @@ def peak(device: str) -> float | None:
     return torch.cuda.max_memory_allocated(device) / 1e9 if held else None
 
 
-def read_rows(out: Path) -> list[dict[str, Any]]:
-    """A torn last line, of a lease that ended in it, is left out."""
-    path = out / ROWS_NAME
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
-
-
 def run(bench: Bench, out: Path, rows: list[Row], minutes: float) -> None:
-    """Does what OUT lacks, until the minutes are over; a row that has begun is finished."""
-    out.mkdir(parents=True, exist_ok=True)
-    found = read_rows(out)
-    whole = "".join(json.dumps(line) + "\n" for line in found)
-    (out / ROWS_NAME).write_text(whole, encoding="utf-8")
-    done = [line["asked"] for line in found]
-    ends = time.monotonic() + 60.0 * minutes
-    for row in dict.fromkeys(rows):
-        if asdict(row) in done or time.monotonic() > ends:
-            continue
-        started = time.perf_counter()
-        line: dict[str, Any] = {"asked": asdict(row), "device": device_name(bench.device)}
-        try:
-            line["found"] = measured(bench, row)
-        except Exception as error:  # a row that breaks must not end the lease
-            line["broke"] = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        line["seconds"] = round(time.perf_counter() - started, 2)
-        with (out / ROWS_NAME).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        print(json.dumps(line), file=sys.stderr, flush=True)
-        gc.collect()
-        if torch.device(bench.device).type == "cuda":
-            torch.cuda.empty_cache()
+    """See `do_rows`."""
+    do_rows(out, rows, lambda row: measured(bench, row), bench.device, minutes)
 
 
 def report(out: Path) -> str:

@@ -44,6 +44,7 @@ ARROW = (
 ALLOWED = {room: set(ARROW[:i]) for i, room in enumerate(ARROW)}
 LIGHT = ("types", "errors", "io", "stats", "report", "testing", "tasks")  # import without torch
 HEAVY = {
+    "worldgym.io.benchmark_rows",
     "worldgym.io.checkpoint",
     "worldgym.io.devices",
     "worldgym.io.network_weights",

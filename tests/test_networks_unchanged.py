@@ -20,6 +20,7 @@ from worldgym.codecs.codec_protocol import Codec
 from worldgym.codecs.conv import ConvCodec, ConvCodecConfig
 from worldgym.codecs.kl import KLCodec
 from worldgym.judges.classifier import ClassifierJudge, DecisionRule, JudgeConfig, JudgeNet
+from worldgym.native.compiled_module import CompiledModule
 from worldgym.policies.own.bc import BCConfig, BCNet, BCPolicy
 from worldgym.policies.own.diffusion import DiffusionConfig, DiffusionNet, DiffusionPolicy
 from worldgym.testing import FAKE_SPEC
@@ -88,6 +89,7 @@ CASES: dict[type, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     ),
     DiffusionWorld: (dit, world_of),
     CompiledDiT: (dit, CompiledDiT),
+    CompiledModule: (dit, lambda net: CompiledModule(net, "tiny")),
 }
 
 

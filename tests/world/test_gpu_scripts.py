@@ -122,7 +122,7 @@ def test_every_path_of_the_benchmark_runs_and_goes_on(
     for cfg in (1.0, 3.0):
         for chunk in (1, 4, 8):
             assert {("ours", batch, chunk, cfg) for batch in (1, 8, 32, 64)} <= asked
-    assert {way for way, *_ in asked} == {"ours", "eager", "released"}
+    assert {way for way, *_ in asked} == {"ours", "compiled", "eager", "released"}
     rows = [replace(row, steps=2, batch=min(row.batch, 2)) for row in planned]
     rows = [row for row in dict.fromkeys(rows) if row.chunk < 8]
     script.run(bench, tmp_path, rows[:4], 1.0)
@@ -169,7 +169,7 @@ def test_the_benchmark_needs_torch_numpy_and_safetensors_alone(repository: Path)
         "import torch, numpy, safetensors.torch;"
         "from importlib.abc import MetaPathFinder;"
         "had = {n.split('.')[0] for n in sys.modules} | sys.stdlib_module_names;"
-        "ours = {'worldgym', 'roofline', 'bench'};"
+        "ours = {'worldgym', 'roofline', 'sd_decoder', 'bench'};"
         "find = lambda self, name, path=None, target=None: ("
         "None if name.split('.')[0] in had | ours else exec(f'raise ImportError({name!r})'));"
         "sys.meta_path.insert(0, type('Refuses', (MetaPathFinder,), {'find_spec': find})());"

@@ -131,6 +131,10 @@ class ConvCodec(nn.Module):
         with mixed_precision(latents.device.type):
             return to_uint8(self.decoder(latents.float()))
 
+    def decoder_module(self) -> nn.Module:
+        """See `worldgym.codecs.compiled_codec.Compilable`."""
+        return _Drawn(self.decoder, fast_dtype(str(self.device)))
+
     def reconstruct(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """The training path: [B, 3, H, W] in [-1, 1] => the same through noisy latents, float32."""
         latents = self.normalize(self.encoder(pixels).float())
@@ -194,6 +198,20 @@ class ConvCodec(nn.Module):
         codec._packed = []
         codec.decoder.requires_grad_(True)
         return codec
+
+
+class _Drawn(nn.Module):
+    """What `ConvCodec.decode` does, of tensors alone: decoder and latents in one number format,
+    channels last."""
+
+    def __init__(self, decoder: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.decoder = deepcopy(decoder).to(dtype).eval()
+        self.dtype = dtype
+
+    def forward(self, latents: Tensor) -> Tensor:
+        half = latents.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        return to_uint8(self.decoder(half))
 
 
 def to_unit_pixels(frames: Tensor) -> Tensor:

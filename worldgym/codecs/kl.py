@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worldgym.codecs.conv import to_uint8, to_unit_pixels
 from worldgym.errors import InputError, MissingExtra
@@ -73,6 +73,10 @@ class KLCodec:
                 ]
             )
 
+    def decoder_module(self) -> nn.Module:
+        """See `worldgym.codecs.compiled_codec.Compilable`."""
+        return _Drawn(self.autoencoder, self._scale)
+
     @staticmethod
     def load(folder: Path, device: str = "cpu") -> KLCodec:
         """From a checkpoint that `import_autoencoder` wrote."""
@@ -81,6 +85,22 @@ class KLCodec:
         if torch.device(device).type == "cuda":  # where it computes in bfloat16 anyway
             autoencoder = autoencoder.to(torch.bfloat16)
         return KLCodec(autoencoder.to(device), config["size"], fingerprint(folder))
+
+
+class _Drawn(nn.Module):
+    """What `KLCodec.decode` does, of tensors alone, in the number format of the weights."""
+
+    def __init__(self, autoencoder: AutoencoderKL, scale: float) -> None:
+        super().__init__()
+        self.post_quant_conv = autoencoder.post_quant_conv
+        self.decoder = autoencoder.decoder
+        self.scale = scale
+
+    def forward(self, latents: Tensor) -> Tensor:
+        dtype = next(self.decoder.parameters()).dtype
+        half = (latents / self.scale).to(dtype).contiguous(memory_format=torch.channels_last)
+        half = half if self.post_quant_conv is None else self.post_quant_conv(half)
+        return to_uint8(self.decoder(half))
 
 
 def import_autoencoder(source: str, out: Path, size: int = 256) -> KLCodec:

@@ -8,6 +8,7 @@ frame with AVX2 in bfloat16 and 87 in float32, and with AVX-512 alone 69 and 41 
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -40,3 +41,14 @@ def mixed_precision(device: str) -> torch.autocast:
     """bfloat16 where it is fast; else a context that changes nothing."""
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=fast_dtype(kind) == torch.bfloat16)
+
+
+@cache
+def instructions() -> str:
+    """Digest of the instructions that this processor has, where the system says."""
+    try:
+        lines = PROCESSOR.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    told = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return hashlib.sha256(" ".join(sorted(told.split())).encode()).hexdigest()[:16]

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from worldgym.codecs.codec_protocol import Codec
+from worldgym.codecs.compiled_codec import TOGETHER
 from worldgym.types import Frames
-
-TOGETHER = 16  # frames decoded on a GPU while those before are copied
 
 
 def decoded_frames(codec: Codec, latents: Tensor) -> Frames:

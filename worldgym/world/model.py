@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from worldgym.codecs.codec_protocol import Codec
+from worldgym.codecs.compiled_codec import compiled_codec
 from worldgym.errors import CheckpointError, InputError
 from worldgym.io.devices import device_name
 from worldgym.io.network_weights import frozen
 from worldgym.io.timing import stage
+from worldgym.native.compiled_module import Backend
 from worldgym.native.packed_layers import packed
 from worldgym.types import Actions, ActionSpec, Frames
 from worldgym.world.cache import TemporalCache
@@ -52,12 +54,11 @@ class DiffusionWorld:
         never changed.
 
         engine: what computes the network in rollouts; None = the network itself, packed. See
-        `with_engine`.   states: what says how the robot stands; None = nothing does."""
+        `compiled`.   states: what says how the robot stands; None = nothing does."""
         if config.network.latent_shape != codec.latent_shape:
             raise CheckpointError(
                 f"the world works on latents {config.network.latent_shape}, but the codec makes "
-                f"{codec.latent_shape}: use the "
-                f"codec that the world was trained with ({config.codec})"
+                f"{codec.latent_shape}: use the codec that it was trained with ({config.codec})"
             )
         config.check()
         if states is not None:
@@ -116,15 +117,15 @@ class DiffusionWorld:
                 raise InputError(f'no sampler "{sampler}": one of {", ".join(SAMPLERS)}')
             base = replace(SAMPLERS[sampler], cfg=base.cfg)
         config = replace(self.config, sampler=replace(base, **changes))
-        return self._like(config, self.engine)
-
-    def with_engine(self, engine: Network) -> DiffusionWorld:
-        """The same world, its network computed by another engine."""
-        return self._like(self.config, engine)
-
-    def _like(self, config: WorldConfig, engine: Network) -> DiffusionWorld:
         known = (self.network, self.codec, self.name, self._dtype)
-        return DiffusionWorld(config, *known, engine, self.states)
+        return DiffusionWorld(config, *known, self.engine, self.states)
+
+    def compiled(self, backend: Backend = "package") -> DiffusionWorld:
+        """The same world, its network and the codec's decoder compiled for this machine at the
+        first step of each size; see `worldgym.native.compiled_module`."""
+        codec = compiled_codec(self.codec, backend)
+        known = (self.network, codec, self.name, self._dtype, CompiledDiT(self.network, backend))
+        return DiffusionWorld(self.config, *known, self.states)
 
     @torch.inference_mode()
     def reset(self, frames: Frames, seeds: Sequence[int]) -> WorldState:
@@ -263,8 +264,8 @@ class DiffusionWorld:
         # a compiled program has a number of slots
         fits = cache is not None and (cache.capacity == capacity or not self._fixed)
         if cache is None or not fits or not self._serves(cache, rows, state.stored, pending, chunk):
-            maker = self.engine if isinstance(self.engine, CompiledDiT) else self.network
-            cache = maker.new_cache(rows, capacity, context.latents, state.frame - context.length)
+            first = state.frame - context.length
+            cache = self.network.new_cache(rows, capacity, context.latents, first)
             pending = context.length
         elif cache.length != state.stored:
             cache = cache.fork(state.stored, self._last(context.first(context.length - pending)))
