@@ -49,7 +49,16 @@ if TYPE_CHECKING:  # what needs torch waits until something is evaluated
 
 AnyPolicy: TypeAlias = "str | Policy[Any]"
 Rates: TypeAlias = Mapping[tuple[str, str], CellRate]  # by policy and task
-LOADING = ("sampler_steps", "cfg", "embodiment", "rule", "device", "policy_device", "robot")
+LOADING = (
+    "sampler_steps",
+    "cfg",
+    "embodiment",
+    "rule",
+    "device",
+    "policy_device",
+    "engine",
+    "robot",
+)
 
 
 class EvaluateOptions(TypedDict, total=False):
@@ -63,6 +72,7 @@ class EvaluateOptions(TypedDict, total=False):
     rule: str | None
     device: str
     policy_device: str | None
+    engine: str
     robot: str | None
     budget: float | None
     truth: Path | None

@@ -369,7 +369,7 @@ def test_a_run_on_two_devices_is_one_that_was_asked_for(
     there = Origin({"engine": "torch, bfloat16, cuda: H200"}, device="cuda: H200")
     run(tmp_path, origin=here)
     before = (tmp_path / "log.jsonl").read_bytes()
-    with pytest.raises(InputError, match="give the --device that it began on"):
+    with pytest.raises(InputError, match="give the --device and --engine that it began on"):
         run(tmp_path, origin=there)
     assert (tmp_path / "log.jsonl").read_bytes() == before
     capsys.readouterr()

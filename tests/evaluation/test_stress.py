@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from worldgym.errors import InputError
-from worldgym.evaluation.stress import Party, StressConfig, search
+from worldgym.evaluation.stress import StressConfig, search
+from worldgym.evaluation.stress_party import Party
 from worldgym.io.json_form import to_json
 from worldgym.io.run_log import read_log
 from worldgym.policies.policy_protocol import Observation

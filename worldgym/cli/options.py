@@ -52,6 +52,7 @@ TasksPlace = Annotated[Path, Part("tasks")]
 CodecPlace = Annotated[Path, Part("codec")]
 InverseDynamicsPlace = Annotated[Path, Part("inverse-dynamics")]
 BatchSize = Annotated[int | None, Automatic(), Called("N|auto")]
+EngineName = Literal["auto", "eager", "compiled"]
 Policies = Annotated[tuple[str, ...], Called("POLICY")]
 COMMON = {  # what an option of this name means where a command says nothing else
     "world": "checkpoint of a world, or the folder that `worldgym world train` wrote",
@@ -67,6 +68,9 @@ COMMON = {  # what an option of this name means where a command says nothing els
     "seed": "seed of all random numbers",
     "batch": "maximum number of rollouts advanced together",
     "device": "auto (a CUDA GPU if there is one, otherwise the CPU), cpu, cuda, cuda:N or mps",
+    "engine": "how worlds of ours compute their network: eager (operation by operation), compiled "
+    "(for this machine, which takes minutes once), or auto: compiled only on a CUDA GPU, where it "
+    "is measured to be faster and the planned frames repay it (docs/performance)",
     "on": "where the work runs: local, processes, ray, ray:ADDRESS, ray://HOST:PORT (docs/cluster)",
     "workers": "with --on: number of workers (default: as many as there is room for)",
     "gpus": "with --on ray: share of a GPU per worker, e.g. 0.25",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from worldgym.cli.options import (
     BatchSize,
+    EngineName,
     JudgePlace,
     Policies,
     Positional,
@@ -90,6 +91,7 @@ class Evaluate:
     policy_device: str | None = None
     """device of policies in this process (default: as --device); if it differs from the world's,
     both compute at the same time"""
+    engine: EngineName = "auto"
     shard: str = "1/1"
     """run one part of the trials, e.g. 2/4, in its own run folder, for `worldgym run merge`"""
     max_minutes: float | None = None
@@ -105,8 +107,8 @@ class Evaluate:
     include_red: bool = False
     """include tasks that the check calls red in the headline numbers"""
     other_engine: bool = False
-    """continue a run whose frames were drawn by another engine (another device, number format or
-    version): they differ slightly"""
+    """continue a run whose frames were drawn by another engine (another device, compiled or
+    not, another number format or version): they differ slightly"""
     robot: str | None = None
     """FILE.urdf:LINK, a robot model with which policies of joint actions act in a world of poses
     (docs/worlds.md)"""

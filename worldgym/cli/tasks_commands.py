@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worldgym.cli.data_commands import ReadingOptions
-from worldgym.cli.options import JudgePlace, Positional, TasksPlace, WorldPlace
+from worldgym.cli.options import EngineName, JudgePlace, Positional, TasksPlace, WorldPlace
 from worldgym.cli.output import answer, command_line, end_as, print_skipped
 
 
@@ -121,6 +121,7 @@ class Stress:
     seed: int = 0
     batch: int = 20
     device: str = "auto"
+    engine: EngineName = "auto"
     other_engine: bool = False
     """continue a run that began on another engine or device: numbers differ slightly"""
     on: str = "local"
@@ -130,11 +131,12 @@ class Stress:
 
     def __call__(self) -> None:
         from worldgym.api import Run
-        from worldgym.evaluation.stress import StressConfig, StressSources, stress
+        from worldgym.evaluation.stress import StressConfig, stress
+        from worldgym.evaluation.stress_party import StressSources
         from worldgym.report.edit_section import stress_text
 
         sources = StressSources(
-            self.world, self.policy, self.tasks, self.judge, self.edits, self.device
+            self.world, self.policy, self.tasks, self.judge, self.edits, self.device, self.engine
         )
         search = (self.drop, self.levels, self.keep, self.seed, self.batch, command_line())
         where = (self.other_engine, self.on, self.workers, self.gpus)

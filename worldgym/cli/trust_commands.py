@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worldgym.cli.options import (
+    EngineName,
     InverseDynamicsPlace,
     JudgePlace,
     Policies,
@@ -55,6 +56,8 @@ class Check:
     """for tasks of the reference world: also play the control arms in the simulator, and count only
     successes that did not truly happen"""
     device: str = "auto"
+    engine: EngineName = "auto"
+    """auto: eager, because the sizes in which a check draws are not known beforehand"""
     other_engine: bool = False
     """continue a run that began on another engine or device: numbers differ slightly"""
     on: str = "local"
@@ -116,6 +119,7 @@ class Check:
             self.on,
             self.workers,
             self.gpus,
+            self.engine,
         )
         found = check_trust(config, self._simulated() if self.simulator else None)
         page = write_check_page(self.out, found)

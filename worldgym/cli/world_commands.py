@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from worldgym.cli.options import CodecPlace, Positional, WorldName, WorldPlace
+from worldgym.cli.options import CodecPlace, EngineName, Positional, WorldName, WorldPlace
 from worldgym.errors import InputError
 from worldgym.train.training_requests import DistillRequest, TrainRequest
 from worldgym.world.published_request import PublishedImport
@@ -114,9 +114,12 @@ class Serve:
     embodiment: str | None = None
     """which robot's actions the world takes, if its checkpoint holds several"""
     device: str = "auto"
+    engine: EngineName = "auto"
+    """auto: eager, because it is unknown how many frames will be drawn"""
 
     def __call__(self) -> None:
         from worldgym.evaluation.provenance import details_of
+        from worldgym.world.engine_choice import on_engine
         from worldgym.world.model import DiffusionWorld
         from worldgym.world.row_threads import on_all_cores
         from worldgym.world.wire.world_server import ServeOptions, serve_world
@@ -127,6 +130,7 @@ class Serve:
         world = load_world(self.world, self.embodiment, self.device)
         details = {}
         if isinstance(world, DiffusionWorld):
+            world = on_engine(world, self.engine)
             details = details_of(world)
             world = on_all_cores(world)
         options = ServeOptions(self.host, self.port, self.key_env, self.states, self.rows, details)

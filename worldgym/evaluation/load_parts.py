@@ -11,10 +11,13 @@ from typing import Any
 from worldgym.actions.kinematics import Arm, robot_digest
 from worldgym.errors import InputError
 from worldgym.evaluation.batch_size import chosen_batch
+from worldgym.evaluation.engine_of_run import engine_of_run
 from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan, plan_evaluation
 from worldgym.evaluation.provenance import Origin, is_ours
+from worldgym.evaluation.trials import plan_trials
 from worldgym.io.bundled import bundled, each_policy
 from worldgym.io.devices import resolve_device
+from worldgym.io.run_records import ENGINE_KEY
 from worldgym.judges.judge_protocol import Judge
 from worldgym.judges.load_judge import load_judge
 from worldgym.native.memory import keep_freed_memory
@@ -26,13 +29,14 @@ from worldgym.stats.trusted import CHECK_NAME
 from worldgym.tasks.known_results import TABLES
 from worldgym.tasks.task_folder import load_tasks
 from worldgym.types import ActionSpec, Task
+from worldgym.world.engine_choice import Work, engine_told, known_engine, lengths, on_engine
 from worldgym.world.familiarity import familiarity_of
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.row_threads import on_all_cores
 from worldgym.world.wire.served_world import ServedWorld
 from worldgym.world.world_checkpoint import world_folder
 from worldgym.world.world_protocol import World
-from worldgym.world.world_source import code_of_world, load_world
+from worldgym.world.world_source import code_of_world, is_foreign, load_world
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Sources:
     judge_budget_usd: what the verdicts of a judge that is loaded may cost, None = no limit.
     device: what world, policies and judge that are loaded compute on, see `resolve_device`;
     policy_device: of the policies, None = the same.
+    engine: of a world of ours, see `on_engine`; InputError for "compiled" of another.
     embodiment: see `load_world`.   rule: see `SamplerConfig`.   robot: FILE.urdf:LINK, by which
     policies of joints act in worlds of poses.
     """
@@ -58,6 +63,7 @@ class Sources:
     rule: str | None = None
     device: str = "auto"
     policy_device: str | None = None
+    engine: str = "auto"
     robot: str | None = None
 
 
@@ -89,10 +95,14 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
             place = bundled(sources.world, "world")
             familiarity = familiarity_of(place, world.codec)
             check = check or _check_beside(place)
-        origin = Origin.of(world, loaded, settings, familiarity)
         chunk = max((known.policy.chunk for known in loaded), default=1)
         config = replace(config, batch=chosen_batch(config.batch, world, config.out, chunk))
+        engine = engine_of_run(sources.engine, config.out)
+        world = on_engine(world, engine, _work(world, loaded, tasks, config))
+        origin = Origin.of(world, loaded, settings, familiarity)
         world = on_all_cores(world)
+    elif known_engine(sources.engine) == "compiled":
+        raise InputError(f"--engine compiled: the world {world.name} is none of ours")
     elif isinstance(world, ServedWorld) and is_ours(world.card.details):
         origin = Origin.of(world, loaded, settings)
     elif isinstance(sources.world, str | Path) and (code := code_of_world(sources.world, world)):
@@ -100,6 +110,26 @@ def load_plan(sources: Sources, config: EvaluateConfig) -> EvaluationPlan:
     resolved = replace(config, truth=truth, check=check)
     policies = [known.policy for known in loaded]
     return plan_evaluation(resolved, world, policies, tasks, judge, origin)
+
+
+def as_loaded(sources: Sources, plan: EvaluationPlan) -> Sources:
+    """For workers: with the engine that was chosen for the plan, by measuring, once."""
+    ours = isinstance(sources.world, DiffusionWorld) or (
+        isinstance(sources.world, str | Path) and not is_foreign(str(sources.world))
+    )
+    chosen = engine_told(plan.header.config.get(ENGINE_KEY)) if ours else sources.engine
+    return replace(sources, engine=chosen)
+
+
+def _work(
+    world: DiffusionWorld, loaded: Sequence[Loaded], tasks: Sequence[Task], config: EvaluateConfig
+) -> Work:
+    """What is planned, whether or not some of it is there already."""
+    trials = plan_trials(tasks, config.trials, config.seed)
+    frames = len(loaded) * sum(trial.task.steps for trial in trials)
+    rows = min(config.batch or len(trials), len(trials))
+    chunks = [known.policy.chunk for known in loaded]
+    return Work(frames, rows, lengths(chunks, world.config.sampler.longest_chunk))
 
 
 def _world_of(sources: Sources) -> World[Any]:

@@ -20,7 +20,7 @@ from worldgym.evaluation.executor_names import executor_named, no_budget_elsewhe
 from worldgym.evaluation.finishing import Finisher
 from worldgym.evaluation.fitting import RESIZED
 from worldgym.evaluation.initial_frames import start_flags
-from worldgym.evaluation.load_parts import Sources, load_plan
+from worldgym.evaluation.load_parts import Sources, as_loaded, load_plan
 from worldgym.evaluation.plan import (
     EvaluateConfig,
     EvaluationPlan,
@@ -68,8 +68,8 @@ def run_sources(sources: Sources, config: EvaluateConfig) -> CarriedOut:
     """Loads everything, then `carry_out`."""
     no_budget_elsewhere(config.on, sources.judge_budget_usd)
     config = replace(config, began=began_with(config.out))
-    load = partial(load_plan, sources, config)
-    return carry_out(load(), load)
+    plan = load_plan(sources, config)
+    return carry_out(plan, partial(load_plan, as_loaded(sources, plan), config))
 
 
 def evaluate(

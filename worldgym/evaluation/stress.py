@@ -14,23 +14,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from worldgym.errors import InputError
+from worldgym.evaluation.engine_of_run import engine_of_run
 from worldgym.evaluation.plan import EvaluateConfig, EvaluationPlan, plan_evaluation
-from worldgym.evaluation.provenance import Origin
 from worldgym.evaluation.run import carry_out
+from worldgym.evaluation.stress_party import Party, StressSources, party_of
 from worldgym.io.files import write_json
 from worldgym.io.json_form import to_json
-from worldgym.judges.judge_protocol import Judge
-from worldgym.judges.load_judge import load_judge
-from worldgym.native.memory import keep_freed_memory
-from worldgym.policies.load_policy import load
-from worldgym.policies.policy_protocol import Policy
 from worldgym.stats.perturbation import PolicyDrop
 from worldgym.stats.stress_result import StressedEdit, StressResult, StressRound
 from worldgym.tasks.edited_tasks import edited, nominal_tasks
@@ -38,25 +33,12 @@ from worldgym.tasks.edits.edit_file import Edit
 from worldgym.tasks.edits.ranges import RangedEdit, read_ranges
 from worldgym.tasks.write_tasks import write_task
 from worldgym.types import ROUNDING, Task
-from worldgym.world.world_checkpoint import load_diffusion_world
-from worldgym.world.world_protocol import World
+from worldgym.world.engine_choice import Work
 
 SEARCH_SHARE = 2 / 3  # of the budget; the rest confirms
 FRESH = 1_000_003  # added to the run seed of the confirmation
 MILDNESS = 0.5  # what full strength costs a candidate, in units of the wanted drop
 SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True)
-class StressSources:
-    """Folders, or the name of a policy.   device: see `resolve_device`."""
-
-    world: Path
-    policy: str
-    tasks: Path
-    judge: Path
-    edits: Path
-    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -99,30 +81,14 @@ class Candidate:
         return self.edit.at(self.strength, self.name)
 
 
-@dataclass(frozen=True)
-class Party:
-    """Who plays. again: makes the same in another process, for workers; None = it is sent."""
-
-    world: World[Any]
-    policy: Policy[Any]
-    judge: Judge
-    origin: Origin = field(default_factory=Origin)
-    again: Callable[[], Party] | None = None
-
-
 def stress(sources: StressSources, config: StressConfig) -> StressResult:
     """Loads everything, then `search`."""
     edits = read_ranges(sources.edits)
-    return search(config, _party(sources), nominal_tasks(sources.tasks), edits)
-
-
-def _party(sources: StressSources) -> Party:
-    keep_freed_memory()
-    world = load_diffusion_world(sources.world, device=sources.device)
-    loaded = load(sources.policy, world.spec, sources.device)
-    judge = load_judge(sources.judge, device=sources.device)
-    again = partial(_party, sources)
-    return Party(world, loaded.policy, judge, Origin.of(world, [loaded]), again)
+    tasks = nominal_tasks(sources.tasks)
+    sources = replace(sources, engine=engine_of_run(sources.engine, config.out / "search-1"))
+    longest = max((task.steps for task in tasks), default=0)
+    party = party_of(sources, Work(config.budget * longest, config.batch, ()))
+    return search(config, party, tasks, edits)
 
 
 def search(

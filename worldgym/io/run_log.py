@@ -86,8 +86,8 @@ class RunLog:
                     )
                 if difference.startswith(ON_ANOTHER_DEVICE):
                     remedy = (
-                        "the numbers would differ a little, so give the --device that it began on, "
-                        "choose another folder, or give --other-engine to mix them"
+                        "the numbers would differ a little, so give the --device and --engine that "
+                        "it began on, choose another folder, or give --other-engine to mix them"
                     )
                 raise InputError(f"{path} holds another run: {difference}; {remedy}")
             log = RunLog(file, found)

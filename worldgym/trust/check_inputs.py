@@ -17,6 +17,7 @@ from worldgym.trust.fit_error_predictor import motions_beside
 from worldgym.trust.inverse_dynamics import InverseDynamicsModel
 from worldgym.trust.known_motions import KnownMotions
 from worldgym.trust.playback import Elsewhere, Playing
+from worldgym.world.engine_choice import known_engine, on_engine
 from worldgym.world.familiarity import Familiarity, familiarity_of
 from worldgym.world.model import DiffusionWorld
 from worldgym.world.world_checkpoint import beside_world, load_diffusion_world
@@ -28,8 +29,8 @@ class CheckConfig:
     predictor: those in the world's folder, if any.
 
     episodes: an episode store.   policies, tasks: a closed loop.   per_task: episodes, and trials
-    of each policy, for each group.   device: see `resolve_device`.   other_engine: see
-    `EvaluateConfig`.   on, workers, gpus: see `executor_named`."""
+    of each policy, for each group.   device: see `resolve_device`.   engine: see
+    `on_engine`.   other_engine: see `EvaluateConfig`.   on, workers, gpus: see `executor_named`."""
 
     world: Path
     out: Path
@@ -48,6 +49,7 @@ class CheckConfig:
     on: str = "local"
     workers: int = 0
     gpus: float = 0.0
+    engine: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,16 @@ class CheckInputs:
     motions: KnownMotions | None = None
 
 
+def world_of_check(config: CheckConfig) -> DiffusionWorld:
+    """On its engine. The sizes in which a check draws are unknown beforehand."""
+    world = load_diffusion_world(config.world, device=config.device)
+    return on_engine(world, known_engine(config.engine))
+
+
 def load_inputs(config: CheckConfig) -> CheckInputs:
     """With those in the world's folder where nothing else is named. InputError without a judge;
     CheckpointError where parts do not belong together."""
-    world = load_diffusion_world(config.world, device=config.device)
+    world = world_of_check(config)
     judge = config.judge or beside_world(config.world, "judge")
     if judge is None:
         raise InputError(f"{config.world}: the folder has no judge; give one with --judge")
@@ -104,7 +112,7 @@ def _elsewhere(config: CheckConfig) -> Elsewhere | None:
     executor = executor_named(config.on, config.workers, config.gpus)
     if isinstance(executor, LocalExecutor):
         return None
-    return Elsewhere(executor, partial(load_diffusion_world, config.world, device=config.device))
+    return Elsewhere(executor, partial(world_of_check, config))
 
 
 def matching_store(folder: Path, world: DiffusionWorld) -> EpisodeStore:

@@ -14,6 +14,7 @@ from typing import Any
 
 from worldgym.actions.displacement import immovable
 from worldgym.errors import InputError
+from worldgym.evaluation.engine_of_run import engine_of_run
 from worldgym.evaluation.initial_frames import strange_starts
 from worldgym.evaluation.provenance import environment, now
 from worldgym.io.files import write_json
@@ -53,6 +54,7 @@ def check_trust(config: CheckConfig, truth: Truth | None = None) -> dict[str, An
     if config.per_task < 1:
         raise InputError(f"--trials is {config.per_task}: ask for 1 or more")
     keep_freed_memory()
+    config = replace(config, engine=engine_of_run(config.engine, config.out / RUN))
     parts = load_inputs(config)
     figures: dict[str, Any] = {"strange": {}, "floors": [], "replay": {}, "wrong_verdicts": {}}
     found: Found = {}

@@ -1,0 +1,58 @@
+"""Who plays in a search for what breaks a policy: loaded by name, and how another process loads the
+same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from worldgym.evaluation.provenance import Origin
+from worldgym.judges.judge_protocol import Judge
+from worldgym.judges.load_judge import load_judge
+from worldgym.native.memory import keep_freed_memory
+from worldgym.policies.load_policy import load
+from worldgym.policies.policy_protocol import Policy
+from worldgym.world.engine_choice import Work, engine_told, known_engine, lengths, on_engine
+from worldgym.world.world_checkpoint import load_diffusion_world
+from worldgym.world.world_protocol import World
+
+
+@dataclass(frozen=True)
+class StressSources:
+    """Folders, or the name of a policy.   device: see `resolve_device`.   engine: see
+    `on_engine`."""
+
+    world: Path
+    policy: str
+    tasks: Path
+    judge: Path
+    edits: Path
+    device: str = "auto"
+    engine: str = "auto"
+
+
+@dataclass(frozen=True)
+class Party:
+    """Who plays. again: makes the same in another process, for workers; None = it is sent."""
+
+    world: World[Any]
+    policy: Policy[Any]
+    judge: Judge
+    origin: Origin = field(default_factory=Origin)
+    again: Callable[[], Party] | None = None
+
+
+def party_of(sources: StressSources, work: Work | None = None) -> Party:
+    """work: but for the lengths of chunks, which are the policy's."""
+    keep_freed_memory()
+    world = load_diffusion_world(sources.world, device=sources.device)
+    loaded = load(sources.policy, world.spec, sources.device)
+    judge = load_judge(sources.judge, device=sources.device)
+    chunks = lengths([loaded.policy.chunk], world.config.sampler.longest_chunk)
+    work = work and replace(work, chunks=chunks)
+    world = on_engine(world, known_engine(sources.engine), work)
+    again = partial(party_of, replace(sources, engine=engine_told(world.computes)))
+    return Party(world, loaded.policy, judge, Origin.of(world, [loaded]), again)
